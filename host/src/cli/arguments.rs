@@ -1,0 +1,130 @@
+//! The command line as clap sees it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::place::Place;
+
+/// Turns what fail2ban does into Slack messages, worded by sandboxed WebAssembly plugins.
+#[derive(Debug, Parser)]
+#[command(name = "banhook", version, max_term_width = 100)]
+pub struct Arguments {
+    /// Where it works.
+    #[command(flatten)]
+    pub place: Place,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Store one event and return: fail2ban's action calls this
+    ///
+    /// Only a missing word or --jail is refused. Tags that fail2ban left literal (<bancount>) count as absent, and a
+    /// bad optional value is stored as absent, with a warning.
+    Notify {
+        /// start, stop, flush, ban or unban
+        #[arg(value_name = "WHAT")]
+        what: String,
+        /// The jail: "<name>"
+        #[arg(long)]
+        jail: String,
+        /// Who was banned: "<ip>"
+        #[arg(long)]
+        ip: Option<String>,
+        /// "<failures>"
+        #[arg(long, value_name = "N")]
+        failures: Option<String>,
+        /// Time of the ban, in seconds since 1970: "<time>"
+        #[arg(long)]
+        time: Option<String>,
+        /// Seconds; -1 is permanent: "<bantime>"
+        #[arg(long, value_name = "S")]
+        bantime: Option<String>,
+        /// "<bancount>"
+        #[arg(long, value_name = "N")]
+        bancount: Option<String>,
+        /// 0 or 1: "<restored>"
+        #[arg(long, value_name = "0|1")]
+        restored: Option<String>,
+        /// Name of this host [default: `host` of the configuration, else the system's]
+        #[arg(long)]
+        host: Option<String>,
+        /// Start nothing, though nothing is at work to deliver the event
+        #[arg(long)]
+        no_spawn: bool,
+    },
+    /// Route and deliver until stopped (SIGTERM); SIGHUP reads the configuration again
+    Run(RunOptions),
+    /// Deliver everything that is stored, then exit; 1 if something is still pending or died
+    Drain {
+        /// Give up after this long, for example 90s or 5m
+        #[arg(long, default_value = "60s", value_parser = duration)]
+        timeout: Duration,
+    },
+    /// Show the ledger (where every event is) and the queues
+    Status {
+        /// For people, or for programs
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Look at the configuration
+    Config {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Run a plugin's cases through the real sandbox, offline, and compare with their golden decisions
+    Test(TestOptions),
+    /// A whole round on loopback, with no setup: recorded events, two routes, a stand-in webhook
+    Demo,
+}
+
+/// How to run.
+#[derive(Debug, Args)]
+pub struct RunOptions {
+    /// Exit once nothing is waiting or pending
+    #[arg(long)]
+    pub until_idle: bool,
+    /// Standard input is the work lock, handed over by `notify`; errors go to banhook.log in the state folder
+    #[arg(long, hide = true, requires = "until_idle")]
+    pub handed_over: bool,
+}
+
+/// What to test.
+#[derive(Debug, Args)]
+pub struct TestOptions {
+    /// The plugin's .wasm file, or "template" for the built-in one
+    pub plugin: PathBuf,
+    /// Case files, or folders of them [default: the folder "cases" beside the plugin]
+    #[arg(value_name = "CASE")]
+    pub cases: Vec<PathBuf>,
+    /// Write what the plugin decides into the cases, to be read and committed
+    #[arg(long)]
+    pub update: bool,
+}
+
+/// What to do with the configuration.
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub enum ConfigCommand {
+    /// Find everything that is wrong, plugins and their settings included; 2 if anything is
+    Check,
+}
+
+/// For people, or for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// `250ms`, `90s`, `5m`, `1h`, `1d`, as in the configuration.
+fn duration(text: &str) -> Result<Duration, String> {
+    banhook::config::parse_duration(text).ok_or_else(|| "write it as 250ms, 90s, 5m, 1h or 1d".to_owned())
+}

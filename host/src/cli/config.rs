@@ -1,0 +1,33 @@
+//! `banhook config check`: everything that is wrong, at once.
+
+use banhook::pipeline::Pipeline;
+use banhook::plugin::Runtime;
+
+use super::Outcome;
+use super::failure::Failure;
+use super::place::Place;
+use super::run::host_name;
+
+/// Checks the configuration, and runs each plugin's own check and a trial of it.
+pub fn check(place: &Place) -> Outcome {
+    let config = place.config()?;
+    for warning in &config.warnings {
+        eprintln!("warning: {warning}");
+    }
+    let runtime = Runtime::new(None)?;
+    let pipeline = Pipeline::load(&config, &host_name(), &runtime);
+    let faults: Vec<String> = pipeline
+        .faults()
+        .map(|fault| format!("route \"{}\": plugin {} {}", fault.route, fault.plugin, fault.error))
+        .collect();
+    if !faults.is_empty() {
+        return Err(Failure::Input(anyhow::anyhow!("{}", faults.join("\n"))));
+    }
+    println!(
+        "{} is fine: {} webhook(s), {} route(s)",
+        place.config.display(),
+        config.webhooks.len(),
+        config.routes.len()
+    );
+    Ok(true)
+}

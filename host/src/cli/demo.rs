@@ -1,0 +1,57 @@
+//! `banhook demo`: the whole of it on loopback, with no setup: recorded events, two routes, a stand-in webhook.
+
+mod webhook;
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::path::Path;
+
+use anyhow::Context;
+use banhook::config::Config;
+use banhook::daemon::{Until, Work};
+use banhook::event::{Event, Timestamp};
+use banhook::pipeline::Pipeline;
+use banhook::plugin::Runtime;
+use banhook::store::{StateFolder, Store};
+
+use super::Outcome;
+use super::status::ledger_text;
+use webhook::Webhook;
+
+/// Recorded events: what `notify` stored beside a real fail2ban, with addresses set aside for examples.
+const EVENTS: &str = include_str!("demo/events.jsonl");
+/// The configuration, but for the webhook's address.
+const CONFIG: &str = include_str!("demo/config.toml");
+
+/// Shows it.
+pub fn demo() -> Outcome {
+    let folder = tempfile::Builder::new().prefix("banhook-demo-").tempdir()?;
+    let webhook = Webhook::start(std::io::stdout().is_terminal())?;
+    let text = CONFIG.replace("ADDRESS", &webhook.address());
+    let config = Config::parse(&text, Path::new("demo.toml"), &|_| None)?;
+    println!("A webhook that stands in for Slack listens at {}. Two routes lead to it:\n", webhook.address());
+    for line in text.lines().filter(|line| !line.trim_start().starts_with('#')) {
+        println!("    {line}");
+    }
+
+    let state = StateFolder::new(folder.path().join("state"));
+    let lock = state.try_work()?.context("the demo's own folder is in use")?;
+    let mut store = Store::open_for_work(&state, &lock)?;
+    for line in EVENTS.lines() {
+        let event = Event::from_json(line).context("in the demo's events")?;
+        store.take_in(&event.named("", &BTreeMap::new()), Timestamp::now())?;
+    }
+    println!("\n{} recorded events are stored, as `banhook notify` does. What arrives:", EVENTS.lines().count());
+
+    let runtime = Runtime::new(None)?;
+    let pipeline = Pipeline::load(&config, "demo-host", &runtime);
+    let work = Work { config: &config, pipeline: &pipeline, store: &store, now: Timestamp::now };
+    work.run(Until::Idle, || ())?;
+    let messages = webhook.stop();
+
+    println!("\n{messages} messages arrived. Where every event is (`banhook status`):\n");
+    let ledger = store.ledger()?;
+    print!("{}", ledger_text(&ledger));
+    println!("\nNext: README.md, \"From nothing to the first alert\".");
+    Ok(ledger.balances())
+}

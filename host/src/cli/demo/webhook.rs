@@ -1,0 +1,61 @@
+//! A stand-in for Slack on loopback that shows each message as it arrives.
+
+use std::io::Read;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use anyhow::{Context, anyhow};
+use banhook::message::to_terminal;
+use serde_json::Value;
+use tiny_http::{Response, Server};
+
+/// Bytes of a request that are read.
+const REQUEST_BYTES: u64 = 1 << 20;
+
+pub struct Webhook {
+    server: Arc<Server>,
+    shows: JoinHandle<usize>,
+}
+
+impl Webhook {
+    /// Listens on a free port.
+    pub fn start(colors: bool) -> anyhow::Result<Self> {
+        let server = Server::http("127.0.0.1:0").map_err(|error| anyhow!("cannot listen on 127.0.0.1: {error}"))?;
+        let server = Arc::new(server);
+        let listens = Arc::clone(&server);
+        let shows = std::thread::Builder::new().name("webhook".into()).spawn(move || show_all(&listens, colors))?;
+        Ok(Self { server, shows })
+    }
+
+    /// `127.0.0.1:PORT`
+    pub fn address(&self) -> String {
+        self.server.server_addr().to_string()
+    }
+
+    /// Stops listening and says how many messages arrived.
+    pub fn stop(self) -> usize {
+        self.server.unblock();
+        self.shows.join().unwrap_or_default()
+    }
+}
+
+fn show_all(server: &Server, colors: bool) -> usize {
+    let mut messages = 0;
+    for mut request in server.incoming_requests() {
+        let channel = request.url().rsplit('/').next().unwrap_or_default().to_owned();
+        let mut body = String::new();
+        let read = request.as_reader().take(REQUEST_BYTES).read_to_string(&mut body).context("reading");
+        let shown = read.and_then(|_| Ok(serde_json::from_str::<Value>(&body)?));
+        let answer = match shown {
+            Ok(message) => {
+                messages += 1;
+                println!("\n── #{channel} ──\n{}", to_terminal(&message, colors).trim_end());
+                Response::from_string("ok")
+            }
+            Err(_) => Response::from_string("invalid_payload").with_status_code(400),
+        };
+        // A sender that went away sends it again.
+        let _ = request.respond(answer);
+    }
+    messages
+}

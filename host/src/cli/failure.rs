@@ -1,0 +1,58 @@
+//! An error on its way to stderr and the exit code.
+
+use std::process::ExitCode;
+
+use banhook::config::ConfigErrors;
+
+/// Why a command failed.
+#[derive(Debug)]
+pub enum Failure {
+    /// Exit code 2: usage, configuration or input is wrong. The text says what to do.
+    Input(anyhow::Error),
+    /// Exit code 1: what was asked for did not succeed.
+    Other(anyhow::Error),
+}
+
+impl Failure {
+    /// Bad usage, configuration or input.
+    pub fn input(error: impl Into<anyhow::Error>) -> Self {
+        Self::Input(error.into())
+    }
+
+    /// Tells the user.
+    pub fn report(&self) {
+        let (Self::Input(error) | Self::Other(error)) = self;
+        eprintln!("banhook: {error:#}");
+    }
+
+    /// The process's exit code.
+    pub fn code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Input(_) => 2,
+            Self::Other(_) => 1,
+        })
+    }
+}
+
+impl From<ConfigErrors> for Failure {
+    fn from(errors: ConfigErrors) -> Self {
+        Self::Input(errors.into())
+    }
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Failure
+where
+    E: NotInput,
+{
+    fn from(error: E) -> Self {
+        Self::Other(error.into())
+    }
+}
+
+/// Errors that are nobody's input.
+pub trait NotInput {}
+impl NotInput for banhook::store::StoreError {}
+impl NotInput for banhook::daemon::DaemonError {}
+impl NotInput for banhook::plugin::PluginError {}
+impl NotInput for std::io::Error {}
+impl NotInput for anyhow::Error {}

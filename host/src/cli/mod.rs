@@ -1,0 +1,55 @@
+//! The command line: one file for each command, thin. `anyhow` ends here, in a line on stderr and an exit code.
+
+mod arguments;
+mod config;
+mod demo;
+mod drain;
+mod failure;
+mod logging;
+mod notify;
+mod place;
+mod run;
+mod status;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Arguments, Command, ConfigCommand};
+use failure::Failure;
+
+/// What a command came to: `Ok(true)` is exit code 0, `Ok(false)` is 1 with everything said already.
+type Outcome = Result<bool, Failure>;
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    // `notify` runs for each ban, with values that an attacker chose: it has a parser that refuses nothing, and
+    // the rest of the command line is not even built for it.
+    let outcome = match notify::Notify::recognize(&arguments) {
+        Some(notify) => notify.run(),
+        None => dispatch(Arguments::parse()),
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(failure) => {
+            failure.report();
+            failure.code()
+        }
+    }
+}
+
+fn dispatch(Arguments { place, command }: Arguments) -> Outcome {
+    match command {
+        // Only `notify --help` comes here, and clap has answered it.
+        Command::Notify { .. } => Ok(true),
+        Command::Run(options) => run::run(&place, &options),
+        Command::Drain { timeout } => drain::drain(&place, timeout),
+        Command::Status { format } => status::status(&place, format),
+        Command::Config { command: ConfigCommand::Check } => config::check(&place),
+        Command::Test(options) => test::test(&options),
+        Command::Demo => demo::demo(),
+    }
+}

@@ -1,0 +1,80 @@
+//! `banhook status`: the ledger and the queues.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use banhook::message::one_line;
+use banhook::store::{Ledger, QueueState, StateFolder, Store};
+use serde::Serialize;
+
+use super::Outcome;
+use super::arguments::Format;
+use super::place::Place;
+
+/// What is shown; as JSON, the ledger's fields stand at the top.
+#[derive(Serialize)]
+struct Status {
+    #[serde(flatten)]
+    ledger: Ledger,
+    balances: bool,
+    /// Messages by webhook: those that are pending or dead.
+    webhooks: BTreeMap<String, QueueState>,
+}
+
+/// Shows where every event is.
+pub fn status(place: &Place, format: Format) -> Outcome {
+    let folder = place.folder()?;
+    let (ledger, webhooks) = if folder.has_store() {
+        let store = Store::open_for_intake(&folder)?;
+        (store.ledger()?, store.queues()?)
+    } else {
+        (Ledger::default(), BTreeMap::new())
+    };
+    let status = Status { balances: ledger.balances(), ledger, webhooks };
+    match format {
+        Format::Json => println!("{}", serde_json::to_string(&status).map_err(anyhow::Error::from)?),
+        Format::Text => print!("{}", text(&folder, &status)),
+    }
+    Ok(status.balances)
+}
+
+fn text(folder: &StateFolder, status: &Status) -> String {
+    let mut text = String::new();
+    if !folder.has_store() {
+        let _ = writeln!(text, "Nothing stored yet in {}.", folder.path().display());
+        return text;
+    }
+    text.push_str(&ledger_text(&status.ledger));
+    for (webhook, queue) in &status.webhooks {
+        let _ = write!(text, "webhook {webhook}: {} pending, {} dead", queue.pending, queue.dead);
+        if let Some(oldest) = queue.oldest {
+            let _ = write!(text, ", oldest from {oldest}");
+        }
+        if let Some(error) = &queue.last_error {
+            let _ = write!(text, "; last answer: {}", one_line(error));
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// The ledger as a table, with its two sums.
+pub fn ledger_text(ledger: &Ledger) -> String {
+    let mut text = String::new();
+    let Ledger { taken_in, waiting, unrouted, routed, routes } = ledger;
+    let sums = if ledger.balances() { "" } else { "  DOES NOT BALANCE" };
+    let _ =
+        writeln!(text, "events: {taken_in} taken in = {waiting} waiting + {unrouted} unrouted + {routed} routed{sums}");
+    let width = routes.keys().map(|name| name.chars().count()).chain([5]).max().unwrap_or(5);
+    if !routes.is_empty() {
+        let _ = writeln!(text, "{:width$}  matched = posted + digested + skipped + dead + pending", "route");
+    }
+    for (name, route) in routes {
+        let _ = writeln!(
+            text,
+            "{name:width$}  {:>7}   {:>6}   {:>8}   {:>7}   {:>4}   {:>7}",
+            route.matched, route.posted, route.digested, route.skipped, route.dead, route.pending
+        );
+    }
+    text
+}

@@ -1,0 +1,145 @@
+//! `banhook test`: a plugin's cases through the real sandbox, offline.
+//!
+//! A case is a JSON file: an event, the route's settings, and the golden decision that the plugin must come to.
+
+mod case;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, anyhow};
+use banhook::plugin::{BUILT_IN, Cache, Runtime};
+use similar::{ChangeTag, TextDiff};
+
+use super::Outcome;
+use super::arguments::TestOptions;
+use super::failure::Failure;
+use case::Case;
+
+/// How one case went.
+enum Verdict {
+    Passed,
+    Updated,
+    /// What was expected (none: the case has no decision yet), and what came.
+    Differs(Option<String>, String),
+}
+
+/// Runs the cases; `Ok(false)` if any decision is not the golden one.
+pub fn test(options: &TestOptions) -> Outcome {
+    let plugin = plugin_bytes(&options.plugin).map_err(Failure::Input)?;
+    let files = case_files(options).map_err(Failure::Input)?;
+    let runtime = Runtime::new(cache())?;
+    let (mut passed, mut updated, mut failed) = (0, 0, 0);
+    for file in files {
+        let mut case = Case::read(&file).map_err(Failure::Input)?;
+        match check(&runtime, &plugin, &mut case, &file, options.update)? {
+            Verdict::Passed => {
+                passed += 1;
+                println!("ok       {}", file.display());
+            }
+            Verdict::Updated => {
+                updated += 1;
+                println!("updated  {}", file.display());
+            }
+            Verdict::Differs(expected, found) => {
+                failed += 1;
+                println!("FAILED   {}: {}", file.display(), case.about());
+                show_difference(expected.as_deref(), &found);
+            }
+        }
+    }
+    if updated > 0 {
+        println!("{updated} updated: read what they say now, and commit them");
+    }
+    println!("{passed} passed, {failed} failed");
+    Ok(failed == 0)
+}
+
+fn check(runtime: &Runtime, plugin: &[u8], case: &mut Case, file: &Path, update: bool) -> Result<Verdict, Failure> {
+    let found = case.decide(runtime, plugin).map_err(Failure::Input)?;
+    if case.expected() == Some(&found) {
+        return Ok(Verdict::Passed);
+    }
+    if update {
+        case.write(file, found)?;
+        return Ok(Verdict::Updated);
+    }
+    Ok(Verdict::Differs(case.expected().map(case::pretty), case::pretty(&found)))
+}
+
+fn show_difference(expected: Option<&str>, found: &str) {
+    let Some(expected) = expected else {
+        println!("  has no \"decision\" yet; this is what the plugin decides (--update writes it):");
+        for line in found.lines() {
+            println!("  + {line}");
+        }
+        return;
+    };
+    println!("  - what the case says, + what the plugin decides:");
+    for group in TextDiff::from_lines(expected, found).grouped_ops(3) {
+        for change in group.iter().flat_map(|op| {
+            TextDiff::from_lines(expected, found)
+                .iter_changes(op)
+                .map(|c| (c.tag(), c.value().to_owned()))
+                .collect::<Vec<_>>()
+        }) {
+            let (tag, line) = change;
+            let sign = match tag {
+                ChangeTag::Delete => '-',
+                ChangeTag::Insert => '+',
+                ChangeTag::Equal => ' ',
+            };
+            println!("  {sign} {}", line.trim_end_matches('\n'));
+        }
+    }
+}
+
+fn plugin_bytes(plugin: &Path) -> anyhow::Result<Vec<u8>> {
+    if plugin == Path::new("template") && !plugin.exists() {
+        return Ok(BUILT_IN.to_vec());
+    }
+    fs::read(plugin).with_context(|| {
+        format!(
+            "cannot read the plugin {}; give its .wasm file, or \"template\" for the built-in one",
+            plugin.display()
+        )
+    })
+}
+
+/// The case files, in the order given; those of a folder by name.
+fn case_files(options: &TestOptions) -> anyhow::Result<Vec<PathBuf>> {
+    let beside = [options.plugin.parent().unwrap_or(Path::new("")).join("cases")];
+    let given = if options.cases.is_empty() { &beside[..] } else { &options.cases };
+    let mut files = Vec::new();
+    for path in given {
+        if !path.is_dir() {
+            files.push(path.clone());
+            continue;
+        }
+        let mut inside = Vec::new();
+        for entry in fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))? {
+            let file = entry?.path();
+            if file.extension().is_some_and(|extension| extension == "json") {
+                inside.push(file);
+            }
+        }
+        inside.sort();
+        files.append(&mut inside);
+    }
+    if files.is_empty() {
+        return Err(anyhow!(
+            "no cases: {} holds no .json file",
+            given.first().map_or(Path::new("?"), PathBuf::as_path).display()
+        ));
+    }
+    Ok(files)
+}
+
+/// Compiled plugins are kept for the next run, where the user has a place for such things.
+fn cache() -> Option<Cache> {
+    let base = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))
+        .filter(|base| base.is_absolute())?;
+    Cache::open(&base.join("banhook")).ok()
+}

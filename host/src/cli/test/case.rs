@@ -1,0 +1,86 @@
+//! One case of a plugin's tests, and its file.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use banhook::event::Event;
+use banhook::plugin::{Context, Limits, PluginError, Runtime};
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What a plugin may take in a test: more time than a route grants, for machines that build meanwhile.
+const LIMITS: Limits = Limits { time: Duration::from_secs(5), memory: 64 << 20 };
+
+/// A case, as its file has it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Case {
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    about: String,
+    event: Event,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    settings: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    timezone: Option<String>,
+    /// The golden decision: `{"post": …}`, `{"skip": "…"}`, `{"digest": …}` or `{"error": "…"}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    decision: Option<Value>,
+}
+
+impl Case {
+    /// Reads a case.
+    pub fn read(file: &Path) -> anyhow::Result<Self> {
+        let text = fs::read_to_string(file).with_context(|| format!("cannot read the case {}", file.display()))?;
+        serde_json::from_str(&text).with_context(|| format!("{} is no case", file.display()))
+    }
+
+    /// Writes it with this decision as the golden one.
+    pub fn write(&mut self, file: &Path, decision: Value) -> anyhow::Result<()> {
+        self.decision = Some(decision);
+        let mut text = serde_json::to_string_pretty(self)?;
+        text.push('\n');
+        fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
+    }
+
+    /// What it is about, in a sentence.
+    pub fn about(&self) -> &str {
+        &self.about
+    }
+
+    /// The golden decision.
+    pub const fn expected(&self) -> Option<&Value> {
+        self.decision.as_ref()
+    }
+
+    /// What the plugin decides.
+    ///
+    /// # Errors
+    /// When the plugin does not load, or the case names a time zone that is none.
+    pub fn decide(&self, runtime: &Runtime, plugin: &[u8]) -> anyhow::Result<Value> {
+        // Not the system's time zone: a case gives the same answer everywhere.
+        let timezone = match &self.timezone {
+            Some(name) => TimeZone::get(name).with_context(|| format!("timezone \"{name}\""))?,
+            None => TimeZone::UTC,
+        };
+        let context = Context { settings: self.settings.clone(), timezone };
+        let plugin = runtime.load(plugin, context, LIMITS).map_err(|error| anyhow!("the plugin {error}"))?;
+        let answer = plugin.format(&self.event);
+        for line in &answer.log {
+            println!("  log {:?}: {}", line.level, banhook::message::one_line(&line.message));
+        }
+        Ok(match answer.decision {
+            Ok(decision) => serde_json::to_value(decision)?,
+            Err(PluginError::Returned(error)) => serde_json::json!({ "error": error }),
+            Err(error) => serde_json::json!({ "failure": error.to_string() }),
+        })
+    }
+}
+
+/// A decision over several lines, for a diff.
+pub fn pretty(decision: &Value) -> String {
+    serde_json::to_string_pretty(decision).unwrap_or_default()
+}

@@ -1,0 +1,208 @@
+//! Reads the configuration's files and puts them together.
+//!
+//! `config.toml` first, then `conf.d/*.toml` beside it in the order of their names. They add to each other; nothing in
+//! one overrides what another says, so that the order never decides where an alert goes.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::name::{NAME_RULE, is_name};
+use super::problem::{Place, Problem, Problems, quoted};
+use super::reader::{Located, Table};
+use super::route::{Route, Surroundings};
+use super::source::Source;
+use super::{Config, ConfigErrors, Env, Webhook, refused};
+
+/// The folder of further files, beside the main one.
+const FOLDER: &str = "conf.d";
+
+/// Reads a file and its `conf.d`.
+pub(super) fn load(path: &Path, env: Env<'_>) -> Result<Config, ConfigErrors> {
+    let problems = Problems::default();
+    let mut sources = Vec::new();
+    match Source::read(path) {
+        Ok(source) => sources.push(source),
+        Err(error) => report_main(path, &error, &problems),
+    }
+    for path in further(path, &problems) {
+        match Source::read(&path) {
+            Ok(source) => sources.push(source),
+            Err(error) => problems.report(Place::whole(&path), format!("cannot read it: {error}")),
+        }
+    }
+    build(&sources, problems, env)
+}
+
+fn report_main(path: &Path, error: &io::Error, problems: &Problems) {
+    if error.kind() == io::ErrorKind::NotFound {
+        problems.report_with(
+            Place::whole(path),
+            "there is no configuration here",
+            "name another with --config or BANHOOK_CONFIG, or try \"banhook demo\", which needs none",
+        );
+    } else {
+        problems.report(Place::whole(path), format!("cannot read it: {error}"));
+    }
+}
+
+/// The files of `conf.d` by name. Hidden ones are an editor's, not ours.
+fn further(main: &Path, problems: &Problems) -> Vec<PathBuf> {
+    let folder = main.parent().unwrap_or(Path::new("")).join(FOLDER);
+    let listed = std::fs::read_dir(&folder)
+        .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>());
+    let mut paths = match listed {
+        Ok(paths) => paths,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => {
+            problems.report(Place::whole(&folder), format!("cannot read it: {error}"));
+            Vec::new()
+        }
+    };
+    paths.retain(|path| {
+        let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        path.extension().is_some_and(|extension| extension == "toml") && !hidden
+    });
+    paths.sort();
+    paths
+}
+
+/// Makes one configuration of files that could be read.
+pub(super) fn build(sources: &[Source], problems: Problems, env: Env<'_>) -> Result<Config, ConfigErrors> {
+    let documents: Vec<_> = sources.iter().map(|source| (source, source.parse(&problems))).collect();
+    let tables: Vec<_> = documents
+        .iter()
+        .filter_map(|(source, document)| document.as_ref().map(|entries| Table::top(source, entries, &problems)))
+        .collect();
+    // With a file missing or broken, what is said across files would be wrong.
+    let complete = problems.is_empty();
+
+    let host = host(&tables, &problems);
+    let labels = labels(&tables, &problems);
+    let webhooks = webhooks(&tables, &problems, env);
+    let mut routes = routes(&tables, &webhooks, complete);
+    for table in &tables {
+        table.finish(refused::TOP);
+    }
+    drop(tables);
+
+    // What is missing is often mistyped, and has been reported as that.
+    if let Some(main) = sources.first().filter(|_| problems.is_empty()) {
+        if webhooks.is_empty() {
+            problems.report_with(
+                Place::whole(&main.path),
+                "there is no webhook",
+                "add [webhooks.NAME] with url_file = \"FILE\", a file that holds the URL of an incoming webhook",
+            );
+        } else if routes.is_empty() {
+            routes = implied_routes(&main.path, &webhooks, &problems);
+        }
+    }
+
+    let warnings = unused(&webhooks, &routes);
+    if !problems.is_empty() {
+        let files: Vec<_> = sources.iter().map(|source| source.path.as_path()).collect();
+        return Err(ConfigErrors(problems.into_sorted(&files)));
+    }
+    let webhooks = webhooks.into_iter().filter_map(|(name, (_, webhook))| Some((name, webhook?))).collect();
+    Ok(Config { host, labels, webhooks, routes, warnings })
+}
+
+/// Reports a name that was used before.
+fn is_first(what: &str, name: &Located<String>, before: Option<&Place>, problems: &Problems) -> bool {
+    if let Some(before) = before {
+        problems
+            .report(name.place.clone(), format!("the {what} {} is defined already, at {before}", quoted(&name.value)));
+    }
+    before.is_none()
+}
+
+fn host(tables: &[Table<'_>], problems: &Problems) -> Option<String> {
+    let mut first: Option<Located<String>> = None;
+    for host in tables.iter().filter_map(|table| table.string("host")) {
+        match &first {
+            Some(first) => problems.report(host.place, format!("host is defined already, at {}", first.place)),
+            None => first = Some(host),
+        }
+    }
+    first.map(|host| host.value)
+}
+
+fn labels(tables: &[Table<'_>], problems: &Problems) -> BTreeMap<String, String> {
+    let mut labels: BTreeMap<String, (Place, String)> = BTreeMap::new();
+    for (name, value) in tables.iter().flat_map(|table| table.free_strings("labels", "[labels]")) {
+        if is_first("label", &name, labels.get(&name.value).map(|(place, _)| place), problems) {
+            labels.insert(name.value, (name.place, value));
+        }
+    }
+    labels.into_iter().map(|(name, (_, value))| (name, value)).collect()
+}
+
+/// All webhooks by their names, also those that are broken: routes may name them without a second report.
+type Webhooks = BTreeMap<String, (Place, Option<Webhook>)>;
+
+fn webhooks(tables: &[Table<'_>], problems: &Problems, env: Env<'_>) -> Webhooks {
+    let mut webhooks = Webhooks::new();
+    for (name, table) in tables.iter().flat_map(|table| table.named_tables("webhooks")) {
+        let webhook = Webhook::read(&name, &table, env);
+        if is_first("webhook", &name, webhooks.get(&name.value).map(|(place, _)| place), problems) {
+            webhooks.insert(name.value, (name.place, webhook));
+        }
+    }
+    webhooks
+}
+
+fn routes(tables: &[Table<'_>], webhooks: &Webhooks, complete: bool) -> Vec<Route> {
+    let tables: Vec<_> = tables.iter().map(|table| (table, table.tables("routes"))).collect();
+    let written: usize = tables.iter().map(|(_, routes)| routes.len()).sum();
+    let names = webhooks.keys().map(String::as_str).filter(|name| is_name(name));
+    let around = Surroundings { webhooks: names.collect(), complete };
+    let mut names = BTreeMap::new();
+    let mut routes = Vec::new();
+    for table in tables.iter().flat_map(|(_, routes)| routes) {
+        let name = route_name(table, written, &mut names);
+        routes.extend(Route::read(table, name, &around));
+    }
+    routes
+}
+
+/// The routes of a configuration that writes none.
+fn implied_routes(main: &Path, webhooks: &Webhooks, problems: &Problems) -> Vec<Route> {
+    let mut names = webhooks.keys();
+    match (names.next(), names.next()) {
+        (Some(only), None) => return vec![Route::everything(only)],
+        (Some(_), Some(_)) => problems.report_with(
+            Place::whole(main),
+            format!("there are {} webhooks and no route", webhooks.len()),
+            "add [[routes]] with webhook = \"NAME\"",
+        ),
+        (None, _) => {}
+    }
+    Vec::new()
+}
+
+/// The name of one of so many routes: required and unique where there are several.
+fn route_name(table: &Table<'_>, routes: usize, names: &mut BTreeMap<String, Place>) -> Option<String> {
+    let Some(name) = table.parsed("name", NAME_RULE, |text| is_name(text).then(|| text.to_owned())) else {
+        if table.key_place("name").is_none() && routes > 1 {
+            let message = format!("the route has no name, and there are {routes}");
+            table.problems.report_with(table.place.clone(), message, "add name = \"…\"");
+        }
+        return None;
+    };
+    if is_first("route", &name, names.get(&name.value), table.problems) {
+        names.insert(name.value.clone(), name.place);
+    }
+    Some(name.value)
+}
+
+fn unused(webhooks: &Webhooks, routes: &[Route]) -> Vec<Problem> {
+    webhooks
+        .iter()
+        .filter(|(name, _)| !routes.iter().any(|route| route.webhook == **name))
+        .map(|(name, (place, _))| {
+            let hint = format!("add webhook = \"{name}\" to a route, or remove it");
+            Problem::new(place.clone(), format!("no route uses the webhook \"{name}\""), Some(hint))
+        })
+        .collect()
+}

@@ -1,0 +1,71 @@
+//! The configuration: parsed, checked and explained.
+//!
+//! [`Config::load`] finds everything that is wrong at once, each with its file, line and column; what it returns is
+//! right and needs no further check. Nothing here knows how a plugin is run or a message is sent, and `notify` never
+//! comes here: a typing mistake must not lose a ban.
+
+mod jails;
+mod load;
+mod name;
+mod plugin;
+mod problem;
+mod reader;
+mod refused;
+mod route;
+mod source;
+mod suggest;
+mod target;
+#[cfg(test)]
+mod tests;
+mod units;
+mod url_source;
+mod webhook;
+mod webhook_url;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+pub use jails::{JailPatternError, Jails};
+pub use plugin::{PluginLimits, PluginSource};
+pub use problem::{ConfigErrors, Problem};
+pub use route::Route;
+pub use target::Target;
+pub use units::parse_duration;
+pub use webhook::Webhook;
+pub use webhook_url::{WebhookUrl, WebhookUrlError};
+
+/// How environment variables are looked up: handed in, so that tests need none.
+pub type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// What the user wants. Holds no secret but in its [`WebhookUrl`]s, so its `Debug` may be shown.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// What events without a host are said to come from. Default (`None`): the system's host name.
+    pub host: Option<String>,
+    /// Handed to every plugin.
+    pub labels: BTreeMap<String, String>,
+    /// By their names; at least one.
+    pub webhooks: BTreeMap<String, Webhook>,
+    /// In the order in which they are written; at least one.
+    pub routes: Vec<Route>,
+    /// What is probably a mistake and yet works: a webhook that no route uses.
+    pub warnings: Vec<Problem>,
+}
+
+impl Config {
+    /// Reads a file, and `conf.d/*.toml` beside it.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub fn load(path: &Path, env: Env<'_>) -> Result<Self, ConfigErrors> {
+        load::load(path, env)
+    }
+
+    /// Reads a text. `path` names it in messages, and relative paths start from its folder; it need not exist.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn parse(text: &str, path: &Path, env: Env<'_>) -> Result<Self, ConfigErrors> {
+        load::build(&[source::Source::private(path, text)], problem::Problems::default(), env)
+    }
+}

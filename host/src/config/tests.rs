@@ -1,0 +1,256 @@
+//! The whole of it: every mistake with every line that a user gets to see, and what a right configuration becomes.
+//!
+//! `testdata/NAME.toml` is read as `config.toml` in a folder of its own, and what it yields is compared with
+//! `testdata/NAME.txt`; `UPDATE_GOLDEN=1` writes those anew.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::{Config, PluginLimits, PluginSource, Target};
+use crate::event::{Ban, Event, Kind, Timestamp};
+
+/// Every secret in the tests ends in this.
+const SECRET: &str = "s3cret";
+const URL: &str = "https://hooks.slack.com/services/T01/B02/s3cret";
+
+/// A folder as a configuration finds it around itself.
+struct Etc(TempDir);
+
+impl Etc {
+    fn new(config: &str) -> Self {
+        let etc = Self(tempfile::tempdir().unwrap());
+        for (name, mode, text) in [
+            ("config.toml", 0o600, config),
+            ("security.url", 0o640, &format!("{URL}\n")),
+            ("credentials/security", 0o400, URL),
+            ("open.url", 0o644, URL),
+            ("open-local.url", 0o644, "http://127.0.0.1:8080/s3cret"),
+            ("empty.url", 0o600, "\n"),
+            ("two-lines.url", 0o600, &format!("{URL}\n{URL}\n")),
+            ("plugins/sec.wasm", 0o644, ""),
+            ("folder/x", 0o644, ""),
+        ] {
+            etc.write(name, mode, text);
+        }
+        etc
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, mode: u32, text: &str) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    fn load(&self) -> Result<Config, String> {
+        let env = |name: &str| match name {
+            "BANHOOK_URL" => Some(URL.to_owned()),
+            "CREDENTIALS_DIRECTORY" => Some(self.path("credentials").display().to_string()),
+            _ => None,
+        };
+        let folder = format!("{}/", self.0.path().display());
+        let errors = |errors: super::ConfigErrors| {
+            assert!(!errors.0.is_empty());
+            let shown = format!("{errors} {errors:?} {}", serde_json::to_string(&errors).unwrap());
+            assert!(!shown.contains(SECRET), "{shown}");
+            errors.to_string().replace(&folder, "")
+        };
+        let config = Config::load(&self.path("config.toml"), &env).map_err(errors)?;
+        assert!(!format!("{config:?}").contains(SECRET), "{config:?}");
+        Ok(config)
+    }
+}
+
+fn in_env(name: &str) -> Option<String> {
+    (name == "BANHOOK_URL").then(|| URL.to_owned())
+}
+
+fn parse(text: &str) -> Config {
+    Config::parse(text, Path::new("/etc/banhook/config.toml"), &in_env).unwrap()
+}
+
+#[test]
+fn golden_files() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config/testdata");
+    let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
+    paths.sort();
+    assert!(!paths.is_empty());
+    let mut wrong = Vec::new();
+    for path in paths {
+        let found = match Etc::new(&fs::read_to_string(&path).unwrap()).load() {
+            Ok(config) => {
+                let lines = config.warnings.iter().map(|warning| format!("warning: {}", warning.message));
+                ["accepted".to_owned()].into_iter().chain(lines).collect::<Vec<_>>().join("\n")
+            }
+            Err(errors) => errors,
+        };
+        let golden = path.with_extension("txt");
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            fs::write(&golden, format!("{found}\n")).unwrap();
+        } else if fs::read_to_string(&golden).unwrap_or_default() != format!("{found}\n") {
+            wrong.push(format!("{} is not what was found:\n{found}", golden.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+#[test]
+fn a_whole_configuration() {
+    let etc = Etc::new(include_str!("testdata/design.toml"));
+    let config = etc.load().unwrap();
+    assert_eq!(config.host.as_deref(), Some("web-1"));
+    assert_eq!(config.labels["site"], "fra1");
+    let webhook = &config.webhooks["security"];
+    assert_eq!((webhook.name.as_str(), webhook.target), ("security", Target::Slack));
+    assert_eq!(webhook.url.expose().as_str(), URL);
+    let [route] = config.routes.as_slice() else { panic!("{config:?}") };
+    assert_eq!(route.name, "sec");
+    assert_eq!(route.jails.patterns().unwrap(), ["sshd", "nginx-*"]);
+    assert_eq!(route.events, [Kind::Ban, Kind::Unban].into());
+    assert_eq!(route.plugin, PluginSource::File(etc.path("plugins/sec.wasm")));
+    assert_eq!(route.webhook, "security");
+    assert_eq!(route.timezone.iana_name(), Some("Europe/Berlin"));
+    assert!(!route.mentions);
+    assert_eq!(route.limits, PluginLimits { time: Duration::from_millis(250), memory: 64 * 1024 * 1024 });
+    assert!(route.settings["ban"].starts_with(":no_entry: *{{ ip }}*"));
+    assert_eq!(config.warnings, []);
+}
+
+#[test]
+fn one_webhook_gets_everything() {
+    for text in ["webhooks.ops.url_env = 'BANHOOK_URL'", "webhooks.ops.url_env = 'BANHOOK_URL'\n[[routes]]"] {
+        let config = parse(text);
+        let [route] = config.routes.as_slice() else { panic!("{config:?}") };
+        assert_eq!((route.name.as_str(), route.webhook.as_str()), ("ops", "ops"));
+        assert_eq!((&route.plugin, route.limits), (&PluginSource::BuiltIn, PluginLimits::STANDARD));
+        assert!(route.events.len() == Kind::ALL.len() && route.jails.patterns().is_none() && !route.mentions);
+        assert_eq!(route.timezone, jiff::tz::TimeZone::system());
+    }
+}
+
+#[test]
+fn a_route_wants_its_jails_and_events() {
+    use crate::event::Action;
+    let config = parse(
+        "webhooks.ops.url_env = 'BANHOOK_URL'\n[[routes]]\njails = ['sshd', 'nginx-*']\nevents = ['ban', 'stop']",
+    );
+    for (jail, action, wanted) in [
+        ("sshd", Action::Ban(Ban::default()), true),
+        ("nginx-auth", Action::Stop, true),
+        ("sshd", Action::Unban(Ban::default()), false),
+        ("dovecot", Action::Ban(Ban::default()), false),
+    ] {
+        let event = Event {
+            id: String::new(),
+            at: Timestamp(0),
+            host: String::new(),
+            jail: jail.to_owned(),
+            action,
+            labels: [].into(),
+        };
+        assert_eq!(config.routes[0].wants(&event), wanted, "{event:?}");
+    }
+}
+
+#[test]
+fn a_url_from_each_place() {
+    for (key, url) in [
+        ("url_file = 'security.url'", URL),
+        ("url_file = 'open-local.url'", "http://127.0.0.1:8080/s3cret"),
+        ("url_env = 'BANHOOK_URL'", URL),
+        ("url_credential = 'security'", URL),
+        ("url = 'https://hooks.slack.com/services/T01/B02/s3cret'", URL),
+        ("url = 'http://localhost:1/'", "http://localhost:1/"),
+    ] {
+        let config = Etc::new(&format!("[webhooks.x]\n{key}")).load().unwrap();
+        assert_eq!(config.webhooks["x"].url.expose().as_str(), url, "{key}");
+    }
+}
+
+#[test]
+fn a_url_in_a_file_that_others_read() {
+    let etc = Etc::new("");
+    etc.write("config.toml", 0o644, &format!("[webhooks.x]\nurl = '{URL}'"));
+    assert_eq!(
+        etc.load().unwrap_err(),
+        "config.toml:2:7: url is a secret, but this file is open to every user of this host (mode 0644); \
+         use url_file, or run: chmod o-rwx config.toml"
+    );
+    etc.write("config.toml", 0o644, "[webhooks.x]\nurl = 'http://127.0.0.1:8080/'");
+    assert!(etc.load().is_ok());
+}
+
+#[test]
+fn files_add_up() {
+    let etc = Etc::new("[webhooks.ops]\nurl_file = 'security.url'\n[labels]\na = '1'\n[[routes]]\nname = 'a'");
+    etc.write(
+        "conf.d/20-team.toml",
+        0o644,
+        "[[routes]]\nname = 'c'\nplugin = '../plugins/sec.wasm'\n[labels]\nb = '2'",
+    );
+    etc.write("conf.d/10-team.toml", 0o644, "host = 'h'\n[[routes]]\nname = 'b'\nwebhook = 'ops'");
+    etc.write("conf.d/.#30.toml", 0o644, "not read");
+    etc.write("conf.d/README", 0o644, "not read");
+    let config = etc.load().unwrap();
+    let names: Vec<_> = config.routes.iter().map(|route| route.name.as_str()).collect();
+    assert_eq!(names, ["a", "b", "c"]);
+    assert_eq!(config.host.as_deref(), Some("h"));
+    assert_eq!(config.labels.len(), 2);
+}
+
+#[test]
+fn files_do_not_override() {
+    let text = "host = 'a'\nlabels.site = 'fra1'\nwebhooks.ops.url_file = '../security.url'\n[[routes]]\nname = 'a'";
+    let etc = Etc::new(&text.replace("../", ""));
+    etc.write("conf.d/a.toml", 0o600, text);
+    assert_eq!(
+        etc.load().unwrap_err(),
+        "conf.d/a.toml:1:8: host is defined already, at config.toml:1:8\n\
+         conf.d/a.toml:2:8: the label \"site\" is defined already, at config.toml:2:8\n\
+         conf.d/a.toml:3:10: the webhook \"ops\" is defined already, at config.toml:3:10\n\
+         conf.d/a.toml:5:8: the route \"a\" is defined already, at config.toml:5:8"
+    );
+}
+
+#[test]
+fn a_broken_file_casts_no_doubt_on_the_others() {
+    let etc = Etc::new("[[routes]]\nname = 'a'\nwebhook = 'there'\nmention = true");
+    etc.write("conf.d/a.toml", 0o600, "[webhooks.there\n");
+    assert_eq!(
+        etc.load().unwrap_err(),
+        "config.toml:4:1: unknown key \"mention\" in [[routes]]; did you mean \"mentions\"?\n\
+         conf.d/a.toml:1:16: unclosed table, expected `]`"
+    );
+}
+
+#[test]
+fn no_configuration() {
+    let etc = Etc::new("");
+    fs::remove_file(etc.path("config.toml")).unwrap();
+    assert_eq!(
+        etc.load().unwrap_err(),
+        "config.toml: there is no configuration here; \
+         name another with --config or BANHOOK_CONFIG, or try \"banhook demo\", which needs none"
+    );
+    fs::create_dir(etc.path("config.toml")).unwrap();
+    assert_eq!(etc.load().unwrap_err(), "config.toml: cannot read it: it is not a regular file");
+}
+
+#[test]
+fn systemd_without_credentials() {
+    let errors = Config::parse("webhooks.x.url_credential = 'hook'", Path::new("c"), &|_| None).unwrap_err();
+    assert_eq!(
+        errors.to_string(),
+        "c:1:29: systemd has passed no credentials (CREDENTIALS_DIRECTORY is not set); \
+         add LoadCredential=hook:FILE to the unit"
+    );
+}

@@ -1,0 +1,71 @@
+//! Where messages go: `[webhooks.NAME]`.
+
+use super::name::{NAME_RULE, is_name};
+use super::problem::quoted;
+use super::reader::{Located, Table};
+use super::suggest::{did_you_mean, listed};
+use super::url_source::{self, UrlText};
+use super::{Env, Target, WebhookUrl, refused};
+
+/// A webhook that can be posted to.
+#[derive(Debug, Clone)]
+pub struct Webhook {
+    /// As the configuration calls it: up to 64 letters, digits, `-` and `_`.
+    pub name: String,
+    /// The secret.
+    pub url: WebhookUrl,
+    /// What speaks there; default Slack.
+    pub target: Target,
+}
+
+impl Webhook {
+    /// Reads one; `None` after reporting what is wrong with it.
+    pub(super) fn read(name: &Located<String>, table: &Table<'_>, env: Env<'_>) -> Option<Self> {
+        let named = is_name(&name.value);
+        if !named {
+            let message = format!("a webhook needs {NAME_RULE}, not {}", quoted(&name.value));
+            table.problems.report(name.place.clone(), message);
+        }
+        let target = target(table);
+        let text = url_source::read(table, env);
+        table.finish(refused::WEBHOOK);
+        let (target, text) = (target?, text?);
+        let url = checked(table, &text, target)?;
+        (named && target.is_supported()).then(|| Self { name: name.value.clone(), url, target })
+    }
+}
+
+/// The target, also one that is not supported yet (so that its URL is checked by its own rules).
+fn target(table: &Table<'_>) -> Option<Target> {
+    let Some(word) = table.string("target") else {
+        return table.key_place("target").is_none().then_some(Target::Slack);
+    };
+    let Some(target) = Target::parse(&word.value) else {
+        let words = || Target::ALL.into_iter().map(Target::as_str);
+        let hint = did_you_mean(&word.value, words()).unwrap_or_else(|| format!("it is {}", listed(words(), "or")));
+        table.problems.report_with(word.place, format!("unknown target {}", quoted(&word.value)), hint);
+        return None;
+    };
+    if !target.is_supported() {
+        let message = format!("target \"{}\" is not supported by this version of banhook", target.as_str());
+        table.problems.report_with(word.place, message, "it delivers to slack only");
+    }
+    Some(target)
+}
+
+fn checked(table: &Table<'_>, text: &UrlText, target: Target) -> Option<WebhookUrl> {
+    let url = match WebhookUrl::parse(&text.text, target) {
+        Ok(url) => url,
+        Err(error) => {
+            table.problems.report(text.place.clone(), error.to_string());
+            return None;
+        }
+    };
+    match &text.exposed {
+        Some((message, hint)) if !url.is_loopback() => {
+            table.problems.report_with(text.place.clone(), message, hint);
+            None
+        }
+        _ => Some(url),
+    }
+}

@@ -1,0 +1,204 @@
+//! A webhook's URL: whoever has it can post, so it is a secret that no message may show.
+
+use std::fmt;
+
+use url::{Host, Url};
+
+use super::Target;
+
+/// Slack's own hosts; anything else that calls itself Slack gets our alerts and is not Slack.
+const SLACK_HOSTS: [&str; 2] = ["hooks.slack.com", "hooks.slack-gov.com"];
+
+/// A URL that has been checked for its target. It has no `Display`, and its `Debug` shows [`WebhookUrl::redacted`].
+#[derive(Clone, PartialEq, Eq)]
+pub struct WebhookUrl(Url);
+
+/// Why a text is no webhook's URL. The text itself is left out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WebhookUrlError {
+    /// Nothing at all.
+    #[error("the URL is empty")]
+    Empty,
+    /// Not the form of a URL.
+    #[error("the URL cannot be parsed ({0}); it begins with https://")]
+    Syntax(#[from] url::ParseError),
+    /// A space, a line feed or another control character within; a URL parser drops some of them silently.
+    #[error("the URL holds a space or more than one line")]
+    Space,
+    /// Neither https, nor http to this host.
+    #[error("the URL is not https; only a webhook on this host (localhost, 127.0.0.1, ::1) may do without")]
+    NotHttps,
+    /// `https://user:password@…`
+    #[error("the URL holds a user name; a webhook needs none")]
+    UserName,
+    /// Not one of Slack's hosts.
+    #[error("the URL's host is {0}, but Slack's webhooks are at hooks.slack.com or hooks.slack-gov.com")]
+    NotSlack(String),
+    /// A workflow's or a trigger's URL.
+    #[error("the URL starts a Slack workflow, which takes no messages; make an incoming webhook (…/services/…)")]
+    Workflow,
+    /// Slack's host, but not a webhook's path.
+    #[error("the URL is not as Slack gives it: https://hooks.slack.com/services/T…/B…/…")]
+    NotServices,
+}
+
+impl WebhookUrl {
+    /// Parses and checks a URL.
+    ///
+    /// On this host (loopback) every target accepts any path, and plain http. Elsewhere it has to be https, and for
+    /// Slack one of Slack's hosts with a path `/services/T…/B…/…`.
+    ///
+    /// # Errors
+    /// What is wrong with it, without showing it.
+    pub fn parse(text: &str, target: Target) -> Result<Self, WebhookUrlError> {
+        if text.is_empty() {
+            return Err(WebhookUrlError::Empty);
+        }
+        if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            return Err(WebhookUrlError::Space);
+        }
+        let url = Self(Url::parse(text)?);
+        let plain = url.0.scheme() == "http";
+        if url.0.scheme() != "https" && !(plain && url.is_loopback()) {
+            return Err(WebhookUrlError::NotHttps);
+        }
+        if !url.0.username().is_empty() || url.0.password().is_some() {
+            return Err(WebhookUrlError::UserName);
+        }
+        if target == Target::Slack && !url.is_loopback() {
+            url.check_slack()?;
+        }
+        Ok(url)
+    }
+
+    fn check_slack(&self) -> Result<(), WebhookUrlError> {
+        let host = self.0.host_str().unwrap_or_default();
+        if !SLACK_HOSTS.contains(&host) || self.0.port().is_some() {
+            return Err(WebhookUrlError::NotSlack(self.host_and_port()));
+        }
+        match self.0.path_segments().and_then(|mut segments| segments.next()) {
+            Some("workflows" | "triggers") => Err(WebhookUrlError::Workflow),
+            _ if self.services().is_none() => Err(WebhookUrlError::NotServices),
+            _ => Ok(()),
+        }
+    }
+
+    /// The first two of the three parts behind `/services/`: the workspace and the app, which are no secret.
+    fn services(&self) -> Option<(&str, &str)> {
+        let segments: Vec<_> = self.0.path_segments()?.collect();
+        match segments.as_slice() {
+            ["services", team, app, secret] if ![team, app, secret].iter().any(|part| part.is_empty()) => {
+                Some((team, app))
+            }
+            _ => None,
+        }
+    }
+
+    fn host_and_port(&self) -> String {
+        let host = self.0.host_str().unwrap_or_default();
+        match self.0.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        }
+    }
+
+    /// Whether it stays on this host: `localhost`, `127.0.0.0/8` or `::1`.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        match self.0.host() {
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            Some(Host::Domain(name)) => name == "localhost",
+            None => false,
+        }
+    }
+
+    /// The URL with `***` for what is secret: `https://hooks.slack.com/services/T012/B345/***`.
+    ///
+    /// Of other services the whole path is, since each keeps its token in another part of it.
+    #[must_use]
+    pub fn redacted(&self) -> String {
+        let origin = format!("{}://{}", self.0.scheme(), self.host_and_port());
+        match self.services() {
+            Some((team, app)) => format!("{origin}/services/{team}/{app}/***"),
+            None => format!("{origin}/***"),
+        }
+    }
+
+    /// The secret itself, for the one caller that sends.
+    #[must_use]
+    pub const fn expose(&self) -> &Url {
+        &self.0
+    }
+}
+
+impl fmt::Debug for WebhookUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "WebhookUrl({})", self.redacted())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accepted_and_redacted() {
+        for (text, target, shown) in [
+            (
+                "https://hooks.slack.com/services/T01/B02/s3cret",
+                Target::Slack,
+                "https://hooks.slack.com/services/T01/B02/***",
+            ),
+            (
+                "https://HOOKS.slack-gov.com:443/services/T/B/s3cret?s3cret",
+                Target::Slack,
+                "https://hooks.slack-gov.com/services/T/B/***",
+            ),
+            ("http://127.0.0.1:8080/s3cret", Target::Slack, "http://127.0.0.1:8080/***"),
+            ("http://[::1]:8080/services/T/B/s3cret", Target::Slack, "http://[::1]:8080/services/T/B/***"),
+            ("http://localhost/", Target::Slack, "http://localhost/***"),
+            ("https://chat.example.org/hooks/s3cret", Target::Mattermost, "https://chat.example.org/***"),
+            ("https://discord.com/api/webhooks/1/s3cret/slack", Target::Discord, "https://discord.com/***"),
+        ] {
+            let url = WebhookUrl::parse(text, target).unwrap();
+            assert_eq!(url.redacted(), shown);
+            assert!(!format!("{url:?}").contains("s3cret"), "{url:?}");
+            assert!(url.expose().as_str().contains("s3cret") || url.expose().path() == "/");
+        }
+    }
+
+    #[test]
+    fn refused_without_showing_it() {
+        use WebhookUrlError as E;
+        let not_slack = |host: &str| E::NotSlack(host.to_owned());
+        for (text, target, error) in [
+            ("", Target::Slack, E::Empty),
+            ("hooks.slack.com/services/T/B/s3cret", Target::Slack, E::Syntax(url::ParseError::RelativeUrlWithoutBase)),
+            ("http://hooks.slack.com/services/T/B/s3cret", Target::Slack, E::NotHttps),
+            ("https://hooks.slack.com/services/T/B/s3\ncret", Target::Slack, E::Space),
+            ("ftp://127.0.0.1/s3cret", Target::Slack, E::NotHttps),
+            ("file:///s3cret", Target::Zulip, E::NotHttps),
+            ("http://10.0.0.1/s3cret", Target::Mattermost, E::NotHttps),
+            ("http://localhost.example.org/s3cret", Target::Slack, E::NotHttps),
+            ("https://s3cret:s3cret@hooks.slack.com/services/T/B/s3cret", Target::Slack, E::UserName),
+            ("https://hooks.slack.com@evil.example/services/T/B/s3cret", Target::Slack, E::UserName),
+            (
+                "https://hooks.slack.com.evil.example/services/T/B/s3cret",
+                Target::Slack,
+                not_slack("hooks.slack.com.evil.example"),
+            ),
+            ("https://hooks.slack.com:8443/services/T/B/s3cret", Target::Slack, not_slack("hooks.slack.com:8443")),
+            ("https://hooks.slack.com./services/T/B/s3cret", Target::Slack, not_slack("hooks.slack.com.")),
+            ("https://hooks.slack.com/workflows/T/A/1/s3cret", Target::Slack, E::Workflow),
+            ("https://hooks.slack.com/triggers/T/1/s3cret", Target::Slack, E::Workflow),
+            ("https://hooks.slack.com/services/T/s3cret", Target::Slack, E::NotServices),
+            ("https://hooks.slack.com/services/T/B/", Target::Slack, E::NotServices),
+            ("https://hooks.slack.com/x/../services/T/B/s3cret/more", Target::Slack, E::NotServices),
+        ] {
+            let found = WebhookUrl::parse(text, target).unwrap_err();
+            assert_eq!(found, error, "{text}");
+            assert!(!format!("{found} {found:?}").contains("s3cret"), "{found}");
+        }
+    }
+}

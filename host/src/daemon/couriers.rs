@@ -1,0 +1,78 @@
+//! The couriers that are at work, one for each webhook.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+
+use crate::config::Config;
+use crate::delivery::{Client, Courier, DeliveryError, Endpoint};
+use crate::event::Timestamp;
+use crate::store::{Store, StoreError};
+
+pub(super) struct Couriers {
+    client: Client,
+    endpoints: BTreeMap<String, Endpoint>,
+    wakes: BTreeMap<String, Arc<Notify>>,
+    tasks: JoinSet<Result<(), DeliveryError>>,
+    done: Arc<Notify>,
+    stop: watch::Receiver<bool>,
+    now: fn() -> Timestamp,
+}
+
+impl Couriers {
+    /// None yet; `done` is told whenever a message came to its end.
+    pub(super) fn new(
+        config: &Config,
+        client: Client,
+        done: Arc<Notify>,
+        stop: watch::Receiver<bool>,
+        now: fn() -> Timestamp,
+    ) -> Self {
+        let endpoints = config
+            .webhooks
+            .iter()
+            .map(|(name, webhook)| (name.clone(), Endpoint::new(webhook.url.expose().clone())))
+            .collect();
+        Self { client, endpoints, wakes: BTreeMap::new(), tasks: JoinSet::new(), done, stop, now }
+    }
+
+    /// Sees to it that each webhook with pending messages has a courier, and wakes them.
+    pub(super) fn send_out(&mut self, store: &Store) -> Result<(), StoreError> {
+        for webhook in store.pending_webhooks()? {
+            if let Some(wake) = self.wakes.get(&webhook) {
+                wake.notify_one();
+                continue;
+            }
+            let wake = Arc::new(Notify::new());
+            let courier = Courier {
+                endpoint: self.endpoints.get(&webhook).cloned(),
+                webhook: webhook.clone(),
+                client: self.client.clone(),
+                now: self.now,
+                random: fastrand::f64,
+            };
+            let (store, done, stop) = (store.another()?, Arc::clone(&self.done), self.stop.clone());
+            self.wakes.insert(webhook, Arc::clone(&wake));
+            self.tasks.spawn(async move { courier.run(store, &wake, &done, stop).await });
+        }
+        Ok(())
+    }
+
+    /// Waits for the first courier that ends; that is a failure unless they were stopped. Never, if there is none.
+    pub(super) async fn failure(&mut self) -> Result<(), DeliveryError> {
+        match self.tasks.join_next().await {
+            Some(ended) => ended?,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Waits until all have ended, after a stop.
+    pub(super) async fn ended(&mut self) -> Result<(), DeliveryError> {
+        while let Some(ended) = self.tasks.join_next().await {
+            ended??;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,173 @@
+//! Work on a state folder, from taking it up to its end.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt;
+use tokio::net::unix::pipe;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Notify, watch};
+
+use super::couriers::Couriers;
+use super::router;
+use crate::config::Config;
+use crate::delivery::{Client, DeliveryError};
+use crate::event::Timestamp;
+use crate::pipeline::Pipeline;
+use crate::store::{Store, StoreError, YIELD};
+
+/// How often the queues are looked at without a wake-up.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// When work is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// On a signal.
+    Stopped,
+    /// When nothing is waiting or pending, or on a signal.
+    Idle,
+    /// As `Idle`, or after this long.
+    IdleOr(Duration),
+}
+
+/// Why work is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// SIGTERM or SIGINT.
+    Stopped,
+    /// SIGHUP: the configuration is to be read again.
+    Reload,
+    /// Nothing is waiting or pending.
+    Idle,
+    /// The time was up.
+    TimeUp,
+}
+
+/// Work broke off.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Delivery failed.
+    #[error(transparent)]
+    Delivery(#[from] DeliveryError),
+    /// HTTPS cannot be set up.
+    #[error("{0}")]
+    Client(String),
+    /// The system refused what every daemon needs.
+    #[error("cannot {what}: {source}")]
+    System {
+        /// What was to be done.
+        what: &'static str,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// A thread of ours died.
+    #[error("the pipeline broke off")]
+    Pipeline,
+}
+
+/// What is needed to work on a state folder; whoever holds it holds the work lock.
+pub struct Work<'a> {
+    /// The configuration.
+    pub config: &'a Config,
+    /// Its routes, loaded.
+    pub pipeline: &'a Pipeline,
+    /// The store, opened for work.
+    pub store: &'a Store,
+    /// The clock.
+    pub now: fn() -> Timestamp,
+}
+
+impl Work<'_> {
+    /// Routes and delivers until the end. `ready` is called once signals are listened to.
+    ///
+    /// # Errors
+    /// When the store or the system fails; nothing that was stored is lost.
+    pub fn run(&self, until: Until, ready: impl FnOnce()) -> Result<End, DaemonError> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|source| DaemonError::System { what: "start the runtime", source })?;
+        let (wake, woken) = mpsc::channel();
+        let routed = Arc::new(Notify::new());
+        std::thread::scope(|scope| {
+            let (pipeline, now, store) = (self.pipeline, self.now, self.store.another()?);
+            let told = Arc::clone(&routed);
+            let router = std::thread::Builder::new()
+                .name("router".into())
+                .spawn_scoped(scope, move || router::run(pipeline, store, now, &woken, &told))
+                .map_err(|source| DaemonError::System { what: "start a thread", source })?;
+            // `wake` goes with it, which ends the router.
+            let end = runtime.block_on(self.deliver(until, wake, &routed, || router.is_finished(), ready));
+            router.join().map_err(|_| DaemonError::Pipeline)??;
+            end
+        })
+    }
+
+    async fn deliver(
+        &self,
+        until: Until,
+        wake: mpsc::Sender<()>,
+        routed: &Notify,
+        router_ended: impl Fn() -> bool,
+        ready: impl FnOnce(),
+    ) -> Result<End, DaemonError> {
+        let system = |what| move |source| DaemonError::System { what, source };
+        let mut terminate = signal(SignalKind::terminate()).map_err(system("listen for signals"))?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(system("listen for signals"))?;
+        let mut hang_up = signal(SignalKind::hangup()).map_err(system("listen for signals"))?;
+        let pipe = self.store.folder().make_wake_pipe()?;
+        // Also open for writing, so that it never comes to an end.
+        let mut pipe =
+            pipe::OpenOptions::new().read_write(true).open_receiver(pipe).map_err(system("open the wake pipe"))?;
+        let (stop, stopped) = watch::channel(false);
+        let done = Arc::new(Notify::new());
+        let client = Client::new().map_err(DaemonError::Client)?;
+        let mut couriers = Couriers::new(self.config, client, Arc::clone(&done), stopped, self.now);
+        let time_up = async {
+            match until {
+                Until::IdleOr(time) => tokio::time::sleep(time).await,
+                Until::Stopped | Until::Idle => std::future::pending().await,
+            }
+        };
+        tokio::pin!(time_up);
+        ready();
+        let mut bytes = [0; 512];
+        let end = loop {
+            couriers.send_out(self.store)?;
+            if router_ended() {
+                break End::Stopped;
+            }
+            if until != Until::Stopped && self.store.is_idle()? {
+                break End::Idle;
+            }
+            tokio::select! {
+                _ = terminate.recv() => break End::Stopped,
+                _ = interrupt.recv() => break End::Stopped,
+                _ = hang_up.recv() => break End::Reload,
+                () = &mut time_up => break End::TimeUp,
+                failed = couriers.failure() => { failed?; break End::Stopped }
+                read = pipe.read(&mut bytes) => {
+                    let told = bytes.get(..read.unwrap_or_default()).unwrap_or_default();
+                    if until == Until::Idle && told.contains(&YIELD) {
+                        break End::Stopped;
+                    }
+                    // The router is gone only if it failed, which the next round sees.
+                    let _ = wake.send(());
+                }
+                () = routed.notified() => {}
+                () = done.notified() => {}
+                () = tokio::time::sleep(LOOK) => {}
+            }
+        };
+        drop(wake);
+        // Nobody listening means that all have ended.
+        let _ = stop.send(true);
+        couriers.ended().await?;
+        Ok(end)
+    }
+}

@@ -1,0 +1,96 @@
+//! One HTTP request to a webhook.
+
+use std::error::Error;
+use std::time::Duration;
+
+use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+
+use super::answer::{Answer, classify};
+use crate::message::clean;
+
+/// How long connecting may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a whole request may take.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes of an answer that are read: Slack's are a word.
+const ANSWER_BYTES: usize = 4096;
+/// Characters of an answer that are kept.
+const ANSWER_CHARS: usize = 200;
+
+/// The URL of a webhook, kept from being printed.
+#[derive(Clone)]
+pub struct Endpoint(url::Url);
+
+impl Endpoint {
+    /// The endpoint at a URL that the configuration has checked.
+    #[must_use]
+    pub const fn new(url: url::Url) -> Self {
+        Self(url)
+    }
+}
+
+/// Sends messages; holds the connections.
+#[derive(Clone)]
+pub struct Client(reqwest::Client);
+
+impl Client {
+    /// Sets up TLS with the system's certificates, and the system's proxy settings.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn new() -> Result<Self, String> {
+        // An error means that it is installed already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        reqwest::Client::builder()
+            .user_agent(concat!("banhook/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(REQUEST_TIMEOUT)
+            .http1_only()
+            .build()
+            .map(Self)
+            .map_err(|error| format!("cannot set up HTTPS: {}", chain(&error)))
+    }
+
+    /// Posts a message and says what the answer means.
+    pub(super) async fn post(&self, endpoint: &Endpoint, body: String) -> Answer {
+        let request = self.0.post(endpoint.0.clone()).header(CONTENT_TYPE, "application/json").body(body);
+        match request.send().await {
+            Ok(mut response) => {
+                let status = response.status().as_u16();
+                let retry_after =
+                    response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()).map(str::to_owned);
+                let body = first_bytes(&mut response).await;
+                let shown: String = clean(&body).chars().take(ANSWER_CHARS).collect();
+                classify(status, retry_after.as_deref(), &shown)
+            }
+            // The error's own text would hold the URL.
+            Err(error) => Answer::Later(None, chain(&error.without_url())),
+        }
+    }
+}
+
+/// The status has decided already; a body that breaks off only costs us its text.
+async fn first_bytes(response: &mut reqwest::Response) -> String {
+    let mut bytes = Vec::new();
+    while bytes.len() < ANSWER_BYTES {
+        match response.chunk().await {
+            Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
+            Ok(None) | Err(_) => break,
+        }
+    }
+    bytes.truncate(ANSWER_BYTES);
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// An error with what caused it, in a line.
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,179 @@
+//! An event as JSON: flat, one object, unknown values left out.
+//!
+//! `{"action": "ban", "at": "2026-11-22T10:56:55.601Z", "jail": "sshd", "subject": "203.0.113.7", …}`.
+//! It is what the store keeps, what fixtures hold, and what `tail --dry-run` and `queue export` print.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Action, Ban, BanDuration, Event, Kind, Timestamp};
+
+/// Text that is no event; says what is wrong with it.
+#[derive(Debug, thiserror::Error)]
+#[error("not an event: {0}")]
+pub struct ParseEventError(#[from] serde_json::Error);
+
+/// The shape of the JSON. An unknown field is an error: in a fixture it is a typing mistake.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Flat {
+    action: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    id: String,
+    at: Timestamp,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    host: String,
+    jail: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    subject: String,
+    /// Derived from the subject, so read and ignored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    family: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    failures: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    count: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    duration: Option<FlatDuration>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    restored: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ticket_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    matches: Vec<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    labels: BTreeMap<String, String>,
+}
+
+/// Seconds, or the word `permanent`.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged, expecting = "duration is a number of seconds or \"permanent\"")]
+enum FlatDuration {
+    Seconds(u32),
+    Word(PermanentWord),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum PermanentWord {
+    Permanent,
+}
+
+impl Event {
+    /// The event as one line of JSON, without a line feed.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        // Serializing strings and numbers into memory cannot fail.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Reads what [`Event::to_json`] wrote, or a fixture.
+    ///
+    /// # Errors
+    /// What is wrong with the text, with its line and column.
+    pub fn from_json(text: &str) -> Result<Self, ParseEventError> {
+        Ok(serde_json::from_str(text)?)
+    }
+}
+
+impl Serialize for Event {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let ban = self.ban().cloned();
+        let family = ban.as_ref().filter(|ban| !ban.subject.is_empty()).map(|ban| ban.family().as_str().to_owned());
+        let ban = ban.unwrap_or_default();
+        Flat {
+            action: self.action.kind().as_str().to_owned(),
+            id: self.id.clone(),
+            at: self.at,
+            host: self.host.clone(),
+            jail: self.jail.clone(),
+            subject: ban.subject,
+            family,
+            failures: ban.failures,
+            count: ban.count,
+            duration: ban.duration.map(|duration| match duration {
+                BanDuration::Seconds(seconds) => FlatDuration::Seconds(seconds),
+                BanDuration::Permanent => FlatDuration::Word(PermanentWord::Permanent),
+            }),
+            restored: ban.restored,
+            ticket_at: ban.ticket_at,
+            matches: ban.matches,
+            labels: self.labels.clone(),
+        }
+        .serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Event {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde::de::Error;
+        let flat = Flat::deserialize(deserializer)?;
+        let kind = Kind::parse(&flat.action).ok_or_else(|| {
+            D::Error::custom(format!("unknown action \"{}\"; it is start, stop, flush, ban or unban", flat.action))
+        })?;
+        if flat.jail.is_empty() {
+            return Err(D::Error::custom("jail is empty"));
+        }
+        let ban = Ban {
+            subject: flat.subject,
+            failures: flat.failures,
+            count: flat.count,
+            duration: flat.duration.map(|duration| match duration {
+                FlatDuration::Seconds(seconds) => BanDuration::Seconds(seconds),
+                FlatDuration::Word(PermanentWord::Permanent) => BanDuration::Permanent,
+            }),
+            restored: flat.restored,
+            ticket_at: flat.ticket_at,
+            matches: flat.matches,
+        };
+        Ok(Self {
+            id: flat.id,
+            at: flat.at,
+            host: flat.host,
+            jail: flat.jail,
+            action: match kind {
+                Kind::Start => Action::Start,
+                Kind::Stop => Action::Stop,
+                Kind::Flush => Action::Flush,
+                Kind::Ban => Action::Ban(ban),
+                Kind::Unban => Action::Unban(ban),
+            },
+            labels: flat.labels,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_event_there_and_back() {
+        let text = r#"{"action":"ban","id":"x","at":"2026-11-22T10:56:55.601Z","host":"web-1","jail":"sshd","subject":"203.0.113.7","family":"ipv4","failures":5,"count":2,"duration":600,"restored":true,"ticket_at":"2026-11-22T10:56:55.000Z","matches":["a"],"labels":{"site":"fra1"}}"#;
+        assert_eq!(Event::from_json(text).unwrap().to_json(), text);
+    }
+
+    #[test]
+    fn unknown_values_are_left_out() {
+        let text = r#"{"action":"start","at":"2026-11-22T10:56:55.601Z","jail":"sshd"}"#;
+        assert_eq!(Event::from_json(text).unwrap().to_json(), text);
+    }
+
+    #[test]
+    fn permanent_and_mistakes() {
+        let with = |field: &str| {
+            Event::from_json(&format!(r#"{{"action":"ban","at":"2026-11-22T10:56:55.601Z","jail":"j",{field}}}"#))
+        };
+        let ban = with(r#""duration":"permanent""#).unwrap();
+        assert_eq!(ban.ban().unwrap().duration, Some(BanDuration::Permanent));
+        for (field, says) in [
+            (r#""duration":"soon""#, "seconds or \"permanent\""),
+            (r#""durtion":5"#, "unknown field `durtion`"),
+            (r#""failures":-1"#, "invalid value"),
+        ] {
+            let error = with(field).unwrap_err().to_string();
+            assert!(error.contains(says), "{field}: {error}");
+        }
+    }
+}

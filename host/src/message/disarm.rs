@@ -1,0 +1,288 @@
+//! A plugin's own markup: what of it may stay.
+//!
+//! A plugin should escape what an attacker wrote before it puts that into its markup. This is for the one that
+//! does not. Three nets, each behind the other: the event's own values are looked for and escaped where they
+//! stand raw; a `<…>` that begins as one in those values does is text, so that a value which the plugin cut is no
+//! way around; and of the rest only the known forms stay, mentions only where the policy allows them.
+
+use super::escape::{Mrkdwn, clean, cut, escape_entities, unescape_entities};
+use super::limits::TEXT_MAX;
+use super::link::web_url;
+use super::token::{Token, first, target_and_label, tokens};
+use crate::event::Event;
+
+/// What a route allows its plugin's messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Policy {
+    /// Mentions of users, groups and the whole channel.
+    pub mentions: bool,
+}
+
+/// Disarms markup that a plugin wrote about one event.
+pub struct Disarm {
+    /// May be called by name: see [`Policy::mentions`].
+    pub(super) mentions: bool,
+    /// The event's values that mrkdwn could be made of, longest first.
+    values: Vec<Value>,
+    /// The same for the text of `markdown` blocks.
+    in_markdown: Vec<Value>,
+    /// All of them in the form in which [`Disarm::wrote`] compares.
+    written: String,
+}
+
+/// A foreign value, cleaned, and how it is written in markup.
+struct Value {
+    raw: String,
+    escaped: String,
+}
+
+impl Disarm {
+    /// For messages about this event.
+    pub fn new(event: &Event, policy: &Policy) -> Self {
+        let values = Value::all(event, escape_entities, |raw| raw.contains(['&', '<', '>']));
+        let in_markdown = Value::all(event, escape_markdown, |raw| {
+            raw.contains(['&', '<', '>', '[', ']', '!', '@', '`', '\\'])
+                || raw.contains("://")
+                || raw.to_ascii_lowercase().contains("www.")
+        });
+        let written = values.iter().map(|value| comparable(&value.raw)).collect::<Vec<_>>().join("\n");
+        Self { mentions: policy.mentions, values, in_markdown, written }
+    }
+
+    /// A plugin's markup with nothing active in it but what the plugin itself may write.
+    pub fn mrkdwn(&self, markup: &str) -> Mrkdwn {
+        Mrkdwn::disarmed(self.disarm_angles(&escape_values(markup, &self.values)))
+    }
+
+    /// The same for the text of a `markdown` block, where links have a form of their own.
+    pub(super) fn markdown(&self, markup: &str) -> String {
+        self.disarm_angles(&escape_values(markup, &self.in_markdown))
+    }
+
+    /// Every `<…>` that may not stay made text.
+    fn disarm_angles(&self, markup: &str) -> String {
+        let mut safe = String::with_capacity(markup.len());
+        for (token, written) in tokens(markup) {
+            match token {
+                Token::Angle(inner) if !self.allows(inner) => {
+                    safe.push_str("&lt;");
+                    safe.push_str(inner);
+                    safe.push_str("&gt;");
+                }
+                Token::Char('<') => safe.push_str("&lt;"),
+                Token::Angle(_) | Token::Entity(_) | Token::Char(_) => safe.push_str(written),
+            }
+        }
+        safe
+    }
+
+    /// Whether `<inner>` is a form that may stay.
+    fn allows(&self, inner: &str) -> bool {
+        let (target, _) = target_and_label(inner);
+        if inner.contains(['\n', '\t']) || self.wrote(&target) {
+            return false;
+        }
+        if let Some(special) = target.strip_prefix('!') {
+            return self.allows_special(special);
+        }
+        if let Some(user) = target.strip_prefix('@') {
+            return self.mentions && is_id(user);
+        }
+        if let Some(channel) = target.strip_prefix('#') {
+            return is_id(channel);
+        }
+        !target.contains(char::is_whitespace) && (web_url(&target).is_some() || target.starts_with("mailto:"))
+    }
+
+    /// `<!special>`: a date, or a mention of many.
+    fn allows_special(&self, special: &str) -> bool {
+        if let Some(date) = special.strip_prefix("date^") {
+            let mut parts = date.split('^');
+            let at = parts.next().is_some_and(|at| !at.is_empty() && at.bytes().all(|b| b.is_ascii_digit()));
+            let format = parts.next().is_some_and(|format| !format.is_empty());
+            let link = parts.next().is_none_or(|link| web_url(link).is_some());
+            return at && format && link && parts.next().is_none();
+        }
+        let group = special.strip_prefix("subteam^").is_some_and(is_id);
+        self.mentions && (group || matches!(special, "here" | "channel" | "everyone"))
+    }
+
+    /// Whether the author of the event's values wrote `<target`.
+    fn wrote(&self, target: &str) -> bool {
+        self.written.contains(&comparable(&format!("<{target}")))
+    }
+}
+
+impl Value {
+    /// Those of the event's values that are wanted, longest first.
+    fn all(event: &Event, escape: fn(&str) -> String, wanted: fn(&str) -> bool) -> Vec<Self> {
+        let mut values: Vec<Self> = foreign(event)
+            .map(|value| clean(value).into_owned())
+            .filter(|raw| wanted(raw))
+            .map(|raw| Self { escaped: escape(&raw), raw })
+            .collect();
+        values.sort_by_key(|value| std::cmp::Reverse(value.raw.len()));
+        values
+    }
+}
+
+/// The markup, bounded and cleaned, with the values escaped where they stand raw, and left where they are escaped
+/// already.
+fn escape_values(markup: &str, values: &[Value]) -> String {
+    let markup = cut(markup, TEXT_MAX);
+    let markup = clean(&markup);
+    let mut safe = String::with_capacity(markup.len());
+    let mut rest: &str = &markup;
+    while let Some(char) = rest.chars().next() {
+        let escaped = values.iter().find(|value| rest.starts_with(&value.escaped));
+        let raw = || values.iter().find(|value| rest.starts_with(&value.raw) && !ends_inside_entity(rest, &value.raw));
+        let (taken, written) = if let Some(value) = escaped {
+            (value.escaped.len(), value.escaped.as_str())
+        } else if let Some(value) = raw() {
+            (value.raw.len(), value.escaped.as_str())
+        } else {
+            let length = match first(rest) {
+                Some((Token::Entity(_), length)) => length,
+                _ => char.len_utf8(),
+            };
+            (length, rest.get(..length).unwrap_or_default())
+        };
+        safe.push_str(written);
+        rest = rest.get(taken..).unwrap_or_default();
+    }
+    safe
+}
+
+/// Standard Markdown as Slack's `markdown` block takes it: any ASCII punctuation may be escaped.
+fn escape_markdown(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for char in text.chars() {
+        match char {
+            '&' | '<' | '>' => escaped.push_str(&escape_entities(char.encode_utf8(&mut [0; 4]))),
+            _ => {
+                escaped.extend(char.is_ascii_punctuation().then_some('\\'));
+                escaped.push(char);
+            }
+        }
+    }
+    escaped
+}
+
+/// All that an attacker may have written in an event.
+pub(super) fn foreign(event: &Event) -> impl Iterator<Item = &str> {
+    let ban = event.ban();
+    let matches = ban.map(|ban| ban.matches.as_slice()).unwrap_or_default();
+    [event.jail.as_str(), event.host.as_str()]
+        .into_iter()
+        .chain(ban.map(|ban| ban.subject.as_str()))
+        .chain(matches.iter().map(String::as_str))
+        .chain(event.labels.values().map(String::as_str))
+        .filter(|value| !value.is_empty())
+}
+
+/// A form in which text that a plugin lower-cased, or part of which was escaped, still compares equal.
+fn comparable(text: &str) -> String {
+    unescape_entities(text).to_lowercase()
+}
+
+/// Whether `value`, which `text` starts with, ends in the middle of an entity: then it is not what stands there.
+fn ends_inside_entity(text: &str, value: &str) -> bool {
+    let Some(at) = value.rfind('&') else { return false };
+    match text.get(at..).and_then(first) {
+        Some((Token::Entity(_), length)) => at + length > value.len(),
+        _ => false,
+    }
+}
+
+/// An id of Slack's, `U024BE7LH`.
+fn is_id(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::hostile_tests::ban;
+
+    fn check(subject: &str, mentions: bool, markup: &str, expected: &str) {
+        let disarm = Disarm::new(&ban(subject), &Policy { mentions });
+        assert_eq!(disarm.mrkdwn(markup).as_str(), expected, "{subject}: {markup}");
+    }
+
+    #[test]
+    fn a_plugins_own_markup_stays() {
+        for markup in [
+            "*bold* <https://example.org/?a=1&amp;b=2|label> &lt;3 a -> b",
+            "> quote\n`code`",
+            "<!date^1763809015^{date_short} at {time}|then> <#C024BE7LR> <mailto:a@example.org|mail>",
+            "",
+        ] {
+            check("203.0.113.7", false, markup, markup);
+        }
+    }
+
+    #[test]
+    fn mentions_need_the_policy() {
+        for mention in ["!channel", "!here|here", "!everyone", "!subteam^S123|@ops", "@U024BE7LH"] {
+            check("x", false, &format!("<{mention}>"), &format!("&lt;{mention}&gt;"));
+            check("x", true, &format!("<{mention}>"), &format!("<{mention}>"));
+        }
+    }
+
+    #[test]
+    fn unknown_forms_are_text() {
+        for (markup, expected) in [
+            ("<b>", "&lt;b&gt;"),
+            ("<javascript:alert(1)|x>", "&lt;javascript:alert(1)|x&gt;"),
+            ("<!date^x^{date}|y>", "&lt;!date^x^{date}|y&gt;"),
+            ("<!date^1^{date}^javascript:x|y>", "&lt;!date^1^{date}^javascript:x|y&gt;"),
+            ("a < b", "a &lt; b"),
+            ("<https://example.org|a\nb>", "&lt;https://example.org|a\nb&gt;"),
+            ("<@U1><!GROUP>", "&lt;@U1&gt;&lt;!GROUP&gt;"),
+        ] {
+            check("x", false, markup, expected);
+        }
+    }
+
+    #[test]
+    fn raw_values_are_escaped() {
+        const LINK: &str = "<https://evil.example|click>";
+        let safe = escape_entities(LINK);
+        for (subject, markup, expected) in [
+            (LINK, format!("banned *{LINK}*"), format!("banned *{safe}*")),
+            // Escaped by the plugin: left alone.
+            (LINK, format!("banned *{safe}*"), format!("banned *{safe}*")),
+            // Closed by the plugin's own markup.
+            (
+                "<https://evil.example|x",
+                "<https://evil.example|x => banned".into(),
+                "&lt;https://evil.example|x => banned".into(),
+            ),
+            // Only a part of the value.
+            ("0 <https://evil.example|click> and more", format!("{LINK} and…"), format!("{safe} and…")),
+            // Only a part, closed by the plugin's own markup.
+            (
+                "0 <https://evil.example|click me",
+                "<https://evil.example|cl => x".into(),
+                "&lt;https://evil.example|cl =&gt; x".into(),
+            ),
+            // In the plugin's own link.
+            ("a>b", "<https://example.org/a>b|see>".into(), "<https://example.org/a&gt;b|see>".into()),
+            // Not there, though it looks so.
+            ("&a", "x &amp; y".into(), "x &amp; y".into()),
+            ("&", "a &amp; b & c".into(), "a &amp; b &amp; c".into()),
+            ("&lt;", "&lt;".into(), "&amp;lt;".into()),
+            ("&lt;", "&amp;lt;".into(), "&amp;lt;".into()),
+        ] {
+            check(subject, true, &markup, &expected);
+        }
+        check("[x](https://evil.example)", false, "[x](https://evil.example)", "[x](https://evil.example)");
+        let disarm = Disarm::new(&ban("[x](https://evil.example)"), &Policy::default());
+        assert_eq!(
+            disarm.markdown("**[x](https://evil.example)** <!here>"),
+            r"**\[x\]\(https\:\/\/evil\.example\)** &lt;!here&gt;"
+        );
+        check("<!CHANNEL> x", true, "<!channel>", "&lt;!channel&gt;");
+        check("\u{1b}<@U1>", true, "\u{1b}<@U1>", "\\u{1b}&lt;@U1&gt;");
+    }
+}

@@ -1,0 +1,198 @@
+//! Foreign text and finished markup, told apart by type.
+//!
+//! Slack's markup has three escapes, `&amp;`, `&lt;` and `&gt;`; they disarm mentions, links and dates. It has
+//! none for `*`, `_`, `~` and backticks: where foreign text must not even look formatted it goes into
+//! `plain_text` or `rich_text`, never through here.
+
+use std::borrow::Cow;
+
+use super::token::tokens;
+
+/// What stands in for the cut end of a text.
+const ELLIPSIS: char = '…';
+
+/// Finished Slack markup without hidden characters.
+///
+/// There is no way in for a `String` but [`escape`] and [`code`], for foreign text, and
+/// `Disarm::mrkdwn`, for a plugin's own markup.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Mrkdwn(String);
+
+impl Mrkdwn {
+    /// Markup that stands in our own source.
+    #[must_use]
+    pub fn literal(markup: &'static str) -> Self {
+        Self(markup.to_owned())
+    }
+
+    /// What `Disarm` let through.
+    pub(super) const fn disarmed(markup: String) -> Self {
+        Self(markup)
+    }
+
+    /// Adds more markup at the end.
+    pub fn push(&mut self, more: &Self) {
+        self.0.push_str(&more.0);
+    }
+
+    /// At most so many characters, entities counted as they are written; never cut inside an entity or `<…>`.
+    #[must_use]
+    pub fn cut(self, max_chars: usize) -> Self {
+        if self.0.chars().count() <= max_chars {
+            return self;
+        }
+        let mut kept = String::new();
+        let mut left = max_chars.saturating_sub(1);
+        for (_, written) in tokens(&self.0) {
+            let Some(after) = left.checked_sub(written.chars().count()) else { break };
+            kept.push_str(written);
+            left = after;
+        }
+        kept.push(ELLIPSIS);
+        Self(kept)
+    }
+
+    /// Whether a reader would see nothing.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        self.0.trim().is_empty()
+    }
+
+    /// As Slack takes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// As Slack takes it.
+    #[must_use]
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+
+/// Foreign text as markup that shows just that text; hidden characters made visible.
+#[must_use]
+pub fn escape(foreign: &str) -> Mrkdwn {
+    Mrkdwn(escape_entities(&clean(foreign)))
+}
+
+/// Foreign text as inline code that it cannot break out of: one line, backticks shown as `'`.
+#[must_use]
+pub fn code(foreign: &str) -> Mrkdwn {
+    let inner = one_line(foreign).replace('`', "'");
+    if inner.trim().is_empty() { escape(&inner) } else { Mrkdwn(format!("`{}`", escape_entities(&inner))) }
+}
+
+/// The three escapes alone, `&` first.
+pub(super) fn escape_entities(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+/// Undoes [`escape_entities`], `&` last.
+pub(super) fn unescape_entities(text: &str) -> String {
+    text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+}
+
+/// The text with every hidden character shown as `\u{202e}`.
+#[must_use]
+pub fn clean(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_hidden) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 8);
+    for char in text.chars() {
+        if is_hidden(char) {
+            shown.extend(char.escape_unicode());
+        } else {
+            shown.push(char);
+        }
+    }
+    Cow::Owned(shown)
+}
+
+/// Cleaned, and line feeds and tabs made spaces.
+#[must_use]
+pub fn one_line(text: &str) -> String {
+    clean(text).replace(['\n', '\t'], " ")
+}
+
+/// At most so many characters (code points), an ellipsis at the end of what was cut.
+///
+/// For text that is not escaped yet: afterwards a cut could fall inside an entity.
+#[must_use]
+pub fn cut(text: &str, max_chars: usize) -> Cow<'_, str> {
+    if text.chars().nth(max_chars).is_none() {
+        return Cow::Borrowed(text);
+    }
+    let mut kept: String = text.chars().take(max_chars.saturating_sub(1)).collect();
+    kept.push(ELLIPSIS);
+    Cow::Owned(kept)
+}
+
+/// Characters that change how their neighbours look, or that nobody sees: controls but for line feed and tab,
+/// bidi marks and overrides, zero-width characters, tags.
+///
+/// U+200D is among them, so emoji that it joins fall apart: an attacker's joined letters look the same as plain
+/// ones, and no rule short of a table of emoji tells the two apart.
+pub(super) const fn is_hidden(char: char) -> bool {
+    matches!(char,
+        '\0'..='\u{8}' | '\u{b}'..='\u{1f}' | '\u{7f}'..='\u{9f}' // C0 but \t \n, DEL, C1
+        | '\u{ad}' // soft hyphen
+        | '\u{61c}' // Arabic letter mark
+        | '\u{180e}' // Mongolian vowel separator
+        | '\u{200b}'..='\u{200f}' // zero width, joiners, LRM, RLM
+        | '\u{2028}'..='\u{202e}' // line and paragraph separator, bidi embeddings and overrides
+        | '\u{2060}'..='\u{206f}' // word joiner, invisible operators, bidi isolates, deprecated format characters
+        | '\u{feff}' // byte order mark
+        | '\u{fff9}'..='\u{fffb}' // interlinear annotation
+        | '\u{e0000}'..='\u{e007f}' // tags
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn foreign_text_becomes_text() {
+        for (foreign, escaped) in [
+            ("a & b", "a &amp; b"),
+            ("<!channel>", "&lt;!channel&gt;"),
+            ("&lt;", "&amp;lt;"),
+            ("a\u{202e}b\u{1b}[31m", "a\\u{202e}b\\u{1b}[31m"),
+            ("two\nlines\t", "two\nlines\t"),
+            ("\u{200d}", "\\u{200d}"),
+        ] {
+            assert_eq!(escape(foreign).as_str(), escaped);
+        }
+    }
+
+    #[test]
+    fn code_stays_code() {
+        for (foreign, coded) in
+            [("a`b", "`a'b`"), ("```\nx", "`''' x`"), ("<@U1>", "`&lt;@U1&gt;`"), ("", ""), (" ", " ")]
+        {
+            assert_eq!(code(foreign).as_str(), coded);
+        }
+    }
+
+    #[test]
+    fn cut_counts_characters() {
+        assert_eq!(cut("äöü", 3), "äöü");
+        assert_eq!(cut("äöüß", 3), "äö…");
+        assert_eq!(cut("x", 0), "…");
+    }
+
+    #[test]
+    fn markup_is_cut_between_its_tokens() {
+        for (markup, max, cut) in [
+            ("a&amp;b", 7, "a&amp;b"),
+            ("a&amp;b", 6, "a…"),
+            ("a&amp;bcd", 8, "a&amp;b…"),
+            ("see <https://example.org|it> there", 20, "see …"),
+        ] {
+            assert_eq!(Mrkdwn(markup.to_owned()).cut(max).as_str(), cut);
+        }
+    }
+}

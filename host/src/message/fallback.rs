@@ -1,0 +1,167 @@
+//! The plain message that goes out when a plugin cannot word an event, and the line that it and the logs share.
+
+use serde_json::json;
+
+use super::escape::{cut, escape, one_line};
+use super::guard::Guarded;
+use super::limits::TEXT_OBJECT_MAX;
+use super::slack::plain_text;
+use crate::event::{Action, Ban, BanDuration, Event};
+
+/// How much of a foreign value is shown. All of a summary's together, escaped, stay below Slack's 3,000.
+const VALUE_MAX: usize = 120;
+/// How much of the reason is shown.
+const WHY_MAX: usize = 500;
+
+/// The event as a plain message, with a line in small print: why it is no better one.
+///
+/// `why` says which plugin failed and how; it may hold hostile text of any length.
+#[must_use]
+pub fn fallback(event: &Event, why: &str) -> Guarded {
+    let summary = summary(event);
+    let mut blocks = vec![json!({ "type": "section", "text": plain_text(&summary, TEXT_OBJECT_MAX) })];
+    let why = one_line(why);
+    if !why.trim().is_empty() {
+        blocks.push(json!({ "type": "context", "elements": [plain_text(&why, WHY_MAX)] }));
+    }
+    Guarded::own(json!({
+        "text": escape(&summary).as_str(),
+        "blocks": blocks,
+        "unfurl_links": false,
+        "unfurl_media": false,
+    }))
+}
+
+/// One line of plain text that tells the event: `203.0.113.7 banned in sshd on web-1 after 5 failures for 10 min`.
+///
+/// Bounded, and without control characters.
+#[must_use]
+pub fn summary(event: &Event) -> String {
+    let jail = shown(&event.jail);
+    let place = if event.host.is_empty() { jail.clone() } else { format!("{jail} on {}", shown(&event.host)) };
+    match &event.action {
+        Action::Start => format!("jail {place} started"),
+        Action::Stop => format!("jail {place} stopped"),
+        Action::Flush => format!("all bans lifted in {place}"),
+        Action::Ban(ban) => format!("{} banned in {place}{}", subject(ban), details(ban)),
+        Action::Unban(ban) => format!("{} unbanned in {place}", subject(ban)),
+    }
+}
+
+fn subject(ban: &Ban) -> String {
+    if ban.subject.is_empty() { "(unknown)".to_owned() } else { shown(&ban.subject) }
+}
+
+fn details(ban: &Ban) -> String {
+    let mut details = match ban.failures {
+        None => String::new(),
+        Some(0) => " by hand".to_owned(),
+        Some(1) => " after 1 failure".to_owned(),
+        Some(failures) => format!(" after {failures} failures"),
+    };
+    match ban.duration {
+        None => {}
+        Some(BanDuration::Permanent) => details.push_str(" for good"),
+        Some(BanDuration::Seconds(seconds)) => details.push_str(&format!(" for {}", span(seconds))),
+    }
+    let count = ban.count.filter(|count| *count > 1).map(|count| format!("ban number {count}"));
+    let restored = ban.restored.then(|| "restored".to_owned());
+    let notes: Vec<String> = count.into_iter().chain(restored).collect();
+    if !notes.is_empty() {
+        details.push_str(&format!(" ({})", notes.join(", ")));
+    }
+    details
+}
+
+/// `1 d 12 h`: the two largest units.
+fn span(seconds: u32) -> String {
+    const UNITS: [(u32, &str); 4] = [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")];
+    let mut rest = seconds;
+    let mut parts = Vec::new();
+    for (length, unit) in UNITS {
+        if rest >= length {
+            parts.push(format!("{} {unit}", rest / length));
+            rest %= length;
+        }
+    }
+    parts.truncate(2);
+    if parts.is_empty() { "0 s".to_owned() } else { parts.join(" ") }
+}
+
+fn shown(foreign: &str) -> String {
+    cut(&one_line(foreign), VALUE_MAX).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::check;
+
+    fn event(json: &str) -> Event {
+        Event::from_json(&format!(r#"{{"at":"2026-11-22T10:56:55.601Z","jail":"sshd",{json}}}"#)).unwrap()
+    }
+
+    #[test]
+    fn summaries() {
+        for (json, expected) in [
+            (r#""action":"start","host":"web-1""#, "jail sshd on web-1 started"),
+            (r#""action":"stop""#, "jail sshd stopped"),
+            (r#""action":"flush","host":"web-1""#, "all bans lifted in sshd on web-1"),
+            (r#""action":"unban","subject":"::1","failures":5"#, "::1 unbanned in sshd"),
+            (r#""action":"ban""#, "(unknown) banned in sshd"),
+            (r#""action":"ban","subject":"x","failures":0"#, "x banned in sshd by hand"),
+            (
+                r#""action":"ban","subject":"x","host":"web-1","failures":5,"count":2,"duration":600,"restored":true"#,
+                "x banned in sshd on web-1 after 5 failures for 10 min (ban number 2, restored)",
+            ),
+            (
+                r#""action":"ban","subject":"x","failures":1,"count":1,"duration":"permanent""#,
+                "x banned in sshd after 1 failure for good",
+            ),
+            (r#""action":"ban","subject":"a\nb\u001b\u202e""#, r"a b\u{1b}\u{202e} banned in sshd"),
+        ] {
+            assert_eq!(summary(&event(json)), expected);
+        }
+    }
+
+    #[test]
+    fn spans() {
+        for (seconds, expected) in
+            [(0, "0 s"), (59, "59 s"), (600, "10 min"), (5_400, "1 h 30 min"), (90_061, "1 d 1 h")]
+        {
+            assert_eq!(span(seconds), expected);
+        }
+    }
+
+    #[test]
+    fn whole_message() {
+        let guarded = fallback(&event(r#""action":"stop","host":"<a>""#), "plugin sec.wasm: <!here>\n*trap*");
+        let plain = |text: &str| json!({"type": "plain_text", "text": text, "emoji": false});
+        assert_eq!(
+            guarded.body(),
+            &json!({
+                "text": "jail sshd on &lt;a&gt; stopped",
+                "blocks": [
+                    {"type": "section", "text": plain("jail sshd on <a> stopped")},
+                    {"type": "context", "elements": [plain("plugin sec.wasm: <!here> *trap*")]},
+                ],
+                "unfurl_links": false,
+                "unfurl_media": false,
+            })
+        );
+    }
+
+    #[test]
+    fn never_refused() {
+        let long = "<".repeat(100_000);
+        let mut event = event(r#""action":"ban","subject":"x","failures":5,"duration":600"#);
+        event.jail.clone_from(&long);
+        event.host.clone_from(&long);
+        if let Action::Ban(ban) = &mut event.action {
+            ban.subject.clone_from(&long);
+        }
+        for why in [&long, "", " \n"] {
+            assert_eq!(check(fallback(&event, why).body()), []);
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Links: only what parses as http or https is one.
+
+use url::Url;
+
+use super::escape::{Mrkdwn, escape, one_line};
+use super::model::Link;
+
+/// The URL, normalised, if it is one of the web: http or https, with a host.
+///
+/// What it returns holds no white space, control character, `<` or `>`: the parser encodes them.
+pub fn web_url(text: &str) -> Option<Url> {
+    Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+}
+
+impl Link {
+    /// What is shown: the label on one line, or else the URL.
+    pub(super) fn shown(&self) -> String {
+        let label = if self.label.trim().is_empty() { &self.url } else { &self.label };
+        one_line(label)
+    }
+
+    /// As markup: a link, or its label as text.
+    pub(super) fn to_mrkdwn(&self) -> Mrkdwn {
+        let Some(url) = web_url(&self.url) else { return escape(&self.shown()) };
+        // A bar would end the URL, and one in the label would end the label for some readers.
+        let target = escape(&url.as_str().replace('|', "%7C"));
+        let mut link = Mrkdwn::literal("<");
+        link.push(&target);
+        if !self.label.trim().is_empty() {
+            link.push(&Mrkdwn::literal("|"));
+            link.push(&escape(&self.shown().replace('|', "¦")));
+        }
+        link.push(&Mrkdwn::literal(">"));
+        link
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_web() {
+        for (label, url, markup) in [
+            ("it", "https://example.org/?a=1&b=2", "<https://example.org/?a=1&amp;b=2|it>"),
+            ("", "https://example.org/", "<https://example.org/>"),
+            ("a|b\nc", "https://example.org/x|y>z", "<https://example.org/x%7Cy%3Ez|a¦b c>"),
+            ("<b>", "http://example.org", "<http://example.org/|&lt;b&gt;>"),
+            ("click", "javascript:alert(1)", "click"),
+            ("", "file:///etc/passwd", "file:///etc/passwd"),
+            ("!channel", "!channel", "!channel"),
+            ("x", "https://", "x"),
+        ] {
+            let link = Link { label: label.to_owned(), url: url.to_owned() };
+            assert_eq!(link.to_mrkdwn().as_str(), markup, "{url}");
+        }
+    }
+}

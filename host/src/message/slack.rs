@@ -1,0 +1,220 @@
+//! A message as the JSON of a Slack incoming webhook.
+//!
+//! What the channel shows is always in blocks, even when the plugin gave only `text`: there plain text stays
+//! exactly as it is, and bare URLs, names and channels in markup are not looked for. `text` beside blocks is only
+//! the notification. A message with a colour is an attachment, and Slack would show `text` above that as well, so
+//! there the notification is the attachment's `fallback`.
+//!
+//! Text that is too long is cut here, and a field or a piece of context that would show nothing is left out, since
+//! Slack would refuse the whole message for it. Too many of something is left for `lint` to refuse.
+
+use serde_json::{Map, Value, json};
+
+use super::disarm::Disarm;
+use super::escape::{Mrkdwn, clean, cut, escape, one_line};
+use super::limits::{
+    ALT_MAX, BUTTON_MAX, CELL_MAX, FIELD_MAX, HEADER_MAX, NOTIFICATION_MAX, RICH_TEXT_MAX, TABLE_COLUMNS_MAX,
+    TEXT_OBJECT_MAX, TITLE_MAX,
+};
+use super::link::web_url;
+use super::model::{Block, Button, ButtonStyle, Color, Field, Image, Message, Section, Text};
+use super::raw::RawError;
+use super::rich;
+
+/// A block that cannot be lowered.
+#[derive(Debug, thiserror::Error)]
+#[error("block {number} (raw): {source}")]
+pub struct LowerError {
+    /// Which of the message's blocks, from 1.
+    pub number: usize,
+    /// What is wrong with it.
+    pub source: RawError,
+}
+
+/// The body for an incoming webhook.
+///
+/// # Errors
+/// A raw block that is none.
+pub fn lower(message: &Message, disarm: &Disarm) -> Result<Value, LowerError> {
+    let mut blocks = Vec::new();
+    for (index, part) in message.blocks.iter().enumerate() {
+        match part {
+            Block::Raw(json) => {
+                blocks.extend(disarm.raw(json).map_err(|source| LowerError { number: index + 1, source })?);
+            }
+            part => blocks.push(block(part, disarm)),
+        }
+    }
+    let notification = mrkdwn(&message.text, disarm).cut(NOTIFICATION_MAX);
+    if blocks.is_empty() && !notification.is_blank() {
+        blocks.push(section(Some(&message.text), &[], disarm));
+    }
+
+    let mut shown = Map::new();
+    if !notification.is_blank() {
+        let key = if message.color.is_some() { "fallback" } else { "text" };
+        shown.insert(key.to_owned(), json!(notification.as_str()));
+    }
+    if !blocks.is_empty() {
+        shown.insert("blocks".to_owned(), Value::Array(blocks));
+    }
+    let mut body = match message.color {
+        Some(color) => {
+            shown.insert("color".to_owned(), json!(color_name(color)));
+            Map::from_iter([("attachments".to_owned(), json!([shown]))])
+        }
+        None => shown,
+    };
+    for unfurl in ["unfurl_links", "unfurl_media"] {
+        body.insert(unfurl.to_owned(), json!(false));
+    }
+    Ok(Value::Object(body))
+}
+
+fn block(block: &Block, disarm: &Disarm) -> Value {
+    match block {
+        Block::Header(text) => json!({ "type": "header", "text": plain_text(&one_line(text), HEADER_MAX) }),
+        Block::Section(Section { text, fields }) => section(text.as_ref(), fields, disarm),
+        Block::Context(elements) => {
+            let shown = elements.iter().filter(|text| !mrkdwn(text, disarm).is_blank());
+            let elements: Vec<Value> = shown.map(|text| text_object(text, TEXT_OBJECT_MAX, disarm)).collect();
+            json!({ "type": "context", "elements": elements })
+        }
+        Block::Divider => json!({ "type": "divider" }),
+        Block::Image(image) => self::image(image),
+        Block::Buttons(buttons) => {
+            json!({ "type": "actions", "elements": buttons.iter().map(button).collect::<Vec<_>>() })
+        }
+        Block::Preformatted(text) => preformatted(text),
+        Block::Table(rows) => table(rows),
+        // `lower` has spliced these in.
+        Block::Raw(_) => Value::Null,
+    }
+}
+
+/// A `rich_text` block where there is only rich text: in a section it would have to be markup.
+fn section(text: Option<&Text>, fields: &[Field], disarm: &Disarm) -> Value {
+    if let (Some(Text::Rich(spans)), []) = (text, fields) {
+        let elements = rich::to_elements(spans, RICH_TEXT_MAX);
+        if !elements.is_empty() {
+            return rich_text("rich_text_section", &elements);
+        }
+    }
+    let mut section = Map::from_iter([("type".to_owned(), json!("section"))]);
+    if let Some(text) = text.filter(|text| !mrkdwn(text, disarm).is_blank()) {
+        section.insert("text".to_owned(), text_object(text, TEXT_OBJECT_MAX, disarm));
+    }
+    let fields: Vec<Value> = fields.iter().filter_map(|part| field(part, disarm)).collect();
+    if !fields.is_empty() {
+        section.insert("fields".to_owned(), Value::Array(fields));
+    }
+    Value::Object(section)
+}
+
+/// `None` if it would show nothing.
+fn field(field: &Field, disarm: &Disarm) -> Option<Value> {
+    let mut text = rich::bold(&field.label);
+    if !text.is_blank() {
+        text.push(&Mrkdwn::literal("\n"));
+    }
+    text.push(&mrkdwn(&field.value, disarm));
+    (!text.is_blank()).then(|| mrkdwn_object(text, FIELD_MAX))
+}
+
+fn image(image: &Image) -> Value {
+    let alt = one_line(&image.alt);
+    let alt = cut(&alt, ALT_MAX);
+    let url = url(&image.url);
+    match image.title.as_deref().filter(|title| !title.trim().is_empty()) {
+        Some(title) => {
+            let title = plain_text(&one_line(title), TITLE_MAX);
+            json!({ "type": "image", "image_url": url, "alt_text": alt, "title": title })
+        }
+        None => json!({ "type": "image", "image_url": url, "alt_text": alt }),
+    }
+}
+
+/// Without an `action_id`: it is optional, and nobody listens to the click.
+fn button(button: &Button) -> Value {
+    let label = plain_text(&one_line(&button.label), BUTTON_MAX);
+    let url = url(&button.url);
+    let style = match button.style {
+        Some(ButtonStyle::Primary) => "primary",
+        Some(ButtonStyle::Danger) => "danger",
+        None => return json!({ "type": "button", "text": label, "url": url }),
+    };
+    json!({ "type": "button", "text": label, "url": url, "style": style })
+}
+
+fn preformatted(text: &str) -> Value {
+    let text = clean(text);
+    rich_text("rich_text_preformatted", &[json!({ "type": "text", "text": cut(&text, RICH_TEXT_MAX) })])
+}
+
+fn rich_text(kind: &str, elements: &[Value]) -> Value {
+    json!({ "type": "rich_text", "elements": [{ "type": kind, "elements": elements }] })
+}
+
+/// Slack takes neither rows of different lengths nor an empty cell; both become a space.
+fn table(rows: &[Vec<String>]) -> Value {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or_default().min(TABLE_COLUMNS_MAX);
+    let cell = |text: &str| {
+        let text = clean(text);
+        let text = if text.trim().is_empty() { " ".into() } else { cut(&text, CELL_MAX) };
+        json!({ "type": "raw_text", "text": text })
+    };
+    let row = |row: &Vec<String>| -> Value {
+        let missing = columns.saturating_sub(row.len());
+        row.iter().map(String::as_str).chain(std::iter::repeat_n("", missing)).map(cell).collect()
+    };
+    json!({ "type": "table", "rows": rows.iter().map(row).collect::<Vec<_>>() })
+}
+
+/// As markup, wherever Slack takes no other form; not cut yet.
+fn mrkdwn(text: &Text, disarm: &Disarm) -> Mrkdwn {
+    match text {
+        Text::Plain(text) => escape(text),
+        Text::Mrkdwn(markup) => disarm.mrkdwn(markup),
+        Text::Rich(spans) => rich::to_mrkdwn(spans),
+    }
+}
+
+/// As a text object: plain where that shows the same.
+fn text_object(text: &Text, max_chars: usize, disarm: &Disarm) -> Value {
+    match text {
+        Text::Plain(text) => plain_text(text, max_chars),
+        Text::Rich(spans) => match rich::as_plain(spans) {
+            Some(text) => plain_text(&text, max_chars),
+            None => mrkdwn_object(rich::to_mrkdwn(spans), max_chars),
+        },
+        Text::Mrkdwn(markup) => mrkdwn_object(disarm.mrkdwn(markup), max_chars),
+    }
+}
+
+/// `emoji: false`, or `:skull:` would become one.
+pub(super) fn plain_text(foreign: &str, max_chars: usize) -> Value {
+    let text = clean(foreign);
+    json!({ "type": "plain_text", "text": cut(&text, max_chars), "emoji": false })
+}
+
+/// `verbatim`, or Slack would look for URLs, channels and names in it.
+fn mrkdwn_object(text: Mrkdwn, max_chars: usize) -> Value {
+    json!({ "type": "mrkdwn", "text": text.cut(max_chars).into_string(), "verbatim": true })
+}
+
+/// Normalised; what is no URL of the web stays, for `lint` to name.
+fn url(text: &str) -> String {
+    web_url(text).map_or_else(|| one_line(text), String::from)
+}
+
+const fn color_name(color: Color) -> &'static str {
+    match color {
+        Color::Good => "good",
+        Color::Warning => "warning",
+        Color::Danger => "danger",
+    }
+}
+
+#[cfg(test)]
+#[path = "slack_tests.rs"]
+mod tests;

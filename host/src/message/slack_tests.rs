@@ -1,0 +1,161 @@
+//! Messages and what Slack gets for them.
+
+use super::*;
+use crate::message::hostile_tests::ban;
+use crate::message::{Policy, check};
+
+/// Lowers a message, given as the JSON that golden files hold.
+fn lowered(message: Value) -> Value {
+    let message: Message = serde_json::from_value(message).unwrap();
+    lower(&message, &Disarm::new(&ban("203.0.113.7"), &Policy::default())).unwrap()
+}
+
+/// The blocks of a message of one block.
+fn blocks(block: Value) -> Value {
+    let body = lowered(json!({ "text": { "plain": "x" }, "blocks": [block] }));
+    assert_eq!(check(&body), [], "{body}");
+    body["blocks"].clone()
+}
+
+fn plain(text: &str) -> Value {
+    json!({ "type": "plain_text", "text": text, "emoji": false })
+}
+
+fn mrkdwn(text: &str) -> Value {
+    json!({ "type": "mrkdwn", "text": text, "verbatim": true })
+}
+
+#[test]
+fn text_alone_is_shown_by_a_section() {
+    assert_eq!(
+        lowered(json!({ "text": { "plain": "<!here> *b*" } })),
+        json!({
+            "text": "&lt;!here&gt; *b*",
+            "blocks": [{ "type": "section", "text": plain("<!here> *b*") }],
+            "unfurl_links": false,
+            "unfurl_media": false,
+        })
+    );
+    assert_eq!(
+        lowered(json!({ "text": { "mrkdwn": "*b* <!here>" } }))["blocks"],
+        json!([{ "type": "section", "text": mrkdwn("*b* &lt;!here&gt;") }])
+    );
+    let rich = lowered(json!({ "text": { "rich": [{ "bold": "b" }] } }));
+    assert_eq!(rich["text"], "*b*");
+    assert_eq!(rich["blocks"][0]["type"], "rich_text");
+}
+
+#[test]
+fn a_colour_makes_an_attachment() {
+    assert_eq!(
+        lowered(json!({ "text": { "plain": "a & b" }, "color": "danger", "blocks": ["divider"] })),
+        json!({
+            "attachments": [{ "color": "danger", "fallback": "a &amp; b", "blocks": [{ "type": "divider" }] }],
+            "unfurl_links": false,
+            "unfurl_media": false,
+        })
+    );
+    let alone = lowered(json!({ "text": { "plain": "a" }, "color": "good" }));
+    assert_eq!(alone["attachments"][0]["blocks"], json!([{ "type": "section", "text": plain("a") }]));
+}
+
+#[test]
+fn every_block() {
+    for (block, expected) in [
+        (json!({ "header": "a\nb" }), json!([{ "type": "header", "text": plain("a b") }])),
+        (json!("divider"), json!([{ "type": "divider" }])),
+        (
+            json!({ "section": { "text": { "plain": "<a>" }, "fields": [
+                { "label": "Jail", "value": { "plain": "<b>" } },
+                { "label": "", "value": { "mrkdwn": "*c*" } },
+                { "label": "d & e", "value": { "rich": [{ "code": "f" }] } },
+                { "label": "", "value": { "plain": " " } },
+            ] } }),
+            json!([{ "type": "section", "text": plain("<a>"), "fields": [
+                mrkdwn("*Jail*\n&lt;b&gt;"), mrkdwn("*c*"), mrkdwn("*d &amp; e*\n`f`"),
+            ] }]),
+        ),
+        (
+            json!({ "section": { "text": { "rich": [{ "text": "a " }, { "bold": "b" }] } } }),
+            json!([{ "type": "rich_text", "elements": [{ "type": "rich_text_section", "elements": [
+                { "type": "text", "text": "a " }, { "type": "text", "text": "b", "style": { "bold": true } },
+            ] }] }]),
+        ),
+        (
+            json!({ "context": [{ "plain": "a" }, { "plain": "" }, { "mrkdwn": "_b_" }, { "rich": [{ "text": "*c*" }] },
+                { "rich": [{ "italic": "d" }] }] }),
+            json!([{ "type": "context", "elements": [plain("a"), mrkdwn("_b_"), plain("*c*"), mrkdwn("_d_")] }]),
+        ),
+        (
+            json!({ "image": { "url": "https://example.org/a b.png", "alt": "map", "title": "Map" } }),
+            json!([{ "type": "image", "image_url": "https://example.org/a%20b.png", "alt_text": "map",
+                "title": plain("Map") }]),
+        ),
+        (
+            json!({ "buttons": [{ "label": "Look", "url": "https://example.org", "style": "danger" },
+                { "label": "Up", "url": "http://example.org/x" }] }),
+            json!([{ "type": "actions", "elements": [
+                { "type": "button", "text": plain("Look"), "url": "https://example.org/", "style": "danger" },
+                { "type": "button", "text": plain("Up"), "url": "http://example.org/x" },
+            ] }]),
+        ),
+        (
+            json!({ "preformatted": "```a\n<b>" }),
+            json!([{ "type": "rich_text", "elements": [{ "type": "rich_text_preformatted", "elements": [
+                { "type": "text", "text": "```a\n<b>" },
+            ] }] }]),
+        ),
+        (
+            json!({ "table": [["a", "b"], ["", ], ["<c>", "\u{1b}d"]] }),
+            json!([{ "type": "table", "rows": [
+                [{ "type": "raw_text", "text": "a" }, { "type": "raw_text", "text": "b" }],
+                [{ "type": "raw_text", "text": " " }, { "type": "raw_text", "text": " " }],
+                [{ "type": "raw_text", "text": "<c>" }, { "type": "raw_text", "text": "\\u{1b}d" }],
+            ] }]),
+        ),
+        (
+            json!({ "raw": r#"[{"type":"divider"},{"type":"header","text":{"type":"plain_text","text":"a"}}]"# }),
+            json!([{ "type": "divider" }, { "type": "header", "text": { "type": "plain_text", "text": "a" } }]),
+        ),
+    ] {
+        assert_eq!(blocks(block.clone()), expected, "{block}");
+    }
+}
+
+#[test]
+fn long_text_is_cut() {
+    let long = "<".repeat(5_000);
+    for (block, pointer, max) in [
+        (json!({ "header": long }), "/0/text/text", HEADER_MAX),
+        (json!({ "section": { "text": { "plain": long } } }), "/0/text/text", TEXT_OBJECT_MAX),
+        // An entity takes four characters, the ellipsis one.
+        (json!({ "section": { "text": { "mrkdwn": long } } }), "/0/text/text", 2_997),
+        (
+            json!({ "section": { "text": { "rich": [{ "bold": long }] } } }),
+            "/0/elements/0/elements/0/text",
+            RICH_TEXT_MAX,
+        ),
+        (json!({ "section": { "fields": [{ "label": "l", "value": { "plain": long } }] } }), "/0/fields/0/text", 1_997),
+        (json!({ "context": [{ "plain": long }] }), "/0/elements/0/text", TEXT_OBJECT_MAX),
+        (json!({ "preformatted": long }), "/0/elements/0/elements/0/text", RICH_TEXT_MAX),
+        (json!({ "table": [[long]] }), "/0/rows/0/0/text", CELL_MAX),
+        (
+            json!({ "buttons": [{ "label": long, "url": "https://example.org" }] }),
+            "/0/elements/0/text/text",
+            BUTTON_MAX,
+        ),
+    ] {
+        let blocks = blocks(block);
+        let text = blocks.pointer(pointer).and_then(Value::as_str).unwrap();
+        assert_eq!(text.chars().count(), max, "{pointer}");
+        assert!(text.ends_with('…'));
+    }
+}
+
+#[test]
+fn a_bad_raw_block_is_named() {
+    let message = json!({ "text": { "plain": "x" }, "blocks": ["divider", { "raw": "{" }] });
+    let message: Message = serde_json::from_value(message).unwrap();
+    let error = lower(&message, &Disarm::new(&ban("x"), &Policy::default())).unwrap_err();
+    assert_eq!(error.to_string(), "block 2 (raw): not JSON: EOF while parsing an object at line 1 column 1");
+}

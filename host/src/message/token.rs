@@ -1,0 +1,70 @@
+//! The smallest pieces of Slack's markup: entities, `<…>`, and single characters.
+
+use super::escape::unescape_entities;
+
+/// A piece that must not be taken apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Token<'t> {
+    /// `&amp;`, `&lt;` or `&gt;`, and the character that it shows.
+    Entity(char),
+    /// What stands between `<` and `>`: a link, a mention, a date. Holds neither of the two.
+    Angle(&'t str),
+    /// Any other character, a lone `<`, `>` or `&` included.
+    Char(char),
+}
+
+/// The first token and how many bytes it takes; `None` at the end.
+pub fn first(text: &str) -> Option<(Token<'_>, usize)> {
+    const ENTITIES: [(&str, char); 3] = [("&amp;", '&'), ("&lt;", '<'), ("&gt;", '>')];
+    let char = text.chars().next()?;
+    for (entity, shown) in ENTITIES {
+        if text.starts_with(entity) {
+            return Some((Token::Entity(shown), entity.len()));
+        }
+    }
+    let after = text.strip_prefix('<').unwrap_or_default();
+    if let Some((inner, _)) = after.find(['<', '>']).and_then(|at| after.split_at_checked(at))
+        && after.get(inner.len()..).is_some_and(|rest| rest.starts_with('>'))
+    {
+        return Some((Token::Angle(inner), inner.len() + 2));
+    }
+    Some((Token::Char(char), char.len_utf8()))
+}
+
+/// All tokens, each with the text as it is written.
+pub fn tokens(text: &str) -> impl Iterator<Item = (Token<'_>, &str)> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let (token, length) = first(rest)?;
+        let (written, after) = rest.split_at_checked(length)?;
+        rest = after;
+        Some((token, written))
+    })
+}
+
+/// Target and label of `<target|label>`, without entities.
+pub fn target_and_label(inner: &str) -> (String, Option<String>) {
+    match inner.split_once('|') {
+        Some((target, label)) => (unescape_entities(target), Some(unescape_entities(label))),
+        None => (unescape_entities(inner), None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces() {
+        for (text, expected) in [
+            ("a&lt;", vec![Token::Char('a'), Token::Entity('<')]),
+            ("<a|b>c", vec![Token::Angle("a|b"), Token::Char('c')]),
+            ("<<a>", vec![Token::Char('<'), Token::Angle("a")]),
+            ("<>", vec![Token::Angle("")]),
+            ("&x<", vec![Token::Char('&'), Token::Char('x'), Token::Char('<')]),
+        ] {
+            assert_eq!(tokens(text).map(|(token, _)| token).collect::<Vec<_>>(), expected, "{text}");
+            assert_eq!(tokens(text).map(|(_, written)| written).collect::<String>(), text);
+        }
+    }
+}

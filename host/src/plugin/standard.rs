@@ -1,0 +1,30 @@
+//! One standard event of each kind, run when a plugin is loaded: a plugin of the wrong shape is found then, and
+//! not at the first ban.
+
+use std::collections::BTreeMap;
+
+use crate::event::{Action, Ban, BanDuration, Event, Timestamp};
+
+/// When the standard events happened: 2026-01-01T00:00:00Z.
+const AT: Timestamp = Timestamp(1_767_225_600_000);
+
+/// The standard events; addresses and names are those that RFC 5737 and RFC 2606 set aside for examples.
+pub(super) fn events() -> [Event; 5] {
+    let ban = Ban {
+        subject: "203.0.113.7".to_owned(),
+        failures: Some(5),
+        count: Some(1),
+        duration: Some(BanDuration::Seconds(600)),
+        restored: false,
+        ticket_at: Some(AT),
+        matches: Vec::new(),
+    };
+    [Action::Start, Action::Stop, Action::Flush, Action::Ban(ban.clone()), Action::Unban(ban)].map(|action| Event {
+        id: format!("standard-{}", action.kind().as_str()),
+        at: AT,
+        host: "host.example".to_owned(),
+        jail: "standard".to_owned(),
+        action,
+        labels: BTreeMap::new(),
+    })
+}

@@ -1,0 +1,135 @@
+//! Loading, refusing and caching. What plugins do once they run is tested end to end and by their cases.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use super::*;
+use crate::message::Decision;
+
+const LIMITS: Limits = Limits { time: Duration::from_secs(5), memory: 64 << 20 };
+
+fn context(settings: &[(&str, &str)]) -> Context {
+    let settings: BTreeMap<_, _> =
+        settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    Context { settings, timezone: TimeZone::UTC }
+}
+
+fn refusal(file: &[u8]) -> String {
+    let runtime = Runtime::new(None).unwrap();
+    runtime.load(file, context(&[]), LIMITS).err().unwrap().to_string()
+}
+
+#[test]
+fn the_built_in_plugin_passes_its_trial_and_finds_bad_settings() {
+    let runtime = Runtime::new(None).unwrap();
+    let plugin = runtime.load(BUILT_IN, context(&[]), LIMITS).unwrap();
+    assert!(plugin.trial().is_empty(), "{:?}", plugin.trial());
+    for event in standard::events() {
+        assert!(matches!(plugin.format(&event).decision, Ok(Decision::Post(_))), "{event:?}");
+    }
+    let plugin = runtime.load(BUILT_IN, context(&[("ban", "one\n{{ oops"), ("bna", "")]), LIMITS).unwrap();
+    let found: Vec<String> = plugin.trial().iter().map(ToString::to_string).collect();
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found.iter().any(|problem| problem.contains("line 2")), "{found:?}");
+}
+
+#[test]
+fn what_is_no_plugin_is_refused_with_advice() {
+    assert!(refusal(b"#!/bin/sh").contains("no WebAssembly component"));
+    assert!(refusal(b"\0asm\x0d\0\x01\0junk").contains("no valid component"));
+    assert!(refusal(b"\0asm\x02\0\0\0").contains("version"));
+    let other_world = wat::parse_str("(component)").unwrap();
+    assert!(refusal(&other_world).contains("world \"plugin\""));
+    let import = wat::parse_str(r#"(component (import "wasi:cli/environment@0.2.3" (instance)))"#).unwrap();
+    assert!(refusal(&import).contains("imports wasi:cli/environment@0.2.3, which banhook does not offer"));
+    // Without a component type, a core module becomes a component that exports nothing.
+    let core = wat::parse_str("(module)").unwrap();
+    let text = refusal(&core);
+    assert!(text.contains("world \"plugin\"") || text.contains("wasm-tools component new"), "{text}");
+}
+
+#[test]
+fn only_offered_interfaces_of_a_compatible_version() {
+    for (name, offered) in [
+        ("banhook:plugin/log@0.1.0", true),
+        ("banhook:plugin/clock@0.1.7", true),
+        ("banhook:plugin/log@0.2.0", false),
+        ("banhook:plugin/log@0.10.0", false),
+        ("banhook:plugin/log", false),
+        ("banhook:plugin/geo@0.1.0", false),
+        ("banhook:plugins/log@0.1.0", false),
+    ] {
+        assert_eq!(imports::is_offered(name), offered, "{name}");
+    }
+}
+
+/// A cache that holds the built-in plugin, and the file that it is in.
+fn filled(folder: &Path) -> (Cache, PathBuf) {
+    let cache = Cache::open(folder).unwrap();
+    Runtime::new(Some(cache.clone())).unwrap().load(BUILT_IN, context(&[]), LIMITS).unwrap();
+    let files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let [file] = &files[..] else { panic!("{files:?}") };
+    (cache, file.clone())
+}
+
+/// Whether the built-in plugin is taken from the cache: compiling is told from loading by what it rewrites.
+fn is_taken_from(cache: &Cache, file: &Path) -> bool {
+    let inode = |path: &Path| std::os::unix::fs::MetadataExt::ino(&fs::symlink_metadata(path).unwrap());
+    let before = inode(file);
+    // Held open, so that the inode's number is not used again.
+    let _held = fs::File::open(file);
+    let plugin = Runtime::new(Some(cache.clone())).unwrap().load(BUILT_IN, context(&[]), LIMITS).unwrap();
+    assert!(plugin.trial().is_empty());
+    inode(file) == before
+}
+
+#[test]
+fn a_compiled_component_is_taken_only_if_nobody_else_can_have_written_it() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path().join("cache");
+    let (cache, file) = filled(&folder);
+    assert!(is_taken_from(&cache, &file));
+
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o620)).unwrap();
+    assert!(!is_taken_from(&cache, &file), "writable by the group");
+    assert!(is_taken_from(&cache, &file), "written anew");
+
+    fs::hard_link(&file, temp.path().join("other-name")).unwrap();
+    assert!(!is_taken_from(&cache, &file), "has a second name");
+
+    let elsewhere = temp.path().join("elsewhere");
+    fs::rename(&file, &elsewhere).unwrap();
+    symlink(&elsewhere, &file).unwrap();
+    assert!(!is_taken_from(&cache, &file), "a link");
+    assert!(is_taken_from(&cache, &file), "the link was replaced, not followed");
+}
+
+#[test]
+fn a_damaged_compiled_component_is_compiled_anew() {
+    let temp = tempfile::tempdir().unwrap();
+    let (cache, file) = filled(&temp.path().join("cache"));
+    let whole = fs::read(&file).unwrap();
+    let mut flipped = whole.clone();
+    flipped[whole.len() / 2] ^= 1;
+    for (damage, bytes) in [("flipped bit", &flipped[..]), ("truncated", &whole[..whole.len() / 2]), ("empty", &[])] {
+        fs::write(&file, bytes).unwrap();
+        assert!(!is_taken_from(&cache, &file), "{damage}");
+    }
+    assert!(is_taken_from(&cache, &file));
+}
+
+#[test]
+fn a_folder_that_others_can_enter_is_no_cache() {
+    let temp = tempfile::tempdir().unwrap();
+    fs::set_permissions(temp.path(), fs::Permissions::from_mode(0o750)).unwrap();
+    assert!(Cache::open(temp.path()).unwrap_err().to_string().contains("0700"));
+    let link = temp.path().join("link");
+    let own = tempfile::tempdir().unwrap();
+    symlink(own.path(), &link).unwrap();
+    assert!(Cache::open(&link).is_err());
+}

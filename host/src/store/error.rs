@@ -1,0 +1,75 @@
+//! What can go wrong with the store, said so that an administrator can act on it.
+
+use std::io;
+use std::path::PathBuf;
+
+use rusqlite::ErrorCode;
+
+use super::StateFolder;
+
+/// A step that the store could not take. What was stored before is whole.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The disk has no room left.
+    #[error("cannot {what} in {path}: the disk is full; free some space there (what was stored before is whole)", path = path.display())]
+    Full {
+        /// The step, as a verb.
+        what: &'static str,
+        /// The state folder.
+        path: PathBuf,
+    },
+    /// The folder or a file in it does not let us.
+    #[error("cannot {what} {path}: {source}; give its folder to the user that banhook runs as, or choose another with --state-dir", path = path.display())]
+    Folder {
+        /// The step, as a verb.
+        what: &'static str,
+        /// The folder or file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The file is no database, or a damaged one.
+    #[error("{path} is damaged or no banhook store ({source}); move it away to start anew, and keep it: `sqlite3 FILE .recover` can read most of what it holds", path = path.display())]
+    Damaged {
+        /// The database file.
+        path: PathBuf,
+        /// SQLite's reason.
+        source: rusqlite::Error,
+    },
+    /// A newer banhook has changed the tables.
+    #[error("{path} has schema version {found}, this banhook knows {known}; install the newer banhook again", path = path.display())]
+    Newer {
+        /// The database file.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// The newest that this program knows.
+        known: i64,
+    },
+    /// Anything else that SQLite says.
+    #[error("cannot {what} in {path}: {source}", path = path.display())]
+    Sqlite {
+        /// The step, as a verb.
+        what: &'static str,
+        /// The state folder.
+        path: PathBuf,
+        /// SQLite's reason.
+        source: rusqlite::Error,
+    },
+}
+
+impl StoreError {
+    pub(super) fn new(what: &'static str, folder: &StateFolder, source: rusqlite::Error) -> Self {
+        let path = folder.path().to_owned();
+        match source.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::Full { what, path },
+            Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+                Self::Folder { what, path: folder.database(), source: io::Error::other(source) }
+            }
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+                Self::Damaged { path: folder.database(), source }
+            }
+            _ => Self::Sqlite { what, path, source },
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Taking events in, and the inbox of those that wait to be routed.
+
+use rusqlite::{OptionalExtension, Transaction, params};
+
+use super::{Store, StoreError};
+use crate::event::{Event, Timestamp};
+
+/// What became of an event that was to be taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TakenIn {
+    /// It is on disk.
+    New,
+    /// fail2ban ran a failed action again; the first report of it is on disk.
+    Repeat,
+}
+
+/// An event in the inbox.
+#[derive(Debug, Clone)]
+pub struct Waiting {
+    /// Its place in the order of intake.
+    pub seq: i64,
+    /// The event, or why what is stored cannot be read (the store was edited by hand).
+    pub event: Result<Event, String>,
+}
+
+impl Store {
+    /// Takes an event in. When this returns, the event is on disk.
+    ///
+    /// # Errors
+    /// When the disk refuses; then nothing of it is stored.
+    pub fn take_in(&mut self, event: &Event, taken_at: Timestamp) -> Result<TakenIn, StoreError> {
+        self.write("store the event", |transaction| {
+            if is_repeat(transaction, event)? {
+                return Ok(TakenIn::Repeat);
+            }
+            let ban = event.ban();
+            transaction
+                .prepare_cached(
+                    "INSERT INTO events (id, taken_at, kind, host, jail, subject, ticket_at, restored, body)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                )?
+                .execute(params![
+                    event.id,
+                    taken_at.0,
+                    event.action.kind().as_str(),
+                    event.host,
+                    event.jail,
+                    ban.map_or("", |ban| &ban.subject),
+                    ban.and_then(|ban| ban.ticket_at).map(|at| at.0),
+                    ban.is_some_and(|ban| ban.restored),
+                    event.to_json(),
+                ])?;
+            Ok(TakenIn::New)
+        })
+    }
+
+    /// The first events of the inbox, oldest first.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn waiting(&self, at_most: usize) -> Result<Vec<Waiting>, StoreError> {
+        let read = || {
+            let mut statement = self
+                .connection
+                .prepare_cached("SELECT seq, body FROM events WHERE state = 'waiting' ORDER BY seq LIMIT ?")?;
+            let rows = statement.query_map([i64::try_from(at_most).unwrap_or(i64::MAX)], |row| {
+                let body: String = row.get(1)?;
+                Ok(Waiting { seq: row.get(0)?, event: Event::from_json(&body).map_err(|error| error.to_string()) })
+            })?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        };
+        read().map_err(|source| self.error("read the inbox", source))
+    }
+
+    /// Whether nothing waits: no event to be routed and no message to be sent.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn is_idle(&self) -> Result<bool, StoreError> {
+        self.connection
+            .prepare_cached(
+                "SELECT NOT EXISTS (SELECT 1 FROM events WHERE state = 'waiting')
+                    AND NOT EXISTS (SELECT 1 FROM outbox WHERE dead = 0)",
+            )
+            .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
+            .map_err(|source| self.error("read the queues", source))
+    }
+}
+
+/// Whether the last event of this (host, jail, subject) was the same one: fail2ban runs a failed ban or unban a
+/// second time. A start, stop or flush of the jail in between makes it a new one (the same ban, restored again).
+fn is_repeat(transaction: &Transaction<'_>, event: &Event) -> rusqlite::Result<bool> {
+    let Some(ban) = event.ban() else { return Ok(false) };
+    // Without the ticket's time nothing tells a repeat from a second ban.
+    let Some(ticket_at) = ban.ticket_at else { return Ok(false) };
+    let last: Option<(i64, bool)> = transaction
+        .prepare_cached(
+            "SELECT seq, kind = ?4 AND ticket_at IS ?5 AND restored = ?6 FROM events
+             WHERE subject = ?1 AND jail = ?2 AND host = ?3 AND kind IN ('ban', 'unban') ORDER BY seq DESC LIMIT 1",
+        )?
+        .query_row(
+            params![ban.subject, event.jail, event.host, event.action.kind().as_str(), ticket_at.0, ban.restored],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+        .optional()?;
+    let Some((seq, true)) = last else { return Ok(false) };
+    transaction
+        .prepare_cached(
+            "SELECT NOT EXISTS (SELECT 1 FROM events
+                 WHERE jail = ? AND host = ? AND kind IN ('start', 'stop', 'flush') AND seq > ?)",
+        )?
+        .query_row(params![event.jail, event.host, seq], |row| row.get(0))
+}

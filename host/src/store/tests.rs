@@ -1,0 +1,196 @@
+//! The store's promises, each on a fresh folder.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::event::{Action, Ban, Event, Timestamp};
+use crate::message::{Guarded, fallback};
+
+struct Fixture {
+    folder: StateFolder,
+    store: Store,
+    _lock: WorkLock,
+    _temp: tempfile::TempDir,
+}
+
+fn fixture() -> Fixture {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = StateFolder::new(temp.path().join("state"));
+    let lock = folder.try_work().unwrap().unwrap();
+    let store = Store::open_for_work(&folder, &lock).unwrap();
+    Fixture { folder, store, _lock: lock, _temp: temp }
+}
+
+fn event(jail: &str, action: Action) -> Event {
+    let id = "an id".to_owned();
+    Event { id, at: Timestamp(1), host: String::new(), jail: jail.to_owned(), action, labels: BTreeMap::new() }
+}
+
+fn ban(subject: &str, ticket_at: Option<i64>, restored: bool) -> Ban {
+    Ban { subject: subject.to_owned(), ticket_at: ticket_at.map(Timestamp), restored, ..Ban::default() }
+}
+
+fn take(store: &mut Store, action: Action) -> TakenIn {
+    store.take_in(&event("sshd", action), Timestamp(2)).unwrap()
+}
+
+fn message() -> Guarded {
+    fallback(&event("sshd", Action::Start), "a test")
+}
+
+fn routed(store: &mut Store, verdicts: Vec<(&str, Verdict)>) {
+    let seq = store.waiting(1).unwrap()[0].seq;
+    let outcomes = verdicts
+        .into_iter()
+        .map(|(route, verdict)| Outcome { route: route.to_owned(), webhook: "hook".to_owned(), verdict })
+        .collect();
+    store.route(&[Routed { seq, outcomes }], Timestamp(3)).unwrap();
+}
+
+#[test]
+fn a_failed_action_that_is_run_again_is_one_event() {
+    let mut fixture = fixture();
+    let store = &mut fixture.store;
+    let mut is = |action, expected| assert_eq!(take(store, action), expected);
+    is(Action::Ban(ban("1.2.3.4", Some(10), false)), TakenIn::New);
+    is(Action::Ban(ban("1.2.3.4", Some(10), false)), TakenIn::Repeat);
+    is(Action::Ban(ban("1.2.3.5", Some(10), false)), TakenIn::New);
+    is(Action::Unban(ban("1.2.3.4", Some(10), false)), TakenIn::New);
+    is(Action::Unban(ban("1.2.3.4", Some(10), false)), TakenIn::Repeat);
+    // Not the last one of its subject any more: a ban after an unban is a new one.
+    is(Action::Ban(ban("1.2.3.4", Some(10), false)), TakenIn::New);
+    is(Action::Ban(ban("1.2.3.4", Some(11), false)), TakenIn::New);
+    // Without a time, nothing tells a repeat.
+    is(Action::Ban(ban("1.2.3.6", None, false)), TakenIn::New);
+    is(Action::Ban(ban("1.2.3.6", None, false)), TakenIn::New);
+    is(Action::Start, TakenIn::New);
+    is(Action::Start, TakenIn::New);
+}
+
+#[test]
+fn the_same_ban_restored_after_each_of_two_restarts_is_two_events() {
+    let mut fixture = fixture();
+    let store = &mut fixture.store;
+    let restored = || Action::Ban(ban("1.2.3.4", Some(10), true));
+    let mut is = |action, expected| assert_eq!(take(store, action), expected);
+    is(Action::Ban(ban("1.2.3.4", Some(10), false)), TakenIn::New);
+    for _restart in 0..2 {
+        is(Action::Start, TakenIn::New);
+        is(restored(), TakenIn::New);
+        is(restored(), TakenIn::Repeat);
+    }
+    // Another jail's start is no mark.
+    store.take_in(&event("nginx", Action::Start), Timestamp(2)).unwrap();
+    assert_eq!(take(store, restored()), TakenIn::Repeat);
+    assert_eq!(store.ledger().unwrap().taken_in, 6);
+}
+
+#[test]
+fn the_ledger_follows_every_step() {
+    let mut fixture = fixture();
+    let store = &mut fixture.store;
+    for _ in 0..3 {
+        take(store, Action::Start);
+    }
+    let sums = |store: &Store| {
+        let ledger = store.ledger().unwrap();
+        assert!(ledger.balances(), "{ledger:?}");
+        let route = ledger.routes.get("sec").copied().unwrap_or_default();
+        (ledger.waiting, ledger.unrouted, ledger.routed, route)
+    };
+    assert_eq!(sums(store), (3, 0, 0, RouteLedger::default()));
+
+    routed(store, vec![]);
+    assert_eq!(sums(store), (2, 1, 0, RouteLedger::default()));
+    routed(store, vec![("sec", Verdict::Send(message())), ("ops", Verdict::Skip("dull".into()))]);
+    routed(store, vec![("sec", Verdict::Send(message()))]);
+    let pending = RouteLedger { matched: 2, pending: 2, ..RouteLedger::default() };
+    assert_eq!(sums(store), (0, 1, 2, pending));
+    assert_eq!(store.ledger().unwrap().routes["ops"], RouteLedger { matched: 1, skipped: 1, ..RouteLedger::default() });
+
+    let first = store.next_message("hook").unwrap().unwrap();
+    store.begin_attempt(first.id, Timestamp(4)).unwrap();
+    assert_eq!(sums(store).3, pending);
+    store.accepted(first.id).unwrap();
+    assert_eq!(sums(store).3, RouteLedger { matched: 2, posted: 1, pending: 1, ..RouteLedger::default() });
+    let second = store.next_message("hook").unwrap().unwrap();
+    store.bury(second.id, "404 no_service").unwrap();
+    assert_eq!(sums(store).3, RouteLedger { matched: 2, posted: 1, dead: 1, ..RouteLedger::default() });
+    assert_eq!(store.next_message("hook").unwrap(), None);
+    assert!(store.is_idle().unwrap());
+    assert_eq!(store.queues().unwrap()["hook"].last_error.as_deref(), Some("404 no_service"));
+}
+
+#[test]
+fn an_event_is_routed_once() {
+    let mut fixture = fixture();
+    let store = &mut fixture.store;
+    take(store, Action::Start);
+    let again = |store: &mut Store| {
+        let outcome = Outcome { route: "sec".into(), webhook: "hook".into(), verdict: Verdict::Send(message()) };
+        store.route(&[Routed { seq: 1, outcomes: vec![outcome] }], Timestamp(3)).unwrap();
+    };
+    again(store);
+    again(store);
+    assert_eq!(store.ledger().unwrap().routes["sec"].matched, 1);
+}
+
+#[test]
+fn messages_stay_in_order_and_an_attempt_is_counted_before_its_answer() {
+    let mut fixture = fixture();
+    let store = &mut fixture.store;
+    for _ in 0..2 {
+        take(store, Action::Start);
+        routed(store, vec![("sec", Verdict::Send(message()))]);
+    }
+    let first = store.next_message("hook").unwrap().unwrap();
+    store.begin_attempt(first.id, Timestamp(4)).unwrap();
+    store.postpone(first.id, Timestamp(9_000), "429").unwrap();
+    let next = store.next_message("hook").unwrap().unwrap();
+    assert_eq!((next.id, next.attempts, next.due_at), (first.id, 1, Timestamp(9_000)));
+    assert_eq!(store.pending_webhooks().unwrap(), ["hook"]);
+}
+
+#[test]
+fn one_process_works_and_the_lock_can_be_handed_over() {
+    let Fixture { folder, _lock: lock, _temp, .. } = fixture();
+    assert!(folder.try_work().unwrap().is_none());
+    let handed = lock.into_file();
+    let copy = handed.try_clone().unwrap();
+    assert!(folder.try_work().unwrap().is_none());
+    WorkLock::from_file(handed).release();
+    assert!(folder.try_work().unwrap().is_some(), "released although a copy of the file is open");
+    drop(copy);
+}
+
+#[test]
+fn what_is_no_store_is_refused_with_advice() {
+    let Fixture { folder, store, _temp, .. } = fixture();
+    store.connection.pragma_update(None, "user_version", schema::VERSION + 1).unwrap();
+    drop(store);
+    let error = Store::open_for_intake(&folder).err().unwrap().to_string();
+    assert!(error.contains("install the newer banhook"), "{error}");
+
+    let temp = tempfile::tempdir().unwrap();
+    std::fs::write(temp.path().join("banhook.sqlite3"), "not a database, but long enough to be looked at".repeat(100))
+        .unwrap();
+    let error = Store::open_for_intake(&StateFolder::new(temp.path())).err().unwrap().to_string();
+    assert!(error.contains("damaged or no banhook store"), "{error}");
+
+    let temp = tempfile::tempdir().unwrap();
+    std::fs::write(temp.path().join("file"), "").unwrap();
+    let error = Store::open_for_intake(&StateFolder::new(temp.path().join("file/state"))).err().unwrap().to_string();
+    assert!(error.contains("--state-dir"), "{error}");
+}
+
+#[test]
+fn nobody_else_can_read_the_state_folder() {
+    use std::os::unix::fs::PermissionsExt;
+    let Fixture { folder, mut store, _temp, .. } = fixture();
+    take(&mut store, Action::Start);
+    assert_eq!(std::fs::metadata(folder.path()).unwrap().permissions().mode() & 0o777, 0o700);
+    for entry in std::fs::read_dir(folder.path()).unwrap() {
+        let entry = entry.unwrap();
+        assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o077, 0, "{:?}", entry.path());
+    }
+}

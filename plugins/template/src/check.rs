@@ -1,0 +1,143 @@
+//! What is wrong with the settings, found at load: unknown names, templates that do not compile, and templates
+//! that do not render for events as they come.
+
+use crate::bindings::banhook::plugin::types::{Action, Ban, Duration, Event};
+use crate::bindings::exports::banhook::plugin::checker::Problem;
+use crate::error::TemplateError;
+use crate::filters::LocalClock;
+use crate::nearest;
+use crate::sample;
+use crate::setting::{self, Settings};
+use crate::template::Template;
+
+/// All problems of a route's settings, in their order.
+pub fn problems(settings: &[(String, String)], clock: LocalClock) -> Vec<Problem> {
+    settings
+        .iter()
+        .flat_map(|(key, value)| {
+            let messages = match Settings::ALL.into_iter().find(|known| [known.template, known.color].contains(&&**key))
+            {
+                None => vec![unknown_setting(key)],
+                Some(known) if known.color == key => wrong_color(value).into_iter().collect(),
+                Some(known) => wrong_template(&known, value, clock),
+            };
+            messages.into_iter().map(|message| Problem { setting: key.clone(), message })
+        })
+        .collect()
+}
+
+fn unknown_setting(key: &str) -> String {
+    let known = || Settings::ALL.into_iter().flat_map(|known| [known.template, known.color]);
+    match nearest::suggestion(key, known()) {
+        none if none.is_empty() => format!("unknown setting; known are {}", known().collect::<Vec<_>>().join(", ")),
+        suggestion => format!("unknown setting{suggestion}"),
+    }
+}
+
+fn wrong_color(word: &str) -> Option<String> {
+    match setting::parse_color(word) {
+        Some(_) => None,
+        None => Some(format!("\"{word}\" is no colour; use {}", setting::COLORS.join(", "))),
+    }
+}
+
+/// Every unknown variable, and the first mistake that rendering meets.
+fn wrong_template(settings: &Settings, source: &str, clock: LocalClock) -> Vec<String> {
+    let template = Template::new(settings.template, source);
+    let mut errors: Vec<_> = template
+        .unknown_variables(clock)
+        .iter()
+        .map(|name| TemplateError::unknown_variable(settings.template, name))
+        .collect();
+    if errors.is_empty() {
+        let failed = rehearsals(settings).into_iter().find_map(|(what, event)| {
+            let mut error = template.render(event, clock).err()?;
+            error.message.push_str(what);
+            Some(error)
+        });
+        errors.extend(failed);
+    }
+    errors.iter().map(TemplateError::without_setting).collect()
+}
+
+/// Events that between them take most paths through a template, each with what an error says of it.
+fn rehearsals(settings: &Settings) -> Vec<(&'static str, Event)> {
+    let of_ban = match settings.template {
+        "start" => return vec![("", sample::event(Action::Start)), (BARE, sample::bare(Action::Start))],
+        "stop" => return vec![("", sample::event(Action::Stop)), (BARE, sample::bare(Action::Stop))],
+        "flush" => return vec![("", sample::event(Action::Flush)), (BARE, sample::bare(Action::Flush))],
+        "unban" => Action::Unban,
+        _ => Action::Ban,
+    };
+    let full = sample::ban;
+    let restored = Ban { restored: true, ..full() };
+    let permanent = Ban { duration: Some(Duration::Permanent), ..full() };
+    let by_hand = Ban { failures: Some(0), ..full() };
+    vec![
+        ("", sample::event(of_ban(full()))),
+        (" (when the ban was restored)", sample::event(of_ban(restored))),
+        (" (when the ban is permanent)", sample::event(of_ban(permanent))),
+        (" (when the ban was made by hand)", sample::event(of_ban(by_hand))),
+        (BARE, sample::bare(of_ban(sample::bare_ban()))),
+    ]
+}
+
+const BARE: &str = " (when nothing but the jail is known)";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(settings: &[(&str, &str)]) -> Vec<String> {
+        let settings: Vec<_> = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        problems(&settings, sample::berlin)
+            .into_iter()
+            .map(|problem| format!("{}: {}", problem.setting, problem.message))
+            .collect()
+    }
+
+    #[test]
+    fn builtin_templates_are_right() {
+        let settings: Vec<_> = Settings::ALL.iter().map(|known| (known.template, known.builtin)).collect();
+        assert_eq!(check(&settings), [""; 0]);
+    }
+
+    #[test]
+    fn good_settings() {
+        let own = "{{ ip | code }} {% if failures and failures > 3 %}{{ failures }}{% endif %} {{ at | time }}";
+        assert_eq!(check(&[("ban", own), ("ban_color", "danger"), ("start", "")]), [""; 0]);
+    }
+
+    #[test]
+    fn every_mistake_is_found() {
+        assert_eq!(
+            check(&[
+                ("ban", "{{ jial }}\n{% if false %}{{ contry }}{% endif %}"),
+                ("bann", "x"),
+                ("ban_color", "red"),
+                ("channel", "#sec"),
+                ("flush", "{{ jail"),
+                ("start", "\n{% if jail %}{{ jail | cod }}{% endif %}"),
+                ("unban", "{{ failures + 1 }}"),
+            ]),
+            [
+                r#"ban: unknown variable "contry""#,
+                r#"ban: unknown variable "jial"; did you mean "jail"?"#,
+                r#"bann: unknown setting; did you mean "ban"?"#,
+                r#"ban_color: "red" is no colour; use good, warning, danger, none"#,
+                "channel: unknown setting; known are start, start_color, stop, stop_color, flush, flush_color, ban, ban_color, unban, unban_color",
+                "flush: line 1: syntax error: unexpected end of input, expected end of variable block",
+                r#"start: line 2: unknown filter "cod"; did you mean "code"?"#,
+                "unban: line 1: invalid operation: tried to use + operator on unsupported types none and number (when nothing but the jail is known)",
+            ]
+        );
+    }
+
+    #[test]
+    fn mistakes_on_paths_that_few_events_take() {
+        assert_eq!(
+            check(&[("ban", "{% if restored %}{{ ip | cod }}{% endif %}")]),
+            [r#"ban: line 1: unknown filter "cod"; did you mean "code"? (when the ban was restored)"#]
+        );
+    }
+}

@@ -1,0 +1,182 @@
+//! `date` and `time`: a moment for the reader's clock, and for the route's.
+
+use std::fmt::Write;
+
+use minijinja::value::Value;
+use minijinja::{Error, ErrorKind};
+
+use super::{expected, is_unknown, nothing};
+use crate::bindings::banhook::plugin::clock::{LocalTime, Weekday};
+
+/// Milliseconds to the wall clock of the route's time zone: the host's `clock.local`.
+pub type LocalClock = fn(f64) -> LocalTime;
+
+/// What `time` shows when it is told no format.
+const TIME_FORMAT: &str = "%H:%M";
+
+const MS_PER_SECOND: i64 = 1000;
+const SECONDS_PER_DAY: i64 = 24 * 60 * 60;
+
+/// Slack's date markup: each reader sees their own zone, and a target that cannot sees the UTC after the bar.
+pub fn date(value: &Value) -> Result<Value, Error> {
+    if is_unknown(value) {
+        return Ok(nothing());
+    }
+    let ms = value.as_i64().ok_or_else(|| expected("date", "a moment such as at", value))?;
+    let seconds = ms.div_euclid(MS_PER_SECOND);
+    let (year, month, day) = civil(seconds.div_euclid(SECONDS_PER_DAY));
+    let of_day = seconds.rem_euclid(SECONDS_PER_DAY);
+    let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
+    Ok(Value::from_safe_string(format!(
+        "<!date^{seconds}^{{date_short_pretty}} {{time}}|{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC>"
+    )))
+}
+
+/// The route's wall clock, in strftime's terms.
+pub fn time(clock: LocalClock, value: &Value, format: Option<&str>) -> Result<Value, Error> {
+    if is_unknown(value) {
+        return Ok(nothing());
+    }
+    let ms = value.as_i64().ok_or_else(|| expected("time", "a moment such as at", value))?;
+    // Exact: a moment came as an f64.
+    let local = clock(ms as f64);
+    let mut out = String::new();
+    let mut characters = format.unwrap_or(TIME_FORMAT).chars();
+    while let Some(character) = characters.next() {
+        if character != '%' {
+            out.push(character);
+            continue;
+        }
+        // Writing to a String cannot fail.
+        let _ = match characters.next() {
+            Some('Y') => write!(out, "{:04}", local.year),
+            Some('m') => write!(out, "{:02}", local.month),
+            Some('d') => write!(out, "{:02}", local.day),
+            Some('H') => write!(out, "{:02}", local.hour),
+            Some('M') => write!(out, "{:02}", local.minute),
+            Some('S') => write!(out, "{:02}", local.second),
+            Some('a') => out.write_str(weekday(local.weekday)),
+            Some('z') => {
+                let sign = if local.offset_minutes < 0 { '-' } else { '+' };
+                let minutes = local.offset_minutes.unsigned_abs();
+                write!(out, "{sign}{:02}:{:02}", minutes / 60, minutes % 60)
+            }
+            Some('%') => out.write_char('%'),
+            other => {
+                let directive = other.map(String::from).unwrap_or_default();
+                let message = format!("time knows %Y %m %d %H %M %S %a %z %%, not %{directive}");
+                return Err(Error::new(ErrorKind::InvalidOperation, message));
+            }
+        };
+    }
+    Ok(Value::from(out))
+}
+
+/// Milliseconds of `2026-11-22T10:56:55.601Z`, which is how the host writes `ticket-at`.
+pub fn parse_utc(text: &str) -> Option<i64> {
+    let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
+    let (time, fraction) = time.split_once('.').unwrap_or((time, "0"));
+    let [year, month, day] = numbers(date, '-')?;
+    let [hour, minute, second] = numbers(time, ':')?;
+    let ms: i64 = fraction.get(..fraction.len().min(3))?.parse().ok()?;
+    let ms = match fraction.len() {
+        1 => ms.checked_mul(100)?,
+        2 => ms.checked_mul(10)?,
+        _ => ms,
+    };
+    let valid = (0..=9999).contains(&year)
+        && (1..=12).contains(&month)
+        && (1..=31).contains(&day)
+        && (0..24).contains(&hour)
+        && (0..60).contains(&minute)
+        && (0..=60).contains(&second);
+    valid.then(|| (days(year, month, day) * SECONDS_PER_DAY + hour * 3600 + minute * 60 + second) * MS_PER_SECOND + ms)
+}
+
+fn numbers(text: &str, separator: char) -> Option<[i64; 3]> {
+    let mut parts = text.split(separator).map(|part| part.parse().ok());
+    let three = [parts.next()??, parts.next()??, parts.next()??];
+    parts.next().is_none().then_some(three)
+}
+
+/// Year, month and day of a day since 1970-01-01, in the Gregorian calendar.
+/// Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", `civil_from_days`.
+fn civil(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let era = days.div_euclid(146_097);
+    let of_era = days.rem_euclid(146_097);
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+}
+
+/// The day since 1970-01-01 of a date: `days_from_civil` of the same page.
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    let year = year - i64::from(month <= 2);
+    let era = year.div_euclid(400);
+    let year_of_era = year.rem_euclid(400);
+    let of_year = (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5 + day - 1;
+    let of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + of_year;
+    era * 146_097 + of_era - 719_468
+}
+
+fn weekday(day: Weekday) -> &'static str {
+    match day {
+        Weekday::Monday => "Mon",
+        Weekday::Tuesday => "Tue",
+        Weekday::Wednesday => "Wed",
+        Weekday::Thursday => "Thu",
+        Weekday::Friday => "Fri",
+        Weekday::Saturday => "Sat",
+        Weekday::Sunday => "Sun",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+
+    const AT: i64 = 1_795_345_015_601; // 2026-11-22T10:56:55.601Z
+
+    #[test]
+    fn date_carries_its_own_fallback() {
+        let shown = date(&Value::from(AT)).unwrap();
+        assert!(shown.is_safe());
+        assert_eq!(shown.as_str(), Some("<!date^1795345015^{date_short_pretty} {time}|2026-11-22 10:56:55 UTC>"));
+        assert!(date(&Value::from(-1)).unwrap().to_string().contains("|1969-12-31 23:59:59 UTC>"));
+        assert!(date(&Value::from("now")).unwrap_err().to_string().contains("date expects a moment"));
+    }
+
+    #[test]
+    fn time_in_the_zone_of_the_route() {
+        let shown = |format| time(sample::berlin, &Value::from(AT), format).map(|value| value.to_string());
+        assert_eq!(shown(None).unwrap(), "11:56");
+        assert_eq!(shown(Some("%a %d.%m.%Y %H:%M:%S %z 100%%")).unwrap(), "Sun 22.11.2026 11:56:55 +01:00 100%");
+        for wrong in ["%q", "%"] {
+            assert!(shown(Some(wrong)).unwrap_err().to_string().contains("time knows"));
+        }
+    }
+
+    #[test]
+    fn ticket_times() {
+        assert_eq!(parse_utc("2026-11-22T10:56:55.601Z"), Some(AT));
+        assert_eq!(parse_utc("2026-11-22T10:56:55.6Z"), Some(AT - 1));
+        assert_eq!(parse_utc("2026-11-22T10:56:55Z"), Some(AT - 601));
+        for wrong in ["", "2026-11-22", "2026-13-22T10:56:55Z", "2026-11-22T10:56:55+01:00", "a-b-cTd:e:fZ"] {
+            assert_eq!(parse_utc(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn calendar_there_and_back() {
+        for day in (-800_000..800_000).step_by(97) {
+            let (year, month, date) = civil(day);
+            assert_eq!(days(year, month, date), day);
+        }
+        assert_eq!(civil(days(2024, 2, 29)), (2024, 2, 29));
+    }
+}

@@ -1,0 +1,180 @@
+//! The filters of a template.
+//!
+//! | filter | makes |
+//! | --- | --- |
+//! | `code` | inline code, in which Slack formats nothing: the place for foreign text |
+//! | `span` | `10 minutes`, `1 hour 30 minutes`, `1 week`, `permanent` from seconds, such as `duration`; `span("for ")` puts that before all but `permanent` |
+//! | `ordinal` | `2nd` from 2 |
+//! | `plural("failure")` | `5 failures`, `1 failure`; `plural("entry", "entries")` where an s will not do |
+//! | `date` | a moment (`at`, `ticket_at`) in each reader's own time zone |
+//! | `time("%d.%m. %H:%M")` | a moment in the route's `timezone`; `%Y %m %d %H %M %S %a %z`, default `%H:%M` |
+//! | `default("?")` | something else for what is unknown |
+//! | `safe` | leaves out the escaping of `&`, `<`, `>`: for text of your own only |
+//! | `first`, `join(", ")`, `last`, `length`, `lower`, `replace("a", "b")`, `upper` | as in Jinja |
+//!
+//! And the tests `is defined`, `is none`, `is startingwith "…"`, `is endingwith "…"`. An unknown value stays
+//! nothing, whatever the filter.
+
+mod date;
+mod span;
+
+use minijinja::value::Value;
+use minijinja::{Environment, Error, ErrorKind};
+
+pub use date::{LocalClock, parse_utc};
+pub use span::PERMANENT;
+
+use crate::mrkdwn;
+
+/// Registers a filter under its name.
+type Register = fn(&mut Environment, LocalClock);
+
+/// Every filter. A fresh environment is made for each event, so only those that a template names are registered.
+const FILTERS: [(&str, Register); 15] = [
+    ("code", |env, _| env.add_filter("code", code)),
+    ("date", |env, _| env.add_filter("date", date::date)),
+    ("default", |env, _| env.add_filter("default", default)),
+    ("first", |env, _| env.add_filter("first", minijinja::filters::first)),
+    ("join", |env, _| env.add_filter("join", minijinja::filters::join)),
+    ("last", |env, _| env.add_filter("last", minijinja::filters::last)),
+    ("length", |env, _| env.add_filter("length", minijinja::filters::length)),
+    ("lower", |env, _| env.add_filter("lower", minijinja::filters::lower)),
+    ("ordinal", |env, _| env.add_filter("ordinal", ordinal)),
+    ("plural", |env, _| env.add_filter("plural", plural)),
+    ("replace", |env, _| env.add_filter("replace", minijinja::filters::replace)),
+    ("safe", |env, _| env.add_filter("safe", minijinja::filters::safe)),
+    ("span", |env, _| env.add_filter("span", span::span)),
+    ("time", |env, clock| {
+        env.add_filter("time", move |at: &Value, format: Option<&str>| date::time(clock, at, format))
+    }),
+    ("upper", |env, _| env.add_filter("upper", minijinja::filters::upper)),
+];
+
+/// Every test.
+pub const TESTS: [&str; 4] = ["defined", "endingwith", "none", "startingwith"];
+
+/// The names of all filters.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    FILTERS.iter().map(|(name, _)| *name)
+}
+
+/// Registers the tests, and the filters that a template's source names.
+pub fn register(env: &mut Environment, source: &str, clock: LocalClock) {
+    for named in named_in(source) {
+        if let Some((_, register)) = FILTERS.iter().find(|(name, _)| *name == named) {
+            register(env, clock);
+        }
+    }
+    env.add_test("defined", minijinja::tests::is_defined);
+    env.add_test("none", minijinja::tests::is_none);
+    env.add_test("startingwith", minijinja::tests::is_startingwith);
+    env.add_test("endingwith", minijinja::tests::is_endingwith);
+}
+
+/// Every word at which a filter may be named: after a bar, and in `{% filter … %}`.
+fn named_in(source: &str) -> impl Iterator<Item = &str> {
+    source.split(['|', '%']).skip(1).map(|after| {
+        let after =
+            after.trim_start_matches(|character: char| character.is_whitespace() || ['-', '+'].contains(&character));
+        let after = after.strip_prefix("filter ").unwrap_or(after).trim_start();
+        let end = after.find(|character: char| !character.is_ascii_alphanumeric() && character != '_');
+        end.and_then(|end| after.get(..end)).unwrap_or(after)
+    })
+}
+
+/// If a value is one that the event does not have.
+fn is_unknown(value: &Value) -> bool {
+    value.is_none() || value.is_undefined()
+}
+
+/// What a filter makes of an unknown value.
+fn nothing() -> Value {
+    Value::from("")
+}
+
+/// The error for a value that a filter can make nothing of.
+fn expected(filter: &str, what: &str, value: &Value) -> Error {
+    Error::new(ErrorKind::InvalidOperation, format!("{filter} expects {what}, not {}", value.kind()))
+}
+
+fn code(value: &Value) -> Value {
+    if is_unknown(value) {
+        return nothing();
+    }
+    Value::from_safe_string(match value.as_str() {
+        Some(text) => mrkdwn::code(text),
+        None => mrkdwn::code(&value.to_string()),
+    })
+}
+
+fn default(value: Value, other: Value) -> Value {
+    if is_unknown(&value) { other } else { value }
+}
+
+fn ordinal(value: &Value) -> Result<Value, Error> {
+    if is_unknown(value) {
+        return Ok(nothing());
+    }
+    let number = value.as_i64().ok_or_else(|| expected("ordinal", "a whole number", value))?;
+    let ending = match (number % 100, number % 10) {
+        (11..=13, _) => "th",
+        (_, 1) => "st",
+        (_, 2) => "nd",
+        (_, 3) => "rd",
+        _ => "th",
+    };
+    Ok(Value::from(format!("{number}{ending}")))
+}
+
+fn plural(value: &Value, one: &str, many: Option<&str>) -> Result<Value, Error> {
+    if is_unknown(value) {
+        return Ok(nothing());
+    }
+    let number = value.as_i64().ok_or_else(|| expected("plural", "a whole number", value))?;
+    Ok(Value::from(match (number, many) {
+        (1, _) => format!("1 {one}"),
+        (_, Some(many)) => format!("{number} {many}"),
+        (_, None) => format!("{number} {one}s"),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_are_found_where_they_are_named() {
+        let named = |source| named_in(source).filter(|word| !word.is_empty()).collect::<Vec<_>>();
+        assert_eq!(named("{{ a|code }} {{ b | \n time('x|y') }}"), ["code", "time", "y"]);
+        assert_eq!(named("{%- filter upper -%}x{% endfilter %}"), ["upper", "endfilter"]);
+        assert_eq!(named("no filter, 100"), [""; 0]);
+    }
+
+    #[test]
+    fn ordinals() {
+        for (number, word) in
+            [(1, "1st"), (2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (22, "22nd"), (113, "113th")]
+        {
+            assert_eq!(ordinal(&Value::from(number)).unwrap().as_str(), Some(word));
+        }
+        assert!(ordinal(&Value::from("two")).is_err());
+    }
+
+    #[test]
+    fn plurals() {
+        let word = |number: u32, many| plural(&Value::from(number), "entry", many).unwrap().to_string();
+        assert_eq!(word(1, None), "1 entry");
+        assert_eq!(word(0, Some("entries")), "0 entries");
+        assert_eq!(word(2, None), "2 entrys");
+    }
+
+    #[test]
+    fn what_is_unknown_stays_nothing() {
+        for unknown in [Value::from(()), Value::UNDEFINED] {
+            assert!(!code(&unknown).is_true());
+            assert!(!ordinal(&unknown).unwrap().is_true());
+            assert!(!plural(&unknown, "failure", None).unwrap().is_true());
+            assert_eq!(default(unknown, Value::from("?")).as_str(), Some("?"));
+        }
+    }
+}

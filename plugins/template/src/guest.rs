@@ -1,0 +1,35 @@
+//! The component's exports: calls from the host are handed on, with the host's functions passed in.
+
+#![allow(unsafe_code)] // The export macro's. A component's exports are unsafe symbols by their nature.
+
+use crate::bindings::banhook::plugin::types::Event;
+use crate::bindings::banhook::plugin::{clock, log, settings};
+use crate::bindings::exports::banhook::plugin::checker::{self, Problem};
+use crate::bindings::exports::banhook::plugin::formatter::{self, Decision};
+use crate::{check, post};
+
+/// The plugin.
+pub struct Plugin;
+
+impl formatter::Guest for Plugin {
+    fn format(event: Event) -> Result<Decision, String> {
+        log_panics();
+        post::decide(event, settings::get, clock::local)
+    }
+}
+
+impl checker::Guest for Plugin {
+    fn check() -> Vec<Problem> {
+        log_panics();
+        check::problems(&settings::all(), clock::local)
+    }
+}
+
+/// A panic traps; this leaves its text in the log, where it would otherwise be lost.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| log::write(log::Level::Error, &panic.to_string())));
+}
+
+// Elsewhere these symbols would mean nothing.
+#[cfg(target_family = "wasm")]
+crate::bindings::export!(Plugin with_types_in crate::bindings);

@@ -1,0 +1,138 @@
+//! Rendered lines to a message: the main text, and below a line `---` the small print.
+//!
+//! Lines that come out blank are left out, so a template may put each condition on a line of its own. The lines of
+//! the small print are joined with dots; another `---` starts a new line in it.
+
+use std::borrow::Cow;
+
+use crate::bindings::banhook::plugin::messages::{Block, Color, Message, Section, Text};
+use crate::mrkdwn;
+
+/// In a template: small print starts below.
+const SEPARATOR: &str = "---";
+
+/// Stands for [`SEPARATOR`] while a template is rendered: a control character, which no value can contribute. So a
+/// subject called `---` stays in its place.
+const MARK: char = '\x1e';
+
+/// Between two lines of small print.
+const JOINER: &str = " · ";
+
+/// Slack's limit for the text of a section, and the interface's for the text of a message.
+const TEXT_MAX: usize = 3000;
+
+/// Slack's limit for an element of a context block is not documented; 2,000 is the lowest that is reported.
+const SMALL_PRINT_MAX: usize = 2000;
+
+/// The source with its separators marked. Every line stays the line that it was.
+pub fn mark(source: &str) -> Cow<'_, str> {
+    let is_separator = |line: &str| line.trim() == SEPARATOR;
+    if !source.lines().any(is_separator) {
+        return Cow::Borrowed(source);
+    }
+    let mut out = String::with_capacity(source.len());
+    for line in source.split_inclusive('\n') {
+        if is_separator(line) {
+            out.push(MARK);
+            out.push('\n');
+        } else {
+            out.push_str(line);
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// The message of a rendered template; none if there is nothing in it.
+pub fn message(rendered: &str, color: Option<Color>) -> Option<Message> {
+    let mut parts = rendered.split(MARK);
+    let mut main = lines(parts.next().unwrap_or_default(), "\n");
+    let mut small_print = String::new();
+    for part in parts {
+        append(&mut small_print, "\n", &lines(part, JOINER));
+    }
+    mrkdwn::cut(&mut main, TEXT_MAX);
+    mrkdwn::cut(&mut small_print, SMALL_PRINT_MAX);
+
+    // The notification, and targets without blocks, get both.
+    let mut text = main.clone();
+    append(&mut text, "\n", &small_print);
+    mrkdwn::cut(&mut text, TEXT_MAX);
+    if text.is_empty() {
+        return None;
+    }
+    let blocks = (!small_print.is_empty()).then(|| {
+        let section = (!main.is_empty()).then_some(Section { text: Some(Text::Mrkdwn(main)), fields: None });
+        let context = Block::Context(vec![Text::Mrkdwn(small_print)]);
+        section.map(Block::Section).into_iter().chain([context]).collect()
+    });
+    Some(Message { text: Text::Mrkdwn(text), blocks, color, hints: None })
+}
+
+/// The lines that are not blank, joined.
+fn lines(text: &str, joiner: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for line in text.lines() {
+        append(&mut out, joiner, line.trim());
+    }
+    out
+}
+
+fn append(out: &mut String, joiner: &str, text: &str) {
+    if !out.is_empty() && !text.is_empty() {
+        out.push_str(joiner);
+    }
+    out.push_str(text);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mrkdwn(text: &str) -> Text {
+        Text::Mrkdwn(text.to_owned())
+    }
+
+    fn section(text: &str) -> Block {
+        Block::Section(Section { text: Some(mrkdwn(text)), fields: None })
+    }
+
+    #[test]
+    fn text_alone_has_no_blocks() {
+        let message = message("\n one \n\n two\n", Some(Color::Danger)).unwrap();
+        assert_eq!(
+            message,
+            Message { text: mrkdwn("one\ntwo"), blocks: None, color: Some(Color::Danger), hints: None }
+        );
+    }
+
+    #[test]
+    fn small_print_is_joined() {
+        let message = message(&mark("main\n ---\na\n\nb\n---\r\nc\n"), None).unwrap();
+        assert_eq!(message.text, mrkdwn("main\na · b\nc"));
+        assert_eq!(message.blocks, Some(vec![section("main"), Block::Context(vec![mrkdwn("a · b\nc")])]));
+    }
+
+    #[test]
+    fn either_part_may_be_missing() {
+        assert_eq!(message(" \n\n", None), None);
+        assert_eq!(message(&mark("\n---\n"), None), None);
+        assert_eq!(message(&mark("main\n---\n"), None).unwrap().blocks, None);
+        let small_only = message(&mark("---\na"), None).unwrap();
+        assert_eq!(small_only.blocks, Some(vec![Block::Context(vec![mrkdwn("a")])]));
+    }
+
+    #[test]
+    fn marks_keep_the_lines() {
+        assert_eq!(mark("a\n---\nb --- c\n----"), "a\n\x1e\nb --- c\n----");
+        assert!(matches!(mark("no line"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn long_texts_are_cut() {
+        let long = "x".repeat(TEXT_MAX + 1);
+        let message = message(&format!("{long}\n{MARK}\n{long}"), None).unwrap();
+        let Text::Mrkdwn(text) = message.text else { panic!("not mrkdwn") };
+        assert_eq!(text.chars().count(), TEXT_MAX);
+        assert_eq!(message.blocks.unwrap().len(), 2);
+    }
+}

@@ -1,0 +1,165 @@
+//! Foreign text as Slack's mrkdwn: cut, made visible, escaped, in this order.
+//!
+//! After this a value is one line of text: no mention, link, date, control or direction character of it is left.
+//! Slack has no escape for `*`, `_`, `~` and backticks, so a value's own ones can still format it; inside
+//! [`code`] nothing does.
+
+use std::fmt::{self, Write};
+
+/// The most characters of one value that are printed. Room for the longest host name (253) and most log lines;
+/// ten of them still fit a section.
+pub const VALUE_MAX: usize = 300;
+
+/// Stands for what was cut off.
+const CUT: char = '…';
+
+/// Stands for a character that cannot be seen, or changes how others are seen.
+const INVISIBLE: char = '\u{fffd}';
+
+/// `&amp;`
+const LONGEST_ENTITY: usize = 5;
+
+/// Writes a value as text.
+pub fn write_text(out: &mut impl Write, value: &str) -> fmt::Result {
+    if value.len() <= VALUE_MAX && value.bytes().all(is_plain) {
+        return out.write_str(value);
+    }
+    write_characters(out, value, |character| character)
+}
+
+/// A value as inline code, in which Slack formats nothing; backticks become apostrophes, since Slack cannot escape
+/// them. Nothing for a blank one: empty backticks would show.
+pub fn code(value: &str) -> String {
+    let value = value.trim();
+    let mut out = String::with_capacity(value.len().saturating_add(2));
+    if value.is_empty() {
+        return out;
+    }
+    out.push('`');
+    if value.len() <= VALUE_MAX && value.bytes().all(|byte| is_plain(byte) && byte != b'`') {
+        out.push_str(value);
+    } else {
+        // Writing to a String cannot fail.
+        let _ = write_characters(&mut out, value, |character| if character == '`' { '\'' } else { character });
+    }
+    out.push('`');
+    out
+}
+
+/// Cuts finished mrkdwn to so many characters, never inside an entity (`&lt;`) or a `<…>`.
+pub fn cut(text: &mut String, max: usize) {
+    if text.len() <= max {
+        return;
+    }
+    let Some((mut end, _)) = text.char_indices().nth(max.saturating_sub(1)) else { return };
+    if text.chars().nth(max).is_none() {
+        return;
+    }
+    let kept = text.get(..end).unwrap_or_default();
+    let open_after =
+        |open: char, close: char| kept.rfind(open).filter(|at| kept.rfind(close).is_none_or(|closed| closed < *at));
+    let markup = open_after('<', '>');
+    let entity = open_after('&', ';').filter(|at| kept.len().saturating_sub(*at) < LONGEST_ENTITY);
+    for open in [markup, entity].into_iter().flatten() {
+        end = end.min(open);
+    }
+    text.truncate(end);
+    text.push(CUT);
+}
+
+/// Printable ASCII that means nothing in mrkdwn's escapes.
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && !matches!(byte, b'&' | b'<' | b'>')
+}
+
+fn write_characters(out: &mut impl Write, value: &str, map: fn(char) -> char) -> fmt::Result {
+    for (index, character) in value.chars().enumerate() {
+        if index == VALUE_MAX {
+            return out.write_char(CUT);
+        }
+        match map(visible(character)) {
+            '&' => out.write_str("&amp;")?,
+            '<' => out.write_str("&lt;")?,
+            '>' => out.write_str("&gt;")?,
+            character => out.write_char(character)?,
+        }
+    }
+    Ok(())
+}
+
+/// The character itself, or what stands for it.
+fn visible(character: char) -> char {
+    match character {
+        // A line break, of which a value has none: it could start a line of the template's own.
+        '\t' | '\n' | '\x0b' | '\x0c' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}' => ' ',
+        // Soft hyphen, Arabic letter mark, Mongolian vowel separator, zero-width and direction marks, overrides,
+        // isolates and invisible operators, byte order mark, tags.
+        '\u{ad}'
+        | '\u{61c}'
+        | '\u{180e}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{feff}'
+        | '\u{e0000}'..='\u{e007f}' => INVISIBLE,
+        control if control.is_control() => INVISIBLE,
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(value: &str) -> String {
+        let mut out = String::new();
+        write_text(&mut out, value).unwrap();
+        out
+    }
+
+    #[test]
+    fn text_is_escaped_once() {
+        assert_eq!(text("plain 203.0.113.7"), "plain 203.0.113.7");
+        assert_eq!(text("<!channel> &amp; <@U1>"), "&lt;!channel&gt; &amp;amp; &lt;@U1&gt;");
+        assert_eq!(text("é 猫"), "é 猫");
+    }
+
+    #[test]
+    fn nothing_stays_invisible() {
+        assert_eq!(text("a\nb\r\n---\u{2028}c\td"), "a b  --- c d");
+        assert_eq!(text("\x1b[31m\u{202e}x\u{200b}\u{feff}\u{9b}\x7f\0"), "�[31m�x�����");
+    }
+
+    #[test]
+    fn code_cannot_be_left() {
+        assert_eq!(code("a `b` <c>"), "`a 'b' &lt;c&gt;`");
+        assert_eq!(code("2001:db8::/32"), "`2001:db8::/32`");
+        assert_eq!(code(" \n"), "");
+    }
+
+    #[test]
+    fn values_are_cut_before_they_are_escaped() {
+        let long = text(&"<".repeat(VALUE_MAX + 1));
+        assert_eq!(long, format!("{}…", "&lt;".repeat(VALUE_MAX)));
+        assert_eq!(text(&"é".repeat(VALUE_MAX)), "é".repeat(VALUE_MAX));
+        assert_eq!(text(&"a".repeat(VALUE_MAX + 1)), format!("{}…", "a".repeat(VALUE_MAX)));
+    }
+
+    #[test]
+    fn messages_are_cut_between_entities() {
+        for (whole, max, expected) in [
+            ("short", 5, "short"),
+            ("éééé", 4, "éééé"),
+            ("ééééé", 4, "ééé…"),
+            ("ab&lt;cd", 5, "ab…"),
+            ("ab&lt;cd", 7, "ab&lt;…"),
+            ("ab <https://x.example|y> c", 12, "ab …"),
+            ("R&D, written raw", 12, "R&D, writte…"),
+        ] {
+            let mut text = whole.to_owned();
+            cut(&mut text, max);
+            assert_eq!(text, expected);
+            assert!(text.chars().count() <= max);
+        }
+    }
+}

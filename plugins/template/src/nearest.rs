@@ -1,0 +1,29 @@
+//! The known name that a mistyped one was probably meant to be.
+
+/// As alike as this, from 0 to 1, a name is worth suggesting. Lets one wrong letter in four pass, not a
+/// different word.
+const ALIKE: f64 = 0.7;
+
+/// `; did you mean "…"?`, or nothing if no known name is near.
+pub fn suggestion(name: &str, known: impl IntoIterator<Item = &'static str>) -> String {
+    known
+        .into_iter()
+        .map(|candidate| (strsim::normalized_damerau_levenshtein(name, candidate), candidate))
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .filter(|(alike, _)| *alike >= ALIKE)
+        .map(|(_, candidate)| format!("; did you mean \"{candidate}\"?"))
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_ones_only() {
+        let known = ["jail", "span", "subject"];
+        assert_eq!(suggestion("jial", known), "; did you mean \"jail\"?");
+        assert_eq!(suggestion("spn", known), "; did you mean \"span\"?");
+        assert_eq!(suggestion("country", known), "");
+    }
+}

@@ -1,0 +1,137 @@
+//! An event to a decision: the one thing that this plugin does.
+
+use crate::bindings::banhook::plugin::types::Event;
+use crate::bindings::exports::banhook::plugin::formatter::Decision;
+use crate::filters::LocalClock;
+use crate::layout;
+use crate::setting::{self, Settings};
+use crate::template::Template;
+
+/// What becomes of an event, by the route's settings. The error names the setting at fault.
+pub fn decide(event: Event, get: impl Fn(&str) -> Option<String>, clock: LocalClock) -> Result<Decision, String> {
+    let settings = Settings::of(&event.action);
+    let own = get(settings.template);
+    let source = own.as_deref().unwrap_or(settings.builtin);
+    let rendered = Template::new(settings.template, source).render(event, clock).map_err(|error| error.in_full())?;
+    // A wrong colour is `check`'s to report; it is no reason to lose the words.
+    let color = get(settings.color).and_then(|word| setting::parse_color(&word)).flatten();
+    Ok(match layout::message(&rendered, color) {
+        Some(message) => Decision::Post(message),
+        None => Decision::Skip(format!("the template \"{}\" came out empty", settings.template)),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bindings::banhook::plugin::messages::{Block, Color, Text};
+    use crate::bindings::banhook::plugin::types::{Action, Ban, Duration};
+    use crate::sample;
+
+    /// The main text and the small print of a built-in template.
+    fn builtin(event: Event) -> (String, String) {
+        let Ok(Decision::Post(message)) = decide(event, |_| None, sample::berlin) else { panic!("no post") };
+        assert_eq!(message.color, None);
+        let blocks = message.blocks.unwrap();
+        let [Block::Section(section), Block::Context(context)] = blocks.as_slice() else { panic!("{blocks:?}") };
+        let (Some(Text::Mrkdwn(main)), [Text::Mrkdwn(small_print)]) = (&section.text, context.as_slice()) else {
+            panic!("{blocks:?}")
+        };
+        assert_eq!(message.text, Text::Mrkdwn(format!("{main}\n{small_print}")));
+        (main.clone(), small_print.clone())
+    }
+
+    const DATE: &str = "<!date^1795345015^{date_short_pretty} {time}|2026-11-22 10:56:55 UTC>";
+
+    #[test]
+    fn ban_in_full() {
+        let (main, small_print) = builtin(sample::event(Action::Ban(sample::ban())));
+        assert_eq!(main, "⛔ `203.0.113.7` banned in `sshd` on `web-1`");
+        assert_eq!(small_print, format!("5 failures · for 10 minutes · 2nd ban · {DATE}"));
+    }
+
+    #[test]
+    fn ban_of_every_kind() {
+        let with = |change: fn(&mut Ban)| {
+            let mut ban = sample::ban();
+            change(&mut ban);
+            builtin(sample::event(Action::Ban(ban)))
+        };
+        assert_eq!(
+            with(|ban| ban.duration = Some(Duration::Permanent)).1,
+            format!("5 failures · permanent · 2nd ban · {DATE}")
+        );
+        assert_eq!(with(|ban| ban.failures = Some(0)).1, format!("by hand · for 10 minutes · 2nd ban · {DATE}"));
+        assert_eq!(with(|ban| ban.failures = Some(1)).1, format!("1 failure · for 10 minutes · 2nd ban · {DATE}"));
+        assert_eq!(with(|ban| ban.count = Some(1)).1, format!("5 failures · for 10 minutes · {DATE}"));
+        assert_eq!(with(|ban| ban.subject.clear()).0, "⛔ Someone unknown banned in `sshd` on `web-1`");
+        let (main, small_print) = with(|ban| ban.restored = true);
+        assert_eq!(main, "🔁 `203.0.113.7` is still banned in `sshd` on `web-1`");
+        assert_eq!(
+            small_print,
+            format!("taken up again after a restart · 5 failures · for 10 minutes · 2nd ban · {DATE}")
+        );
+    }
+
+    #[test]
+    fn bare_ban_has_no_gaps() {
+        assert_eq!(
+            builtin(sample::bare(Action::Ban(sample::bare_ban()))),
+            ("⛔ Someone unknown banned in `sshd`".to_owned(), DATE.to_owned())
+        );
+    }
+
+    #[test]
+    fn hostile_names_are_text() {
+        let mut event = sample::ban_of("abc 1.2.3.4] Ban 9.9.9.9 $(id) `x` \"q\" 'é' <!channel> *b*");
+        event.jail = "<@U1>\u{202e}`".to_owned();
+        event.host = "---\n---".to_owned();
+        assert_eq!(
+            builtin(event).0,
+            "⛔ `abc 1.2.3.4] Ban 9.9.9.9 $(id) 'x' \"q\" 'é' &lt;!channel&gt; *b*` banned in `&lt;@U1&gt;�'` on `--- ---`"
+        );
+    }
+
+    #[test]
+    fn other_events() {
+        let unban = sample::event(Action::Unban(sample::ban()));
+        let (main, small_print) = builtin(unban);
+        assert_eq!(main, "🔓 `203.0.113.7` unbanned in `sshd` on `web-1`");
+        assert_eq!(small_print, format!("5 failures · ban time 10 minutes · 2nd ban · {DATE}"));
+        for (action, expected) in [
+            (Action::Start, "🟢 Jail `sshd` started"),
+            (Action::Stop, "🟠 Jail `sshd` stopped"),
+            (Action::Flush, "🧹 All bans lifted in `sshd`"),
+        ] {
+            assert_eq!(builtin(sample::bare(action)), (expected.to_owned(), DATE.to_owned()));
+        }
+    }
+
+    #[test]
+    fn own_template_and_color() {
+        let get = |key: &str| match key {
+            "ban" => Some("{{ ip }} {{ labels.site }}".to_owned()),
+            "ban_color" => Some("danger".to_owned()),
+            _ => None,
+        };
+        let Ok(Decision::Post(message)) = decide(sample::event(Action::Ban(sample::ban())), get, sample::berlin) else {
+            panic!("no post")
+        };
+        assert_eq!(message.text, Text::Mrkdwn("203.0.113.7 fra1".to_owned()));
+        assert_eq!((message.blocks, message.color), (None, Some(Color::Danger)));
+    }
+
+    #[test]
+    fn empty_template_skips() {
+        let get = |key: &str| (key == "ban").then(|| "{% if failures and failures > 9 %}x{% endif %}".to_owned());
+        let decision = decide(sample::event(Action::Ban(sample::ban())), get, sample::berlin);
+        assert_eq!(decision, Ok(Decision::Skip("the template \"ban\" came out empty".to_owned())));
+    }
+
+    #[test]
+    fn broken_template_is_an_error() {
+        let get = |key: &str| (key == "ban").then(|| "{{ ip | spn }}".to_owned());
+        let error = decide(sample::event(Action::Ban(sample::ban())), get, sample::berlin).unwrap_err();
+        assert_eq!(error, r#"setting "ban", line 1: unknown filter "spn"; did you mean "span"?"#);
+    }
+}

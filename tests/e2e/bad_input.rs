@@ -1,0 +1,267 @@
+//! Bad input: one clear line that says what to do, the exit code of the contract, nothing stored by halves.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+use crate::binary::{banhook, require};
+use crate::component;
+use crate::outcome::Outcome;
+use crate::place::Place;
+
+/// The user `nobody`, who may write nowhere.
+const NOBODY: u32 = 65534;
+
+#[test]
+fn an_event_without_a_word_or_a_jail_is_refused() {
+    let place = Place::new();
+    place.banhook(["notify", "--jail=sshd"]).exits(2).complains(&["ban", "unban", "start"]);
+    place.banhook(["notify", "explode", "--jail=sshd"]).exits(2).complains(&["explode", "ban"]);
+    place.banhook(["notify", "ban", "--ip=203.0.113.7"]).exits(2).complains(&["--jail"]);
+    place.banhook(["notify", "ban", "--jail=", "--ip=203.0.113.7"]).exits(2).complains(&["jail"]);
+    place.banhook(["notify", "ban", "--jail=<name>", "--ip=203.0.113.7"]).exits(2).complains(&["jail"]);
+    assert_eq!(place.ledger().taken_in, 0);
+}
+
+#[test]
+fn a_bad_optional_value_is_warned_of_and_absent() {
+    for (option, named) in [
+        ("--failures=many", "failures"),
+        ("--failures=-1", "failures"),
+        ("--time=yesterday", "time"),
+        ("--bantime=a week", "bantime"),
+        ("--bancount=1e3", "bancount"),
+        ("--restored=maybe", "restored"),
+    ] {
+        let place = Place::new();
+        let told = place.banhook(["notify", "ban", "--jail=sshd", "--ip=203.0.113.7", option]).ok();
+        told.complains(&[named]);
+        let message = &place.webhook.wait_for(1)[0];
+        assert!(message.tells(&["203.0.113.7"]), "{}", message.shown());
+        let value = option.split_once('=').unwrap().1;
+        assert!(!message.tells(&[value]), "{value}: {}", message.shown());
+    }
+}
+
+#[test]
+fn a_tag_that_fail2ban_left_as_it_is_counts_as_absent() {
+    let place = Place::new();
+    let line = "ban --jail=sshd --ip=203.0.113.7 --failures=<failures> --time=<time> --bantime=<bantime> \
+                --bancount=<bancount> --restored=<restored>";
+    let told = place.notify(line);
+    assert_eq!(told.stderr, "", "old fail2bans are no mistake: {told}");
+    let message = &place.webhook.wait_for(1)[0];
+    assert!(!message.shown().contains('<'), "{}", message.shown());
+}
+
+#[test]
+fn bytes_that_are_no_utf8_are_kept_readable() {
+    let place = Place::new();
+    let subject = OsStr::from_bytes(b"--ip=caf\xe9 \xff\xfe bob");
+    place.banhook([OsStr::new("notify"), OsStr::new("ban"), OsStr::new("--jail=logins"), subject]).ok();
+    let message = &place.webhook.wait_for(1)[0];
+    assert!(message.tells(&["caf", "bob"]), "{}", message.shown());
+    assert!(message.tells(&["\\xe9|\u{fffd}|é", "\\xff|\u{fffd}|ÿ"]), "{}", message.shown());
+}
+
+#[test]
+fn control_characters_are_no_more_than_text() {
+    let place = Place::new();
+    place.banhook(["notify", "ban", "--jail=logins", "--ip=a\u{1b}[31mred\u{202e}desrever\u{7}\u{0085}z"]).ok();
+    let message = &place.webhook.wait_for(1)[0];
+    assert!(message.tells(&["red", "desrever", "z"]), "{}", message.shown());
+    let bad = |c: char| (c.is_control() && !matches!(c, '\n' | '\t')) || c == '\u{202e}';
+    assert!(!message.shown().contains(bad) && !message.text().contains(bad), "{:?}", message.shown());
+}
+
+#[test]
+fn an_option_that_does_not_exist_is_refused() {
+    let place = Place::new();
+    place.banhook(["run", "--untill-idle"]).exits(2).complains(&["--untill-idle"]);
+    place.banhook(["frobnicate"]).exits(2).complains(&["frobnicate"]);
+}
+
+#[test]
+fn an_unknown_key_is_refused_and_the_nearest_known_one_named() {
+    let place = Place::with_route("plugn = \"sec.wasm\"");
+    for command in ["check", "run"] {
+        config(&place, command).exits(2).complains(&["plugn", "plugin", "config.toml"]);
+    }
+}
+
+#[test]
+fn a_configuration_that_is_no_toml_names_the_line() {
+    let place = Place::with_route("jails = [");
+    config(&place, "check").exits(2).complains(&["config.toml"]);
+}
+
+#[test]
+fn a_missing_configuration_says_which() {
+    let place = Place::new();
+    fs::remove_file(place.config()).unwrap();
+    config(&place, "check").exits(2).complains(&["config.toml"]);
+}
+
+#[test]
+fn a_missing_plugin_is_named() {
+    let place = Place::with_route("plugin = \"sec.wasm\"");
+    config(&place, "check").exits(2).complains(&["sec.wasm", "all"]);
+}
+
+#[test]
+fn a_component_of_another_world_is_named_with_what_it_lacks() {
+    let place = Place::with_route("plugin = \"clock.wasm\"");
+    place.write("clock.wasm", component::of_another_world());
+    config(&place, "check").exits(2).complains(&["clock.wasm", "formatter"]);
+}
+
+#[test]
+fn a_file_that_is_no_component_is_named() {
+    for content in [&b"#!/bin/sh\necho no\n"[..], b"", b"\0asm\x01\0\0\0", b"\0asm\x0d\0\x01\0\xff\xff"] {
+        let place = Place::with_route("plugin = \"script.wasm\"");
+        place.write("script.wasm", content);
+        config(&place, "check").exits(2).complains(&["script.wasm"]);
+    }
+}
+
+#[test]
+fn a_url_that_is_none_is_refused_without_being_shown() {
+    for url in [
+        "not a url TOPSECRET",
+        "ftp://hooks.slack.com/services/T0/B0/TOPSECRET",
+        "http://hooks.slack.com/services/T0/B0/TOPSECRET",
+    ] {
+        let place = Place::new();
+        place.write("main.url", url);
+        let told = config(&place, "check").exits(2);
+        told.complains(&["main"]);
+        assert!(!told.stderr.contains("TOPSECRET") && !told.stdout.contains("TOPSECRET"), "{told}");
+    }
+}
+
+#[test]
+fn a_webhook_that_does_not_exist_is_named() {
+    let place = Place::new();
+    fs::write(
+        place.config(),
+        "[webhooks.main]\nurl_file = \"main.url\"\n\n[[routes]]\nname = \"all\"\nwebhook = \"mian\"\n",
+    )
+    .unwrap();
+    config(&place, "check").exits(2).complains(&["mian"]);
+}
+
+/// `config check`, or `run`, which reads the same.
+fn config(place: &Place, command: &str) -> Outcome {
+    match command {
+        "check" => place.banhook(["config", "check"]),
+        command => place.banhook([command]),
+    }
+}
+
+#[test]
+fn a_state_folder_that_is_none_is_an_error() {
+    let place = Place::new();
+    place.write("state", "somebody's notes");
+    place.banhook(["notify", "ban", "--jail=sshd", "--ip=203.0.113.7"]).exits(2).complains(&["state"]);
+    assert_eq!(fs::read_to_string(place.state()).unwrap(), "somebody's notes");
+}
+
+#[test]
+fn an_unwritable_state_folder_is_an_error() {
+    let place = Place::new();
+    fs::create_dir(place.state()).unwrap();
+    fs::set_permissions(place.state(), fs::Permissions::from_mode(0o555)).unwrap();
+    // Root may write anywhere, and the program may lie where others can't read.
+    let copy = place.path("banhook");
+    fs::copy(banhook(), &copy).unwrap();
+    fs::set_permissions(place.path(""), fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = place.command(copy);
+    command.args(["notify", "ban", "--jail=sshd", "--ip=203.0.113.7"]);
+    if rustix::process::getuid().is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    let told = Outcome::of(&mut command);
+    assert!(matches!(told.code, Some(1 | 2)), "{told}");
+    told.complains(&["state"]);
+    assert_eq!(fs::read_dir(place.state()).unwrap().count(), 0);
+}
+
+/// Fills a small disk with events until one is refused; then makes room.
+const FILL_THE_DISK: &str = r#"
+set -eu
+mkdir -p "$BANHOOK_STATE_DIR"
+[ "$SMALL_DISK" = limit ] || mount -t tmpfs -o size=1m small "$BANHOOK_STATE_DIR"
+# With the signal ignored, a file over the limit is an error of write(2), like a full disk.
+trap '' XFSZ
+stored=0
+set +e
+while [ $stored -lt 5000 ]; do
+    if [ "$SMALL_DISK" = limit ]; then
+        (ulimit -f 512; exec "$BANHOOK" notify --no-spawn ban --jail=sshd --ip="user $stored" 2>error)
+    else
+        [ $stored -lt 3 ] || [ -e "$BANHOOK_STATE_DIR/ballast" ] || cat /dev/zero 2>/dev/null >"$BANHOOK_STATE_DIR/ballast"
+        "$BANHOOK" notify --no-spawn ban --jail=sshd --ip="user $stored" 2>error
+    fi
+    code=$?
+    [ $code = 0 ] || break
+    stored=$((stored + 1))
+done
+rm -f "$BANHOOK_STATE_DIR/ballast"
+"$BANHOOK" status --format json >after || exit 90
+"$BANHOOK" notify --no-spawn ban --jail=sshd --ip="one more" || exit 91
+"$BANHOOK" status --format json >later || exit 92
+echo "$stored $code"
+"#;
+
+#[test]
+fn a_full_disk_is_a_clear_error_and_what_was_stored_stays_whole() {
+    let place = Place::new();
+    // Only root may mount, in a namespace of its own; others get a limit on the size of files.
+    let can_mount = Command::new("unshare").args(["-m", "true"]).output().is_ok_and(|probe| probe.status.success());
+    let mut command = if can_mount { place.command("unshare") } else { place.command("sh") };
+    command.args(if can_mount { &["-m", "sh", "-c"][..] } else { &["-c"] }).arg(FILL_THE_DISK);
+    command.env("BANHOOK", banhook()).env("SMALL_DISK", if can_mount { "mount" } else { "limit" });
+    let filled = Outcome::of(&mut command).ok();
+    let (stored, code) = filled.stdout.trim().split_once(' ').unwrap_or_else(|| panic!("{filled}"));
+    let stored: u64 = stored.parse().unwrap();
+    assert!(stored >= 3, "{filled}");
+    assert!(["1", "2"].contains(&code), "{filled}");
+    let error = fs::read_to_string(place.path("error")).unwrap();
+    let lines = error.lines().filter(|line| !line.trim().is_empty()).count();
+    assert!((1..=2).contains(&lines) && error.to_lowercase().contains("state"), "{error}");
+    let taken_in = |file: &str| {
+        let json: serde_json::Value = serde_json::from_slice(&fs::read(place.path(file)).unwrap()).unwrap();
+        json["taken_in"].as_u64().unwrap()
+    };
+    assert_eq!(taken_in("after"), stored, "{filled}");
+    assert_eq!(taken_in("later"), stored + 1, "once there is room it goes on");
+}
+
+#[test]
+fn an_error_never_shows_the_secret() {
+    let place = Place::new();
+    place.webhook.gone();
+    place.notify("--no-spawn ban --jail=sshd --ip=203.0.113.7");
+    let told = [
+        place.banhook(["drain", "--timeout", "1s"]).exits(1),
+        place.banhook(["status"]),
+        place.banhook(["status", "--format", "json"]),
+        place.banhook(["config", "check"]),
+    ];
+    for told in told {
+        assert!(!told.to_string().contains(place.webhook.secret()), "{told}");
+    }
+}
+
+/// The harness needs these anyway; told here rather than in the middle of something else.
+#[test]
+fn the_programs_that_the_tests_need_are_installed() {
+    for (program, package) in [("fail2ban-client", "fail2ban"), ("strace", "strace"), ("unshare", "util-linux")] {
+        require(program, package);
+    }
+    assert!(Path::new("/proc/self/cmdline").exists(), "the tests need /proc");
+}

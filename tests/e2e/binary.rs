@@ -1,0 +1,45 @@
+//! Where the program under test is, and the programs it is tested with.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+/// The top of the source tree.
+pub fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+/// The banhook under test: `BANHOOK_BIN`, or built here, once.
+pub fn banhook() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| match std::env::var_os("BANHOOK_BIN") {
+        Some(given) => std::path::absolute(given).unwrap(),
+        None => build(),
+    })
+}
+
+/// `--workspace`, since that is how features are unified in `cargo test --workspace`: nothing is compiled twice.
+fn build() -> PathBuf {
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--workspace", "--bin=banhook", "--message-format=json-render-diagnostics"])
+        .current_dir(root())
+        .stderr(Stdio::inherit())
+        .output()
+        .unwrap();
+    assert!(built.status.success(), "cargo build --bin banhook failed");
+    String::from_utf8(built.stdout)
+        .unwrap()
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter(|message| message["target"]["name"] == "banhook")
+        .find_map(|message| message["executable"].as_str().map(PathBuf::from))
+        .expect("cargo names the executable")
+}
+
+/// Fails with the command that installs the missing program.
+#[track_caller]
+pub fn require(program: &str, package: &str) {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_there = std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
+    assert!(is_there, "this test needs {program}: apt-get install --no-install-recommends {package}");
+}

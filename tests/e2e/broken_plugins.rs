@@ -1,0 +1,73 @@
+//! An alert survives its plugin.
+
+use crate::component;
+use crate::place::Place;
+
+fn place_with(plugin: &[u8]) -> Place {
+    let place = Place::with_route("plugin = \"broken.wasm\"");
+    place.write("broken.wasm", plugin);
+    place
+}
+
+/// The event arrives as a plain message that names the plugin and what happened to it; the next event fares no worse.
+#[track_caller]
+fn is_told_plainly(jail: &str, how: &str) {
+    let place = place_with(&component::moody());
+    let _daemon = place.daemon();
+    place.notify(&format!("ban --jail={jail} --ip=203.0.113.7 --failures=5"));
+    let message = &place.webhook.wait_for(1)[0];
+    for word in [jail, "203.0.113.7", "broken", how] {
+        assert!(message.tells(&[word]), "{word}: {}", message.shown());
+    }
+
+    place.notify("ban --jail=sshd --ip=203.0.113.8");
+    let all = place.settle().all();
+    assert_eq!((all.matched, all.posted, all.skipped), (2, 1, 1), "{all:?}");
+    place.webhook.wait_for(1);
+}
+
+#[test]
+fn a_trap_is_told_plainly() {
+    is_told_plainly("~trap", "trap|unreachable|crash");
+}
+
+#[test]
+fn an_endless_loop_is_told_plainly() {
+    is_told_plainly("~loop", "time|ms");
+}
+
+#[test]
+fn taking_all_memory_is_told_plainly() {
+    is_told_plainly("~hog", "memory|MiB");
+}
+
+#[test]
+fn an_error_is_told_plainly_with_its_text() {
+    is_told_plainly("~error", "the scanner is on holiday");
+}
+
+#[test]
+fn a_message_that_slack_would_refuse_is_told_plainly() {
+    is_told_plainly("~blank", "empty|text");
+}
+
+#[test]
+fn a_plugin_that_fails_already_when_loaded_keeps_no_alert_back() {
+    let place = place_with(&component::doomed());
+    place.notify("ban --jail=sshd --ip=203.0.113.7");
+    place.notify("unban --jail=sshd --ip=203.0.113.7");
+    let messages = place.webhook.wait_for(2);
+    for message in &messages {
+        assert!(message.tells(&["203.0.113.7"]) && message.tells(&["broken"]), "{}", message.shown());
+    }
+    assert_eq!(place.settle().all().posted, 2);
+}
+
+#[test]
+fn a_skipped_event_is_counted_and_not_told() {
+    let place = place_with(&component::moody());
+    place.notify("ban --jail=sshd --ip=203.0.113.7");
+    let all = place.settle().all();
+    assert_eq!((all.matched, all.skipped), (1, 1), "{all:?}");
+    assert!(place.webhook.tries().is_empty());
+}

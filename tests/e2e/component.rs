@@ -1,0 +1,39 @@
+//! Plugins made of a few lines of WebAssembly text, for what no good toolchain produces.
+
+use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
+use wit_parser::Resolve;
+
+use crate::binary::root;
+
+/// Behaves as the event's jail says (`~trap`, `~loop`, `~hog`, `~error`, `~blank`); any other event is skipped.
+pub fn moody() -> Vec<u8> {
+    plugin(include_str!("plugins/moody.wat"))
+}
+
+/// Traps on every event, so also when it is loaded.
+pub fn doomed() -> Vec<u8> {
+    plugin(include_str!("plugins/doomed.wat"))
+}
+
+/// A sound component that is no banhook plugin.
+pub fn of_another_world() -> Vec<u8> {
+    let mut resolve = Resolve::default();
+    let package = resolve
+        .push_str("other.wit", "package some:thing@1.0.0; world clockwork { export wind-up: func(turns: u32); }")
+        .unwrap();
+    component(r#"(module (func (export "wind-up") (param i32)))"#, &resolve, package, "clockwork")
+}
+
+/// `text` as a component of the world `plugin`.
+fn plugin(text: &str) -> Vec<u8> {
+    let mut resolve = Resolve::default();
+    let (package, _) = resolve.push_dir(root().join("wit")).unwrap();
+    component(text, &resolve, package, "plugin")
+}
+
+fn component(text: &str, resolve: &Resolve, package: wit_parser::PackageId, world: &str) -> Vec<u8> {
+    let mut module = wat::parse_str(text).unwrap();
+    let world = resolve.select_world(&[package], Some(world)).unwrap();
+    embed_component_metadata(&mut module, resolve, world, StringEncoding::UTF8).unwrap();
+    ComponentEncoder::default().module(&module).unwrap().validate(true).encode().unwrap()
+}

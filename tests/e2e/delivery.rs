@@ -1,0 +1,154 @@
+//! Whatever the webhook does, everything arrives, in order, and once.
+
+use std::time::Duration;
+
+use crate::place::Place;
+use crate::webhook::{Fault, Webhook, shown};
+
+/// Five bans in a row, `.1` to `.5`.
+fn five_bans(place: &Place) {
+    for number in 1..=5 {
+        place.notify(&format!("ban --jail=sshd --ip=203.0.113.{number} --time=176380901{number}"));
+    }
+}
+
+/// All five, in the order in which they happened, each once.
+#[track_caller]
+fn all_five_arrived(webhook: &Webhook) {
+    let messages = webhook.wait_for(5);
+    for (number, message) in (1..=5).zip(&messages) {
+        assert!(message.tells(&[&format!("203.0.113.{number}")]), "{:#?}", shown(&messages));
+    }
+}
+
+/// With these faults for the first requests.
+#[track_caller]
+fn all_five_arrive_despite(faults: &[Fault]) {
+    let place = Place::new();
+    let _daemon = place.daemon();
+    place.webhook.will(faults);
+    five_bans(&place);
+    all_five_arrived(&place.webhook);
+    let all = place.settle().all();
+    assert_eq!((all.matched, all.posted), (5, 5), "{all:?}");
+    assert_eq!(place.webhook.arrived().len(), 5, "nothing comes twice");
+}
+
+#[test]
+fn a_webhook_that_is_down_gets_everything_once_it_is_up() {
+    let place = Place::new();
+    let _daemon = place.daemon();
+    place.webhook.gone();
+    five_bans(&place);
+    let ledger = place.ledger();
+    assert_eq!(ledger.waiting + ledger.all().pending, 5, "{ledger:?}");
+    place.webhook.back();
+    all_five_arrived(&place.webhook);
+    let ledger = place.settle();
+    assert_eq!(ledger.all().posted, 5, "{ledger:?}");
+    assert_eq!(place.webhook.arrived().len(), 5);
+}
+
+#[test]
+fn a_webhook_that_is_down_gets_everything_once_it_is_up_without_a_daemon() {
+    let place = Place::new();
+    place.webhook.gone();
+    five_bans(&place);
+    place.webhook.back();
+    all_five_arrived(&place.webhook);
+    assert_eq!(place.settle().all().posted, 5);
+}
+
+#[test]
+fn what_a_stopped_daemon_left_is_delivered_by_the_next() {
+    let place = Place::new();
+    let daemon = place.daemon();
+    place.webhook.gone();
+    five_bans(&place);
+    daemon.stop();
+    place.webhook.back();
+    let _next = place.daemon();
+    all_five_arrived(&place.webhook);
+    assert_eq!(place.settle().all().posted, 5);
+}
+
+#[test]
+fn server_errors_are_tried_again() {
+    all_five_arrive_despite(&[Fault::ServerError, Fault::ServerError]);
+}
+
+#[test]
+fn a_connection_broken_before_the_message_is_tried_again() {
+    all_five_arrive_despite(&[Fault::ResetBeforeReading]);
+}
+
+#[test]
+fn a_slow_answer_is_waited_for() {
+    all_five_arrive_despite(&[Fault::Slow(Duration::from_secs(2))]);
+}
+
+#[test]
+fn retry_after_is_honoured() {
+    let place = Place::new();
+    let _daemon = place.daemon();
+    place.webhook.will(&[Fault::RateLimited(3)]);
+    five_bans(&place);
+    all_five_arrived(&place.webhook);
+    let tries = place.webhook.tries();
+    assert_eq!(tries.len(), 6, "one was told to wait, five were accepted");
+    let waited = tries[1] - tries[0];
+    assert!((Duration::from_secs(3)..Duration::from_secs(6)).contains(&waited), "tried again after {waited:?}");
+}
+
+#[test]
+fn an_answer_that_never_came_costs_at_most_one_repetition() {
+    let place = Place::new();
+    let _daemon = place.daemon();
+    place.webhook.will(&[Fault::ResetAfterAccepting]);
+    five_bans(&place);
+    let all = place.settle().all();
+    assert_eq!(all.posted, 5, "{all:?}");
+    let messages = place.webhook.arrived();
+    // Nobody can know whether the first was taken: it comes once more, and nothing else does.
+    let of = |number| messages.iter().filter(|message| message.tells(&[&format!("203.0.113.{number}")])).count();
+    assert_eq!((1..=5).map(of).collect::<Vec<_>>(), [2, 1, 1, 1, 1], "{:#?}", shown(&messages));
+}
+
+#[test]
+fn a_removed_webhook_makes_the_event_dead_and_says_so() {
+    let place = Place::new();
+    place.webhook.will(&[Fault::NoService]);
+    place.notify("--no-spawn ban --jail=sshd --ip=203.0.113.7");
+    let drained = place.banhook(["drain", "--timeout", "20s"]);
+    assert!(matches!(drained.code, Some(0 | 1)), "{drained}");
+    let all = place.ledger().all();
+    assert_eq!((all.matched, all.dead), (1, 1), "{all:?}");
+    assert!(place.webhook.arrived().is_empty());
+    assert_eq!(place.webhook.tries().len(), 1, "a permanent error is not tried again");
+    assert!(!format!("{drained}").contains(place.webhook.secret()), "{drained}");
+}
+
+#[test]
+fn drain_that_runs_out_of_time_says_that_something_is_pending() {
+    let place = Place::new();
+    place.webhook.gone();
+    place.notify("--no-spawn ban --jail=sshd --ip=203.0.113.7");
+    place.banhook(["drain", "--timeout", "1s"]).exits(1);
+    let ledger = place.ledger();
+    assert_eq!(ledger.waiting + ledger.all().pending, 1, "{ledger:?}");
+    place.webhook.back();
+    place.banhook(["drain", "--timeout", "20s"]).ok();
+    place.webhook.wait_for(1);
+}
+
+#[test]
+fn only_the_events_that_a_route_wants_go_there() {
+    let place = Place::with_route("jails = [\"ssh*\"]\nevents = [\"ban\"]");
+    for line in ["start --jail=sshd", "ban --jail=nginx --ip=203.0.113.1", "ban --jail=sshd --ip=203.0.113.2"] {
+        place.notify(&format!("--no-spawn {line}"));
+    }
+    place.banhook(["drain", "--timeout", "20s"]).ok();
+    assert!(place.webhook.wait_for(1)[0].tells(&["203.0.113.2"]));
+    let ledger = place.ledger();
+    assert_eq!((ledger.unrouted, ledger.routed, ledger.all().matched), (2, 1, 1), "{ledger:?}");
+}

@@ -1,0 +1,36 @@
+//! `demo`: what somebody sees who has just built it.
+
+use crate::binary::{banhook, require};
+use crate::outcome::Outcome;
+use crate::place::Place;
+
+#[test]
+fn demo_needs_no_setup_and_ends_with_its_ledger() {
+    let place = Place::new();
+    let mut command = place.command(banhook());
+    // As for somebody who has set nothing up.
+    command.arg("demo").env_remove("BANHOOK_CONFIG").env_remove("BANHOOK_STATE_DIR");
+    let demo = Outcome::of(&mut command).ok();
+    let said = demo.stdout.to_lowercase();
+    for word in ["ban", "sshd", "posted", "pending"] {
+        assert!(said.contains(word), "{word}: {demo}");
+    }
+    assert!(place.webhook.tries().is_empty());
+    assert!(!place.state().exists(), "it left something behind");
+}
+
+#[test]
+fn demo_talks_to_nobody_but_loopback() {
+    require("strace", "strace");
+    let place = Place::new();
+    let trace = place.path("trace");
+    let mut command = place.command("strace");
+    command.args(["-f", "-e", "trace=connect,sendto,sendmsg", "-o"]).arg(&trace).arg(banhook()).arg("demo");
+    Outcome::of(&mut command).ok();
+    let trace = std::fs::read_to_string(trace).unwrap();
+    let calls: Vec<_> = trace.lines().filter(|line| line.contains("sa_family=AF_INET")).collect();
+    assert!(!calls.is_empty(), "{trace}");
+    for call in calls {
+        assert!(call.contains("127.0.0.1") || call.contains("\"::1\""), "{call}");
+    }
+}

@@ -1,0 +1,140 @@
+//! A private fail2ban: the real one of the distribution, with configuration, socket, database and log in a folder of its
+//! own. It runs the action file that banhook ships, and needs no systemd, firewall or network.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+
+use crate::binary::{banhook, require, root};
+use crate::outcome::Outcome;
+use crate::place::Place;
+use crate::waiting::until;
+
+/// Three of these lines are a ban in the jail `sshd`: `auth fail user USER from ADDRESS`.
+const FILTER: &str = "[Definition]\nfailregex = ^\\s*auth fail user <F-USER>.*?</F-USER> from <ADDR>$\n";
+
+/// One of these lines is a ban in the jail `logins`, of whatever stands between the words: no address at all.
+const FILTER_OF_IDS: &str = "[Definition]\nfailregex = ^\\s*login fail of <F-ID>.*</F-ID> end$\n";
+
+/// A running server with the jails `sshd` and `logins`. Stopped when it is let go of.
+pub struct Fail2ban<'a> {
+    place: &'a Place,
+    folder: PathBuf,
+}
+
+impl<'a> Fail2ban<'a> {
+    /// Starts one whose bans go to the place's banhook.
+    pub fn start(place: &'a Place) -> Self {
+        Self::start_with(place, banhook())
+    }
+
+    /// Starts one whose actions run this program instead.
+    pub fn start_with(place: &'a Place, program: &Path) -> Self {
+        require("fail2ban-client", "fail2ban");
+        let folder = place.path("fail2ban");
+        let write = |name: &str, content: &str| {
+            let path = folder.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        };
+        let at = |name: &str| folder.join(name).display().to_string();
+        write(
+            "fail2ban.conf",
+            &format!(
+                "[Definition]\nallowipv6 = yes\nloglevel = INFO\nlogtarget = {}\nsyslogsocket = auto\nsocket = {}\npidfile = {}\n\
+                 dbfile = {}\ndbpurgeage = 1d\ndbmaxmatches = 10\n",
+                at("fail2ban.log"),
+                at("socket"),
+                at("pid"),
+                at("bans.sqlite3"),
+            ),
+        );
+        // The flags, since a real server's environment has neither variable.
+        let options = format!("--state-dir={} --config={}", place.state().display(), place.config().display());
+        let program = program.display();
+        write(
+            "jail.conf",
+            &format!(
+                "[DEFAULT]\nbackend = polling\nusedns = no\nbantime = 600\nfindtime = 600\nmaxretry = 3\n\
+                 action = banhook[banhook=\"{program}\", options=\"{options}\"]\n\n\
+                 [sshd]\nenabled = true\nfilter = sshd\nlogpath = {}\n\n\
+                 [logins]\nenabled = true\nfilter = logins\nlogpath = {}\nmaxretry = 1\n",
+                at("sshd.auth.log"),
+                at("logins.auth.log"),
+            ),
+        );
+        write("filter.d/sshd.conf", FILTER);
+        write("filter.d/logins.conf", FILTER_OF_IDS);
+        let action = root().join("host/packaging/action.d/banhook.conf");
+        write("action.d/banhook.conf", &fs::read_to_string(&action).unwrap());
+        write("sshd.auth.log", "");
+        write("logins.auth.log", "");
+        let server = Self { place, folder };
+        server.client("start").ok();
+        server
+    }
+
+    /// Runs `fail2ban-client` with these words.
+    pub fn client(&self, words: &str) -> Outcome {
+        Outcome::of(self.command().args(words.split_whitespace()))
+    }
+
+    fn command(&self) -> Command {
+        let mut command = self.place.command("fail2ban-client");
+        command.arg("-c").arg(&self.folder).arg("-s").arg(self.folder.join("socket")).arg("-p").arg(self.pid_file());
+        // What the server hands on to its actions is what a service has: no configuration in the environment.
+        command.env_remove("BANHOOK_CONFIG").env_remove("BANHOOK_STATE_DIR");
+        command
+    }
+
+    /// Writes a line into the log that a jail watches, as something that happens now.
+    pub fn observe(&self, jail: &str, line: &str) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        let path = self.folder.join(format!("{jail}.auth.log"));
+        writeln!(OpenOptions::new().append(true).open(path).unwrap(), "{now} {line}").unwrap();
+    }
+
+    /// fail2ban's own log.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.folder.join("fail2ban.log")).unwrap_or_default()).into_owned()
+    }
+
+    /// Fails if fail2ban complained about anything, an action above all.
+    #[track_caller]
+    pub fn is_content(&self) {
+        let log = self.log();
+        for word in ["ERROR", "CRITICAL", "Traceback"] {
+            assert!(!log.contains(word), "{log}");
+        }
+    }
+
+    /// Stops it, in good order.
+    #[track_caller]
+    pub fn stop(&self) {
+        let pid = self.pid();
+        self.client("stop").ok();
+        if let Some(pid) = pid {
+            until("fail2ban to stop", || test_kill_process(pid).err().map_or(Err("it runs".into()), |_| Ok(())));
+        }
+    }
+
+    fn pid_file(&self) -> PathBuf {
+        self.folder.join("pid")
+    }
+
+    fn pid(&self) -> Option<Pid> {
+        Pid::from_raw(fs::read_to_string(self.pid_file()).ok()?.trim().parse().ok()?)
+    }
+}
+
+impl Drop for Fail2ban<'_> {
+    fn drop(&mut self) {
+        if let Some(pid) = self.pid() {
+            kill_process(pid, Signal::KILL).ok();
+        }
+    }
+}

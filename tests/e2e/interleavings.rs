@@ -1,0 +1,74 @@
+//! `notify` with the runs it spawns, `run` and `drain`, all at the same moment: nothing twice, nothing left behind.
+
+use std::process::Stdio;
+use std::sync::Barrier;
+use std::time::Duration;
+
+use crate::binary::banhook;
+use crate::place::{Place, terminate};
+use crate::webhook::shown;
+
+/// Enough to find a coarse mistake; `BANHOOK_SOAK=500` looks for a fine one.
+const ROUNDS: u32 = 8;
+const NOTIFIERS: u32 = 3;
+const BANS_EACH: u32 = 3;
+/// `run` is stopped somewhere in here, which is while the others are at it.
+const DAEMON_LIVES_AT_MOST: u32 = 400;
+
+#[test]
+fn notify_run_and_drain_at_the_same_moment_tell_everything_once() {
+    let rounds = std::env::var("BANHOOK_SOAK").map_or(ROUNDS, |text| text.parse().unwrap());
+    for round in 0..rounds {
+        one_round(round);
+    }
+}
+
+fn one_round(round: u32) {
+    let place = Place::new();
+    let start = Barrier::new(NOTIFIERS as usize + 2);
+    std::thread::scope(|scope| {
+        for notifier in 0..NOTIFIERS {
+            let (place, start) = (&place, &start);
+            scope.spawn(move || {
+                start.wait();
+                for ban in 0..BANS_EACH {
+                    place.notify(&format!("ban --jail=sshd --ip=10.{notifier}.{ban}.1 --time=1763809015"));
+                }
+            });
+        }
+        scope.spawn(|| {
+            let mut command = place.command(banhook());
+            command.arg("run").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            start.wait();
+            let mut daemon = command.spawn().unwrap();
+            // Not waiting for anything: a different moment in each round.
+            std::thread::sleep(Duration::from_millis(scattered(round, DAEMON_LIVES_AT_MOST).into()));
+            // It may have found another at work, and left already.
+            if daemon.try_wait().unwrap().is_none() {
+                terminate(&mut daemon);
+            }
+        });
+        scope.spawn(|| {
+            start.wait();
+            place.banhook(["drain", "--timeout", "20s"]).ok();
+        });
+    });
+
+    // What `notify` spawned is enough: nothing needs another push.
+    let ledger = place.settle();
+    let expected = u64::from(NOTIFIERS * BANS_EACH);
+    assert_eq!((ledger.taken_in, ledger.all().posted), (expected, expected), "round {round}: {ledger:?}");
+    let messages = place.webhook.arrived();
+    for notifier in 0..NOTIFIERS {
+        for ban in 0..BANS_EACH {
+            let subject = format!("10.{notifier}.{ban}.1");
+            let count = messages.iter().filter(|message| message.tells(&[&subject])).count();
+            assert_eq!(count, 1, "round {round}, {subject}: {:#?}", shown(&messages));
+        }
+    }
+}
+
+/// A number below `below`, another one in each round, the same in each run.
+fn scattered(round: u32, below: u32) -> u32 {
+    round.wrapping_mul(2_654_435_761).rotate_left(16) % below
+}

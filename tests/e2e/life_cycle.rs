@@ -1,0 +1,235 @@
+//! From a real fail2ban to the webhook.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crate::fail2ban::Fail2ban;
+use crate::message::Message;
+use crate::place::{Place, content_of, running};
+use crate::webhook::shown;
+
+#[test]
+fn everything_fail2ban_does_arrives_in_order_without_a_daemon() {
+    let place = Place::new();
+    let watch = CommandLines::watch(&place);
+    whole_life(&place);
+    watch.never_had_the_secret();
+}
+
+#[test]
+fn everything_fail2ban_does_arrives_in_order_with_a_daemon() {
+    let place = Place::new();
+    let daemon = place.daemon();
+    let watch = CommandLines::watch(&place);
+    whole_life(&place);
+    watch.never_had_the_secret();
+    daemon.stop();
+}
+
+/// Start, bans by hand and by log lines, both families, unban, reload, restart, stop.
+fn whole_life(place: &Place) {
+    let server = Fail2ban::start(place);
+    let mut story = Story { place, told: 0 };
+    let mut jails = story.next(2);
+    jails.sort_by_key(|message| message.tells(&["sshd"]));
+    expect(&jails[0], &["logins", "start"]);
+    expect(&jails[1], &["sshd", "start"]);
+
+    server.client("set sshd banip 203.0.113.7").ok();
+    expect_ban(&story.next(1)[0], "203.0.113.7", &[]);
+
+    for user in ["root", "admin", "Robert'); drop table bans;--"] {
+        server.observe("sshd", &format!("auth fail user {user} from 198.51.100.7"));
+    }
+    // Three failures are what it took.
+    expect_ban(&story.next(1)[0], "198.51.100.7", &["3"]);
+
+    server.client("set sshd banip 2001:db8::7").ok();
+    expect_ban(&story.next(1)[0], "2001:db8::7", &[]);
+
+    server.client("set sshd unbanip 203.0.113.7").ok();
+    let unban = &story.next(1)[0];
+    expect(unban, &["unban|lifted|released|ended|over"]);
+    for word in ["203.0.113.7", "sshd"] {
+        expect(unban, &[word]);
+    }
+
+    server.client("reload").ok();
+    story.is_silent();
+
+    // With `actionflush`, a restart is one flush for a jail that has bans rather than an unban for each of them.
+    server.client("restart").ok();
+    let restart = story.next(7);
+    let about_sshd: Vec<_> = restart.iter().filter(|message| message.tells(&["sshd"])).collect();
+    let about_logins: Vec<_> = restart.iter().filter(|message| message.tells(&["logins"])).collect();
+    assert_eq!((about_sshd.len(), about_logins.len()), (5, 2), "{:#?}", shown(&restart));
+    expect(about_sshd[0], &["flush|lifted|cleared"]);
+    for (message, word) in about_sshd[1..3].iter().chain(&about_logins).zip(["stop", "start", "stop", "start"]) {
+        expect(message, &[word]);
+    }
+    let restored: BTreeSet<_> = about_sshd[3..]
+        .iter()
+        .map(|message| {
+            expect(message, &["restor|again|still"]);
+            ["198.51.100.7", "2001:db8::7"].into_iter().find(|address| message.tells(&[address]))
+        })
+        .collect();
+    assert_eq!(restored, BTreeSet::from([Some("198.51.100.7"), Some("2001:db8::7")]), "{:#?}", shown(&restart));
+
+    server.stop();
+    let mut end = story.next(3);
+    end.sort_by_key(|message| message.tells(&["sshd"]));
+    for (message, words) in end.iter().zip([["logins", "stop"], ["sshd", "flush|lifted|cleared"], ["sshd", "stop"]]) {
+        words.iter().for_each(|word| expect(message, &[word]));
+    }
+
+    let ledger = place.settle();
+    assert_eq!((ledger.taken_in, ledger.all().posted), (16, 16), "{ledger:?}");
+    assert_eq!(place.webhook.arrived().len(), 16);
+    server.is_content();
+    assert!(!server.log().contains(place.webhook.secret()), "the secret is in fail2ban's log");
+    let state = content_of(&place.state());
+    let secret = place.webhook.secret().as_bytes();
+    assert!(!state.windows(secret.len()).any(|part| part == secret), "the secret is in the state folder");
+}
+
+#[test]
+fn an_id_written_by_an_attacker_arrives_as_harmless_text() {
+    let place = Place::new();
+    let server = Fail2ban::start(&place);
+    place.webhook.wait_for(2);
+    server.observe("logins", &format!("login fail of {HOSTILE} end"));
+    let message = place.webhook.wait_for(3).pop().unwrap();
+    assert!(message.tells(&["logins"]), "{}", message.shown());
+    is_harmless(&message);
+    place.settle();
+    server.is_content();
+}
+
+#[test]
+fn the_same_id_given_to_notify_arrives_as_harmless_text() {
+    let place = Place::new();
+    place.banhook(["notify", "ban", "--jail=sshd", &format!("--ip={HOSTILE}")]).ok();
+    is_harmless(&place.webhook.wait_for(1)[0]);
+}
+
+#[test]
+fn a_ban_that_fail2ban_runs_again_is_told_once() {
+    let place = Place::new();
+    // Does its work, and says that it failed: fail2ban runs a failed ban once more.
+    let banhook = crate::binary::banhook().display();
+    let calls = place.path("calls");
+    let liar = place.write("liar", format!("#!/bin/sh\necho . >> {}\n{banhook} \"$@\"\nexit 1\n", calls.display()));
+    fs::set_permissions(&liar, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let server = Fail2ban::start_with(&place, &liar);
+    place.webhook.wait_for(2);
+    server.client("set sshd banip 203.0.113.7").ok();
+    place.webhook.wait_for(3);
+    let ledger = place.settle();
+    let calls = fs::read_to_string(calls).unwrap().lines().count();
+    assert_eq!((calls, ledger.taken_in), (4, 3), "two starts, one ban run twice: {ledger:?}");
+}
+
+/// What a filter may capture: everything that means something to a shell, to JSON or to Slack.
+const HOSTILE: &str = "abc 1.2.3.4] Ban 9.9.9.9 $(id) `x` \"q\" 'é' <!channel> *b*";
+
+/// It is all there to read, and none of it works.
+#[track_caller]
+fn is_harmless(message: &Message) {
+    let shown = crate::message::visible_only(&message.shown());
+    for part in ["abc 1.2.3.4] Ban 9.9.9.9 $(id)", "x", "\"q\" 'é' <!channel>", "b"] {
+        assert!(shown.contains(part), "{part:?} is missing in {shown}");
+    }
+    let live = message.live();
+    assert!(!live.iter().any(|entity| entity.contains('!') && entity.contains("channel")), "{live:?}");
+    assert!(!live.iter().any(|entity| entity.starts_with("rich")), "{live:?}");
+    let formatted = message.formatted();
+    assert!(!formatted.contains("*b*") && !formatted.contains("`x`"), "{formatted}");
+}
+
+/// What arrives, a chapter at a time.
+struct Story<'a> {
+    place: &'a Place,
+    told: usize,
+}
+
+impl Story<'_> {
+    /// The next messages, exactly this many.
+    #[track_caller]
+    fn next(&mut self, count: usize) -> Vec<Message> {
+        let all = self.place.webhook.wait_for(self.told + count);
+        let new = all[self.told..].to_vec();
+        self.told = all.len();
+        new
+    }
+
+    /// Nothing new came, and nothing is under way.
+    #[track_caller]
+    fn is_silent(&self) {
+        self.place.settle();
+        let arrived = self.place.webhook.arrived();
+        assert_eq!(arrived.len(), self.told, "{:#?}", shown(&arrived[self.told..]));
+    }
+}
+
+#[track_caller]
+fn expect(message: &Message, words: &[&str]) {
+    assert!(message.tells(words), "{words:?} in {}", message.shown());
+}
+
+/// A ban in `sshd`; the built-in texts are free in what comes first.
+#[track_caller]
+fn expect_ban(message: &Message, subject: &str, more: &[&str]) {
+    for word in [subject, "sshd", "ban"].iter().chain(more) {
+        expect(message, &[word]);
+    }
+    assert!(!message.tells(&["unban"]), "{}", message.shown());
+}
+
+/// Looks at the command line of every process of the machine, over and over, for the webhook's secret.
+struct CommandLines {
+    is_over: Arc<AtomicBool>,
+    watcher: JoinHandle<(usize, Vec<String>)>,
+}
+
+impl CommandLines {
+    fn watch(place: &Place) -> Self {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let stop = Arc::clone(&is_over);
+        let secret = place.webhook.secret().to_owned();
+        let folder = place.path("");
+        let watcher = std::thread::spawn(move || watch_until(&stop, &secret, &folder));
+        Self { is_over, watcher }
+    }
+
+    #[track_caller]
+    fn never_had_the_secret(self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        let (seen, leaks) = self.watcher.join().unwrap();
+        assert!(seen > 0, "the watcher saw none of the processes it was to watch");
+        assert!(leaks.is_empty(), "{leaks:?}");
+    }
+}
+
+/// Shorter than anything of ours runs, without taking the machine for itself.
+const LOOK_EVERY: Duration = Duration::from_millis(2);
+
+/// How often a process at work in `folder` was seen, and the command lines with the secret.
+fn watch_until(stop: &AtomicBool, secret: &str, folder: &Path) -> (usize, Vec<String>) {
+    let folder = folder.to_str().unwrap();
+    let (mut seen, mut leaks) = (0, Vec::new());
+    while !stop.load(Ordering::Relaxed) {
+        for (_, path) in running() {
+            let line = String::from_utf8_lossy(&fs::read(path.join("cmdline")).unwrap_or_default()).into_owned();
+            seen += usize::from(line.contains(folder));
+            leaks.extend(line.contains(secret).then_some(line));
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+    (seen, leaks)
+}

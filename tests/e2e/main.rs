@@ -1,0 +1,34 @@
+//! banhook as a whole: the built program, a real fail2ban in front of it, a strict webhook behind it.
+//!
+//! Each test has a [`place::Place`] of its own and touches nothing outside; nothing is slept for, conditions are polled
+//! with a deadline. `cargo xtask test` installs what they need; a missing program fails a test and names its package.
+//!
+//! `BANHOOK_BIN` tests a binary that is already built, `BANHOOK_FRESH_TEMPLATE` names a template plugin built from source
+//! (set by `cargo xtask test`), `BANHOOK_SOAK` is how many rounds the tests of interleavings run.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "in tests a panic is how a failure is told"
+)]
+
+mod bad_input;
+mod binary;
+mod broken_plugins;
+mod component;
+mod delivery;
+mod demo;
+mod fail2ban;
+mod interleavings;
+mod life_cycle;
+mod message;
+mod notify;
+mod outcome;
+mod place;
+mod plugin_cases;
+mod trace;
+mod waiting;
+mod webhook;

@@ -1,0 +1,303 @@
+//! A place to try banhook in: its own folder, configuration, state, webhook and environment. Nothing outside is touched,
+//! and nothing that was started stays behind.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::binary::banhook;
+use crate::outcome::Outcome;
+use crate::waiting::until;
+use crate::webhook::Webhook;
+
+/// Tests share the machine, but for those that measure.
+static MACHINE: RwLock<()> = RwLock::new(());
+
+/// How long a daemon may take to stop when told to.
+pub const STOP_WITHIN: Duration = Duration::from_secs(5);
+
+/// A folder with everything a banhook needs. One at a time in each test.
+pub struct Place {
+    folder: TempDir,
+    pub webhook: Webhook,
+    _turn: Turn,
+}
+
+enum Turn {
+    #[expect(dead_code, reason = "held, not read")]
+    Shared(RwLockReadGuard<'static, ()>),
+    #[expect(dead_code, reason = "held, not read")]
+    Alone(RwLockWriteGuard<'static, ()>),
+}
+
+impl Place {
+    /// One route, `all`, with the built-in plugin, to the webhook.
+    pub fn new() -> Self {
+        Self::with_route("")
+    }
+
+    /// As `new`, with more lines in the route's table.
+    pub fn with_route(lines: &str) -> Self {
+        let turn = Turn::Shared(MACHINE.read().unwrap_or_else(PoisonError::into_inner));
+        Self::set_up(turn, lines)
+    }
+
+    /// As `new`, with no other test running meanwhile.
+    pub fn alone() -> Self {
+        let turn = Turn::Alone(MACHINE.write().unwrap_or_else(PoisonError::into_inner));
+        Self::set_up(turn, "")
+    }
+
+    fn set_up(turn: Turn, lines: &str) -> Self {
+        banhook(); // built before any clock runs
+        let place = Self {
+            folder: tempfile::Builder::new().prefix("banhook-").tempdir().unwrap(),
+            webhook: Webhook::open(),
+            _turn: turn,
+        };
+        let url_file = place.path("main.url");
+        fs::write(&url_file, format!("{}\n", place.webhook.url())).unwrap();
+        fs::set_permissions(&url_file, fs::Permissions::from_mode(0o600)).unwrap();
+        place.configure(lines);
+        place
+    }
+
+    /// Rewrites the configuration: the webhook `main`, and the route `all` with these lines in its table.
+    pub fn configure(&self, lines: &str) {
+        let text = format!(
+            "[webhooks.main]\nurl_file = \"main.url\"\n\n[[routes]]\nname = \"all\"\nwebhook = \"main\"\n{lines}\n"
+        );
+        fs::write(self.config(), text).unwrap();
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn config(&self) -> PathBuf {
+        self.path("config.toml")
+    }
+
+    pub fn state(&self) -> PathBuf {
+        self.path("state")
+    }
+
+    /// Writes a file into the folder.
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        fs::write(&path, content).unwrap();
+        path
+    }
+
+    /// A program with an environment of this place's own.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command
+            .env_clear()
+            .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+            .env("HOME", self.folder.path())
+            .env("TMPDIR", self.folder.path())
+            .env("TZ", "UTC")
+            .env("LC_ALL", "C.UTF-8")
+            .env("BANHOOK_CONFIG", self.config())
+            .env("BANHOOK_STATE_DIR", self.state())
+            .current_dir(self.folder.path());
+        command
+    }
+
+    /// Runs `banhook` with these arguments to its end.
+    pub fn banhook<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Outcome {
+        Outcome::of(self.command(banhook()).args(arguments))
+    }
+
+    /// Runs `banhook notify` with these arguments, as words of one line.
+    #[track_caller]
+    pub fn notify(&self, line: &str) -> Outcome {
+        self.banhook(["notify"].into_iter().chain(line.split_whitespace())).ok()
+    }
+
+    /// A daemon that is ready. Killed when it is let go of.
+    pub fn daemon(&self) -> Daemon {
+        let log = self.path("run.log");
+        let stderr = fs::File::create(&log).unwrap();
+        let mut command = self.command(banhook());
+        let child = command.arg("run").stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr).spawn().unwrap();
+        let mut daemon = Daemon { child };
+        until("the daemon to be ready", || {
+            let said = fs::read_to_string(&log).unwrap();
+            assert!(daemon.child.try_wait().unwrap().is_none(), "the daemon ended: {said}");
+            if said.contains("ready") { Ok(()) } else { Err(said) }
+        });
+        daemon
+    }
+
+    /// What `status` says; the sums are checked each time.
+    #[track_caller]
+    pub fn ledger(&self) -> Ledger {
+        Ledger::parse(&self.banhook(["status", "--format", "json"]).ok().stdout)
+    }
+
+    /// Waits until nothing is waiting or pending.
+    #[track_caller]
+    pub fn settle(&self) -> Ledger {
+        until("everything to be delivered", || {
+            let ledger = self.ledger();
+            match ledger.waiting == 0 && ledger.routes.values().all(|route| route.pending == 0) {
+                true => Ok(ledger),
+                false => Err(format!("{ledger:?}")),
+            }
+        })
+    }
+
+    /// Every process that has this place's folder in its command line or environment.
+    fn processes(&self) -> Vec<Pid> {
+        let folder = self.folder.path().as_os_str().as_encoded_bytes();
+        running()
+            .filter(|(_, path)| {
+                ["cmdline", "environ"].iter().any(|file| {
+                    fs::read(path.join(file)).is_ok_and(|bytes| bytes.windows(folder.len()).any(|part| part == folder))
+                })
+            })
+            .map(|(pid, _)| pid)
+            .collect()
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // What `notify` started works on its own; without a folder it is of no use to anybody.
+        let deadline = Instant::now() + STOP_WITHIN;
+        loop {
+            let left = self.processes();
+            if left.is_empty() || Instant::now() > deadline {
+                return;
+            }
+            for pid in left {
+                kill_process(pid, Signal::KILL).ok();
+            }
+            std::thread::yield_now();
+        }
+    }
+}
+
+/// All processes of the machine, each with its folder in `/proc`.
+pub fn running() -> impl Iterator<Item = (Pid, PathBuf)> {
+    let own = std::process::id().cast_signed();
+    fs::read_dir("/proc").unwrap().flatten().filter_map(move |entry| {
+        let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
+        (pid != own).then_some(())?;
+        Some((Pid::from_raw(pid)?, entry.path()))
+    })
+}
+
+/// A running `banhook run`.
+pub struct Daemon {
+    child: Child,
+}
+
+impl Daemon {
+    /// SIGTERM, and a good end within the promised time.
+    #[track_caller]
+    pub fn stop(mut self) {
+        let status = terminate(&mut self.child);
+        assert!(status.success(), "after SIGTERM: {status}");
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// SIGTERM; fails if the process is still there after `STOP_WITHIN`.
+#[track_caller]
+pub fn terminate(child: &mut Child) -> ExitStatus {
+    let begun = Instant::now();
+    kill_process(Pid::from_child(child), Signal::TERM).unwrap();
+    let status = until("the process to stop", || match child.try_wait().unwrap() {
+        Some(status) => Ok(status),
+        None => Err("it runs".into()),
+    });
+    assert!(begun.elapsed() < STOP_WITHIN, "stopping took {:?}", begun.elapsed());
+    status
+}
+
+/// The ledger, as `status --format json` prints it.
+#[derive(Debug)]
+pub struct Ledger {
+    pub taken_in: u64,
+    pub waiting: u64,
+    pub unrouted: u64,
+    pub routed: u64,
+    pub routes: BTreeMap<String, Counts>,
+}
+
+/// What became of a route's events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    pub matched: u64,
+    pub posted: u64,
+    pub digested: u64,
+    pub skipped: u64,
+    pub dead: u64,
+    pub pending: u64,
+}
+
+impl Ledger {
+    #[track_caller]
+    fn parse(text: &str) -> Self {
+        let json: Value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"));
+        let number = |of: &Value, key: &str| of[key].as_u64().unwrap_or_else(|| panic!("no number {key:?} in {of}"));
+        let routes = json["routes"].as_object().unwrap_or_else(|| panic!("no routes in {text}")).iter();
+        let counts = |route: &Value| Counts {
+            matched: number(route, "matched"),
+            posted: number(route, "posted"),
+            digested: number(route, "digested"),
+            skipped: number(route, "skipped"),
+            dead: number(route, "dead"),
+            pending: number(route, "pending"),
+        };
+        let ledger = Self {
+            taken_in: number(&json, "taken_in"),
+            waiting: number(&json, "waiting"),
+            unrouted: number(&json, "unrouted"),
+            routed: number(&json, "routed"),
+            routes: routes.map(|(name, route)| (name.clone(), counts(route))).collect(),
+        };
+        assert_eq!(ledger.taken_in, ledger.waiting + ledger.unrouted + ledger.routed, "{ledger:?}");
+        for (name, Counts { matched, posted, digested, skipped, dead, pending }) in &ledger.routes {
+            assert_eq!(*matched, posted + digested + skipped + dead + pending, "route {name} of {ledger:?}");
+        }
+        ledger
+    }
+
+    /// The route that `Place` makes; all zero before its first event.
+    pub fn all(&self) -> Counts {
+        let none = Counts { matched: 0, posted: 0, digested: 0, skipped: 0, dead: 0, pending: 0 };
+        self.routes.get("all").copied().unwrap_or(none)
+    }
+}
+
+/// Everything in the files of a folder, for a search.
+pub fn content_of(folder: &Path) -> Vec<u8> {
+    let mut content = Vec::new();
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        match entry.file_type() {
+            Ok(kind) if kind.is_dir() => content.extend(content_of(&entry.path())),
+            Ok(kind) if kind.is_file() => content.extend(fs::read(entry.path()).unwrap_or_default()),
+            _ => {}
+        }
+    }
+    content
+}

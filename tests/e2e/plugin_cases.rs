@@ -1,0 +1,83 @@
+//! `test`: a plugin's own cases, and the proof that the committed template plugin is the one in the source.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::binary::root;
+use crate::place::Place;
+
+fn cases() -> PathBuf {
+    root().join("plugins/template/cases")
+}
+
+fn case_files(folder: &Path) -> Vec<PathBuf> {
+    let files = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mut files: Vec<_> = files
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|end| end == "json"))
+        .collect();
+    files.sort();
+    assert!(!files.is_empty(), "no cases in {}", folder.display());
+    files
+}
+
+fn test(place: &Place, plugin: &Path, cases: &Path) -> crate::outcome::Outcome {
+    place.banhook([Path::new("test"), plugin, cases])
+}
+
+#[test]
+fn the_built_in_plugin_passes_its_cases() {
+    let place = Place::new();
+    test(&place, Path::new("template"), &cases()).ok();
+}
+
+#[test]
+fn the_committed_plugin_decides_as_one_built_from_source() {
+    let fresh = std::env::var_os("BANHOOK_FRESH_TEMPLATE").map(PathBuf::from).expect(
+        "BANHOOK_FRESH_TEMPLATE names a template plugin built from source; run the tests by `cargo xtask test`, which sets it",
+    );
+    assert!(fresh.is_file(), "{} is no file", fresh.display());
+    // Both agree with the same golden decisions, so they agree with each other.
+    let place = Place::new();
+    test(&place, &fresh, &cases()).ok();
+    test(&place, &root().join("plugins/dist/template.wasm"), &cases()).ok();
+}
+
+#[test]
+fn a_wrong_golden_decision_fails_the_test_and_is_shown() {
+    let place = Place::new();
+    let original = &case_files(&cases())[0];
+    let mut case: Value = serde_json::from_slice(&fs::read(original).unwrap()).unwrap();
+    assert!(spoil(&mut case["decision"]), "no text to spoil in {case}");
+    let spoilt = place.write(original.file_name().unwrap().to_str().unwrap(), case.to_string());
+    let failed = test(&place, Path::new("template"), &spoilt).exits(1);
+    assert!(failed.stdout.contains("MARK-OF-THE-TEST") || failed.stderr.contains("MARK-OF-THE-TEST"), "{failed}");
+
+    // `--update` makes it right again.
+    place.banhook([Path::new("test"), Path::new("--update"), Path::new("template"), &spoilt]).ok();
+    test(&place, Path::new("template"), &spoilt).ok();
+    let updated: Value = serde_json::from_slice(&fs::read(&spoilt).unwrap()).unwrap();
+    let committed: Value = serde_json::from_slice(&fs::read(original).unwrap()).unwrap();
+    assert_eq!(updated, committed);
+}
+
+/// Changes the first text in `value`; false if there is none.
+fn spoil(value: &mut Value) -> bool {
+    match value {
+        Value::String(text) => {
+            text.push_str("MARK-OF-THE-TEST");
+            true
+        }
+        Value::Array(items) => items.iter_mut().any(spoil),
+        Value::Object(fields) => fields.values_mut().any(spoil),
+        _ => false,
+    }
+}
+
+#[test]
+fn a_plugin_that_is_missing_is_bad_input() {
+    let place = Place::new();
+    test(&place, Path::new("no-such-plugin.wasm"), &cases()).exits(2).complains(&["no-such-plugin.wasm"]);
+}

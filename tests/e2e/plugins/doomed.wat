@@ -1,0 +1,5 @@
+;; Traps on whatever it is given.
+(module
+  (memory (export "memory") 2)
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096))
+  (func (export "banhook:plugin/formatter@0.1.0#format") (param i32) (result i32) (unreachable)))

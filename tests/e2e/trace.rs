@@ -1,0 +1,61 @@
+//! The system calls of one `notify`, by strace.
+
+use std::fmt;
+use std::path::Path;
+
+use crate::binary::{banhook, require};
+use crate::outcome::Outcome;
+use crate::place::Place;
+
+const CALLS: &str = "trace=%file,%network,fsync,fdatasync,sync_file_range,write,pwrite64,writev,exit_group";
+
+/// One line for each call, in order; a descriptor stands with its path.
+pub struct Trace(Vec<String>);
+
+/// Runs `banhook notify` with these words under strace.
+#[track_caller]
+pub fn of_notify(place: &Place, line: &str) -> Trace {
+    require("strace", "strace");
+    let file = place.path("trace");
+    let mut command = place.command("strace");
+    command.args(["-f", "-y", "-s", "64", "-e", CALLS, "-o"]).arg(&file);
+    command.arg(banhook()).arg("notify").args(line.split_whitespace());
+    Outcome::of(&mut command).ok();
+    Trace(std::fs::read_to_string(file).unwrap().lines().map(str::to_owned).collect())
+}
+
+impl Trace {
+    /// Where something is made durable.
+    pub fn syncs(&self) -> Vec<usize> {
+        self.positions(|line| line.contains("fsync(") || line.contains("fdatasync("))
+    }
+
+    /// Where something under this folder is written for the last time.
+    pub fn last_write_to(&self, folder: &Path) -> Option<usize> {
+        let folder = folder.to_str().unwrap();
+        self.positions(|line| {
+            let is_write = ["write(", "pwrite64(", "writev("].iter().any(|call| line.contains(call));
+            is_write && line.split_once(", ").is_some_and(|(call, _)| call.contains(folder))
+        })
+        .pop()
+    }
+
+    /// Where the process ends.
+    pub fn exit(&self) -> Option<usize> {
+        self.positions(|line| line.contains("exit_group(")).pop()
+    }
+
+    pub fn mentions(&self, word: &str) -> bool {
+        self.0.iter().any(|line| line.contains(word))
+    }
+
+    fn positions(&self, is_it: impl Fn(&str) -> bool) -> Vec<usize> {
+        self.0.iter().enumerate().filter(|(_, line)| is_it(line)).map(|(index, _)| index).collect()
+    }
+}
+
+impl fmt::Display for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}

@@ -1,0 +1,192 @@
+//! How long fail2ban waits for its action: `banhook notify` beside the least that any program must do (append, sync) and
+//! beside what people use today (curl). In turn, in one run, since machines differ and moods of one machine do too.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+
+use crate::statistics::{median, median_ratio, quantile};
+use crate::steps::{cargo, run};
+use crate::webhook::Webhook;
+use crate::{append_and_sync, packages};
+
+/// How often each program runs if nobody says otherwise.
+pub const ROUNDS: usize = 200;
+
+/// Rounds that are not counted: files get created, caches filled.
+const WARM_UP: usize = 5;
+
+/// What `notify` may take, as a multiple of the other two.
+const AT_MOST_OF_SYNC: f64 = 2.0;
+const AT_MOST_OF_CURL: f64 = 0.3;
+const SYNCS_AT_MOST: usize = 2;
+
+const READY_WITHIN: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_micros(200);
+
+/// How long a round waits at most for the daemon to have told about a ban, so that its work is not measured as that of
+/// the next program.
+const DELIVERED_WITHIN: Duration = Duration::from_millis(100);
+
+/// Runs the three in turn and prints how they compare; an error if `notify` takes more than it may.
+pub fn notify(root: &Path, rounds: usize) -> anyhow::Result<()> {
+    packages::ensure(&packages::for_benches())?;
+    run(cargo(root).args(["build", "--release"]))?;
+    let folder = Folder::new(root)?;
+    let webhook = Webhook::open()?;
+    let banhook = Banhook::set_up(root, &folder.0, &webhook)?;
+    let append_and_sync = append_and_sync::compile(root, &folder.0)?;
+    let curl_webhook = Webhook::open()?;
+
+    let [mut sync, mut notify, mut curl] = [const { Vec::new() }; 3];
+    for round in 0..WARM_UP + rounds {
+        let of_sync = milliseconds(Command::new(&append_and_sync).arg(folder.0.join("appended")))?;
+        let of_notify = milliseconds(&mut banhook.notify(round))?;
+        wait_until_answered(&webhook, round + 1);
+        let of_curl = milliseconds(&mut curl_action(&curl_webhook, round))?;
+        if round >= WARM_UP {
+            sync.push(of_sync);
+            notify.push(of_notify);
+            curl.push(of_curl);
+        }
+    }
+    let syncs = banhook.count_syncs(WARM_UP + rounds, &folder.0.join("trace"))?;
+
+    println!("whole process, {rounds} rounds         median ms    p95 ms");
+    for (name, values) in [
+        ("C: append 300 bytes, sync", &sync),
+        ("banhook notify, a daemon up", &notify),
+        ("curl, answered at once", &curl),
+    ] {
+        println!("{name:<35}{:>9.2} {:>9.2}", median(values), quantile(values, 0.95));
+    }
+    let of_sync = median_ratio(&notify, &sync);
+    let of_curl = median_ratio(&notify, &curl);
+    println!("medians of the ratios within a round");
+    println!("{:<35}{of_sync:>9.2}   at most {AT_MOST_OF_SYNC:.2}", "notify / append and sync");
+    println!("{:<35}{of_curl:>9.2}   at most {AT_MOST_OF_CURL:.2}", "notify / curl");
+    println!("{:<35}{syncs:>9}   at most {SYNCS_AT_MOST}", "syncs");
+    ensure!(
+        of_sync <= AT_MOST_OF_SYNC && of_curl <= AT_MOST_OF_CURL && syncs <= SYNCS_AT_MOST,
+        "notify takes more than it may"
+    );
+    Ok(())
+}
+
+/// How long a program takes from its start to its end.
+fn milliseconds(command: &mut Command) -> anyhow::Result<f64> {
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    let begun = Instant::now();
+    let status = command.status().with_context(|| format!("starting {command:?}"))?;
+    let taken = begun.elapsed();
+    ensure!(status.success(), "{command:?}: {status}");
+    Ok(taken.as_secs_f64() * 1000.0)
+}
+
+/// What people put into `action.d` today.
+fn curl_action(webhook: &Webhook, round: usize) -> Command {
+    let mut command = Command::new("curl");
+    let text = format!(r#"{{"text": "[sshd] banned {} after 5 failures"}}"#, address(round));
+    command.args(["-s", "-X", "POST", "-H", "Content-type: application/json", "--data", &text, &webhook.url]);
+    command
+}
+
+fn address(round: usize) -> String {
+    format!("198.51.{}.{}", round / 256 % 256, round % 256)
+}
+
+/// Or until `DELIVERED_WITHIN` is over.
+fn wait_until_answered(webhook: &Webhook, count: usize) {
+    let deadline = Instant::now() + DELIVERED_WITHIN;
+    while webhook.answered() < count && Instant::now() < deadline {
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
+/// A folder on the same disk as the build: in `/tmp` a sync may cost nothing. Removed when it is let go of.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(root: &Path) -> anyhow::Result<Self> {
+        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+        let folder = std::path::absolute(target)?.join(format!("bench-{}", std::process::id()));
+        fs::create_dir_all(&folder)?;
+        Ok(Self(folder))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // Left behind it does no harm.
+        fs::remove_dir_all(&self.0).ok();
+    }
+}
+
+/// A configuration, and a daemon at work on it. Stopped when it is let go of.
+struct Banhook {
+    program: PathBuf,
+    config: PathBuf,
+    state: PathBuf,
+    daemon: Child,
+}
+
+impl Banhook {
+    fn set_up(root: &Path, folder: &Path, webhook: &Webhook) -> anyhow::Result<Self> {
+        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+        let program = std::path::absolute(target)?.join("release/banhook");
+        let (config, state) = (folder.join("config.toml"), folder.join("state"));
+        fs::write(folder.join("main.url"), &webhook.url)?;
+        fs::write(
+            &config,
+            "[webhooks.main]\nurl_file = \"main.url\"\n\n[[routes]]\nname = \"all\"\nwebhook = \"main\"\n",
+        )?;
+        let log = folder.join("run.log");
+        let daemon = Command::new(&program)
+            .arg("--config")
+            .arg(&config)
+            .arg("--state-dir")
+            .arg(&state)
+            .arg("run")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(fs::File::create(&log)?)
+            .spawn()?;
+        let banhook = Self { program, config, state, daemon };
+        let deadline = Instant::now() + READY_WITHIN;
+        while !fs::read_to_string(&log)?.contains("ready") {
+            ensure!(Instant::now() < deadline, "the daemon did not get ready: {}", fs::read_to_string(&log)?);
+            std::thread::sleep(LOOK_EVERY);
+        }
+        Ok(banhook)
+    }
+
+    /// As the action file calls it.
+    fn notify(&self, round: usize) -> Command {
+        let mut command = Command::new(&self.program);
+        command.arg("--config").arg(&self.config).arg("--state-dir").arg(&self.state);
+        command.args(["notify", "ban", "--jail=sshd", "--failures=5", "--bantime=600", "--bancount=1", "--restored=0"]);
+        command.arg(format!("--ip={}", address(round))).arg(format!("--time={}.6", 1_763_809_015 + round));
+        command
+    }
+
+    /// How many times one `notify` has the disk sync.
+    fn count_syncs(&self, round: usize, trace: &Path) -> anyhow::Result<usize> {
+        let notify = self.notify(round);
+        run(Command::new("strace")
+            .args(["-f", "-e", "trace=fsync,fdatasync", "-o"])
+            .arg(trace)
+            .arg(notify.get_program())
+            .args(notify.get_args()))?;
+        Ok(fs::read_to_string(trace)?.lines().filter(|line| line.contains("sync(")).count())
+    }
+}
+
+impl Drop for Banhook {
+    fn drop(&mut self) {
+        self.daemon.kill().ok();
+        self.daemon.wait().ok();
+    }
+}

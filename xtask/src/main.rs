@@ -1,0 +1,65 @@
+//! `cargo xtask`: what building and testing banhook needs beyond cargo.
+
+mod append_and_sync;
+mod bench;
+mod packages;
+mod plugins;
+mod statistics;
+mod steps;
+mod webhook;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Builds, tests and measures banhook.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Installs what the tests need (as root; else says what is missing), builds everything and runs every test.
+    Test {
+        /// Handed to `cargo test`, as in `cargo xtask test -- -- life_cycle`.
+        #[arg(last = true)]
+        arguments: Vec<String>,
+    },
+    /// Rebuilds the committed plugins in `plugins/dist` from their source.
+    Plugins,
+    /// Measures.
+    Bench {
+        #[command(subcommand)]
+        what: Bench,
+    },
+}
+
+#[derive(Subcommand)]
+enum Bench {
+    /// `banhook notify`, beside a bare append and sync and beside the curl action, in turn.
+    Notify {
+        /// How often each of the three runs.
+        #[arg(long, default_value_t = bench::ROUNDS)]
+        rounds: usize,
+    },
+}
+
+fn main() -> ExitCode {
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let done = match Arguments::parse().task {
+        Task::Test { arguments } => steps::test(root, &arguments),
+        Task::Plugins => steps::plugins(root),
+        Task::Bench { what: Bench::Notify { rounds } } => bench::notify(root, rounds),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Debian packages: installed for root, named for everybody else.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::bail;
+
+use crate::plugins;
+use crate::steps::run;
+
+/// A package, and what shows that it, or something as good, is there.
+pub struct Package {
+    name: &'static str,
+    sign: Sign,
+}
+
+enum Sign {
+    /// A program somewhere on the path.
+    Program(&'static str),
+    /// Just this file.
+    File(&'static str),
+}
+
+impl Package {
+    const fn program(name: &'static str, program: &'static str) -> Self {
+        Self { name, sign: Sign::Program(program) }
+    }
+
+    const fn file(name: &'static str, file: &'static str) -> Self {
+        Self { name, sign: Sign::File(file) }
+    }
+
+    fn is_there(&self) -> bool {
+        match self.sign {
+            Sign::Program(program) => find(program).is_some(),
+            Sign::File(file) => Path::new(file).exists(),
+        }
+    }
+}
+
+/// What the whole test suite runs.
+pub fn for_tests() -> Vec<Package> {
+    let mut packages = vec![Package::program("fail2ban", "fail2ban-client"), Package::program("strace", "strace")];
+    packages.extend(for_plugins());
+    packages
+}
+
+/// What `cargo xtask bench` runs.
+pub fn for_benches() -> Vec<Package> {
+    vec![Package::program("gcc", "cc"), Package::program("curl", "curl"), Package::program("strace", "strace")]
+}
+
+/// What compiles WebAssembly: nothing if the toolchain in use has the target, else Debian's own Rust.
+pub fn for_plugins() -> Vec<Package> {
+    if plugins::has_wasm_target() {
+        return Vec::new();
+    }
+    vec![
+        Package::file("rustc-web", "/usr/bin/rustc"),
+        Package::file("rust-web-src", "/usr/lib/rustlib/src/rust"),
+        Package::file("lld-19", "/usr/bin/wasm-ld-19"),
+    ]
+}
+
+/// Installs what is missing if we may; else fails with the command that does.
+pub fn ensure(packages: &[Package]) -> anyhow::Result<()> {
+    let missing: Vec<_> = packages.iter().filter(|package| !package.is_there()).map(|package| package.name).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let install = format!("apt-get install --yes --no-install-recommends {}", missing.join(" "));
+    if !is_root() || find("apt-get").is_none() {
+        bail!("packages are missing; on Debian: sudo {install}");
+    }
+    eprintln!("{install}");
+    run(apt_get().arg("update").arg("--quiet=2"))?;
+    run(apt_get().args(["install", "--yes", "--quiet=2", "--no-install-recommends"]).args(&missing))
+}
+
+fn apt_get() -> Command {
+    let mut command = Command::new("apt-get");
+    command.env("DEBIAN_FRONTEND", "noninteractive");
+    command
+}
+
+/// Where on the path a program is.
+pub fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    let system = ["/usr/sbin", "/sbin"].map(PathBuf::from);
+    std::env::split_paths(&path).chain(system).map(|folder| folder.join(program)).find(|file| file.is_file())
+}
+
+/// Asked of `id`, as the standard library does not tell.
+fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|answer| answer.stdout.trim_ascii() == b"0")
+}
