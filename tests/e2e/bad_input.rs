@@ -11,10 +11,7 @@ use std::process::Command;
 use crate::binary::{banhook, require};
 use crate::component;
 use crate::outcome::Outcome;
-use crate::place::Place;
-
-/// The user `nobody`, who may write nowhere.
-const NOBODY: u32 = 65534;
+use crate::place::{NOBODY, Place};
 
 #[test]
 fn an_event_without_a_word_or_a_jail_is_refused() {
@@ -31,10 +28,10 @@ fn an_event_without_a_word_or_a_jail_is_refused() {
 fn a_bad_optional_value_is_warned_of_and_absent() {
     for (option, named) in [
         ("--failures=many", "failures"),
-        ("--failures=-1", "failures"),
+        ("--failures=-77", "failures"),
         ("--time=yesterday", "time"),
         ("--bantime=a week", "bantime"),
-        ("--bancount=1e3", "bancount"),
+        ("--bancount=twice", "bancount"),
         ("--restored=maybe", "restored"),
     ] {
         let place = Place::new();
@@ -81,8 +78,11 @@ fn control_characters_are_no_more_than_text() {
 #[test]
 fn an_option_that_does_not_exist_is_refused() {
     let place = Place::new();
-    place.banhook(["run", "--untill-idle"]).exits(2).complains(&["--untill-idle"]);
-    place.banhook(["frobnicate"]).exits(2).complains(&["frobnicate"]);
+    // The usual form of usage errors, over several lines: these are typed by people.
+    for (words, named) in [(&["run", "--untill-idle"][..], "'--until-idle'"), (&["drian"], "'drain'")] {
+        let told = place.banhook(words).exits(2);
+        assert!(told.stderr.contains(named), "{told}");
+    }
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn a_missing_configuration_says_which() {
 #[test]
 fn a_missing_plugin_is_named() {
     let place = Place::with_route("plugin = \"sec.wasm\"");
-    config(&place, "check").exits(2).complains(&["sec.wasm", "all"]);
+    config(&place, "check").exits(2).complains(&["config.toml:", "sec.wasm"]);
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn a_url_that_is_none_is_refused_without_being_shown() {
         let place = Place::new();
         place.write("main.url", url);
         let told = config(&place, "check").exits(2);
-        told.complains(&["main"]);
+        told.complains(&["config.toml:2", "url"]);
         assert!(!told.stderr.contains("TOPSECRET") && !told.stdout.contains("TOPSECRET"), "{told}");
     }
 }
@@ -166,7 +166,7 @@ fn config(place: &Place, command: &str) -> Outcome {
 fn a_state_folder_that_is_none_is_an_error() {
     let place = Place::new();
     place.write("state", "somebody's notes");
-    place.banhook(["notify", "ban", "--jail=sshd", "--ip=203.0.113.7"]).exits(2).complains(&["state"]);
+    place.banhook(["notify", "ban", "--jail=sshd", "--ip=203.0.113.7"]).exits(1).complains(&["state"]);
     assert_eq!(fs::read_to_string(place.state()).unwrap(), "somebody's notes");
 }
 
@@ -184,9 +184,7 @@ fn an_unwritable_state_folder_is_an_error() {
     if rustix::process::getuid().is_root() {
         command.uid(NOBODY).gid(NOBODY);
     }
-    let told = Outcome::of(&mut command);
-    assert!(matches!(told.code, Some(1 | 2)), "{told}");
-    told.complains(&["state"]);
+    Outcome::of(&mut command).exits(1).complains(&["state"]);
     assert_eq!(fs::read_dir(place.state()).unwrap().count(), 0);
 }
 
@@ -229,7 +227,7 @@ fn a_full_disk_is_a_clear_error_and_what_was_stored_stays_whole() {
     let (stored, code) = filled.stdout.trim().split_once(' ').unwrap_or_else(|| panic!("{filled}"));
     let stored: u64 = stored.parse().unwrap();
     assert!(stored >= 3, "{filled}");
-    assert!(["1", "2"].contains(&code), "{filled}");
+    assert_eq!(code, "1", "{filled}");
     let error = fs::read_to_string(place.path("error")).unwrap();
     let lines = error.lines().filter(|line| !line.trim().is_empty()).count();
     assert!((1..=2).contains(&lines) && error.to_lowercase().contains("state"), "{error}");

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::place::Place;
+use crate::waiting::until;
 use crate::webhook::{Fault, Webhook, shown};
 
 /// Five bans in a row, `.1` to `.5`.
@@ -19,6 +20,13 @@ fn all_five_arrived(webhook: &Webhook) {
     for (number, message) in (1..=5).zip(&messages) {
         assert!(message.tells(&[&format!("203.0.113.{number}")]), "{:#?}", shown(&messages));
     }
+}
+
+/// Of `.1` to `.5`.
+fn how_often_each_arrived(webhook: &Webhook) -> Vec<usize> {
+    let messages = webhook.arrived();
+    let of = |number| messages.iter().filter(|message| message.tells(&[&format!("203.0.113.{number}")])).count();
+    (1..=5).map(of).collect()
 }
 
 /// With these faults for the first requests.
@@ -73,6 +81,23 @@ fn what_a_stopped_daemon_left_is_delivered_by_the_next() {
 }
 
 #[test]
+fn a_daemon_killed_in_the_middle_of_a_message_loses_nothing_and_repeats_at_most_that_one() {
+    let place = Place::new();
+    let daemon = place.daemon();
+    place.webhook.will(&[Fault::Slow(Duration::from_secs(1))]);
+    five_bans(&place);
+    until("the first message to be under way", || {
+        if place.webhook.tries().is_empty() { Err(String::new()) } else { Ok(()) }
+    });
+    drop(daemon);
+    let _next = place.daemon();
+    let all = place.settle().all();
+    assert_eq!((all.matched, all.posted), (5, 5), "{all:?}");
+    let counts = how_often_each_arrived(&place.webhook);
+    assert!((1..=2).contains(&counts[0]) && counts[1..] == [1; 4], "{counts:?}");
+}
+
+#[test]
 fn server_errors_are_tried_again() {
     all_five_arrive_despite(&[Fault::ServerError, Fault::ServerError]);
 }
@@ -108,10 +133,8 @@ fn an_answer_that_never_came_costs_at_most_one_repetition() {
     five_bans(&place);
     let all = place.settle().all();
     assert_eq!(all.posted, 5, "{all:?}");
-    let messages = place.webhook.arrived();
     // Nobody can know whether the first was taken: it comes once more, and nothing else does.
-    let of = |number| messages.iter().filter(|message| message.tells(&[&format!("203.0.113.{number}")])).count();
-    assert_eq!((1..=5).map(of).collect::<Vec<_>>(), [2, 1, 1, 1, 1], "{:#?}", shown(&messages));
+    assert_eq!(how_often_each_arrived(&place.webhook), [2, 1, 1, 1, 1]);
 }
 
 #[test]
@@ -119,8 +142,7 @@ fn a_removed_webhook_makes_the_event_dead_and_says_so() {
     let place = Place::new();
     place.webhook.will(&[Fault::NoService]);
     place.notify("--no-spawn ban --jail=sshd --ip=203.0.113.7");
-    let drained = place.banhook(["drain", "--timeout", "20s"]);
-    assert!(matches!(drained.code, Some(0 | 1)), "{drained}");
+    let drained = place.banhook(["drain", "--timeout", "20s"]).exits(1);
     let all = place.ledger().all();
     assert_eq!((all.matched, all.dead), (1, 1), "{all:?}");
     assert!(place.webhook.arrived().is_empty());

@@ -1,9 +1,11 @@
 //! `notify`: one event, on disk before it returns, once, and quickly.
 
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::sync::Barrier;
 use std::time::Duration;
 
-use crate::place::Place;
+use crate::place::{NOBODY, Place};
 use crate::trace;
 
 const BAN: &str =
@@ -153,4 +155,24 @@ fn no_spawn_leaves_the_event_to_somebody_else() {
     place.banhook(["run", "--until-idle"]).ok();
     place.webhook.wait_for(1);
     assert_eq!(place.ledger().waiting, 0);
+}
+
+#[test]
+fn started_as_root_it_becomes_the_owner_of_the_state_folder() {
+    if !rustix::process::getuid().is_root() {
+        eprintln!("only root can show this");
+        return;
+    }
+    let place = Place::new();
+    fs::create_dir(place.state()).unwrap();
+    chown(place.state(), Some(NOBODY), Some(NOBODY)).unwrap();
+    fs::set_permissions(place.path(""), fs::Permissions::from_mode(0o755)).unwrap();
+    place.notify(&format!("--no-spawn {BAN}"));
+    let owners: Vec<_> = fs::read_dir(place.state())
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .map(|entry| (entry.file_name(), entry.metadata().unwrap().uid()))
+        .collect();
+    assert!(!owners.is_empty());
+    assert!(owners.iter().all(|(_, owner)| *owner == NOBODY), "{owners:?}");
 }

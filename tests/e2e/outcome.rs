@@ -68,6 +68,7 @@ impl Outcome {
         };
         assert!(is_short, "not one clear line (and perhaps a hint): {self}");
         let said = self.stderr.to_lowercase();
+        assert!(said.matches("os error").count() <= 1, "the reason is there twice: {self}");
         for word in words {
             assert!(said.contains(&word.to_lowercase()), "nothing about {word:?}: {self}");
         }

@@ -25,6 +25,9 @@ static MACHINE: RwLock<()> = RwLock::new(());
 /// How long a daemon may take to stop when told to.
 pub const STOP_WITHIN: Duration = Duration::from_secs(5);
 
+/// A user who may write nowhere.
+pub const NOBODY: u32 = 65534;
+
 /// A folder with everything a banhook needs. One at a time in each test.
 pub struct Place {
     folder: TempDir,

@@ -7,7 +7,7 @@ use crate::binary::{banhook, require};
 use crate::outcome::Outcome;
 use crate::place::Place;
 
-const CALLS: &str = "trace=%file,%network,fsync,fdatasync,sync_file_range,write,pwrite64,writev,exit_group";
+const CALLS: &str = "trace=%file,%network,fsync,fdatasync,pwrite64,exit_group";
 
 /// One line for each call, in order; a descriptor stands with its path.
 pub struct Trace(Vec<String>);
@@ -30,14 +30,12 @@ impl Trace {
         self.positions(|line| line.contains("fsync(") || line.contains("fdatasync("))
     }
 
-    /// Where something under this folder is written for the last time.
+    /// Where the store, in this folder, is written to for the last time. SQLite writes with `pwrite64` and nothing else
+    /// does; the wake-up of the daemon, through a pipe, comes later and is not for the disk.
     pub fn last_write_to(&self, folder: &Path) -> Option<usize> {
         let folder = folder.to_str().unwrap();
-        self.positions(|line| {
-            let is_write = ["write(", "pwrite64(", "writev("].iter().any(|call| line.contains(call));
-            is_write && line.split_once(", ").is_some_and(|(call, _)| call.contains(folder))
-        })
-        .pop()
+        let is_it = |line: &str| line.split_once("pwrite64(").is_some_and(|(_, call)| call.contains(folder));
+        self.positions(is_it).pop()
     }
 
     /// Where the process ends.

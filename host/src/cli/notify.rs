@@ -79,7 +79,10 @@ impl<'a> Notify<'a> {
         let folder = place::folder(&state_dir)?;
         let now = Timestamp::now();
         let event = arguments.into_event(uuid::Uuid::now_v7().to_string(), now);
-        Store::open_for_intake(&folder)?.take_in(&event, now)?;
+        let mut store = Store::open_for_intake(&folder)?;
+        store.take_in(&event, now)?;
+        // The process ends at once, and the kernel closes files faster than SQLite does.
+        std::mem::forget(store);
 
         // The event is safe: whatever fails from here on is no reason for fail2ban to run the action again.
         if no_spawn {
@@ -92,7 +95,7 @@ impl<'a> Notify<'a> {
 }
 
 /// Wakes whoever works on the folder, or starts a run if nobody does.
-fn see_to_delivery(folder: &StateFolder, config: &Path) -> anyhow::Result<()> {
+pub fn see_to_delivery(folder: &StateFolder, config: &Path) -> anyhow::Result<()> {
     match folder.try_work()? {
         None => folder.wake(),
         Some(lock) => start_run(folder, config, lock)?,

@@ -15,6 +15,7 @@ use super::Outcome;
 use super::arguments::RunOptions;
 use super::failure::Failure;
 use super::logging;
+use super::notify::see_to_delivery;
 use super::place::Place;
 
 /// How long a daemon waits for a short run to make way.
@@ -64,6 +65,11 @@ fn daemon(place: &Place, folder: &StateFolder) -> Outcome {
         }
     }
     store.checkpoint_and_truncate()?;
+    lock.release();
+    // A `notify` that still found the lock taken has started nothing; now that would be its own run's turn.
+    if !store.waiting(1)?.is_empty() {
+        see_to_delivery(folder, &place.config)?;
+    }
     Ok(true)
 }
 

@@ -13,6 +13,9 @@ use crate::store::{Store, StoreError};
 /// How often the inbox is looked at without a wake-up.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// Batches between two checkpoints: the write-ahead log then holds a megabyte or a few.
+const CHECKPOINT_EVERY: u32 = 50;
+
 /// Routes events until the other end of `wake` is gone. `routed` is told after each batch.
 pub(super) fn run(
     pipeline: &Pipeline,
@@ -21,18 +24,19 @@ pub(super) fn run(
     wake: &Receiver<()>,
     routed: &Arc<Notify>,
 ) -> Result<(), StoreError> {
+    let mut batches = 0;
     loop {
-        let mut any = false;
         while pipeline.advance(&mut store, now())? > 0 {
-            any = true;
             routed.notify_one();
+            batches += 1;
+            if batches == CHECKPOINT_EVERY {
+                store.checkpoint()?;
+                batches = 0;
+            }
             // Between two batches a stop must be seen, even in a storm.
             if matches!(wake.try_recv(), Err(std::sync::mpsc::TryRecvError::Disconnected)) {
                 return Ok(());
             }
-        }
-        if any {
-            store.checkpoint_if_long()?;
         }
         if wake.recv_timeout(LOOK) == Err(RecvTimeoutError::Disconnected) {
             return Ok(());

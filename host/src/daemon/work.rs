@@ -58,12 +58,12 @@ pub enum DaemonError {
     #[error("{0}")]
     Client(String),
     /// The system refused what every daemon needs.
-    #[error("cannot {what}: {source}")]
+    #[error("cannot {what}: {reason}")]
     System {
         /// What was to be done.
         what: &'static str,
         /// The system's reason.
-        source: io::Error,
+        reason: io::Error,
     },
     /// A thread of ours died.
     #[error("the pipeline broke off")]
@@ -91,7 +91,7 @@ impl Work<'_> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
-            .map_err(|source| DaemonError::System { what: "start the runtime", source })?;
+            .map_err(|reason| DaemonError::System { what: "start the runtime", reason })?;
         let (wake, woken) = mpsc::channel();
         let routed = Arc::new(Notify::new());
         std::thread::scope(|scope| {
@@ -100,7 +100,7 @@ impl Work<'_> {
             let router = std::thread::Builder::new()
                 .name("router".into())
                 .spawn_scoped(scope, move || router::run(pipeline, store, now, &woken, &told))
-                .map_err(|source| DaemonError::System { what: "start a thread", source })?;
+                .map_err(|reason| DaemonError::System { what: "start a thread", reason })?;
             // `wake` goes with it, which ends the router.
             let end = runtime.block_on(self.deliver(until, wake, &routed, || router.is_finished(), ready));
             router.join().map_err(|_| DaemonError::Pipeline)??;
@@ -116,7 +116,7 @@ impl Work<'_> {
         router_ended: impl Fn() -> bool,
         ready: impl FnOnce(),
     ) -> Result<End, DaemonError> {
-        let system = |what| move |source| DaemonError::System { what, source };
+        let system = |what| move |reason| DaemonError::System { what, reason };
         let mut terminate = signal(SignalKind::terminate()).map_err(system("listen for signals"))?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(system("listen for signals"))?;
         let mut hang_up = signal(SignalKind::hangup()).map_err(system("listen for signals"))?;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::config::{PluginSource, Route};
 use crate::event::Event;
-use crate::message::{Decision, Guarded, Policy, fallback, guard};
+use crate::message::{Decision, Guarded, Policy, fallback, guard, one_line};
 use crate::plugin::{self, Answer, Context, Level, Limits, Plugin, PluginError, Runtime};
 use crate::store::{Outcome, Verdict};
 
@@ -68,7 +68,12 @@ impl LiveRoute {
             Ok(Decision::Post(message)) => match guard(&message, event, &Policy { mentions: self.route.mentions }) {
                 Ok(body) => Verdict::Send(body),
                 Err(error) => {
-                    tracing::warn!(route = self.name, plugin = self.plugin_name, "message refused: {error}");
+                    tracing::warn!(
+                        route = self.name,
+                        plugin = self.plugin_name,
+                        "message refused: {}",
+                        one_line(&error.to_string())
+                    );
                     Verdict::Send(self.instead(event, &format!("made a message that Slack would refuse: {error}")))
                 }
             },
@@ -81,11 +86,12 @@ impl LiveRoute {
     }
 
     fn plain(&self, event: &Event, error: &PluginError) -> Verdict {
-        tracing::warn!(route = self.name, plugin = self.plugin_name, event = event.id, "{error}");
-        if let Some(backtrace) = error.backtrace() {
-            tracing::warn!(route = self.name, plugin = self.plugin_name, "{backtrace}");
+        let (route, plugin, why) = (&self.name, &self.plugin_name, error.to_string());
+        tracing::warn!(route, plugin, event = event.id, "{}", one_line(&why));
+        for line in error.backtrace().into_iter().flat_map(str::lines) {
+            tracing::warn!(route, plugin, "{}", one_line(line));
         }
-        Verdict::Send(self.instead(event, &error.to_string()))
+        Verdict::Send(self.instead(event, &why))
     }
 
     fn instead(&self, event: &Event, why: &str) -> Guarded {
@@ -95,7 +101,7 @@ impl LiveRoute {
     fn log(&self, answer: &Answer) {
         let (route, plugin) = (&self.name, &self.plugin_name);
         for line in &answer.log {
-            let message = crate::message::one_line(&line.message);
+            let message = one_line(&line.message);
             match line.level {
                 Level::Debug => tracing::debug!(route, plugin, "{message}"),
                 Level::Info => tracing::info!(route, plugin, "{message}"),

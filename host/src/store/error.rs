@@ -8,6 +8,8 @@ use rusqlite::ErrorCode;
 use super::StateFolder;
 
 /// A step that the store could not take. What was stored before is whole.
+///
+/// The texts are whole sentences, reason included; none has a source that would say it a second time.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The disk has no room left.
@@ -19,22 +21,22 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// The folder or a file in it does not let us.
-    #[error("cannot {what} {path}: {source}; give its folder to the user that banhook runs as, or choose another with --state-dir", path = path.display())]
+    #[error("cannot {what} {path}: {reason}; give its folder to the user that banhook runs as, or choose another with --state-dir", path = path.display())]
     Folder {
         /// The step, as a verb.
         what: &'static str,
         /// The folder or file.
         path: PathBuf,
         /// The system's reason.
-        source: io::Error,
+        reason: io::Error,
     },
     /// The file is no database, or a damaged one.
-    #[error("{path} is damaged or no banhook store ({source}); move it away to start anew, and keep it: `sqlite3 FILE .recover` can read most of what it holds", path = path.display())]
+    #[error("{path} is damaged or no banhook store ({reason}); move it away to start anew, and keep it: `sqlite3 FILE .recover` can read most of what it holds", path = path.display())]
     Damaged {
         /// The database file.
         path: PathBuf,
         /// SQLite's reason.
-        source: rusqlite::Error,
+        reason: rusqlite::Error,
     },
     /// A newer banhook has changed the tables.
     #[error("{path} has schema version {found}, this banhook knows {known}; install the newer banhook again", path = path.display())]
@@ -47,14 +49,14 @@ pub enum StoreError {
         known: i64,
     },
     /// Anything else that SQLite says.
-    #[error("cannot {what} in {path}: {source}", path = path.display())]
+    #[error("cannot {what} in {path}: {reason}", path = path.display())]
     Sqlite {
         /// The step, as a verb.
         what: &'static str,
         /// The state folder.
         path: PathBuf,
         /// SQLite's reason.
-        source: rusqlite::Error,
+        reason: rusqlite::Error,
     },
 }
 
@@ -64,12 +66,12 @@ impl StoreError {
         match source.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::Full { what, path },
             Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
-                Self::Folder { what, path: folder.database(), source: io::Error::other(source) }
+                Self::Folder { what, path: folder.database(), reason: io::Error::other(source) }
             }
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
-                Self::Damaged { path: folder.database(), source }
+                Self::Damaged { path: folder.database(), reason: source }
             }
-            _ => Self::Sqlite { what, path, source },
+            _ => Self::Sqlite { what, path, reason: source },
         }
     }
 }

@@ -75,8 +75,11 @@ impl StateFolder {
         self.path.join("banhook.sqlite3")
     }
 
-    pub(super) fn wal_bytes(&self) -> u64 {
-        fs::metadata(self.path.join("banhook.sqlite3-wal")).map_or(0, |meta| meta.len())
+    /// Sees to it that files which were made in the folder are found in it after a power failure.
+    pub(super) fn sync(&self) -> Result<(), StoreError> {
+        File::open(&self.path)
+            .and_then(|folder| folder.sync_all())
+            .map_err(|error| self.error("sync", &self.path, error))
     }
 
     /// If this process is root and the folder is another user's, becomes that user for good. Otherwise files
@@ -102,16 +105,31 @@ impl StateFolder {
     /// Makes the folder and an empty database where there are none, for their owner only.
     pub(super) fn prepare(&self) -> Result<(), StoreError> {
         let file = self.database();
-        if file.exists() {
-            return Ok(());
+        match fs::metadata(&file) {
+            Ok(meta) if meta.len() > 0 && !self.wal().exists() => self.make_wal(),
+            Ok(_) => Ok(()),
+            Err(_) => {
+                DirBuilder::new()
+                    .recursive(true)
+                    .mode(0o700)
+                    .create(&self.path)
+                    .map_err(|error| self.error("make the state folder", &self.path, error))?;
+                self.open_own(&file)?;
+                Ok(())
+            }
         }
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.path)
-            .map_err(|error| self.error("make the state folder", &self.path, error))?;
-        self.open_own(&file)?;
-        Ok(())
+    }
+
+    /// Makes the write-ahead log anew (`sqlite3` removes it when it closes last), in a turn: whoever finds it made and
+    /// then writes has waited until the folder was synced.
+    fn make_wal(&self) -> Result<(), StoreError> {
+        let _turn = self.writers_turn()?;
+        self.open_own(&self.wal())?;
+        self.sync()
+    }
+
+    fn wal(&self) -> PathBuf {
+        self.path.join("banhook.sqlite3-wal")
     }
 
     /// Waits for the turn to write.
@@ -183,7 +201,7 @@ impl StateFolder {
         if source.kind() == io::ErrorKind::StorageFull {
             return StoreError::Full { what, path: self.path.clone() };
         }
-        StoreError::Folder { what, path: path.to_owned(), source }
+        StoreError::Folder { what, path: path.to_owned(), reason: source }
     }
 }
 

@@ -36,11 +36,10 @@ impl Store {
             let ban = event.ban();
             transaction
                 .prepare_cached(
-                    "INSERT INTO events (id, taken_at, kind, host, jail, subject, ticket_at, restored, body)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    "INSERT INTO events (taken_at, kind, host, jail, subject, ticket_at, restored, body)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 )?
                 .execute(params![
-                    event.id,
                     taken_at.0,
                     event.action.kind().as_str(),
                     event.host,
@@ -107,7 +106,7 @@ fn is_repeat(transaction: &Transaction<'_>, event: &Event) -> rusqlite::Result<b
     transaction
         .prepare_cached(
             "SELECT NOT EXISTS (SELECT 1 FROM events
-                 WHERE jail = ? AND host = ? AND kind IN ('start', 'stop', 'flush') AND seq > ?)",
+                 WHERE subject = '' AND jail = ? AND host = ? AND seq > ? AND kind IN ('start', 'stop', 'flush'))",
         )?
         .query_row(params![event.jail, event.host, seq], |row| row.get(0))
 }

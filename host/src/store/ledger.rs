@@ -60,34 +60,41 @@ impl Store {
     }
 
     fn read_ledger(&self) -> rusqlite::Result<Ledger> {
-        // One transaction, so that both tables are seen as of one moment.
-        let snapshot = self.connection.unchecked_transaction()?;
-        let mut ledger = snapshot.query_row("SELECT taken_in, waiting, unrouted, routed FROM intake", [], |row| {
-            Ok(Ledger {
-                taken_in: row.get(0)?,
-                waiting: row.get(1)?,
-                unrouted: row.get(2)?,
-                routed: row.get(3)?,
-                routes: BTreeMap::new(),
-            })
-        })?;
-        let mut statement =
-            snapshot.prepare("SELECT route, matched, posted, digested, skipped, dead, pending FROM ledger")?;
-        let rows = statement.query_map([], |row| {
-            let counts = RouteLedger {
-                matched: row.get(1)?,
-                posted: row.get(2)?,
-                digested: row.get(3)?,
-                skipped: row.get(4)?,
-                dead: row.get(5)?,
-                pending: row.get(6)?,
-            };
-            Ok((row.get(0)?, counts))
-        })?;
-        for row in rows {
-            let (route, counts) = row?;
-            ledger.routes.insert(route, counts);
+        let mut ledger = Ledger::default();
+        // One statement sees one moment.
+        let mut statement = self.connection.prepare_cached("SELECT route, state, n FROM ledger")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let (route, state): (String, String) = (row.get(0)?, row.get(1)?);
+            if let Some(count) = ledger.count(route, &state) {
+                *count = row.get(2)?;
+            }
         }
         Ok(ledger)
+    }
+}
+
+impl Ledger {
+    /// The place of a count; `None` for a state that a newer banhook knows.
+    fn count(&mut self, route: String, state: &str) -> Option<&mut u64> {
+        if route.is_empty() {
+            return match state {
+                "taken_in" => Some(&mut self.taken_in),
+                "waiting" => Some(&mut self.waiting),
+                "unrouted" => Some(&mut self.unrouted),
+                "routed" => Some(&mut self.routed),
+                _ => None,
+            };
+        }
+        let counts = self.routes.entry(route).or_default();
+        match state {
+            "matched" => Some(&mut counts.matched),
+            "posted" => Some(&mut counts.posted),
+            "digested" => Some(&mut counts.digested),
+            "skipped" => Some(&mut counts.skipped),
+            "dead" => Some(&mut counts.dead),
+            "pending" => Some(&mut counts.pending),
+            _ => None,
+        }
     }
 }

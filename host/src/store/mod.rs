@@ -30,9 +30,6 @@ pub use outbox::{Outcome, Pending, QueueState, Routed, Verdict};
 /// How long a statement waits for a writer that is not ours (ours queue on the lock file), such as `sqlite3`.
 const BUSY: Duration = Duration::from_secs(10);
 
-/// Checkpoint when the write-ahead log is longer, in bytes: rarely enough to be cheap, soon enough to stay small.
-const CHECKPOINT_AT: u64 = 4 << 20;
-
 /// An open store. One for each thread that uses it.
 pub struct Store {
     connection: Connection,
@@ -53,10 +50,11 @@ impl Store {
             Connection::open_with_flags(&file, flags).map_err(|source| StoreError::new("open", folder, source))?;
         let mut store = Self { connection, folder: folder.clone() };
         store.configure().map_err(|source| store.error("open", source))?;
-        if store.version()? == 0 {
+        let mut version = store.version()?;
+        if version == 0 {
             store.create()?;
+            version = store.version()?;
         }
-        let version = store.version()?;
         if version > schema::VERSION {
             return Err(StoreError::Newer { path: file, found: version, known: schema::VERSION });
         }
@@ -88,16 +86,14 @@ impl Store {
         &self.folder
     }
 
-    /// Moves the write-ahead log into the database when it has grown; cheap otherwise.
+    /// Moves the write-ahead log into the database, so that it is written over again from its start and stays short.
+    /// Writers wait meanwhile, some milliseconds: in between they could keep it from ever starting again.
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn checkpoint_if_long(&self) -> Result<(), StoreError> {
-        if self.folder.wal_bytes() < CHECKPOINT_AT {
-            return Ok(());
-        }
-        // Passive: it never makes a `notify` wait.
-        self.checkpoint("PASSIVE")
+    pub fn checkpoint(&self) -> Result<(), StoreError> {
+        let _turn = self.folder.writers_turn()?;
+        self.run_checkpoint("PASSIVE")
     }
 
     /// Moves the whole write-ahead log into the database and empties it; for the end of work.
@@ -106,10 +102,10 @@ impl Store {
     /// When the disk refuses.
     pub fn checkpoint_and_truncate(&self) -> Result<(), StoreError> {
         let _turn = self.folder.writers_turn()?;
-        self.checkpoint("TRUNCATE")
+        self.run_checkpoint("TRUNCATE")
     }
 
-    fn checkpoint(&self, mode: &str) -> Result<(), StoreError> {
+    fn run_checkpoint(&self, mode: &str) -> Result<(), StoreError> {
         self.connection
             .query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |_| Ok(()))
             .map_err(|source| self.error("checkpoint", source))
@@ -141,6 +137,9 @@ impl Store {
                 transaction.commit()
             })();
             made.map_err(|source| self.error("create", source))?;
+            // SQLite is built to leave this to us (.cargo/config.toml). In the turn: nobody can have relied on the
+            // files before.
+            self.folder.sync()?;
         }
         Ok(())
     }
