@@ -1,7 +1,5 @@
 //! One route at work: its plugin asked, its message guarded, or the plain message instead.
 
-use std::path::Path;
-
 use crate::config::{PluginSource, Route};
 use crate::event::Event;
 use crate::message::{Decision, Guarded, Policy, fallback, guard, one_line};
@@ -118,8 +116,6 @@ impl LiveRoute {
 fn plugin_name(source: &PluginSource) -> String {
     match source {
         PluginSource::BuiltIn => "template (built in)".to_owned(),
-        PluginSource::File(path) => {
-            path.file_name().map_or_else(|| Path::new("?").into(), Path::new).display().to_string()
-        }
+        PluginSource::File(path) => path.file_name().unwrap_or(path.as_os_str()).display().to_string(),
     }
 }

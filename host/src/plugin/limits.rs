@@ -9,7 +9,7 @@ use super::PluginError;
 /// What one plugin may use for one event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Wall time. Kept to within twice [`super::ticker::TICK`].
+    /// Wall time; kept to within 20 ms.
     pub time: Duration,
     /// Bytes of one linear memory.
     pub memory: usize,

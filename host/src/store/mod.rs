@@ -68,7 +68,7 @@ impl Store {
     /// As [`Store::open_for_intake`], or when migrating fails.
     pub fn open_for_work(folder: &StateFolder, _lock: &WorkLock) -> Result<Self, StoreError> {
         let mut store = Self::open_for_intake(folder)?;
-        store.write("migrate", |transaction| schema::migrate(transaction))?;
+        store.write("migrate", schema::migrate)?;
         Ok(store)
     }
 
