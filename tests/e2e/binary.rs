@@ -18,14 +18,17 @@ pub fn banhook() -> &'static Path {
     })
 }
 
-/// `--workspace`, since that is how features are unified in `cargo test --workspace`: nothing is compiled twice.
+/// `--workspace`, since that is how features are unified in `cargo test --workspace`, and without what cargo has set for
+/// this test: nothing is compiled twice.
 fn build() -> PathBuf {
-    let built = Command::new(env!("CARGO"))
-        .args(["build", "--workspace", "--bin=banhook", "--message-format=json-render-diagnostics"])
-        .current_dir(root())
-        .stderr(Stdio::inherit())
-        .output()
-        .unwrap();
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--workspace", "--bin=banhook", "--message-format=json-render-diagnostics"]);
+    for (name, _) in std::env::vars_os() {
+        if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|set| name.to_string_lossy().starts_with(set)) {
+            cargo.env_remove(name);
+        }
+    }
+    let built = cargo.current_dir(root()).stderr(Stdio::inherit()).output().unwrap();
     assert!(built.status.success(), "cargo build --bin banhook failed");
     String::from_utf8(built.stdout)
         .unwrap()

@@ -19,6 +19,7 @@ mod bad_input;
 mod binary;
 mod broken_plugins;
 mod component;
+mod daemon;
 mod delivery;
 mod demo;
 mod fail2ban;

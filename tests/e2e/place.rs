@@ -208,6 +208,10 @@ pub struct Daemon {
 }
 
 impl Daemon {
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
     /// SIGTERM, and a good end within the promised time.
     #[track_caller]
     pub fn stop(mut self) {

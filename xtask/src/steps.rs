@@ -22,10 +22,16 @@ pub fn plugins(root: &Path) -> anyhow::Result<()> {
     plugins::install(root)
 }
 
-/// Cargo, at the top of the tree.
+/// Cargo, at the top of the tree, as if called by hand: what cargo has set to run this program would have it build
+/// again what looks at it (ring and all that uses it).
 pub fn cargo(root: &Path) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root);
+    for (name, _) in std::env::vars_os() {
+        if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|ours| name.to_string_lossy().starts_with(ours)) {
+            command.env_remove(name);
+        }
+    }
     command
 }
 
