@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::steps::run;
+use crate::command::run;
 
 /// Compiles it into `folder`.
 pub fn compile(root: &Path, folder: &Path) -> anyhow::Result<PathBuf> {

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 
+use crate::command::{cargo, run};
 use crate::statistics::{median, median_ratio, quantile};
-use crate::steps::{cargo, run};
 use crate::webhook::Webhook;
 use crate::{append_and_sync, packages};
 

@@ -2,6 +2,7 @@
 
 mod append_and_sync;
 mod bench;
+mod command;
 mod packages;
 mod plugins;
 mod statistics;

@@ -5,8 +5,8 @@ use std::process::Command;
 
 use anyhow::bail;
 
+use crate::command::run;
 use crate::plugins;
-use crate::steps::run;
 
 /// A package, and what shows that it, or something as good, is there.
 pub struct Package {

@@ -12,7 +12,7 @@ use std::process::Command;
 
 use anyhow::{Context, bail};
 
-use crate::steps::{cargo, run};
+use crate::command::{cargo, run};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
