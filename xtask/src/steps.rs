@@ -13,7 +13,12 @@ pub fn test(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
     let template = plugins::build(root).context("building the template plugin from source")?;
     // One selection of packages for both, so that cargo unifies features once and compiles wasmtime once.
     run(cargo(root).args(["build", "--workspace", "--bins"]))?;
-    run(cargo(root).args(["test", "--workspace"]).args(arguments).env("BANHOOK_FRESH_TEMPLATE", template))
+    // Examples in the documentation first, so that the closing lines are those of the tests proper.
+    run(cargo(root).args(["test", "--workspace", "--doc"]))?;
+    run(cargo(root)
+        .args(["test", "--workspace", "--lib", "--bins", "--tests"])
+        .args(arguments)
+        .env("BANHOOK_FRESH_TEMPLATE", template))
 }
 
 /// Puts freshly built plugins where they are committed.
