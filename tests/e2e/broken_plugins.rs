@@ -42,6 +42,11 @@ fn taking_all_memory_is_told_plainly() {
 }
 
 #[test]
+fn handing_over_too_much_is_told_plainly() {
+    is_told_plainly("~flood", "handed over more than");
+}
+
+#[test]
 fn an_error_is_told_plainly_with_its_text() {
     is_told_plainly("~error", "the scanner is on holiday");
 }

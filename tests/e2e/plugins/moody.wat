@@ -42,6 +42,14 @@
         (i32.store (i32.const 524) (i32.const 25))
         (return (i32.const 512))))
 
+    (if (i32.eq (local.get $mood) (i32.const 0x66)) ;; ~flood: err(8 MiB of text)
+      (then
+        (drop (memory.grow (i32.const 256)))
+        (i32.store8 (i32.const 512) (i32.const 1))
+        (i32.store (i32.const 520) (i32.const 65536))
+        (i32.store (i32.const 524) (i32.const 8388608))
+        (return (i32.const 512))))
+
     (if (i32.eq (local.get $mood) (i32.const 0x62)) ;; ~blank: a message without text, which Slack refuses; all zero
       (then (return (i32.const 512))))
 
