@@ -17,7 +17,7 @@ pub struct Package {
 enum Sign {
     /// A program somewhere on the path.
     Program(&'static str),
-    /// Just this file.
+    /// Just this file or folder.
     File(&'static str),
 }
 
@@ -56,7 +56,8 @@ pub fn for_plugins() -> Vec<Package> {
         return Vec::new();
     }
     vec![
-        Package::file("rustc-web", "/usr/bin/rustc"),
+        // Not /usr/bin/rustc: that may be the package rustc, which is too old and cannot be installed beside it.
+        Package::file("rustc-web", "/usr/share/doc/rustc-web"),
         Package::file("rust-web-src", "/usr/lib/rustlib/src/rust"),
         Package::file("lld-19", "/usr/bin/wasm-ld-19"),
     ]
@@ -74,7 +75,7 @@ pub fn ensure(packages: &[Package]) -> anyhow::Result<()> {
     }
     eprintln!("{install}");
     run(apt_get().arg("update").arg("--quiet=2"))?;
-    run(apt_get().args(["install", "--yes", "--quiet=2", "--no-install-recommends"]).args(&missing))
+    run(apt_get().args(["install", "--yes", "--quiet=2", "--no-install-recommends", "--no-remove"]).args(&missing))
 }
 
 fn apt_get() -> Command {
