@@ -8,7 +8,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use banhook::config::Config;
-use banhook::daemon::{Until, Work};
+use banhook::daemon::{Signals, Until, Work};
 use banhook::event::{Event, Timestamp};
 use banhook::pipeline::Pipeline;
 use banhook::plugin::Runtime;
@@ -46,7 +46,7 @@ pub fn demo() -> Outcome {
     let runtime = Runtime::new(None)?;
     let pipeline = Pipeline::load(&config, "demo-host", &runtime);
     let work = Work { config: &config, pipeline: &pipeline, store: &store, now: Timestamp::now };
-    work.run(Until::Idle, || ())?;
+    work.run(&mut Signals::listen()?, Until::Idle, || ())?;
     let messages = webhook.stop();
 
     println!("\n{messages} messages arrived. Where every event is (`banhook status`):\n");

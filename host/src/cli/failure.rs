@@ -1,8 +1,10 @@
 //! An error on its way to stderr and the exit code.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use banhook::config::ConfigErrors;
+use banhook::message::clean;
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -22,7 +24,7 @@ impl Failure {
     /// Tells the user.
     pub fn report(&self) {
         let (Self::Input(error) | Self::Other(error)) = self;
-        eprintln!("banhook: {error:#}");
+        say(&format!("{error:#}"));
     }
 
     /// The process's exit code.
@@ -47,6 +49,12 @@ where
     fn from(error: E) -> Self {
         Self::Other(error.into())
     }
+}
+
+/// A line on stderr, in which nothing that an attacker or a plugin wrote is more than text. A closed stderr is no reason
+/// to fail.
+pub fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "banhook: {}", clean(text));
 }
 
 /// Errors that are nobody's input.

@@ -43,8 +43,10 @@ pub fn main() -> ExitCode {
 
 fn dispatch(Arguments { place, command }: Arguments) -> Outcome {
     match command {
-        // Only `notify --help` comes here, and clap has answered it.
-        Command::Notify { .. } => Ok(true),
+        // clap answers `notify --help`, and every other `notify` was recognized before.
+        Command::Notify { .. } => {
+            Err(Failure::input(anyhow::anyhow!("put `notify` right behind --config and --state-dir")))
+        }
         Command::Run(options) => run::run(&place, &options),
         Command::Drain { timeout } => drain::drain(&place, timeout),
         Command::Status { format } => status::status(&place, format),

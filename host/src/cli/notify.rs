@@ -14,7 +14,7 @@ use banhook::source::ActionArguments;
 use banhook::store::{StateFolder, Store, WorkLock};
 
 use super::Outcome;
-use super::failure::Failure;
+use super::failure::{Failure, say};
 use super::place::{self, CONFIG, STATE};
 
 /// The command line of a `notify`.
@@ -34,8 +34,9 @@ impl<'a> Notify<'a> {
             let (first, after) = rest.split_first()?;
             if first == "notify" {
                 notify.arguments = after;
-                let asks_for_help = |argument: &OsString| argument == "--help" || argument == "-h";
-                return (!after.iter().any(asks_for_help)).then_some(notify);
+                // Only there: further on it may be a value that an attacker chose.
+                let asks_for_help = after.first().is_some_and(|word| word == "--help" || word == "-h");
+                return (!asks_for_help).then_some(notify);
             }
             rest = notify.take_place(first, after)?;
         }
@@ -63,13 +64,11 @@ impl<'a> Notify<'a> {
     /// Stores the event and sees to it that somebody delivers it.
     pub fn run(self) -> Outcome {
         let mut arguments = ActionArguments::parse(self.arguments.iter().cloned()).map_err(Failure::input)?;
-        for warning in &arguments.warnings {
-            eprintln!("banhook: {warning}");
-        }
+        let warnings = std::mem::take(&mut arguments.warnings);
         let chosen = |option: Option<PathBuf>, earlier: Option<PathBuf>, variable: &str, default: &str| {
             option
                 .or(earlier)
-                .or_else(|| std::env::var_os(variable).map(PathBuf::from))
+                .or_else(|| std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from))
                 .unwrap_or_else(|| default.into())
         };
         let config = chosen(arguments.config.take(), self.config, "BANHOOK_CONFIG", CONFIG);
@@ -88,7 +87,10 @@ impl<'a> Notify<'a> {
         if no_spawn {
             folder.wake();
         } else if let Err(error) = see_to_delivery(&folder, &config) {
-            eprintln!("banhook: the event is stored, but nothing could be started to deliver it: {error:#}");
+            say(&format!("the event is stored, but nothing could be started to deliver it: {error:#}"));
+        }
+        for warning in warnings {
+            say(&warning);
         }
         Ok(true)
     }

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
 use banhook::config::Config;
-use banhook::daemon::{End, Until, Work};
+use banhook::daemon::{End, Signals, Until, Work};
 use banhook::event::Timestamp;
+use banhook::message::one_line;
 use banhook::pipeline::Pipeline;
 use banhook::plugin::{Cache, Runtime};
 use banhook::store::{StateFolder, Store, WorkLock};
@@ -29,7 +30,7 @@ pub fn run(place: &Place, options: &RunOptions) -> Outcome {
     let mut handed_over = None;
     if options.handed_over {
         handed_over = Some(detach()?);
-        logging::to_file(&folder)?;
+        logging::to_file(&folder);
     } else {
         logging::to_stderr();
     }
@@ -45,29 +46,28 @@ pub fn run(place: &Place, options: &RunOptions) -> Outcome {
 fn daemon(place: &Place, folder: &StateFolder) -> Outcome {
     let mut config = place.config()?;
     let deadline = Instant::now() + TAKE_OVER;
-    let lock = wait_for_work(folder, deadline, || folder.ask_to_yield())?.ok_or_else(|| {
+    let lock = wait_for_work(folder, deadline, || {
+        folder.ask_to_yield();
+        Ok(true)
+    })?
+    .ok_or_else(|| {
         Failure::Other(anyhow!(
             "another banhook is at work on {} (run or drain); stop it first",
             folder.path().display()
         ))
     })?;
+    let mut signals = Signals::listen()?;
     let store = Store::open_for_work(folder, &lock)?;
     loop {
-        if work(&config, &store, Until::Stopped)? != End::Reload {
+        if work(&config, &store, &mut signals, Until::Stopped)? != End::Reload {
             break;
         }
-        match place.config() {
-            Ok(fresh) => config = fresh,
-            Err(failure) => {
-                let (Failure::Input(error) | Failure::Other(error)) = failure;
-                tracing::error!("going on with the configuration as it was: {error:#}");
-            }
-        }
+        config = reloaded(place, config);
     }
-    store.checkpoint_and_truncate()?;
+    tidy(&store);
     lock.release();
-    // A `notify` that still found the lock taken has started nothing; now that would be its own run's turn.
-    if !store.waiting(1)?.is_empty() {
+    // A `notify` that found the lock taken has started nothing; what it would have started takes over what is left.
+    if !store.is_idle()? {
         see_to_delivery(folder, &place.config)?;
     }
     Ok(true)
@@ -75,10 +75,19 @@ fn daemon(place: &Place, folder: &StateFolder) -> Outcome {
 
 /// Works until nothing is left. Whoever finds the lock taken may go: its holder looks once more after letting go.
 fn until_idle(place: &Place, folder: &StateFolder, handed_over: Option<WorkLock>) -> Outcome {
-    let config = place.config()?;
+    let mut signals = Signals::listen()?;
+    let mut config = place.config()?;
     let mut next = handed_over;
     while let Some(lock) = next.take().map_or_else(|| folder.try_work(), |lock| Ok(Some(lock)))? {
-        if !finish(&config, folder, lock, Until::Idle)? {
+        let store = Store::open_for_work(folder, &lock)?;
+        let end = loop {
+            match work(&config, &store, &mut signals, Until::Idle)? {
+                // Whoever mends a wrong URL expects that it counts from now on.
+                End::Reload => config = reloaded(place, config),
+                end => break end,
+            }
+        };
+        if !let_go(&store, lock, end)? {
             break;
         }
     }
@@ -89,38 +98,62 @@ fn until_idle(place: &Place, folder: &StateFolder, handed_over: Option<WorkLock>
 ///
 /// A `notify` that found the lock taken relies on its holder; so the holder looks once more when it holds it no more.
 pub fn finish(config: &Config, folder: &StateFolder, lock: WorkLock, until: Until) -> Result<bool, Failure> {
+    let mut signals = Signals::listen()?;
     let store = Store::open_for_work(folder, &lock)?;
-    let end = work(config, &store, until)?;
-    store.checkpoint_and_truncate()?;
+    let end = work(config, &store, &mut signals, until)?;
+    let_go(&store, lock, end)
+}
+
+fn let_go(store: &Store, lock: WorkLock, end: End) -> Result<bool, Failure> {
+    tidy(store);
     lock.release();
     Ok(end == End::Idle && !store.is_idle()?)
 }
 
+/// Leaves a short write-ahead log behind. A failure costs the next one to open it some time, nothing else.
+fn tidy(store: &Store) {
+    if let Err(error) = store.checkpoint_and_truncate() {
+        tracing::warn!("{error}");
+    }
+}
+
+/// The configuration as it is now; as it was, if that is broken.
+fn reloaded(place: &Place, before: Config) -> Config {
+    place.config().unwrap_or_else(|failure| {
+        let (Failure::Input(error) | Failure::Other(error)) = failure;
+        tracing::error!("going on with the configuration as it was: {error:#}");
+        before
+    })
+}
+
 /// Loads the plugins and works.
-fn work(config: &Config, store: &Store, until: Until) -> Result<End, Failure> {
+fn work(config: &Config, store: &Store, signals: &mut Signals, until: Until) -> Result<End, Failure> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
     let runtime = Runtime::new(cache(store.folder()))?;
     let pipeline = Pipeline::load(config, &host_name(), &runtime);
     for fault in pipeline.faults() {
-        tracing::error!(route = fault.route, "plugin {} {}", fault.plugin, fault.error);
+        tracing::error!(route = fault.route, "plugin {} {}", fault.plugin, one_line(&fault.error.to_string()));
     }
     let work = Work { config, pipeline: &pipeline, store, now: Timestamp::now };
-    let end = work.run(until, || tracing::info!(routes = config.routes.len(), "ready"))?;
+    let end = work.run(signals, until, || tracing::info!(routes = config.routes.len(), "ready"))?;
     Ok(end)
 }
 
-/// Waits for the work lock until the deadline, nudging its holder meanwhile.
-pub fn wait_for_work(folder: &StateFolder, deadline: Instant, nudge: impl Fn()) -> Result<Option<WorkLock>, Failure> {
+/// Waits for the work lock until the deadline, or until `nudge` says that it is not wanted any more.
+pub fn wait_for_work(
+    folder: &StateFolder,
+    deadline: Instant,
+    mut nudge: impl FnMut() -> Result<bool, Failure>,
+) -> Result<Option<WorkLock>, Failure> {
     loop {
         if let Some(lock) = folder.try_work()? {
             return Ok(Some(lock));
         }
-        if Instant::now() >= deadline {
+        if Instant::now() >= deadline || !nudge()? {
             return Ok(None);
         }
-        nudge();
         thread::sleep(TRY_AGAIN);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io::Write as _;
 
 use banhook::message::one_line;
 use banhook::store::{Ledger, QueueState, StateFolder, Store};
@@ -24,25 +25,26 @@ struct Status {
 /// Shows where every event is.
 pub fn status(place: &Place, format: Format) -> Outcome {
     let folder = place.folder()?;
-    let (ledger, webhooks) = if folder.has_store() {
+    let (ledger, webhooks) = if folder.has_store()? {
         let store = Store::open_for_intake(&folder)?;
         (store.ledger()?, store.queues()?)
     } else {
         (Ledger::default(), BTreeMap::new())
     };
     let status = Status { balances: ledger.balances(), ledger, webhooks };
+    // Not `println!`: a reader that has gone (`| head`) is an error and no panic.
+    let mut out = std::io::stdout();
     match format {
-        Format::Json => println!("{}", serde_json::to_string(&status).map_err(anyhow::Error::from)?),
-        Format::Text => print!("{}", text(&folder, &status)),
+        Format::Json => writeln!(out, "{}", serde_json::to_string(&status).map_err(anyhow::Error::from)?)?,
+        Format::Text => write!(out, "{}", text(&folder, &status))?,
     }
     Ok(status.balances)
 }
 
 fn text(folder: &StateFolder, status: &Status) -> String {
     let mut text = String::new();
-    if !folder.has_store() {
+    if status.ledger == Ledger::default() {
         let _ = writeln!(text, "Nothing stored yet in {}.", folder.path().display());
-        return text;
     }
     text.push_str(&ledger_text(&status.ledger));
     for (webhook, queue) in &status.webhooks {

@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
+use banhook::message::clean;
 use banhook::plugin::{BUILT_IN, Cache, Runtime};
 use similar::{ChangeTag, TextDiff};
 
@@ -71,25 +72,20 @@ fn show_difference(expected: Option<&str>, found: &str) {
     let Some(expected) = expected else {
         println!("  has no \"decision\" yet; this is what the plugin decides (--update writes it):");
         for line in found.lines() {
-            println!("  + {line}");
+            println!("  + {}", clean(line));
         }
         return;
     };
     println!("  - what the case says, + what the plugin decides:");
-    for group in TextDiff::from_lines(expected, found).grouped_ops(3) {
-        for change in group.iter().flat_map(|op| {
-            TextDiff::from_lines(expected, found)
-                .iter_changes(op)
-                .map(|c| (c.tag(), c.value().to_owned()))
-                .collect::<Vec<_>>()
-        }) {
-            let (tag, line) = change;
-            let sign = match tag {
+    let difference = TextDiff::from_lines(expected, found);
+    for group in difference.grouped_ops(3) {
+        for change in group.iter().flat_map(|op| difference.iter_changes(op)) {
+            let sign = match change.tag() {
                 ChangeTag::Delete => '-',
                 ChangeTag::Insert => '+',
                 ChangeTag::Equal => ' ',
             };
-            println!("  {sign} {}", line.trim_end_matches('\n'));
+            println!("  {sign} {}", clean(change.value().trim_end_matches('\n')));
         }
     }
 }

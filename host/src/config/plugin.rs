@@ -31,7 +31,7 @@ impl fmt::Display for PluginSource {
 pub struct PluginLimits {
     /// Of wall clock; 1 ms to 60 s.
     pub time: Duration,
-    /// Of linear memory, in bytes; 1 MiB to 4 GiB.
+    /// Of linear memory, in bytes; 1 MiB to 1 GiB.
     pub memory: u64,
 }
 
@@ -42,8 +42,8 @@ impl PluginLimits {
     /// Longer than that, one plugin holds up everything behind it.
     const TIME: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(60);
 
-    /// A guest's stack alone takes 1 MiB; 4 GiB is all that a 32-bit memory can have.
-    const MEMORY: RangeInclusive<u64> = 1 << 20..=4 << 30;
+    /// A guest's stack alone takes 1 MiB; 1 GiB is what the pool of the plugin host reserves for one.
+    const MEMORY: RangeInclusive<u64> = 1 << 20..=1 << 30;
 
     /// Reads `limits` of a route; what is missing or wrong is the standard's.
     pub(super) fn read(route: &Table<'_>) -> Self {
@@ -57,7 +57,7 @@ impl PluginLimits {
         }
         if let Some(Located { value, place }) = table.parsed("memory", "a size like \"64MiB\"", parse_size) {
             if !Self::MEMORY.contains(&value) {
-                table.problems.report(place, "memory: has to be between 1MiB and 4GiB");
+                table.problems.report(place, "memory: has to be between 1MiB and 1GiB");
             }
             limits.memory = value;
         }

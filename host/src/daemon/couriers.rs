@@ -33,7 +33,9 @@ impl Couriers {
         let endpoints = config
             .webhooks
             .iter()
-            .map(|(name, webhook)| (name.clone(), Endpoint::new(webhook.url.expose().clone())))
+            .map(|(name, webhook)| {
+                (name.clone(), Endpoint::new(webhook.url.expose().clone(), webhook.url.is_loopback()))
+            })
             .collect();
         Self { client, endpoints, wakes: BTreeMap::new(), tasks: JoinSet::new(), done, stop, now }
     }

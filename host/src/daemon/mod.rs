@@ -6,6 +6,8 @@
 
 mod couriers;
 mod router;
+mod signals;
 mod work;
 
+pub use signals::Signals;
 pub use work::{DaemonError, End, Until, Work};

@@ -1,8 +1,8 @@
 //! The thread that puts waiting events through the pipeline.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
@@ -13,8 +13,8 @@ use crate::store::{Store, StoreError};
 /// How often the inbox is looked at without a wake-up.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Batches between two checkpoints: the write-ahead log then holds a megabyte or a few.
-const CHECKPOINT_EVERY: u32 = 50;
+/// A batch is cut short after this long: what a slow plugin has decided must not wait for what it has not.
+const BATCH_TIME: Duration = Duration::from_millis(100);
 
 /// Routes events until the other end of `wake` is gone. `routed` is told after each batch.
 pub(super) fn run(
@@ -24,22 +24,22 @@ pub(super) fn run(
     wake: &Receiver<()>,
     routed: &Arc<Notify>,
 ) -> Result<(), StoreError> {
-    let mut batches = 0;
+    let stopped = || matches!(wake.try_recv(), Err(TryRecvError::Disconnected));
     loop {
-        while pipeline.advance(&mut store, now())? > 0 {
-            routed.notify_one();
-            batches += 1;
-            if batches == CHECKPOINT_EVERY {
-                store.checkpoint()?;
-                batches = 0;
+        loop {
+            let begun = Instant::now();
+            if pipeline.advance(&mut store, now(), || begun.elapsed() > BATCH_TIME || stopped())? == 0 {
+                break;
             }
-            // Between two batches a stop must be seen, even in a storm.
-            if matches!(wake.try_recv(), Err(std::sync::mpsc::TryRecvError::Disconnected)) {
+            routed.notify_one();
+            store.checkpoint_if_long()?;
+            if stopped() {
                 return Ok(());
             }
         }
         if wake.recv_timeout(LOOK) == Err(RecvTimeoutError::Disconnected) {
             return Ok(());
         }
+        store.checkpoint_if_long()?;
     }
 }

@@ -63,7 +63,8 @@ impl Courier {
             (store, next) = with(store, move |store| store.next_message(&webhook)).await?;
             let wait = next.as_ref().map(|message| message.due_at.0.saturating_sub((self.now)().0));
             // Nothing is ever put off for longer: the clock was set back meanwhile.
-            let wait = wait.map(|ms| if ms > LONGEST_WAIT_MS { 0 } else { ms });
+            let untried = next.as_ref().is_some_and(|message| message.attempts == 0);
+            let wait = wait.map(|ms| if untried || ms > LONGEST_WAIT_MS { 0 } else { ms });
             match (next, wait) {
                 (Some(message), Some(..=0)) => {
                     store = self.deliver(store, message, &mut stop).await?;
@@ -90,7 +91,7 @@ impl Courier {
         let Pending { id, route, body, attempts, .. } = message;
         let Some(endpoint) = &self.endpoint else {
             let error = format!("webhook \"{}\" is no longer configured", self.webhook);
-            tracing::error!(webhook = self.webhook, route, message = id, "dead: {error}");
+            tracing::error!(webhook = self.webhook, route, id, "dead: {error}");
             return Ok(with(store, move |store| store.bury(id, &error)).await?.0);
         };
         let now = (self.now)();
@@ -104,18 +105,12 @@ impl Courier {
             Answer::Accepted => with(store, move |store| store.accepted(id)).await?,
             Answer::Later(after, error) => {
                 let wait = after.unwrap_or_else(|| backoff::wait(attempts.saturating_add(1), (self.random)()));
-                tracing::warn!(
-                    webhook,
-                    route,
-                    message = id,
-                    "not delivered, again in {:.1} s: {error}",
-                    wait.as_secs_f64()
-                );
+                tracing::warn!(webhook, route, id, "not delivered, again in {:.1} s: {error}", wait.as_secs_f64());
                 let due_at = (self.now)().plus_ms(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
                 with(store, move |store| store.postpone(id, due_at, &error)).await?
             }
             Answer::Refused(error) => {
-                tracing::error!(webhook, route, message = id, "dead: the webhook refused it for good: {error}");
+                tracing::error!(webhook, route, id, "dead: the webhook refused it for good: {error}");
                 with(store, move |store| store.bury(id, &error)).await?
             }
         };

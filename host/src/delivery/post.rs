@@ -6,7 +6,7 @@ use std::time::Duration;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 
 use super::answer::{Answer, classify};
-use crate::message::clean;
+use crate::message::one_line;
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -19,19 +19,25 @@ const ANSWER_CHARS: usize = 200;
 
 /// The URL of a webhook, kept from being printed.
 #[derive(Clone)]
-pub struct Endpoint(url::Url);
+pub struct Endpoint {
+    url: url::Url,
+    direct: bool,
+}
 
 impl Endpoint {
-    /// The endpoint at a URL that the configuration has checked.
+    /// The endpoint at a URL that the configuration has checked. `direct`: by no proxy, since it is on this host.
     #[must_use]
-    pub const fn new(url: url::Url) -> Self {
-        Self(url)
+    pub const fn new(url: url::Url, direct: bool) -> Self {
+        Self { url, direct }
     }
 }
 
 /// Sends messages; holds the connections.
 #[derive(Clone)]
-pub struct Client(reqwest::Client);
+pub struct Client {
+    proxied: reqwest::Client,
+    direct: reqwest::Client,
+}
 
 impl Client {
     /// Sets up TLS with the system's certificates, and the system's proxy settings.
@@ -41,27 +47,31 @@ impl Client {
     pub fn new() -> Result<Self, String> {
         // An error means that it is installed already.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        reqwest::Client::builder()
-            .user_agent(concat!("banhook/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(REQUEST_TIMEOUT)
-            .http1_only()
-            .build()
-            .map(Self)
-            .map_err(|error| format!("cannot set up HTTPS: {}", chain(&error)))
+        let builder = || {
+            reqwest::Client::builder()
+                .user_agent(concat!("banhook/", env!("CARGO_PKG_VERSION")))
+                .redirect(reqwest::redirect::Policy::none())
+                .connect_timeout(CONNECT_TIMEOUT)
+                .timeout(REQUEST_TIMEOUT)
+                .http1_only()
+        };
+        let built = |client: reqwest::ClientBuilder| {
+            client.build().map_err(|error| format!("cannot set up HTTPS: {}", chain(&error)))
+        };
+        Ok(Self { proxied: built(builder())?, direct: built(builder().no_proxy())? })
     }
 
     /// Posts a message and says what the answer means.
     pub(super) async fn post(&self, endpoint: &Endpoint, body: String) -> Answer {
-        let request = self.0.post(endpoint.0.clone()).header(CONTENT_TYPE, "application/json").body(body);
+        let client = if endpoint.direct { &self.direct } else { &self.proxied };
+        let request = client.post(endpoint.url.clone()).header(CONTENT_TYPE, "application/json").body(body);
         match request.send().await {
             Ok(mut response) => {
                 let status = response.status().as_u16();
                 let retry_after =
                     response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()).map(str::to_owned);
                 let body = first_bytes(&mut response).await;
-                let shown: String = clean(&body).chars().take(ANSWER_CHARS).collect();
+                let shown: String = one_line(&body).chars().take(ANSWER_CHARS).collect();
                 classify(status, retry_after.as_deref(), &shown)
             }
             // The error's own text would hold the URL.

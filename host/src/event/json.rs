@@ -77,6 +77,39 @@ impl Event {
     }
 }
 
+impl Event {
+    /// As [`Event::from_json`], for what the store holds: a newer `notify` may have written fields that this program does
+    /// not know yet, and that is no reason to lose an alert.
+    ///
+    /// # Errors
+    /// What is wrong with the text.
+    pub fn from_stored_json(text: &str) -> Result<Self, ParseEventError> {
+        Self::from_json(text).or_else(|_| {
+            let mut fields: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text)?;
+            fields.retain(|name, _| FIELDS.contains(&name.as_str()));
+            Ok(serde_json::from_value(fields.into())?)
+        })
+    }
+}
+
+/// The fields of [`Flat`].
+const FIELDS: [&str; 14] = [
+    "action",
+    "id",
+    "at",
+    "host",
+    "jail",
+    "subject",
+    "family",
+    "failures",
+    "count",
+    "duration",
+    "restored",
+    "ticket_at",
+    "matches",
+    "labels",
+];
+
 impl Serialize for Event {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let ban = self.ban().cloned();
@@ -152,6 +185,14 @@ mod tests {
     fn whole_event_there_and_back() {
         let text = r#"{"action":"ban","id":"x","at":"2026-11-22T10:56:55.601Z","host":"web-1","jail":"sshd","subject":"203.0.113.7","family":"ipv4","failures":5,"count":2,"duration":600,"restored":true,"ticket_at":"2026-11-22T10:56:55.000Z","matches":["a"],"labels":{"site":"fra1"}}"#;
         assert_eq!(Event::from_json(text).unwrap().to_json(), text);
+    }
+
+    #[test]
+    fn a_field_of_a_newer_version_costs_no_stored_event() {
+        let text = r#"{"action":"ban","id":"x","at":"2026-11-22T10:56:55.601Z","host":"h","jail":"j","subject":"203.0.113.7","family":"ipv4","failures":5,"count":2,"duration":600,"restored":true,"ticket_at":"2026-11-22T10:56:55.000Z","matches":["a"],"labels":{"site":"fra1"}}"#;
+        let newer = text.replacen('{', r#"{"mood":"bad","#, 1);
+        assert!(Event::from_json(&newer).is_err());
+        assert_eq!(Event::from_stored_json(&newer).unwrap().to_json(), text);
     }
 
     #[test]

@@ -40,13 +40,24 @@ impl Pipeline {
         self.routes.iter().flat_map(LiveRoute::faults)
     }
 
-    /// Routes what waits in the inbox, one batch of it. Says how many events there were; 0: the inbox is empty.
+    /// Routes what waits in the inbox, one batch of it, or less if `enough` says so after an event. Says how many events
+    /// there were; 0: the inbox is empty.
     ///
     /// # Errors
     /// When the store fails; the events of the batch then still wait.
-    pub fn advance(&self, store: &mut Store, now: Timestamp) -> Result<usize, StoreError> {
-        let waiting = store.waiting(BATCH)?;
-        let routed: Vec<Routed> = waiting.into_iter().map(|waiting| self.decide(waiting)).collect();
+    pub fn advance(
+        &self,
+        store: &mut Store,
+        now: Timestamp,
+        mut enough: impl FnMut() -> bool,
+    ) -> Result<usize, StoreError> {
+        let mut routed: Vec<Routed> = Vec::new();
+        for waiting in store.waiting(BATCH)? {
+            routed.push(self.decide(waiting));
+            if enough() {
+                break;
+            }
+        }
         if !routed.is_empty() {
             store.route(&routed, now)?;
         }

@@ -2,9 +2,12 @@
 
 use crate::config::{PluginSource, Route};
 use crate::event::Event;
-use crate::message::{Decision, Guarded, Policy, fallback, guard, one_line};
+use crate::message::{Decision, Guarded, Policy, cut, fallback, guard, one_line};
 use crate::plugin::{self, Answer, Context, Level, Limits, Plugin, PluginError, Runtime};
 use crate::store::{Outcome, Verdict};
+
+/// Characters of a plugin's error that are logged.
+const LOG_CHARS: usize = 1_000;
 
 /// Characters of a skip's reason that are kept.
 const REASON_CHARS: usize = 200;
@@ -85,7 +88,7 @@ impl LiveRoute {
 
     fn plain(&self, event: &Event, error: &PluginError) -> Verdict {
         let (route, plugin, why) = (&self.name, &self.plugin_name, error.to_string());
-        tracing::warn!(route, plugin, event = event.id, "{}", one_line(&why));
+        tracing::warn!(route, plugin, event = event.id, "{}", cut(&one_line(&why), LOG_CHARS));
         for line in error.backtrace().into_iter().flat_map(str::lines) {
             tracing::warn!(route, plugin, "{}", one_line(line));
         }

@@ -206,8 +206,14 @@ impl Plugin {
     }
 }
 
-/// The pool is sized for the largest limits that a route may set: it reserves address space, not memory.
+/// The pool is sized for the largest limits that a route may set: it reserves address space, not memory. Where that is
+/// rationed (`ulimit -v`), instances are allocated one by one, which is slower.
 fn engine() -> wasmtime::Result<Engine> {
+    Engine::new(config().allocation_strategy(InstanceAllocationStrategy::Pooling(pool())))
+        .or_else(|_| Engine::new(config().allocation_strategy(InstanceAllocationStrategy::OnDemand)))
+}
+
+fn pool() -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(INSTANCES)
         .total_core_instances(INSTANCES * 16)
@@ -217,10 +223,11 @@ fn engine() -> wasmtime::Result<Engine> {
         .table_elements(TABLE_ELEMENTS)
         .linear_memory_keep_resident(KEEP_RESIDENT)
         .table_keep_resident(KEEP_RESIDENT);
+    pool
+}
+
+fn config() -> Config {
     let mut config = Config::new();
+    config.epoch_interruption(true).wasm_backtrace_max_frames(std::num::NonZeroUsize::new(BACKTRACE_FRAMES));
     config
-        .epoch_interruption(true)
-        .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(BACKTRACE_FRAMES))
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
-    Engine::new(&config)
 }

@@ -66,13 +66,21 @@ impl StateFolder {
     }
 
     /// Whether anything was ever stored here.
-    #[must_use]
-    pub fn has_store(&self) -> bool {
-        self.database().exists()
+    ///
+    /// # Errors
+    /// When the folder is closed to us.
+    pub fn has_store(&self) -> Result<bool, StoreError> {
+        let file = self.database();
+        file.try_exists().map_err(|error| self.error("look for", &file, error))
     }
 
     pub(super) fn database(&self) -> PathBuf {
         self.path.join("banhook.sqlite3")
+    }
+
+    /// The length of the write-ahead log; 0: there is none.
+    pub(super) fn wal_bytes(&self) -> u64 {
+        fs::metadata(self.wal()).map_or(0, |meta| meta.len())
     }
 
     /// Sees to it that files which were made in the folder are found in it after a power failure.

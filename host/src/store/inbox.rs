@@ -64,7 +64,10 @@ impl Store {
                 .prepare_cached("SELECT seq, body FROM events WHERE state = 'waiting' ORDER BY seq LIMIT ?")?;
             let rows = statement.query_map([i64::try_from(at_most).unwrap_or(i64::MAX)], |row| {
                 let body: String = row.get(1)?;
-                Ok(Waiting { seq: row.get(0)?, event: Event::from_json(&body).map_err(|error| error.to_string()) })
+                Ok(Waiting {
+                    seq: row.get(0)?,
+                    event: Event::from_stored_json(&body).map_err(|error| error.to_string()),
+                })
             })?;
             rows.collect::<rusqlite::Result<Vec<_>>>()
         };

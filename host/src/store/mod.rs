@@ -30,6 +30,10 @@ pub use outbox::{Outcome, Pending, QueueState, Routed, Verdict};
 /// How long a statement waits for a writer that is not ours (ours queue on the lock file), such as `sqlite3`.
 const BUSY: Duration = Duration::from_secs(10);
 
+/// The usual length of the write-ahead log, in bytes. It stays at that and is written over again: then a sync has no
+/// change of length to write, and is cheaper.
+const WAL_BYTES: u64 = 4 << 20;
+
 /// An open store. One for each thread that uses it.
 pub struct Store {
     connection: Connection,
@@ -44,8 +48,7 @@ impl Store {
     pub fn open_for_intake(folder: &StateFolder) -> Result<Self, StoreError> {
         let file = folder.database();
         folder.prepare()?;
-        let flags =
-            OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection =
             Connection::open_with_flags(&file, flags).map_err(|source| StoreError::new("open", folder, source))?;
         let mut store = Self { connection, folder: folder.clone() };
@@ -69,6 +72,8 @@ impl Store {
     pub fn open_for_work(folder: &StateFolder, _lock: &WorkLock) -> Result<Self, StoreError> {
         let mut store = Self::open_for_intake(folder)?;
         store.write("migrate", schema::migrate)?;
+        store.limit_wal()?;
+        store.checkpoint()?;
         Ok(store)
     }
 
@@ -77,7 +82,9 @@ impl Store {
     /// # Errors
     /// As [`Store::open_for_intake`].
     pub fn another(&self) -> Result<Self, StoreError> {
-        Self::open_for_intake(&self.folder)
+        let another = Self::open_for_intake(&self.folder)?;
+        another.limit_wal()?;
+        Ok(another)
     }
 
     /// The folder that it lives in.
@@ -109,6 +116,21 @@ impl Store {
         self.connection
             .query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |_| Ok(()))
             .map_err(|source| self.error("checkpoint", source))
+    }
+
+    /// Moves the write-ahead log into the database if it has grown; cheap otherwise.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn checkpoint_if_long(&self) -> Result<(), StoreError> {
+        if self.folder.wal_bytes() > WAL_BYTES { self.checkpoint() } else { Ok(()) }
+    }
+
+    /// Has the file cut to its usual length when it begins anew, so that its length says whether it has grown.
+    fn limit_wal(&self) -> Result<(), StoreError> {
+        self.connection
+            .query_row(&format!("PRAGMA journal_size_limit = {WAL_BYTES}"), [], |_| Ok(()))
+            .map_err(|source| self.error("configure", source))
     }
 
     fn configure(&self) -> rusqlite::Result<()> {

@@ -1,0 +1,36 @@
+//! The signals that a run listens to, from before it takes up work: one that comes while plugins are loaded must not end
+//! a process that others rely on.
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::DaemonError;
+
+/// Listens as long as it lives, and remembers what came in between two waits.
+pub struct Signals {
+    pub(super) runtime: Runtime,
+    pub(super) terminate: Signal,
+    pub(super) interrupt: Signal,
+    pub(super) hang_up: Signal,
+}
+
+impl Signals {
+    /// Listens from now on.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn listen() -> Result<Self, DaemonError> {
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|reason| DaemonError::System { what: "start the runtime", reason })?;
+        let listen = |kind| {
+            let _inside = runtime.enter();
+            signal(kind).map_err(|reason| DaemonError::System { what: "listen for signals", reason })
+        };
+        let terminate = listen(SignalKind::terminate())?;
+        let interrupt = listen(SignalKind::interrupt())?;
+        let hang_up = listen(SignalKind::hangup())?;
+        Ok(Self { runtime, terminate, interrupt, hang_up })
+    }
+}
