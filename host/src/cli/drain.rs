@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use banhook::daemon::Until;
+use banhook::daemon::{End, Until};
 use banhook::store::{Ledger, Store};
 
 use super::Outcome;
@@ -20,28 +20,31 @@ pub fn drain(place: &Place, timeout: Duration) -> Outcome {
     let deadline = Instant::now() + timeout;
     let store = Store::open_for_intake(&folder)?;
     let dead_before = dead(&store.ledger()?);
-    loop {
+    let mut drained = false;
+    while !drained && Instant::now() < deadline {
         // Another's work is as good as ours.
-        let Some(lock) = wait_for_work(&folder, deadline, || Ok(!store.is_idle()?))? else { break };
-        let left = deadline.saturating_duration_since(Instant::now());
-        if !finish(&config, &folder, lock, Until::IdleOr(left))? {
-            break;
+        if let Some(lock) = wait_for_work(&folder, deadline, || Ok(!store.is_idle()?))? {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if finish(&config, &folder, lock, Until::IdleOr(left))? == End::Stopped {
+                break;
+            }
         }
+        drained = store.is_idle()?;
     }
     // A `notify` that found us at work has started nothing.
     if !store.is_idle()? {
         see_to_delivery(&folder, &place.config)?;
     }
     let ledger = store.ledger()?;
-    let pending: u64 = ledger.waiting + ledger.routes.values().map(|route| route.pending).sum::<u64>();
     let died = dead(&ledger).saturating_sub(dead_before);
-    if pending > 0 {
+    if !drained {
+        let pending: u64 = ledger.waiting + ledger.routes.values().map(|route| route.pending).sum::<u64>();
         say(&format!("{pending} still pending; they go on being tried, and `banhook status` shows where"));
     }
     if died > 0 {
         say(&format!("{died} refused for good; `banhook status` shows where"));
     }
-    Ok(pending == 0 && died == 0)
+    Ok(drained && died == 0)
 }
 
 fn dead(ledger: &Ledger) -> u64 {

@@ -64,8 +64,7 @@ fn daemon(place: &Place, folder: &StateFolder) -> Outcome {
         }
         config = reloaded(place, config);
     }
-    tidy(&store);
-    lock.release();
+    let_go(&store, lock);
     // A `notify` that found the lock taken has started nothing; what it would have started takes over what is left.
     if !store.is_idle()? {
         see_to_delivery(folder, &place.config)?;
@@ -87,27 +86,28 @@ fn until_idle(place: &Place, folder: &StateFolder, handed_over: Option<WorkLock>
                 end => break end,
             }
         };
-        if !let_go(&store, lock, end)? {
+        let_go(&store, lock);
+        if end != End::Idle || store.is_idle()? {
             break;
         }
     }
     Ok(true)
 }
 
-/// Works until the end and lets the lock go; says whether to do it again.
+/// Works until the end and lets the lock go.
 ///
-/// A `notify` that found the lock taken relies on its holder; so the holder looks once more when it holds it no more.
-pub fn finish(config: &Config, folder: &StateFolder, lock: WorkLock, until: Until) -> Result<bool, Failure> {
+/// A `notify` that found the lock taken relies on its holder; so look once more when it is held no more.
+pub fn finish(config: &Config, folder: &StateFolder, lock: WorkLock, until: Until) -> Result<End, Failure> {
     let mut signals = Signals::listen()?;
     let store = Store::open_for_work(folder, &lock)?;
     let end = work(config, &store, &mut signals, until)?;
-    let_go(&store, lock, end)
+    let_go(&store, lock);
+    Ok(end)
 }
 
-fn let_go(store: &Store, lock: WorkLock, end: End) -> Result<bool, Failure> {
+fn let_go(store: &Store, lock: WorkLock) {
     tidy(store);
     lock.release();
-    Ok(end == End::Idle && !store.is_idle()?)
 }
 
 /// Leaves a short write-ahead log behind. A failure costs the next one to open it some time, nothing else.
