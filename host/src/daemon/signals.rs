@@ -1,5 +1,5 @@
-//! The signals that a run listens to, from before it takes up work: one that comes while plugins are loaded must not end
-//! a process that others rely on.
+//! The signals that a run listens to, from before it opens the store and loads plugins: one that comes meanwhile must not
+//! end a process that others rely on.
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
