@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use banhook::plugin::Metering;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::place::Place;
@@ -82,6 +83,13 @@ pub enum Command {
     Test(TestOptions),
     /// A whole round on loopback, with no setup: recorded events, two routes, a stand-in webhook
     Demo,
+    /// Compile the plugin on standard input; banhook calls this itself
+    #[command(hide = true)]
+    Compile {
+        /// What its code counts: time or fuel
+        #[arg(value_parser = |name: &str| Metering::named(name).ok_or("time or fuel"))]
+        metering: Metering,
+    },
 }
 
 /// How to run.

@@ -1,7 +1,7 @@
 //! `banhook config check`: everything that is wrong, at once.
 
 use banhook::pipeline::Pipeline;
-use banhook::plugin::Runtime;
+use banhook::plugin::{Compiler, Metering, Runtime, Setup};
 
 use super::Outcome;
 use super::failure::Failure;
@@ -14,7 +14,7 @@ pub fn check(place: &Place) -> Outcome {
     for warning in &config.warnings {
         eprintln!("warning: {warning}");
     }
-    let runtime = Runtime::new(None)?;
+    let runtime = Runtime::new(Setup { cache: None, compiler: Compiler::this_program(), metering: Metering::Time })?;
     let pipeline = Pipeline::load(&config, &host_name(), &runtime);
     let faults: Vec<String> = pipeline
         .faults()

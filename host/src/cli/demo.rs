@@ -11,7 +11,7 @@ use banhook::config::Config;
 use banhook::daemon::{Signals, Until, Work};
 use banhook::event::{Event, Timestamp};
 use banhook::pipeline::Pipeline;
-use banhook::plugin::Runtime;
+use banhook::plugin::{Compiler, Metering, Runtime, Setup};
 use banhook::store::{StateFolder, Store};
 
 use super::Outcome;
@@ -43,7 +43,7 @@ pub fn demo() -> Outcome {
     }
     println!("\n{} recorded events are stored, as `banhook notify` does. What arrives:", EVENTS.lines().count());
 
-    let runtime = Runtime::new(None)?;
+    let runtime = Runtime::new(Setup { cache: None, compiler: Compiler::this_program(), metering: Metering::Time })?;
     let pipeline = Pipeline::load(&config, "demo-host", &runtime);
     let work = Work { config: &config, pipeline: &pipeline, store: &store, now: Timestamp::now };
     work.run(&mut Signals::listen()?, Until::Idle, || ())?;

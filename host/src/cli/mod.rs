@@ -14,6 +14,7 @@ mod test;
 
 use std::process::ExitCode;
 
+use banhook::plugin::{Metering, compile_for_parent};
 use clap::Parser;
 
 use arguments::{Arguments, Command, ConfigCommand};
@@ -53,5 +54,12 @@ fn dispatch(Arguments { place, command }: Arguments) -> Outcome {
         Command::Config { command: ConfigCommand::Check } => config::check(&place),
         Command::Test(options) => test::test(&options),
         Command::Demo => demo::demo(),
+        Command::Compile { metering } => compile(metering),
     }
+}
+
+/// Compiles one component for the banhook that started this process.
+fn compile(metering: Metering) -> Outcome {
+    compile_for_parent(metering)?;
+    Ok(true)
 }

@@ -9,7 +9,7 @@ use banhook::daemon::{End, Signals, Until, Work};
 use banhook::event::Timestamp;
 use banhook::message::one_line;
 use banhook::pipeline::Pipeline;
-use banhook::plugin::{Cache, Runtime};
+use banhook::plugin::{Cache, Compiler, Metering, Runtime, Setup};
 use banhook::store::{StateFolder, Store, WorkLock};
 
 use super::Outcome;
@@ -131,7 +131,11 @@ fn work(config: &Config, store: &Store, signals: &mut Signals, until: Until) -> 
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let runtime = Runtime::new(cache(store.folder()))?;
+    let runtime = Runtime::new(Setup {
+        cache: cache(store.folder()),
+        compiler: Compiler::this_program(),
+        metering: Metering::Time,
+    })?;
     let pipeline = Pipeline::load(config, &host_name(), &runtime);
     for fault in pipeline.faults() {
         tracing::error!(route = fault.route, "plugin {} {}", fault.plugin, one_line(&fault.error.to_string()));

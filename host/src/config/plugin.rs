@@ -26,20 +26,54 @@ impl fmt::Display for PluginSource {
     }
 }
 
-/// What one call of a plugin may use up. Past it the plugin is stopped, and a plain message goes out instead.
+/// What a plugin may use up. Past it the plugin is stopped, and a plain message goes out instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PluginLimits {
-    /// Of wall clock; 1 ms to 60 s.
+    /// Wall clock for one event; 1 ms to 60 s.
     pub time: Duration,
-    /// Of linear memory, in bytes; 1 MiB to 1 GiB.
+    /// Linear memory, in bytes; 1 MiB to 1 GiB.
     pub memory: u64,
+    /// Table elements; up to 100,000.
+    pub table: u64,
+    /// Core instances; up to 100.
+    pub instances: u64,
+    /// Bytes that cross between plugin and host in one call; 64 KiB to 64 MiB.
+    pub transfer: u64,
+    /// Bytes of one text that it hands over; 1 KiB to 1 MiB.
+    pub text: u64,
+    /// Entries of one list that it hands over; up to 10,000.
+    pub items: u64,
+    /// Lines that it may log for one event; up to 1,000.
+    pub log_lines: u64,
+    /// Bytes of one logged line, and of what it prints; 100 bytes to 64 KiB.
+    pub log_bytes: u64,
+    /// Bytes of its file; 64 KiB to 256 MiB.
+    pub component: u64,
+    /// Wall clock for compiling it; 1 s to 10 min.
+    pub compile: Duration,
 }
 
 impl PluginLimits {
-    /// What a route gets that says nothing: 250 ms and 64 MiB.
-    pub const STANDARD: Self = Self { time: Duration::from_millis(250), memory: 64 << 20 };
+    /// What a route gets that says nothing.
+    pub const STANDARD: Self = Self {
+        time: Duration::from_millis(250),
+        memory: 64 << 20,
+        // CPython, the largest guest known, needs fewer than half.
+        table: 20_000,
+        // JavaScript components need about ten.
+        instances: 50,
+        // Slack takes messages of some 16 KiB, so these are generous.
+        transfer: 4 << 20,
+        text: 128 << 10,
+        items: 1_000,
+        log_lines: 50,
+        log_bytes: 1_000,
+        // CPython, again: 18 MB, and six seconds of compiling on one fast core.
+        component: 64 << 20,
+        compile: Duration::from_secs(60),
+    };
 
-    /// Longer than that, one plugin holds up everything behind it.
+    /// Longer than that, one plugin is not worth its wait.
     const TIME: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(60);
 
     /// A guest's stack alone takes 1 MiB; 1 GiB is what the pool of the plugin host reserves for one.
@@ -49,20 +83,47 @@ impl PluginLimits {
     pub(super) fn read(route: &Table<'_>) -> Self {
         let mut limits = Self::STANDARD;
         let Some(table) = route.table("limits", "[routes.limits]") else { return limits };
-        if let Some(Located { value, place }) = table.parsed("time", "a duration like \"250ms\"", parse_duration) {
-            if !Self::TIME.contains(&value) {
-                table.problems.report(place, "time: has to be between 1ms and 60s");
-            }
-            limits.time = value;
-        }
-        if let Some(Located { value, place }) = table.parsed("memory", "a size like \"64MiB\"", parse_size) {
-            if !Self::MEMORY.contains(&value) {
-                table.problems.report(place, "memory: has to be between 1MiB and 1GiB");
-            }
-            limits.memory = value;
-        }
+        duration(&table, "time", Self::TIME, "1ms and 60s", &mut limits.time);
+        size(&table, "memory", Self::MEMORY, "1MiB and 1GiB", &mut limits.memory);
+        count(&table, "table", 0..=100_000, &mut limits.table);
+        count(&table, "instances", 1..=100, &mut limits.instances);
+        size(&table, "transfer", 64 << 10..=64 << 20, "64KiB and 64MiB", &mut limits.transfer);
+        size(&table, "text", 1 << 10..=1 << 20, "1KiB and 1MiB", &mut limits.text);
+        count(&table, "items", 1..=10_000, &mut limits.items);
+        count(&table, "log_lines", 0..=1_000, &mut limits.log_lines);
+        count(&table, "log_bytes", 100..=65_536, &mut limits.log_bytes);
+        size(&table, "component", 64 << 10..=256 << 20, "64KiB and 256MiB", &mut limits.component);
+        let compile = Duration::from_secs(1)..=Duration::from_secs(600);
+        duration(&table, "compile", compile, "1s and 10m", &mut limits.compile);
         table.finish(&[]);
         limits
+    }
+}
+
+fn duration(table: &Table<'_>, key: &'static str, range: RangeInclusive<Duration>, shown: &str, to: &mut Duration) {
+    if let Some(Located { value, place }) = table.parsed(key, "a duration like \"250ms\"", parse_duration) {
+        if !range.contains(&value) {
+            table.problems.report(place, format!("{key}: has to be between {shown}"));
+        }
+        *to = value;
+    }
+}
+
+fn size(table: &Table<'_>, key: &'static str, range: RangeInclusive<u64>, shown: &str, to: &mut u64) {
+    if let Some(Located { value, place }) = table.parsed(key, "a size like \"64MiB\"", parse_size) {
+        if !range.contains(&value) {
+            table.problems.report(place, format!("{key}: has to be between {shown}"));
+        }
+        *to = value;
+    }
+}
+
+fn count(table: &Table<'_>, key: &'static str, range: RangeInclusive<u64>, to: &mut u64) {
+    if let Some(Located { value, place }) = table.number(key) {
+        if !range.contains(&value) {
+            table.problems.report(place, format!("{key}: has to be between {} and {}", range.start(), range.end()));
+        }
+        *to = value;
     }
 }
 

@@ -115,6 +115,19 @@ impl<'a> Table<'a> {
         parsed
     }
 
+    /// A whole number, zero or more.
+    pub(super) fn number(&self, key: &'static str) -> Option<Located<u64>> {
+        let value = self.get(key)?;
+        let parsed = value.get_ref().as_integer().and_then(|number| number.as_str().parse().ok());
+        match parsed {
+            Some(parsed) => Some(Located { value: parsed, place: self.source.place(value.span().start) }),
+            None => {
+                self.wrong(key, value, "a whole number");
+                None
+            }
+        }
+    }
+
     /// A list of strings with at least one in it, and where the list stands.
     pub(super) fn strings(&self, key: &'static str) -> Option<Located<Vec<Located<String>>>> {
         const EXPECTED: &str = "a list of strings";

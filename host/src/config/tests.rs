@@ -6,7 +6,6 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -120,7 +119,7 @@ fn a_whole_configuration() {
     assert_eq!(route.webhook, "security");
     assert_eq!(route.timezone.iana_name(), Some("Europe/Berlin"));
     assert!(!route.mentions);
-    assert_eq!(route.limits, PluginLimits { time: Duration::from_millis(250), memory: 64 * 1024 * 1024 });
+    assert_eq!(route.limits, PluginLimits::STANDARD);
     assert!(route.settings["ban"].starts_with(":no_entry: *{{ ip }}*"));
     assert_eq!(config.warnings, []);
 }

@@ -7,7 +7,7 @@ mod route;
 
 use std::collections::BTreeMap;
 
-pub use route::{Fault, LiveRoute};
+pub use route::{Fault, LiveRoute, limits};
 
 use crate::config::Config;
 use crate::event::{Event, Timestamp};

@@ -1,6 +1,6 @@
 //! One route at work: its plugin asked, its message guarded, or the plain message instead.
 
-use crate::config::{PluginSource, Route};
+use crate::config::{PluginLimits, PluginSource, Route};
 use crate::event::Event;
 use crate::message::{Decision, Guarded, Policy, cut, fallback, guard, one_line};
 use crate::plugin::{self, Answer, Context, Level, Limits, Plugin, PluginError, Runtime};
@@ -35,8 +35,7 @@ pub struct Fault<'a> {
 impl LiveRoute {
     pub(super) fn load(route: &Route, runtime: &Runtime) -> Self {
         let context = Context { settings: route.settings.clone(), timezone: route.timezone.clone() };
-        let limits =
-            Limits { time: route.limits.time, memory: usize::try_from(route.limits.memory).unwrap_or(usize::MAX) };
+        let limits = limits(&route.limits);
         let plugin = match &route.plugin {
             PluginSource::BuiltIn => runtime.load(plugin::BUILT_IN, context, limits),
             PluginSource::File(path) => runtime.load_file(path, context, limits),
@@ -89,7 +88,7 @@ impl LiveRoute {
     fn plain(&self, event: &Event, error: &PluginError) -> Verdict {
         let (route, plugin, why) = (&self.name, &self.plugin_name, error.to_string());
         tracing::warn!(route, plugin, event = event.id, "{}", cut(&one_line(&why), LOG_CHARS));
-        for line in error.backtrace().into_iter().flat_map(str::lines) {
+        for line in error.details() {
             tracing::warn!(route, plugin, "{}", one_line(line));
         }
         Verdict::Send(self.instead(event, &why))
@@ -113,6 +112,25 @@ impl LiveRoute {
         if answer.log_dropped > 0 {
             tracing::warn!(route, plugin, "logged too much; {} lines dropped", answer.log_dropped);
         }
+    }
+}
+
+/// What the configuration allows, in the plugin module's terms.
+#[must_use]
+pub fn limits(limits: &PluginLimits) -> Limits {
+    let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+    Limits {
+        time: limits.time,
+        memory: size(limits.memory),
+        table: size(limits.table),
+        instances: size(limits.instances),
+        transfer: size(limits.transfer),
+        text: size(limits.text),
+        items: size(limits.items),
+        log_lines: size(limits.log_lines),
+        log_bytes: size(limits.log_bytes),
+        component: limits.component,
+        compile: limits.compile,
     }
 }
 

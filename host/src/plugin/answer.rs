@@ -12,6 +12,8 @@ pub struct Answer {
     pub log: Vec<LogLine>,
     /// Lines that were over the limit.
     pub log_dropped: u32,
+    /// Units of fuel that it burnt, where fuel is counted.
+    pub fuel: Option<u64>,
 }
 
 /// A line that a plugin logged.

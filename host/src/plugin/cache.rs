@@ -3,20 +3,29 @@
 //! Compiled code is run as it is: whoever can write it can run anything as us. So the folder must be ours alone, a
 //! file must be ours, plain and not writable by others, its checksum must match, and its name is the hash of the
 //! component, of wasmtime's version and of every setting that shapes the code. Whatever is odd is compiled anew.
+//!
+//! A file is mapped, not read: CPython's is 40 MB, of which one event touches little. It is never changed in place.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-/// Begins each file, and changes with its format: then come 32 bytes of SHA-256, then the compiled component.
-const MAGIC: &[u8] = b"banhook compiled component 1\n";
-const HEADER: usize = MAGIC.len() + 32;
+use super::PluginError;
+use super::compiler::Compiled;
+
+/// Ends each file, and changes with its format: the compiled component, 4 bytes of its CRC-32, and this.
+const MAGIC: &[u8] = b"banhook compiled component 2\n";
+const CHECKSUM: usize = 4;
+const TRAILER: usize = CHECKSUM + MAGIC.len();
+
+/// Bytes that are read at once for the checksum.
+const PIECE: usize = 256 << 10;
 
 /// A folder of compiled components.
 #[derive(Debug, Clone)]
@@ -41,41 +50,35 @@ impl Cache {
         Ok(Self { folder: folder.to_owned() })
     }
 
-    /// The component, if it was compiled by an engine like this one.
-    pub(super) fn get(&self, engine: &Engine, wasm: &[u8]) -> Option<Component> {
-        let bytes = read_own(&self.file(engine, wasm)).ok()?;
-        let (header, compiled) = bytes.split_at_checked(HEADER)?;
-        let (magic, checksum) = header.split_at_checked(MAGIC.len())?;
-        if magic != MAGIC || checksum != Sha256::digest(compiled).as_slice() {
-            return None;
-        }
-        deserialize(engine, compiled)
+    /// The component with this hash of its file, if it was compiled for an engine like this one.
+    pub(super) fn get(&self, engine: &Engine, sha256: &[u8; 32]) -> Option<Component> {
+        let file = open_own(&self.file(engine, sha256)).ok()?;
+        is_whole(&file).ok()?.then(|| map(engine, &file))?
     }
 
     /// Keeps a compiled component: whole, or not at all.
-    pub(super) fn put(&self, engine: &Engine, wasm: &[u8], component: &Component) -> io::Result<()> {
-        let compiled = component.serialize().map_err(io::Error::other)?;
+    pub(super) fn put(&self, engine: &Engine, sha256: &[u8; 32], compiled: &Compiled) -> io::Result<()> {
         // Mode 0600, in the same folder, so that the rename is atomic. Not synced: the checksum catches damage.
         let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
+        file.write_all(compiled.bytes())?;
+        file.write_all(&crc32fast::hash(compiled.bytes()).to_le_bytes())?;
         file.write_all(MAGIC)?;
-        file.write_all(&Sha256::digest(&compiled))?;
-        file.write_all(&compiled)?;
-        file.persist(self.file(engine, wasm))?;
+        file.persist(self.file(engine, sha256))?;
         Ok(())
     }
 
-    fn file(&self, engine: &Engine, wasm: &[u8]) -> PathBuf {
+    fn file(&self, engine: &Engine, sha256: &[u8; 32]) -> PathBuf {
         // wasmtime's version and configuration, as it hashes them itself.
         let mut hasher = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
-        let name: String = Sha256::digest(wasm).iter().map(|byte| format!("{byte:02x}")).collect();
+        let name: String = sha256.iter().map(|byte| format!("{byte:02x}")).collect();
         self.folder.join(format!("{name}-{:016x}.cwasm", hasher.finish()))
     }
 }
 
-/// Reads a file that is ours: a plain file behind no link, with one name, which nobody else can write.
-fn read_own(path: &Path) -> io::Result<Vec<u8>> {
-    let mut file: File = OpenOptions::new()
+/// Opens a file that is ours: a plain file behind no link, with one name, which nobody else can write.
+fn open_own(path: &Path) -> io::Result<File> {
+    let file: File = OpenOptions::new()
         .read(true)
         .custom_flags((rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits().cast_signed())
         .open(path)?;
@@ -83,20 +86,59 @@ fn read_own(path: &Path) -> io::Result<Vec<u8>> {
     if !meta.is_file() || meta.uid() != own_uid() || meta.mode() & 0o022 != 0 || meta.nlink() != 1 {
         return Err(io::ErrorKind::PermissionDenied.into());
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(meta.len()).unwrap_or_default());
-    file.read_to_end(&mut bytes)?;
-    Ok(bytes)
+    Ok(file)
+}
+
+/// Whether checksum and trailer are right.
+fn is_whole(mut file: &File) -> io::Result<bool> {
+    let Some(mut left) = usize::try_from(file.metadata()?.len()).ok().and_then(|length| length.checked_sub(TRAILER))
+    else {
+        return Ok(false);
+    };
+    let mut checksum = crc32fast::Hasher::new();
+    let mut piece = vec![0; PIECE];
+    while left > 0 {
+        let Some(part) = piece.get_mut(..left.min(PIECE)) else { return Ok(false) };
+        file.read_exact(part)?;
+        checksum.update(part);
+        left -= part.len();
+    }
+    let mut trailer = [0; TRAILER];
+    file.read_exact(&mut trailer)?;
+    let (found, magic) = trailer.split_at(CHECKSUM);
+    Ok(found == checksum.finalize().to_le_bytes() && magic == MAGIC)
 }
 
 fn own_uid() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
+/// What a file of the cache holds, which [`open_own`] opened and [`is_whole`] checked.
+fn map(engine: &Engine, file: &File) -> Option<Component> {
+    run_as_it_is(engine, &Trusted::File(file)).ok()
+}
+
+/// What was compiled just now and cannot be kept.
+pub(super) fn load(engine: &Engine, compiled: &Compiled) -> Result<Component, PluginError> {
+    run_as_it_is(engine, &Trusted::Fresh(compiled)).map_err(|error| PluginError::Engine(format!("{error:#}")))
+}
+
+enum Trusted<'a> {
+    File(&'a File),
+    Fresh(&'a Compiled),
+}
+
 #[allow(unsafe_code, reason = "the one place in banhook")]
-fn deserialize(engine: &Engine, compiled: &[u8]) -> Option<Component> {
-    // SAFETY: `Component::deserialize` trusts that wasmtime itself wrote these bytes. `Cache::open` and `read_own`
-    // uphold it: only this user can have written the file, `put` is the only code that does, and it writes what
-    // `Component::serialize` gave; the checksum excludes damage. The bytes are a private copy, so the file may
-    // change meanwhile. wasmtime checks version and configuration itself.
-    unsafe { Component::deserialize(engine, compiled) }.ok()
+fn run_as_it_is(engine: &Engine, from: &Trusted<'_>) -> wasmtime::Result<Component> {
+    // SAFETY: wasmtime trusts that it wrote these bytes itself, and that a mapped file does not change. A `Compiled` is
+    // only what our own compiler answered. `Cache::open` and `open_own` uphold the rest for files: only this user can
+    // have written one, `put` is the only code that does, from a `Compiled`, and it renames and never changes one in
+    // place; `is_whole` excludes damage. The path names the file that was checked and no other. wasmtime checks version
+    // and configuration itself.
+    unsafe {
+        match from {
+            Trusted::File(file) => Component::deserialize_file(engine, format!("/proc/self/fd/{}", file.as_raw_fd())),
+            Trusted::Fresh(compiled) => Component::deserialize(engine, compiled.bytes()),
+        }
+    }
 }

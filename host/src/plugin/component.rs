@@ -2,38 +2,67 @@
 
 use std::borrow::Cow;
 
+use wasmparser::{Parser, Payload};
 use wit_component::ComponentEncoder;
 
 use super::PluginError;
-use super::limits::COMPONENT_BYTES;
 
 /// The first eight bytes of a core module, and of a component: the same magic, then version and layer.
 const MODULE: &[u8] = b"\0asm\x01\0\0\0";
 const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
 
-/// The component that a file holds. A core module that carries its component type (what
-/// `cargo build --target wasm32-unknown-unknown` leaves) becomes one.
+/// Characters of a version that are kept.
+const VERSION_CHARS: usize = 40;
+
+/// Looks at a file's size and its first bytes.
 ///
 /// # Errors
-/// When it is too large, no WebAssembly, or not what it should be.
-pub(super) fn from_file(bytes: &[u8]) -> Result<Cow<'_, [u8]>, PluginError> {
+/// When it is too large, or no WebAssembly that banhook runs.
+pub(super) fn check(bytes: &[u8], allowed: u64) -> Result<(), PluginError> {
     let found = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-    if found > COMPONENT_BYTES {
-        return Err(PluginError::TooLarge { found, allowed: COMPONENT_BYTES });
+    if found > allowed {
+        return Err(PluginError::TooLarge { found, allowed });
     }
-    if bytes.starts_with(COMPONENT) {
-        return Ok(Cow::Borrowed(bytes));
-    }
-    if bytes.starts_with(MODULE) {
-        let encoded = ComponentEncoder::default().module(bytes).and_then(|encoder| encoder.validate(false).encode());
-        return encoded.map(Cow::Owned).map_err(|error| {
-            PluginError::Invalid(format!(
-                "a core module that cannot be made one ({error:#}); build it with wit-bindgen, or run `wasm-tools component new` on it"
-            ))
-        });
+    if bytes.starts_with(COMPONENT) || bytes.starts_with(MODULE) {
+        return Ok(());
     }
     if bytes.starts_with(b"\0asm") {
         return Err(PluginError::Invalid("WebAssembly of a version that banhook does not know".to_owned()));
     }
     Err(PluginError::NotWasm)
+}
+
+/// The component that a file holds. A core module that carries its component type (what
+/// `cargo build --target wasm32-unknown-unknown` leaves) becomes one.
+///
+/// # Errors
+/// When it is a core module that cannot be made one.
+pub(super) fn from_file(bytes: &[u8]) -> Result<Cow<'_, [u8]>, PluginError> {
+    if !bytes.starts_with(MODULE) {
+        return Ok(Cow::Borrowed(bytes));
+    }
+    let encoded = ComponentEncoder::default().module(bytes).and_then(|encoder| encoder.validate(false).encode());
+    encoded.map(Cow::Owned).map_err(|error| {
+        PluginError::Invalid(format!(
+            "a core module that cannot be made one ({error:#}); build it with wit-bindgen, or run `wasm-tools component new` on it"
+        ))
+    })
+}
+
+/// The version that a component's author gave it: the custom section `version` of the outermost layer, which
+/// wasm-metadata and cargo-component write.
+pub(super) fn version(file: &[u8]) -> Option<String> {
+    let mut depth = 0;
+    for payload in Parser::new(0).parse_all(file) {
+        match payload.ok()? {
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            Payload::End(_) => depth -= 1,
+            Payload::CustomSection(section) if depth == 0 && section.name() == "version" => {
+                let version = str::from_utf8(section.data()).ok()?;
+                return Some(version.chars().filter(|c| !c.is_control()).take(VERSION_CHARS).collect());
+            }
+            _ => {}
+        }
+    }
+    None
 }

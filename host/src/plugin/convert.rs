@@ -1,8 +1,10 @@
-//! Between banhook's own types and those generated from `wit/`: an event going in, a decision coming out.
+//! Between banhook's own types and those generated from `wit/`: an event going in, a decision coming out, of which every
+//! text and list is bounded here.
 
 use super::bindings::banhook::plugin::{messages as wit, types};
 use super::bindings::exports::banhook::plugin::formatter;
 use super::imports::{milliseconds, timestamp};
+use super::{Limits, PluginError};
 use crate::event::{Action, Ban, BanDuration, Event, Family};
 use crate::message::{
     Block, Button, ButtonStyle, Color, Decision, Field, Hold, Image, Link, Message, Section, Span, Text,
@@ -60,77 +62,113 @@ fn ban(ban: &Ban) -> types::Ban {
     }
 }
 
-pub(super) fn decision(decision: formatter::Decision) -> Decision {
-    match decision {
-        formatter::Decision::Post(post) => Decision::Post(message(post)),
-        formatter::Decision::Skip(reason) => Decision::Skip(reason),
-        formatter::Decision::Digest(hold) => Decision::Digest(Hold { key: hold.key, until: hold.until.map(timestamp) }),
-    }
+/// What one decision may hold; each text and list of it passes here.
+struct Bounds<'a>(&'a Limits);
+
+/// # Errors
+/// When a text or list is longer than the limits allow.
+pub(super) fn decision(decision: formatter::Decision, limits: &Limits) -> Result<Decision, PluginError> {
+    let bounds = Bounds(limits);
+    Ok(match decision {
+        formatter::Decision::Post(post) => Decision::Post(bounds.message(post)?),
+        formatter::Decision::Skip(reason) => Decision::Skip(bounds.string("a reason", reason)?),
+        formatter::Decision::Digest(hold) => {
+            Decision::Digest(Hold { key: bounds.string("a key", hold.key)?, until: hold.until.map(timestamp) })
+        }
+    })
 }
 
-fn message(message: wit::Message) -> Message {
-    Message {
-        text: text(message.text),
-        blocks: message.blocks.unwrap_or_default().into_iter().map(block).collect(),
-        color: message.color.map(|color| match color {
-            wit::Color::Good => Color::Good,
-            wit::Color::Warning => Color::Warning,
-            wit::Color::Danger => Color::Danger,
-        }),
-        hints: message.hints.unwrap_or_default(),
+impl Bounds<'_> {
+    fn string(&self, what: &'static str, text: String) -> Result<String, PluginError> {
+        let (found, allowed) = (text.len(), self.0.text);
+        if found <= allowed { Ok(text) } else { Err(PluginError::TooLong { what, found, allowed, limit: "text" }) }
     }
-}
 
-fn text(text: wit::Text) -> Text {
-    match text {
-        wit::Text::Plain(text) => Text::Plain(text),
-        wit::Text::Mrkdwn(text) => Text::Mrkdwn(text),
-        wit::Text::Rich(spans) => Text::Rich(spans.into_iter().map(span).collect()),
+    fn list<T, U>(
+        &self,
+        what: &'static str,
+        list: Vec<T>,
+        each: impl FnMut(T) -> Result<U, PluginError>,
+    ) -> Result<Vec<U>, PluginError> {
+        let (found, allowed) = (list.len(), self.0.items);
+        if found > allowed {
+            return Err(PluginError::TooLong { what, found, allowed, limit: "items" });
+        }
+        list.into_iter().map(each).collect()
     }
-}
 
-fn span(span: wit::Span) -> Span {
-    match span {
-        wit::Span::Text(text) => Span::Text(text),
-        wit::Span::Bold(text) => Span::Bold(text),
-        wit::Span::Italic(text) => Span::Italic(text),
-        wit::Span::Strike(text) => Span::Strike(text),
-        wit::Span::Code(text) => Span::Code(text),
-        wit::Span::Emoji(name) => Span::Emoji(name),
-        wit::Span::Link(link) => Span::Link(Link { label: link.label, url: link.url }),
-        wit::Span::Date(at) => Span::Date(timestamp(at)),
+    fn message(&self, message: wit::Message) -> Result<Message, PluginError> {
+        let hint = |(name, value)| Ok((self.string("a hint", name)?, self.string("a hint", value)?));
+        Ok(Message {
+            text: self.text(message.text)?,
+            blocks: self.list("a list of blocks", message.blocks.unwrap_or_default(), |block| self.block(block))?,
+            color: message.color.map(|color| match color {
+                wit::Color::Good => Color::Good,
+                wit::Color::Warning => Color::Warning,
+                wit::Color::Danger => Color::Danger,
+            }),
+            hints: self.list("a list of hints", message.hints.unwrap_or_default(), hint)?,
+        })
     }
-}
 
-fn block(block: wit::Block) -> Block {
-    match block {
-        wit::Block::Header(text) => Block::Header(text),
-        wit::Block::Section(section) => Block::Section(Section {
-            text: section.text.map(text),
-            fields: section
-                .fields
-                .unwrap_or_default()
-                .into_iter()
-                .map(|field| Field { label: field.label, value: text(field.value) })
-                .collect(),
-        }),
-        wit::Block::Context(texts) => Block::Context(texts.into_iter().map(text).collect()),
-        wit::Block::Divider => Block::Divider,
-        wit::Block::Image(image) => Block::Image(Image { url: image.url, alt: image.alt, title: image.title }),
-        wit::Block::Buttons(buttons) => Block::Buttons(buttons.into_iter().map(button).collect()),
-        wit::Block::Preformatted(text) => Block::Preformatted(text),
-        wit::Block::Table(rows) => Block::Table(rows),
-        wit::Block::Raw(json) => Block::Raw(json),
+    fn text(&self, text: wit::Text) -> Result<Text, PluginError> {
+        Ok(match text {
+            wit::Text::Plain(text) => Text::Plain(self.string("a text", text)?),
+            wit::Text::Mrkdwn(text) => Text::Mrkdwn(self.string("a text", text)?),
+            wit::Text::Rich(spans) => Text::Rich(self.list("a list of spans", spans, |span| self.span(span))?),
+        })
     }
-}
 
-fn button(button: wit::Button) -> Button {
-    Button {
-        label: button.label,
-        url: button.url,
-        style: button.style.map(|style| match style {
-            wit::ButtonStyle::Primary => ButtonStyle::Primary,
-            wit::ButtonStyle::Danger => ButtonStyle::Danger,
-        }),
+    fn span(&self, span: wit::Span) -> Result<Span, PluginError> {
+        let string = |text| self.string("a span", text);
+        Ok(match span {
+            wit::Span::Text(text) => Span::Text(string(text)?),
+            wit::Span::Bold(text) => Span::Bold(string(text)?),
+            wit::Span::Italic(text) => Span::Italic(string(text)?),
+            wit::Span::Strike(text) => Span::Strike(string(text)?),
+            wit::Span::Code(text) => Span::Code(string(text)?),
+            wit::Span::Emoji(name) => Span::Emoji(string(name)?),
+            wit::Span::Link(link) => Span::Link(Link { label: string(link.label)?, url: string(link.url)? }),
+            wit::Span::Date(at) => Span::Date(timestamp(at)),
+        })
+    }
+
+    fn block(&self, block: wit::Block) -> Result<Block, PluginError> {
+        let string = |text| self.string("a text", text);
+        Ok(match block {
+            wit::Block::Header(text) => Block::Header(string(text)?),
+            wit::Block::Section(section) => Block::Section(Section {
+                text: section.text.map(|text| self.text(text)).transpose()?,
+                fields: self.list("a list of fields", section.fields.unwrap_or_default(), |field| {
+                    Ok(Field { label: string(field.label)?, value: self.text(field.value)? })
+                })?,
+            }),
+            wit::Block::Context(texts) => Block::Context(self.list("a list of texts", texts, |text| self.text(text))?),
+            wit::Block::Divider => Block::Divider,
+            wit::Block::Image(image) => Block::Image(Image {
+                url: string(image.url)?,
+                alt: string(image.alt)?,
+                title: image.title.map(string).transpose()?,
+            }),
+            wit::Block::Buttons(buttons) => {
+                Block::Buttons(self.list("a list of buttons", buttons, |button| self.button(button))?)
+            }
+            wit::Block::Preformatted(text) => Block::Preformatted(string(text)?),
+            wit::Block::Table(rows) => Block::Table(self.list("a list of rows", rows, |row| {
+                self.list("a row of cells", row, |cell| self.string("a cell", cell))
+            })?),
+            wit::Block::Raw(json) => Block::Raw(self.string("a raw block", json)?),
+        })
+    }
+
+    fn button(&self, button: wit::Button) -> Result<Button, PluginError> {
+        Ok(Button {
+            label: self.string("a button's label", button.label)?,
+            url: self.string("a button's URL", button.url)?,
+            style: button.style.map(|style| match style {
+                wit::ButtonStyle::Primary => ButtonStyle::Primary,
+                wit::ButtonStyle::Danger => ButtonStyle::Danger,
+            }),
+        })
     }
 }

@@ -33,15 +33,32 @@ pub enum PluginError {
     WrongWorld,
     /// It wants something that it cannot have.
     #[error(
-        "imports {0}, which banhook does not offer; a plugin may import log, settings and clock of banhook:plugin@0.1"
+        "imports {0}, which banhook does not offer; a plugin may import log, settings and clock of banhook:plugin@0.1, and an empty WASI 0.2"
     )]
     Import(String),
+    /// Compiling it took too long.
+    #[error("took longer to compile than the {} ms allowed (limits.compile)", .0.as_millis())]
+    CompileTime(Duration),
+    /// The process that compiles it came to an end by itself.
+    #[error("cannot be compiled: {0}")]
+    Compile(String),
     /// The engine itself cannot be set up.
     #[error("cannot run here: {0}")]
     Engine(String),
     /// It took too long.
-    #[error("took longer than the {} ms allowed (limits.time)", .0.as_millis())]
-    Time(Duration),
+    #[error("was stopped after {} ms, {} ms are allowed (limits.time)", taken.as_millis(), allowed.as_millis())]
+    Time {
+        /// Wall time that it had taken when it was stopped.
+        taken: Duration,
+        /// Wall time allowed.
+        allowed: Duration,
+    },
+    /// It computed too much, where fuel is counted instead of time.
+    #[error("burnt all of its {0} units of fuel, which stand for the time allowed (limits.time)")]
+    Fuel(u64),
+    /// It called itself too deeply.
+    #[error("used up the {0} bytes of stack allowed ([limits] stack)")]
+    Stack(usize),
     /// It asked for too much memory.
     #[error("asked for {asked} bytes of memory, {allowed} are allowed (limits.memory)")]
     Memory {
@@ -50,24 +67,51 @@ pub enum PluginError {
         /// Bytes allowed.
         allowed: usize,
     },
-    /// It asked for a table that is too large.
-    #[error("asked for a table of {asked} elements, {allowed} are allowed")]
+    /// It asked for tables that are too large.
+    #[error("asked for tables of {asked} elements, {allowed} are allowed (limits.table)")]
     Table {
         /// Elements it would have had.
         asked: usize,
         /// Elements allowed.
         allowed: usize,
     },
-    /// It handed over too much at once.
-    #[error("handed over more than the {0} bytes allowed at once")]
-    TooMuchData(usize),
+    /// It has more core instances, memories or tables than are allowed.
+    #[error("has too many parts: {found} of the kind {what}, {allowed} are allowed (limits.instances for instances)")]
+    TooMany {
+        /// `instance`, `memory` or `table`.
+        what: String,
+        /// How many it was about to have.
+        found: String,
+        /// How many it may have.
+        allowed: usize,
+    },
+    /// It handed over too much in one call.
+    #[error("handed over more than the {0} bytes allowed in one call (limits.transfer)")]
+    Transfer(usize),
+    /// One of the texts or lists that it handed over is too long.
+    #[error("handed over {what} of {found}, {allowed} are allowed (limits.{limit})")]
+    TooLong {
+        /// Which, in a few words.
+        what: &'static str,
+        /// Its bytes or entries.
+        found: usize,
+        /// Bytes or entries allowed.
+        allowed: usize,
+        /// The setting that says so: `text` or `items`.
+        limit: &'static str,
+    },
+    /// It asked WASI for something that plugins do not have.
+    #[error("{0}")]
+    Denied(String),
     /// It trapped.
-    #[error("trapped: {reason}")]
+    #[error("trapped: {reason}{}", if printed.is_empty() { String::new() } else { format!("; it printed last: {}", last_line(printed)) })]
     Trap {
         /// What happened, in a line.
         reason: String,
         /// Where, innermost first; may be empty.
         backtrace: String,
+        /// The end of what it printed; written by the plugin: hostile, bounded.
+        printed: String,
     },
     /// It said so itself.
     #[error("returned an error: {0}")]
@@ -83,12 +127,17 @@ pub enum PluginError {
 }
 
 impl PluginError {
-    /// Where it happened in the plugin's code, where that is known: lines for a log, never for a channel.
-    #[must_use]
-    pub fn backtrace(&self) -> Option<&str> {
-        match self {
-            Self::Trap { backtrace, .. } if !backtrace.is_empty() => Some(backtrace),
-            _ => None,
-        }
+    /// Where it happened in the plugin's code and what it had printed, where that is known: lines for a log, never for a
+    /// channel.
+    pub fn details(&self) -> impl Iterator<Item = &str> {
+        let (backtrace, printed) = match self {
+            Self::Trap { backtrace, printed, .. } => (backtrace.as_str(), printed.as_str()),
+            _ => ("", ""),
+        };
+        backtrace.lines().chain(printed.lines())
     }
+}
+
+fn last_line(text: &str) -> &str {
+    text.lines().next_back().unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! What a plugin is given: `log`, `settings`, `clock`. `history`, `geo` and an empty WASI will stand here.
+//! What a plugin is given: `log`, `settings`, `clock`. The empty WASI that some guests need is in `wasi.rs`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,12 +9,8 @@ use wasmtime::component::{HasSelf, Linker};
 use super::answer::{Level, LogLine};
 use super::bindings::banhook::plugin::{clock, log, settings, types};
 use super::limits::{Limiter, Limits};
+use super::wasi::Wasi;
 use crate::event::Timestamp;
-
-/// Lines that a plugin may log for one event.
-const LOG_LINES: usize = 50;
-/// Bytes of one of them; what is over is cut.
-const LOG_LINE_BYTES: usize = 1_000;
 
 /// What a plugin may know beside the event: the same for every event of a route.
 #[derive(Debug, Clone)]
@@ -30,13 +26,29 @@ pub(super) struct State {
     pub(super) limiter: Limiter,
     pub(super) log: Vec<LogLine>,
     pub(super) log_dropped: u32,
+    pub(super) wasi: Wasi,
+    limits: Limits,
     context: Arc<Context>,
     now: Timestamp,
 }
 
 impl State {
-    pub(super) const fn new(limits: Limits, context: Arc<Context>, now: Timestamp) -> Self {
-        Self { limiter: Limiter::new(limits), log: Vec::new(), log_dropped: 0, context, now }
+    /// `seed` decides WASI's random numbers.
+    pub(super) fn new(limits: Limits, context: Arc<Context>, now: Timestamp, seed: u64) -> Self {
+        Self {
+            limiter: Limiter::new(limits),
+            log: Vec::new(),
+            log_dropped: 0,
+            wasi: Wasi::new(&limits, seed),
+            limits,
+            context,
+            now,
+        }
+    }
+
+    /// The event's time.
+    pub(super) const fn now(&self) -> Timestamp {
+        self.now
     }
 }
 
@@ -65,11 +77,11 @@ impl types::Host for State {}
 
 impl log::Host for State {
     fn write(&mut self, level: log::Level, mut message: String) {
-        if self.log.len() >= LOG_LINES {
+        if self.log.len() >= self.limits.log_lines {
             self.log_dropped = self.log_dropped.saturating_add(1);
             return;
         }
-        message.truncate(message.floor_char_boundary(LOG_LINE_BYTES));
+        message.truncate(message.floor_char_boundary(self.limits.log_bytes));
         let level = match level {
             log::Level::Debug => Level::Debug,
             log::Level::Info => Level::Info,

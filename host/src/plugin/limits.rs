@@ -6,39 +6,59 @@ use wasmtime::ResourceLimiter;
 
 use super::PluginError;
 
-/// What one plugin may use for one event.
+/// What one plugin may use. There is no default here: who loads a plugin says what it may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Wall time; kept to within 20 ms.
+    /// Wall time for one event; kept to within 20 ms. Where fuel is counted, [`FUEL_PER_MS`] for each millisecond.
     pub time: Duration,
-    /// Bytes of one linear memory.
+    /// Bytes of all linear memories together.
     pub memory: usize,
+    /// Elements of all tables together.
+    pub table: usize,
+    /// Core instances of the component; JavaScript components need about ten.
+    pub instances: usize,
+    /// Bytes that may cross between plugin and host in one call.
+    pub transfer: usize,
+    /// Bytes of one text that it hands over.
+    pub text: usize,
+    /// Entries of one list that it hands over.
+    pub items: usize,
+    /// Lines that it may log for one event.
+    pub log_lines: usize,
+    /// Bytes of one logged line, and of all that it prints; what is over is cut.
+    pub log_bytes: usize,
+    /// Bytes of its file.
+    pub component: u64,
+    /// Wall time for compiling it.
+    pub compile: Duration,
 }
 
-/// Memories of one instance: one of the plugin's own and those of adapters.
-const MEMORIES: usize = 4;
-/// Tables of one instance.
-const TABLES: usize = 16;
-/// Core instances of one component; JavaScript components need about ten.
-const INSTANCES: usize = 50;
-/// Elements of one table; CPython, the largest guest known, needs fewer than half.
-pub(super) const TABLE_ELEMENTS: usize = 20_000;
-/// Bytes that a plugin may hand over at once: Slack takes messages of some 16 KiB, so this is generous.
-pub(super) const HANDED_OVER: usize = 4 << 20;
-/// Resource handles; banhook's interfaces have none.
+/// Fuel that stands for a millisecond, where fuel is counted instead of time: about what compiled code burns on a slow
+/// machine, so that a plugin which passes its tests has room on a real one.
+pub const FUEL_PER_MS: u64 = 1_000_000;
+
+/// Linear memories of one component: its own and those of adapters.
+pub(super) const MEMORIES: usize = 8;
+/// Tables of one component.
+pub(super) const TABLES: usize = 32;
+/// Resource handles; only an empty WASI hands any out.
 pub(super) const HANDLES: usize = 1_000;
-/// Bytes of a component's file. CPython, the largest known, has 18 MB.
-pub(super) const COMPONENT_BYTES: u64 = 64 << 20;
-/// The largest memory that a route may allow: what the pool reserves for each.
+/// The largest limits that a route may set: what the pool reserves for each instance.
 pub(super) const MEMORY_MOST: usize = 1 << 30;
+/// See [`MEMORY_MOST`].
+pub(super) const TABLE_MOST: usize = 100_000;
+/// See [`MEMORY_MOST`].
+pub(super) const INSTANCES_MOST: usize = 100;
 
 /// Watches over one instance and remembers what it refused.
 pub(super) struct Limiter {
     limits: Limits,
+    memory: usize,
+    table: usize,
     refused: Option<Refused>,
 }
 
-/// What was refused, and how much of it was asked for.
+/// What was refused, and how much it would have come to.
 #[derive(Clone, Copy)]
 enum Refused {
     Memory(usize),
@@ -47,37 +67,44 @@ enum Refused {
 
 impl Limiter {
     pub(super) const fn new(limits: Limits) -> Self {
-        Self { limits, refused: None }
+        Self { limits, memory: 0, table: 0, refused: None }
     }
 
     /// The error for what was refused, if anything was.
     pub(super) fn refusal(&self) -> Option<PluginError> {
         self.refused.map(|refused| match refused {
             Refused::Memory(asked) => PluginError::Memory { asked, allowed: self.limits.memory },
-            Refused::Table(asked) => PluginError::Table { asked, allowed: TABLE_ELEMENTS },
+            Refused::Table(asked) => PluginError::Table { asked, allowed: self.limits.table },
         })
     }
 }
 
+/// Memories and tables are counted over the whole component: a limit for each alone would be a multiple of itself.
 impl ResourceLimiter for Limiter {
-    fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        let allowed = desired <= self.limits.memory;
-        if !allowed {
-            self.refused = Some(Refused::Memory(desired));
+    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let total = self.memory.saturating_add(desired.saturating_sub(current));
+        let allowed = total <= self.limits.memory;
+        if allowed {
+            self.memory = total;
+        } else {
+            self.refused = Some(Refused::Memory(total));
         }
         Ok(allowed)
     }
 
-    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        let allowed = desired <= TABLE_ELEMENTS;
-        if !allowed {
-            self.refused = Some(Refused::Table(desired));
+    fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let total = self.table.saturating_add(desired.saturating_sub(current));
+        let allowed = total <= self.limits.table;
+        if allowed {
+            self.table = total;
+        } else {
+            self.refused = Some(Refused::Table(total));
         }
         Ok(allowed)
     }
 
     fn instances(&self) -> usize {
-        INSTANCES
+        self.limits.instances
     }
 
     fn tables(&self) -> usize {

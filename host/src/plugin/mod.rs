@@ -1,31 +1,36 @@
 //! Plugins: WebAssembly components that decide on events, in a sandbox. The only wasmtime in the project.
 //!
 //! A [`Runtime`] compiles components (or takes them from its [`Cache`]) and loads them as [`Plugin`]s. Each event
-//! gets a fresh instance, so nothing is remembered and nothing that a plugin does outlives its answer; time,
-//! memory and what it may hand over are bounded by [`Limits`]. It is given `log`, `settings` and `clock`; anything
-//! else that a component imports is refused when it is loaded. Grants (`history`, `geo`) and an empty WASI belong
-//! into `imports.rs`, beside these.
+//! gets a fresh instance, so nothing is remembered and nothing that a plugin does outlives its answer; [`Limits`] bound
+//! what it may use and hand over. It is given `log`, `settings` and `clock`, and an empty WASI if it asks; anything
+//! else that a component imports is refused when it is loaded.
 
 mod answer;
 mod bindings;
 mod cache;
+mod compiler;
 mod component;
 mod convert;
 mod error;
 mod imports;
 mod limits;
+#[allow(clippy::module_inception, reason = "the noun itself")]
+mod plugin;
 mod runtime;
 mod standard;
 #[cfg(test)]
 mod tests;
 mod ticker;
+mod wasi;
 
 pub use answer::{Answer, Level, LogLine};
 pub use cache::Cache;
+pub use compiler::{Compiler, serve as compile_for_parent};
 pub use error::PluginError;
 pub use imports::Context;
-pub use limits::Limits;
-pub use runtime::{Plugin, Runtime};
+pub use limits::{FUEL_PER_MS, Limits};
+pub use plugin::Plugin;
+pub use runtime::{Metering, Runtime, Setup};
 
 /// The default plugin, `plugins/template`: a core module that carries its component type.
 pub const BUILT_IN: &[u8] = include_bytes!("../../../plugins/dist/template.wasm");

@@ -1,25 +1,24 @@
-//! The engine that plugins run in, and a loaded plugin.
+//! The engine that plugins run in, and how they get there.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
-use wasmtime::component::{Component, InstancePre, Linker};
-use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store, Trap, WasmBacktrace};
+use wasmtime::component::{Component, Linker};
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-use super::answer::Answer;
 use super::bindings::exports::banhook::plugin::{checker, formatter};
 use super::imports::{Context, State, add_to_linker, is_offered};
-use super::limits::{COMPONENT_BYTES, HANDED_OVER, HANDLES, Limits, MEMORY_MOST, TABLE_ELEMENTS};
+use super::limits::{INSTANCES_MOST, Limits, MEMORY_MOST, TABLE_MOST};
+use super::plugin::Plugin;
 use super::ticker::Ticker;
-use super::{Cache, PluginError, component, convert, standard};
-use crate::event::{Event, Timestamp};
-use crate::message::Decision;
+use super::{Cache, Compiler, PluginError, cache, component, wasi};
 
-/// Instances that may exist at once: one for each thread that puts events through plugins, and a few to spare.
-const INSTANCES: u32 = 8;
+/// Instances that may exist at once, one for each route at work. Those beyond it wait for a moment.
+pub(super) const INSTANCES: u32 = 32;
 
 /// Bytes of a linear memory that stay mapped between two events: what a small guest touches. Without it, each
 /// event pays for the page faults again (36 µs instead of 10 for a small Rust guest).
@@ -28,25 +27,53 @@ const KEEP_RESIDENT: usize = 256 << 10;
 /// Frames of a trap's backtrace that are kept.
 const BACKTRACE_FRAMES: usize = 20;
 
+/// Bytes of stack that plugins have, wasmtime's own choice. It is the engine's and so the same for all.
+pub(super) const STACK: usize = 512 << 10;
+
+/// How what a plugin computes is bounded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Metering {
+    /// By wall time: cheap, and what counts in production.
+    Time,
+    /// By fuel as well: the same on every machine, for tests. Wall time is ten times as long.
+    Fuel,
+}
+
+impl Metering {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Time => "time",
+            Self::Fuel => "fuel",
+        }
+    }
+
+    /// The metering with this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Time, Self::Fuel].into_iter().find(|metering| metering.name() == name)
+    }
+}
+
+/// What a runtime works with.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// Where compiled components are kept.
+    pub cache: Option<Cache>,
+    /// Where components are compiled.
+    pub compiler: Compiler,
+    /// How time is bounded.
+    pub metering: Metering,
+}
+
 /// The engine, shared by all plugins.
 pub struct Runtime {
     engine: Engine,
     linker: Linker<State>,
     ticker: Arc<Ticker>,
-    cache: Option<Cache>,
-    /// What is compiled already, by the SHA-256 of its file: routes often share a plugin.
-    components: Mutex<HashMap<[u8; 32], Component>>,
-}
-
-/// A component, loaded for one route.
-pub struct Plugin {
-    engine: Engine,
-    ticker: Arc<Ticker>,
-    pre: InstancePre<State>,
-    formatter: formatter::GuestIndices,
-    checker: Option<checker::GuestIndices>,
-    context: Arc<Context>,
-    limits: Limits,
+    setup: Setup,
+    /// What is loaded already, by the SHA-256 of its file: routes often share a plugin. Each has a lock of its own, so
+    /// that one which takes long to compile holds up only those who want the same.
+    components: Mutex<HashMap<[u8; 32], Arc<Mutex<Option<Component>>>>>,
 }
 
 impl Runtime {
@@ -54,13 +81,13 @@ impl Runtime {
     ///
     /// # Errors
     /// When the system has no room for it.
-    pub fn new(cache: Option<Cache>) -> Result<Self, PluginError> {
+    pub fn new(setup: Setup) -> Result<Self, PluginError> {
         let engine_error = |error: wasmtime::Error| PluginError::Engine(format!("{error:#}"));
-        let engine = engine().map_err(engine_error)?;
+        let engine = engine(setup.metering).map_err(engine_error)?;
         let mut linker = Linker::new(&engine);
         add_to_linker(&mut linker).map_err(engine_error)?;
         let ticker = Ticker::start(&engine).map_err(|error| PluginError::Engine(error.to_string()))?;
-        Ok(Self { engine, linker, ticker: Arc::new(ticker), cache, components: Mutex::default() })
+        Ok(Self { engine, linker, ticker: Arc::new(ticker), setup, components: Mutex::default() })
     }
 
     /// Loads a plugin from the bytes of its file. It may still fail on events: see [`Plugin::trial`].
@@ -68,24 +95,38 @@ impl Runtime {
     /// # Errors
     /// When it cannot be compiled, imports what it cannot have, or is no plugin.
     pub fn load(&self, file: &[u8], context: Context, limits: Limits) -> Result<Plugin, PluginError> {
-        let component = self.component(file)?;
+        let sha256: [u8; 32] = Sha256::digest(file).into();
+        let component = self.component(file, &sha256, &limits)?;
+        let mut wants_wasi = false;
         for (name, _) in component.component_type().imports(&self.engine) {
-            if !is_offered(name) {
+            let covered = wasi::is_covered(name);
+            wants_wasi |= covered;
+            if !covered && !is_offered(name) {
                 return Err(PluginError::Import(name.to_owned()));
             }
         }
-        let pre =
-            self.linker.instantiate_pre(&component).map_err(|error| PluginError::Invalid(format!("{error:#}")))?;
+        let invalid = |error: wasmtime::Error| PluginError::Invalid(format!("{error:#}"));
+        let pre = if wants_wasi {
+            let mut linker = self.linker.clone();
+            wasi::add_to_linker(&mut linker, &component).map_err(invalid)?;
+            linker.instantiate_pre(&component)
+        } else {
+            self.linker.instantiate_pre(&component)
+        };
+        let pre = pre.map_err(invalid)?;
         let formatter = formatter::GuestIndices::new(&pre).map_err(|_| PluginError::WrongWorld)?;
         let checker = checker::GuestIndices::new(&pre).ok();
         Ok(Plugin {
             engine: self.engine.clone(),
             ticker: Arc::clone(&self.ticker),
+            metering: self.setup.metering,
             pre,
             formatter,
             checker,
             context: Arc::new(context),
-            limits: Limits { memory: limits.memory.min(MEMORY_MOST), ..limits },
+            limits,
+            sha256,
+            version: component::version(file),
         })
     }
 
@@ -94,140 +135,90 @@ impl Runtime {
     /// # Errors
     /// As [`Runtime::load`], and when the file cannot be read.
     pub fn load_file(&self, path: &Path, context: Context, limits: Limits) -> Result<Plugin, PluginError> {
-        let found = fs::metadata(path)?.len();
-        if found > COMPONENT_BYTES {
-            return Err(PluginError::TooLarge { found, allowed: COMPONENT_BYTES });
+        let (found, allowed) = (fs::metadata(path)?.len(), limits.component);
+        if found > allowed {
+            return Err(PluginError::TooLarge { found, allowed });
         }
         self.load(&fs::read(path)?, context, limits)
     }
 
-    fn component(&self, file: &[u8]) -> Result<Component, PluginError> {
-        let hash: [u8; 32] = Sha256::digest(file).into();
-        // A panic while it was held leaves a map that is still whole.
-        let mut components = self.components.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(component) = components.get(&hash) {
+    /// Forgets components that none of these plugins uses.
+    pub fn forget_unused<'a>(&self, used: impl Iterator<Item = &'a Plugin>) {
+        let used: HashSet<_> = used.map(|plugin| plugin.sha256).collect();
+        locked(&self.components).retain(|sha256, _| used.contains(sha256));
+    }
+
+    fn component(&self, file: &[u8], sha256: &[u8; 32], limits: &Limits) -> Result<Component, PluginError> {
+        component::check(file, limits.component)?;
+        let slot = Arc::clone(locked(&self.components).entry(*sha256).or_default());
+        let mut loaded = locked(&slot);
+        if let Some(component) = &*loaded {
             return Ok(component.clone());
         }
-        let component = if let Some(component) = self.cache.as_ref().and_then(|cache| cache.get(&self.engine, file)) {
-            component
-        } else {
-            let wasm = component::from_file(file)?;
-            let component =
-                Component::new(&self.engine, &wasm).map_err(|error| PluginError::Invalid(format!("{error:#}")))?;
-            if let Some(cache) = &self.cache {
+        let cache = self.setup.cache.as_ref();
+        let component = match cache.and_then(|cache| cache.get(&self.engine, sha256)) {
+            Some(component) => component,
+            None => {
+                let compiled = self.setup.compiler.compile(file, self.setup.metering, limits.compile)?;
                 // A cache that cannot be written costs time at the next start, nothing else.
-                let _ = cache.put(&self.engine, file, &component);
+                let kept = cache.and_then(|cache| {
+                    cache.put(&self.engine, sha256, &compiled).ok()?;
+                    cache.get(&self.engine, sha256)
+                });
+                kept.map_or_else(|| cache::load(&self.engine, &compiled), Ok)?
             }
-            component
         };
-        components.insert(hash, component.clone());
+        *loaded = Some(component.clone());
         Ok(component)
     }
 }
 
-impl Plugin {
-    /// Puts an event through the plugin, in a fresh instance.
-    #[must_use]
-    pub fn format(&self, event: &Event) -> Answer {
-        let mut store = self.store(event.at);
-        let decision = self.call_format(&mut store, event);
-        let State { log, log_dropped, .. } = store.into_data();
-        Answer { decision, log, log_dropped }
-    }
-
-    /// Runs the plugin's own check of its settings, and one standard event of each kind. Empty: all is well.
-    #[must_use]
-    pub fn trial(&self) -> Vec<PluginError> {
-        let problems = self.check();
-        if !problems.is_empty() {
-            return problems;
-        }
-        // Mostly the same for each kind; saying it once is enough.
-        standard::events().iter().find_map(|event| self.format(event).decision.err()).into_iter().collect()
-    }
-
-    fn check(&self) -> Vec<PluginError> {
-        let Some(indices) = &self.checker else { return Vec::new() };
-        let mut store = self.store(Timestamp(0));
-        let _running = self.ticker.running();
-        let called = self.pre.instantiate(&mut store).and_then(|instance| {
-            let guest = indices.load(&mut store, &instance)?;
-            guest.call_check(&mut store)
-        });
-        match called {
-            Ok(problems) => problems
-                .into_iter()
-                .map(|problem| PluginError::Setting { setting: problem.setting, message: problem.message })
-                .collect(),
-            Err(error) => vec![self.failure(&store, &error)],
-        }
-    }
-
-    fn call_format(&self, store: &mut Store<State>, event: &Event) -> Result<Decision, PluginError> {
-        let _running = self.ticker.running();
-        let called = self.pre.instantiate(&mut *store).and_then(|instance| {
-            let guest = self.formatter.load(&mut *store, &instance)?;
-            guest.call_format(&mut *store, &convert::event(event))
-        });
-        match called {
-            Ok(Ok(decision)) => Ok(convert::decision(decision)),
-            Ok(Err(error)) => Err(PluginError::Returned(error)),
-            Err(error) => Err(self.failure(store, &error)),
-        }
-    }
-
-    fn store(&self, now: Timestamp) -> Store<State> {
-        let state = State::new(self.limits, Arc::clone(&self.context), now);
-        let mut store = Store::new(&self.engine, state);
-        store.limiter(|state| &mut state.limiter);
-        store.set_hostcall_fuel(HANDED_OVER);
-        store.set_max_component_handles(HANDLES);
-        store.set_epoch_deadline(Ticker::ticks(self.limits.time));
-        store
-    }
-
-    fn failure(&self, store: &Store<State>, error: &wasmtime::Error) -> PluginError {
-        let trap = error.downcast_ref::<Trap>();
-        if trap == Some(&Trap::Interrupt) {
-            return PluginError::Time(self.limits.time);
-        }
-        // Most guests abort when memory is refused; what they then trap with says less than the refusal.
-        if let Some(refusal) = store.data().limiter.refusal() {
-            return refusal;
-        }
-        let root = error.root_cause().to_string();
-        // wasmtime has no type for this error.
-        if root.contains("fuel allocated for hostcalls") {
-            return PluginError::TooMuchData(HANDED_OVER);
-        }
-        let backtrace = error.downcast_ref::<WasmBacktrace>().map(ToString::to_string).unwrap_or_default();
-        let reason = trap.map_or(root, |trap| trap.to_string().trim_start_matches("wasm trap: ").to_owned());
-        PluginError::Trap { reason, backtrace }
-    }
+/// A panic while it was held leaves what it guards whole: each is changed in one step.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The pool is sized for the largest limits that a route may set: it reserves address space, not memory. Where that is
 /// rationed (`ulimit -v`), instances are allocated one by one, which is slower.
-fn engine() -> wasmtime::Result<Engine> {
-    Engine::new(config().allocation_strategy(InstanceAllocationStrategy::Pooling(pool())))
-        .or_else(|_| Engine::new(config().allocation_strategy(InstanceAllocationStrategy::OnDemand)))
+fn engine(metering: Metering) -> wasmtime::Result<Engine> {
+    Engine::new(config(metering).allocation_strategy(InstanceAllocationStrategy::Pooling(pool())))
+        .or_else(|_| Engine::new(config(metering).allocation_strategy(InstanceAllocationStrategy::OnDemand)))
+}
+
+/// An engine that compiles what [`engine`] runs, and runs nothing itself.
+pub(super) fn compiling_engine(metering: Metering) -> wasmtime::Result<Engine> {
+    Engine::new(config(metering).allocation_strategy(InstanceAllocationStrategy::OnDemand))
 }
 
 fn pool() -> PoolingAllocationConfig {
+    let most = u32::try_from(INSTANCES_MOST).unwrap_or(u32::MAX);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(INSTANCES)
+        .max_core_instances_per_component(most)
         .total_core_instances(INSTANCES * 16)
         .total_memories(INSTANCES * 2)
         .total_tables(INSTANCES * 16)
         .max_memory_size(MEMORY_MOST)
-        .table_elements(TABLE_ELEMENTS)
+        .table_elements(TABLE_MOST)
         .linear_memory_keep_resident(KEEP_RESIDENT)
         .table_keep_resident(KEEP_RESIDENT);
     pool
 }
 
-fn config() -> Config {
+fn config(metering: Metering) -> Config {
     let mut config = Config::new();
-    config.epoch_interruption(true).wasm_backtrace_max_frames(std::num::NonZeroUsize::new(BACKTRACE_FRAMES));
     config
+        .epoch_interruption(true)
+        .consume_fuel(metering == Metering::Fuel)
+        .max_wasm_stack(STACK)
+        .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(BACKTRACE_FRAMES));
+    config
+}
+
+/// The wall time after which a call is stopped.
+pub(super) fn wall_time(metering: Metering, limits: &Limits) -> Duration {
+    match metering {
+        Metering::Time => limits.time,
+        Metering::Fuel => limits.time.saturating_mul(10),
+    }
 }

@@ -3,17 +3,15 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
+use banhook::config::PluginLimits;
 use banhook::event::Event;
-use banhook::plugin::{Context, Limits, PluginError, Runtime};
+use banhook::pipeline::limits;
+use banhook::plugin::{Context, PluginError, Runtime};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-
-/// What a plugin may take in a test: more time than a route grants, for machines that build meanwhile.
-const LIMITS: Limits = Limits { time: Duration::from_secs(5), memory: 64 << 20 };
 
 /// A case, as its file has it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -67,7 +65,9 @@ impl Case {
             None => TimeZone::UTC,
         };
         let context = Context { settings: self.settings.clone(), timezone };
-        let plugin = runtime.load(plugin, context, LIMITS).map_err(|error| anyhow!("the plugin {error}"))?;
+        let plugin = runtime
+            .load(plugin, context, limits(&PluginLimits::STANDARD))
+            .map_err(|error| anyhow!("the plugin {error}"))?;
         let answer = plugin.format(&self.event);
         for line in &answer.log {
             println!("  log {:?}: {}", line.level, banhook::message::one_line(&line.message));

@@ -1,0 +1,147 @@
+//! Compiling components: in a process of its own, since nothing else bounds the compiler's time and memory.
+//!
+//! The child is this very program (`banhook compile`), gets the plugin's file on its standard input and answers on its
+//! standard output; it has no environment and opens nothing. The daemon's memory stays free of the compiler's.
+
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, setrlimit};
+use wasmtime::Engine;
+
+use super::runtime::{Metering, compiling_engine};
+use super::{PluginError, component};
+
+/// Address space that compiling may take: CPython, the largest guest known, takes less than half.
+const ADDRESS_SPACE: u64 = 8 << 30;
+
+/// The first byte of a child's answer: what follows.
+const COMPILED: u8 = b'+';
+const INVALID: u8 = b'-';
+
+/// Where components are compiled.
+#[derive(Debug, Clone)]
+pub enum Compiler {
+    /// In this process, without a bound on time.
+    Here,
+    /// By a child that runs this program, which must answer to `compile` with [`serve`].
+    Child(PathBuf),
+}
+
+/// What wasmtime compiled, as it serialized it. Only this module makes one, so whoever holds one may run it.
+pub(super) struct Compiled(Vec<u8>);
+
+impl Compiled {
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Compiler {
+    /// The program that runs now, as the child's. It stays the same file when the program is upgraded meanwhile.
+    #[must_use]
+    pub fn this_program() -> Self {
+        Self::Child(PathBuf::from("/proc/self/exe"))
+    }
+
+    /// Compiles the bytes of a plugin's file.
+    pub(super) fn compile(&self, file: &[u8], metering: Metering, within: Duration) -> Result<Compiled, PluginError> {
+        match self {
+            Self::Here => {
+                let engine = compiling_engine(metering).map_err(|error| PluginError::Engine(format!("{error:#}")))?;
+                compile(&engine, file).map(Compiled)
+            }
+            Self::Child(program) => {
+                let child = Command::new(program)
+                    .args(["compile", metering.name()])
+                    .env_clear()
+                    .stdin(Stdio::piped())
+                    .stdout(Stdio::piped())
+                    .stderr(Stdio::null())
+                    .spawn()
+                    .map_err(|error| PluginError::Engine(format!("cannot start the compiler: {error}")))?;
+                ask(child, file, within)
+            }
+        }
+    }
+}
+
+fn compile(engine: &Engine, file: &[u8]) -> Result<Vec<u8>, PluginError> {
+    let wasm = component::from_file(file)?;
+    engine.precompile_component(&wasm).map_err(|error| PluginError::Invalid(format!("{error:#}")))
+}
+
+/// Hands the file over and waits for the answer. The child is gone when this returns.
+fn ask(mut child: Child, file: &[u8], within: Duration) -> Result<Compiled, PluginError> {
+    let (Some(mut input), Some(mut output)) = (child.stdin.take(), child.stdout.take()) else {
+        return Err(PluginError::Engine("the compiler has no pipes".to_owned()));
+    };
+    let (answered, answer) = mpsc::channel();
+    let result = thread::scope(|scope| {
+        scope.spawn(move || {
+            let mut bytes = Vec::new();
+            let read = output.read_to_end(&mut bytes).map(|_| bytes);
+            // Nobody waits for it any more only after a time-out.
+            let _ = answered.send(read);
+        });
+        // It reads all before it answers; if it is gone meanwhile, its answer says more than this error.
+        scope.spawn(move || input.write_all(file));
+        let result = answer.recv_timeout(within);
+        if result.is_err() {
+            // Fails only if it has ended, which is what is wanted.
+            let _ = child.kill();
+        }
+        result
+    });
+    let status = child.wait();
+    let mut bytes = match result {
+        Ok(read) => read?,
+        Err(_) => return Err(PluginError::CompileTime(within)),
+    };
+    match bytes.first() {
+        Some(&COMPILED) if status.as_ref().is_ok_and(std::process::ExitStatus::success) => {
+            bytes.remove(0);
+            Ok(Compiled(bytes))
+        }
+        Some(&INVALID) => {
+            bytes.remove(0);
+            Err(PluginError::Invalid(String::from_utf8_lossy(&bytes).into_owned()))
+        }
+        _ => Err(PluginError::Compile(match status {
+            Ok(status) => format!("the compiler ended with {status}; it may use {ADDRESS_SPACE} bytes of memory"),
+            Err(error) => error.to_string(),
+        })),
+    }
+}
+
+/// The child's side: compiles what stands on standard input, and answers on standard output.
+///
+/// # Errors
+/// When the parent is gone, or the compiler cannot be set up.
+pub fn serve(metering: Metering) -> io::Result<()> {
+    let bound = Rlimit { current: Some(ADDRESS_SPACE), maximum: Some(ADDRESS_SPACE) };
+    setrlimit(Resource::As, bound)?;
+    let mut file = Vec::new();
+    io::stdin().read_to_end(&mut file)?;
+    let engine = compiling_engine(metering).map_err(|error| io::Error::other(format!("{error:#}")))?;
+    let mut output = io::stdout().lock();
+    match compile(&engine, &file) {
+        Ok(compiled) => {
+            output.write_all(&[COMPILED])?;
+            output.write_all(&compiled)?;
+        }
+        Err(error) => {
+            let text = match error {
+                PluginError::Invalid(text) => text,
+                error => error.to_string(),
+            };
+            output.write_all(&[INVALID])?;
+            output.write_all(text.as_bytes())?;
+        }
+    }
+    output.flush()
+}

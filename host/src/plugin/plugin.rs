@@ -1,0 +1,173 @@
+//! A component, loaded for one route, and what one call of it comes to.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::time::Instant;
+
+use wasmtime::component::InstancePre;
+use wasmtime::{Engine, Store, Trap, WasmBacktrace};
+
+use super::answer::Answer;
+use super::bindings::exports::banhook::plugin::{checker, formatter};
+use super::imports::{Context, State};
+use super::limits::{FUEL_PER_MS, HANDLES, Limits, MEMORIES, TABLES};
+use super::runtime::{Metering, STACK, wall_time};
+use super::ticker::Ticker;
+use super::wasi::Denied;
+use super::{PluginError, convert, standard};
+use crate::event::{Event, Timestamp};
+use crate::message::Decision;
+
+/// A component, loaded for one route.
+pub struct Plugin {
+    pub(super) engine: Engine,
+    pub(super) ticker: Arc<Ticker>,
+    pub(super) metering: Metering,
+    pub(super) pre: InstancePre<State>,
+    pub(super) formatter: formatter::GuestIndices,
+    pub(super) checker: Option<checker::GuestIndices>,
+    pub(super) context: Arc<Context>,
+    pub(super) limits: Limits,
+    pub(super) sha256: [u8; 32],
+    pub(super) version: Option<String>,
+}
+
+/// One call: its store, and when it began.
+struct Call {
+    store: Store<State>,
+    begun: Instant,
+}
+
+impl Plugin {
+    /// Puts an event through the plugin, in a fresh instance.
+    #[must_use]
+    pub fn format(&self, event: &Event) -> Answer {
+        let mut call = self.begin(event.at, &event.id);
+        let decision = self.call_format(&mut call, event);
+        let fuel = self.fuel_burnt(&call);
+        let State { log, log_dropped, .. } = call.store.into_data();
+        Answer { decision, log, log_dropped, fuel }
+    }
+
+    /// Runs the plugin's own check of its settings, and one standard event of each kind. Empty: all is well.
+    #[must_use]
+    pub fn trial(&self) -> Vec<PluginError> {
+        let problems = self.check();
+        if !problems.is_empty() {
+            return problems;
+        }
+        // Mostly the same for each kind; saying it once is enough.
+        standard::events().iter().find_map(|event| self.format(event).decision.err()).into_iter().collect()
+    }
+
+    /// The SHA-256 of its file.
+    #[must_use]
+    pub fn sha256(&self) -> String {
+        self.sha256.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The version that its author gave it, if any.
+    #[must_use]
+    pub fn version(&self) -> Option<&str> {
+        self.version.as_deref()
+    }
+
+    fn check(&self) -> Vec<PluginError> {
+        let Some(indices) = &self.checker else { return Vec::new() };
+        let mut call = self.begin(Timestamp(0), "check");
+        let _running = self.ticker.running();
+        let store = &mut call.store;
+        let called = self.pre.instantiate(&mut *store).and_then(|instance| {
+            let guest = indices.load(&mut *store, &instance)?;
+            guest.call_check(&mut *store)
+        });
+        match called {
+            Ok(problems) => problems
+                .into_iter()
+                .take(self.limits.items)
+                .map(|problem| PluginError::Setting { setting: problem.setting, message: problem.message })
+                .collect(),
+            Err(error) => vec![self.failure(&call, &error)],
+        }
+    }
+
+    fn call_format(&self, call: &mut Call, event: &Event) -> Result<Decision, PluginError> {
+        let _running = self.ticker.running();
+        let store = &mut call.store;
+        let called = self.pre.instantiate(&mut *store).and_then(|instance| {
+            let guest = self.formatter.load(&mut *store, &instance)?;
+            guest.call_format(&mut *store, &convert::event(event))
+        });
+        match called {
+            Ok(Ok(decision)) => convert::decision(decision, &self.limits),
+            Ok(Err(mut error)) => {
+                error.truncate(error.floor_char_boundary(self.limits.text));
+                Err(PluginError::Returned(error))
+            }
+            Err(error) => Err(self.failure(call, &error)),
+        }
+    }
+
+    fn begin(&self, now: Timestamp, seed: &str) -> Call {
+        let mut hasher = DefaultHasher::new();
+        seed.hash(&mut hasher);
+        let state = State::new(self.limits, Arc::clone(&self.context), now, hasher.finish());
+        let mut store = Store::new(&self.engine, state);
+        store.limiter(|state| &mut state.limiter);
+        store.set_hostcall_fuel(self.limits.transfer);
+        store.set_max_component_handles(HANDLES);
+        store.set_epoch_deadline(Ticker::ticks(wall_time(self.metering, &self.limits)));
+        if self.metering == Metering::Fuel {
+            // Fails only where the engine counts no fuel, and this one does.
+            let _ = store.set_fuel(self.fuel());
+        }
+        Call { store, begun: Instant::now() }
+    }
+
+    /// The fuel of one call.
+    fn fuel(&self) -> u64 {
+        u64::try_from(self.limits.time.as_millis()).unwrap_or(u64::MAX).saturating_mul(FUEL_PER_MS)
+    }
+
+    fn fuel_burnt(&self, call: &Call) -> Option<u64> {
+        (self.metering == Metering::Fuel).then(|| self.fuel().saturating_sub(call.store.get_fuel().unwrap_or(0)))
+    }
+
+    fn failure(&self, call: &Call, error: &wasmtime::Error) -> PluginError {
+        let trap = error.downcast_ref::<Trap>();
+        if trap == Some(&Trap::Interrupt) {
+            return PluginError::Time { taken: call.begun.elapsed(), allowed: wall_time(self.metering, &self.limits) };
+        }
+        if trap == Some(&Trap::OutOfFuel) {
+            return PluginError::Fuel(self.fuel());
+        }
+        if trap == Some(&Trap::StackOverflow) {
+            return PluginError::Stack(STACK);
+        }
+        if let Some(denied) = error.downcast_ref::<Denied>() {
+            return PluginError::Denied(denied.to_string());
+        }
+        // Most guests abort when memory is refused; what they then trap with says less than the refusal.
+        if let Some(refusal) = call.store.data().limiter.refusal() {
+            return refusal;
+        }
+        let root = error.root_cause().to_string();
+        // wasmtime has no type for these errors.
+        if root.contains("fuel allocated for hostcalls") {
+            return PluginError::Transfer(self.limits.transfer);
+        }
+        if let Some((what, found)) =
+            root.strip_prefix("resource limit exceeded: ").and_then(|rest| rest.split_once(" count too high at "))
+        {
+            let allowed = match what {
+                "memory" => MEMORIES,
+                "table" => TABLES,
+                _ => self.limits.instances,
+            };
+            return PluginError::TooMany { what: what.to_owned(), found: found.to_owned(), allowed };
+        }
+        let backtrace = error.downcast_ref::<WasmBacktrace>().map(ToString::to_string).unwrap_or_default();
+        let reason = trap.map_or(root, |trap| trap.to_string().trim_start_matches("wasm trap: ").to_owned());
+        PluginError::Trap { reason, backtrace, printed: call.store.data().wasi.printed() }
+    }
+}
