@@ -30,6 +30,7 @@ mod notify;
 mod outcome;
 mod place;
 mod plugin_cases;
+mod reload;
 mod trace;
 mod waiting;
 mod webhook;

@@ -1,6 +1,6 @@
 //! `banhook config check`: everything that is wrong, at once.
 
-use banhook::pipeline::Pipeline;
+use banhook::pipeline::{LiveRoute, load_all};
 use banhook::plugin::{Compiler, Metering, Runtime, Setup};
 
 use super::Outcome;
@@ -15,9 +15,10 @@ pub fn check(place: &Place) -> Outcome {
         eprintln!("warning: {warning}");
     }
     let runtime = Runtime::new(Setup { cache: None, compiler: Compiler::this_program(), metering: Metering::Time })?;
-    let pipeline = Pipeline::load(&config, &host_name(), &runtime);
-    let faults: Vec<String> = pipeline
-        .faults()
+    let routes = load_all(&config, &host_name(), &runtime);
+    let faults: Vec<String> = routes
+        .iter()
+        .flat_map(LiveRoute::faults)
         .map(|fault| format!("route \"{}\": plugin {} {}", fault.route, fault.plugin, fault.error))
         .collect();
     if !faults.is_empty() {

@@ -5,12 +5,12 @@ mod webhook;
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::Context;
 use banhook::config::Config;
 use banhook::daemon::{Signals, Until, Work};
 use banhook::event::{Event, Timestamp};
-use banhook::pipeline::Pipeline;
 use banhook::plugin::{Compiler, Metering, Runtime, Setup};
 use banhook::store::{StateFolder, Store};
 
@@ -44,8 +44,14 @@ pub fn demo() -> Outcome {
     println!("\n{} recorded events are stored, as `banhook notify` does. What arrives:", EVENTS.lines().count());
 
     let runtime = Runtime::new(Setup { cache: None, compiler: Compiler::this_program(), metering: Metering::Time })?;
-    let pipeline = Pipeline::load(&config, "demo-host", &runtime);
-    let work = Work { config: &config, pipeline: &pipeline, store: &store, now: Timestamp::now };
+    let work = Work {
+        config,
+        reread: &|| None,
+        runtime: Arc::new(runtime),
+        system_host: "demo-host".to_owned(),
+        store: &store,
+        now: Timestamp::now,
+    };
     work.run(&mut Signals::listen()?, Until::Idle, || ())?;
     let messages = webhook.stop();
 

@@ -15,7 +15,8 @@ use super::run::{finish, wait_for_work};
 /// Drains; `Ok(false)` if something is still pending when the time is up, or died meanwhile.
 pub fn drain(place: &Place, timeout: Duration) -> Outcome {
     let folder = place.folder()?;
-    let config = place.config()?;
+    // Before anything else: a broken one is this command's failure.
+    let mut config = Some(place.config()?);
     logging::to_stderr();
     let deadline = Instant::now() + timeout;
     let store = Store::open_for_intake(&folder)?;
@@ -25,7 +26,9 @@ pub fn drain(place: &Place, timeout: Duration) -> Outcome {
         // Another's work is as good as ours.
         if let Some(lock) = wait_for_work(&folder, deadline, || Ok(!store.is_idle()?))? {
             let left = deadline.saturating_duration_since(Instant::now());
-            if finish(&config, &folder, lock, Until::IdleOr(left))? == End::Stopped {
+            if finish(place, config.take().map_or_else(|| place.config(), Ok)?, &folder, lock, Until::IdleOr(left))?
+                == End::Stopped
+            {
                 break;
             }
         }

@@ -1,5 +1,6 @@
 //! `banhook run`: the daemon, and the short run that `notify` starts.
 
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -7,8 +8,6 @@ use anyhow::anyhow;
 use banhook::config::Config;
 use banhook::daemon::{End, Signals, Until, Work};
 use banhook::event::Timestamp;
-use banhook::message::one_line;
-use banhook::pipeline::Pipeline;
 use banhook::plugin::{Cache, Compiler, Metering, Runtime, Setup};
 use banhook::store::{StateFolder, Store, WorkLock};
 
@@ -42,9 +41,9 @@ pub fn run(place: &Place, options: &RunOptions) -> Outcome {
     outcome
 }
 
-/// Works until a signal. SIGHUP begins anew with the configuration as it is then, if that is a good one.
+/// Works until a signal.
 fn daemon(place: &Place, folder: &StateFolder) -> Outcome {
-    let mut config = place.config()?;
+    let config = place.config()?;
     let deadline = Instant::now() + TAKE_OVER;
     let lock = wait_for_work(folder, deadline, || {
         folder.ask_to_yield();
@@ -58,12 +57,7 @@ fn daemon(place: &Place, folder: &StateFolder) -> Outcome {
     })?;
     let mut signals = Signals::listen()?;
     let store = Store::open_for_work(folder, &lock)?;
-    loop {
-        if work(&config, &store, &mut signals, Until::Stopped)? != End::Reload {
-            break;
-        }
-        config = reloaded(place, config);
-    }
+    work(place, config, &store, &mut signals, Until::Stopped)?;
     let_go(&store, lock);
     // A `notify` that found the lock taken has started nothing; what it would have started takes over what is left.
     if !store.is_idle()? {
@@ -75,17 +69,10 @@ fn daemon(place: &Place, folder: &StateFolder) -> Outcome {
 /// Works until nothing is left. Whoever finds the lock taken may go: its holder looks once more after letting go.
 fn until_idle(place: &Place, folder: &StateFolder, handed_over: Option<WorkLock>) -> Outcome {
     let mut signals = Signals::listen()?;
-    let mut config = place.config()?;
     let mut next = handed_over;
     while let Some(lock) = next.take().map_or_else(|| folder.try_work(), |lock| Ok(Some(lock)))? {
         let store = Store::open_for_work(folder, &lock)?;
-        let end = loop {
-            match work(&config, &store, &mut signals, Until::Idle)? {
-                // Whoever mends a wrong URL expects that it counts from now on.
-                End::Reload => config = reloaded(place, config),
-                end => break end,
-            }
-        };
+        let end = work(place, place.config()?, &store, &mut signals, Until::Idle)?;
         let_go(&store, lock);
         if end != End::Idle || store.is_idle()? {
             break;
@@ -97,10 +84,16 @@ fn until_idle(place: &Place, folder: &StateFolder, handed_over: Option<WorkLock>
 /// Works until the end and lets the lock go.
 ///
 /// A `notify` that found the lock taken relies on its holder; so look once more when it is held no more.
-pub fn finish(config: &Config, folder: &StateFolder, lock: WorkLock, until: Until) -> Result<End, Failure> {
+pub fn finish(
+    place: &Place,
+    config: Config,
+    folder: &StateFolder,
+    lock: WorkLock,
+    until: Until,
+) -> Result<End, Failure> {
     let mut signals = Signals::listen()?;
     let store = Store::open_for_work(folder, &lock)?;
-    let end = work(config, &store, &mut signals, until)?;
+    let end = work(place, config, &store, &mut signals, until)?;
     let_go(&store, lock);
     Ok(end)
 }
@@ -117,32 +110,41 @@ fn tidy(store: &Store) {
     }
 }
 
-/// The configuration as it is now; as it was, if that is broken.
-fn reloaded(place: &Place, before: Config) -> Config {
-    place.config().unwrap_or_else(|failure| {
-        let (Failure::Input(error) | Failure::Other(error)) = failure;
-        tracing::error!("going on with the configuration as it was: {error:#}");
-        before
-    })
+/// The configuration as it is now; none, after saying why, if it is broken.
+fn reread(place: &Place) -> Option<Config> {
+    match place.config() {
+        Ok(config) => {
+            warn_of(&config);
+            tracing::info!(routes = config.routes.len(), "read the configuration again");
+            Some(config)
+        }
+        Err(Failure::Input(error) | Failure::Other(error)) => {
+            tracing::error!("going on with the configuration as it was: {error:#}");
+            None
+        }
+    }
 }
 
-/// Loads the plugins and works.
-fn work(config: &Config, store: &Store, signals: &mut Signals, until: Until) -> Result<End, Failure> {
+fn warn_of(config: &Config) {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
-    let runtime = Runtime::new(Setup {
-        cache: cache(store.folder()),
-        compiler: Compiler::this_program(),
-        metering: Metering::Time,
-    })?;
-    let pipeline = Pipeline::load(config, &host_name(), &runtime);
-    for fault in pipeline.faults() {
-        tracing::error!(route = fault.route, "plugin {} {}", fault.plugin, one_line(&fault.error.to_string()));
-    }
-    let work = Work { config, pipeline: &pipeline, store, now: Timestamp::now };
-    let end = work.run(signals, until, || tracing::info!(routes = config.routes.len(), "ready"))?;
-    Ok(end)
+}
+
+/// Loads the plugins and works.
+fn work(place: &Place, config: Config, store: &Store, signals: &mut Signals, until: Until) -> Result<End, Failure> {
+    warn_of(&config);
+    let setup = Setup { cache: cache(store.folder()), compiler: Compiler::this_program(), metering: Metering::Time };
+    let routes = config.routes.len();
+    let work = Work {
+        config,
+        reread: &|| reread(place),
+        runtime: Arc::new(Runtime::new(setup)?),
+        system_host: host_name(),
+        store,
+        now: Timestamp::now,
+    };
+    Ok(work.run(signals, until, || tracing::info!(routes, "ready"))?)
 }
 
 /// Waits for the work lock until the deadline, or until `nudge` says that it is not wanted any more.

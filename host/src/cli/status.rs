@@ -4,13 +4,17 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
 
+use banhook::event::Timestamp;
 use banhook::message::one_line;
-use banhook::store::{Ledger, QueueState, StateFolder, Store};
+use banhook::store::{Ledger, PluginState, QueueState, StateFolder, Store};
 use serde::Serialize;
 
 use super::Outcome;
 use super::arguments::Format;
 use super::place::Place;
+
+/// Hexadecimal digits of a hash that people see; programs get all of it.
+const SHA256_SHOWN: usize = 12;
 
 /// What is shown; as JSON, the ledger's fields stand at the top.
 #[derive(Serialize)]
@@ -20,18 +24,20 @@ struct Status {
     balances: bool,
     /// Messages by webhook: those that are pending or dead.
     webhooks: BTreeMap<String, QueueState>,
+    /// By route: what is live, or was when something was last at work.
+    plugins: BTreeMap<String, PluginState>,
 }
 
 /// Shows where every event is.
 pub fn status(place: &Place, format: Format) -> Outcome {
     let folder = place.folder()?;
-    let (ledger, webhooks) = if folder.has_store()? {
+    let (ledger, webhooks, plugins) = if folder.has_store()? {
         let store = Store::open_for_intake(&folder)?;
-        (store.ledger()?, store.queues()?)
+        (store.ledger()?, store.queues()?, store.plugins()?)
     } else {
-        (Ledger::default(), BTreeMap::new())
+        Default::default()
     };
-    let status = Status { balances: ledger.balances(), ledger, webhooks };
+    let status = Status { balances: ledger.balances(), ledger, webhooks, plugins };
     // Not `println!`: a reader that has gone (`| head`) is an error and no panic.
     let mut out = std::io::stdout();
     match format {
@@ -56,6 +62,32 @@ fn text(folder: &StateFolder, status: &Status) -> String {
             let _ = write!(text, "; last answer: {}", one_line(error));
         }
         text.push('\n');
+    }
+    for (route, plugin) in &status.plugins {
+        let _ = writeln!(text, "{}", plugin_text(route, plugin, Timestamp::now()));
+    }
+    text
+}
+
+/// A line on a route's plugin: what it is, and how it fares.
+fn plugin_text(route: &str, state: &PluginState, now: Timestamp) -> String {
+    let mut text = format!("route {route}: plugin {}", one_line(&state.plugin));
+    if let Some(version) = &state.version {
+        let _ = write!(text, " {}", one_line(version));
+    }
+    if let Some(sha256) = &state.sha256 {
+        let _ = write!(text, " (sha256 {}), since {}", sha256.get(..SHA256_SHOWN).unwrap_or_default(), state.since);
+    } else {
+        text.push_str(", not loaded");
+    }
+    if let Some(until) = state.paused_until.filter(|until| now < *until) {
+        let _ = write!(text, ", paused until {until}");
+    }
+    if state.failures > 0 {
+        let _ = write!(text, ", {} failures in a row", state.failures);
+    }
+    if let Some(error) = &state.error {
+        let _ = write!(text, "; {}", one_line(error));
     }
     text
 }

@@ -50,6 +50,12 @@ impl Jails {
     }
 }
 
+impl PartialEq for Jails {
+    fn eq(&self, other: &Self) -> bool {
+        self.patterns() == other.patterns()
+    }
+}
+
 impl fmt::Debug for Jails {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The compiled set would fill a screen.

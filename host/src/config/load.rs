@@ -3,7 +3,7 @@
 //! `config.toml` first, then `conf.d/*.toml` beside it in the order of their names. They add to each other; nothing in
 //! one overrides what another says, so that the order never decides where an alert goes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use super::problem::{Place, Problem, Problems, quoted};
 use super::reader::{Located, Table};
 use super::route::{Route, Surroundings};
 use super::source::Source;
-use super::{Config, ConfigErrors, Env, Webhook, refused};
+use super::{Config, ConfigErrors, Env, PluginSource, Webhook, refused};
 
 /// The folder of further files, beside the main one.
 const FOLDER: &str = "conf.d";
@@ -31,7 +31,26 @@ pub(super) fn load(path: &Path, env: Env<'_>) -> Result<Config, ConfigErrors> {
             Err(error) => problems.report(Place::whole(&path), format!("cannot read it: {error}")),
         }
     }
-    build(&sources, problems, env)
+    let mut config = build(&sources, problems, env)?;
+    config.files = files(path, &sources, &config);
+    Ok(config)
+}
+
+/// What a change of means that the configuration is to be read again.
+fn files(main: &Path, sources: &[Source], config: &Config) -> BTreeSet<PathBuf> {
+    let mut files: BTreeSet<PathBuf> = sources.iter().map(|source| source.path.clone()).collect();
+    files.insert(folder(main));
+    files.extend(config.webhooks.values().filter_map(|webhook| webhook.file.clone()));
+    files.extend(config.routes.iter().filter_map(|route| match &route.plugin {
+        PluginSource::File(path) => Some(path.clone()),
+        PluginSource::BuiltIn => None,
+    }));
+    files
+}
+
+/// Where further files are.
+fn folder(main: &Path) -> PathBuf {
+    main.parent().unwrap_or(Path::new("")).join(FOLDER)
 }
 
 fn report_main(path: &Path, error: &io::Error, problems: &Problems) {
@@ -48,7 +67,7 @@ fn report_main(path: &Path, error: &io::Error, problems: &Problems) {
 
 /// The files of `conf.d` by name. Hidden ones are an editor's, not ours.
 fn further(main: &Path, problems: &Problems) -> Vec<PathBuf> {
-    let folder = main.parent().unwrap_or(Path::new("")).join(FOLDER);
+    let folder = folder(main);
     let listed = std::fs::read_dir(&folder)
         .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<Vec<_>>>());
     let mut paths = match listed {
@@ -105,7 +124,7 @@ pub(super) fn build(sources: &[Source], problems: Problems, env: Env<'_>) -> Res
         return Err(ConfigErrors(problems.into_sorted(&files)));
     }
     let webhooks = webhooks.into_iter().filter_map(|(name, (_, webhook))| Some((name, webhook?))).collect();
-    Ok(Config { host, labels, webhooks, routes, warnings })
+    Ok(Config { host, labels, webhooks, routes, warnings, files: BTreeSet::new() })
 }
 
 /// Reports a name that was used before.

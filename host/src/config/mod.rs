@@ -22,8 +22,8 @@ mod url_source;
 mod webhook;
 mod webhook_url;
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 pub use jails::{JailPatternError, Jails};
 pub use plugin::{PluginLimits, PluginSource};
@@ -50,6 +50,8 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// What is probably a mistake and yet works: a webhook that no route uses.
     pub warnings: Vec<Problem>,
+    /// The files and folders that all this was read from, plugins included; none, if it was parsed from a text.
+    pub files: BTreeSet<PathBuf>,
 }
 
 impl Config {

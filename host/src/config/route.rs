@@ -11,7 +11,7 @@ use super::{Jails, PluginLimits, PluginSource, refused};
 use crate::event::{Event, Kind};
 
 /// Which events a team wants, the plugin that words them, the webhook that gets them.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Route {
     /// Unique; up to 64 letters, digits, `-` and `_`. Of an only route without one: its webhook's.
     pub name: String,

@@ -3,7 +3,7 @@
 //! What comes from a file that every user of the host can read is no secret any more; [`UrlText`] remembers it, and
 //! the webhook decides (a URL on loopback may lie open).
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::Env;
 use super::problem::{Place, quoted};
@@ -21,6 +21,8 @@ pub(super) struct UrlText {
     pub(super) place: Place,
     /// What is wrong if the URL has to be secret, and what to do: set when others can read the file it is in.
     pub(super) exposed: Option<(String, String)>,
+    /// The file that it stands in, if that is not the configuration.
+    pub(super) file: Option<PathBuf>,
 }
 
 /// Reads the one of the four keys that is set; reports none, several, and what cannot be read.
@@ -79,12 +81,12 @@ fn from_file(table: &Table<'_>, path: &Path, place: Place) -> Option<UrlText> {
         let message = format!("{path} holds a secret, but is open to every user of this host (mode {mode:04o})");
         (message, format!("run: chmod o-rwx {path}"))
     });
-    Some(UrlText { text: file.text.trim_end().to_owned(), place, exposed })
+    Some(UrlText { text: file.text.trim_end().to_owned(), place, exposed, file: Some(path.to_owned()) })
 }
 
 fn from_variable(table: &Table<'_>, env: Env<'_>, name: Located<String>) -> Option<UrlText> {
     match env(&name.value).filter(|text| !text.is_empty()) {
-        Some(text) => Some(UrlText { text: text.trim_end().to_owned(), place: name.place, exposed: None }),
+        Some(text) => Some(UrlText { text: text.trim_end().to_owned(), place: name.place, exposed: None, file: None }),
         None => {
             table.problems.report(name.place, format!("the environment variable {} is not set", quoted(&name.value)));
             None
@@ -120,5 +122,5 @@ fn from_configuration(table: &Table<'_>, url: Located<String>) -> UrlText {
         let hint = format!("use url_file, or run: chmod o-rwx {}", table.source.path.display());
         (message, hint)
     });
-    UrlText { text: url.value, place: url.place, exposed }
+    UrlText { text: url.value, place: url.place, exposed, file: None }
 }

@@ -1,5 +1,7 @@
 //! Where messages go: `[webhooks.NAME]`.
 
+use std::path::PathBuf;
+
 use super::name::{NAME_RULE, is_name};
 use super::problem::quoted;
 use super::reader::{Located, Table};
@@ -16,6 +18,8 @@ pub struct Webhook {
     pub url: WebhookUrl,
     /// What speaks there; default Slack.
     pub target: Target,
+    /// The file that the URL stands in, if that is not the configuration.
+    pub file: Option<PathBuf>,
 }
 
 impl Webhook {
@@ -31,7 +35,7 @@ impl Webhook {
         table.finish(refused::WEBHOOK);
         let (target, text) = (target?, text?);
         let url = checked(table, &text, target)?;
-        (named && target.is_supported()).then(|| Self { name: name.value.clone(), url, target })
+        (named && target.is_supported()).then(|| Self { name: name.value.clone(), url, target, file: text.file })
     }
 }
 

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
-use crate::config::Config;
-use crate::delivery::{Client, Courier, DeliveryError, Endpoint};
+use crate::config::{Config, Webhook};
+use crate::delivery::{Client, Courier, DeliveryError, Endpoint, Endpoints};
 use crate::event::Timestamp;
 use crate::store::{Store, StoreError};
 
 pub(super) struct Couriers {
     client: Client,
-    endpoints: BTreeMap<String, Endpoint>,
+    endpoints: watch::Sender<Endpoints>,
     wakes: BTreeMap<String, Arc<Notify>>,
     tasks: JoinSet<Result<(), DeliveryError>>,
     done: Arc<Notify>,
@@ -30,14 +30,16 @@ impl Couriers {
         stop: watch::Receiver<bool>,
         now: fn() -> Timestamp,
     ) -> Self {
-        let endpoints = config
-            .webhooks
-            .iter()
-            .map(|(name, webhook)| {
-                (name.clone(), Endpoint::new(webhook.url.expose().clone(), webhook.url.is_loopback()))
-            })
-            .collect();
+        let endpoints = watch::Sender::new(endpoints(config));
         Self { client, endpoints, wakes: BTreeMap::new(), tasks: JoinSet::new(), done, stop, now }
+    }
+
+    /// Has messages go where the webhooks are now.
+    pub(super) fn configure(&self, config: &Config) {
+        self.endpoints.send_replace(endpoints(config));
+        for wake in self.wakes.values() {
+            wake.notify_one();
+        }
     }
 
     /// Sees to it that each webhook with pending messages has a courier, and wakes them.
@@ -49,7 +51,7 @@ impl Couriers {
             }
             let wake = Arc::new(Notify::new());
             let courier = Courier {
-                endpoint: self.endpoints.get(&webhook).cloned(),
+                endpoints: self.endpoints.subscribe(),
                 webhook: webhook.clone(),
                 client: self.client.clone(),
                 now: self.now,
@@ -77,4 +79,11 @@ impl Couriers {
         }
         Ok(())
     }
+}
+
+fn endpoints(config: &Config) -> Endpoints {
+    let endpoint = |(name, webhook): (&String, &Webhook)| {
+        (name.clone(), Endpoint::new(webhook.url.expose().clone(), webhook.url.is_loopback()))
+    };
+    config.webhooks.iter().map(endpoint).collect()
 }

@@ -1,13 +1,16 @@
 //! The process that works on a state folder: it wires the pipeline and the couriers to the store, to `notify`'s
 //! wake-ups and to signals.
 //!
-//! The pipeline has a thread of its own, since plugins compute; delivery waits, and is async. Both look at the
-//! store by themselves now and then, so that a lost wake-up costs a second and not an alert.
+//! Routing has a thread of its own (`router`) and each route another (`worker`), since plugins compute; delivery waits,
+//! and is async. All look at the store by themselves now and then, so that a lost wake-up costs a second and not an
+//! alert.
 
 mod couriers;
 mod router;
 mod signals;
+mod watcher;
 mod work;
+mod worker;
 
 pub use signals::Signals;
 pub use work::{DaemonError, End, Until, Work};

@@ -1,45 +1,141 @@
-//! The thread that puts waiting events through the pipeline.
+//! The thread that assigns waiting events to routes, and keeps a worker for each of these.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::sync::Notify;
-
-use crate::event::Timestamp;
-use crate::pipeline::Pipeline;
-use crate::store::{Store, StoreError};
+use super::DaemonError;
+use super::worker::{Circumstances, Order, Worker};
+use crate::config::Config;
+use crate::pipeline::{self, Naming};
+use crate::store::Store;
 
 /// How often the inbox is looked at without a wake-up.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// A batch is cut short after this long: what a slow plugin has decided must not wait for what it has not.
-const BATCH_TIME: Duration = Duration::from_millis(100);
+/// What the router is told. Once nobody can tell it anything any more, it ends.
+pub(super) enum Told {
+    /// Something may be waiting.
+    Look,
+    /// This counts from now on; plugins are loaded anew where they or their files have changed.
+    Configured(Arc<Config>),
+}
 
-/// Routes events until the other end of `wake` is gone. `routed` is told after each batch.
+/// Routes events until the other end of `told` is gone.
 pub(super) fn run(
-    pipeline: &Pipeline,
+    config: Arc<Config>,
     mut store: Store,
-    now: fn() -> Timestamp,
-    wake: &Receiver<()>,
-    routed: &Arc<Notify>,
-) -> Result<(), StoreError> {
-    let stopped = || matches!(wake.try_recv(), Err(TryRecvError::Disconnected));
+    circumstances: &Circumstances,
+    told: &Receiver<Told>,
+) -> Result<(), DaemonError> {
+    let mut router = Router { config, workers: BTreeMap::new(), leaving: Vec::new(), circumstances };
+    router.configure(&mut store)?;
     loop {
+        router.check_workers()?;
         loop {
-            let begun = Instant::now();
-            if pipeline.advance(&mut store, now(), || begun.elapsed() > BATCH_TIME || stopped())? == 0 {
-                break;
-            }
-            routed.notify_one();
-            store.checkpoint_if_long()?;
-            if stopped() {
-                return Ok(());
+            match told.try_recv() {
+                Ok(Told::Look) => {}
+                Ok(Told::Configured(config)) => {
+                    router.config = config;
+                    router.configure(&mut store)?;
+                }
+                Err(TryRecvError::Disconnected) => return router.stop(),
+                Err(TryRecvError::Empty) => break,
             }
         }
-        if wake.recv_timeout(LOOK) == Err(RecvTimeoutError::Disconnected) {
-            return Ok(());
+        if router.advance(&mut store)? > 0 {
+            continue;
         }
         store.checkpoint_if_long()?;
+        match told.recv_timeout(LOOK) {
+            Ok(Told::Configured(config)) => {
+                router.config = config;
+                router.configure(&mut store)?;
+            }
+            Ok(Told::Look) | Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return router.stop(),
+        }
+    }
+}
+
+struct Router<'a> {
+    config: Arc<Config>,
+    workers: BTreeMap<String, Worker>,
+    /// Those of removed routes, until they have ended.
+    leaving: Vec<Worker>,
+    circumstances: &'a Circumstances,
+}
+
+impl Router<'_> {
+    /// Has a worker for each route, with its route as it is now.
+    fn configure(&mut self, store: &mut Store) -> Result<(), DaemonError> {
+        let naming = Naming::new(&self.config, &self.circumstances.system_host);
+        let names: Vec<_> = self.config.routes.iter().map(|route| route.name.as_str()).collect();
+        store.keep_plugins(&names)?;
+        let gone: Vec<_> = self.workers.keys().filter(|name| !names.contains(&name.as_str())).cloned().collect();
+        for name in gone {
+            if let Some(worker) = self.workers.remove(&name) {
+                worker.tell(Order::Stop);
+                self.leaving.push(worker);
+            }
+        }
+        for route in &self.config.routes {
+            let order = Order::Load(Box::new(route.clone()), naming.clone());
+            match self.workers.get(&route.name) {
+                Some(worker) => worker.tell(order),
+                None => {
+                    let store = store.another_for_routing()?;
+                    let worker = Worker::start(&route.name, store, self.circumstances)?;
+                    worker.tell(order);
+                    self.workers.insert(route.name.clone(), worker);
+                }
+            }
+        }
+        self.word_removed(&naming, store)
+    }
+
+    /// Assigns one batch. Says how many events that were.
+    fn advance(&self, store: &mut Store) -> Result<usize, DaemonError> {
+        let (assigned, routes) = pipeline::assign(&self.config.routes, store)?;
+        for worker in routes.iter().filter_map(|route| self.workers.get(route)) {
+            worker.tell(Order::Look);
+        }
+        if assigned > 0 && routes.is_empty() {
+            // What an idle run waits for.
+            self.circumstances.worded.notify_one();
+        }
+        Ok(assigned)
+    }
+
+    /// Words what is left of routes that are gone.
+    fn word_removed(&self, naming: &Naming, store: &mut Store) -> Result<(), DaemonError> {
+        for route in store.unworded_routes()? {
+            if self.workers.contains_key(&route) {
+                continue;
+            }
+            while pipeline::word_removed(&route, naming, store, (self.circumstances.now)())? > 0 {}
+            self.circumstances.worded.notify_one();
+        }
+        Ok(())
+    }
+
+    /// A worker ends by itself only with an error.
+    fn check_workers(&mut self) -> Result<(), DaemonError> {
+        let ended: Vec<_> =
+            self.workers.iter().filter(|(_, worker)| worker.has_ended()).map(|(name, _)| name.clone()).collect();
+        for name in ended {
+            if let Some(worker) = self.workers.remove(&name) {
+                worker.join()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn stop(self) -> Result<(), DaemonError> {
+        for worker in self.workers.values() {
+            worker.tell(Order::Stop);
+        }
+        self.workers.into_values().chain(self.leaving).try_for_each(Worker::join)
     }
 }

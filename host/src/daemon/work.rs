@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -11,11 +12,14 @@ use tokio::signal::unix::Signal;
 use tokio::sync::{Notify, watch};
 
 use super::couriers::Couriers;
+use super::router::Told;
+use super::watcher::{SETTLE, Watcher};
+use super::worker::Circumstances;
 use super::{Signals, router};
 use crate::config::Config;
 use crate::delivery::{Client, DeliveryError};
 use crate::event::Timestamp;
-use crate::pipeline::Pipeline;
+use crate::plugin::Runtime;
 use crate::store::{Store, StoreError, YIELD};
 
 /// How often the queues are looked at without a wake-up.
@@ -24,8 +28,8 @@ const LOOK: Duration = Duration::from_secs(1);
 /// How long a short run that is told to stop goes on if something is left.
 const LAST_CHANCE: Duration = Duration::from_secs(4);
 
-/// How long a short run goes by the configuration that it has read.
-const READ_AGAIN: Duration = Duration::from_secs(60);
+/// A run is ready without the plugins that take longer than this to load; their events wait for them.
+const READY_WITHOUT: Duration = Duration::from_secs(5);
 
 /// Longer than anything runs, and still a time that can be added to now.
 const FOREVER: Duration = Duration::from_secs(100 * 365 * 86_400);
@@ -35,7 +39,7 @@ const FOREVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 pub enum Until {
     /// On a signal.
     Stopped,
-    /// When nothing is waiting or pending, or on a signal. `Reload` comes by itself now and then.
+    /// When nothing is waiting or pending, or on a signal.
     Idle,
     /// As `Idle`, or after this long.
     IdleOr(Duration),
@@ -46,8 +50,6 @@ pub enum Until {
 pub enum End {
     /// SIGTERM or SIGINT.
     Stopped,
-    /// SIGHUP: the configuration is to be read again.
-    Reload,
     /// Nothing is waiting or pending.
     Idle,
     /// The time was up.
@@ -88,10 +90,14 @@ struct Listened<'a> {
 
 /// What is needed to work on a state folder; whoever holds it holds the work lock.
 pub struct Work<'a> {
-    /// The configuration.
-    pub config: &'a Config,
-    /// Its routes, loaded.
-    pub pipeline: &'a Pipeline,
+    /// The configuration to begin with.
+    pub config: Config,
+    /// The configuration as it is now, if it can be read; says itself what is wrong with it.
+    pub reread: &'a dyn Fn() -> Option<Config>,
+    /// Where plugins run.
+    pub runtime: Arc<Runtime>,
+    /// The name of this host, as the system has it.
+    pub system_host: String,
     /// The store, opened for work.
     pub store: &'a Store,
     /// The clock.
@@ -99,36 +105,54 @@ pub struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// Routes and delivers until the end. `ready` is called once it is at work.
+    /// Routes and delivers until the end. `ready` is called once it is at work and the plugins are loaded; those that
+    /// take long to compile are not waited for.
     ///
     /// # Errors
     /// When the store or the system fails; nothing that was stored is lost.
-    pub fn run(&self, signals: &mut Signals, until: Until, ready: impl FnOnce()) -> Result<End, DaemonError> {
-        let Signals { runtime, terminate, interrupt, hang_up } = signals;
-        let mut listened = Listened { terminate, interrupt, hang_up };
-        let (wake, woken) = mpsc::channel();
-        let routed = Arc::new(Notify::new());
+    pub fn run(self, signals: &mut Signals, until: Until, ready: impl FnOnce()) -> Result<End, DaemonError> {
+        let (tell, told) = mpsc::channel();
+        let circumstances = Circumstances {
+            runtime: Arc::clone(&self.runtime),
+            system_host: self.system_host.clone(),
+            now: self.now,
+            worded: Arc::new(Notify::new()),
+            loading: Arc::new(AtomicUsize::new(self.config.routes.len())),
+        };
         std::thread::scope(|scope| {
-            let (pipeline, now, store) = (self.pipeline, self.now, self.store.another()?);
-            let told = Arc::clone(&routed);
+            let (config, store) = (Arc::new(self.config.clone()), self.store.another_for_routing()?);
+            let for_router = circumstances.clone();
             let router = std::thread::Builder::new()
                 .name("router".into())
-                .spawn_scoped(scope, move || router::run(pipeline, store, now, &woken, &told))
+                .spawn_scoped(scope, move || router::run(config, store, &for_router, &told))
                 .map_err(|reason| DaemonError::System { what: "start a thread", reason })?;
-            // `wake` goes with it, which ends the router.
-            let end =
-                runtime.block_on(self.deliver(&mut listened, until, wake, &routed, || router.is_finished(), ready));
+            // `tell` goes with it, which ends the router.
+            let end = self.deliver(signals, until, tell, &circumstances, || router.is_finished(), ready);
             router.join().map_err(|_| DaemonError::Pipeline)??;
             end
         })
     }
 
-    async fn deliver(
+    fn deliver(
+        &self,
+        signals: &mut Signals,
+        until: Until,
+        tell: mpsc::Sender<Told>,
+        circumstances: &Circumstances,
+        router_ended: impl Fn() -> bool,
+        ready: impl FnOnce(),
+    ) -> Result<End, DaemonError> {
+        let Signals { runtime, terminate, interrupt, hang_up } = signals;
+        let mut listened = Listened { terminate, interrupt, hang_up };
+        runtime.block_on(self.deliver_until(&mut listened, until, tell, circumstances, router_ended, ready))
+    }
+
+    async fn deliver_until(
         &self,
         signals: &mut Listened<'_>,
         until: Until,
-        wake: mpsc::Sender<()>,
-        routed: &Notify,
+        tell: mpsc::Sender<Told>,
+        circumstances: &Circumstances,
         router_ended: impl Fn() -> bool,
         ready: impl FnOnce(),
     ) -> Result<End, DaemonError> {
@@ -140,24 +164,43 @@ impl Work<'_> {
         let (stop, stopped) = watch::channel(false);
         let done = Arc::new(Notify::new());
         let client = Client::new().map_err(DaemonError::Client)?;
-        let mut couriers = Couriers::new(self.config, client, Arc::clone(&done), stopped, self.now);
-        let (time, when_time_is_up) = match until {
-            Until::IdleOr(time) => (time, End::TimeUp),
-            Until::Idle => (READ_AGAIN, End::Reload),
-            Until::Stopped => (FOREVER, End::TimeUp),
+        let mut couriers = Couriers::new(&self.config, client, Arc::clone(&done), stopped, self.now);
+        let changed = Arc::new(Notify::new());
+        let mut watcher = Watcher::new(Arc::clone(&changed));
+        watcher.watch(&self.config.files);
+        let time = match until {
+            Until::IdleOr(time) => time,
+            Until::Idle | Until::Stopped => FOREVER,
         };
         let time_up = tokio::time::sleep(time);
         tokio::pin!(time_up);
+        let loaded_late = tokio::time::Instant::now() + READY_WITHOUT;
+        let mut ready = Some(ready);
         let mut last_chance = false;
-        let mut look = true;
-        ready();
+        let (mut look, mut reload) = (true, false);
+        // When files that have changed are at rest.
+        let mut settled = None;
         let mut bytes = [0; 512];
         let end = loop {
             if std::mem::take(&mut look) {
                 couriers.send_out(self.store)?;
             }
+            if std::mem::take(&mut reload)
+                && let Some(config) = (self.reread)()
+            {
+                watcher.watch(&config.files);
+                couriers.configure(&config);
+                // The router is gone only if it failed, which the next lines see.
+                let _ = tell.send(Told::Configured(Arc::new(config)));
+            }
             if router_ended() {
                 break End::Stopped;
+            }
+            let all_loaded = circumstances.loading.load(Ordering::SeqCst) == 0;
+            if (all_loaded || tokio::time::Instant::now() >= loaded_late)
+                && let Some(ready) = ready.take()
+            {
+                ready();
             }
             if until != Until::Stopped && self.store.is_idle()? {
                 break End::Idle;
@@ -172,8 +215,13 @@ impl Work<'_> {
                     time_up.as_mut().reset(tokio::time::Instant::now() + LAST_CHANCE);
                 }
                 _ = signals.interrupt.recv() => break End::Stopped,
-                _ = signals.hang_up.recv() => break End::Reload,
-                () = &mut time_up => break if last_chance { End::Stopped } else { when_time_is_up },
+                _ = signals.hang_up.recv() => reload = true,
+                () = changed.notified() => settled = Some(tokio::time::Instant::now() + SETTLE),
+                () = at(settled) => {
+                    settled = None;
+                    reload = true;
+                }
+                () = &mut time_up => break if last_chance { End::Stopped } else { End::TimeUp },
                 failed = couriers.failure() => { failed?; break End::Stopped }
                 read = pipe.read(&mut bytes) => {
                     let told = bytes.get(..read.unwrap_or_default()).unwrap_or_default();
@@ -181,17 +229,25 @@ impl Work<'_> {
                         break End::Stopped;
                     }
                     // The router is gone only if it failed, which the next round sees.
-                    let _ = wake.send(());
+                    let _ = tell.send(Told::Look);
                 }
-                () = routed.notified() => look = true,
+                () = circumstances.worded.notified() => look = true,
                 () = done.notified() => {}
                 () = tokio::time::sleep(LOOK) => look = true,
             }
         };
-        drop(wake);
+        drop(tell);
         // Nobody listening means that all have ended.
         let _ = stop.send(true);
         couriers.ended().await?;
         Ok(end)
+    }
+}
+
+/// Ends at that time; never, if there is none.
+async fn at(time: Option<tokio::time::Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
     }
 }

@@ -6,7 +6,7 @@ use tokio::sync::{Notify, watch};
 
 use super::answer::Answer;
 use super::backoff;
-use super::post::{Client, Endpoint};
+use super::post::{Client, Endpoint, Endpoints};
 use crate::event::Timestamp;
 use crate::store::{Pending, Store, StoreError};
 
@@ -31,8 +31,8 @@ pub enum DeliveryError {
 pub struct Courier {
     /// The webhook's name.
     pub webhook: String,
-    /// Where it is; `None`: the configuration has it no more, and its messages are dead.
-    pub endpoint: Option<Endpoint>,
+    /// Where webhooks are; one that the configuration has no more is not among them, and its messages are dead.
+    pub endpoints: watch::Receiver<Endpoints>,
     /// Sends.
     pub client: Client,
     /// The clock.
@@ -54,6 +54,7 @@ impl Courier {
         done: &Notify,
         mut stop: watch::Receiver<bool>,
     ) -> Result<(), DeliveryError> {
+        let mut tried = self.endpoint();
         loop {
             if *stop.borrow() {
                 return Ok(());
@@ -62,12 +63,15 @@ impl Courier {
             let next;
             (store, next) = with(store, move |store| store.next_message(&webhook)).await?;
             let wait = next.as_ref().map(|message| message.due_at.0.saturating_sub((self.now)().0));
+            let endpoint = self.endpoint();
+            // A webhook that has moved has not refused anything yet.
+            let untried = next.as_ref().is_some_and(|message| message.attempts == 0) || endpoint != tried;
             // Nothing is ever put off for longer: the clock was set back meanwhile.
-            let untried = next.as_ref().is_some_and(|message| message.attempts == 0);
             let wait = wait.map(|ms| if untried || ms > LONGEST_WAIT_MS { 0 } else { ms });
             match (next, wait) {
                 (Some(message), Some(..=0)) => {
-                    store = self.deliver(store, message, &mut stop).await?;
+                    tried.clone_from(&endpoint);
+                    store = self.deliver(store, message, endpoint, &mut stop).await?;
                     done.notify_one();
                 }
                 (_, wait) => {
@@ -82,14 +86,19 @@ impl Courier {
         }
     }
 
+    fn endpoint(&self) -> Option<Endpoint> {
+        self.endpoints.borrow().get(&self.webhook).cloned()
+    }
+
     async fn deliver(
         &self,
         store: Store,
         message: Pending,
+        endpoint: Option<Endpoint>,
         stop: &mut watch::Receiver<bool>,
     ) -> Result<Store, DeliveryError> {
         let Pending { id, route, body, attempts, .. } = message;
-        let Some(endpoint) = &self.endpoint else {
+        let Some(endpoint) = &endpoint else {
             let error = format!("webhook \"{}\" is no longer configured", self.webhook);
             tracing::error!(webhook = self.webhook, route, id, "dead: {error}");
             return Ok(with(store, move |store| store.bury(id, &error)).await?.0);

@@ -10,4 +10,4 @@ mod courier;
 mod post;
 
 pub use courier::{Courier, DeliveryError};
-pub use post::{Client, Endpoint};
+pub use post::{Client, Endpoint, Endpoints};

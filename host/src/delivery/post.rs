@@ -1,5 +1,6 @@
 //! One HTTP request to a webhook.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ const ANSWER_BYTES: usize = 4096;
 const ANSWER_CHARS: usize = 200;
 
 /// The URL of a webhook, kept from being printed.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Endpoint {
     url: url::Url,
     direct: bool,
@@ -31,6 +32,9 @@ impl Endpoint {
         Self { url, direct }
     }
 }
+
+/// The endpoints by the names of their webhooks.
+pub type Endpoints = BTreeMap<String, Endpoint>;
 
 /// Sends messages; holds the connections.
 #[derive(Clone)]

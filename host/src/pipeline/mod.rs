@@ -1,78 +1,109 @@
 //! The pipeline: each event, past each route, through its plugin and the guard, into the outbox.
 //!
 //! An alert survives its plugin: whatever goes wrong with one, the event goes out as the built-in plain message
-//! that says what. Nothing here knows of networks or of time; storms, digests and holding belong here as well.
+//! that says what. Nothing here knows of networks or threads, and the time is handed in; storms, digests and holding
+//! belong here as well.
 
+mod health;
 mod route;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+pub use health::{FAILURES, Health};
 pub use route::{Fault, LiveRoute, limits};
 
-use crate::config::Config;
+use crate::config::{Config, Route};
 use crate::event::{Event, Timestamp};
+use crate::message::fallback;
 use crate::plugin::Runtime;
-use crate::store::{Routed, Store, StoreError, Waiting};
+use crate::store::{Assigned, Store, StoreError, Verdict, Waiting, Worded};
 
-/// Events that are routed in one transaction: it keeps `notify` waiting no longer than a few inserts take.
+/// Events that are handled in one transaction: it keeps `notify` waiting no longer than a few inserts take.
 const BATCH: usize = 32;
 
-/// All routes, with their plugins loaded.
-pub struct Pipeline {
-    host: String,
-    labels: BTreeMap<String, String>,
-    routes: Vec<LiveRoute>,
+/// What events are called by that say no host of their own, and what every plugin is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Naming {
+    /// The host.
+    pub host: String,
+    /// `[labels]`.
+    pub labels: BTreeMap<String, String>,
 }
 
-impl Pipeline {
-    /// Loads the plugins of all routes. One that cannot be loaded takes no alert with it: see [`Self::faults`].
+impl Naming {
+    /// As configured; `system_host` where that says nothing.
     #[must_use]
-    pub fn load(config: &Config, system_host: &str, runtime: &Runtime) -> Self {
-        Self {
-            host: config.host.clone().unwrap_or_else(|| system_host.to_owned()),
-            labels: config.labels.clone(),
-            routes: config.routes.iter().map(|route| LiveRoute::load(route, runtime)).collect(),
-        }
+    pub fn new(config: &Config, system_host: &str) -> Self {
+        Self { host: config.host.clone().unwrap_or_else(|| system_host.to_owned()), labels: config.labels.clone() }
     }
 
-    /// What is wrong with the plugins: those that did not load, and what their trial run found.
-    pub fn faults(&self) -> impl Iterator<Item = Fault<'_>> {
-        self.routes.iter().flat_map(LiveRoute::faults)
+    fn name(&self, event: Event) -> Event {
+        event.named(&self.host, &self.labels)
     }
+}
 
-    /// Routes what waits in the inbox, one batch of it, or less if `enough` says so after an event. Says how many events
-    /// there were; 0: the inbox is empty.
-    ///
-    /// # Errors
-    /// When the store fails; the events of the batch then still wait.
-    pub fn advance(
-        &self,
-        store: &mut Store,
-        now: Timestamp,
-        mut enough: impl FnMut() -> bool,
-    ) -> Result<usize, StoreError> {
-        let mut routed: Vec<Routed> = Vec::new();
-        for waiting in store.waiting(BATCH)? {
-            routed.push(self.decide(waiting));
-            if enough() {
-                break;
-            }
-        }
-        if !routed.is_empty() {
-            store.route(&routed, now)?;
-        }
-        Ok(routed.len())
+/// Assigns what waits in the inbox to the routes that want it, one batch of it. Says how many events there were (0: the
+/// inbox is empty), and which routes want some of them.
+///
+/// # Errors
+/// When the store fails; the events of the batch then still wait.
+pub fn assign(routes: &[Route], store: &mut Store) -> Result<(usize, BTreeSet<String>), StoreError> {
+    let assigned: Vec<_> = store.waiting(BATCH)?.into_iter().map(|waiting| assigned(routes, waiting)).collect();
+    if !assigned.is_empty() {
+        store.assign(&assigned)?;
     }
+    let to = assigned.iter().flat_map(|assigned| assigned.to.iter().map(|(route, _)| route.clone())).collect();
+    Ok((assigned.len(), to))
+}
 
-    fn decide(&self, Waiting { seq, event }: Waiting) -> Routed {
-        let event: Event = match event {
-            Ok(event) => event.named(&self.host, &self.labels),
-            Err(error) => {
-                tracing::error!(event = seq, "set aside as unrouted, since the store was changed by hand: {error}");
-                return Routed { seq, outcomes: Vec::new() };
-            }
-        };
-        let wanted = self.routes.iter().filter(|route| route.wants(&event));
-        Routed { seq, outcomes: wanted.map(|route| route.decide(&event)).collect() }
+fn assigned(routes: &[Route], Waiting { seq, event }: Waiting) -> Assigned {
+    let to = match event {
+        Ok(event) => routes
+            .iter()
+            .filter(|route| route.wants(&event))
+            .map(|route| (route.name.clone(), route.webhook.clone()))
+            .collect(),
+        Err(error) => {
+            tracing::error!(event = seq, "set aside as unrouted, since the store was changed by hand: {error}");
+            Vec::new()
+        }
+    };
+    Assigned { seq, to }
+}
+
+/// Words what is left of a route that the configuration has no more, one batch of it: an alert survives its route. Says
+/// how many events there were.
+///
+/// # Errors
+/// When the store fails.
+pub fn word_removed(route: &str, naming: &Naming, store: &mut Store, now: Timestamp) -> Result<usize, StoreError> {
+    let worded: Vec<_> = store
+        .unworded(route, BATCH)?
+        .into_iter()
+        .map(|unworded| {
+            let verdict = match unworded.event {
+                Ok(event) => {
+                    let why = format!("the route \"{route}\" is no longer configured");
+                    Verdict::Send(fallback(&naming.name(event), &why))
+                }
+                Err(error) => Verdict::Dead(unreadable(&error)),
+            };
+            Worded { seq: unworded.seq, verdict }
+        })
+        .collect();
+    if !worded.is_empty() {
+        store.word(route, &worded, now)?;
     }
+    Ok(worded.len())
+}
+
+fn unreadable(error: &str) -> String {
+    format!("the store was changed by hand: {error}")
+}
+
+/// Loads the plugins of all routes, each as it will be, for a look at what is wrong with them.
+#[must_use]
+pub fn load_all(config: &Config, system_host: &str, runtime: &Runtime) -> Vec<LiveRoute> {
+    let naming = Naming::new(config, system_host);
+    config.routes.iter().map(|route| LiveRoute::load(route, &naming, runtime, Timestamp(0))).collect()
 }

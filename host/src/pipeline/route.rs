@@ -1,10 +1,12 @@
 //! One route at work: its plugin asked, its message guarded, or the plain message instead.
 
+use super::health::{Consequence, Health};
+use super::{BATCH, Naming, unreadable};
 use crate::config::{PluginLimits, PluginSource, Route};
-use crate::event::Event;
+use crate::event::{Event, Timestamp};
 use crate::message::{Decision, Guarded, Policy, cut, fallback, guard, one_line};
 use crate::plugin::{self, Answer, Context, Level, Limits, Plugin, PluginError, Runtime};
-use crate::store::{Outcome, Verdict};
+use crate::store::{PluginState, Store, StoreError, Verdict, Worded};
 
 /// Characters of a plugin's error that are logged.
 const LOG_CHARS: usize = 1_000;
@@ -14,12 +16,16 @@ const REASON_CHARS: usize = 200;
 
 /// A route with its plugin.
 pub struct LiveRoute {
-    name: String,
     route: Route,
+    naming: Naming,
     /// How the plugin is called in messages and logs.
     plugin_name: String,
     plugin: Result<Plugin, PluginError>,
     trial: Vec<PluginError>,
+    health: Health,
+    since: Timestamp,
+    /// Why a newer version of it was not taken.
+    refused: Option<String>,
 }
 
 /// Something wrong with a route's plugin.
@@ -33,7 +39,9 @@ pub struct Fault<'a> {
 }
 
 impl LiveRoute {
-    pub(super) fn load(route: &Route, runtime: &Runtime) -> Self {
+    /// Loads a route's plugin. One that cannot be loaded takes no alert with it: see [`Self::faults`].
+    #[must_use]
+    pub fn load(route: &Route, naming: &Naming, runtime: &Runtime, now: Timestamp) -> Self {
         let context = Context { settings: route.settings.clone(), timezone: route.timezone.clone() };
         let limits = limits(&route.limits);
         let plugin = match &route.plugin {
@@ -41,57 +49,170 @@ impl LiveRoute {
             PluginSource::File(path) => runtime.load_file(path, context, limits),
         };
         let trial = plugin.as_ref().map(Plugin::trial).unwrap_or_default();
-        Self { name: route.name.clone(), plugin_name: plugin_name(&route.plugin), plugin, trial, route: route.clone() }
+        Self {
+            route: route.clone(),
+            naming: naming.clone(),
+            plugin_name: plugin_name(&route.plugin),
+            plugin,
+            trial,
+            health: Health::default(),
+            since: now,
+            refused: None,
+        }
     }
 
-    pub(super) fn faults(&self) -> impl Iterator<Item = Fault<'_>> {
+    /// The route's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.route.name
+    }
+
+    /// What is wrong with the plugin: it did not load, or what its trial run found.
+    pub fn faults(&self) -> impl Iterator<Item = Fault<'_>> {
         let errors = self.plugin.as_ref().err().into_iter().chain(&self.trial);
-        errors.map(|error| Fault { route: &self.name, plugin: &self.plugin_name, error })
+        errors.map(|error| Fault { route: &self.route.name, plugin: &self.plugin_name, error })
     }
 
-    pub(super) fn wants(&self, event: &Event) -> bool {
-        self.route.wants(event)
-    }
-
-    /// What the route makes of an event that it wants.
-    pub(super) fn decide(&self, event: &Event) -> Outcome {
-        let verdict = match &self.plugin {
-            Ok(plugin) => self.verdict(event, plugin.format(event)),
-            Err(error) => self.plain(event, error),
+    /// Takes over from `self`, between two events, if it is any different and nothing is wrong with it. Says whether it
+    /// did.
+    pub fn replace(&mut self, fresh: Self) -> bool {
+        let same_file = match (&self.plugin, &fresh.plugin) {
+            (Ok(old), Ok(new)) => old.sha256() == new.sha256(),
+            (Err(old), Err(new)) => old.to_string() == new.to_string(),
+            _ => false,
         };
-        Outcome { route: self.name.clone(), webhook: self.route.webhook.clone(), verdict }
+        if same_file && self.route == fresh.route && self.naming == fresh.naming {
+            self.refused = None;
+            return false;
+        }
+        let fault = fresh.faults().next().map(|fault| fault.error.to_string());
+        match fault {
+            Some(fault) if self.faults().next().is_none() => {
+                let (route, plugin) = (&self.route.name, &fresh.plugin_name);
+                tracing::error!(route, "the one before stays at work: plugin {plugin} {}", one_line(&fault));
+                self.refused = Some(format!("a newer version was not taken, since it {fault}"));
+                false
+            }
+            _ => {
+                *self = fresh;
+                true
+            }
+        }
     }
 
-    fn verdict(&self, event: &Event, answer: Answer) -> Verdict {
+    /// What `status` shows of it.
+    #[must_use]
+    pub fn state(&self) -> PluginState {
+        let plugin = self.plugin.as_ref().ok();
+        let error = self.health.error.clone().or_else(|| self.refused.clone());
+        PluginState {
+            plugin: self.plugin_name.clone(),
+            sha256: plugin.map(Plugin::sha256),
+            version: plugin.and_then(Plugin::version).map(ToOwned::to_owned),
+            since: self.since,
+            failures: self.health.failures,
+            error: error.or_else(|| self.faults().next().map(|fault| fault.error.to_string())),
+            paused_until: self.health.paused_until,
+        }
+    }
+
+    /// Its plugin, if that could be loaded.
+    #[must_use]
+    pub fn plugin(&self) -> Option<&Plugin> {
+        self.plugin.as_ref().ok()
+    }
+
+    /// Words the events that are assigned to it, one batch of them, or less if `enough` says so after an event. Says how
+    /// many there were; 0: none is left.
+    ///
+    /// # Errors
+    /// When the store fails; the events are then still to be worded.
+    pub fn advance(
+        &mut self,
+        store: &mut Store,
+        now: Timestamp,
+        mut enough: impl FnMut() -> bool,
+    ) -> Result<usize, StoreError> {
+        let mut worded = Vec::new();
+        for unworded in store.unworded(&self.route.name, BATCH)? {
+            let verdict = match unworded.event {
+                Ok(event) => self.decide(&self.naming.name(event), now),
+                Err(error) => Verdict::Dead(unreadable(&error)),
+            };
+            worded.push(Worded { seq: unworded.seq, verdict });
+            if enough() {
+                break;
+            }
+        }
+        if !worded.is_empty() {
+            store.word(&self.route.name, &worded, now)?;
+        }
+        Ok(worded.len())
+    }
+
+    fn decide(&mut self, event: &Event, now: Timestamp) -> Verdict {
+        let plugin = match &self.plugin {
+            Ok(plugin) => plugin,
+            Err(error) => return Verdict::Send(self.instead(event, &error.to_string())),
+        };
+        if self.health.is_paused(now) {
+            let why = format!("is not called for a while, after {} failures in a row", self.health.failures);
+            return Verdict::Send(self.instead(event, &why));
+        }
+        match self.verdict(event, plugin.format(event)) {
+            Ok(verdict) => {
+                if self.health.worked() {
+                    tracing::info!(route = self.route.name, plugin = self.plugin_name, "works again");
+                }
+                verdict
+            }
+            Err(mut why) => {
+                let pause = match self.health.failed(&why, now) {
+                    Consequence::None => None,
+                    Consequence::Paused(pause) => {
+                        let failures = self.health.failures;
+                        why = format!(
+                            "{why}. These were {failures} failures in a row, so it is not called for the next {} s, and events are told like this one",
+                            pause.as_secs()
+                        );
+                        Some(pause)
+                    }
+                    Consequence::PausedAgain(pause) => Some(pause),
+                };
+                if let Some(pause) = pause {
+                    let (route, plugin, failures) = (&self.route.name, &self.plugin_name, self.health.failures);
+                    tracing::error!(route, plugin, failures, "not called for the next {} s", pause.as_secs());
+                }
+                Verdict::Send(self.instead(event, &why))
+            }
+        }
+    }
+
+    /// What the plugin's answer comes to, or how it failed.
+    fn verdict(&self, event: &Event, answer: Answer) -> Result<Verdict, String> {
         self.log(&answer);
+        let (route, plugin) = (&self.route.name, &self.plugin_name);
         match answer.decision {
             Ok(Decision::Post(message)) => match guard(&message, event, &Policy { mentions: self.route.mentions }) {
-                Ok(body) => Verdict::Send(body),
+                Ok(body) => Ok(Verdict::Send(body)),
                 Err(error) => {
-                    tracing::warn!(
-                        route = self.name,
-                        plugin = self.plugin_name,
-                        "message refused: {}",
-                        one_line(&error.to_string())
-                    );
-                    Verdict::Send(self.instead(event, &format!("made a message that Slack would refuse: {error}")))
+                    tracing::warn!(route, plugin, "message refused: {}", one_line(&error.to_string()));
+                    Err(format!("made a message that Slack would refuse: {error}"))
                 }
             },
-            Ok(Decision::Skip(reason)) => Verdict::Skip(reason.chars().take(REASON_CHARS).collect()),
-            Ok(Decision::Digest(_)) => Verdict::Send(
+            Ok(Decision::Skip(reason)) => Ok(Verdict::Skip(reason.chars().take(REASON_CHARS).collect())),
+            Ok(Decision::Digest(_)) => Ok(Verdict::Send(
                 self.instead(event, "asked for a digest, which this version of banhook does not make yet"),
-            ),
-            Err(error) => self.plain(event, &error),
+            )),
+            Err(error) => {
+                let why = error.to_string();
+                tracing::warn!(route, plugin, event = event.id, "{}", cut(&one_line(&why), LOG_CHARS));
+                for line in error.details() {
+                    tracing::warn!(route, plugin, "{}", one_line(line));
+                }
+                Err(why)
+            }
         }
-    }
-
-    fn plain(&self, event: &Event, error: &PluginError) -> Verdict {
-        let (route, plugin, why) = (&self.name, &self.plugin_name, error.to_string());
-        tracing::warn!(route, plugin, event = event.id, "{}", cut(&one_line(&why), LOG_CHARS));
-        for line in error.details() {
-            tracing::warn!(route, plugin, "{}", one_line(line));
-        }
-        Verdict::Send(self.instead(event, &why))
     }
 
     fn instead(&self, event: &Event, why: &str) -> Guarded {
@@ -99,7 +220,7 @@ impl LiveRoute {
     }
 
     fn log(&self, answer: &Answer) {
-        let (route, plugin) = (&self.name, &self.plugin_name);
+        let (route, plugin) = (&self.route.name, &self.plugin_name);
         for line in &answer.log {
             let message = one_line(&line.message);
             match line.level {

@@ -74,7 +74,7 @@ impl Store {
         read().map_err(|source| self.error("read the inbox", source))
     }
 
-    /// Whether nothing waits: no event to be routed and no message to be sent.
+    /// Whether nothing waits: no event to be routed or worded and no message to be sent.
     ///
     /// # Errors
     /// When the disk refuses.
@@ -82,6 +82,7 @@ impl Store {
         self.connection
             .prepare_cached(
                 "SELECT NOT EXISTS (SELECT 1 FROM events WHERE state = 'waiting')
+                    AND NOT EXISTS (SELECT 1 FROM outcomes WHERE state = 'pending' AND message IS NULL)
                     AND NOT EXISTS (SELECT 1 FROM outbox WHERE dead = 0)",
             )
             .and_then(|mut statement| statement.query_row([], |row| row.get(0)))

@@ -1,8 +1,7 @@
 //! The store: everything that must survive a crash, in one SQLite file. The only SQL in the project.
 //!
-//! An event is first *taken in* (`inbox`), then the pipeline *routes* it: in one transaction it leaves the inbox,
-//! its outcome on each route is written, and its messages enter the `outbox`; delivery then moves outcomes to
-//! their end. The `ledger` counts every such step by triggers in the schema, so no step can be left uncounted.
+//! An event is first *taken in* (`inbox`). Then it is *assigned* to the routes that want it and *worded* by each
+//! (`routing`), which puts its messages into the `outbox`; delivery then moves outcomes to their end. The `ledger` counts every such step by triggers in the schema, so no step can be left uncounted.
 //!
 //! SQLite has one writer and lets others poll, which starves them; so writers queue on a lock file (`folder`)
 //! in front of `BEGIN IMMEDIATE`, and a transaction does no plugin, file or network work.
@@ -13,6 +12,8 @@ mod folder;
 mod inbox;
 mod ledger;
 mod outbox;
+mod plugins;
+mod routing;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -25,7 +26,9 @@ pub use error::StoreError;
 pub use folder::{StateFolder, WorkLock, YIELD};
 pub use inbox::{TakenIn, Waiting};
 pub use ledger::{Ledger, RouteLedger};
-pub use outbox::{Outcome, Pending, QueueState, Routed, Verdict};
+pub use outbox::{Pending, QueueState};
+pub use plugins::PluginState;
+pub use routing::{Assigned, Unworded, Verdict, Worded};
 
 /// How long a statement waits for a writer that is not ours (ours queue on the lock file), such as `sqlite3`.
 const BUSY: Duration = Duration::from_secs(10);
@@ -84,6 +87,21 @@ impl Store {
     pub fn another(&self) -> Result<Self, StoreError> {
         let another = Self::open_for_intake(&self.folder)?;
         another.limit_wal()?;
+        Ok(another)
+    }
+
+    /// Opens another connection, for routing: what it writes is safe from a crash of ours at once, and from one of the
+    /// machine with the next attempt to send, which is synced and comes before any of it leaves. An event that is lost to
+    /// routing so is still in the inbox.
+    ///
+    /// # Errors
+    /// As [`Store::open_for_intake`].
+    pub fn another_for_routing(&self) -> Result<Self, StoreError> {
+        let another = self.another()?;
+        another
+            .connection
+            .execute_batch("PRAGMA synchronous = NORMAL")
+            .map_err(|source| another.error("configure", source))?;
         Ok(another)
     }
 

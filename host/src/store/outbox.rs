@@ -1,40 +1,10 @@
-//! Routing events out of the inbox, and the outbox of messages that are to be sent.
+//! The outbox: messages that are to be sent, in order for each webhook, and those that are dead.
 
 use rusqlite::{OptionalExtension, params};
 use serde::Serialize;
 
 use super::{Store, StoreError};
 use crate::event::Timestamp;
-use crate::message::Guarded;
-
-/// What the pipeline decided on one event.
-#[derive(Debug)]
-pub struct Routed {
-    /// Its place in the order of intake.
-    pub seq: i64,
-    /// One for each route that wants it; empty: unrouted.
-    pub outcomes: Vec<Outcome>,
-}
-
-/// What the pipeline decided on one event for one route.
-#[derive(Debug)]
-pub struct Outcome {
-    /// The route's name.
-    pub route: String,
-    /// The name of the webhook that gets the message.
-    pub webhook: String,
-    /// Message or not.
-    pub verdict: Verdict,
-}
-
-/// Message or not.
-#[derive(Debug)]
-pub enum Verdict {
-    /// To be sent.
-    Send(Guarded),
-    /// Not worth a message, and why.
-    Skip(String),
-}
 
 /// A message that is to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,42 +37,6 @@ pub struct QueueState {
 }
 
 impl Store {
-    /// Moves events out of the inbox: their outcomes, messages and ledger entries, all or nothing.
-    ///
-    /// # Errors
-    /// When the disk refuses; then all of them still wait.
-    pub fn route(&mut self, routed: &[Routed], now: Timestamp) -> Result<(), StoreError> {
-        self.write("route events", |transaction| {
-            let mut leave =
-                transaction.prepare_cached("UPDATE events SET state = ? WHERE seq = ? AND state = 'waiting'")?;
-            let mut enter = transaction.prepare_cached(
-                "INSERT INTO outbox (route, webhook, body, made_at, due_at) VALUES (?, ?, ?, ?4, ?4)",
-            )?;
-            let mut end = transaction.prepare_cached(
-                "INSERT INTO outcomes (event, route, webhook, state, message, detail) VALUES (?, ?, ?, ?, ?, ?)",
-            )?;
-            for Routed { seq, outcomes } in routed {
-                let state = if outcomes.is_empty() { "unrouted" } else { "routed" };
-                if leave.execute(params![state, seq])? == 0 {
-                    continue;
-                }
-                for Outcome { route, webhook, verdict } in outcomes {
-                    match verdict {
-                        Verdict::Send(body) => {
-                            enter.execute(params![route, webhook, body.to_json_string(), now.0])?;
-                            let message = transaction.last_insert_rowid();
-                            end.execute(params![seq, route, webhook, "pending", message, None::<&str>])?;
-                        }
-                        Verdict::Skip(reason) => {
-                            end.execute(params![seq, route, webhook, "skipped", None::<i64>, reason])?;
-                        }
-                    }
-                }
-            }
-            Ok(())
-        })
-    }
-
     /// The message that a webhook gets next, due or not.
     ///
     /// # Errors

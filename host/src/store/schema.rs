@@ -48,7 +48,8 @@ CREATE TABLE events (
 CREATE INDEX events_waiting ON events (seq) WHERE state = 'waiting';
 CREATE INDEX events_by_subject ON events (subject, jail, host, seq);
 
--- What became of an event on each route that wanted it: pending, posted, digested, skipped or dead.
+-- What became of an event on each route that wanted it: pending, posted, digested, skipped or dead. One that is pending
+-- without a message is to be worded.
 CREATE TABLE outcomes (
     event INTEGER NOT NULL,
     route TEXT NOT NULL,
@@ -59,6 +60,7 @@ CREATE TABLE outcomes (
     PRIMARY KEY (event, route)
 ) WITHOUT ROWID;
 CREATE INDEX outcomes_of_message ON outcomes (message) WHERE message IS NOT NULL;
+CREATE INDEX outcomes_unworded ON outcomes (route, event) WHERE state = 'pending' AND message IS NULL;
 
 -- Messages that are to be sent, and dead ones. What a webhook has accepted is gone from here.
 CREATE TABLE outbox (
@@ -74,6 +76,18 @@ CREATE TABLE outbox (
     error TEXT
 );
 CREATE INDEX outbox_of_webhook ON outbox (webhook, id) WHERE dead = 0;
+
+-- What each route's plugin is and how it fares, for status.
+CREATE TABLE plugins (
+    route TEXT PRIMARY KEY,
+    plugin TEXT NOT NULL,
+    sha256 TEXT,
+    version TEXT,
+    since INTEGER NOT NULL,
+    failures INTEGER NOT NULL,
+    error TEXT,
+    paused_until INTEGER
+) WITHOUT ROWID;
 
 -- The ledger: how many events, by state; of all events where route is empty, else of those that it matched.
 CREATE TABLE ledger (

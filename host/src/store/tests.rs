@@ -40,11 +40,11 @@ fn message() -> Guarded {
 
 fn routed(store: &mut Store, verdicts: Vec<(&str, Verdict)>) {
     let seq = store.waiting(1).unwrap()[0].seq;
-    let outcomes = verdicts
-        .into_iter()
-        .map(|(route, verdict)| Outcome { route: route.to_owned(), webhook: "hook".to_owned(), verdict })
-        .collect();
-    store.route(&[Routed { seq, outcomes }], Timestamp(3)).unwrap();
+    let to = verdicts.iter().map(|(route, _)| ((*route).to_owned(), "hook".to_owned())).collect();
+    store.assign(&[Assigned { seq, to }]).unwrap();
+    for (route, verdict) in verdicts {
+        store.word(route, &[Worded { seq, verdict }], Timestamp(3)).unwrap();
+    }
 }
 
 #[test]
@@ -122,17 +122,44 @@ fn the_ledger_follows_every_step() {
 }
 
 #[test]
-fn an_event_is_routed_once() {
+fn an_event_is_assigned_and_worded_once() {
     let mut fixture = fixture();
     let store = &mut fixture.store;
     take(store, Action::Start);
-    let again = |store: &mut Store| {
-        let outcome = Outcome { route: "sec".into(), webhook: "hook".into(), verdict: Verdict::Send(message()) };
-        store.route(&[Routed { seq: 1, outcomes: vec![outcome] }], Timestamp(3)).unwrap();
+    for _ in 0..2 {
+        store.assign(&[Assigned { seq: 1, to: vec![("sec".into(), "hook".into())] }]).unwrap();
+    }
+    assert!(!store.is_idle().unwrap());
+    assert_eq!(store.unworded_routes().unwrap(), ["sec"]);
+    assert_eq!(store.unworded("sec", 9).unwrap().len(), 1);
+    for verdict in [Verdict::Send(message()), Verdict::Send(message()), Verdict::Skip("late".into())] {
+        store.word("sec", &[Worded { seq: 1, verdict }], Timestamp(3)).unwrap();
+        assert!(store.unworded("sec", 9).unwrap().is_empty());
+    }
+    assert_eq!(store.queues().unwrap()["hook"].pending, 1);
+    let expected = RouteLedger { matched: 1, pending: 1, ..RouteLedger::default() };
+    assert_eq!(store.ledger().unwrap().routes["sec"], expected);
+}
+
+#[test]
+fn the_state_of_plugins_is_that_of_the_routes_there_are() {
+    let mut fixture = fixture();
+    let store = &mut fixture.store;
+    let state = |failures| PluginState {
+        plugin: "sec.wasm".into(),
+        sha256: Some("00".repeat(32)),
+        version: Some("1.2.3".into()),
+        since: Timestamp(5),
+        failures,
+        error: (failures > 0).then(|| "trapped".into()),
+        paused_until: (failures > 1).then_some(Timestamp(7)),
     };
-    again(store);
-    again(store);
-    assert_eq!(store.ledger().unwrap().routes["sec"].matched, 1);
+    for (route, failures) in [("sec", 0), ("ops", 1), ("sec", 2)] {
+        store.record_plugin(route, &state(failures)).unwrap();
+    }
+    assert_eq!(store.plugins().unwrap(), [("ops".into(), state(1)), ("sec".into(), state(2))].into());
+    store.keep_plugins(&["sec"]).unwrap();
+    assert_eq!(store.plugins().unwrap(), [("sec".into(), state(2))].into());
 }
 
 #[test]

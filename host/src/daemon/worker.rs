@@ -1,0 +1,193 @@
+//! The thread of one route: it words that route's events, in its own time, so that what one plugin does delays no other
+//! route.
+//!
+//! Plugins are loaded on a further thread, while the one before goes on; the new one takes over between two events.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+use super::DaemonError;
+use crate::config::Route;
+use crate::event::Timestamp;
+use crate::message::one_line;
+use crate::pipeline::{LiveRoute, Naming};
+use crate::plugin::Runtime;
+use crate::store::{PluginState, Store, StoreError};
+
+/// How often the route's events are looked at without a wake-up.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// A batch is cut short after this long: what a slow plugin has decided must not wait for what it has not.
+const BATCH_TIME: Duration = Duration::from_millis(100);
+
+/// What all workers of a run share.
+#[derive(Clone)]
+pub(super) struct Circumstances {
+    pub(super) runtime: Arc<Runtime>,
+    pub(super) system_host: String,
+    pub(super) now: fn() -> Timestamp,
+    /// Told whenever a batch of events was worded, and when a route is ready.
+    pub(super) worded: Arc<Notify>,
+    /// Routes whose plugin has not been loaded once yet.
+    pub(super) loading: Arc<AtomicUsize>,
+}
+
+/// What a worker is told.
+pub(super) enum Order {
+    /// Something may be there to be worded.
+    Look,
+    /// The route as it is from now on.
+    Load(Box<Route>, Naming),
+    /// What came of that.
+    Loaded(Box<LiveRoute>),
+    /// End, after the event in hand.
+    Stop,
+}
+
+pub(super) struct Worker {
+    orders: Sender<Order>,
+    thread: JoinHandle<Result<(), StoreError>>,
+}
+
+impl Worker {
+    pub(super) fn start(route: &str, store: Store, circumstances: &Circumstances) -> Result<Self, DaemonError> {
+        let (orders, received) = mpsc::channel();
+        let at_work =
+            AtWork { store, circumstances: circumstances.clone(), to_self: orders.clone(), live: None, recorded: None };
+        let thread = Builder::new()
+            .name(route.to_owned())
+            .spawn(move || at_work.run(&received))
+            .map_err(|reason| DaemonError::System { what: "start a thread", reason })?;
+        Ok(Self { orders, thread })
+    }
+
+    /// Nobody listens only after it has ended, which the router sees by itself.
+    pub(super) fn tell(&self, order: Order) {
+        let _ = self.orders.send(order);
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.thread.is_finished()
+    }
+
+    pub(super) fn join(self) -> Result<(), DaemonError> {
+        Ok(self.thread.join().map_err(|_| DaemonError::Pipeline)??)
+    }
+}
+
+struct AtWork {
+    store: Store,
+    circumstances: Circumstances,
+    to_self: Sender<Order>,
+    /// None until it is loaded: its events wait meanwhile.
+    live: Option<LiveRoute>,
+    /// As `status` has it.
+    recorded: Option<PluginState>,
+}
+
+impl AtWork {
+    fn run(mut self, orders: &Receiver<Order>) -> Result<(), StoreError> {
+        loop {
+            loop {
+                match orders.try_recv() {
+                    Ok(order) => {
+                        if !self.follow(order)? {
+                            return Ok(());
+                        }
+                    }
+                    Err(TryRecvError::Empty) => break,
+                    Err(TryRecvError::Disconnected) => return Ok(()),
+                }
+            }
+            if self.advance()? > 0 {
+                continue;
+            }
+            match orders.recv_timeout(LOOK) {
+                Ok(order) => {
+                    if !self.follow(order)? {
+                        return Ok(());
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            }
+        }
+    }
+
+    /// False: the end.
+    fn follow(&mut self, order: Order) -> Result<bool, StoreError> {
+        match order {
+            Order::Look => {}
+            Order::Load(route, naming) => self.load(*route, naming),
+            Order::Loaded(fresh) => self.take_up(*fresh)?,
+            Order::Stop => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn load(&self, route: Route, naming: Naming) {
+        let (runtime, now, to_self) =
+            (Arc::clone(&self.circumstances.runtime), self.circumstances.now, self.to_self.clone());
+        let load = move || {
+            let fresh = LiveRoute::load(&route, &naming, &runtime, now());
+            // Nobody listens after a stop.
+            let _ = to_self.send(Order::Loaded(Box::new(fresh)));
+        };
+        // Not joined: compiling may take longer than a stop may.
+        if let Err(error) = Builder::new().name("load".into()).spawn(load) {
+            tracing::error!("cannot start a thread: {error}");
+        }
+    }
+
+    fn take_up(&mut self, fresh: LiveRoute) -> Result<(), StoreError> {
+        let taken = match &mut self.live {
+            None => {
+                self.live = Some(fresh);
+                let loading = &self.circumstances.loading;
+                // Routes that come later are not among those that the beginning waits for.
+                let _ = loading.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+                self.circumstances.worded.notify_one();
+                true
+            }
+            Some(live) => {
+                let taken = live.replace(fresh);
+                if taken {
+                    let sha256 = live.state().sha256;
+                    tracing::info!(route = live.name(), sha256, "took up a new version of the route or its plugin");
+                }
+                taken
+            }
+        };
+        for fault in self.live.iter().filter(|_| taken).flat_map(LiveRoute::faults) {
+            tracing::error!(route = fault.route, "plugin {} {}", fault.plugin, one_line(&fault.error.to_string()));
+        }
+        self.record()
+    }
+
+    fn advance(&mut self) -> Result<usize, StoreError> {
+        let Some(live) = &mut self.live else { return Ok(0) };
+        let begun = Instant::now();
+        let worded = live.advance(&mut self.store, (self.circumstances.now)(), || begun.elapsed() > BATCH_TIME)?;
+        if worded > 0 {
+            self.circumstances.worded.notify_one();
+            self.record()?;
+        }
+        Ok(worded)
+    }
+
+    /// Tells `status`, if it is any different from what that says.
+    fn record(&mut self) -> Result<(), StoreError> {
+        let Some(live) = &self.live else { return Ok(()) };
+        let state = live.state();
+        if self.recorded.as_ref() != Some(&state) {
+            self.store.record_plugin(live.name(), &state)?;
+            self.recorded = Some(state);
+        }
+        Ok(())
+    }
+}

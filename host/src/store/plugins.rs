@@ -1,0 +1,98 @@
+//! What each route's plugin is and how it fares, as the process at work last wrote it down: for `status`.
+
+use std::collections::BTreeMap;
+
+use rusqlite::params;
+use serde::Serialize;
+
+use super::{Store, StoreError};
+use crate::event::Timestamp;
+
+/// A route's plugin, as it is live.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PluginState {
+    /// How it is called in messages.
+    pub plugin: String,
+    /// The SHA-256 of its file, in hexadecimal; none: it could not be loaded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// The version that its author gave it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Since when it is live.
+    pub since: Timestamp,
+    /// Failures in a row, up to now.
+    pub failures: u32,
+    /// Its last failure; of one that could not be loaded, why. None once it works again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// It is not called before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub paused_until: Option<Timestamp>,
+}
+
+impl Store {
+    /// Writes down how a route's plugin fares.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn record_plugin(&mut self, route: &str, state: &PluginState) -> Result<(), StoreError> {
+        self.write("record a plugin's state", |transaction| {
+            transaction
+                .prepare_cached("INSERT OR REPLACE INTO plugins VALUES (?, ?, ?, ?, ?, ?, ?, ?)")?
+                .execute(params![
+                    route,
+                    state.plugin,
+                    state.sha256,
+                    state.version,
+                    state.since.0,
+                    state.failures,
+                    state.error,
+                    state.paused_until.map(|at| at.0),
+                ])
+                .map(drop)
+        })
+    }
+
+    /// Forgets the plugins of all routes but these.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn keep_plugins(&mut self, routes: &[&str]) -> Result<(), StoreError> {
+        let known = self.plugins()?;
+        let gone: Vec<_> = known.keys().filter(|route| !routes.contains(&route.as_str())).collect();
+        if gone.is_empty() {
+            return Ok(());
+        }
+        self.write("forget a plugin's state", |transaction| {
+            let mut forget = transaction.prepare_cached("DELETE FROM plugins WHERE route = ?")?;
+            gone.iter().try_for_each(|route| forget.execute([route]).map(drop))
+        })
+    }
+
+    /// The plugins by route.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn plugins(&self) -> Result<BTreeMap<String, PluginState>, StoreError> {
+        self.connection
+            .prepare_cached("SELECT route, plugin, sha256, version, since, failures, error, paused_until FROM plugins")
+            .and_then(|mut statement| {
+                statement
+                    .query_map([], |row| {
+                        let state = PluginState {
+                            plugin: row.get(1)?,
+                            sha256: row.get(2)?,
+                            version: row.get(3)?,
+                            since: Timestamp(row.get(4)?),
+                            failures: row.get(5)?,
+                            error: row.get(6)?,
+                            paused_until: row.get::<_, Option<i64>>(7)?.map(Timestamp),
+                        };
+                        Ok((row.get(0)?, state))
+                    })?
+                    .collect()
+            })
+            .map_err(|source| self.error("read the plugins' state", source))
+    }
+}
