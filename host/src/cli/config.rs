@@ -1,6 +1,6 @@
 //! `banhook config check`: everything that is wrong, at once.
 
-use banhook::pipeline::{LiveRoute, load_all};
+use banhook::pipeline::{LiveRoute, load_all, stack};
 use banhook::plugin::{Compiler, Metering, Runtime, Setup};
 
 use super::Outcome;
@@ -14,7 +14,12 @@ pub fn check(place: &Place) -> Outcome {
     for warning in &config.warnings {
         eprintln!("warning: {warning}");
     }
-    let runtime = Runtime::new(Setup { cache: None, compiler: Compiler::this_program(), metering: Metering::Time })?;
+    let runtime = Runtime::new(Setup {
+        cache: None,
+        compiler: Compiler::this_program(),
+        metering: Metering::Time,
+        stack: stack(&config.sandbox),
+    })?;
     let routes = load_all(&config, &host_name(), &runtime);
     let faults: Vec<String> = routes
         .iter()

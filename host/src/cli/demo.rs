@@ -11,6 +11,7 @@ use anyhow::Context;
 use banhook::config::Config;
 use banhook::daemon::{Signals, Until, Work};
 use banhook::event::{Event, Timestamp};
+use banhook::pipeline::stack;
 use banhook::plugin::{Compiler, Metering, Runtime, Setup};
 use banhook::store::{StateFolder, Store};
 
@@ -43,7 +44,12 @@ pub fn demo() -> Outcome {
     }
     println!("\n{} recorded events are stored, as `banhook notify` does. What arrives:", EVENTS.lines().count());
 
-    let runtime = Runtime::new(Setup { cache: None, compiler: Compiler::this_program(), metering: Metering::Time })?;
+    let runtime = Runtime::new(Setup {
+        cache: None,
+        compiler: Compiler::this_program(),
+        metering: Metering::Time,
+        stack: stack(&config.sandbox),
+    })?;
     let work = Work {
         config,
         reread: &|| None,

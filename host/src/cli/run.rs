@@ -8,6 +8,7 @@ use anyhow::anyhow;
 use banhook::config::Config;
 use banhook::daemon::{End, Signals, Until, Work};
 use banhook::event::Timestamp;
+use banhook::pipeline::stack;
 use banhook::plugin::{Cache, Compiler, Metering, Runtime, Setup};
 use banhook::store::{StateFolder, Store, WorkLock};
 
@@ -134,7 +135,12 @@ fn warn_of(config: &Config) {
 /// Loads the plugins and works.
 fn work(place: &Place, config: Config, store: &Store, signals: &mut Signals, until: Until) -> Result<End, Failure> {
     warn_of(&config);
-    let setup = Setup { cache: cache(store.folder()), compiler: Compiler::this_program(), metering: Metering::Time };
+    let setup = Setup {
+        cache: cache(store.folder()),
+        compiler: Compiler::this_program(),
+        metering: Metering::Time,
+        stack: stack(&config.sandbox),
+    };
     let routes = config.routes.len();
     let work = Work {
         config,

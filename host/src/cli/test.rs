@@ -8,7 +8,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
+use banhook::config::Sandbox;
 use banhook::message::clean;
+use banhook::pipeline::stack;
 use banhook::plugin::{BUILT_IN, Cache, Compiler, Metering, Runtime, Setup};
 use similar::{ChangeTag, TextDiff};
 
@@ -29,7 +31,12 @@ enum Verdict {
 pub fn test(options: &TestOptions) -> Outcome {
     let plugin = plugin_bytes(&options.plugin).map_err(Failure::Input)?;
     let files = case_files(options).map_err(Failure::Input)?;
-    let runtime = Runtime::new(Setup { cache: cache(), compiler: Compiler::this_program(), metering: Metering::Fuel })?;
+    let runtime = Runtime::new(Setup {
+        cache: cache(),
+        compiler: Compiler::this_program(),
+        metering: Metering::Fuel,
+        stack: stack(&Sandbox::STANDARD),
+    })?;
     let (mut passed, mut updated, mut failed) = (0, 0, 0);
     for file in files {
         let mut case = Case::read(&file).map_err(Failure::Input)?;

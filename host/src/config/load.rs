@@ -12,7 +12,7 @@ use super::problem::{Place, Problem, Problems, quoted};
 use super::reader::{Located, Table};
 use super::route::{Route, Surroundings};
 use super::source::Source;
-use super::{Config, ConfigErrors, Env, PluginSource, Webhook, refused};
+use super::{Config, ConfigErrors, Env, PluginSource, Sandbox, Webhook, refused};
 
 /// The folder of further files, beside the main one.
 const FOLDER: &str = "conf.d";
@@ -98,6 +98,7 @@ pub(super) fn build(sources: &[Source], problems: Problems, env: Env<'_>) -> Res
 
     let host = host(&tables, &problems);
     let labels = labels(&tables, &problems);
+    let sandbox = sandbox(&tables, &problems);
     let webhooks = webhooks(&tables, &problems, env);
     let mut routes = routes(&tables, &webhooks, complete);
     for table in &tables {
@@ -124,7 +125,7 @@ pub(super) fn build(sources: &[Source], problems: Problems, env: Env<'_>) -> Res
         return Err(ConfigErrors(problems.into_sorted(&files)));
     }
     let webhooks = webhooks.into_iter().filter_map(|(name, (_, webhook))| Some((name, webhook?))).collect();
-    Ok(Config { host, labels, webhooks, routes, warnings, files: BTreeSet::new() })
+    Ok(Config { host, labels, webhooks, routes, sandbox, warnings, files: BTreeSet::new() })
 }
 
 /// Reports a name that was used before.
@@ -145,6 +146,18 @@ fn host(tables: &[Table<'_>], problems: &Problems) -> Option<String> {
         }
     }
     first.map(|host| host.value)
+}
+
+fn sandbox(tables: &[Table<'_>], problems: &Problems) -> Sandbox {
+    let mut first: Option<(Place, Sandbox)> = None;
+    for table in tables {
+        let (Some(place), Some(sandbox)) = (table.key_place("sandbox"), Sandbox::read(table)) else { continue };
+        match &first {
+            Some((first, _)) => problems.report(place, format!("[sandbox] is there already, at {first}")),
+            None => first = Some((place, sandbox)),
+        }
+    }
+    first.map_or(Sandbox::STANDARD, |(_, sandbox)| sandbox)
 }
 
 fn labels(tables: &[Table<'_>], problems: &Problems) -> BTreeMap<String, String> {

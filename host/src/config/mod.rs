@@ -26,7 +26,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 pub use jails::{JailPatternError, Jails};
-pub use plugin::{PluginLimits, PluginSource};
+pub use plugin::{PluginLimits, PluginSource, Sandbox};
 pub use problem::{ConfigErrors, Problem};
 pub use route::Route;
 pub use target::Target;
@@ -48,6 +48,8 @@ pub struct Config {
     pub webhooks: BTreeMap<String, Webhook>,
     /// In the order in which they are written; at least one.
     pub routes: Vec<Route>,
+    /// What all plugins have together.
+    pub sandbox: Sandbox,
     /// What is probably a mistake and yet works: a webhook that no route uses.
     pub warnings: Vec<Problem>,
     /// The files and folders that all this was read from, plugins included; none, if it was parsed from a text.

@@ -100,6 +100,27 @@ impl PluginLimits {
     }
 }
 
+/// `[sandbox]`: what is the same for all plugins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sandbox {
+    /// Bytes of stack that a plugin has; 64 KiB to 4 MiB.
+    pub stack: u64,
+}
+
+impl Sandbox {
+    /// Enough for CPython.
+    pub const STANDARD: Self = Self { stack: 512 << 10 };
+
+    /// Reads the table of one file.
+    pub(super) fn read(top: &Table<'_>) -> Option<Self> {
+        let table = top.table("sandbox", "[sandbox]")?;
+        let mut sandbox = Self::STANDARD;
+        size(&table, "stack", 64 << 10..=4 << 20, "64KiB and 4MiB", &mut sandbox.stack);
+        table.finish(&[]);
+        Some(sandbox)
+    }
+}
+
 fn duration(table: &Table<'_>, key: &'static str, range: RangeInclusive<Duration>, shown: &str, to: &mut Duration) {
     if let Some(Located { value, place }) = table.parsed(key, "a duration like \"250ms\"", parse_duration) {
         if !range.contains(&value) {

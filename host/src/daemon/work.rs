@@ -19,6 +19,7 @@ use super::{Signals, router};
 use crate::config::Config;
 use crate::delivery::{Client, DeliveryError};
 use crate::event::Timestamp;
+use crate::pipeline::stack;
 use crate::plugin::Runtime;
 use crate::store::{Store, StoreError, YIELD};
 
@@ -30,6 +31,9 @@ const LAST_CHANCE: Duration = Duration::from_secs(4);
 
 /// A run is ready without the plugins that take longer than this to load; their events wait for them.
 const READY_WITHOUT: Duration = Duration::from_secs(5);
+
+/// Bytes of stack that a thread has for itself, as Rust gives one.
+const OWN_STACK: usize = 2 << 20;
 
 /// Longer than anything runs, and still a time that can be added to now.
 const FOREVER: Duration = Duration::from_secs(100 * 365 * 86_400);
@@ -115,6 +119,7 @@ impl Work<'_> {
         let circumstances = Circumstances {
             runtime: Arc::clone(&self.runtime),
             system_host: self.system_host.clone(),
+            thread_stack: stack(&self.config.sandbox) + OWN_STACK,
             now: self.now,
             worded: Arc::new(Notify::new()),
             loading: Arc::new(AtomicUsize::new(self.config.routes.len())),

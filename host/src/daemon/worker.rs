@@ -30,6 +30,8 @@ const BATCH_TIME: Duration = Duration::from_millis(100);
 pub(super) struct Circumstances {
     pub(super) runtime: Arc<Runtime>,
     pub(super) system_host: String,
+    /// Bytes of stack of a thread that calls plugins: theirs, and ours beneath it.
+    pub(super) thread_stack: usize,
     pub(super) now: fn() -> Timestamp,
     /// Told whenever a batch of events was worded, and when a route is ready.
     pub(super) worded: Arc<Notify>,
@@ -61,6 +63,7 @@ impl Worker {
             AtWork { store, circumstances: circumstances.clone(), to_self: orders.clone(), live: None, recorded: None };
         let thread = Builder::new()
             .name(route.to_owned())
+            .stack_size(circumstances.thread_stack)
             .spawn(move || at_work.run(&received))
             .map_err(|reason| DaemonError::System { what: "start a thread", reason })?;
         Ok(Self { orders, thread })
@@ -139,7 +142,7 @@ impl AtWork {
             let _ = to_self.send(Order::Loaded(Box::new(fresh)));
         };
         // Not joined: compiling may take longer than a stop may.
-        if let Err(error) = Builder::new().name("load".into()).spawn(load) {
+        if let Err(error) = Builder::new().name("load".into()).stack_size(self.circumstances.thread_stack).spawn(load) {
             tracing::error!("cannot start a thread: {error}");
         }
     }

@@ -10,7 +10,7 @@ mod route;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use health::{FAILURES, Health};
-pub use route::{Fault, LiveRoute, limits};
+pub use route::{Fault, LiveRoute, limits, stack};
 
 use crate::config::{Config, Route};
 use crate::event::{Event, Timestamp};

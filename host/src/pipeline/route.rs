@@ -2,7 +2,7 @@
 
 use super::health::{Consequence, Health};
 use super::{BATCH, Naming, unreadable};
-use crate::config::{PluginLimits, PluginSource, Route};
+use crate::config::{PluginLimits, PluginSource, Route, Sandbox};
 use crate::event::{Event, Timestamp};
 use crate::message::{Decision, Guarded, Policy, cut, fallback, guard, one_line};
 use crate::plugin::{self, Answer, Context, Level, Limits, Plugin, PluginError, Runtime};
@@ -253,6 +253,12 @@ pub fn limits(limits: &PluginLimits) -> Limits {
         component: limits.component,
         compile: limits.compile,
     }
+}
+
+/// The bytes of stack that the configuration allows.
+#[must_use]
+pub fn stack(sandbox: &Sandbox) -> usize {
+    usize::try_from(sandbox.stack).unwrap_or(usize::MAX)
 }
 
 fn plugin_name(source: &PluginSource) -> String {

@@ -57,7 +57,7 @@ pub enum PluginError {
     #[error("burnt all of its {0} units of fuel, which stand for the time allowed (limits.time)")]
     Fuel(u64),
     /// It called itself too deeply.
-    #[error("used up the {0} bytes of stack allowed ([limits] stack)")]
+    #[error("used up the {0} bytes of stack allowed ([sandbox] stack)")]
     Stack(usize),
     /// It asked for too much memory.
     #[error("asked for {asked} bytes of memory, {allowed} are allowed (limits.memory)")]

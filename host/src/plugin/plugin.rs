@@ -11,7 +11,7 @@ use super::answer::Answer;
 use super::bindings::exports::banhook::plugin::{checker, formatter};
 use super::imports::{Context, State};
 use super::limits::{FUEL_PER_MS, HANDLES, Limits, MEMORIES, TABLES};
-use super::runtime::{Metering, STACK, wall_time};
+use super::runtime::{Metering, wall_time};
 use super::ticker::Ticker;
 use super::wasi::Denied;
 use super::{PluginError, convert, standard};
@@ -23,6 +23,7 @@ pub struct Plugin {
     pub(super) engine: Engine,
     pub(super) ticker: Arc<Ticker>,
     pub(super) metering: Metering,
+    pub(super) stack: usize,
     pub(super) pre: InstancePre<State>,
     pub(super) formatter: formatter::GuestIndices,
     pub(super) checker: Option<checker::GuestIndices>,
@@ -142,7 +143,7 @@ impl Plugin {
             return PluginError::Fuel(self.fuel());
         }
         if trap == Some(&Trap::StackOverflow) {
-            return PluginError::Stack(STACK);
+            return PluginError::Stack(self.stack);
         }
         if let Some(denied) = error.downcast_ref::<Denied>() {
             return PluginError::Denied(denied.to_string());

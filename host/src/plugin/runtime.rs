@@ -27,9 +27,6 @@ const KEEP_RESIDENT: usize = 256 << 10;
 /// Frames of a trap's backtrace that are kept.
 const BACKTRACE_FRAMES: usize = 20;
 
-/// Bytes of stack that plugins have, wasmtime's own choice. It is the engine's and so the same for all.
-pub(super) const STACK: usize = 512 << 10;
-
 /// How what a plugin computes is bounded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Metering {
@@ -63,6 +60,9 @@ pub struct Setup {
     pub compiler: Compiler,
     /// How time is bounded.
     pub metering: Metering,
+    /// Bytes of stack that plugins have, within that of the thread that calls them. It is the engine's, so the same for
+    /// all.
+    pub stack: usize,
 }
 
 /// The engine, shared by all plugins.
@@ -83,7 +83,7 @@ impl Runtime {
     /// When the system has no room for it.
     pub fn new(setup: Setup) -> Result<Self, PluginError> {
         let engine_error = |error: wasmtime::Error| PluginError::Engine(format!("{error:#}"));
-        let engine = engine(setup.metering).map_err(engine_error)?;
+        let engine = engine(setup.metering, setup.stack).map_err(engine_error)?;
         let mut linker = Linker::new(&engine);
         add_to_linker(&mut linker).map_err(engine_error)?;
         let ticker = Ticker::start(&engine).map_err(|error| PluginError::Engine(error.to_string()))?;
@@ -120,6 +120,7 @@ impl Runtime {
             engine: self.engine.clone(),
             ticker: Arc::clone(&self.ticker),
             metering: self.setup.metering,
+            stack: self.setup.stack,
             pre,
             formatter,
             checker,
@@ -180,9 +181,9 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// The pool is sized for the largest limits that a route may set: it reserves address space, not memory. Where that is
 /// rationed (`ulimit -v`), instances are allocated one by one, which is slower.
-fn engine(metering: Metering) -> wasmtime::Result<Engine> {
-    Engine::new(config(metering).allocation_strategy(InstanceAllocationStrategy::Pooling(pool())))
-        .or_else(|_| Engine::new(config(metering).allocation_strategy(InstanceAllocationStrategy::OnDemand)))
+fn engine(metering: Metering, stack: usize) -> wasmtime::Result<Engine> {
+    let with = |strategy| Engine::new(config(metering).max_wasm_stack(stack).allocation_strategy(strategy));
+    with(InstanceAllocationStrategy::Pooling(pool())).or_else(|_| with(InstanceAllocationStrategy::OnDemand))
 }
 
 /// An engine that compiles what [`engine`] runs, and runs nothing itself.
@@ -210,7 +211,6 @@ fn config(metering: Metering) -> Config {
     config
         .epoch_interruption(true)
         .consume_fuel(metering == Metering::Fuel)
-        .max_wasm_stack(STACK)
         .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(BACKTRACE_FRAMES));
     config
 }

@@ -26,7 +26,7 @@ const LIMITS: Limits = Limits {
 };
 
 fn runtime(cache: Option<Cache>) -> Runtime {
-    Runtime::new(Setup { cache, compiler: Compiler::Here, metering: Metering::Time }).unwrap()
+    Runtime::new(Setup { cache, compiler: Compiler::Here, metering: Metering::Time, stack: 512 << 10 }).unwrap()
 }
 
 fn context(settings: &[(&str, &str)]) -> Context {
