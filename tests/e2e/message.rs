@@ -31,6 +31,7 @@ fn refuse<T>(answer: &'static str, because: impl Into<String>) -> Result<T, Refu
 #[derive(Debug, Clone)]
 pub struct Message {
     json: Value,
+    body: Vec<u8>,
 }
 
 impl Message {
@@ -43,7 +44,12 @@ impl Message {
             return refuse("invalid_payload", "not an object");
         };
         check_message(message)?;
-        Ok(Self { json })
+        Ok(Self { json, body: body.to_owned() })
+    }
+
+    /// The request's body, byte by byte.
+    pub fn body(&self) -> &[u8] {
+        &self.body
     }
 
     /// Everything a reader can see, in order: the blocks if there are any, else the text.

@@ -67,9 +67,7 @@ impl Place {
             webhook: Webhook::open(),
             _turn: turn,
         };
-        let url_file = place.path("main.url");
-        fs::write(&url_file, format!("{}\n", place.webhook.url())).unwrap();
-        fs::set_permissions(&url_file, fs::Permissions::from_mode(0o600)).unwrap();
+        place.write_url("main.url", &place.webhook);
         place.configure(lines);
         place
     }
@@ -99,6 +97,12 @@ impl Place {
         let path = self.path(name);
         fs::write(&path, content).unwrap();
         path
+    }
+
+    /// Writes where a webhook is into a file of the folder that only its owner can read.
+    pub fn write_url(&self, name: &str, webhook: &Webhook) {
+        let path = self.write(name, format!("{}\n", webhook.url()));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     }
 
     /// A program with an environment of this place's own.
@@ -208,6 +212,10 @@ pub struct Daemon {
 }
 
 impl Daemon {
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }

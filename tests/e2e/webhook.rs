@@ -52,7 +52,7 @@ struct Desk {
 
 #[derive(Default)]
 struct Book {
-    accepted: Vec<Message>,
+    accepted: Vec<(Instant, Message)>,
     tries: Vec<Instant>,
     violations: Vec<String>,
     script: VecDeque<Fault>,
@@ -134,6 +134,12 @@ impl Webhook {
     /// Everything accepted up to now, in order. Fails if anything was sent that Slack would refuse.
     #[track_caller]
     pub fn arrived(&self) -> Vec<Message> {
+        self.arrivals().into_iter().map(|(_, message)| message).collect()
+    }
+
+    /// As `arrived`, each with its moment.
+    #[track_caller]
+    pub fn arrivals(&self) -> Vec<(Instant, Message)> {
         let book = self.desk.book();
         assert!(book.violations.is_empty(), "Slack would refuse: {:#?}", book.violations);
         book.accepted.clone()
@@ -263,7 +269,7 @@ impl Desk {
         }
         match Message::parse(body) {
             Ok(message) => {
-                book.accepted.push(message);
+                book.accepted.push((Instant::now(), message));
                 ("200 OK", "ok".into())
             }
             Err(refusal) => {

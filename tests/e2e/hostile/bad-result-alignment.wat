@@ -1,0 +1,2 @@
+;; A result at an odd address.
+(func $attack (result i32) (i32.const 513))

@@ -1,0 +1,20 @@
+;; Finds ten thousand settings to be wrong, each with a kilobyte of text that would clear a terminal and forge a line of
+;; the log; words events well.
+(data (i32.const 1024) "own words, no complaint")
+(data (i32.const 2048) "\1b[2J\0a2026-01-01T00:00:00Z ERROR forged")
+(func $attack (result i32) (call $post (i32.const 1024) (i32.const 23)))
+(func (export "banhook:plugin/checker@0.1.0#check") (result i32)
+  (local $at i32)
+  (call $take (i32.const 8))
+  (local.set $at (i32.const 65536))
+  (loop $next
+    ;; A problem: the setting's pointer and length, the message's.
+    (i32.store (local.get $at) (i32.const 2048))
+    (i32.store offset=4 (local.get $at) (i32.const 4))
+    (i32.store offset=8 (local.get $at) (i32.const 2048))
+    (i32.store offset=12 (local.get $at) (i32.const 1024))
+    (local.set $at (i32.add (local.get $at) (i32.const 16)))
+    (br_if $next (i32.lt_u (local.get $at) (i32.const 225536))))
+  (i32.store (i32.const 512) (i32.const 65536))
+  (i32.store (i32.const 516) (i32.const 10000))
+  (i32.const 512))

@@ -1,0 +1,11 @@
+;; Asks for the local time of moments that there are none of.
+(import "banhook:plugin/clock@0.1.0" "local" (func $local (param f64 i32)))
+(data (i32.const 1024) "own words out of time")
+(func $attack (result i32)
+  (call $local (f64.const nan) (i32.const 4096))
+  (call $local (f64.const inf) (i32.const 4096))
+  (call $local (f64.const -inf) (i32.const 4096))
+  (call $local (f64.const 1e300) (i32.const 4096))
+  (call $local (f64.const -1e17) (i32.const 4096))
+  (call $local (f64.const 9.2e18) (i32.const 4096))
+  (call $post (i32.const 1024) (i32.const 21)))

@@ -1,0 +1,18 @@
+;; Moments that there are none of: not a number, infinities, and numbers beyond any calendar.
+(data (i32.const 1024) "own words on dates")
+(func $attack (result i32)
+  ;; Spans of 24 bytes: one text, five dates, at 8 what they carry.
+  (i32.store (i32.const 4104) (i32.const 1024))
+  (i32.store (i32.const 4108) (i32.const 18))
+  (i32.store8 (i32.const 4120) (i32.const 7))
+  (f64.store (i32.const 4128) (f64.const nan))
+  (i32.store8 (i32.const 4144) (i32.const 7))
+  (f64.store (i32.const 4152) (f64.const inf))
+  (i32.store8 (i32.const 4168) (i32.const 7))
+  (f64.store (i32.const 4176) (f64.const -inf))
+  (i32.store8 (i32.const 4192) (i32.const 7))
+  (f64.store (i32.const 4200) (f64.const 1e300))
+  (i32.store8 (i32.const 4216) (i32.const 7))
+  (f64.store (i32.const 4224) (f64.const -1e17))
+  (i32.store8 (i32.const 528) (i32.const 2)) ;; rich
+  (call $post (i32.const 4096) (i32.const 6)))

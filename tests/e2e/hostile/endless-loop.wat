@@ -1,0 +1,4 @@
+;; Never comes back.
+(func $attack (result i32)
+  (loop $again (br $again))
+  (unreachable))

@@ -1,0 +1,2 @@
+;; Fails without a word.
+(func $attack (result i32) (call $err (i32.const 0) (i32.const 0)))

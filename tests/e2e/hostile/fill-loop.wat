@@ -1,0 +1,7 @@
+;; Fills 60 MiB again and again: one instruction for each, which nothing interrupts.
+(func $attack (result i32)
+  (call $take (i32.const 958))
+  (loop $again
+    (memory.fill (i32.const 65536) (i32.const 1) (i32.const 62783488))
+    (br $again))
+  (unreachable))

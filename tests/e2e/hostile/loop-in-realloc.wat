@@ -1,0 +1,7 @@
+;; Loops when the host asks it for room for the event, so at each event and already at load.
+(module
+  (memory (export "memory") 2)
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+    (loop $again (br $again))
+    (unreachable))
+  (func (export "banhook:plugin/formatter@0.1.0#format") (param i32) (result i32) (unreachable)))

