@@ -24,14 +24,14 @@ use crate::webhook::Webhook;
 /// How long an attacker may take for an event.
 const TIME: Duration = Duration::from_millis(500);
 
-/// An attack is over, its alert delivered, within twice its limits.
+/// An attack is over, its alert delivered, within twice its limits, and what any message takes on this machine.
 const CONTAINED: u32 = 2;
 
-/// The witness is late if its message took longer than this: it waited for an attacker then.
+/// The witness is late if its message took so much longer than it does in peace: it waited for an attacker then.
 const LATE: Duration = Duration::from_millis(250);
 
-/// As `LATE`, where all attack at once and two processors are shared by a dozen endless loops: what the witness waits
-/// for then is a processor, not the end of an attacker, and still less than one of them takes.
+/// As `LATE`, where all attack at once and few processors are shared by a dozen endless loops: what the witness waits
+/// for then is a processor, not the end of an attacker, and it is still less than one of them takes.
 const LATE_AMONG_MANY: Duration = TIME;
 
 /// What the daemon may hold beside a plugin's memory while it handles one event (the event, the answer, the message).
@@ -41,7 +41,7 @@ const BESIDE_MEMORY: u64 = 16 << 20;
 const LOG_LINES: usize = 50;
 
 /// What the daemon may have logged in all: two events for each attacker, fifty lines of a kilobyte at the very most.
-const LOG_BYTES: u64 = 2 << 20;
+const LOG_BYTES: u64 = 1 << 20;
 
 /// A daemon with the witness and all attackers.
 struct Arena {
@@ -50,8 +50,8 @@ struct Arena {
 }
 
 impl Arena {
-    fn new() -> Self {
-        let arena = Self { place: Place::alone(), attacked: Webhook::open() };
+    fn new(place: Place) -> Self {
+        let arena = Self { place, attacked: Webhook::open() };
         arena.place.write_url("attacked.url", &arena.attacked);
         arena
     }
@@ -66,7 +66,9 @@ impl Arena {
         let mut text = "host = \"web-1\"\n\
             [webhooks.main]\nurl_file = \"main.url\"\n\
             [webhooks.attacked]\nurl_file = \"attacked.url\"\n\
-            [[routes]]\nname = \"witness\"\nwebhook = \"main\"\nevents = [\"ban\"]\n"
+            [[routes]]\nname = \"witness\"\nwebhook = \"main\"\n\
+            # Without the time, which is another one in each run.\n\
+            settings = { ban = \"*{{ ip }}* banned in {{ jail }} on {{ host }} after {{ failures }} failures\" }\n"
             .to_owned();
         for (case, time) in attackers {
             let jails = if jails.is_empty() { format!("{:?}", case.jail()) } else { jails.to_owned() };
@@ -107,7 +109,7 @@ impl Findings {
 
 #[test]
 fn every_attack_is_contained_and_no_other_route_notices() {
-    let arena = Arena::new();
+    let arena = Arena::new(Place::alone());
     let place = &arena.place;
     let mut findings = Findings::default();
 
@@ -152,12 +154,12 @@ fn every_attack_is_contained_and_no_other_route_notices() {
         findings.expect(ended, case.name, || format!("ended otherwise: {how}"));
         for (at, message) in &arrivals {
             let took = at.saturating_duration_since(sent);
-            findings.expect(took < TIME * CONTAINED, case.name, || format!("took {took:?}"));
+            findings.expect(took < TIME * CONTAINED + calm, case.name, || format!("took {took:?}"));
             is_harmless(message, case.name, &mut findings);
         }
         let allowed = u64::from(CONTAINED) * (case.memory.max(MEMORY) << 20) + BESIDE_MEMORY;
         findings.expect(held < allowed, case.name, || format!("held {} MiB", held >> 20));
-        findings.expect(late < LATE, case.name, || format!("the witness was {late:?} late"));
+        findings.expect(late < LATE + calm, case.name, || format!("the witness was {late:?} late"));
         let took = arrivals.first().map(|(at, _)| at.saturating_duration_since(sent));
         eprintln!("{:24} took {took:8.0?}, held {:3} MiB, witness {late:4.0?}, {how}", case.name, held >> 20);
     }
@@ -168,12 +170,11 @@ fn every_attack_is_contained_and_no_other_route_notices() {
     let ledger = place.settle();
     let at_once = place.webhook.arrivals().split_off(witnessed);
     assert_eq!(at_once.len(), CASES.len());
-    let mut latest_among_many = Duration::ZERO;
-    for ((case, sent), (at, _)) in CASES.iter().zip(sent).zip(&at_once) {
-        let late = at.saturating_duration_since(sent);
-        latest_among_many = latest_among_many.max(late);
-        findings.expect(late < LATE_AMONG_MANY, case.name, || format!("all at once: the witness was {late:?} late"));
-    }
+    let lateness = sent.iter().zip(&at_once).map(|(sent, (at, _))| at.saturating_duration_since(*sent));
+    let latest_among_many = lateness.max().unwrap();
+    findings.expect(latest_among_many < LATE_AMONG_MANY + calm, "all at once", || {
+        format!("the witness was {latest_among_many:?} late")
+    });
     for (_, message) in &arena.attacked.arrivals()[told..] {
         is_harmless(message, "all at once", &mut findings);
     }

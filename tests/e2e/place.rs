@@ -166,7 +166,7 @@ impl Place {
     }
 
     /// Every process that has this place's folder in its command line or environment.
-    fn processes(&self) -> Vec<Pid> {
+    pub fn processes(&self) -> Vec<Pid> {
         let folder = self.folder.path().as_os_str().as_encoded_bytes();
         running()
             .filter(|(_, path)| {

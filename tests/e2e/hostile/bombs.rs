@@ -1,1 +1,106 @@
-//! Compile bombs.
+//! Small components that a compiler chokes on: each is far below the size that is allowed, and none was ever finished by
+//! the test's patience.
+//!
+//! What they took on one core of 2026, compiled as they are: loops, 17 KB, over a minute; blocks, 5 MB, over a minute;
+//! functions, 4 MB, 20 s and 2.2 GB of memory (half a KB of code to each byte of the file).
+
+use std::fmt::Write;
+use std::fs;
+use std::time::{Duration, Instant};
+
+use super::corpus::component_of;
+use super::{CONTAINED, Findings, TIME, is_harmless};
+use crate::place::Place;
+use crate::waiting::until;
+use crate::webhook::Webhook;
+
+/// A route's limit for compiling its plugin, and how it is set.
+const COMPILE: Duration = Duration::from_secs(2);
+const COMPILE_SETTING: &str = "compile = \"2s\"";
+
+const BOMBS: &[(&str, fn() -> String)] = &[("loops", loops), ("blocks", blocks), ("functions", functions)];
+
+/// 300 loops in each other around 1,000 variables: for each variable in each loop a compiler has to find out where its
+/// value comes from.
+fn loops() -> String {
+    const LOOPS: usize = 300;
+    const LOCALS: usize = 1_000;
+    let mut body = format!("{}{}", "(local i32) ".repeat(LOCALS), "loop ".repeat(LOOPS));
+    for local in 0..LOCALS {
+        let next = local + 1;
+        writeln!(body, "local.get {local} local.get {next} i32.add local.set {next}").unwrap();
+    }
+    body.push_str(&"local.get 0 br_if 0 end ".repeat(LOOPS));
+    bomb(&body)
+}
+
+/// 700,000 blocks in each other.
+fn blocks() -> String {
+    const BLOCKS: usize = 700_000;
+    bomb(&format!("{}{}", "block ".repeat(BLOCKS), "local.get 0 br_if 0 end ".repeat(BLOCKS)))
+}
+
+/// A function with one parameter and this body. It is never called.
+fn bomb(body: &str) -> String {
+    format!("(func $attack (result i32) (unreachable))\n(func (param i32) (result i32) {body} local.get 0)")
+}
+
+/// 400,000 functions.
+fn functions() -> String {
+    const FUNCTIONS: usize = 400_000;
+    let one = "(func (param i32) (result i32) (i32.add (local.get 0) (i32.const 7)))\n";
+    format!("(func $attack (result i32) (unreachable))\n{}", one.repeat(FUNCTIONS))
+}
+
+#[test]
+fn what_takes_forever_to_compile_is_given_up_and_keeps_nobody_waiting() {
+    let place = Place::new();
+    let attacked = Webhook::open();
+    place.write_url("attacked.url", &attacked);
+    let mut text = "[webhooks.main]\nurl_file = \"main.url\"\n[webhooks.attacked]\nurl_file = \"attacked.url\"\n\
+        [[routes]]\nname = \"witness\"\nwebhook = \"main\"\n"
+        .to_owned();
+    for (name, make) in BOMBS {
+        place.write(&format!("{name}.wasm"), component_of(&make()));
+        let time = TIME.as_millis();
+        write!(
+            text,
+            "[[routes]]\nname = \"{name}\"\nwebhook = \"attacked\"\nplugin = \"{name}.wasm\"\n\
+            limits = {{ time = \"{time}ms\", {COMPILE_SETTING} }}\n"
+        )
+        .unwrap();
+    }
+    place.write("config.toml", text);
+
+    // Stored before there is a daemon, so that it is met by plugins that are not compiled yet.
+    place.notify("ban --no-spawn --jail=~sshd --ip=203.0.113.7");
+    let begun = Instant::now();
+    let daemon = place.daemon();
+    place.webhook.wait_for(1);
+    let witnessed = begun.elapsed();
+    let messages = attacked.wait_for(BOMBS.len());
+    let told = begun.elapsed();
+    eprintln!("the witness was told after {witnessed:?}, the others after {told:?}");
+
+    let mut findings = Findings::default();
+    // They may be compiled one after the other.
+    let allowed = COMPILE * CONTAINED * u32::try_from(BOMBS.len()).unwrap();
+    findings.expect(told < allowed, "bombs", || format!("took {told:?}, allowed are {allowed:?}"));
+    findings.expect(witnessed < COMPILE, "witness", || format!("was told after {witnessed:?}"));
+    for (name, _) in BOMBS {
+        let file = format!("{name}.wasm");
+        let message = messages.iter().find(|message| message.tells(&["203.0.113.7", &file, "compil"]));
+        let all: Vec<_> = messages.iter().map(|message| message.shown()).collect();
+        findings.expect(message.is_some(), name, || format!("nothing is said of compiling: {all:?}"));
+    }
+    messages.iter().for_each(|message| is_harmless(message, "bombs", &mut findings));
+    // What compiled is gone, and left nothing that would be taken for a compiled plugin.
+    until("the compilers to be gone", || match place.processes().len() {
+        1 => Ok(()),
+        count => Err(format!("{count} processes")),
+    });
+    let compiled = fs::read_dir(place.state().join("cache")).into_iter().flatten().count();
+    findings.expect(compiled <= 1, "cache", || format!("{compiled} files"));
+    daemon.stop();
+    findings.none();
+}

@@ -1,4 +1,4 @@
-;; Finds ten thousand settings to be wrong, each with a kilobyte of text that would clear a terminal and forge a line of
+;; Finds two thousand settings to be wrong, each with a kilobyte of text that would clear a terminal and forge a line of
 ;; the log; words events well.
 (data (i32.const 1024) "own words, no complaint")
 (data (i32.const 2048) "\1b[2J\0a2026-01-01T00:00:00Z ERROR forged")
@@ -14,7 +14,7 @@
     (i32.store offset=8 (local.get $at) (i32.const 2048))
     (i32.store offset=12 (local.get $at) (i32.const 1024))
     (local.set $at (i32.add (local.get $at) (i32.const 16)))
-    (br_if $next (i32.lt_u (local.get $at) (i32.const 225536))))
+    (br_if $next (i32.lt_u (local.get $at) (i32.const 97536))))
   (i32.store (i32.const 512) (i32.const 65536))
-  (i32.store (i32.const 516) (i32.const 10000))
+  (i32.store (i32.const 516) (i32.const 2000))
   (i32.const 512))

@@ -168,7 +168,12 @@ fn read(name: &str) -> String {
 
 /// The component of `NAME.wat`.
 pub fn attacker(name: &str) -> Vec<u8> {
-    let text = whole(&read(name));
+    component_of(&read(name))
+}
+
+/// The component of an attacker's text.
+pub fn component_of(text: &str) -> Vec<u8> {
+    let text = whole(text);
     let (resolve, package) = wanted(text.contains("banhook:plugin/log@0.2.0"));
     let world = if text.contains("checker@0.1.0#check") { "attack-by-check" } else { "attack" };
     component(&text, &resolve, package, world)

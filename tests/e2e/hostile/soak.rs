@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use super::corpus::CASES;
 use super::resident::Process;
 use super::{Arena, Findings};
+use crate::place::Place;
 
 /// How often each attacker attacks; CI takes a tenth of the 1,000 that `BANHOOK_SOAK=1000` asks for.
 const ROUNDS: u32 = 100;
@@ -28,7 +29,7 @@ const AT_THE_MOMENT: usize = 8;
 #[test]
 fn memory_returns_to_where_it_was() {
     let rounds = std::env::var("BANHOOK_SOAK").map_or(ROUNDS, |text| text.parse().unwrap());
-    let arena = Arena::new();
+    let arena = Arena::new(Place::new());
     let place = &arena.place;
     CASES.iter().for_each(|case| case.write_into(&place.path("")));
     // In the calm jail all that can behave do, so that none is taken for one that always fails and left alone.
