@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use super::DaemonError;
 use crate::config::Route;
 use crate::event::Timestamp;
-use crate::message::one_line;
+use crate::message::{cut, one_line};
 use crate::pipeline::{LiveRoute, Naming};
 use crate::plugin::Runtime;
 use crate::store::{PluginState, Store, StoreError};
@@ -24,6 +24,9 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// A batch is cut short after this long: what a slow plugin has decided must not wait for what it has not.
 const BATCH_TIME: Duration = Duration::from_millis(100);
+
+/// Characters of what is wrong with a plugin that are logged.
+const LOG_CHARS: usize = 1_000;
 
 /// What all workers of a run share.
 #[derive(Clone)]
@@ -167,7 +170,12 @@ impl AtWork {
             }
         };
         for fault in self.live.iter().filter(|_| taken).flat_map(LiveRoute::faults) {
-            tracing::error!(route = fault.route, "plugin {} {}", fault.plugin, one_line(&fault.error.to_string()));
+            tracing::error!(
+                route = fault.route,
+                "plugin {} {}",
+                fault.plugin,
+                cut(&one_line(&fault.error.to_string()), LOG_CHARS)
+            );
         }
         self.record()
     }

@@ -120,7 +120,7 @@ fn map(engine: &Engine, file: &File) -> Option<Component> {
 
 /// What was compiled just now and cannot be kept.
 pub(super) fn load(engine: &Engine, compiled: &Compiled) -> Result<Component, PluginError> {
-    run_as_it_is(engine, &Trusted::Fresh(compiled)).map_err(|error| PluginError::Engine(format!("{error:#}")))
+    run_as_it_is(engine, &Trusted::Fresh(compiled)).map_err(|error| PluginError::Unfit(error.root_cause().to_string()))
 }
 
 enum Trusted<'a> {

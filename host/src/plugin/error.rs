@@ -26,6 +26,9 @@ pub enum PluginError {
     /// WebAssembly that is broken, or of a kind that banhook does not run.
     #[error("is no valid component: {0}")]
     Invalid(String),
+    /// It needs more of something than any plugin may have.
+    #[error("is larger than the sandbox: {0}")]
+    Unfit(String),
     /// It does not export what a plugin must.
     #[error(
         "does not export banhook:plugin/formatter@0.1.0, so it is a component of another world; build it against banhook's wit/, world \"plugin\""
@@ -75,10 +78,10 @@ pub enum PluginError {
         /// Elements allowed.
         allowed: usize,
     },
-    /// It has more core instances, memories or tables than are allowed.
-    #[error("has too many parts: {found} of the kind {what}, {allowed} are allowed (limits.instances for instances)")]
+    /// It has more core instances (limits.instances), memories, tables or resource handles than are allowed.
+    #[error("has too many {what}s: {found}, {allowed} are allowed")]
     TooMany {
-        /// `instance`, `memory` or `table`.
+        /// `instance`, `memory`, `table` or `handle`.
         what: String,
         /// How many it was about to have.
         found: String,

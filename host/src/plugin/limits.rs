@@ -43,11 +43,12 @@ pub(super) const MEMORIES: usize = 8;
 pub(super) const TABLES: usize = 32;
 /// Resource handles; only an empty WASI hands any out.
 pub(super) const HANDLES: usize = 1_000;
-/// The largest limits that a route may set: what the pool reserves for each instance.
-pub(super) const MEMORY_MOST: usize = 1 << 30;
-/// See [`MEMORY_MOST`].
+/// The largest linear memory there is: the pool reserves that much address space anyway, so the limit of the route is
+/// what refuses one, and says so.
+pub(super) const MEMORY_MOST: usize = 4 << 30;
+/// The most that a route may allow: what the pool reserves for each instance.
 pub(super) const TABLE_MOST: usize = 100_000;
-/// See [`MEMORY_MOST`].
+/// See [`TABLE_MOST`].
 pub(super) const INSTANCES_MOST: usize = 100;
 
 /// Watches over one instance and remembers what it refused.

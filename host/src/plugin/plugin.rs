@@ -18,6 +18,10 @@ use super::{PluginError, convert, standard};
 use crate::event::{Event, Timestamp};
 use crate::message::Decision;
 
+/// Problems with settings that are told, and bytes of each: more help nobody.
+const PROBLEMS: usize = 20;
+const PROBLEM_BYTES: usize = 1_000;
+
 /// A component, loaded for one route.
 pub struct Plugin {
     pub(super) engine: Engine,
@@ -85,8 +89,11 @@ impl Plugin {
         match called {
             Ok(problems) => problems
                 .into_iter()
-                .take(self.limits.items)
-                .map(|problem| PluginError::Setting { setting: problem.setting, message: problem.message })
+                .take(PROBLEMS)
+                .map(|problem| PluginError::Setting {
+                    setting: shortened(problem.setting, PROBLEM_BYTES),
+                    message: shortened(problem.message, PROBLEM_BYTES),
+                })
                 .collect(),
             Err(error) => vec![self.failure(&call, &error)],
         }
@@ -101,10 +108,7 @@ impl Plugin {
         });
         match called {
             Ok(Ok(decision)) => convert::decision(decision, &self.limits),
-            Ok(Err(mut error)) => {
-                error.truncate(error.floor_char_boundary(self.limits.text));
-                Err(PluginError::Returned(error))
-            }
+            Ok(Err(error)) => Err(PluginError::Returned(shortened(error, self.limits.text))),
             Err(error) => Err(self.failure(call, &error)),
         }
     }
@@ -167,8 +171,20 @@ impl Plugin {
             };
             return PluginError::TooMany { what: what.to_owned(), found: found.to_owned(), allowed };
         }
+        if root.contains("store handle limit exceeded") {
+            return PluginError::TooMany {
+                what: "handle".to_owned(),
+                found: (HANDLES + 1).to_string(),
+                allowed: HANDLES,
+            };
+        }
         let backtrace = error.downcast_ref::<WasmBacktrace>().map(ToString::to_string).unwrap_or_default();
         let reason = trap.map_or(root, |trap| trap.to_string().trim_start_matches("wasm trap: ").to_owned());
         PluginError::Trap { reason, backtrace, printed: call.store.data().wasi.printed() }
     }
+}
+
+fn shortened(mut text: String, bytes: usize) -> String {
+    text.truncate(text.floor_char_boundary(bytes));
+    text
 }

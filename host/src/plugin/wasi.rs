@@ -209,7 +209,8 @@ fn streams(to: &mut Linked<'_>, name: &str) -> wasmtime::Result<bool> {
 
 /// What is ready answers at once; for anything else a plugin would have to wait, which it cannot.
 fn poll(to: &mut Linked<'_>, name: &str) -> wasmtime::Result<bool> {
-    let waited = || Denied("waited (wasi:io/poll), which a plugin cannot".to_owned());
+    let function = name.to_owned();
+    let waited = move || Denied(format!("waited (wasi:io/poll#{function}), which a plugin cannot"));
     match name {
         "[method]pollable.ready" => {
             to.func_wrap(name, |_: Cx<'_>, (this,): (Resource<Pollable>,)| Ok((this.rep() == READY,)))?;

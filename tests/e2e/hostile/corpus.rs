@@ -52,7 +52,7 @@ const fn made(name: &'static str, make: fn(&Path), ends: &'static [End]) -> Case
 }
 
 /// What a plugin does that is stopped by the clock.
-const TOO_LONG: &[End] = &[Told("longer than")];
+const TOO_LONG: &[End] = &[Told("was stopped after")];
 
 pub const CASES: &[Case] = &[
     // Time.
@@ -121,9 +121,9 @@ pub const CASES: &[Case] = &[
     text("wasi-resolve", &[Own("own words, no name"), Told("resolve-addresses|instance-network")]),
     text("wasi-sleep", &[Told("block|subscribe-duration")]),
     text("wasi-poll", &[Told("wasi:io/poll#poll|poll.poll|function poll|\"poll\"|`poll`|subscribe-duration")]),
-    text("wasi-pollables", &[Told("handles|resources|longer than|subscribe-duration")]),
+    text("wasi-pollables", &[Told("too many handles|resources|was stopped after|subscribe-duration")]),
     text("wasi-stdin", &[Own("own words, nothing to read"), Told("blocking-read")]),
-    text("wasi-stdout-flood", &[Told("longer than|blocking-write-and-flush")]),
+    text("wasi-stdout-flood", &[Told("was stopped after|blocking-write-and-flush")]),
     text("wasi-random-flood", &[Told("get-random-bytes|handed over")]),
     text("wasi-exit", &[Told("exit")]),
     // What is no plugin of this interface.
@@ -132,7 +132,11 @@ pub const CASES: &[Case] = &[
     made("another-world", |path| fs::write(path, of_another_world()).unwrap(), &[Told("another world")]),
     made("two-hundred-megabytes", made::two_hundred_megabytes, &[Told("bytes, more than")]),
     text("newer-import", &[Told("imports banhook:plugin/log@0.2.0")]),
-    made("newer-export", made::newer_export, &[Told("imports banhook:plugin/types@0.2.0|exports banhook:plugin/formatter@0.2.0")]),
+    made(
+        "newer-export",
+        made::newer_export,
+        &[Told("imports banhook:plugin/types@0.2.0|exports banhook:plugin/formatter@0.2.0")],
+    ),
 ];
 
 impl Case {
