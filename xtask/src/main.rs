@@ -3,8 +3,10 @@
 mod append_and_sync;
 mod bench;
 mod command;
+mod guests;
 mod packages;
 mod plugins;
+mod product;
 mod statistics;
 mod steps;
 mod webhook;
@@ -32,6 +34,12 @@ enum Task {
     },
     /// Rebuilds the committed plugins in `plugins/dist` from their source.
     Plugins,
+    /// Builds example plugins from `plugins/guests` into `target/guests`, and fetches their toolchains into `.tools`.
+    Guests {
+        /// Which; default: Python's, which is too large to be committed.
+        #[arg(default_value = "python")]
+        guests: Vec<guests::Guest>,
+    },
     /// Measures.
     Bench {
         #[command(subcommand)]
@@ -54,6 +62,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Test { arguments } => steps::test(root, &arguments),
         Task::Plugins => steps::plugins(root),
+        Task::Guests { guests } => guests::build(root, &guests).map(|_| ()),
         Task::Bench { what: Bench::Notify { rounds } } => bench::notify(root, rounds),
     };
     match done {

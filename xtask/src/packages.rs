@@ -6,6 +6,7 @@ use std::process::Command;
 use anyhow::bail;
 
 use crate::command::run;
+use crate::guests::{self, Guest};
 use crate::plugins;
 
 /// A package, and what shows that it, or something as good, is there.
@@ -19,6 +20,8 @@ enum Sign {
     Program(&'static str),
     /// Just this file or folder.
     File(&'static str),
+    /// These modules of Python.
+    Modules(&'static str),
 }
 
 impl Package {
@@ -34,6 +37,10 @@ impl Package {
         match self.sign {
             Sign::Program(program) => find(program).is_some(),
             Sign::File(file) => Path::new(file).exists(),
+            Sign::Modules(modules) => {
+                let import = Command::new("python3").args(["-c", &format!("import {modules}")]).output();
+                import.is_ok_and(|answer| answer.status.success())
+            }
         }
     }
 }
@@ -42,6 +49,7 @@ impl Package {
 pub fn for_tests() -> Vec<Package> {
     let mut packages = vec![Package::program("fail2ban", "fail2ban-client"), Package::program("strace", "strace")];
     packages.extend(for_plugins());
+    packages.extend(guests::FOR_TESTS.into_iter().flat_map(for_guest));
     packages
 }
 
@@ -61,6 +69,17 @@ pub fn for_plugins() -> Vec<Package> {
         Package::file("rust-web-src", "/usr/lib/rustlib/src/rust"),
         Package::file("lld-19", "/usr/bin/wasm-ld-19"),
     ]
+}
+
+/// What fetches the toolchain of a guest of `plugins/guests`.
+pub fn for_guest(guest: Guest) -> Vec<Package> {
+    match guest {
+        Guest::Rust => for_plugins(),
+        Guest::Javascript => vec![Package::program("npm", "npm")],
+        Guest::C | Guest::Python => {
+            vec![Package { name: "python3-venv", sign: Sign::Modules("ensurepip, venv") }]
+        }
+    }
 }
 
 /// Installs what is missing if we may; else fails with the command that does.

@@ -1,4 +1,4 @@
-//! Builds the plugins that are committed in `plugins/dist`.
+//! Builds the plugins that are written in Rust, and puts the one in place that is committed as `plugins/dist/template.wasm`.
 //!
 //! What comes out is a core module that carries its component type; the host makes a component of it. Two
 //! toolchains can do it: one of rustup's with the WebAssembly target added, or Debian's `rustc-web`, which brings
@@ -27,20 +27,25 @@ const DEBIAN_LINKER: &str = "/usr/bin/wasm-ld-19";
 
 /// Builds the template plugin and says where it is.
 pub fn build(root: &Path) -> anyhow::Result<PathBuf> {
+    compile(root, "banhook-template")
+}
+
+/// Compiles a package of the workspace to WebAssembly and says where it is.
+pub fn compile(root: &Path, package: &str) -> anyhow::Result<PathBuf> {
     let root = root.canonicalize().with_context(|| format!("looking for {}", root.display()))?;
     // Apart from the usual folder: the flags differ, and the two would evict each other.
     let target_dir = root.join("target/wasm");
 
     let mut command = cargo(&root);
     command
-        .args(["build", "--package", "banhook-template", "--lib", "--profile", "plugin", "--target", TARGET])
+        .args(["build", "--package", package, "--lib", "--profile", "plugin", "--target", TARGET])
         .env("CARGO_TARGET_DIR", &target_dir)
         .env("CARGO_ENCODED_RUSTFLAGS", without_paths(&root));
     if !has_wasm_target() {
         use_debian(&mut command)?;
     }
     run(&mut command)?;
-    Ok(target_dir.join(TARGET).join("plugin/banhook_template.wasm"))
+    Ok(target_dir.join(TARGET).join(format!("plugin/{}.wasm", package.replace('-', "_"))))
 }
 
 /// Builds the template plugin and puts it where it is committed.

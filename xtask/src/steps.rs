@@ -5,12 +5,13 @@ use std::path::Path;
 use anyhow::Context;
 
 use crate::command::{cargo, run};
-use crate::{packages, plugins};
+use crate::{guests, packages, plugins};
 
 /// Everything that the tests need, then all tests. The last lines are those of `cargo test`.
 pub fn test(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
     packages::ensure(&packages::for_tests())?;
     let template = plugins::build(root).context("building the template plugin from source")?;
+    let guests = guests::build(root, &guests::FOR_TESTS)?;
     // One selection of packages for both, so that cargo unifies features once and compiles wasmtime once.
     run(cargo(root).args(["build", "--workspace", "--bins"]))?;
     // Examples in the documentation first, so that the closing lines are those of the tests proper.
@@ -18,7 +19,8 @@ pub fn test(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
     run(cargo(root)
         .args(["test", "--workspace", "--lib", "--bins", "--tests"])
         .args(arguments)
-        .env("BANHOOK_FRESH_TEMPLATE", template))
+        .env("BANHOOK_FRESH_TEMPLATE", template)
+        .env("BANHOOK_GUESTS", guests))
 }
 
 /// Puts freshly built plugins where they are committed.

@@ -1,0 +1,222 @@
+// The example plugin in C: tells bans, skips what is no news, holds flushes for a digest.
+//
+// What `format` returns is freed by the generated code once the host has read it, so all of it comes from malloc.
+// Nothing else is freed: the instance, and its memory with it, ends with the event.
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "plugin.h"
+
+typedef plugin_string_t string;
+typedef banhook_plugin_types_ban_t ban;
+typedef banhook_plugin_messages_block_t block;
+typedef banhook_plugin_messages_field_t field;
+typedef banhook_plugin_messages_message_t message;
+typedef banhook_plugin_messages_span_t span;
+typedef banhook_plugin_messages_text_t text;
+typedef exports_banhook_plugin_formatter_decision_t decision;
+typedef exports_banhook_plugin_formatter_event_t event;
+typedef exports_banhook_plugin_formatter_option_timestamp_t option_timestamp;
+
+static void *allocate(size_t bytes) {
+    void *memory = malloc(bytes);
+    if (memory == NULL) abort();
+    return memory;
+}
+
+// A literal, not copied.
+#define LITERAL(chars) ((string){(uint8_t *)(chars), sizeof(chars) - 1})
+
+// The given strings, one after the other, in memory of their own.
+#define CONCAT(...) \
+    concat(sizeof((string[]){__VA_ARGS__}) / sizeof(string), (string[]){__VA_ARGS__})
+
+static string concat(size_t count, const string *parts) {
+    size_t len = 0;
+    for (size_t i = 0; i < count; i++) len += parts[i].len;
+    string all = {allocate(len + 1), 0};
+    for (size_t i = 0; i < count; i++) {
+        memcpy(all.ptr + all.len, parts[i].ptr, parts[i].len);
+        all.len += parts[i].len;
+    }
+    return all;
+}
+
+static bool equal(string a, string b) {
+    return a.len == b.len && memcmp(a.ptr, b.ptr, a.len) == 0;
+}
+
+// In decimal, with at least that many digits.
+static string number(uint32_t value, size_t digits) {
+    uint8_t reversed[10];
+    size_t len = 0;
+    do {
+        reversed[len++] = (uint8_t)('0' + value % 10);
+        value /= 10;
+    } while (value > 0 || len < digits);
+    string decimal = {allocate(len), len};
+    for (size_t i = 0; i < len; i++) decimal.ptr[i] = reversed[len - 1 - i];
+    return decimal;
+}
+
+static bool parse(string decimal, uint32_t *value) {
+    uint64_t parsed = 0;
+    for (size_t i = 0; i < decimal.len; i++) {
+        if (decimal.ptr[i] < '0' || decimal.ptr[i] > '9') return false;
+        parsed = parsed * 10 + (decimal.ptr[i] - '0');
+        if (parsed > UINT32_MAX) return false;
+    }
+    *value = (uint32_t)parsed;
+    return decimal.len > 0;
+}
+
+static bool setting(string key, string *value) {
+    return banhook_plugin_settings_get(&key, value);
+}
+
+static void write_log(const event *event) {
+    string line = CONCAT(event->jail, LITERAL(" on "), event->host);
+    banhook_plugin_log_write(BANHOOK_PLUGIN_LOG_LEVEL_INFO, &line);
+
+    plugin_list_tuple2_string_string_t all;
+    banhook_plugin_settings_all(&all);
+    line = LITERAL("settings: ");
+    for (size_t i = 0; i < all.len; i++) line = CONCAT(line, i > 0 ? LITERAL(", ") : LITERAL(""), all.ptr[i].f0);
+    banhook_plugin_log_write(BANHOOK_PLUGIN_LOG_LEVEL_DEBUG, &line);
+}
+
+// In the route's time zone, as in `Sunday 2026-11-22 11:56`.
+static string local_time(banhook_plugin_types_timestamp_t at) {
+    static const char *const weekdays[] = {
+        "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday",
+    };
+    banhook_plugin_clock_local_time_t local;
+    banhook_plugin_clock_local(at, &local);
+    string weekday = {(uint8_t *)weekdays[local.weekday], strlen(weekdays[local.weekday])};
+    return CONCAT(weekday, LITERAL(" "), number((uint32_t)local.year, 1), LITERAL("-"), number(local.month, 2),
+                  LITERAL("-"), number(local.day, 2), LITERAL(" "), number(local.hour, 2), LITERAL(":"),
+                  number(local.minute, 2));
+}
+
+// Spans of `rich` text are escaped by the host, so foreign text can go into them as it is.
+static text rich(size_t count, const span *spans) {
+    text rich = {.tag = BANHOOK_PLUGIN_MESSAGES_TEXT_RICH, .val.rich = {allocate(count * sizeof(span)), count}};
+    memcpy(rich.val.rich.ptr, spans, count * sizeof(span));
+    return rich;
+}
+
+static text headline(const event *event, const ban *ban) {
+    string end = CONCAT(LITERAL(" on "), event->host);
+    for (size_t i = 0; i < event->labels.len; i++) {
+        if (!equal(event->labels.ptr[i].f0, LITERAL("site"))) continue;
+        end = CONCAT(end, LITERAL(" ("), event->labels.ptr[i].f1, LITERAL(")"));
+    }
+    span spans[] = {
+        {.tag = BANHOOK_PLUGIN_MESSAGES_SPAN_EMOJI, .val.emoji = CONCAT(LITERAL("no_entry"))},
+        {.tag = BANHOOK_PLUGIN_MESSAGES_SPAN_TEXT, .val.text = CONCAT(LITERAL(" "))},
+        {.tag = BANHOOK_PLUGIN_MESSAGES_SPAN_CODE,
+         .val.code = CONCAT(ban->subject.len > 0 ? ban->subject : LITERAL("somebody"))},
+        {.tag = BANHOOK_PLUGIN_MESSAGES_SPAN_TEXT, .val.text = CONCAT(LITERAL(" banned in "))},
+        {.tag = BANHOOK_PLUGIN_MESSAGES_SPAN_BOLD, .val.bold = CONCAT(event->jail)},
+        {.tag = BANHOOK_PLUGIN_MESSAGES_SPAN_TEXT, .val.text = end},
+    };
+    return rich(sizeof spans / sizeof *spans, spans);
+}
+
+static void add_field(banhook_plugin_messages_list_field_t *fields, string label, string value) {
+    fields->ptr[fields->len++] = (field){
+        .label = CONCAT(label),
+        .value = {.tag = BANHOOK_PLUGIN_MESSAGES_TEXT_PLAIN, .val.plain = value},
+    };
+}
+
+static block section(const event *event, const ban *ban) {
+    banhook_plugin_messages_list_field_t fields = {allocate(4 * sizeof(field)), 0};
+    if (ban->failures.is_some) add_field(&fields, LITERAL("Failures"), number(ban->failures.val, 1));
+    if (ban->count.is_some) add_field(&fields, LITERAL("Bans so far"), number(ban->count.val, 1));
+    if (ban->duration.is_some) {
+        bool permanent = ban->duration.val.tag == BANHOOK_PLUGIN_TYPES_DURATION_PERMANENT;
+        add_field(&fields, LITERAL("For"),
+                  permanent ? CONCAT(LITERAL("permanent"))
+                            : CONCAT(number(ban->duration.val.val.seconds, 1), LITERAL(" s")));
+    }
+    add_field(&fields, LITERAL("Local time"), local_time(event->at));
+    return (block){
+        .tag = BANHOOK_PLUGIN_MESSAGES_BLOCK_SECTION,
+        .val.section = {.text = {true, headline(event, ban)}, .fields = {true, fields}},
+    };
+}
+
+static block runbook(string url) {
+    span link = {
+        .tag = BANHOOK_PLUGIN_MESSAGES_SPAN_LINK,
+        .val.link = {.label = CONCAT(LITERAL("What to do")), .url = CONCAT(url)},
+    };
+    text *texts = allocate(sizeof *texts);
+    *texts = rich(1, &link);
+    return (block){.tag = BANHOOK_PLUGIN_MESSAGES_BLOCK_CONTEXT, .val.context = {texts, 1}};
+}
+
+static message post(const event *event, const ban *ban) {
+    banhook_plugin_messages_list_block_t blocks = {allocate(3 * sizeof(block)), 0};
+    blocks.ptr[blocks.len++] = section(event, ban);
+    if (ban->matches.len > 0) {
+        string line = CONCAT(ban->matches.ptr[ban->matches.len - 1]);
+        blocks.ptr[blocks.len++] = (block){.tag = BANHOOK_PLUGIN_MESSAGES_BLOCK_PREFORMATTED, .val.preformatted = line};
+    }
+    string url;
+    if (setting(LITERAL("runbook"), &url)) blocks.ptr[blocks.len++] = runbook(url);
+    bool permanent = ban->duration.is_some && ban->duration.val.tag == BANHOOK_PLUGIN_TYPES_DURATION_PERMANENT;
+    return (message){
+        .text = headline(event, ban),
+        .blocks = {true, blocks},
+        .color = {permanent, BANHOOK_PLUGIN_MESSAGES_COLOR_DANGER},
+    };
+}
+
+// When the setting `hold` (seconds) says that a digest is told.
+static bool until(option_timestamp *at, string *error) {
+    string hold;
+    at->is_some = setting(LITERAL("hold"), &hold);
+    if (!at->is_some) return true;
+    uint32_t seconds;
+    if (!parse(hold, &seconds)) {
+        *error = CONCAT(LITERAL("setting \"hold\" is no number of seconds: "), hold);
+        return false;
+    }
+    at->val = banhook_plugin_clock_now() + seconds * 1000.0;
+    return true;
+}
+
+static decision skip(string reason) {
+    return (decision){.tag = EXPORTS_BANHOOK_PLUGIN_FORMATTER_DECISION_SKIP, .val.skip = CONCAT(reason)};
+}
+
+// True: `decided` is set. False: `error` is.
+bool exports_banhook_plugin_formatter_format(event *event, decision *decided, string *error) {
+    write_log(event);
+
+    string retired;
+    if (setting(LITERAL("retired"), &retired) && equal(retired, event->host)) {
+        *error = CONCAT(event->host, LITERAL(" is retired and should not ban anybody"));
+        return false;
+    }
+    switch (event->action.tag) {
+    case BANHOOK_PLUGIN_TYPES_ACTION_FLUSH:
+        decided->tag = EXPORTS_BANHOOK_PLUGIN_FORMATTER_DECISION_DIGEST;
+        decided->val.digest.key = CONCAT(event->jail);
+        return until(&decided->val.digest.until, error);
+    case BANHOOK_PLUGIN_TYPES_ACTION_BAN:
+        if (event->action.val.ban.restored) {
+            *decided = skip(LITERAL("told before the restart"));
+            return true;
+        }
+        decided->tag = EXPORTS_BANHOOK_PLUGIN_FORMATTER_DECISION_POST;
+        decided->val.post = post(event, &event->action.val.ban);
+        return true;
+    default:
+        *decided = skip(LITERAL("only bans are told"));
+        return true;
+    }
+}

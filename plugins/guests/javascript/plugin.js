@@ -1,0 +1,82 @@
+// The example plugin in JavaScript: tells bans, skips what is no news, holds flushes for a digest.
+//
+// A thrown text is the `err` of `format`. With componentize-qjs an Error is one, too; with componentize-js it traps.
+import { local, now } from 'banhook:plugin/clock@0.1.0';
+import { write } from 'banhook:plugin/log@0.1.0';
+import { all, get } from 'banhook:plugin/settings@0.1.0';
+
+export const formatter = {
+  format(event) {
+    write('info', `${event.jail} on ${event.host}`);
+    write('debug', `settings: ${all().map(([key]) => key).join(', ')}`);
+
+    if (get('retired') === event.host) throw `${event.host} is retired and should not ban anybody`;
+    switch (event.action.tag) {
+      case 'flush':
+        return { tag: 'digest', val: { key: event.jail, until: until() } };
+      case 'ban':
+        if (event.action.val.restored) return { tag: 'skip', val: 'told before the restart' };
+        return { tag: 'post', val: message(event, event.action.val) };
+      default:
+        return { tag: 'skip', val: 'only bans are told' };
+    }
+  },
+};
+
+// When the setting `hold` (seconds) says that a digest is told. `undefined`: not set.
+function until() {
+  const hold = get('hold');
+  if (hold == null) return undefined;
+  if (!/^\d+$/.test(hold)) throw `setting "hold" is no number of seconds: ${hold}`;
+  return now() + Number(hold) * 1000;
+}
+
+function message(event, ban) {
+  const text = headline(event, ban);
+  const blocks = [{ tag: 'section', val: { text, fields: fields(event, ban) } }];
+  if (ban.matches.length > 0) blocks.push({ tag: 'preformatted', val: ban.matches.at(-1) });
+  const url = get('runbook');
+  if (url != null) {
+    const link = { tag: 'link', val: { label: 'What to do', url } };
+    blocks.push({ tag: 'context', val: [{ tag: 'rich', val: [link] }] });
+  }
+  return { text, blocks, color: ban.duration?.tag === 'permanent' ? 'danger' : undefined };
+}
+
+// Spans of `rich` text are escaped by the host, so foreign text can go into them as it is.
+function headline(event, ban) {
+  const site = event.labels.find(([name]) => name === 'site');
+  return { tag: 'rich', val: [
+    { tag: 'emoji', val: 'no_entry' },
+    { tag: 'text', val: ' ' },
+    { tag: 'code', val: ban.subject || 'somebody' },
+    { tag: 'text', val: ' banned in ' },
+    { tag: 'bold', val: event.jail },
+    { tag: 'text', val: ` on ${event.host}${site ? ` (${site[1]})` : ''}` },
+  ] };
+}
+
+function fields(event, ban) {
+  const duration = ban.duration && (ban.duration.tag === 'seconds' ? `${unsigned(ban.duration.val)} s` : 'permanent');
+  return [
+    ['Failures', ban.failures != null ? unsigned(ban.failures) : null],
+    ['Bans so far', ban.count != null ? unsigned(ban.count) : null],
+    ['For', duration],
+    ['Local time', localTime(event.at)],
+  ]
+    .filter(([, value]) => value != null)
+    .map(([label, value]) => ({ label, value: { tag: 'plain', val: String(value) } }));
+}
+
+// componentize-qjs 0.4 hands over a `u32` from 2³¹ on as a negative number.
+function unsigned(u32) {
+  return u32 >>> 0;
+}
+
+// In the route's time zone, as in `Sunday 2026-11-22 11:56`.
+function localTime(at) {
+  const { weekday, year, month, day, hour, minute } = local(at);
+  const two = (number) => String(number).padStart(2, '0');
+  const name = weekday[0].toUpperCase() + weekday.slice(1);
+  return `${name} ${year}-${two(month)}-${two(day)} ${two(hour)}:${two(minute)}`;
+}

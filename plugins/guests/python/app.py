@@ -1,0 +1,101 @@
+"""The example plugin in Python: tells bans, skips what is no news, holds flushes for a digest."""
+
+from componentize_py_types import Err
+from wit_world import exports
+from wit_world.exports.formatter import Decision, Decision_Digest, Decision_Post, Decision_Skip, Hold
+from wit_world.imports import clock, log, settings
+from wit_world.imports.messages import (
+    Block_Context,
+    Block_Preformatted,
+    Block_Section,
+    Color,
+    Field,
+    Link,
+    Message,
+    Section,
+    Span_Bold,
+    Span_Code,
+    Span_Emoji,
+    Span_Link,
+    Span_Text,
+    Text,
+    Text_Plain,
+    Text_Rich,
+)
+from wit_world.imports.types import Action_Ban, Action_Flush, Ban, Duration_Permanent, Duration_Seconds, Event
+
+
+class Formatter(exports.Formatter):
+    def format(self, event: Event) -> Decision:
+        log.write(log.Level.INFO, f"{event.jail} on {event.host}")
+        log.write(log.Level.DEBUG, f"settings: {', '.join(key for key, _ in settings.all())}")
+
+        if settings.get("retired") == event.host:
+            raise Err(f"{event.host} is retired and should not ban anybody")
+        match event.action:
+            case Action_Flush():
+                return Decision_Digest(Hold(key=event.jail, until=until()))
+            case Action_Ban(Ban(restored=True)):
+                return Decision_Skip("told before the restart")
+            case Action_Ban(ban):
+                return Decision_Post(message(event, ban))
+            case _:
+                return Decision_Skip("only bans are told")
+
+
+def until() -> float | None:
+    """When the setting `hold` (seconds) says that a digest is told."""
+    hold = settings.get("hold")
+    if hold is None:
+        return None
+    if not (hold.isascii() and hold.isdigit()):
+        raise Err(f'setting "hold" is no number of seconds: {hold}')
+    return clock.now() + int(hold) * 1000
+
+
+def message(event: Event, ban: Ban) -> Message:
+    text = headline(event, ban)
+    blocks = [Block_Section(Section(text=text, fields=fields(event, ban)))]
+    if ban.matches:
+        blocks.append(Block_Preformatted(ban.matches[-1]))
+    if (url := settings.get("runbook")) is not None:
+        blocks.append(Block_Context([Text_Rich([Span_Link(Link(label="What to do", url=url))])]))
+    color = Color.DANGER if isinstance(ban.duration, Duration_Permanent) else None
+    return Message(text=text, blocks=blocks, color=color, hints=None)
+
+
+def headline(event: Event, ban: Ban) -> Text:
+    """Spans of `rich` text are escaped by the host, so foreign text can go into them as it is."""
+    site = dict(event.labels).get("site")
+    return Text_Rich([
+        Span_Emoji("no_entry"),
+        Span_Text(" "),
+        Span_Code(ban.subject or "somebody"),
+        Span_Text(" banned in "),
+        Span_Bold(event.jail),
+        Span_Text(f" on {event.host}" + (f" ({site})" if site is not None else "")),
+    ])
+
+
+def fields(event: Event, ban: Ban) -> list[Field]:
+    match ban.duration:
+        case Duration_Seconds(seconds):
+            duration = f"{seconds} s"
+        case Duration_Permanent():
+            duration = "permanent"
+        case _:
+            duration = None
+    known = {
+        "Failures": ban.failures,
+        "Bans so far": ban.count,
+        "For": duration,
+        "Local time": local_time(event.at),
+    }
+    return [Field(label, Text_Plain(str(value))) for label, value in known.items() if value is not None]
+
+
+def local_time(at: float) -> str:
+    """In the route's time zone, as in `Sunday 2026-11-22 11:56`."""
+    at = clock.local(at)
+    weekday = at.weekday.name.capitalize()
+    return f"{weekday} {at.year}-{at.month:02}-{at.day:02} {at.hour:02}:{at.minute:02}"

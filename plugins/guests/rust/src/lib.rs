@@ -1,0 +1,101 @@
+//! The example plugin in Rust: tells bans, skips what is no news, holds flushes for a digest.
+
+#![allow(unsafe_code)] // The export macro's. A component's exports are unsafe symbols by their nature.
+
+mod bindings;
+
+use bindings::banhook::plugin::clock::{self, Weekday};
+use bindings::banhook::plugin::log::{self, Level};
+use bindings::banhook::plugin::messages::{Block, Color, Field, Link, Message, Section, Span, Text};
+use bindings::banhook::plugin::settings;
+use bindings::banhook::plugin::types::{Action, Ban, Duration, Event};
+use bindings::exports::banhook::plugin::formatter::{Decision, Guest, Hold};
+
+struct Plugin;
+
+impl Guest for Plugin {
+    fn format(event: Event) -> Result<Decision, String> {
+        log::write(Level::Info, &format!("{} on {}", event.jail, event.host));
+        let set: Vec<_> = settings::all().into_iter().map(|(key, _)| key).collect();
+        log::write(Level::Debug, &format!("settings: {}", set.join(", ")));
+
+        if settings::get("retired").as_ref() == Some(&event.host) {
+            return Err(format!("{} is retired and should not ban anybody", event.host));
+        }
+        match &event.action {
+            Action::Start | Action::Stop | Action::Unban(_) => Ok(Decision::Skip("only bans are told".to_owned())),
+            Action::Flush => Ok(Decision::Digest(Hold { key: event.jail, until: until()? })),
+            Action::Ban(ban) if ban.restored => Ok(Decision::Skip("told before the restart".to_owned())),
+            Action::Ban(ban) => Ok(Decision::Post(message(&event, ban))),
+        }
+    }
+}
+
+/// When the setting `hold` (seconds) says that a digest is told.
+fn until() -> Result<Option<f64>, String> {
+    let Some(hold) = settings::get("hold") else { return Ok(None) };
+    let seconds: u32 = hold.parse().map_err(|_| format!("setting \"hold\" is no number of seconds: {hold}"))?;
+    Ok(Some(clock::now() + f64::from(seconds) * 1000.0))
+}
+
+fn message(event: &Event, ban: &Ban) -> Message {
+    let text = headline(event, ban);
+    let mut blocks = vec![Block::Section(Section { text: Some(text.clone()), fields: Some(fields(event, ban)) })];
+    if let Some(line) = ban.matches.last() {
+        blocks.push(Block::Preformatted(line.clone()));
+    }
+    if let Some(url) = settings::get("runbook") {
+        let link = Link { label: "What to do".to_owned(), url };
+        blocks.push(Block::Context(vec![Text::Rich(vec![Span::Link(link)])]));
+    }
+    let color = matches!(ban.duration, Some(Duration::Permanent)).then_some(Color::Danger);
+    Message { text, blocks: Some(blocks), color, hints: None }
+}
+
+/// Spans of `rich` text are escaped by the host, so foreign text can go into them as it is.
+fn headline(event: &Event, ban: &Ban) -> Text {
+    let subject = if ban.subject.is_empty() { "somebody" } else { &ban.subject };
+    let site = event.labels.iter().find(|(name, _)| name == "site").map(|(_, site)| format!(" ({site})"));
+    Text::Rich(vec![
+        Span::Emoji("no_entry".to_owned()),
+        Span::Text(" ".to_owned()),
+        Span::Code(subject.to_owned()),
+        Span::Text(" banned in ".to_owned()),
+        Span::Bold(event.jail.clone()),
+        Span::Text(format!(" on {}{}", event.host, site.unwrap_or_default())),
+    ])
+}
+
+fn fields(event: &Event, ban: &Ban) -> Vec<Field> {
+    let duration = ban.duration.map(|duration| match duration {
+        Duration::Seconds(seconds) => format!("{seconds} s"),
+        Duration::Permanent => "permanent".to_owned(),
+    });
+    let fields = [
+        ("Failures", ban.failures.map(|failures| failures.to_string())),
+        ("Bans so far", ban.count.map(|count| count.to_string())),
+        ("For", duration),
+        ("Local time", Some(local_time(event.at))),
+    ];
+    let known = fields.into_iter().filter_map(|(label, value)| Some((label, value?)));
+    known.map(|(label, value)| Field { label: label.to_owned(), value: Text::Plain(value) }).collect()
+}
+
+/// In the route's time zone, as in `Sunday 2026-11-22 11:56`.
+fn local_time(at: f64) -> String {
+    let at = clock::local(at);
+    let weekday = match at.weekday {
+        Weekday::Monday => "Monday",
+        Weekday::Tuesday => "Tuesday",
+        Weekday::Wednesday => "Wednesday",
+        Weekday::Thursday => "Thursday",
+        Weekday::Friday => "Friday",
+        Weekday::Saturday => "Saturday",
+        Weekday::Sunday => "Sunday",
+    };
+    format!("{weekday} {}-{:02}-{:02} {:02}:{:02}", at.year, at.month, at.day, at.hour, at.minute)
+}
+
+// Only WebAssembly has anybody who could call the exports.
+#[cfg(target_family = "wasm")]
+bindings::export!(Plugin with_types_in bindings);
