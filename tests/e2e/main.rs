@@ -6,6 +6,8 @@
 //! `BANHOOK_BIN` tests a binary that is already built, `BANHOOK_FRESH_TEMPLATE` names a template plugin built from source
 //! (set by `cargo xtask test`), `BANHOOK_SOAK` is how many rounds the tests of interleavings and the
 //! hostile corpus' soak run.
+//! and `BANHOOK_GUESTS` the folder of the example plugins built so (both set by `cargo xtask test`), `BANHOOK_SOAK` is how
+//! many rounds the tests of interleavings run.
 
 #![allow(
     clippy::unwrap_used,
@@ -25,6 +27,7 @@ mod delivery;
 mod demo;
 mod fail2ban;
 mod hostile;
+mod guests;
 mod interleavings;
 mod life_cycle;
 mod message;

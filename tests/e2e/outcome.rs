@@ -20,6 +20,11 @@ impl Outcome {
     /// Runs to the end, until nobody holds its stdout and stderr any more: a child that is left behind with them open
     /// would have fail2ban wait for it.
     pub fn of(command: &mut Command) -> Self {
+        Self::within(command, PATIENCE * 2)
+    }
+
+    /// As `of`, for what may take that long.
+    pub fn within(command: &mut Command, patience: Duration) -> Self {
         let what = format!("{command:?}");
         let begun = Instant::now();
         let mut child = command
@@ -30,7 +35,7 @@ impl Outcome {
             .unwrap_or_else(|error| panic!("{what}: {error}"));
         let stdout = read_all(child.stdout.take().unwrap());
         let stderr = read_all(child.stderr.take().unwrap());
-        let deadline = begun + PATIENCE * 2;
+        let deadline = begun + patience;
         let mut text =
             |of: mpsc::Receiver<Vec<u8>>| match of.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),

@@ -1,0 +1,82 @@
+//! Plugins in four languages, all made to decide the same: those compiled against 0.1.0 of the interface, which must run
+//! for as long as 0.1 is promised, and those built from `plugins/guests` just now.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::binary::{banhook, root};
+use crate::outcome::Outcome;
+use crate::place::Place;
+
+/// Compiling CPython takes ten seconds of a core, and others are at work.
+const COMPILING: Duration = Duration::from_secs(300);
+
+/// Kept from one run of the tests to the next, so that it is compiled once.
+const CACHE: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/guests");
+
+fn compiled_against_0_1_0() -> PathBuf {
+    root().join("plugins/dist/0.1.0")
+}
+
+fn built_from_source(guest: &str) -> PathBuf {
+    let folder = std::env::var_os("BANHOOK_GUESTS").map(PathBuf::from).expect(
+        "BANHOOK_GUESTS names the folder of the guests built from source; run the tests by `cargo xtask test`, which sets it",
+    );
+    let guest = folder.join(guest);
+    assert!(guest.is_file(), "{} is no file", guest.display());
+    guest
+}
+
+/// It comes to the golden decision in each case, and logs on the way what every guest logs.
+#[track_caller]
+fn decides_as_all_do(guest: &Path) {
+    let cases = compiled_against_0_1_0().join("cases");
+    let place = Place::new();
+    let mut command = place.command(banhook());
+    command.args([Path::new("test"), guest, &cases]).env("XDG_CACHE_HOME", CACHE);
+    let tested = Outcome::within(&mut command, COMPILING).ok();
+    let mut expected = Vec::new();
+    for file in files(&cases, "json") {
+        let case: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+        let text = |field: &str| case["event"][field].as_str().unwrap().to_owned();
+        let settings: Vec<_> = case["settings"].as_object().into_iter().flat_map(Map::keys).cloned().collect();
+        expected.push(format!("  log Info: {} on {}", text("jail"), text("host")));
+        expected.push(format!("  log Debug: settings: {}", settings.join(", ")));
+        expected.push(format!("ok       {}", file.display()));
+    }
+    expected.push(format!("{} passed, 0 failed", expected.len() / 3));
+    assert_eq!(tested.stdout.lines().collect::<Vec<_>>(), expected, "{tested}");
+}
+
+/// The files in a folder that end so, by name; there are some.
+fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.retain(|file| file.extension().is_some_and(|end| end == extension));
+    files.sort();
+    assert!(!files.is_empty(), "no {extension} in {}", folder.display());
+    files
+}
+
+#[test]
+fn what_was_compiled_against_0_1_0_still_decides_as_it_did() {
+    let components = files(&compiled_against_0_1_0(), "wasm");
+    let names: Vec<_> = components.iter().map(|file| file.file_name().unwrap().to_str().unwrap()).collect();
+    assert_eq!(names, ["c.wasm", "javascript.wasm", "rust.wasm"]);
+    for component in &components {
+        decides_as_all_do(component);
+    }
+}
+
+#[test]
+fn a_guest_in_rust_decides_as_all_do() {
+    decides_as_all_do(&built_from_source("rust.wasm"));
+}
+
+#[test]
+fn a_guest_in_python_decides_as_all_do() {
+    decides_as_all_do(&built_from_source("python.wasm"));
+}
