@@ -4,10 +4,8 @@
 //! with a deadline. `cargo xtask test` installs what they need; a missing program fails a test and names its package.
 //!
 //! `BANHOOK_BIN` tests a binary that is already built, `BANHOOK_FRESH_TEMPLATE` names a template plugin built from source
-//! (set by `cargo xtask test`), `BANHOOK_SOAK` is how many rounds the tests of interleavings and the
-//! hostile corpus' soak run.
 //! and `BANHOOK_GUESTS` the folder of the example plugins built so (both set by `cargo xtask test`), `BANHOOK_SOAK` is how
-//! many rounds the tests of interleavings run.
+//! many rounds the tests of interleavings and the hostile corpus' soak run.
 
 #![allow(
     clippy::unwrap_used,
@@ -26,8 +24,8 @@ mod daemon;
 mod delivery;
 mod demo;
 mod fail2ban;
-mod hostile;
 mod guests;
+mod hostile;
 mod interleavings;
 mod life_cycle;
 mod message;

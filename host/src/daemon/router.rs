@@ -29,6 +29,7 @@ pub(super) fn run(
     circumstances: &Circumstances,
     told: &Receiver<Told>,
 ) -> Result<(), DaemonError> {
+    pipeline::prepare(&config.routes, &circumstances.runtime);
     let mut router = Router { config, workers: BTreeMap::new(), leaving: Vec::new(), circumstances };
     router.configure(&mut store)?;
     loop {

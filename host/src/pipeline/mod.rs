@@ -12,10 +12,10 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use health::{FAILURES, Health};
 pub use route::{Fault, LiveRoute, limits, stack};
 
-use crate::config::{Config, Route};
+use crate::config::{Config, PluginSource, Route};
 use crate::event::{Event, Timestamp};
 use crate::message::fallback;
-use crate::plugin::Runtime;
+use crate::plugin::{BUILT_IN, Runtime};
 use crate::store::{Assigned, Store, StoreError, Verdict, Waiting, Worded};
 
 /// Events that are handled in one transaction: it keeps `notify` waiting no longer than a few inserts take.
@@ -99,6 +99,15 @@ pub fn word_removed(route: &str, naming: &Naming, store: &mut Store, now: Timest
 
 fn unreadable(error: &str) -> String {
     format!("the store was changed by hand: {error}")
+}
+
+/// Has the built-in plugin compiled, if a route uses it: before all others, so that it never waits for one of theirs that
+/// takes long.
+pub fn prepare(routes: &[Route], runtime: &Runtime) {
+    if let Some(route) = routes.iter().find(|route| route.plugin == PluginSource::BuiltIn) {
+        // What is wrong is found again, and told, when a route loads it.
+        let _ = runtime.prepare(BUILT_IN, &limits(&route.limits));
+    }
 }
 
 /// Loads the plugins of all routes, each as it will be, for a look at what is wrong with them.

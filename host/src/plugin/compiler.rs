@@ -10,7 +10,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, Signal, nice, set_parent_process_death_signal, setrlimit};
 use wasmtime::Engine;
 
 use super::runtime::{Metering, compiling_engine};
@@ -18,6 +18,9 @@ use super::{PluginError, component};
 
 /// Address space that compiling may take: CPython, the largest guest known, takes less than half.
 const ADDRESS_SPACE: u64 = 8 << 30;
+
+/// Steps of niceness that compiling stands behind everything else.
+const BEHIND: i32 = 10;
 
 /// The first byte of a child's answer: what follows.
 const COMPILED: u8 = b'+';
@@ -125,6 +128,10 @@ fn ask(mut child: Child, file: &[u8], within: Duration) -> Result<Compiled, Plug
 pub fn serve(metering: Metering) -> io::Result<()> {
     let bound = Rlimit { current: Some(ADDRESS_SPACE), maximum: Some(ADDRESS_SPACE) };
     setrlimit(Resource::As, bound)?;
+    // Delivering alerts goes first.
+    nice(BEHIND)?;
+    // A daemon that is stopped meanwhile does not wait.
+    set_parent_process_death_signal(Some(Signal::KILL))?;
     let mut file = Vec::new();
     io::stdin().read_to_end(&mut file)?;
     let engine = compiling_engine(metering).map_err(|error| io::Error::other(format!("{error:#}")))?;

@@ -143,6 +143,14 @@ impl Runtime {
         self.load(&fs::read(path)?, context, limits)
     }
 
+    /// Has a component compiled, so that loading it takes no time.
+    ///
+    /// # Errors
+    /// When it cannot be compiled.
+    pub fn prepare(&self, file: &[u8], limits: &Limits) -> Result<(), PluginError> {
+        self.component(file, &Sha256::digest(file).into(), limits).map(drop)
+    }
+
     /// Forgets components that none of these plugins uses.
     pub fn forget_unused<'a>(&self, used: impl Iterator<Item = &'a Plugin>) {
         let used: HashSet<_> = used.map(|plugin| plugin.sha256).collect();
