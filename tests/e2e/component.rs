@@ -15,6 +15,16 @@ pub fn doomed() -> Vec<u8> {
     plugin(include_str!("plugins/doomed.wat"))
 }
 
+/// Asks about past bans and skips with the answer.
+pub fn asks_history() -> Vec<u8> {
+    with_grants(include_str!("../../host/src/plugin/testdata/history.wat"))
+}
+
+/// Skips with the country of its subject.
+pub fn asks_geo() -> Vec<u8> {
+    with_grants(include_str!("../../host/src/plugin/testdata/geo.wat"))
+}
+
 /// A sound component that is no banhook plugin.
 pub fn of_another_world() -> Vec<u8> {
     let mut resolve = Resolve::default();
@@ -29,6 +39,19 @@ fn plugin(text: &str) -> Vec<u8> {
     let mut resolve = Resolve::default();
     let (package, _) = resolve.push_dir(root().join("wit")).unwrap();
     component(text, &resolve, package, "plugin")
+}
+
+/// `text` as a component that may import what routes grant; it imports what it uses.
+fn with_grants(text: &str) -> Vec<u8> {
+    let mut resolve = Resolve::default();
+    resolve.push_dir(root().join("wit")).unwrap();
+    let world = "package test:guest@0.1.0; world guest {
+        include banhook:plugin/plugin@0.1.0;
+        import banhook:plugin/history@0.1.0;
+        import banhook:plugin/geo@0.1.0;
+    }";
+    let package = resolve.push_str("guest.wit", world).unwrap();
+    component(text, &resolve, package, "guest")
 }
 
 /// `text`, a core module, as a component of a world. Not validated: that is for the program under test.

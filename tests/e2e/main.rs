@@ -24,6 +24,7 @@ mod daemon;
 mod delivery;
 mod demo;
 mod fail2ban;
+mod grants;
 mod guests;
 mod hostile;
 mod interleavings;

@@ -1,7 +1,9 @@
 //! `banhook config check`: everything that is wrong, at once.
 
-use banhook::pipeline::{LiveRoute, load_all, stack};
-use banhook::plugin::{Compiler, Metering, Runtime, Setup};
+use std::sync::Arc;
+
+use banhook::pipeline::{LiveRoute, Naming, Surroundings, load_all, stack};
+use banhook::plugin::{Compiler, Databases, Metering, Runtime, Setup};
 
 use super::Outcome;
 use super::failure::Failure;
@@ -20,7 +22,13 @@ pub fn check(place: &Place) -> Outcome {
         metering: Metering::Time,
         stack: stack(&config.sandbox),
     })?;
-    let routes = load_all(&config, &host_name(), &runtime);
+    let around = Surroundings {
+        naming: Naming::new(&config, &host_name()),
+        runtime: Arc::new(runtime),
+        databases: Databases::default(),
+        state: None,
+    };
+    let routes = load_all(&config, &around);
     let faults: Vec<String> = routes
         .iter()
         .flat_map(LiveRoute::faults)

@@ -1,7 +1,9 @@
 //! `banhook test`: a plugin's cases through the real sandbox, offline.
 //!
-//! A case is a JSON file: an event, the route's settings, and the golden decision that the plugin must come to.
+//! A case is a JSON file: an event, the route's settings, what the host answers when asked for `history` and `geo`, and
+//! the golden decision that the plugin must come to.
 
+mod answers;
 mod case;
 
 use std::fs;

@@ -12,7 +12,7 @@ use super::problem::{Place, Problem, Problems, quoted};
 use super::reader::{Located, Table};
 use super::route::{Route, Surroundings};
 use super::source::Source;
-use super::{Config, ConfigErrors, Env, PluginSource, Sandbox, Webhook, refused};
+use super::{Config, ConfigErrors, Env, Grant, PluginSource, Sandbox, Webhook, refused};
 
 /// The folder of further files, beside the main one.
 const FOLDER: &str = "conf.d";
@@ -44,6 +44,10 @@ fn files(main: &Path, sources: &[Source], config: &Config) -> BTreeSet<PathBuf> 
     files.extend(config.routes.iter().filter_map(|route| match &route.plugin {
         PluginSource::File(path) => Some(path.clone()),
         PluginSource::BuiltIn => None,
+    }));
+    files.extend(config.routes.iter().flat_map(|route| match &route.grants.geo {
+        Grant::Given(paths) => paths.clone(),
+        Grant::Absent | Grant::Refused => Vec::new(),
     }));
     files
 }

@@ -4,6 +4,7 @@
 //! right and needs no further check. Nothing here knows how a plugin is run or a message is sent, and `notify` never
 //! comes here: a typing mistake must not lose a ban.
 
+mod grants;
 mod jails;
 mod load;
 mod name;
@@ -25,6 +26,7 @@ mod webhook_url;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+pub use grants::{Grant, Grants};
 pub use jails::{JailPatternError, Jails};
 pub use plugin::{PluginLimits, PluginSource, Sandbox};
 pub use problem::{ConfigErrors, Problem};

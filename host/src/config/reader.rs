@@ -130,15 +130,37 @@ impl<'a> Table<'a> {
 
     /// A list of strings with at least one in it, and where the list stands.
     pub(super) fn strings(&self, key: &'static str) -> Option<Located<Vec<Located<String>>>> {
-        const EXPECTED: &str = "a list of strings";
         let list = self.get(key)?;
+        self.list(key, list, "a list of strings", "leave it out for all")
+    }
+
+    /// As `strings`, and `Some(None)` for `false`; `expected` says what else it may be.
+    pub(super) fn strings_or_false(
+        &self,
+        key: &'static str,
+        expected: &str,
+    ) -> Option<Option<Located<Vec<Located<String>>>>> {
+        let value = self.get(key)?;
+        if value.get_ref().as_bool() == Some(false) {
+            return Some(None);
+        }
+        self.list(key, value, expected, "write false for none").map(Some)
+    }
+
+    fn list(
+        &self,
+        key: &str,
+        list: &Spanned<DeValue<'_>>,
+        expected: &str,
+        if_empty: &str,
+    ) -> Option<Located<Vec<Located<String>>>> {
         let place = self.source.place(list.span().start);
         let Some(values) = list.get_ref().as_array() else {
-            self.wrong(key, list, EXPECTED);
+            self.wrong(key, list, expected);
             return None;
         };
         if values.is_empty() {
-            self.problems.report_with(place, format!("{key}: the list is empty"), "leave it out for all");
+            self.problems.report_with(place, format!("{key}: the list is empty"), if_empty);
             return None;
         }
         let mut strings = Vec::new();
@@ -147,7 +169,7 @@ impl<'a> Table<'a> {
                 Some(text) => {
                     strings.push(Located { value: text.to_owned(), place: self.source.place(value.span().start) });
                 }
-                None => self.wrong(key, value, EXPECTED),
+                None => self.wrong(key, value, expected),
             }
         }
         (strings.len() == values.len()).then_some(Located { value: strings, place })

@@ -33,7 +33,6 @@ pub(super) const ROUTE: &[(&str, Refusal)] = &[
     ("digest_window", Refusal::Later),
     ("max_age", Refusal::Later),
     ("sha256", Refusal::Later),
-    ("grants", Refusal::Later),
     ("channel", Refusal::OfTheWebhook),
     ("username", Refusal::OfTheWebhook),
     ("icon", Refusal::OfTheWebhook),

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use super::problem::quoted;
 use super::reader::{Located, Table};
 use super::suggest::{did_you_mean, listed};
-use super::{Jails, PluginLimits, PluginSource, refused};
+use super::{Grants, Jails, PluginLimits, PluginSource, refused};
 use crate::event::{Event, Kind};
 
 /// Which events a team wants, the plugin that words them, the webhook that gets them.
@@ -29,6 +29,8 @@ pub struct Route {
     pub mentions: bool,
     /// What its plugin may use up. Default: [`PluginLimits::STANDARD`].
     pub limits: PluginLimits,
+    /// What its plugin may ask the host. Default: nothing.
+    pub grants: Grants,
     /// For its plugin. Default: none.
     pub settings: BTreeMap<String, String>,
 }
@@ -59,6 +61,7 @@ impl Route {
             timezone: TimeZone::system(),
             mentions: false,
             limits: PluginLimits::STANDARD,
+            grants: Grants::default(),
             settings: BTreeMap::new(),
         }
     }
@@ -73,6 +76,7 @@ impl Route {
         let timezone = timezone(table);
         let mentions = table.bool("mentions").unwrap_or(false);
         let limits = PluginLimits::read(table);
+        let grants = Grants::read(table);
         let settings = table.free_strings("settings", "[routes.settings]");
         table.finish(refused::ROUTE);
 
@@ -86,6 +90,7 @@ impl Route {
             timezone,
             mentions,
             limits,
+            grants,
             settings: settings.into_iter().map(|(name, value)| (name.value, value)).collect(),
         })
     }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::{Config, PluginLimits, PluginSource, Target};
+use super::{Config, Grant, Grants, PluginLimits, PluginSource, Target};
 use crate::event::{Ban, Event, Kind, Timestamp};
 
 /// Every secret in the tests ends in this.
@@ -31,6 +31,8 @@ impl Etc {
             ("empty.url", 0o600, "\n"),
             ("two-lines.url", 0o600, &format!("{URL}\n{URL}\n")),
             ("plugins/sec.wasm", 0o644, ""),
+            ("geo/country.mmdb", 0o644, ""),
+            ("geo/asn.mmdb", 0o644, ""),
             ("folder/x", 0o644, ""),
         ] {
             etc.write(name, mode, text);
@@ -121,7 +123,22 @@ fn a_whole_configuration() {
     assert!(!route.mentions);
     assert_eq!(route.limits, PluginLimits::STANDARD);
     assert!(route.settings["ban"].starts_with(":no_entry: *{{ ip }}*"));
+    let files = vec![etc.path("geo/country.mmdb"), etc.path("geo/asn.mmdb")];
+    assert_eq!(route.grants, Grants { history: Grant::Given(()), geo: Grant::Given(files) });
     assert_eq!(config.warnings, []);
+}
+
+#[test]
+fn a_grant_is_absent_refused_or_given() {
+    for (text, history, geo) in [
+        ("", Grant::Absent, Grant::Absent),
+        ("[routes.grants]", Grant::Absent, Grant::Absent),
+        ("[routes.grants]\nhistory = false", Grant::Refused, Grant::Absent),
+        ("grants = { geo = false, history = true }", Grant::Given(()), Grant::Refused),
+    ] {
+        let config = parse(&format!("webhooks.ops.url_env = 'BANHOOK_URL'\n[[routes]]\n{text}"));
+        assert_eq!(config.routes[0].grants, Grants { history, geo }, "{text}");
+    }
 }
 
 #[test]

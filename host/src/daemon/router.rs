@@ -30,7 +30,8 @@ pub(super) fn run(
     told: &Receiver<Told>,
 ) -> Result<(), DaemonError> {
     pipeline::prepare(&config.routes, &circumstances.runtime);
-    let mut router = Router { config, workers: BTreeMap::new(), leaving: Vec::new(), circumstances };
+    let naming = Naming::new(&config, &circumstances.system_host);
+    let mut router = Router { config, naming, workers: BTreeMap::new(), leaving: Vec::new(), circumstances };
     router.configure(&mut store)?;
     loop {
         router.check_workers()?;
@@ -62,6 +63,7 @@ pub(super) fn run(
 
 struct Router<'a> {
     config: Arc<Config>,
+    naming: Naming,
     workers: BTreeMap<String, Worker>,
     /// Those of removed routes, until they have ended.
     leaving: Vec<Worker>,
@@ -71,7 +73,7 @@ struct Router<'a> {
 impl Router<'_> {
     /// Has a worker for each route, with its route as it is now.
     fn configure(&mut self, store: &mut Store) -> Result<(), DaemonError> {
-        let naming = Naming::new(&self.config, &self.circumstances.system_host);
+        self.naming = Naming::new(&self.config, &self.circumstances.system_host);
         let names: Vec<_> = self.config.routes.iter().map(|route| route.name.as_str()).collect();
         store.keep_plugins(&names)?;
         let gone: Vec<_> = self.workers.keys().filter(|name| !names.contains(&name.as_str())).cloned().collect();
@@ -82,7 +84,7 @@ impl Router<'_> {
             }
         }
         for route in &self.config.routes {
-            let order = Order::Load(Box::new(route.clone()), naming.clone());
+            let order = Order::Load(Box::new(route.clone()), self.naming.clone());
             match self.workers.get(&route.name) {
                 Some(worker) => worker.tell(order),
                 None => {
@@ -93,12 +95,12 @@ impl Router<'_> {
                 }
             }
         }
-        self.word_removed(&naming, store)
+        self.word_removed(store)
     }
 
     /// Assigns one batch. Says how many events that were.
     fn advance(&self, store: &mut Store) -> Result<usize, DaemonError> {
-        let (assigned, routes) = pipeline::assign(&self.config.routes, store)?;
+        let (assigned, routes) = pipeline::assign(&self.config.routes, &self.naming, store)?;
         for worker in routes.iter().filter_map(|route| self.workers.get(route)) {
             worker.tell(Order::Look);
         }
@@ -110,12 +112,12 @@ impl Router<'_> {
     }
 
     /// Words what is left of routes that are gone.
-    fn word_removed(&self, naming: &Naming, store: &mut Store) -> Result<(), DaemonError> {
+    fn word_removed(&self, store: &mut Store) -> Result<(), DaemonError> {
         for route in store.unworded_routes()? {
             if self.workers.contains_key(&route) {
                 continue;
             }
-            while pipeline::word_removed(&route, naming, store, (self.circumstances.now)())? > 0 {}
+            while pipeline::word_removed(&route, &self.naming, store, (self.circumstances.now)())? > 0 {}
             self.circumstances.worded.notify_one();
         }
         Ok(())

@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::delivery::{Client, DeliveryError};
 use crate::event::Timestamp;
 use crate::pipeline::stack;
-use crate::plugin::Runtime;
+use crate::plugin::{Databases, Runtime};
 use crate::store::{Store, StoreError, YIELD};
 
 /// How often the queues are looked at without a wake-up.
@@ -118,6 +118,8 @@ impl Work<'_> {
         let (tell, told) = mpsc::channel();
         let circumstances = Circumstances {
             runtime: Arc::clone(&self.runtime),
+            databases: Databases::default(),
+            state: self.store.folder().clone(),
             system_host: self.system_host.clone(),
             thread_stack: stack(&self.config.sandbox) + OWN_STACK,
             now: self.now,

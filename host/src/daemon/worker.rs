@@ -15,9 +15,9 @@ use super::DaemonError;
 use crate::config::Route;
 use crate::event::Timestamp;
 use crate::message::{cut, one_line};
-use crate::pipeline::{LiveRoute, Naming};
-use crate::plugin::Runtime;
-use crate::store::{PluginState, Store, StoreError};
+use crate::pipeline::{LiveRoute, Naming, Surroundings};
+use crate::plugin::{Databases, Runtime};
+use crate::store::{PluginState, StateFolder, Store, StoreError};
 
 /// How often the route's events are looked at without a wake-up.
 const LOOK: Duration = Duration::from_secs(1);
@@ -32,6 +32,8 @@ const LOG_CHARS: usize = 1_000;
 #[derive(Clone)]
 pub(super) struct Circumstances {
     pub(super) runtime: Arc<Runtime>,
+    pub(super) databases: Databases,
+    pub(super) state: StateFolder,
     pub(super) system_host: String,
     /// Bytes of stack of a thread that calls plugins: theirs, and ours beneath it.
     pub(super) thread_stack: usize,
@@ -137,10 +139,15 @@ impl AtWork {
     }
 
     fn load(&self, route: Route, naming: Naming) {
-        let (runtime, now, to_self) =
-            (Arc::clone(&self.circumstances.runtime), self.circumstances.now, self.to_self.clone());
+        let around = Surroundings {
+            naming,
+            runtime: Arc::clone(&self.circumstances.runtime),
+            databases: self.circumstances.databases.clone(),
+            state: Some(self.circumstances.state.clone()),
+        };
+        let (now, to_self) = (self.circumstances.now, self.to_self.clone());
         let load = move || {
-            let fresh = LiveRoute::load(&route, &naming, &runtime, now());
+            let fresh = LiveRoute::load(&route, &around, now());
             // Nobody listens after a stop.
             let _ = to_self.send(Order::Loaded(Box::new(fresh)));
         };

@@ -5,12 +5,14 @@
 
 mod ban;
 mod json;
+mod past;
 mod timestamp;
 
 use std::collections::BTreeMap;
 
 pub use ban::{Ban, BanDuration, Family};
 pub use json::ParseEventError;
+pub use past::{BanQuery, BanSummary, JAILS_LISTED, PastBan, Tally};
 pub use timestamp::Timestamp;
 
 /// One thing fail2ban did.

@@ -5,18 +5,22 @@
 //! belong here as well.
 
 mod health;
+mod history;
 mod route;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 pub use health::{FAILURES, Health};
 pub use route::{Fault, LiveRoute, limits, stack};
 
 use crate::config::{Config, PluginSource, Route};
-use crate::event::{Event, Timestamp};
+use crate::event::{Event, PastBan, Timestamp};
 use crate::message::fallback;
-use crate::plugin::{BUILT_IN, Runtime};
-use crate::store::{Assigned, Store, StoreError, Verdict, Waiting, Worded};
+use crate::plugin::{BUILT_IN, Databases, Runtime};
+use crate::store::{Assigned, StateFolder, Store, StoreError, Verdict, Waiting, Worded};
 
 /// Events that are handled in one transaction: it keeps `notify` waiting no longer than a few inserts take.
 const BATCH: usize = 32;
@@ -42,13 +46,26 @@ impl Naming {
     }
 }
 
+/// What routes are loaded with, beside their own configuration.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// What events are called.
+    pub naming: Naming,
+    /// Where plugins run.
+    pub runtime: Arc<Runtime>,
+    /// The MMDB files that are open.
+    pub databases: Databases,
+    /// Where past bans are; `None`: there were none.
+    pub state: Option<StateFolder>,
+}
+
 /// Assigns what waits in the inbox to the routes that want it, one batch of it. Says how many events there were (0: the
 /// inbox is empty), and which routes want some of them.
 ///
 /// # Errors
 /// When the store fails; the events of the batch then still wait.
-pub fn assign(routes: &[Route], store: &mut Store) -> Result<(usize, BTreeSet<String>), StoreError> {
-    let assigned: Vec<_> = store.waiting(BATCH)?.into_iter().map(|waiting| assigned(routes, waiting)).collect();
+pub fn assign(routes: &[Route], naming: &Naming, store: &mut Store) -> Result<(usize, BTreeSet<String>), StoreError> {
+    let assigned: Vec<_> = store.waiting(BATCH)?.into_iter().map(|waiting| assigned(routes, naming, waiting)).collect();
     if !assigned.is_empty() {
         store.assign(&assigned)?;
     }
@@ -56,19 +73,19 @@ pub fn assign(routes: &[Route], store: &mut Store) -> Result<(usize, BTreeSet<St
     Ok((assigned.len(), to))
 }
 
-fn assigned(routes: &[Route], Waiting { seq, event }: Waiting) -> Assigned {
-    let to = match event {
-        Ok(event) => routes
-            .iter()
-            .filter(|route| route.wants(&event))
-            .map(|route| (route.name.clone(), route.webhook.clone()))
-            .collect(),
+fn assigned(routes: &[Route], naming: &Naming, Waiting { seq, event }: Waiting) -> Assigned {
+    match event {
+        Ok(event) => {
+            let event = naming.name(event);
+            let wanted = routes.iter().filter(|route| route.wants(&event));
+            let to = wanted.map(|route| (route.name.clone(), route.webhook.clone())).collect();
+            Assigned { seq, ban: PastBan::of(&event), to }
+        }
         Err(error) => {
             tracing::error!(event = seq, "set aside as unrouted, since the store was changed by hand: {error}");
-            Vec::new()
+            Assigned { seq, ban: None, to: Vec::new() }
         }
-    };
-    Assigned { seq, to }
+    }
 }
 
 /// Words what is left of a route that the configuration has no more, one batch of it: an alert survives its route. Says
@@ -112,7 +129,6 @@ pub fn prepare(routes: &[Route], runtime: &Runtime) {
 
 /// Loads the plugins of all routes, each as it will be, for a look at what is wrong with them.
 #[must_use]
-pub fn load_all(config: &Config, system_host: &str, runtime: &Runtime) -> Vec<LiveRoute> {
-    let naming = Naming::new(config, system_host);
-    config.routes.iter().map(|route| LiveRoute::load(route, &naming, runtime, Timestamp(0))).collect()
+pub fn load_all(config: &Config, around: &Surroundings) -> Vec<LiveRoute> {
+    config.routes.iter().map(|route| LiveRoute::load(route, around, Timestamp(0))).collect()
 }

@@ -1,12 +1,18 @@
 //! One route at work: its plugin asked, its message guarded, or the plain message instead.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use super::health::{Consequence, Health};
-use super::{BATCH, Naming, unreadable};
-use crate::config::{PluginLimits, PluginSource, Route, Sandbox};
+use super::history::{self, InHand};
+use super::{BATCH, Naming, Surroundings, unreadable};
+use crate::config::{Grant, PluginLimits, PluginSource, Route, Sandbox};
 use crate::event::{Event, Timestamp};
 use crate::message::{Decision, Guarded, Policy, cut, fallback, guard, one_line};
-use crate::plugin::{self, Answer, Context, Level, Limits, Plugin, PluginError, Runtime};
-use crate::store::{PluginState, Store, StoreError, Verdict, Worded};
+use crate::plugin::{
+    self, Answer, Context, Databases, Geo, GeoError, Grants, Level, Limits, Nothing, Plugin, PluginError,
+};
+use crate::store::{PluginState, Store, StoreError, Unworded, Verdict, Worded};
 
 /// Characters of a plugin's error that are logged.
 const LOG_CHARS: usize = 1_000;
@@ -18,6 +24,7 @@ const REASON_CHARS: usize = 200;
 pub struct LiveRoute {
     route: Route,
     naming: Naming,
+    in_hand: InHand,
     /// How the plugin is called in messages and logs.
     plugin_name: String,
     plugin: Result<Plugin, PluginError>,
@@ -41,17 +48,23 @@ pub struct Fault<'a> {
 impl LiveRoute {
     /// Loads a route's plugin. One that cannot be loaded takes no alert with it: see [`Self::faults`].
     #[must_use]
-    pub fn load(route: &Route, naming: &Naming, runtime: &Runtime, now: Timestamp) -> Self {
-        let context = Context { settings: route.settings.clone(), timezone: route.timezone.clone() };
+    pub fn load(route: &Route, around: &Surroundings, now: Timestamp) -> Self {
+        let runtime = &around.runtime;
+        let in_hand = InHand::new();
+        let (geo, broken) = geo(&route.grants.geo, &around.databases);
+        let grants = Grants { history: history::of(route, around.state.as_ref(), &in_hand), geo };
+        let context = Context { settings: route.settings.clone(), timezone: route.timezone.clone(), grants };
         let limits = limits(&route.limits);
         let plugin = match &route.plugin {
             PluginSource::BuiltIn => runtime.load(plugin::BUILT_IN, context, limits),
             PluginSource::File(path) => runtime.load_file(path, context, limits),
         };
-        let trial = plugin.as_ref().map(Plugin::trial).unwrap_or_default();
+        let mut trial = plugin.as_ref().map(Plugin::trial).unwrap_or_default();
+        trial.extend(broken.into_iter().map(PluginError::Geo));
         Self {
             route: route.clone(),
-            naming: naming.clone(),
+            naming: around.naming.clone(),
+            in_hand,
             plugin_name: plugin_name(&route.plugin),
             plugin,
             trial,
@@ -135,11 +148,7 @@ impl LiveRoute {
     ) -> Result<usize, StoreError> {
         let mut worded = Vec::new();
         for unworded in store.unworded(&self.route.name, BATCH)? {
-            let verdict = match unworded.event {
-                Ok(event) => self.decide(&self.naming.name(event), now),
-                Err(error) => Verdict::Dead(unreadable(&error)),
-            };
-            worded.push(Worded { seq: unworded.seq, verdict });
+            worded.push(self.word(unworded, now));
             if enough() {
                 break;
             }
@@ -148,6 +157,18 @@ impl LiveRoute {
             store.word(&self.route.name, &worded, now)?;
         }
         Ok(worded.len())
+    }
+
+    /// What becomes of one event.
+    pub(super) fn word(&mut self, Unworded { seq, event, .. }: Unworded, now: Timestamp) -> Worded {
+        let verdict = match event {
+            Ok(event) => {
+                self.in_hand.take(seq);
+                self.decide(&self.naming.name(event), now)
+            }
+            Err(error) => Verdict::Dead(unreadable(&error)),
+        };
+        Worded { seq, verdict }
     }
 
     fn decide(&mut self, event: &Event, now: Timestamp) -> Verdict {
@@ -252,6 +273,18 @@ pub fn limits(limits: &PluginLimits) -> Limits {
         log_bytes: size(limits.log_bytes),
         component: limits.component,
         compile: limits.compile,
+    }
+}
+
+/// Who answers where an address is registered, and what is wrong with the files.
+fn geo(grant: &Grant<Vec<PathBuf>>, databases: &Databases) -> (Option<Arc<dyn Geo>>, Vec<GeoError>) {
+    match grant {
+        Grant::Absent => (None, Vec::new()),
+        Grant::Refused => (Some(Arc::new(Nothing)), Vec::new()),
+        Grant::Given(paths) => {
+            let (files, broken) = databases.open(paths);
+            (Some(Arc::new(files)), broken)
+        }
     }
 }
 

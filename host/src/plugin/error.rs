@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use super::{GeoError, HistoryError};
+
 /// A failure of a plugin.
 #[derive(Debug, thiserror::Error)]
 pub enum PluginError {
@@ -36,7 +38,7 @@ pub enum PluginError {
     WrongWorld,
     /// It wants something that it cannot have.
     #[error(
-        "imports {0}, which banhook does not offer; a plugin may import log, settings and clock of banhook:plugin@0.1, and an empty WASI 0.2"
+        "imports {0}, which banhook does not offer; a plugin may import log, settings, clock and, where its route grants them, history and geo of banhook:plugin@0.1, and an empty WASI 0.2"
     )]
     Import(String),
     /// Compiling it took too long.
@@ -45,6 +47,20 @@ pub enum PluginError {
     /// The process that compiles it came to an end by itself.
     #[error("cannot be compiled: {0}")]
     Compile(String),
+    /// It wants something that its route does not grant.
+    #[error("imports {import}, which its route does not grant; add {line} (or {import} = false) under [routes.grants]")]
+    NotGranted {
+        /// What it imports.
+        import: &'static str,
+        /// What grants it.
+        line: &'static str,
+    },
+    /// It was to know where addresses are registered, and a file does not say.
+    #[error("does not learn where all addresses are registered: {0}")]
+    Geo(#[from] GeoError),
+    /// It asked about past bans, and got no answer.
+    #[error("{0}")]
+    History(HistoryError),
     /// The engine itself cannot be set up.
     #[error("cannot run here: {0}")]
     Engine(String),

@@ -1,24 +1,32 @@
-//! What a plugin is given: `log`, `settings`, `clock`. The empty WASI that some guests need is in `wasi.rs`.
+//! What a plugin is given: `log`, `settings`, `clock`. By grant: `history.rs` and `geo/`. The empty WASI
+//! that some guests need is in `wasi.rs`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
 use wasmtime::component::{HasSelf, Linker};
 
 use super::answer::{Level, LogLine};
-use super::bindings::banhook::plugin::{clock, log, settings, types};
+use super::bindings::banhook::plugin::{clock, geo, history, log, settings, types};
+use super::grants::Grants;
 use super::limits::{Limiter, Limits};
 use super::wasi::Wasi;
 use crate::event::Timestamp;
 
+/// Longer than any event takes, and still a time that can be added to now.
+const LONGEST: Duration = Duration::from_secs(86_400);
+
 /// What a plugin may know beside the event: the same for every event of a route.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Context {
     /// `[routes.settings]`.
     pub settings: BTreeMap<String, String>,
     /// The route's time zone.
     pub timezone: TimeZone,
+    /// What it may ask beside these.
+    pub grants: Grants,
 }
 
 /// What an instance's imports work on.
@@ -28,8 +36,10 @@ pub(super) struct State {
     pub(super) log_dropped: u32,
     pub(super) wasi: Wasi,
     limits: Limits,
-    context: Arc<Context>,
-    now: Timestamp,
+    pub(super) context: Arc<Context>,
+    pub(super) now: Timestamp,
+    /// When its time is up, for host functions that may take long: nothing interrupts them.
+    pub(super) deadline: Instant,
 }
 
 impl State {
@@ -43,26 +53,35 @@ impl State {
             limits,
             context,
             now,
+            deadline: Instant::now() + limits.time.min(LONGEST),
         }
     }
 
-    /// The event's time.
-    pub(super) const fn now(&self) -> Timestamp {
-        self.now
+    /// Adds a line to the log, within its bounds.
+    pub(super) fn log_line(&mut self, mut line: LogLine) {
+        if self.log.len() >= self.limits.log_lines {
+            self.log_dropped = self.log_dropped.saturating_add(1);
+            return;
+        }
+        line.message.truncate(line.message.floor_char_boundary(self.limits.log_bytes));
+        self.log.push(line);
     }
 }
 
 /// The interfaces of `banhook:plugin` that are offered.
-const OFFERED: [&str; 5] = ["types", "messages", "log", "settings", "clock"];
+const OFFERED: [&str; 7] = ["types", "messages", "log", "settings", "clock", "history", "geo"];
 
 /// Whether banhook offers the interface with this full name (`banhook:plugin/log@0.1.0`).
 ///
 /// `types` and `messages` hold no functions; components name them when another interface uses them.
 pub(super) fn is_offered(name: &str) -> bool {
-    let Some(interface) = name.strip_prefix("banhook:plugin/") else { return false };
-    interface.split_once('@').is_some_and(|(interface, version)| {
-        OFFERED.contains(&interface) && (version == "0.1" || version.starts_with("0.1."))
-    })
+    interface(name).is_some_and(|interface| OFFERED.contains(&interface))
+}
+
+/// The interface of `banhook:plugin` that a full name stands for, if it is of a version that we know.
+pub(super) fn interface(name: &str) -> Option<&str> {
+    let (interface, version) = name.strip_prefix("banhook:plugin/")?.split_once('@')?;
+    (version == "0.1" || version.starts_with("0.1.")).then_some(interface)
 }
 
 pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
@@ -70,25 +89,22 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
     log::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
     settings::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
     clock::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
+    history::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
+    geo::add_to_linker::<_, HasSelf<_>>(linker, |state| state)?;
     Ok(())
 }
 
 impl types::Host for State {}
 
 impl log::Host for State {
-    fn write(&mut self, level: log::Level, mut message: String) {
-        if self.log.len() >= self.limits.log_lines {
-            self.log_dropped = self.log_dropped.saturating_add(1);
-            return;
-        }
-        message.truncate(message.floor_char_boundary(self.limits.log_bytes));
+    fn write(&mut self, level: log::Level, message: String) {
         let level = match level {
             log::Level::Debug => Level::Debug,
             log::Level::Info => Level::Info,
             log::Level::Warn => Level::Warn,
             log::Level::Error => Level::Error,
         };
-        self.log.push(LogLine { level, message });
+        self.log_line(LogLine { level, message });
     }
 }
 

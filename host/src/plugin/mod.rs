@@ -2,8 +2,9 @@
 //!
 //! A [`Runtime`] compiles components (or takes them from its [`Cache`]) and loads them as [`Plugin`]s. Each event
 //! gets a fresh instance, so nothing is remembered and nothing that a plugin does outlives its answer; [`Limits`] bound
-//! what it may use and hand over. It is given `log`, `settings` and `clock`, and an empty WASI if it asks; anything
-//! else that a component imports is refused when it is loaded.
+//! what it may use and hand over. It is given `log`, `settings` and `clock`, an empty WASI if it asks, and
+//! `history` and `geo` where its route grants them ([`Grants`]); anything else that a component imports is refused when
+//! it is loaded.
 
 mod answer;
 mod bindings;
@@ -12,6 +13,13 @@ mod compiler;
 mod component;
 mod convert;
 mod error;
+pub(crate) mod geo;
+mod grants;
+#[cfg(test)]
+mod grants_tests;
+#[cfg(test)]
+pub(crate) mod guest;
+mod history;
 mod imports;
 mod limits;
 #[allow(clippy::module_inception, reason = "the noun itself")]
@@ -27,6 +35,9 @@ pub use answer::{Answer, Level, LogLine};
 pub use cache::Cache;
 pub use compiler::{Compiler, serve as compile_for_parent};
 pub use error::PluginError;
+pub use geo::{Databases, Geo, GeoError, GeoFiles, Place};
+pub use grants::{Grants, Nothing};
+pub use history::{History, HistoryError};
 pub use imports::Context;
 pub use limits::{FUEL_PER_MS, Limits};
 pub use plugin::Plugin;

@@ -9,6 +9,7 @@ use wasmtime::{Engine, Store, Trap, WasmBacktrace};
 
 use super::answer::Answer;
 use super::bindings::exports::banhook::plugin::{checker, formatter};
+use super::history::HistoryError;
 use super::imports::{Context, State};
 use super::limits::{FUEL_PER_MS, HANDLES, Limits, MEMORIES, TABLES};
 use super::runtime::{Metering, wall_time};
@@ -151,6 +152,9 @@ impl Plugin {
         }
         if let Some(denied) = error.downcast_ref::<Denied>() {
             return PluginError::Denied(denied.to_string());
+        }
+        if let Some(error) = error.downcast_ref::<HistoryError>() {
+            return PluginError::History(error.clone());
         }
         // Most guests abort when memory is refused; what they then trap with says less than the refusal.
         if let Some(refusal) = call.store.data().limiter.refusal() {

@@ -104,6 +104,7 @@ impl Runtime {
             if !covered && !is_offered(name) {
                 return Err(PluginError::Import(name.to_owned()));
             }
+            context.grants.check(name)?;
         }
         let invalid = |error: wasmtime::Error| PluginError::Invalid(format!("{error:#}"));
         let pre = if wants_wasi {

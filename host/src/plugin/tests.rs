@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use super::*;
 use crate::message::Decision;
 
-const LIMITS: Limits = Limits {
+pub(super) const LIMITS: Limits = Limits {
     time: Duration::from_secs(5),
     memory: 64 << 20,
     table: 10_000,
@@ -25,14 +25,14 @@ const LIMITS: Limits = Limits {
     compile: Duration::from_secs(60),
 };
 
-fn runtime(cache: Option<Cache>) -> Runtime {
+pub(super) fn runtime(cache: Option<Cache>) -> Runtime {
     Runtime::new(Setup { cache, compiler: Compiler::Here, metering: Metering::Time, stack: 512 << 10 }).unwrap()
 }
 
 fn context(settings: &[(&str, &str)]) -> Context {
     let settings: BTreeMap<_, _> =
         settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-    Context { settings, timezone: TimeZone::UTC }
+    Context { settings, timezone: TimeZone::UTC, grants: Grants::default() }
 }
 
 fn refusal(file: &[u8]) -> String {
@@ -77,7 +77,10 @@ fn only_offered_interfaces_of_a_compatible_version() {
         ("banhook:plugin/log@0.2.0", false),
         ("banhook:plugin/log@0.10.0", false),
         ("banhook:plugin/log", false),
-        ("banhook:plugin/geo@0.1.0", false),
+        ("banhook:plugin/geo@0.1.0", true),
+        ("banhook:plugin/history@0.1.4", true),
+        ("banhook:plugin/history@0.2.0", false),
+        ("banhook:plugin/geography@0.1.0", false),
         ("banhook:plugins/log@0.1.0", false),
     ] {
         assert_eq!(imports::is_offered(name), offered, "{name}");

@@ -238,7 +238,7 @@ fn poll(to: &mut Linked<'_>, name: &str) -> wasmtime::Result<bool> {
 fn clocks(to: &mut Linked<'_>, interface: &str, name: &str) -> wasmtime::Result<bool> {
     match (interface, name) {
         ("clocks/wall-clock", "now") => {
-            to.func_wrap(name, |cx: Cx<'_>, (): ()| Ok((datetime(cx.data().now()),)))?;
+            to.func_wrap(name, |cx: Cx<'_>, (): ()| Ok((datetime(cx.data().now),)))?;
         }
         ("clocks/wall-clock", "resolution") => {
             to.func_wrap(name, |_: Cx<'_>, (): ()| Ok((Datetime { seconds: 0, nanoseconds: 1_000_000 },)))?;

@@ -9,6 +9,9 @@
 
 mod error;
 mod folder;
+mod history;
+#[cfg(test)]
+mod history_tests;
 mod inbox;
 mod ledger;
 mod outbox;
@@ -24,6 +27,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, config::
 
 pub use error::StoreError;
 pub use folder::{StateFolder, WorkLock, YIELD};
+pub use history::Sight;
 pub use inbox::{TakenIn, Waiting};
 pub use ledger::{Ledger, RouteLedger};
 pub use outbox::{Pending, QueueState};

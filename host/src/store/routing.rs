@@ -4,8 +4,8 @@
 
 use rusqlite::params;
 
-use super::{Store, StoreError};
-use crate::event::{Event, Timestamp};
+use super::{Store, StoreError, history};
+use crate::event::{Event, PastBan, Timestamp};
 use crate::message::Guarded;
 
 /// Which routes want one event.
@@ -13,6 +13,8 @@ use crate::message::Guarded;
 pub struct Assigned {
     /// Its place in the order of intake.
     pub seq: i64,
+    /// What is to be remembered of it: see [`PastBan::of`].
+    pub ban: Option<PastBan>,
     /// The names of the routes and of their webhooks; empty: unrouted.
     pub to: Vec<(String, String)>,
 }
@@ -49,7 +51,7 @@ pub enum Verdict {
 }
 
 impl Store {
-    /// Moves events out of the inbox, to the routes that want them; all or nothing.
+    /// Moves events out of the inbox, to the routes that want them, and remembers new bans; all or nothing.
     ///
     /// # Errors
     /// When the disk refuses; then all of them still wait.
@@ -59,10 +61,13 @@ impl Store {
                 transaction.prepare_cached("UPDATE events SET state = ? WHERE seq = ? AND state = 'waiting'")?;
             let mut enter = transaction
                 .prepare_cached("INSERT INTO outcomes (event, route, webhook, state) VALUES (?, ?, ?, 'pending')")?;
-            for Assigned { seq, to } in assigned {
+            for Assigned { seq, ban, to } in assigned {
                 let state = if to.is_empty() { "unrouted" } else { "routed" };
                 if leave.execute(params![state, seq])? == 0 {
                     continue;
+                }
+                if let Some(ban) = ban {
+                    history::record(transaction, *seq, ban)?;
                 }
                 for (route, webhook) in to {
                     enter.execute(params![seq, route, webhook])?;

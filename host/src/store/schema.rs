@@ -89,6 +89,20 @@ CREATE TABLE plugins (
     paused_until INTEGER
 ) WITHOUT ROWID;
 
+-- New bans, for plugins that ask what happened before. Each question has an order that covers it.
+CREATE TABLE bans (
+    event INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    host TEXT NOT NULL,
+    jail TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    PRIMARY KEY (jail, at, event)
+) WITHOUT ROWID;
+CREATE INDEX bans_of_subject ON bans (subject, at, jail, host, event);
+CREATE INDEX bans_of_host ON bans (host, jail, at, subject, event);
+-- The jails among them, which routes choose from.
+CREATE TABLE jails (name TEXT PRIMARY KEY) WITHOUT ROWID;
+
 -- The ledger: how many events, by state; of all events where route is empty, else of those that it matched.
 CREATE TABLE ledger (
     route TEXT NOT NULL,

@@ -6,14 +6,14 @@ use super::*;
 use crate::event::{Action, Ban, Event, Timestamp};
 use crate::message::{Guarded, fallback};
 
-struct Fixture {
+pub(super) struct Fixture {
     folder: StateFolder,
-    store: Store,
+    pub(super) store: Store,
     _lock: WorkLock,
     _temp: tempfile::TempDir,
 }
 
-fn fixture() -> Fixture {
+pub(super) fn fixture() -> Fixture {
     let temp = tempfile::tempdir().unwrap();
     let folder = StateFolder::new(temp.path().join("state"));
     let lock = folder.try_work().unwrap().unwrap();
@@ -21,12 +21,12 @@ fn fixture() -> Fixture {
     Fixture { folder, store, _lock: lock, _temp: temp }
 }
 
-fn event(jail: &str, action: Action) -> Event {
+pub(super) fn event(jail: &str, action: Action) -> Event {
     let id = "an id".to_owned();
     Event { id, at: Timestamp(1), host: String::new(), jail: jail.to_owned(), action, labels: BTreeMap::new() }
 }
 
-fn ban(subject: &str, ticket_at: Option<i64>, restored: bool) -> Ban {
+pub(super) fn ban(subject: &str, ticket_at: Option<i64>, restored: bool) -> Ban {
     Ban { subject: subject.to_owned(), ticket_at: ticket_at.map(Timestamp), restored, ..Ban::default() }
 }
 
@@ -41,7 +41,7 @@ fn message() -> Guarded {
 fn routed(store: &mut Store, verdicts: Vec<(&str, Verdict)>) {
     let seq = store.waiting(1).unwrap()[0].seq;
     let to = verdicts.iter().map(|(route, _)| ((*route).to_owned(), "hook".to_owned())).collect();
-    store.assign(&[Assigned { seq, to }]).unwrap();
+    store.assign(&[Assigned { seq, ban: None, to }]).unwrap();
     for (route, verdict) in verdicts {
         store.word(route, &[Worded { seq, verdict }], Timestamp(3)).unwrap();
     }
@@ -127,7 +127,7 @@ fn an_event_is_assigned_and_worded_once() {
     let store = &mut fixture.store;
     take(store, Action::Start);
     for _ in 0..2 {
-        store.assign(&[Assigned { seq: 1, to: vec![("sec".into(), "hook".into())] }]).unwrap();
+        store.assign(&[Assigned { seq: 1, ban: None, to: vec![("sec".into(), "hook".into())] }]).unwrap();
     }
     assert!(!store.is_idle().unwrap());
     assert_eq!(store.unworded_routes().unwrap(), ["sec"]);

@@ -3,15 +3,18 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 use banhook::config::PluginLimits;
 use banhook::event::Event;
 use banhook::pipeline::limits;
-use banhook::plugin::{Context, PluginError, Runtime};
+use banhook::plugin::{Context, Grants, Place, PluginError, Runtime};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use super::answers::{PastBans, Places};
 
 /// A case, as its file has it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -24,6 +27,12 @@ pub struct Case {
     settings: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     timezone: Option<String>,
+    /// What happened before, as events: what `history` tells. None: nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    history: Vec<Event>,
+    /// What `geo` knows, by subject.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    geo: BTreeMap<String, Place>,
     /// The golden decision: `{"post": …}`, `{"skip": "…"}`, `{"digest": …}` or `{"error": "…"}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     decision: Option<Value>,
@@ -64,7 +73,11 @@ impl Case {
             Some(name) => TimeZone::get(name).with_context(|| format!("timezone \"{name}\""))?,
             None => TimeZone::UTC,
         };
-        let context = Context { settings: self.settings.clone(), timezone };
+        let grants = Grants {
+            history: Some(Arc::new(PastBans::of(&self.history, &self.event.host))),
+            geo: Some(Arc::new(Places(self.geo.clone()))),
+        };
+        let context = Context { settings: self.settings.clone(), timezone, grants };
         let plugin = runtime
             .load(plugin, context, limits(&PluginLimits::STANDARD))
             .map_err(|error| anyhow!("the plugin {error}"))?;

@@ -1,0 +1,33 @@
+//! What a case has the host answer: past bans and places out of its file, so that the answers are the same everywhere.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use banhook::event::{BanQuery, BanSummary, Event, PastBan};
+use banhook::plugin::{Geo, GeoError, History, HistoryError, Place};
+
+/// The past bans of a case. All of them may be seen.
+pub struct PastBans(Vec<PastBan>);
+
+/// The places of a case, by subject.
+pub struct Places(pub BTreeMap<String, Place>);
+
+impl PastBans {
+    /// Those among past events that history counts. Where no host is given, it is this one.
+    pub fn of(events: &[Event], host: &str) -> Self {
+        let named = |event: &Event| event.clone().named(host, &BTreeMap::new());
+        Self(events.iter().map(named).filter_map(|event| PastBan::of(&event)).collect())
+    }
+}
+
+impl History for PastBans {
+    fn bans(&self, query: &BanQuery, _deadline: Instant) -> Result<BanSummary, HistoryError> {
+        Ok(BanSummary::of(&self.0, query))
+    }
+}
+
+impl Geo for Places {
+    fn lookup(&self, subject: &str) -> Result<Option<Place>, GeoError> {
+        Ok(self.0.get(subject).cloned())
+    }
+}

@@ -1,0 +1,156 @@
+//! What a route's plugin is told of past bans, through a pipeline over a store.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::*;
+use crate::event::{Action, Ban};
+use crate::plugin::geo::mmdb::mmdb;
+use crate::plugin::{Compiler, Metering, Setup, guest};
+use crate::store::Unworded;
+
+/// Some routes, ready to work.
+struct Routes {
+    config: Vec<Route>,
+    naming: Naming,
+    live: Vec<LiveRoute>,
+}
+
+/// A route for each of these lines, with a plugin that skips with what it is told of past bans; for those with `geo`, with
+/// the country of its subject.
+fn load(folder: &Path, state: Option<StateFolder>, routes: &[&str]) -> Routes {
+    std::fs::write(folder.join("asks.wasm"), guest::asks_history()).unwrap();
+    std::fs::write(folder.join("asks-geo.wasm"), guest::asks_geo()).unwrap();
+    let mut text = "webhooks.main.url = 'http://127.0.0.1:1/'\n".to_owned();
+    for (n, lines) in routes.iter().enumerate() {
+        let plugin = if lines.contains("geo") { "asks-geo.wasm" } else { "asks.wasm" };
+        write!(text, "[[routes]]\nname = 'r{n}'\nplugin = '{plugin}'\nlimits.time = '10s'\n{lines}\n").unwrap();
+    }
+    let config = Config::parse(&text, &folder.join("config.toml"), &|_| None).unwrap();
+    let setup =
+        Setup { cache: None, compiler: Compiler::Here, metering: Metering::Time, stack: stack(&config.sandbox) };
+    let naming = Naming::new(&config, "web-1");
+    let runtime = Arc::new(Runtime::new(setup).unwrap());
+    let around = Surroundings { naming: naming.clone(), runtime, databases: Databases::default(), state };
+    Routes { live: load_all(&config, &around), config: config.routes, naming }
+}
+
+/// What a route skips an event with.
+fn reason(verdict: Verdict) -> String {
+    match verdict {
+        Verdict::Skip(reason) => reason,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn event(jail: &str, id: &str, at: i64, action: Action) -> Event {
+    let (id, jail) = (id.to_owned(), jail.to_owned());
+    Event { id, at: Timestamp(at), host: String::new(), jail, action, labels: BTreeMap::new() }
+}
+
+fn ban(subject: &str) -> Action {
+    Action::Ban(Ban { subject: subject.to_owned(), ..Ban::default() })
+}
+
+/// Routes events, `batch` at a time, and says what the plugins were told, event by event: bans, subjects, hosts, and how
+/// many in the first jail; `-` where the route does not want the event.
+fn told(routes: &[&str], batch: usize, events: &[Event]) -> Vec<String> {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = StateFolder::new(temp.path().join("state"));
+    let lock = folder.try_work().unwrap().unwrap();
+    let mut store = Store::open_for_work(&folder, &lock).unwrap();
+    let Routes { config, naming, mut live } = load(temp.path(), Some(folder), routes);
+    let faults: Vec<_> = live.iter().flat_map(LiveRoute::faults).map(|fault| fault.error.to_string()).collect();
+    assert_eq!(faults, [] as [&str; 0]);
+    let mut told = vec![vec!["-".to_owned(); routes.len()]; events.len()];
+    for batch in events.chunks(batch) {
+        for event in batch {
+            store.take_in(event, Timestamp(0)).unwrap();
+        }
+        while assign(&config, &naming, &mut store).unwrap().0 > 0 {}
+        for (n, route) in live.iter_mut().enumerate() {
+            for unworded in store.unworded(&format!("r{n}"), events.len()).unwrap() {
+                let Worded { seq, verdict } = route.word(unworded, Timestamp(0));
+                told[usize::try_from(seq).unwrap() - 1][n] = reason(verdict);
+                let worded = Worded { seq, verdict: Verdict::Skip(String::new()) };
+                store.word(&format!("r{n}"), &[worded], Timestamp(0)).unwrap();
+            }
+        }
+    }
+    told.iter().map(|told| told.join(" ")).collect()
+}
+
+#[test]
+fn past_bans_that_a_route_may_see_without_the_one_in_hand() {
+    let routes = [
+        "grants.history = true",
+        "jails = ['ssh*']\ngrants.history = true",
+        "events = ['unban']\ngrants.history = true",
+        "grants.history = false",
+    ];
+    let unban = Action::Unban(Ban { subject: "a".into(), ..Ban::default() });
+    let restored = Action::Ban(Ban { subject: "a".into(), restored: true, ..Ban::default() });
+    let events = [
+        event("sshd", "all", 1_000, ban("a")),
+        event("sshd", "all", 2_000, ban("b")),
+        event("nginx", "all", 3_000, ban("a")),
+        event("sshd", "all", 4_000, restored),
+        event("sshd", "all", 5_000, unban),
+        event("sshd", "subject", 6_000, ban("a")),
+        event("sshd", "jail", 7_000, ban("a")),
+        event("sshd", "within a minute", 66_500, ban("c")),
+        // Its log line was late: what came after it is not past to it.
+        event("sshd", "all", 1_500, ban("d")),
+    ];
+    let expected = [
+        "0000 0000 - 0000",
+        "1111 1111 - 0000",
+        "2212 2212 - 0000",
+        "3212 2212 - 0000",
+        "3212 2212 0000 0000",
+        "2111 1111 - 0000",
+        "3213 3213 - 0000",
+        "1111 1111 - 0000",
+        "1111 1111 - 0000",
+    ];
+    // The second route does not get nginx's event.
+    let expected: Vec<_> = expected
+        .iter()
+        .zip(&events)
+        .map(|(told, event)| if event.jail == "nginx" { "2212 - - 0000".to_owned() } else { (*told).to_owned() })
+        .collect();
+    for batch in [1, 2, 5, events.len()] {
+        assert_eq!(told(&routes, batch, &events), expected, "routed {batch} at a time");
+    }
+}
+
+fn unworded(event: Event) -> Unworded {
+    Unworded { seq: 1, webhook: "main".into(), event: Ok(event) }
+}
+
+#[test]
+fn without_a_store_there_were_no_bans() {
+    let temp = tempfile::tempdir().unwrap();
+    let mut live = load(temp.path(), None, &["grants.history = true"]).live;
+    let worded = live[0].word(unworded(event("sshd", "all", 1_000, ban("a"))), Timestamp(0));
+    assert_eq!(reason(worded.verdict), "0000");
+}
+
+#[test]
+fn places_out_of_the_files_of_a_route_and_a_broken_one_is_a_fault() {
+    let temp = tempfile::tempdir().unwrap();
+    let country = |code| mmdb(4, 24, &[("203.0.113.0/24", serde_json::json!({ "country_code": code }))]);
+    std::fs::write(temp.path().join("de.mmdb"), country("DE")).unwrap();
+    std::fs::write(temp.path().join("fr.mmdb"), country("FR")).unwrap();
+    std::fs::write(temp.path().join("broken.mmdb"), "").unwrap();
+    let routes =
+        ["grants.geo = ['de.mmdb', 'fr.mmdb']", "grants.geo = ['broken.mmdb', 'fr.mmdb']", "grants.geo = false"];
+    let mut live = load(temp.path(), None, &routes).live;
+    let faults: Vec<_> = live.iter().flat_map(LiveRoute::faults).map(|fault| fault.error.to_string()).collect();
+    let [fault] = &faults[..] else { panic!("{faults:?}") };
+    assert!(fault.contains("broken.mmdb is no MMDB file, or damaged"), "{fault}");
+    let told = live
+        .iter_mut()
+        .map(|route| reason(route.word(unworded(event("sshd", "x", 1_000, ban("203.0.113.7"))), Timestamp(0)).verdict));
+    assert_eq!(told.collect::<Vec<_>>(), ["DE", "FR", "?"]);
+}

@@ -1,0 +1,185 @@
+//! What the store remembers of bans, against the same counted in memory; that every question has its index; how long it
+//! takes with a million of them.
+
+use std::time::{Duration, Instant};
+
+use rusqlite::params;
+
+use super::history::{OF_HOST, OF_JAILS, OF_SUBJECT, record};
+use super::tests::{ban, event, fixture};
+use super::*;
+use crate::event::{Action, BanQuery, BanSummary, Event, PastBan, Timestamp};
+
+const SUBJECTS: [&str; 4] = ["203.0.113.7", "203.0.113.8", "user bob", ""];
+const JAILS: [&str; 4] = ["sshd", "nginx-auth", "nginx-\"'", "recidive"];
+const HOSTS: [&str; 2] = ["web-1", "web-2"];
+
+fn later() -> Instant {
+    Instant::now() + Duration::from_secs(600)
+}
+
+/// All bans may be seen.
+fn sight(before: i64) -> Sight<'static> {
+    Sight { jail: &|_| true, before, deadline: later() }
+}
+
+fn random_ban(random: &mut fastrand::Rng) -> PastBan {
+    let mut one_of = |texts: &[&str]| texts[random.usize(..texts.len())].to_owned();
+    let (subject, jail, host) = (one_of(&SUBJECTS), one_of(&JAILS), one_of(&HOSTS));
+    PastBan { at: Timestamp(random.i64(0..1_000)), host, jail, subject }
+}
+
+fn random_query(random: &mut fastrand::Rng) -> BanQuery {
+    let mut maybe = |texts: &[&str]| random.bool().then(|| texts[random.usize(..texts.len())].to_owned());
+    let (subject, jail, host) = (maybe(&SUBJECTS), maybe(&JAILS), maybe(&HOSTS));
+    let since = random.bool().then(|| Timestamp(random.i64(0..1_000)));
+    BanQuery { subject, jail, host, since, until: Timestamp(random.i64(0..1_000)) }
+}
+
+#[test]
+fn the_store_counts_as_memory_does() {
+    let mut fixture = fixture();
+    let store = &mut fixture.store;
+    let mut random = fastrand::Rng::with_seed(1);
+    let bans: Vec<_> = (0..300).map(|_| random_ban(&mut random)).collect();
+    store
+        .write("test", |transaction| bans.iter().zip(1..).try_for_each(|(ban, event)| record(transaction, event, ban)))
+        .unwrap();
+    let mut found = 0;
+    for _ in 0..300 {
+        let query = random_query(&mut random);
+        let before = random.usize(1..350);
+        let seen = |jail: &str| jail.starts_with("nginx-") || jail == "sshd";
+        let sight = Sight { jail: &seen, ..sight(i64::try_from(before).unwrap()) };
+        let visible = bans.iter().take(before - 1).filter(|ban| seen(&ban.jail));
+        let expected = BanSummary::of(visible, &query);
+        found += expected.bans;
+        assert_eq!(store.bans(&query, &sight).unwrap(), Some(expected), "{query:?} before {before}");
+    }
+    assert!(found > 1_000, "the questions found {found}");
+}
+
+#[test]
+fn only_routed_new_bans_are_remembered_and_not_the_one_in_hand() {
+    let mut fixture = fixture();
+    let store = &mut fixture.store;
+    for action in [
+        Action::Start,
+        Action::Ban(ban("203.0.113.7", Some(1), false)),
+        Action::Unban(ban("203.0.113.7", Some(1), false)),
+        Action::Ban(ban("203.0.113.7", Some(1), true)),
+        Action::Ban(ban("203.0.113.8", Some(2), false)),
+    ] {
+        store.take_in(&event("sshd", action), Timestamp(2)).unwrap();
+    }
+    let bans = |store: &Store, before| {
+        let everything = BanQuery { until: Timestamp(i64::MAX), ..BanQuery::default() };
+        store.bans(&everything, &sight(before)).unwrap().unwrap().bans
+    };
+    assert_eq!(bans(store, i64::MAX), 0, "not routed yet");
+    let waiting = store.waiting(10).unwrap();
+    let ban = |event: &Result<Event, String>| PastBan::of(event.as_ref().unwrap());
+    let routed: Vec<_> =
+        waiting.iter().map(|waiting| Assigned { seq: waiting.seq, ban: ban(&waiting.event), to: vec![] }).collect();
+    store.assign(&routed).unwrap();
+    // Once more changes nothing.
+    store.assign(&routed).unwrap();
+    assert_eq!((bans(store, i64::MAX), bans(store, 5), bans(store, 2)), (2, 1, 0));
+}
+
+#[test]
+fn every_question_has_its_index() {
+    let fixture = fixture();
+    let store = &fixture.store;
+    for (question, plan) in [
+        (OF_SUBJECT, "SEARCH bans USING COVERING INDEX bans_of_subject (subject=? AND at>? AND at<?)"),
+        (OF_HOST, "SEARCH bans USING COVERING INDEX bans_of_host (host=? AND jail=? AND at>? AND at<?)"),
+        (OF_JAILS, "SEARCH bans USING PRIMARY KEY (jail=? AND at>? AND at<?)"),
+    ] {
+        let mut statement = store.connection.prepare(&format!("EXPLAIN QUERY PLAN {question}")).unwrap();
+        let parameters = params!["[]", 0, 0, 0, None::<&str>, None::<&str>];
+        let steps: Vec<String> =
+            statement.query_map(parameters, |row| row.get("detail")).unwrap().map(Result::unwrap).collect();
+        assert_eq!(steps[0], plan, "{steps:?}");
+        // Else only the list of jails.
+        assert!(steps[1..].iter().all(|step| !step.contains("bans")), "{steps:?}");
+    }
+}
+
+#[test]
+fn an_answer_that_comes_too_late_is_none() {
+    let mut fixture = fixture();
+    let store = &mut fixture.store;
+    let mut random = fastrand::Rng::with_seed(1);
+    store
+        .write("test", |transaction| {
+            (1..1_000).try_for_each(|event| record(transaction, event, &random_ban(&mut random)))
+        })
+        .unwrap();
+    let everything = BanQuery { until: Timestamp(1_000), ..BanQuery::default() };
+    let too_late = Sight { deadline: Instant::now(), ..sight(i64::MAX) };
+    assert_eq!(store.bans(&everything, &too_late).unwrap(), None);
+    let few = BanQuery { jail: Some("no such jail".into()), ..everything };
+    assert_eq!(store.bans(&few, &too_late).unwrap(), Some(BanSummary::default()), "done before it looks at the clock");
+}
+
+/// `cargo test --release -p banhook --lib million -- --ignored --nocapture`
+#[test]
+#[ignore = "a measurement of half a minute; prints microseconds"]
+fn a_million_bans() {
+    const BANS: i64 = 1_000_000;
+    /// One every 30 s: a year's worth.
+    const APART: i64 = 30_000;
+    let mut fixture = fixture();
+    let store = &mut fixture.store;
+    let mut random = fastrand::Rng::with_seed(1);
+    let subject = |n: u32| format!("198.{}.{}.{}", n >> 16 & 255, n >> 8 & 255, n & 255);
+    let begun = Instant::now();
+    for chunk in 0..BANS / 10_000 {
+        store
+            .write("fill", |transaction| {
+                (0..10_000).map(|n| chunk * 10_000 + n).try_for_each(|n| {
+                    // Few come often.
+                    let who = if random.u8(..) < 64 { random.u32(..1_000) } else { random.u32(..500_000) };
+                    let ban = PastBan {
+                        at: Timestamp(n * APART),
+                        host: format!("web-{}", random.u8(..10)),
+                        jail: format!("jail-{}", random.u8(..20)),
+                        subject: subject(who),
+                    };
+                    record(transaction, n, &ban)
+                })
+            })
+            .unwrap();
+    }
+    println!("filling: {} us a ban", begun.elapsed().as_micros() / u128::try_from(BANS).unwrap());
+    let pages: i64 = store.connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+    println!("size: {} bytes a ban", pages * 4096 / BANS);
+    let now = Timestamp(BANS * APART);
+    let (hour, day) = (Some(now.plus_ms(-3_600_000)), Some(now.plus_ms(-86_400_000)));
+    let jail = || Some("jail-7".to_owned());
+    let base = || BanQuery { until: now, ..BanQuery::default() };
+    for (name, rounds, query) in [
+        ("subject, rare", 1_000, BanQuery { subject: Some(subject(400_000)), ..base() }),
+        ("subject, frequent", 1_000, BanQuery { subject: Some(subject(7)), ..base() }),
+        ("subject and jail, a day", 1_000, BanQuery { subject: Some(subject(7)), jail: jail(), since: day, ..base() }),
+        ("jail, an hour", 1_000, BanQuery { jail: jail(), since: hour, ..base() }),
+        ("jail, a day", 1_000, BanQuery { jail: jail(), since: day, ..base() }),
+        ("host, a day", 1_000, BanQuery { host: Some("web-3".into()), since: day, ..base() }),
+        ("everything, an hour", 1_000, BanQuery { since: hour, ..base() }),
+        ("everything, a day", 1_000, BanQuery { since: day, ..base() }),
+        ("jail, a year", 5, BanQuery { jail: jail(), ..base() }),
+        ("everything, a year", 2, base()),
+    ] {
+        let mut times: Vec<_> = (0..rounds)
+            .map(|_| {
+                let begun = Instant::now();
+                let found = store.bans(&query, &sight(i64::MAX)).unwrap().unwrap().bans;
+                (begun.elapsed().as_micros(), found)
+            })
+            .collect();
+        times.sort_unstable();
+        let ((median, found), (most, _)) = (times[times.len() / 2], times[times.len() * 99 / 100]);
+        println!("{name}: {found} bans, median {median} us, p99 {most} us");
+    }
+}
