@@ -16,8 +16,9 @@ use std::time::{Duration, Instant};
 
 use self::corpus::{CASES, Case, End, MEMORY};
 use self::resident::Process;
+use crate::binary::root;
 use crate::message::{Message, visible_only};
-use crate::place::{Daemon, Place};
+use crate::place::{Place, content_of};
 use crate::waiting::until;
 use crate::webhook::Webhook;
 
@@ -191,12 +192,12 @@ fn every_attack_is_contained_and_no_other_route_notices() {
         findings.expect(beside == alone, "witness", || format!("said {beside} and not {alone}"));
     }
     is_a_sound_log(&arena, &mut findings);
+    findings.expect(!process.has_ended(), "daemon", || "ended before it was told to".to_owned());
     eprintln!(
         "loaded in {loading:?}; the witness took {calm:?} alone, {latest:?} beside one attacker, \
         {latest_among_many:?} beside all"
     );
-    process.memory();
-    stop(daemon, &mut findings);
+    daemon.stop();
     findings.none();
 }
 
@@ -207,6 +208,31 @@ fn every_text_of_the_corpus_attacks() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         let is_attacker = name.ends_with(".wat") && name != "prelude.wat";
         assert!(!is_attacker || names.contains(&name), "{name} is in no case");
+    }
+}
+
+#[test]
+fn security_md_names_tests_that_exist() {
+    let text = fs::read_to_string(root().join("SECURITY.md")).unwrap();
+    let mut sources = String::new();
+    for folder in ["host/src", "tests/e2e"] {
+        sources.push_str(&String::from_utf8_lossy(&content_of(&root().join(folder))));
+    }
+    // Names in backticks: of a test if they have underscores, of an attack in a line of the corpus.
+    for line in text.lines() {
+        for name in line.split('`').skip(1).step_by(2) {
+            let is_test = name.contains('_') && !name.contains(['/', ' ', '=']);
+            assert!(
+                !is_test || sources.contains(&format!("fn {name}(")) || sources.contains(&format!("mod {name};")),
+                "{name}"
+            );
+            let is_attack = line.contains("| hostile: ") && !name.contains(['_', ' ']);
+            let is_named = |case: &Case| match name.split_once('…') {
+                Some((begin, end)) => case.name.starts_with(begin) && case.name.ends_with(end),
+                None => case.name == name,
+            };
+            assert!(!is_attack || CASES.iter().any(is_named), "{name}");
+        }
     }
 }
 
@@ -272,11 +298,4 @@ fn is_a_sound_log(arena: &Arena, findings: &mut Findings) {
     findings.expect(flood > 0 && flood <= 2 * LOG_LINES, "log-flood", || format!("{flood} lines"));
     let drops = log.lines().any(|line| line.contains("log-flood") && line.contains("dropped"));
     findings.expect(drops, "log-flood", || "nothing is said of what was dropped".to_owned());
-}
-
-/// It ends well when told to, whatever its plugins did.
-fn stop(daemon: Daemon, findings: &mut Findings) {
-    let begun = Instant::now();
-    daemon.stop();
-    findings.expect(begun.elapsed() < crate::place::STOP_WITHIN, "stop", || format!("took {:?}", begun.elapsed()));
 }

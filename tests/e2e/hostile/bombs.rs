@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::corpus::component_of;
 use super::{CONTAINED, Findings, TIME, is_harmless};
-use crate::place::Place;
+use crate::place::{Daemon, Place};
 use crate::waiting::until;
 use crate::webhook::Webhook;
 
@@ -55,15 +55,22 @@ fn functions() -> String {
 #[test]
 fn what_takes_forever_to_compile_is_given_up_and_keeps_nobody_waiting() {
     let place = Place::new();
-    // Has the witness' plugin compiled: what is measured is who waits for whom.
-    place.notify("start --jail=~sshd");
-    place.webhook.wait_for(1);
-    place.settle();
     let attacked = Webhook::open();
     place.write_url("attacked.url", &attacked);
     let mut text = "[webhooks.main]\nurl_file = \"main.url\"\n[webhooks.attacked]\nurl_file = \"attacked.url\"\n\
         [[routes]]\nname = \"witness\"\nwebhook = \"main\"\n"
         .to_owned();
+    place.write("config.toml", &text);
+    // The first time the built-in plugin is compiled; the second time it is as in peace.
+    let [_, calm] = ["198.51.100.1", "198.51.100.2"].map(|subject| {
+        let told = place.webhook.arrived().len();
+        let (daemon, begun) = start(&place, subject);
+        place.webhook.wait_for(told + 1);
+        let calm = place.webhook.arrivals()[told].0.saturating_duration_since(begun);
+        daemon.stop();
+        calm
+    });
+
     for (name, make) in BOMBS {
         place.write(&format!("{name}.wasm"), component_of(&make()));
         let time = TIME.as_millis();
@@ -76,22 +83,19 @@ fn what_takes_forever_to_compile_is_given_up_and_keeps_nobody_waiting() {
     }
     place.write("config.toml", text);
 
-    // Stored before there is a daemon, so that it is met by plugins that are not compiled yet.
-    place.notify("ban --no-spawn --jail=~sshd --ip=203.0.113.7");
-    let begun = Instant::now();
-    let daemon = place.daemon();
-    place.webhook.wait_for(2);
-    // A daemon is ready only once it has waited for its plugins a while.
-    let witnessed = place.webhook.arrivals()[1].0.saturating_duration_since(begun);
+    let (daemon, begun) = start(&place, "203.0.113.7");
+    place.webhook.wait_for(3);
+    // Not when the daemon is ready: it waits for its plugins a while.
+    let witnessed = place.webhook.arrivals()[2].0.saturating_duration_since(begun);
     let messages = attacked.wait_for(BOMBS.len());
     let told = begun.elapsed();
-    eprintln!("the witness was told after {witnessed:?}, the others after {told:?}");
+    eprintln!("the witness was told after {witnessed:?}, in peace after {calm:?}; the others after {told:?}");
 
     let mut findings = Findings::default();
     // They may be compiled one after the other.
     let allowed = COMPILE * CONTAINED * u32::try_from(BOMBS.len()).unwrap();
-    findings.expect(told < allowed, "bombs", || format!("took {told:?}, allowed are {allowed:?}"));
-    findings.expect(witnessed < COMPILE, "witness", || format!("was told after {witnessed:?}"));
+    findings.expect(told < allowed + calm, "bombs", || format!("took {told:?}, allowed are {allowed:?}"));
+    findings.expect(witnessed < COMPILE / 2 + calm, "witness", || format!("was told after {witnessed:?}"));
     for (name, _) in BOMBS {
         let file = format!("{name}.wasm");
         let message = messages.iter().find(|message| message.tells(&["203.0.113.7", &file, "compil"]));
@@ -108,4 +112,11 @@ fn what_takes_forever_to_compile_is_given_up_and_keeps_nobody_waiting() {
     findings.expect(compiled <= 1, "cache", || format!("{compiled} files"));
     daemon.stop();
     findings.none();
+}
+
+/// A daemon that finds an event waiting, and when it was started: the event meets plugins that are not compiled yet.
+fn start(place: &Place, subject: &str) -> (Daemon, Instant) {
+    place.notify(&format!("ban --no-spawn --jail=~sshd --ip={subject}"));
+    let begun = Instant::now();
+    (place.daemon(), begun)
 }

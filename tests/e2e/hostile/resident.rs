@@ -34,6 +34,11 @@ impl Process {
         fs::read_dir(self.file("fd")).unwrap().count()
     }
 
+    /// Whether it has ended, though nobody has waited for it.
+    pub fn has_ended(&self) -> bool {
+        !fs::read_to_string(self.file("status")).unwrap().contains("VmRSS:")
+    }
+
     #[track_caller]
     fn status(&self, key: &str) -> u64 {
         let status = fs::read_to_string(self.file("status")).unwrap();
