@@ -18,7 +18,10 @@ use crate::webhook::Webhook;
 const COMPILE: Duration = Duration::from_secs(2);
 const COMPILE_SETTING: &str = "compile = \"2s\"";
 
-const BOMBS: &[(&str, fn() -> String)] = &[("loops", loops), ("blocks", blocks), ("functions", functions)];
+/// Makes an attacker's text.
+type Make = fn() -> String;
+
+const BOMBS: &[(&str, Make)] = &[("loops", loops), ("blocks", blocks), ("functions", functions)];
 
 /// 300 loops in each other around 1,000 variables: for each variable in each loop a compiler has to find out where its
 /// value comes from.
