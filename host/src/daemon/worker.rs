@@ -181,7 +181,7 @@ impl AtWork {
                 route = fault.route,
                 "plugin {} {}",
                 fault.plugin,
-                cut(&one_line(&fault.error.to_string()), LOG_CHARS)
+                one_line(&cut(&fault.error.to_string(), LOG_CHARS))
             );
         }
         self.record()

@@ -20,7 +20,8 @@ const WHY_MAX: usize = 500;
 pub fn fallback(event: &Event, why: &str) -> Guarded {
     let summary = summary(event);
     let mut blocks = vec![json!({ "type": "section", "text": plain_text(&summary, TEXT_OBJECT_MAX) })];
-    let why = one_line(why);
+    // Cut first: it may be as long as a plugin likes.
+    let why = one_line(&cut(why, WHY_MAX));
     if !why.trim().is_empty() {
         blocks.push(json!({ "type": "context", "elements": [plain_text(&why, WHY_MAX)] }));
     }

@@ -227,7 +227,7 @@ impl LiveRoute {
             )),
             Err(error) => {
                 let why = error.to_string();
-                tracing::warn!(route, plugin, event = event.id, "{}", cut(&one_line(&why), LOG_CHARS));
+                tracing::warn!(route, plugin, event = event.id, "{}", one_line(&cut(&why, LOG_CHARS)));
                 for line in error.details() {
                     tracing::warn!(route, plugin, "{}", one_line(line));
                 }

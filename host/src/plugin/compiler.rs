@@ -17,7 +17,7 @@ use super::runtime::{Metering, compiling_engine};
 use super::{PluginError, component};
 
 /// Address space that compiling may take: CPython, the largest guest known, takes less than half.
-const ADDRESS_SPACE: u64 = 8 << 30;
+const ADDRESS_SPACE: u64 = 4 << 30;
 
 /// Steps of niceness that compiling stands behind everything else.
 const BEHIND: i32 = 10;
