@@ -6,7 +6,8 @@
 use serde_json::Value;
 
 use super::disarm::{Disarm, Policy};
-use super::lint::{Finding, Severity, check};
+use super::limits::{BLOCKS_TEXT_MAX, BODY_BYTES_MAX};
+use super::lint::{Finding, Rule, Severity, check_and_count};
 use super::model::Message;
 use super::slack::{LowerError, lower};
 use crate::event::Event;
@@ -26,15 +27,46 @@ pub enum GuardError {
     Refused(Vec<Finding>),
 }
 
+/// Only warnings to an author who reads them, but nobody reads the guard's: people have seen Slack refuse texts that
+/// show nothing, and a link must be one of the web.
+const ALSO_REFUSED: [Rule; 2] = [Rule::Blank, Rule::Url];
+
 /// Makes a plugin's message about an event safe, or says why it cannot go out.
 ///
 /// # Errors
 /// What is wrong, where, with the limit and the value.
 pub fn guard(decided: &Message, event: &Event, policy: &Policy) -> Result<Guarded, GuardError> {
     let body = lower(decided, &Disarm::new(event, policy))?;
-    let mut findings = check(&body);
-    findings.retain(|finding| finding.severity == Severity::Error);
+    let (mut findings, text) = check_and_count(&body);
+    findings.retain(|finding| finding.severity == Severity::Error || ALSO_REFUSED.contains(&finding.rule));
+    findings.extend(own_limit(Rule::BlocksText, "characters of text in blocks", text, BLOCKS_TEXT_MAX));
+    findings.extend(own_limit(Rule::BodySize, "bytes", bytes(&body), BODY_BYTES_MAX));
     if findings.is_empty() { Ok(Guarded(body)) } else { Err(GuardError::Refused(findings)) }
+}
+
+/// A limit that Slack does not document, and that a message which must arrive stays below.
+fn own_limit(rule: Rule, what: &str, count: usize, max: usize) -> Option<Finding> {
+    let number = |count: usize| i64::try_from(count).ok();
+    (count > max).then(|| Finding {
+        severity: Severity::Error,
+        path: String::new(),
+        rule,
+        message: format!("{count} {what}, at most {max}"),
+        value: number(count),
+        limit: number(max),
+        sources: &[],
+    })
+}
+
+/// How long a body is, but for the escapes in its strings.
+fn bytes(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) => 4,
+        Value::Number(number) => number.to_string().len(),
+        Value::String(text) => text.len() + 2,
+        Value::Array(items) => items.iter().map(|item| bytes(item) + 1).sum::<usize>() + 2,
+        Value::Object(fields) => fields.iter().map(|(key, value)| key.len() + bytes(value) + 4).sum::<usize>() + 2,
+    }
 }
 
 impl Guarded {
@@ -96,53 +128,56 @@ mod tests {
         let section = |text: &str| json!({ "section": { "text": { "plain": text } } });
         let raw = |block: Value| json!([{ "raw": block.to_string() }]);
         for (found, expected) in [
-            (many(51, &json!("divider")), "/blocks: 51 blocks, at most 50 (blocks)"),
-            (json!([{ "section": {} }]), "/blocks/0: a section holds neither text nor fields (section-empty)"),
-            (json!([section(" ")]), "/blocks/0: a section holds neither text nor fields (section-empty)"),
+            (many(51, &json!("divider")), "/blocks: 51 blocks, at most 50 (too-many)"),
+            (
+                json!([{ "section": {} }]),
+                "/blocks/0: no text or fields; a section block needs at least one (missing-one-of)",
+            ),
+            (
+                json!([section(" ")]),
+                "/blocks/0: no text or fields; a section block needs at least one (missing-one-of)",
+            ),
             (
                 json!(["divider", { "section": { "fields": many(11, &field) } }]),
-                "/blocks/1/fields: 11 fields, at most 10 (section-fields)",
+                "/blocks/1/fields: 11 fields, at most 10 (too-many)",
             ),
-            (json!([{ "header": "" }]), "/blocks/0/text/text: no characters, at least 1 (text-empty)"),
-            (json!([{ "context": [] }]), "/blocks/0/elements: no elements, at least 1 (context-elements)"),
+            (json!([{ "header": "" }]), "/blocks/0/text/text: no characters, at least 1 (too-short)"),
+            (json!([{ "context": [] }]), "/blocks/0/elements: no elements, at least 1 (too-few)"),
             (
                 json!([{ "context": many(11, &json!({ "plain": "a" })) }]),
-                "/blocks/0/elements: 11 elements, at most 10 (context-elements)",
+                "/blocks/0/elements: 11 elements, at most 10 (too-many)",
             ),
             (
                 json!([{ "buttons": many(26, &button("https://example.org")) }]),
-                "/blocks/0/elements: 26 elements, at most 25 (actions-elements)",
+                "/blocks/0/elements: 26 elements, at most 25 (too-many)",
             ),
             (
                 json!([{ "buttons": [button("javascript:alert(1)")] }]),
-                "/blocks/0/elements/0/url: \"javascript:alert(1)\" is no http or https URL (url-scheme)",
+                "/blocks/0/elements/0/url: \"javascript:alert(1)\" is no http or https URL (url)",
             ),
             (
                 json!([image("file:///etc/passwd", "a")]),
-                "/blocks/0/image_url: \"file:///etc/passwd\" is no http or https URL (url-scheme)",
+                "/blocks/0/image_url: \"file:///etc/passwd\" is no http or https URL (url)",
             ),
-            (json!([image("https://example.org", " ")]), "/blocks/0/alt_text: no characters, at least 1 (image-alt)"),
-            (
-                json!([{ "preformatted": "" }]),
-                "/blocks/0/elements/0/elements/0/text: no characters, at least 1 (text-empty)",
-            ),
-            (json!([{ "table": [] }]), "/blocks/0/rows: no rows, at least 1 (table-rows)"),
-            (json!([{ "table": many(101, &json!(["a"])) }]), "/blocks/0/rows: 101 rows, at most 100 (table-rows)"),
-            (json!([{ "table": [many(21, &json!("a"))] }]), "/blocks/0/rows/0: 21 cells, at most 20 (table-cells)"),
-            (json!([{ "table": [["a"]] }, { "table": [["a"]] }]), "/: 2 tables, at most 1 (tables)"),
+            (json!([image("https://example.org", " ")]), "/blocks/0/alt_text: shows nothing (blank)"),
+            (json!([{ "preformatted": "" }]), "/blocks/0/elements/0/elements/0/text: shows nothing (blank)"),
+            (json!([{ "table": [] }]), "/blocks/0/rows: no rows, at least 1 (too-few)"),
+            (json!([{ "table": many(101, &json!(["a"])) }]), "/blocks/0/rows: 101 rows, at most 100 (too-many)"),
+            (json!([{ "table": [many(21, &json!("a"))] }]), "/blocks/0/rows/0: 21 cells, at most 20 (too-many)"),
+            (json!([{ "table": [["a"]] }, { "table": [["a"]] }]), "/: 2 tables, at most 1 (one-table)"),
             (
                 many(4, &section(&"a".repeat(3_000))),
                 "/: 12000 characters of text in blocks, at most 10000 (blocks-text)",
             ),
             (
                 raw(json!({ "type": "section", "text": { "type": "mrkdwn", "text": "a".repeat(3_001) } })),
-                "/blocks/0/text/text: 3001 characters, at most 3000 (text-length)",
+                "/blocks/0/text/text: 3001 characters, at most 3000 (too-long)",
             ),
             (
                 raw(json!({ "type": "header", "text": { "type": "plain_text", "text": "a".repeat(151) } })),
-                "/blocks/0/text/text: 151 characters, at most 150 (text-length)",
+                "/blocks/0/text/text: 151 characters, at most 150 (too-long)",
             ),
-            (raw(json!({ "type": "header" })), "/blocks/0/text: no text object (text-object)"),
+            (raw(json!({ "type": "header" })), "/blocks/0: no \"text\", which a header block needs (missing)"),
             (json!([{ "raw": "" }]), "block 1 (raw): not JSON: EOF while parsing a value at line 1 column 0"),
         ] {
             assert_eq!(blocks(found), expected);
@@ -154,7 +189,7 @@ mod tests {
         for text in [json!({ "plain": " " }), json!({ "mrkdwn": "" }), json!({ "rich": [{ "bold": "" }] })] {
             assert_eq!(
                 refused(json!({ "text": text })),
-                "Slack would refuse the message: /: neither text nor blocks (no-content)"
+                "Slack would refuse the message: /: neither text nor blocks nor attachments that show something (no-content)"
             );
         }
     }
@@ -162,12 +197,37 @@ mod tests {
     #[test]
     fn many_findings_are_counted() {
         let error = blocks(many(5, &json!({ "section": {} })));
-        assert!(error.ends_with("(section-empty); and 2 more"), "{error}");
+        assert!(error.ends_with("(missing-one-of); and 2 more"), "{error}");
     }
 
     #[test]
     fn colour_and_nothing_else() {
         let error = refused(json!({ "text": { "plain": "" }, "color": "good" }));
-        assert_eq!(error, "Slack would refuse the message: /: neither text nor blocks (no-content)");
+        assert_eq!(
+            error,
+            "Slack would refuse the message: /: neither text nor blocks nor attachments that show something (no-content)"
+        );
+    }
+
+    #[test]
+    fn long_texts_are_cut_to_what_slack_takes() {
+        let long = "<é😀>".repeat(10_000);
+        let plain = json!({ "plain": long });
+        let markup = json!({ "mrkdwn": long });
+        for block in [
+            json!({ "header": long }),
+            json!({ "section": { "text": plain } }),
+            json!({ "section": { "text": markup } }),
+            json!({ "section": { "fields": [{ "label": long, "value": plain }] } }),
+            json!({ "context": [plain, markup] }),
+            json!({ "image": { "url": "https://example.org", "alt": long, "title": long } }),
+            json!({ "buttons": [{ "label": long, "url": "https://example.org" }] }),
+            json!({ "preformatted": long }),
+            json!({ "table": [[long, long], [long]] }),
+        ] {
+            let message: Message = serde_json::from_value(json!({ "text": markup, "blocks": [block] })).unwrap();
+            let guarded = guard(&message, &ban("203.0.113.7"), &Policy::default());
+            assert!(guarded.is_ok(), "{block:.60}: {}", guarded.unwrap_err());
+        }
     }
 }

@@ -30,7 +30,7 @@ pub use disarm::Policy;
 pub use escape::{Mrkdwn, clean, code, cut, escape, one_line};
 pub use fallback::{fallback, summary};
 pub use guard::{GuardError, Guarded, guard};
-pub use lint::{Finding, Severity, check};
+pub use lint::{Finding, Rule, Severity, check};
 pub use model::{Block, Button, ButtonStyle, Color, Decision, Field, Hold, Image, Link, Message, Section, Span, Text};
 pub use raw::RawError;
 pub use render::to_terminal;
