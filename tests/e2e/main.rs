@@ -29,6 +29,7 @@ mod guests;
 mod hostile;
 mod interleavings;
 mod life_cycle;
+mod lint;
 mod message;
 mod notify;
 mod outcome;

@@ -81,6 +81,8 @@ pub enum Command {
     },
     /// Run a plugin's cases through the real sandbox, offline, and compare with their golden decisions
     Test(TestOptions),
+    /// Check Slack messages (JSON, as a webhook takes them) offline; 1 if Slack would refuse any
+    Lint(LintOptions),
     /// A whole round on loopback, with no setup: recorded events, two routes, a stand-in webhook
     Demo,
     /// Compile the plugin on standard input; banhook calls this itself
@@ -114,6 +116,26 @@ pub struct TestOptions {
     /// Write what the plugin decides into the cases, to be read and committed
     #[arg(long)]
     pub update: bool,
+}
+
+/// What to check.
+#[derive(Debug, Args)]
+pub struct LintOptions {
+    /// Files with one message each; - is standard input
+    #[arg(required = true, value_name = "FILE|-")]
+    pub files: Vec<PathBuf>,
+    /// For people, a line for each finding; or for programs
+    #[arg(long, value_enum, default_value_t = LintFormat::Human)]
+    pub format: LintFormat,
+}
+
+/// How findings are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LintFormat {
+    /// A line each.
+    Human,
+    /// An array of objects.
+    Json,
 }
 
 /// What to do with the configuration.

@@ -5,6 +5,7 @@ mod config;
 mod demo;
 mod drain;
 mod failure;
+mod lint;
 mod logging;
 mod notify;
 mod place;
@@ -53,6 +54,7 @@ fn dispatch(Arguments { place, command }: Arguments) -> Outcome {
         Command::Status { format } => status::status(&place, format),
         Command::Config { command: ConfigCommand::Check } => config::check(&place),
         Command::Test(options) => test::test(&options),
+        Command::Lint(options) => lint::lint(&options),
         Command::Demo => demo::demo(),
         Command::Compile { metering } => compile(metering),
     }

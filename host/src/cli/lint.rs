@@ -1,0 +1,83 @@
+//! `banhook lint`: what Slack would refuse about messages in files, offline.
+//!
+//! The files are as hostile as any text from outside: nothing of them reaches the terminal but as text.
+
+use std::fs::File;
+use std::io::{self, Read, Write as _};
+use std::path::Path;
+
+use anyhow::{Context as _, anyhow, ensure};
+use banhook::message::{Finding, Severity, check, one_line};
+use serde_json::{Value, json};
+
+use super::Outcome;
+use super::arguments::{LintFormat, LintOptions};
+use super::failure::Failure;
+
+/// What a file may hold. The longest body that Slack could take is some megabytes.
+const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// Standard input, as an argument.
+const STDIN: &str = "-";
+
+/// Checks every file, also behind one that cannot be read; `Ok(false)` if any has an error.
+pub fn lint(options: &LintOptions) -> Outcome {
+    let mut found = Vec::new();
+    let mut unreadable = Vec::new();
+    for path in &options.files {
+        let name = if path.as_os_str() == STDIN { "(stdin)".to_owned() } else { one_line(&path.to_string_lossy()) };
+        match read(path).with_context(|| name.clone()) {
+            Ok(body) => found.extend(check(&body).into_iter().map(|finding| (name.clone(), finding))),
+            Err(error) => unreadable.push(format!("{error:#}")),
+        }
+    }
+    show(&found, options.format)?;
+    if !unreadable.is_empty() {
+        return Err(Failure::Input(anyhow!("{}", unreadable.join("\n"))));
+    }
+    Ok(found.iter().all(|(_, finding)| finding.severity != Severity::Error))
+}
+
+/// The JSON in a file; an error says where it ends to be JSON.
+fn read(path: &Path) -> anyhow::Result<Value> {
+    let mut text = Vec::new();
+    let more_than_allowed = FILE_BYTES_MAX + 1;
+    if path.as_os_str() == STDIN {
+        io::stdin().lock().take(more_than_allowed).read_to_end(&mut text)?;
+    } else {
+        File::open(path)?.take(more_than_allowed).read_to_end(&mut text)?;
+    }
+    ensure!(text.len() as u64 <= FILE_BYTES_MAX, "longer than {FILE_BYTES_MAX} bytes, so no message for Slack");
+    serde_json::from_slice(&text).context("not JSON")
+}
+
+fn show(found: &[(String, Finding)], format: LintFormat) -> io::Result<()> {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    match format {
+        LintFormat::Human => {
+            for (file, finding) in found {
+                let line = format!("{}: {finding}", finding.severity.name());
+                writeln!(out, "{file}: {}", one_line(&line))?;
+            }
+        }
+        LintFormat::Json => {
+            let findings: Vec<Value> = found.iter().map(|(file, finding)| as_json(file, finding)).collect();
+            serde_json::to_writer_pretty(&mut out, &findings)?;
+            writeln!(out)?;
+        }
+    }
+    out.flush()
+}
+
+fn as_json(file: &str, finding: &Finding) -> Value {
+    json!({
+        "file": file,
+        "severity": finding.severity.name(),
+        "path": one_line(&finding.path),
+        "rule": finding.rule.name(),
+        "message": finding.message,
+        "value": finding.value,
+        "limit": finding.limit,
+        "sources": finding.sources,
+    })
+}

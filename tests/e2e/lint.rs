@@ -1,0 +1,170 @@
+//! `lint`: messages checked offline, by the built program.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::binary::{banhook, root};
+use crate::outcome::Outcome;
+use crate::place::Place;
+
+const TOO_LONG: &str = r#"{"text": "x", "blocks": [
+  {"type": "divider"},
+  {"type": "header", "text": {"type": "plain_text", "text": "LONG"}},
+  {"type": "alert", "text": {"type": "plain_text", "text": "SHORTER"}}
+]}"#;
+
+fn too_long() -> String {
+    TOO_LONG.replace("LONG", &"é".repeat(151)).replace("SHORTER", &"a".repeat(201))
+}
+
+fn corpus(folder: &str) -> Vec<PathBuf> {
+    let folder = root().join("host/testdata/slack/corpus").join(folder);
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn a_line_for_each_finding() {
+    let place = Place::new();
+    let file = place.write("message.json", too_long());
+    let told = place.banhook(["lint".as_ref(), file.as_os_str()]).exits(1);
+    let name = file.to_str().unwrap();
+    assert_eq!(
+        told.stdout,
+        format!(
+            "{name}: error: /blocks/1/text/text: 151 characters, at most 150 (too-long)\n\
+             {name}: warning: /blocks/2/text/text: 201 characters; at most 200, some say, and others say 3000 (too-long)\n"
+        )
+    );
+    assert_eq!(told.stderr, "");
+}
+
+#[test]
+fn warnings_alone_are_no_failure_and_nothing_wrong_is_nothing_said() {
+    let place = Place::new();
+    let warned = place.write("warned.json", r#"{"text": "x", "channel": "C1"}"#);
+    let told = place.banhook(["lint".as_ref(), warned.as_os_str()]).ok();
+    assert!(told.stdout.contains(": warning: /channel: "), "{told}");
+    let fine = place.write("fine.json", r#"{"text": "x"}"#);
+    let told = place.banhook(["lint".as_ref(), fine.as_os_str()]).ok();
+    assert_eq!(told.stdout, "");
+}
+
+#[test]
+fn the_corpus() {
+    let place = Place::new();
+    let mut arguments = vec!["lint".into()];
+    arguments.extend(corpus("valid").into_iter().map(PathBuf::into_os_string));
+    let told = place.banhook(&arguments).ok();
+    assert!(!told.stdout.contains(": error: "), "{told}");
+    for file in corpus("invalid") {
+        let told = place.banhook(["lint".as_ref(), file.as_os_str()]);
+        assert!(matches!(told.code, Some(0 | 1)), "{told}");
+        assert!(!told.stdout.is_empty(), "nothing said about {}", file.display());
+        assert_eq!(told.code == Some(1), told.stdout.contains(": error: "), "{told}");
+    }
+}
+
+#[test]
+fn for_programs() {
+    let place = Place::new();
+    let files = ["a.json", "b.json"].map(|name| place.write(name, too_long()));
+    let mut arguments = vec!["lint".into(), "--format=json".into()];
+    arguments.extend(files.iter().map(|file| file.clone().into_os_string()));
+    let told = place.banhook(&arguments).exits(1);
+    let findings: Vec<Value> = serde_json::from_str(&told.stdout).unwrap();
+    assert_eq!(findings.len(), 4, "{told}");
+    assert_eq!(
+        findings[2],
+        serde_json::json!({
+            "file": files[1].to_str().unwrap(),
+            "severity": "error",
+            "path": "/blocks/1/text/text",
+            "rule": "too-long",
+            "message": "151 characters, at most 150",
+            "value": 151,
+            "limit": 150,
+            "sources": ["@slack/types 3.2.0", "slack_sdk 3.47.0"],
+        })
+    );
+    let fine = place.write("fine.json", r#"{"text": "x"}"#);
+    assert_eq!(place.banhook(["lint".as_ref(), "--format=json".as_ref(), fine.as_os_str()]).ok().stdout, "[]\n");
+}
+
+#[test]
+fn standard_input() {
+    let place = Place::new();
+    let mut child =
+        place.command(banhook()).args(["lint", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"{}").unwrap();
+    let told = child.wait_with_output().unwrap();
+    assert_eq!(told.status.code(), Some(1));
+    let expected = "(stdin): error: /: neither text nor blocks nor attachments that show something (no-content)\n";
+    assert_eq!(String::from_utf8_lossy(&told.stdout), expected);
+}
+
+#[test]
+fn what_is_no_json_says_where() {
+    let place = Place::new();
+    for (content, complaint) in [
+        ("{\n  \"text\": \"a\"\n  \"blocks\": []\n}", "line 3 column 3"),
+        ("", "line 1 column 0"),
+        ("{\"text\": \"a\"", "line 1 column 12"),
+        ("text=a", "line 1 column 2"),
+    ] {
+        let file = place.write("bad.json", content);
+        let told = place.banhook(["lint".as_ref(), file.as_os_str()]).exits(2);
+        told.complains(&["bad.json", "not JSON", complaint]);
+        assert_eq!(told.stdout, "");
+    }
+    let latin1 = place.write("bad.json", b"{\"text\": \"caf\xe9\"}");
+    place.banhook(["lint".as_ref(), latin1.as_os_str()]).exits(2).complains(&["bad.json", "line 1"]);
+    let deep = place.write("bad.json", format!("{}{}", "[".repeat(100_000), "]".repeat(100_000)));
+    place.banhook(["lint".as_ref(), deep.as_os_str()]).exits(2).complains(&["bad.json", "recursion limit"]);
+}
+
+#[test]
+fn what_cannot_be_read_hides_nothing_of_the_rest() {
+    let place = Place::new();
+    let (missing, folder) = (place.path("missing.json"), place.path(""));
+    let last = place.write("last.json", "{}");
+    let told = place.banhook(["lint".as_ref(), missing.as_os_str(), folder.as_os_str(), last.as_os_str()]).exits(2);
+    assert!(told.stdout.contains("last.json: error: "), "{told}");
+    assert!(told.stderr.contains("missing.json") && told.stderr.contains("directory"), "{told}");
+    let huge = fs::File::create(place.path("huge.json")).unwrap();
+    huge.set_len(1 << 40).unwrap();
+    place.banhook(["lint".as_ref(), place.path("huge.json").as_os_str()]).exits(2).complains(&["huge.json", "bytes"]);
+    place.banhook(["lint"]).exits(2);
+}
+
+#[test]
+fn neither_configuration_nor_state_is_needed_or_touched() {
+    let place = Place::new();
+    fs::remove_file(place.config()).unwrap();
+    let file = place.write("fine.json", r#"{"text": "x"}"#);
+    place.banhook(["lint".as_ref(), file.as_os_str()]).ok();
+    assert!(!place.state().exists());
+}
+
+#[test]
+fn what_the_file_says_is_only_text_on_a_terminal() {
+    let place = Place::new();
+    let hostile = "\\u001b[31m\\u202e\\u009b\\n<evil>";
+    let content = format!(
+        r#"{{"text": "x", "{hostile}": 1, "blocks": [{{"type": "{hostile}"}}, {{"type": "header", "{hostile}": {{}}}}]}}"#
+    );
+    let file = place.write("a\u{1b}[31mb.json", content);
+    for format in ["human", "json"] {
+        let told = Outcome::of(place.command(banhook()).args(["lint", "--format", format]).arg(&file)).exits(1);
+        let hidden = |c: char| (c.is_control() && c != '\n') || ('\u{202a}'..='\u{202e}').contains(&c);
+        assert!(!told.stdout.contains(hidden) && !told.stderr.contains(hidden), "{told:?}", told = told.to_string());
+        assert!(told.stdout.contains("evil"), "{told}");
+    }
+    let lines = place.banhook(["lint".as_ref(), file.as_os_str()]).stdout.lines().count();
+    assert_eq!(lines, 4, "a line for each finding: two fields, a type, no text");
+}
