@@ -55,6 +55,8 @@ enum Bench {
         #[arg(long, default_value_t = bench::ROUNDS)]
         rounds: usize,
     },
+    /// The linter and the guard, for a typical message and the largest, beside parsing its JSON.
+    Message,
 }
 
 fn main() -> ExitCode {
@@ -64,6 +66,7 @@ fn main() -> ExitCode {
         Task::Plugins => steps::plugins(root),
         Task::Guests { guests } => guests::build(root, &guests).map(|_| ()),
         Task::Bench { what: Bench::Notify { rounds } } => bench::notify(root, rounds),
+        Task::Bench { what: Bench::Message } => steps::bench_message(root),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

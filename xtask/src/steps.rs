@@ -28,3 +28,8 @@ pub fn plugins(root: &Path) -> anyhow::Result<()> {
     packages::ensure(&packages::for_plugins())?;
     plugins::install(root)
 }
+
+/// How long a message takes on its way out; an error if that is more than it may.
+pub fn bench_message(root: &Path) -> anyhow::Result<()> {
+    run(cargo(root).args(["bench", "--package", "banhook", "--bench", "message"]))
+}

@@ -15,20 +15,26 @@ pub enum Token<'t> {
 
 /// The first token and how many bytes it takes; `None` at the end.
 pub fn first(text: &str) -> Option<(Token<'_>, usize)> {
-    const ENTITIES: [(&str, char); 3] = [("&amp;", '&'), ("&lt;", '<'), ("&gt;", '>')];
     let char = text.chars().next()?;
-    for (entity, shown) in ENTITIES {
-        if text.starts_with(entity) {
-            return Some((Token::Entity(shown), entity.len()));
-        }
-    }
-    let after = text.strip_prefix('<').unwrap_or_default();
-    if let Some((inner, _)) = after.find(['<', '>']).and_then(|at| after.split_at_checked(at))
-        && after.get(inner.len()..).is_some_and(|rest| rest.starts_with('>'))
-    {
-        return Some((Token::Angle(inner), inner.len() + 2));
-    }
-    Some((Token::Char(char), char.len_utf8()))
+    let special = match char {
+        '&' => entity(text),
+        '<' => angle(text),
+        // Nearly all of them: this is asked of every character of every text.
+        _ => None,
+    };
+    Some(special.unwrap_or((Token::Char(char), char.len_utf8())))
+}
+
+fn entity(text: &str) -> Option<(Token<'_>, usize)> {
+    const ENTITIES: [(&str, char); 3] = [("&amp;", '&'), ("&lt;", '<'), ("&gt;", '>')];
+    let (entity, shown) = ENTITIES.into_iter().find(|(entity, _)| text.starts_with(entity))?;
+    Some((Token::Entity(shown), entity.len()))
+}
+
+fn angle(text: &str) -> Option<(Token<'_>, usize)> {
+    let after = text.strip_prefix('<')?;
+    let (inner, end) = after.split_at_checked(after.find(['<', '>'])?)?;
+    end.starts_with('>').then_some((Token::Angle(inner), inner.len() + 2))
 }
 
 /// All tokens, each with the text as it is written.

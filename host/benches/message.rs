@@ -1,0 +1,172 @@
+//! How long a message takes on its way out: the linter alone, and the guard (lowering, disarming, lint), for a message
+//! as plugins write them and for the largest that is legal. Beside each the time that `serde_json` takes to parse the
+//! same body, in the same run, since machines differ. `cargo xtask bench message`.
+
+use std::error::Error;
+use std::hint::black_box;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use banhook::event::Event;
+use banhook::message::{Message, Policy, Severity, check, guard};
+use serde_json::{Value, json};
+
+/// How often each is measured.
+const ROUNDS: usize = 301;
+/// How long one measurement takes at least: the clock's own steps vanish in it, and most fit between two interruptions
+/// by other programs.
+const ROUND_TAKES: Duration = Duration::from_micros(200);
+
+const TYPICAL_AT_MOST: f64 = 20.0;
+const LARGEST_AT_MOST: f64 = 1_000.0;
+
+/// One row of the result.
+struct Row {
+    what: &'static str,
+    bytes: usize,
+    microseconds: f64,
+    parse_microseconds: f64,
+    ratio: f64,
+    at_most: f64,
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<bool, Box<dyn Error>> {
+    let event = Event::from_json(
+        r#"{"at": "2026-11-22T10:56:55.601Z", "host": "web-1", "jail": "sshd", "action": "ban", "subject": "203.0.113.7",
+            "failures": 5, "duration": 600, "matches": ["Failed password for <root> from 203.0.113.7 port 4711 ssh2"]}"#,
+    )?;
+    let typical: Message = serde_json::from_value(typical())?;
+    let largest: Message = serde_json::from_value(largest_message())?;
+    let policy = Policy::default();
+    let typical_body = guard(&typical, &event, &policy)?.body().clone();
+    let largest_body = largest_body();
+    if let Some(error) = check(&largest_body).iter().find(|finding| finding.severity == Severity::Error) {
+        return Err(format!("the largest legal message is none: {error}").into());
+    }
+    let guarded = |message: &Message| guard(message, &event, &policy).map(|guarded| guarded.body().clone());
+    let rows = [
+        row("lint, typical", TYPICAL_AT_MOST, &typical_body, || check(&typical_body)),
+        row("lint and guard, typical", TYPICAL_AT_MOST, &guarded(&typical)?, || guard(&typical, &event, &policy)),
+        row("lint, largest that is legal", LARGEST_AT_MOST, &largest_body, || check(&largest_body)),
+        row("lint and guard, largest that passes", LARGEST_AT_MOST, &guarded(&largest)?, || {
+            guard(&largest, &event, &policy)
+        }),
+    ];
+    println!("{ROUNDS} rounds                             bytes   median µs   parsing µs   ratio   at most µs");
+    for Row { what, bytes, microseconds, parse_microseconds, ratio, at_most } in &rows {
+        println!("{what:<36} {bytes:>9} {microseconds:>11.1} {parse_microseconds:>12.1} {ratio:>7.2} {at_most:>12.0}");
+    }
+    let missed: Vec<_> = rows.iter().filter(|row| row.microseconds > row.at_most).map(|row| row.what).collect();
+    if !missed.is_empty() {
+        eprintln!("too slow: {}", missed.join("; "));
+    }
+    Ok(missed.is_empty())
+}
+
+/// Measures in turn with parsing, so that what slows a round down slows both.
+fn row<T>(what: &'static str, at_most: f64, body: &Value, measured: impl Fn() -> T) -> Row {
+    let text = body.to_string();
+    let parse = || serde_json::from_str::<Value>(&text);
+    let (often, parse_often) = (repeats(&measured), repeats(&parse));
+    let (mut times, mut parse_times, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let time = microseconds(&measured, often);
+        let parse_time = microseconds(&parse, parse_often);
+        times.push(time);
+        parse_times.push(parse_time);
+        ratios.push(time / parse_time);
+    }
+    Row {
+        what,
+        bytes: text.len(),
+        microseconds: median(&mut times),
+        parse_microseconds: median(&mut parse_times),
+        ratio: median(&mut ratios),
+        at_most,
+    }
+}
+
+/// How often it must run to take long enough.
+fn repeats<T>(measured: &impl Fn() -> T) -> u32 {
+    let mut often = 1;
+    loop {
+        let begun = Instant::now();
+        for _ in 0..often {
+            black_box(measured());
+        }
+        if begun.elapsed() >= ROUND_TAKES {
+            return often;
+        }
+        often *= 2;
+    }
+}
+
+fn microseconds<T>(measured: &impl Fn() -> T, often: u32) -> f64 {
+    let begun = Instant::now();
+    for _ in 0..often {
+        black_box(measured());
+    }
+    begun.elapsed().as_secs_f64() * 1e6 / f64::from(often)
+}
+
+fn median(times: &mut [f64]) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times.get(times.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// What plugins write: markup of their own around foreign values.
+fn typical() -> Value {
+    let field = |label: &str, value: &str| json!({ "label": label, "value": { "plain": value } });
+    json!({
+        "text": { "mrkdwn": ":no_entry: *203.0.113.7* banned in sshd" },
+        "blocks": [
+            { "header": "Banned in sshd" },
+            { "section": {
+                "text": { "mrkdwn": ":no_entry: *203.0.113.7* banned after 5 failures, <https://example.org/ip/203.0.113.7|look it up>" },
+                "fields": [field("Host", "web-1"), field("Jail", "sshd"), field("For", "10 min"), field("Country", "–")] } },
+            { "preformatted": "Failed password for <root> from 203.0.113.7 port 4711 ssh2" },
+            { "context": [{ "plain": "web-1" }, { "mrkdwn": "<!date^1763809015^{date_short} {time}|then>" }] },
+            { "buttons": [{ "label": "Look it up", "url": "https://example.org/ip/203.0.113.7" }] },
+        ],
+    })
+}
+
+/// 50 blocks with as much text in all as the guard lets through.
+fn largest_message() -> Value {
+    let section = |index: usize| {
+        let text = format!("*{index}* <https://example.org/{index}|a & b> {}", "x ".repeat(80));
+        json!({ "section": { "text": { "mrkdwn": text } } })
+    };
+    let mut blocks: Vec<Value> = (0..39).map(section).collect();
+    blocks.extend((0..10).map(|index| {
+        let buttons = vec![json!({ "label": "open", "url": format!("https://example.org/{index}") }); 25];
+        json!({ "buttons": buttons })
+    }));
+    blocks.push(json!({ "table": vec![vec!["1"; 20]; 20] }));
+    json!({ "text": { "mrkdwn": "x ".repeat(1_500) }, "blocks": blocks })
+}
+
+/// Everything as often and as long as the documents allow.
+fn largest_body() -> Value {
+    let text = |count: usize| json!({ "type": "mrkdwn", "text": "x".repeat(count) });
+    let section = json!({ "type": "section", "text": text(3_000), "fields": vec![text(2_000); 10] });
+    let option = json!({ "text": { "type": "plain_text", "text": "x".repeat(75) }, "value": "x".repeat(150) });
+    let select = json!({ "type": "static_select", "options": vec![option; 100] });
+    let cell = json!({ "type": "raw_text", "text": "xxxxx" });
+    let mut blocks = vec![section; 38];
+    blocks.extend(vec![json!({ "type": "actions", "elements": vec![select; 1] }); 10]);
+    blocks.push(json!({ "type": "markdown", "text": "x".repeat(12_000) }));
+    blocks.push(json!({ "type": "table", "rows": vec![vec![cell; 20]; 100] }));
+    json!({ "text": "x".repeat(4_000), "blocks": blocks, "unfurl_links": false, "unfurl_media": false })
+}
