@@ -72,7 +72,8 @@ static GROUPED: List = list("options", Kind::Object(&SELECT_OPTION), 1, max(100)
 
 /// A file that Slack has.
 pub static SLACK_FILE: Object =
-    object("slack_file", &[field("id", string()), field("url", string())]).any_of(&["id", "url"]);
+    object("slack_file", &[field("id", string()), field("url", formed(Form::Fetched, NO_MAX)).unsure()])
+        .any_of(&["id", "url"]);
 
 /// When an input tells of itself.
 pub const DISPATCH: Field = field("dispatch_action_config", Kind::Object(&DISPATCH_CONFIG));

@@ -78,7 +78,7 @@ static EMOJI: Object = inline(
     &[
         field("name", string()).required(),
         field("unicode", string()),
-        field("url", string()),
+        field("url", formed(Form::Fetched, NO_MAX)).unsure(),
         field("skin_tone", Any).unsure().from(&[HEARSAY]),
         STYLED,
     ],
@@ -88,7 +88,7 @@ static DATE: Object = inline(
     &[
         field("timestamp", Int(i64::MIN, i64::MAX)).required(),
         field("format", string()).required(),
-        field("url", string()),
+        field("url", formed(Form::Opened, NO_MAX)).unsure(),
         field("fallback", string()),
         STYLED,
     ],
