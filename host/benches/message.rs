@@ -49,18 +49,18 @@ fn run() -> Result<bool, Box<dyn Error>> {
     let typical: Message = serde_json::from_value(typical())?;
     let largest: Message = serde_json::from_value(largest_message())?;
     let policy = Policy::default();
-    let typical_body = guard(&typical, &event, &policy)?.body().clone();
+    let typical_body = guard(&typical, [&event], &policy)?.body().clone();
     let largest_body = largest_body();
     if let Some(error) = check(&largest_body).iter().find(|finding| finding.severity == Severity::Error) {
         return Err(format!("the largest legal message is none: {error}").into());
     }
-    let guarded = |message: &Message| guard(message, &event, &policy).map(|guarded| guarded.body().clone());
+    let guarded = |message: &Message| guard(message, [&event], &policy).map(|guarded| guarded.body().clone());
     let rows = [
         row("lint, typical", TYPICAL_AT_MOST, &typical_body, || check(&typical_body)),
-        row("lint and guard, typical", TYPICAL_AT_MOST, &guarded(&typical)?, || guard(&typical, &event, &policy)),
+        row("lint and guard, typical", TYPICAL_AT_MOST, &guarded(&typical)?, || guard(&typical, [&event], &policy)),
         row("lint, largest that is legal", LARGEST_AT_MOST, &largest_body, || check(&largest_body)),
         row("lint and guard, largest that passes", LARGEST_AT_MOST, &guarded(&largest)?, || {
-            guard(&largest, &event, &policy)
+            guard(&largest, [&event], &policy)
         }),
     ];
     println!("{ROUNDS} rounds                             bytes   median µs   parsing µs   ratio   at most µs");

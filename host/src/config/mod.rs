@@ -15,7 +15,6 @@ mod refused;
 mod route;
 mod source;
 mod suggest;
-mod target;
 #[cfg(test)]
 mod tests;
 mod units;
@@ -31,10 +30,12 @@ pub use jails::{JailPatternError, Jails};
 pub use plugin::{PluginLimits, PluginSource, Sandbox};
 pub use problem::{ConfigErrors, Problem};
 pub use route::Route;
-pub use target::Target;
 pub use units::parse_duration;
 pub use webhook::Webhook;
 pub use webhook_url::{WebhookUrl, WebhookUrlError};
+
+/// What a webhook speaks: the one thing that the configuration has from `message`.
+pub use crate::message::Target;
 
 /// How environment variables are looked up: handed in, so that tests need none.
 pub type Env<'a> = &'a dyn Fn(&str) -> Option<String>;

@@ -35,11 +35,10 @@ impl Webhook {
         table.finish(refused::WEBHOOK);
         let (target, text) = (target?, text?);
         let url = checked(table, &text, target)?;
-        (named && target.is_supported()).then(|| Self { name: name.value.clone(), url, target, file: text.file })
+        named.then(|| Self { name: name.value.clone(), url, target, file: text.file })
     }
 }
 
-/// The target, also one that is not supported yet (so that its URL is checked by its own rules).
 fn target(table: &Table<'_>) -> Option<Target> {
     let Some(word) = table.string("target") else {
         return table.key_place("target").is_none().then_some(Target::Slack);
@@ -50,10 +49,6 @@ fn target(table: &Table<'_>) -> Option<Target> {
         table.problems.report_with(word.place, format!("unknown target {}", quoted(&word.value)), hint);
         return None;
     };
-    if !target.is_supported() {
-        let message = format!("target \"{}\" is not supported by this version of banhook", target.as_str());
-        table.problems.report_with(word.place, message, "it delivers to slack only");
-    }
     Some(target)
 }
 

@@ -9,6 +9,9 @@ use super::Target;
 /// Slack's own hosts; anything else that calls itself Slack gets our alerts and is not Slack.
 const SLACK_HOSTS: [&str; 2] = ["hooks.slack.com", "hooks.slack-gov.com"];
 
+/// Discord's, with its two trial versions and its old name.
+const DISCORD_HOSTS: [&str; 4] = ["discord.com", "ptb.discord.com", "canary.discord.com", "discordapp.com"];
+
 /// A URL that has been checked for its target. It has no `Display`, and its `Debug` shows [`WebhookUrl::redacted`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct WebhookUrl(Url);
@@ -40,13 +43,26 @@ pub enum WebhookUrlError {
     /// Slack's host, but not a webhook's path.
     #[error("the URL is not as Slack gives it: https://hooks.slack.com/services/T…/B…/…")]
     NotServices,
+    /// Not one of Discord's hosts.
+    #[error("the URL's host is {0}, but Discord's webhooks are at discord.com")]
+    NotDiscord(String),
+    /// Discord's host, but not a webhook's path.
+    #[error("the URL is not as Discord gives it, with /slack at its end: https://discord.com/api/webhooks/…/…/slack")]
+    NotDiscordWebhook,
+    /// A webhook for Discord's own messages.
+    #[error("the URL takes Discord's own messages; put /slack at its end")]
+    NotDiscordSlack,
+    /// Slack's host for a target that is not Slack.
+    #[error("the URL is a webhook of Slack, but the target is \"{0}\"")]
+    IsSlack(&'static str),
 }
 
 impl WebhookUrl {
     /// Parses and checks a URL.
     ///
-    /// On this host (loopback) every target accepts any path, and plain http. Elsewhere it has to be https, and for
-    /// Slack one of Slack's hosts with a path `/services/T…/B…/…`.
+    /// On this host (loopback) every target accepts any path, and plain http. Elsewhere it has to be https, for Slack
+    /// one of Slack's hosts with a path `/services/T…/B…/…`, and for Discord one of Discord's with a path
+    /// `/api/webhooks/…/…/slack`. The others are at home on any host.
     ///
     /// # Errors
     /// What is wrong with it, without showing it.
@@ -65,10 +81,37 @@ impl WebhookUrl {
         if !url.0.username().is_empty() || url.0.password().is_some() {
             return Err(WebhookUrlError::UserName);
         }
-        if target == Target::Slack && !url.is_loopback() {
-            url.check_slack()?;
+        if url.is_loopback() {
+            return Ok(url);
+        }
+        let slack = SLACK_HOSTS.contains(&url.0.host_str().unwrap_or_default());
+        match target {
+            Target::Slack => url.check_slack()?,
+            _ if slack => return Err(WebhookUrlError::IsSlack(target.as_str())),
+            Target::Discord => url.check_discord()?,
+            Target::Mattermost | Target::RocketChat | Target::Zulip => {}
         }
         Ok(url)
+    }
+
+    fn check_discord(&self) -> Result<(), WebhookUrlError> {
+        let host = self.0.host_str().unwrap_or_default();
+        if !DISCORD_HOSTS.contains(&host) || self.0.port().is_some() {
+            return Err(WebhookUrlError::NotDiscord(self.host_and_port()));
+        }
+        let segments: Vec<_> = self.0.path_segments().into_iter().flatten().collect();
+        let path = match segments.as_slice() {
+            ["api", version, path @ ..] if version.starts_with('v') => path,
+            ["api", path @ ..] => path,
+            _ => return Err(WebhookUrlError::NotDiscordWebhook),
+        };
+        match path {
+            ["webhooks", id, token, "slack"] if ![id, token].iter().any(|part| part.is_empty()) => Ok(()),
+            ["webhooks", id, token] if ![id, token].iter().any(|part| part.is_empty()) => {
+                Err(WebhookUrlError::NotDiscordSlack)
+            }
+            _ => Err(WebhookUrlError::NotDiscordWebhook),
+        }
     }
 
     fn check_slack(&self) -> Result<(), WebhookUrlError> {
@@ -160,6 +203,22 @@ mod tests {
             ("http://localhost/", Target::Slack, "http://localhost/***"),
             ("https://chat.example.org/hooks/s3cret", Target::Mattermost, "https://chat.example.org/***"),
             ("https://discord.com/api/webhooks/1/s3cret/slack", Target::Discord, "https://discord.com/***"),
+            (
+                "https://ptb.discord.com/api/v10/webhooks/1/s3cret/slack?wait=true",
+                Target::Discord,
+                "https://ptb.discord.com/***",
+            ),
+            ("http://127.0.0.1:1/s3cret", Target::Discord, "http://127.0.0.1:1/***"),
+            (
+                "https://chat.example.org:8443/hooks/s3cret/s3cret",
+                Target::RocketChat,
+                "https://chat.example.org:8443/***",
+            ),
+            (
+                "https://zulip.example.org/api/v1/external/slack_incoming?api_key=s3cret&stream=bans",
+                Target::Zulip,
+                "https://zulip.example.org/***",
+            ),
         ] {
             let url = WebhookUrl::parse(text, target).unwrap();
             assert_eq!(url.redacted(), shown);
@@ -195,6 +254,20 @@ mod tests {
             ("https://hooks.slack.com/services/T/s3cret", Target::Slack, E::NotServices),
             ("https://hooks.slack.com/services/T/B/", Target::Slack, E::NotServices),
             ("https://hooks.slack.com/x/../services/T/B/s3cret/more", Target::Slack, E::NotServices),
+            ("https://hooks.slack.com/services/T/B/s3cret", Target::Mattermost, E::IsSlack("mattermost")),
+            ("https://discord.com/api/webhooks/1/s3cret", Target::Discord, E::NotDiscordSlack),
+            ("https://discord.com/api/webhooks/1/s3cret/github", Target::Discord, E::NotDiscordWebhook),
+            ("https://discord.com/api/webhooks//s3cret/slack", Target::Discord, E::NotDiscordWebhook),
+            (
+                "https://discord.com.evil.example/api/webhooks/1/s3cret/slack",
+                Target::Discord,
+                E::NotDiscord("discord.com.evil.example".into()),
+            ),
+            (
+                "https://discord.com:8443/api/webhooks/1/s3cret/slack",
+                Target::Discord,
+                E::NotDiscord("discord.com:8443".into()),
+            ),
         ] {
             let found = WebhookUrl::parse(text, target).unwrap_err();
             assert_eq!(found, error, "{text}");

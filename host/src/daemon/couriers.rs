@@ -83,7 +83,7 @@ impl Couriers {
 
 fn endpoints(config: &Config) -> Endpoints {
     let endpoint = |(name, webhook): (&String, &Webhook)| {
-        (name.clone(), Endpoint::new(webhook.url.expose().clone(), webhook.url.is_loopback()))
+        (name.clone(), Endpoint::new(webhook.url.expose().clone(), webhook.url.is_loopback(), webhook.target))
     };
     config.webhooks.iter().map(endpoint).collect()
 }

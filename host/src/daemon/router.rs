@@ -83,8 +83,9 @@ impl Router<'_> {
                 self.leaving.push(worker);
             }
         }
+        let targets = pipeline::targets(&self.config);
         for route in &self.config.routes {
-            let order = Order::Load(Box::new(route.clone()), self.naming.clone());
+            let order = Order::Load(Box::new(route.clone()), self.naming.clone(), targets.clone());
             match self.workers.get(&route.name) {
                 Some(worker) => worker.tell(order),
                 None => {
@@ -117,7 +118,7 @@ impl Router<'_> {
             if self.workers.contains_key(&route) {
                 continue;
             }
-            while pipeline::word_removed(&route, &self.naming, store, (self.circumstances.now)())? > 0 {}
+            while pipeline::word_removed(&route, &self.config, &self.naming, store, (self.circumstances.now)())? > 0 {}
             self.circumstances.worded.notify_one();
         }
         Ok(())

@@ -15,7 +15,7 @@ use super::DaemonError;
 use crate::config::Route;
 use crate::event::Timestamp;
 use crate::message::{cut, one_line};
-use crate::pipeline::{LiveRoute, Naming, Surroundings};
+use crate::pipeline::{LiveRoute, Naming, Surroundings, Targets};
 use crate::plugin::{Databases, Runtime};
 use crate::store::{PluginState, StateFolder, Store, StoreError};
 
@@ -49,7 +49,7 @@ pub(super) enum Order {
     /// Something may be there to be worded.
     Look,
     /// The route as it is from now on.
-    Load(Box<Route>, Naming),
+    Load(Box<Route>, Naming, Targets),
     /// What came of that.
     Loaded(Box<LiveRoute>),
     /// End, after the event in hand.
@@ -131,16 +131,17 @@ impl AtWork {
     fn follow(&mut self, order: Order) -> Result<bool, StoreError> {
         match order {
             Order::Look => {}
-            Order::Load(route, naming) => self.load(*route, naming),
+            Order::Load(route, naming, targets) => self.load(*route, naming, targets),
             Order::Loaded(fresh) => self.take_up(*fresh)?,
             Order::Stop => return Ok(false),
         }
         Ok(true)
     }
 
-    fn load(&self, route: Route, naming: Naming) {
+    fn load(&self, route: Route, naming: Naming, targets: Targets) {
         let around = Surroundings {
             naming,
+            targets,
             runtime: Arc::clone(&self.circumstances.runtime),
             databases: self.circumstances.databases.clone(),
             state: Some(self.circumstances.state.clone()),

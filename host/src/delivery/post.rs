@@ -7,29 +7,30 @@ use std::time::Duration;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 
 use super::answer::{Answer, classify};
-use crate::message::one_line;
+use crate::message::Target;
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a whole request may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
-/// Bytes of an answer that are read: Slack's are a word.
+/// Bytes of an answer that are read: Slack's are a word, others' a line of JSON.
 const ANSWER_BYTES: usize = 4096;
-/// Characters of an answer that are kept.
-const ANSWER_CHARS: usize = 200;
+/// When Discord's budget is full again, in seconds; finer than its `Retry-After`.
+const RESET_AFTER: &str = "x-ratelimit-reset-after";
 
 /// The URL of a webhook, kept from being printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Endpoint {
     url: url::Url,
     direct: bool,
+    target: Target,
 }
 
 impl Endpoint {
     /// The endpoint at a URL that the configuration has checked. `direct`: by no proxy, since it is on this host.
     #[must_use]
-    pub const fn new(url: url::Url, direct: bool) -> Self {
-        Self { url, direct }
+    pub const fn new(url: url::Url, direct: bool, target: Target) -> Self {
+        Self { url, direct, target }
     }
 }
 
@@ -72,11 +73,10 @@ impl Client {
         match request.send().await {
             Ok(mut response) => {
                 let status = response.status().as_u16();
-                let retry_after =
-                    response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()).map(str::to_owned);
+                let header = |name: &str| response.headers().get(name)?.to_str().ok().map(str::to_owned);
+                let retry_after = header(RETRY_AFTER.as_str()).or_else(|| header(RESET_AFTER));
                 let body = first_bytes(&mut response).await;
-                let shown: String = one_line(&body).chars().take(ANSWER_CHARS).collect();
-                classify(status, retry_after.as_deref(), &shown)
+                classify(endpoint.target, status, retry_after.as_deref(), &body)
             }
             // The error's own text would hold the URL.
             Err(error) => Answer::Later(None, chain(&error.without_url())),

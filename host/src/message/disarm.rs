@@ -1,62 +1,64 @@
 //! A plugin's own markup: what of it may stay.
 //!
 //! A plugin should escape what an attacker wrote before it puts that into its markup. This is for the one that
-//! does not. Three nets, each behind the other: the event's own values are looked for and escaped where they
+//! does not. Three nets, each behind the other: the events' own values are looked for and escaped where they
 //! stand raw; a `<…>` that begins as one in those values does is text, so that a value which the plugin cut is no
 //! way around; and of the rest only the known forms stay, mentions only where the policy allows them.
 
-use super::escape::{Mrkdwn, clean, cut, escape_entities, unescape_entities};
+use std::cell::OnceCell;
+
+use super::escape::{Mrkdwn, clean, cut, escape_entities, inert, unescape_entities};
 use super::limits::TEXT_MAX;
 use super::link::web_url;
-use super::token::{Token, first, target_and_label, tokens};
+use super::token::{Token, target_and_label, tokens};
+use super::values::{Values, Written};
 use crate::event::Event;
 
-/// What a route allows its plugin's messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Policy {
-    /// Mentions of users, groups and the whole channel.
-    pub mentions: bool,
-}
-
-/// Disarms markup that a plugin wrote about one event.
+/// Disarms markup that a plugin wrote about events.
 pub struct Disarm {
-    /// May be called by name: see [`Policy::mentions`].
+    /// May be called by name: see [`Policy::mentions`](super::Policy::mentions).
     pub(super) mentions: bool,
-    /// The event's values that mrkdwn could be made of, longest first.
-    values: Vec<Value>,
-    /// The same for the text of `markdown` blocks.
-    in_markdown: Vec<Value>,
-    /// All of them in the form in which [`Disarm::wrote`] compares.
+    /// The events' values that mrkdwn could be made of.
+    values: Values,
+    /// The same for the text of `markdown` blocks, which are rare: made when one is met.
+    in_markdown: OnceCell<Values>,
+    /// All of the events' values.
+    foreign: Vec<String>,
+    /// All of the former in the form in which [`Disarm::wrote`] compares.
     written: String,
 }
 
-/// A foreign value, cleaned, and how it is written in markup.
-struct Value {
-    raw: String,
-    escaped: String,
-}
-
 impl Disarm {
-    /// For messages about this event.
-    pub fn new(event: &Event, policy: &Policy) -> Self {
-        let values = Value::all(event, escape_entities, |raw| raw.contains(['&', '<', '>']));
-        let in_markdown = Value::all(event, escape_markdown, |raw| {
-            raw.contains(['&', '<', '>', '[', ']', '!', '@', '`', '\\'])
-                || raw.contains("://")
-                || raw.to_ascii_lowercase().contains("www.")
-        });
-        let written = values.iter().map(|value| comparable(&value.raw)).collect::<Vec<_>>().join("\n");
-        Self { mentions: policy.mentions, values, in_markdown, written }
+    /// For messages about these events.
+    pub fn new<'e>(events: impl IntoIterator<Item = &'e Event>, mentions: bool) -> Self {
+        let mut all: Vec<&str> = events.into_iter().flat_map(foreign).collect();
+        all.sort_unstable();
+        all.dedup();
+        let angles = all.iter().filter(|value| value.contains(['&', '<', '>']));
+        let written = angles.map(|value| comparable(&clean(value))).collect::<Vec<_>>().join("\n");
+        Self {
+            mentions,
+            values: Values::new(all.iter().copied(), in_mrkdwn),
+            in_markdown: OnceCell::new(),
+            written,
+            foreign: all.into_iter().map(str::to_owned).collect(),
+        }
     }
 
     /// A plugin's markup with nothing active in it but what the plugin itself may write.
     pub fn mrkdwn(&self, markup: &str) -> Mrkdwn {
-        Mrkdwn::disarmed(self.disarm_angles(&escape_values(markup, &self.values)))
+        Mrkdwn::disarmed(self.disarm_angles(&self.values.secured(&bounded(markup))))
     }
 
     /// The same for the text of a `markdown` block, where links have a form of their own.
     pub(super) fn markdown(&self, markup: &str) -> String {
-        self.disarm_angles(&escape_values(markup, &self.in_markdown))
+        let values = || Values::new(self.foreign.iter().map(String::as_str), in_markdown);
+        self.disarm_angles(&self.in_markdown.get_or_init(values).secured(&bounded(markup)))
+    }
+
+    /// Whether a text holds foreign values that markup could be made of.
+    pub(super) fn holds_foreign(&self, text: &str) -> bool {
+        self.values.stand_in(text)
     }
 
     /// Every `<…>` that may not stay made text.
@@ -113,59 +115,47 @@ impl Disarm {
     }
 }
 
-impl Value {
-    /// Those of the event's values that are wanted, longest first.
-    fn all(event: &Event, escape: fn(&str) -> String, wanted: fn(&str) -> bool) -> Vec<Self> {
-        let mut values: Vec<Self> = foreign(event)
-            .map(|value| clean(value).into_owned())
-            .filter(|raw| wanted(raw))
-            .map(|raw| Self { escaped: escape(&raw), raw })
-            .collect();
-        values.sort_by_key(|value| std::cmp::Reverse(value.raw.len()));
-        values
-    }
+/// How a value stands in mrkdwn.
+fn in_mrkdwn(raw: &str) -> Written {
+    let escaped = escape_entities(raw);
+    Written { safe: escape_entities(&inert(raw)), in_code: in_code(raw), escaped }
 }
 
-/// The markup, bounded and cleaned, with the values escaped where they stand raw, and left where they are escaped
-/// already.
-fn escape_values(markup: &str, values: &[Value]) -> String {
-    let markup = cut(markup, TEXT_MAX);
-    let markup = clean(&markup);
-    let mut safe = String::with_capacity(markup.len());
-    let mut rest: &str = &markup;
-    while let Some(char) = rest.chars().next() {
-        let escaped = values.iter().find(|value| rest.starts_with(&value.escaped));
-        let raw = || values.iter().find(|value| rest.starts_with(&value.raw) && !ends_inside_entity(rest, &value.raw));
-        let (taken, written) = if let Some(value) = escaped {
-            (value.escaped.len(), value.escaped.as_str())
-        } else if let Some(value) = raw() {
-            (value.raw.len(), value.escaped.as_str())
-        } else {
-            let length = match first(rest) {
-                Some((Token::Entity(_), length)) => length,
-                _ => char.len_utf8(),
-            };
-            (length, rest.get(..length).unwrap_or_default())
-        };
-        safe.push_str(written);
-        rest = rest.get(taken..).unwrap_or_default();
-    }
-    safe
+/// In inline code, which a backtick or a line feed would end.
+fn in_code(raw: &str) -> String {
+    escape_entities(raw).replace('`', "'").replace('\n', " ")
 }
 
-/// Standard Markdown as Slack's `markdown` block takes it: any ASCII punctuation may be escaped.
-fn escape_markdown(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for char in text.chars() {
+/// How a value stands in standard Markdown as Slack's `markdown` block takes it: any ASCII punctuation may be escaped.
+/// What neither formats nor links is left alone.
+fn in_markdown(raw: &str) -> Written {
+    let acts = raw.contains(['&', '<', '>', '[', ']', '!', '@', '`', '\\', '*', '_', '~', '#', '|', '\n'])
+        || raw.contains("://")
+        || raw.to_ascii_lowercase().contains("www.")
+        || inert(raw) != raw
+        || raw.starts_with(['-', '+', '=', ' ', '\t'])
+        || raw.trim_start_matches(|c: char| c.is_ascii_digit()).starts_with(['.', ')']);
+    if !acts {
+        return Written { escaped: raw.to_owned(), safe: raw.to_owned(), in_code: raw.to_owned() };
+    }
+    let mut escaped = String::with_capacity(raw.len());
+    for char in raw.chars() {
         match char {
             '&' | '<' | '>' => escaped.push_str(&escape_entities(char.encode_utf8(&mut [0; 4]))),
+            // A lone line feed cannot begin a list, a heading or code.
+            '\n' | '\t' => escaped.push(' '),
             _ => {
                 escaped.extend(char.is_ascii_punctuation().then_some('\\'));
                 escaped.push(char);
             }
         }
     }
-    escaped
+    Written { in_code: in_code(raw), safe: escaped.clone(), escaped }
+}
+
+/// Cut and cleaned.
+fn bounded(markup: &str) -> String {
+    clean(&cut(markup, TEXT_MAX)).into_owned()
 }
 
 /// All that an attacker may have written in an event.
@@ -185,15 +175,6 @@ fn comparable(text: &str) -> String {
     unescape_entities(text).to_lowercase()
 }
 
-/// Whether `value`, which `text` starts with, ends in the middle of an entity: then it is not what stands there.
-fn ends_inside_entity(text: &str, value: &str) -> bool {
-    let Some(at) = value.rfind('&') else { return false };
-    match text.get(at..).and_then(first) {
-        Some((Token::Entity(_), length)) => at + length > value.len(),
-        _ => false,
-    }
-}
-
 /// An id of Slack's, `U024BE7LH`.
 fn is_id(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric())
@@ -205,7 +186,7 @@ mod tests {
     use crate::message::hostile_tests::ban;
 
     fn check(subject: &str, mentions: bool, markup: &str, expected: &str) {
-        let disarm = Disarm::new(&ban(subject), &Policy { mentions });
+        let disarm = Disarm::new([&ban(subject)], mentions);
         assert_eq!(disarm.mrkdwn(markup).as_str(), expected, "{subject}: {markup}");
     }
 
@@ -277,7 +258,7 @@ mod tests {
             check(subject, true, &markup, &expected);
         }
         check("[x](https://evil.example)", false, "[x](https://evil.example)", "[x](https://evil.example)");
-        let disarm = Disarm::new(&ban("[x](https://evil.example)"), &Policy::default());
+        let disarm = Disarm::new([&ban("[x](https://evil.example)")], false);
         assert_eq!(
             disarm.markdown("**[x](https://evil.example)** <!here>"),
             r"**\[x\]\(https\:\/\/evil\.example\)** &lt;!here&gt;"

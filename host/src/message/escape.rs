@@ -1,11 +1,12 @@
 //! Foreign text and finished markup, told apart by type.
 //!
-//! Slack's markup has three escapes, `&amp;`, `&lt;` and `&gt;`; they disarm mentions, links and dates. It has
-//! none for `*`, `_`, `~` and backticks: where foreign text must not even look formatted it goes into
-//! `plain_text` or `rich_text`, never through here.
+//! Slack's markup has three escapes, `&amp;`, `&lt;` and `&gt;`; they disarm mentions, links and dates. It has none
+//! for what formats (`*`, `_`, `~`, backticks, `:emoji:`, a quotation's `>`): where such a character could act it is
+//! replaced by one that looks like it. Text that has to stay exact goes into `plain_text` or `rich_text`.
 
 use std::borrow::Cow;
 
+use super::emoji;
 use super::token::tokens;
 
 /// What stands in for the cut end of a text.
@@ -71,10 +72,10 @@ impl Mrkdwn {
     }
 }
 
-/// Foreign text as markup that shows just that text; hidden characters made visible.
+/// Foreign text as markup that shows just that text, unformatted; hidden characters made visible.
 #[must_use]
 pub fn escape(foreign: &str) -> Mrkdwn {
-    Mrkdwn(escape_entities(&clean(foreign)))
+    Mrkdwn(escape_entities(&inert(&clean(foreign))))
 }
 
 /// Foreign text as inline code that it cannot break out of: one line, backticks shown as `'`.
@@ -92,6 +93,39 @@ pub(super) fn escape_entities(text: &str) -> String {
 /// Undoes [`escape_entities`], `&` last.
 pub(super) fn unescape_entities(text: &str) -> String {
     text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+}
+
+/// Cleaned text in which nothing formats: `*`, `_` and `~` at the edge of a word, backticks, the colon before an
+/// emoji's name and `>` at the start of a line are replaced by characters that look like them.
+pub(super) fn inert(text: &str) -> Cow<'_, str> {
+    if !text.contains(['*', '_', '~', '`', ':', '>']) {
+        return Cow::Borrowed(text);
+    }
+    // First, since what a backtick becomes may stand in an emoji's name.
+    let text = text.replace('`', "'");
+    let mut shown = String::with_capacity(text.len() + 8);
+    let mut before = None;
+    for (at, char) in text.char_indices() {
+        let rest = text.get(at..).unwrap_or_default();
+        shown.push(match char {
+            '*' if acts(before, rest) => '∗',
+            '_' if acts(before, rest) => 'ˍ',
+            '~' if acts(before, rest) => '∼',
+            ':' if emoji::might_begin(rest) => '∶',
+            '>' if matches!(before, None | Some('\n')) => '›',
+            char => char,
+        });
+        before = Some(char);
+    }
+    Cow::Owned(shown)
+}
+
+/// Whether the marker that `rest` begins with can begin or end something: not between two characters of a word, nor
+/// between two spaces. Which other letters Slack takes for a word's is its secret.
+fn acts(before: Option<char>, rest: &str) -> bool {
+    let after = rest.chars().nth(1);
+    let both = |is: fn(&char) -> bool| before.as_ref().is_some_and(is) && after.as_ref().is_some_and(is);
+    !both(char::is_ascii_alphanumeric) && !both(|char| *char == ' ')
 }
 
 /// The text with every hidden character shown as `\u{202e}`.
@@ -163,6 +197,19 @@ mod tests {
             ("a\u{202e}b\u{1b}[31m", "a\\u{202e}b\\u{1b}[31m"),
             ("two\nlines\t", "two\nlines\t"),
             ("\u{200d}", "\\u{200d}"),
+        ] {
+            assert_eq!(escape(foreign).as_str(), escaped);
+        }
+    }
+
+    #[test]
+    fn nothing_formats() {
+        for (foreign, escaped) in [
+            ("*b* _i_ ~s~ `c`", "∗b∗ ˍiˍ ∼s∼ 'c'"),
+            ("nginx_http_auth 2*3 a * b", "nginx_http_auth 2*3 a * b"),
+            ("nginx-*", "nginx-∗"),
+            (":skull: 2001:db8::1 10:56:55", "∶skull: 2001:db8::1 10:56:55"),
+            ("> a\n> b -> c", "› a\n› b -&gt; c"),
         ] {
             assert_eq!(escape(foreign).as_str(), escaped);
         }

@@ -2,10 +2,14 @@
 
 use serde_json::json;
 
+use super::disarm::Disarm;
 use super::escape::{cut, escape, one_line};
 use super::guard::Guarded;
 use super::limits::TEXT_OBJECT_MAX;
+use super::lookalike;
+use super::model::{Block, Message, Section, Text};
 use super::slack::plain_text;
+use super::target::Target;
 use crate::event::{Action, Ban, BanDuration, Event};
 
 /// How much of a foreign value is shown. All of a summary's together, escaped, stay below Slack's 3,000.
@@ -17,12 +21,22 @@ const WHY_MAX: usize = 500;
 ///
 /// `why` says which plugin failed and how; it may hold hostile text of any length.
 #[must_use]
-pub fn fallback(event: &Event, why: &str) -> Guarded {
+pub fn fallback(event: &Event, why: &str, target: Target) -> Guarded {
     let summary = summary(event);
-    let mut blocks = vec![json!({ "type": "section", "text": plain_text(&summary, TEXT_OBJECT_MAX) })];
     // Cut first: it may be as long as a plugin likes.
     let why = one_line(&cut(why, WHY_MAX));
-    if !why.trim().is_empty() {
+    let why = Some(why).filter(|why| !why.trim().is_empty());
+    if target != Target::Slack {
+        let plain = |text: &str| Text::Plain(text.to_owned());
+        let section = Block::Section(Section { text: Some(plain(&summary)), fields: vec![] });
+        let blocks = [section].into_iter().chain(why.map(|why| Block::Context(vec![plain(&why)]))).collect();
+        let message = Message { text: plain(&summary), blocks, color: None, hints: vec![] };
+        let body = lookalike::lower(&message, &Disarm::new([], false), target);
+        // A summary is never blank; its plain form would still be harmless.
+        return Guarded::own(body.unwrap_or_else(|| json!({ "text": "an event" })));
+    }
+    let mut blocks = vec![json!({ "type": "section", "text": plain_text(&summary, TEXT_OBJECT_MAX) })];
+    if let Some(why) = why {
         blocks.push(json!({ "type": "context", "elements": [plain_text(&why, WHY_MAX)] }));
     }
     Guarded::own(json!({
@@ -136,7 +150,8 @@ mod tests {
 
     #[test]
     fn whole_message() {
-        let guarded = fallback(&event(r#""action":"stop","host":"<a>""#), "plugin sec.wasm: <!here>\n*trap*");
+        let guarded =
+            fallback(&event(r#""action":"stop","host":"<a>""#), "plugin sec.wasm: <!here>\n*trap*", Target::Slack);
         let plain = |text: &str| json!({"type": "plain_text", "text": text, "emoji": false});
         assert_eq!(
             guarded.body(),
@@ -161,8 +176,12 @@ mod tests {
         if let Action::Ban(ban) = &mut event.action {
             ban.subject.clone_from(&long);
         }
+        for target in Target::ALL {
+            let body = fallback(&event, &long, target).to_json_string();
+            assert!(body.chars().count() < 10_000, "{target:?}");
+        }
         for why in [&long, "", " \n"] {
-            assert_eq!(check(fallback(&event, why).body()), []);
+            assert_eq!(check(fallback(&event, why, Target::Slack).body()), []);
         }
     }
 }

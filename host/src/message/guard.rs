@@ -1,16 +1,27 @@
 //! What every message of a plugin passes before it may go out.
 //!
 //! Lowering escapes, disarms and cuts; the linter then refuses what Slack would refuse, and the caller sends the
-//! fallback instead.
+//! fallback instead. Of the other targets' bodies nothing is left to refuse but that they show nothing.
 
 use serde_json::Value;
 
-use super::disarm::{Disarm, Policy};
+use super::disarm::Disarm;
 use super::limits::{BLOCKS_TEXT_MAX, BODY_BYTES_MAX};
 use super::lint::{Finding, Rule, Severity, check_and_count};
 use super::model::Message;
-use super::slack::{LowerError, lower};
+use super::slack::LowerError;
+use super::target::Target;
+use super::{lookalike, slack};
 use crate::event::Event;
+
+/// What a route allows its plugin's messages, and where they go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Policy {
+    /// Mentions of users, groups and the whole channel.
+    pub mentions: bool,
+    /// What the webhook speaks.
+    pub target: Target,
+}
 
 /// A body that may go out. Only [`guard`] and `fallback` make one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,18 +36,29 @@ pub enum GuardError {
     /// Slack would refuse it. Not empty; errors only.
     #[error("Slack would refuse the message: {}", list(.0))]
     Refused(Vec<Finding>),
+    /// For a target without blocks: neither text nor a block that it shows.
+    #[error("the message shows nothing on {}", .0.name())]
+    Empty(Target),
 }
 
 /// Only warnings to an author who reads them, but nobody reads the guard's: people have seen Slack refuse texts that
 /// show nothing, and a link must be one of the web.
 const ALSO_REFUSED: [Rule; 2] = [Rule::Blank, Rule::Url];
 
-/// Makes a plugin's message about an event safe, or says why it cannot go out.
+/// Makes a plugin's message about events safe, or says why it cannot go out.
 ///
 /// # Errors
 /// What is wrong, where, with the limit and the value.
-pub fn guard(decided: &Message, event: &Event, policy: &Policy) -> Result<Guarded, GuardError> {
-    let body = lower(decided, &Disarm::new(event, policy))?;
+pub fn guard<'e>(
+    decided: &Message,
+    events: impl IntoIterator<Item = &'e Event>,
+    policy: &Policy,
+) -> Result<Guarded, GuardError> {
+    let disarm = Disarm::new(events, policy.mentions);
+    if policy.target != Target::Slack {
+        return lookalike::lower(decided, &disarm, policy.target).map(Guarded).ok_or(GuardError::Empty(policy.target));
+    }
+    let body = slack::lower(decided, &disarm)?;
     let (mut findings, text) = check_and_count(&body);
     findings.retain(|finding| finding.severity == Severity::Error || ALSO_REFUSED.contains(&finding.rule));
     findings.extend(own_limit(Rule::BlocksText, "characters of text in blocks", text, BLOCKS_TEXT_MAX));
@@ -107,7 +129,7 @@ mod tests {
 
     fn refused(message: Value) -> String {
         let message: Message = serde_json::from_value(message).unwrap();
-        guard(&message, &ban("203.0.113.7"), &Policy::default()).unwrap_err().to_string()
+        guard(&message, [&ban("203.0.113.7")], &Policy::default()).unwrap_err().to_string()
     }
 
     /// The error of a message with these blocks.
@@ -226,7 +248,7 @@ mod tests {
             json!({ "table": [[long, long], [long]] }),
         ] {
             let message: Message = serde_json::from_value(json!({ "text": markup, "blocks": [block] })).unwrap();
-            let guarded = guard(&message, &ban("203.0.113.7"), &Policy::default());
+            let guarded = guard(&message, [&ban("203.0.113.7")], &Policy::default());
             assert!(guarded.is_ok(), "{block:.60}: {}", guarded.unwrap_err());
         }
     }

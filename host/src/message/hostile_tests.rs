@@ -1,12 +1,12 @@
 //! Whatever an attacker writes, only text of theirs goes out.
 
 use proptest::prelude::*;
-use serde_json::Value;
 
+use super::active::{gained, is_strong};
 use super::escape::is_hidden;
-use super::token::{Token, tokens};
 use super::{
-    Block, Button, Field, Guarded, Image, Link, Message, Policy, Section, Span, Text, fallback, guard, render,
+    Block, Button, Color, Field, Guarded, Image, Link, Message, Policy, Section, Span, Target, Text, fallback, guard,
+    render,
 };
 use crate::event::{Action, Ban, Event, Timestamp};
 
@@ -40,64 +40,48 @@ fn hostile_event(text: &str) -> Event {
     event
 }
 
-/// Calls `visit` with every object in a body.
-fn visit_objects(value: &Value, visit: &mut impl FnMut(&serde_json::Map<String, Value>)) {
-    match value {
-        Value::Object(fields) => {
-            visit(fields);
-            fields.values().for_each(|value| visit_objects(value, visit));
-        }
-        Value::Array(items) => items.iter().for_each(|item| visit_objects(item, visit)),
-        _ => {}
-    }
+/// Text of as many lines that does nothing, to see what a message itself makes active.
+fn harmless(text: &str) -> String {
+    let line = |line: &str| if line.trim().is_empty() { line.to_owned() } else { "harmless".to_owned() };
+    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// Every text in a body that Slack reads as markup.
-fn markup(body: &Value) -> Vec<String> {
-    let mut found = Vec::new();
-    visit_objects(body, &mut |fields| {
-        let kind = fields.get("type").and_then(Value::as_str);
-        if !matches!(kind, None | Some("mrkdwn" | "markdown")) {
-            return;
-        }
-        for key in ["text", "fallback"] {
-            found.extend(fields.get(key).and_then(Value::as_str).map(str::to_owned));
-        }
-    });
-    found
+/// What goes out: the message, or the fallback if that cannot.
+fn sent(message: &Message, event: &Event, policy: &Policy) -> Guarded {
+    guard(message, [event], policy).unwrap_or_else(|error| fallback(event, &error.to_string(), policy.target))
 }
 
-/// Whether nothing in a body acts but the plugin's `own`, and nothing in it is hidden.
-fn assert_harmless(guarded: &Guarded, own: &[&str]) -> Result<(), TestCaseError> {
-    let body = guarded.body();
-    for text in markup(body) {
-        for (token, written) in tokens(&text) {
-            let active = matches!(token, Token::Angle(_) | Token::Char('<')) && !own.contains(&written);
-            prop_assert!(!active, "{written} in {text}");
-        }
+/// Whether foreign text makes nothing active, however a message is made of it.
+fn on_each_target(
+    text: &str,
+    mentions: bool,
+    counts: fn(&str) -> bool,
+    message: fn(&str) -> Message,
+) -> Result<(), TestCaseError> {
+    for target in Target::ALL {
+        let body = |text: &str| sent(&message(text), &hostile_event(text), &Policy { mentions, target });
+        assert_same(&body(text), &body(&harmless(text)), target, counts)?;
     }
-    let mut problems = Vec::new();
-    visit_objects(body, &mut |fields| {
-        let kind = fields.get("type").and_then(Value::as_str).unwrap_or_default();
-        let text = fields.get("text").and_then(Value::as_str).unwrap_or_default();
-        let acts = match kind {
-            "user" | "usergroup" | "broadcast" => true,
-            "mrkdwn" => fields.get("verbatim") != Some(&Value::Bool(true)),
-            "markdown" => text.contains("](") || text.contains("://"),
-            _ => false,
-        };
-        // Decoded, so that JSON's own escapes hide nothing.
-        let hides = fields.iter().any(|(key, value)| {
-            key.contains(is_hidden) || value.as_str().is_some_and(|value| value.contains(is_hidden))
-        });
-        if acts || hides {
-            problems.push(Value::Object(fields.clone()));
-        }
-    });
-    prop_assert!(problems.is_empty(), "{problems:?}");
-    let shown = render::to_terminal(body, false);
+    Ok(())
+}
+
+fn assert_same(
+    body: &Guarded,
+    harmless: &Guarded,
+    target: Target,
+    counts: fn(&str) -> bool,
+) -> Result<(), TestCaseError> {
+    let mut gained = gained(target, body.body(), harmless.body());
+    gained.retain(|kind| counts(kind));
+    prop_assert!(gained.is_empty(), "{target:?} gained {gained:?}: {}", body.to_json_string());
+    let shown = render::to_terminal(body.body(), false);
+    // `BREAK` is shown as what it is.
     prop_assert!(!shown.contains(is_hidden), "{shown:?}");
     Ok(())
+}
+
+fn all(_: &str) -> bool {
+    true
 }
 
 /// A message with the text everywhere that the host escapes it.
@@ -105,13 +89,17 @@ fn safe_texts(text: &str) -> Message {
     let spans = || {
         let text = || text.to_owned();
         let link = |label: String, url: &str| Span::Link(Link { label, url: url.to_owned() });
-        Text::Rich(vec![
+        let spans = [
             Span::Text(text()),
             Span::Bold(text()),
+            Span::Italic(text()),
             Span::Code(text()),
             Span::Emoji(text()),
             link(text(), "javascript:x"),
-        ])
+            link(text(), "https://example.org"),
+        ];
+        // Apart, or whether a marker stands at the edge of a word would depend on the text.
+        Text::Rich(spans.into_iter().flat_map(|span| [span, Span::Text(" . ".to_owned())]).collect())
     };
     let plain = || Text::Plain(text.to_owned());
     Message {
@@ -138,36 +126,61 @@ fn safe_texts(text: &str) -> Message {
                 style: None,
             }]),
         ],
-        color: None,
+        color: Some(Color::Good),
         hints: vec![],
     }
 }
 
-const OWN: [&str; 2] = ["<https://example.org/|own>", "<!date^1763809015^{date}|then>"];
-
 /// A message whose plugin puts the text into its own markup as it is.
 fn careless(text: &str) -> Message {
-    let markup = format!("*{text}* {} {} {text}", OWN[0], OWN[1]);
-    // Plugins cut.
-    let part: String = text.chars().skip(2).take(40).collect();
+    let markup =
+        format!("*{text}* <https://example.org/|own> <!date^1763809015^{{date}}|then> {text} _{text}_ `{text}`");
+    let mut message = plain(text);
+    message.text = Text::Mrkdwn(markup.clone());
+    message.color = Some(Color::Danger);
+    message.blocks = vec![
+        Block::Section(Section {
+            text: Some(Text::Mrkdwn(markup)),
+            fields: vec![Field { label: text.to_owned(), value: Text::Mrkdwn(text.to_owned()) }],
+        }),
+        Block::Context(vec![Text::Mrkdwn(format!("x {text}")), Text::Plain(text.to_owned())]),
+    ];
+    message
+}
+
+/// A message whose plugin puts the text into Block Kit JSON as it is.
+fn raw(text: &str) -> Message {
+    let mut message = plain(text);
     let raw = serde_json::json!([
-        { "type": "section", "text": { "type": "mrkdwn", "text": markup } },
-        { "type": "section", "text": { "type": "plain_text", "text": text.to_owned() } },
+        { "type": "section", "text": { "type": "mrkdwn", "text": format!("*{text}* <https://example.org/|own> {text}") } },
+        { "type": "section", "text": { "type": "plain_text", "text": text } },
+        { "type": "context", "elements": [{ "type": "mrkdwn", "text": text, "verbatim": false }] },
         { "type": "markdown", "text": format!("x {text}") },
+        { "type": "alert", "text": { "type": "mrkdwn", "text": text } },
         { "type": "rich_text", "elements": [{ "type": "rich_text_section", "elements": [
-            { "type": "text", "text": text.to_owned() }, { "type": "broadcast", "range": "channel" } ] }] },
+            { "type": "text", "text": text }, { "type": "broadcast", "range": "channel" } ] }] },
     ]);
+    message.blocks = vec![Block::Raw(raw.to_string())];
+    message
+}
+
+/// A message whose plugin puts a part of the text into its own markup.
+fn cutting(text: &str) -> Message {
+    let part: String = text.chars().skip(2).take(40).collect();
+    let mut message = plain(text);
+    message.text = Text::Mrkdwn(format!("x {part}"));
+    message.blocks =
+        vec![Block::Section(Section { text: Some(Text::Mrkdwn(format!("*x* {part} x"))), fields: vec![] })];
+    message
+}
+
+/// The text and nothing else.
+fn plain(text: &str) -> Message {
     Message {
-        text: Text::Mrkdwn(markup.clone()),
-        blocks: vec![
-            Block::Section(Section {
-                text: Some(Text::Mrkdwn(markup)),
-                fields: vec![Field { label: "x".to_owned(), value: Text::Mrkdwn(format!("x {part}")) }],
-            }),
-            Block::Raw(raw.to_string()),
-        ],
-        color: Some(super::Color::Danger),
-        hints: vec![],
+        text: Text::Plain(text.to_owned()),
+        blocks: vec![],
+        color: None,
+        hints: vec![("topic".to_owned(), text.to_owned())],
     }
 }
 
@@ -208,7 +221,36 @@ fn foreign() -> impl Strategy<Value = String> {
         "<mailto:x@evil.example>",
         "<https://evil.example|",
         "](https://evil.example)",
+        "@everyone",
+        "@channel ",
+        "@**all**",
+        "#general",
+        "~town-square",
+        "www.evil.example",
+        "evil.example",
+        "root@evil.example",
+        "*b*",
+        "_i_",
+        "~s~",
+        "**",
+        "```",
+        "||",
+        "$$x$$",
+        ":skull:",
+        "\n# ",
+        "\n- ",
+        "\n1. ",
+        "\n> ",
+        "\n---\n",
+        "\n    ",
+        "\\",
+        "(",
+        "[",
+        "+491",
+        "/me ",
+        "&#42;",
         "x",
+        " ",
         "é",
         "203.0.113.7",
     ]);
@@ -218,44 +260,79 @@ fn foreign() -> impl Strategy<Value = String> {
         .prop_filter("blank", |text| !text.trim().is_empty())
 }
 
+// More cases: `PROPTEST_CASES=20000 cargo test -p banhook message::hostile`.
 proptest! {
     #[test]
     fn fallback_is_harmless(text in foreign()) {
-        assert_harmless(&fallback(&hostile_event(&text), &text), &[])?;
+        for target in Target::ALL {
+            let body = |text: &str| fallback(&hostile_event(text), text, target);
+            assert_same(&body(&text), &body(&harmless(&text)), target, all)?;
+        }
     }
 
     #[test]
-    fn plain_and_rich_are_harmless(text in foreign()) {
-        let mut message = safe_texts(&text);
-        for alone in [false, true] {
-            if alone {
-                message.blocks.clear();
-                message.text = Text::Plain(text.clone());
-            }
-            let guarded = guard(&message, &hostile_event(&text), &Policy::default());
-            assert_harmless(&guarded.map_err(|error| TestCaseError::fail(error.to_string()))?, &[])?;
-        }
+    fn plain_is_harmless(text in foreign()) {
+        on_each_target(&text, false, all, plain)?;
+    }
+
+    #[test]
+    fn what_the_host_escapes_is_harmless(text in foreign(), mentions: bool) {
+        on_each_target(&text, mentions, all, safe_texts)?;
     }
 
     #[test]
     fn careless_markup_is_harmless(text in foreign(), mentions: bool) {
-        let mut message = careless(&text);
-        if mentions {
-            // The element is the plugin's own, and then allowed.
-            message.blocks.pop();
+        on_each_target(&text, mentions, all, careless)?;
+    }
+
+    #[test]
+    fn raw_blocks_are_harmless(text in foreign(), mentions: bool) {
+        on_each_target(&text, mentions, all, raw)?;
+    }
+
+    #[test]
+    fn cut_values_call_nobody(text in foreign(), mentions: bool) {
+        on_each_target(&text, mentions, is_strong, cutting)?;
+    }
+}
+
+proptest! {
+    /// Foreign text adds no tag and no attribute to a page, whatever shows it.
+    #[test]
+    fn pages_are_harmless(text in foreign()) {
+        let page = |text: &str| {
+            let body = sent(&safe_texts(text), &hostile_event(text), &Policy::default());
+            render::to_html(text, [(text, body.body())])
+        };
+        let count = |page: &str, sign: char| page.chars().filter(|c| *c == sign).count();
+        let (page, harmless) = (page(&format!("{text}<")), page(&format!("{}<", harmless(&text))));
+        for sign in ['<', '>', '"'] {
+            // Fewer, where a line feed of its keeps something from being bold.
+            prop_assert!(count(&page, sign) <= count(&harmless, sign), "{} {}", page.split("<main>").last().unwrap(), harmless.split("<main>").last().unwrap());
         }
-        let guarded = guard(&message, &hostile_event(&text), &Policy { mentions });
-        assert_harmless(&guarded.map_err(|error| TestCaseError::fail(error.to_string()))?, &OWN)?;
+        prop_assert!(!page.contains(is_hidden));
     }
 }
 
 #[test]
 fn the_hostile_id() {
     let event = hostile_event(HOSTILE_ID);
-    for message in [safe_texts(HOSTILE_ID), careless(HOSTILE_ID)] {
-        let guarded = guard(&message, &event, &Policy::default()).unwrap();
-        assert_harmless(&guarded, &OWN).unwrap();
+    for message in [plain, safe_texts, careless, raw] {
+        on_each_target(HOSTILE_ID, true, all, message).unwrap();
     }
-    let body = fallback(&event, "").to_json_string();
-    assert!(body.contains("&lt;!channel&gt; *b* banned in"), "{body}");
+    on_each_target(HOSTILE_ID, true, is_strong, cutting).unwrap();
+    let body = fallback(&event, "", Target::Slack).to_json_string();
+    assert!(body.contains("&lt;!channel&gt; ∗b∗ banned in"), "{body}");
+}
+
+/// A digest tells many events: the values of each are looked for.
+#[test]
+fn values_of_many_events() {
+    let events: Vec<Event> = (0..200).map(|n| ban(&format!("<https://evil.example/{n}|x> *{n}*"))).collect();
+    let markup: String = (0..50).map(|n| format!("<https://evil.example/{n}|x> *{n}* ")).collect();
+    let mut message = plain("x");
+    message.text = Text::Mrkdwn(markup);
+    let body = guard(&message, &events, &Policy::default()).unwrap().to_json_string();
+    assert!(body.contains("&lt;https://evil.example/49|x&gt; ∗49∗"), "{body}");
+    assert!(!body.contains('<') && !body.contains("*4"), "{body}");
 }

@@ -1,8 +1,8 @@
 //! The message: what a plugin decided, made safe, and made into what a webhook takes.
 //!
 //! ```text
-//! Message ─► guard: lower to Slack's JSON (every text escaped or disarmed) ─► lint ─► Guarded ─► outbox
-//! Event   ─► fallback: the built-in plain message ──────────────────────────────────► Guarded ─► outbox
+//! Message ─► guard: lower to the target's JSON (every text escaped or disarmed) ─► lint ─► Guarded ─► outbox
+//! Event   ─► fallback: the built-in plain message ─────────────────────────────────────► Guarded ─► outbox
 //! ```
 //!
 //! Two types carry the rules. [`Mrkdwn`] is finished markup: foreign text gets into it only by [`escape`] and
@@ -10,28 +10,37 @@
 //! [`guard`] and [`fallback`] make one. Nothing here knows of files, networks, plugins or webhooks.
 
 mod disarm;
+mod emoji;
 mod escape;
 mod fallback;
 mod guard;
+mod hints;
+mod inline;
 pub mod limits;
 mod link;
 mod lint;
+mod lookalike;
 mod model;
 mod raw;
 pub mod render;
 mod rich;
 mod slack;
+mod target;
 mod token;
+mod values;
 
+#[cfg(test)]
+mod active;
 #[cfg(test)]
 mod hostile_tests;
 
-pub use disarm::Policy;
 pub use escape::{Mrkdwn, clean, code, cut, escape, one_line};
 pub use fallback::{fallback, summary};
-pub use guard::{GuardError, Guarded, guard};
+pub use guard::{GuardError, Guarded, Policy, guard};
+pub use hints::check_hints;
 pub use lint::{Finding, Rule, Severity, check};
 pub use model::{Block, Button, ButtonStyle, Color, Decision, Field, Hold, Image, Link, Message, Section, Span, Text};
 pub use raw::RawError;
-pub use render::to_terminal;
+pub use render::{to_html, to_terminal};
 pub use slack::LowerError;
+pub use target::Target;

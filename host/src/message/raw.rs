@@ -71,6 +71,11 @@ impl Disarm {
             };
             safe.insert(clean(&key).into_owned(), value);
         }
+        if kind == "plain_text" && safe.get("text").and_then(Value::as_str).is_some_and(|text| self.holds_foreign(text))
+        {
+            // Else `:skull:` would become one.
+            safe.insert("emoji".to_owned(), Value::Bool(false));
+        }
         if kind == "mrkdwn" {
             // Else Slack looks for URLs, channels and names in it, foreign ones too.
             safe.insert("verbatim".to_owned(), Value::Bool(true));
@@ -93,11 +98,10 @@ fn mention(fields: &Map<String, Value>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::Policy;
     use crate::message::hostile_tests::ban;
 
     fn raw(json: &str, mentions: bool) -> Result<Value, String> {
-        let disarm = Disarm::new(&ban("<https://evil.example|x>"), &Policy { mentions });
+        let disarm = Disarm::new([&ban("<https://evil.example|x>")], mentions);
         disarm.raw(json).map(Value::Array).map_err(|error| error.to_string())
     }
 

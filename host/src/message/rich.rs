@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use super::emoji::is_name;
 use super::escape::{Mrkdwn, clean, code, cut, escape, one_line};
 use super::link::web_url;
 use super::model::Span;
@@ -50,7 +51,7 @@ fn to_element(span: &Span, max_chars: usize) -> (Value, usize) {
         Span::Italic(text) => styled(text, "italic"),
         Span::Strike(text) => styled(text, "strike"),
         Span::Code(text) => styled(text, "code"),
-        Span::Emoji(name) if is_emoji(name) => (json!({ "type": "emoji", "name": name }), 1),
+        Span::Emoji(name) if is_name(name) => (json!({ "type": "emoji", "name": name }), 1),
         Span::Emoji(name) => styled(&format!(":{name}:"), ""),
         Span::Link(link) => match web_url(&link.url) {
             Some(url) => {
@@ -71,7 +72,7 @@ fn to_element(span: &Span, max_chars: usize) -> (Value, usize) {
     }
 }
 
-/// Escaped markup. A span's own `*`, `_` and `~` may still look like formatting: Slack has no escape for them.
+/// Escaped markup.
 pub fn to_mrkdwn(spans: &[Span]) -> Mrkdwn {
     let mut markup = Mrkdwn::default();
     for span in spans {
@@ -81,6 +82,7 @@ pub fn to_mrkdwn(spans: &[Span]) -> Mrkdwn {
             Span::Italic(text) => wrapped("_", text),
             Span::Strike(text) => wrapped("~", text),
             Span::Code(text) => code(text),
+            Span::Emoji(name) if is_name(name) => Mrkdwn::disarmed(format!(":{name}:")),
             Span::Emoji(name) => escape(&format!(":{}:", one_line(name))),
             Span::Link(link) => link.to_mrkdwn(),
             Span::Date(at) => date(*at),
@@ -126,12 +128,12 @@ fn date(at: Timestamp) -> Mrkdwn {
 }
 
 /// `2026-11-22 10:56 UTC`
-fn utc(at: Timestamp) -> String {
+pub fn utc(at: Timestamp) -> String {
     at.to_jiff().strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 /// Seconds since 1970; Slack takes nothing earlier.
-fn seconds(at: Timestamp) -> Option<i64> {
+pub fn seconds(at: Timestamp) -> Option<i64> {
     u64::try_from(at.to_jiff().as_second()).ok().and_then(|seconds| i64::try_from(seconds).ok())
 }
 
@@ -146,12 +148,6 @@ fn is_empty(span: &Span) -> bool {
         Span::Link(link) => link.label.is_empty() && link.url.is_empty(),
         Span::Date(_) => false,
     }
-}
-
-/// What Slack takes as an emoji's name: `no_entry`, `+1`, `flag-de`, `thumbsup::skin-tone-2`.
-pub fn is_emoji(name: &str) -> bool {
-    (1..=100).contains(&name.len())
-        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_+-':".contains(&b))
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::disarm::Disarm;
 use super::escape::{Mrkdwn, clean, cut, escape, one_line};
+use super::hints::Hints;
 use super::limits::{
     ALT_MAX, BUTTON_MAX, CELL_MAX, FIELD_MAX, HEADER_MAX, NOTIFICATION_MAX, RICH_TEXT_MAX, TABLE_COLUMNS_MAX,
     TEXT_OBJECT_MAX, TITLE_MAX,
@@ -65,6 +66,9 @@ pub fn lower(message: &Message, disarm: &Disarm) -> Result<Value, LowerError> {
         }
         None => shown,
     };
+    if let Some(thread) = Hints::of(message).thread {
+        body.insert("thread_ts".to_owned(), json!(thread));
+    }
     for unfurl in ["unfurl_links", "unfurl_media"] {
         body.insert(unfurl.to_owned(), json!(false));
     }

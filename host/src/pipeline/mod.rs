@@ -18,7 +18,7 @@ pub use route::{Fault, LiveRoute, limits, stack};
 
 use crate::config::{Config, PluginSource, Route};
 use crate::event::{Event, PastBan, Timestamp};
-use crate::message::fallback;
+use crate::message::{Target, fallback};
 use crate::plugin::{BUILT_IN, Databases, Runtime};
 use crate::store::{Assigned, StateFolder, Store, StoreError, Verdict, Waiting, Worded};
 
@@ -46,11 +46,22 @@ impl Naming {
     }
 }
 
+/// What webhooks speak, by their names.
+pub type Targets = BTreeMap<String, Target>;
+
+/// What webhooks speak.
+#[must_use]
+pub fn targets(config: &Config) -> Targets {
+    config.webhooks.iter().map(|(name, webhook)| (name.clone(), webhook.target)).collect()
+}
+
 /// What routes are loaded with, beside their own configuration.
 #[derive(Clone)]
 pub struct Surroundings {
     /// What events are called.
     pub naming: Naming,
+    /// What each webhook speaks.
+    pub targets: Targets,
     /// Where plugins run.
     pub runtime: Arc<Runtime>,
     /// The MMDB files that are open.
@@ -93,7 +104,13 @@ fn assigned(routes: &[Route], naming: &Naming, Waiting { seq, event }: Waiting) 
 ///
 /// # Errors
 /// When the store fails.
-pub fn word_removed(route: &str, naming: &Naming, store: &mut Store, now: Timestamp) -> Result<usize, StoreError> {
+pub fn word_removed(
+    route: &str,
+    config: &Config,
+    naming: &Naming,
+    store: &mut Store,
+    now: Timestamp,
+) -> Result<usize, StoreError> {
     let worded: Vec<_> = store
         .unworded(route, BATCH)?
         .into_iter()
@@ -101,7 +118,9 @@ pub fn word_removed(route: &str, naming: &Naming, store: &mut Store, now: Timest
             let verdict = match unworded.event {
                 Ok(event) => {
                     let why = format!("the route \"{route}\" is no longer configured");
-                    Verdict::Send(fallback(&naming.name(event), &why))
+                    let webhook = config.webhooks.get(&unworded.webhook);
+                    let target = webhook.map(|webhook| webhook.target).unwrap_or_default();
+                    Verdict::Send(fallback(&naming.name(event), &why, target))
                 }
                 Err(error) => Verdict::Dead(unreadable(&error)),
             };

@@ -8,7 +8,7 @@ use super::history::{self, InHand};
 use super::{BATCH, Naming, Surroundings, unreadable};
 use crate::config::{Grant, PluginLimits, PluginSource, Route, Sandbox};
 use crate::event::{Event, Timestamp};
-use crate::message::{Decision, Guarded, Policy, cut, fallback, guard, one_line};
+use crate::message::{Decision, Guarded, Message, Policy, Target, check_hints, cut, fallback, guard, one_line};
 use crate::plugin::{
     self, Answer, Context, Databases, Geo, GeoError, Grants, Level, Limits, Nothing, Plugin, PluginError,
 };
@@ -25,6 +25,8 @@ pub struct LiveRoute {
     route: Route,
     naming: Naming,
     in_hand: InHand,
+    /// What its webhook speaks.
+    target: Target,
     /// How the plugin is called in messages and logs.
     plugin_name: String,
     plugin: Result<Plugin, PluginError>,
@@ -65,6 +67,7 @@ impl LiveRoute {
             route: route.clone(),
             naming: around.naming.clone(),
             in_hand,
+            target: around.targets.get(&route.webhook).copied().unwrap_or_default(),
             plugin_name: plugin_name(&route.plugin),
             plugin,
             trial,
@@ -94,7 +97,7 @@ impl LiveRoute {
             (Err(old), Err(new)) => old.to_string() == new.to_string(),
             _ => false,
         };
-        if same_file && self.route == fresh.route && self.naming == fresh.naming {
+        if same_file && self.route == fresh.route && self.naming == fresh.naming && self.target == fresh.target {
             self.refused = None;
             return false;
         }
@@ -214,13 +217,7 @@ impl LiveRoute {
         self.log(&answer);
         let (route, plugin) = (&self.route.name, &self.plugin_name);
         match answer.decision {
-            Ok(Decision::Post(message)) => match guard(&message, event, &Policy { mentions: self.route.mentions }) {
-                Ok(body) => Ok(Verdict::Send(body)),
-                Err(error) => {
-                    tracing::warn!(route, plugin, "message refused: {}", one_line(&error.to_string()));
-                    Err(format!("made a message that Slack would refuse: {error}"))
-                }
-            },
+            Ok(Decision::Post(message)) => self.guarded(event, &message).map(Verdict::Send),
             Ok(Decision::Skip(reason)) => Ok(Verdict::Skip(reason.chars().take(REASON_CHARS).collect())),
             Ok(Decision::Digest(_)) => Ok(Verdict::Send(
                 self.instead(event, "asked for a digest, which this version of banhook does not make yet"),
@@ -236,8 +233,21 @@ impl LiveRoute {
         }
     }
 
+    /// The message as it goes out, or why it cannot.
+    fn guarded(&self, event: &Event, message: &Message) -> Result<Guarded, String> {
+        let (route, plugin) = (&self.route.name, &self.plugin_name);
+        for hint in check_hints(message) {
+            tracing::warn!(route, plugin, "{}", one_line(&cut(&hint.to_string(), LOG_CHARS)));
+        }
+        guard(message, [event], &Policy { mentions: self.route.mentions, target: self.target }).map_err(|error| {
+            let why = format!("made a message that {} would refuse: {error}", self.target.name());
+            tracing::warn!(route, plugin, event = event.id, "{}", one_line(&cut(&why, LOG_CHARS)));
+            why
+        })
+    }
+
     fn instead(&self, event: &Event, why: &str) -> Guarded {
-        fallback(event, &format!("plugin {} {why}", self.plugin_name))
+        fallback(event, &format!("plugin {} {why}", self.plugin_name), self.target)
     }
 
     fn log(&self, answer: &Answer) {

@@ -31,7 +31,13 @@ fn load(folder: &Path, state: Option<StateFolder>, routes: &[&str]) -> Routes {
         Setup { cache: None, compiler: Compiler::Here, metering: Metering::Time, stack: stack(&config.sandbox) };
     let naming = Naming::new(&config, "web-1");
     let runtime = Arc::new(Runtime::new(setup).unwrap());
-    let around = Surroundings { naming: naming.clone(), runtime, databases: Databases::default(), state };
+    let around = Surroundings {
+        naming: naming.clone(),
+        targets: targets(&config),
+        runtime,
+        databases: Databases::default(),
+        state,
+    };
     Routes { live: load_all(&config, &around), config: config.routes, naming }
 }
 

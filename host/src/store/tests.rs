@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::event::{Action, Ban, Event, Timestamp};
-use crate::message::{Guarded, fallback};
+use crate::message::{Guarded, Target, fallback};
 
 pub(super) struct Fixture {
     folder: StateFolder,
@@ -35,7 +35,7 @@ fn take(store: &mut Store, action: Action) -> TakenIn {
 }
 
 fn message() -> Guarded {
-    fallback(&event("sshd", Action::Start), "a test")
+    fallback(&event("sshd", Action::Start), "a test", Target::Slack)
 }
 
 fn routed(store: &mut Store, verdicts: Vec<(&str, Verdict)>) {

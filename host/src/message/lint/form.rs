@@ -27,7 +27,7 @@ pub struct Fault {
 pub fn fault(form: Form, text: &str) -> Option<Fault> {
     let format = |expected| Some(Fault { rule: Rule::Format, expected, sure: true });
     match form {
-        Form::Free | Form::Shown | Form::BlockId | Form::ActionId => None,
+        Form::Free | Form::Shown | Form::Piece | Form::BlockId | Form::ActionId => None,
         Form::Fetched | Form::Opened | Form::Https => url_fault(form, text),
         Form::Date if !is_date(text) => format("date like 2026-11-22"),
         Form::Time if !is_time(text) => format("time like 09:30"),

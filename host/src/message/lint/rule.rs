@@ -75,6 +75,10 @@ pub enum Rule {
     DuplicateActionId,
     /// A body that is longer than anything sensible; the guard's own.
     BodySize,
+    /// A hint that no target knows; the plugin interface's, not Slack's.
+    HintUnknown,
+    /// A `thread` hint that is no message's `ts`; likewise.
+    HintThread,
 }
 
 impl Rule {
@@ -117,6 +121,8 @@ impl Rule {
             Self::DuplicateBlockId => "duplicate-block-id",
             Self::DuplicateActionId => "duplicate-action-id",
             Self::BodySize => "body-size",
+            Self::HintUnknown => "hint-unknown",
+            Self::HintThread => "hint-thread",
         }
     }
 }

@@ -106,6 +106,8 @@ pub enum Form {
     Free,
     /// Text that people should see: blank is a warning.
     Shown,
+    /// A piece of a text, which may be the space between two others: empty is a warning.
+    Piece,
     /// The id of a block.
     BlockId,
     /// The id of an element.

@@ -44,7 +44,7 @@ fn sample(kind: &Kind) -> Value {
 
 fn sample_text(rules: &Str) -> &'static str {
     match rules.form {
-        Form::Free | Form::Shown | Form::BlockId | Form::ActionId => "a",
+        Form::Free | Form::Shown | Form::Piece | Form::BlockId | Form::ActionId => "a",
         Form::Fetched | Form::Opened | Form::Https => "https://example.org/",
         Form::Date => "2026-11-22",
         Form::Time => "10:56",
@@ -200,6 +200,7 @@ impl Tour {
         let (bad, rule, severity) = match rules.form {
             Form::Free => return,
             Form::Shown => (" ", Rule::Blank, Severity::Warning),
+            Form::Piece => ("", Rule::Blank, Severity::Warning),
             Form::BlockId | Form::ActionId => return,
             Form::Fetched | Form::Opened => ("javascript:alert(1)", Rule::Url, field.severity()),
             Form::Https => ("http://example.org/", Rule::Url, field.severity()),

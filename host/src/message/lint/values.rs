@@ -78,7 +78,10 @@ impl<'v> Walk<'v> {
             Form::Shown if text.trim().is_empty() => {
                 self.find(Severity::Warning, at, Rule::Blank, field, "shows nothing".to_owned());
             }
-            Form::Shown => {}
+            Form::Piece if text.is_empty() => {
+                self.find(Severity::Warning, at, Rule::Blank, field, "shows nothing".to_owned());
+            }
+            Form::Shown | Form::Piece => {}
             Form::BlockId if !self.block_ids.insert(text) => {
                 let text = format!("{} is the id of another block too", quoted(text));
                 self.find(Severity::Warning, at, Rule::DuplicateBlockId, field, text);

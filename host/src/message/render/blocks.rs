@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::line::{Line, Piece, Style};
-use super::{mrkdwn, rich_text};
+use super::{pieces, rich_text};
 
 /// How far apart the columns of fields and tables stand.
 const GAP: usize = 3;
@@ -156,15 +156,15 @@ fn text_object(object: &Value, style: Style) -> Vec<Line> {
 fn text_pieces(object: &Value, style: Style) -> Vec<Piece> {
     let text = object["text"].as_str().unwrap_or_default();
     match object["type"].as_str() {
-        Some("mrkdwn") => mrkdwn::parse(text, style),
+        Some("mrkdwn") => pieces::of_mrkdwn(text, style),
         // Slack's default is true.
         Some("plain_text") if object["emoji"] == false => vec![Piece::new(text, style)],
-        _ => vec![Piece::new(&mrkdwn::with_emoji(text), style)],
+        _ => pieces::of_plain_with_emoji(text, style),
     }
 }
 
 fn markup(text: &str, style: Style) -> Vec<Line> {
-    Line::broken(mrkdwn::parse(text, style))
+    Line::broken(pieces::of_mrkdwn(text, style))
 }
 
 fn array(value: &Value) -> &[Value] {

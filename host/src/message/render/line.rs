@@ -48,6 +48,11 @@ impl Piece {
         Self { text: clean(text).replace('\t', "    "), style }
     }
 
+    /// Adds what another one of the same style shows.
+    pub fn append(&mut self, more: &Self) {
+        self.text.push_str(&more.text);
+    }
+
     /// What it shows.
     pub fn text(&self) -> &str {
         &self.text

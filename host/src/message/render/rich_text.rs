@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::line::{Line, Piece, Style};
-use super::mrkdwn::{emoji_or_name, link};
+use super::pieces;
+use crate::message::inline;
 
 /// How deep Slack indents a list.
 const INDENT_MAX: usize = 8;
@@ -16,13 +17,13 @@ pub fn lines(elements: &[Value]) -> Vec<Line> {
 fn element(element: &Value) -> Vec<Line> {
     let parts = element["elements"].as_array().map(Vec::as_slice).unwrap_or_default();
     match element["type"].as_str().unwrap_or_default() {
-        "rich_text_section" => Line::broken(pieces(parts, Style::PLAIN)),
+        "rich_text_section" => Line::broken(inlines(parts, Style::PLAIN)),
         "rich_text_preformatted" => {
-            let lines = Line::broken(pieces(parts, Style::PREFORMATTED));
+            let lines = Line::broken(inlines(parts, Style::PREFORMATTED));
             lines.into_iter().map(|line| line.after("  ", Style::PLAIN)).collect()
         }
         "rich_text_quote" => {
-            let lines = Line::broken(pieces(parts, Style::PLAIN));
+            let lines = Line::broken(inlines(parts, Style::PLAIN));
             lines.into_iter().map(|line| line.after("▌ ", Style::DIM)).collect()
         }
         "rich_text_list" => list(element, parts),
@@ -45,34 +46,8 @@ fn list(list: &Value, items: &[Value]) -> Vec<Line> {
     lines
 }
 
-fn pieces(parts: &[Value], base: Style) -> Vec<Piece> {
-    parts.iter().flat_map(|part| inline(part, base)).collect()
-}
-
-fn inline(part: &Value, base: Style) -> Vec<Piece> {
-    let text = |key: &str| part[key].as_str().unwrap_or_default();
-    let on = |name: &str| part["style"].get(name).and_then(Value::as_bool).unwrap_or(false);
-    let style = Style {
-        bold: base.bold || on("bold"),
-        italic: base.italic || on("italic"),
-        strike: base.strike || on("strike"),
-        code: base.code || on("code"),
-        underline: base.underline || on("underline"),
-        ..base
-    };
-    let mention = |name: String| vec![Piece::new(&name, Style { bold: true, ..style })];
-    match text("type") {
-        "text" => vec![Piece::new(text("text"), style)],
-        "link" => link(text("url"), part["text"].as_str(), style),
-        "emoji" => vec![Piece::new(&emoji_or_name(text("name")), style)],
-        "date" => vec![Piece::new(part["fallback"].as_str().unwrap_or("(a date)"), style)],
-        "broadcast" => mention(format!("@{}", text("range"))),
-        "user" => mention(format!("@{}", text("user_id"))),
-        "usergroup" => mention(format!("@{}", text("usergroup_id"))),
-        "channel" => mention(format!("#{}", text("channel_id"))),
-        "color" => vec![Piece::new(text("value"), style)],
-        other => vec![Piece::new(&format!("[{other}]"), Style::DIM)],
-    }
+fn inlines(parts: &[Value], base: Style) -> Vec<Piece> {
+    pieces::of(parts.iter().map(inline::from_element).collect(), base)
 }
 
 /// The text of a table's cell, or of anything else that holds rich text, on one line.

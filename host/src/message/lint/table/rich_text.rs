@@ -62,7 +62,7 @@ const fn part(name: &'static str, fields: &'static [Field]) -> Object {
 /// What stands in a line.
 pub static INLINE: &[&Object] = &[&TEXT, &LINK, &USER, &USERGROUP, &CHANNEL, &TEAM, &BROADCAST, &EMOJI, &DATE, &COLOR];
 
-static TEXT: Object = inline("text", &[field("text", formed(Form::Shown, NO_MAX)).required(), STYLED]);
+static TEXT: Object = inline("text", &[field("text", formed(Form::Piece, NO_MAX)).required(), STYLED]);
 static LINK: Object = inline(
     "link",
     &[field("url", formed(Form::Opened, NO_MAX)).required(), field("text", string()), field("unsafe", Flag), STYLED],

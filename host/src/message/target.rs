@@ -1,9 +1,10 @@
 //! What kind of service is behind a webhook.
 
-/// The services whose webhooks are known. This version delivers to Slack only.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The services whose webhooks are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Target {
     /// Slack, and what speaks exactly its format.
+    #[default]
     Slack,
     /// Mattermost, incoming webhooks.
     Mattermost,
@@ -31,15 +32,21 @@ impl Target {
         }
     }
 
+    /// As its makers write it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Slack => "Slack",
+            Self::Mattermost => "Mattermost",
+            Self::RocketChat => "Rocket.Chat",
+            Self::Discord => "Discord",
+            Self::Zulip => "Zulip",
+        }
+    }
+
     /// The target that a word stands for.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|target| target.as_str() == word)
-    }
-
-    /// Whether this version can deliver to it.
-    #[must_use]
-    pub const fn is_supported(self) -> bool {
-        matches!(self, Self::Slack)
     }
 }

@@ -1,0 +1,376 @@
+//! What of a body would act where it is shown: links, mentions, formatting, emoji, hidden characters.
+//!
+//! For tests, and on purpose without anything of `escape`, `token`, `inline` or the dialects: it reads the JSON that
+//! goes out as the target would, by rules of its own, and errs towards calling something active.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use regex::{Captures, Regex};
+use serde_json::{Map, Value};
+
+use super::Target;
+
+/// Kinds of active things, and how often each is there. Links and mentions say which, formatting does not.
+pub type Active = BTreeMap<String, usize>;
+
+/// What a body holds that `harmless`, the same with other foreign text, does not.
+pub fn gained(target: Target, body: &Value, harmless: &Value) -> Vec<String> {
+    let before = active(target, harmless);
+    let more = |(kind, count): (String, usize)| (count > before.get(&kind).copied().unwrap_or(0)).then_some(kind);
+    active(target, body).into_iter().filter_map(more).collect()
+}
+
+/// Whether it calls, leads somewhere or hides, rather than only looks different.
+pub fn is_strong(kind: &str) -> bool {
+    ["link", "mention", "angle", "hidden", "element"].iter().any(|strong| kind.starts_with(strong))
+}
+
+/// All that acts in a body.
+pub fn active(target: Target, body: &Value) -> Active {
+    let mut scan = Scan { target, found: Active::new() };
+    scan.value(body);
+    scan.found
+}
+
+struct Scan {
+    target: Target,
+    found: Active,
+}
+
+macro_rules! regexes {
+    ($($name:ident = $pattern:expr;)*) => { $(static $name: LazyLock<Regex> = LazyLock::new(|| Regex::new($pattern).unwrap());)* };
+}
+
+regexes! {
+    FENCE = r"(?s)```.*?```";
+    SPAN = r"`[^`\n]+`";
+    ANGLE = r"<[^<>]*>?";
+    EMOJI = r":([A-Za-z0-9_+'.\-]+):";
+    QUOTE = r"(?m)^(&gt;|>)";
+    STAR = r"(?m)(?:^|[^\p{L}\p{N}])\*+[^\s*](?:[^*\n]*[^\s*])?\*+(?:$|[^\p{L}\p{N}])";
+    UNDERSCORE = r"(?m)(?:^|[^\p{L}\p{N}])_+[^\s_](?:[^_\n]*[^\s_])?_+(?:$|[^\p{L}\p{N}])";
+    TILDE = r"(?m)(?:^|[^\p{L}\p{N}])~+[^\s~](?:[^~\n]*[^\s~])?~+(?:$|[^\p{L}\p{N}])";
+    URL = r"(?i)\b(?:https?|ftp|steam|discord)://[^\s)]*";
+    WWW = r"(?i)\bwww\.[a-z0-9][^\s)]*";
+    SCHEME = r"(?i)\b(?:mailto|tel):[^\s)\x{200b}]+";
+    EMAIL = r"[\w.+\-]+@[\w\-]+\.\w+";
+    DOMAIN = r"(?i)\b[a-z0-9\-]+\.[a-z]{2,}\b";
+    MASKED = r"\[([^\]]*)\]\(([^)]*)\)";
+    BACKSLASHED = r"\\[!-/:-@\[-`{-~]";
+    ENTITY = r"&(?:#\d+|#x[0-9a-fA-F]+|[a-z]+);";
+    SPOILER = r"\|\|[^|]+\|\|";
+    TEX = r"\$[^$\n]+\$|\\[\[(]";
+    HEADING = r"(?m)^ {0,3}#{1,6}[ \t]";
+    LIST = r"(?m)^[ \t]*(?:[-+*•]|\d+[.)])[ \t]";
+    RULE = r"(?m)^ {0,3}(?:-{2,}|={2,}|_{3,}|\*{3,})[ \t]*$";
+    INDENTED = r"(?m)^(?: {4}|\t)\S";
+    TABLE = r"(?m)^\s*\|";
+    AT_NAME = r"@[A-Za-z0-9._\-]+";
+    AT_EVERYONE = r"(?i)@(?:everyone|here)";
+    ZULIP_AT = r"@_?\*\*?[^*]+\*";
+    ZULIP_HASH = r"#\*\*[^*]+\*\*|#[A-Za-z0-9]";
+    HASH = r"#[\p{L}0-9]";
+    TILDE_CHANNEL = r"(?:^|[^\w~])~[a-z0-9]";
+    PHONE = r"\+\(?\d";
+    COMMAND = r"^/[a-z]";
+    SLACK_LINK = r"<([^\n<|>]+)\|([^|\n>]+)>";
+    SLACK_URL = r"(?i)<((?:[a-z]+:/|[\w\-]+\.)[^\s<|>]+)\|([^>\n]+)>";
+    SLACK_ALL = r"<!(channel|here|everyone|all|group)[^>]*>";
+    ZULIP_BOLD = r"(?m)([^\w]|^)\*([^*\s](?:[^*\n]*[^*\s])?)\*([^\w]|$)";
+    ZULIP_ITALIC = r"(?m)([^\w]|^)_([^_\s](?:[^_\n]*[^_\s])?)_([^\w]|$)";
+}
+
+impl Scan {
+    fn add(&mut self, kind: impl Into<String>) {
+        *self.found.entry(kind.into()).or_default() += 1;
+    }
+
+    fn each(&mut self, kind: &str, regex: &Regex, text: &str) {
+        for _ in regex.find_iter(text) {
+            self.add(kind);
+        }
+    }
+
+    fn value(&mut self, value: &Value) {
+        match value {
+            Value::Object(fields) => self.object(fields),
+            Value::Array(items) => items.iter().for_each(|item| self.value(item)),
+            Value::String(text) => self.hidden(text),
+            _ => {}
+        }
+    }
+
+    fn object(&mut self, fields: &Map<String, Value>) {
+        let kind = fields.get("type").and_then(Value::as_str).unwrap_or_default();
+        for (key, value) in fields {
+            self.hidden(key);
+            self.value(value);
+            let Some(text) = value.as_str() else { continue };
+            if key == "url" || key.ends_with("_url") || key.ends_with("_link") {
+                self.link(text);
+            }
+            if self.target != Target::Slack {
+                match key.as_str() {
+                    "text" | "pretext" | "title" | "value" => self.markdown(text),
+                    "fallback" => self.bare(text),
+                    _ => {}
+                }
+            } else {
+                match (kind, key.as_str()) {
+                    ("mrkdwn" | "", "text") => {
+                        self.mrkdwn(text, fields.get("verbatim") != Some(&Value::Bool(true)) && kind == "mrkdwn")
+                    }
+                    ("", "fallback" | "pretext" | "value") => self.mrkdwn(text, false),
+                    ("plain_text", "text") if fields.get("emoji") != Some(&Value::Bool(false)) => self.emoji(text),
+                    ("markdown", "text") => self.markdown(text),
+                    _ => {}
+                }
+            }
+        }
+        if matches!(kind, "user" | "usergroup" | "broadcast" | "team") {
+            self.add(format!("element {}", Value::Object(fields.clone())));
+        }
+        if let Some(style) = fields.get("style").and_then(Value::as_object) {
+            style.keys().for_each(|style| self.add(format!("style {style}")));
+        }
+    }
+
+    fn hidden(&mut self, text: &str) {
+        // Elsewhere than on Slack a zero-width space is the one that keeps things apart.
+        let ours = |c: char| c == '\u{200b}' && self.target != Target::Slack;
+        let hides = |c: char| {
+            (c.is_control() && c != '\n' && c != '\t')
+                || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{ad}')
+        };
+        if text.chars().any(|c| hides(c) && !ours(c)) {
+            self.add("hidden");
+        }
+    }
+
+    /// By where it leads, not by its path: foreign text may stand in that.
+    fn link(&mut self, url: &str) {
+        match url::Url::parse(url) {
+            Ok(url) => self.add(format!("link {}", url.origin().ascii_serialization())),
+            Err(_) => self.add(format!("link {url}")),
+        }
+    }
+
+    fn emoji(&mut self, text: &str) {
+        const HEX: [&str; 11] = ["a", "b", "ab", "de", "bee", "100", "cd", "abcd", "1234", "abc", "bed"];
+        let mut rest = text;
+        while let Some(found) = EMOJI.captures(rest) {
+            let name = &found[1];
+            let address = name.bytes().all(|b| b.is_ascii_hexdigit()) && !HEX.contains(&name);
+            if !address && name.contains(|c: char| c.is_ascii_alphanumeric()) {
+                self.add("emoji");
+            }
+            // The colon that ends it may begin the next.
+            rest = &rest[found.get(0).unwrap().end() - 1..];
+        }
+    }
+
+    /// Slack's markup.
+    fn mrkdwn(&mut self, text: &str, links_bare: bool) {
+        let text = self.without_code(text);
+        for angle in ANGLE.find_iter(&text) {
+            // Foreign text may be its label.
+            self.add(format!("angle {}", angle.as_str().split('|').next().unwrap()));
+        }
+        let text = ANGLE.replace_all(&text, "\u{1}").into_owned();
+        if links_bare {
+            self.bare(&text);
+        }
+        self.each("quote", &QUOTE, &text);
+        self.emoji(&text);
+        self.formatting(&text);
+    }
+
+    fn formatting(&mut self, text: &str) {
+        self.each("bold", &STAR, text);
+        self.each("italic", &UNDERSCORE, text);
+        self.each("strike", &TILDE, text);
+        self.each("quote", &QUOTE, text);
+        if text.contains('`') {
+            self.add("code");
+        }
+    }
+
+    fn without_code(&mut self, text: &str) -> String {
+        self.each("code", &FENCE, text);
+        let text = FENCE.replace_all(text, "\u{1}");
+        self.each("code", &SPAN, &text);
+        SPAN.replace_all(&text, "\u{1}").into_owned()
+    }
+
+    /// A backslash keeps a backtick from beginning code; within code it is a character like any other.
+    fn without_escaped_backticks(&self, text: &str) -> String {
+        if self.target == Target::Zulip {
+            return text.to_owned();
+        }
+        let mut kept = String::new();
+        let mut rest = text;
+        while let Some(at) = rest.find(['\\', '`']) {
+            kept.push_str(&rest[..at]);
+            rest = &rest[at..];
+            let length = if rest.starts_with('`') {
+                let fence = if rest.starts_with("```") { "```" } else { "`" };
+                rest[fence.len()..].find(fence).map_or(rest.len(), |end| end + 2 * fence.len())
+            } else {
+                rest.chars().take(2).map(char::len_utf8).sum()
+            };
+            kept.push_str(if rest.starts_with("\\`") { "\u{1}" } else { &rest[..length] });
+            rest = &rest[length..];
+        }
+        kept + rest
+    }
+
+    /// What a server makes of Slack's markup before it looks for its own.
+    fn translated(&self, text: &str) -> String {
+        let links = if self.target == Target::Mattermost { &SLACK_LINK } else { &SLACK_URL };
+        let text = links.replace_all(text, "[$2]($1)");
+        let text = SLACK_ALL.replace_all(&text, |found: &Captures<'_>| match self.target {
+            Target::Zulip => "@**all**".to_owned(),
+            Target::Discord => format!("@{}", found[1].replace("channel", "everyone")),
+            _ => format!("@{}", &found[1]),
+        });
+        if self.target != Target::Zulip {
+            return text.into_owned();
+        }
+        let text = ZULIP_BOLD.replace_all(&text, "$1**$2**$3");
+        ZULIP_ITALIC.replace_all(&text, "$1*$2*$3").into_owned()
+    }
+
+    /// The Markdown of the target; on Slack that of its `markdown` block.
+    fn markdown(&mut self, text: &str) {
+        let text = if self.target == Target::Slack { text.to_owned() } else { self.translated(text) };
+        if self.target == Target::Discord {
+            // In code as well: nobody says that its server looks for code first.
+            self.each("mention everyone", &AT_EVERYONE, &text);
+        }
+        let text = self.without_code(&self.without_escaped_backticks(&text));
+        let text = match self.target {
+            Target::Zulip => text,
+            _ => BACKSLASHED.replace_all(&text, "\u{1}").into_owned(),
+        };
+        let text = match self.target {
+            Target::Discord | Target::RocketChat => text,
+            _ => ENTITY.replace_all(&text, "\u{1}").into_owned(),
+        };
+        for found in MASKED.captures_iter(&text) {
+            self.link(&found[2]);
+        }
+        let text = MASKED.replace_all(&text, "\u{1}$1\u{1}").into_owned();
+        for angle in
+            ANGLE.find_iter(&text).filter(|angle| angle.as_str().chars().nth(1).is_some_and(|c| c.is_ascii_graphic()))
+        {
+            self.add(format!("angle {}", angle.as_str()));
+        }
+        self.bare(&text);
+        self.emoji(&text);
+        self.formatting(&text);
+        for (kind, regex) in
+            [("heading", &HEADING), ("list", &LIST), ("rule", &RULE), ("indented code", &INDENTED), ("table", &TABLE)]
+        {
+            self.each(kind, regex, &text);
+        }
+        match self.target {
+            Target::Discord => self.each("spoiler", &SPOILER, &text),
+            Target::RocketChat => {
+                self.each("spoiler", &SPOILER, &text);
+                self.each("link phone", &PHONE, &text);
+                self.each("link domain", &DOMAIN, &text);
+            }
+            Target::Zulip => {
+                self.each("command", &COMMAND, &text);
+                self.each("link domain", &DOMAIN, &text);
+            }
+            _ => {}
+        }
+        if self.target != Target::Discord && self.target != Target::Slack {
+            self.each("tex", &TEX, &text);
+        }
+    }
+
+    /// What some look for in any text.
+    fn bare(&mut self, text: &str) {
+        let www = (self.target != Target::Discord).then_some(&WWW);
+        for regex in [&URL, &SCHEME].into_iter().chain(www) {
+            for found in regex.find_iter(text) {
+                self.link(found.as_str());
+            }
+        }
+        self.each("link email", &EMAIL, text);
+        match self.target {
+            Target::Slack => {}
+            Target::Mattermost => {
+                self.each("mention", &AT_NAME, text);
+                self.each("link channel", &TILDE_CHANNEL, text);
+                self.each("link hashtag", &HASH, text);
+            }
+            Target::RocketChat => {
+                self.each("mention", &AT_NAME, text);
+                self.each("link channel", &HASH, text);
+            }
+            Target::Discord => self.each("mention everyone", &AT_EVERYONE, text),
+            Target::Zulip => {
+                self.each("mention", &ZULIP_AT, text);
+                self.each("link channel", &ZULIP_HASH, text);
+            }
+        }
+    }
+}
+
+/// It finds what is deliberately left unescaped.
+#[test]
+fn the_check_can_fail() {
+    use Target::{Discord, Mattermost, RocketChat, Slack, Zulip};
+    let text = |text: &str| serde_json::json!({ "text": text });
+    for (target, found) in [
+        (&[Slack][..], "<!channel>"),
+        (&[Slack], "<https://evil.example|x>"),
+        (&[Slack], "<unclosed"),
+        (&Target::ALL, "a *b* c"),
+        (&Target::ALL, "_i_"),
+        (&Target::ALL, "~~s~~"),
+        (&Target::ALL, "`c`"),
+        (&Target::ALL, ":skull:"),
+        (&Target::ALL, "\u{202e}"),
+        (&Target::ALL, "\u{1b}[31m"),
+        (&Target::ALL, "> q"),
+        (&[Slack], "\u{200b}"),
+        (&[Mattermost, RocketChat, Discord, Zulip], "<https://evil.example|x>"),
+        (&[Mattermost, RocketChat, Discord, Zulip], "[x](https://evil.example)"),
+        (&[Mattermost, RocketChat, Discord, Zulip], "https://evil.example"),
+        (&[Mattermost, RocketChat, Discord, Zulip], "<!channel>"),
+        (&[Mattermost, RocketChat, Discord, Zulip], "# h"),
+        (&[Mattermost, RocketChat, Discord, Zulip], "1. l"),
+        (&[Mattermost, RocketChat], "@channel"),
+        (&[Mattermost, RocketChat], "x @anna"),
+        (&[Mattermost], "~town-square"),
+        (&[Mattermost, Zulip], "www.evil.example"),
+        (&[RocketChat, Zulip], "evil.example"),
+        (&[RocketChat], "#general"),
+        (&[Discord], "@everyone"),
+        (&[Discord], "`@here`"),
+        (&[Discord], "<@123>"),
+        (&[Discord], "||x||"),
+        (&[Zulip], "@**all**"),
+        (&[Zulip], "/me x"),
+        (&[Zulip], "$$x$$"),
+    ] {
+        for target in target {
+            let gained = gained(*target, &text(found), &text("harmless"));
+            assert!(!gained.is_empty(), "{target:?} {found:?}");
+        }
+    }
+    for body in [
+        serde_json::json!({ "blocks": [{ "type": "mrkdwn", "text": "https://evil.example" }] }),
+        serde_json::json!({ "blocks": [{ "type": "plain_text", "text": ":skull:" }] }),
+        serde_json::json!({ "blocks": [{ "type": "broadcast", "range": "here" }] }),
+        serde_json::json!({ "blocks": [{ "type": "markdown", "text": "[x](https://evil.example)" }] }),
+        serde_json::json!({ "blocks": [{ "type": "text", "text": "\u{202e}" }] }),
+    ] {
+        assert!(!active(Slack, &body).is_empty(), "{body}");
+    }
+}

@@ -1,0 +1,107 @@
+//! The escape hatch of a message: what a plugin may say beyond what `messages.wit` has a field for.
+//!
+//! | name | what it does |
+//! | --- | --- |
+//! | `topic` | the topic of the message, on Zulip; at most 60 characters |
+//! | `thread` | the `ts` of the message that this one answers, on Slack: `1763809015.601000` |
+
+use super::escape::{clean, cut, one_line};
+use super::lint::{Finding, Rule, Severity};
+use super::model::Message;
+
+/// The names that mean something.
+const NAMES: [&str; 2] = ["topic", "thread"];
+/// Zulip's limit.
+const TOPIC_MAX: usize = 60;
+/// Characters of an unknown name or bad value that are shown.
+const SHOWN_MAX: usize = 40;
+
+/// The hints of a message, read.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Hints {
+    /// Not empty, on one line.
+    pub topic: Option<String>,
+    /// Seconds, a dot, and six digits.
+    pub thread: Option<String>,
+}
+
+impl Hints {
+    /// Those that are known and right; of several of one name the last.
+    pub fn of(message: &Message) -> Self {
+        let last = |name: &str| message.hints.iter().rfind(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        Self {
+            topic: last("topic").map(one_line).filter(|topic| !topic.trim().is_empty()).map(|topic| {
+                // Zulip takes one of these for Slack's sign of a channel, and drops it.
+                cut(topic.trim().trim_start_matches(['#', '@']), TOPIC_MAX).into_owned()
+            }),
+            thread: last("thread").filter(|value| is_ts(value)).map(str::to_owned),
+        }
+    }
+}
+
+/// What is wrong with a message's hints: warnings, since the message goes out all the same.
+#[must_use]
+pub fn check_hints(message: &Message) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (index, (name, value)) in message.hints.iter().enumerate() {
+        let (rule, problem) = if !NAMES.contains(&name.as_str()) {
+            let shown = one_line(name);
+            (Rule::HintUnknown, format!("no hint \"{}\"; there are {}", cut(&shown, SHOWN_MAX), NAMES.join(", ")))
+        } else if name == "thread" && !is_ts(value) {
+            let shown = clean(value);
+            (Rule::HintThread, format!("\"{}\" is no ts of a message, as 1763809015.601000", cut(&shown, SHOWN_MAX)))
+        } else {
+            continue;
+        };
+        let path = format!("/hints/{index}");
+        findings.push(Finding {
+            severity: Severity::Warning,
+            path,
+            rule,
+            message: problem,
+            value: None,
+            limit: None,
+            sources: &[],
+        });
+    }
+    findings
+}
+
+fn is_ts(value: &str) -> bool {
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    value.split_once('.').is_some_and(|(seconds, rest)| digits(seconds) && digits(rest) && value.len() <= 20)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Text;
+
+    fn message(hints: &[(&str, &str)]) -> Message {
+        let hints = hints.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Message { text: Text::Plain("x".to_owned()), blocks: vec![], color: None, hints }
+    }
+
+    #[test]
+    fn known_ones_are_read() {
+        let found = Hints::of(&message(&[("topic", "a"), ("topic", "#bans\n2"), ("thread", "1763809015.601000")]));
+        assert_eq!(found, Hints { topic: Some("bans 2".into()), thread: Some("1763809015.601000".into()) });
+        assert_eq!(Hints::of(&message(&[("topic", " "), ("thread", "x")])), Hints::default());
+        assert_eq!(Hints::of(&message(&[("topic", &"ä".repeat(61))])).topic.unwrap().chars().count(), 60);
+    }
+
+    #[test]
+    fn others_are_warned_of() {
+        let shown: Vec<String> = check_hints(&message(&[("topic", "x"), ("colour\u{1b}", "x"), ("thread", "now")]))
+            .iter()
+            .map(Finding::to_string)
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                "/hints/1: no hint \"colour\\u{1b}\"; there are topic, thread (hint-unknown)",
+                "/hints/2: \"now\" is no ts of a message, as 1763809015.601000 (hint-thread)",
+            ]
+        );
+    }
+}

@@ -1,0 +1,123 @@
+//! The same messages for every target: `testdata/targets/NAME.json` holds a message, `NAME.TARGET.json` what each
+//! target gets for it. `UPDATE_GOLDEN=1` writes those anew.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use super::super::hostile_tests::ban;
+use super::super::{GuardError, Message, Policy, Target, guard};
+use super::dialect::Dialect;
+use super::layout::Part;
+use crate::message::inline::{Inline, Look};
+
+/// A message as its file has it.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    /// Whether the route allows mentions.
+    #[serde(default)]
+    mentions: bool,
+    /// Who was banned.
+    subject: String,
+    message: Message,
+}
+
+fn cases() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/message/testdata/targets");
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|file| file.file_name().unwrap().to_str().unwrap().matches('.').count() == 1);
+    files.sort();
+    files
+}
+
+#[test]
+fn golden_files() {
+    let cases = cases();
+    assert!(cases.len() > 5, "{cases:?}");
+    let mut wrong = Vec::new();
+    for file in cases {
+        let case: Case = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+        for target in Target::ALL {
+            let policy = Policy { mentions: case.mentions, target };
+            let found = match guard(&case.message, [&ban(&case.subject)], &policy) {
+                Ok(body) => body.body().clone(),
+                Err(error) => json!({ "refused": error.to_string() }),
+            };
+            let mut found = serde_json::to_string_pretty(&found).unwrap();
+            // Seen in review.
+            found = found.replace(super::BREAK, "\\u200b") + "\n";
+            let golden = file.with_extension(format!("{}.json", target.as_str()));
+            if std::env::var_os("UPDATE_GOLDEN").is_some() {
+                fs::write(&golden, found).unwrap();
+            } else if fs::read_to_string(&golden).unwrap_or_default() != found {
+                wrong.push(format!("{} is not what was found:\n{found}", golden.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+fn text(text: &str) -> Part {
+    Part::Text(vec![Inline::Text(text.to_owned(), Look::default())])
+}
+
+#[test]
+fn escapes() {
+    let shown = |target: Target, foreign: &str| Dialect(target).write(&[text(foreign)], 1_000).replace('\u{200b}', "¤");
+    for (foreign, mattermost, rocketchat, discord, zulip) in [
+        ("203.0.113.7", "203.0.113.7", r"203\.0\.113\.7", "203.0.113.7", "203.0.113.7"),
+        ("2001:db8::1", "2001:db8::1", "2001:db8::1", "2001:db8::1", "2001:db8::1"),
+        ("*b*", r"¤\*b\*", r"¤\*b\*", r"¤\*b\*", "&#42;b&#42;"),
+        ("x @all", "x @¤all", "x @¤all", "x @¤all", "x &#64;all"),
+        ("<@1>", "&lt;@¤1&gt;", "<¤@¤1>", "<¤@¤1>", "&#60;&#64;1&#62;"),
+        ("https://x.y", "https:¤//x.y", r"https:¤//x\.y", r"https\://x.y", "https&#58;//x&#46;y"),
+        ("&lt;", "&amp;lt;", "&lt;", "&¤lt;", "&#38;lt;"),
+        ("1. a", "¤1. a", r"¤1\. a", "¤1. a", "1&#46; a"),
+        ("(unknown)", "(unknown)", "(unknown)", "(unknown)", "&#40;unknown&#41;"),
+    ] {
+        for (target, expected) in [
+            (Target::Mattermost, mattermost),
+            (Target::RocketChat, rocketchat),
+            (Target::Discord, discord),
+            (Target::Zulip, zulip),
+        ] {
+            assert_eq!(shown(target, foreign), expected, "{target:?} {foreign}");
+        }
+    }
+}
+
+/// However much is written, each target gets what it takes, and never half of what is escaped.
+#[test]
+fn long_messages_are_cut() {
+    let section = json!({ "section": { "text": { "plain": "<&*@".repeat(700) } } });
+    let table = json!({ "table": vec![vec!["`<".repeat(100); 5]; 100] });
+    for (blocks, color) in [
+        (vec![section.clone(); 10], Value::Null),
+        (vec![section.clone(); 10], json!("good")),
+        (vec![json!({ "preformatted": "a\n".repeat(1_400) }); 10], Value::Null),
+        (vec![section, table], json!("good")),
+    ] {
+        let message: Message =
+            serde_json::from_value(json!({ "text": { "plain": "x" }, "blocks": blocks, "color": color })).unwrap();
+        for target in Target::ALL.into_iter().skip(1) {
+            let body = guard(&message, [&ban("x")], &Policy { mentions: false, target }).unwrap();
+            let attachment = body.body().pointer("/attachments/0/text").and_then(Value::as_str);
+            let alone = body.body()["text"].as_str();
+            let (text, attached) = attachment.map_or_else(|| (alone.unwrap(), false), |text| (text, true));
+            let length = text.chars().count();
+            let limit = super::limit(target, attached);
+            assert!((limit - 700..=limit).contains(&length), "{target:?} {attached} {length}");
+            assert!(text.ends_with('…') || text.ends_with("…\n```"), "{target:?} …{}", &text[text.len() - 20..]);
+        }
+    }
+}
+
+#[test]
+fn nothing_to_show() {
+    let message: Message = serde_json::from_value(json!({ "text": { "plain": " " } })).unwrap();
+    let error = guard(&message, [&ban("x")], &Policy { mentions: false, target: Target::Zulip }).unwrap_err();
+    assert!(matches!(error, GuardError::Empty(Target::Zulip)));
+    assert_eq!(error.to_string(), "the message shows nothing on Zulip");
+}
