@@ -49,6 +49,9 @@ enum Task {
 
 #[derive(Subcommand)]
 enum Bench {
+    /// What an event costs in a plugin's sandbox, beside a reused instance, native code and a shell; and what a loaded
+    /// plugin costs.
+    Plugin,
     /// `banhook notify`, beside a bare append and sync and beside the curl action, in turn.
     Notify {
         /// How often each of the three runs.
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         Task::Plugins => steps::plugins(root),
         Task::Guests { guests } => guests::build(root, &guests).map(|_| ()),
         Task::Bench { what: Bench::Notify { rounds } } => bench::notify(root, rounds),
+        Task::Bench { what: Bench::Plugin } => steps::bench_plugin(root),
         Task::Bench { what: Bench::Message } => steps::bench_message(root),
     };
     match done {

@@ -5,7 +5,8 @@ use std::path::Path;
 use anyhow::Context;
 
 use crate::command::{cargo, run};
-use crate::{guests, packages, plugins};
+use crate::guests::{self, Guest};
+use crate::{packages, plugins};
 
 /// Everything that the tests need, then all tests. The last lines are those of `cargo test`.
 pub fn test(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
@@ -32,4 +33,11 @@ pub fn plugins(root: &Path) -> anyhow::Result<()> {
 /// How long a message takes on its way out; an error if that is more than it may.
 pub fn bench_message(root: &Path) -> anyhow::Result<()> {
     run(cargo(root).args(["bench", "--package", "banhook", "--bench", "message"]))
+}
+
+/// Measures the plugin host; host/benches/plugin says how. One of the plugins that a daemon loads is Python's.
+pub fn bench_plugin(root: &Path) -> anyhow::Result<()> {
+    packages::ensure(&packages::for_guest(Guest::Python))?;
+    guests::build(root, &[Guest::Python])?;
+    run(cargo(root).args(["bench", "--package", "banhook", "--bench", "plugin"]))
 }

@@ -24,6 +24,7 @@ mod imports;
 mod limits;
 #[allow(clippy::module_inception, reason = "the noun itself")]
 mod plugin;
+mod reused;
 mod runtime;
 mod standard;
 #[cfg(test)]

@@ -39,8 +39,8 @@ pub struct Plugin {
 }
 
 /// One call: its store, and when it began.
-struct Call {
-    store: Store<State>,
+pub(super) struct Call {
+    pub(super) store: Store<State>,
     begun: Instant,
 }
 
@@ -114,7 +114,7 @@ impl Plugin {
         }
     }
 
-    fn begin(&self, now: Timestamp, seed: &str) -> Call {
+    pub(super) fn begin(&self, now: Timestamp, seed: &str) -> Call {
         let mut hasher = DefaultHasher::new();
         seed.hash(&mut hasher);
         let state = State::new(self.limits, Arc::clone(&self.context), now, hasher.finish());
@@ -139,7 +139,7 @@ impl Plugin {
         (self.metering == Metering::Fuel).then(|| self.fuel().saturating_sub(call.store.get_fuel().unwrap_or(0)))
     }
 
-    fn failure(&self, call: &Call, error: &wasmtime::Error) -> PluginError {
+    pub(super) fn failure(&self, call: &Call, error: &wasmtime::Error) -> PluginError {
         let trap = error.downcast_ref::<Trap>();
         if trap == Some(&Trap::Interrupt) {
             return PluginError::Time { taken: call.begun.elapsed(), allowed: wall_time(self.metering, &self.limits) };

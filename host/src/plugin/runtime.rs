@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use wasmtime::component::{Component, Linker};
-use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::bindings::exports::banhook::plugin::{checker, formatter};
 use super::imports::{Context, State, add_to_linker, is_offered};
@@ -20,8 +20,9 @@ use super::{Cache, Compiler, PluginError, cache, component, wasi};
 /// Instances that may exist at once, one for each route at work. Those beyond it wait for a moment.
 pub(super) const INSTANCES: u32 = 32;
 
-/// Bytes of a linear memory that stay mapped between two events: what a small guest touches. Without it, each
-/// event pays for the page faults again (36 µs instead of 10 for a small Rust guest).
+/// Bytes of a linear memory that stay mapped between two events and are written over instead: more than what a guest in
+/// Rust touches, which is 64 KiB for the template plugin. What is not kept, the next event pays for in page faults: with
+/// 16 KiB the template plugin takes 34 µs instead of 27.
 const KEEP_RESIDENT: usize = 256 << 10;
 
 /// Frames of a trap's backtrace that are kept.
@@ -200,6 +201,10 @@ pub(super) fn compiling_engine(metering: Metering) -> wasmtime::Result<Engine> {
     Engine::new(config(metering).allocation_strategy(InstanceAllocationStrategy::OnDemand))
 }
 
+/// Which pages an instance wrote to is asked of the kernel (from Linux 6.7 on, or else it is done without). Otherwise the
+/// lowest `KEEP_RESIDENT` bytes are written over whatever they hold and the rest is unmapped; but the lowest megabyte of a
+/// guest in Rust is its stack, of which it uses the upper end. Halves the time of an event: 9 µs instead of 18 for a small
+/// guest, 27 instead of 44 for the template plugin.
 fn pool() -> PoolingAllocationConfig {
     let most = u32::try_from(INSTANCES_MOST).unwrap_or(u32::MAX);
     let mut pool = PoolingAllocationConfig::new();
@@ -211,7 +216,8 @@ fn pool() -> PoolingAllocationConfig {
         .max_memory_size(MEMORY_MOST)
         .table_elements(TABLE_MOST)
         .linear_memory_keep_resident(KEEP_RESIDENT)
-        .table_keep_resident(KEEP_RESIDENT);
+        .table_keep_resident(KEEP_RESIDENT)
+        .pagemap_scan(Enabled::Auto);
     pool
 }
 

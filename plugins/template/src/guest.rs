@@ -30,6 +30,14 @@ fn log_panics() {
     std::panic::set_hook(Box::new(|panic| log::write(log::Level::Error, &panic.to_string())));
 }
 
+/// What an event with the built-in templates takes, several times over.
+#[cfg(target_family = "wasm")]
+#[global_allocator]
+static ALLOCATOR: crate::arena::Arena<ARENA_BYTES> = crate::arena::Arena::new();
+
+#[cfg(target_family = "wasm")]
+const ARENA_BYTES: usize = 128 << 10;
+
 // Elsewhere these symbols would mean nothing.
 #[cfg(target_family = "wasm")]
 crate::bindings::export!(Plugin with_types_in crate::bindings);

@@ -8,6 +8,8 @@
 //!
 //! Only `guest` talks to the host; the rest is plain Rust and is tested without WebAssembly.
 
+#[cfg(any(test, target_family = "wasm"))]
+mod arena;
 mod bindings;
 mod check;
 mod error;

@@ -1,0 +1,76 @@
+//! Loading whatever calls itself a plugin: it is refused or it loads, its trial ends, and either can be told.
+//!
+//! The first byte of the input says what the rest makes: a file as it is, a sound component, a sound module, or a module
+//! with a plugin's exports, which is the only one of the four whose code is run.
+#![no_main]
+
+mod plugin;
+
+use std::cell::RefCell;
+use std::sync::LazyLock;
+
+use banhook::plugin::Runtime;
+use libfuzzer_sys::arbitrary::{Result, Unstructured};
+use libfuzzer_sys::fuzz_target;
+use plugin::{LIMITS, World, can_be_told, context};
+use wasm_smith::{Component, Config, Module};
+
+/// Inputs for which a runtime is kept: it remembers what it has compiled.
+const INPUTS: u32 = 200;
+
+/// What a plugin exports, as a module; and all that it may import.
+const EXPORTS: &str = r#"(module
+  (memory (export "memory") 1)
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) unreachable)
+  (func (export "banhook:plugin/formatter@0.1.0#format") (param i32) (result i32) unreachable))"#;
+const IMPORTS: &str = r#"(module
+  (import "banhook:plugin/log@0.1.0" "write" (func (param i32 i32 i32)))
+  (import "banhook:plugin/settings@0.1.0" "get" (func (param i32 i32 i32)))
+  (import "banhook:plugin/settings@0.1.0" "all" (func (param i32)))
+  (import "banhook:plugin/clock@0.1.0" "now" (func (result f64)))
+  (import "banhook:plugin/clock@0.1.0" "local" (func (param f64 i32))))"#;
+
+static WORLD: LazyLock<World> = LazyLock::new(World::plugin);
+
+thread_local! {
+    static RUNTIME: RefCell<(u32, Option<Runtime>)> = const { RefCell::new((0, None)) };
+}
+
+fuzz_target!(|input: &[u8]| {
+    let Some((kind, rest)) = input.split_first() else { return };
+    let Ok(file) = file(*kind, rest) else { return };
+    RUNTIME.with_borrow_mut(|(used, runtime)| {
+        if *used % INPUTS == 0 {
+            *runtime = None;
+        }
+        *used = used.wrapping_add(1);
+        let runtime = runtime.get_or_insert_with(|| Runtime::new(None).expect("the engine starts"));
+        match runtime.load(&file, context(), LIMITS) {
+            Ok(plugin) => plugin.trial().iter().for_each(can_be_told),
+            Err(error) => can_be_told(&error),
+        }
+    });
+});
+
+fn file(kind: u8, rest: &[u8]) -> Result<Vec<u8>> {
+    let mut rest = Unstructured::new(rest);
+    Ok(match kind % 4 {
+        0 => rest.take_rest().to_vec(),
+        1 => Component::new(Config::default(), &mut rest)?.to_bytes(),
+        2 => Module::new(Config::default(), &mut rest)?.to_bytes(),
+        _ => {
+            let config = Config {
+                exports: Some(wat::parse_str(EXPORTS).expect("sound text")),
+                available_imports: Some(wat::parse_str(IMPORTS).expect("sound text")),
+                max_memories: 1,
+                // What no toolchain for components makes.
+                gc_enabled: false,
+                exceptions_enabled: false,
+                memory64_enabled: false,
+                threads_enabled: false,
+                ..Config::default()
+            };
+            WORLD.of(Module::new(config, &mut rest)?.to_bytes())
+        }
+    })
+}

@@ -1,0 +1,67 @@
+//! What both targets need: a module made a plugin, and an event for it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use banhook::event::{Action, Event, Timestamp};
+use banhook::message::{Severity, check, fallback};
+use banhook::plugin::{Context, Limits};
+use jiff::tz::TimeZone;
+use wit_component::{StringEncoding, embed_component_metadata};
+use wit_parser::Resolve;
+
+/// Short, so that a plugin that does not end costs few executions.
+pub const LIMITS: Limits = Limits { time: Duration::from_millis(20), memory: 4 << 20 };
+
+/// No settings.
+pub fn context() -> Context {
+    Context { settings: BTreeMap::new(), timezone: TimeZone::UTC }
+}
+
+/// Adds to modules what tells the host that they are plugins.
+pub struct World {
+    resolve: Resolve,
+    world: wit_parser::WorldId,
+}
+
+impl World {
+    /// banhook's world `plugin`.
+    pub fn plugin() -> Self {
+        let mut resolve = Resolve::default();
+        let (package, _) = resolve.push_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../wit")).expect("wit/ is sound");
+        let world = resolve.select_world(&[package], Some("plugin")).expect("there is a world \"plugin\"");
+        Self { resolve, world }
+    }
+
+    /// The module with its component type.
+    pub fn of(&self, mut module: Vec<u8>) -> Vec<u8> {
+        embed_component_metadata(&mut module, &self.resolve, self.world, StringEncoding::UTF8)
+            .expect("a section can be added to any module");
+        module
+    }
+}
+
+/// An event whose host name is this.
+pub fn event(host: String) -> Event {
+    Event {
+        id: "fuzz".to_owned(),
+        at: Timestamp(0),
+        host,
+        jail: "sshd".to_owned(),
+        action: Action::Start,
+        labels: BTreeMap::new(),
+    }
+}
+
+/// What a failure says goes to the channel, so it must be a message that Slack takes.
+pub fn can_be_told(error: &banhook::plugin::PluginError) {
+    let told = fallback(&event("web-1".to_owned()), &format!("plugin fuzz.wasm {error}"));
+    passes_lint(&told);
+}
+
+/// What passed the guard has no fault that the linter knows.
+pub fn passes_lint(guarded: &banhook::message::Guarded) {
+    let faults: Vec<_> =
+        check(guarded.body()).into_iter().filter(|finding| finding.severity == Severity::Error).collect();
+    assert!(faults.is_empty(), "{faults:?} in {}", guarded.to_json_string());
+}
