@@ -6,13 +6,15 @@ use std::sync::Arc;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
+use super::DaemonError;
 use crate::config::{Config, Webhook};
 use crate::delivery::{Client, Courier, DeliveryError, Endpoint, Endpoints};
 use crate::event::Timestamp;
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 
 pub(super) struct Couriers {
-    client: Client,
+    /// Made when it is needed: it reads every certificate of the system, which takes as long as all plugins together.
+    client: Option<Client>,
     endpoints: watch::Sender<Endpoints>,
     wakes: BTreeMap<String, Arc<Notify>>,
     tasks: JoinSet<Result<(), DeliveryError>>,
@@ -23,15 +25,9 @@ pub(super) struct Couriers {
 
 impl Couriers {
     /// None yet; `done` is told whenever a message came to its end.
-    pub(super) fn new(
-        config: &Config,
-        client: Client,
-        done: Arc<Notify>,
-        stop: watch::Receiver<bool>,
-        now: fn() -> Timestamp,
-    ) -> Self {
+    pub(super) fn new(config: &Config, done: Arc<Notify>, stop: watch::Receiver<bool>, now: fn() -> Timestamp) -> Self {
         let endpoints = watch::Sender::new(endpoints(config));
-        Self { client, endpoints, wakes: BTreeMap::new(), tasks: JoinSet::new(), done, stop, now }
+        Self { client: None, endpoints, wakes: BTreeMap::new(), tasks: JoinSet::new(), done, stop, now }
     }
 
     /// Has messages go where the webhooks are now.
@@ -43,7 +39,7 @@ impl Couriers {
     }
 
     /// Sees to it that each webhook with pending messages has a courier, and wakes them.
-    pub(super) fn send_out(&mut self, store: &Store) -> Result<(), StoreError> {
+    pub(super) fn send_out(&mut self, store: &Store) -> Result<(), DaemonError> {
         for webhook in store.pending_webhooks()? {
             if let Some(wake) = self.wakes.get(&webhook) {
                 wake.notify_one();
@@ -53,7 +49,7 @@ impl Couriers {
             let courier = Courier {
                 endpoints: self.endpoints.subscribe(),
                 webhook: webhook.clone(),
-                client: self.client.clone(),
+                client: self.client()?,
                 now: self.now,
                 random: fastrand::f64,
             };
@@ -62,6 +58,16 @@ impl Couriers {
             self.tasks.spawn(async move { courier.run(store, &wake, &done, stop).await });
         }
         Ok(())
+    }
+
+    /// What sends, so that the first message does not wait for it.
+    pub(super) fn client(&mut self) -> Result<Client, DaemonError> {
+        if let Some(client) = &self.client {
+            return Ok(client.clone());
+        }
+        let client = Client::new().map_err(DaemonError::Client)?;
+        self.client = Some(client.clone());
+        Ok(client)
     }
 
     /// Waits for the first courier that ends; that is a failure unless they were stopped. Never, if there is none.

@@ -17,7 +17,7 @@ use super::watcher::{SETTLE, Watcher};
 use super::worker::Circumstances;
 use super::{Signals, router};
 use crate::config::Config;
-use crate::delivery::{Client, DeliveryError};
+use crate::delivery::DeliveryError;
 use crate::event::Timestamp;
 use crate::pipeline::stack;
 use crate::plugin::{Databases, Runtime};
@@ -170,8 +170,7 @@ impl Work<'_> {
             pipe::OpenOptions::new().read_write(true).open_receiver(pipe).map_err(system("open the wake pipe"))?;
         let (stop, stopped) = watch::channel(false);
         let done = Arc::new(Notify::new());
-        let client = Client::new().map_err(DaemonError::Client)?;
-        let mut couriers = Couriers::new(&self.config, client, Arc::clone(&done), stopped, self.now);
+        let mut couriers = Couriers::new(&self.config, Arc::clone(&done), stopped, self.now);
         let changed = Arc::new(Notify::new());
         let mut watcher = Watcher::new(Arc::clone(&changed));
         watcher.watch(&self.config.files);
@@ -208,6 +207,7 @@ impl Work<'_> {
                 && let Some(ready) = ready.take()
             {
                 ready();
+                couriers.client()?;
             }
             if until != Until::Stopped && self.store.is_idle()? {
                 break End::Idle;
