@@ -98,9 +98,25 @@ impl<'a> Fail2ban<'a> {
         writeln!(OpenOptions::new().append(true).open(path).unwrap(), "{now} {line}").unwrap();
     }
 
+    /// Where everything of it is.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Where fail2ban's own log is.
+    pub fn log_path(&self) -> PathBuf {
+        self.folder.join("fail2ban.log")
+    }
+
+    /// What a shell has to run to reach this server, without the words for it.
+    pub fn client_line(&self) -> String {
+        let folder = self.folder.display();
+        format!("fail2ban-client -c {folder} -s {folder}/socket -p {folder}/pid")
+    }
+
     /// fail2ban's own log.
     pub fn log(&self) -> String {
-        String::from_utf8_lossy(&fs::read(self.folder.join("fail2ban.log")).unwrap_or_default()).into_owned()
+        String::from_utf8_lossy(&fs::read(self.log_path()).unwrap_or_default()).into_owned()
     }
 
     /// Fails if fail2ban complained about anything, an action above all.

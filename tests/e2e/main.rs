@@ -36,6 +36,7 @@ mod outcome;
 mod place;
 mod plugin_cases;
 mod reload;
+mod tail;
 mod trace;
 mod waiting;
 mod webhook;

@@ -107,10 +107,10 @@ fn wait_until_answered(webhook: &Webhook, count: usize) {
 }
 
 /// A folder on the same disk as the build: in `/tmp` a sync may cost nothing. Removed when it is let go of.
-struct Folder(PathBuf);
+pub struct Folder(pub PathBuf);
 
 impl Folder {
-    fn new(root: &Path) -> anyhow::Result<Self> {
+    pub fn new(root: &Path) -> anyhow::Result<Self> {
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
         let folder = std::path::absolute(target)?.join(format!("bench-{}", std::process::id()));
         fs::create_dir_all(&folder)?;

@@ -9,6 +9,7 @@ mod plugins;
 mod product;
 mod statistics;
 mod steps;
+mod tail;
 mod webhook;
 
 use std::path::Path;
@@ -60,6 +61,12 @@ enum Bench {
     },
     /// The linter and the guard, for a typical message and the largest, beside parsing its JSON.
     Message,
+    /// `banhook tail` on a large log, beside grep, and how soon a line is stored.
+    Tail {
+        /// How large the log is.
+        #[arg(long, default_value_t = 1000)]
+        megabytes: u64,
+    },
 }
 
 fn main() -> ExitCode {
@@ -71,6 +78,7 @@ fn main() -> ExitCode {
         Task::Bench { what: Bench::Notify { rounds } } => bench::notify(root, rounds),
         Task::Bench { what: Bench::Plugin } => steps::bench_plugin(root),
         Task::Bench { what: Bench::Message } => steps::bench_message(root),
+        Task::Bench { what: Bench::Tail { megabytes } } => tail::tail(root, megabytes),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -47,7 +47,11 @@ impl Package {
 
 /// What the whole test suite runs.
 pub fn for_tests() -> Vec<Package> {
-    let mut packages = vec![Package::program("fail2ban", "fail2ban-client"), Package::program("strace", "strace")];
+    let mut packages = vec![
+        Package::program("fail2ban", "fail2ban-client"),
+        Package::program("logrotate", "logrotate"),
+        Package::program("strace", "strace"),
+    ];
     // One of them is in Rust, and needs what the template plugin needs.
     packages.extend(guests::FOR_TESTS.into_iter().flat_map(for_guest));
     packages

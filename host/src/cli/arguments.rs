@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use banhook::plugin::Metering;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::tz::TimeZone;
 
 use super::place::Place;
 
@@ -61,6 +62,11 @@ pub enum Command {
     },
     /// Route and deliver until stopped (SIGTERM); SIGHUP reads the configuration again
     Run(RunOptions),
+    /// As run, reading fail2ban's log
+    ///
+    /// Each line is told of once, through rotation and restarts: how far a log was read is stored together with its
+    /// events. A log that was never read is followed from its end on.
+    Tail(TailOptions),
     /// Deliver everything that is stored, then exit; 1 if something is still pending or died
     Drain {
         /// Give up after this long, for example 90s or 5m
@@ -103,6 +109,26 @@ pub struct RunOptions {
     /// Standard input is the work lock, handed over by `notify`; errors go to banhook.log in the state folder
     #[arg(long, hide = true, requires = "until_idle")]
     pub handed_over: bool,
+}
+
+/// What to read, and how.
+#[derive(Debug, Args)]
+pub struct TailOptions {
+    /// Logs, or - for standard input [default: [[sources]] of the configuration, else /var/log/fail2ban.log]
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Read to the end, deliver, exit
+    #[arg(long)]
+    pub once: bool,
+    /// Begin a log that was never read at its beginning
+    #[arg(long)]
+    pub from_start: bool,
+    /// Print events as lines of JSON; store and send nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// What the times in the log are in, for example Europe/Berlin [default: the system's]
+    #[arg(long, value_name = "ZONE", value_parser = zone)]
+    pub timezone: Option<TimeZone>,
 }
 
 /// What to test.
@@ -152,6 +178,11 @@ pub enum Format {
     Text,
     /// For programs.
     Json,
+}
+
+/// `Europe/Berlin`, as in the configuration.
+fn zone(name: &str) -> Result<TimeZone, String> {
+    TimeZone::get(name).map_err(|_| "unknown time zone; write it like Europe/Berlin or UTC".to_owned())
 }
 
 /// `250ms`, `90s`, `5m`, `1h`, `1d`, as in the configuration.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use banhook::config::Config;
-use banhook::daemon::{Signals, Until, Work};
+use banhook::daemon::{Signals, Tails, Until, Work};
 use banhook::event::{Event, Timestamp};
 use banhook::pipeline::stack;
 use banhook::plugin::{Compiler, Metering, Runtime, Setup};
@@ -56,6 +56,7 @@ pub fn demo() -> Outcome {
         runtime: Arc::new(runtime),
         system_host: "demo-host".to_owned(),
         store: &store,
+        tails: &Tails::default(),
         now: Timestamp::now,
     };
     work.run(&mut Signals::listen()?, Until::Idle, || ())?;

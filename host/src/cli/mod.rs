@@ -11,6 +11,7 @@ mod notify;
 mod place;
 mod run;
 mod status;
+mod tail;
 mod test;
 
 use std::process::ExitCode;
@@ -50,6 +51,7 @@ fn dispatch(Arguments { place, command }: Arguments) -> Outcome {
             Err(Failure::input(anyhow::anyhow!("put `notify` right behind --config and --state-dir")))
         }
         Command::Run(options) => run::run(&place, &options),
+        Command::Tail(options) => tail::tail(&place, &options),
         Command::Drain { timeout } => drain::drain(&place, timeout),
         Command::Status { format } => status::status(&place, format),
         Command::Config { command: ConfigCommand::Check } => config::check(&place),

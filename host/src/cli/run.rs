@@ -5,11 +5,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
-use banhook::config::Config;
-use banhook::daemon::{End, Signals, Until, Work};
+use banhook::config::{Config, LogSource};
+use banhook::daemon::{End, Signals, Tails, Until, Work};
 use banhook::event::Timestamp;
 use banhook::pipeline::stack;
 use banhook::plugin::{Cache, Compiler, Metering, Runtime, Setup};
+use banhook::source::tail::Log;
 use banhook::store::{StateFolder, Store, WorkLock};
 
 use super::Outcome;
@@ -34,7 +35,11 @@ pub fn run(place: &Place, options: &RunOptions) -> Outcome {
     } else {
         logging::to_stderr();
     }
-    let outcome = if options.until_idle { until_idle(place, &folder, handed_over) } else { daemon(place, &folder) };
+    let outcome = if options.until_idle {
+        until_idle(place, &folder, handed_over)
+    } else {
+        daemon(place, &folder, of_configuration).map(|_| true)
+    };
     if let (true, Err(failure)) = (options.handed_over, &outcome) {
         let (Failure::Input(error) | Failure::Other(error)) = failure;
         tracing::error!("{error:#}");
@@ -43,28 +48,51 @@ pub fn run(place: &Place, options: &RunOptions) -> Outcome {
 }
 
 /// Works until a signal.
-fn daemon(place: &Place, folder: &StateFolder) -> Outcome {
-    let config = place.config()?;
-    let deadline = Instant::now() + TAKE_OVER;
-    let lock = wait_for_work(folder, deadline, || {
-        folder.ask_to_yield();
-        Ok(true)
-    })?
-    .ok_or_else(|| {
-        Failure::Other(anyhow!(
-            "another banhook is at work on {} (run or drain); stop it first",
-            folder.path().display()
-        ))
-    })?;
+///
+/// `tails`: what is read meanwhile.
+pub fn daemon(place: &Place, folder: &StateFolder, tails: impl Fn(&Config) -> Tails) -> Result<End, Failure> {
+    let mut config = place.config()?;
+    let lock = take_over(folder)?;
     let mut signals = Signals::listen()?;
     let store = Store::open_for_work(folder, &lock)?;
-    work(place, config, &store, &mut signals, Until::Stopped)?;
+    let end = loop {
+        match work(place, config.clone(), &store, &tails(&config), &mut signals, Until::Stopped)? {
+            // Other logs than before.
+            End::Reload => config = reread(place).unwrap_or(config),
+            end => break end,
+        }
+    };
     let_go(&store, lock);
     // A `notify` that found the lock taken has started nothing; what it would have started takes over what is left.
     if !store.is_idle()? {
         see_to_delivery(folder, &place.config)?;
     }
-    Ok(true)
+    Ok(end)
+}
+
+/// Takes the work lock; a short run makes way.
+pub fn take_over(folder: &StateFolder) -> Result<WorkLock, Failure> {
+    let deadline = Instant::now() + TAKE_OVER;
+    let ask = || {
+        folder.ask_to_yield();
+        Ok(true)
+    };
+    wait_for_work(folder, deadline, ask)?.ok_or_else(|| {
+        Failure::Other(anyhow!(
+            "another banhook is at work on {} (run, tail or drain); stop it first",
+            folder.path().display()
+        ))
+    })
+}
+
+/// The logs that the configuration names.
+pub fn of_configuration(config: &Config) -> Tails {
+    let log = |source: &LogSource| Log {
+        path: source.log.clone(),
+        timezone: source.timezone.clone(),
+        from_start: source.from_start,
+    };
+    Tails { logs: config.sources.iter().map(log).collect(), pipe: None }
 }
 
 /// Works until nothing is left. Whoever finds the lock taken may go: its holder looks once more after letting go.
@@ -73,7 +101,7 @@ fn until_idle(place: &Place, folder: &StateFolder, handed_over: Option<WorkLock>
     let mut next = handed_over;
     while let Some(lock) = next.take().map_or_else(|| folder.try_work(), |lock| Ok(Some(lock)))? {
         let store = Store::open_for_work(folder, &lock)?;
-        let end = work(place, place.config()?, &store, &mut signals, Until::Idle)?;
+        let end = work(place, place.config()?, &store, &Tails::default(), &mut signals, Until::Idle)?;
         let_go(&store, lock);
         if end != End::Idle || store.is_idle()? {
             break;
@@ -94,12 +122,13 @@ pub fn finish(
 ) -> Result<End, Failure> {
     let mut signals = Signals::listen()?;
     let store = Store::open_for_work(folder, &lock)?;
-    let end = work(place, config, &store, &mut signals, until)?;
+    let end = work(place, config, &store, &Tails::default(), &mut signals, until)?;
     let_go(&store, lock);
     Ok(end)
 }
 
-fn let_go(store: &Store, lock: WorkLock) {
+/// Leaves the store in good order and lets the lock go.
+pub fn let_go(store: &Store, lock: WorkLock) {
     tidy(store);
     lock.release();
 }
@@ -133,7 +162,14 @@ fn warn_of(config: &Config) {
 }
 
 /// Loads the plugins and works.
-fn work(place: &Place, config: Config, store: &Store, signals: &mut Signals, until: Until) -> Result<End, Failure> {
+fn work(
+    place: &Place,
+    config: Config,
+    store: &Store,
+    tails: &Tails,
+    signals: &mut Signals,
+    until: Until,
+) -> Result<End, Failure> {
     warn_of(&config);
     let setup = Setup {
         cache: cache(store.folder()),
@@ -148,6 +184,7 @@ fn work(place: &Place, config: Config, store: &Store, signals: &mut Signals, unt
         runtime: Arc::new(Runtime::new(setup)?),
         system_host: host_name(),
         store,
+        tails,
         now: Timestamp::now,
     };
     Ok(work.run(signals, until, || tracing::info!(routes, "ready"))?)

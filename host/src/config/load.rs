@@ -12,7 +12,7 @@ use super::problem::{Place, Problem, Problems, quoted};
 use super::reader::{Located, Table};
 use super::route::{Route, Surroundings};
 use super::source::Source;
-use super::{Config, ConfigErrors, Env, Grant, PluginSource, Sandbox, Webhook, refused};
+use super::{Config, ConfigErrors, Env, Grant, LogSource, PluginSource, Sandbox, Webhook, refused};
 
 /// The folder of further files, beside the main one.
 const FOLDER: &str = "conf.d";
@@ -105,6 +105,7 @@ pub(super) fn build(sources: &[Source], problems: Problems, env: Env<'_>) -> Res
     let sandbox = sandbox(&tables, &problems);
     let webhooks = webhooks(&tables, &problems, env);
     let mut routes = routes(&tables, &webhooks, complete);
+    let logs = log_sources(&tables, &problems);
     for table in &tables {
         table.finish(refused::TOP);
     }
@@ -129,7 +130,7 @@ pub(super) fn build(sources: &[Source], problems: Problems, env: Env<'_>) -> Res
         return Err(ConfigErrors(problems.into_sorted(&files)));
     }
     let webhooks = webhooks.into_iter().filter_map(|(name, (_, webhook))| Some((name, webhook?))).collect();
-    Ok(Config { host, labels, webhooks, routes, sandbox, warnings, files: BTreeSet::new() })
+    Ok(Config { host, labels, webhooks, routes, sandbox, sources: logs, warnings, files: BTreeSet::new() })
 }
 
 /// Reports a name that was used before.
@@ -200,6 +201,18 @@ fn routes(tables: &[Table<'_>], webhooks: &Webhooks, complete: bool) -> Vec<Rout
         routes.extend(Route::read(table, name, &around));
     }
     routes
+}
+
+fn log_sources(tables: &[Table<'_>], problems: &Problems) -> Vec<LogSource> {
+    let mut sources: Vec<LogSource> = Vec::new();
+    for table in tables.iter().flat_map(|table| table.tables("sources")) {
+        let Some(source) = LogSource::read(&table) else { continue };
+        if sources.iter().any(|other| other.log == source.log) {
+            problems.report(table.place.clone(), format!("{} is a source already", source.log.display()));
+        }
+        sources.push(source);
+    }
+    sources
 }
 
 /// The routes of a configuration that writes none.

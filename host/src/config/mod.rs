@@ -7,6 +7,7 @@
 mod grants;
 mod jails;
 mod load;
+mod log_source;
 mod name;
 mod plugin;
 mod problem;
@@ -27,6 +28,7 @@ use std::path::{Path, PathBuf};
 
 pub use grants::{Grant, Grants};
 pub use jails::{JailPatternError, Jails};
+pub use log_source::LogSource;
 pub use plugin::{PluginLimits, PluginSource, Sandbox};
 pub use problem::{ConfigErrors, Problem};
 pub use route::Route;
@@ -53,6 +55,8 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// What all plugins have together.
     pub sandbox: Sandbox,
+    /// Logs that the daemon reads, besides what `notify` takes in.
+    pub sources: Vec<LogSource>,
     /// What is probably a mistake and yet works: a webhook that no route uses.
     pub warnings: Vec<Problem>,
     /// The files and folders that all this was read from, plugins included; none, if it was parsed from a text.

@@ -13,7 +13,7 @@ pub(super) enum Refusal {
 }
 
 /// Keys of the file itself.
-pub(super) const TOP: &[(&str, Refusal)] = &[("fleet", Refusal::Later), ("sources", Refusal::Later)];
+pub(super) const TOP: &[(&str, Refusal)] = &[("fleet", Refusal::Later)];
 
 /// Keys of `[webhooks.NAME]`.
 pub(super) const WEBHOOK: &[(&str, Refusal)] = &[

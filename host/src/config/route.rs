@@ -163,7 +163,7 @@ fn events(table: &Table<'_>) -> BTreeSet<Kind> {
     kinds
 }
 
-fn timezone(table: &Table<'_>) -> TimeZone {
+pub(super) fn timezone(table: &Table<'_>) -> TimeZone {
     let Some(name) = table.string("timezone") else { return TimeZone::system() };
     match TimeZone::get(&name.value) {
         Ok(zone) => zone,

@@ -8,9 +8,11 @@
 mod couriers;
 mod router;
 mod signals;
+mod tailers;
 mod watcher;
 mod work;
 mod worker;
 
 pub use signals::Signals;
+pub use tailers::Tails;
 pub use work::{DaemonError, End, Until, Work};

@@ -13,6 +13,7 @@ use tokio::sync::{Notify, watch};
 
 use super::couriers::Couriers;
 use super::router::Told;
+use super::tailers::{Tailers, Tails};
 use super::watcher::{SETTLE, Watcher};
 use super::worker::Circumstances;
 use super::{Signals, router};
@@ -21,6 +22,7 @@ use crate::delivery::DeliveryError;
 use crate::event::Timestamp;
 use crate::pipeline::stack;
 use crate::plugin::{Databases, Runtime};
+use crate::source::tail::TailError;
 use crate::store::{Store, StoreError, YIELD};
 
 /// How often the queues are looked at without a wake-up.
@@ -58,6 +60,10 @@ pub enum End {
     Idle,
     /// The time was up.
     TimeUp,
+    /// Everything that was to be read has been read.
+    Read,
+    /// Other logs are to be read than before.
+    Reload,
 }
 
 /// Work broke off.
@@ -83,6 +89,12 @@ pub enum DaemonError {
     /// A thread of ours died.
     #[error("the pipeline broke off")]
     Pipeline,
+    /// A log could not be read.
+    #[error(transparent)]
+    Tail(#[from] TailError),
+    /// A thread of ours died.
+    #[error("the tailer broke off")]
+    Tailer,
 }
 
 /// The signals, apart from the runtime that they are awaited in.
@@ -104,6 +116,8 @@ pub struct Work<'a> {
     pub system_host: String,
     /// The store, opened for work.
     pub store: &'a Store,
+    /// What is read meanwhile.
+    pub tails: &'a Tails,
     /// The clock.
     pub now: fn() -> Timestamp,
 }
@@ -133,8 +147,14 @@ impl Work<'_> {
                 .name("router".into())
                 .spawn_scoped(scope, move || router::run(config, store, &for_router, &told))
                 .map_err(|reason| DaemonError::System { what: "start a thread", reason })?;
+            let tailers = Tailers::start(scope, self.tails, self.store, self.now)?;
+            let over = || match (router.is_finished(), tailers.are_done()) {
+                (true, _) => Some(End::Stopped),
+                (false, done) => done.then_some(End::Read),
+            };
             // `tell` goes with it, which ends the router.
-            let end = self.deliver(signals, until, tell, &circumstances, || router.is_finished(), ready);
+            let end = self.deliver(signals, until, tell, &circumstances, over, ready);
+            tailers.stop()?;
             router.join().map_err(|_| DaemonError::Pipeline)??;
             end
         })
@@ -146,12 +166,12 @@ impl Work<'_> {
         until: Until,
         tell: mpsc::Sender<Told>,
         circumstances: &Circumstances,
-        router_ended: impl Fn() -> bool,
+        over: impl Fn() -> Option<End>,
         ready: impl FnOnce(),
     ) -> Result<End, DaemonError> {
         let Signals { runtime, terminate, interrupt, hang_up } = signals;
         let mut listened = Listened { terminate, interrupt, hang_up };
-        runtime.block_on(self.deliver_until(&mut listened, until, tell, circumstances, router_ended, ready))
+        runtime.block_on(self.deliver_until(&mut listened, until, tell, circumstances, over, ready))
     }
 
     async fn deliver_until(
@@ -160,7 +180,7 @@ impl Work<'_> {
         until: Until,
         tell: mpsc::Sender<Told>,
         circumstances: &Circumstances,
-        router_ended: impl Fn() -> bool,
+        over: impl Fn() -> Option<End>,
         ready: impl FnOnce(),
     ) -> Result<End, DaemonError> {
         let system = |what| move |reason| DaemonError::System { what, reason };
@@ -194,13 +214,16 @@ impl Work<'_> {
             if std::mem::take(&mut reload)
                 && let Some(config) = (self.reread)()
             {
+                if config.sources != self.config.sources {
+                    break End::Reload;
+                }
                 watcher.watch(&config.files);
                 couriers.configure(&config);
                 // The router is gone only if it failed, which the next lines see.
                 let _ = tell.send(Told::Configured(Arc::new(config)));
             }
-            if router_ended() {
-                break End::Stopped;
+            if let Some(end) = over() {
+                break end;
             }
             let all_loaded = circumstances.loading.load(Ordering::SeqCst) == 0;
             if (all_loaded || tokio::time::Instant::now() >= loaded_late)

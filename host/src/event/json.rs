@@ -14,36 +14,67 @@ use super::{Action, Ban, BanDuration, Event, Kind, Timestamp};
 #[error("not an event: {0}")]
 pub struct ParseEventError(#[from] serde_json::Error);
 
-/// The shape of the JSON. An unknown field is an error: in a fixture it is a typing mistake.
-#[derive(Serialize, Deserialize)]
+/// The shape of the JSON, as it is read. An unknown field is an error: in a fixture it is a typing mistake.
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Flat {
     action: String,
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(default)]
     id: String,
     at: Timestamp,
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(default)]
     host: String,
     jail: String,
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(default)]
     subject: String,
     /// Derived from the subject, so read and ignored.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
+    #[expect(dead_code, reason = "read and ignored")]
     family: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     failures: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     count: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     duration: Option<FlatDuration>,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default)]
     restored: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     ticket_at: Option<Timestamp>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     matches: Vec<String>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default)]
     labels: BTreeMap<String, String>,
+}
+
+/// The same, as it is written: of a large log that is most of the work, so nothing is copied.
+#[derive(Serialize)]
+struct Shown<'a> {
+    action: &'static str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    id: &'a str,
+    at: Timestamp,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    host: &'a str,
+    jail: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    subject: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    family: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failures: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    duration: Option<FlatDuration>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    restored: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ticket_at: Option<Timestamp>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    matches: &'a [String],
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    labels: &'a BTreeMap<String, String>,
 }
 
 /// Seconds, or the word `permanent`.
@@ -112,27 +143,25 @@ const FIELDS: [&str; 14] = [
 
 impl Serialize for Event {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let ban = self.ban().cloned();
-        let family = ban.as_ref().filter(|ban| !ban.subject.is_empty()).map(|ban| ban.family().as_str().to_owned());
-        let ban = ban.unwrap_or_default();
-        Flat {
-            action: self.action.kind().as_str().to_owned(),
-            id: self.id.clone(),
+        let ban = self.ban();
+        Shown {
+            action: self.action.kind().as_str(),
+            id: &self.id,
             at: self.at,
-            host: self.host.clone(),
-            jail: self.jail.clone(),
-            subject: ban.subject,
-            family,
-            failures: ban.failures,
-            count: ban.count,
-            duration: ban.duration.map(|duration| match duration {
+            host: &self.host,
+            jail: &self.jail,
+            subject: ban.map_or("", |ban| &ban.subject),
+            family: ban.filter(|ban| !ban.subject.is_empty()).map(|ban| ban.family().as_str()),
+            failures: ban.and_then(|ban| ban.failures),
+            count: ban.and_then(|ban| ban.count),
+            duration: ban.and_then(|ban| ban.duration).map(|duration| match duration {
                 BanDuration::Seconds(seconds) => FlatDuration::Seconds(seconds),
                 BanDuration::Permanent => FlatDuration::Word(PermanentWord::Permanent),
             }),
-            restored: ban.restored,
-            ticket_at: ban.ticket_at,
-            matches: ban.matches,
-            labels: self.labels.clone(),
+            restored: ban.is_some_and(|ban| ban.restored),
+            ticket_at: ban.and_then(|ban| ban.ticket_at),
+            matches: ban.map_or(&[], |ban| &ban.matches),
+            labels: &self.labels,
         }
         .serialize(serializer)
     }

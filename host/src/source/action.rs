@@ -8,12 +8,8 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use super::readable::{cut, readable};
+use super::readable::{MAX_TEXT_BYTES, cut, readable};
 use crate::event::{Action, Ban, BanDuration, Event, Kind, Timestamp};
-
-/// The longest jail, subject or host that is kept, in bytes; fail2ban's own are far shorter, an attacker's need
-/// not be.
-const MAX_TEXT_BYTES: usize = 4096;
 
 /// What to store, and what was odd about the arguments.
 #[derive(Debug, PartialEq, Eq)]

@@ -2,6 +2,10 @@
 
 use std::borrow::Cow;
 
+/// The longest jail, subject or host that is kept, in bytes; fail2ban's own are far shorter, an attacker's need
+/// not be.
+pub(super) const MAX_TEXT_BYTES: usize = 4096;
+
 /// The bytes as text. What is no UTF-8 stays readable as `\xE9`; everything else is verbatim.
 pub(super) fn readable(bytes: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(bytes) {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, FileType, Mode};
 use rustix::process::{Gid, Uid};
 
-use super::StoreError;
+use super::{StoreError, groups};
 
 /// On the wake pipe: something was stored.
 const WAKE: u8 = b'w';
@@ -104,7 +104,7 @@ impl StateFolder {
             return Ok(());
         }
         let (uid, gid) = (Uid::from_raw(meta.uid()), Gid::from_raw(meta.gid()));
-        rustix::thread::set_thread_groups(&[gid])
+        rustix::thread::set_thread_groups(&groups::of(uid, gid))
             .and_then(|()| rustix::thread::set_thread_res_gid(gid, gid, gid))
             .and_then(|()| rustix::thread::set_thread_res_uid(uid, uid, uid))
             .map_err(|error| self.error("become the owner of", &self.path, error.into()))

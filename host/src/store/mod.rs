@@ -7,8 +7,10 @@
 //! in front of `BEGIN IMMEDIATE`, and a transaction does no plugin, file or network work.
 //! Only the process that holds the work lock checkpoints and migrates: a `notify` that did would sync five times.
 
+mod checkpoints;
 mod error;
 mod folder;
+mod groups;
 mod history;
 #[cfg(test)]
 mod history_tests;
@@ -25,6 +27,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, config::DbConfig};
 
+pub use checkpoints::Checkpoint;
 pub use error::StoreError;
 pub use folder::{StateFolder, WorkLock, YIELD};
 pub use history::Sight;

@@ -32,10 +32,14 @@ const STEPS: [&str; 0] = [];
 ///
 /// Short, since every `notify` parses it: names say the rest.
 const V1: &str = "
--- Every event, in the order of intake; state is waiting, unrouted or routed.
+-- Every event, in the order of intake; state is waiting, unrouted or routed. Logged: read from a log; twin: reported by
+-- the action and by the log, and this is the one of both.
 CREATE TABLE events (
     seq INTEGER PRIMARY KEY,
     taken_at INTEGER NOT NULL,
+    at INTEGER NOT NULL DEFAULT 0,
+    logged INTEGER NOT NULL DEFAULT 0,
+    twin INTEGER NOT NULL DEFAULT 0,
     state TEXT NOT NULL DEFAULT 'waiting',
     kind TEXT NOT NULL,
     host TEXT NOT NULL,
@@ -102,6 +106,15 @@ CREATE INDEX bans_of_subject ON bans (subject, at, jail, host, event);
 CREATE INDEX bans_of_host ON bans (host, jail, at, subject, event);
 -- The jails among them, which routes choose from.
 CREATE TABLE jails (name TEXT PRIMARY KEY) WITHOUT ROWID;
+
+-- How far each log has been read; head is how many bytes of its beginning the fingerprint is of.
+CREATE TABLE checkpoints (
+    log TEXT PRIMARY KEY,
+    inode INTEGER NOT NULL,
+    head INTEGER NOT NULL,
+    fingerprint TEXT NOT NULL,
+    byte INTEGER NOT NULL
+) WITHOUT ROWID;
 
 -- The ledger: how many events, by state; of all events where route is empty, else of those that it matched.
 CREATE TABLE ledger (

@@ -211,6 +211,51 @@ fn what_is_no_store_is_refused_with_advice() {
 }
 
 #[test]
+fn what_the_action_and_the_log_both_report_is_one_event() {
+    let mut fixture = fixture();
+    let store = &mut fixture.store;
+    let reported = |at, action| Event { at: Timestamp(at), ..event("sshd", action) };
+    let acted = |store: &mut Store, at, action| store.take_in(&reported(at, action), Timestamp(2)).unwrap();
+    let logged = |store: &mut Store, at, action| {
+        store.take_in_all(&[reported(at, action)], None, Timestamp(2)).unwrap();
+        store.ledger().unwrap().taken_in
+    };
+    let named = |ticket_at| Action::Ban(ban("1.2.3.4", ticket_at, false));
+    // The action first, or the log.
+    assert_eq!(acted(store, 100_000, named(Some(9))), TakenIn::New);
+    assert_eq!(logged(store, 99_950, named(None)), 1);
+    assert_eq!(logged(store, 200_000, named(None)), 2);
+    assert_eq!(acted(store, 200_040, named(Some(10))), TakenIn::Repeat);
+    assert_eq!(acted(store, 200_050, named(Some(10))), TakenIn::Repeat, "a failed action that is run again");
+    // It knows more.
+    let told = store.waiting(9).unwrap().remove(1).event.unwrap();
+    assert_eq!(told.ban().unwrap().ticket_at, Some(Timestamp(10)));
+    // Each once, and only what happens at a time and is of a kind.
+    assert_eq!(logged(store, 200_060, named(None)), 3);
+    assert_eq!(logged(store, 200_070, Action::Unban(ban("1.2.3.4", None, false))), 4);
+    assert_eq!(logged(store, 300_000, Action::Ban(ban("1.2.3.4", None, true))), 5);
+    assert_eq!(acted(store, 320_000, Action::Ban(ban("1.2.3.4", Some(10), true))), TakenIn::New);
+    assert_eq!(acted(store, 400_000, Action::Start), TakenIn::New);
+    assert_eq!(logged(store, 400_001, Action::Start), 7);
+}
+
+#[test]
+fn a_checkpoint_moves_with_its_events() {
+    let mut fixture = fixture();
+    let store = &mut fixture.store;
+    assert_eq!(store.log_checkpoint("/l").unwrap(), None);
+    let checkpoint = |offset| Checkpoint { inode: u64::MAX, head: 9, fingerprint: "f".into(), offset };
+    store.take_in_all(&[event("sshd", Action::Start)], Some(("/l", &checkpoint(7))), Timestamp(2)).unwrap();
+    store.take_in_all(&[], Some(("/other", &checkpoint(1))), Timestamp(2)).unwrap();
+    assert_eq!(store.log_checkpoint("/l").unwrap(), Some(checkpoint(7)));
+    assert_eq!(store.ledger().unwrap().taken_in, 1);
+    // Neither without the other.
+    store.connection.execute_batch("DROP TABLE checkpoints").unwrap();
+    store.take_in_all(&[event("sshd", Action::Start)], Some(("/l", &checkpoint(8))), Timestamp(2)).unwrap_err();
+    assert_eq!(store.ledger().unwrap().taken_in, 1);
+}
+
+#[test]
 fn nobody_else_can_read_the_state_folder() {
     use std::os::unix::fs::PermissionsExt;
     let Fixture { folder, mut store, _temp, .. } = fixture();

@@ -10,9 +10,9 @@ use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use banhook::message::{Decision, Policy, guard};
-use banhook::plugin::{Plugin, Runtime};
+use banhook::plugin::Plugin;
 use libfuzzer_sys::fuzz_target;
-use plugin::{LIMITS, World, can_be_told, context, event, passes_lint};
+use plugin::{World, can_be_told, context, event, limits, passes_lint, runtime};
 
 /// Where the guest's answer lies; as in lifting.wat.
 const AREA: u32 = 0x1000;
@@ -21,8 +21,7 @@ const AREA_BYTES: usize = 0x8000;
 
 static PLUGIN: LazyLock<Plugin> = LazyLock::new(|| {
     let module = wat::parse_str(include_str!("lifting.wat")).expect("sound text");
-    let runtime = Runtime::new(None).expect("the engine starts");
-    runtime.load(&World::plugin().of(module), context(), LIMITS).expect("a sound plugin")
+    runtime().load(&World::plugin().of(module), context(), limits()).expect("a sound plugin")
 });
 
 fuzz_target!(|input: &[u8]| {
@@ -34,7 +33,7 @@ fuzz_target!(|input: &[u8]| {
     let event = event(hexadecimal);
     match PLUGIN.format(&event).decision {
         Ok(Decision::Post(message)) => {
-            if let Ok(guarded) = guard(&message, &event, &Policy::default()) {
+            if let Ok(guarded) = guard(&message, [&event], &Policy::default()) {
                 passes_lint(&guarded);
             }
         }

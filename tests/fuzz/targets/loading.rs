@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 use banhook::plugin::Runtime;
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
-use plugin::{LIMITS, World, can_be_told, context};
+use plugin::{World, can_be_told, context, limits};
 use wasm_smith::{Component, Config, Module};
 
 /// Inputs for which a runtime is kept: it remembers what it has compiled.
@@ -44,8 +44,8 @@ fuzz_target!(|input: &[u8]| {
             *runtime = None;
         }
         *used = used.wrapping_add(1);
-        let runtime = runtime.get_or_insert_with(|| Runtime::new(None).expect("the engine starts"));
-        match runtime.load(&file, context(), LIMITS) {
+        let runtime = runtime.get_or_insert_with(plugin::runtime);
+        match runtime.load(&file, context(), limits()) {
             Ok(plugin) => plugin.trial().iter().for_each(can_be_told),
             Err(error) => can_be_told(&error),
         }

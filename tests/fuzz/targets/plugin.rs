@@ -4,18 +4,29 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use banhook::event::{Action, Event, Timestamp};
-use banhook::message::{Severity, check, fallback};
-use banhook::plugin::{Context, Limits};
+use banhook::config::{PluginLimits, Sandbox};
+use banhook::message::{Severity, Target, check, fallback};
+use banhook::pipeline;
+use banhook::plugin::{Compiler, Context, Grants, Limits, Metering, Runtime, Setup};
 use jiff::tz::TimeZone;
 use wit_component::{StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
 /// Short, so that a plugin that does not end costs few executions.
-pub const LIMITS: Limits = Limits { time: Duration::from_millis(20), memory: 4 << 20 };
+pub fn limits() -> Limits {
+    Limits { time: Duration::from_millis(20), memory: 4 << 20, ..pipeline::limits(&PluginLimits::STANDARD) }
+}
 
-/// No settings.
+/// Compiles in this process: a child would not be watched.
+pub fn runtime() -> Runtime {
+    let stack = pipeline::stack(&Sandbox::STANDARD);
+    let setup = Setup { cache: None, compiler: Compiler::Here, metering: Metering::Time, stack };
+    Runtime::new(setup).expect("the engine starts")
+}
+
+/// No settings, no grants.
 pub fn context() -> Context {
-    Context { settings: BTreeMap::new(), timezone: TimeZone::UTC }
+    Context { settings: BTreeMap::new(), timezone: TimeZone::UTC, grants: Grants::default() }
 }
 
 /// Adds to modules what tells the host that they are plugins.
@@ -55,7 +66,7 @@ pub fn event(host: String) -> Event {
 
 /// What a failure says goes to the channel, so it must be a message that Slack takes.
 pub fn can_be_told(error: &banhook::plugin::PluginError) {
-    let told = fallback(&event("web-1".to_owned()), &format!("plugin fuzz.wasm {error}"));
+    let told = fallback(&event("web-1".to_owned()), &format!("plugin fuzz.wasm {error}"), Target::Slack);
     passes_lint(&told);
 }
 

@@ -1,0 +1,199 @@
+//! The times of log lines, most of which are local and name no zone, and some no year.
+//!
+//! When clocks are set forward, an hour does not exist; a time in it counts as if they had not been set yet, so 02:30
+//! is 03:30. When they are set back, an hour comes twice; its times count as the first of the two, until the log has
+//! gone past that: a line that would lie before the one above it belongs to the second.
+
+use jiff::civil::{Date, DateTime};
+use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
+
+use crate::event::Timestamp;
+
+/// How far the minute of a line may begin before the line above it all the same, in ms: a minute, and as much as threads
+/// write out of order.
+const OUT_OF_ORDER_MS: i64 = 70_000;
+
+/// How far a line without a year may lie in the future, in ms: two hosts' clocks and zones differ.
+const AHEAD_MS: i64 = 86_400_000;
+
+/// A time as a line gives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stamp<'a> {
+    /// `2026-11-22 11:56:55` and milliseconds, in local time.
+    Local(&'a [u8; 19], u16),
+    /// The same with an offset from UTC, in seconds.
+    Zoned(&'a [u8; 19], u16, i32),
+    /// `Nov 22 11:56:55`: the month from 1, the day, `11:56:55`, milliseconds.
+    Yearless(i8, i8, &'a [u8; 8], u16),
+    /// Milliseconds since 1970.
+    Epoch(i64),
+}
+
+/// Turns stamps into moments, in the order of their lines.
+#[derive(Debug)]
+pub(super) struct Clock {
+    zone: TimeZone,
+    now: fn() -> Timestamp,
+    /// The last line's time.
+    last: Option<i64>,
+    /// The last minute that was looked up, `2026-11-22 11:56`, and when it began: zones take far longer than all else.
+    minute: Option<([u8; 16], i64)>,
+}
+
+impl Clock {
+    pub(super) const fn new(zone: TimeZone, now: fn() -> Timestamp) -> Self {
+        Self { zone, now, last: None, minute: None }
+    }
+
+    /// For a line that gives no time.
+    pub(super) fn now(&self) -> Timestamp {
+        (self.now)()
+    }
+
+    /// The moment of a stamp; `None` if there is no such date.
+    pub(super) fn at(&mut self, stamp: Stamp<'_>) -> Option<Timestamp> {
+        let at = match stamp {
+            Stamp::Local(text, ms) => self.local(text)?.checked_add(i64::from(ms))?,
+            Stamp::Zoned(text, ms, offset) => {
+                let offset = Offset::from_seconds(offset).ok()?;
+                offset.to_timestamp(civil(text)?).ok()?.as_millisecond().checked_add(i64::from(ms))?
+            }
+            Stamp::Yearless(month, day, time, ms) => self.yearless(month, day, time)?.checked_add(i64::from(ms))?,
+            Stamp::Epoch(ms) => ms,
+        };
+        self.last = Some(at);
+        Some(Timestamp(at))
+    }
+
+    /// Takes notice of a line that is no event, so that it is known how far the log has come.
+    pub(super) fn pass(&mut self, stamp: Stamp<'_>) {
+        if let (Stamp::Local(text, _), Some((minute, _))) = (stamp, &self.minute)
+            && text.starts_with(minute)
+        {
+            return;
+        }
+        self.at(stamp);
+    }
+
+    fn local(&mut self, text: &[u8; 19]) -> Option<i64> {
+        let [minute @ .., _, tens, ones] = text;
+        let seconds = two(*tens, *ones)?;
+        let begun = match self.minute {
+            Some((known, begun)) if known == *minute => begun,
+            _ => {
+                let mut whole = *text;
+                let [.., zero_tens, zero_ones] = &mut whole;
+                (*zero_tens, *zero_ones) = (b'0', b'0');
+                let begun = self.resolve(civil(&whole)?)?;
+                self.minute = Some((*minute, begun));
+                begun
+            }
+        };
+        (seconds <= 60).then_some(begun + i64::from(seconds) * 1000)
+    }
+
+    fn yearless(&self, month: i8, day: i8, time: &[u8; 8]) -> Option<i64> {
+        let now = self.now();
+        let this_year = self.zone.to_datetime(now.to_jiff()).year();
+        // Eight: the 29th of February may be so many years away.
+        (0..=8).find_map(|back| {
+            let date = Date::new(this_year.checked_sub(back)?, month, day).ok()?;
+            let at = self.resolve(DateTime::from_parts(date, clock_time(time)?))?;
+            (at <= now.0.saturating_add(AHEAD_MS)).then_some(at)
+        })
+    }
+
+    /// A local time as a moment, in ms.
+    fn resolve(&self, local: DateTime) -> Option<i64> {
+        let ambiguous = self.zone.to_ambiguous_timestamp(local);
+        let in_ms = |offset: Offset| offset.to_timestamp(local).ok().map(|at| at.as_millisecond());
+        match ambiguous.offset() {
+            AmbiguousOffset::Unambiguous { offset } => in_ms(offset),
+            AmbiguousOffset::Gap { before, .. } => in_ms(before),
+            AmbiguousOffset::Fold { before, after } => {
+                let (first, second) = (in_ms(before)?, in_ms(after)?);
+                Some(if self.last.is_some_and(|last| first < last - OUT_OF_ORDER_MS) { second } else { first })
+            }
+        }
+    }
+}
+
+/// `2026-11-22 11:56:55`, with any one character between date and time.
+fn civil(text: &[u8; 19]) -> Option<DateTime> {
+    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, _, time @ ..] = text else { return None };
+    let year = i16::from(two(*y1, *y2)?) * 100 + i16::from(two(*y3, *y4)?);
+    Some(DateTime::from_parts(Date::new(year, two(*m1, *m2)?, two(*d1, *d2)?).ok()?, clock_time(time)?))
+}
+
+/// `11:56:55`
+fn clock_time(text: &[u8; 8]) -> Option<jiff::civil::Time> {
+    let [h1, h2, b':', m1, m2, b':', s1, s2] = text else { return None };
+    // A leap second is the second before it, as everywhere.
+    jiff::civil::Time::new(two(*h1, *h2)?, two(*m1, *m2)?, two(*s1, *s2)?.min(59), 0).ok()
+}
+
+/// Two digits.
+fn two(tens: u8, ones: u8) -> Option<i8> {
+    let digit = |byte: u8| byte.is_ascii_digit().then(|| (byte - b'0').cast_signed());
+    Some(digit(tens)? * 10 + digit(ones)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clock() -> Clock {
+        Clock::new(TimeZone::get("Europe/Berlin").unwrap(), || Timestamp::parse("2027-01-02T00:00:00Z").unwrap())
+    }
+
+    #[track_caller]
+    fn local(clock: &mut Clock, text: &str, expected: &str) {
+        let at = clock.at(Stamp::Local(text.as_bytes().try_into().unwrap(), 5)).map(|at| at.to_string());
+        assert_eq!(at.as_deref(), Some(expected), "{text}");
+    }
+
+    #[test]
+    fn an_hour_that_comes_twice_is_the_first_until_the_log_is_past_it() {
+        let clock = &mut clock();
+        local(clock, "2026-10-25 02:30:00", "2026-10-25T00:30:00.005Z");
+        local(clock, "2026-10-25 02:59:00", "2026-10-25T00:59:00.005Z");
+        // Threads are out of order by less.
+        local(clock, "2026-10-25 02:58:55", "2026-10-25T00:58:55.005Z");
+        local(clock, "2026-10-25 02:59:59", "2026-10-25T00:59:59.005Z");
+        local(clock, "2026-10-25 02:00:00", "2026-10-25T01:00:00.005Z");
+        local(clock, "2026-10-25 02:58:00", "2026-10-25T01:58:00.005Z");
+        local(clock, "2026-10-25 03:00:00", "2026-10-25T02:00:00.005Z");
+    }
+
+    #[test]
+    fn an_hour_that_does_not_exist_is_the_next() {
+        let clock = &mut clock();
+        local(clock, "2026-03-29 01:59:59", "2026-03-29T00:59:59.005Z");
+        local(clock, "2026-03-29 02:30:00", "2026-03-29T01:30:00.005Z");
+        local(clock, "2026-03-29 03:00:00", "2026-03-29T01:00:00.005Z");
+    }
+
+    #[test]
+    fn years_that_a_line_leaves_out() {
+        let clock = &mut clock();
+        for (month, day, expected) in [
+            (1, 1, Some("2027-01-01T11:00:00.000Z")),
+            // Some hours ahead: another host's clock.
+            (1, 2, Some("2027-01-02T11:00:00.000Z")),
+            (1, 4, Some("2026-01-04T11:00:00.000Z")),
+            (12, 31, Some("2026-12-31T11:00:00.000Z")),
+            (2, 29, Some("2024-02-29T11:00:00.000Z")),
+            (2, 30, None),
+        ] {
+            let at = clock.at(Stamp::Yearless(month, day, b"12:00:00", 0)).map(|at| at.to_string());
+            assert_eq!(at.as_deref(), expected, "{month}-{day}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_date() {
+        for text in ["2026-13-01 00:00:00", "2026-01-01 24:00:00", "2026-01-01 00:00:6x", "2026-02-29 00:00:00"] {
+            assert_eq!(clock().at(Stamp::Local(text.as_bytes().try_into().unwrap(), 0)), None, "{text}");
+        }
+    }
+}

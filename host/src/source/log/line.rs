@@ -1,0 +1,333 @@
+//! What stands in front of a message: time, host, logger, process, level, in the many ways in which they get there.
+//!
+//! | target | line |
+//! | --- | --- |
+//! | file, STDOUT, STDERR | `2026-11-22 11:56:55,601 fail2ban.actions        [2784]: NOTICE  [sshd] Ban …` |
+//! | the same, 0.8 | `2026-11-22 11:56:55,601 fail2ban.actions: WARNING [sshd] Ban …` |
+//! | the same, a verbose server | ` 2026-11-22 11:56:55,601 7F2A9C NOTIC [sshd] Ban …` |
+//! | SYSLOG | `<29>fail2ban.actions[2837]: NOTICE [sshd] Ban …`, behind `Nov 22 11:56:55 web-1` in a file |
+//! | SYSOUT | `fail2ban.actions        [3043]: NOTICE  [sshd] Ban …` |
+//! | SYSTEMD-JOURNAL | `[sshd] Ban …` |
+//!
+//! `journalctl` adds `Nov 22 11:56:55 web-1 fail2ban-server[2784]: ` to the last two, with times in other forms if asked.
+
+use memchr::memchr;
+
+use super::clock::Stamp;
+
+/// How much of itself a line shows. In a log whose lines show more, one that shows less is not fail2ban's own: it is
+/// what a command printed, or somebody who wants it to look like that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Shape {
+    /// A message and nothing else.
+    Bare,
+    /// A time and a message.
+    Dated,
+    /// A logger and a message.
+    Named,
+    /// A time and a logger.
+    Whole,
+    /// These as fail2ban itself writes them into a file.
+    Usual,
+}
+
+/// A line, taken apart.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Line<'a> {
+    pub(super) shape: Shape,
+    pub(super) at: Option<Stamp<'a>>,
+    /// `actions` of `fail2ban.actions`; empty if the line does not say.
+    pub(super) logger: &'a [u8],
+    pub(super) message: &'a [u8],
+}
+
+impl<'a> Line<'a> {
+    /// Takes a line apart; `None` if it does not begin as one of fail2ban's.
+    pub(super) fn parse(line: &'a [u8]) -> Option<Self> {
+        usual(line).or_else(|| any(line, true))
+    }
+
+    const fn new(at: Option<Stamp<'a>>, logger: &'a [u8], message: &'a [u8]) -> Self {
+        let shape = match (at, logger) {
+            (None, []) => Shape::Bare,
+            (Some(_), []) => Shape::Dated,
+            (None, _) => Shape::Named,
+            (Some(_), _) => Shape::Whole,
+        };
+        Self { shape, at, logger, message }
+    }
+}
+
+/// What a file holds, millions of times.
+fn usual(line: &[u8]) -> Option<Line<'_>> {
+    let (stamp, rest) = line.split_first_chunk::<19>()?;
+    let ([b',', ms @ .., b' '], rest) = rest.split_first_chunk::<5>()? else { return None };
+    let at = Some(Stamp::Local(stamp, number(ms)?));
+    let (logger, message) = logger(rest)?;
+    Some(Line { shape: Shape::Usual, at, logger, message })
+}
+
+/// Everything else; `outside`: what systemd or syslog puts in front may stand there.
+fn any(line: &[u8], outside: bool) -> Option<Line<'_>> {
+    let line = priority(line).trim_ascii_start();
+    let (at, rest) = match time(line) {
+        Some((at, rest)) => (Some(at), rest.strip_prefix(b" ")?.trim_ascii_start()),
+        None => (None, line),
+    };
+    if let Some((logger, message)) = logger(rest) {
+        return Some(Line::new(at, logger, message));
+    }
+    if is_message(rest) {
+        return Some(Line::new(at, b"", rest));
+    }
+    if at.is_some()
+        && let Some(inner) = verbose(rest)
+    {
+        return Some(Line::new(at, inner.logger, inner.message));
+    }
+    if !outside || at.is_none() {
+        return None;
+    }
+    // `fail2ban-server[2784]: `, behind a host or not; what follows may begin with a time of its own, which is finer.
+    let rest = if rest.starts_with(b"fail2ban") { rest } else { word(rest)?.1 };
+    if let Some((logger, message)) = logger(rest) {
+        return Some(Line::new(at, logger, message));
+    }
+    let (tag, rest) = word(rest)?;
+    if !tag.starts_with(b"fail2ban") || !tag.ends_with(b":") {
+        return None;
+    }
+    let inner = any(rest, false)?;
+    Some(Line::new(inner.at.or(at), inner.logger, inner.message))
+}
+
+/// `fail2ban.actions        [2784]: NOTICE  ` and what follows; process and spaces may be missing.
+fn logger(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let rest = line.strip_prefix(b"fail2ban.")?;
+    let (name, rest) = rest.split_at_checked(rest.iter().position(|byte| matches!(byte, b' ' | b'[' | b':'))?)?;
+    let rest = rest.trim_ascii_start();
+    let rest = match rest.strip_prefix(b"[") {
+        Some(process) => process.trim_ascii_digits().strip_prefix(b"]")?,
+        None => rest,
+    };
+    let (_, message) = level(rest.strip_prefix(b":")?.trim_ascii_start())?;
+    (!name.is_empty()).then_some((name, message))
+}
+
+/// `+ 1234 7F2A9C0 fail2ban.actions NOTIC `, as verbose servers write behind the time.
+fn verbose(line: &[u8]) -> Option<Line<'_>> {
+    let mut rest = line;
+    if let Some(relative) = rest.strip_prefix(b"+") {
+        rest = relative.trim_ascii_start().trim_ascii_digits().trim_ascii_start();
+    }
+    let (thread, after) = word(rest)?;
+    if !thread.iter().all(u8::is_ascii_hexdigit) {
+        return None;
+    }
+    rest = after.trim_ascii_start();
+    let mut logger: &[u8] = b"";
+    if let Some(named) = rest.strip_prefix(b"fail2ban.") {
+        (logger, rest) = word(named)?;
+        rest = rest.trim_ascii_start();
+    }
+    let (_, rest) = level(rest)?;
+    // ` | actions        -20: __checkBan           | `
+    let message = match rest.strip_prefix(b"| ") {
+        Some(place) => place.split_at_checked(memchr(b'|', place)? + 1)?.1.trim_ascii_start(),
+        None => rest,
+    };
+    is_message(message).then(|| Line::new(None, logger, message))
+}
+
+/// `NOTICE  ` and what follows.
+fn level(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (level, rest) = line.split_at_checked(memchr(b' ', line)?)?;
+    level.iter().all(u8::is_ascii_uppercase).then_some((level, rest.trim_ascii_start()))
+}
+
+/// Whether a message begins here, of the two kinds that matter.
+fn is_message(text: &[u8]) -> bool {
+    text.starts_with(b"[") || text.starts_with(b"Jail '") || text.starts_with(b"Jail \"")
+}
+
+/// Less `<29>`.
+fn priority(line: &[u8]) -> &[u8] {
+    let inner = line.strip_prefix(b"<").map(|rest| rest.trim_ascii_digits());
+    inner.and_then(|rest| rest.strip_prefix(b">")).unwrap_or(line)
+}
+
+/// A time, and what follows it.
+fn time(line: &[u8]) -> Option<(Stamp<'_>, &[u8])> {
+    iso(line).or_else(|| of_syslog(line)).or_else(|| epoch(line)).or_else(|| {
+        // `Sun 2026-11-22 11:56:55 CET`, as `journalctl -o short-full` has it.
+        let (day, rest) = word(line)?;
+        let named = day.len() == 3 && day.iter().all(u8::is_ascii_alphabetic);
+        let (stamp, rest) = named.then(|| iso(rest))??;
+        let (zone, after) = word(rest.strip_prefix(b" ")?)?;
+        let stamp = match (stamp, zone) {
+            (Stamp::Local(text, ms), b"UTC" | b"GMT") => Stamp::Zoned(text, ms, 0),
+            _ => stamp,
+        };
+        // The space before it is expected.
+        let length = after.len() + 1;
+        Some((stamp, line.split_at_checked(line.len().checked_sub(length)?)?.1))
+    })
+}
+
+/// `2026-11-22 11:56:55,601`, `2026-11-22T11:56:55.601123+01:00`, `…+0100`, `…Z`, `2026-11-22T11:56:55`.
+fn iso(line: &[u8]) -> Option<(Stamp<'_>, &[u8])> {
+    let (stamp, rest) = line.split_first_chunk::<19>()?;
+    let [_, _, _, _, b'-', _, _, b'-', _, _, b' ' | b'T', _, _, b':', _, _, b':', _, _] = stamp else { return None };
+    let (ms, rest) = fraction(rest);
+    match rest {
+        [b'Z', rest @ ..] => Some((Stamp::Zoned(stamp, ms, 0), rest)),
+        [sign @ (b'+' | b'-'), h1, h2, rest @ ..] => {
+            let (minutes, rest) = match rest {
+                [b':', m1, m2, rest @ ..] | [m1 @ b'0'..=b'9', m2, rest @ ..] => (number(&[*m1, *m2])?, rest),
+                _ => (0, rest),
+            };
+            let seconds = (i32::from(number(&[*h1, *h2])?) * 60 + i32::from(minutes)) * 60;
+            Some((Stamp::Zoned(stamp, ms, if *sign == b'-' { -seconds } else { seconds }), rest))
+        }
+        _ => Some((Stamp::Local(stamp, ms), rest)),
+    }
+}
+
+/// `Nov 22 11:56:55`, `Nov  2 11:56:55.601123`.
+fn of_syslog(line: &[u8]) -> Option<(Stamp<'_>, &[u8])> {
+    const MONTHS: &[u8; 36] = b"JanFebMarAprMayJunJulAugSepOctNovDec";
+    let (month, rest) = line.split_first_chunk::<3>()?;
+    let (months, _) = MONTHS.as_chunks::<3>();
+    let month = i8::try_from(months.iter().position(|known| known == month)?).ok()? + 1;
+    let ([b' ', tens @ (b' ' | b'0'..=b'3'), ones, b' '], rest) = rest.split_first_chunk::<4>()? else { return None };
+    let day = i8::try_from(number(&[if *tens == b' ' { b'0' } else { *tens }, *ones])?).ok()?;
+    let (time, rest) = rest.split_first_chunk::<8>()?;
+    let (ms, rest) = fraction(rest);
+    Some((Stamp::Yearless(month, day, time, ms), rest))
+}
+
+/// `1795348189.123456`, as `journalctl -o short-unix` has it.
+fn epoch(line: &[u8]) -> Option<(Stamp<'_>, &[u8])> {
+    let (seconds, rest) = line.split_at_checked(line.iter().position(|byte| !byte.is_ascii_digit())?)?;
+    let (ms, rest) = fraction(rest);
+    if !(9..=11).contains(&seconds.len()) {
+        return None;
+    }
+    let seconds = seconds.iter().fold(0_i64, |sum, digit| sum * 10 + i64::from(digit - b'0'));
+    Some((Stamp::Epoch(seconds * 1000 + i64::from(ms)), rest))
+}
+
+/// Milliseconds of `,601` or `.601123`, and what follows; 0 if there is none.
+fn fraction(line: &[u8]) -> (u16, &[u8]) {
+    let [b',' | b'.', digits @ ..] = line else { return (0, line) };
+    let rest = digits.trim_ascii_digits();
+    let count = digits.len() - rest.len();
+    let first = |index: usize| digits.get(index).filter(|_| index < count).map_or(0, |digit| u16::from(digit - b'0'));
+    if count == 0 { (0, line) } else { (first(0) * 100 + first(1) * 10 + first(2), rest) }
+}
+
+/// What stands before the first space, and what behind it.
+fn word(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (word, rest) = line.split_at_checked(memchr(b' ', line)?)?;
+    Some((word, rest.trim_ascii_start()))
+}
+
+/// Up to three digits.
+fn number(digits: &[u8]) -> Option<u16> {
+    digits.iter().try_fold(0, |sum: u16, digit| digit.is_ascii_digit().then(|| sum * 10 + u16::from(digit - b'0')))
+}
+
+trait TrimDigits {
+    /// Less the digits at its front.
+    fn trim_ascii_digits(&self) -> &Self;
+}
+
+impl TrimDigits for [u8] {
+    fn trim_ascii_digits(&self) -> &Self {
+        let digits = self.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(self.len());
+        self.get(digits..).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOCAL: Stamp<'_> = Stamp::Local(b"2026-11-22 11:56:55", 601);
+
+    #[test]
+    fn every_target_and_version() {
+        let t = b"2026-11-22T11:56:55";
+        for (prefix, at, logger) in [
+            ("2026-11-22 11:56:55,601 fail2ban.actions        [2784]: NOTICE  ", Some(LOCAL), "actions"),
+            ("2026-11-22 11:56:55,601 fail2ban.actions[2784]: NOTICE ", Some(LOCAL), "actions"),
+            ("2026-11-22 11:56:55,601 fail2ban.actions: WARNING ", Some(LOCAL), "actions"),
+            ("2026-11-22 11:56:55,601 fail2ban.jail   : INFO   ", Some(LOCAL), "jail"),
+            ("2026-11-22 11:56:55,601 ", Some(LOCAL), ""),
+            (" 2026-11-22 11:56:55,601 7F2A9CFF NOTIC ", Some(LOCAL), ""),
+            (" 2026-11-22 11:56:55,601 + 1234 7F2A9CFF fail2ban.actions          NOTIC ", Some(LOCAL), "actions"),
+            (
+                " 2026-11-22 11:56:55,601 + 1234 7F2A fail2ban.actions NOTIC | actions        -25: __checkBan          | ",
+                Some(LOCAL),
+                "actions",
+            ),
+            ("<29>fail2ban.actions[2837]: NOTICE ", None, "actions"),
+            ("fail2ban.actions        [3043]: NOTICE  ", None, "actions"),
+            ("", None, ""),
+            (
+                "Nov 22 11:56:55 web-1 fail2ban.actions[2837]: NOTICE ",
+                Some(Stamp::Yearless(11, 22, b"11:56:55", 0)),
+                "actions",
+            ),
+            (
+                "<29>Nov  2 11:56:55.601123 web-1 fail2ban-server[2784]: fail2ban.actions        [2784]: NOTICE  ",
+                Some(Stamp::Yearless(11, 2, b"11:56:55", 601)),
+                "actions",
+            ),
+            ("Nov 22 11:56:55 fail2ban[2784]: ", Some(Stamp::Yearless(11, 22, b"11:56:55", 0)), ""),
+            (
+                "2026-11-22T11:56:55+0100 web-1 fail2ban-server[2784]: fail2ban.actions [2784]: NOTICE  ",
+                Some(Stamp::Zoned(t, 0, 3600)),
+                "actions",
+            ),
+            ("2026-11-22T11:56:55.601123-09:30 web-1 fail2ban[1]: ", Some(Stamp::Zoned(t, 601, -34200)), ""),
+            ("2026-11-22T11:56:55Z web-1 fail2ban[1]: ", Some(Stamp::Zoned(t, 0, 0)), ""),
+            ("2026-11-22T11:56:55+01 web-1 fail2ban[1]: ", Some(Stamp::Zoned(t, 0, 3600)), ""),
+            ("1795348189.123456 web-1 fail2ban[1]: ", Some(Stamp::Epoch(1_795_348_189_123)), ""),
+            ("Sun 2026-11-22 11:56:55 UTC web-1 fail2ban[1]: ", Some(Stamp::Zoned(b"2026-11-22 11:56:55", 0, 0)), ""),
+            ("Sun 2026-11-22 11:56:55 CET web-1 fail2ban[1]: ", Some(Stamp::Local(b"2026-11-22 11:56:55", 0)), ""),
+            (
+                "Nov 22 11:56:55 web-1 fail2ban-server[2784]: 2026-11-22 11:56:55,601 fail2ban.actions [2784]: NOTICE  ",
+                Some(LOCAL),
+                "actions",
+            ),
+        ] {
+            let line = format!("{prefix}[sshd] Ban 203.0.113.7");
+            let parsed = Line::parse(line.as_bytes()).unwrap_or_else(|| panic!("{line}"));
+            let expected = (at, logger.as_bytes(), b"[sshd] Ban 203.0.113.7".as_slice());
+            assert_eq!((parsed.at, parsed.logger, parsed.message), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_fail2bans() {
+        for line in [
+            "",
+            " ",
+            "err line",
+            "2026-11-22 11:56:55,601",
+            "2026-11-22 11:56:55,601 ",
+            "2026-11-22 11:56:55,601 fail2ban.actions",
+            "2026-11-22 11:56:55,601 fail2ban.actions [2784]: ",
+            "2026-11-22 11:56:55,601 fail2ban.[2784]: NOTICE [sshd] Ban 1.2.3.4",
+            "Nov 22 11:56:55 web-1 sshd[1]: [sshd] Ban 1.2.3.4",
+            "Nov 22 11:56:55 web-1 sshd[1]: fail2ban.actions [1]: NOTICE  [sshd] Ban 1.2.3.4",
+            "Nov 22 11:56:55 web-1 sshd[1]: fail2ban[1]: [sshd] Ban 1.2.3.4",
+            "Nov 22 11:56:55 web-1 fail2ban[1]: Nov 22 11:56:55 web-1 fail2ban[1]: [sshd] Ban 1.2.3.4",
+            "<29",
+            "+",
+        ] {
+            assert_eq!(Line::parse(line.as_bytes()), None, "{line}");
+        }
+    }
+}

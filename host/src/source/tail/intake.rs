@@ -1,0 +1,55 @@
+//! Where events of a log go: into the store, or onto standard output.
+
+use std::io::Write;
+
+use super::{Intake, TailError};
+use crate::event::{Event, Timestamp};
+use crate::store::{Checkpoint, Store};
+
+/// Into the store; whoever works on it is woken.
+pub struct IntoStore {
+    /// A connection of its own.
+    pub store: Store,
+    /// The clock.
+    pub now: fn() -> Timestamp,
+    /// Makes the events' ids.
+    pub new_id: fn() -> String,
+}
+
+impl Intake for IntoStore {
+    fn checkpoint(&mut self, log: &str) -> Result<Option<Checkpoint>, TailError> {
+        Ok(self.store.log_checkpoint(log)?)
+    }
+
+    fn take(&mut self, log: &str, mut events: Vec<Event>, checkpoint: Option<&Checkpoint>) -> Result<(), TailError> {
+        for event in &mut events {
+            event.id = (self.new_id)();
+        }
+        self.store.take_in_all(&events, checkpoint.map(|checkpoint| (log, checkpoint)), (self.now)())?;
+        if !events.is_empty() {
+            self.store.folder().wake();
+        }
+        Ok(())
+    }
+}
+
+/// One line of JSON for each event, and nothing stored.
+#[derive(Debug)]
+pub struct DryRun<W>(pub W);
+
+impl<W: Write> Intake for DryRun<W> {
+    fn checkpoint(&mut self, _log: &str) -> Result<Option<Checkpoint>, TailError> {
+        Ok(None)
+    }
+
+    fn take(&mut self, _log: &str, events: Vec<Event>, _checkpoint: Option<&Checkpoint>) -> Result<(), TailError> {
+        let write = |out: &mut W| {
+            for event in &events {
+                serde_json::to_writer(&mut *out, event)?;
+                out.write_all(b"\n")?;
+            }
+            out.flush()
+        };
+        write(&mut self.0).map_err(TailError::Output)
+    }
+}

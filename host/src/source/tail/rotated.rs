@@ -1,0 +1,163 @@
+//! What became of a log's files: which of those beside it hold what came before.
+//!
+//! logrotate names them `fail2ban.log.1`, or `fail2ban.log-20261122` with `dateext`, and may compress them as `.gz`.
+
+use std::cmp::Reverse;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::TailError;
+use super::log_file::LogFile;
+use crate::store::Checkpoint;
+
+/// How many files before another matter at most.
+const PREDECESSORS: usize = 4;
+
+/// How often a folder is looked at again whose files are being renamed meanwhile.
+const LOOKS: usize = 20;
+
+/// A file beside the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Entry {
+    path: PathBuf,
+    inode: u64,
+    /// Its place in the order of rotation; `None` if its name says none.
+    age: Option<Age>,
+    packed: bool,
+}
+
+/// Greater is newer.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Age {
+    Numbered(Reverse<u32>),
+    Dated(String),
+}
+
+/// The file that a checkpoint speaks of, to be read on from there, and those that were rotated after it, the oldest
+/// first. The log itself is not among them. Empty: that file is not there any more.
+pub(super) fn since(log: &Path, checkpoint: &Checkpoint) -> Result<Vec<LogFile>, TailError> {
+    steadily(log, |entries| {
+        let Some((mut found, age)) = find(entries, checkpoint) else { return Ok(Vec::new()) };
+        found.go_to(checkpoint.offset)?;
+        let mut files = vec![found];
+        files.extend(newer(entries, age)?);
+        Ok(files)
+    })
+}
+
+/// The files that were rotated after one that is open, the oldest first, without the log itself.
+pub(super) fn after(log: &Path, open: &LogFile) -> Result<Vec<LogFile>, TailError> {
+    let checkpoint = open.checkpoint(open.offset);
+    steadily(log, |entries| newer(entries, find(entries, &checkpoint).and_then(|(_, age)| age)))
+}
+
+/// The files that were rotated before one of them, or before the log itself; the newest first, and not many.
+pub(super) fn before(log: &Path, file: &LogFile) -> Result<Vec<LogFile>, TailError> {
+    steadily(log, |entries| {
+        let age = entries.iter().find(|entry| file.has_inode(entry.inode)).and_then(|entry| entry.age.as_ref());
+        let is_older = |entry: &&Entry| entry.age.is_some() && age.is_none_or(|age| entry.age.as_ref() < Some(age));
+        let mut older: Vec<_> = entries.iter().filter(is_older).collect();
+        older.sort_by_key(|entry| (Reverse(entry.age.as_ref()), entry.packed));
+        older.dedup_by_key(|entry| entry.age.as_ref());
+        older.into_iter().take(PREDECESSORS).map(|entry| LogFile::open(&entry.path)).collect()
+    })
+}
+
+/// By its inode, or else by its first bytes, as it may have been copied or packed. The newest, if several begin alike.
+fn find<'a>(entries: &'a [Entry], checkpoint: &Checkpoint) -> Option<(LogFile, Option<&'a Age>)> {
+    let by_inode = entries.iter().filter(|entry| entry.inode == checkpoint.inode);
+    let mut rotated: Vec<_> = entries.iter().filter(|entry| entry.age.is_some()).collect();
+    rotated.sort_by(|a, b| (a.packed, Reverse(&a.age)).cmp(&(b.packed, Reverse(&b.age))));
+    by_inode.chain(rotated).find_map(|entry| {
+        // What cannot be opened or unpacked is not what we look for.
+        let file = LogFile::open(&entry.path).ok()?;
+        file.is_of(checkpoint).then_some((file, entry.age.as_ref()))
+    })
+}
+
+fn newer(entries: &[Entry], age: Option<&Age>) -> Result<Vec<LogFile>, TailError> {
+    let Some(age) = age else { return Ok(Vec::new()) };
+    let mut newer: Vec<_> =
+        entries.iter().filter(|entry| entry.age.as_ref().is_some_and(|other| other > age)).collect();
+    // While one is being packed it is there twice.
+    newer.sort_by_key(|entry| (entry.age.as_ref(), entry.packed));
+    newer.dedup_by_key(|entry| entry.age.as_ref());
+    newer.into_iter().map(|entry| LogFile::open(&entry.path)).collect()
+}
+
+/// Looks until nothing was renamed meanwhile.
+fn steadily<T>(log: &Path, look: impl Fn(&[Entry]) -> Result<T, TailError>) -> Result<T, TailError> {
+    let mut before = list(log);
+    for _ in 1..LOOKS {
+        let seen = look(&before);
+        let now = list(log);
+        if now == before {
+            return seen;
+        }
+        before = now;
+    }
+    look(&before)
+}
+
+/// The regular files in the log's folder and, if it is a link, in that which it leads to; without itself.
+fn list(log: &Path) -> Vec<Entry> {
+    let target = fs::canonicalize(log).ok();
+    let mut entries = Vec::new();
+    let mut folders: Vec<_> = [Some(log), target.as_deref()].into_iter().flatten().filter_map(Path::parent).collect();
+    folders.dedup();
+    for folder in folders {
+        let Ok(files) = fs::read_dir(folder) else { continue };
+        for file in files.flatten() {
+            let path = file.path();
+            let Ok(meta) = file.metadata() else { continue };
+            if meta.is_file() && path != log && Some(&path) != target.as_ref() {
+                let (age, packed) = age(log, &path);
+                entries.push(Entry { path, inode: meta.ino(), age, packed });
+            }
+        }
+    }
+    entries.sort_by(|a, b| a.path.cmp(&b.path));
+    entries
+}
+
+/// What a name says of when its file was rotated, and whether it is packed.
+fn age(log: &Path, path: &Path) -> (Option<Age>, bool) {
+    let suffix = || {
+        let name = path.file_name()?.to_str()?;
+        name.strip_prefix(log.file_name()?.to_str()?)
+    };
+    let Some(suffix) = suffix() else { return (None, false) };
+    let (suffix, packed) = suffix.strip_suffix(".gz").map_or((suffix, false), |suffix| (suffix, true));
+    let Some(mark) = suffix.strip_prefix(['.', '-', '_']) else { return (None, packed) };
+    let age = match mark.parse() {
+        Ok(number) if mark.len() <= 4 => Some(Age::Numbered(Reverse(number))),
+        _ if mark.starts_with(|c: char| c.is_ascii_digit())
+            && mark.bytes().all(|b| b.is_ascii_digit() || b"-_.:T".contains(&b)) =>
+        {
+            Some(Age::Dated(mark.to_owned()))
+        }
+        _ => None,
+    };
+    (age, packed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_order_of_rotation() {
+        let log = Path::new("/l/fail2ban.log");
+        let of = |name: &str| age(log, &Path::new("/l").join(name));
+        let oldest_first = |names: &[&str]| assert!(names.is_sorted_by_key(|name| of(name).0), "{names:?}");
+        oldest_first(&["fail2ban.log.10.gz", "fail2ban.log.2.gz", "fail2ban.log.1"]);
+        oldest_first(&["fail2ban.log-20261121.gz", "fail2ban.log-20261122", "fail2ban.log-20261122-1795348189"]);
+        assert!(of("fail2ban.log.2.gz").1 && !of("fail2ban.log.1").1);
+        for other in
+            ["fail2ban.log.bak", "fail2ban.log.1.xz", "fail2ban.logs", "auth.log.1", "fail2ban.log.", "fail2ban.log~"]
+        {
+            assert_eq!(of(other).0, None, "{other}");
+        }
+    }
+}
