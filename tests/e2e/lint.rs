@@ -168,3 +168,30 @@ fn what_the_file_says_is_only_text_on_a_terminal() {
     let lines = place.banhook(["lint".as_ref(), file.as_os_str()]).stdout.lines().count();
     assert_eq!(lines, 4, "a line for each finding: two fields, a type, no text");
 }
+
+#[test]
+fn messages_are_drawn() {
+    let place = Place::new();
+    let text = r#"{"text": "x", "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": "*203.0.113.7* \u001b[31m"}}]}"#;
+    place.write("drawn.json", text);
+    let drawn = place.banhook(["lint", "--draw", "--html", "page.html", "drawn.json"]).ok().stdout;
+    assert!(drawn.contains("── drawn.json ──\n203.0.113.7"), "{drawn}");
+    assert!(!drawn.contains('\u{1b}'), "{drawn:?}");
+    let page = fs::read_to_string(place.path("page.html")).unwrap();
+    assert!(page.contains("203.0.113.7") && page.contains("default-src 'none'") && !page.contains("<script"), "{page}");
+}
+
+#[test]
+fn cases_are_previewed() {
+    let place = Place::new();
+    let cases = crate::binary::root().join("plugins/template/cases");
+    let shown = place.banhook(["preview".as_ref(), "template".as_ref(), cases.as_os_str()]).ok().stdout;
+    assert!(shown.contains("── ban-v4: The usual ban of an IPv4 address. ──\n⛔ `203.0.113.7` banned in"), "{shown}");
+    assert!(shown.contains("skipped: the template \"ban\" came out empty"), "{shown}");
+    let page = place.path("page.html");
+    let arguments = ["preview".as_ref(), "template".as_ref(), cases.as_os_str(), "--html".as_ref(), page.as_os_str()];
+    place.banhook(arguments).ok();
+    let page = fs::read_to_string(page).unwrap();
+    assert!(page.contains("203.0.113.7") && page.contains("ban-v4"), "{page}");
+    place.banhook(["preview", "no-such.wasm", "no-such.json"]).exits(2).complains(&["no-such.wasm"]);
+}

@@ -89,6 +89,8 @@ pub enum Command {
     Test(TestOptions),
     /// Check Slack messages (JSON, as a webhook takes them) offline; 1 if Slack would refuse any
     Lint(LintOptions),
+    /// Show the messages that a plugin makes of its cases, as they would look in Slack
+    Preview(PreviewOptions),
     /// A whole round on loopback, with no setup: recorded events, two routes, a stand-in webhook
     Demo,
     /// Compile the plugin on standard input; banhook calls this itself
@@ -153,6 +155,12 @@ pub struct LintOptions {
     /// For people, a line for each finding; or for programs
     #[arg(long, value_enum, default_value_t = LintFormat::Human)]
     pub format: LintFormat,
+    /// Also draw each message as it would look
+    #[arg(long, conflicts_with = "format")]
+    pub draw: bool,
+    /// Also write a page with all messages as they would look
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
 }
 
 /// How findings are shown.
@@ -188,4 +196,17 @@ fn zone(name: &str) -> Result<TimeZone, String> {
 /// `250ms`, `90s`, `5m`, `1h`, `1d`, as in the configuration.
 fn duration(text: &str) -> Result<Duration, String> {
     banhook::config::parse_duration(text).ok_or_else(|| "write it as 250ms, 90s, 5m, 1h or 1d".to_owned())
+}
+
+/// What to show.
+#[derive(Debug, Args)]
+pub struct PreviewOptions {
+    /// The plugin's .wasm file, or "template" for the built-in one
+    pub plugin: PathBuf,
+    /// Case files, or folders of them [default: the folder "cases" beside the plugin]
+    #[arg(value_name = "CASE")]
+    pub cases: Vec<PathBuf>,
+    /// Write a page for a browser instead of text
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
 }

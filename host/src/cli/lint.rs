@@ -2,12 +2,12 @@
 //!
 //! The files are as hostile as any text from outside: nothing of them reaches the terminal but as text.
 
-use std::fs::File;
-use std::io::{self, Read, Write as _};
+use std::fs::{self, File};
+use std::io::{self, IsTerminal as _, Read, Write as _};
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow, ensure};
-use banhook::message::{Finding, Severity, check, one_line};
+use banhook::message::{Finding, Severity, check, one_line, to_html, to_terminal};
 use serde_json::{Value, json};
 
 use super::Outcome;
@@ -24,14 +24,25 @@ const STDIN: &str = "-";
 pub fn lint(options: &LintOptions) -> Outcome {
     let mut found = Vec::new();
     let mut unreadable = Vec::new();
+    let mut bodies = Vec::new();
     for path in &options.files {
         let name = if path.as_os_str() == STDIN { "(stdin)".to_owned() } else { one_line(&path.to_string_lossy()) };
         match read(path).with_context(|| name.clone()) {
-            Ok(body) => found.extend(check(&body).into_iter().map(|finding| (name.clone(), finding))),
+            Ok(body) => {
+                found.extend(check(&body).into_iter().map(|finding| (name.clone(), finding)));
+                bodies.push((name, body));
+            }
             Err(error) => unreadable.push(format!("{error:#}")),
         }
     }
     show(&found, options.format)?;
+    if options.draw {
+        draw(&bodies)?;
+    }
+    if let Some(file) = &options.html {
+        let page = to_html("Messages for Slack", bodies.iter().map(|(name, body)| (name.as_str(), body)));
+        fs::write(file, page).with_context(|| format!("cannot write {}", file.display())).map_err(Failure::Input)?;
+    }
     if !unreadable.is_empty() {
         return Err(Failure::Input(anyhow!("{}", unreadable.join("\n"))));
     }
@@ -67,6 +78,15 @@ fn show(found: &[(String, Finding)], format: LintFormat) -> io::Result<()> {
         }
     }
     out.flush()
+}
+
+fn draw(bodies: &[(String, Value)]) -> io::Result<()> {
+    let mut out = io::stdout();
+    let colors = out.is_terminal();
+    for (name, body) in bodies {
+        writeln!(out, "── {name} ──\n{}", to_terminal(body, colors).trim_end())?;
+    }
+    Ok(())
 }
 
 fn as_json(file: &str, finding: &Finding) -> Value {

@@ -9,6 +9,7 @@ mod lint;
 mod logging;
 mod notify;
 mod place;
+mod preview;
 mod run;
 mod status;
 mod tail;
@@ -57,6 +58,7 @@ fn dispatch(Arguments { place, command }: Arguments) -> Outcome {
         Command::Config { command: ConfigCommand::Check } => config::check(&place),
         Command::Test(options) => test::test(&options),
         Command::Lint(options) => lint::lint(&options),
+        Command::Preview(options) => preview::preview(&options),
         Command::Demo => demo::demo(),
         Command::Compile { metering } => compile(metering),
     }

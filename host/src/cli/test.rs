@@ -19,7 +19,7 @@ use similar::{ChangeTag, TextDiff};
 use super::Outcome;
 use super::arguments::TestOptions;
 use super::failure::Failure;
-use case::Case;
+pub use case::Case;
 
 /// How one case went.
 enum Verdict {
@@ -32,13 +32,8 @@ enum Verdict {
 /// Runs the cases; `Ok(false)` if any decision is not the golden one.
 pub fn test(options: &TestOptions) -> Outcome {
     let plugin = plugin_bytes(&options.plugin).map_err(Failure::Input)?;
-    let files = case_files(options).map_err(Failure::Input)?;
-    let runtime = Runtime::new(Setup {
-        cache: cache(),
-        compiler: Compiler::this_program(),
-        metering: Metering::Fuel,
-        stack: stack(&Sandbox::STANDARD),
-    })?;
+    let files = case_files(&options.plugin, &options.cases).map_err(Failure::Input)?;
+    let runtime = runtime()?;
     let (mut passed, mut updated, mut failed) = (0, 0, 0);
     for file in files {
         let mut case = Case::read(&file).map_err(Failure::Input)?;
@@ -99,7 +94,8 @@ fn show_difference(expected: Option<&str>, found: &str) {
     }
 }
 
-fn plugin_bytes(plugin: &Path) -> anyhow::Result<Vec<u8>> {
+/// The plugin's file, or the built-in one.
+pub fn plugin_bytes(plugin: &Path) -> anyhow::Result<Vec<u8>> {
     if plugin == Path::new("template") && !plugin.exists() {
         return Ok(BUILT_IN.to_vec());
     }
@@ -112,9 +108,9 @@ fn plugin_bytes(plugin: &Path) -> anyhow::Result<Vec<u8>> {
 }
 
 /// The case files, in the order given; those of a folder by name.
-fn case_files(options: &TestOptions) -> anyhow::Result<Vec<PathBuf>> {
-    let beside = [options.plugin.parent().unwrap_or(Path::new("")).join("cases")];
-    let given = if options.cases.is_empty() { &beside[..] } else { &options.cases };
+pub fn case_files(plugin: &Path, cases: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+    let beside = [plugin.parent().unwrap_or(Path::new("")).join("cases")];
+    let given = if cases.is_empty() { &beside[..] } else { cases };
     let mut files = Vec::new();
     for path in given {
         if !path.is_dir() {
@@ -138,6 +134,16 @@ fn case_files(options: &TestOptions) -> anyhow::Result<Vec<PathBuf>> {
         ));
     }
     Ok(files)
+}
+
+/// Where cases run: fuel is counted, so that they end alike everywhere.
+pub fn runtime() -> Result<Runtime, Failure> {
+    Ok(Runtime::new(Setup {
+        cache: cache(),
+        compiler: Compiler::this_program(),
+        metering: Metering::Fuel,
+        stack: stack(&Sandbox::STANDARD),
+    })?)
 }
 
 /// Compiled plugins are kept for the next run, where the user has a place for such things.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::thread;
 use std::time::Duration;
 
 use super::DaemonError;
@@ -13,6 +14,9 @@ use crate::store::Store;
 
 /// How often the inbox is looked at without a wake-up.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// How often it is looked whether the built-in plugin is compiled: mostly that takes a millisecond.
+const LOOK_WHILE_PREPARING: Duration = Duration::from_millis(1);
 
 /// What the router is told. Once nobody can tell it anything any more, it ends.
 pub(super) enum Told {
@@ -29,7 +33,7 @@ pub(super) fn run(
     circumstances: &Circumstances,
     told: &Receiver<Told>,
 ) -> Result<(), DaemonError> {
-    pipeline::prepare(&config.routes, &circumstances.runtime);
+    let Some(config) = prepared(config, circumstances, told) else { return Ok(()) };
     let naming = Naming::new(&config, &circumstances.system_host);
     let mut router = Router { config, naming, workers: BTreeMap::new(), leaving: Vec::new(), circumstances };
     router.configure(&mut store)?;
@@ -59,6 +63,21 @@ pub(super) fn run(
             Err(RecvTimeoutError::Disconnected) => return router.stop(),
         }
     }
+}
+
+/// The configuration, once the built-in plugin is compiled; none, if it is to end before.
+fn prepared(mut config: Arc<Config>, circumstances: &Circumstances, told: &Receiver<Told>) -> Option<Arc<Config>> {
+    let (routes, runtime) = (config.routes.clone(), Arc::clone(&circumstances.runtime));
+    // Not joined: compiling may take longer than a stop may.
+    let preparing = thread::spawn(move || pipeline::prepare(&routes, &runtime));
+    while !preparing.is_finished() {
+        match told.recv_timeout(LOOK_WHILE_PREPARING) {
+            Ok(Told::Configured(newer)) => config = newer,
+            Ok(Told::Look) | Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return None,
+        }
+    }
+    Some(config)
 }
 
 struct Router<'a> {

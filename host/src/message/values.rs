@@ -1,14 +1,20 @@
 //! The foreign values of events, found where they stand in a plugin's markup.
 //!
-//! One search finds them all, however many events a digest tells: the leftmost value, of those the longest.
+//! The leftmost value is taken, of those the longest. The few values of one event are looked for one by one; for the many
+//! of a digest there is a search over all of them, which takes longer to build than to look a few times.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind};
+use memchr::memmem;
 
 use super::escape::clean;
 use super::token::{Token, first};
+
+/// Forms up to which each is looked for by itself.
+const FEW: usize = 32;
 
 /// Values that must not stand raw, each in the forms in which it may stand.
 #[derive(Default)]
@@ -54,32 +60,37 @@ impl Values {
             }
         }
         let forms: Vec<Form> = forms.into_values().collect();
-        let build = || {
+        let search = (forms.len() > FEW).then(|| {
             AhoCorasick::builder()
-                // Used once, so what it costs to build counts.
+                // Used for one message, so what it costs to build counts.
                 .kind(Some(AhoCorasickKind::ContiguousNFA))
                 .match_kind(MatchKind::LeftmostLongest)
                 .build(forms.iter().map(|f| &f.found))
-        };
-        // It fails only past 2³¹ states, which no event fills: its size is bounded where it is taken in.
-        let search = if forms.is_empty() { None } else { build().ok() };
-        Self { search, forms }
+        });
+        // It fails only past 2³¹ states, which no event fills; one by one would find them too.
+        Self { search: search.and_then(Result::ok), forms }
     }
 
     /// Whether one of them stands in the text as it was written.
     pub fn stand_in(&self, text: &str) -> bool {
-        self.search.as_ref().is_some_and(|search| search.is_match(text))
+        match &self.search {
+            Some(search) => search.is_match(text),
+            None => self.forms.iter().any(|form| memmem::find(text.as_bytes(), form.found.as_bytes()).is_some()),
+        }
     }
 
     /// The markup with every value in its safe form.
     pub fn secured<'m>(&self, markup: &'m str) -> Cow<'m, str> {
-        let Some(search) = &self.search else { return Cow::Borrowed(markup) };
+        if !self.stand_in(markup) {
+            return Cow::Borrowed(markup);
+        }
+        let mut places = Places::new(self, markup);
         let mut safe = String::with_capacity(markup.len() + 64);
         let mut at = 0;
         let mut code = false;
-        while let Some(found) = search.find(aho_corasick::Input::new(markup).span(at..markup.len())) {
+        while let Some((start, form)) = places.next(at) {
             // A value that begins or ends within an entity is not what stands there.
-            while let Some((token, length)) = markup.get(at..).filter(|_| at < found.start()).and_then(first) {
+            while let Some((token, length)) = markup.get(at..).filter(|_| at < start).and_then(first) {
                 let length = match token {
                     Token::Entity(_) => length,
                     _ => markup.get(at..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8),
@@ -89,11 +100,11 @@ impl Values {
                 safe.push_str(written);
                 at += length;
             }
-            if at > found.start() {
+            if at > start {
                 continue;
             }
             let rest = markup.get(at..).unwrap_or_default();
-            let form = self.forms.get(found.pattern().as_usize()).filter(|form| !form.ends_inside_entity(rest));
+            let form = Some(form).filter(|form| !form.ends_inside_entity(rest));
             if let Some(form) = form.or_else(|| self.shorter(rest)) {
                 safe.push_str(if code { &form.in_code } else { &form.safe });
                 at += form.found.len();
@@ -116,6 +127,47 @@ impl Values {
     fn shorter(&self, text: &str) -> Option<&Form> {
         let fits = |form: &&Form| text.starts_with(&form.found) && !form.ends_inside_entity(text);
         self.forms.iter().filter(fits).max_by_key(|form| form.found.len())
+    }
+}
+
+/// Where the values stand in one text, from left to right.
+struct Places<'a> {
+    values: &'a Values,
+    markup: &'a str,
+    /// Where there is no search over all: where each form stands next.
+    each: Vec<Option<usize>>,
+}
+
+impl<'a> Places<'a> {
+    fn new(values: &'a Values, markup: &'a str) -> Self {
+        let each = if values.search.is_some() { Vec::new() } else { vec![Some(0); values.forms.len()] };
+        let mut places = Self { values, markup, each };
+        for index in 0..places.each.len() {
+            places.look(index, 0);
+        }
+        places
+    }
+
+    /// The first one from there on; of several, the longest.
+    fn next(&mut self, from: usize) -> Option<(usize, &'a Form)> {
+        if let Some(search) = &self.values.search {
+            let found = search.find(Input::new(self.markup).span(from..self.markup.len()))?;
+            return Some((found.start(), self.values.forms.get(found.pattern().as_usize())?));
+        }
+        for index in 0..self.each.len() {
+            if self.each.get(index).is_some_and(|at| at.is_some_and(|at| at < from)) {
+                self.look(index, from);
+            }
+        }
+        let standing = self.each.iter().zip(&self.values.forms).filter_map(|(at, form)| Some(((*at)?, form)));
+        standing.min_by_key(|(at, form)| (*at, Reverse(form.found.len())))
+    }
+
+    /// Looks for one form from there on.
+    fn look(&mut self, index: usize, from: usize) {
+        let (Some(form), Some(at)) = (self.values.forms.get(index), self.each.get_mut(index)) else { return };
+        let rest = self.markup.as_bytes().get(from..).unwrap_or_default();
+        *at = memmem::find(rest, form.found.as_bytes()).map(|found| from + found);
     }
 }
 

@@ -4,17 +4,21 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use banhook::config::PluginLimits;
 use banhook::event::Event;
 use banhook::pipeline::limits;
-use banhook::plugin::{Context, Grants, Place, PluginError, Runtime};
+use banhook::plugin::{Answer, Context, Grants, Place, PluginError, Runtime};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::answers::{PastBans, Places};
+
+/// The standard ones, but that compiling may take longer: whoever tests waits for it, and builds other things meanwhile.
+const LIMITS: PluginLimits = PluginLimits { compile: Duration::from_secs(600), ..PluginLimits::STANDARD };
 
 /// A case, as its file has it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -63,11 +67,16 @@ impl Case {
         self.decision.as_ref()
     }
 
-    /// What the plugin decides.
+    /// The event.
+    pub const fn event(&self) -> &Event {
+        &self.event
+    }
+
+    /// What the plugin answers.
     ///
     /// # Errors
     /// When the plugin does not load, or the case names a time zone that is none.
-    pub fn decide(&self, runtime: &Runtime, plugin: &[u8]) -> anyhow::Result<Value> {
+    pub fn answer(&self, runtime: &Runtime, plugin: &[u8]) -> anyhow::Result<Answer> {
         // Not the system's time zone: a case gives the same answer everywhere.
         let timezone = match &self.timezone {
             Some(name) => TimeZone::get(name).with_context(|| format!("timezone \"{name}\""))?,
@@ -78,10 +87,16 @@ impl Case {
             geo: Some(Arc::new(Places(self.geo.clone()))),
         };
         let context = Context { settings: self.settings.clone(), timezone, grants };
-        let plugin = runtime
-            .load(plugin, context, limits(&PluginLimits::STANDARD))
-            .map_err(|error| anyhow!("the plugin {error}"))?;
-        let answer = plugin.format(&self.event);
+        let plugin = runtime.load(plugin, context, limits(&LIMITS)).map_err(|error| anyhow!("the plugin {error}"))?;
+        Ok(plugin.format(&self.event))
+    }
+
+    /// What the plugin decides; prints what it logs.
+    ///
+    /// # Errors
+    /// As [`Case::answer`].
+    pub fn decide(&self, runtime: &Runtime, plugin: &[u8]) -> anyhow::Result<Value> {
+        let answer = self.answer(runtime, plugin)?;
         for line in &answer.log {
             println!("  log {:?}: {}", line.level, banhook::message::one_line(&line.message));
         }
