@@ -184,7 +184,7 @@ fn messages_are_drawn() {
 #[test]
 fn cases_are_previewed() {
     let place = Place::new();
-    let cases = crate::binary::root().join("plugins/template/cases");
+    let cases = root().join("plugins/template/cases");
     let shown = place.banhook(["preview".as_ref(), "template".as_ref(), cases.as_os_str()]).ok().stdout;
     assert!(shown.contains("── ban-v4: The usual ban of an IPv4 address. ──\n⛔ `203.0.113.7` banned in"), "{shown}");
     assert!(shown.contains("skipped: the template \"ban\" came out empty"), "{shown}");

@@ -128,8 +128,11 @@ fn write_log(path: &Path, bytes: u64) -> anyhow::Result<Truth> {
             second % 60
         );
         let index = next(ATTACKERS as u64) as usize;
-        let (jail, most) = JAILS[index % JAILS.len()];
-        let (address, failures) = &mut attackers[index];
+        let (Some(&(jail, most)), Some((address, failures))) =
+            (JAILS.get(index % JAILS.len()), attackers.get_mut(index))
+        else {
+            continue;
+        };
         let ip = format!(
             "{}.{}.{}.{}",
             1 + *address % 223,

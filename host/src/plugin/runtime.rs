@@ -66,6 +66,9 @@ pub struct Setup {
     pub stack: usize,
 }
 
+/// One component, once it is loaded.
+type Slot = Arc<Mutex<Option<Component>>>;
+
 /// The engine, shared by all plugins.
 pub struct Runtime {
     engine: Engine,
@@ -74,7 +77,7 @@ pub struct Runtime {
     setup: Setup,
     /// What is loaded already, by the SHA-256 of its file: routes often share a plugin. Each has a lock of its own, so
     /// that one which takes long to compile holds up only those who want the same.
-    components: Mutex<HashMap<[u8; 32], Arc<Mutex<Option<Component>>>>>,
+    components: Mutex<HashMap<[u8; 32], Slot>>,
 }
 
 impl Runtime {

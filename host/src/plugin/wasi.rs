@@ -79,10 +79,8 @@ pub(super) fn add_to_linker(linker: &mut Linker<State>, component: &Component) -
         for (item, export) in instance.exports(&engine) {
             match export.ty {
                 ComponentItem::Resource(_) => definitions.resource(item, resource(item), |_, _| Ok(()))?,
-                ComponentItem::ComponentFunc(function) => {
-                    if !offer(&mut definitions, interface, item)? {
-                        deny(&mut definitions, name, item, &function)?;
-                    }
+                ComponentItem::ComponentFunc(function) if !offer(&mut definitions, interface, item)? => {
+                    deny(&mut definitions, name, item, &function)?;
                 }
                 _ => {}
             }
