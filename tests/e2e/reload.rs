@@ -1,6 +1,10 @@
 //! What changes beneath a running daemon: its configuration, its plugins, the URLs of its webhooks.
 
+#[path = "../../host/src/plugin/geo/mmdb.rs"]
+mod mmdb;
+
 use std::fs;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -9,6 +13,13 @@ use serde_json::Value;
 use crate::component;
 use crate::place::Place;
 use crate::waiting::until;
+
+use mmdb::mmdb;
+
+/// The first address of a network, for `mmdb`.
+fn address(network: &str) -> Option<IpAddr> {
+    network.split('/').next()?.parse().ok()
+}
 
 /// A change takes effect within this, once it is compiled; the machine may be busy with other tests.
 const WITHIN: Duration = Duration::from_secs(5);
@@ -128,6 +139,23 @@ fn a_webhook_that_moves_gets_what_the_old_one_did_not() {
     fs::write(place.path("main.url"), right).unwrap();
     place.webhook.wait_for(1);
     assert!(begun.elapsed() < WITHIN, "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_changed_mmdb_file_is_read_again_and_a_broken_one_is_not() {
+    let place = Place::with_route("plugin = \"own.wasm\"\ngrants.geo = [\"country.mmdb\"]");
+    place.write("own.wasm", component::asks_geo());
+    let country = |code| mmdb(4, 24, &[("203.0.113.0/24", serde_json::json!({ "country_code": code }))]);
+    place.write("country.mmdb", country("DE"));
+    let _daemon = place.daemon();
+    place.notify("ban --jail=sshd --ip=203.0.113.1");
+    assert_eq!(place.settle().all().skipped, 1);
+    replace(&place, "country.mmdb", &country("FR"));
+    until_said(&place, "country.mmdb again");
+    replace(&place, "country.mmdb", b"<html>404</html>");
+    until_said(&place, "the one before stays at work: ");
+    place.notify("ban --jail=sshd --ip=203.0.113.2");
+    assert_eq!(place.settle().all().skipped, 2);
 }
 
 #[test]

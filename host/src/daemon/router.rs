@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::DaemonError;
 use super::worker::{Circumstances, Order, Worker};
 use crate::config::Config;
+use crate::message::one_line;
 use crate::pipeline::{self, Naming};
 use crate::store::Store;
 
@@ -42,10 +43,7 @@ pub(super) fn run(
         loop {
             match told.try_recv() {
                 Ok(Told::Look) => {}
-                Ok(Told::Configured(config)) => {
-                    router.config = config;
-                    router.configure(&mut store)?;
-                }
+                Ok(Told::Configured(config)) => router.reconfigure(config, &mut store)?,
                 Err(TryRecvError::Disconnected) => return router.stop(),
                 Err(TryRecvError::Empty) => break,
             }
@@ -55,10 +53,7 @@ pub(super) fn run(
         }
         store.checkpoint_if_long()?;
         match told.recv_timeout(LOOK) {
-            Ok(Told::Configured(config)) => {
-                router.config = config;
-                router.configure(&mut store)?;
-            }
+            Ok(Told::Configured(config)) => router.reconfigure(config, &mut store)?,
             Ok(Told::Look) | Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return router.stop(),
         }
@@ -90,6 +85,22 @@ struct Router<'a> {
 }
 
 impl Router<'_> {
+    /// Takes up another configuration, or other files behind the same.
+    fn reconfigure(&mut self, config: Arc<Config>, store: &mut Store) -> Result<(), DaemonError> {
+        self.config = config;
+        let databases = self.circumstances.databases.clone();
+        // Not joined: a large file takes a while, and the old one serves meanwhile.
+        thread::spawn(move || {
+            for (path, read) in databases.reload_if_changed() {
+                match read {
+                    Ok(()) => tracing::info!("read {} again", path.display()),
+                    Err(error) => tracing::error!("the one before stays at work: {}", one_line(&error.to_string())),
+                }
+            }
+        });
+        self.configure(store)
+    }
+
     /// Has a worker for each route, with its route as it is now.
     fn configure(&mut self, store: &mut Store) -> Result<(), DaemonError> {
         self.naming = Naming::new(&self.config, &self.circumstances.system_host);
