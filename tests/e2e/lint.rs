@@ -195,3 +195,15 @@ fn cases_are_previewed() {
     assert!(page.contains("203.0.113.7") && page.contains("ban-v4"), "{page}");
     place.banhook(["preview", "no-such.wasm", "no-such.json"]).exits(2).complains(&["no-such.wasm"]);
 }
+
+#[test]
+fn a_case_whose_message_would_be_refused_fails() {
+    let place = Place::new();
+    place.write("blank.wasm", crate::component::moody());
+    place.write(
+        "blank.json",
+        r#"{"event": {"action": "ban", "at": "2026-11-22T10:00:00Z", "host": "web-1", "jail": "~blank", "subject": "203.0.113.7"}}"#,
+    );
+    let tested = place.banhook(["test", "blank.wasm", "blank.json", "--update"]).exits(1);
+    assert!(tested.stdout.contains("FAILED") && tested.stdout.contains("Slack would refuse"), "{}", tested.stdout);
+}

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use banhook::config::Sandbox;
-use banhook::message::clean;
+use banhook::message::{clean, one_line};
 use banhook::pipeline::stack;
 use banhook::plugin::{BUILT_IN, Cache, Compiler, Metering, Runtime, Setup};
 use similar::{ChangeTag, TextDiff};
@@ -27,6 +27,8 @@ enum Verdict {
     Updated,
     /// What was expected (none: the case has no decision yet), and what came.
     Differs(Option<String>, String),
+    /// Its message cannot go out, and why; a golden decision does not help.
+    Refused(String),
 }
 
 /// Runs the cases; `Ok(false)` if any decision is not the golden one.
@@ -51,6 +53,10 @@ pub fn test(options: &TestOptions) -> Outcome {
                 println!("FAILED   {}: {}", file.display(), case.about());
                 show_difference(expected.as_deref(), &found);
             }
+            Verdict::Refused(why) => {
+                failed += 1;
+                println!("FAILED   {}: {}\n  {}", file.display(), case.about(), one_line(&why));
+            }
         }
     }
     if updated > 0 {
@@ -61,7 +67,14 @@ pub fn test(options: &TestOptions) -> Outcome {
 }
 
 fn check(runtime: &Runtime, plugin: &[u8], case: &mut Case, file: &Path, update: bool) -> Result<Verdict, Failure> {
-    let found = case.decide(runtime, plugin).map_err(Failure::Input)?;
+    let decided = case.decide(runtime, plugin).map_err(Failure::Input)?;
+    for warning in &decided.warnings {
+        println!("  warning: {}", one_line(warning));
+    }
+    if let Some(why) = decided.refused {
+        return Ok(Verdict::Refused(why));
+    }
+    let found = decided.decision;
     if case.expected() == Some(&found) {
         return Ok(Verdict::Passed);
     }

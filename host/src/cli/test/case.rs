@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use banhook::config::PluginLimits;
 use banhook::event::Event;
+use banhook::message::{Decision, Policy, check, check_hints, guard};
 use banhook::pipeline::limits;
 use banhook::plugin::{Answer, Context, Grants, Place, PluginError, Runtime};
 use jiff::tz::TimeZone;
@@ -95,17 +96,37 @@ impl Case {
     ///
     /// # Errors
     /// As [`Case::answer`].
-    pub fn decide(&self, runtime: &Runtime, plugin: &[u8]) -> anyhow::Result<Value> {
+    pub fn decide(&self, runtime: &Runtime, plugin: &[u8]) -> anyhow::Result<Decided> {
         let answer = self.answer(runtime, plugin)?;
         for line in &answer.log {
             println!("  log {:?}: {}", line.level, banhook::message::one_line(&line.message));
         }
-        Ok(match answer.decision {
+        let mut decided = Decided::default();
+        if let Ok(Decision::Post(message)) = &answer.decision {
+            decided.warnings.extend(check_hints(message).iter().map(ToString::to_string));
+            match guard(message, [&self.event], &Policy { mentions: true, ..Policy::default() }) {
+                Ok(body) => decided.warnings.extend(check(body.body()).iter().map(ToString::to_string)),
+                Err(error) => decided.refused = Some(error.to_string()),
+            }
+        }
+        decided.decision = match answer.decision {
             Ok(decision) => serde_json::to_value(decision)?,
             Err(PluginError::Returned(error)) => serde_json::json!({ "error": error }),
             Err(error) => serde_json::json!({ "failure": error.to_string() }),
-        })
+        };
+        Ok(decided)
     }
+}
+
+/// What a plugin came to in a case.
+#[derive(Debug, Default)]
+pub struct Decided {
+    /// As a case has it.
+    pub decision: Value,
+    /// Why its message could not go out, if it cannot.
+    pub refused: Option<String>,
+    /// What the linter says of it otherwise.
+    pub warnings: Vec<String>,
 }
 
 /// A decision over several lines, for a diff.
