@@ -85,10 +85,15 @@ fn without_paths(root: &Path) -> OsString {
     let cargo_home = std::env::var_os("CARGO_HOME")
         .map(PathBuf::from)
         .or_else(|| std::env::home_dir().map(|home| home.join(".cargo")));
-    let folders = [(Some(root), ""), (cargo_home.as_deref(), "/cargo"), (Some(Path::new(DEBIAN_SOURCE)), "/rustc")];
+    let mut folders = vec![(root.to_owned(), ""), (PathBuf::from(DEBIAN_SOURCE), "/rustc")];
+    if let Some(cargo_home) = cargo_home {
+        // One folder for each registry, named after its host; the last flag that fits counts.
+        let registries = fs::read_dir(cargo_home.join("registry/src")).into_iter().flatten().flatten();
+        folders.push((cargo_home, "/cargo"));
+        folders.extend(registries.map(|entry| (entry.path(), "/cargo")));
+    }
     let mut flags = OsString::new();
     for (folder, name) in folders {
-        let Some(folder) = folder else { continue };
         if !flags.is_empty() {
             // How cargo separates flags in CARGO_ENCODED_RUSTFLAGS.
             flags.push("\x1f");
