@@ -9,7 +9,7 @@ mod plugin;
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
-use banhook::message::{Decision, Policy, guard};
+use banhook::message::{Decision, Policy, Target, guard};
 use banhook::plugin::Plugin;
 use libfuzzer_sys::fuzz_target;
 use plugin::{World, can_be_told, context, event, limits, passes_lint, runtime};
@@ -33,8 +33,14 @@ fuzz_target!(|input: &[u8]| {
     let event = event(hexadecimal);
     match PLUGIN.format(&event).decision {
         Ok(Decision::Post(message)) => {
-            if let Ok(guarded) = guard(&message, [&event], &Policy::default()) {
-                passes_lint(&guarded);
+            for target in Target::ALL {
+                for mentions in [false, true] {
+                    let guarded = guard(&message, [&event], &Policy { mentions, target });
+                    // The linter knows what Slack takes.
+                    if let (Ok(guarded), Target::Slack) = (guarded, target) {
+                        passes_lint(&guarded);
+                    }
+                }
             }
         }
         Ok(Decision::Skip(_) | Decision::Digest(_)) => {}

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use banhook::event::{Action, Event, Timestamp};
 use banhook::config::{PluginLimits, Sandbox};
+use banhook::event::{Action, Event, Timestamp};
 use banhook::message::{Severity, Target, check, fallback};
 use banhook::pipeline;
 use banhook::plugin::{Compiler, Context, Grants, Limits, Metering, Runtime, Setup};
