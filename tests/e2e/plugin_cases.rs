@@ -81,3 +81,13 @@ fn a_plugin_that_is_missing_is_bad_input() {
     let place = Place::new();
     test(&place, Path::new("no-such-plugin.wasm"), &cases()).exits(2).complains(&["no-such-plugin.wasm"]);
 }
+
+#[test]
+fn time_is_counted_in_fuel_so_that_a_case_ends_alike_everywhere() {
+    let place = Place::new();
+    place.write("moody.wasm", crate::component::moody());
+    let event = r#"{"action": "start", "at": "2026-11-22T10:00:00Z", "host": "web-1", "jail": "~loop"}"#;
+    let failure = "burnt all of its 250000000 units of fuel, which stand for the time allowed (limits.time)";
+    place.write("loop.json", format!(r#"{{"event": {event}, "decision": {{"failure": "{failure}"}}}}"#));
+    place.banhook(["test", "moody.wasm", "loop.json"]).ok();
+}
