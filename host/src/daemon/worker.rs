@@ -19,8 +19,9 @@ use crate::pipeline::{LiveRoute, Naming, Surroundings, Targets};
 use crate::plugin::{Databases, Runtime};
 use crate::store::{PluginState, StateFolder, Store, StoreError};
 
-/// How often the route's events are looked at without a wake-up.
-const LOOK: Duration = Duration::from_secs(1);
+/// How often the route's events are looked at without a wake-up. The router's orders cannot get lost, so this is only a net
+/// below, and an idle daemon with many routes stays idle.
+const LOOK: Duration = Duration::from_secs(30);
 
 /// A batch is cut short after this long: what a slow plugin has decided must not wait for what it has not.
 const BATCH_TIME: Duration = Duration::from_millis(100);
