@@ -26,6 +26,7 @@ mod limits;
 mod plugin;
 mod reused;
 mod runtime;
+mod slots;
 mod standard;
 #[cfg(test)]
 mod tests;

@@ -13,6 +13,7 @@ use super::history::HistoryError;
 use super::imports::{Context, State};
 use super::limits::{FUEL_PER_MS, HANDLES, Limits, MEMORIES, TABLES};
 use super::runtime::{Metering, wall_time};
+use super::slots::{Slot, Slots};
 use super::ticker::Ticker;
 use super::wasi::Denied;
 use super::{PluginError, convert, standard};
@@ -27,6 +28,7 @@ const PROBLEM_BYTES: usize = 1_000;
 pub struct Plugin {
     pub(super) engine: Engine,
     pub(super) ticker: Arc<Ticker>,
+    pub(super) slots: Slots,
     pub(super) metering: Metering,
     pub(super) stack: usize,
     pub(super) pre: InstancePre<State>,
@@ -42,6 +44,8 @@ pub struct Plugin {
 pub(super) struct Call {
     pub(super) store: Store<State>,
     begun: Instant,
+    /// Let go of after the store.
+    slot: Slot,
 }
 
 impl Plugin {
@@ -51,7 +55,9 @@ impl Plugin {
         let mut call = self.begin(event.at, &event.id);
         let decision = self.call_format(&mut call, event);
         let fuel = self.fuel_burnt(&call);
-        let State { log, log_dropped, .. } = call.store.into_data();
+        let Call { store, slot, .. } = call;
+        let State { log, log_dropped, .. } = store.into_data();
+        drop(slot);
         Answer { decision, log, log_dropped, fuel }
     }
 
@@ -115,6 +121,7 @@ impl Plugin {
     }
 
     pub(super) fn begin(&self, now: Timestamp, seed: &str) -> Call {
+        let slot = self.slots.take();
         let mut hasher = DefaultHasher::new();
         seed.hash(&mut hasher);
         let state = State::new(self.limits, Arc::clone(&self.context), now, hasher.finish());
@@ -127,7 +134,7 @@ impl Plugin {
             // Fails only where the engine counts no fuel, and this one does.
             let _ = store.set_fuel(self.fuel());
         }
-        Call { store, begun: Instant::now() }
+        Call { store, begun: Instant::now(), slot }
     }
 
     /// The fuel of one call.

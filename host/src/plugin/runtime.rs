@@ -12,8 +12,9 @@ use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAlloc
 
 use super::bindings::exports::banhook::plugin::{checker, formatter};
 use super::imports::{Context, State, add_to_linker, is_offered};
-use super::limits::{INSTANCES_MOST, Limits, MEMORY_MOST, TABLE_MOST};
+use super::limits::{INSTANCES_MOST, Limits, MEMORIES, MEMORY_MOST, TABLE_MOST, TABLES};
 use super::plugin::Plugin;
+use super::slots::Slots;
 use super::ticker::Ticker;
 use super::{Cache, Compiler, PluginError, cache, component, wasi};
 
@@ -74,6 +75,7 @@ pub struct Runtime {
     engine: Engine,
     linker: Linker<State>,
     ticker: Arc<Ticker>,
+    slots: Slots,
     setup: Setup,
     /// What is loaded already, by the SHA-256 of its file: routes often share a plugin. Each has a lock of its own, so
     /// that one which takes long to compile holds up only those who want the same.
@@ -91,7 +93,14 @@ impl Runtime {
         let mut linker = Linker::new(&engine);
         add_to_linker(&mut linker).map_err(engine_error)?;
         let ticker = Ticker::start(&engine).map_err(|error| PluginError::Engine(error.to_string()))?;
-        Ok(Self { engine, linker, ticker: Arc::new(ticker), setup, components: Mutex::default() })
+        Ok(Self {
+            engine,
+            linker,
+            ticker: Arc::new(ticker),
+            slots: Slots::new(INSTANCES),
+            setup,
+            components: Mutex::default(),
+        })
     }
 
     /// Loads a plugin from the bytes of its file. It may still fail on events: see [`Plugin::trial`].
@@ -124,6 +133,7 @@ impl Runtime {
         Ok(Plugin {
             engine: self.engine.clone(),
             ticker: Arc::clone(&self.ticker),
+            slots: self.slots.clone(),
             metering: self.setup.metering,
             stack: self.setup.stack,
             pre,
@@ -208,14 +218,15 @@ pub(super) fn compiling_engine(metering: Metering) -> wasmtime::Result<Engine> {
 /// lowest `KEEP_RESIDENT` bytes are written over whatever they hold and the rest is unmapped; but the lowest megabyte of a
 /// guest in Rust is its stack, of which it uses the upper end. Halves the time of an event: 9 µs instead of 18 for a small
 /// guest, 27 instead of 44 for the template plugin.
+#[allow(clippy::cast_possible_truncation, reason = "constants below a hundred")]
 fn pool() -> PoolingAllocationConfig {
     let most = u32::try_from(INSTANCES_MOST).unwrap_or(u32::MAX);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(INSTANCES)
         .max_core_instances_per_component(most)
-        .total_core_instances(INSTANCES * 16)
-        .total_memories(INSTANCES * 2)
-        .total_tables(INSTANCES * 16)
+        .total_core_instances(INSTANCES * most)
+        .total_memories(INSTANCES * MEMORIES as u32)
+        .total_tables(INSTANCES * TABLES as u32)
         .max_memory_size(MEMORY_MOST)
         .table_elements(TABLE_MOST)
         .linear_memory_keep_resident(KEEP_RESIDENT)
