@@ -4,6 +4,7 @@
 //! messages, and every string is taken to be written by an attacker.
 
 mod ban;
+mod batch;
 mod json;
 mod past;
 mod timestamp;
@@ -11,6 +12,7 @@ mod timestamp;
 use std::collections::BTreeMap;
 
 pub use ban::{Ban, BanDuration, Family};
+pub use batch::{Batch, Cause, Counted, Counter, LISTED_FIRST, LISTED_LAST, ROWS, Row, Totals};
 pub use json::ParseEventError;
 pub use past::{BanQuery, BanSummary, JAILS_LISTED, PastBan, Tally};
 pub use timestamp::Timestamp;

@@ -1,0 +1,268 @@
+//! Events that are told together: the batch that a digest is made of, and the counts over it.
+//!
+//! The store reads batches, plugins and the built-in digest word them. Counts cover all events of a batch, also those that
+//! are not listed, however many there were.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::{Event, Kind, Timestamp};
+
+/// Events that a batch lists at most: its first and its last ones, as `wit/exports.wit` promises.
+pub const LISTED_FIRST: usize = 50;
+/// See [`LISTED_FIRST`].
+pub const LISTED_LAST: usize = 50;
+
+/// Rows of a tally at most.
+pub const ROWS: usize = 20;
+
+/// Why events are told together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Cause {
+    /// A plugin asked for it.
+    Held,
+    /// More events than the route's `storm` lets through one by one.
+    Storm,
+    /// More messages waiting than the webhook takes.
+    Backlog,
+    /// fail2ban, or a jail, was started or restarted.
+    Restart,
+    /// fail2ban, or a jail, was stopped.
+    Stop,
+    /// None of these.
+    Other,
+}
+
+/// Events that are told together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    /// As the plugin gave it; `None`: the host folded these itself.
+    pub key: Option<String>,
+    /// Why.
+    pub cause: Cause,
+    /// Time of the earliest event.
+    pub first: Timestamp,
+    /// Time of the latest event.
+    pub last: Timestamp,
+    /// Over all of them.
+    pub totals: Totals,
+    /// The first [`LISTED_FIRST`] and the last [`LISTED_LAST`], in order.
+    pub events: Vec<Event>,
+    /// Facts without a field of their own.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// Counts over a batch. Tallies: most events first, then by name; at most [`ROWS`] each.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Totals {
+    /// All events.
+    pub events: u32,
+    /// Jails started.
+    pub starts: u32,
+    /// Jails stopped.
+    pub stops: u32,
+    /// Jails flushed.
+    pub flushes: u32,
+    /// Bans, restored ones included.
+    pub bans: u32,
+    /// Of these, the restored ones.
+    pub restored: u32,
+    /// Unbans.
+    pub unbans: u32,
+    /// How many different subjects.
+    pub subjects: u32,
+    /// How many different jails.
+    pub jails: u32,
+    /// How many different hosts.
+    pub hosts: u32,
+    /// By jail.
+    pub by_jail: Vec<Row>,
+    /// By host.
+    pub by_host: Vec<Row>,
+    /// By subject; those without one are not listed.
+    pub by_subject: Vec<Row>,
+}
+
+/// One row of a tally.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// The jail, host or subject.
+    pub name: String,
+    /// Its events.
+    pub events: u32,
+    /// Of these, bans.
+    pub bans: u32,
+}
+
+/// What is counted of an event.
+#[derive(Debug, Clone, Copy)]
+pub struct Counted<'a> {
+    /// Which of the five.
+    pub kind: Kind,
+    /// An old ban, taken up again.
+    pub restored: bool,
+    /// On which machine.
+    pub host: &'a str,
+    /// In which jail.
+    pub jail: &'a str,
+    /// Who; empty: nobody, or unknown.
+    pub subject: &'a str,
+}
+
+impl<'a> From<&'a Event> for Counted<'a> {
+    fn from(event: &'a Event) -> Self {
+        let ban = event.ban();
+        Self {
+            kind: event.action.kind(),
+            restored: ban.is_some_and(|ban| ban.restored),
+            host: &event.host,
+            jail: &event.jail,
+            subject: ban.map_or("", |ban| &ban.subject),
+        }
+    }
+}
+
+/// Counts events into [`Totals`]. Memory grows with the different jails, hosts and subjects.
+#[derive(Debug, Default)]
+pub struct Counter {
+    totals: Totals,
+    by_jail: HashMap<String, (u32, u32)>,
+    by_host: HashMap<String, (u32, u32)>,
+    by_subject: HashMap<String, (u32, u32)>,
+}
+
+impl Counter {
+    /// Counts one event.
+    pub fn add(&mut self, event: Counted<'_>) {
+        let totals = &mut self.totals;
+        totals.events = totals.events.saturating_add(1);
+        let of_kind = match event.kind {
+            Kind::Start => &mut totals.starts,
+            Kind::Stop => &mut totals.stops,
+            Kind::Flush => &mut totals.flushes,
+            Kind::Ban => &mut totals.bans,
+            Kind::Unban => &mut totals.unbans,
+        };
+        *of_kind = of_kind.saturating_add(1);
+        let is_ban = event.kind == Kind::Ban;
+        if is_ban && event.restored {
+            totals.restored = totals.restored.saturating_add(1);
+        }
+        count(&mut self.by_jail, event.jail, is_ban);
+        count(&mut self.by_host, event.host, is_ban);
+        if !event.subject.is_empty() {
+            count(&mut self.by_subject, event.subject, is_ban);
+        }
+    }
+
+    /// The counts so far.
+    #[must_use]
+    pub fn finish(self) -> Totals {
+        let different = |counts: &HashMap<String, _>| u32::try_from(counts.len()).unwrap_or(u32::MAX);
+        Totals {
+            subjects: different(&self.by_subject),
+            jails: different(&self.by_jail),
+            hosts: different(&self.by_host),
+            by_jail: rows(self.by_jail),
+            by_host: rows(self.by_host),
+            by_subject: rows(self.by_subject),
+            ..self.totals
+        }
+    }
+}
+
+fn count(counts: &mut HashMap<String, (u32, u32)>, name: &str, is_ban: bool) {
+    if !counts.contains_key(name) {
+        counts.insert(name.to_owned(), (0, 0));
+    }
+    if let Some((events, bans)) = counts.get_mut(name) {
+        *events = events.saturating_add(1);
+        *bans = bans.saturating_add(u32::from(is_ban));
+    }
+}
+
+fn rows(counts: HashMap<String, (u32, u32)>) -> Vec<Row> {
+    let mut rows: Vec<Row> = counts.into_iter().map(|(name, (events, bans))| Row { name, events, bans }).collect();
+    rows.sort_by(|a, b| b.events.cmp(&a.events).then_with(|| a.name.cmp(&b.name)));
+    rows.truncate(ROWS);
+    rows
+}
+
+impl Batch {
+    /// The batch of these events, in the order in which they were taken in.
+    #[must_use]
+    pub fn of(events: &[Event], cause: Cause, key: Option<String>) -> Self {
+        let mut counter = Counter::default();
+        events.iter().for_each(|event| counter.add(event.into()));
+        let times = || events.iter().map(|event| event.at);
+        let listed = if events.len() <= LISTED_FIRST + LISTED_LAST {
+            events.to_vec()
+        } else {
+            let (first, last) = (events.iter().take(LISTED_FIRST), events.iter().skip(events.len() - LISTED_LAST));
+            first.chain(last).cloned().collect()
+        };
+        Self {
+            key,
+            cause,
+            first: times().min().unwrap_or_default(),
+            last: times().max().unwrap_or_default(),
+            totals: counter.finish(),
+            events: listed,
+            labels: BTreeMap::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Action, Ban};
+
+    fn event(n: usize, jail: &str, action: Action) -> Event {
+        Event {
+            id: n.to_string(),
+            at: Timestamp(i64::try_from(n).unwrap()),
+            host: "web-1".into(),
+            jail: jail.into(),
+            action,
+            labels: BTreeMap::new(),
+        }
+    }
+
+    fn ban(subject: &str, restored: bool) -> Action {
+        Action::Ban(Ban { subject: subject.into(), restored, ..Ban::default() })
+    }
+
+    #[test]
+    fn totals_count_every_kind_and_rank_by_number() {
+        let events = [
+            event(5, "nginx", Action::Start),
+            event(3, "sshd", Action::Stop),
+            event(4, "sshd", ban("b", false)),
+            event(7, "sshd", ban("a", true)),
+            event(6, "sshd", Action::Unban(Ban { subject: "a".into(), ..Ban::default() })),
+            event(8, "nginx", Action::Flush),
+            event(9, "web", ban("", false)),
+        ];
+        let batch = Batch::of(&events, Cause::Restart, None);
+        assert_eq!((batch.first, batch.last), (Timestamp(3), Timestamp(9)));
+        let totals = batch.totals;
+        assert_eq!(
+            (totals.events, totals.starts, totals.stops, totals.flushes, totals.bans, totals.restored, totals.unbans),
+            (7, 1, 1, 1, 3, 1, 1)
+        );
+        assert_eq!((totals.subjects, totals.jails, totals.hosts), (2, 3, 1));
+        let row = |name: &str, events, bans| Row { name: name.into(), events, bans };
+        assert_eq!(totals.by_jail, [row("sshd", 4, 2), row("nginx", 2, 0), row("web", 1, 1)]);
+        assert_eq!(totals.by_subject, [row("a", 2, 1), row("b", 1, 1)]);
+        assert_eq!(totals.by_host, [row("web-1", 7, 3)]);
+    }
+
+    #[test]
+    fn many_events_are_counted_in_full_and_listed_in_part() {
+        let events: Vec<_> = (0..250).map(|n| event(n, &format!("jail-{n}"), ban(&n.to_string(), false))).collect();
+        let batch = Batch::of(&events, Cause::Storm, None);
+        assert_eq!((batch.totals.events, batch.totals.jails, batch.totals.by_jail.len()), (250, 250, ROWS));
+        let ids: Vec<_> = batch.events.iter().map(|event| event.id.as_str()).collect();
+        assert_eq!((ids.len(), ids[0], ids[49], ids[50], ids[99]), (100, "0", "49", "200", "249"));
+    }
+}
