@@ -1,4 +1,4 @@
-//! What a webhook's answer means for the message.
+//! What a webhook's answer means, for the message and for the webhook.
 //!
 //! Slack's documents list the errors of incoming webhooks; some come with any status, so the body decides first. The
 //! others answer in JSON, some of them with an error and status 200.
@@ -9,19 +9,53 @@ use serde_json::Value;
 
 use crate::message::{Target, one_line};
 
-/// What becomes of the message that was sent.
+/// What becomes of the message that was sent, and of those behind it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Answer {
-    /// The webhook has it.
-    Accepted,
-    /// Not now. Again after this long at the soonest; `None`: whenever the sender thinks fit.
-    Later(Option<Duration>, String),
-    /// Never.
+    /// The webhook has it. `pause`: its budget is used up for so long.
+    Accepted { pause: Option<Duration> },
+    /// Too many requests: nothing to this webhook for so long. Says nothing about the message.
+    Wait(Duration, String),
+    /// Failed in a way that may pass (5xx, 408, a time-out, the network). `after`: what the webhook asked for.
+    Failed { after: Option<Duration>, error: String },
+    /// This message, never.
     Refused(String),
+    /// No message, until somebody mends the webhook.
+    Gone(String),
+}
+
+/// The headers of an answer that matter, as they came.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Headers<'a> {
+    /// `Retry-After`, in seconds.
+    pub(super) retry_after: Option<&'a str>,
+    /// `X-RateLimit-Remaining`: requests that are left. Discord's.
+    pub(super) remaining: Option<&'a str>,
+    /// `X-RateLimit-Reset-After`: when all of them are there again, in seconds with a fraction. Discord's.
+    pub(super) reset_after: Option<&'a str>,
 }
 
 /// Bodies of Slack's that mean a dead webhook, whatever the status.
 const DEAD_WEBHOOK: [&str; 4] = ["no_service_id", "no_team", "team_disabled", "posting_to_general_channel_denied"];
+
+/// Bodies of Slack's that mean a dead webhook with any status but a good one.
+const DEAD_UNLESS_OK: [&str; 6] =
+    ["invalid_token", "action_prohibited", "channel_not_found", "channel_is_archived", "no_active_hooks", "no_service"];
+
+/// Mattermost's, whatever the status: `HandleIncomingWebhook` of its server. We name no channel, so an error about one is
+/// about the webhook's own.
+const DEAD_MATTERMOST: [&str; 6] = [
+    "web.incoming_webhook.invalid.app_error",
+    "web.incoming_webhook.disabled.app_error",
+    "web.incoming_webhook.channel.app_error",
+    "web.incoming_webhook.user.app_error",
+    "web.incoming_webhook.permissions.app_error",
+    "api.post.create_post.can_not_post_to_deleted.error",
+];
+
+/// Zulip's codes for a bot, an organization or a channel that is no more.
+const DEAD_ZULIP: [&str; 5] =
+    ["INVALID_API_KEY", "USER_DEACTIVATED", "REALM_DEACTIVATED", "NONEXISTENT_SUBDOMAIN", "STREAM_DOES_NOT_EXIST"];
 
 /// The longest that a webhook's wish is believed: it cannot silence itself for longer by mistake.
 const RETRY_AFTER_MOST: Duration = Duration::from_secs(3_600);
@@ -29,31 +63,54 @@ const RETRY_AFTER_MOST: Duration = Duration::from_secs(3_600);
 /// Characters of an answer that are kept.
 const ANSWER_CHARS: usize = 200;
 
-/// Classifies an answer by its status, its `Retry-After` header and its body.
-pub(super) fn classify(target: Target, status: u16, retry_after: Option<&str>, body: &str) -> Answer {
+/// Classifies an answer by its status, its headers and its body.
+pub(super) fn classify(target: Target, status: u16, headers: Headers<'_>, body: &str) -> Answer {
     let json: Value = serde_json::from_str(body).unwrap_or_default();
     let body = one_line(body.trim());
     let shown: String = body.chars().take(ANSWER_CHARS).collect();
     let says = if shown.is_empty() { status.to_string() } else { format!("{status} {shown}") };
-    if target == Target::Slack && DEAD_WEBHOOK.contains(&body.as_str()) {
-        return Answer::Refused(says);
+    let good = (200..=299).contains(&status);
+    if dead(target, good, &json, &body) {
+        return Answer::Gone(says);
     }
-    let asked = header(retry_after).or_else(|| in_body(target, &json));
     match status {
         // Rocket.Chat says so with other statuses, too.
         _ if target == Target::RocketChat && body.contains("error-too-many-requests") => {
-            Answer::Later(Some(wait(asked)), says)
+            Answer::Wait(wait(asked(target, headers, &json)), says)
         }
         200..=299 if failed(target, &json) => Answer::Refused(says),
-        200..=299 => Answer::Accepted,
-        300..=399 => Answer::Refused(format!("{status}: redirects are not followed; check the webhook's URL")),
-        429 => Answer::Later(Some(wait(asked)), says),
-        408 | 500..=599 => Answer::Later(retry_after.map(|_| wait(asked)), says),
+        200..=299 => Answer::Accepted { pause: pause(headers) },
+        300..=399 => Answer::Gone(format!("{status}: redirects are not followed; check the webhook's URL")),
+        // None of these is about what a message says, on any target.
+        401 | 403 | 404 | 410 => Answer::Gone(says),
+        429 => Answer::Wait(wait(asked(target, headers, &json)), says),
+        // 407 is a proxy's, which has not let us in; the webhook has not seen the message.
+        407 | 408 | 500..=599 => {
+            Answer::Failed { after: seconds(headers.retry_after).map(|asked| wait(Some(asked))), error: says }
+        }
         _ => Answer::Refused(says),
     }
 }
 
-/// Whether a body says that the message was not taken, though the status says that it was.
+/// Whether a body says that the webhook is dead. `good`: the status does not say that anything is wrong.
+fn dead(target: Target, good: bool, json: &Value, body: &str) -> bool {
+    let is_one_of = |known: &[&str], key: &str| json[key].as_str().is_some_and(|word| known.contains(&word));
+    match target {
+        Target::Slack => DEAD_WEBHOOK.contains(&body) || (!good && DEAD_UNLESS_OK.contains(&body)),
+        Target::Mattermost => !good && is_one_of(&DEAD_MATTERMOST, "id"),
+        // A word or a sentence, depending on the version.
+        Target::RocketChat => {
+            failed(target, json) && (body.contains("invalid-channel") || body.contains("Invalid integration id"))
+        }
+        Target::Zulip => {
+            let words = json["msg"].as_str().unwrap_or_default();
+            failed(target, json) && (is_one_of(&DEAD_ZULIP, "code") || words.ends_with("does not exist"))
+        }
+        Target::Discord => false,
+    }
+}
+
+/// Whether a body says that the message was not taken, whatever the status says.
 fn failed(target: Target, json: &Value) -> bool {
     match target {
         Target::RocketChat => json["success"] == false,
@@ -62,8 +119,20 @@ fn failed(target: Target, json: &Value) -> bool {
     }
 }
 
-fn header(retry_after: Option<&str>) -> Option<f64> {
-    retry_after.and_then(|text| text.trim().parse().ok())
+/// Seconds that an answer asks for, by what says it best.
+fn asked(target: Target, headers: Headers<'_>, json: &Value) -> Option<f64> {
+    seconds(headers.retry_after).or_else(|| seconds(headers.reset_after)).or_else(|| in_body(target, json))
+}
+
+/// How long a budget is used up that this message was the last of.
+fn pause(headers: Headers<'_>) -> Option<Duration> {
+    let used_up = headers.remaining.is_some_and(|remaining| remaining.trim() == "0");
+    let after = seconds(headers.reset_after).filter(|after| used_up && *after > 0.0)?;
+    Some(capped(after))
+}
+
+fn seconds(header: Option<&str>) -> Option<f64> {
+    header.and_then(|text| text.trim().parse().ok())
 }
 
 /// Seconds that a body asks for.
@@ -83,7 +152,10 @@ fn in_body(target: Target, json: &Value) -> Option<f64> {
 
 /// At least a second: a 429 without a time still means "slower".
 fn wait(seconds: Option<f64>) -> Duration {
-    let seconds = seconds.filter(|seconds| seconds.is_finite()).unwrap_or(1.0).max(1.0);
+    capped(seconds.filter(|seconds| seconds.is_finite()).unwrap_or(1.0).max(1.0))
+}
+
+fn capped(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).map_or(RETRY_AFTER_MOST, |time| time.min(RETRY_AFTER_MOST))
 }
 
@@ -91,99 +163,183 @@ fn wait(seconds: Option<f64>) -> Duration {
 mod tests {
     use super::*;
 
-    fn check(target: Target, status: u16, retry_after: Option<&str>, body: &str, expected: &Answer) {
-        let without_text = match classify(target, status, retry_after, body) {
-            Answer::Accepted => Answer::Accepted,
-            Answer::Later(after, _) => Answer::Later(after, String::new()),
-            Answer::Refused(_) => Answer::Refused(String::new()),
+    fn retry_after(text: &str) -> Headers<'_> {
+        Headers { retry_after: Some(text), ..NONE }
+    }
+
+    const fn budget<'a>(remaining: &'a str, reset_after: &'a str) -> Headers<'a> {
+        Headers { retry_after: None, remaining: Some(remaining), reset_after: Some(reset_after) }
+    }
+
+    const NONE: Headers<'_> = Headers { retry_after: None, remaining: None, reset_after: None };
+
+    fn check(target: Target, status: u16, headers: Headers<'_>, body: &str, expected: &Answer) {
+        let without_text = match classify(target, status, headers, body) {
+            Answer::Accepted { pause } => Answer::Accepted { pause },
+            Answer::Wait(time, _) => Answer::Wait(time, String::new()),
+            Answer::Failed { after, .. } => Answer::Failed { after, error: String::new() },
+            Answer::Refused(_) => REFUSED,
+            Answer::Gone(_) => GONE,
         };
-        assert_eq!(without_text, *expected, "{target:?} {status} {retry_after:?} {body}");
+        assert_eq!(without_text, *expected, "{target:?} {status} {headers:?} {body}");
     }
 
-    fn later(seconds: f64) -> Answer {
-        Answer::Later(Some(Duration::from_secs_f64(seconds)), String::new())
+    fn waits(seconds: f64) -> Answer {
+        Answer::Wait(Duration::from_secs_f64(seconds), String::new())
     }
 
+    fn failed_for(seconds: u64) -> Answer {
+        Answer::Failed { after: Some(Duration::from_secs(seconds)), error: String::new() }
+    }
+
+    const ACCEPTED: Answer = Answer::Accepted { pause: None };
+    const FAILED: Answer = Answer::Failed { after: None, error: String::new() };
     const REFUSED: Answer = Answer::Refused(String::new());
+    const GONE: Answer = Answer::Gone(String::new());
 
     #[test]
     fn answers_as_slack_documents_them() {
-        for (status, retry_after, body, expected) in [
-            (200, None, "ok", Answer::Accepted),
-            (200, None, "{\"success\":true}", Answer::Accepted),
-            (200, None, "no_team", REFUSED),
-            (302, None, "", REFUSED),
-            (400, None, "invalid_blocks", REFUSED),
-            (403, None, "invalid_token", REFUSED),
-            (404, None, "no_service", REFUSED),
-            (410, None, "channel_is_archived", REFUSED),
-            (429, Some("30"), "", later(30.0)),
-            (429, None, "", later(1.0)),
-            (429, Some("soon"), "", later(1.0)),
-            (429, Some("1e300"), "", later(3_600.0)),
-            (429, Some("NaN"), "", later(1.0)),
-            (429, None, "{\"retry_after\":64}", later(1.0)),
-            (500, None, "rollup_error", Answer::Later(None, String::new())),
-            (500, None, "no_service_id", REFUSED),
-            (503, Some("5"), "", later(5.0)),
+        for (status, headers, body, expected) in [
+            (200, NONE, "ok", ACCEPTED),
+            (200, NONE, "{\"success\":true}", ACCEPTED),
+            (302, NONE, "", GONE),
+            (400, NONE, "invalid_payload", REFUSED),
+            (400, NONE, "user_not_found", REFUSED),
+            (400, NONE, "no_text", REFUSED),
+            (400, NONE, "too_many_attachments", REFUSED),
+            (400, NONE, "invalid_blocks", REFUSED),
+            (400, NONE, "something_new", REFUSED),
+            (413, NONE, "", REFUSED),
+            (401, NONE, "", GONE),
+            (403, NONE, "action_prohibited", GONE),
+            (403, NONE, "invalid_token", GONE),
+            (404, NONE, "channel_not_found", GONE),
+            (404, NONE, "no_active_hooks", GONE),
+            (404, NONE, "no_service", GONE),
+            (404, NONE, "<html>", GONE),
+            (410, NONE, "channel_is_archived", GONE),
+            (407, NONE, "", FAILED),
+            (408, NONE, "", FAILED),
+            (429, retry_after("30"), "", waits(30.0)),
+            (429, NONE, "", waits(1.0)),
+            (429, retry_after("soon"), "", waits(1.0)),
+            (429, retry_after("1e300"), "", waits(3_600.0)),
+            (429, retry_after("NaN"), "", waits(1.0)),
+            (429, NONE, "{\"retry_after\":64}", waits(1.0)),
+            (500, NONE, "rollup_error", FAILED),
+            (503, retry_after("5"), "", failed_for(5)),
+            (503, retry_after("0"), "", failed_for(1)),
+            (503, retry_after("Wed, 21 Oct 2026 07:28:00 GMT"), "", FAILED),
         ] {
-            check(Target::Slack, status, retry_after, body, &expected);
+            check(Target::Slack, status, headers, body, &expected);
         }
-        let says = classify(Target::Slack, 404, None, "no_service\n");
-        assert_eq!(says, Answer::Refused("404 no_service".into()));
+        let says = classify(Target::Slack, 404, NONE, "no_service\n");
+        assert_eq!(says, Answer::Gone("404 no_service".into()));
+    }
+
+    #[test]
+    fn slacks_words_count_more_than_the_status() {
+        for status in [200, 400, 403, 404, 429, 500] {
+            for body in DEAD_WEBHOOK {
+                check(Target::Slack, status, NONE, body, &GONE);
+            }
+        }
+        for body in DEAD_UNLESS_OK {
+            for status in [400, 403, 404, 410, 500] {
+                check(Target::Slack, status, NONE, body, &GONE);
+            }
+            check(Target::Slack, 200, NONE, body, &ACCEPTED);
+        }
     }
 
     #[test]
     fn answers_of_the_others() {
         use Target::{Discord, Mattermost, RocketChat, Zulip};
-        for (target, status, retry_after, body, expected) in [
-            (Mattermost, 200, None, "ok", Answer::Accepted),
-            (Mattermost, 400, None, r#"{"id":"web.incoming_webhook.invalid.app_error","message":"…"}"#, REFUSED),
-            (Mattermost, 429, Some("2"), "limit exceeded", later(2.0)),
-            (Mattermost, 200, None, "no_team", Answer::Accepted),
-            (RocketChat, 200, None, r#"{"success":true}"#, Answer::Accepted),
-            (RocketChat, 200, None, r#"{"success":false,"error":"error-invalid-channel"}"#, REFUSED),
-            (RocketChat, 400, None, r#"{"success":false,"error":"invalid-channel"}"#, REFUSED),
+        for (target, status, headers, body, expected) in [
+            (Mattermost, 200, NONE, "ok", ACCEPTED),
+            (Mattermost, 200, NONE, "no_team", ACCEPTED),
+            (Mattermost, 400, NONE, r#"{"id":"web.incoming_webhook.invalid.app_error","message":"…"}"#, GONE),
+            (Mattermost, 501, NONE, r#"{"id":"web.incoming_webhook.disabled.app_error","message":"…"}"#, GONE),
+            (Mattermost, 404, NONE, r#"{"id":"web.incoming_webhook.channel.app_error","message":"…"}"#, GONE),
+            (Mattermost, 403, NONE, r#"{"id":"web.incoming_webhook.channel_locked.app_error","message":"…"}"#, GONE),
+            (Mattermost, 400, NONE, r#"{"id":"web.incoming_webhook.text.app_error","message":"…"}"#, REFUSED),
+            (Mattermost, 400, NONE, r#"{"id":"web.incoming_webhook.parse.app_error","message":"…"}"#, REFUSED),
+            (Mattermost, 401, NONE, "", GONE),
+            (Mattermost, 501, NONE, "", FAILED),
+            (Mattermost, 307, NONE, "", GONE),
+            (Mattermost, 429, retry_after("2"), "limit exceeded", waits(2.0)),
+            (RocketChat, 200, NONE, r#"{"success":true}"#, ACCEPTED),
+            (RocketChat, 200, NONE, r#"{"success":false,"error":"error-invalid-channel"}"#, GONE),
+            (RocketChat, 400, NONE, r#"{"success":false,"error":"invalid-channel"}"#, GONE),
+            (RocketChat, 400, NONE, r#"{"success":false,"error":"Invalid integration id or token provided."}"#, GONE),
+            (RocketChat, 404, NONE, r#"{"success":false,"error":"Invalid integration id or token provided."}"#, GONE),
+            (RocketChat, 401, NONE, r#"{"success":false}"#, GONE),
+            (RocketChat, 400, NONE, r#"{"success":false,"error":"unexpected token"}"#, REFUSED),
+            (RocketChat, 200, NONE, r#"{"success":false}"#, REFUSED),
+            (RocketChat, 503, NONE, "Service Unavailable", FAILED),
             (
                 RocketChat,
                 429,
-                None,
+                NONE,
                 r#"{"success":false,"error":"Error, too many requests. Please slow down. You must wait 46 seconds before trying this endpoint again. [error-too-many-requests]"}"#,
-                later(46.0),
+                waits(46.0),
             ),
-            (RocketChat, 400, None, r#"{"success":false,"error":"[error-too-many-requests]"}"#, later(1.0)),
-            (Discord, 200, None, "ok", Answer::Accepted),
-            (Discord, 204, None, "", Answer::Accepted),
+            (RocketChat, 400, NONE, r#"{"success":false,"error":"[error-too-many-requests]"}"#, waits(1.0)),
+            (Discord, 200, NONE, "ok", ACCEPTED),
+            (Discord, 204, NONE, "", ACCEPTED),
             (
                 Discord,
                 429,
-                None,
+                NONE,
                 r#"{"message":"You are being rate limited.","retry_after":3.25,"global":false}"#,
-                later(3.25),
+                waits(3.25),
             ),
             (
                 Discord,
                 429,
-                None,
+                NONE,
                 r#"{"message":"You are being rate limited.","retry_after":0.3,"global":false}"#,
-                later(1.0),
+                waits(1.0),
             ),
-            (Discord, 429, Some("65"), r#"{"retry_after":64.57}"#, later(65.0)),
-            (Discord, 404, None, r#"{"message":"Unknown Webhook","code":10015}"#, REFUSED),
-            (Discord, 401, None, r#"{"message":"Invalid Webhook Token","code":50027}"#, REFUSED),
-            (Discord, 502, None, "<html>", Answer::Later(None, String::new())),
-            (Zulip, 200, None, r#"{"result":"success","msg":""}"#, Answer::Accepted),
-            (Zulip, 200, None, r#"{"result":"error","msg":"Stream does not exist"}"#, REFUSED),
-            (Zulip, 400, None, r#"{"result":"error","msg":"Unsupported","code":"BAD_REQUEST"}"#, REFUSED),
-            (Zulip, 429, None, r#"{"result":"error","code":"RATE_LIMIT_HIT","retry-after":28.7}"#, later(28.7)),
+            (Discord, 429, retry_after("65"), r#"{"retry_after":64.57}"#, waits(65.0)),
+            (Discord, 429, budget("0", "7.5"), "", waits(7.5)),
+            (Discord, 400, NONE, r#"{"message":"Cannot send an empty message","code":50006}"#, REFUSED),
+            (Discord, 401, NONE, r#"{"message":"Invalid Webhook Token","code":50027}"#, GONE),
+            (Discord, 403, NONE, r#"{"message":"Missing Access","code":50001}"#, GONE),
+            (Discord, 404, NONE, r#"{"message":"Unknown Webhook","code":10015}"#, GONE),
+            (Discord, 502, NONE, "<html>", FAILED),
+            (Discord, 502, budget("4", "7.5"), "<html>", FAILED),
+            (Zulip, 200, NONE, r#"{"result":"success","msg":""}"#, ACCEPTED),
+            (Zulip, 200, NONE, r#"{"result":"error","msg":"Stream 'bans' does not exist"}"#, GONE),
+            (Zulip, 400, NONE, r#"{"result":"error","msg":"…","code":"STREAM_DOES_NOT_EXIST"}"#, GONE),
+            (Zulip, 401, NONE, r#"{"result":"error","msg":"Invalid API key","code":"INVALID_API_KEY"}"#, GONE),
+            (Zulip, 400, NONE, r#"{"result":"error","msg":"Unsupported","code":"BAD_REQUEST"}"#, REFUSED),
+            (Zulip, 429, NONE, r#"{"result":"error","code":"RATE_LIMIT_HIT","retry-after":28.7}"#, waits(28.7)),
         ] {
-            check(target, status, retry_after, body, &expected);
+            check(target, status, headers, body, &expected);
+        }
+    }
+
+    #[test]
+    fn a_budget_that_is_used_up() {
+        for (remaining, reset_after, pause) in [
+            ("0", "2.5", Some(2.5)),
+            ("0", "0.3", Some(0.3)),
+            ("0", "99999", Some(3_600.0)),
+            ("1", "2.5", None),
+            ("0", "0", None),
+            ("0", "-1", None),
+            ("0", "NaN", None),
+            ("0", "soon", None),
+        ] {
+            let pause = pause.map(Duration::from_secs_f64);
+            check(Target::Discord, 204, budget(remaining, reset_after), "", &Answer::Accepted { pause });
         }
     }
 
     #[test]
     fn what_is_kept_is_short_and_visible() {
-        let Answer::Refused(says) = classify(Target::Mattermost, 400, None, &"\u{1b}[31m\n".repeat(500)) else {
+        let Answer::Refused(says) = classify(Target::Mattermost, 400, NONE, &"\u{1b}[31m\n".repeat(500)) else {
             panic!()
         };
         assert_eq!(says.chars().count(), "400 ".len() + ANSWER_CHARS);

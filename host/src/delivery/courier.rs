@@ -107,23 +107,38 @@ impl Courier {
         let (store, ()) = with(store, move |store| store.begin_attempt(id, now)).await?;
         let answer = tokio::select! {
             answer = self.client.post(endpoint, body) => answer,
-            () = stopped_for(stop, LAST_REQUEST) => Answer::Later(None, "banhook was stopped before the answer came".to_owned()),
+            () = stopped_for(stop, LAST_REQUEST) => {
+                Answer::Failed { after: None, error: "banhook was stopped before the answer came".to_owned() }
+            }
         };
         let webhook = &self.webhook;
         let (store, ()) = match answer {
-            Answer::Accepted => with(store, move |store| store.accepted(id)).await?,
-            Answer::Later(after, error) => {
+            Answer::Accepted { .. } => with(store, move |store| store.accepted(id)).await?,
+            Answer::Wait(wait, error) => self.postpone(store, &route, id, wait, error).await?,
+            Answer::Failed { after, error } => {
                 let wait = after.unwrap_or_else(|| backoff::wait(attempts.saturating_add(1), (self.random)()));
-                tracing::warn!(webhook, route, id, "not delivered, again in {:.1} s: {error}", wait.as_secs_f64());
-                let due_at = (self.now)().plus_ms(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
-                with(store, move |store| store.postpone(id, due_at, &error)).await?
+                self.postpone(store, &route, id, wait, error).await?
             }
-            Answer::Refused(error) => {
+            Answer::Refused(error) | Answer::Gone(error) => {
                 tracing::error!(webhook, route, id, "dead: the webhook refused it for good: {error}");
                 with(store, move |store| store.bury(id, &error)).await?
             }
         };
         Ok(store)
+    }
+
+    async fn postpone(
+        &self,
+        store: Store,
+        route: &str,
+        id: i64,
+        wait: Duration,
+        error: String,
+    ) -> Result<(Store, ()), DeliveryError> {
+        let webhook = &self.webhook;
+        tracing::warn!(webhook, route, id, "not delivered, again in {:.1} s: {error}", wait.as_secs_f64());
+        let due_at = (self.now)().plus_ms(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
+        with(store, move |store| store.postpone(id, due_at, &error)).await
     }
 }
 

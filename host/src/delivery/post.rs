@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 
-use super::answer::{Answer, classify};
+use super::answer::{Answer, Headers, classify};
 use crate::message::Target;
 
 /// How long connecting may take.
@@ -15,6 +15,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes of an answer that are read: Slack's are a word, others' a line of JSON.
 const ANSWER_BYTES: usize = 4096;
+/// What is left of Discord's budget.
+const REMAINING: &str = "x-ratelimit-remaining";
 /// When Discord's budget is full again, in seconds; finer than its `Retry-After`.
 const RESET_AFTER: &str = "x-ratelimit-reset-after";
 
@@ -74,12 +76,18 @@ impl Client {
             Ok(mut response) => {
                 let status = response.status().as_u16();
                 let header = |name: &str| response.headers().get(name)?.to_str().ok().map(str::to_owned);
-                let retry_after = header(RETRY_AFTER.as_str()).or_else(|| header(RESET_AFTER));
+                let (retry_after, remaining) = (header(RETRY_AFTER.as_str()), header(REMAINING));
+                let reset_after = header(RESET_AFTER);
                 let body = first_bytes(&mut response).await;
-                classify(endpoint.target, status, retry_after.as_deref(), &body)
+                let headers = Headers {
+                    retry_after: retry_after.as_deref(),
+                    remaining: remaining.as_deref(),
+                    reset_after: reset_after.as_deref(),
+                };
+                classify(endpoint.target, status, headers, &body)
             }
             // The error's own text would hold the URL.
-            Err(error) => Answer::Later(None, chain(&error.without_url())),
+            Err(error) => Answer::Failed { after: None, error: chain(&error.without_url()) },
         }
     }
 }
