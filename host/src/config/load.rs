@@ -12,7 +12,7 @@ use super::problem::{Place, Problem, Problems, quoted};
 use super::reader::{Located, Table};
 use super::route::{Route, Surroundings};
 use super::source::Source;
-use super::{Config, ConfigErrors, Env, Grant, LogSource, PluginSource, Sandbox, Webhook, refused};
+use super::{Config, ConfigErrors, Env, Grant, LogSource, PluginSource, Retention, Sandbox, Webhook, refused};
 
 /// The folder of further files, beside the main one.
 const FOLDER: &str = "conf.d";
@@ -41,6 +41,7 @@ fn files(main: &Path, sources: &[Source], config: &Config) -> BTreeSet<PathBuf> 
     let mut files: BTreeSet<PathBuf> = sources.iter().map(|source| source.path.clone()).collect();
     files.insert(folder(main));
     files.extend(config.webhooks.values().filter_map(|webhook| webhook.file.clone()));
+    files.extend(config.webhooks.values().filter_map(|webhook| Some(webhook.http.ca_file.as_ref()?.path.clone())));
     files.extend(config.routes.iter().filter_map(|route| match &route.plugin {
         PluginSource::File(path) => Some(path.clone()),
         PluginSource::BuiltIn => None,
@@ -102,7 +103,8 @@ pub(super) fn build(sources: &[Source], problems: Problems, env: Env<'_>) -> Res
 
     let host = host(&tables, &problems);
     let labels = labels(&tables, &problems);
-    let sandbox = sandbox(&tables, &problems);
+    let sandbox = once(&tables, "sandbox", Sandbox::read, &problems).unwrap_or(Sandbox::STANDARD);
+    let retention = once(&tables, "retention", Retention::read, &problems).unwrap_or(Retention::STANDARD);
     let webhooks = webhooks(&tables, &problems, env);
     let mut routes = routes(&tables, &webhooks, complete);
     let logs = log_sources(&tables, &problems);
@@ -130,7 +132,7 @@ pub(super) fn build(sources: &[Source], problems: Problems, env: Env<'_>) -> Res
         return Err(ConfigErrors(problems.into_sorted(&files)));
     }
     let webhooks = webhooks.into_iter().filter_map(|(name, (_, webhook))| Some((name, webhook?))).collect();
-    Ok(Config { host, labels, webhooks, routes, sandbox, sources: logs, warnings, files: BTreeSet::new() })
+    Ok(Config { host, labels, webhooks, routes, sandbox, retention, sources: logs, warnings, files: BTreeSet::new() })
 }
 
 /// Reports a name that was used before.
@@ -153,16 +155,17 @@ fn host(tables: &[Table<'_>], problems: &Problems) -> Option<String> {
     first.map(|host| host.value)
 }
 
-fn sandbox(tables: &[Table<'_>], problems: &Problems) -> Sandbox {
-    let mut first: Option<(Place, Sandbox)> = None;
+/// A table that stands in one of the files at most.
+fn once<T>(tables: &[Table<'_>], key: &str, read: impl Fn(&Table<'_>) -> Option<T>, problems: &Problems) -> Option<T> {
+    let mut first: Option<(Place, T)> = None;
     for table in tables {
-        let (Some(place), Some(sandbox)) = (table.key_place("sandbox"), Sandbox::read(table)) else { continue };
+        let (Some(place), Some(found)) = (table.key_place(key), read(table)) else { continue };
         match &first {
-            Some((first, _)) => problems.report(place, format!("[sandbox] is there already, at {first}")),
-            None => first = Some((place, sandbox)),
+            Some((first, _)) => problems.report(place, format!("[{key}] is there already, at {first}")),
+            None => first = Some((place, found)),
         }
     }
-    first.map_or(Sandbox::STANDARD, |(_, sandbox)| sandbox)
+    first.map(|(_, found)| found)
 }
 
 fn labels(tables: &[Table<'_>], problems: &Problems) -> BTreeMap<String, String> {
@@ -192,8 +195,9 @@ fn webhooks(tables: &[Table<'_>], problems: &Problems, env: Env<'_>) -> Webhooks
 fn routes(tables: &[Table<'_>], webhooks: &Webhooks, complete: bool) -> Vec<Route> {
     let tables: Vec<_> = tables.iter().map(|table| (table, table.tables("routes"))).collect();
     let written: usize = tables.iter().map(|(_, routes)| routes.len()).sum();
-    let names = webhooks.keys().map(String::as_str).filter(|name| is_name(name));
-    let around = Surroundings { webhooks: names.collect(), complete };
+    let named = webhooks.iter().filter(|(name, _)| is_name(name));
+    let targets = named.map(|(name, (_, webhook))| (name.as_str(), webhook.as_ref().map(|webhook| webhook.target)));
+    let around = Surroundings { webhooks: targets.collect(), complete };
     let mut names = BTreeMap::new();
     let mut routes = Vec::new();
     for table in tables.iter().flat_map(|(_, routes)| routes) {
@@ -248,7 +252,7 @@ fn route_name(table: &Table<'_>, routes: usize, names: &mut BTreeMap<String, Pla
 fn unused(webhooks: &Webhooks, routes: &[Route]) -> Vec<Problem> {
     webhooks
         .iter()
-        .filter(|(name, _)| !routes.iter().any(|route| route.webhook == **name))
+        .filter(|(name, _)| !routes.iter().any(|route| route.uses(name)))
         .map(|(name, (place, _))| {
             let hint = format!("add webhook = \"{name}\" to a route, or remove it");
             Problem::new(place.clone(), format!("no route uses the webhook \"{name}\""), Some(hint))

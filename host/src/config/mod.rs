@@ -4,15 +4,21 @@
 //! right and needs no further check. Nothing here knows how a plugin is run or a message is sent, and `notify` never
 //! comes here: a typing mistake must not lose a ban.
 
+mod bounded;
+mod folding;
 mod grants;
+mod http;
 mod jails;
 mod load;
 mod log_source;
 mod name;
+mod pace;
 mod plugin;
 mod problem;
+mod proxy_url;
 mod reader;
 mod refused;
+mod retention;
 mod route;
 mod source;
 mod suggest;
@@ -26,11 +32,16 @@ mod webhook_url;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+pub use folding::Storm;
 pub use grants::{Grant, Grants};
+pub use http::{CaFile, Http, Proxy};
 pub use jails::{JailPatternError, Jails};
 pub use log_source::LogSource;
+pub use pace::Pace;
 pub use plugin::{PluginLimits, PluginSource, Sandbox};
 pub use problem::{ConfigErrors, Problem};
+pub use proxy_url::{ProxyUrl, ProxyUrlError};
+pub use retention::Retention;
 pub use route::Route;
 pub use units::parse_duration;
 pub use webhook::Webhook;
@@ -42,7 +53,7 @@ pub use crate::message::Target;
 /// How environment variables are looked up: handed in, so that tests need none.
 pub type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// What the user wants. Holds no secret but in its [`WebhookUrl`]s, so its `Debug` may be shown.
+/// What the user wants. Holds no secret but in its [`WebhookUrl`]s and [`ProxyUrl`]s, so its `Debug` may be shown.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// What events without a host are said to come from. Default (`None`): the system's host name.
@@ -55,11 +66,14 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// What all plugins have together.
     pub sandbox: Sandbox,
+    /// How long what is over is kept.
+    pub retention: Retention,
     /// Logs that the daemon reads, besides what `notify` takes in.
     pub sources: Vec<LogSource>,
     /// What is probably a mistake and yet works: a webhook that no route uses.
     pub warnings: Vec<Problem>,
-    /// The files and folders that all this was read from, plugins included; none, if it was parsed from a text.
+    /// The files and folders that all this was read from, plugins and certificates included; none, if it was parsed from
+    /// a text.
     pub files: BTreeSet<PathBuf>,
 }
 

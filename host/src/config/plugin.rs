@@ -5,8 +5,8 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::reader::{Located, Table};
-use super::units::{parse_duration, parse_size};
+use super::bounded::{count, duration, size};
+use super::reader::Table;
 
 /// Where a route's plugin is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,33 +118,6 @@ impl Sandbox {
         size(&table, "stack", 64 << 10..=4 << 20, "64KiB and 4MiB", &mut sandbox.stack);
         table.finish(&[]);
         Some(sandbox)
-    }
-}
-
-fn duration(table: &Table<'_>, key: &'static str, range: RangeInclusive<Duration>, shown: &str, to: &mut Duration) {
-    if let Some(Located { value, place }) = table.parsed(key, "a duration like \"250ms\"", parse_duration) {
-        if !range.contains(&value) {
-            table.problems.report(place, format!("{key}: has to be between {shown}"));
-        }
-        *to = value;
-    }
-}
-
-fn size(table: &Table<'_>, key: &'static str, range: RangeInclusive<u64>, shown: &str, to: &mut u64) {
-    if let Some(Located { value, place }) = table.parsed(key, "a size like \"64MiB\"", parse_size) {
-        if !range.contains(&value) {
-            table.problems.report(place, format!("{key}: has to be between {shown}"));
-        }
-        *to = value;
-    }
-}
-
-fn count(table: &Table<'_>, key: &'static str, range: RangeInclusive<u64>, to: &mut u64) {
-    if let Some(Located { value, place }) = table.number(key) {
-        if !range.contains(&value) {
-            table.problems.report(place, format!("{key}: has to be between {} and {}", range.start(), range.end()));
-        }
-        *to = value;
     }
 }
 

@@ -47,7 +47,10 @@ impl<'a> Table<'a> {
 
     /// Marks a key as known and looks it up.
     fn get(&self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
-        self.asked.borrow_mut().push(key);
+        let mut asked = self.asked.borrow_mut();
+        if !asked.contains(&key) {
+            asked.push(key);
+        }
         self.entries.get(key)
     }
 
@@ -113,6 +116,11 @@ impl<'a> Table<'a> {
             self.wrong(key, value, "true or false");
         }
         parsed
+    }
+
+    /// Whether it is `false`; anything else is for the accessor that is asked next.
+    pub(super) fn is_false(&self, key: &'static str) -> bool {
+        self.get(key).is_some_and(|value| value.get_ref().as_bool() == Some(false))
     }
 
     /// A whole number, zero or more.
@@ -182,6 +190,21 @@ impl<'a> Table<'a> {
             Some(entries) => Some(self.inner(title.to_owned(), value.span().start, entries)),
             None => {
                 self.wrong(key, value, &format!("a table ({title})"));
+                None
+            }
+        }
+    }
+
+    /// As `table`, and `Some(None)` for `false`.
+    pub(super) fn table_or_false(&self, key: &'static str, title: &str) -> Option<Option<Self>> {
+        let value = self.get(key)?;
+        if value.get_ref().as_bool() == Some(false) {
+            return Some(None);
+        }
+        match value.get_ref().as_table() {
+            Some(entries) => Some(Some(self.inner(title.to_owned(), value.span().start, entries))),
+            None => {
+                self.wrong(key, value, &format!("a table ({title}), or false"));
                 None
             }
         }

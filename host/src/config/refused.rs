@@ -17,8 +17,6 @@ pub(super) const TOP: &[(&str, Refusal)] = &[("fleet", Refusal::Later)];
 
 /// Keys of `[webhooks.NAME]`.
 pub(super) const WEBHOOK: &[(&str, Refusal)] = &[
-    ("rate", Refusal::Later),
-    ("burst", Refusal::Later),
     ("channel", Refusal::OfTheWebhook),
     ("username", Refusal::OfTheWebhook),
     ("icon", Refusal::OfTheWebhook),
@@ -28,10 +26,6 @@ pub(super) const WEBHOOK: &[(&str, Refusal)] = &[
 
 /// Keys of `[[routes]]`.
 pub(super) const ROUTE: &[(&str, Refusal)] = &[
-    ("fallback_webhook", Refusal::Later),
-    ("storm", Refusal::Later),
-    ("digest_window", Refusal::Later),
-    ("max_age", Refusal::Later),
     ("sha256", Refusal::Later),
     ("channel", Refusal::OfTheWebhook),
     ("username", Refusal::OfTheWebhook),

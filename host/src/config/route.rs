@@ -1,13 +1,15 @@
 //! What a team gets: `[[routes]]`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use super::folding::{DIGEST_WINDOW, RESTART, digest_window, restart};
 use super::problem::quoted;
 use super::reader::{Located, Table};
 use super::suggest::{did_you_mean, listed};
-use super::{Grants, Jails, PluginLimits, PluginSource, refused};
+use super::{Grants, Jails, PluginLimits, PluginSource, Storm, Target, bounded, refused};
 use crate::event::{Event, Kind};
 
 /// Which events a team wants, the plugin that words them, the webhook that gets them.
@@ -23,6 +25,8 @@ pub struct Route {
     pub plugin: PluginSource,
     /// A key of [`super::Config::webhooks`]. Default: the only one.
     pub webhook: String,
+    /// Another such key, with the same target: it takes over while the webhook is dead. Default: none.
+    pub fallback_webhook: Option<String>,
     /// Of the times that its plugin shows. Default: the system's.
     pub timezone: TimeZone,
     /// Whether its plugin may mention people and whole channels. Default: no.
@@ -31,14 +35,26 @@ pub struct Route {
     pub limits: PluginLimits,
     /// What its plugin may ask the host. Default: nothing.
     pub grants: Grants,
+    /// From when on bans are told in digests. Default: [`Storm::STANDARD`]; `None` (`false`): never.
+    pub storm: Option<Storm>,
+    /// How long a digest collects; 1 s to 1 day. Default: 30 s.
+    pub digest_window: Duration,
+    /// How long it must be quiet after the stops, flushes, unbans, starts and restored bans of a start or restart of
+    /// fail2ban before they are told as one message; 1 s to 60 s. Default: 5 s; `None` (`false`): each by itself.
+    pub restart: Option<Duration>,
+    /// The age at which a message that could not be delivered is given up; 1 min to 365 days. Default: 1 day.
+    pub max_age: Duration,
     /// For its plugin. Default: none.
     pub settings: BTreeMap<String, String>,
 }
 
+/// The next day everybody has seen for themselves what an alert would have told.
+const MAX_AGE: Duration = Duration::from_secs(86_400);
+
 /// What a route has to know of the rest of the configuration.
 pub(super) struct Surroundings<'a> {
-    /// The names of all webhooks, also of those that are broken otherwise.
-    pub(super) webhooks: Vec<&'a str>,
+    /// All webhooks and what speaks there; `None` for those that are broken.
+    pub(super) webhooks: BTreeMap<&'a str, Option<Target>>,
     /// Whether these are all: no file was unreadable.
     pub(super) complete: bool,
 }
@@ -50,6 +66,12 @@ impl Route {
         self.events.contains(&event.action.kind()) && self.jails.contains(&event.jail)
     }
 
+    /// Whether its messages may go to this webhook.
+    #[must_use]
+    pub fn uses(&self, webhook: &str) -> bool {
+        self.webhook == webhook || self.fallback_webhook.as_deref() == Some(webhook)
+    }
+
     /// The route of a configuration that has none: everything, by the built-in plugin, to one webhook.
     pub(super) fn everything(webhook: &str) -> Self {
         Self {
@@ -58,10 +80,15 @@ impl Route {
             events: Kind::ALL.into(),
             plugin: PluginSource::BuiltIn,
             webhook: webhook.to_owned(),
+            fallback_webhook: None,
             timezone: TimeZone::system(),
             mentions: false,
             limits: PluginLimits::STANDARD,
             grants: Grants::default(),
+            storm: Some(Storm::STANDARD),
+            digest_window: DIGEST_WINDOW,
+            restart: RESTART,
+            max_age: MAX_AGE,
             settings: BTreeMap::new(),
         }
     }
@@ -70,6 +97,7 @@ impl Route {
     /// report too, so that everything is looked at.
     pub(super) fn read(table: &Table<'_>, name: Option<String>, around: &Surroundings<'_>) -> Option<Self> {
         let webhook = webhook(table, around);
+        let fallback_webhook = fallback_webhook(table, webhook.as_deref(), around);
         let jails = jails(table);
         let events = events(table);
         let plugin = PluginSource::read(table);
@@ -77,6 +105,10 @@ impl Route {
         let mentions = table.bool("mentions").unwrap_or(false);
         let limits = PluginLimits::read(table);
         let grants = Grants::read(table);
+        let storm = Storm::read(table);
+        let digest_window = digest_window(table);
+        let restart = restart(table);
+        let max_age = max_age(table);
         let settings = table.free_strings("settings", "[routes.settings]");
         table.finish(refused::ROUTE);
 
@@ -87,23 +119,28 @@ impl Route {
             events,
             plugin: plugin?,
             webhook,
+            fallback_webhook,
             timezone,
             mentions,
             limits,
             grants,
+            storm,
+            digest_window,
+            restart,
+            max_age,
             settings: settings.into_iter().map(|(name, value)| (name.value, value)).collect(),
         })
     }
 }
 
 fn webhook(table: &Table<'_>, around: &Surroundings<'_>) -> Option<String> {
-    let names = || around.webhooks.iter().copied();
     let Some(name) = table.reference("webhook", "the name of a webhook") else {
         let absent = table.key_place("webhook").is_none();
-        return match around.webhooks.as_slice() {
+        let names: Vec<_> = around.webhooks.keys().copied().collect();
+        return match names.as_slice() {
             [only] if absent => Some((*only).to_owned()),
             [_, _, ..] if absent => {
-                let hint = format!("add webhook = \"…\": {}", listed(names(), "or"));
+                let hint = format!("add webhook = \"…\": {}", listed(names, "or"));
                 table.problems.report_with(table.place.clone(), "the route names no webhook", hint);
                 None
             }
@@ -111,15 +148,51 @@ fn webhook(table: &Table<'_>, around: &Surroundings<'_>) -> Option<String> {
             _ => None,
         };
     };
-    if names().any(|known| known == name.value) {
-        return Some(name.value);
+    configured(table, name, around).map(|name| name.value)
+}
+
+/// A webhook's name, if there is one of that name.
+fn configured(table: &Table<'_>, name: Located<String>, around: &Surroundings<'_>) -> Option<Located<String>> {
+    if around.webhooks.contains_key(name.value.as_str()) {
+        return Some(name);
     }
+    let names = || around.webhooks.keys().copied();
     if around.complete && !around.webhooks.is_empty() {
         let hint =
             did_you_mean(&name.value, names()).unwrap_or_else(|| format!("configured: {}", listed(names(), "and")));
         table.problems.report_with(name.place, format!("no webhook is named {}", quoted(&name.value)), hint);
     }
     None
+}
+
+/// `webhook` is the route's own, if that is known.
+fn fallback_webhook(table: &Table<'_>, webhook: Option<&str>, around: &Surroundings<'_>) -> Option<String> {
+    let name = table.reference("fallback_webhook", "the name of a webhook")?;
+    let Located { value: name, place } = configured(table, name, around)?;
+    let webhook = webhook?;
+    if name == webhook {
+        let message = format!("fallback_webhook: {} is the route's own webhook", quoted(&name));
+        table.problems.report_with(place, message, "name another one, or remove it");
+        return None;
+    }
+    let target = |name: &str| around.webhooks.get(name).copied().flatten().map(Target::as_str);
+    if let (Some(own), Some(other)) = (target(webhook), target(&name))
+        && own != other
+    {
+        // A message is stored in the form of its target.
+        let message =
+            format!("fallback_webhook: {} is for {other}, but the route's messages are for {own}", quoted(&name));
+        table.problems.report_with(place, message, format!("name a webhook with target = \"{own}\""));
+        return None;
+    }
+    Some(name)
+}
+
+fn max_age(table: &Table<'_>) -> Duration {
+    let mut age = MAX_AGE;
+    let range = Duration::from_secs(60)..=Duration::from_secs(365 * 86_400);
+    bounded::duration(table, "max_age", range, "1m and 365d", &mut age);
+    age
 }
 
 fn jails(table: &Table<'_>) -> Option<Jails> {

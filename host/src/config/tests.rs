@@ -6,15 +6,18 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::{Config, Grant, Grants, PluginLimits, PluginSource, Target};
+use super::{Config, Grant, Grants, Http, Pace, PluginLimits, PluginSource, Proxy, ProxyUrl, Retention, Storm, Target};
 use crate::event::{Ban, Event, Kind, Timestamp};
 
 /// Every secret in the tests ends in this.
 const SECRET: &str = "s3cret";
 const URL: &str = "https://hooks.slack.com/services/T01/B02/s3cret";
+/// The certificate of an authority that nobody has the key of.
+const CA: &str = include_str!("testdata/ca.pem");
 
 /// A folder as a configuration finds it around itself.
 struct Etc(TempDir);
@@ -34,6 +37,9 @@ impl Etc {
             ("geo/country.mmdb", 0o644, ""),
             ("geo/asn.mmdb", 0o644, ""),
             ("folder/x", 0o644, ""),
+            ("corp-ca.pem", 0o644, CA),
+            ("damaged.pem", 0o644, &CA.replace("MIIB", "****")),
+            ("not-x509.pem", 0o644, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
         ] {
             etc.write(name, mode, text);
         }
@@ -72,6 +78,10 @@ impl Etc {
 
 fn in_env(name: &str) -> Option<String> {
     (name == "BANHOOK_URL").then(|| URL.to_owned())
+}
+
+fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
 }
 
 fn parse(text: &str) -> Config {
@@ -113,8 +123,19 @@ fn a_whole_configuration() {
     let webhook = &config.webhooks["security"];
     assert_eq!((webhook.name.as_str(), webhook.target), ("security", Target::Slack));
     assert_eq!(webhook.url.expose().as_str(), URL);
+    assert_eq!(webhook.pace, Pace::STANDARD);
+    assert_eq!((webhook.http.timeout, webhook.http.connect_timeout), (seconds(30), seconds(10)));
+    assert_eq!(webhook.http.proxy, Proxy::At(ProxyUrl::parse("http://proxy.example:3128").unwrap()));
+    let ca_file = webhook.http.ca_file.as_ref().unwrap();
+    assert_eq!((&ca_file.path, ca_file.certificates.len()), (&etc.path("corp-ca.pem"), 1));
+    assert!(config.files.contains(&etc.path("corp-ca.pem")));
+    assert_eq!(config.webhooks["ops"].http, Http { proxy: Proxy::None, ..Http::STANDARD });
     let [route] = config.routes.as_slice() else { panic!("{config:?}") };
     assert_eq!(route.name, "sec");
+    assert_eq!(route.fallback_webhook.as_deref(), Some("ops"));
+    assert_eq!((route.storm, route.digest_window), (Some(Storm::STANDARD), seconds(30)));
+    assert_eq!((route.restart, route.max_age), (Some(seconds(5)), seconds(86_400)));
+    assert_eq!(config.retention, Retention::STANDARD);
     assert_eq!(route.jails.patterns().unwrap(), ["sshd", "nginx-*"]);
     assert_eq!(route.events, [Kind::Ban, Kind::Unban].into());
     assert_eq!(route.plugin, PluginSource::File(etc.path("plugins/sec.wasm")));
@@ -126,6 +147,69 @@ fn a_whole_configuration() {
     let files = vec![etc.path("geo/country.mmdb"), etc.path("geo/asn.mmdb")];
     assert_eq!(route.grants, Grants { history: Grant::Given(()), geo: Grant::Given(files) });
     assert_eq!(config.warnings, []);
+}
+
+/// As written, or as not written.
+#[test]
+fn what_is_told_as_one() {
+    for (text, storm, window, restart, max_age) in [
+        ("", Some((8, 60)), 30, Some(5), 86_400),
+        ("storm = {}", Some((8, 60)), 30, Some(5), 86_400),
+        ("storm.over = 3", Some((3, 60)), 30, Some(5), 86_400),
+        ("storm.within = '1h'", Some((8, 3_600)), 30, Some(5), 86_400),
+        ("storm = false\nrestart = false\ndigest_window = '2m'\nmax_age = '1m'", None, 120, None, 60),
+        ("restart = '60s'", Some((8, 60)), 30, Some(60), 86_400),
+    ] {
+        let config = parse(&format!("webhooks.ops.url_env = 'BANHOOK_URL'\n[[routes]]\n{text}"));
+        let route = &config.routes[0];
+        let storm = storm.map(|(over, within)| Storm { over, within: seconds(within) });
+        assert_eq!((route.storm, route.digest_window), (storm, seconds(window)), "{text}");
+        assert_eq!((route.restart, route.max_age), (restart.map(seconds), seconds(max_age)), "{text}");
+    }
+}
+
+#[test]
+fn how_a_webhook_is_reached_and_how_fast() {
+    let proxy = |url: &str| Proxy::At(ProxyUrl::parse(url).unwrap());
+    for (text, pace, http) in [
+        ("", Pace::STANDARD, Http::STANDARD),
+        ("rate = '30/m'", Pace { every: seconds(2), burst: 4 }, Http::STANDARD),
+        ("burst = 1", Pace { every: seconds(1), burst: 1 }, Http::STANDARD),
+        ("timeout = '5m'", Pace::STANDARD, Http { timeout: seconds(300), ..Http::STANDARD }),
+        ("connect_timeout = '1s'", Pace::STANDARD, Http { connect_timeout: seconds(1), ..Http::STANDARD }),
+        ("proxy = false", Pace::STANDARD, Http { proxy: Proxy::None, ..Http::STANDARD }),
+        (
+            "proxy = 'http://me:s3cret@proxy.example'",
+            Pace::STANDARD,
+            Http { proxy: proxy("http://me:s3cret@proxy.example"), ..Http::STANDARD },
+        ),
+    ] {
+        let config = Etc::new(&format!("[webhooks.x]\nurl_file = 'security.url'\n{text}")).load().unwrap();
+        let webhook = &config.webhooks["x"];
+        assert_eq!((webhook.pace, &webhook.http), (pace, &http), "{text}");
+    }
+}
+
+#[test]
+fn a_changed_ca_file_is_another_configuration() {
+    let etc = Etc::new("[webhooks.x]\nurl_file = 'security.url'\nca_file = 'corp-ca.pem'");
+    let before = etc.load().unwrap();
+    etc.write("corp-ca.pem", 0o644, &CA.repeat(2));
+    assert_ne!(before.webhooks["x"].http, etc.load().unwrap().webhooks["x"].http);
+}
+
+#[test]
+fn a_proxys_password_in_a_file_that_others_read() {
+    let etc = Etc::new("");
+    let text = "[webhooks.x]\nurl_file = 'security.url'\nproxy = 'http://me:s3cret@proxy.example'";
+    etc.write("config.toml", 0o644, text);
+    assert_eq!(
+        etc.load().unwrap_err(),
+        "config.toml:3:9: proxy holds a password, but this file is open to every user of this host (mode 0644); \
+         run: chmod o-rwx config.toml"
+    );
+    etc.write("config.toml", 0o644, &text.replace("me:s3cret@", ""));
+    assert!(etc.load().is_ok());
 }
 
 #[test]
@@ -211,7 +295,7 @@ fn files_add_up() {
     etc.write(
         "conf.d/20-team.toml",
         0o644,
-        "[[routes]]\nname = 'c'\nplugin = '../plugins/sec.wasm'\n[labels]\nb = '2'",
+        "[[routes]]\nname = 'c'\nplugin = '../plugins/sec.wasm'\n[labels]\nb = '2'\n[retention]\nevents = 5000",
     );
     etc.write("conf.d/10-team.toml", 0o644, "host = 'h'\n[[routes]]\nname = 'b'\nwebhook = 'ops'");
     etc.write("conf.d/.#30.toml", 0o644, "not read");
@@ -221,11 +305,13 @@ fn files_add_up() {
     assert_eq!(names, ["a", "b", "c"]);
     assert_eq!(config.host.as_deref(), Some("h"));
     assert_eq!(config.labels.len(), 2);
+    assert_eq!(config.retention, Retention { events: 5_000, ..Retention::STANDARD });
 }
 
 #[test]
 fn files_do_not_override() {
-    let text = "host = 'a'\nlabels.site = 'fra1'\nwebhooks.ops.url_file = '../security.url'\n[[routes]]\nname = 'a'";
+    let text = "host = 'a'\nlabels.site = 'fra1'\nwebhooks.ops.url_file = '../security.url'\n[[routes]]\nname = 'a'\n\
+                [retention]";
     let etc = Etc::new(&text.replace("../", ""));
     etc.write("conf.d/a.toml", 0o600, text);
     assert_eq!(
@@ -233,7 +319,8 @@ fn files_do_not_override() {
         "conf.d/a.toml:1:8: host is defined already, at config.toml:1:8\n\
          conf.d/a.toml:2:8: the label \"site\" is defined already, at config.toml:2:8\n\
          conf.d/a.toml:3:10: the webhook \"ops\" is defined already, at config.toml:3:10\n\
-         conf.d/a.toml:5:8: the route \"a\" is defined already, at config.toml:5:8"
+         conf.d/a.toml:5:8: the route \"a\" is defined already, at config.toml:5:8\n\
+         conf.d/a.toml:6:2: [retention] is there already, at config.toml:6:2"
     );
 }
 

@@ -7,7 +7,7 @@ use super::problem::quoted;
 use super::reader::{Located, Table};
 use super::suggest::{did_you_mean, listed};
 use super::url_source::{self, UrlText};
-use super::{Env, Target, WebhookUrl, refused};
+use super::{Env, Http, Pace, Target, WebhookUrl, refused};
 
 /// A webhook that can be posted to.
 #[derive(Debug, Clone)]
@@ -20,6 +20,10 @@ pub struct Webhook {
     pub target: Target,
     /// The file that the URL stands in, if that is not the configuration.
     pub file: Option<PathBuf>,
+    /// How fast it is posted to. Default: [`Pace::STANDARD`].
+    pub pace: Pace,
+    /// How it is reached. Default: [`Http::STANDARD`].
+    pub http: Http,
 }
 
 impl Webhook {
@@ -32,10 +36,12 @@ impl Webhook {
         }
         let target = target(table);
         let text = url_source::read(table, env);
+        let pace = Pace::read(table);
+        let http = Http::read(table);
         table.finish(refused::WEBHOOK);
         let (target, text) = (target?, text?);
         let url = checked(table, &text, target)?;
-        named.then(|| Self { name: name.value.clone(), url, target, file: text.file })
+        named.then(|| Self { name: name.value.clone(), url, target, file: text.file, pace, http })
     }
 }
 
