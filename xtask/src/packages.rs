@@ -50,6 +50,8 @@ pub fn for_tests() -> Vec<Package> {
     let mut packages = vec![
         Package::program("fail2ban", "fail2ban-client"),
         Package::program("logrotate", "logrotate"),
+        Package::program("openssl", "openssl"),
+        Package::program("python3", "python3"),
         Package::program("strace", "strace"),
     ];
     // One of them is in Rust, and needs what the template plugin needs.

@@ -7,14 +7,13 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
 use super::DaemonError;
-use crate::config::{Config, Webhook};
-use crate::delivery::{Client, Courier, DeliveryError, Endpoint, Endpoints};
+use crate::config::{Config, Http, Proxy, Webhook};
+use crate::delivery::{Client, Courier, DeliveryError, Endpoint, Endpoints, HttpSettings, Via};
 use crate::event::Timestamp;
 use crate::store::Store;
 
 pub(super) struct Couriers {
-    /// Made when it is needed: it reads every certificate of the system, which takes as long as all plugins together.
-    client: Option<Client>,
+    client: Client,
     endpoints: watch::Sender<Endpoints>,
     wakes: BTreeMap<String, Arc<Notify>>,
     tasks: JoinSet<Result<(), DeliveryError>>,
@@ -27,12 +26,13 @@ impl Couriers {
     /// None yet; `done` is told whenever a message came to its end.
     pub(super) fn new(config: &Config, done: Arc<Notify>, stop: watch::Receiver<bool>, now: fn() -> Timestamp) -> Self {
         let endpoints = watch::Sender::new(endpoints(config));
-        Self { client: None, endpoints, wakes: BTreeMap::new(), tasks: JoinSet::new(), done, stop, now }
+        Self { client: Client::new(), endpoints, wakes: BTreeMap::new(), tasks: JoinSet::new(), done, stop, now }
     }
 
     /// Has messages go where the webhooks are now.
     pub(super) fn configure(&self, config: &Config) {
         self.endpoints.send_replace(endpoints(config));
+        self.prepare();
         for wake in self.wakes.values() {
             wake.notify_one();
         }
@@ -49,7 +49,7 @@ impl Couriers {
             let courier = Courier {
                 endpoints: self.endpoints.subscribe(),
                 webhook: webhook.clone(),
-                client: self.client()?,
+                client: self.client.clone(),
                 now: self.now,
                 random: fastrand::f64,
             };
@@ -60,14 +60,11 @@ impl Couriers {
         Ok(())
     }
 
-    /// What sends, so that the first message does not wait for it.
-    pub(super) fn client(&mut self) -> Result<Client, DaemonError> {
-        if let Some(client) = &self.client {
-            return Ok(client.clone());
-        }
-        let client = Client::new().map_err(DaemonError::Client)?;
-        self.client = Some(client.clone());
-        Ok(client)
+    /// Has the connections set up meanwhile that the webhooks need, so that the first message does not wait for it: reading
+    /// every certificate of the system takes as long as all plugins together.
+    pub(super) fn prepare(&self) {
+        let (client, endpoints) = (self.client.clone(), self.endpoints.borrow().clone());
+        tokio::spawn(async move { client.prepare(&endpoints).await });
     }
 
     /// Waits for the first courier that ends; that is a failure unless they were stopped. Never, if there is none.
@@ -89,7 +86,21 @@ impl Couriers {
 
 fn endpoints(config: &Config) -> Endpoints {
     let endpoint = |(name, webhook): (&String, &Webhook)| {
-        (name.clone(), Endpoint::new(webhook.url.expose().clone(), webhook.url.is_loopback(), webhook.target))
+        let Webhook { url, target, .. } = webhook;
+        (name.clone(), Endpoint::new(url.expose().clone(), url.is_loopback(), *target, settings(&webhook.http)))
     };
     config.webhooks.iter().map(endpoint).collect()
+}
+
+fn settings(http: &Http) -> HttpSettings {
+    HttpSettings {
+        connect_timeout: http.connect_timeout,
+        timeout: http.timeout,
+        via: match &http.proxy {
+            Proxy::Environment => Via::Environment,
+            Proxy::None => Via::Nothing,
+            Proxy::At(url) => Via::Proxy(url.expose().clone()),
+        },
+        certificates: http.ca_file.as_ref().map(|file| Arc::clone(&file.certificates)).unwrap_or_default(),
+    }
 }

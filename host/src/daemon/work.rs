@@ -75,9 +75,6 @@ pub enum DaemonError {
     /// Delivery failed.
     #[error(transparent)]
     Delivery(#[from] DeliveryError),
-    /// HTTPS cannot be set up.
-    #[error("{0}")]
-    Client(String),
     /// The system refused what every daemon needs.
     #[error("cannot {what}: {reason}")]
     System {
@@ -230,7 +227,7 @@ impl Work<'_> {
                 && let Some(ready) = ready.take()
             {
                 ready();
-                couriers.client()?;
+                couriers.prepare();
             }
             if until != Until::Stopped && self.store.is_idle()? {
                 break End::Idle;

@@ -7,7 +7,9 @@
 mod answer;
 mod backoff;
 mod courier;
+mod http;
 mod post;
 
 pub use courier::{Courier, DeliveryError};
+pub use http::{HttpSettings, Via};
 pub use post::{Client, Endpoint, Endpoints};

@@ -1,18 +1,14 @@
 //! One HTTP request to a webhook.
 
 use std::collections::BTreeMap;
-use std::error::Error;
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 
 use super::answer::{Answer, Headers, classify};
+use super::http::{Connection, Connections, HttpSettings, Via, chain};
 use crate::message::Target;
 
-/// How long connecting may take.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a whole request may take.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes of an answer that are read: Slack's are a word, others' a line of JSON.
 const ANSWER_BYTES: usize = 4096;
 /// What is left of Discord's budget.
@@ -20,58 +16,65 @@ const REMAINING: &str = "x-ratelimit-remaining";
 /// When Discord's budget is full again, in seconds; finer than its `Retry-After`.
 const RESET_AFTER: &str = "x-ratelimit-reset-after";
 
-/// The URL of a webhook, kept from being printed.
+/// The URL of a webhook and how it is reached, kept from being printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Endpoint {
     url: url::Url,
-    direct: bool,
     target: Target,
+    timeout: Duration,
+    connection: Connection,
 }
 
 impl Endpoint {
-    /// The endpoint at a URL that the configuration has checked. `direct`: by no proxy, since it is on this host.
+    /// The endpoint at a URL that the configuration has checked. `direct`: by no proxy of the environment's, since it is
+    /// on this host.
     #[must_use]
-    pub const fn new(url: url::Url, direct: bool, target: Target) -> Self {
-        Self { url, direct, target }
+    pub fn new(url: url::Url, direct: bool, target: Target, mut http: HttpSettings) -> Self {
+        if direct && http.via == Via::Environment {
+            http.via = Via::Nothing;
+        }
+        let connection = Connection::new(&url, &http);
+        Self { url, target, timeout: http.timeout, connection }
     }
 }
 
 /// The endpoints by the names of their webhooks.
 pub type Endpoints = BTreeMap<String, Endpoint>;
 
-/// Sends messages; holds the connections.
-#[derive(Clone)]
+/// Sends messages; holds the connections. Its clones share them.
+#[derive(Clone, Default)]
 pub struct Client {
-    proxied: reqwest::Client,
-    direct: reqwest::Client,
+    connections: Connections,
 }
 
 impl Client {
-    /// Sets up TLS with the system's certificates, and the system's proxy settings.
-    ///
-    /// # Errors
-    /// When TLS cannot be set up.
-    pub fn new() -> Result<Self, String> {
-        // An error means that it is installed already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let builder = || {
-            reqwest::Client::builder()
-                .user_agent(concat!("banhook/", env!("CARGO_PKG_VERSION")))
-                .redirect(reqwest::redirect::Policy::none())
-                .connect_timeout(CONNECT_TIMEOUT)
-                .timeout(REQUEST_TIMEOUT)
-                .http1_only()
-        };
-        let built = |client: reqwest::ClientBuilder| {
-            client.build().map_err(|error| format!("cannot set up HTTPS: {}", chain(&error)))
-        };
-        Ok(Self { proxied: built(builder())?, direct: built(builder().no_proxy())? })
+    /// With no connection yet: one is set up when a message needs it, or by [`Client::prepare`].
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets up what these endpoints need, so that the first message does not wait for it, and lets go of what none of them
+    /// does. What cannot be set up is told by the first message.
+    pub async fn prepare(&self, endpoints: &Endpoints) {
+        let connections: Vec<_> = endpoints.values().map(|endpoint| &endpoint.connection).collect();
+        self.connections.keep(&connections);
+        for connection in connections {
+            let _ = self.connections.client(connection).await;
+        }
     }
 
     /// Posts a message and says what the answer means.
     pub(super) async fn post(&self, endpoint: &Endpoint, body: String) -> Answer {
-        let client = if endpoint.direct { &self.direct } else { &self.proxied };
-        let request = client.post(endpoint.url.clone()).header(CONTENT_TYPE, "application/json").body(body);
+        let client = match self.connections.client(&endpoint.connection).await {
+            Ok(client) => client,
+            Err(error) => return Answer::Failed { after: None, error },
+        };
+        let request = client
+            .post(endpoint.url.clone())
+            .timeout(endpoint.timeout)
+            .header(CONTENT_TYPE, "application/json")
+            .body(body);
         match request.send().await {
             Ok(mut response) => {
                 let status = response.status().as_u16();
@@ -105,14 +108,23 @@ async fn first_bytes(response: &mut reqwest::Response) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// An error with what caused it, in a line.
-fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn only_a_proxy_of_its_own_stands_before_a_webhook_on_this_host() {
+        let url = |text: &str| text.parse::<url::Url>().unwrap();
+        let connection = |direct, via| {
+            let (connect_timeout, timeout) = (Duration::from_secs(1), Duration::from_secs(2));
+            let http = HttpSettings { connect_timeout, timeout, via, certificates: Arc::default() };
+            Endpoint::new(url("https://localhost/"), direct, Target::Slack, http).connection
+        };
+        let proxy = || Via::Proxy(url("http://localhost:3128"));
+        assert!(connection(true, Via::Environment) == connection(true, Via::Nothing));
+        assert!(connection(false, Via::Environment) != connection(false, Via::Nothing));
+        assert!(connection(true, proxy()) == connection(false, proxy()));
     }
-    text
 }

@@ -1,0 +1,195 @@
+//! Connections: what they depend on, and the HTTP clients that hold them.
+//!
+//! A client with TLS reads all certificates of the system, which takes long. So one is built when it is first needed, off
+//! the thread that everything waits on, and is shared by all webhooks that are reached in the same way.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use reqwest::{Certificate, Proxy};
+use tokio::sync::OnceCell;
+
+/// How a webhook is reached. A proxy's URL may be a secret, hence no `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct HttpSettings {
+    /// How long connecting may take, TLS included.
+    pub connect_timeout: Duration,
+    /// How long a whole request may take.
+    pub timeout: Duration,
+    /// What stands in between.
+    pub via: Via,
+    /// Certificates, in DER, that are trusted besides the system's.
+    pub certificates: Arc<[Vec<u8>]>,
+}
+
+/// What stands between us and a webhook. May hold a secret, hence no `Debug`.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub enum Via {
+    /// The proxy that the environment names, if any.
+    Environment,
+    /// Nothing.
+    Nothing,
+    /// This proxy.
+    Proxy(url::Url),
+}
+
+/// What a connection depends on: equal ones share a client.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct Connection {
+    connect_timeout: Duration,
+    via: Via,
+    trust: Trust,
+}
+
+/// Whom TLS trusts.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Trust {
+    /// Nobody: there is no TLS, and no certificate has to be read.
+    Nobody,
+    /// The system's authorities, and these.
+    SystemAnd(Arc<[Vec<u8>]>),
+}
+
+impl Connection {
+    /// The connection to a URL.
+    pub(super) fn new(url: &url::Url, settings: &HttpSettings) -> Self {
+        let is_plain = match &settings.via {
+            Via::Nothing => url.scheme() == "http",
+            Via::Proxy(proxy) => url.scheme() == "http" && proxy.scheme() == "http",
+            Via::Environment => false,
+        };
+        let trust = if is_plain { Trust::Nobody } else { Trust::SystemAnd(Arc::clone(&settings.certificates)) };
+        Self { connect_timeout: settings.connect_timeout, via: settings.via.clone(), trust }
+    }
+
+    fn build(&self) -> Result<reqwest::Client, reqwest::Error> {
+        // An error means that it is installed already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let builder = reqwest::Client::builder()
+            .user_agent(concat!("banhook/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(self.connect_timeout)
+            .http1_only();
+        let builder = match &self.via {
+            Via::Environment => builder,
+            Via::Nothing => builder.no_proxy(),
+            Via::Proxy(url) => builder.proxy(Proxy::all(url.clone())?),
+        };
+        let builder = match &self.trust {
+            Trust::Nobody => builder.tls_certs_only([]),
+            Trust::SystemAnd(certificates) => {
+                let certificates: Result<Vec<_>, _> =
+                    certificates.iter().map(|der| Certificate::from_der(der)).collect();
+                builder.tls_certs_merge(certificates?)
+            }
+        };
+        builder.build()
+    }
+}
+
+/// The clients that were built so far.
+#[derive(Clone, Default)]
+pub(super) struct Connections(Arc<Mutex<HashMap<Connection, Slot>>>);
+
+/// Filled once; what could not be built is tried again.
+type Slot = Arc<OnceCell<reqwest::Client>>;
+
+impl Connections {
+    /// The client for a connection, built unless it is there already.
+    pub(super) async fn client(&self, connection: &Connection) -> Result<reqwest::Client, String> {
+        let slot = {
+            let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(slots.entry(connection.clone()).or_default())
+        };
+        let build = || async {
+            let connection = connection.clone();
+            let built = tokio::task::spawn_blocking(move || connection.build()).await;
+            let built = built.map_err(|error| format!("cannot set up HTTPS: {error}"))?;
+            built.map_err(|error| format!("cannot set up HTTPS: {}", chain(&error.without_url())))
+        };
+        slot.get_or_try_init(build).await.cloned()
+    }
+
+    /// Lets go of all others: what was changed in the configuration does not pile up.
+    pub(super) fn keep(&self, used: &[&Connection]) {
+        let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.retain(|connection, _| used.contains(&connection));
+    }
+}
+
+/// An error with what caused it, in a line.
+pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(via: Via) -> HttpSettings {
+        let (connect_timeout, timeout) = (Duration::from_secs(10), Duration::from_secs(30));
+        HttpSettings { connect_timeout, timeout, via, certificates: Arc::default() }
+    }
+
+    fn url(text: &str) -> url::Url {
+        text.parse().unwrap()
+    }
+
+    fn runtime() -> tokio::runtime::Runtime {
+        tokio::runtime::Builder::new_current_thread().build().unwrap()
+    }
+
+    #[test]
+    fn certificates_are_read_only_for_tls() {
+        let proxy = |text| Via::Proxy(url(text));
+        for (to, via, plain) in [
+            ("http://127.0.0.1/", Via::Nothing, true),
+            ("http://127.0.0.1/", proxy("http://127.0.0.1:3128"), true),
+            ("http://127.0.0.1/", proxy("https://127.0.0.1:3128"), false),
+            ("http://127.0.0.1/", Via::Environment, false),
+            ("https://127.0.0.1/", Via::Nothing, false),
+            ("https://127.0.0.1/", proxy("http://127.0.0.1:3128"), false),
+        ] {
+            let connection = Connection::new(&url(to), &settings(via));
+            assert_eq!(matches!(connection.trust, Trust::Nobody), plain, "{to}");
+        }
+    }
+
+    #[test]
+    fn equal_connections_share_a_client_until_nobody_uses_it() {
+        let connections = Connections::default();
+        let get = |via| {
+            let connection = Connection::new(&url("http://127.0.0.1/"), &settings(via));
+            runtime().block_on(connections.client(&connection)).unwrap();
+            connection
+        };
+        let built = || connections.0.lock().unwrap().len();
+        let direct = get(Via::Nothing);
+        get(Via::Nothing);
+        assert_eq!(built(), 1);
+        get(Via::Proxy(url("http://127.0.0.1:3128")));
+        assert_eq!(built(), 2);
+        connections.keep(&[&direct]);
+        assert_eq!(built(), 1);
+    }
+
+    #[test]
+    fn what_cannot_be_built_says_why_and_is_tried_again() {
+        let connections = Connections::default();
+        let settings = HttpSettings { certificates: vec![b"no certificate".to_vec()].into(), ..settings(Via::Nothing) };
+        let connection = Connection::new(&url("https://127.0.0.1/"), &settings);
+        for _ in 0..2 {
+            let error = runtime().block_on(connections.client(&connection)).err().unwrap();
+            assert!(error.starts_with("cannot set up HTTPS: "), "{error}");
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! A webhook behind HTTPS, with a certificate of an authority that no system knows.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Stdio};
+
+use crate::binary::require;
+use crate::message::Message;
+use crate::place::Place;
+use crate::waiting::until;
+
+/// Takes every message, and writes it into a file, one a line.
+const SERVER: &str = r#"
+import http.server, ssl
+class Webhook(http.server.BaseHTTPRequestHandler):
+    protocol_version = 'HTTP/1.1'
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers['Content-Length']))
+        with open('arrived', 'ab') as file:
+            file.write(body + b'\n')
+        self.send_response(200)
+        self.send_header('Content-Length', '2')
+        self.end_headers()
+        self.wfile.write(b'ok')
+    def log_message(self, *_):
+        pass
+server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Webhook)
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain('server.pem', 'server.key')
+server.socket = context.wrap_socket(server.socket, server_side=True)
+print(server.server_port, flush=True)
+server.serve_forever()
+"#;
+
+/// What `openssl req` wants to have said, and nothing that it would add.
+const REQUEST: &str = "[req]\ndistinguished_name = dn\n[dn]\n";
+
+/// A running stand-in in a place's folder. Killed when it is let go of.
+pub struct HttpsWebhook {
+    child: Child,
+    pub port: u16,
+    arrived: PathBuf,
+}
+
+impl HttpsWebhook {
+    /// Serves with a certificate that the authority in `ca.pem` has signed, which is made here too.
+    pub fn open(place: &Place) -> Self {
+        require("python3", "python3");
+        authority(place, "ca");
+        openssl(place, "server", "basicConstraints=CA:FALSE", &["-CA", "ca.pem", "-CAkey", "ca.key"]);
+        let mut child =
+            place.command("python3").args(["-c", SERVER]).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut port = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut port).unwrap();
+        Self { child, port: port.trim().parse().unwrap(), arrived: place.path("arrived") }
+    }
+
+    /// Where to post to.
+    pub fn url(&self) -> String {
+        format!("https://127.0.0.1:{}/services/T0/B0/X", self.port)
+    }
+
+    /// Everything accepted up to now.
+    pub fn arrived(&self) -> Vec<Message> {
+        let lines = fs::read_to_string(&self.arrived).unwrap_or_default();
+        lines.lines().map(|line| Message::parse(line.as_bytes()).unwrap()).collect()
+    }
+
+    /// Waits for the first message.
+    #[track_caller]
+    pub fn wait_for_one(&self) -> Message {
+        until("a message", || self.arrived().pop().ok_or_else(String::new))
+    }
+}
+
+impl Drop for HttpsWebhook {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// Makes `NAME.pem`, an authority, and `NAME.key`.
+pub fn authority(place: &Place, name: &str) {
+    openssl(place, name, "basicConstraints=critical,CA:TRUE", &[]);
+}
+
+fn openssl(place: &Place, name: &str, constraints: &str, signer: &[&str]) {
+    require("openssl", "openssl");
+    place.write("request.cnf", REQUEST);
+    let (key, certificate, subject) =
+        (format!("{name}.key"), format!("{name}.pem"), format!("/CN=banhook test {name}"));
+    let made = place
+        .command("openssl")
+        .args(["req", "-x509", "-config", "request.cnf", "-days", "2", "-nodes"])
+        .args(["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-keyout", &key, "-out", &certificate])
+        .args(["-subj", &subject, "-addext", constraints, "-addext", "subjectAltName=IP:127.0.0.1"])
+        .args(signer)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+}
