@@ -10,6 +10,12 @@ pub fn moody() -> Vec<u8> {
     plugin(include_str!("plugins/moody.wat"))
 }
 
+/// Holds what the event's jail says (`~hold`), tells the rest, and words digests as `2 events (held, ~hold), …`; see the
+/// file.
+pub fn digests() -> Vec<u8> {
+    of_world(include_str!("plugins/digests.wat"), "plugin-with-digest")
+}
+
 /// Traps on every event, so also when it is loaded.
 pub fn doomed() -> Vec<u8> {
     plugin(include_str!("plugins/doomed.wat"))
@@ -36,9 +42,14 @@ pub fn of_another_world() -> Vec<u8> {
 
 /// `text` as a component of the world `plugin`.
 fn plugin(text: &str) -> Vec<u8> {
+    of_world(text, "plugin")
+}
+
+/// `text` as a component of one of banhook's worlds.
+fn of_world(text: &str, world: &str) -> Vec<u8> {
     let mut resolve = Resolve::default();
     let (package, _) = resolve.push_dir(root().join("wit")).unwrap();
-    component(text, &resolve, package, "plugin")
+    component(text, &resolve, package, world)
 }
 
 /// `text` as a component that may import what routes grant; it imports what it uses.

@@ -91,3 +91,27 @@ fn time_is_counted_in_fuel_so_that_a_case_ends_alike_everywhere() {
     place.write("loop.json", format!(r#"{{"event": {event}, "decision": {{"failure": "{failure}"}}}}"#));
     place.banhook(["test", "moody.wasm", "loop.json"]).ok();
 }
+
+/// A case of the fixture plugin that holds events, and its file.
+fn held_case(place: &Place, name: &str, told: &str, decision: &str) -> PathBuf {
+    place.write("digests.wasm", crate::component::digests());
+    place.write(name, format!(r#"{{{told}, "decision": {decision}}}"#))
+}
+
+#[test]
+fn the_digests_fixture_does_as_the_jail_says() {
+    let place = Place::new();
+    for (jail, decision) in [
+        ("sshd", r#"{"post": {"text": {"plain": "told 203.0.113.7 in sshd"}}}"#),
+        ("~skip", r#"{"skip": "not worth a message"}"#),
+        ("~hold", r#"{"digest": {"key": "~hold"}}"#),
+        ("~hold-trap", r#"{"digest": {"key": "~hold-trap"}}"#),
+        ("~hold-5", r#"{"digest": {"key": "~hold-5", "until": "2026-11-22T10:00:05.000Z"}}"#),
+    ] {
+        let event = format!(
+            r#""event": {{"action": "ban", "at": "2026-11-22T10:00:00Z", "host": "web-1", "jail": "{jail}", "subject": "203.0.113.7"}}"#
+        );
+        let case = held_case(&place, "case.json", &event, decision);
+        test(&place, Path::new("digests.wasm"), &case).ok();
+    }
+}
