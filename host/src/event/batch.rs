@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use serde::{Deserialize, Serialize};
+
 use super::{Event, Kind, Timestamp};
 
 /// Events that a batch lists at most: its first and its last ones, as `wit/exports.wit` promises.
@@ -16,7 +18,8 @@ pub const LISTED_LAST: usize = 50;
 pub const ROWS: usize = 20;
 
 /// Why events are told together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// A plugin asked for it.
     Held,
@@ -82,15 +85,19 @@ pub struct Totals {
     pub by_subject: Vec<Row>,
 }
 
-/// One row of a tally.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One row of a tally. Plugins are given the first three.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Row {
     /// The jail, host or subject.
     pub name: String,
     /// Its events.
     pub events: u32,
-    /// Of these, bans.
+    /// Of these, bans, restored ones included.
     pub bans: u32,
+    /// Of these, the restored ones.
+    pub restored: u32,
+    /// Of the events, unbans.
+    pub unbans: u32,
 }
 
 /// What is counted of an event.
@@ -125,10 +132,13 @@ impl<'a> From<&'a Event> for Counted<'a> {
 #[derive(Debug, Default)]
 pub struct Counter {
     totals: Totals,
-    by_jail: HashMap<String, (u32, u32)>,
-    by_host: HashMap<String, (u32, u32)>,
-    by_subject: HashMap<String, (u32, u32)>,
+    by_jail: Counts,
+    by_host: Counts,
+    by_subject: Counts,
 }
+
+/// What becomes the rows of a tally, whose names stay empty until then.
+type Counts = HashMap<String, Row>;
 
 impl Counter {
     /// Counts one event.
@@ -143,21 +153,20 @@ impl Counter {
             Kind::Unban => &mut totals.unbans,
         };
         *of_kind = of_kind.saturating_add(1);
-        let is_ban = event.kind == Kind::Ban;
-        if is_ban && event.restored {
+        if event.kind == Kind::Ban && event.restored {
             totals.restored = totals.restored.saturating_add(1);
         }
-        count(&mut self.by_jail, event.jail, is_ban);
-        count(&mut self.by_host, event.host, is_ban);
+        count(&mut self.by_jail, event.jail, &event);
+        count(&mut self.by_host, event.host, &event);
         if !event.subject.is_empty() {
-            count(&mut self.by_subject, event.subject, is_ban);
+            count(&mut self.by_subject, event.subject, &event);
         }
     }
 
     /// The counts so far.
     #[must_use]
     pub fn finish(self) -> Totals {
-        let different = |counts: &HashMap<String, _>| u32::try_from(counts.len()).unwrap_or(u32::MAX);
+        let different = |counts: &Counts| u32::try_from(counts.len()).unwrap_or(u32::MAX);
         Totals {
             subjects: different(&self.by_subject),
             jails: different(&self.by_jail),
@@ -170,18 +179,24 @@ impl Counter {
     }
 }
 
-fn count(counts: &mut HashMap<String, (u32, u32)>, name: &str, is_ban: bool) {
+fn count(counts: &mut Counts, name: &str, event: &Counted<'_>) {
     if !counts.contains_key(name) {
-        counts.insert(name.to_owned(), (0, 0));
+        counts.insert(name.to_owned(), Row::default());
     }
-    if let Some((events, bans)) = counts.get_mut(name) {
-        *events = events.saturating_add(1);
-        *bans = bans.saturating_add(u32::from(is_ban));
+    let Some(row) = counts.get_mut(name) else { return };
+    let ban = event.kind == Kind::Ban;
+    for (number, counted) in [
+        (&mut row.events, true),
+        (&mut row.bans, ban),
+        (&mut row.restored, ban && event.restored),
+        (&mut row.unbans, event.kind == Kind::Unban),
+    ] {
+        *number = number.saturating_add(u32::from(counted));
     }
 }
 
-fn rows(counts: HashMap<String, (u32, u32)>) -> Vec<Row> {
-    let mut rows: Vec<Row> = counts.into_iter().map(|(name, (events, bans))| Row { name, events, bans }).collect();
+fn rows(counts: Counts) -> Vec<Row> {
+    let mut rows: Vec<Row> = counts.into_iter().map(|(name, row)| Row { name, ..row }).collect();
     rows.sort_by(|a, b| b.events.cmp(&a.events).then_with(|| a.name.cmp(&b.name)));
     rows.truncate(ROWS);
     rows
@@ -251,10 +266,11 @@ mod tests {
             (7, 1, 1, 1, 3, 1, 1)
         );
         assert_eq!((totals.subjects, totals.jails, totals.hosts), (2, 3, 1));
-        let row = |name: &str, events, bans| Row { name: name.into(), events, bans };
-        assert_eq!(totals.by_jail, [row("sshd", 4, 2), row("nginx", 2, 0), row("web", 1, 1)]);
-        assert_eq!(totals.by_subject, [row("a", 2, 1), row("b", 1, 1)]);
-        assert_eq!(totals.by_host, [row("web-1", 7, 3)]);
+        let row =
+            |name: &str, events, bans, restored, unbans| Row { name: name.into(), events, bans, restored, unbans };
+        assert_eq!(totals.by_jail, [row("sshd", 4, 2, 1, 1), row("nginx", 2, 0, 0, 0), row("web", 1, 1, 0, 0)]);
+        assert_eq!(totals.by_subject, [row("a", 2, 1, 1, 1), row("b", 1, 1, 0, 0)]);
+        assert_eq!(totals.by_host, [row("web-1", 7, 3, 1, 1)]);
     }
 
     #[test]

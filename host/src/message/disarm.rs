@@ -12,7 +12,7 @@ use super::limits::TEXT_MAX;
 use super::link::web_url;
 use super::token::{Token, target_and_label, tokens};
 use super::values::{Values, Written};
-use crate::event::Event;
+use crate::event::{Batch, Event};
 
 /// Disarms markup that a plugin wrote about events.
 pub struct Disarm {
@@ -31,7 +31,20 @@ pub struct Disarm {
 impl Disarm {
     /// For messages about these events.
     pub fn new<'e>(events: impl IntoIterator<Item = &'e Event>, mentions: bool) -> Self {
-        let mut all: Vec<&str> = events.into_iter().flat_map(foreign).collect();
+        Self::of(events.into_iter().flat_map(foreign).collect(), mentions)
+    }
+
+    /// For messages about a batch: its tallies name jails, hosts and subjects of events that it does not list, and its key
+    /// is mostly made of such a name.
+    pub fn for_batch(batch: &Batch, mentions: bool) -> Self {
+        let totals = &batch.totals;
+        let tallied = [&totals.by_jail, &totals.by_host, &totals.by_subject].into_iter().flatten();
+        let beside = tallied.map(|row| row.name.as_str()).chain(batch.key.as_deref());
+        let beside = beside.chain(batch.labels.values().map(String::as_str)).filter(|value| !value.is_empty());
+        Self::of(batch.events.iter().flat_map(foreign).chain(beside).collect(), mentions)
+    }
+
+    fn of(mut all: Vec<&str>, mentions: bool) -> Self {
         all.sort_unstable();
         all.dedup();
         let angles = all.iter().filter(|value| value.contains(['&', '<', '>']));

@@ -23,9 +23,7 @@ const WHY_MAX: usize = 500;
 #[must_use]
 pub fn fallback(event: &Event, why: &str, target: Target) -> Guarded {
     let summary = summary(event);
-    // Cut first: it may be as long as a plugin likes.
-    let why = one_line(&cut(why, WHY_MAX));
-    let why = Some(why).filter(|why| !why.trim().is_empty());
+    let why = small_print(why);
     if target != Target::Slack {
         let plain = |text: &str| Text::Plain(text.to_owned());
         let section = Block::Section(Section { text: Some(plain(&summary)), fields: vec![] });
@@ -45,6 +43,12 @@ pub fn fallback(event: &Event, why: &str, target: Target) -> Guarded {
         "unfurl_links": false,
         "unfurl_media": false,
     }))
+}
+
+/// The reason on one line; `None` if it would show nothing.
+pub(super) fn small_print(why: &str) -> Option<String> {
+    // Cut first: it may be as long as a plugin likes.
+    Some(one_line(&cut(why, WHY_MAX))).filter(|why| !why.trim().is_empty())
 }
 
 /// One line of plain text that tells the event: `203.0.113.7 banned in sshd on web-1 after 5 failures for 10 min`.
@@ -89,7 +93,7 @@ fn details(ban: &Ban) -> String {
 }
 
 /// `1 d 12 h`: the two largest units.
-fn span(seconds: u32) -> String {
+pub(super) fn span(seconds: u32) -> String {
     const UNITS: [(u32, &str); 4] = [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")];
     let mut rest = seconds;
     let mut parts = Vec::new();
@@ -103,7 +107,8 @@ fn span(seconds: u32) -> String {
     if parts.is_empty() { "0 s".to_owned() } else { parts.join(" ") }
 }
 
-fn shown(foreign: &str) -> String {
+/// A foreign value on one line.
+pub(super) fn shown(foreign: &str) -> String {
     cut(&one_line(foreign), VALUE_MAX).into_owned()
 }
 

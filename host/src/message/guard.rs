@@ -12,7 +12,7 @@ use super::model::Message;
 use super::slack::LowerError;
 use super::target::Target;
 use super::{lookalike, slack};
-use crate::event::Event;
+use crate::event::{Batch, Event};
 
 /// What a route allows its plugin's messages, and where they go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -23,7 +23,7 @@ pub struct Policy {
     pub target: Target,
 }
 
-/// A body that may go out. Only [`guard`] and `fallback` make one.
+/// A body that may go out. Only [`guard`], [`guard_digest`], `fallback` and `digest` make one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Guarded(Value);
 
@@ -54,11 +54,22 @@ pub fn guard<'e>(
     events: impl IntoIterator<Item = &'e Event>,
     policy: &Policy,
 ) -> Result<Guarded, GuardError> {
-    let disarm = Disarm::new(events, policy.mentions);
+    disarmed(decided, &Disarm::new(events, policy.mentions), policy)
+}
+
+/// The same for a plugin's message about a batch.
+///
+/// # Errors
+/// As [`guard`].
+pub fn guard_digest(decided: &Message, batch: &Batch, policy: &Policy) -> Result<Guarded, GuardError> {
+    disarmed(decided, &Disarm::for_batch(batch, policy.mentions), policy)
+}
+
+fn disarmed(decided: &Message, disarm: &Disarm, policy: &Policy) -> Result<Guarded, GuardError> {
     if policy.target != Target::Slack {
-        return lookalike::lower(decided, &disarm, policy.target).map(Guarded).ok_or(GuardError::Empty(policy.target));
+        return lookalike::lower(decided, disarm, policy.target).map(Guarded).ok_or(GuardError::Empty(policy.target));
     }
-    let body = slack::lower(decided, &disarm)?;
+    let body = slack::lower(decided, disarm)?;
     let (mut findings, text) = check_and_count(&body);
     findings.retain(|finding| finding.severity == Severity::Error || ALSO_REFUSED.contains(&finding.rule));
     findings.extend(own_limit(Rule::BlocksText, "characters of text in blocks", text, BLOCKS_TEXT_MAX));

@@ -5,10 +5,10 @@ use proptest::prelude::*;
 use super::active::{gained, is_strong};
 use super::escape::is_hidden;
 use super::{
-    Block, Button, Color, Field, Guarded, Image, Link, Message, Policy, Section, Span, Target, Text, fallback, guard,
-    render,
+    Block, Button, Color, Field, Guarded, Image, Link, Message, Policy, Section, Span, Target, Text, digest, fallback,
+    guard, guard_digest, render,
 };
-use crate::event::{Action, Ban, Event, Timestamp};
+use crate::event::{Action, Ban, Batch, Cause, Event, Timestamp};
 
 /// A real filter captured this one: it ends a log message, begins another, and tries shell, quotes and mentions.
 const HOSTILE_ID: &str = "abc 1.2.3.4] Ban 9.9.9.9 $(id) `x` \"q\" 'é' <!channel> *b*";
@@ -271,6 +271,21 @@ proptest! {
     }
 
     #[test]
+    fn digests_are_harmless(text in foreign(), cause in 0..6_usize) {
+        const CAUSES: [Cause; 6] = [Cause::Held, Cause::Storm, Cause::Backlog, Cause::Restart, Cause::Stop, Cause::Other];
+        let of = |text: &str| [hostile_event(text), ban(text), hostile_event(text), ban("203.0.113.9")];
+        for target in Target::ALL {
+            // One event stands for one host and jail, which are named elsewhere than several.
+            for count in [1, 4] {
+                let body = |text: &str| {
+                    digest(&Batch::of(&of(text)[..count], CAUSES[cause], Some(text.to_owned())), Some(text), target)
+                };
+                assert_same(&body(&text), &body(&harmless(&text)), target, all)?;
+            }
+        }
+    }
+
+    #[test]
     fn plain_is_harmless(text in foreign()) {
         on_each_target(&text, false, all, plain)?;
     }
@@ -335,4 +350,27 @@ fn values_of_many_events() {
     let body = guard(&message, &events, &Policy::default()).unwrap().to_json_string();
     assert!(body.contains("&lt;https://evil.example/49|x&gt; ∗49∗"), "{body}");
     assert!(!body.contains('<') && !body.contains("*4"), "{body}");
+}
+
+/// What a batch counts without listing it is as foreign.
+#[test]
+fn values_that_a_batch_only_counts() {
+    const LINK: &str = "<https://evil.example|x>";
+    let mut events: Vec<Event> = (0..300).map(|n| ban(&n.to_string())).collect();
+    for event in events.iter_mut().skip(100).take(100) {
+        *event = hostile_event(LINK);
+    }
+    let mut batch = Batch::of(&events, Cause::Held, Some("<https://evil.example|key>".to_owned()));
+    assert!(!batch.events.iter().any(|event| event.jail == LINK));
+    batch.labels.insert("by".to_owned(), "<https://evil.example|label>".to_owned());
+    for (markup, safe) in [
+        (LINK, "&lt;https://evil.example|x&gt;"),
+        ("<https://evil.example|key>", "&lt;https://evil.example|key&gt;"),
+        ("<https://evil.example|label>", "&lt;https://evil.example|label&gt;"),
+    ] {
+        let mut message = plain("x");
+        message.text = Text::Mrkdwn(format!("*{markup}*"));
+        let guarded = guard_digest(&message, &batch, &Policy::default()).unwrap();
+        assert_eq!(guarded.body()["text"], format!("*{safe}*"));
+    }
 }

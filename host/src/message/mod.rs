@@ -3,12 +3,14 @@
 //! ```text
 //! Message ─► guard: lower to the target's JSON (every text escaped or disarmed) ─► lint ─► Guarded ─► outbox
 //! Event   ─► fallback: the built-in plain message ─────────────────────────────────────► Guarded ─► outbox
+//! Batch   ─► digest: the built-in message, by way of the guard ────────────────────────► Guarded ─► outbox
 //! ```
 //!
 //! Two types carry the rules. [`Mrkdwn`] is finished markup: foreign text gets into it only by [`escape`] and
 //! [`code`], a plugin's own markup only by way of the guard. [`Guarded`] is a body that may go out: only
-//! [`guard`] and [`fallback`] make one. Nothing here knows of files, networks, plugins or webhooks.
+//! [`guard`] and [`guard_digest`], [`fallback`] and [`digest`] make one. Nothing here knows of files, networks, plugins or webhooks.
 
+mod digest;
 mod disarm;
 mod emoji;
 mod escape;
@@ -34,9 +36,10 @@ mod active;
 #[cfg(test)]
 mod hostile_tests;
 
+pub use digest::digest;
 pub use escape::{Mrkdwn, clean, code, cut, escape, one_line};
 pub use fallback::{fallback, summary};
-pub use guard::{GuardError, Guarded, Policy, guard};
+pub use guard::{GuardError, Guarded, Policy, guard, guard_digest};
 pub use hints::check_hints;
 pub use lint::{Finding, Rule, Severity, check};
 pub use model::{Block, Button, ButtonStyle, Color, Decision, Field, Hold, Image, Link, Message, Section, Span, Text};

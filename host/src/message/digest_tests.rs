@@ -1,0 +1,200 @@
+//! What the built-in digest says, and that nothing keeps it from being sent.
+
+use super::*;
+use crate::event::{Action, Ban, Event};
+use crate::message::{check, to_terminal};
+
+const AT: Timestamp = Timestamp(1_763_809_015_601);
+
+fn event(seconds: i64, jail: &str, action: Action) -> Event {
+    Event {
+        id: String::new(),
+        at: AT.plus_ms(seconds * 1_000),
+        host: "web-1".to_owned(),
+        jail: jail.to_owned(),
+        action,
+        labels: [].into(),
+    }
+}
+
+fn ban(seconds: i64, jail: &str, subject: &str) -> Event {
+    event(seconds, jail, Action::Ban(Ban { subject: subject.to_owned(), ..Ban::default() }))
+}
+
+fn restored(seconds: i64, jail: &str, subject: &str) -> Event {
+    event(seconds, jail, Action::Ban(Ban { subject: subject.to_owned(), restored: true, ..Ban::default() }))
+}
+
+fn unban(seconds: i64, jail: &str, subject: &str) -> Event {
+    event(seconds, jail, Action::Unban(Ban { subject: subject.to_owned(), ..Ban::default() }))
+}
+
+fn on(host: &str, event: Event) -> Event {
+    Event { host: host.to_owned(), ..event }
+}
+
+/// A digest without a reason, as a terminal shows it.
+fn shown(events: &[Event], cause: Cause, key: Option<&str>) -> String {
+    let guarded = digest(&Batch::of(events, cause, key.map(str::to_owned)), None, Target::Slack);
+    let body = guarded.body();
+    assert_eq!(check(body), [], "{body}");
+    let shown = to_terminal(body, false);
+    // The bare text is the first line.
+    assert_eq!(Some(body["text"].as_str().unwrap()), shown.lines().next());
+    shown
+}
+
+#[test]
+fn a_storm() {
+    let mut events: Vec<Event> = (0..40).map(|n| ban(n, "sshd", &format!("203.0.113.{n}"))).collect();
+    events.extend((0..9).map(|n| ban(n + 30, "nginx-http-auth", "198.51.100.7")));
+    events.extend((0..2).map(|n| ban(n + 31, "sshd", "2001:db8::7")));
+    events.push(unban(42, "sshd", "203.0.113.1"));
+    assert_eq!(
+        shown(&events, Cause::Storm, None),
+        "52 events on web-1 in 42 s, too many to tell one by one\n\
+         51 bans, 1 unban\n\
+         `sshd` 42 bans, 1 unban · `nginx-http-auth` 9 bans\n\
+         42 subjects, most often `198.51.100.7` 9 bans · `2001:db8::7` 2 bans · `203.0.113.1` 1 ban, 1 unban\n\
+         from 2025-11-22 10:56 UTC to 2025-11-22 10:57 UTC\n"
+    );
+}
+
+#[test]
+fn a_restart_and_a_first_start() {
+    let stop = |jail| event(0, jail, Action::Stop);
+    let start = |jail| event(3, jail, Action::Start);
+    let jails = ["sshd", "nginx", "recidive"];
+    let mut started: Vec<Event> = jails.map(start).into();
+    started.extend((0..120).map(|n| restored(4, "sshd", &format!("203.0.113.{n}"))));
+    started.extend((0..3).map(|n| restored(4, "nginx", &format!("198.51.100.{n}"))));
+    let restarted: Vec<Event> = jails.map(stop).into_iter().chain(started.clone()).collect();
+    assert_eq!(
+        shown(&restarted, Cause::Restart, None),
+        "129 events: fail2ban was restarted on web-1\n\
+         123 restored bans, 3 stops, 3 starts\n\
+         `sshd` 120 restored · `nginx` 3 restored · `recidive`\n\
+         2025-11-22 10:56 UTC\n"
+    );
+    assert_eq!(
+        shown(&started, Cause::Restart, None),
+        "126 events: fail2ban was started on web-1\n\
+         123 restored bans, 3 starts\n\
+         `sshd` 120 restored · `nginx` 3 restored · `recidive`\n\
+         2025-11-22 10:56 UTC\n"
+    );
+}
+
+#[test]
+fn a_stop_of_several_hosts() {
+    let events = [
+        event(0, "sshd", Action::Flush),
+        event(0, "sshd", Action::Stop),
+        on("web-2", unban(1, "sshd", "203.0.113.7")),
+        on("web-2", event(1, "sshd", Action::Stop)),
+    ];
+    assert_eq!(
+        shown(&events, Cause::Stop, None),
+        "4 events: fail2ban was stopped on 2 hosts\n\
+         `sshd` 1 unban, 1 flush, 2 stops\n\
+         1 subject: `203.0.113.7` 1 unban\n\
+         2025-11-22 10:56 UTC\n"
+    );
+}
+
+#[test]
+fn a_hold_with_a_hostile_key_and_one_without() {
+    let events = [ban(0, "sshd", "203.0.113.7"), restored(3_600, "sshd", "203.0.113.8")];
+    assert_eq!(
+        shown(&events, Cause::Held, Some("scan\u{202e}\nners")),
+        "2 events on web-1, held as scan\\u{202e} ners\n\
+         `sshd` 2 bans (1 restored)\n\
+         2 subjects: `203.0.113.7` 1 ban · `203.0.113.8` 1 restored\n\
+         from 2025-11-22 10:56 UTC to 2025-11-22 11:56 UTC\n"
+    );
+    let flush = [on("", event(0, "sshd", Action::Flush))];
+    assert_eq!(
+        shown(&flush, Cause::Held, Some(" ")),
+        "1 event, held for a digest\n\
+         `sshd` 1 flush\n\
+         2025-11-22 10:56 UTC\n"
+    );
+}
+
+#[test]
+fn more_jails_than_a_tally_has_and_nobody_seen_twice() {
+    let events: Vec<Event> = (0..25).map(|n| ban(0, &format!("jail-{n:02}"), &n.to_string())).collect();
+    let shown = shown(&events, Cause::Backlog, None);
+    assert!(shown.starts_with("25 events on web-1, more than the webhook takes one by one\n25 bans\n"), "{shown}");
+    assert!(shown.contains("`jail-19` 1 ban and 5 more jails\n25 subjects\n"), "{shown}");
+}
+
+#[test]
+fn the_reason_stands_in_small_print() {
+    let batch = Batch::of(&[ban(0, "sshd", "203.0.113.7")], Cause::Other, None);
+    let guarded = digest(&batch, Some("plugin sec.wasm trapped:\n<!here>"), Target::Slack);
+    assert_eq!(guarded.body()["text"], "1 event on web-1, told together");
+    let last = guarded.body()["blocks"].as_array().unwrap().last().unwrap();
+    assert_eq!(last["type"], "context");
+    assert_eq!(last["elements"][0]["type"], "plain_text");
+    assert_eq!(last["elements"][0]["text"], "plugin sec.wasm trapped: <!here>");
+    // None, where it would show nothing.
+    assert_eq!(digest(&batch, Some(" \n"), Target::Slack), digest(&batch, None, Target::Slack));
+}
+
+#[test]
+fn never_refused() {
+    const CAUSES: [Cause; 6] = [Cause::Held, Cause::Storm, Cause::Backlog, Cause::Restart, Cause::Stop, Cause::Other];
+    let long = |end: usize| format!("{}{end}", "<!channel>`\u{1b}\u{202e}*&".repeat(10_000));
+    for value in [long(0), "\u{1b}".repeat(200), "`".to_owned(), " ".to_owned(), "<!channel>".to_owned()] {
+        // As many different names as a tally holds, each twice.
+        let mut events: Vec<Event> = (0..50)
+            .map(|n| {
+                on(&format!("{value}{}", n % 2), ban(n, &format!("{value}{}", n % 25), &format!("{value}{}", n % 25)))
+            })
+            .collect();
+        events.push(on(&value, unban(51, &value, &value)));
+        let mut batches = vec![Batch::of(&[], Cause::Other, None), Batch::of(&events[50..], Cause::Other, None)];
+        batches.push(Batch::of(&events, Cause::Other, None));
+        // As high as numbers go, as far apart as times go.
+        let mut most = Batch::of(&events, Cause::Other, None);
+        most.totals = full(most.totals);
+        (most.first, most.last) = (Timestamp(i64::MIN), Timestamp(i64::MAX));
+        batches.push(most);
+        for mut batch in batches {
+            for (cause, target) in CAUSES.into_iter().flat_map(|cause| Target::ALL.map(|target| (cause, target))) {
+                batch.cause = cause;
+                batch.key = Some(value.clone());
+                let guarded = digest(&batch, Some(&value), target);
+                let body = guarded.body();
+                assert!(guarded.to_json_string().len() < 20_000, "{cause:?} {target:?} {body}");
+                let last_resort = json!({ "text": format!("{} told together", super::events(&batch.totals)) });
+                assert_ne!(*body, last_resort, "{cause:?} {target:?}");
+                if target == Target::Slack {
+                    assert_eq!(check(body), [], "{cause:?}");
+                }
+            }
+        }
+    }
+}
+
+fn full(totals: Totals) -> Totals {
+    let full = |rows: Vec<Row>| {
+        rows.into_iter().map(|row| Row { events: u32::MAX, bans: u32::MAX, restored: 1 << 31, unbans: u32::MAX, ..row })
+    };
+    Totals {
+        events: u32::MAX,
+        starts: u32::MAX,
+        stops: u32::MAX,
+        flushes: u32::MAX,
+        bans: u32::MAX,
+        restored: 1 << 31,
+        unbans: u32::MAX,
+        subjects: u32::MAX,
+        jails: u32::MAX,
+        hosts: totals.hosts,
+        by_jail: full(totals.by_jail).collect(),
+        by_host: full(totals.by_host).collect(),
+        by_subject: full(totals.by_subject).collect(),
+    }
+}
