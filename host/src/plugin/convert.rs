@@ -1,11 +1,13 @@
-//! Between banhook's own types and those generated from `wit/`: an event going in, a decision coming out, of which every
-//! text and list is bounded here.
+//! Between banhook's own types and those generated from `wit/`: an event or a batch going in, a decision or a message coming
+//! out, of which every text and list is bounded here.
 
 use super::bindings::banhook::plugin::{messages as wit, types};
-use super::bindings::exports::banhook::plugin::formatter;
+use super::bindings::exports::banhook::plugin::{digester, formatter};
 use super::imports::{milliseconds, timestamp};
 use super::{Limits, PluginError};
-use crate::event::{Action, Ban, BanDuration, Event, Family};
+use crate::event::{
+    Action, Ban, BanDuration, Batch, Cause, Event, Family, LISTED_FIRST, LISTED_LAST, ROWS, Row, Totals,
+};
 use crate::message::{
     Block, Button, ButtonStyle, Color, Decision, Field, Hold, Image, Link, Message, Section, Span, Text,
 };
@@ -62,6 +64,46 @@ fn ban(ban: &Ban) -> types::Ban {
     }
 }
 
+pub(super) fn batch(batch: &Batch) -> digester::Batch {
+    digester::Batch {
+        key: batch.key.clone(),
+        cause: match batch.cause {
+            Cause::Held => digester::Cause::Held,
+            Cause::Storm => digester::Cause::Storm,
+            Cause::Backlog => digester::Cause::Backlog,
+            Cause::Restart => digester::Cause::Restart,
+            Cause::Stop => digester::Cause::Stop,
+            Cause::Other => digester::Cause::Other,
+        },
+        first: milliseconds(batch.first),
+        last: milliseconds(batch.last),
+        totals: totals(&batch.totals),
+        events: batch.events.iter().take(LISTED_FIRST + LISTED_LAST).map(event).collect(),
+        labels: batch.labels.clone().into_iter().collect(),
+    }
+}
+
+fn totals(totals: &Totals) -> digester::Totals {
+    let tally = |rows: &[Row]| rows.iter().take(ROWS).map(row).collect();
+    digester::Totals {
+        events: totals.events,
+        starts: totals.starts,
+        stops: totals.stops,
+        flushes: totals.flushes,
+        bans: totals.bans,
+        restored: totals.restored,
+        unbans: totals.unbans,
+        subjects: totals.subjects,
+        by_jail: tally(&totals.by_jail),
+        by_host: tally(&totals.by_host),
+        by_subject: tally(&totals.by_subject),
+    }
+}
+
+fn row(row: &Row) -> digester::Tally {
+    digester::Tally { name: row.name.clone(), events: row.events, bans: row.bans }
+}
+
 /// What one decision may hold; each text and list of it passes here.
 struct Bounds<'a>(&'a Limits);
 
@@ -76,6 +118,12 @@ pub(super) fn decision(decision: formatter::Decision, limits: &Limits) -> Result
             Decision::Digest(Hold { key: bounds.string("a key", hold.key)?, until: hold.until.map(timestamp) })
         }
     })
+}
+
+/// # Errors
+/// As [`decision`].
+pub(super) fn message(message: wit::Message, limits: &Limits) -> Result<Message, PluginError> {
+    Bounds(limits).message(message)
 }
 
 impl Bounds<'_> {

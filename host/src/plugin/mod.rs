@@ -12,6 +12,8 @@ mod cache;
 mod compiler;
 mod component;
 mod convert;
+#[cfg(test)]
+mod digest_tests;
 mod error;
 pub(crate) mod geo;
 mod grants;

@@ -4,11 +4,11 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Instant;
 
-use wasmtime::component::InstancePre;
+use wasmtime::component::{Instance, InstancePre};
 use wasmtime::{Engine, Store, Trap, WasmBacktrace};
 
 use super::answer::Answer;
-use super::bindings::exports::banhook::plugin::{checker, formatter};
+use super::bindings::exports::banhook::plugin::{checker, digester, formatter};
 use super::history::HistoryError;
 use super::imports::{Context, State};
 use super::limits::{FUEL_PER_MS, HANDLES, Limits, MEMORIES, TABLES};
@@ -17,8 +17,8 @@ use super::slots::{Slot, Slots};
 use super::ticker::Ticker;
 use super::wasi::Denied;
 use super::{PluginError, convert, standard};
-use crate::event::{Event, Timestamp};
-use crate::message::Decision;
+use crate::event::{Batch, Cause, Event, Timestamp};
+use crate::message::{Decision, Message};
 
 /// Problems with settings that are told, and bytes of each: more help nobody.
 const PROBLEMS: usize = 20;
@@ -33,6 +33,7 @@ pub struct Plugin {
     pub(super) stack: usize,
     pub(super) pre: InstancePre<State>,
     pub(super) formatter: formatter::GuestIndices,
+    pub(super) digester: Option<digester::GuestIndices>,
     pub(super) checker: Option<checker::GuestIndices>,
     pub(super) context: Arc<Context>,
     pub(super) limits: Limits,
@@ -54,22 +55,42 @@ impl Plugin {
     pub fn format(&self, event: &Event) -> Answer {
         let mut call = self.begin(event.at, &event.id);
         let decision = self.call_format(&mut call, event);
-        let fuel = self.fuel_burnt(&call);
-        let Call { store, slot, .. } = call;
-        let State { log, log_dropped, .. } = store.into_data();
-        drop(slot);
-        Answer { decision, log, log_dropped, fuel }
+        self.end(call, decision)
     }
 
-    /// Runs the plugin's own check of its settings, and one standard event of each kind. Empty: all is well.
+    /// Whether it words digests.
+    #[must_use]
+    pub const fn has_digester(&self) -> bool {
+        self.digester.is_some()
+    }
+
+    /// Has the plugin word a batch, in a fresh instance; `now` is when the hold closed. `None`: it words none.
+    #[must_use]
+    pub fn digest(&self, batch: &Batch, now: Timestamp) -> Option<Answer<Message>> {
+        let digester = self.digester.as_ref()?;
+        // So the same batch gets the same answer; an empty one does not occur.
+        let seed = batch.events.first().map_or("digest", |event| &event.id);
+        let mut call = self.begin(now, seed);
+        let message = self.call_digest(digester, &mut call, batch);
+        Some(self.end(call, message))
+    }
+
+    /// Runs the plugin's own check of its settings, one standard event of each kind, and a digest of these. Empty: all is
+    /// well.
     #[must_use]
     pub fn trial(&self) -> Vec<PluginError> {
         let problems = self.check();
         if !problems.is_empty() {
             return problems;
         }
+        let events = standard::events();
         // Mostly the same for each kind; saying it once is enough.
-        standard::events().iter().find_map(|event| self.format(event).decision.err()).into_iter().collect()
+        let of_events = || events.iter().find_map(|event| self.format(event).decision.err());
+        let of_digest = || {
+            let batch = Batch::of(&events, Cause::Held, Some(standard::KEY.to_owned()));
+            self.digest(&batch, batch.last)?.decision.err()
+        };
+        of_events().or_else(of_digest).into_iter().collect()
     }
 
     /// The SHA-256 of its file.
@@ -87,12 +108,7 @@ impl Plugin {
     fn check(&self) -> Vec<PluginError> {
         let Some(indices) = &self.checker else { return Vec::new() };
         let mut call = self.begin(Timestamp(0), "check");
-        let _running = self.ticker.running();
-        let store = &mut call.store;
-        let called = self.pre.instantiate(&mut *store).and_then(|instance| {
-            let guest = indices.load(&mut *store, &instance)?;
-            guest.call_check(&mut *store)
-        });
+        let called = self.call(&mut call, |store, instance| indices.load(&mut *store, instance)?.call_check(store));
         match called {
             Ok(problems) => problems
                 .into_iter()
@@ -107,14 +123,42 @@ impl Plugin {
     }
 
     fn call_format(&self, call: &mut Call, event: &Event) -> Result<Decision, PluginError> {
+        let called = self.call(call, |store, instance| {
+            let guest = self.formatter.load(&mut *store, instance)?;
+            guest.call_format(store, &convert::event(event))
+        });
+        convert::decision(self.returned(call, called)?, &self.limits)
+    }
+
+    fn call_digest(
+        &self,
+        digester: &digester::GuestIndices,
+        call: &mut Call,
+        batch: &Batch,
+    ) -> Result<Message, PluginError> {
+        let called = self.call(call, |store, instance| {
+            let guest = digester.load(&mut *store, instance)?;
+            guest.call_digest(store, &convert::batch(batch))
+        });
+        convert::message(self.returned(call, called)?, &self.limits)
+    }
+
+    /// Calls something in a fresh instance, watched over.
+    fn call<T>(
+        &self,
+        call: &mut Call,
+        export: impl FnOnce(&mut Store<State>, &Instance) -> wasmtime::Result<T>,
+    ) -> wasmtime::Result<T> {
         let _running = self.ticker.running();
         let store = &mut call.store;
-        let called = self.pre.instantiate(&mut *store).and_then(|instance| {
-            let guest = self.formatter.load(&mut *store, &instance)?;
-            guest.call_format(&mut *store, &convert::event(event))
-        });
+        let instance = self.pre.instantiate(&mut *store)?;
+        export(store, &instance)
+    }
+
+    /// What a call returned, which may be an error of the plugin's own.
+    fn returned<T>(&self, call: &Call, called: wasmtime::Result<Result<T, String>>) -> Result<T, PluginError> {
         match called {
-            Ok(Ok(decision)) => convert::decision(decision, &self.limits),
+            Ok(Ok(value)) => Ok(value),
             Ok(Err(error)) => Err(PluginError::Returned(shortened(error, self.limits.text))),
             Err(error) => Err(self.failure(call, &error)),
         }
@@ -135,6 +179,15 @@ impl Plugin {
             let _ = store.set_fuel(self.fuel());
         }
         Call { store, begun: Instant::now(), slot }
+    }
+
+    /// The answer that a call came to.
+    fn end<T>(&self, call: Call, decision: Result<T, PluginError>) -> Answer<T> {
+        let fuel = self.fuel_burnt(&call);
+        let Call { store, slot, .. } = call;
+        let State { log, log_dropped, .. } = store.into_data();
+        drop(slot);
+        Answer { decision, log, log_dropped, fuel }
     }
 
     /// The fuel of one call.

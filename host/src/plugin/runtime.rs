@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-use super::bindings::exports::banhook::plugin::{checker, formatter};
+use super::bindings::exports::banhook::plugin::{checker, digester, formatter};
 use super::imports::{Context, State, add_to_linker, is_offered};
 use super::limits::{INSTANCES_MOST, Limits, MEMORIES, MEMORY_MOST, TABLE_MOST, TABLES};
 use super::plugin::Plugin;
@@ -129,6 +129,7 @@ impl Runtime {
         };
         let pre = pre.map_err(invalid)?;
         let formatter = formatter::GuestIndices::new(&pre).map_err(|_| PluginError::WrongWorld)?;
+        let digester = digester::GuestIndices::new(&pre).ok();
         let checker = checker::GuestIndices::new(&pre).ok();
         Ok(Plugin {
             engine: self.engine.clone(),
@@ -138,6 +139,7 @@ impl Runtime {
             stack: self.setup.stack,
             pre,
             formatter,
+            digester,
             checker,
             context: Arc::new(context),
             limits,

@@ -1,5 +1,5 @@
 //! One standard event of each kind, run when a plugin is loaded: a plugin of the wrong shape is found then, and
-//! not at the first ban.
+//! not at the first ban. A plugin that words digests is given all of them as a batch.
 
 use std::collections::BTreeMap;
 
@@ -7,6 +7,9 @@ use crate::event::{Action, Ban, BanDuration, Event, Timestamp};
 
 /// When the standard events happened: 2026-01-01T00:00:00Z.
 const AT: Timestamp = Timestamp(1_767_225_600_000);
+
+/// With which key a plugin is asked to word them together.
+pub(super) const KEY: &str = "standard";
 
 /// The standard events; addresses and names are those that RFC 5737 and RFC 2606 set aside for examples.
 pub(super) fn events() -> [Event; 5] {

@@ -1,0 +1,117 @@
+//! Plugins that word digests, and those that fail to.
+
+use jiff::tz::TimeZone;
+
+use super::bindings::exports::banhook::plugin::digester;
+use super::tests::{LIMITS, runtime};
+use super::*;
+use crate::event::{Action, Ban, Batch, Cause, Event, Timestamp};
+use crate::message::{Message, Text};
+
+/// When holds close here.
+const NOW: Timestamp = Timestamp(1_763_809_075_601);
+
+fn load(guest: &[u8], limits: Limits) -> Plugin {
+    let context = Context { settings: [].into(), timezone: TimeZone::UTC, grants: Grants::default() };
+    runtime(None).load(guest, context, limits).unwrap()
+}
+
+fn bans(count: usize, jail: &str) -> Vec<Event> {
+    let ban = |n: usize| Event {
+        id: n.to_string(),
+        at: Timestamp(1_763_809_015_601),
+        host: "web-1".to_owned(),
+        jail: jail.to_owned(),
+        action: Action::Ban(Ban { subject: format!("subject {n}"), ..Ban::default() }),
+        labels: [].into(),
+    };
+    (0..count).map(ban).collect()
+}
+
+fn held(count: usize, key: &str) -> Batch {
+    Batch::of(&bans(count, key), Cause::Held, Some(key.to_owned()))
+}
+
+fn worded(plugin: &Plugin, batch: &Batch) -> Result<Message, PluginError> {
+    plugin.digest(batch, NOW).unwrap().decision
+}
+
+#[track_caller]
+fn text(plugin: &Plugin, batch: &Batch) -> String {
+    match worded(plugin, batch) {
+        Ok(Message { text: Text::Plain(text), .. }) => text,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_plugin_words_what_is_told_together() {
+    let plugin = load(&guest::digests(), LIMITS);
+    assert!(plugin.has_digester());
+    assert_eq!(text(&plugin, &held(1, "~hold")), "1 events (held, ~hold), 1 listed, 1 bans");
+    let storm = Batch::of(&bans(250, "sshd"), Cause::Storm, None);
+    assert_eq!(text(&plugin, &storm), "250 events (storm, no key), 100 listed, 250 bans");
+    for (cause, word) in [(Cause::Backlog, "backlog"), (Cause::Restart, "restart"), (Cause::Stop, "stop")] {
+        let batch = Batch { cause, ..storm.clone() };
+        assert_eq!(text(&plugin, &batch), format!("250 events ({word}, no key), 100 listed, 250 bans"));
+    }
+}
+
+#[test]
+fn its_clock_shows_when_the_hold_closed() {
+    let plugin = load(&guest::digests(), LIMITS);
+    let found = text(&plugin, &held(2, "~hold-now"));
+    assert_eq!(found, "2 events (held, ~hold-now), 2 listed, 2 bans at 1763809075");
+}
+
+#[test]
+fn a_plugin_fails_at_a_digest_as_at_an_event() {
+    let plugin = load(&guest::digests(), LIMITS);
+    let error = |key: &str| worded(&plugin, &held(2, key)).unwrap_err();
+    assert!(matches!(error("~hold-trap"), PluginError::Trap { reason, .. } if reason.contains("unreachable")));
+    assert!(matches!(error("~hold-error"), PluginError::Returned(text) if text == "the digest is on holiday"));
+    let many = error("~hold-list");
+    let PluginError::TooLong { what, found, allowed, limit } = many else { panic!("{many:?}") };
+    assert_eq!((what, found, allowed, limit), ("a list of blocks", 2_000, 1_000, "items"));
+    // A text is no longer than for an event.
+    let plugin = load(&guest::digests(), Limits { text: 20, ..LIMITS });
+    let long = worded(&plugin, &held(2, "~hold")).unwrap_err();
+    assert!(matches!(long, PluginError::TooLong { what: "a text", limit: "text", .. }), "{long:?}");
+    assert!(matches!(worded(&plugin, &held(2, "~hold-error")), Err(PluginError::Returned(text)) if text.len() == 20));
+}
+
+#[test]
+fn without_a_digester_there_is_no_answer() {
+    let plugin = load(BUILT_IN, LIMITS);
+    assert!(!plugin.has_digester());
+    assert!(plugin.digest(&held(2, "x"), NOW).is_none());
+}
+
+/// The events of the trial are held by none of the fixture's rules, so only its digest can fail.
+#[test]
+fn the_trial_runs_a_digest() {
+    assert!(load(&guest::digests(), LIMITS).trial().is_empty());
+    let enough_for_events = Limits { text: 35, ..LIMITS };
+    let found: Vec<String> =
+        load(&guest::digests(), enough_for_events).trial().iter().map(ToString::to_string).collect();
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].contains("a text"), "{found:?}");
+}
+
+/// `wit/exports.wit` and `wit/types.wit` promise how much a batch holds.
+#[test]
+fn a_plugin_is_given_no_more_than_is_promised() {
+    let mut events = bans(300, "sshd");
+    for (n, event) in events.iter_mut().enumerate() {
+        event.jail = format!("jail-{n}");
+        event.host = format!("host-{n}");
+        if let Action::Ban(ban) = &mut event.action {
+            ban.matches = vec!["ä".repeat(5_000); 50];
+        }
+    }
+    let digester::Batch { events, totals, .. } = convert::batch(&Batch::of(&events, Cause::Storm, None));
+    assert_eq!((events.len(), events[49].id.as_str(), events[50].id.as_str()), (100, "49", "250"));
+    assert_eq!([totals.by_jail.len(), totals.by_host.len(), totals.by_subject.len()], [20; 3]);
+    let bindings::banhook::plugin::types::Action::Ban(ban) = &events[99].action else { panic!("{:?}", events[99]) };
+    assert_eq!((ban.matches.len(), ban.matches[0].len()), (20, 1_000));
+}
