@@ -92,26 +92,90 @@ fn time_is_counted_in_fuel_so_that_a_case_ends_alike_everywhere() {
     place.banhook(["test", "moody.wasm", "loop.json"]).ok();
 }
 
-/// A case of the fixture plugin that holds events, and its file.
-fn held_case(place: &Place, name: &str, told: &str, decision: &str) -> PathBuf {
-    place.write("digests.wasm", crate::component::digests());
-    place.write(name, format!(r#"{{{told}, "decision": {decision}}}"#))
+/// Bans of one jail, as a case's batch has them.
+fn bans(count: usize, jail: &str) -> String {
+    let ban = |n: usize| {
+        format!(
+            r#"{{"action": "ban", "at": "2026-11-22T10:00:{n:02}Z", "host": "web-1", "jail": "{jail}", "subject": "203.0.113.{n}"}}"#
+        )
+    };
+    (0..count).map(ban).collect::<Vec<_>>().join(", ")
 }
 
 #[test]
 fn the_digests_fixture_does_as_the_jail_says() {
     let place = Place::new();
+    place.write("digests.wasm", crate::component::digests());
+    let text = |text: &str| format!(r#"{{"post": {{"text": {{"plain": "{text}"}}}}}}"#);
+    let held = |jail: &str| format!(r#"{{"digest": {{"key": "{jail}"}}}}"#);
     for (jail, decision) in [
-        ("sshd", r#"{"post": {"text": {"plain": "told 203.0.113.7 in sshd"}}}"#),
-        ("~skip", r#"{"skip": "not worth a message"}"#),
-        ("~hold", r#"{"digest": {"key": "~hold"}}"#),
-        ("~hold-trap", r#"{"digest": {"key": "~hold-trap"}}"#),
-        ("~hold-5", r#"{"digest": {"key": "~hold-5", "until": "2026-11-22T10:00:05.000Z"}}"#),
+        ("sshd", text("told 203.0.113.0 in sshd")),
+        ("~skip", r#"{"skip": "not worth a message"}"#.to_owned()),
+        ("~hold", held("~hold")),
+        ("~hold-trap", held("~hold-trap")),
+        ("~hold-5", r#"{"digest": {"key": "~hold-5", "until": "2026-11-22T10:00:05.000Z"}}"#.to_owned()),
     ] {
-        let event = format!(
-            r#""event": {{"action": "ban", "at": "2026-11-22T10:00:00Z", "host": "web-1", "jail": "{jail}", "subject": "203.0.113.7"}}"#
-        );
-        let case = held_case(&place, "case.json", &event, decision);
+        let case = place.write("case.json", format!(r#"{{"event": {}, "decision": {decision}}}"#, bans(1, jail)));
         test(&place, Path::new("digests.wasm"), &case).ok();
+    }
+    for (about, events, decision) in [
+        (r#""cause": "storm""#, bans(12, "sshd"), text("12 events (storm, no key), 12 listed, 12 bans")),
+        (r#""cause": "held", "key": "k""#, bans(2, "~hold"), text("2 events (held, k), 2 listed, 2 bans")),
+        (
+            r#""cause": "held", "key": "~hold-now", "at": "2026-11-22T10:00:30Z""#,
+            bans(2, "~hold"),
+            text("2 events (held, ~hold-now), 2 listed, 2 bans at 1795341630"),
+        ),
+        (r#""cause": "storm""#, bans(2, "~post-error"), r#"{"error": "the digest is on holiday"}"#.to_owned()),
+    ] {
+        let case = format!(r#"{{"batch": {{{about}, "events": [{events}]}}, "decision": {decision}}}"#);
+        let case = place.write("case.json", case);
+        test(&place, Path::new("digests.wasm"), &case).ok();
+    }
+}
+
+#[test]
+fn a_digest_that_fails_or_is_refused_fails_its_case() {
+    let place = Place::new();
+    place.write("digests.wasm", crate::component::digests());
+    for (key, says) in [("~hold-trap", "unreachable"), ("~hold-blank", "Slack would refuse the message")] {
+        let events = bans(2, "sshd");
+        let case = format!(r#"{{"batch": {{"cause": "held", "key": "{key}", "events": [{events}]}}}}"#);
+        let case = place.write("case.json", case);
+        let failed = test(&place, Path::new("digests.wasm"), &case).exits(1);
+        assert!(failed.stdout.contains(says), "{failed}");
+        // What goes out instead names the plugin's failure.
+        let seen = place.banhook([Path::new("preview"), Path::new("digests.wasm"), &case]).ok();
+        for words in [format!("2 events on web-1, held as {key}"), "`sshd` 2 bans".to_owned(), says.to_owned()] {
+            assert!(seen.stdout.contains(&words), "{words}: {seen}");
+        }
+    }
+}
+
+#[test]
+fn a_plugin_without_a_digester_has_the_built_in_digest() {
+    let place = Place::new();
+    let case = format!(r#"{{"batch": {{"cause": "storm", "events": [{}]}}}}"#, bans(12, "sshd"));
+    let case = place.write("case.json", case);
+    test(&place, Path::new("template"), &case).exits(2).complains(&["case.json", "exports no digester", "preview"]);
+    let seen = place.banhook([Path::new("preview"), Path::new("template"), &case]).ok();
+    for words in ["12 events on web-1 in 11 s, too many to tell one by one", "`sshd` 12 bans"] {
+        assert!(seen.stdout.contains(words), "{words}: {seen}");
+    }
+}
+
+#[test]
+fn a_case_is_about_an_event_or_a_batch() {
+    let place = Place::new();
+    let event = bans(1, "sshd");
+    for (case, says) in [
+        (format!(r#"{{"event": {event}, "batch": {{"cause": "storm", "events": [{event}]}}}}"#), "one of the two"),
+        (r#"{"about": "nothing"}"#.to_owned(), "neither an \"event\" nor a \"batch\""),
+        (r#"{"batch": {"cause": "storm", "events": []}}"#.to_owned(), "has no \"events\""),
+        (r#"{"batch": {"cause": "gale", "events": []}}"#.to_owned(), "unknown variant `gale`"),
+        (r#"{"batch": {"cause": "held", "kye": "x", "events": []}}"#.to_owned(), "unknown field `kye`"),
+    ] {
+        let case = place.write("case.json", case);
+        test(&place, Path::new("template"), &case).exits(2).complains(&["case.json", says]);
     }
 }

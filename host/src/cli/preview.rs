@@ -4,13 +4,13 @@ use std::fs;
 use std::io::{IsTerminal, Write as _};
 
 use anyhow::Context as _;
-use banhook::message::{Decision, Policy, fallback, guard, one_line, to_html, to_terminal};
+use banhook::message::{Decision, Policy, digest, fallback, one_line, to_html, to_terminal};
 use serde_json::Value;
 
 use super::Outcome;
 use super::arguments::PreviewOptions;
 use super::failure::Failure;
-use super::test::{Case, case_files, plugin_bytes, runtime};
+use super::test::{Case, Told, case_files, plugin_bytes, runtime};
 
 /// One case as it looks, or why there is nothing to see.
 struct Seen {
@@ -49,11 +49,21 @@ pub fn preview(options: &PreviewOptions) -> Outcome {
     Ok(true)
 }
 
-/// What the plugin says to a case, guarded as it would go out to Slack; or why it says nothing.
+/// What the plugin says to a case, guarded as it would go out to Slack, or what banhook says in its place; or why nothing
+/// is said.
 fn look(case: &Case, runtime: &banhook::plugin::Runtime, plugin: &[u8]) -> anyhow::Result<Result<Value, String>> {
-    let instead = |why: &str| Ok(fallback(case.event(), why, Policy::default().target).body().clone());
-    Ok(match case.answer(runtime, plugin)?.decision {
-        Ok(Decision::Post(message)) => match guard(&message, [case.event()], &Policy::default()) {
+    let (told, target) = (case.told()?, Policy::default().target);
+    let built_in = |why: Option<&str>| {
+        let guarded = match &told {
+            Told::Event(event) => fallback(event, why.unwrap_or_default(), target),
+            Told::Batch(batch, _) => digest(batch, why, target),
+        };
+        Ok(guarded.body().clone())
+    };
+    let instead = |why: &str| built_in(Some(why));
+    let Some(answer) = case.answer(runtime, plugin)? else { return Ok(built_in(None)) };
+    Ok(match answer.decision {
+        Ok(Decision::Post(message)) => match told.guard(&message, &Policy::default()) {
             Ok(body) => Ok(body.body().clone()),
             Err(error) => instead(&format!("the plugin made a message that Slack would refuse: {error}")),
         },

@@ -1,7 +1,7 @@
 //! `banhook test`: a plugin's cases through the real sandbox, offline.
 //!
-//! A case is a JSON file: an event, the route's settings, what the host answers when asked for `history` and `geo`, and
-//! the golden decision that the plugin must come to.
+//! A case is a JSON file: an event, or a batch of them to word; the route's settings, what the host answers when asked for
+//! `history` and `geo`, and the golden decision that the plugin must come to.
 
 mod answers;
 mod case;
@@ -19,7 +19,7 @@ use similar::{ChangeTag, TextDiff};
 use super::Outcome;
 use super::arguments::TestOptions;
 use super::failure::Failure;
-pub use case::Case;
+pub use case::{Case, Told};
 
 /// How one case went.
 enum Verdict {
@@ -67,7 +67,7 @@ pub fn test(options: &TestOptions) -> Outcome {
 }
 
 fn check(runtime: &Runtime, plugin: &[u8], case: &mut Case, file: &Path, update: bool) -> Result<Verdict, Failure> {
-    let decided = case.decide(runtime, plugin).map_err(Failure::Input)?;
+    let decided = case.decide(runtime, plugin).with_context(|| file.display().to_string()).map_err(Failure::Input)?;
     for warning in &decided.warnings {
         println!("  warning: {}", one_line(warning));
     }

@@ -6,10 +6,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, anyhow, ensure};
 use banhook::config::PluginLimits;
-use banhook::event::Event;
-use banhook::message::{Decision, Policy, check, check_hints, guard};
+use banhook::event::{Batch, Cause, Event, Timestamp};
+use banhook::message::{Decision, GuardError, Guarded, Message, Policy, check, check_hints, guard, guard_digest};
 use banhook::pipeline::limits;
 use banhook::plugin::{Answer, Context, Grants, Place, PluginError, Runtime};
 use jiff::tz::TimeZone;
@@ -27,7 +27,10 @@ const LIMITS: PluginLimits = PluginLimits { compile: Duration::from_secs(600), .
 pub struct Case {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     about: String,
-    event: Event,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    event: Option<Event>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    batch: Option<CaseBatch>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     settings: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -38,16 +41,41 @@ pub struct Case {
     /// What `geo` knows, by subject.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     geo: BTreeMap<String, Place>,
-    /// The golden decision: `{"post": …}`, `{"skip": "…"}`, `{"digest": …}` or `{"error": "…"}`.
+    /// The golden decision: `{"post": …}`, `{"skip": "…"}`, `{"digest": …}` or `{"error": "…"}`; on a batch, a post or an
+    /// error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     decision: Option<Value>,
+}
+
+/// Events that are told together, as a case's file has them.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CaseBatch {
+    cause: Cause,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+    events: Vec<Event>,
+    /// When the hold closed. None: at the last of the events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    at: Option<Timestamp>,
+}
+
+/// What a case puts before the plugin.
+pub enum Told<'c> {
+    /// To decide on.
+    Event(&'c Event),
+    /// To word, at that time.
+    Batch(Box<Batch>, Timestamp),
 }
 
 impl Case {
     /// Reads a case.
     pub fn read(file: &Path) -> anyhow::Result<Self> {
         let text = fs::read_to_string(file).with_context(|| format!("cannot read the case {}", file.display()))?;
-        serde_json::from_str(&text).with_context(|| format!("{} is no case", file.display()))
+        let no_case = || format!("{} is no case", file.display());
+        let case: Self = serde_json::from_str(&text).with_context(no_case)?;
+        case.told().with_context(no_case)?;
+        Ok(case)
     }
 
     /// Writes it with this decision as the golden one.
@@ -68,43 +96,68 @@ impl Case {
         self.decision.as_ref()
     }
 
-    /// The event.
-    pub const fn event(&self) -> &Event {
-        &self.event
+    /// Its event or batch.
+    ///
+    /// # Errors
+    /// When it has both or neither, or a batch of nothing.
+    pub fn told(&self) -> anyhow::Result<Told<'_>> {
+        match (&self.event, &self.batch) {
+            (Some(event), None) => Ok(Told::Event(event)),
+            (None, Some(CaseBatch { cause, key, events, at })) => {
+                ensure!(!events.is_empty(), "its \"batch\" has no \"events\"");
+                let batch = Batch::of(events, *cause, key.clone());
+                let at = at.unwrap_or(batch.last);
+                Ok(Told::Batch(Box::new(batch), at))
+            }
+            (Some(_), Some(_)) => Err(anyhow!("it has an \"event\" and a \"batch\"; a case is about one of the two")),
+            (None, None) => Err(anyhow!("it has neither an \"event\" nor a \"batch\"")),
+        }
     }
 
-    /// What the plugin answers.
+    /// What the plugin answers; to a batch, with a post. `None`: it is a batch, and the plugin words none.
     ///
     /// # Errors
     /// When the plugin does not load, or the case names a time zone that is none.
-    pub fn answer(&self, runtime: &Runtime, plugin: &[u8]) -> anyhow::Result<Answer> {
+    pub fn answer(&self, runtime: &Runtime, plugin: &[u8]) -> anyhow::Result<Option<Answer>> {
         // Not the system's time zone: a case gives the same answer everywhere.
         let timezone = match &self.timezone {
             Some(name) => TimeZone::get(name).with_context(|| format!("timezone \"{name}\""))?,
             None => TimeZone::UTC,
         };
+        let told = self.told()?;
+        let first = match &told {
+            Told::Event(event) => Some(*event),
+            Told::Batch(batch, _) => batch.events.first(),
+        };
+        let host = first.map_or("", |event| &event.host);
         let grants = Grants {
-            history: Some(Arc::new(PastBans::of(&self.history, &self.event.host))),
+            history: Some(Arc::new(PastBans::of(&self.history, host))),
             geo: Some(Arc::new(Places(self.geo.clone()))),
         };
         let context = Context { settings: self.settings.clone(), timezone, grants };
         let plugin = runtime.load(plugin, context, limits(&LIMITS)).map_err(|error| anyhow!("the plugin {error}"))?;
-        Ok(plugin.format(&self.event))
+        Ok(match &told {
+            Told::Event(event) => Some(plugin.format(event)),
+            Told::Batch(batch, at) => plugin.digest(batch, *at).map(|answer| answer.map(Decision::Post)),
+        })
     }
 
     /// What the plugin decides; prints what it logs.
     ///
     /// # Errors
-    /// As [`Case::answer`].
+    /// As [`Case::answer`], and for a batch that the plugin has no words for.
     pub fn decide(&self, runtime: &Runtime, plugin: &[u8]) -> anyhow::Result<Decided> {
-        let answer = self.answer(runtime, plugin)?;
+        let answer = self.answer(runtime, plugin)?.context(
+            "the case has a \"batch\", but the plugin exports no digester: banhook words its digests, \
+             as `banhook preview` shows",
+        )?;
         for line in &answer.log {
             println!("  log {:?}: {}", line.level, banhook::message::one_line(&line.message));
         }
         let mut decided = Decided::default();
         if let Ok(Decision::Post(message)) = &answer.decision {
             decided.warnings.extend(check_hints(message).iter().map(ToString::to_string));
-            match guard(message, [&self.event], &Policy { mentions: true, ..Policy::default() }) {
+            match self.told()?.guard(message, &Policy { mentions: true, ..Policy::default() }) {
                 Ok(body) => decided.warnings.extend(check(body.body()).iter().map(ToString::to_string)),
                 Err(error) => decided.refused = Some(error.to_string()),
             }
@@ -115,6 +168,19 @@ impl Case {
             Err(error) => serde_json::json!({ "failure": error.to_string() }),
         };
         Ok(decided)
+    }
+}
+
+impl Told<'_> {
+    /// A message about it, as it would go out.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub fn guard(&self, message: &Message, policy: &Policy) -> Result<Guarded, GuardError> {
+        match self {
+            Self::Event(event) => guard(message, [*event], policy),
+            Self::Batch(batch, _) => guard_digest(message, batch, policy),
+        }
     }
 }
 
