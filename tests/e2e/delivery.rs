@@ -138,16 +138,58 @@ fn an_answer_that_never_came_costs_at_most_one_repetition() {
 }
 
 #[test]
-fn a_removed_webhook_makes_the_event_dead_and_says_so() {
+fn a_webhook_that_is_gone_keeps_its_messages_until_its_url_is_mended() {
     let place = Place::new();
     place.webhook.will(&[Fault::NoService]);
     place.notify("--no-spawn ban --jail=sshd --ip=203.0.113.7");
     let drained = place.banhook(["drain", "--timeout", "20s"]).exits(1);
+    assert!(drained.took < Duration::from_secs(10), "there is nothing to wait for: {drained}");
+    assert!(drained.stderr.contains("is gone (404 no_service)"), "{drained}");
     let all = place.ledger().all();
-    assert_eq!((all.matched, all.dead), (1, 1), "{all:?}");
+    assert_eq!((all.matched, all.pending), (1, 1), "{all:?}");
     assert!(place.webhook.arrived().is_empty());
-    assert_eq!(place.webhook.tries().len(), 1, "a permanent error is not tried again");
-    assert!(!format!("{drained}").contains(place.webhook.secret()), "{drained}");
+    assert_eq!(place.webhook.tries().len(), 1, "it is not hammered");
+    let status = place.banhook(["status"]).ok();
+    assert!(status.stdout.contains("GONE") && status.stdout.contains("404 no_service"), "{status}");
+    assert!(!format!("{drained}{status}").contains(place.webhook.secret()), "{drained}{status}");
+    let mended = Webhook::open();
+    place.write_url("main.url", &mended);
+    place.banhook(["drain", "--timeout", "20s"]).ok();
+    assert!(mended.wait_for(1)[0].tells(&["203.0.113.7"]));
+    assert!(!place.banhook(["status"]).ok().stdout.contains("GONE"));
+}
+
+#[test]
+fn another_webhook_takes_over_from_one_that_is_gone() {
+    let place = Place::new();
+    let ops = Webhook::open();
+    place.write_url("ops.url", &ops);
+    place.configure(
+        "fallback_webhook = \"ops\"\n[webhooks.ops]\nurl_file = \"ops.url\"\nrate = \"1000/s\"\nburst = 1000",
+    );
+    let _daemon = place.daemon();
+    place.webhook.will(&[Fault::NoService; 9]);
+    five_bans(&place);
+    all_five_arrived(&ops);
+    assert_eq!(place.settle().all().posted, 5);
+    assert_eq!(place.webhook.tries().len(), 1);
+}
+
+#[test]
+fn a_message_at_which_the_webhook_fails_does_not_hold_up_the_others() {
+    let place = Place::new();
+    let _daemon = place.daemon();
+    place.webhook.will(&[Fault::ServerError; 3]);
+    five_bans(&place);
+    let messages = place.webhook.wait_for(5);
+    let of = |number: u32| {
+        let subject = format!("203.0.113.{number}");
+        messages.iter().position(|message| message.tells(&[&subject])).unwrap_or_else(|| panic!("{subject} is missing"))
+    };
+    // The second is tried as soon as the first has failed three times.
+    assert_eq!((of(2), of(3), of(4)), (0, 1, 2), "{:#?}", shown(&messages));
+    assert_eq!(place.settle().all().posted, 5);
+    assert_eq!(place.webhook.arrived().len(), 5);
 }
 
 #[test]

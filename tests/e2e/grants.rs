@@ -21,7 +21,7 @@ fn an_import_that_the_route_does_not_grant_is_named_with_the_line_to_add() {
 #[test]
 fn a_broken_mmdb_file_is_named_and_keeps_no_alert_back() {
     let place = Place::with_route("grants.geo = [\"country.mmdb\"]");
-    place.banhook(["config", "check"]).exits(2).complains(&["config.toml:7", "country.mmdb", "does not exist"]);
+    place.banhook(["config", "check"]).exits(2).complains(&["config.toml:11", "country.mmdb", "does not exist"]);
     place.write("country.mmdb", "<html>404</html>");
     place.banhook(["config", "check"]).exits(2).complains(&["country.mmdb", "no MMDB file"]);
     place.notify("ban --jail=sshd --ip=203.0.113.7");

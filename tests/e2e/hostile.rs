@@ -18,7 +18,7 @@ use self::corpus::{CASES, Case, End, MEMORY};
 use self::resident::Process;
 use crate::binary::root;
 use crate::message::{Message, visible_only};
-use crate::place::{Place, content_of};
+use crate::place::{Place, QUICK, content_of};
 use crate::waiting::until;
 use crate::webhook::Webhook;
 
@@ -64,20 +64,22 @@ impl Arena {
 
     /// A route for each attacker, with `jails` of its own and `limits`.
     fn configure<'a>(&self, jails: &str, attackers: impl Iterator<Item = (&'a Case, Duration)>) {
-        let mut text = "host = \"web-1\"\n\
-            [webhooks.main]\nurl_file = \"main.url\"\n\
-            [webhooks.attacked]\nurl_file = \"attacked.url\"\n\
-            [[routes]]\nname = \"witness\"\nwebhook = \"main\"\n\
+        // Each event is told by itself and at once, on all routes.
+        let mut text = format!(
+            "host = \"web-1\"\n\
+            [webhooks.main]\nurl_file = \"main.url\"\n{QUICK}\n\
+            [webhooks.attacked]\nurl_file = \"attacked.url\"\n{QUICK}\n\
+            [[routes]]\nname = \"witness\"\nwebhook = \"main\"\nstorm = false\nrestart = false\n\
             # Without the time, which is another one in each run.\n\
-            settings = { ban = \"*{{ ip }}* banned in {{ jail }} on {{ host }} after {{ failures }} failures\" }\n"
-            .to_owned();
+            settings = {{ ban = \"*{{{{ ip }}}}* banned in {{{{ jail }}}} on {{{{ host }}}} after {{{{ failures }}}} failures\" }}\n"
+        );
         for (case, time) in attackers {
             let jails = if jails.is_empty() { format!("{:?}", case.jail()) } else { jails.to_owned() };
             let (name, file, memory, time) = (case.name, case.file(), case.memory, time.as_millis());
             write!(
                 text,
                 "[[routes]]\nname = \"{name}\"\nwebhook = \"attacked\"\njails = [{jails}]\nplugin = \"{file}\"\n\
-                limits = {{ time = \"{time}ms\", memory = \"{memory}MiB\" }}\n"
+                storm = false\nrestart = false\nlimits = {{ time = \"{time}ms\", memory = \"{memory}MiB\" }}\n"
             )
             .unwrap();
         }

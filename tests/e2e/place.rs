@@ -25,6 +25,9 @@ static MACHINE: RwLock<()> = RwLock::new(());
 /// How long a daemon may take to stop when told to.
 pub const STOP_WITHIN: Duration = Duration::from_secs(5);
 
+/// Lines of a webhook that keep nothing waiting.
+pub const QUICK: &str = "rate = \"1000/s\"\nburst = 1000";
+
 /// A user who may write nowhere.
 pub const NOBODY: u32 = 65534;
 
@@ -60,6 +63,13 @@ impl Place {
         Self::set_up(turn, "")
     }
 
+    /// As it is shipped, rates, storms and restarts included, but for these lines in the tables of webhook and route.
+    pub fn as_shipped(webhook: &str, route: &str) -> Self {
+        let place = Self::new();
+        place.configure_both(webhook, route);
+        place
+    }
+
     fn set_up(turn: Turn, lines: &str) -> Self {
         banhook(); // built before any clock runs
         let place = Self {
@@ -72,10 +82,16 @@ impl Place {
         place
     }
 
-    /// Rewrites the configuration: the webhook `main`, and the route `all` with these lines in its table.
+    /// Rewrites the configuration: the webhook `main`, and the route `all` with these lines in its table. Each event is told
+    /// by itself and at once, which is what most tests look at.
     pub fn configure(&self, lines: &str) {
+        self.configure_both(QUICK, &format!("storm = false\nrestart = false\n{lines}"));
+    }
+
+    /// The same with these lines in the tables of webhook and route, and nothing else.
+    pub fn configure_both(&self, webhook: &str, route: &str) {
         let text = format!(
-            "[webhooks.main]\nurl_file = \"main.url\"\n\n[[routes]]\nname = \"all\"\nwebhook = \"main\"\n{lines}\n"
+            "[webhooks.main]\nurl_file = \"main.url\"\n{webhook}\n\n[[routes]]\nname = \"all\"\nwebhook = \"main\"\n{route}\n"
         );
         fs::write(self.config(), text).unwrap();
     }

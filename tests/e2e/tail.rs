@@ -105,7 +105,7 @@ fn a_log_is_followed_from_its_end_and_from_where_it_was_left() {
     let mut tail = Tail::until_ready(&place, &[&name]);
     // Ready is said by the process, the log is taken up by a thread of it.
     until("the log to be taken up", || match place.banhook(["status"]).code {
-        Some(0) if fs::read(place.state().join("banhook.sqlite3-wal")).is_ok_and(|wal| holds(&wal, &name)) => Ok(()),
+        Some(0) if fs::read(place.state().join("inbox.sqlite3-wal")).is_ok_and(|wal| holds(&wal, &name)) => Ok(()),
         other => Err(format!("{other:?}")),
     });
     append(&log, &ban("203.0.113.2"));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use banhook::pipeline::{LiveRoute, Naming, Surroundings, load_all, stack, targets};
+use banhook::pipeline::{LiveRoute, Naming, Surroundings, destinations, load_all, stack};
 use banhook::plugin::{Compiler, Databases, Metering, Runtime, Setup};
 
 use super::Outcome;
@@ -24,7 +24,7 @@ pub fn check(place: &Place) -> Outcome {
     })?;
     let around = Surroundings {
         naming: Naming::new(&config, &host_name()),
-        targets: targets(&config),
+        destinations: destinations(&config),
         runtime: Arc::new(runtime),
         databases: Databases::default(),
         state: None,

@@ -37,10 +37,11 @@ pub fn demo() -> Outcome {
 
     let state = StateFolder::new(folder.path().join("state"));
     let lock = state.try_work()?.context("the demo's own folder is in use")?;
-    let mut store = Store::open_for_work(&state, &lock)?;
+    let store = Store::open_for_work(&state, &lock)?;
+    let mut inbox = store.inbox()?;
     for line in EVENTS.lines() {
         let event = Event::from_json(line).context("in the demo's events")?;
-        store.take_in(&event.named("", &BTreeMap::new()), Timestamp::now())?;
+        inbox.take_in(&event.named("", &BTreeMap::new()), Timestamp::now())?;
     }
     println!("\n{} recorded events are stored, as `banhook notify` does. What arrives:", EVENTS.lines().count());
 

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use banhook::daemon::{End, Until};
-use banhook::store::{Ledger, Store};
+use banhook::event::Timestamp;
+use banhook::store::{Ledger, Rest, Store};
 
 use super::Outcome;
 use super::failure::say;
@@ -19,12 +20,12 @@ pub fn drain(place: &Place, timeout: Duration) -> Outcome {
     let mut config = Some(place.config()?);
     logging::to_stderr();
     let deadline = Instant::now() + timeout;
-    let store = Store::open_for_intake(&folder)?;
+    let store = Store::open(&folder)?;
     let dead_before = dead(&store.ledger()?);
-    let mut drained = false;
-    while !drained && Instant::now() < deadline {
+    let mut rest = Rest::Work;
+    while rest == Rest::Work && Instant::now() < deadline {
         // Another's work is as good as ours.
-        if let Some(lock) = wait_for_work(&folder, deadline, || Ok(!store.is_idle()?))? {
+        if let Some(lock) = wait_for_work(&folder, deadline, || Ok(store.rest(Timestamp::now())? == Rest::Work))? {
             let left = deadline.saturating_duration_since(Instant::now());
             if finish(place, config.take().map_or_else(|| place.config(), Ok)?, &folder, lock, Until::IdleOr(left))?
                 == End::Stopped
@@ -32,16 +33,20 @@ pub fn drain(place: &Place, timeout: Duration) -> Outcome {
                 break;
             }
         }
-        drained = store.is_idle()?;
+        rest = store.rest(Timestamp::now())?;
     }
     // A `notify` that found us at work has started nothing.
-    if !store.is_idle()? {
+    if store.rest(Timestamp::now())? == Rest::Work {
         see_to_delivery(&folder, &place.config)?;
     }
+    let drained = store.is_idle()?;
     let ledger = store.ledger()?;
     let died = dead(&ledger).saturating_sub(dead_before);
     if !drained {
         let pending: u64 = ledger.waiting + ledger.routes.values().map(|route| route.pending).sum::<u64>();
+        for (webhook, gone) in store.gone()? {
+            say(&format!("the webhook \"{webhook}\" is gone ({}): mend its URL", gone.error));
+        }
         say(&format!("{pending} still pending; they go on being tried, and `banhook status` shows where"));
     }
     if died > 0 {

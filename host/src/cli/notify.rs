@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use anyhow::Context;
 use banhook::event::Timestamp;
 use banhook::source::ActionArguments;
-use banhook::store::{StateFolder, Store, WorkLock};
+use banhook::store::{Inbox, StateFolder, WorkLock};
 
 use super::Outcome;
 use super::failure::{Failure, say};
@@ -78,10 +78,10 @@ impl<'a> Notify<'a> {
         let folder = place::folder(&state_dir)?;
         let now = Timestamp::now();
         let event = arguments.into_event(uuid::Uuid::now_v7().to_string(), now);
-        let mut store = Store::open_for_intake(&folder)?;
-        store.take_in(&event, now)?;
+        let mut inbox = Inbox::open(&folder)?;
+        inbox.take_in(&event, now)?;
         // The process ends at once, and the kernel closes files faster than SQLite does.
-        std::mem::forget(store);
+        std::mem::forget(inbox);
 
         // The event is safe: whatever fails from here on is no reason for fail2ban to run the action again.
         if no_spawn {

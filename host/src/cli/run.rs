@@ -11,7 +11,7 @@ use banhook::event::Timestamp;
 use banhook::pipeline::stack;
 use banhook::plugin::{Cache, Compiler, Metering, Runtime, Setup};
 use banhook::source::tail::Log;
-use banhook::store::{StateFolder, Store, WorkLock};
+use banhook::store::{Rest, StateFolder, Store, WorkLock};
 
 use super::Outcome;
 use super::arguments::RunOptions;
@@ -64,7 +64,7 @@ pub fn daemon(place: &Place, folder: &StateFolder, tails: impl Fn(&Config) -> Ta
     };
     let_go(&store, lock);
     // A `notify` that found the lock taken has started nothing; what it would have started takes over what is left.
-    if !store.is_idle()? {
+    if store.rest(Timestamp::now())? == Rest::Work {
         see_to_delivery(folder, &place.config)?;
     }
     Ok(end)
@@ -103,7 +103,7 @@ fn until_idle(place: &Place, folder: &StateFolder, handed_over: Option<WorkLock>
         let store = Store::open_for_work(folder, &lock)?;
         let end = work(place, place.config()?, &store, &Tails::default(), &mut signals, Until::Idle)?;
         let_go(&store, lock);
-        if end != End::Idle || store.is_idle()? {
+        if end != End::Idle || store.rest(Timestamp::now())? != Rest::Work {
             break;
         }
     }

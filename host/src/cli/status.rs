@@ -32,8 +32,8 @@ struct Status {
 pub fn status(place: &Place, format: Format) -> Outcome {
     let folder = place.folder()?;
     let (ledger, webhooks, plugins) = if folder.has_store()? {
-        let store = Store::open_for_intake(&folder)?;
-        (store.ledger()?, store.queues()?, store.plugins()?)
+        let store = Store::open(&folder)?;
+        (store.ledger()?, store.queues(Timestamp::now())?, store.plugins()?)
     } else {
         Default::default()
     };
@@ -54,17 +54,32 @@ fn text(folder: &StateFolder, status: &Status) -> String {
     }
     text.push_str(&ledger_text(&status.ledger));
     for (webhook, queue) in &status.webhooks {
-        let _ = write!(text, "webhook {webhook}: {} pending, {} dead", queue.pending, queue.dead);
-        if let Some(oldest) = queue.oldest {
-            let _ = write!(text, ", oldest from {oldest}");
-        }
-        if let Some(error) = &queue.last_error {
-            let _ = write!(text, "; last answer: {}", one_line(error));
-        }
-        text.push('\n');
+        let _ = writeln!(text, "{}", queue_text(webhook, queue));
     }
     for (route, plugin) in &status.plugins {
         let _ = writeln!(text, "{}", plugin_text(route, plugin, Timestamp::now()));
+    }
+    text
+}
+
+/// A line on a webhook's messages.
+fn queue_text(webhook: &str, queue: &QueueState) -> String {
+    let mut text = format!("webhook {webhook}: ");
+    if let (Some(error), Some(since)) = (&queue.gone, queue.gone_since) {
+        let _ = write!(text, "GONE since {since} ({}); mend its URL, and its messages go out. ", one_line(error));
+    }
+    let _ = write!(text, "{} pending, {} dead", queue.pending, queue.dead);
+    if queue.open > 0 {
+        let _ = write!(text, ", {} events held in {} digests", queue.held_events, queue.open);
+    }
+    if let Some(oldest) = queue.oldest {
+        let _ = write!(text, ", oldest from {oldest}");
+    }
+    if let Some(at) = queue.not_before {
+        let _ = write!(text, ", next attempt {at}");
+    }
+    if let Some(error) = &queue.last_error {
+        let _ = write!(text, "; last answer: {}", one_line(error));
     }
     text
 }

@@ -62,8 +62,9 @@ fn once(place: &Place, options: &TailOptions) -> Result<(), Failure> {
     let lock = take_over(&folder)?;
     let store = Store::open_for_work(&folder, &lock)?;
     let mut into =
-        IntoStore { store: store.another()?, now: Timestamp::now, new_id: || uuid::Uuid::now_v7().to_string() };
-    let tidy = || store.checkpoint_if_long().map_err(TailError::from);
+        IntoStore { inbox: store.inbox()?, now: Timestamp::now, new_id: || uuid::Uuid::now_v7().to_string() };
+    let inbox = store.inbox()?;
+    let tidy = || inbox.checkpoint_if_long().map_err(TailError::from);
     read_all(options, Some(&config), &mut into, tidy).map_err(|error| match error {
         TailError::Store(error) => Failure::Other(error.into()),
         error => Failure::input(error),

@@ -8,13 +8,13 @@ use tokio::task::JoinSet;
 
 use super::DaemonError;
 use crate::config::{Config, Http, Proxy, Webhook};
-use crate::delivery::{Client, Courier, DeliveryError, Endpoint, Endpoints, HttpSettings, Via};
+use crate::delivery::{Client, Courier, DeliveryError, Endpoint, HttpSettings, Rules, Via, Webhooks};
 use crate::event::Timestamp;
-use crate::store::Store;
+use crate::store::{Store, WebhookState};
 
 pub(super) struct Couriers {
     client: Client,
-    endpoints: watch::Sender<Endpoints>,
+    webhooks: watch::Sender<Webhooks>,
     wakes: BTreeMap<String, Arc<Notify>>,
     tasks: JoinSet<Result<(), DeliveryError>>,
     done: Arc<Notify>,
@@ -25,17 +25,29 @@ pub(super) struct Couriers {
 impl Couriers {
     /// None yet; `done` is told whenever a message came to its end.
     pub(super) fn new(config: &Config, done: Arc<Notify>, stop: watch::Receiver<bool>, now: fn() -> Timestamp) -> Self {
-        let endpoints = watch::Sender::new(endpoints(config));
-        Self { client: Client::new(), endpoints, wakes: BTreeMap::new(), tasks: JoinSet::new(), done, stop, now }
+        let webhooks = watch::Sender::new(webhooks(config));
+        Self { client: Client::new(), webhooks, wakes: BTreeMap::new(), tasks: JoinSet::new(), done, stop, now }
     }
 
     /// Has messages go where the webhooks are now.
     pub(super) fn configure(&self, config: &Config) {
-        self.endpoints.send_replace(endpoints(config));
+        self.webhooks.send_replace(webhooks(config));
         self.prepare();
         for wake in self.wakes.values() {
             wake.notify_one();
         }
+    }
+
+    /// Has webhooks that are gone tried again: all of them, or those that are somewhere else by now. Before anybody asks
+    /// whether there is something to do.
+    pub(super) fn try_gone_again(&self, store: &Store, all: bool) -> Result<(), DaemonError> {
+        let webhooks = self.webhooks.borrow().clone();
+        for (name, gone) in store.gone()? {
+            if all || webhooks.get(&name).is_none_or(|(endpoint, _)| endpoint.mark() != gone.url) {
+                store.another()?.record_webhook(&name, &WebhookState::default())?;
+            }
+        }
+        Ok(())
     }
 
     /// Sees to it that each webhook with pending messages has a courier, and wakes them.
@@ -47,7 +59,7 @@ impl Couriers {
             }
             let wake = Arc::new(Notify::new());
             let courier = Courier {
-                endpoints: self.endpoints.subscribe(),
+                webhooks: self.webhooks.subscribe(),
                 webhook: webhook.clone(),
                 client: self.client.clone(),
                 now: self.now,
@@ -63,7 +75,8 @@ impl Couriers {
     /// Has the connections set up meanwhile that the webhooks need, so that the first message does not wait for it: reading
     /// every certificate of the system takes as long as all plugins together.
     pub(super) fn prepare(&self) {
-        let (client, endpoints) = (self.client.clone(), self.endpoints.borrow().clone());
+        let client = self.client.clone();
+        let endpoints: Vec<_> = self.webhooks.borrow().values().map(|(endpoint, _)| endpoint.clone()).collect();
         tokio::spawn(async move { client.prepare(&endpoints).await });
     }
 
@@ -84,12 +97,13 @@ impl Couriers {
     }
 }
 
-fn endpoints(config: &Config) -> Endpoints {
-    let endpoint = |(name, webhook): (&String, &Webhook)| {
+fn webhooks(config: &Config) -> Webhooks {
+    let webhook = |(name, webhook): (&String, &Webhook)| {
         let Webhook { url, target, .. } = webhook;
-        (name.clone(), Endpoint::new(url.expose().clone(), url.is_loopback(), *target, settings(&webhook.http)))
+        let endpoint = Endpoint::new(url.expose().clone(), url.is_loopback(), *target, settings(&webhook.http));
+        (name.clone(), (endpoint, rules(config, webhook)))
     };
-    config.webhooks.iter().map(endpoint).collect()
+    config.webhooks.iter().map(webhook).collect()
 }
 
 fn settings(http: &Http) -> HttpSettings {
@@ -102,5 +116,16 @@ fn settings(http: &Http) -> HttpSettings {
             Proxy::At(url) => Via::Proxy(url.expose().clone()),
         },
         certificates: http.ca_file.as_ref().map(|file| Arc::clone(&file.certificates)).unwrap_or_default(),
+    }
+}
+
+/// What all routes have to say of a webhook, those included whose messages it takes over.
+fn rules(config: &Config, webhook: &Webhook) -> Rules {
+    let routes = || config.routes.iter();
+    Rules {
+        every: webhook.pace.every,
+        burst: webhook.pace.burst,
+        max_age: routes().map(|route| (route.name.clone(), route.max_age)).collect(),
+        fallback: routes().filter_map(|route| Some((route.name.clone(), route.fallback_webhook.clone()?))).collect(),
     }
 }

@@ -4,17 +4,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::DaemonError;
 use super::worker::{Circumstances, Order, Worker};
 use crate::config::Config;
+use crate::event::Timestamp;
 use crate::message::one_line;
 use crate::pipeline::{self, Naming};
-use crate::store::Store;
+use crate::store::{Inbox, Keep, Store};
 
 /// How often the inbox is looked at without a wake-up.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// How often what is past its time is looked for.
+const PRUNE_EVERY: Duration = Duration::from_secs(60);
 
 /// How often it is looked whether the built-in plugin is compiled: mostly that takes a millisecond.
 const LOOK_WHILE_PREPARING: Duration = Duration::from_millis(1);
@@ -23,6 +27,8 @@ const LOOK_WHILE_PREPARING: Duration = Duration::from_millis(1);
 pub(super) enum Told {
     /// Something may be waiting.
     Look,
+    /// Digests are to be closed as soon as no event is left.
+    Hurry,
     /// This counts from now on; plugins are loaded anew where they or their files have changed.
     Configured(Arc<Config>),
 }
@@ -36,13 +42,24 @@ pub(super) fn run(
 ) -> Result<(), DaemonError> {
     let Some(config) = prepared(config, circumstances, told) else { return Ok(()) };
     let naming = Naming::new(&config, &circumstances.system_host);
-    let mut router = Router { config, naming, workers: BTreeMap::new(), leaving: Vec::new(), circumstances };
+    let inbox = store.inbox()?;
+    let mut router = Router {
+        config,
+        naming,
+        workers: BTreeMap::new(),
+        leaving: Vec::new(),
+        circumstances,
+        inbox,
+        prune_from: 0,
+        pruned_at: None,
+    };
     router.configure(&mut store)?;
     loop {
         router.check_workers()?;
         loop {
             match told.try_recv() {
                 Ok(Told::Look) => {}
+                Ok(Told::Hurry) => router.hurry(&mut store)?,
                 Ok(Told::Configured(config)) => router.reconfigure(config, &mut store)?,
                 Err(TryRecvError::Disconnected) => return router.stop(),
                 Err(TryRecvError::Empty) => break,
@@ -52,8 +69,13 @@ pub(super) fn run(
             continue;
         }
         store.checkpoint_if_long()?;
+        router.inbox.checkpoint_if_long()?;
+        if router.prune(&mut store)? {
+            continue;
+        }
         match told.recv_timeout(LOOK) {
             Ok(Told::Configured(config)) => router.reconfigure(config, &mut store)?,
+            Ok(Told::Hurry) => router.hurry(&mut store)?,
             Ok(Told::Look) | Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return router.stop(),
         }
@@ -68,7 +90,8 @@ fn prepared(mut config: Arc<Config>, circumstances: &Circumstances, told: &Recei
     while !preparing.is_finished() {
         match told.recv_timeout(LOOK_WHILE_PREPARING) {
             Ok(Told::Configured(newer)) => config = newer,
-            Ok(Told::Look) | Err(RecvTimeoutError::Timeout) => {}
+            // Whether to hurry, workers see for themselves.
+            Ok(Told::Look | Told::Hurry) | Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return None,
         }
     }
@@ -82,6 +105,11 @@ struct Router<'a> {
     /// Those of removed routes, until they have ended.
     leaving: Vec<Worker>,
     circumstances: &'a Circumstances,
+    /// For what retention removes.
+    inbox: Inbox,
+    /// Up to where that has been looked at, and when it was last looked at all.
+    prune_from: i64,
+    pruned_at: Option<Instant>,
 }
 
 impl Router<'_> {
@@ -113,9 +141,9 @@ impl Router<'_> {
                 self.leaving.push(worker);
             }
         }
-        let targets = pipeline::targets(&self.config);
+        let destinations = pipeline::destinations(&self.config);
         for route in &self.config.routes {
-            let order = Order::Load(Box::new(route.clone()), self.naming.clone(), targets.clone());
+            let order = Order::Load(Box::new(route.clone()), self.naming.clone(), destinations.clone());
             match self.workers.get(&route.name) {
                 Some(worker) => worker.tell(order),
                 None => {
@@ -144,7 +172,7 @@ impl Router<'_> {
 
     /// Words what is left of routes that are gone.
     fn word_removed(&self, store: &mut Store) -> Result<(), DaemonError> {
-        for route in store.unworded_routes()? {
+        for route in store.unfinished_routes()? {
             if self.workers.contains_key(&route) {
                 continue;
             }
@@ -152,6 +180,36 @@ impl Router<'_> {
             self.circumstances.worded.notify_one();
         }
         Ok(())
+    }
+
+    /// Has workers close what is open.
+    fn hurry(&self, store: &mut Store) -> Result<(), DaemonError> {
+        for worker in self.workers.values() {
+            worker.tell(Order::Look);
+        }
+        self.word_removed(store)
+    }
+
+    /// Removes a little of what is past its time, now and then. Says whether there is more.
+    fn prune(&mut self, store: &mut Store) -> Result<bool, DaemonError> {
+        if self.prune_from == 0 && self.pruned_at.is_some_and(|at| at.elapsed() < PRUNE_EVERY) {
+            return Ok(false);
+        }
+        self.pruned_at = Some(Instant::now());
+        let retention = &self.config.retention;
+        let before = |age: Duration| {
+            let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
+            Timestamp((self.circumstances.now)().0.saturating_sub(age))
+        };
+        let keep = Keep {
+            events_since: before(retention.history),
+            events: retention.events,
+            dead_since: before(retention.dead_letters),
+            dead: retention.dead_messages,
+        };
+        let pruned = store.prune(&mut self.inbox, &keep, self.prune_from)?;
+        self.prune_from = pruned.next;
+        Ok(pruned.next > 0)
     }
 
     /// A worker ends by itself only with an error.

@@ -59,7 +59,7 @@ impl<'scope> Tailers<'scope> {
         read: impl FnOnce(&mut IntoStore, &Stopped) -> Result<(), TailError> + Send + 'scope,
     ) -> Result<(), DaemonError> {
         let (stop, stopped) = stop_switch();
-        let mut into = IntoStore { store: store.another()?, now, new_id: || uuid::Uuid::now_v7().to_string() };
+        let mut into = IntoStore { inbox: store.inbox()?, now, new_id: || uuid::Uuid::now_v7().to_string() };
         let failed = Arc::clone(&self.failed);
         let thread = thread::Builder::new()
             .name("tailer".into())

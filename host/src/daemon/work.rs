@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use crate::event::Timestamp;
 use crate::pipeline::stack;
 use crate::plugin::{Databases, Runtime};
 use crate::source::tail::TailError;
-use crate::store::{Store, StoreError, YIELD};
+use crate::store::{Rest, Store, StoreError, YIELD};
 
 /// How often the queues are looked at without a wake-up.
 const LOOK: Duration = Duration::from_secs(1);
@@ -56,7 +56,7 @@ pub enum Until {
 pub enum End {
     /// SIGTERM or SIGINT.
     Stopped,
-    /// Nothing is waiting or pending.
+    /// Nothing is waiting, held or pending, but for webhooks that are gone.
     Idle,
     /// The time was up.
     TimeUp,
@@ -136,6 +136,8 @@ impl Work<'_> {
             now: self.now,
             worded: Arc::new(Notify::new()),
             loading: Arc::new(AtomicUsize::new(self.config.routes.len())),
+            // Whoever waits for the end does not wait for windows.
+            hurry: Arc::new(AtomicBool::new(matches!(until, Until::IdleOr(_)))),
         };
         std::thread::scope(|scope| {
             let (config, store) = (Arc::new(self.config.clone()), self.store.another_for_routing()?);
@@ -181,6 +183,7 @@ impl Work<'_> {
         ready: impl FnOnce(),
     ) -> Result<End, DaemonError> {
         let system = |what| move |reason| DaemonError::System { what, reason };
+        let identity = self.store.folder().identity()?;
         let pipe = self.store.folder().make_wake_pipe()?;
         // Also open for writing, so that it never comes to an end.
         let mut pipe =
@@ -188,6 +191,8 @@ impl Work<'_> {
         let (stop, stopped) = watch::channel(false);
         let done = Arc::new(Notify::new());
         let mut couriers = Couriers::new(&self.config, Arc::clone(&done), stopped, self.now);
+        // Whoever asks for everything to be delivered may have mended something that cannot be seen from here.
+        couriers.try_gone_again(self.store, matches!(until, Until::IdleOr(_)))?;
         let changed = Arc::new(Notify::new());
         let mut watcher = Watcher::new(Arc::clone(&changed));
         watcher.watch(&self.config.files);
@@ -229,8 +234,11 @@ impl Work<'_> {
                 ready();
                 couriers.prepare();
             }
-            if until != Until::Stopped && self.store.is_idle()? {
+            if until != Until::Stopped && self.store.rest((self.now)())? != Rest::Work {
                 break End::Idle;
+            }
+            if self.store.folder().identity().ok() != Some(identity) {
+                return Err(StoreError::Removed { path: self.store.folder().path().to_owned() }.into());
             }
             tokio::select! {
                 // What ends with fail2ban's service still has "fail2ban stopped" to deliver.
@@ -239,6 +247,8 @@ impl Work<'_> {
                         break End::Stopped;
                     }
                     last_chance = true;
+                    circumstances.hurry.store(true, Ordering::SeqCst);
+                    let _ = tell.send(Told::Hurry);
                     time_up.as_mut().reset(tokio::time::Instant::now() + LAST_CHANCE);
                 }
                 _ = signals.interrupt.recv() => break End::Stopped,
@@ -259,7 +269,8 @@ impl Work<'_> {
                     let _ = tell.send(Told::Look);
                 }
                 () = circumstances.worded.notified() => look = true,
-                () = done.notified() => {}
+                // A message may have been handed over to another webhook.
+                () = done.notified() => look = true,
                 () = tokio::time::sleep(LOOK) => look = true,
             }
         };

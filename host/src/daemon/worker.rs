@@ -4,7 +4,7 @@
 //! Plugins are loaded on a further thread, while the one before goes on; the new one takes over between two events.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
@@ -15,13 +15,16 @@ use super::DaemonError;
 use crate::config::Route;
 use crate::event::Timestamp;
 use crate::message::{cut, one_line};
-use crate::pipeline::{LiveRoute, Naming, Surroundings, Targets};
+use crate::pipeline::{Destinations, LiveRoute, Naming, Surroundings};
 use crate::plugin::{Databases, Runtime};
 use crate::store::{PluginState, StateFolder, Store, StoreError};
 
 /// How often the route's events are looked at without a wake-up. The router's orders cannot get lost, so this is only a net
 /// below, and an idle daemon with many routes stays idle.
 const LOOK: Duration = Duration::from_secs(30);
+
+/// The same while digests are open: by then the clock may have been set.
+const LOOK_AT_OPEN: Duration = Duration::from_secs(1);
 
 /// A batch is cut short after this long: what a slow plugin has decided must not wait for what it has not.
 const BATCH_TIME: Duration = Duration::from_millis(100);
@@ -43,6 +46,8 @@ pub(super) struct Circumstances {
     pub(super) worded: Arc<Notify>,
     /// Routes whose plugin has not been loaded once yet.
     pub(super) loading: Arc<AtomicUsize>,
+    /// Whether digests are to be closed as soon as no event is left.
+    pub(super) hurry: Arc<AtomicBool>,
 }
 
 /// What a worker is told.
@@ -50,7 +55,7 @@ pub(super) enum Order {
     /// Something may be there to be worded.
     Look,
     /// The route as it is from now on.
-    Load(Box<Route>, Naming, Targets),
+    Load(Box<Route>, Naming, Destinations),
     /// What came of that.
     Loaded(Box<LiveRoute>),
     /// End, after the event in hand.
@@ -116,7 +121,7 @@ impl AtWork {
             if self.advance()? > 0 {
                 continue;
             }
-            match orders.recv_timeout(LOOK) {
+            match orders.recv_timeout(self.until_closing()?) {
                 Ok(order) => {
                     if !self.follow(order)? {
                         return Ok(());
@@ -132,17 +137,17 @@ impl AtWork {
     fn follow(&mut self, order: Order) -> Result<bool, StoreError> {
         match order {
             Order::Look => {}
-            Order::Load(route, naming, targets) => self.load(*route, naming, targets),
+            Order::Load(route, naming, destinations) => self.load(*route, naming, destinations),
             Order::Loaded(fresh) => self.take_up(*fresh)?,
             Order::Stop => return Ok(false),
         }
         Ok(true)
     }
 
-    fn load(&self, route: Route, naming: Naming, targets: Targets) {
+    fn load(&self, route: Route, naming: Naming, destinations: Destinations) {
         let around = Surroundings {
             naming,
-            targets,
+            destinations,
             runtime: Arc::clone(&self.circumstances.runtime),
             databases: self.circumstances.databases.clone(),
             state: Some(self.circumstances.state.clone()),
@@ -191,13 +196,22 @@ impl AtWork {
 
     fn advance(&mut self) -> Result<usize, StoreError> {
         let Some(live) = &mut self.live else { return Ok(0) };
-        let begun = Instant::now();
-        let worded = live.advance(&mut self.store, (self.circumstances.now)(), || begun.elapsed() > BATCH_TIME)?;
+        let (begun, hurry) = (Instant::now(), self.circumstances.hurry.load(Ordering::SeqCst));
+        let now = (self.circumstances.now)();
+        let worded = live.advance(&mut self.store, now, hurry, || begun.elapsed() > BATCH_TIME)?;
         if worded > 0 {
             self.circumstances.worded.notify_one();
             self.record()?;
         }
         Ok(worded)
+    }
+
+    /// How long nothing is to be done without an order.
+    fn until_closing(&self) -> Result<Duration, StoreError> {
+        let Some(live) = &self.live else { return Ok(LOOK) };
+        let Some(at) = live.next_closing(&self.store)? else { return Ok(LOOK) };
+        let left = at.0.saturating_sub((self.circumstances.now)().0).max(1);
+        Ok(Duration::from_millis(left.unsigned_abs()).min(LOOK_AT_OPEN))
     }
 
     /// Tells `status`, if it is any different from what that says.

@@ -1,20 +1,18 @@
-//! The loop that empties one webhook's queue, in order.
+//! The courier of one webhook: it sends what its queue says, when that says so.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 
 use super::answer::Answer;
-use super::backoff;
-use super::post::{Client, Endpoint, Endpoints};
+use super::post::{Client, Endpoint};
+use super::queue::{Answered, Moment, Next, Outcome, Queue, Rules};
 use crate::event::Timestamp;
 use crate::store::{Pending, Store, StoreError};
 
 /// How long a request that is under way at shutdown may still take.
 const LAST_REQUEST: Duration = Duration::from_secs(3);
-
-/// No message is put off for longer, in milliseconds: see `RETRY_AFTER_MOST` and `backoff`.
-const LONGEST_WAIT_MS: i64 = 3_600_000;
 
 /// Delivery came to an end that it should not have.
 #[derive(Debug, thiserror::Error)]
@@ -27,12 +25,15 @@ pub enum DeliveryError {
     Thread(#[from] tokio::task::JoinError),
 }
 
+/// Where webhooks are, by their names, and how their queues are to be kept.
+pub type Webhooks = BTreeMap<String, (Endpoint, Rules)>;
+
 /// Delivers to one webhook.
 pub struct Courier {
     /// The webhook's name.
     pub webhook: String,
-    /// Where webhooks are; one that the configuration has no more is not among them, and its messages are dead.
-    pub endpoints: watch::Receiver<Endpoints>,
+    /// The webhooks; of one that the configuration has no more, messages are dead.
+    pub webhooks: watch::Receiver<Webhooks>,
     /// Sends.
     pub client: Client,
     /// The clock.
@@ -41,118 +42,160 @@ pub struct Courier {
     pub random: fn() -> f64,
 }
 
+/// What the courier works with, on threads that may block.
+struct Desk {
+    store: Store,
+    queue: Queue,
+}
+
 impl Courier {
-    /// Delivers until `stop` turns true. `wake` says that messages were added; `done` is told after each message
-    /// that came to its end.
+    /// Delivers until `stop` turns true. `wake` says that messages were added, or the configuration has changed; `done` is
+    /// told after each message that came to its end.
     ///
     /// # Errors
     /// When the store fails.
     pub async fn run(
         self,
-        mut store: Store,
+        store: Store,
         wake: &Notify,
         done: &Notify,
         mut stop: watch::Receiver<bool>,
     ) -> Result<(), DeliveryError> {
-        let mut tried = self.endpoint();
+        let mut desk = Desk { store, queue: Queue::new(self.webhook.clone()) };
+        let mut tried = None;
         loop {
             if *stop.borrow() {
                 return Ok(());
             }
-            let webhook = self.webhook.clone();
-            let next;
-            (store, next) = with(store, move |store| store.next_message(&webhook)).await?;
-            let wait = next.as_ref().map(|message| message.due_at.0.saturating_sub((self.now)().0));
-            let endpoint = self.endpoint();
-            // A webhook that has moved has not refused anything yet.
-            let untried = next.as_ref().is_some_and(|message| message.attempts == 0) || endpoint != tried;
-            // Nothing is ever put off for longer: the clock was set back meanwhile.
-            let wait = wait.map(|ms| if untried || ms > LONGEST_WAIT_MS { 0 } else { ms });
-            match (next, wait) {
-                (Some(message), Some(..=0)) => {
-                    tried.clone_from(&endpoint);
-                    store = self.deliver(store, message, endpoint, &mut stop).await?;
+            let configured = self.webhooks.borrow().get(&self.webhook).cloned();
+            let Some((endpoint, rules)) = configured else {
+                let buried;
+                (desk, buried) = self.bury_next(desk).await?;
+                if buried {
+                    done.notify_one();
+                } else {
+                    woken(wake, None, &mut stop).await;
+                }
+                continue;
+            };
+            if tried.as_ref().is_some_and(|tried| *tried != endpoint) {
+                // Somebody has mended something: that it failed before means nothing any more.
+                (desk, ()) = with(desk, |Desk { store, queue }| queue.forget_failures(store)).await?;
+                tried = None;
+            }
+            let (next, now, url) = (rules.clone(), (self.now)(), endpoint.mark());
+            let next = {
+                let next_of;
+                (desk, next_of) = with(desk, move |desk| desk.queue.next(&mut desk.store, &next, &url, now)).await?;
+                next_of
+            };
+            match next {
+                Next::Send(message) => {
+                    tried = Some(endpoint.clone());
+                    desk = self.deliver(desk, message, &endpoint, rules, &mut stop).await?;
                     done.notify_one();
                 }
-                (_, wait) => {
-                    let wait = wait.map(|ms| Duration::from_millis(ms.unsigned_abs()));
-                    tokio::select! {
-                        () = wake.notified() => {}
-                        () = sleep(wait) => {}
-                        _ = stop.changed() => {}
-                    }
+                Next::At(at) => {
+                    let wait = Duration::from_millis(at.0.saturating_sub((self.now)().0).max(1).unsigned_abs());
+                    woken(wake, Some(wait), &mut stop).await;
                 }
+                Next::Nothing => woken(wake, None, &mut stop).await,
             }
         }
     }
 
-    fn endpoint(&self) -> Option<Endpoint> {
-        self.endpoints.borrow().get(&self.webhook).cloned()
+    /// The next message of a webhook that the configuration has no more is dead. Says whether there was one.
+    async fn bury_next(&self, desk: Desk) -> Result<(Desk, bool), DeliveryError> {
+        let (webhook, now) = (self.webhook.clone(), (self.now)());
+        with(desk, move |Desk { store, .. }| {
+            let next = store.next_in_order(&webhook, 0)?;
+            let Some(Pending { id, route, .. }) =
+                next.map_or_else(|| store.next_aside(&webhook), |next| Ok(Some(next)))?
+            else {
+                return Ok(false);
+            };
+            let error = format!("webhook \"{webhook}\" is no longer configured");
+            tracing::error!(webhook, route, id, "dead: {error}");
+            store.bury(id, &error, now)?;
+            Ok(true)
+        })
+        .await
     }
 
     async fn deliver(
         &self,
-        store: Store,
-        message: Pending,
-        endpoint: Option<Endpoint>,
+        desk: Desk,
+        mut message: Pending,
+        endpoint: &Endpoint,
+        rules: Rules,
         stop: &mut watch::Receiver<bool>,
-    ) -> Result<Store, DeliveryError> {
-        let Pending { id, route, body, attempts, .. } = message;
-        let Some(endpoint) = &endpoint else {
-            let error = format!("webhook \"{}\" is no longer configured", self.webhook);
-            tracing::error!(webhook = self.webhook, route, id, "dead: {error}");
-            return Ok(with(store, move |store| store.bury(id, &error)).await?.0);
-        };
-        let now = (self.now)();
-        let (store, ()) = with(store, move |store| store.begin_attempt(id, now)).await?;
+    ) -> Result<Desk, DeliveryError> {
+        let (id, now, body) = (message.id, (self.now)(), std::mem::take(&mut message.body));
+        let for_begin = rules.clone();
+        let (desk, begun) = with(desk, move |desk| desk.queue.begin(&mut desk.store, &for_begin, id, now)).await?;
+        if !begun {
+            return Ok(desk);
+        }
         let answer = tokio::select! {
             answer = self.client.post(endpoint, body) => answer,
             () = stopped_for(stop, LAST_REQUEST) => {
-                Answer::Failed { after: None, error: "banhook was stopped before the answer came".to_owned() }
+                Answer::Wait(Duration::ZERO, "banhook was stopped before the answer came".to_owned())
             }
         };
-        let webhook = &self.webhook;
-        let (store, ()) = match answer {
-            Answer::Accepted { .. } => with(store, move |store| store.accepted(id)).await?,
-            Answer::Wait(wait, error) => self.postpone(store, &route, id, wait, error).await?,
-            Answer::Failed { after, error } => {
-                let wait = after.unwrap_or_else(|| backoff::wait(attempts.saturating_add(1), (self.random)()));
-                self.postpone(store, &route, id, wait, error).await?
-            }
-            Answer::Refused(error) | Answer::Gone(error) => {
-                tracing::error!(webhook, route, id, "dead: the webhook refused it for good: {error}");
-                with(store, move |store| store.bury(id, &error)).await?
-            }
-        };
-        Ok(store)
+        let moment = Moment { now: (self.now)(), random: (self.random)() };
+        let (url, route) = (endpoint.mark(), message.route.clone());
+        let (desk, answered) =
+            with(desk, move |Desk { store, queue }| queue.answered(store, &rules, &url, &message, answer, moment))
+                .await?;
+        self.log(id, &route, answered);
+        Ok(desk)
     }
 
-    async fn postpone(
-        &self,
-        store: Store,
-        route: &str,
-        id: i64,
-        wait: Duration,
-        error: String,
-    ) -> Result<(Store, ()), DeliveryError> {
+    fn log(&self, id: i64, route: &str, Answered { outcome, too_old }: Answered) {
         let webhook = &self.webhook;
-        tracing::warn!(webhook, route, id, "not delivered, again in {:.1} s: {error}", wait.as_secs_f64());
-        let due_at = (self.now)().plus_ms(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
-        with(store, move |store| store.postpone(id, due_at, &error)).await
+        match outcome {
+            Outcome::Accepted { set_aside: None } => {}
+            Outcome::Accepted { set_aside: Some(id) } => {
+                tracing::warn!(webhook, id, "the webhook fails at this message only: it waits alone now");
+            }
+            Outcome::Again(wait, error) => {
+                tracing::warn!(webhook, route, id, "not delivered, again in {:.1} s: {error}", wait.as_secs_f64());
+            }
+            Outcome::Dead(error) => {
+                tracing::error!(webhook, route, id, "dead: the webhook refused it for good: {error}");
+            }
+            Outcome::Gone { error, news: true } => tracing::error!(
+                webhook,
+                "THE WEBHOOK IS GONE ({error}). Its messages wait; they go out as soon as its URL is mended"
+            ),
+            Outcome::Gone { error, news: false } => tracing::debug!(webhook, "still gone: {error}"),
+        }
+        for (id, route) in too_old {
+            tracing::error!(webhook, route, id, "dead: too old");
+        }
     }
 }
 
-/// Uses the store on a thread that may block.
+/// Waits to be woken or stopped, or for so long.
+async fn woken(wake: &Notify, wait: Option<Duration>, stop: &mut watch::Receiver<bool>) {
+    tokio::select! {
+        () = wake.notified() => {}
+        () = sleep(wait) => {}
+        _ = stop.changed() => {}
+    }
+}
+
+/// Does a step on a thread that may block.
 async fn with<T: Send + 'static>(
-    mut store: Store,
-    step: impl FnOnce(&mut Store) -> Result<T, StoreError> + Send + 'static,
-) -> Result<(Store, T), DeliveryError> {
-    let (store, result) = tokio::task::spawn_blocking(move || {
-        let result = step(&mut store);
-        (store, result)
+    mut desk: Desk,
+    step: impl FnOnce(&mut Desk) -> Result<T, StoreError> + Send + 'static,
+) -> Result<(Desk, T), DeliveryError> {
+    let (desk, result) = tokio::task::spawn_blocking(move || {
+        let result = step(&mut desk);
+        (desk, result)
     })
     .await?;
-    Ok((store, result?))
+    Ok((desk, result?))
 }
 
 /// Ends after `wait`; never, if there is none.

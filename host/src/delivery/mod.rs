@@ -2,14 +2,18 @@
 //!
 //! Each webhook has a [`Courier`] of its own, so a slow one delays nobody else. An attempt is recorded before it is
 //! sent and its answer after; a message is sent twice only if banhook died, or the answer got lost, in between.
-//! Rates, digests and fallback webhooks belong here as well.
+//! Which message comes next, and when, is the business of its `queue`, which knows neither clock nor network.
 
 mod answer;
 mod backoff;
 mod courier;
 mod http;
 mod post;
+mod queue;
+#[cfg(test)]
+mod queue_tests;
 
-pub use courier::{Courier, DeliveryError};
+pub use courier::{Courier, DeliveryError, Webhooks};
 pub use http::{HttpSettings, Via};
-pub use post::{Client, Endpoint, Endpoints};
+pub use post::{Client, Endpoint};
+pub use queue::Rules;

@@ -1,9 +1,9 @@
 //! One HTTP request to a webhook.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use sha2::{Digest, Sha256};
 
 use super::answer::{Answer, Headers, classify};
 use super::http::{Connection, Connections, HttpSettings, Via, chain};
@@ -11,6 +11,8 @@ use crate::message::Target;
 
 /// Bytes of an answer that are read: Slack's are a word, others' a line of JSON.
 const ANSWER_BYTES: usize = 4096;
+/// Bytes of a URL's hash that are kept: enough to tell two apart.
+const MARK_BYTES: usize = 12;
 /// What is left of Discord's budget.
 const REMAINING: &str = "x-ratelimit-remaining";
 /// When Discord's budget is full again, in seconds; finer than its `Retry-After`.
@@ -36,10 +38,14 @@ impl Endpoint {
         let connection = Connection::new(&url, &http);
         Self { url, target, timeout: http.timeout, connection }
     }
-}
 
-/// The endpoints by the names of their webhooks.
-pub type Endpoints = BTreeMap<String, Endpoint>;
+    /// A hash of the URL, by which another one is noticed: nobody gets back to the secret from it.
+    #[must_use]
+    pub fn mark(&self) -> String {
+        let digest = Sha256::digest(self.url.as_str());
+        digest.iter().take(MARK_BYTES).map(|byte| format!("{byte:02x}")).collect()
+    }
+}
 
 /// Sends messages; holds the connections. Its clones share them.
 #[derive(Clone, Default)]
@@ -56,8 +62,8 @@ impl Client {
 
     /// Sets up what these endpoints need, so that the first message does not wait for it, and lets go of what none of them
     /// does. What cannot be set up is told by the first message.
-    pub async fn prepare(&self, endpoints: &Endpoints) {
-        let connections: Vec<_> = endpoints.values().map(|endpoint| &endpoint.connection).collect();
+    pub async fn prepare(&self, endpoints: &[Endpoint]) {
+        let connections: Vec<_> = endpoints.iter().map(|endpoint| &endpoint.connection).collect();
         self.connections.keep(&connections);
         for connection in connections {
             let _ = self.connections.client(connection).await;

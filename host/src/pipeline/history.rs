@@ -28,16 +28,14 @@ pub(super) fn of(route: &Route, state: Option<&StateFolder>, in_hand: &InHand) -
     match (route.grants.history, state) {
         (Grant::Absent, _) => None,
         // A route that gets no bans has seen none.
-        (Grant::Given(()), Some(state)) if route.events.contains(&Kind::Ban) => {
-            Some(match Store::open_for_intake(state) {
-                Ok(store) => Arc::new(RouteHistory {
-                    jails: route.jails.clone(),
-                    store: Mutex::new(store),
-                    in_hand: in_hand.clone(),
-                }),
-                Err(error) => Arc::new(Unreadable(error.to_string())),
-            })
-        }
+        (Grant::Given(()), Some(state)) if route.events.contains(&Kind::Ban) => Some(match Store::open(state) {
+            Ok(store) => Arc::new(RouteHistory {
+                jails: route.jails.clone(),
+                store: Mutex::new(store),
+                in_hand: in_hand.clone(),
+            }),
+            Err(error) => Arc::new(Unreadable(error.to_string())),
+        }),
         (Grant::Given(()) | Grant::Refused, _) => Some(Arc::new(Nothing)),
     }
 }

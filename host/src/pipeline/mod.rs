@@ -1,9 +1,12 @@
 //! The pipeline: each event, past each route, through its plugin and the guard, into the outbox.
 //!
 //! An alert survives its plugin: whatever goes wrong with one, the event goes out as the built-in plain message
-//! that says what. Nothing here knows of networks or threads, and the time is handed in; storms, digests and holding
-//! belong here as well.
+//! that says what. Storms, restarts and backlogs are folded into digests here (`folding`). Nothing here knows of networks or
+//! threads, and the time is handed in.
 
+mod folding;
+#[cfg(test)]
+mod folding_tests;
 mod health;
 mod history;
 mod route;
@@ -16,9 +19,9 @@ use std::sync::Arc;
 pub use health::{FAILURES, Health};
 pub use route::{Fault, LiveRoute, limits, stack};
 
-use crate::config::{Config, PluginSource, Route};
+use crate::config::{Config, PluginSource, Route, Webhook};
 use crate::event::{Event, PastBan, Timestamp};
-use crate::message::{Target, fallback};
+use crate::message::{Target, digest, fallback};
 use crate::plugin::{BUILT_IN, Databases, Runtime};
 use crate::store::{Assigned, StateFolder, Store, StoreError, Verdict, Waiting, Worded};
 
@@ -46,13 +49,26 @@ impl Naming {
     }
 }
 
-/// What webhooks speak, by their names.
-pub type Targets = BTreeMap<String, Target>;
+/// What a route has to know of a webhook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Destination {
+    /// What it speaks.
+    pub target: Target,
+    /// Messages that it takes in a minute, at least one.
+    pub a_minute: u32,
+}
 
-/// What webhooks speak.
+/// Webhooks by their names.
+pub type Destinations = BTreeMap<String, Destination>;
+
+/// What routes have to know of the webhooks.
 #[must_use]
-pub fn targets(config: &Config) -> Targets {
-    config.webhooks.iter().map(|(name, webhook)| (name.clone(), webhook.target)).collect()
+pub fn destinations(config: &Config) -> Destinations {
+    let destination = |webhook: &Webhook| {
+        let every = webhook.pace.every.as_millis().max(1);
+        Destination { target: webhook.target, a_minute: u32::try_from(60_000 / every).unwrap_or(u32::MAX).max(1) }
+    };
+    config.webhooks.iter().map(|(name, webhook)| (name.clone(), destination(webhook))).collect()
 }
 
 /// What routes are loaded with, beside their own configuration.
@@ -60,8 +76,8 @@ pub fn targets(config: &Config) -> Targets {
 pub struct Surroundings {
     /// What events are called.
     pub naming: Naming,
-    /// What each webhook speaks.
-    pub targets: Targets,
+    /// What is to be known of each webhook.
+    pub destinations: Destinations,
     /// Where plugins run.
     pub runtime: Arc<Runtime>,
     /// The MMDB files that are open.
@@ -84,7 +100,7 @@ pub fn assign(routes: &[Route], naming: &Naming, store: &mut Store) -> Result<(u
     Ok((assigned.len(), to))
 }
 
-fn assigned(routes: &[Route], naming: &Naming, Waiting { seq, event }: Waiting) -> Assigned {
+fn assigned(routes: &[Route], naming: &Naming, Waiting { seq, event, .. }: Waiting) -> Assigned {
     match event {
         Ok(event) => {
             let event = naming.name(event);
@@ -100,7 +116,7 @@ fn assigned(routes: &[Route], naming: &Naming, Waiting { seq, event }: Waiting) 
 }
 
 /// Words what is left of a route that the configuration has no more, one batch of it: an alert survives its route. Says
-/// how many events there were.
+/// how many events and digests there were.
 ///
 /// # Errors
 /// When the store fails.
@@ -111,26 +127,29 @@ pub fn word_removed(
     store: &mut Store,
     now: Timestamp,
 ) -> Result<usize, StoreError> {
+    let why = format!("the route \"{route}\" is no longer configured");
+    let target = |webhook: &str| config.webhooks.get(webhook).map(|webhook| webhook.target).unwrap_or_default();
     let worded: Vec<_> = store
         .unworded(route, BATCH)?
         .into_iter()
         .map(|unworded| {
             let verdict = match unworded.event {
-                Ok(event) => {
-                    let why = format!("the route \"{route}\" is no longer configured");
-                    let webhook = config.webhooks.get(&unworded.webhook);
-                    let target = webhook.map(|webhook| webhook.target).unwrap_or_default();
-                    Verdict::Send(fallback(&naming.name(event), &why, target))
-                }
+                Ok(event) => Verdict::Send(fallback(&naming.name(event), &why, target(&unworded.webhook))),
                 Err(error) => Verdict::Dead(unreadable(&error)),
             };
             Worded { seq: unworded.seq, verdict }
         })
         .collect();
     if !worded.is_empty() {
-        store.word(route, &worded, now)?;
+        store.word(route, None, &worded, None, now)?;
+        return Ok(worded.len());
     }
-    Ok(worded.len())
+    let holds = store.closing(route, now, true)?;
+    for hold in &holds {
+        let batch = store.batch(hold, &naming.host, |event| naming.name(event))?;
+        store.close(hold.id, &digest(&batch, Some(&why), target(&hold.webhook)), true, now)?;
+    }
+    Ok(holds.len())
 }
 
 fn unreadable(error: &str) -> String {

@@ -3,16 +3,20 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::folding::{self, Recent, milliseconds};
 use super::health::{Consequence, Health};
 use super::history::{self, InHand};
-use super::{BATCH, Naming, Surroundings, unreadable};
+use super::{BATCH, Destination, Naming, Surroundings, unreadable};
 use crate::config::{Grant, PluginLimits, PluginSource, Route, Sandbox};
-use crate::event::{Event, Timestamp};
-use crate::message::{Decision, Guarded, Message, Policy, Target, check_hints, cut, fallback, guard, one_line};
+use crate::event::{Batch, Event, Timestamp};
+use crate::message::{
+    Decision, GuardError, Guarded, Hold, Message, Policy, Target, check_hints, cut, digest, fallback, guard,
+    guard_digest, one_line,
+};
 use crate::plugin::{
     self, Answer, Context, Databases, Geo, GeoError, Grants, Level, Limits, Nothing, Plugin, PluginError,
 };
-use crate::store::{PluginState, Store, StoreError, Unworded, Verdict, Worded};
+use crate::store::{Closes, Fold, OpenHold, PluginState, Reason, Store, StoreError, Unworded, Verdict, Worded};
 
 /// Characters of a plugin's error that are logged.
 const LOG_CHARS: usize = 1_000;
@@ -20,13 +24,21 @@ const LOG_CHARS: usize = 1_000;
 /// Characters of a skip's reason that are kept.
 const REASON_CHARS: usize = 200;
 
+/// The longest that a plugin may have an event held, as `wit/exports.wit` promises, in ms.
+const HOLD_LONGEST_MS: i64 = 86_400_000;
+
+/// The configuration is checked: a route's webhook is always known.
+const UNKNOWN: Destination = Destination { target: Target::Slack, a_minute: 60 };
+
 /// A route with its plugin.
 pub struct LiveRoute {
     route: Route,
     naming: Naming,
     in_hand: InHand,
-    /// What its webhook speaks.
-    target: Target,
+    /// Its webhook.
+    destination: Destination,
+    /// None until it was read from the store.
+    recent: Option<Recent>,
     /// How the plugin is called in messages and logs.
     plugin_name: String,
     plugin: Result<Plugin, PluginError>,
@@ -67,7 +79,8 @@ impl LiveRoute {
             route: route.clone(),
             naming: around.naming.clone(),
             in_hand,
-            target: around.targets.get(&route.webhook).copied().unwrap_or_default(),
+            destination: around.destinations.get(&route.webhook).copied().unwrap_or(UNKNOWN),
+            recent: None,
             plugin_name: plugin_name(&route.plugin),
             plugin,
             trial,
@@ -97,7 +110,11 @@ impl LiveRoute {
             (Err(old), Err(new)) => old.to_string() == new.to_string(),
             _ => false,
         };
-        if same_file && self.route == fresh.route && self.naming == fresh.naming && self.target == fresh.target {
+        if same_file
+            && self.route == fresh.route
+            && self.naming == fresh.naming
+            && self.destination == fresh.destination
+        {
             self.refused = None;
             return false;
         }
@@ -138,8 +155,9 @@ impl LiveRoute {
         self.plugin.as_ref().ok()
     }
 
-    /// Words the events that are assigned to it, one batch of them, or less if `enough` says so after an event. Says how
-    /// many there were; 0: none is left.
+    /// Words the events that are assigned to it, one batch of them, or less if `enough` says so after an event; then closes
+    /// the digests whose time has come, or all of them if `hurry` and no event is left. Says how many events and digests
+    /// there were; 0: nothing is to be done for now.
     ///
     /// # Errors
     /// When the store fails; the events are then still to be worded.
@@ -147,110 +165,248 @@ impl LiveRoute {
         &mut self,
         store: &mut Store,
         now: Timestamp,
+        hurry: bool,
         mut enough: impl FnMut() -> bool,
     ) -> Result<usize, StoreError> {
-        let mut worded = Vec::new();
-        for unworded in store.unworded(&self.route.name, BATCH)? {
-            worded.push(self.word(unworded, now));
+        let unworded = store.unworded(&self.route.name, BATCH)?;
+        let all = hurry && unworded.is_empty();
+        let mut done = self.word_all(store, None, unworded, now, &mut enough)?;
+        for hold in store.closing(&self.route.name, now, all)? {
+            done += 1;
+            self.close(store, &hold, now, &mut enough)?;
+        }
+        if done > 0 {
+            let closes_at = now.plus_ms(milliseconds(self.route.digest_window));
+            let (route, webhook, most) = (&self.route.name, &self.route.webhook, self.destination.a_minute);
+            let folded = store.fold_backlog(route, webhook, most, closes_at, now)?;
+            if folded > 0 {
+                tracing::info!(route, webhook, folded, "too many messages wait: folded them into a digest");
+            }
+        }
+        Ok(done)
+    }
+
+    /// When the next digest is to be closed.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn next_closing(&self, store: &Store) -> Result<Option<Timestamp>, StoreError> {
+        store.next_closing(&self.route.name)
+    }
+
+    /// `from`: the open message that the events were held in, and no stop has followed.
+    fn word_all(
+        &mut self,
+        store: &mut Store,
+        from: Option<i64>,
+        events: Vec<Unworded>,
+        now: Timestamp,
+        enough: &mut impl FnMut() -> bool,
+    ) -> Result<usize, StoreError> {
+        if events.is_empty() {
+            return Ok(0);
+        }
+        if self.recent.is_none() {
+            self.recent = Some(Recent::of(store.recent_posts(&self.route.name)?));
+        }
+        let mut worded = Vec::with_capacity(events.len());
+        for unworded in events {
+            worded.push(self.word(unworded, Some(from.is_some()), now));
             if enough() {
                 break;
             }
         }
-        if !worded.is_empty() {
-            store.word(&self.route.name, &worded, now)?;
-        }
+        let posts = self.recent.as_mut().and_then(Recent::changed);
+        store.word(&self.route.name, from, &worded, posts.as_deref(), now)?;
         Ok(worded.len())
     }
 
-    /// What becomes of one event.
-    pub(super) fn word(&mut self, Unworded { seq, event, .. }: Unworded, now: Timestamp) -> Worded {
+    /// Closes a digest, or lets go one by one what waited for others and stayed alone.
+    fn close(
+        &mut self,
+        store: &mut Store,
+        hold: &OpenHold,
+        now: Timestamp,
+        enough: &mut impl FnMut() -> bool,
+    ) -> Result<(), StoreError> {
+        if hold.reason == Reason::Unbans {
+            // What is left when it is enough comes next time.
+            let events = store.events_of(hold.id, BATCH)?;
+            return self.word_all(store, Some(hold.id), events, now, enough).map(drop);
+        }
+        if hold.events == 1
+            && hold.reason != Reason::Held
+            && let Some(alone) = store.events_of(hold.id, 1)?.pop()
+        {
+            let worded = self.word(alone, None, now);
+            return match &worded.verdict {
+                Verdict::Send(body) => store.close(hold.id, body, false, now),
+                _ => store.word(&self.route.name, Some(hold.id), &[worded], None, now),
+            };
+        }
+        let naming = self.naming.clone();
+        let batch = store.batch(hold, &naming.host, |event| naming.name(event))?;
+        let body = self.digest(&batch, now);
+        store.close(hold.id, &body, true, now)
+    }
+
+    /// Events that are told together, as the plugin or, without its help, banhook words them.
+    fn digest(&mut self, batch: &Batch, now: Timestamp) -> Guarded {
+        let target = self.destination.target;
+        let Ok(plugin) = &self.plugin else { return digest(batch, None, target) };
+        if !plugin.has_digester() {
+            return digest(batch, None, target);
+        }
+        if self.health.is_paused(now) {
+            return digest(batch, Some(&format!("plugin {} is not called for a while", self.plugin_name)), target);
+        }
+        self.in_hand.take(i64::MAX);
+        let Some(answer) = plugin.digest(batch, now) else { return digest(batch, None, target) };
+        self.log(&answer);
+        let guarded = match answer.decision {
+            Ok(message) => self.checked(&message, |policy| guard_digest(&message, batch, policy)),
+            Err(error) => Err(self.failure(&error, "a digest")),
+        };
+        match guarded {
+            Ok(body) => {
+                self.worked();
+                body
+            }
+            Err(why) => {
+                let why = self.failed(why, now);
+                digest(batch, Some(&format!("plugin {} {why}", self.plugin_name)), target)
+            }
+        }
+    }
+
+    /// What becomes of one event. `fold`: whether it may be told together with others (`Some`), and whether it was held for
+    /// a stop already.
+    pub(super) fn word(&mut self, Unworded { seq, event, .. }: Unworded, fold: Option<bool>, now: Timestamp) -> Worded {
         let verdict = match event {
             Ok(event) => {
                 self.in_hand.take(seq);
-                self.decide(&self.naming.name(event), now)
+                self.decide(&self.naming.name(event), fold, now)
             }
             Err(error) => Verdict::Dead(unreadable(&error)),
         };
         Worded { seq, verdict }
     }
 
-    fn decide(&mut self, event: &Event, now: Timestamp) -> Verdict {
-        let plugin = match &self.plugin {
-            Ok(plugin) => plugin,
-            Err(error) => return Verdict::Send(self.instead(event, &error.to_string())),
+    fn decide(&mut self, event: &Event, fold: Option<bool>, now: Timestamp) -> Verdict {
+        let answered = match &self.plugin {
+            Err(error) => Err(error.to_string()),
+            Ok(_) if self.health.is_paused(now) => {
+                Err(format!("is not called for a while, after {} failures in a row", self.health.failures))
+            }
+            Ok(plugin) => match self.decision(event, plugin.format(event)) {
+                Ok(decision) => Ok(decision),
+                Err(why) => Err(self.failed(why, now)),
+            },
         };
-        if self.health.is_paused(now) {
-            let why = format!("is not called for a while, after {} failures in a row", self.health.failures);
-            return Verdict::Send(self.instead(event, &why));
+        if let Ok(Decision::Skip(reason)) = &answered {
+            self.worked();
+            return Verdict::Skip(reason.chars().take(REASON_CHARS).collect());
         }
-        match self.verdict(event, plugin.format(event)) {
-            Ok(verdict) => {
-                if self.health.worked() {
-                    tracing::info!(route = self.route.name, plugin = self.plugin_name, "works again");
-                }
-                verdict
+        if let Ok(Decision::Digest(hold)) = answered {
+            self.worked();
+            return Verdict::Hold(self.held(hold, now));
+        }
+        // A post, or the plain message: too many of these are a storm as well.
+        if let (Some(waited), Some(recent)) = (fold, &mut self.recent)
+            && let Some(fold) = folding::fold(&self.route, recent, event, waited, now)
+        {
+            if answered.is_ok() {
+                self.worked();
             }
-            Err(mut why) => {
-                let pause = match self.health.failed(&why, now) {
-                    Consequence::None => None,
-                    Consequence::Paused(pause) => {
-                        let failures = self.health.failures;
-                        why = format!(
-                            "{why}. These were {failures} failures in a row, so it is not called for the next {} s, and events are told like this one",
-                            pause.as_secs()
-                        );
-                        Some(pause)
-                    }
-                    Consequence::PausedAgain(pause) => Some(pause),
-                };
-                if let Some(pause) = pause {
-                    let (route, plugin, failures) = (&self.route.name, &self.plugin_name, self.health.failures);
-                    tracing::error!(route, plugin, failures, "not called for the next {} s", pause.as_secs());
+            return Verdict::Hold(fold);
+        }
+        let guarded = match answered {
+            Ok(Decision::Post(message)) => match self.checked(&message, |policy| guard(&message, [event], policy)) {
+                Ok(body) => {
+                    self.worked();
+                    Ok(body)
                 }
-                Verdict::Send(self.instead(event, &why))
-            }
+                Err(why) => Err(self.failed(why, now)),
+            },
+            Ok(_) => Err("decided nothing".to_owned()),
+            Err(why) => Err(why),
+        };
+        Verdict::Send(guarded.unwrap_or_else(|why| self.instead(event, &why)))
+    }
+
+    /// What a plugin holds an event for, with the route's window where it names no time, or one too far off.
+    fn held(&self, Hold { key, until }: Hold, now: Timestamp) -> Fold {
+        let window = now.plus_ms(milliseconds(self.route.digest_window));
+        let until = until.filter(|until| until.0 <= now.0.saturating_add(HOLD_LONGEST_MS)).unwrap_or(window);
+        Fold { reason: Reason::Held, key, closes: Closes::At(until), unbans: None }
+    }
+
+    fn worked(&mut self) {
+        if self.health.worked() {
+            tracing::info!(route = self.route.name, plugin = self.plugin_name, "works again");
         }
     }
 
-    /// What the plugin's answer comes to, or how it failed.
-    fn verdict(&self, event: &Event, answer: Answer) -> Result<Verdict, String> {
-        self.log(&answer);
-        let (route, plugin) = (&self.route.name, &self.plugin_name);
-        match answer.decision {
-            Ok(Decision::Post(message)) => self.guarded(event, &message).map(Verdict::Send),
-            Ok(Decision::Skip(reason)) => Ok(Verdict::Skip(reason.chars().take(REASON_CHARS).collect())),
-            Ok(Decision::Digest(_)) => Ok(Verdict::Send(
-                self.instead(event, "asked for a digest, which this version of banhook does not make yet"),
-            )),
-            Err(error) => {
-                let why = error.to_string();
-                tracing::warn!(route, plugin, event = event.id, "{}", one_line(&cut(&why, LOG_CHARS)));
-                for line in error.details() {
-                    tracing::warn!(route, plugin, "{}", one_line(line));
-                }
-                Err(why)
+    /// Takes note of a failure. What is to be said of it, which is more if the plugin is paused now.
+    fn failed(&mut self, mut why: String, now: Timestamp) -> String {
+        let pause = match self.health.failed(&why, now) {
+            Consequence::None => None,
+            Consequence::Paused(pause) => {
+                let failures = self.health.failures;
+                why = format!(
+                    "{why}. These were {failures} failures in a row, so it is not called for the next {} s, and events are told like this one",
+                    pause.as_secs()
+                );
+                Some(pause)
             }
+            Consequence::PausedAgain(pause) => Some(pause),
+        };
+        if let Some(pause) = pause {
+            let (route, plugin, failures) = (&self.route.name, &self.plugin_name, self.health.failures);
+            tracing::error!(route, plugin, failures, "not called for the next {} s", pause.as_secs());
         }
+        why
+    }
+
+    /// What the plugin decided, or how it failed.
+    fn decision(&self, event: &Event, answer: Answer) -> Result<Decision, String> {
+        self.log(&answer);
+        answer.decision.map_err(|error| self.failure(&error, &event.id))
+    }
+
+    fn failure(&self, error: &PluginError, about: &str) -> String {
+        let (route, plugin) = (&self.route.name, &self.plugin_name);
+        let why = error.to_string();
+        tracing::warn!(route, plugin, event = about, "{}", one_line(&cut(&why, LOG_CHARS)));
+        for line in error.details() {
+            tracing::warn!(route, plugin, "{}", one_line(line));
+        }
+        why
     }
 
     /// The message as it goes out, or why it cannot.
-    fn guarded(&self, event: &Event, message: &Message) -> Result<Guarded, String> {
+    fn checked(
+        &self,
+        message: &Message,
+        guard: impl FnOnce(&Policy) -> Result<Guarded, GuardError>,
+    ) -> Result<Guarded, String> {
         let (route, plugin) = (&self.route.name, &self.plugin_name);
         for hint in check_hints(message) {
             tracing::warn!(route, plugin, "{}", one_line(&cut(&hint.to_string(), LOG_CHARS)));
         }
-        guard(message, [event], &Policy { mentions: self.route.mentions, target: self.target }).map_err(|error| {
-            let why = format!("made a message that {} would refuse: {error}", self.target.name());
-            tracing::warn!(route, plugin, event = event.id, "{}", one_line(&cut(&why, LOG_CHARS)));
+        let target = self.destination.target;
+        guard(&Policy { mentions: self.route.mentions, target }).map_err(|error| {
+            let why = format!("made a message that {} would refuse: {error}", target.name());
+            tracing::warn!(route, plugin, "{}", one_line(&cut(&why, LOG_CHARS)));
             why
         })
     }
 
     fn instead(&self, event: &Event, why: &str) -> Guarded {
-        fallback(event, &format!("plugin {} {why}", self.plugin_name), self.target)
+        fallback(event, &format!("plugin {} {why}", self.plugin_name), self.destination.target)
     }
 
-    fn log(&self, answer: &Answer) {
+    fn log<T>(&self, answer: &Answer<T>) {
         let (route, plugin) = (&self.route.name, &self.plugin_name);
         for line in &answer.log {
             let message = one_line(&line.message);

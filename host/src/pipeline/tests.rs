@@ -33,7 +33,7 @@ fn load(folder: &Path, state: Option<StateFolder>, routes: &[&str]) -> Routes {
     let runtime = Arc::new(Runtime::new(setup).unwrap());
     let around = Surroundings {
         naming: naming.clone(),
-        targets: targets(&config),
+        destinations: destinations(&config),
         runtime,
         databases: Databases::default(),
         state,
@@ -65,21 +65,22 @@ fn told(routes: &[&str], batch: usize, events: &[Event]) -> Vec<String> {
     let folder = StateFolder::new(temp.path().join("state"));
     let lock = folder.try_work().unwrap().unwrap();
     let mut store = Store::open_for_work(&folder, &lock).unwrap();
+    let mut inbox = store.inbox().unwrap();
     let Routes { config, naming, mut live } = load(temp.path(), Some(folder), routes);
     let faults: Vec<_> = live.iter().flat_map(LiveRoute::faults).map(|fault| fault.error.to_string()).collect();
     assert_eq!(faults, [] as [&str; 0]);
     let mut told = vec![vec!["-".to_owned(); routes.len()]; events.len()];
     for batch in events.chunks(batch) {
         for event in batch {
-            store.take_in(event, Timestamp(0)).unwrap();
+            inbox.take_in(event, Timestamp(0)).unwrap();
         }
         while assign(&config, &naming, &mut store).unwrap().0 > 0 {}
         for (n, route) in live.iter_mut().enumerate() {
             for unworded in store.unworded(&format!("r{n}"), events.len()).unwrap() {
-                let Worded { seq, verdict } = route.word(unworded, Timestamp(0));
+                let Worded { seq, verdict } = route.word(unworded, None, Timestamp(0));
                 told[usize::try_from(seq).unwrap() - 1][n] = reason(verdict);
                 let worded = Worded { seq, verdict: Verdict::Skip(String::new()) };
-                store.word(&format!("r{n}"), &[worded], Timestamp(0)).unwrap();
+                store.word(&format!("r{n}"), None, &[worded], None, Timestamp(0)).unwrap();
             }
         }
     }
@@ -138,7 +139,7 @@ fn unworded(event: Event) -> Unworded {
 fn without_a_store_there_were_no_bans() {
     let temp = tempfile::tempdir().unwrap();
     let mut live = load(temp.path(), None, &["grants.history = true"]).live;
-    let worded = live[0].word(unworded(event("sshd", "all", 1_000, ban("a"))), Timestamp(0));
+    let worded = live[0].word(unworded(event("sshd", "all", 1_000, ban("a"))), None, Timestamp(0));
     assert_eq!(reason(worded.verdict), "0000");
 }
 
@@ -155,8 +156,8 @@ fn places_out_of_the_files_of_a_route_and_a_broken_one_is_a_fault() {
     let faults: Vec<_> = live.iter().flat_map(LiveRoute::faults).map(|fault| fault.error.to_string()).collect();
     let [fault] = &faults[..] else { panic!("{faults:?}") };
     assert!(fault.contains("broken.mmdb is no MMDB file, or damaged"), "{fault}");
-    let told = live
-        .iter_mut()
-        .map(|route| reason(route.word(unworded(event("sshd", "x", 1_000, ban("203.0.113.7"))), Timestamp(0)).verdict));
+    let told = live.iter_mut().map(|route| {
+        reason(route.word(unworded(event("sshd", "x", 1_000, ban("203.0.113.7"))), None, Timestamp(0)).verdict)
+    });
     assert_eq!(told.collect::<Vec<_>>(), ["DE", "FR", "?"]);
 }

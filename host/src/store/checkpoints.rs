@@ -3,7 +3,7 @@
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::{Store, StoreError, inbox};
+use super::{Inbox, StoreError, inbox};
 use crate::event::{Event, Timestamp};
 
 /// Up to where a log has been read, and in which file: a log's name is a new file's after each rotation.
@@ -19,28 +19,26 @@ pub struct Checkpoint {
     pub offset: u64,
 }
 
-impl Store {
+impl Inbox {
     /// How far a log has been read; `None`: it was never read.
     ///
     /// # Errors
     /// When the disk refuses.
     pub fn log_checkpoint(&self, log: &str) -> Result<Option<Checkpoint>, StoreError> {
-        self.connection
-            .prepare_cached("SELECT inode, head, fingerprint, byte FROM checkpoints WHERE log = ?")
-            .and_then(|mut statement| {
-                statement
-                    .query_row([log], |row| {
-                        let inode: i64 = row.get(0)?;
-                        Ok(Checkpoint {
-                            inode: inode.cast_unsigned(),
-                            head: row.get(1)?,
-                            fingerprint: row.get(2)?,
-                            offset: row.get(3)?,
-                        })
+        self.database.read("read the checkpoints", |connection| {
+            connection
+                .prepare_cached("SELECT inode, head, fingerprint, byte FROM checkpoints WHERE log = ?")?
+                .query_row([log], |row| {
+                    let inode: i64 = row.get(0)?;
+                    Ok(Checkpoint {
+                        inode: inode.cast_unsigned(),
+                        head: row.get(1)?,
+                        fingerprint: row.get(2)?,
+                        offset: row.get(3)?,
                     })
-                    .optional()
-            })
-            .map_err(|source| self.error("read the checkpoints", source))
+                })
+                .optional()
+        })
     }
 
     /// Takes in events of a log, in their order, and moves its checkpoint behind them, both or neither. When this
@@ -54,7 +52,7 @@ impl Store {
         checkpoint: Option<(&str, &Checkpoint)>,
         taken_at: Timestamp,
     ) -> Result<(), StoreError> {
-        self.write("store the events", |transaction| {
+        self.database.write("store the events", |transaction| {
             for event in events {
                 inbox::take_in_logged(transaction, event, taken_at)?;
             }

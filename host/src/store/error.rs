@@ -1,7 +1,7 @@
 //! What can go wrong with the store, said so that an administrator can act on it.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
@@ -48,6 +48,18 @@ pub enum StoreError {
         /// The newest that this program knows.
         known: i64,
     },
+    /// The two files do not belong together.
+    #[error("{path} has taken in fewer events than were told of: it was restored from an older copy, or removed; put it back, or move the whole folder away to start anew", path = path.display())]
+    Torn {
+        /// The inbox.
+        path: PathBuf,
+    },
+    /// The folder was removed, or made anew, beneath a process that works on it.
+    #[error("the state folder {path} was removed or replaced while banhook was at work on it; what was in it is gone with it. Start banhook again", path = path.display())]
+    Removed {
+        /// The state folder.
+        path: PathBuf,
+    },
     /// Anything else that SQLite says.
     #[error("cannot {what} in {path}: {reason}", path = path.display())]
     Sqlite {
@@ -61,15 +73,15 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    pub(super) fn new(what: &'static str, folder: &StateFolder, source: rusqlite::Error) -> Self {
+    pub(super) fn new(what: &'static str, folder: &StateFolder, file: &Path, source: rusqlite::Error) -> Self {
         let path = folder.path().to_owned();
         match source.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::Full { what, path },
             Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
-                Self::Folder { what, path: folder.database(), reason: io::Error::other(source) }
+                Self::Folder { what, path: file.to_owned(), reason: io::Error::other(source) }
             }
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
-                Self::Damaged { path: folder.database(), reason: source }
+                Self::Damaged { path: file.to_owned(), reason: source }
             }
             _ => Self::Sqlite { what, path, reason: source },
         }

@@ -29,6 +29,17 @@ pub struct WorkLock {
     file: File,
 }
 
+/// One of the two files that make up the store.
+///
+/// `notify` only ever touches the inbox, so it neither reads the tables of the rest nor waits for its writers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// Every event, and how far logs were read.
+    Inbox,
+    /// What becomes of events.
+    Work,
+}
+
 /// The right to write; held for one transaction.
 pub(super) struct WritersTurn {
     _file: File,
@@ -70,17 +81,30 @@ impl StateFolder {
     /// # Errors
     /// When the folder is closed to us.
     pub fn has_store(&self) -> Result<bool, StoreError> {
-        let file = self.database();
+        let file = self.file(Part::Inbox);
         file.try_exists().map_err(|error| self.error("look for", &file, error))
     }
 
-    pub(super) fn database(&self) -> PathBuf {
-        self.path.join("banhook.sqlite3")
+    pub(super) fn file(&self, part: Part) -> PathBuf {
+        self.path.join(match part {
+            Part::Inbox => "inbox.sqlite3",
+            Part::Work => "work.sqlite3",
+        })
+    }
+
+    /// Which file the inbox is, by device and inode: another one after the folder was removed and made anew.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn identity(&self) -> Result<(u64, u64), StoreError> {
+        let file = self.file(Part::Inbox);
+        let meta = fs::metadata(&file).map_err(|error| self.error("look at", &file, error))?;
+        Ok((meta.dev(), meta.ino()))
     }
 
     /// The length of the write-ahead log; 0: there is none.
-    pub(super) fn wal_bytes(&self) -> u64 {
-        fs::metadata(self.wal()).map_or(0, |meta| meta.len())
+    pub(super) fn wal_bytes(&self, part: Part) -> u64 {
+        fs::metadata(self.wal(part)).map_or(0, |meta| meta.len())
     }
 
     /// Sees to it that files which were made in the folder are found in it after a power failure.
@@ -110,11 +134,11 @@ impl StateFolder {
             .map_err(|error| self.error("become the owner of", &self.path, error.into()))
     }
 
-    /// Makes the folder and an empty database where there are none, for their owner only.
-    pub(super) fn prepare(&self) -> Result<(), StoreError> {
-        let file = self.database();
+    /// Makes the folder and an empty file where there are none, for their owner only.
+    pub(super) fn prepare(&self, part: Part) -> Result<(), StoreError> {
+        let file = self.file(part);
         match fs::metadata(&file) {
-            Ok(meta) if meta.len() > 0 && !self.wal().exists() => self.make_wal(),
+            Ok(meta) if meta.len() > 0 && !self.wal(part).exists() => self.make_wal(part),
             Ok(_) => Ok(()),
             Err(_) => {
                 DirBuilder::new()
@@ -130,19 +154,24 @@ impl StateFolder {
 
     /// Makes the write-ahead log anew (`sqlite3` removes it when it closes last), in a turn: whoever finds it made and
     /// then writes has waited until the folder was synced.
-    fn make_wal(&self) -> Result<(), StoreError> {
-        let _turn = self.writers_turn()?;
-        self.open_own(&self.wal())?;
+    fn make_wal(&self, part: Part) -> Result<(), StoreError> {
+        let _turn = self.writers_turn(part)?;
+        self.open_own(&self.wal(part))?;
         self.sync()
     }
 
-    fn wal(&self) -> PathBuf {
-        self.path.join("banhook.sqlite3-wal")
+    fn wal(&self, part: Part) -> PathBuf {
+        let mut file = self.file(part).into_os_string();
+        file.push("-wal");
+        file.into()
     }
 
     /// Waits for the turn to write.
-    pub(super) fn writers_turn(&self) -> Result<WritersTurn, StoreError> {
-        let path = self.path.join("writer.lock");
+    pub(super) fn writers_turn(&self, part: Part) -> Result<WritersTurn, StoreError> {
+        let path = self.path.join(match part {
+            Part::Inbox => "inbox.lock",
+            Part::Work => "writer.lock",
+        });
         let file = self.open_own(&path)?;
         file.lock().map_err(|error| self.error("lock", &path, error))?;
         Ok(WritersTurn { _file: file })
@@ -153,7 +182,7 @@ impl StateFolder {
     /// # Errors
     /// When the folder does not let us make or open the lock file.
     pub fn try_work(&self) -> Result<Option<WorkLock>, StoreError> {
-        self.prepare()?;
+        self.prepare(Part::Inbox)?;
         let path = self.path.join("work.lock");
         let file = self.open_own(&path)?;
         match file.try_lock() {

@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use rusqlite::{Transaction, params};
+use rusqlite::{Connection, Transaction, params};
 
 use super::{Store, StoreError};
 use crate::event::{BanQuery, BanSummary, PastBan, Tally, Timestamp};
@@ -50,43 +50,42 @@ impl Store {
     /// # Errors
     /// When the disk refuses.
     pub fn bans(&self, query: &BanQuery, sight: &Sight<'_>) -> Result<Option<BanSummary>, StoreError> {
-        self.read_bans(query, sight).map_err(|source| self.error("read the history", source))
+        self.database.read("read the history", |connection| read_bans(connection, query, sight))
     }
+}
 
-    fn read_bans(&self, query: &BanQuery, sight: &Sight<'_>) -> rusqlite::Result<Option<BanSummary>> {
-        let mut tally = Tally::default();
-        let jails = self.jails(query, sight)?;
-        let since = query.since.map_or(i64::MIN, |since| since.0);
-        let mut statement = self.connection.prepare_cached(statement(query))?;
-        let mut rows =
-            statement.query(params![jails, since, query.until.0, sight.before, query.subject, query.host])?;
-        let mut seen = 0_u32;
+fn read_bans(connection: &Connection, query: &BanQuery, sight: &Sight<'_>) -> rusqlite::Result<Option<BanSummary>> {
+    let mut tally = Tally::default();
+    let jails = jails(connection, query, sight)?;
+    let since = query.since.map_or(i64::MIN, |since| since.0);
+    let mut statement = connection.prepare_cached(statement(query))?;
+    let mut rows = statement.query(params![jails, since, query.until.0, sight.before, query.subject, query.host])?;
+    let mut seen = 0_u32;
+    while let Some(row) = rows.next()? {
+        let text = |column| Ok::<_, rusqlite::Error>(row.get_ref(column)?.as_str()?);
+        tally.add(Timestamp(row.get(0)?), text(1)?, text(2)?, text(3)?);
+        seen = seen.wrapping_add(1);
+        if seen.is_multiple_of(ROWS_BETWEEN_LOOKS) && Instant::now() > sight.deadline {
+            return Ok(None);
+        }
+    }
+    Ok(Some(tally.finish()))
+}
+
+/// The jails to look in, as a JSON list.
+fn jails(connection: &Connection, query: &BanQuery, sight: &Sight<'_>) -> rusqlite::Result<String> {
+    let mut jails = Vec::new();
+    if let Some(jail) = &query.jail {
+        jails.extend((sight.jail)(jail).then(|| jail.clone()));
+    } else {
+        let mut statement = connection.prepare_cached("SELECT name FROM jails")?;
+        let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            let text = |column| Ok::<_, rusqlite::Error>(row.get_ref(column)?.as_str()?);
-            tally.add(Timestamp(row.get(0)?), text(1)?, text(2)?, text(3)?);
-            seen = seen.wrapping_add(1);
-            if seen.is_multiple_of(ROWS_BETWEEN_LOOKS) && Instant::now() > sight.deadline {
-                return Ok(None);
-            }
+            let jail = row.get_ref(0)?.as_str()?;
+            jails.extend((sight.jail)(jail).then(|| jail.to_owned()));
         }
-        Ok(Some(tally.finish()))
     }
-
-    /// The jails to look in, as a JSON list.
-    fn jails(&self, query: &BanQuery, sight: &Sight<'_>) -> rusqlite::Result<String> {
-        let mut jails = Vec::new();
-        if let Some(jail) = &query.jail {
-            jails.extend((sight.jail)(jail).then(|| jail.clone()));
-        } else {
-            let mut statement = self.connection.prepare_cached("SELECT name FROM jails")?;
-            let mut rows = statement.query([])?;
-            while let Some(row) = rows.next()? {
-                let jail = row.get_ref(0)?.as_str()?;
-                jails.extend((sight.jail)(jail).then(|| jail.to_owned()));
-            }
-        }
-        Ok(serde_json::Value::from(jails).to_string())
-    }
+    Ok(serde_json::Value::from(jails).to_string())
 }
 
 /// The statement that finds the fewest rows.

@@ -43,6 +43,7 @@ fn the_store_counts_as_memory_does() {
     let mut random = fastrand::Rng::with_seed(1);
     let bans: Vec<_> = (0..300).map(|_| random_ban(&mut random)).collect();
     store
+        .database
         .write("test", |transaction| bans.iter().zip(1..).try_for_each(|(ban, event)| record(transaction, event, ban)))
         .unwrap();
     let mut found = 0;
@@ -70,7 +71,7 @@ fn only_routed_new_bans_are_remembered_and_not_the_one_in_hand() {
         Action::Ban(ban("203.0.113.7", Some(1), true)),
         Action::Ban(ban("203.0.113.8", Some(2), false)),
     ] {
-        store.take_in(&event("sshd", action), Timestamp(2)).unwrap();
+        fixture.inbox.take_in(&event("sshd", action), Timestamp(2)).unwrap();
     }
     let bans = |store: &Store, before| {
         let everything = BanQuery { until: Timestamp(i64::MAX), ..BanQuery::default() };
@@ -96,7 +97,7 @@ fn every_question_has_its_index() {
         (OF_HOST, "SEARCH bans USING COVERING INDEX bans_of_host (host=? AND jail=? AND at>? AND at<?)"),
         (OF_JAILS, "SEARCH bans USING PRIMARY KEY (jail=? AND at>? AND at<?)"),
     ] {
-        let mut statement = store.connection.prepare(&format!("EXPLAIN QUERY PLAN {question}")).unwrap();
+        let mut statement = store.database.connection.prepare(&format!("EXPLAIN QUERY PLAN {question}")).unwrap();
         let parameters = params!["[]", 0, 0, 0, None::<&str>, None::<&str>];
         let steps: Vec<String> =
             statement.query_map(parameters, |row| row.get("detail")).unwrap().map(Result::unwrap).collect();
@@ -112,6 +113,7 @@ fn an_answer_that_comes_too_late_is_none() {
     let store = &mut fixture.store;
     let mut random = fastrand::Rng::with_seed(1);
     store
+        .database
         .write("test", |transaction| {
             (1..1_000).try_for_each(|event| record(transaction, event, &random_ban(&mut random)))
         })
@@ -137,6 +139,7 @@ fn a_million_bans() {
     let begun = Instant::now();
     for chunk in 0..BANS / 10_000 {
         store
+            .database
             .write("fill", |transaction| {
                 (0..10_000).map(|n| chunk * 10_000 + n).try_for_each(|n| {
                     // Few come often.
@@ -153,7 +156,7 @@ fn a_million_bans() {
             .unwrap();
     }
     println!("filling: {} us a ban", begun.elapsed().as_micros() / u128::try_from(BANS).unwrap());
-    let pages: i64 = store.connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+    let pages: i64 = store.database.connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
     println!("size: {} bytes a ban", pages * 4096 / BANS);
     let now = Timestamp(BANS * APART);
     let (hour, day) = (Some(now.plus_ms(-3_600_000)), Some(now.plus_ms(-86_400_000)));

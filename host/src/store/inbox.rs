@@ -1,13 +1,18 @@
-//! Taking events in, and the inbox of those that wait to be routed.
+//! Taking events in: the file that is added to by `notify` and tailers, and read by whoever works.
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::{Store, StoreError};
+use super::database::Database;
+use super::folder::Part;
+use super::{StateFolder, StoreError};
 use crate::event::{Event, Timestamp};
 
 /// How far the times of a ban may lie apart that the action and the log both report, in ms: between the line and the
 /// action lies whatever other actions the jail has.
 const TWIN_WITHIN_MS: i64 = 10_000;
+
+/// A twin is looked for among so many events of its subject, the latest: intake takes as long whatever the history.
+const TWIN_AMONG: u32 = 32;
 
 /// What became of an event that was to be taken in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,22 +23,26 @@ pub enum TakenIn {
     Repeat,
 }
 
-/// An event in the inbox.
-#[derive(Debug, Clone)]
-pub struct Waiting {
-    /// Its place in the order of intake.
-    pub seq: i64,
-    /// The event, or why what is stored cannot be read (the store was edited by hand).
-    pub event: Result<Event, String>,
+/// Every event, in the order of intake. What `notify` opens.
+pub struct Inbox {
+    pub(super) database: Database,
 }
 
-impl Store {
+impl Inbox {
+    /// Opens the inbox to take events in, making it where there is none. Leaves an older schema as it is.
+    ///
+    /// # Errors
+    /// When the folder or file cannot be made or opened, or a newer banhook wrote it.
+    pub fn open(folder: &StateFolder) -> Result<Self, StoreError> {
+        Ok(Self { database: Database::open(folder, Part::Inbox)? })
+    }
+
     /// Takes an event in. When this returns, the event is on disk.
     ///
     /// # Errors
     /// When the disk refuses; then nothing of it is stored.
     pub fn take_in(&mut self, event: &Event, taken_at: Timestamp) -> Result<TakenIn, StoreError> {
-        self.write("store the event", |transaction| {
+        self.database.write("store the event", |transaction| {
             if is_repeat(transaction, event)? {
                 return Ok(TakenIn::Repeat);
             }
@@ -46,40 +55,26 @@ impl Store {
         })
     }
 
-    /// The first events of the inbox, oldest first.
-    ///
-    /// # Errors
-    /// When the disk refuses.
-    pub fn waiting(&self, at_most: usize) -> Result<Vec<Waiting>, StoreError> {
-        let read = || {
-            let mut statement = self
-                .connection
-                .prepare_cached("SELECT seq, body FROM events WHERE state = 'waiting' ORDER BY seq LIMIT ?")?;
-            let rows = statement.query_map([i64::try_from(at_most).unwrap_or(i64::MAX)], |row| {
-                let body: String = row.get(1)?;
-                Ok(Waiting {
-                    seq: row.get(0)?,
-                    event: Event::from_stored_json(&body).map_err(|error| error.to_string()),
-                })
-            })?;
-            rows.collect::<rusqlite::Result<Vec<_>>>()
-        };
-        read().map_err(|source| self.error("read the inbox", source))
+    /// The folder that it lives in.
+    #[must_use]
+    pub const fn folder(&self) -> &StateFolder {
+        self.database.folder()
     }
 
-    /// Whether nothing waits: no event to be routed or worded and no message to be sent.
+    /// Moves the write-ahead log into the database if it has grown; cheap otherwise.
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn is_idle(&self) -> Result<bool, StoreError> {
-        self.connection
-            .prepare_cached(
-                "SELECT NOT EXISTS (SELECT 1 FROM events WHERE state = 'waiting')
-                    AND NOT EXISTS (SELECT 1 FROM outcomes WHERE state = 'pending' AND message IS NULL)
-                    AND NOT EXISTS (SELECT 1 FROM outbox WHERE dead = 0)",
-            )
-            .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
-            .map_err(|source| self.error("read the queues", source))
+    pub fn checkpoint_if_long(&self) -> Result<(), StoreError> {
+        self.database.checkpoint_if_long()
+    }
+
+    pub(super) fn limit_wal(&self) -> Result<(), StoreError> {
+        self.database.limit_wal()
+    }
+
+    pub(super) fn checkpoint_and_truncate(&self) -> Result<(), StoreError> {
+        self.database.checkpoint("TRUNCATE")
     }
 }
 
@@ -127,14 +122,15 @@ fn find_twin(transaction: &Transaction<'_>, event: &Event, logged: bool) -> rusq
     let ban = event.ban();
     transaction
         .prepare_cached(
-            "SELECT seq FROM events WHERE subject = ? AND jail = ? AND host = ? AND kind = ? AND restored = ?
-                 AND logged <> ? AND twin = 0 AND at BETWEEN ? AND ? ORDER BY seq LIMIT 1",
+            "SELECT seq FROM (SELECT * FROM events WHERE subject = ? AND jail = ? AND host = ? ORDER BY seq DESC LIMIT ?)
+             WHERE kind = ? AND restored = ? AND logged <> ? AND twin = 0 AND at BETWEEN ? AND ? ORDER BY seq LIMIT 1",
         )?
         .query_row(
             params![
                 ban.map_or("", |ban| &ban.subject),
                 event.jail,
                 event.host,
+                TWIN_AMONG,
                 event.action.kind().as_str(),
                 ban.is_some_and(|ban| ban.restored),
                 logged,
@@ -146,13 +142,10 @@ fn find_twin(transaction: &Transaction<'_>, event: &Event, logged: bool) -> rusq
         .optional()
 }
 
-/// The action knows more than the log: if that is not too late, what it says is what is told.
+/// The action knows more than the log: unless the event was worded already, what it says is what is told.
 fn enrich_twin(transaction: &Transaction<'_>, seq: i64, event: &Event) -> rusqlite::Result<()> {
     transaction
-        .prepare_cached(
-            "UPDATE events SET twin = 1, ticket_at = ?, body = CASE state WHEN 'waiting' THEN ? ELSE body END
-             WHERE seq = ?",
-        )?
+        .prepare_cached("UPDATE events SET twin = 1, ticket_at = ?, body = ? WHERE seq = ?")?
         .execute(params![event.ban().and_then(|ban| ban.ticket_at).map(|at| at.0), event.to_json(), seq])?;
     Ok(())
 }

@@ -50,27 +50,95 @@ impl Ledger {
     }
 }
 
+/// A count of the ledger that is not what the tables say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Discrepancy {
+    /// Empty: of all events.
+    pub route: String,
+    /// Which count.
+    pub state: String,
+    /// As the ledger has it.
+    pub ledger: i64,
+    /// As the rows have it, those that retention has pruned included.
+    pub counted: i64,
+}
+
+/// What the ledger should say, from the rows: those that are there and those that were pruned.
+const COUNTED: &str = "
+    SELECT route, state, sum(n) AS n FROM (
+        SELECT outcomes.route AS route,
+            CASE ifnull(messages.state, outcomes.state)
+                WHEN 'open' THEN 'pending' WHEN 'ready' THEN 'pending' WHEN 'dropped' THEN 'dead'
+                ELSE ifnull(messages.state, outcomes.state) END AS state, 1 AS n
+        FROM outcomes LEFT JOIN messages ON messages.id = outcomes.message
+        UNION ALL SELECT route, 'matched', 1 FROM outcomes
+        UNION ALL SELECT '', iif(EXISTS (SELECT 1 FROM outcomes WHERE event = seq), 'routed', 'unrouted'), 1
+            FROM inbox.events WHERE seq <= (SELECT upto FROM assigned)
+        UNION ALL SELECT route, state, n FROM pruned
+    ) GROUP BY route, state";
+
 impl Store {
     /// The ledger, as of one moment.
     ///
     /// # Errors
     /// When the disk refuses.
     pub fn ledger(&self) -> Result<Ledger, StoreError> {
-        self.read_ledger().map_err(|source| self.error("read the ledger", source))
+        self.database.read("read the ledger", |connection| {
+            let mut ledger = Ledger::default();
+            // One statement sees one moment; of the inbox, one that is not earlier.
+            let mut statement = connection.prepare_cached(
+                "SELECT route, state, n FROM ledger
+                 UNION ALL SELECT '', 'taken_in', ifnull((SELECT max(seq) FROM inbox.events), 0)",
+            )?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                let (route, state): (String, String) = (row.get(0)?, row.get(1)?);
+                if let Some(count) = ledger.count(route, &state) {
+                    *count = row.get(2)?;
+                }
+            }
+            ledger.waiting = ledger.taken_in.saturating_sub(ledger.unrouted + ledger.routed);
+            Ok(ledger)
+        })
     }
 
-    fn read_ledger(&self) -> rusqlite::Result<Ledger> {
-        let mut ledger = Ledger::default();
-        // One statement sees one moment.
-        let mut statement = self.connection.prepare_cached("SELECT route, state, n FROM ledger")?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let (route, state): (String, String) = (row.get(0)?, row.get(1)?);
-            if let Some(count) = ledger.count(route, &state) {
-                *count = row.get(2)?;
+    /// Counts every row and compares: what of the ledger is wrong. Takes a while where there is much history.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn check_ledger(&self) -> Result<Vec<Discrepancy>, StoreError> {
+        self.database.read("count the events", |connection| {
+            let mut wrong: Vec<Discrepancy> = connection
+                .prepare(&format!(
+                    "SELECT route, state, sum(ledger), sum(counted) FROM (
+                         SELECT route, state, n AS ledger, 0 AS counted FROM ledger
+                         UNION ALL SELECT route, state, 0, n FROM ({COUNTED})
+                     ) GROUP BY route, state HAVING sum(ledger) <> sum(counted)"
+                ))?
+                .query_map([], |row| {
+                    Ok(Discrepancy {
+                        route: row.get(0)?,
+                        state: row.get(1)?,
+                        ledger: row.get(2)?,
+                        counted: row.get(3)?,
+                    })
+                })?
+                .collect::<rusqlite::Result<_>>()?;
+            // What is to be sent says how many events it tells.
+            let mut statement = connection.prepare(
+                "SELECT id, route, events, (SELECT count(*) FROM outcomes WHERE message = id) AS counted FROM messages
+                 WHERE state IN ('open', 'ready', 'dead') AND events <> counted",
+            )?;
+            let messages = statement.query_map([], |row| {
+                let id: i64 = row.get(0)?;
+                let state = format!("events of message {id}");
+                Ok(Discrepancy { route: row.get(1)?, state, ledger: row.get(2)?, counted: row.get(3)? })
+            })?;
+            for message in messages {
+                wrong.push(message?);
             }
-        }
-        Ok(ledger)
+            Ok(wrong)
+        })
     }
 }
 

@@ -1,8 +1,11 @@
-//! The outbox: messages that are to be sent, in order for each webhook, and those that are dead.
+//! The outbox: messages that are ready to be sent, in order for each webhook, and how they end.
 
-use rusqlite::{OptionalExtension, params};
+use std::collections::BTreeMap;
+
+use rusqlite::{OptionalExtension, Row, params};
 use serde::Serialize;
 
+use super::webhooks::{self, WebhookState};
 use super::{Store, StoreError};
 use crate::event::Timestamp;
 
@@ -15,91 +18,181 @@ pub struct Pending {
     pub route: String,
     /// The webhook's JSON.
     pub body: String,
+    /// When its first event was taken in.
+    pub made_at: Timestamp,
     /// How often its sending was begun.
     pub attempts: u32,
-    /// Not to be sent before.
+    /// How often it failed in a way that may pass.
+    pub refusals: u32,
+    /// Whether others overtake it.
+    pub aside: bool,
+    /// Of one that is aside: not to be sent before.
     pub due_at: Timestamp,
 }
 
+/// What is left to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rest {
+    /// Nothing.
+    Nothing,
+    /// Only messages for webhooks that are gone and not to be tried for now.
+    Stuck,
+    /// Something.
+    Work,
+}
+
 /// The queue of one webhook, for `status`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct QueueState {
     /// Messages to be sent.
     pub pending: u64,
-    /// Messages that were refused for good.
+    /// Digests that events still join.
+    pub open: u64,
+    /// Events in them.
+    pub held_events: u64,
+    /// Messages that were refused for good, or given up.
     pub dead: u64,
-    /// When the oldest message that is to be sent was made.
+    /// When the first event of what is to be sent was taken in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub oldest: Option<Timestamp>,
     /// What the webhook said last to a message that is still here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
+    /// Nothing is sent before, as the webhook or its failures have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
+    /// Since when it takes nothing any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gone_since: Option<Timestamp>,
+    /// What it said then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gone: Option<String>,
 }
 
+const PENDING: &str = "SELECT id, route, body, made_at, attempts, refusals, aside, due_at FROM messages";
+
 impl Store {
-    /// The message that a webhook gets next, due or not.
+    /// The message that a webhook gets next among those that keep their order; `skip` of them are passed over.
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn next_message(&self, webhook: &str) -> Result<Option<Pending>, StoreError> {
-        self.connection
-            .prepare_cached(
-                "SELECT id, route, body, attempts, due_at FROM outbox WHERE webhook = ? AND dead = 0 ORDER BY id LIMIT 1",
-            )
-            .and_then(|mut statement| {
-                statement
-                    .query_row([webhook], |row| {
-                        Ok(Pending {
-                            id: row.get(0)?,
-                            route: row.get(1)?,
-                            body: row.get(2)?,
-                            attempts: row.get(3)?,
-                            due_at: Timestamp(row.get(4)?),
-                        })
-                    })
-                    .optional()
-            })
-            .map_err(|source| self.error("read the outbox", source))
+    pub fn next_in_order(&self, webhook: &str, skip: u32) -> Result<Option<Pending>, StoreError> {
+        self.pending(
+            "WHERE webhook = ?1 AND state = 'ready' AND aside = 0 ORDER BY id LIMIT 1 OFFSET ?2",
+            webhook,
+            skip,
+        )
     }
 
-    /// Records that a message's sending begins, before a byte of it leaves.
+    /// Of the messages that wait alone, the one that is due first.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn next_aside(&self, webhook: &str) -> Result<Option<Pending>, StoreError> {
+        self.pending(
+            "WHERE webhook = ?1 AND state = 'ready' AND aside = 1 ORDER BY due_at, id LIMIT 1 OFFSET ?2",
+            webhook,
+            0,
+        )
+    }
+
+    fn pending(&self, which: &str, webhook: &str, skip: u32) -> Result<Option<Pending>, StoreError> {
+        self.database.read("read the outbox", |connection| {
+            connection
+                .prepare_cached(&format!("{PENDING} {which}"))?
+                .query_row(params![webhook, skip], pending)
+                .optional()
+        })
+    }
+
+    /// Records that a message's sending begins, and what of the webhook's rate that uses up, before a byte of it leaves.
+    /// False: it is not to be sent any more (it became part of a digest, or was dropped).
     ///
     /// # Errors
     /// When the disk refuses; then it must not be sent.
-    pub fn begin_attempt(&mut self, message: i64, now: Timestamp) -> Result<(), StoreError> {
-        self.write("record an attempt", |transaction| {
-            transaction
-                .prepare_cached("UPDATE outbox SET attempts = attempts + 1, attempted_at = ? WHERE id = ?")?
-                .execute(params![now.0, message])
-                .map(drop)
+    pub fn begin_attempt(
+        &mut self,
+        message: i64,
+        webhook: &str,
+        state: &WebhookState,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.database.write("record an attempt", |transaction| {
+            let begun = transaction
+                .prepare_cached(
+                    "UPDATE messages SET attempts = attempts + 1, attempted_at = ? WHERE id = ? AND state = 'ready'",
+                )?
+                .execute(params![now.0, message])?;
+            if begun > 0 {
+                webhooks::record(transaction, webhook, state)?;
+            }
+            Ok(begun > 0)
         })
     }
 
-    /// The webhook has accepted a message: its events are posted.
+    /// The webhook has accepted a message: its events are posted, or digested. `set_aside`: another message, which this
+    /// one has overtaken, and when that is due.
     ///
     /// # Errors
     /// When the disk refuses; then it will be sent again.
-    pub fn accepted(&mut self, message: i64) -> Result<(), StoreError> {
-        self.write("record an accepted message", |transaction| {
+    pub fn accepted(
+        &mut self,
+        message: i64,
+        set_aside: Option<(i64, Timestamp)>,
+        webhook: &str,
+        state: &WebhookState,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.database.write("record an accepted message", |transaction| {
+            // Also where somebody dropped it meanwhile: it was told.
             transaction
                 .prepare_cached(
-                    "UPDATE outcomes SET state = 'posted', message = NULL, detail = NULL WHERE message = ?",
+                    "UPDATE messages SET state = CASE WHEN cause IS NULL THEN 'posted' ELSE 'digested' END,
+                         body = NULL, error = NULL, ended_at = ? WHERE id = ?",
                 )?
-                .execute([message])?;
-            transaction.prepare_cached("DELETE FROM outbox WHERE id = ?")?.execute([message]).map(drop)
+                .execute(params![now.0, message])?;
+            if let Some((overtaken, due_at)) = set_aside {
+                transaction
+                    .prepare_cached("UPDATE messages SET aside = 1, due_at = ? WHERE id = ? AND state = 'ready'")?
+                    .execute(params![due_at.0, overtaken])?;
+            }
+            webhooks::record(transaction, webhook, state)
         })
     }
 
-    /// The webhook has refused a message for now.
+    /// An attempt failed: the message stays ready. Those messages of the webhook that are too old are dead now; their
+    /// numbers and routes are returned.
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn postpone(&mut self, message: i64, due_at: Timestamp, error: &str) -> Result<(), StoreError> {
-        self.write("record a refused message", |transaction| {
+    pub fn failed(
+        &mut self,
+        message: i64,
+        webhook: &str,
+        failure: &Failure<'_>,
+        now: Timestamp,
+    ) -> Result<Vec<(i64, String)>, StoreError> {
+        let Failure { state, error, counts, due_at, too_old } = failure;
+        self.database.write("record a failed attempt", |transaction| {
             transaction
-                .prepare_cached("UPDATE outbox SET due_at = ?, error = ? WHERE id = ?")?
-                .execute(params![due_at.0, error, message])
-                .map(drop)
+                .prepare_cached(
+                    "UPDATE messages SET error = ?, refusals = refusals + ?, due_at = ? WHERE id = ? AND state = 'ready'",
+                )?
+                .execute(params![error, counts, due_at.0, message])?;
+            webhooks::record(transaction, webhook, state)?;
+            let why = format!("too old, after the webhook said: {error}");
+            let mut dead = Vec::new();
+            for (route, made_before) in too_old {
+                let buried = transaction
+                    .prepare_cached(
+                        "UPDATE messages SET state = 'dead', error = ?, ended_at = ?
+                         WHERE webhook = ? AND route = ? AND state = 'ready' AND made_at < ? RETURNING id",
+                    )?
+                    .query_map(params![why, now.0, webhook, route, made_before.0], |row| row.get(0))?
+                    .collect::<rusqlite::Result<Vec<i64>>>()?;
+                dead.extend(buried.into_iter().map(|id| (id, route.clone())));
+            }
+            Ok(dead)
         })
     }
 
@@ -107,54 +200,162 @@ impl Store {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn bury(&mut self, message: i64, error: &str) -> Result<(), StoreError> {
-        self.write("record a dead message", |transaction| {
+    pub fn bury(&mut self, message: i64, error: &str, now: Timestamp) -> Result<(), StoreError> {
+        self.database.write("record a dead message", |transaction| {
             transaction
-                .prepare_cached("UPDATE outbox SET dead = 1, error = ? WHERE id = ?")?
-                .execute(params![error, message])?;
-            transaction
-                .prepare_cached("UPDATE outcomes SET state = 'dead', detail = ? WHERE message = ?")?
-                .execute(params![error, message])
+                .prepare_cached(
+                    "UPDATE messages SET state = 'dead', error = ?, ended_at = ? WHERE id = ? AND state = 'ready'",
+                )?
+                .execute(params![error, now.0, message])
                 .map(drop)
         })
     }
 
-    /// The webhooks that messages are pending for.
+    /// Hands the messages of a route that wait for one webhook over to another. Says how many.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn hand_over(&mut self, route: &str, from: &str, to: &str) -> Result<usize, StoreError> {
+        self.database.write("hand messages over", |transaction| {
+            transaction
+                .prepare_cached(
+                    "UPDATE messages SET webhook = ?3, aside = 0, refusals = 0, due_at = 0
+                     WHERE webhook = ?2 AND route = ?1 AND state = 'ready'",
+                )?
+                .execute(params![route, from, to])
+        })
+    }
+
+    /// The webhooks that have messages to be sent.
     ///
     /// # Errors
     /// When the disk refuses.
     pub fn pending_webhooks(&self) -> Result<Vec<String>, StoreError> {
-        self.connection
-            .prepare_cached("SELECT DISTINCT webhook FROM outbox WHERE dead = 0 ORDER BY webhook")
-            .and_then(|mut statement| statement.query_map([], |row| row.get(0))?.collect())
-            .map_err(|source| self.error("read the outbox", source))
+        self.database.read("read the outbox", |connection| {
+            connection
+                .prepare_cached("SELECT DISTINCT webhook FROM messages WHERE state = 'ready' ORDER BY webhook")?
+                .query_map([], |row| row.get(0))?
+                .collect()
+        })
     }
 
-    /// The queues by webhook, for `status`.
+    /// The routes that have messages to be sent by a webhook.
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn queues(&self) -> Result<std::collections::BTreeMap<String, QueueState>, StoreError> {
-        self.connection
-            .prepare(
-                "SELECT webhook, sum(NOT dead), sum(dead), min(CASE WHEN NOT dead THEN made_at END),
-                     (SELECT error FROM outbox AS last
-                      WHERE last.webhook = outbox.webhook AND error IS NOT NULL ORDER BY attempted_at DESC LIMIT 1)
-                 FROM outbox GROUP BY webhook",
-            )
-            .and_then(|mut statement| {
-                statement
-                    .query_map([], |row| {
-                        let state = QueueState {
-                            pending: row.get(1)?,
-                            dead: row.get(2)?,
-                            oldest: row.get::<_, Option<i64>>(3)?.map(Timestamp),
-                            last_error: row.get(4)?,
-                        };
-                        Ok((row.get(0)?, state))
-                    })?
-                    .collect()
-            })
-            .map_err(|source| self.error("read the outbox", source))
+    pub fn pending_routes(&self, webhook: &str) -> Result<Vec<String>, StoreError> {
+        self.database.read("read the outbox", |connection| {
+            connection
+                .prepare_cached("SELECT DISTINCT route FROM messages WHERE state = 'ready' AND webhook = ?")?
+                .query_map([webhook], |row| row.get(0))?
+                .collect()
+        })
     }
+
+    /// What is left to be done: events to be routed or worded, digests to be closed, messages to be sent.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn rest(&self, now: Timestamp) -> Result<Rest, StoreError> {
+        self.database.read("read the queues", |connection| {
+            let (work, stuck): (bool, bool) = connection
+                .prepare_cached(
+                    "SELECT EXISTS (SELECT 1 FROM inbox.events WHERE seq > (SELECT upto FROM assigned))
+                         OR EXISTS (SELECT 1 FROM outcomes WHERE state = 'pending' AND message IS NULL)
+                         OR EXISTS (SELECT 1 FROM messages WHERE state = 'open')
+                         OR EXISTS (SELECT 1 FROM messages WHERE state = 'ready' AND webhook NOT IN
+                             (SELECT name FROM webhooks WHERE gone IS NOT NULL AND not_before > ?)),
+                         EXISTS (SELECT 1 FROM messages WHERE state = 'ready')",
+                )?
+                .query_row([now.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok(match (work, stuck) {
+                (true, _) => Rest::Work,
+                (false, true) => Rest::Stuck,
+                (false, false) => Rest::Nothing,
+            })
+        })
+    }
+
+    /// Whether nothing waits, is held or is pending.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn is_idle(&self) -> Result<bool, StoreError> {
+        // Before all that is left alone for a while.
+        Ok(self.rest(Timestamp(i64::MIN))? == Rest::Nothing)
+    }
+
+    /// The queues by webhook, for `status`: those that hold something, or are gone.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn queues(&self, now: Timestamp) -> Result<BTreeMap<String, QueueState>, StoreError> {
+        let mut queues: BTreeMap<String, QueueState> = self.database.read("read the outbox", |connection| {
+            connection
+                .prepare(
+                    "SELECT webhook, sum(state = 'ready'), sum(state = 'open'), sum(CASE state WHEN 'open' THEN events ELSE 0 END),
+                         sum(state = 'dead'), min(CASE WHEN state IN ('ready', 'open') THEN made_at END),
+                         (SELECT error FROM messages AS last WHERE last.webhook = messages.webhook AND error IS NOT NULL
+                              AND state IN ('ready', 'dead') ORDER BY attempted_at DESC LIMIT 1)
+                     FROM messages WHERE state IN ('ready', 'open', 'dead') GROUP BY webhook",
+                )?
+                .query_map([], |row| {
+                    let state = QueueState {
+                        pending: row.get(1)?,
+                        open: row.get(2)?,
+                        held_events: row.get(3)?,
+                        dead: row.get(4)?,
+                        oldest: row.get::<_, Option<i64>>(5)?.map(Timestamp),
+                        last_error: row.get(6)?,
+                        ..QueueState::default()
+                    };
+                    Ok((row.get(0)?, state))
+                })?
+                .collect()
+        })?;
+        for (webhook, queue) in &mut queues {
+            queue.not_before = Some(self.webhook(webhook)?.not_before).filter(|at| *at > now && queue.pending > 0);
+        }
+        for (webhook, gone) in self.gone()? {
+            let queue = queues.entry(webhook).or_default();
+            (queue.gone, queue.gone_since) = (Some(gone.error), Some(gone.since));
+        }
+        Ok(queues)
+    }
+}
+
+/// A failed attempt.
+#[derive(Debug, Clone)]
+pub struct Failure<'a> {
+    /// How the webhook fares now.
+    pub state: &'a WebhookState,
+    /// What went wrong.
+    pub error: &'a str,
+    /// What of it counts as a refusal of this message: 1 or 0.
+    pub counts: u32,
+    /// When the message is due if it waits alone.
+    pub due_at: Timestamp,
+    /// By route, which messages of the webhook are too old: those made before.
+    pub too_old: BTreeMap<String, Timestamp>,
+}
+
+impl<'a> Failure<'a> {
+    /// One that says nothing about the message.
+    #[must_use]
+    pub const fn of(state: &'a WebhookState, error: &'a str) -> Self {
+        Self { state, error, counts: 0, due_at: Timestamp(0), too_old: BTreeMap::new() }
+    }
+}
+
+fn pending(row: &Row<'_>) -> rusqlite::Result<Pending> {
+    Ok(Pending {
+        id: row.get(0)?,
+        route: row.get(1)?,
+        body: row.get(2)?,
+        made_at: Timestamp(row.get(3)?),
+        attempts: row.get(4)?,
+        refusals: row.get(5)?,
+        aside: row.get(6)?,
+        due_at: Timestamp(row.get(7)?),
+    })
 }

@@ -37,7 +37,7 @@ impl Store {
     /// # Errors
     /// When the disk refuses.
     pub fn record_plugin(&mut self, route: &str, state: &PluginState) -> Result<(), StoreError> {
-        self.write("record a plugin's state", |transaction| {
+        self.database.write("record a plugin's state", |transaction| {
             transaction
                 .prepare_cached("INSERT OR REPLACE INTO plugins VALUES (?, ?, ?, ?, ?, ?, ?, ?)")?
                 .execute(params![
@@ -64,7 +64,7 @@ impl Store {
         if gone.is_empty() {
             return Ok(());
         }
-        self.write("forget a plugin's state", |transaction| {
+        self.database.write("forget a plugin's state", |transaction| {
             let mut forget = transaction.prepare_cached("DELETE FROM plugins WHERE route = ?")?;
             gone.iter().try_for_each(|route| forget.execute([route]).map(drop))
         })
@@ -75,24 +75,24 @@ impl Store {
     /// # Errors
     /// When the disk refuses.
     pub fn plugins(&self) -> Result<BTreeMap<String, PluginState>, StoreError> {
-        self.connection
-            .prepare_cached("SELECT route, plugin, sha256, version, since, failures, error, paused_until FROM plugins")
-            .and_then(|mut statement| {
-                statement
-                    .query_map([], |row| {
-                        let state = PluginState {
-                            plugin: row.get(1)?,
-                            sha256: row.get(2)?,
-                            version: row.get(3)?,
-                            since: Timestamp(row.get(4)?),
-                            failures: row.get(5)?,
-                            error: row.get(6)?,
-                            paused_until: row.get::<_, Option<i64>>(7)?.map(Timestamp),
-                        };
-                        Ok((row.get(0)?, state))
-                    })?
-                    .collect()
-            })
-            .map_err(|source| self.error("read the plugins' state", source))
+        self.database.read("read the plugins' state", |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT route, plugin, sha256, version, since, failures, error, paused_until FROM plugins",
+                )?
+                .query_map([], |row| {
+                    let state = PluginState {
+                        plugin: row.get(1)?,
+                        sha256: row.get(2)?,
+                        version: row.get(3)?,
+                        since: Timestamp(row.get(4)?),
+                        failures: row.get(5)?,
+                        error: row.get(6)?,
+                        paused_until: row.get::<_, Option<i64>>(7)?.map(Timestamp),
+                    };
+                    Ok((row.get(0)?, state))
+                })?
+                .collect()
+        })
     }
 }

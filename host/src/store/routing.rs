@@ -1,12 +1,24 @@
-//! From the inbox to the outbox, in two steps: an event is *assigned* to the routes that want it, which is quick, and
-//! then *worded* by each of them in its own time. In between it is pending there, so a slow route keeps no other
-//! waiting and a crash loses nothing.
+//! From the inbox to messages, in two steps: an event is *assigned* to the routes that want it, which is quick, and then
+//! *worded* by each of them in its own time. In between it is pending there, so a slow route keeps no other waiting and a
+//! crash loses nothing.
 
-use rusqlite::params;
+use rusqlite::{Transaction, params};
 
-use super::{Store, StoreError, history};
+use super::holds::{self, Fold, Joined};
+use super::{Part, Store, StoreError, history, recent};
 use crate::event::{Event, PastBan, Timestamp};
 use crate::message::Guarded;
+
+/// An event in the inbox.
+#[derive(Debug, Clone)]
+pub struct Waiting {
+    /// Its place in the order of intake.
+    pub seq: i64,
+    /// When it was taken in.
+    pub taken_at: Timestamp,
+    /// The event, or why what is stored cannot be read (the store was edited by hand).
+    pub event: Result<Event, String>,
+}
 
 /// Which routes want one event.
 #[derive(Debug)]
@@ -44,6 +56,8 @@ pub struct Worded {
 pub enum Verdict {
     /// To be sent.
     Send(Guarded),
+    /// To be told together with others.
+    Hold(Fold),
     /// Not worth a message, and why.
     Skip(String),
     /// Cannot be told at all, and why.
@@ -51,21 +65,49 @@ pub enum Verdict {
 }
 
 impl Store {
-    /// Moves events out of the inbox, to the routes that want them, and remembers new bans; all or nothing.
+    /// Whether the inbox is one that was worked on before.
+    pub(super) fn check_inbox(&self) -> Result<(), StoreError> {
+        let torn = self.database.read("read the inbox", |connection| {
+            connection.query_row(
+                "SELECT upto > ifnull((SELECT max(seq) FROM inbox.events), 0) FROM assigned",
+                [],
+                |row| row.get(0),
+            )
+        })?;
+        if torn { Err(StoreError::Torn { path: self.folder().file(Part::Inbox) }) } else { Ok(()) }
+    }
+
+    /// The first events of the inbox that are not assigned yet, oldest first.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn waiting(&self, at_most: usize) -> Result<Vec<Waiting>, StoreError> {
+        self.database.read("read the inbox", |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT seq, taken_at, body FROM inbox.events WHERE seq > (SELECT upto FROM assigned) ORDER BY seq LIMIT ?",
+                )?
+                .query_map([limit(at_most)], |row| {
+                    let body = row.get_ref(2)?.as_str()?;
+                    Ok(Waiting { seq: row.get(0)?, taken_at: Timestamp(row.get(1)?), event: parsed(body) })
+                })?
+                .collect()
+        })
+    }
+
+    /// Hands events to the routes that want them, and remembers new bans; all or nothing. They are the first ones of
+    /// those that wait, in order.
     ///
     /// # Errors
     /// When the disk refuses; then all of them still wait.
     pub fn assign(&mut self, assigned: &[Assigned]) -> Result<(), StoreError> {
-        self.write("route events", |transaction| {
-            let mut leave =
-                transaction.prepare_cached("UPDATE events SET state = ? WHERE seq = ? AND state = 'waiting'")?;
-            let mut enter = transaction
-                .prepare_cached("INSERT INTO outcomes (event, route, webhook, state) VALUES (?, ?, ?, 'pending')")?;
-            for Assigned { seq, ban, to } in assigned {
-                let state = if to.is_empty() { "unrouted" } else { "routed" };
-                if leave.execute(params![state, seq])? == 0 {
-                    continue;
-                }
+        self.database.write("route events", |transaction| {
+            let upto: i64 = transaction.query_row("SELECT upto FROM assigned", [], |row| row.get(0))?;
+            let mut enter = transaction.prepare_cached("INSERT INTO outcomes (event, route, webhook) VALUES (?, ?, ?)")?;
+            let (mut unrouted, mut routed, mut last) = (0, 0, upto);
+            for Assigned { seq, ban, to } in assigned.iter().filter(|assigned| assigned.seq > upto) {
+                *(if to.is_empty() { &mut unrouted } else { &mut routed }) += 1;
+                last = *seq;
                 if let Some(ban) = ban {
                     history::record(transaction, *seq, ban)?;
                 }
@@ -73,7 +115,13 @@ impl Store {
                     enter.execute(params![seq, route, webhook])?;
                 }
             }
-            Ok(())
+            transaction.prepare_cached("UPDATE assigned SET upto = ?")?.execute([last])?;
+            transaction
+                .prepare_cached(
+                    "INSERT INTO ledger VALUES ('', 'unrouted', ?), ('', 'routed', ?) ON CONFLICT DO UPDATE SET n = n + excluded.n",
+                )?
+                .execute([unrouted, routed])
+                .map(drop)
         })
     }
 
@@ -82,71 +130,139 @@ impl Store {
     /// # Errors
     /// When the disk refuses.
     pub fn unworded(&self, route: &str, at_most: usize) -> Result<Vec<Unworded>, StoreError> {
-        let read = || {
-            let mut statement = self.connection.prepare_cached(
-                "SELECT event, webhook, body FROM outcomes JOIN events ON seq = event
-                 WHERE route = ? AND outcomes.state = 'pending' AND message IS NULL ORDER BY event LIMIT ?",
-            )?;
-            let at_most = i64::try_from(at_most).unwrap_or(i64::MAX);
-            let rows = statement.query_map(params![route, at_most], |row| {
-                let body: String = row.get(2)?;
-                Ok(Unworded {
-                    seq: row.get(0)?,
-                    webhook: row.get(1)?,
-                    event: Event::from_stored_json(&body).map_err(|error| error.to_string()),
-                })
-            })?;
-            rows.collect::<rusqlite::Result<Vec<_>>>()
-        };
-        read().map_err(|source| self.error("read the events of a route", source))
+        self.database.read("read the events of a route", |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT event, webhook, body FROM outcomes INDEXED BY outcomes_unworded
+                         CROSS JOIN inbox.events ON seq = event
+                     WHERE route = ? AND outcomes.state = 'pending' AND message IS NULL ORDER BY event LIMIT ?",
+                )?
+                .query_map(params![route, limit(at_most)], unworded)?
+                .collect()
+        })
     }
 
-    /// The routes that have something to word.
+    /// The first events of a message, in the order of intake.
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn unworded_routes(&self) -> Result<Vec<String>, StoreError> {
-        self.connection
-            .prepare_cached(
-                "SELECT DISTINCT route FROM outcomes WHERE state = 'pending' AND message IS NULL ORDER BY route",
-            )
-            .and_then(|mut statement| statement.query_map([], |row| row.get(0))?.collect())
-            .map_err(|source| self.error("read the events of routes", source))
-    }
-
-    /// Records what a route made of its events: outcomes, messages and ledger entries, all or nothing.
-    ///
-    /// # Errors
-    /// When the disk refuses; then all of them are still to be worded.
-    pub fn word(&mut self, route: &str, worded: &[Worded], now: Timestamp) -> Result<(), StoreError> {
-        self.write("record what a route made of events", |transaction| {
-            let mut enter = transaction.prepare_cached(
-                "INSERT INTO outbox (route, webhook, body, made_at, due_at)
-                 SELECT route, webhook, ?3, ?4, ?4 FROM outcomes
-                 WHERE event = ?1 AND route = ?2 AND state = 'pending' AND message IS NULL",
-            )?;
-            let mut sends =
-                transaction.prepare_cached("UPDATE outcomes SET message = ?3 WHERE event = ?1 AND route = ?2")?;
-            let mut ends = transaction.prepare_cached(
-                "UPDATE outcomes SET state = ?3, detail = ?4
-                 WHERE event = ?1 AND route = ?2 AND state = 'pending' AND message IS NULL",
-            )?;
-            for Worded { seq, verdict } in worded {
-                match verdict {
-                    Verdict::Send(body) => {
-                        if enter.execute(params![seq, route, body.to_json_string(), now.0])? > 0 {
-                            sends.execute(params![seq, route, transaction.last_insert_rowid()])?;
-                        }
-                    }
-                    Verdict::Skip(reason) => {
-                        ends.execute(params![seq, route, "skipped", reason])?;
-                    }
-                    Verdict::Dead(reason) => {
-                        ends.execute(params![seq, route, "dead", reason])?;
-                    }
-                }
-            }
-            Ok(())
+    pub fn events_of(&self, message: i64, at_most: usize) -> Result<Vec<Unworded>, StoreError> {
+        self.database.read("read the events of a message", |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT event, webhook, body FROM outcomes CROSS JOIN inbox.events ON seq = event
+                     WHERE message = ? ORDER BY event LIMIT ?",
+                )?
+                .query_map(params![message, limit(at_most)], unworded)?
+                .collect()
         })
     }
+
+    /// The routes that have something to word, or to close.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn unfinished_routes(&self) -> Result<Vec<String>, StoreError> {
+        self.database.read("read the events of routes", |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT DISTINCT route FROM outcomes WHERE state = 'pending' AND message IS NULL
+                     UNION SELECT DISTINCT route FROM messages WHERE state = 'open' ORDER BY route",
+                )?
+                .query_map([], |row| row.get(0))?
+                .collect()
+        })
+    }
+
+    /// Records what a route made of events: outcomes, messages, what joins a message that is open, and ledger entries,
+    /// all or nothing. `from`: the open message that the events were in until now; `None`: they were to be worded. `posts`:
+    /// when the route last had something to post, if that has changed.
+    ///
+    /// # Errors
+    /// When the disk refuses; then nothing has changed.
+    pub fn word(
+        &mut self,
+        route: &str,
+        from: Option<i64>,
+        worded: &[Worded],
+        posts: Option<&[Timestamp]>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.database.write("record what a route made of events", |transaction| {
+            let mut joined = Joined::new(route, now);
+            let mut gone = 0;
+            for Worded { seq, verdict } in worded {
+                let moved = match verdict {
+                    Verdict::Send(body) => send(transaction, route, from, *seq, body, now)?,
+                    Verdict::Hold(fold) => joined.join(transaction, from, *seq, fold)?,
+                    Verdict::Skip(reason) => end(transaction, route, from, *seq, "skipped", reason)?,
+                    Verdict::Dead(reason) => end(transaction, route, from, *seq, "dead", reason)?,
+                };
+                gone += i64::from(moved);
+            }
+            joined.finish(transaction)?;
+            if let Some(posts) = posts {
+                recent::record(transaction, route, posts)?;
+            }
+            match from {
+                Some(hold) => holds::shrink(transaction, hold, gone),
+                None => Ok(()),
+            }
+        })
+    }
+}
+
+/// One event's message. False: the event is not where it should be (any more).
+fn send(
+    transaction: &Transaction<'_>,
+    route: &str,
+    from: Option<i64>,
+    seq: i64,
+    body: &Guarded,
+    now: Timestamp,
+) -> rusqlite::Result<bool> {
+    let made = transaction
+        .prepare_cached(
+            "INSERT INTO messages (route, webhook, state, events, body, made_at, due_at)
+             SELECT route, webhook, 'ready', 1, ?4, min(taken_at, ?5), ?5 FROM outcomes JOIN inbox.events ON seq = event
+             WHERE event = ?1 AND route = ?2 AND outcomes.state = 'pending' AND message IS ?3",
+        )?
+        .execute(params![seq, route, from, body.to_json_string(), now.0])?;
+    if made > 0 {
+        let message = transaction.last_insert_rowid();
+        transaction
+            .prepare_cached("UPDATE outcomes SET message = ? WHERE event = ? AND route = ?")?
+            .execute(params![message, seq, route])?;
+    }
+    Ok(made > 0)
+}
+
+/// An event that becomes part of no message.
+fn end(
+    transaction: &Transaction<'_>,
+    route: &str,
+    from: Option<i64>,
+    seq: i64,
+    state: &str,
+    why: &str,
+) -> rusqlite::Result<bool> {
+    let ended = transaction
+        .prepare_cached(
+            "UPDATE outcomes SET state = ?4, detail = ?5, message = NULL
+             WHERE event = ?1 AND route = ?2 AND state = 'pending' AND message IS ?3",
+        )?
+        .execute(params![seq, route, from, state, why])?;
+    Ok(ended > 0)
+}
+
+fn unworded(row: &rusqlite::Row<'_>) -> rusqlite::Result<Unworded> {
+    Ok(Unworded { seq: row.get(0)?, webhook: row.get(1)?, event: parsed(row.get_ref(2)?.as_str()?) })
+}
+
+pub(super) fn parsed(body: &str) -> Result<Event, String> {
+    Event::from_stored_json(body).map_err(|error| error.to_string())
+}
+
+pub(super) fn limit(at_most: usize) -> i64 {
+    i64::try_from(at_most).unwrap_or(i64::MAX)
 }

@@ -1,14 +1,16 @@
 //! The store's promises, each on a fresh folder.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use super::*;
-use crate::event::{Action, Ban, Event, Timestamp};
+use crate::event::{Action, Ban, BanQuery, Event, PastBan, Timestamp};
 use crate::message::{Guarded, Target, fallback};
 
 pub(super) struct Fixture {
     folder: StateFolder,
     pub(super) store: Store,
+    pub(super) inbox: Inbox,
     _lock: WorkLock,
     _temp: tempfile::TempDir,
 }
@@ -18,7 +20,8 @@ pub(super) fn fixture() -> Fixture {
     let folder = StateFolder::new(temp.path().join("state"));
     let lock = folder.try_work().unwrap().unwrap();
     let store = Store::open_for_work(&folder, &lock).unwrap();
-    Fixture { folder, store, _lock: lock, _temp: temp }
+    let inbox = store.inbox().unwrap();
+    Fixture { folder, store, inbox, _lock: lock, _temp: temp }
 }
 
 pub(super) fn event(jail: &str, action: Action) -> Event {
@@ -30,8 +33,8 @@ pub(super) fn ban(subject: &str, ticket_at: Option<i64>, restored: bool) -> Ban 
     Ban { subject: subject.to_owned(), ticket_at: ticket_at.map(Timestamp), restored, ..Ban::default() }
 }
 
-fn take(store: &mut Store, action: Action) -> TakenIn {
-    store.take_in(&event("sshd", action), Timestamp(2)).unwrap()
+fn take(inbox: &mut Inbox, action: Action) -> TakenIn {
+    inbox.take_in(&event("sshd", action), Timestamp(2)).unwrap()
 }
 
 fn message() -> Guarded {
@@ -43,15 +46,15 @@ fn routed(store: &mut Store, verdicts: Vec<(&str, Verdict)>) {
     let to = verdicts.iter().map(|(route, _)| ((*route).to_owned(), "hook".to_owned())).collect();
     store.assign(&[Assigned { seq, ban: None, to }]).unwrap();
     for (route, verdict) in verdicts {
-        store.word(route, &[Worded { seq, verdict }], Timestamp(3)).unwrap();
+        store.word(route, None, &[Worded { seq, verdict }], None, Timestamp(3)).unwrap();
     }
 }
 
 #[test]
 fn a_failed_action_that_is_run_again_is_one_event() {
     let mut fixture = fixture();
-    let store = &mut fixture.store;
-    let mut is = |action, expected| assert_eq!(take(store, action), expected);
+    let inbox = &mut fixture.inbox;
+    let mut is = |action, expected| assert_eq!(take(inbox, action), expected);
     is(Action::Ban(ban("1.2.3.4", Some(10), false)), TakenIn::New);
     is(Action::Ban(ban("1.2.3.4", Some(10), false)), TakenIn::Repeat);
     is(Action::Ban(ban("1.2.3.5", Some(10), false)), TakenIn::New);
@@ -70,9 +73,9 @@ fn a_failed_action_that_is_run_again_is_one_event() {
 #[test]
 fn the_same_ban_restored_after_each_of_two_restarts_is_two_events() {
     let mut fixture = fixture();
-    let store = &mut fixture.store;
+    let Fixture { store, inbox, .. } = &mut fixture;
     let restored = || Action::Ban(ban("1.2.3.4", Some(10), true));
-    let mut is = |action, expected| assert_eq!(take(store, action), expected);
+    let mut is = |action, expected| assert_eq!(take(inbox, action), expected);
     is(Action::Ban(ban("1.2.3.4", Some(10), false)), TakenIn::New);
     for _restart in 0..2 {
         is(Action::Start, TakenIn::New);
@@ -80,22 +83,43 @@ fn the_same_ban_restored_after_each_of_two_restarts_is_two_events() {
         is(restored(), TakenIn::Repeat);
     }
     // Another jail's start is no mark.
-    store.take_in(&event("nginx", Action::Start), Timestamp(2)).unwrap();
-    assert_eq!(take(store, restored()), TakenIn::Repeat);
+    inbox.take_in(&event("nginx", Action::Start), Timestamp(2)).unwrap();
+    assert_eq!(take(inbox, restored()), TakenIn::Repeat);
     assert_eq!(store.ledger().unwrap().taken_in, 6);
+}
+
+/// How far a webhook is from its limits does not matter here.
+fn begin(store: &mut Store, message: i64) -> bool {
+    store.begin_attempt(message, "hook", &WebhookState::default(), Timestamp(4)).unwrap()
+}
+
+fn accept(store: &mut Store, message: i64) {
+    store.accepted(message, None, "hook", &WebhookState::default(), Timestamp(5)).unwrap();
+}
+
+fn next(store: &Store) -> Option<Pending> {
+    store.next_in_order("hook", 0).unwrap()
+}
+
+/// The route `sec`; every sum is checked, and every row counted, each time.
+#[track_caller]
+fn of_sec(store: &Store) -> RouteLedger {
+    let ledger = store.ledger().unwrap();
+    assert!(ledger.balances(), "{ledger:?}");
+    assert_eq!(store.check_ledger().unwrap(), []);
+    ledger.routes.get("sec").copied().unwrap_or_default()
 }
 
 #[test]
 fn the_ledger_follows_every_step() {
     let mut fixture = fixture();
-    let store = &mut fixture.store;
+    let Fixture { store, inbox, .. } = &mut fixture;
     for _ in 0..3 {
-        take(store, Action::Start);
+        take(inbox, Action::Start);
     }
     let sums = |store: &Store| {
+        let route = of_sec(store);
         let ledger = store.ledger().unwrap();
-        assert!(ledger.balances(), "{ledger:?}");
-        let route = ledger.routes.get("sec").copied().unwrap_or_default();
         (ledger.waiting, ledger.unrouted, ledger.routed, route)
     };
     assert_eq!(sums(store), (3, 0, 0, RouteLedger::default()));
@@ -108,37 +132,298 @@ fn the_ledger_follows_every_step() {
     assert_eq!(sums(store), (0, 1, 2, pending));
     assert_eq!(store.ledger().unwrap().routes["ops"], RouteLedger { matched: 1, skipped: 1, ..RouteLedger::default() });
 
-    let first = store.next_message("hook").unwrap().unwrap();
-    store.begin_attempt(first.id, Timestamp(4)).unwrap();
+    let first = next(store).unwrap();
+    assert!(begin(store, first.id));
     assert_eq!(sums(store).3, pending);
-    store.accepted(first.id).unwrap();
+    accept(store, first.id);
     assert_eq!(sums(store).3, RouteLedger { matched: 2, posted: 1, pending: 1, ..RouteLedger::default() });
-    let second = store.next_message("hook").unwrap().unwrap();
-    store.bury(second.id, "404 no_service").unwrap();
-    assert_eq!(sums(store).3, RouteLedger { matched: 2, posted: 1, dead: 1, ..RouteLedger::default() });
-    assert_eq!(store.next_message("hook").unwrap(), None);
+    let second = next(store).unwrap();
+    store.bury(second.id, "400 invalid_blocks", Timestamp(5)).unwrap();
+    let dead = RouteLedger { matched: 2, posted: 1, dead: 1, ..RouteLedger::default() };
+    assert_eq!(sums(store).3, dead);
+    assert_eq!(next(store), None);
     assert!(store.is_idle().unwrap());
-    assert_eq!(store.queues().unwrap()["hook"].last_error.as_deref(), Some("404 no_service"));
+    assert_eq!(store.queues(Timestamp(6)).unwrap()["hook"].last_error.as_deref(), Some("400 invalid_blocks"));
+
+    let all = Choice::Dead(None);
+    assert_eq!(store.retry(&all, Timestamp(7)).unwrap(), [second.id]);
+    assert_eq!(sums(store).3, RouteLedger { matched: 2, posted: 1, pending: 1, ..RouteLedger::default() });
+    assert_eq!(store.drop_messages(&Choice::Ids(vec![second.id, first.id, 99]), Timestamp(7)).unwrap(), [second.id]);
+    assert_eq!(sums(store).3, dead);
+    assert!(!begin(store, second.id), "what was dropped is not sent");
+    assert_eq!(store.retry(&all, Timestamp(8)).unwrap(), [] as [i64; 0]);
+    // It was under way when it was dropped.
+    accept(store, second.id);
+    assert_eq!(sums(store).3, RouteLedger { matched: 2, posted: 2, ..RouteLedger::default() });
+}
+
+#[test]
+fn a_count_that_is_wrong_is_found() {
+    let mut fixture = fixture();
+    let Fixture { store, inbox, .. } = &mut fixture;
+    take(inbox, Action::Start);
+    routed(store, vec![("sec", Verdict::Send(message()))]);
+    store.database.connection.execute_batch("UPDATE ledger SET n = 2 WHERE state = 'matched'").unwrap();
+    let wrong = store.check_ledger().unwrap();
+    assert_eq!(wrong, [Discrepancy { route: "sec".into(), state: "matched".into(), ledger: 2, counted: 1 }]);
+    assert!(!store.ledger().unwrap().balances());
 }
 
 #[test]
 fn an_event_is_assigned_and_worded_once() {
     let mut fixture = fixture();
-    let store = &mut fixture.store;
-    take(store, Action::Start);
+    let Fixture { store, inbox, .. } = &mut fixture;
+    take(inbox, Action::Start);
     for _ in 0..2 {
         store.assign(&[Assigned { seq: 1, ban: None, to: vec![("sec".into(), "hook".into())] }]).unwrap();
     }
     assert!(!store.is_idle().unwrap());
-    assert_eq!(store.unworded_routes().unwrap(), ["sec"]);
+    assert_eq!(store.unfinished_routes().unwrap(), ["sec"]);
     assert_eq!(store.unworded("sec", 9).unwrap().len(), 1);
-    for verdict in [Verdict::Send(message()), Verdict::Send(message()), Verdict::Skip("late".into())] {
-        store.word("sec", &[Worded { seq: 1, verdict }], Timestamp(3)).unwrap();
+    for verdict in [Verdict::Send(message()), Verdict::Send(message()), Verdict::Skip("late".into()), storm(9)] {
+        store.word("sec", None, &[Worded { seq: 1, verdict }], None, Timestamp(3)).unwrap();
         assert!(store.unworded("sec", 9).unwrap().is_empty());
     }
-    assert_eq!(store.queues().unwrap()["hook"].pending, 1);
-    let expected = RouteLedger { matched: 1, pending: 1, ..RouteLedger::default() };
-    assert_eq!(store.ledger().unwrap().routes["sec"], expected);
+    assert_eq!(store.queues(Timestamp(3)).unwrap()["hook"].pending, 1);
+    assert_eq!(of_sec(store), RouteLedger { matched: 1, pending: 1, ..RouteLedger::default() });
+}
+
+fn storm(closes_at: i64) -> Verdict {
+    let closes = Closes::At(Timestamp(closes_at));
+    Verdict::Hold(Fold { reason: Reason::Storm, key: String::new(), closes, unbans: None })
+}
+
+fn of_restart(reason: Reason, unbans: bool) -> Verdict {
+    let closes = Closes::Quiet { for_ms: 100, most_ms: 1_000 };
+    Verdict::Hold(Fold { reason, key: "key".into(), closes, unbans: unbans.then(|| "key".into()) })
+}
+
+/// Takes events in and has the route `sec` word them all at once.
+fn worded(fixture: &mut Fixture, now: i64, verdicts: Vec<Verdict>) {
+    let Fixture { store, inbox, .. } = fixture;
+    let events: Vec<_> = verdicts.iter().map(|_| event("sshd", Action::Start)).collect();
+    inbox.take_in_all(&events, None, Timestamp(2)).unwrap();
+    let seqs: Vec<_> = store.waiting(verdicts.len()).unwrap().iter().map(|waiting| waiting.seq).collect();
+    let assigned = |seq: &i64| Assigned { seq: *seq, ban: None, to: vec![("sec".into(), "hook".into())] };
+    store.assign(&seqs.iter().map(assigned).collect::<Vec<_>>()).unwrap();
+    let worded: Vec<_> = seqs.into_iter().zip(verdicts).map(|(seq, verdict)| Worded { seq, verdict }).collect();
+    store.word("sec", None, &worded, None, Timestamp(now)).unwrap();
+}
+
+#[test]
+fn events_join_an_open_message_until_it_closes() {
+    let mut fixture = fixture();
+    worded(&mut fixture, 10, vec![storm(50), storm(60), Verdict::Send(message()), storm(40)]);
+    worded(&mut fixture, 20, vec![storm(90)]);
+    let store = &mut fixture.store;
+    assert_eq!(store.next_closing("sec").unwrap(), Some(Timestamp(40)));
+    assert_eq!(store.closing("sec", Timestamp(39), false).unwrap(), []);
+    let [hold] = &store.closing("sec", Timestamp(40), false).unwrap()[..] else { panic!() };
+    assert_eq!((hold.events, hold.reason), (4, Reason::Storm));
+    assert_eq!(store.closing("sec", Timestamp(11), true).unwrap().len(), 1, "when all are to be closed");
+    assert_eq!(store.closing("sec", Timestamp(9), false).unwrap().len(), 1, "when the clock was set back");
+    let batch = store.batch(hold, "web-1", |event| event).unwrap();
+    assert_eq!((batch.totals.starts, batch.totals.by_host[0].name.as_str(), batch.events.len()), (4, "web-1", 4));
+    assert_eq!(of_sec(store), RouteLedger { matched: 5, pending: 5, ..RouteLedger::default() });
+    store.close(hold.id, &message(), true, Timestamp(41)).unwrap();
+    assert_eq!(next(store).unwrap().id, hold.id, "its first event is the oldest");
+    accept(store, hold.id);
+    assert_eq!(of_sec(store), RouteLedger { matched: 5, digested: 4, pending: 1, ..RouteLedger::default() });
+}
+
+#[test]
+fn an_open_message_with_a_single_event_may_become_that_events_own() {
+    let mut fixture = fixture();
+    worded(&mut fixture, 10, vec![storm(50)]);
+    let store = &mut fixture.store;
+    let hold = store.closing("sec", Timestamp(50), false).unwrap().remove(0);
+    store.close(hold.id, &message(), false, Timestamp(50)).unwrap();
+    accept(store, hold.id);
+    assert_eq!(of_sec(store), RouteLedger { matched: 1, posted: 1, ..RouteLedger::default() });
+}
+
+#[test]
+fn a_full_message_closes_and_the_next_one_begins() {
+    let mut fixture = fixture();
+    let many = HOLD_MOST + 3;
+    worded(&mut fixture, 10, (0..many).map(|_| storm(500)).collect());
+    let store = &fixture.store;
+    let [full] = &store.closing("sec", Timestamp(10), false).unwrap()[..] else { panic!() };
+    assert_eq!(full.events, HOLD_MOST);
+    let all = store.closing("sec", Timestamp(10), true).unwrap();
+    assert_eq!(all.iter().map(|hold| hold.events).collect::<Vec<_>>(), [HOLD_MOST, 3]);
+    let batch = store.batch(full, "web-1", |event| event).unwrap();
+    assert_eq!((batch.totals.events, batch.events.len()), (HOLD_MOST, 100));
+    assert_eq!(store.check_ledger().unwrap(), []);
+}
+
+#[test]
+fn unbans_join_the_stop_that_follows_and_otherwise_go_their_way() {
+    let mut fixture = fixture();
+    worded(&mut fixture, 10, vec![of_restart(Reason::Unbans, false), of_restart(Reason::Unbans, false)]);
+    // Both in one transaction, and in a later one.
+    worded(&mut fixture, 50, vec![of_restart(Reason::Unbans, false), of_restart(Reason::Restart, true)]);
+    let store = &fixture.store;
+    let holds = store.closing("sec", Timestamp(60), true).unwrap();
+    assert_eq!(holds.iter().map(|hold| (hold.reason, hold.events)).collect::<Vec<_>>(), [(Reason::Restart, 4)]);
+    assert_eq!(store.next_closing("sec").unwrap(), Some(Timestamp(150)));
+    // Each that joins puts it off, but not for ever.
+    worded(&mut fixture, 140, vec![of_restart(Reason::Restart, false)]);
+    assert_eq!(fixture.store.next_closing("sec").unwrap(), Some(Timestamp(240)));
+    worded(&mut fixture, 1_020, vec![of_restart(Reason::Restart, false)]);
+    assert_eq!(fixture.store.next_closing("sec").unwrap(), Some(Timestamp(1_050)));
+
+    worded(&mut fixture, 2_000, vec![of_restart(Reason::Unbans, false), of_restart(Reason::Unbans, false)]);
+    let store = &mut fixture.store;
+    let unbans = store.closing("sec", Timestamp(9_000), false).unwrap().remove(1);
+    assert_eq!((unbans.reason, unbans.events), (Reason::Unbans, 2));
+    let seqs: Vec<_> = store.events_of(unbans.id, 9).unwrap().iter().map(|event| event.seq).collect();
+    let verdicts = [Verdict::Send(message()), Verdict::Skip("dull".into())];
+    for (seq, verdict) in seqs.into_iter().zip(verdicts) {
+        store.word("sec", Some(unbans.id), &[Worded { seq, verdict }], None, Timestamp(9_000)).unwrap();
+    }
+    assert_eq!(store.closing("sec", Timestamp(9_000), true).unwrap().len(), 1, "an empty one is no more");
+    let expected = RouteLedger { matched: 8, pending: 7, skipped: 1, ..RouteLedger::default() };
+    assert_eq!(of_sec(store), expected);
+}
+
+#[test]
+fn a_backlog_is_folded_but_for_what_was_attempted() {
+    let mut fixture = fixture();
+    worded(&mut fixture, 10, (0..6).map(|_| Verdict::Send(message())).collect());
+    let store = &mut fixture.store;
+    let first = next(store).unwrap();
+    assert!(begin(store, first.id));
+    let fold = |store: &mut Store, most| store.fold_backlog("sec", "hook", most, Timestamp(99), Timestamp(20)).unwrap();
+    assert_eq!(fold(store, 5), 0);
+    assert_eq!(store.fold_backlog("ops", "hook", 2, Timestamp(99), Timestamp(20)).unwrap(), 0, "of another route");
+    assert_eq!(fold(store, 4), 5);
+    assert_eq!(next(store).unwrap().id, first.id);
+    assert_eq!(store.next_in_order("hook", 1).unwrap(), None);
+    let hold = store.closing("sec", Timestamp(99), false).unwrap().remove(0);
+    assert_eq!((hold.reason, hold.events), (Reason::Backlog, 5));
+    assert_eq!(of_sec(store), RouteLedger { matched: 6, pending: 6, ..RouteLedger::default() });
+    // A digest that waits is folded as well, with what came later.
+    store.close(hold.id, &message(), true, Timestamp(99)).unwrap();
+    worded(&mut fixture, 110, (0..4).map(|_| Verdict::Send(message())).collect());
+    let store = &mut fixture.store;
+    assert_eq!(store.fold_backlog("sec", "hook", 4, Timestamp(200), Timestamp(110)).unwrap(), 5);
+    let hold = store.closing("sec", Timestamp(200), false).unwrap().remove(0);
+    assert_eq!(hold.events, 9);
+    assert_eq!(of_sec(store), RouteLedger { matched: 10, pending: 10, ..RouteLedger::default() });
+}
+
+#[test]
+fn messages_that_are_too_old_die_with_the_answer_and_can_be_sent_again() {
+    let mut fixture = fixture();
+    worded(&mut fixture, 10, (0..2).map(|_| Verdict::Send(message())).collect());
+    let store = &mut fixture.store;
+    let first = next(store).unwrap();
+    assert!(begin(store, first.id));
+    let fail = |store: &mut Store, before| {
+        let too_old = BTreeMap::from([("sec".to_owned(), Timestamp(before))]);
+        let state = WebhookState { failures: 7, ..WebhookState::default() };
+        let failure = Failure { counts: 1, too_old, ..Failure::of(&state, "503") };
+        store.failed(first.id, "hook", &failure, Timestamp(50)).unwrap().len()
+    };
+    assert_eq!(fail(store, 2), 0);
+    assert_eq!((store.webhook("hook").unwrap().failures, next(store).unwrap().refusals), (7, 1));
+    assert_eq!(fail(store, 3), 2);
+    assert_eq!(of_sec(store), RouteLedger { matched: 2, dead: 2, ..RouteLedger::default() });
+    let letters = store.letters(false, true, 9).unwrap();
+    assert_eq!(letters[0].error.as_deref(), Some("too old, after the webhook said: 503"));
+    assert_eq!(store.retry(&Choice::Dead(Some("hook".into())), Timestamp(60)).unwrap().len(), 2);
+    assert_eq!(next(store).unwrap().made_at, Timestamp(60), "or it would be too old at once");
+    let (letter, body) = store.letter(first.id).unwrap().unwrap();
+    assert_eq!((letter.state, letter.attempts, body), (LetterState::Ready, 1, Some(message().to_json_string())));
+}
+
+#[test]
+fn a_webhook_that_is_gone_is_no_work_for_now_and_another_may_take_over() {
+    let mut fixture = fixture();
+    worded(&mut fixture, 10, vec![Verdict::Send(message())]);
+    let store = &mut fixture.store;
+    let gone = Gone { error: "404 no_service".into(), since: Timestamp(20), url: "hash".into() };
+    let state = WebhookState { not_before: Timestamp(100), gone: Some(gone), ..WebhookState::default() };
+    assert_eq!(store.rest(Timestamp(50)).unwrap(), Rest::Work);
+    store.record_webhook("hook", &state).unwrap();
+    assert_eq!(store.webhook("hook").unwrap(), state);
+    assert_eq!(store.rest(Timestamp(50)).unwrap(), Rest::Stuck);
+    assert_eq!(store.rest(Timestamp(100)).unwrap(), Rest::Work);
+    assert!(!store.is_idle().unwrap());
+    assert_eq!(store.hand_over("sec", "hook", "other").unwrap(), 1);
+    assert_eq!(store.pending_webhooks().unwrap(), ["other"]);
+    assert_eq!(store.rest(Timestamp(50)).unwrap(), Rest::Work);
+    assert_eq!(store.queues(Timestamp(50)).unwrap()["hook"].gone.as_deref(), Some("404 no_service"));
+}
+
+#[test]
+fn what_is_past_its_time_goes_and_stays_in_the_totals() {
+    let mut fixture = fixture();
+    worded(&mut fixture, 10, (0..4).map(|_| Verdict::Send(message())).collect());
+    worded(&mut fixture, 10, vec![storm(20), storm(20), Verdict::Skip("dull".into())]);
+    take(&mut fixture.inbox, Action::Ban(ban("1.2.3.4", Some(10), false)));
+    let Fixture { store, inbox, .. } = &mut fixture;
+    let waiting = store.waiting(1).unwrap().remove(0);
+    let ban = PastBan::of(&waiting.event.unwrap());
+    store.assign(&[Assigned { seq: waiting.seq, ban, to: vec![] }]).unwrap();
+    take(inbox, Action::Stop);
+    // Posted, dead, dropped, pending; digested twice; skipped; unrouted; waiting.
+    accept(store, 1);
+    store.bury(2, "400", Timestamp(30)).unwrap();
+    store.drop_messages(&Choice::Ids(vec![3]), Timestamp(30)).unwrap();
+    let hold = store.closing("sec", Timestamp(20), false).unwrap().remove(0);
+    store.close(hold.id, &message(), true, Timestamp(21)).unwrap();
+    accept(store, hold.id);
+    let before = (store.ledger().unwrap(), of_sec(store));
+    let keep = |events_since, events, dead_since, dead| Keep {
+        events_since: Timestamp(events_since),
+        events,
+        dead_since: Timestamp(dead_since),
+        dead,
+    };
+    let seqs = |store: &Store| {
+        let mut ids = Vec::new();
+        store
+            .export::<StoreError>(None, 99, |event| {
+                ids.push(event.unwrap().id);
+                Ok(())
+            })
+            .unwrap();
+        ids.len()
+    };
+    assert_eq!(store.prune(inbox, &keep(2, 100, 30, 9), 0).unwrap(), Pruned::default(), "nothing is old");
+    assert_eq!(seqs(store), 9);
+    // By age: what is pending or dead stays, and so does what waits.
+    assert_eq!(store.prune(inbox, &keep(3, 100, 30, 9), 0).unwrap().events, 6);
+    assert_eq!((seqs(store), (store.ledger().unwrap(), of_sec(store))), (3, before.clone()));
+    assert_eq!(store.letter(1).unwrap(), None);
+    let everything = BanQuery { until: Timestamp(i64::MAX), ..BanQuery::default() };
+    let sight = Sight { jail: &|_| true, before: 99, deadline: Instant::now() + Duration::from_secs(9) };
+    assert_eq!(store.bans(&everything, &sight).unwrap().unwrap().bans, 0);
+    // Dead ones have a time of their own; then they are history like the others.
+    assert_eq!(store.prune(inbox, &keep(3, 100, 31, 9), 0).unwrap(), Pruned { events: 1, dead: 1, next: 0 });
+    assert_eq!((seqs(store), (store.ledger().unwrap(), of_sec(store))), (2, before));
+    // By number; the newest counts on.
+    accept(store, 4);
+    assert_eq!(store.prune(inbox, &keep(0, 1, 31, 9), 0).unwrap().events, 1);
+    take(inbox, Action::Flush);
+    assert_eq!(store.ledger().unwrap().taken_in, 10);
+    assert_eq!(store.check_ledger().unwrap(), []);
+}
+
+#[test]
+fn an_inbox_that_is_older_than_what_was_told_is_refused() {
+    let mut fixture = fixture();
+    take(&mut fixture.inbox, Action::Start);
+    routed(&mut fixture.store, vec![]);
+    let Fixture { folder, store, inbox, _lock: lock, _temp } = fixture;
+    drop((store, inbox));
+    for file in ["inbox.sqlite3", "inbox.sqlite3-wal", "inbox.sqlite3-shm"] {
+        std::fs::remove_file(folder.path().join(file)).ok();
+    }
+    let error = Store::open_for_work(&folder, &lock).err().unwrap().to_string();
+    assert!(error.contains("put it back"), "{error}");
 }
 
 #[test]
@@ -163,22 +448,6 @@ fn the_state_of_plugins_is_that_of_the_routes_there_are() {
 }
 
 #[test]
-fn messages_stay_in_order_and_an_attempt_is_counted_before_its_answer() {
-    let mut fixture = fixture();
-    let store = &mut fixture.store;
-    for _ in 0..2 {
-        take(store, Action::Start);
-        routed(store, vec![("sec", Verdict::Send(message()))]);
-    }
-    let first = store.next_message("hook").unwrap().unwrap();
-    store.begin_attempt(first.id, Timestamp(4)).unwrap();
-    store.postpone(first.id, Timestamp(9_000), "429").unwrap();
-    let next = store.next_message("hook").unwrap().unwrap();
-    assert_eq!((next.id, next.attempts, next.due_at), (first.id, 1, Timestamp(9_000)));
-    assert_eq!(store.pending_webhooks().unwrap(), ["hook"]);
-}
-
-#[test]
 fn one_process_works_and_the_lock_can_be_handed_over() {
     let Fixture { folder, _lock: lock, _temp, .. } = fixture();
     assert!(folder.try_work().unwrap().is_none());
@@ -192,74 +461,76 @@ fn one_process_works_and_the_lock_can_be_handed_over() {
 
 #[test]
 fn what_is_no_store_is_refused_with_advice() {
-    let Fixture { folder, store, _temp, .. } = fixture();
-    store.connection.pragma_update(None, "user_version", schema::VERSION + 1).unwrap();
-    drop(store);
-    let error = Store::open_for_intake(&folder).err().unwrap().to_string();
-    assert!(error.contains("install the newer banhook"), "{error}");
+    for part in [Part::Inbox, Part::Work] {
+        let Fixture { folder, store, inbox, _temp, .. } = fixture();
+        let database = if part == Part::Inbox { &inbox.database } else { &store.database };
+        database.connection.pragma_update(None, "user_version", 99).unwrap();
+        let error = Store::open(&folder).err().unwrap().to_string();
+        assert!(error.contains("install the newer banhook"), "{error}");
+    }
 
     let temp = tempfile::tempdir().unwrap();
-    std::fs::write(temp.path().join("banhook.sqlite3"), "not a database, but long enough to be looked at".repeat(100))
+    std::fs::write(temp.path().join("inbox.sqlite3"), "not a database, but long enough to be looked at".repeat(100))
         .unwrap();
-    let error = Store::open_for_intake(&StateFolder::new(temp.path())).err().unwrap().to_string();
+    let error = Inbox::open(&StateFolder::new(temp.path())).err().unwrap().to_string();
     assert!(error.contains("damaged or no banhook store"), "{error}");
 
     let temp = tempfile::tempdir().unwrap();
     std::fs::write(temp.path().join("file"), "").unwrap();
-    let error = Store::open_for_intake(&StateFolder::new(temp.path().join("file/state"))).err().unwrap().to_string();
+    let error = Inbox::open(&StateFolder::new(temp.path().join("file/state"))).err().unwrap().to_string();
     assert!(error.contains("--state-dir"), "{error}");
 }
 
 #[test]
 fn what_the_action_and_the_log_both_report_is_one_event() {
     let mut fixture = fixture();
-    let store = &mut fixture.store;
+    let Fixture { store, inbox, .. } = &mut fixture;
     let reported = |at, action| Event { at: Timestamp(at), ..event("sshd", action) };
-    let acted = |store: &mut Store, at, action| store.take_in(&reported(at, action), Timestamp(2)).unwrap();
-    let logged = |store: &mut Store, at, action| {
-        store.take_in_all(&[reported(at, action)], None, Timestamp(2)).unwrap();
+    let acted = |inbox: &mut Inbox, at, action| inbox.take_in(&reported(at, action), Timestamp(2)).unwrap();
+    let logged = |inbox: &mut Inbox, at, action| {
+        inbox.take_in_all(&[reported(at, action)], None, Timestamp(2)).unwrap();
         store.ledger().unwrap().taken_in
     };
     let named = |ticket_at| Action::Ban(ban("1.2.3.4", ticket_at, false));
     // The action first, or the log.
-    assert_eq!(acted(store, 100_000, named(Some(9))), TakenIn::New);
-    assert_eq!(logged(store, 99_950, named(None)), 1);
-    assert_eq!(logged(store, 200_000, named(None)), 2);
-    assert_eq!(acted(store, 200_040, named(Some(10))), TakenIn::Repeat);
-    assert_eq!(acted(store, 200_050, named(Some(10))), TakenIn::Repeat, "a failed action that is run again");
+    assert_eq!(acted(inbox, 100_000, named(Some(9))), TakenIn::New);
+    assert_eq!(logged(inbox, 99_950, named(None)), 1);
+    assert_eq!(logged(inbox, 200_000, named(None)), 2);
+    assert_eq!(acted(inbox, 200_040, named(Some(10))), TakenIn::Repeat);
+    assert_eq!(acted(inbox, 200_050, named(Some(10))), TakenIn::Repeat, "a failed action that is run again");
     // It knows more.
     let told = store.waiting(9).unwrap().remove(1).event.unwrap();
     assert_eq!(told.ban().unwrap().ticket_at, Some(Timestamp(10)));
     // Each once, and only what happens at a time and is of a kind.
-    assert_eq!(logged(store, 200_060, named(None)), 3);
-    assert_eq!(logged(store, 200_070, Action::Unban(ban("1.2.3.4", None, false))), 4);
-    assert_eq!(logged(store, 300_000, Action::Ban(ban("1.2.3.4", None, true))), 5);
-    assert_eq!(acted(store, 320_000, Action::Ban(ban("1.2.3.4", Some(10), true))), TakenIn::New);
-    assert_eq!(acted(store, 400_000, Action::Start), TakenIn::New);
-    assert_eq!(logged(store, 400_001, Action::Start), 7);
+    assert_eq!(logged(inbox, 200_060, named(None)), 3);
+    assert_eq!(logged(inbox, 200_070, Action::Unban(ban("1.2.3.4", None, false))), 4);
+    assert_eq!(logged(inbox, 300_000, Action::Ban(ban("1.2.3.4", None, true))), 5);
+    assert_eq!(acted(inbox, 320_000, Action::Ban(ban("1.2.3.4", Some(10), true))), TakenIn::New);
+    assert_eq!(acted(inbox, 400_000, Action::Start), TakenIn::New);
+    assert_eq!(logged(inbox, 400_001, Action::Start), 7);
 }
 
 #[test]
 fn a_checkpoint_moves_with_its_events() {
     let mut fixture = fixture();
-    let store = &mut fixture.store;
-    assert_eq!(store.log_checkpoint("/l").unwrap(), None);
+    let Fixture { store, inbox, .. } = &mut fixture;
+    assert_eq!(inbox.log_checkpoint("/l").unwrap(), None);
     let checkpoint = |offset| Checkpoint { inode: u64::MAX, head: 9, fingerprint: "f".into(), offset };
-    store.take_in_all(&[event("sshd", Action::Start)], Some(("/l", &checkpoint(7))), Timestamp(2)).unwrap();
-    store.take_in_all(&[], Some(("/other", &checkpoint(1))), Timestamp(2)).unwrap();
-    assert_eq!(store.log_checkpoint("/l").unwrap(), Some(checkpoint(7)));
+    inbox.take_in_all(&[event("sshd", Action::Start)], Some(("/l", &checkpoint(7))), Timestamp(2)).unwrap();
+    inbox.take_in_all(&[], Some(("/other", &checkpoint(1))), Timestamp(2)).unwrap();
+    assert_eq!(inbox.log_checkpoint("/l").unwrap(), Some(checkpoint(7)));
     assert_eq!(store.ledger().unwrap().taken_in, 1);
     // Neither without the other.
-    store.connection.execute_batch("DROP TABLE checkpoints").unwrap();
-    store.take_in_all(&[event("sshd", Action::Start)], Some(("/l", &checkpoint(8))), Timestamp(2)).unwrap_err();
+    inbox.database.connection.execute_batch("DROP TABLE checkpoints").unwrap();
+    inbox.take_in_all(&[event("sshd", Action::Start)], Some(("/l", &checkpoint(8))), Timestamp(2)).unwrap_err();
     assert_eq!(store.ledger().unwrap().taken_in, 1);
 }
 
 #[test]
 fn nobody_else_can_read_the_state_folder() {
     use std::os::unix::fs::PermissionsExt;
-    let Fixture { folder, mut store, _temp, .. } = fixture();
-    take(&mut store, Action::Start);
+    let Fixture { folder, mut inbox, _temp, .. } = fixture();
+    take(&mut inbox, Action::Start);
     assert_eq!(std::fs::metadata(folder.path()).unwrap().permissions().mode() & 0o777, 0o700);
     for entry in std::fs::read_dir(folder.path()).unwrap() {
         let entry = entry.unwrap();

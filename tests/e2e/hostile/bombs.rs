@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::corpus::component_of;
 use super::{CONTAINED, Findings, TIME, is_harmless};
-use crate::place::{Daemon, Place};
+use crate::place::{Daemon, Place, QUICK};
 use crate::waiting::until;
 use crate::webhook::Webhook;
 
@@ -61,9 +61,10 @@ fn what_takes_forever_to_compile_is_given_up_and_keeps_nobody_waiting() {
     let place = Place::new();
     let attacked = Webhook::open();
     place.write_url("attacked.url", &attacked);
-    let mut text = "[webhooks.main]\nurl_file = \"main.url\"\n[webhooks.attacked]\nurl_file = \"attacked.url\"\n\
-        [[routes]]\nname = \"witness\"\nwebhook = \"main\"\n"
-        .to_owned();
+    let mut text = format!(
+        "[webhooks.main]\nurl_file = \"main.url\"\n{QUICK}\n[webhooks.attacked]\nurl_file = \"attacked.url\"\n{QUICK}\n\
+        [[routes]]\nname = \"witness\"\nwebhook = \"main\"\nstorm = false\nrestart = false\n"
+    );
     place.write("config.toml", &text);
     // The first time the built-in plugin is compiled; the second time it is as in peace.
     let [_, calm] = ["198.51.100.1", "198.51.100.2"].map(|subject| {
@@ -81,7 +82,7 @@ fn what_takes_forever_to_compile_is_given_up_and_keeps_nobody_waiting() {
         write!(
             text,
             "[[routes]]\nname = \"{name}\"\nwebhook = \"attacked\"\nplugin = \"{name}.wasm\"\n\
-            limits = {{ time = \"{time}ms\", {COMPILE_SETTING} }}\n"
+            storm = false\nrestart = false\nlimits = {{ time = \"{time}ms\", {COMPILE_SETTING} }}\n"
         )
         .unwrap();
     }

@@ -4,12 +4,12 @@ use std::io::Write;
 
 use super::{Intake, TailError};
 use crate::event::{Event, Timestamp};
-use crate::store::{Checkpoint, Store};
+use crate::store::{Checkpoint, Inbox};
 
 /// Into the store; whoever works on it is woken.
 pub struct IntoStore {
     /// A connection of its own.
-    pub store: Store,
+    pub inbox: Inbox,
     /// The clock.
     pub now: fn() -> Timestamp,
     /// Makes the events' ids.
@@ -18,16 +18,16 @@ pub struct IntoStore {
 
 impl Intake for IntoStore {
     fn checkpoint(&mut self, log: &str) -> Result<Option<Checkpoint>, TailError> {
-        Ok(self.store.log_checkpoint(log)?)
+        Ok(self.inbox.log_checkpoint(log)?)
     }
 
     fn take(&mut self, log: &str, mut events: Vec<Event>, checkpoint: Option<&Checkpoint>) -> Result<(), TailError> {
         for event in &mut events {
             event.id = (self.new_id)();
         }
-        self.store.take_in_all(&events, checkpoint.map(|checkpoint| (log, checkpoint)), (self.now)())?;
+        self.inbox.take_in_all(&events, checkpoint.map(|checkpoint| (log, checkpoint)), (self.now)())?;
         if !events.is_empty() {
-            self.store.folder().wake();
+            self.inbox.folder().wake();
         }
         Ok(())
     }

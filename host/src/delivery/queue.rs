@@ -1,0 +1,340 @@
+//! One webhook's queue: what it gets next and when, and what its answer leads to. Without clock or network, which are the
+//! courier's; all that must survive is in the store.
+//!
+//! Messages keep their order. A webhook that fails is left alone for longer and longer, and then gets the same message
+//! again; but one that has failed three times may be at fault itself, so each time it fails another one is tried behind it.
+//! If that is accepted, the first waits alone (`aside`), and the others go on.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::answer::Answer;
+use super::backoff;
+use crate::event::Timestamp;
+use crate::store::{Failure, Gone, Pending, Store, StoreError, WebhookState};
+
+/// A message that has failed so often does not keep the next one from being tried.
+const OVERTAKEN_AFTER: u32 = 3;
+
+/// How far behind a message that fails others are tried in turn: of those, too, one may be at fault.
+const TRIED_BEHIND: u32 = 8;
+
+/// A message is not too old before so many attempts in a row have failed: a clock that is set forward is no reason.
+const GIVEN_UP_AFTER: u32 = 10;
+
+/// How long a webhook that is gone is left alone at first, and at most.
+const GONE_FIRST: Duration = Duration::from_secs(300);
+const GONE_MOST: Duration = Duration::from_secs(3_600);
+
+/// Nothing is ever put off for longer, in ms: what is was so by a clock that has been set back since.
+const LONGEST_WAIT_MS: i64 = 3_600_000;
+
+/// How old a message of a route may become that the configuration has no more.
+const MAX_AGE: Duration = Duration::from_secs(86_400);
+
+/// What the configuration says of a webhook's queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    /// The time between two messages.
+    pub every: Duration,
+    /// Messages that may go at once after a pause; at least one.
+    pub burst: u32,
+    /// By route, how old a message may become.
+    pub max_age: BTreeMap<String, Duration>,
+    /// By route, the webhook that takes over when this one is gone.
+    pub fallback: BTreeMap<String, String>,
+}
+
+/// When an answer came, and what chance says, in 0..1.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moment {
+    pub(super) now: Timestamp,
+    pub(super) random: f64,
+}
+
+/// What is to be done.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// Send this now.
+    Send(Pending),
+    /// Nothing before then.
+    At(Timestamp),
+    /// Nothing is there.
+    Nothing,
+}
+
+/// What an answer led to, for the log.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// The webhook has it. Another message was set aside.
+    Accepted { set_aside: Option<i64> },
+    /// Again after this long.
+    Again(Duration, String),
+    /// Never.
+    Dead(String),
+    /// The webhook takes nothing any more, which is news or not.
+    Gone { error: String, news: bool },
+}
+
+/// An answer's consequences.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Answered {
+    pub(super) outcome: Outcome,
+    /// Messages that are dead since they are too old, with their routes.
+    pub(super) too_old: Vec<(i64, String)>,
+}
+
+impl From<Outcome> for Answered {
+    fn from(outcome: Outcome) -> Self {
+        Self { outcome, too_old: Vec::new() }
+    }
+}
+
+pub(super) struct Queue {
+    webhook: String,
+    /// A message that just failed, and how far behind it another one is tried at once.
+    behind: Option<(i64, u32)>,
+    /// How far behind that is the next time.
+    next_behind: u32,
+}
+
+impl Queue {
+    pub(super) const fn new(webhook: String) -> Self {
+        Self { webhook, behind: None, next_behind: 1 }
+    }
+
+    /// What the webhook gets next. `url`: a hash of where it is, so that a new one is noticed.
+    pub(super) fn next(&self, store: &mut Store, rules: &Rules, url: &str, now: Timestamp) -> Result<Next, StoreError> {
+        let mut state = store.webhook(&self.webhook)?;
+        if state.gone.as_ref().is_some_and(|gone| gone.url != url) {
+            state = WebhookState { free_at: state.free_at, ..WebhookState::default() };
+            store.record_webhook(&self.webhook, &state)?;
+        }
+        let not_before = believable(state.not_before, now);
+        if state.gone.is_some() && now < not_before {
+            self.hand_over(store, rules)?;
+        }
+        let behind = match self.behind {
+            Some((_, behind)) => store.next_in_order(&self.webhook, behind)?,
+            None => None,
+        };
+        let may_wait = behind.is_none();
+        let message = match behind {
+            Some(message) => Some(message),
+            None => self.first(store, now)?,
+        };
+        let Some(message) = message else { return Ok(Next::Nothing) };
+        let mut at = within_rate(&state, rules, now);
+        if may_wait {
+            at = at.max(not_before);
+        }
+        if message.aside {
+            at = at.max(believable(message.due_at, now));
+        }
+        Ok(if at <= now { Next::Send(message) } else { Next::At(at) })
+    }
+
+    /// The webhook is tried again at once: it is reached in another way than before.
+    pub(super) fn forget_failures(&self, store: &mut Store) -> Result<(), StoreError> {
+        let state = store.webhook(&self.webhook)?;
+        let state = WebhookState { free_at: state.free_at, gone: state.gone, ..WebhookState::default() };
+        store.record_webhook(&self.webhook, &state)
+    }
+
+    /// The next message in order, or one that waits alone and is due.
+    fn first(&self, store: &Store, now: Timestamp) -> Result<Option<Pending>, StoreError> {
+        let aside = store.next_aside(&self.webhook)?;
+        if aside.as_ref().is_some_and(|message| believable(message.due_at, now) <= now) {
+            return Ok(aside);
+        }
+        Ok(store.next_in_order(&self.webhook, 0)?.or(aside))
+    }
+
+    /// Messages whose route has another webhook for this case go there.
+    fn hand_over(&self, store: &mut Store, rules: &Rules) -> Result<(), StoreError> {
+        for route in store.pending_routes(&self.webhook)? {
+            if let Some(fallback) = rules.fallback.get(&route).filter(|fallback| **fallback != self.webhook) {
+                let messages = store.hand_over(&route, &self.webhook, fallback)?;
+                tracing::info!(webhook = self.webhook, route, messages, "gone: {fallback} takes over");
+            }
+        }
+        Ok(())
+    }
+
+    /// Records that a message's sending begins. False: it is not to be sent any more.
+    pub(super) fn begin(
+        &self,
+        store: &mut Store,
+        rules: &Rules,
+        message: i64,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut state = store.webhook(&self.webhook)?;
+        let every = ms(rules.every);
+        let free_at = believable_within(state.free_at, now, every.saturating_mul(i64::from(rules.burst)));
+        state.free_at = free_at.max(now).plus_ms(every);
+        store.begin_attempt(message, &self.webhook, &state, now)
+    }
+
+    /// Records what a webhook said to a message. `url`: as for [`Self::next`].
+    pub(super) fn answered(
+        &mut self,
+        store: &mut Store,
+        rules: &Rules,
+        url: &str,
+        message: &Pending,
+        answer: Answer,
+        moment: Moment,
+    ) -> Result<Answered, StoreError> {
+        let overtaken = self.behind.take().map(|(overtaken, _)| overtaken);
+        let (now, state) = (moment.now, store.webhook(&self.webhook)?);
+        match answer {
+            Answer::Accepted { pause } => {
+                let not_before = pause.map_or(Timestamp(0), |pause| after(now, pause));
+                let state = WebhookState { free_at: state.free_at, not_before, ..WebhookState::default() };
+                let set_aside = overtaken.map(|id| (id, after(now, backoff::wait(OVERTAKEN_AFTER, moment.random))));
+                store.accepted(message.id, set_aside, &self.webhook, &state, now)?;
+                self.next_behind = 1;
+                Ok(Outcome::Accepted { set_aside: overtaken }.into())
+            }
+            Answer::Wait(wait, error) => {
+                let state = WebhookState { not_before: after(now, wait), ..state };
+                self.record(store, message, Failure::of(&state, &error), now)?;
+                Ok(Outcome::Again(wait, error).into())
+            }
+            Answer::Failed { after: wish, error } if message.aside => {
+                self.failed_aside(store, rules, &state, message, (wish, error), moment)
+            }
+            Answer::Failed { after: wish, error } => {
+                // The one that is tried behind another has not failed by itself.
+                let counts = u32::from(overtaken.is_none());
+                let refusals = message.refusals.saturating_add(counts);
+                if overtaken.is_none() && wish.is_none() && refusals >= OVERTAKEN_AFTER {
+                    self.behind = self.another_behind(store)?.map(|behind| (message.id, behind));
+                }
+                if self.behind.is_some() {
+                    self.record(store, message, Failure { counts, ..Failure::of(&state, &error) }, now)?;
+                    return Ok(Outcome::Again(Duration::ZERO, error).into());
+                }
+                let failures = state.failures.saturating_add(1);
+                let wait = wish.unwrap_or_else(|| backoff::wait(failures, moment.random));
+                let state = WebhookState { failures, not_before: after(now, wait), ..state };
+                let too_old = self.too_old(store, rules, failures, now)?;
+                let failure = Failure { counts, too_old, ..Failure::of(&state, &error) };
+                let too_old = self.record(store, message, failure, now)?;
+                Ok(Answered { outcome: Outcome::Again(wait, error), too_old })
+            }
+            Answer::Refused(error) => {
+                if state.failures > 0 {
+                    // It works, and says so.
+                    let state = WebhookState { free_at: state.free_at, ..WebhookState::default() };
+                    store.record_webhook(&self.webhook, &state)?;
+                }
+                store.bury(message.id, &error, now)?;
+                Ok(Outcome::Dead(error).into())
+            }
+            Answer::Gone(error) => {
+                let news = state.gone.is_none();
+                let failures = if news { 1 } else { state.failures.saturating_add(1) };
+                let since = state.gone.map_or(now, |gone| gone.since);
+                let gone = Some(Gone { error: error.clone(), since, url: url.to_owned() });
+                let wait = GONE_FIRST.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(GONE_MOST);
+                let state = WebhookState { failures, gone, not_before: after(now, wait), free_at: state.free_at };
+                let too_old = self.too_old(store, rules, failures, now)?;
+                let too_old = self.record(store, message, Failure { too_old, ..Failure::of(&state, &error) }, now)?;
+                Ok(Answered { outcome: Outcome::Gone { error, news }, too_old })
+            }
+        }
+    }
+
+    /// A message that waits alone has failed again. The webhook works: only this message is put off.
+    fn failed_aside(
+        &self,
+        store: &mut Store,
+        rules: &Rules,
+        state: &WebhookState,
+        message: &Pending,
+        (wish, error): (Option<Duration>, String),
+        Moment { now, random }: Moment,
+    ) -> Result<Answered, StoreError> {
+        let refusals = message.refusals.saturating_add(1);
+        if refusals >= GIVEN_UP_AFTER && message.made_at < now.plus_ms(-rules.max_age_ms(&message.route)) {
+            store.bury(message.id, &format!("too old, after the webhook said: {error}"), now)?;
+            return Ok(Outcome::Dead(error).into());
+        }
+        let wait = wish.unwrap_or_else(|| backoff::wait(refusals, random));
+        let failure = Failure { counts: 1, due_at: after(now, wait), ..Failure::of(state, &error) };
+        self.record(store, message, failure, now)?;
+        Ok(Outcome::Again(wait, error).into())
+    }
+
+    fn record(
+        &self,
+        store: &mut Store,
+        message: &Pending,
+        failure: Failure<'_>,
+        now: Timestamp,
+    ) -> Result<Vec<(i64, String)>, StoreError> {
+        store.failed(message.id, &self.webhook, &failure, now)
+    }
+
+    /// How far behind the first message another one is, a different one each time.
+    fn another_behind(&mut self, store: &Store) -> Result<Option<u32>, StoreError> {
+        let behind = self.next_behind;
+        self.next_behind = behind % TRIED_BEHIND + 1;
+        if store.next_in_order(&self.webhook, behind)?.is_some() {
+            return Ok(Some(behind));
+        }
+        self.next_behind = 2;
+        Ok(store.next_in_order(&self.webhook, 1)?.map(|_| 1))
+    }
+
+    /// By route, before when messages are too old.
+    fn too_old(
+        &self,
+        store: &Store,
+        rules: &Rules,
+        failures: u32,
+        now: Timestamp,
+    ) -> Result<BTreeMap<String, Timestamp>, StoreError> {
+        if failures < GIVEN_UP_AFTER {
+            return Ok(BTreeMap::new());
+        }
+        let routes = store.pending_routes(&self.webhook)?;
+        let limit = |route: String| {
+            let before = now.plus_ms(-rules.max_age_ms(&route));
+            (route, before)
+        };
+        Ok(routes.into_iter().map(limit).collect())
+    }
+}
+
+impl Rules {
+    fn max_age_ms(&self, route: &str) -> i64 {
+        ms(self.max_age.get(route).copied().unwrap_or(MAX_AGE))
+    }
+}
+
+/// When one message more is within the rate.
+fn within_rate(state: &WebhookState, rules: &Rules, now: Timestamp) -> Timestamp {
+    let every = ms(rules.every);
+    let ahead = every.saturating_mul(i64::from(rules.burst));
+    believable_within(state.free_at, now, ahead).plus_ms(every.saturating_sub(ahead))
+}
+
+/// A time that something was put off to, or now if it never was put off for so long.
+fn believable(at: Timestamp, now: Timestamp) -> Timestamp {
+    believable_within(at, now, LONGEST_WAIT_MS)
+}
+
+fn believable_within(at: Timestamp, now: Timestamp, longest_ms: i64) -> Timestamp {
+    if at > now.plus_ms(longest_ms) { now } else { at }
+}
+
+fn after(now: Timestamp, wait: Duration) -> Timestamp {
+    now.plus_ms(ms(wait))
+}
+
+fn ms(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,283 @@
+//! A webhook's queue under a clock that is handed in: rate, order, retries, death, and a day's outage within a moment.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use super::answer::Answer;
+use super::queue::{Moment, Next, Outcome, Queue, Rules};
+use crate::event::{Action, Event, Timestamp};
+use crate::message::{Target, fallback};
+use crate::store::{Assigned, Closes, Fold, Inbox, Ledger, Reason, StateFolder, Store, Verdict, Worded};
+
+const START: i64 = 1_000_000_000;
+
+/// A store with a queue to the webhook `hook`, and what that was sent.
+struct Simulation {
+    store: Store,
+    inbox: Inbox,
+    queue: Queue,
+    rules: Rules,
+    url: &'static str,
+    now: i64,
+    /// When, in ms from the start, which message was sent.
+    sent: Vec<(i64, i64)>,
+    accepted: Vec<i64>,
+    _temp: tempfile::TempDir,
+}
+
+impl Simulation {
+    fn new() -> Self {
+        let temp = tempfile::tempdir().unwrap();
+        let folder = StateFolder::new(temp.path().join("state"));
+        let lock = folder.try_work().unwrap().unwrap();
+        let store = Store::open_for_work(&folder, &lock).unwrap();
+        let rules = Rules {
+            every: Duration::from_secs(1),
+            burst: 4,
+            max_age: BTreeMap::from([("sec".to_owned(), Duration::from_secs(86_400))]),
+            fallback: BTreeMap::new(),
+        };
+        let (inbox, queue) = (store.inbox().unwrap(), Queue::new("hook".to_owned()));
+        let (sent, accepted) = (Vec::new(), Vec::new());
+        Self { store, inbox, queue, rules, url: "url", now: START, sent, accepted, _temp: temp }
+    }
+
+    /// So many messages more; returns the first one's number.
+    fn post(&mut self, messages: usize) {
+        self.word((0..messages).map(|_| Verdict::Send(fallback(&event(), "", Target::Slack))).collect());
+    }
+
+    fn word(&mut self, verdicts: Vec<Verdict>) {
+        let now = Timestamp(self.now);
+        let events: Vec<_> = verdicts.iter().map(|_| event()).collect();
+        self.inbox.take_in_all(&events, None, now).unwrap();
+        let seqs: Vec<_> = self.store.waiting(verdicts.len()).unwrap().iter().map(|waiting| waiting.seq).collect();
+        let assigned = |seq: &i64| Assigned { seq: *seq, ban: None, to: vec![("sec".into(), "hook".into())] };
+        self.store.assign(&seqs.iter().map(assigned).collect::<Vec<_>>()).unwrap();
+        let worded: Vec<_> = seqs.into_iter().zip(verdicts).map(|(seq, verdict)| Worded { seq, verdict }).collect();
+        self.store.word("sec", None, &worded, None, now).unwrap();
+    }
+
+    /// What the queue says now.
+    fn next(&mut self) -> Next {
+        self.queue.next(&mut self.store, &self.rules, self.url, Timestamp(self.now)).unwrap()
+    }
+
+    /// Sends what is due until nothing is, or `until` (ms from the start) has come; `webhook` answers a message's number.
+    fn run(&mut self, until: i64, mut webhook: impl FnMut(i64, i64) -> Answer) {
+        loop {
+            match self.next() {
+                Next::Nothing => return,
+                Next::At(at) if at.0 > START + until => {
+                    self.now = START + until;
+                    return;
+                }
+                Next::At(at) => {
+                    assert!(at.0 > self.now, "it would turn in circles");
+                    self.now = at.0;
+                }
+                Next::Send(message) => {
+                    assert!(self.queue.begin(&mut self.store, &self.rules, message.id, Timestamp(self.now)).unwrap());
+                    self.sent.push((self.now - START, message.id));
+                    let answer = webhook(message.id, self.now - START);
+                    let (store, rules) = (&mut self.store, &self.rules);
+                    let moment = Moment { now: Timestamp(self.now), random: 1.0 };
+                    let answered = self.queue.answered(store, rules, self.url, &message, answer, moment).unwrap();
+                    if matches!(answered.outcome, Outcome::Accepted { .. }) {
+                        self.accepted.push(message.id);
+                    }
+                }
+            }
+            assert!(self.sent.len() < 10_000, "it would send for ever");
+        }
+    }
+
+    fn ledger(&self) -> Ledger {
+        let ledger = self.store.ledger().unwrap();
+        assert!(ledger.balances());
+        assert_eq!(self.store.check_ledger().unwrap(), []);
+        ledger
+    }
+}
+
+fn event() -> Event {
+    let at = Timestamp(START);
+    Event { id: "x".into(), at, host: "h".into(), jail: "j".into(), action: Action::Start, labels: BTreeMap::new() }
+}
+
+fn ok() -> Answer {
+    Answer::Accepted { pause: None }
+}
+
+fn server_error() -> Answer {
+    Answer::Failed { after: None, error: "500 rollup_error".into() }
+}
+
+const HOUR: i64 = 3_600_000;
+
+#[test]
+fn a_burst_and_then_one_a_second() {
+    let mut simulation = Simulation::new();
+    simulation.post(8);
+    simulation.run(HOUR, |_, _| ok());
+    let times: Vec<_> = simulation.sent.iter().map(|(at, _)| *at).collect();
+    assert_eq!(times, [0, 0, 0, 0, 1_000, 2_000, 3_000, 4_000]);
+    assert_eq!(simulation.accepted, [1, 2, 3, 4, 5, 6, 7, 8]);
+    // What was saved up while nothing was sent is no more than the burst; another process keeps to it as well.
+    simulation.now += 600_000;
+    simulation.queue = Queue::new("hook".to_owned());
+    simulation.post(6);
+    let begun = simulation.now - START;
+    simulation.run(HOUR, |_, _| ok());
+    let times: Vec<_> = simulation.sent.iter().skip(8).map(|(at, _)| at - begun).collect();
+    assert_eq!(times, [0, 0, 0, 0, 1_000, 2_000]);
+}
+
+#[test]
+fn too_many_requests_and_an_empty_budget_hold_everything_for_as_long_as_asked() {
+    let mut simulation = Simulation::new();
+    simulation.post(3);
+    let mut answers = VecDeque::from([
+        Answer::Wait(Duration::from_secs(30), "429".into()),
+        Answer::Accepted { pause: Some(Duration::from_millis(2_500)) },
+    ]);
+    simulation.run(HOUR, |_, _| answers.pop_front().unwrap_or_else(ok));
+    assert_eq!(simulation.sent, [(0, 1), (30_000, 1), (32_500, 2), (32_500, 3)]);
+}
+
+#[test]
+fn a_message_at_which_the_webhook_fails_does_not_hold_up_the_others() {
+    let mut simulation = Simulation::new();
+    simulation.post(5);
+    simulation.run(20_000, |id, _| if id == 2 { server_error() } else { ok() });
+    assert_eq!(simulation.accepted, [1, 3, 4, 5]);
+    // Three times within the first backoffs, and then the next one at once, within the rate.
+    let of_second: Vec<_> = simulation.sent.iter().filter(|(_, id)| *id == 2).map(|(at, _)| *at).collect();
+    assert_eq!(of_second[..3], [0, 1_000, 3_000]);
+    assert_eq!(simulation.sent.iter().find(|(_, id)| *id == 3), Some(&(3_000, 3)));
+    // It waits alone, is tried again, and arrives when it is taken.
+    assert!(of_second.len() > 3, "{of_second:?}");
+    simulation.post(1);
+    simulation.run(HOUR, |_, _| ok());
+    assert_eq!(simulation.accepted, [1, 3, 4, 5, 6, 2]);
+    assert_eq!(simulation.ledger().routes["sec"].posted, 6);
+}
+
+#[test]
+fn of_several_such_messages_each_ends_up_alone() {
+    let mut simulation = Simulation::new();
+    simulation.post(6);
+    simulation.run(HOUR / 2, |id, _| if id <= 3 { server_error() } else { ok() });
+    let mut accepted = simulation.accepted.clone();
+    accepted.sort_unstable();
+    assert_eq!(accepted, [4, 5, 6]);
+    simulation.run(2 * HOUR, |_, _| ok());
+    assert_eq!(simulation.ledger().routes["sec"].posted, 6);
+}
+
+#[test]
+fn an_outage_keeps_the_order_and_is_not_hammered() {
+    let mut simulation = Simulation::new();
+    simulation.post(40);
+    // Down for 23 hours.
+    simulation.run(24 * HOUR, |_, at| if at < 23 * HOUR { server_error() } else { ok() });
+    assert_eq!(simulation.accepted, (1..=40).collect::<Vec<_>>());
+    // Each five minutes at most, the first and another one.
+    let tries = simulation.sent.len() - 40;
+    assert!((250..=2 * (10 + 23 * 12)).contains(&tries), "{tries} tries");
+    assert_eq!(simulation.ledger().routes["sec"].posted, 40);
+}
+
+#[test]
+fn after_a_day_messages_die_with_the_answer_and_newer_ones_live() {
+    let mut simulation = Simulation::new();
+    simulation.post(3);
+    simulation.run(12 * HOUR, |_, _| server_error());
+    simulation.post(2);
+    simulation.run(25 * HOUR, |_, _| server_error());
+    let counts = simulation.ledger().routes["sec"];
+    assert_eq!((counts.dead, counts.pending), (3, 2));
+    let letters = simulation.store.letters(false, true, 9).unwrap();
+    assert!(letters.iter().all(|letter| letter.error.as_deref().is_some_and(|error| error.contains("500"))));
+    simulation.run(26 * HOUR, |_, _| ok());
+    assert_eq!(simulation.accepted, [4, 5]);
+}
+
+#[test]
+fn a_clock_that_jumps_neither_loses_nor_holds_up_anything() {
+    for jump in [24 * HOUR, -24 * HOUR] {
+        let mut simulation = Simulation::new();
+        simulation.post(6);
+        let mut failures = 3;
+        simulation.run(4_000, |_, _| {
+            failures -= 1;
+            if failures >= 0 { server_error() } else { Answer::Wait(Duration::from_secs(60), "429".into()) }
+        });
+        simulation.now += jump;
+        let jumped = simulation.now;
+        simulation.run(48 * HOUR, |_, _| ok());
+        assert_eq!(simulation.accepted, [1, 2, 3, 4, 5, 6], "by {jump}");
+        assert!(simulation.now - jumped < 120_000, "by {jump}");
+        assert_eq!(simulation.ledger().routes["sec"].posted, 6);
+    }
+}
+
+#[test]
+fn a_refused_message_is_dead_and_the_next_one_goes() {
+    let mut simulation = Simulation::new();
+    simulation.post(2);
+    simulation.run(HOUR, |id, _| if id == 1 { Answer::Refused("400 invalid_blocks".into()) } else { ok() });
+    let counts = simulation.ledger().routes["sec"];
+    assert_eq!((counts.dead, counts.posted), (1, 1));
+}
+
+#[test]
+fn a_webhook_that_is_gone_is_asked_seldom_and_works_again_when_its_url_is_mended() {
+    let mut simulation = Simulation::new();
+    simulation.post(3);
+    let gone = || Answer::Gone("404 no_service".into());
+    simulation.run(8 * HOUR, |_, _| gone());
+    assert!((8..=15).contains(&simulation.sent.len()), "{:?}", simulation.sent);
+    assert!(simulation.sent.iter().all(|(_, id)| *id == 1));
+    assert_eq!(simulation.ledger().routes["sec"].pending, 3);
+    // Another process knows as well.
+    simulation.queue = Queue::new("hook".to_owned());
+    assert!(matches!(simulation.next(), Next::At(_)));
+    simulation.url = "another";
+    simulation.run(8 * HOUR + 10_000, |_, _| ok());
+    assert_eq!(simulation.accepted, [1, 2, 3]);
+    assert_eq!(simulation.store.gone().unwrap().len(), 0);
+}
+
+#[test]
+fn another_webhook_takes_over_from_one_that_is_gone() {
+    let mut simulation = Simulation::new();
+    simulation.rules.fallback.insert("sec".into(), "other".into());
+    simulation.post(3);
+    simulation.run(HOUR, |_, _| Answer::Gone("404 no_service".into()));
+    assert_eq!(simulation.sent.len(), 1);
+    simulation.post(1);
+    assert_eq!(simulation.next(), Next::Nothing);
+    let other = Queue::new("other".to_owned());
+    let next = other.next(&mut simulation.store, &simulation.rules, "url", Timestamp(simulation.now)).unwrap();
+    assert!(matches!(next, Next::Send(message) if message.id == 1));
+    // The first one is asked again later; until then, and if it is still gone, nothing is held up.
+    simulation.now += HOUR;
+    simulation.post(1);
+    simulation.run(3 * HOUR, |_, _| Answer::Gone("404 no_service".into()));
+    assert_eq!(simulation.store.pending_webhooks().unwrap(), ["other"]);
+}
+
+#[test]
+fn a_message_that_became_part_of_a_digest_is_not_sent() {
+    let mut simulation = Simulation::new();
+    simulation.post(3);
+    let Next::Send(message) = simulation.next() else { panic!() };
+    let now = Timestamp(simulation.now);
+    assert_eq!(simulation.store.fold_backlog("sec", "hook", 1, now.plus_ms(30_000), now).unwrap(), 3);
+    assert!(!simulation.queue.begin(&mut simulation.store, &simulation.rules, message.id, now).unwrap());
+    assert_eq!(simulation.next(), Next::Nothing);
+    let closes = Closes::At(now);
+    simulation.word(vec![Verdict::Hold(Fold { reason: Reason::Storm, key: String::new(), closes, unbans: None })]);
+    assert_eq!(simulation.ledger().routes["sec"].pending, 4);
+}

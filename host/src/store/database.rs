@@ -1,0 +1,181 @@
+//! One SQLite file of the store: how it is opened, written to in turn, and checkpointed.
+//!
+//! SQLite has one writer and lets others poll, which starves them; so writers queue on a lock file (`folder`) in front of
+//! `BEGIN IMMEDIATE`, and a transaction does no plugin, file or network work.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, config::DbConfig};
+
+use super::folder::Part;
+use super::schema::Schema;
+use super::{StateFolder, StoreError};
+
+/// How long a statement waits for a writer that is not ours (ours queue on the lock file), such as `sqlite3`.
+const BUSY: Duration = Duration::from_secs(10);
+
+/// The usual length of a write-ahead log, in bytes. It stays at that and is written over again: then a sync has no
+/// change of length to write, and is cheaper.
+const WAL_BYTES: u64 = 4 << 20;
+
+/// An open file. One for each thread that uses it.
+pub(super) struct Database {
+    pub(super) connection: Connection,
+    folder: StateFolder,
+    part: Part,
+}
+
+impl Database {
+    /// Opens a file, making it where there is none. Leaves an older schema as it is.
+    ///
+    /// # Errors
+    /// When the folder or file cannot be made or opened, or a newer banhook wrote it.
+    pub(super) fn open(folder: &StateFolder, part: Part) -> Result<Self, StoreError> {
+        folder.prepare(part)?;
+        let file = folder.file(part);
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+        let connection = Connection::open_with_flags(&file, flags)
+            .map_err(|source| StoreError::new("open", folder, &file, source))?;
+        let mut database = Self { connection, folder: folder.clone(), part };
+        database.read("open", |connection| {
+            connection.busy_timeout(BUSY)?;
+            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+            connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;")
+        })?;
+        let (mut found, known) = (database.version()?, Schema::of(part).version());
+        if found == 0 {
+            database.create()?;
+            found = database.version()?;
+        }
+        if found > known {
+            return Err(StoreError::Newer { path: file, found, known });
+        }
+        Ok(database)
+    }
+
+    /// Brings the schema up to date, and begins with a short write-ahead log.
+    pub(super) fn prepare_for_work(&mut self) -> Result<(), StoreError> {
+        let part = self.part;
+        self.write("migrate", |transaction| Schema::of(part).migrate(transaction))?;
+        self.limit_wal()?;
+        self.checkpoint("PASSIVE")
+    }
+
+    /// Has the file cut to its usual length when it begins anew, so that its length says whether it has grown.
+    pub(super) fn limit_wal(&self) -> Result<(), StoreError> {
+        self.read("configure", |connection| {
+            connection.query_row(&format!("PRAGMA journal_size_limit = {WAL_BYTES}"), [], |_| Ok(()))
+        })
+    }
+
+    /// Has what is written be safe from a crash of ours at once, but from one of the machine only with the next
+    /// checkpoint, or the next transaction of a connection that syncs.
+    pub(super) fn sync_later(&self) -> Result<(), StoreError> {
+        self.read("configure", |connection| connection.execute_batch("PRAGMA synchronous = NORMAL"))
+    }
+
+    /// Lets this connection read the inbox as well, as the schema `inbox`. Read-only: else `BEGIN IMMEDIATE` would take
+    /// the inbox's lock, too, and have every `notify` wait.
+    pub(super) fn attach_inbox(&self) -> Result<(), StoreError> {
+        let file = self.folder.file(Part::Inbox);
+        let uri = uri(&file);
+        self.read("open", |connection| connection.execute("ATTACH ? AS inbox", [&uri]).map(drop))
+    }
+
+    pub(super) const fn folder(&self) -> &StateFolder {
+        &self.folder
+    }
+
+    /// Moves the write-ahead log into the database, so that it is written over again from its start and stays short.
+    /// `TRUNCATE` empties it, too. Writers wait meanwhile, some milliseconds: in between they could keep it from ever
+    /// starting again.
+    pub(super) fn checkpoint(&self, mode: &str) -> Result<(), StoreError> {
+        let _turn = self.folder.writers_turn(self.part)?;
+        self.read("checkpoint", |connection| {
+            connection.query_row(&format!("PRAGMA main.wal_checkpoint({mode})"), [], |_| Ok(()))
+        })
+    }
+
+    /// The same if it has grown; cheap otherwise.
+    pub(super) fn checkpoint_if_long(&self) -> Result<(), StoreError> {
+        if self.folder.wal_bytes(self.part) > WAL_BYTES { self.checkpoint("PASSIVE") } else { Ok(()) }
+    }
+
+    /// Reads.
+    pub(super) fn read<T>(
+        &self,
+        what: &'static str,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        query(&self.connection).map_err(|source| self.error(what, source))
+    }
+
+    /// Runs a transaction in its turn among all writers. When it returns, the change is on disk.
+    pub(super) fn write<T>(
+        &mut self,
+        what: &'static str,
+        change: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let _turn = self.folder.writers_turn(self.part)?;
+        let done = (|| {
+            let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let value = change(&transaction)?;
+            transaction.commit()?;
+            Ok(value)
+        })();
+        done.map_err(|source| self.error(what, source))
+    }
+
+    fn version(&self) -> Result<i64, StoreError> {
+        self.read("read", |connection| connection.query_row("PRAGMA user_version", [], |row| row.get(0)))
+    }
+
+    /// Makes the tables; whoever comes second finds them made.
+    fn create(&mut self) -> Result<(), StoreError> {
+        let part = self.part;
+        let _turn = self.folder.writers_turn(part)?;
+        if self.version()? != 0 {
+            return Ok(());
+        }
+        // Outside a transaction: the journal mode cannot change within one.
+        self.read("create", |connection| connection.execute_batch("PRAGMA journal_mode = WAL;"))?;
+        let made = (|| {
+            let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            Schema::of(part).create(&transaction)?;
+            transaction.commit()
+        })();
+        made.map_err(|source| self.error("create", source))?;
+        // SQLite is built to leave this to us (.cargo/config.toml). In the turn: nobody can have relied on the files
+        // before.
+        self.folder.sync()
+    }
+
+    fn error(&self, what: &'static str, source: rusqlite::Error) -> StoreError {
+        StoreError::new(what, &self.folder, &self.folder.file(self.part), source)
+    }
+}
+
+/// A file's URI, to be opened for reading only. Bytes that mean something in one are written as `%xx`.
+fn uri(file: &Path) -> String {
+    let mut uri = "file:".to_owned();
+    for byte in file.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'/' | b'-' | b'_' | b'.' | b'~' => uri.push(char::from(*byte)),
+            _ if byte.is_ascii_alphanumeric() => uri.push(char::from(*byte)),
+            _ => uri.push_str(&format!("%{byte:02x}")),
+        }
+    }
+    uri.push_str("?mode=ro");
+    uri
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_as_a_uri() {
+        assert_eq!(uri(Path::new("/a b/c?d#e%/é.sqlite3")), "file:/a%20b/c%3fd%23e%25/%c3%a9.sqlite3?mode=ro");
+    }
+}

@@ -1,0 +1,216 @@
+//! Messages as an administrator sees them: listed, shown, sent once more, dropped.
+
+use rusqlite::{OptionalExtension, Row, params};
+use serde::Serialize;
+
+use super::routing::{limit, parsed};
+use super::{Store, StoreError};
+use crate::event::{Event, Timestamp};
+
+/// A message and where it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Letter {
+    /// Its number.
+    pub id: i64,
+    /// The route that it is from.
+    pub route: String,
+    /// The webhook that gets it.
+    pub webhook: String,
+    /// Where it is.
+    pub state: LetterState,
+    /// How many events it tells.
+    pub events: u32,
+    /// When the first of them was taken in.
+    pub made_at: Timestamp,
+    /// Of a digest: why its events are told together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
+    /// Of an open one: when it closes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub closes_at: Option<Timestamp>,
+    /// How often its sending was begun.
+    pub attempts: u32,
+    /// When it was begun last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempted_at: Option<Timestamp>,
+    /// What went wrong last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// Where a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LetterState {
+    /// Events still join it.
+    Open,
+    /// To be sent.
+    Ready,
+    /// Refused for good, or given up.
+    Dead,
+    /// Dropped by hand.
+    Dropped,
+    /// The webhook has it.
+    Sent,
+}
+
+/// Which messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Choice {
+    /// These.
+    Ids(Vec<i64>),
+    /// All dead ones, or those of one webhook.
+    Dead(Option<String>),
+}
+
+const LETTER: &str =
+    "SELECT id, route, webhook, state, events, made_at, cause, closes_at, attempts, attempted_at, error FROM messages";
+
+impl Store {
+    /// The messages that are pending (ready or open) or dead, oldest first.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn letters(&self, pending: bool, dead: bool, at_most: usize) -> Result<Vec<Letter>, StoreError> {
+        self.database.read("read the outbox", |connection| {
+            connection
+                .prepare(&format!(
+                    "{LETTER} WHERE (?1 AND state IN ('open', 'ready')) OR (?2 AND state = 'dead') ORDER BY id LIMIT ?3"
+                ))?
+                .query_map(params![pending, dead, limit(at_most)], letter)?
+                .collect()
+        })
+    }
+
+    /// One message, and its body if it still has one; `None`: there is none of this number (any more).
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn letter(&self, id: i64) -> Result<Option<(Letter, Option<String>)>, StoreError> {
+        self.database.read("read the outbox", |connection| {
+            let found = connection.prepare(&format!("{LETTER} WHERE id = ?"))?.query_row([id], letter).optional()?;
+            let Some(found) = found else { return Ok(None) };
+            let body = connection.query_row("SELECT body FROM messages WHERE id = ?", [id], |row| row.get(0))?;
+            Ok(Some((found, body)))
+        })
+    }
+
+    /// Dead messages are to be sent again. Says which.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn retry(&mut self, choice: &Choice, now: Timestamp) -> Result<Vec<i64>, StoreError> {
+        // Its age counts anew, or it would be too old at once.
+        self.change(
+            "send messages again",
+            choice,
+            "UPDATE messages SET state = 'ready', made_at = ?1, due_at = ?1, refusals = 0, aside = 0, ended_at = NULL",
+            "'dead'",
+            now,
+        )
+    }
+
+    /// Messages are not to be sent, and will not be listed any more: their events are dead. Says which.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn drop_messages(&mut self, choice: &Choice, now: Timestamp) -> Result<Vec<i64>, StoreError> {
+        self.change(
+            "drop messages",
+            choice,
+            "UPDATE messages SET state = 'dropped', body = NULL, ended_at = ?1, error = 'dropped by hand'",
+            "'dead', 'ready'",
+            now,
+        )
+    }
+
+    fn change(
+        &mut self,
+        what: &'static str,
+        choice: &Choice,
+        set: &str,
+        from: &str,
+        now: Timestamp,
+    ) -> Result<Vec<i64>, StoreError> {
+        self.database.write(what, |transaction| match choice {
+            Choice::Ids(ids) => {
+                let mut one =
+                    transaction.prepare(&format!("{set} WHERE id = ?2 AND state IN ({from}) RETURNING id"))?;
+                let mut changed = Vec::new();
+                for id in ids {
+                    changed.extend(one.query_row(params![now.0, id], |row| row.get::<_, i64>(0)).optional()?);
+                }
+                Ok(changed)
+            }
+            Choice::Dead(webhook) => transaction
+                .prepare(&format!("{set} WHERE state = 'dead' AND webhook = ifnull(?2, webhook) RETURNING id"))?
+                .query_map(params![now.0, webhook], |row| row.get(0))?
+                .collect(),
+        })
+    }
+
+    /// Events in the order of intake, each handed to `each`: those of one message, or the last ones of all.
+    ///
+    /// # Errors
+    /// When the disk refuses, or `each` has enough.
+    pub fn export<E: From<StoreError>>(
+        &self,
+        message: Option<i64>,
+        last: usize,
+        mut each: impl FnMut(Result<Event, String>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        /// Read at a time, so that memory does not grow with the history.
+        const PAGE: usize = 500;
+        let first = match message {
+            Some(_) => 0,
+            None => self.database.read("read the inbox", |connection| {
+                connection.query_row("SELECT ifnull(max(seq), 0) FROM inbox.events", [], |row| row.get::<_, i64>(0))
+            })?,
+        };
+        let mut after = if message.is_some() { 0 } else { first.saturating_sub(limit(last)).max(0) };
+        loop {
+            let page: Vec<(i64, Result<Event, String>)> = self.database.read("read events", |connection| {
+                let row = |row: &Row<'_>| Ok((row.get(0)?, parsed(row.get_ref(1)?.as_str()?)));
+                match message {
+                    Some(message) => connection
+                        .prepare_cached(
+                            "SELECT event, body FROM outcomes CROSS JOIN inbox.events ON seq = event
+                             WHERE message = ? AND event > ? ORDER BY event LIMIT ?",
+                        )?
+                        .query_map(params![message, after, limit(PAGE)], row)?
+                        .collect(),
+                    None => connection
+                        .prepare_cached("SELECT seq, body FROM inbox.events WHERE seq > ? ORDER BY seq LIMIT ?")?
+                        .query_map(params![after, limit(PAGE)], row)?
+                        .collect(),
+                }
+            })?;
+            let Some((last, _)) = page.last() else { return Ok(()) };
+            after = *last;
+            page.into_iter().try_for_each(|(_, event)| each(event))?;
+        }
+    }
+}
+
+fn letter(row: &Row<'_>) -> rusqlite::Result<Letter> {
+    let state: String = row.get(3)?;
+    Ok(Letter {
+        id: row.get(0)?,
+        route: row.get(1)?,
+        webhook: row.get(2)?,
+        state: match state.as_str() {
+            "open" => LetterState::Open,
+            "ready" => LetterState::Ready,
+            "dead" => LetterState::Dead,
+            "dropped" => LetterState::Dropped,
+            _ => LetterState::Sent,
+        },
+        events: row.get(4)?,
+        made_at: Timestamp(row.get(5)?),
+        cause: row.get(6)?,
+        closes_at: row.get::<_, Option<i64>>(7)?.map(Timestamp),
+        attempts: row.get(8)?,
+        attempted_at: row.get::<_, Option<i64>>(9)?.map(Timestamp),
+        error: row.get(10)?,
+    })
+}
