@@ -1,4 +1,4 @@
-//! The store: everything that must survive a crash, in one SQLite file. The only SQL in the project.
+//! The store: everything that must survive a crash, in one SQLite file. The only SQL on files of our own.
 //!
 //! An event is first *taken in* (`inbox`). Then it is *assigned* to the routes that want it and *worded* by each
 //! (`routing`), which puts its messages into the `outbox`; delivery then moves outcomes to their end. The `ledger` counts every such step by triggers in the schema, so no step can be left uncounted.
