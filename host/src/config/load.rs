@@ -12,7 +12,7 @@ use super::problem::{Place, Problem, Problems, quoted};
 use super::reader::{Located, Table};
 use super::route::{Route, Surroundings};
 use super::source::Source;
-use super::{Config, ConfigErrors, Env, Grant, LogSource, PluginSource, Sandbox, Webhook, refused};
+use super::{Config, ConfigErrors, Env, Fail2ban, Grant, LogSource, PluginSource, Sandbox, Webhook, refused};
 
 /// The folder of further files, beside the main one.
 const FOLDER: &str = "conf.d";
@@ -103,6 +103,7 @@ pub(super) fn build(sources: &[Source], problems: Problems, env: Env<'_>) -> Res
     let host = host(&tables, &problems);
     let labels = labels(&tables, &problems);
     let sandbox = sandbox(&tables, &problems);
+    let fail2ban = fail2ban(&tables, &problems);
     let webhooks = webhooks(&tables, &problems, env);
     let mut routes = routes(&tables, &webhooks, complete);
     let logs = log_sources(&tables, &problems);
@@ -130,7 +131,7 @@ pub(super) fn build(sources: &[Source], problems: Problems, env: Env<'_>) -> Res
         return Err(ConfigErrors(problems.into_sorted(&files)));
     }
     let webhooks = webhooks.into_iter().filter_map(|(name, (_, webhook))| Some((name, webhook?))).collect();
-    Ok(Config { host, labels, webhooks, routes, sandbox, sources: logs, warnings, files: BTreeSet::new() })
+    Ok(Config { host, labels, webhooks, routes, sandbox, sources: logs, fail2ban, warnings, files: BTreeSet::new() })
 }
 
 /// Reports a name that was used before.
@@ -163,6 +164,18 @@ fn sandbox(tables: &[Table<'_>], problems: &Problems) -> Sandbox {
         }
     }
     first.map_or(Sandbox::STANDARD, |(_, sandbox)| sandbox)
+}
+
+fn fail2ban(tables: &[Table<'_>], problems: &Problems) -> Fail2ban {
+    let mut first: Option<(Place, Fail2ban)> = None;
+    for table in tables {
+        let (Some(place), Some(fail2ban)) = (table.key_place("fail2ban"), Fail2ban::read(table)) else { continue };
+        match &first {
+            Some((first, _)) => problems.report(place, format!("[fail2ban] is there already, at {first}")),
+            None => first = Some((place, fail2ban)),
+        }
+    }
+    first.map_or_else(Fail2ban::standard, |(_, fail2ban)| fail2ban)
 }
 
 fn labels(tables: &[Table<'_>], problems: &Problems) -> BTreeMap<String, String> {

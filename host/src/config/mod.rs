@@ -4,6 +4,7 @@
 //! right and needs no further check. Nothing here knows how a plugin is run or a message is sent, and `notify` never
 //! comes here: a typing mistake must not lose a ban.
 
+mod fail2ban;
 mod grants;
 mod jails;
 mod load;
@@ -26,6 +27,7 @@ mod webhook_url;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+pub use fail2ban::Fail2ban;
 pub use grants::{Grant, Grants};
 pub use jails::{JailPatternError, Jails};
 pub use log_source::LogSource;
@@ -57,6 +59,8 @@ pub struct Config {
     pub sandbox: Sandbox,
     /// Logs that the daemon reads, besides what `notify` takes in.
     pub sources: Vec<LogSource>,
+    /// The fail2ban on this host.
+    pub fail2ban: Fail2ban,
     /// What is probably a mistake and yet works: a webhook that no route uses.
     pub warnings: Vec<Problem>,
     /// The files and folders that all this was read from, plugins included; none, if it was parsed from a text.
