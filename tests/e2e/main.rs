@@ -16,11 +16,13 @@
     reason = "in tests a panic is how a failure is told"
 )]
 
+mod access;
 mod bad_input;
 mod binary;
 mod broken_plugins;
 mod component;
 mod daemon;
+mod database;
 mod delivery;
 mod demo;
 mod fail2ban;
