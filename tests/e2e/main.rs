@@ -16,12 +16,14 @@
     reason = "in tests a panic is how a failure is told"
 )]
 
+mod access;
 mod bad_input;
 mod binary;
 mod broken_plugins;
 mod component;
 mod connection;
 mod daemon;
+mod database;
 mod delivery;
 mod demo;
 mod fail2ban;

@@ -98,6 +98,44 @@ fn once_delivers_what_is_new() {
 }
 
 #[test]
+fn what_logrotate_has_packed_meanwhile_is_unpacked() {
+    require("logrotate", "logrotate");
+    for (program, package, extension) in
+        [("gzip", "gzip", "gz"), ("xz", "xz-utils", "xz"), ("zstd", "zstd", "zst"), ("bzip2", "bzip2", "bz2")]
+    {
+        require(program, package);
+        let place = Place::with_route(PLAIN);
+        let log = place.write("f.log", ban("203.0.113.1"));
+        let path = std::env::split_paths(&std::env::var_os("PATH").unwrap())
+            .map(|folder| folder.join(program))
+            .find(|path| path.is_file())
+            .unwrap();
+        // zstd keeps what it packs unless it is told not to.
+        let options = if program == "zstd" { "--rm" } else { "" };
+        let config = format!(
+            "{} {{\nrotate 9\ncompress\ncompresscmd {}\ncompressext .{extension}\ncompressoptions {options} -5\n}}\n",
+            log.display(),
+            path.display(),
+        );
+        let rotation = Rotation { config: place.write("logrotate.conf", config), state: place.path("logrotate.state") };
+        fs::set_permissions(&rotation.config, fs::Permissions::from_mode(0o644)).unwrap();
+        fs::set_permissions(place.path(""), fs::Permissions::from_mode(0o755)).unwrap();
+        let once = || place.banhook(["tail", "--once", &log.display().to_string()]).ok();
+        once();
+        // Into the midst of a file, and over one that nobody saw.
+        append(&log, &ban("203.0.113.2"));
+        rotation.force(&place);
+        fs::write(&log, ban("203.0.113.3")).unwrap();
+        rotation.force(&place);
+        fs::write(&log, ban("203.0.113.4")).unwrap();
+        assert!(place.path(&format!("f.log.2.{extension}")).is_file());
+        let told = once();
+        let shown: Vec<_> = place.webhook.arrived().iter().map(|message| message.shown().trim().to_owned()).collect();
+        assert_eq!(shown, (1..=4).map(|n| format!("ban sshd 203.0.113.{n}")).collect::<Vec<_>>(), "{program}: {told}");
+    }
+}
+
+#[test]
 fn a_log_is_followed_from_its_end_and_from_where_it_was_left() {
     let place = Place::new();
     let log = place.write("f.log", ban("203.0.113.1"));

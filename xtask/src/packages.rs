@@ -49,9 +49,13 @@ impl Package {
 pub fn for_tests() -> Vec<Package> {
     let mut packages = vec![
         Package::program("fail2ban", "fail2ban-client"),
+        Package::program("acl", "setfacl"),
         Package::program("logrotate", "logrotate"),
         Package::program("openssl", "openssl"),
         Package::program("python3", "python3"),
+        Package::program("xz-utils", "xz"),
+        Package::program("zstd", "zstd"),
+        Package::program("bzip2", "bzip2"),
         Package::program("strace", "strace"),
     ];
     // One of them is in Rust, and needs what the template plugin needs.

@@ -6,14 +6,17 @@ use banhook::pipeline::{LiveRoute, Naming, Surroundings, destinations, load_all,
 use banhook::plugin::{Compiler, Databases, Metering, Runtime, Setup};
 
 use super::Outcome;
+use super::access;
 use super::failure::Failure;
 use super::place::Place;
 use super::run::host_name;
 
-/// Checks the configuration, and runs each plugin's own check and a trial of it.
+/// Checks the configuration and what it takes to read its logs, and runs each plugin's own check and a trial of it.
 pub fn check(place: &Place) -> Outcome {
     let config = place.config()?;
-    for warning in &config.warnings {
+    let access = access::look(&config, &place.state_dir);
+    let warnings = config.warnings.iter().map(ToString::to_string).chain(access.warnings);
+    for warning in warnings {
         eprintln!("warning: {warning}");
     }
     let runtime = Runtime::new(Setup {
@@ -30,11 +33,11 @@ pub fn check(place: &Place) -> Outcome {
         state: None,
     };
     let routes = load_all(&config, &around);
-    let faults: Vec<String> = routes
+    let of_plugins = routes
         .iter()
         .flat_map(LiveRoute::faults)
-        .map(|fault| format!("route \"{}\": plugin {} {}", fault.route, fault.plugin, fault.error))
-        .collect();
+        .map(|fault| format!("route \"{}\": plugin {} {}", fault.route, fault.plugin, fault.error));
+    let faults: Vec<String> = of_plugins.chain(access.faults).collect();
     if !faults.is_empty() {
         return Err(Failure::Input(anyhow::anyhow!("{}", faults.join("\n"))));
     }

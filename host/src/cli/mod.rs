@@ -1,5 +1,6 @@
 //! The command line: one file for each command, thin. `anyhow` ends here, in a line on stderr and an exit code.
 
+mod access;
 mod arguments;
 mod config;
 mod demo;

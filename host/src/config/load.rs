@@ -12,7 +12,9 @@ use super::problem::{Place, Problem, Problems, quoted};
 use super::reader::{Located, Table};
 use super::route::{Route, Surroundings};
 use super::source::Source;
-use super::{Config, ConfigErrors, Env, Grant, LogSource, PluginSource, Retention, Sandbox, Webhook, refused};
+use super::{
+    Config, ConfigErrors, Env, Fail2ban, Grant, LogSource, PluginSource, Retention, Sandbox, Webhook, refused,
+};
 
 /// The folder of further files, beside the main one.
 const FOLDER: &str = "conf.d";
@@ -105,6 +107,7 @@ pub(super) fn build(sources: &[Source], problems: Problems, env: Env<'_>) -> Res
     let labels = labels(&tables, &problems);
     let sandbox = once(&tables, "sandbox", Sandbox::read, &problems).unwrap_or(Sandbox::STANDARD);
     let retention = once(&tables, "retention", Retention::read, &problems).unwrap_or(Retention::STANDARD);
+    let fail2ban = once(&tables, "fail2ban", Fail2ban::read, &problems).unwrap_or_else(Fail2ban::standard);
     let webhooks = webhooks(&tables, &problems, env);
     let mut routes = routes(&tables, &webhooks, complete);
     let logs = log_sources(&tables, &problems);
@@ -132,7 +135,18 @@ pub(super) fn build(sources: &[Source], problems: Problems, env: Env<'_>) -> Res
         return Err(ConfigErrors(problems.into_sorted(&files)));
     }
     let webhooks = webhooks.into_iter().filter_map(|(name, (_, webhook))| Some((name, webhook?))).collect();
-    Ok(Config { host, labels, webhooks, routes, sandbox, retention, sources: logs, warnings, files: BTreeSet::new() })
+    Ok(Config {
+        host,
+        labels,
+        webhooks,
+        routes,
+        sandbox,
+        retention,
+        sources: logs,
+        fail2ban,
+        warnings,
+        files: BTreeSet::new(),
+    })
 }
 
 /// Reports a name that was used before.

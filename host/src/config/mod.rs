@@ -5,6 +5,7 @@
 //! comes here: a typing mistake must not lose a ban.
 
 mod bounded;
+mod fail2ban;
 mod folding;
 mod grants;
 mod http;
@@ -32,6 +33,7 @@ mod webhook_url;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+pub use fail2ban::Fail2ban;
 pub use folding::Storm;
 pub use grants::{Grant, Grants};
 pub use http::{CaFile, Http, Proxy};
@@ -70,6 +72,8 @@ pub struct Config {
     pub retention: Retention,
     /// Logs that the daemon reads, besides what `notify` takes in.
     pub sources: Vec<LogSource>,
+    /// The fail2ban on this host.
+    pub fail2ban: Fail2ban,
     /// What is probably a mistake and yet works: a webhook that no route uses.
     pub warnings: Vec<Problem>,
     /// The files and folders that all this was read from, plugins and certificates included; none, if it was parsed from

@@ -108,6 +108,19 @@ impl<'a> Table<'a> {
         Some(name)
     }
 
+    /// As `reference`, and `Some(None)` for `false`.
+    pub(super) fn reference_or_false(&self, key: &'static str, expected: &str) -> Option<Option<Located<String>>> {
+        let value = self.get(key)?;
+        if value.get_ref().as_bool() == Some(false) {
+            return Some(None);
+        }
+        if value.get_ref().as_str().is_none() {
+            self.wrong(key, value, expected);
+            return None;
+        }
+        self.reference(key, expected).map(Some)
+    }
+
     /// `true` or `false`.
     pub(super) fn bool(&self, key: &'static str) -> Option<bool> {
         let value = self.get(key)?;

@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::{Config, Grant, Grants, Http, Pace, PluginLimits, PluginSource, Proxy, ProxyUrl, Retention, Storm, Target};
+use super::{
+    Config, Fail2ban, Grant, Grants, Http, Pace, PluginLimits, PluginSource, Proxy, ProxyUrl, Retention, Storm, Target,
+};
 use crate::event::{Ban, Event, Kind, Timestamp};
 
 /// Every secret in the tests ends in this.
@@ -222,6 +224,21 @@ fn a_grant_is_absent_refused_or_given() {
     ] {
         let config = parse(&format!("webhooks.ops.url_env = 'BANHOOK_URL'\n[[routes]]\n{text}"));
         assert_eq!(config.routes[0].grants, Grants { history, geo }, "{text}");
+    }
+}
+
+#[test]
+fn the_database_of_fail2ban_is_the_usual_one_another_or_none() {
+    let usual = Some("/var/lib/fail2ban/fail2ban.sqlite3");
+    for (text, database, configured) in [
+        ("", usual, false),
+        ("[fail2ban]", usual, false),
+        ("[fail2ban]\ndatabase = false", None, false),
+        ("fail2ban.database = '/var/lib/fail2ban/fail2ban.sqlite3'", usual, true),
+        ("fail2ban.database = 'f.sqlite3'", Some("/etc/banhook/f.sqlite3"), true),
+    ] {
+        let fail2ban = parse(&format!("webhooks.ops.url_env = 'BANHOOK_URL'\n{text}")).fail2ban;
+        assert_eq!(fail2ban, Fail2ban { database: database.map(Into::into), configured }, "{text}");
     }
 }
 

@@ -11,11 +11,15 @@ use super::worker::{Circumstances, Order, Worker};
 use crate::config::Config;
 use crate::event::Timestamp;
 use crate::message::one_line;
-use crate::pipeline::{self, Naming};
+use crate::pipeline::{self, Assignment, Completing, Naming};
+use crate::source::Enricher;
 use crate::store::{Inbox, Keep, Store};
 
 /// How often the inbox is looked at without a wake-up.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// How soon an event is looked at again that waits for fail2ban's database.
+const LOOK_FOR_MORE: Duration = Duration::from_millis(50);
 
 /// How often what is past its time is looked for.
 const PRUNE_EVERY: Duration = Duration::from_secs(60);
@@ -42,7 +46,8 @@ pub(super) fn run(
 ) -> Result<(), DaemonError> {
     let Some(config) = prepared(config, circumstances, told) else { return Ok(()) };
     let naming = Naming::new(&config, &circumstances.system_host);
-    let inbox = store.inbox()?;
+    let inbox = store.inbox_for_routing()?;
+    let enricher = Enricher::new(config.fail2ban.database.clone(), config.fail2ban.configured);
     let mut router = Router {
         config,
         naming,
@@ -50,6 +55,8 @@ pub(super) fn run(
         leaving: Vec::new(),
         circumstances,
         inbox,
+        enricher,
+        later: false,
         prune_from: 0,
         pruned_at: None,
     };
@@ -73,7 +80,7 @@ pub(super) fn run(
         if router.prune(&mut store)? {
             continue;
         }
-        match told.recv_timeout(LOOK) {
+        match told.recv_timeout(if router.later { LOOK_FOR_MORE } else { LOOK }) {
             Ok(Told::Configured(config)) => router.reconfigure(config, &mut store)?,
             Ok(Told::Hurry) => router.hurry(&mut store)?,
             Ok(Told::Look) | Err(RecvTimeoutError::Timeout) => {}
@@ -105,8 +112,11 @@ struct Router<'a> {
     /// Those of removed routes, until they have ended.
     leaving: Vec<Worker>,
     circumstances: &'a Circumstances,
-    /// For what retention removes.
+    /// For what retention removes, and fail2ban's database adds.
     inbox: Inbox,
+    enricher: Enricher,
+    /// Whether an event waits for that database.
+    later: bool,
     /// Up to where that has been looked at, and when it was last looked at all.
     prune_from: i64,
     pruned_at: Option<Instant>,
@@ -115,6 +125,9 @@ struct Router<'a> {
 impl Router<'_> {
     /// Takes up another configuration, or other files behind the same.
     fn reconfigure(&mut self, config: Arc<Config>, store: &mut Store) -> Result<(), DaemonError> {
+        if config.fail2ban != self.config.fail2ban {
+            self.enricher = Enricher::new(config.fail2ban.database.clone(), config.fail2ban.configured);
+        }
         self.config = config;
         let databases = self.circumstances.databases.clone();
         // Not joined: a large file takes a while, and the old one serves meanwhile.
@@ -158,16 +171,20 @@ impl Router<'_> {
     }
 
     /// Assigns one batch. Says how many events that were.
-    fn advance(&self, store: &mut Store) -> Result<usize, DaemonError> {
-        let (assigned, routes) = pipeline::assign(&self.config.routes, &self.naming, store)?;
+    fn advance(&mut self, store: &mut Store) -> Result<usize, DaemonError> {
+        let completing = Completing { enricher: &mut self.enricher, inbox: &mut self.inbox };
+        let now = (self.circumstances.now)();
+        let Assignment { events, routes, later } =
+            pipeline::assign(&self.config.routes, &self.naming, store, Some(completing), now)?;
+        self.later = later;
         for worker in routes.iter().filter_map(|route| self.workers.get(route)) {
             worker.tell(Order::Look);
         }
-        if assigned > 0 && routes.is_empty() {
+        if events > 0 && routes.is_empty() {
             // What an idle run waits for.
             self.circumstances.worded.notify_one();
         }
-        Ok(assigned)
+        Ok(events)
     }
 
     /// Words what is left of routes that are gone.

@@ -67,7 +67,7 @@ impl Place {
     }
 
     fn work(&mut self, hurry: bool) {
-        while assign(&self.routes, &self.naming, &mut self.store).unwrap().0 > 0 {}
+        while assign(&self.routes, &self.naming, &mut self.store, None, Timestamp(self.now)).unwrap().events > 0 {}
         while self.live.advance(&mut self.store, Timestamp(self.now), hurry, || false).unwrap() > 0 {}
         assert!(self.store.ledger().unwrap().balances());
         assert_eq!(self.store.check_ledger().unwrap(), []);
@@ -254,7 +254,7 @@ fn what_is_left_of_a_removed_route_is_told() {
     place.bans(20);
     place.work(false);
     place.bans(1);
-    while assign(&place.routes, &place.naming, &mut place.store).unwrap().0 > 0 {}
+    while assign(&place.routes, &place.naming, &mut place.store, None, Timestamp(place.now)).unwrap().events > 0 {}
     let text = "webhooks.main.url = 'http://127.0.0.1:1/'\n[[routes]]\nname = 'other'";
     let config = Config::parse(text, Path::new("/config.toml"), &|_| None).unwrap();
     assert_eq!(place.store.unfinished_routes().unwrap(), ["sec"]);

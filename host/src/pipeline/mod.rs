@@ -23,7 +23,8 @@ use crate::config::{Config, PluginSource, Route, Webhook};
 use crate::event::{Event, PastBan, Timestamp};
 use crate::message::{Target, digest, fallback};
 use crate::plugin::{BUILT_IN, Databases, Runtime};
-use crate::store::{Assigned, StateFolder, Store, StoreError, Verdict, Waiting, Worded};
+use crate::source::{Completion, Enricher};
+use crate::store::{Assigned, Inbox, StateFolder, Store, StoreError, Verdict, Waiting, Worded};
 
 /// Events that are handled in one transaction: it keeps `notify` waiting no longer than a few inserts take.
 const BATCH: usize = 32;
@@ -86,18 +87,75 @@ pub struct Surroundings {
     pub state: Option<StateFolder>,
 }
 
-/// Assigns what waits in the inbox to the routes that want it, one batch of it. Says how many events there were (0: the
-/// inbox is empty), and which routes want some of them.
+/// What events are completed with before routes get them.
+pub struct Completing<'a> {
+    /// Asks fail2ban's database.
+    pub enricher: &'a mut Enricher,
+    /// Where the completed events are stored.
+    pub inbox: &'a mut Inbox,
+}
+
+/// What came of an assignment.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Assignment {
+    /// How many events; 0: none waits, or the first one waits for fail2ban's database.
+    pub events: usize,
+    /// The routes that want some of them.
+    pub routes: BTreeSet<String>,
+    /// Whether events are left that are not complete yet.
+    pub later: bool,
+}
+
+/// Assigns what waits in the inbox to the routes that want it, one batch of it.
 ///
 /// # Errors
 /// When the store fails; the events of the batch then still wait.
-pub fn assign(routes: &[Route], naming: &Naming, store: &mut Store) -> Result<(usize, BTreeSet<String>), StoreError> {
-    let assigned: Vec<_> = store.waiting(BATCH)?.into_iter().map(|waiting| assigned(routes, naming, waiting)).collect();
+pub fn assign(
+    routes: &[Route],
+    naming: &Naming,
+    store: &mut Store,
+    completing: Option<Completing<'_>>,
+    now: Timestamp,
+) -> Result<Assignment, StoreError> {
+    let mut waiting = store.waiting(BATCH)?;
+    let found = waiting.len();
+    if let Some(completing) = completing {
+        complete(&mut waiting, naming, completing, now)?;
+    }
+    let later = waiting.len() < found;
+    let assigned: Vec<_> = waiting.into_iter().map(|waiting| assigned(routes, naming, waiting)).collect();
     if !assigned.is_empty() {
         store.assign(&assigned)?;
     }
     let to = assigned.iter().flat_map(|assigned| assigned.to.iter().map(|(route, _)| route.clone())).collect();
-    Ok((assigned.len(), to))
+    Ok(Assignment { events: assigned.len(), routes: to, later })
+}
+
+/// Completes events of this host, and leaves out the first one that has to wait for it and all behind it: the order stays.
+fn complete(
+    waiting: &mut Vec<Waiting>,
+    naming: &Naming,
+    Completing { enricher, inbox }: Completing<'_>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let (mut ready, mut completed) = (0, Vec::new());
+    for Waiting { seq, taken_at, event } in waiting.iter_mut() {
+        if let Ok(event) = event
+            && (event.host.is_empty() || event.host == naming.host)
+        {
+            let before = event.clone();
+            if enricher.complete(event, *taken_at, now) == Completion::NotYet {
+                break;
+            }
+            if *event != before {
+                completed.push((*seq, event.clone()));
+            }
+        }
+        ready += 1;
+    }
+    waiting.truncate(ready);
+    // Before they are assigned, since routes read them again.
+    if completed.is_empty() { Ok(()) } else { inbox.complete(&completed) }
 }
 
 fn assigned(routes: &[Route], naming: &Naming, Waiting { seq, event, .. }: Waiting) -> Assigned {

@@ -74,7 +74,7 @@ fn told(routes: &[&str], batch: usize, events: &[Event]) -> Vec<String> {
         for event in batch {
             inbox.take_in(event, Timestamp(0)).unwrap();
         }
-        while assign(&config, &naming, &mut store).unwrap().0 > 0 {}
+        while assign(&config, &naming, &mut store, None, Timestamp(0)).unwrap().events > 0 {}
         for (n, route) in live.iter_mut().enumerate() {
             for unworded in store.unworded(&format!("r{n}"), events.len()).unwrap() {
                 let Worded { seq, verdict } = route.word(unworded, None, Timestamp(0));

@@ -55,6 +55,17 @@ impl Inbox {
         })
     }
 
+    /// Stores events again that more has become known of, by their places in the order of intake.
+    ///
+    /// # Errors
+    /// When the disk refuses; then they are as they were.
+    pub fn complete(&mut self, events: &[(i64, Event)]) -> Result<(), StoreError> {
+        self.database.write("complete events", |transaction| {
+            let mut complete = transaction.prepare_cached("UPDATE events SET body = ? WHERE seq = ?")?;
+            events.iter().try_for_each(|(seq, event)| complete.execute(params![event.to_json(), seq]).map(drop))
+        })
+    }
+
     /// The folder that it lives in.
     #[must_use]
     pub const fn folder(&self) -> &StateFolder {
@@ -67,6 +78,11 @@ impl Inbox {
     /// When the disk refuses.
     pub fn checkpoint_if_long(&self) -> Result<(), StoreError> {
         self.database.checkpoint_if_long()
+    }
+
+    /// For what may be lost in a crash of the machine: whoever takes an event in still syncs it.
+    pub(super) fn sync_later(&self) -> Result<(), StoreError> {
+        self.database.sync_later()
     }
 
     pub(super) fn limit_wal(&self) -> Result<(), StoreError> {

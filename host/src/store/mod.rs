@@ -1,4 +1,4 @@
-//! The store: everything that must survive a crash, in two SQLite files. The only SQL on files of ours.
+//! The store: everything that must survive a crash, in two SQLite files. The only SQL on files of our own.
 //!
 //! The [`Inbox`] holds every event, in the order of intake; all that `notify` and tailers do is to add to it. The [`Store`]
 //! holds what becomes of them, and reads the inbox: an event is *assigned* to the routes that want it and *worded* by each
@@ -109,6 +109,16 @@ impl Store {
     pub fn inbox(&self) -> Result<Inbox, StoreError> {
         let inbox = Inbox::open(self.folder())?;
         inbox.limit_wal()?;
+        Ok(inbox)
+    }
+
+    /// Opens the inbox for what may be lost in a crash of the machine: completing events, and removing them.
+    ///
+    /// # Errors
+    /// As [`Inbox::open`].
+    pub fn inbox_for_routing(&self) -> Result<Inbox, StoreError> {
+        let inbox = self.inbox()?;
+        inbox.sync_later()?;
         Ok(inbox)
     }
 

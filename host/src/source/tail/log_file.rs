@@ -5,10 +5,10 @@ use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use flate2::read::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 
 use super::TailError;
+use super::packed::Packing;
 use crate::store::Checkpoint;
 
 /// How much of a file's beginning it is recognized by, in bytes: a few lines, with milliseconds in them.
@@ -32,11 +32,16 @@ pub(super) struct LogFile {
 enum Content {
     Plain(File),
     /// Rotated and compressed: nothing is written into it any more.
-    Gzip(Box<MultiGzDecoder<File>>),
+    Packed {
+        packing: Packing,
+        /// How long it is as it is, in bytes.
+        packed_length: u64,
+        unpacked: Box<dyn Read + Send>,
+    },
 }
 
 impl LogFile {
-    /// Opens a file at its beginning; one named `.gz` is unpacked. What is no regular file is refused.
+    /// Opens a file at its beginning; one named `.gz`, `.xz` and so on is unpacked. What is no regular file is refused.
     pub(super) fn open(path: &Path) -> Result<Self, TailError> {
         let read = || {
             // Without blocking, should it be a pipe.
@@ -46,10 +51,9 @@ impl LogFile {
             if !meta.is_file() {
                 return Err(io::Error::other("it is not a regular file; a pipe can be read as `banhook tail -`"));
             }
-            let content = if path.extension().is_some_and(|extension| extension == "gz") {
-                Content::Gzip(Box::new(MultiGzDecoder::new(file)))
-            } else {
-                Content::Plain(file)
+            let content = match Packing::of(path) {
+                Some(packing) => Content::Packed { packing, packed_length: meta.len(), unpacked: packing.unpack(file) },
+                None => Content::Plain(file),
             };
             let (device, inode) = (meta.dev(), meta.ino());
             let mut file = Self { path: path.to_owned(), content, device, inode, head: Vec::new(), offset: 0 };
@@ -70,7 +74,7 @@ impl LogFile {
 
     /// Whether it is compressed, and so can only be read on.
     pub(super) const fn is_packed(&self) -> bool {
-        matches!(self.content, Content::Gzip(_))
+        matches!(self.content, Content::Packed { .. })
     }
 
     /// Whether it has this number.
@@ -80,11 +84,9 @@ impl LogFile {
 
     /// How long it is, or about how long it is unpacked.
     pub(super) fn about_length(&self) -> u64 {
-        /// What gzip makes of a log is about so many times shorter.
-        const PACKED: u64 = 8;
         match &self.content {
             Content::Plain(file) => file.metadata().map_or(0, |meta| meta.len()),
-            Content::Gzip(file) => file.get_ref().metadata().map_or(0, |meta| meta.len()) * PACKED,
+            Content::Packed { packing, packed_length, .. } => packed_length.saturating_mul(packing.ratio()),
         }
     }
 
@@ -117,7 +119,7 @@ impl LogFile {
     pub(super) fn length(&self) -> io::Result<u64> {
         match &self.content {
             Content::Plain(file) => Ok(file.metadata()?.len()),
-            Content::Gzip(_) => Ok(u64::MAX),
+            Content::Packed { .. } => Ok(u64::MAX),
         }
     }
 
@@ -126,7 +128,7 @@ impl LogFile {
         let read = match &mut self.content {
             Content::Plain(file) => file.read_at(buffer, self.offset),
             // One that is damaged ends where the damage begins: nothing would ever mend it.
-            Content::Gzip(file) => file.read(buffer).or_else(|error| {
+            Content::Packed { unpacked, .. } => unpacked.read(buffer).or_else(|error| {
                 tracing::warn!("{} is damaged, the rest of it is lost: {error}", self.path.display());
                 Ok(0)
             }),
@@ -185,8 +187,8 @@ impl LogFile {
                 }
                 known
             }
-            Content::Gzip(_) => {
-                let mut unpacked = MultiGzDecoder::new(File::open(&self.path)?).take(HEAD_BYTES as u64);
+            Content::Packed { packing, .. } => {
+                let mut unpacked = packing.unpack(File::open(&self.path)?).take(HEAD_BYTES as u64);
                 let mut head = Vec::new();
                 unpacked.read_to_end(&mut head)?;
                 self.head = head;

@@ -12,6 +12,7 @@
 mod follower;
 mod intake;
 mod log_file;
+mod packed;
 mod pipe;
 mod rotated;
 #[cfg(test)]

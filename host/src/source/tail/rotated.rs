@@ -1,6 +1,7 @@
 //! What became of a log's files: which of those beside it hold what came before.
 //!
-//! logrotate names them `fail2ban.log.1`, or `fail2ban.log-20261122` with `dateext`, and may compress them as `.gz`.
+//! logrotate names them `fail2ban.log.1`, or `fail2ban.log-20261122` with `dateext`, and may compress them as `.gz`, or as
+//! whatever else it is told to (`packed`).
 
 use std::cmp::Reverse;
 use std::fs;
@@ -9,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::TailError;
 use super::log_file::LogFile;
+use super::packed::Packing;
 use crate::store::Checkpoint;
 
 /// How many files before another matter at most.
@@ -128,7 +130,8 @@ fn age(log: &Path, path: &Path) -> (Option<Age>, bool) {
         name.strip_prefix(log.file_name()?.to_str()?)
     };
     let Some(suffix) = suffix() else { return (None, false) };
-    let (suffix, packed) = suffix.strip_suffix(".gz").map_or((suffix, false), |suffix| (suffix, true));
+    let packed = Packing::of(path).is_some();
+    let suffix = if packed { suffix.rsplit_once('.').map_or(suffix, |(suffix, _)| suffix) } else { suffix };
     let Some(mark) = suffix.strip_prefix(['.', '-', '_']) else { return (None, packed) };
     let age = match mark.parse() {
         Ok(number) if mark.len() <= 4 => Some(Age::Numbered(Reverse(number))),
@@ -152,11 +155,18 @@ mod tests {
         let of = |name: &str| age(log, &Path::new("/l").join(name));
         let oldest_first = |names: &[&str]| assert!(names.is_sorted_by_key(|name| of(name).0), "{names:?}");
         oldest_first(&["fail2ban.log.10.gz", "fail2ban.log.2.gz", "fail2ban.log.1"]);
+        oldest_first(&["fail2ban.log.4.xz", "fail2ban.log.3.zst", "fail2ban.log.2.bz2"]);
         oldest_first(&["fail2ban.log-20261121.gz", "fail2ban.log-20261122", "fail2ban.log-20261122-1795348189"]);
         assert!(of("fail2ban.log.2.gz").1 && !of("fail2ban.log.1").1);
-        for other in
-            ["fail2ban.log.bak", "fail2ban.log.1.xz", "fail2ban.logs", "auth.log.1", "fail2ban.log.", "fail2ban.log~"]
-        {
+        for other in [
+            "fail2ban.log.bak",
+            "fail2ban.log.1.zip",
+            "fail2ban.log.gz",
+            "fail2ban.logs",
+            "auth.log.1",
+            "fail2ban.log.",
+            "fail2ban.log~",
+        ] {
             assert_eq!(of(other).0, None, "{other}");
         }
     }

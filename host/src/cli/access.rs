@@ -1,0 +1,159 @@
+//! Whether the user that banhook works as may read what it reads all the time: logs, and fail2ban's database.
+
+use std::fs::{self, File, Metadata};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+use std::thread;
+
+use banhook::config::Config;
+use banhook::event::Timestamp;
+use banhook::source::{DatabaseError, Fail2banDatabase};
+use banhook::store::StateFolder;
+
+/// What was found.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Access {
+    /// What will not work.
+    pub faults: Vec<String>,
+    /// What may be a mistake.
+    pub warnings: Vec<String>,
+}
+
+/// Looks as the owner of the state folder, or as the current user if there is none yet.
+pub fn look(config: &Config, state: &Path) -> Access {
+    // Only this thread becomes another user: the system keeps that by thread.
+    thread::scope(|scope| scope.spawn(|| as_owner(config, state)).join()).unwrap_or_default()
+}
+
+fn as_owner(config: &Config, state: &Path) -> Access {
+    let mut access = Access::default();
+    let database = config.fail2ban.database.as_ref().filter(|_| config.fail2ban.configured);
+    if config.sources.is_empty() && database.is_none() {
+        return access;
+    }
+    let become_owner = std::path::absolute(state).map(|state| StateFolder::new(state).become_owner());
+    if let Ok(Err(error)) = become_owner {
+        access.warnings.push(format!("cannot tell what banhook may read: {error}"));
+        return access;
+    }
+    let now = rustix::process::geteuid().as_raw();
+    if let Some(owner) = fs::metadata(state).ok().map(|meta| meta.uid()).filter(|owner| *owner != now) {
+        let owner = name(Path::new("/etc/passwd"), owner);
+        access.warnings.push(format!("cannot tell what {owner} may read, which banhook works as; ask again as root"));
+        return access;
+    }
+    let user = name(Path::new("/etc/passwd"), now);
+    for source in &config.sources {
+        look_at_log(&source.log, &user, &mut access);
+    }
+    if let Some(path) = database {
+        look_at_database(path, &user, &mut access);
+    }
+    access
+}
+
+fn look_at_log(log: &Path, user: &str, access: &mut Access) {
+    // Without blocking, should it be a pipe.
+    let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let shown = log.display();
+    match File::options().read(true).custom_flags(nonblock).open(log) {
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            access.warnings.push(format!("there is no log {shown} yet"));
+        }
+        Err(error) => access.faults.push(format!("{user} cannot read {shown}: {error}{}", hint(&error, log, user))),
+    }
+}
+
+fn look_at_database(path: &Path, user: &str, access: &mut Access) {
+    let mut database = Fail2banDatabase::new(path.to_owned());
+    match database.look_up("", "", None, Timestamp(0)) {
+        Ok(_) if database.is_there() => {}
+        Ok(_) => access.warnings.push(format!(
+            "there is no {} yet; fail2ban-client get dbfile says where it is, and database = false does without",
+            path.display()
+        )),
+        Err(DatabaseError::Read { reason, .. }) => access.faults.push(format!(
+            "{user} cannot read fail2ban's database {}: {reason}{}",
+            path.display(),
+            hint(&reason, path, user)
+        )),
+        // Somebody writes into it: it is one.
+        Err(error) if error.is_busy() => {}
+        Err(error) => access.faults.push(error.to_string()),
+    }
+}
+
+/// What to do about it, as a command where there is one.
+fn hint(error: &io::Error, path: &Path, user: &str) -> String {
+    if error.kind() != io::ErrorKind::PermissionDenied {
+        return String::new();
+    }
+    match fs::metadata(path) {
+        Ok(meta) => format!("; run: {}", command(&meta, path, user)),
+        Err(_) => format!("; {user} may not even look into its folder, or one above it"),
+    }
+}
+
+/// A group that may read is joined; otherwise the file is opened to the one user.
+fn command(meta: &Metadata, path: &Path, user: &str) -> String {
+    /// The bit that lets the group read.
+    const GROUP_READS: u32 = 0o040;
+    // To join root's group is to be given more than a log.
+    if meta.permissions().mode() & GROUP_READS != 0 && meta.gid() != 0 {
+        return format!("usermod -aG {} {user}, and restart banhook", name(Path::new("/etc/group"), meta.gid()));
+    }
+    format!("setfacl -m u:{user}:r {}", path.display())
+}
+
+/// The name of a user or group, as `/etc/passwd` or `/etc/group` has it; otherwise the number.
+fn name(file: &Path, number: u32) -> String {
+    let text = fs::read(file).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+    let found = text.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let (name, its) = (fields.next()?, fields.nth(1)?);
+        (its.parse() == Ok(number)).then(|| name.to_owned())
+    });
+    found.unwrap_or_else(|| number.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_by_number() {
+        let folder = tempfile::tempdir().unwrap();
+        let passwd = folder.path().join("passwd");
+        fs::write(&passwd, "root:x:0:0::/root:/bin/sh\nodd\nbanhook:x:998:997::/var/lib/banhook:/bin/false\n").unwrap();
+        assert_eq!(name(&passwd, 998), "banhook");
+        assert_eq!(name(&passwd, 997), "997");
+        assert_eq!(name(&folder.path().join("absent"), 0), "0");
+    }
+
+    #[test]
+    fn the_command_that_opens_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("f.log");
+        fs::write(&log, "").unwrap();
+        let with_mode = |mode| {
+            fs::set_permissions(&log, fs::Permissions::from_mode(mode)).unwrap();
+            command(&fs::metadata(&log).unwrap(), &log, "banhook")
+        };
+        let alone = format!("setfacl -m u:banhook:r {}", log.display());
+        assert_eq!(with_mode(0o600), alone);
+        if rustix::process::geteuid().is_root() {
+            assert_eq!(with_mode(0o640), alone, "nobody joins the group root");
+            std::os::unix::fs::chown(&log, None, Some(4)).unwrap();
+            assert_eq!(with_mode(0o640), "usermod -aG adm banhook, and restart banhook");
+        }
+    }
+
+    #[test]
+    fn nothing_is_looked_at_that_is_not_configured() {
+        let text = "webhooks.x.url = 'http://127.0.0.1:1/'\nfail2ban.database = false";
+        let config = Config::parse(text, Path::new("/etc/banhook/config.toml"), &|_| None).unwrap();
+        assert_eq!(look(&config, Path::new("/nonexistent")), Access::default());
+    }
+}

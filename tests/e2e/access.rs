@@ -1,0 +1,114 @@
+//! What `config check` says of files that the user may not read that banhook works as.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rustix::process::getuid;
+
+use crate::binary::{banhook, require};
+use crate::fail2ban::Fail2ban;
+use crate::outcome::Outcome;
+use crate::place::{NOBODY, Place};
+
+/// A place whose state folder is nobody's; none unless we are root.
+fn of_nobody() -> Option<Place> {
+    if !getuid().is_root() {
+        eprintln!("only root can show this");
+        return None;
+    }
+    let place = Place::new();
+    set_mode(&place.path(""), 0o755);
+    fs::create_dir(place.state()).unwrap();
+    chown(place.state(), Some(NOBODY), Some(NOBODY)).unwrap();
+    Some(place)
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+fn check(place: &Place) -> Outcome {
+    place.banhook(["config", "check"])
+}
+
+fn reads(place: &Place, log: &Path) {
+    place.configure(&format!("[[sources]]\nlog = \"{}\"", log.display()));
+}
+
+#[test]
+fn a_log_that_the_owner_of_the_state_folder_may_not_read() {
+    let Some(place) = of_nobody() else { return };
+    let log = place.write("f.log", "");
+    reads(&place, &log);
+    check(&place).ok();
+    // As on Debian: root:adm 640.
+    set_mode(&log, 0o640);
+    chown(&log, Some(0), Some(4)).unwrap();
+    check(&place).exits(2).complains(&["nobody cannot read", "f.log", "usermod -aG adm nobody"]);
+    set_mode(&log, 0o600);
+    check(&place).exits(2).complains(&["nobody cannot read", "setfacl -m u:nobody:r "]);
+    fs::create_dir(place.path("closed")).unwrap();
+    set_mode(&place.path("closed"), 0o700);
+    reads(&place, &place.path("closed/f.log"));
+    check(&place).exits(2).complains(&["nobody cannot read", "closed/f.log", "its folder"]);
+    assert!(fs::read_dir(place.state()).unwrap().next().is_none(), "a check stores nothing");
+}
+
+#[test]
+fn as_the_current_user_where_there_is_no_state_folder_yet() {
+    let Some(place) = of_nobody() else { return };
+    let log = place.write("f.log", "");
+    set_mode(&log, 0o600);
+    reads(&place, &log);
+    // What nobody may not read cannot be blamed on the configuration or the program.
+    let copy = place.path("banhook");
+    fs::copy(banhook(), &copy).unwrap();
+    chown(place.path("main.url"), Some(NOBODY), None).unwrap();
+    let as_nobody = || Outcome::of(place.command(&copy).args(["config", "check"]).uid(NOBODY).gid(NOBODY));
+    as_nobody().exits(2).complains(&["nobody cannot read", "f.log"]);
+    fs::remove_dir(place.state()).unwrap();
+    as_nobody().exits(2).complains(&["nobody cannot read", "f.log"]);
+    fs::create_dir(place.state()).unwrap();
+    let told = as_nobody().ok();
+    assert!(told.stderr.contains("cannot tell what root may read"), "{told}");
+    check(&place).ok();
+}
+
+#[test]
+fn what_is_not_there_yet_is_worth_a_warning() {
+    let place = Place::new();
+    let database = "[fail2ban]\ndatabase = \"absent.sqlite3\"";
+    place.configure(&format!("[[sources]]\nlog = \"absent.log\"\n{database}"));
+    let told = check(&place).ok();
+    for word in ["no log", "absent.log yet", "absent.sqlite3 yet"] {
+        assert!(told.stderr.contains(word), "{told}");
+    }
+    place.write("absent.sqlite3", "something else");
+    check(&place).exits(2);
+}
+
+/// As the README has it, and that it survives what happens to a database.
+#[test]
+fn the_database_of_a_real_server_is_opened_to_one_user() {
+    let Some(place) = of_nobody() else { return };
+    require("setfacl", "acl");
+    let server = Fail2ban::start(&place);
+    let file = server.folder().join("bans.sqlite3");
+    let setfacl = |what: &str, path: &PathBuf| Outcome::of(Command::new("setfacl").arg("-m").arg(what).arg(path)).ok();
+    place.configure(&format!("[fail2ban]\ndatabase = \"{}\"", file.display()));
+    check(&place).exits(2).complains(&["nobody cannot read", "bans.sqlite3", "setfacl -m u:nobody:r "]);
+    setfacl("u:nobody:r", &file);
+    check(&place).ok();
+    server.client("restart").ok();
+    check(&place).ok();
+    server.stop();
+    fs::remove_file(&file).unwrap();
+    setfacl("d:u:nobody:r,d:g::-,d:o::-", &server.folder().to_owned());
+    server.client("start").ok();
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o007, 0, "closed to all others");
+    let told = check(&place).ok();
+    assert_eq!(told.stderr, "", "{told}");
+}
