@@ -10,7 +10,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use banhook::config::Config;
 use banhook::daemon::{Signals, Tails, Until, Work};
-use banhook::event::{Event, Timestamp};
+use banhook::event::{Action, Ban, Event, Timestamp};
 use banhook::pipeline::stack;
 use banhook::plugin::{Compiler, Metering, Runtime, Setup};
 use banhook::store::{StateFolder, Store};
@@ -23,6 +23,9 @@ use webhook::Webhook;
 const EVENTS: &str = include_str!("demo/events.jsonl");
 /// The configuration, but for the webhook's address.
 const CONFIG: &str = include_str!("demo/config.toml");
+
+/// Bans of the storm at the end.
+const STORM: u32 = 300;
 
 /// Shows it.
 pub fn demo() -> Outcome {
@@ -43,7 +46,14 @@ pub fn demo() -> Outcome {
         let event = Event::from_json(line).context("in the demo's events")?;
         inbox.take_in(&event.named("", &BTreeMap::new()), Timestamp::now())?;
     }
-    println!("\n{} recorded events are stored, as `banhook notify` does. What arrives:", EVENTS.lines().count());
+    let now = Timestamp::now();
+    for number in 0..STORM {
+        inbox.take_in(&of_storm(number, now), now)?;
+    }
+    println!(
+        "\n{} recorded events are stored, as `banhook notify` does, and then a storm of {STORM} bans. What arrives:",
+        EVENTS.lines().count()
+    );
 
     let runtime = Runtime::new(Setup {
         cache: None,
@@ -68,4 +78,17 @@ pub fn demo() -> Outcome {
     print!("{}", ledger_text(&ledger));
     println!("\nNext: README.md, \"From nothing to the first alert\".");
     Ok(ledger.balances())
+}
+
+/// One of many bans at once, from addresses that are set aside for examples.
+fn of_storm(number: u32, at: Timestamp) -> Event {
+    let ban = Ban { subject: format!("198.51.100.{}", number % 60), failures: Some(5), ..Ban::default() };
+    Event {
+        id: format!("storm-{number}"),
+        at,
+        host: "web-2".to_owned(),
+        jail: if number % 3 == 0 { "nginx-botsearch" } else { "sshd" }.to_owned(),
+        action: Action::Ban(ban),
+        labels: BTreeMap::new(),
+    }
 }

@@ -6,6 +6,7 @@
 //! alert.
 
 mod couriers;
+mod pruner;
 mod router;
 mod signals;
 mod tailers;

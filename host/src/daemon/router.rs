@@ -4,25 +4,22 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::DaemonError;
+use super::pruner::Pruner;
 use super::worker::{Circumstances, Order, Worker};
 use crate::config::Config;
-use crate::event::Timestamp;
 use crate::message::one_line;
 use crate::pipeline::{self, Assignment, Completing, Naming};
 use crate::source::Enricher;
-use crate::store::{Inbox, Keep, Store};
+use crate::store::{Inbox, Store};
 
 /// How often the inbox is looked at without a wake-up.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// How soon an event is looked at again that waits for fail2ban's database.
 const LOOK_FOR_MORE: Duration = Duration::from_millis(50);
-
-/// How often what is past its time is looked for.
-const PRUNE_EVERY: Duration = Duration::from_secs(60);
 
 /// How often it is looked whether the built-in plugin is compiled: mostly that takes a millisecond.
 const LOOK_WHILE_PREPARING: Duration = Duration::from_millis(1);
@@ -57,8 +54,7 @@ pub(super) fn run(
         inbox,
         enricher,
         later: false,
-        prune_from: 0,
-        pruned_at: None,
+        pruner: Pruner::new(&store)?,
     };
     router.configure(&mut store)?;
     loop {
@@ -77,7 +73,7 @@ pub(super) fn run(
         }
         store.checkpoint_if_long()?;
         router.inbox.checkpoint_if_long()?;
-        if router.prune(&mut store)? {
+        if router.pruner.step(&router.config.retention, (circumstances.now)())? {
             continue;
         }
         match told.recv_timeout(if router.later { LOOK_FOR_MORE } else { LOOK }) {
@@ -112,14 +108,12 @@ struct Router<'a> {
     /// Those of removed routes, until they have ended.
     leaving: Vec<Worker>,
     circumstances: &'a Circumstances,
-    /// For what retention removes, and fail2ban's database adds.
+    /// For what fail2ban's database adds.
     inbox: Inbox,
     enricher: Enricher,
     /// Whether an event waits for that database.
     later: bool,
-    /// Up to where that has been looked at, and when it was last looked at all.
-    prune_from: i64,
-    pruned_at: Option<Instant>,
+    pruner: Pruner,
 }
 
 impl Router<'_> {
@@ -205,28 +199,6 @@ impl Router<'_> {
             worker.tell(Order::Look);
         }
         self.word_removed(store)
-    }
-
-    /// Removes a little of what is past its time, now and then. Says whether there is more.
-    fn prune(&mut self, store: &mut Store) -> Result<bool, DaemonError> {
-        if self.prune_from == 0 && self.pruned_at.is_some_and(|at| at.elapsed() < PRUNE_EVERY) {
-            return Ok(false);
-        }
-        self.pruned_at = Some(Instant::now());
-        let retention = &self.config.retention;
-        let before = |age: Duration| {
-            let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
-            Timestamp((self.circumstances.now)().0.saturating_sub(age))
-        };
-        let keep = Keep {
-            events_since: before(retention.history),
-            events: retention.events,
-            dead_since: before(retention.dead_letters),
-            dead: retention.dead_messages,
-        };
-        let pruned = store.prune(&mut self.inbox, &keep, self.prune_from)?;
-        self.prune_from = pruned.next;
-        Ok(pruned.next > 0)
     }
 
     /// A worker ends by itself only with an error.

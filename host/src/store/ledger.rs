@@ -73,7 +73,7 @@ const COUNTED: &str = "
         FROM outcomes LEFT JOIN messages ON messages.id = outcomes.message
         UNION ALL SELECT route, 'matched', 1 FROM outcomes
         UNION ALL SELECT '', iif(EXISTS (SELECT 1 FROM outcomes WHERE event = seq), 'routed', 'unrouted'), 1
-            FROM inbox.events WHERE seq <= (SELECT upto FROM assigned)
+            FROM inbox.events WHERE seq <= (SELECT upto FROM assigned) AND seq NOT IN (SELECT event FROM leaving)
         UNION ALL SELECT route, state, n FROM pruned
     ) GROUP BY route, state";
 
