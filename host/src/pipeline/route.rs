@@ -24,6 +24,9 @@ const LOG_CHARS: usize = 1_000;
 /// Characters of a skip's reason that are kept.
 const REASON_CHARS: usize = 200;
 
+/// Characters of a hold's key that count.
+const KEY_CHARS: usize = 200;
+
 /// The longest that a plugin may have an event held, as `wit/exports.wit` promises, in ms.
 const HOLD_LONGEST_MS: i64 = 86_400_000;
 
@@ -338,6 +341,7 @@ impl LiveRoute {
     fn held(&self, Hold { key, until }: Hold, now: Timestamp) -> Fold {
         let window = now.plus_ms(milliseconds(self.route.digest_window));
         let until = until.filter(|until| until.0 <= now.0.saturating_add(HOLD_LONGEST_MS)).unwrap_or(window);
+        let key = key.chars().take(KEY_CHARS).collect();
         Fold { reason: Reason::Held, key, closes: Closes::At(until), unbans: None }
     }
 

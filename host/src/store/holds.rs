@@ -92,19 +92,21 @@ impl Reason {
 }
 
 impl Store {
-    /// The open messages of a route that close now, or `all` of them; oldest first.
+    /// The first open messages of a route that close now, or of `all` of them; oldest first.
     ///
     /// # Errors
     /// When the disk refuses.
     pub fn closing(&self, route: &str, now: Timestamp, all: bool) -> Result<Vec<OpenHold>, StoreError> {
+        /// A plugin may hold each event by itself; between two such steps it is looked whether to stop.
+        const AT_MOST: i64 = 32;
         self.database.read("read what is held", |connection| {
             // One that was opened later than now is of a time before the clock was set back.
             let holds = connection
                 .prepare_cached(
                     "SELECT id, webhook, cause, key, events FROM messages
-                     WHERE state = 'open' AND route = ?1 AND (?3 OR closes_at <= ?2 OR opened_at > ?2) ORDER BY id",
+                     WHERE state = 'open' AND route = ?1 AND (?3 OR closes_at <= ?2 OR opened_at > ?2) ORDER BY id LIMIT ?4",
                 )?
-                .query_map(params![route, now.0, all], |row| {
+                .query_map(params![route, now.0, all, AT_MOST], |row| {
                     let reason = row.get_ref(2)?.as_str()?;
                     Ok(OpenHold {
                         id: row.get(0)?,
