@@ -152,7 +152,9 @@ fn every_attack_is_contained_and_no_other_route_notices() {
         let arrivals = arena.attacked.arrivals().split_off(told);
 
         let counts = ledger.routes[case.name];
-        findings.expect(counts.matched == counts.posted + counts.skipped, case.name, || format!("{counts:?}"));
+        findings.expect(counts.matched == counts.posted + counts.digested + counts.skipped, case.name, || {
+            format!("{counts:?}")
+        });
         let (ended, how) = end_of(case, &arrivals);
         findings.expect(ended, case.name, || format!("ended otherwise: {how}"));
         for (at, message) in &arrivals {
@@ -183,7 +185,7 @@ fn every_attack_is_contained_and_no_other_route_notices() {
     }
     for case in CASES {
         let counts = ledger.routes[case.name];
-        let all_ended = counts.matched == 2 && counts.posted + counts.skipped == 2;
+        let all_ended = counts.matched == 2 && counts.posted + counts.digested + counts.skipped == 2;
         findings.expect(all_ended, case.name, || format!("all at once: {counts:?}"));
     }
 
@@ -255,7 +257,8 @@ fn end_of(case: &Case, arrivals: &[(Instant, Message)]) -> (bool, String) {
         return (case.ends.iter().any(|end| matches!(end, End::Skipped)), "it was skipped".to_owned());
     };
     let (jail, file) = (case.jail(), case.file());
-    let is_plain = message.tells(&["203.0.113.7", &jail, &file]);
+    // In a digest the jail comes first.
+    let is_plain = ["203.0.113.7", &jail, &file].iter().all(|word| message.tells(&[word]));
     // Refused when it was loaded, so the attack itself was not tried.
     let is_refused = message.tells(&["does not offer"]);
     let is_as = |end: &End| match *end {

@@ -61,6 +61,7 @@ pub const CASES: &[Case] = &[
     text("loop-in-start", TOO_LONG),
     text("loop-in-realloc", TOO_LONG),
     text("loop-in-post-return", TOO_LONG),
+    text("loop-in-digest", TOO_LONG),
     text("loop-in-check", &[Own("own words after the check")]),
     text("fill-loop", TOO_LONG),
     text("copy-loop", TOO_LONG),
@@ -90,6 +91,7 @@ pub const CASES: &[Case] = &[
     text("text-huge", &[Own("aaaa"), Told("text")]),
     text("text-of-controls", &[Own("own words")]),
     text("mentions", &[Own("own words")]),
+    text("mentions-in-digest", &[Own("own words")]),
     text("bad-utf8", &[Told("utf-8")]),
     text("bad-result-pointer", &[Told("out of bounds")]),
     text("bad-result-alignment", &[Told("align")]),
@@ -179,7 +181,11 @@ pub fn attacker(name: &str) -> Vec<u8> {
 pub fn component_of(text: &str) -> Vec<u8> {
     let text = whole(text);
     let (resolve, package) = wanted(text.contains("banhook:plugin/log@0.2.0"));
-    let world = if text.contains("checker@0.1.0#check") { "attack-by-check" } else { "attack" };
+    let world = match () {
+        () if text.contains("checker@0.1.0#check") => "attack-by-check",
+        () if text.contains("digester@0.1.0#digest") => "attack-by-digest",
+        () => "attack",
+    };
     component(&text, &resolve, package, world)
 }
 
