@@ -136,8 +136,11 @@ fn forget(transaction: &Transaction<'_>, old: &Old) -> rusqlite::Result<()> {
     transaction
         .prepare_cached("DELETE FROM bans WHERE jail = ? AND at = ? AND event = ?")?
         .execute(params![old.jail, old.at, old.seq])?;
-    transaction
-        .prepare_cached("INSERT INTO pruned VALUES ('', ?, 1) ON CONFLICT DO UPDATE SET n = n + 1")?
-        .execute([if of_routes > 0 { "routed" } else { "unrouted" }])
-        .map(drop)
+    // Else no route wanted it, or a step before this one broke off after it had been counted.
+    if of_routes > 0 {
+        transaction
+            .prepare_cached("INSERT INTO pruned VALUES ('', 'routed', 1) ON CONFLICT DO UPDATE SET n = n + 1")?
+            .execute([])?;
+    }
+    Ok(())
 }
