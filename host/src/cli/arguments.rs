@@ -74,11 +74,7 @@ pub enum Command {
         timeout: Duration,
     },
     /// Show the ledger (where every event is) and the queues
-    Status {
-        /// For people, or for programs
-        #[arg(long, value_enum, default_value_t = Format::Text)]
-        format: Format,
-    },
+    Status(StatusOptions),
     /// Look at the configuration
     Config {
         /// What to do with it.
@@ -170,6 +166,18 @@ pub enum LintFormat {
     Human,
     /// An array of objects.
     Json,
+}
+
+/// What of the state to show.
+#[derive(Debug, Args)]
+pub struct StatusOptions {
+    /// Also count every stored event and compare with the ledger; 1 if any count is wrong. Takes a while where there is
+    /// much history
+    #[arg(long)]
+    pub check: bool,
+    /// For people, or for programs
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
 }
 
 /// What to do with the configuration.

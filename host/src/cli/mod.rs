@@ -7,6 +7,7 @@ mod drain;
 mod failure;
 mod lint;
 mod logging;
+mod moment;
 mod notify;
 mod place;
 mod preview;
@@ -54,7 +55,7 @@ fn dispatch(Arguments { place, command }: Arguments) -> Outcome {
         Command::Run(options) => run::run(&place, &options),
         Command::Tail(options) => tail::tail(&place, &options),
         Command::Drain { timeout } => drain::drain(&place, timeout),
-        Command::Status { format } => status::status(&place, format),
+        Command::Status(options) => status::status(&place, &options),
         Command::Config { command: ConfigCommand::Check } => config::check(&place),
         Command::Test(options) => test::test(&options),
         Command::Lint(options) => lint::lint(&options),

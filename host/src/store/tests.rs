@@ -144,7 +144,9 @@ fn the_ledger_follows_every_step() {
     assert_eq!(sums(store).3, dead);
     assert_eq!(next(store), None);
     assert!(store.is_idle().unwrap());
-    assert_eq!(store.queues(Timestamp(6)).unwrap()["hook"].last_error.as_deref(), Some("400 invalid_blocks"));
+    let queue = &store.queues(Timestamp(6)).unwrap()["hook"];
+    assert_eq!((queue.dead, queue.last_dead.as_deref()), (1, Some("400 invalid_blocks")));
+    assert_eq!(queue.last_error, queue.last_dead);
 
     let all = Choice::Dead(None);
     assert_eq!(store.retry(&all, Timestamp(7)).unwrap(), [second.id]);
