@@ -11,6 +11,7 @@ mod moment;
 mod notify;
 mod place;
 mod preview;
+mod queue;
 mod run;
 mod status;
 mod tail;
@@ -56,6 +57,7 @@ fn dispatch(Arguments { place, command }: Arguments) -> Outcome {
         Command::Tail(options) => tail::tail(&place, &options),
         Command::Drain { timeout } => drain::drain(&place, timeout),
         Command::Status(options) => status::status(&place, &options),
+        Command::Queue { command } => queue::queue(&place, &command),
         Command::Config { command: ConfigCommand::Check } => config::check(&place),
         Command::Test(options) => test::test(&options),
         Command::Lint(options) => lint::lint(&options),
