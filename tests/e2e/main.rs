@@ -40,6 +40,7 @@ mod outcome;
 mod place;
 mod plugin_cases;
 mod proxy;
+mod queue;
 mod reload;
 mod tail;
 mod trace;

@@ -26,6 +26,8 @@ pub enum Fault {
     ServerError,
     /// 404 `no_service`: somebody removed the webhook.
     NoService,
+    /// 400 `invalid_blocks`: this message, never.
+    Refused,
     /// Accepted, but the answer comes late.
     Slow(Duration),
     /// The connection breaks before anything was read.
@@ -232,6 +234,7 @@ impl Desk {
                 }
                 Some(Fault::ServerError) => ("500 Internal Server Error", "rollup_error".into(), String::new()),
                 Some(Fault::NoService) => ("404 Not Found", "no_service".into(), String::new()),
+                Some(Fault::Refused) => ("400 Bad Request", "invalid_blocks".into(), String::new()),
                 Some(Fault::Slow(delay)) => {
                     std::thread::sleep(delay); // not waiting for anything: this is the fault
                     let (status, answer) = self.judge(&request);

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use banhook::plugin::Metering;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::RangedI64ValueParser;
+use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 use jiff::tz::TimeZone;
 
 use super::place::Place;
@@ -74,10 +75,12 @@ pub enum Command {
         timeout: Duration,
     },
     /// Show the ledger (where every event is) and the queues
-    Status {
-        /// For people, or for programs
-        #[arg(long, value_enum, default_value_t = Format::Text)]
-        format: Format,
+    Status(StatusOptions),
+    /// Look at messages that are pending or dead, send dead ones again, drop them; export events
+    Queue {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: QueueCommand,
     },
     /// Look at the configuration
     Config {
@@ -172,6 +175,103 @@ pub enum LintFormat {
     Json,
 }
 
+/// What of the state to show.
+#[derive(Debug, Args)]
+pub struct StatusOptions {
+    /// Also count every stored event and compare with the ledger; 1 if any count is wrong. Takes a while where there is
+    /// much history
+    #[arg(long)]
+    pub check: bool,
+    /// For people, or for programs
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// What to do with messages.
+#[derive(Debug, Subcommand)]
+pub enum QueueCommand {
+    /// List the messages that are pending (ready to be sent, or open: events still join them) or dead, oldest first
+    List(ListOptions),
+    /// Show one message: what is known of it, what it looks like, and its events
+    Show {
+        /// Its number, as `list` has it
+        #[arg(value_name = "ID", value_parser = message())]
+        message: i64,
+        /// For people, or for programs: {"letter": …, "body": …, "events": […]}, the first 20 events
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Send dead messages again; 1 if any of those named is not dead
+    Retry(RetryOptions),
+    /// Give messages up: their events count as dead, and nothing lists them any more
+    Drop(DropOptions),
+    /// Print stored events as lines of JSON, in the order of intake: those of messages, or all
+    ///
+    /// They have the form that events have in the cases of `banhook test`. To make a case of the last one:
+    ///
+    ///   printf '{"event": %s}' "$(banhook queue export --last 1)" > cases/new.json
+    ///
+    /// and `banhook test --update PLUGIN cases/new.json` writes into it what the plugin decides.
+    #[command(verbatim_doc_comment)]
+    Export(ExportOptions),
+}
+
+/// Which messages to list.
+#[derive(Debug, Args)]
+pub struct ListOptions {
+    /// Those that are pending
+    #[arg(long)]
+    pub pending: bool,
+    /// Those that are dead
+    #[arg(long)]
+    pub dead: bool,
+    /// So many at most
+    #[arg(long, value_name = "N", default_value = "100")]
+    pub limit: usize,
+    /// For people, or for programs: an array of objects
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+/// Which messages to send again.
+#[derive(Debug, Args)]
+pub struct RetryOptions {
+    /// Their numbers, as `list` has them
+    #[arg(value_name = "ID", value_parser = message(), required_unless_present = "all", conflicts_with = "all")]
+    pub messages: Vec<i64>,
+    /// All that are dead
+    #[arg(long)]
+    pub all: bool,
+    /// Of all: only those of this webhook
+    #[arg(long, value_name = "NAME", requires = "all", conflicts_with = "messages")]
+    pub webhook: Option<String>,
+}
+
+/// Which messages to give up.
+#[derive(Debug, Args)]
+pub struct DropOptions {
+    /// Their numbers, as `list` has them
+    #[arg(value_name = "ID", value_parser = message(), required_unless_present = "all_dead", conflicts_with = "all_dead")]
+    pub messages: Vec<i64>,
+    /// All that are dead
+    #[arg(long)]
+    pub all_dead: bool,
+    /// Of all: only those of this webhook
+    #[arg(long, value_name = "NAME", requires = "all_dead", conflicts_with = "messages")]
+    pub webhook: Option<String>,
+}
+
+/// Which events to print.
+#[derive(Debug, Args)]
+pub struct ExportOptions {
+    /// Numbers of messages, as `queue list` has them [default: all stored events]
+    #[arg(value_name = "ID", value_parser = message())]
+    pub messages: Vec<i64>,
+    /// Only the last ones
+    #[arg(long, value_name = "N", conflicts_with = "messages")]
+    pub last: Option<usize>,
+}
+
 /// What to do with the configuration.
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub enum ConfigCommand {
@@ -186,6 +286,11 @@ pub enum Format {
     Text,
     /// For programs.
     Json,
+}
+
+/// The number of a message.
+fn message() -> RangedI64ValueParser<i64> {
+    value_parser!(i64).range(1..)
 }
 
 /// `Europe/Berlin`, as in the configuration.

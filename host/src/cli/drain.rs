@@ -50,7 +50,7 @@ pub fn drain(place: &Place, timeout: Duration) -> Outcome {
         say(&format!("{pending} still pending; they go on being tried, and `banhook status` shows where"));
     }
     if died > 0 {
-        say(&format!("{died} refused for good; `banhook status` shows where"));
+        say(&format!("{died} refused for good; `banhook queue list --dead` shows why"));
     }
     Ok(drained && died == 0)
 }

@@ -8,9 +8,11 @@ mod drain;
 mod failure;
 mod lint;
 mod logging;
+mod moment;
 mod notify;
 mod place;
 mod preview;
+mod queue;
 mod run;
 mod status;
 mod tail;
@@ -55,7 +57,8 @@ fn dispatch(Arguments { place, command }: Arguments) -> Outcome {
         Command::Run(options) => run::run(&place, &options),
         Command::Tail(options) => tail::tail(&place, &options),
         Command::Drain { timeout } => drain::drain(&place, timeout),
-        Command::Status { format } => status::status(&place, format),
+        Command::Status(options) => status::status(&place, &options),
+        Command::Queue { command } => queue::queue(&place, &command),
         Command::Config { command: ConfigCommand::Check } => config::check(&place),
         Command::Test(options) => test::test(&options),
         Command::Lint(options) => lint::lint(&options),

@@ -6,11 +6,12 @@ use std::io::Write as _;
 
 use banhook::event::Timestamp;
 use banhook::message::one_line;
-use banhook::store::{Ledger, PluginState, QueueState, StateFolder, Store};
+use banhook::store::{Discrepancy, Ledger, PluginState, QueueState, StateFolder, Store};
 use serde::Serialize;
 
 use super::Outcome;
-use super::arguments::Format;
+use super::arguments::{Format, StatusOptions};
+use super::moment::with_age;
 use super::place::Place;
 
 /// Hexadecimal digits of a hash that people see; programs get all of it.
@@ -26,60 +27,99 @@ struct Status {
     webhooks: BTreeMap<String, QueueState>,
     /// By route: what is live, or was when something was last at work.
     plugins: BTreeMap<String, PluginState>,
+    /// Where the ledger is not what the rows say; none: nobody asked for the comparison.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    discrepancies: Option<Vec<Discrepancy>>,
 }
 
-/// Shows where every event is.
-pub fn status(place: &Place, format: Format) -> Outcome {
+/// Shows where every event is; `Ok(false)` if a sum or a count is wrong.
+pub fn status(place: &Place, options: &StatusOptions) -> Outcome {
     let folder = place.folder()?;
-    let (ledger, webhooks, plugins) = if folder.has_store()? {
+    let (ledger, webhooks, plugins, discrepancies) = if folder.has_store()? {
         let store = Store::open(&folder)?;
-        (store.ledger()?, store.queues(Timestamp::now())?, store.plugins()?)
+        let discrepancies = options.check.then(|| store.check_ledger()).transpose()?;
+        (store.ledger()?, store.queues(Timestamp::now())?, store.plugins()?, discrepancies)
     } else {
-        Default::default()
+        (Ledger::default(), BTreeMap::new(), BTreeMap::new(), options.check.then(Vec::new))
     };
-    let status = Status { balances: ledger.balances(), ledger, webhooks, plugins };
+    let status = Status { balances: ledger.balances(), ledger, webhooks, plugins, discrepancies };
     // Not `println!`: a reader that has gone (`| head`) is an error and no panic.
     let mut out = std::io::stdout();
-    match format {
+    match options.format {
         Format::Json => writeln!(out, "{}", serde_json::to_string(&status).map_err(anyhow::Error::from)?)?,
-        Format::Text => write!(out, "{}", text(&folder, &status))?,
+        Format::Text => write!(out, "{}", text(&folder, &status, Timestamp::now()))?,
     }
-    Ok(status.balances)
+    Ok(status.balances && status.discrepancies.is_none_or(|found| found.is_empty()))
 }
 
-fn text(folder: &StateFolder, status: &Status) -> String {
+fn text(folder: &StateFolder, status: &Status, now: Timestamp) -> String {
     let mut text = String::new();
     if status.ledger == Ledger::default() {
         let _ = writeln!(text, "Nothing stored yet in {}.", folder.path().display());
     }
     text.push_str(&ledger_text(&status.ledger));
+    for discrepancy in status.discrepancies.iter().flatten() {
+        let _ = writeln!(text, "WRONG  {}", one_line(&discrepancy.to_string()));
+    }
+    if status.discrepancies.as_ref().is_some_and(Vec::is_empty) {
+        text.push_str("every event is accounted for\n");
+    }
     for (webhook, queue) in &status.webhooks {
-        let _ = writeln!(text, "{}", queue_text(webhook, queue));
+        let _ = write!(text, "\n{}", queue_text(webhook, queue, now));
+    }
+    if !status.plugins.is_empty() {
+        text.push('\n');
     }
     for (route, plugin) in &status.plugins {
-        let _ = writeln!(text, "{}", plugin_text(route, plugin, Timestamp::now()));
+        let _ = writeln!(text, "{}", plugin_text(route, plugin, now));
+    }
+    if status.webhooks.values().any(|queue| queue.dead > 0) {
+        text.push_str(
+            "\nbanhook queue list --dead   why messages are dead\n\
+             banhook queue retry --all   sends them again, once the reason is mended\n\
+             banhook queue drop ID       gives one up\n",
+        );
     }
     text
 }
 
-/// A line on a webhook's messages.
-fn queue_text(webhook: &str, queue: &QueueState) -> String {
-    let mut text = format!("webhook {webhook}: ");
-    if let (Some(error), Some(since)) = (&queue.gone, queue.gone_since) {
-        let _ = write!(text, "GONE since {since} ({}); mend its URL, and its messages go out. ", one_line(error));
+/// A webhook's messages: a line that counts them, and one for each thing to know about them.
+fn queue_text(webhook: &str, queue: &QueueState, now: Timestamp) -> String {
+    let mut counts = Vec::new();
+    if queue.pending > 0 {
+        counts.push(format!("{} pending", queue.pending));
     }
-    let _ = write!(text, "{} pending, {} dead", queue.pending, queue.dead);
     if queue.open > 0 {
-        let _ = write!(text, ", {} events held in {} digests", queue.held_events, queue.open);
+        counts.push(format!("{} held in {}", counted(queue.held_events, "event"), counted(queue.open, "digest")));
+    }
+    if queue.dead > 0 {
+        counts.push(format!("{} dead", queue.dead));
+    }
+    if counts.is_empty() {
+        counts.push("nothing pending".to_owned());
+    }
+    let mut text = format!("webhook {}: {}\n", one_line(webhook), counts.join(", "));
+    let mut line = |name: &str, value: &str| {
+        let _ = writeln!(text, "  {name:14}  {}", one_line(value));
+    };
+    if let (Some(error), Some(since)) = (&queue.gone, queue.gone_since) {
+        line("GONE", &format!("since {}: {error}; mend its URL, and its messages go out", with_age(since, now)));
     }
     if let Some(oldest) = queue.oldest {
-        let _ = write!(text, ", oldest from {oldest}");
+        line("oldest pending", &with_age(oldest, now));
+    }
+    if let Some(at) = queue.next_closing {
+        line("next digest", &with_age(at, now));
     }
     if let Some(at) = queue.not_before {
-        let _ = write!(text, ", next attempt {at}");
+        line("next attempt", &with_age(at, now));
     }
-    if let Some(error) = &queue.last_error {
-        let _ = write!(text, "; last answer: {}", one_line(error));
+    // What a dead one got is said below; `gone` says what such a webhook answers.
+    if let Some(error) = queue.last_error.as_ref().filter(|_| queue.pending > 0 && queue.gone.is_none()) {
+        line("last answer", error);
+    }
+    if let Some(error) = &queue.last_dead {
+        line("last dead", error);
     }
     text
 }
@@ -91,12 +131,17 @@ fn plugin_text(route: &str, state: &PluginState, now: Timestamp) -> String {
         let _ = write!(text, " {}", one_line(version));
     }
     if let Some(sha256) = &state.sha256 {
-        let _ = write!(text, " (sha256 {}), since {}", sha256.get(..SHA256_SHOWN).unwrap_or_default(), state.since);
+        let _ = write!(
+            text,
+            " (sha256 {}), since {}",
+            sha256.get(..SHA256_SHOWN).unwrap_or_default(),
+            with_age(state.since, now)
+        );
     } else {
         text.push_str(", not loaded");
     }
     if let Some(until) = state.paused_until.filter(|until| now < *until) {
-        let _ = write!(text, ", paused until {until}");
+        let _ = write!(text, ", paused until {}", with_age(until, now));
     }
     if state.failures > 0 {
         let _ = write!(text, ", {} failures in a row", state.failures);
@@ -126,4 +171,113 @@ pub fn ledger_text(ledger: &Ledger) -> String {
         );
     }
     text
+}
+
+/// `1 message`, `2 messages`.
+pub fn counted(count: u64, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use banhook::store::RouteLedger;
+
+    use super::*;
+
+    /// After a night with an outage and a storm.
+    fn night() -> (Status, Timestamp) {
+        let now = Timestamp(1_763_809_015_601);
+        let ago = |minutes: i64| Some(now.plus_ms(-minutes * 60_000));
+        let all = RouteLedger { matched: 1_012, posted: 120, digested: 717, skipped: 30, dead: 3, pending: 142 };
+        let ledger = Ledger {
+            taken_in: 1_015,
+            waiting: 0,
+            unrouted: 3,
+            routed: 1_012,
+            routes: BTreeMap::from([("all".to_owned(), all)]),
+        };
+        let main = QueueState {
+            pending: 12,
+            open: 2,
+            held_events: 130,
+            next_closing: Some(now.plus_ms(20_000)),
+            dead: 3,
+            last_dead: Some("400 invalid_blocks".to_owned()),
+            oldest: ago(300),
+            last_error: Some("503 <html>\nbusy\u{1b}[2J".to_owned()),
+            not_before: Some(now.plus_ms(40_000)),
+            ..QueueState::default()
+        };
+        let ops = QueueState {
+            pending: 1,
+            oldest: ago(10),
+            last_error: Some("404 no_service".to_owned()),
+            gone: Some("404 no_service".to_owned()),
+            gone_since: ago(9),
+            ..QueueState::default()
+        };
+        let plugin = PluginState {
+            plugin: "template".to_owned(),
+            sha256: Some("0123456789abcdef".to_owned()),
+            version: None,
+            since: now.plus_ms(-600_000_000),
+            failures: 0,
+            error: None,
+            paused_until: None,
+        };
+        let status = Status {
+            balances: ledger.balances(),
+            ledger,
+            webhooks: BTreeMap::from([("main".to_owned(), main), ("ops".to_owned(), ops)]),
+            plugins: BTreeMap::from([("all".to_owned(), plugin)]),
+            discrepancies: None,
+        };
+        (status, now)
+    }
+
+    #[test]
+    fn after_a_bad_night() {
+        let (status, now) = night();
+        assert_eq!(
+            text(&StateFolder::new("state"), &status, now),
+            "\
+events: 1015 taken in = 0 waiting + 3 unrouted + 1012 routed
+route  matched = posted + digested + skipped + dead + pending
+all       1012      120        717        30      3       142
+
+webhook main: 12 pending, 130 events held in 2 digests, 3 dead
+  oldest pending  2025-11-22 05:56:55 UTC (5 h ago)
+  next digest     2025-11-22 10:57:15 UTC (in 20 s)
+  next attempt    2025-11-22 10:57:35 UTC (in 40 s)
+  last answer     503 <html> busy\\u{1b}[2J
+  last dead       400 invalid_blocks
+
+webhook ops: 1 pending
+  GONE            since 2025-11-22 10:47:55 UTC (9 min ago): 404 no_service; mend its URL, and its messages go out
+  oldest pending  2025-11-22 10:46:55 UTC (10 min ago)
+
+route all: plugin template (sha256 0123456789ab), since 2025-11-15 12:16:55 UTC (6 days ago)
+
+banhook queue list --dead   why messages are dead
+banhook queue retry --all   sends them again, once the reason is mended
+banhook queue drop ID       gives one up
+"
+        );
+    }
+
+    #[test]
+    fn the_check_of_the_ledger_says_what_is_wrong() {
+        let (mut status, now) = night();
+        status.webhooks.clear();
+        status.discrepancies = Some(Vec::new());
+        let shown = |status: &Status| text(&StateFolder::new("state"), status, now);
+        assert!(shown(&status).contains("\nevery event is accounted for\n"), "{}", shown(&status));
+        let wrong =
+            |route: &str| Discrepancy { route: route.to_owned(), state: "dead".to_owned(), ledger: 3, counted: 2 };
+        status.discrepancies = Some(vec![wrong("all"), wrong("")]);
+        let seen = shown(&status);
+        assert!(seen.contains("\nWRONG  route all: dead: 3 in the ledger, 2 counted\n"), "{seen}");
+        assert!(seen.contains("\nWRONG  all events: dead: 3 in the ledger, 2 counted\n"), "{seen}");
+        assert!(!seen.contains("accounted for"), "{seen}");
+    }
 }

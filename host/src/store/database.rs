@@ -111,6 +111,15 @@ impl Database {
         query(&self.connection).map_err(|source| self.error(what, source))
     }
 
+    /// Reads more than once, and sees one moment of each file: that of its first use in `queries`.
+    pub(super) fn read_one_moment<T>(
+        &self,
+        what: &'static str,
+        queries: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        self.read(what, |connection| queries(&*connection.unchecked_transaction()?))
+    }
+
     /// Runs a transaction in its turn among all writers. When it returns, the change is on disk.
     pub(super) fn write<T>(
         &mut self,

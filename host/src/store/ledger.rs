@@ -2,7 +2,9 @@
 //! `matched = posted + digested + skipped + dead + pending`, at every moment.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
+use rusqlite::Connection;
 use serde::Serialize;
 
 use super::{Store, StoreError};
@@ -63,19 +65,38 @@ pub struct Discrepancy {
     pub counted: i64,
 }
 
-/// What the ledger should say, from the rows: those that are there and those that were pruned.
-const COUNTED: &str = "
-    SELECT route, state, sum(n) AS n FROM (
-        SELECT outcomes.route AS route,
+/// Where the ledger is not what it should be from the rows: those that are there and those that were pruned. Every event up
+/// to the last that was assigned was routed or not, whether it is still in the inbox or not.
+const WRONG: &str = "
+    WITH routed (n) AS (
+        SELECT (SELECT count(DISTINCT event) FROM outcomes)
+            + ifnull((SELECT n FROM pruned WHERE route = '' AND state = 'routed'), 0)),
+    counted (route, state, n) AS (
+        SELECT outcomes.route,
             CASE ifnull(messages.state, outcomes.state)
                 WHEN 'open' THEN 'pending' WHEN 'ready' THEN 'pending' WHEN 'dropped' THEN 'dead'
-                ELSE ifnull(messages.state, outcomes.state) END AS state, 1 AS n
+                ELSE ifnull(messages.state, outcomes.state) END, 1
         FROM outcomes LEFT JOIN messages ON messages.id = outcomes.message
         UNION ALL SELECT route, 'matched', 1 FROM outcomes
-        UNION ALL SELECT '', iif(EXISTS (SELECT 1 FROM outcomes WHERE event = seq), 'routed', 'unrouted'), 1
-            FROM inbox.events WHERE seq <= (SELECT upto FROM assigned) AND seq NOT IN (SELECT event FROM leaving)
-        UNION ALL SELECT route, state, n FROM pruned
-    ) GROUP BY route, state";
+        UNION ALL SELECT '', 'routed', n FROM routed
+        UNION ALL SELECT '', 'unrouted', upto - n FROM assigned, routed
+        UNION ALL SELECT route, state, n FROM pruned WHERE route <> '')
+    SELECT route, state, sum(ledger), sum(counted) FROM (
+        SELECT route, state, n AS ledger, 0 AS counted FROM ledger
+        UNION ALL SELECT route, state, 0, n FROM counted
+    ) GROUP BY route, state HAVING sum(ledger) <> sum(counted)";
+
+/// What is open, to be sent or dead says how many events it tells.
+const WRONG_MESSAGES: &str = "
+    SELECT route, 'events of message ' || id, events, (SELECT count(*) FROM outcomes WHERE message = id) AS counted
+    FROM messages WHERE state IN ('open', 'ready', 'dead') AND events <> counted ORDER BY id";
+
+/// What became of an event is known for as long as the event is there. Of the inbox an earlier moment is seen: hence only
+/// events up to its last.
+const WRONG_EVENTS: &str = "
+    SELECT route, 'events that are in the inbox', count(*), sum(there) FROM (
+        SELECT route, EXISTS (SELECT 1 FROM inbox.events WHERE seq = event) AS there FROM outcomes WHERE event <= ?
+    ) GROUP BY route HAVING count(*) <> sum(there)";
 
 impl Store {
     /// The ledger, as of one moment.
@@ -102,43 +123,45 @@ impl Store {
         })
     }
 
-    /// Counts every row and compares: what of the ledger is wrong. Takes a while where there is much history.
+    /// Counts every row and compares: what of the ledger is wrong. Sees one moment, also while somebody is at work. Takes a
+    /// while where there is much history.
     ///
     /// # Errors
     /// When the disk refuses.
     pub fn check_ledger(&self) -> Result<Vec<Discrepancy>, StoreError> {
-        self.database.read("count the events", |connection| {
-            let mut wrong: Vec<Discrepancy> = connection
-                .prepare(&format!(
-                    "SELECT route, state, sum(ledger), sum(counted) FROM (
-                         SELECT route, state, n AS ledger, 0 AS counted FROM ledger
-                         UNION ALL SELECT route, state, 0, n FROM ({COUNTED})
-                     ) GROUP BY route, state HAVING sum(ledger) <> sum(counted)"
-                ))?
-                .query_map([], |row| {
-                    Ok(Discrepancy {
-                        route: row.get(0)?,
-                        state: row.get(1)?,
-                        ledger: row.get(2)?,
-                        counted: row.get(3)?,
-                    })
-                })?
-                .collect::<rusqlite::Result<_>>()?;
-            // What is to be sent says how many events it tells.
-            let mut statement = connection.prepare(
-                "SELECT id, route, events, (SELECT count(*) FROM outcomes WHERE message = id) AS counted FROM messages
-                 WHERE state IN ('open', 'ready', 'dead') AND events <> counted",
-            )?;
-            let messages = statement.query_map([], |row| {
-                let id: i64 = row.get(0)?;
-                let state = format!("events of message {id}");
-                Ok(Discrepancy { route: row.get(1)?, state, ledger: row.get(2)?, counted: row.get(3)? })
-            })?;
-            for message in messages {
-                wrong.push(message?);
-            }
+        self.database.read_one_moment("count the events", |connection| {
+            // First, so that the inbox is seen as it was before the rest: an event goes from it last, and comes first.
+            let newest: i64 =
+                connection.query_row("SELECT ifnull(max(seq), 0) FROM inbox.events", [], |row| row.get(0))?;
+            let mut wrong = discrepancies(connection, WRONG, [])?;
+            wrong.extend(discrepancies(connection, WRONG_MESSAGES, [])?);
+            wrong.extend(discrepancies(connection, WRONG_EVENTS, [newest])?);
             Ok(wrong)
         })
+    }
+}
+
+fn discrepancies(
+    connection: &Connection,
+    query: &str,
+    parameters: impl rusqlite::Params,
+) -> rusqlite::Result<Vec<Discrepancy>> {
+    connection
+        .prepare(query)?
+        .query_map(parameters, |row| {
+            Ok(Discrepancy { route: row.get(0)?, state: row.get(1)?, ledger: row.get(2)?, counted: row.get(3)? })
+        })?
+        .collect()
+}
+
+impl fmt::Display for Discrepancy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { route, state, ledger, counted } = self;
+        match route.as_str() {
+            "" => write!(f, "all events: ")?,
+            route => write!(f, "route {route}: ")?,
+        }
+        write!(f, "{state}: {ledger} in the ledger, {counted} counted")
     }
 }
 

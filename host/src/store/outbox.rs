@@ -50,8 +50,14 @@ pub struct QueueState {
     pub open: u64,
     /// Events in them.
     pub held_events: u64,
+    /// When the first of them closes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_closing: Option<Timestamp>,
     /// Messages that were refused for good, or given up.
     pub dead: u64,
+    /// Why the last of them died.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_dead: Option<String>,
     /// When the first event of what is to be sent was taken in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub oldest: Option<Timestamp>,
@@ -293,11 +299,19 @@ impl Store {
         let mut queues: BTreeMap<String, QueueState> = self.database.read("read the outbox", |connection| {
             connection
                 .prepare(
-                    "SELECT webhook, sum(state = 'ready'), sum(state = 'open'), sum(CASE state WHEN 'open' THEN events ELSE 0 END),
-                         sum(state = 'dead'), min(CASE WHEN state IN ('ready', 'open') THEN made_at END),
-                         (SELECT error FROM messages AS last WHERE last.webhook = messages.webhook AND error IS NOT NULL
-                              AND state IN ('ready', 'dead') ORDER BY attempted_at DESC LIMIT 1)
-                     FROM messages WHERE state IN ('ready', 'open', 'dead') GROUP BY webhook",
+                    // Each state by its own index: most messages are history.
+                    "WITH here AS MATERIALIZED (
+                         SELECT id, webhook, state, events, made_at, closes_at, attempted_at, ended_at, error FROM messages
+                         WHERE id IN (SELECT id FROM messages WHERE state = 'open'
+                             UNION ALL SELECT id FROM messages WHERE state = 'ready'
+                             UNION ALL SELECT id FROM messages WHERE state = 'dead'))
+                     SELECT webhook, sum(state = 'ready'), sum(state = 'open'), sum(iif(state = 'open', events, 0)),
+                         sum(state = 'dead'), min(iif(state = 'dead', NULL, made_at)), min(closes_at),
+                         (SELECT error FROM here AS last WHERE last.webhook = here.webhook AND error IS NOT NULL
+                              ORDER BY attempted_at DESC LIMIT 1),
+                         (SELECT error FROM here AS last WHERE last.webhook = here.webhook AND state = 'dead'
+                              ORDER BY ended_at DESC, id DESC LIMIT 1)
+                     FROM here GROUP BY webhook",
                 )?
                 .query_map([], |row| {
                     let state = QueueState {
@@ -306,7 +320,9 @@ impl Store {
                         held_events: row.get(3)?,
                         dead: row.get(4)?,
                         oldest: row.get::<_, Option<i64>>(5)?.map(Timestamp),
-                        last_error: row.get(6)?,
+                        next_closing: row.get::<_, Option<i64>>(6)?.map(Timestamp),
+                        last_error: row.get(7)?,
+                        last_dead: row.get(8)?,
                         ..QueueState::default()
                     };
                     Ok((row.get(0)?, state))

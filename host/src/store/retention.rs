@@ -1,7 +1,7 @@
 //! How long what is over is kept. Rows go, a few at a time, and the totals stay.
 //!
-//! First from the file of what became of events, then from the inbox; in between they are listed as leaving, so a crash
-//! there leaves nothing that is counted twice. Each step is synced before the next one.
+//! First from the file of what became of events, then from the inbox, each synced: a crash in between leaves events that
+//! nothing refers to, which go the next time and are not counted again.
 
 use rusqlite::{Connection, Transaction, params};
 
@@ -45,8 +45,6 @@ impl Store {
     /// # Errors
     /// When the disk refuses.
     pub fn prune(&mut self, inbox: &mut Inbox, keep: &Keep, from: i64) -> Result<Pruned, StoreError> {
-        let left = self.leaving()?;
-        self.let_go(inbox, &left)?;
         let dead = self.give_up(keep)?;
         let (old, next) = self.database.read("look for old events", |connection| old_events(connection, keep, from))?;
         if old.is_empty() {
@@ -54,27 +52,11 @@ impl Store {
         }
         self.database
             .write("remove old events", |transaction| old.iter().try_for_each(|old| forget(transaction, old)))?;
-        let seqs: Vec<_> = old.iter().map(|old| old.seq).collect();
-        self.let_go(inbox, &seqs)?;
-        Ok(Pruned { events: old.len(), dead, next })
-    }
-
-    /// Events that a crash has kept in the inbox.
-    fn leaving(&self) -> Result<Vec<i64>, StoreError> {
-        self.database.read("look for old events", |connection| {
-            connection.prepare_cached("SELECT event FROM leaving")?.query_map([], |row| row.get(0))?.collect()
-        })
-    }
-
-    fn let_go(&mut self, inbox: &mut Inbox, events: &[i64]) -> Result<(), StoreError> {
-        if events.is_empty() {
-            return Ok(());
-        }
         inbox.database.write("remove old events", |transaction| {
             let mut delete = transaction.prepare_cached("DELETE FROM events WHERE seq = ?")?;
-            events.iter().try_for_each(|seq| delete.execute([seq]).map(drop))
+            old.iter().try_for_each(|old| delete.execute([old.seq]).map(drop))
         })?;
-        self.database.write("remove old events", |transaction| transaction.execute("DELETE FROM leaving", []).map(drop))
+        Ok(Pruned { events: old.len(), dead, next })
     }
 
     /// Dead messages that are kept no longer count as dropped.
@@ -154,9 +136,11 @@ fn forget(transaction: &Transaction<'_>, old: &Old) -> rusqlite::Result<()> {
     transaction
         .prepare_cached("DELETE FROM bans WHERE jail = ? AND at = ? AND event = ?")?
         .execute(params![old.jail, old.at, old.seq])?;
-    transaction.prepare_cached("INSERT INTO leaving VALUES (?)")?.execute([old.seq])?;
-    transaction
-        .prepare_cached("INSERT INTO pruned VALUES ('', ?, 1) ON CONFLICT DO UPDATE SET n = n + 1")?
-        .execute([if of_routes > 0 { "routed" } else { "unrouted" }])
-        .map(drop)
+    // Else no route wanted it, or a step before this one broke off after it had been counted.
+    if of_routes > 0 {
+        transaction
+            .prepare_cached("INSERT INTO pruned VALUES ('', 'routed', 1) ON CONFLICT DO UPDATE SET n = n + 1")?
+            .execute([])?;
+    }
+    Ok(())
 }

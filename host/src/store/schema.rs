@@ -170,9 +170,6 @@ CREATE TABLE jails (name TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE ledger (route TEXT NOT NULL, state TEXT NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (route, state)) WITHOUT ROWID;
 CREATE TABLE pruned (route TEXT NOT NULL, state TEXT NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (route, state)) WITHOUT ROWID;
 
--- Pruned events that may still be in the inbox.
-CREATE TABLE leaving (event INTEGER PRIMARY KEY);
-
 -- Only these write the ledger of a route, so no step can be left uncounted. Open and ready count as pending, dropped as dead.
 CREATE TRIGGER outcome_made AFTER INSERT ON outcomes BEGIN
     INSERT INTO ledger VALUES (new.route, 'matched', 1), (new.route, new.state, 1)

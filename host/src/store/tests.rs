@@ -1,6 +1,7 @@
 //! The store's promises, each on a fresh folder.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::*;
@@ -143,7 +144,9 @@ fn the_ledger_follows_every_step() {
     assert_eq!(sums(store).3, dead);
     assert_eq!(next(store), None);
     assert!(store.is_idle().unwrap());
-    assert_eq!(store.queues(Timestamp(6)).unwrap()["hook"].last_error.as_deref(), Some("400 invalid_blocks"));
+    let queue = &store.queues(Timestamp(6)).unwrap()["hook"];
+    assert_eq!((queue.dead, queue.last_dead.as_deref()), (1, Some("400 invalid_blocks")));
+    assert_eq!(queue.last_error, queue.last_dead);
 
     let all = Choice::Dead(None);
     assert_eq!(store.retry(&all, Timestamp(7)).unwrap(), [second.id]);
@@ -167,6 +170,60 @@ fn a_count_that_is_wrong_is_found() {
     let wrong = store.check_ledger().unwrap();
     assert_eq!(wrong, [Discrepancy { route: "sec".into(), state: "matched".into(), ledger: 2, counted: 1 }]);
     assert!(!store.ledger().unwrap().balances());
+}
+
+#[test]
+fn an_event_that_is_lost_is_found_to_be() {
+    let mut fixture = fixture();
+    let Fixture { store, inbox, .. } = &mut fixture;
+    for _ in 0..2 {
+        take(inbox, Action::Start);
+        routed(store, vec![("sec", Verdict::Send(message()))]);
+    }
+    inbox.database.connection.execute_batch("DELETE FROM events WHERE seq = 1").unwrap();
+    let wrong = store.check_ledger().unwrap();
+    assert_eq!(wrong.len(), 1, "{wrong:?}");
+    assert_eq!(wrong[0].to_string(), "route sec: events that are in the inbox: 2 in the ledger, 1 counted");
+}
+
+/// Whatever happens meanwhile: intake, routing, folding, delivery, dropping, retention.
+#[test]
+fn the_ledger_is_checked_as_of_one_moment() {
+    const EVENTS: i64 = 300;
+    let mut fixture = fixture();
+    let Fixture { store, inbox, .. } = &mut fixture;
+    let beside = store.another().unwrap();
+    let busy = AtomicBool::new(true);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let keep = Keep { events_since: Timestamp(3), events: 50, dead_since: Timestamp(9), dead: 5 };
+            for number in 0..EVENTS {
+                take(inbox, Action::Start);
+                let verdict = if number % 3 == 0 { storm(20) } else { Verdict::Send(message()) };
+                routed(store, if number % 7 == 0 { vec![] } else { vec![("sec", verdict)] });
+                if let Some(next) = next(store) {
+                    match number % 5 {
+                        0 => store.bury(next.id, "400", Timestamp(number)).unwrap(),
+                        1 => drop(store.drop_messages(&Choice::Ids(vec![next.id]), Timestamp(9)).unwrap()),
+                        _ => accept(store, next.id),
+                    }
+                }
+                if number % 20 == 0 {
+                    for hold in store.closing("sec", Timestamp(20), true).unwrap() {
+                        store.close(hold.id, &message(), true, Timestamp(21)).unwrap();
+                    }
+                    store.prune(inbox, &keep, 0).unwrap();
+                }
+            }
+            busy.store(false, Ordering::SeqCst);
+        });
+        let mut checks = 0;
+        while busy.load(Ordering::SeqCst) || checks == 0 {
+            assert_eq!(beside.check_ledger().unwrap(), []);
+            checks += 1;
+        }
+    });
+    assert_eq!(beside.check_ledger().unwrap(), []);
 }
 
 #[test]
@@ -409,16 +466,29 @@ fn what_is_past_its_time_goes_and_stays_in_the_totals() {
         "INSERT INTO events SELECT 2, taken_at, at, logged, twin, kind, host, jail, subject, ticket_at, restored, body
         FROM events WHERE seq = 4";
     inbox.database.connection.execute_batch(again).unwrap();
-    store.database.connection.execute_batch("INSERT INTO leaving VALUES (2)").unwrap();
     assert_eq!((seqs(store), store.check_ledger().unwrap()), (3, vec![]));
-    assert_eq!(store.prune(inbox, &keep(0, 100, 31, 9), 0).unwrap().events, 0);
-    assert_eq!(seqs(store), 2);
+    assert_eq!(store.prune(inbox, &keep(3, 100, 31, 9), 0).unwrap().events, 1);
+    assert_eq!((seqs(store), store.check_ledger().unwrap()), (2, vec![]));
     // By number; the newest counts on.
     accept(store, 4);
     assert_eq!(store.prune(inbox, &keep(0, 1, 31, 9), 0).unwrap().events, 1);
     take(inbox, Action::Flush);
     assert_eq!(store.ledger().unwrap().taken_in, 10);
     assert_eq!(store.check_ledger().unwrap(), []);
+}
+
+#[test]
+fn what_goes_is_counted_once_though_a_step_breaks_off() {
+    let mut fixture = fixture();
+    worded(&mut fixture, 10, (0..3).map(|_| Verdict::Skip("dull".into())).collect());
+    let Fixture { store, inbox, .. } = &mut fixture;
+    let keep = Keep { events_since: Timestamp(99), events: 99, dead_since: Timestamp(99), dead: 9 };
+    inbox.database.connection.execute_batch("PRAGMA query_only = 1").unwrap();
+    assert!(store.prune(inbox, &keep, 0).is_err());
+    of_sec(store);
+    inbox.database.connection.execute_batch("PRAGMA query_only = 0").unwrap();
+    assert_eq!(store.prune(inbox, &keep, 0).unwrap().events, 2, "the newest stays");
+    assert_eq!(of_sec(store).skipped, 3);
 }
 
 #[test]

@@ -1,0 +1,55 @@
+//! `banhook queue`: the messages that are pending or dead, one by one, and the stored events.
+//!
+//! All of it works beside whoever is at work: it looks, or makes one small change.
+
+mod change;
+mod export;
+mod list;
+mod show;
+
+use std::io;
+
+use banhook::store::{StateFolder, Store};
+
+use super::Outcome;
+use super::arguments::QueueCommand;
+use super::failure::Failure;
+use super::place::Place;
+
+/// Does what is asked.
+pub fn queue(place: &Place, command: &QueueCommand) -> Outcome {
+    let outcome = match command {
+        QueueCommand::List(options) => list::list(place, options),
+        QueueCommand::Show { message, format } => show::show(place, *message, *format),
+        QueueCommand::Retry(options) => change::retry(place, options),
+        QueueCommand::Drop(options) => change::drop_messages(place, options),
+        QueueCommand::Export(options) => export::export(place, options),
+    };
+    match outcome {
+        // `banhook queue export | head`
+        Err(Failure::Other(error)) if is_broken_pipe(&error) => Ok(true),
+        outcome => outcome,
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// The store; none where nothing was ever stored, and then none is made.
+fn open(place: &Place) -> Result<Option<(StateFolder, Store)>, Failure> {
+    let folder = place.folder()?;
+    if !folder.has_store()? {
+        return Ok(None);
+    }
+    let store = Store::open(&folder)?;
+    Ok(Some((folder, store)))
+}
+
+/// There is no such message. Those that are folded into a digest, and those that are past their time, have no number more.
+fn unknown(message: i64) -> String {
+    format!(
+        "there is no message {message} (any more); `banhook queue list` shows those that are pending or dead, \
+         and what waited long may have become part of a digest"
+    )
+}

@@ -1,0 +1,108 @@
+//! `banhook queue retry` and `drop`: what becomes of messages is decided by hand.
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
+
+use banhook::event::Timestamp;
+use banhook::message::one_line;
+use banhook::store::{Choice, LetterState, Store, StoreError};
+
+use super::{open, unknown};
+use crate::cli::Outcome;
+use crate::cli::arguments::{DropOptions, RetryOptions};
+use crate::cli::failure::{Failure, say};
+use crate::cli::moment::with_age;
+use crate::cli::notify::see_to_delivery;
+use crate::cli::place::Place;
+use crate::cli::status::counted;
+
+/// Has dead messages sent again; `Ok(false)` if any of those named is not dead.
+pub fn retry(place: &Place, options: &RetryOptions) -> Outcome {
+    let choice = choice(&options.messages, options.webhook.as_ref());
+    let Some((folder, mut store)) = open(place)? else { return nothing_there(&choice) };
+    let now = Timestamp::now();
+    let retried = store.retry(&choice, now)?;
+    let is_whole = explain_others(&store, &choice, &retried, |state| match state {
+        LetterState::Open | LetterState::Ready => "is pending: it goes out by itself",
+        LetterState::Sent => "was sent already",
+        LetterState::Dropped => "was dropped, and its text with it",
+        LetterState::Dead => "died again meanwhile",
+    })?;
+    let told = match retried.len() {
+        1 => "1 message is to be sent again".to_owned(),
+        count => format!("{count} messages are to be sent again"),
+    };
+    writeln!(std::io::stdout(), "{told}")?;
+    if !retried.is_empty() {
+        say_what_delays(&store, now)?;
+        see_to_delivery(&folder, &place.config).map_err(Failure::Other)?;
+    }
+    Ok(is_whole)
+}
+
+/// Gives messages up; `Ok(false)` if any of those named cannot be.
+pub fn drop_messages(place: &Place, options: &DropOptions) -> Outcome {
+    let choice = choice(&options.messages, options.webhook.as_ref());
+    let Some((_, mut store)) = open(place)? else { return nothing_there(&choice) };
+    let dropped = store.drop_messages(&choice, Timestamp::now())?;
+    let is_whole = explain_others(&store, &choice, &dropped, |state| match state {
+        LetterState::Open => "is open: events still join it; it can be dropped once it has closed",
+        LetterState::Sent => "was sent already",
+        LetterState::Dropped => "was dropped before",
+        LetterState::Dead | LetterState::Ready => "was not to be dropped a moment ago; try again",
+    })?;
+    let told = counted(dropped.len() as u64, "message");
+    writeln!(std::io::stdout(), "{told} dropped; their events count as dead, and nothing lists them any more")?;
+    Ok(is_whole)
+}
+
+/// None named: all that are dead.
+fn choice(messages: &[i64], webhook: Option<&String>) -> Choice {
+    if messages.is_empty() {
+        return Choice::Dead(webhook.cloned());
+    }
+    let once: BTreeSet<i64> = messages.iter().copied().collect();
+    Choice::Ids(once.into_iter().collect())
+}
+
+/// A line for each message that was named and not changed. False: there is one.
+fn explain_others(
+    store: &Store,
+    choice: &Choice,
+    changed: &[i64],
+    why: impl Fn(LetterState) -> &'static str,
+) -> Result<bool, StoreError> {
+    let Choice::Ids(named) = choice else { return Ok(true) };
+    let mut is_whole = true;
+    for message in named.iter().filter(|message| !changed.contains(message)) {
+        is_whole = false;
+        match store.letter(*message)? {
+            Some((letter, _)) => say(&format!("message {message} {}", why(letter.state))),
+            None => say(&unknown(*message)),
+        }
+    }
+    Ok(is_whole)
+}
+
+/// Where nothing was ever stored.
+fn nothing_there(choice: &Choice) -> Outcome {
+    match choice {
+        Choice::Ids(named) => named.iter().for_each(|message| say(&unknown(*message))),
+        Choice::Dead(_) => writeln!(std::io::stdout(), "No message is dead.")?,
+    }
+    Ok(matches!(choice, Choice::Dead(_)))
+}
+
+/// What keeps a webhook from getting its messages at once.
+fn say_what_delays(store: &Store, now: Timestamp) -> Result<(), StoreError> {
+    for (webhook, queue) in store.queues(now)?.into_iter().filter(|(_, queue)| queue.pending > 0) {
+        match (queue.gone, queue.not_before) {
+            (Some(error), _) => {
+                say(&format!("the webhook \"{webhook}\" is gone ({}): mend its URL", one_line(&error)));
+            }
+            (None, Some(at)) => say(&format!("the webhook \"{webhook}\" is tried next at {}", with_age(at, now))),
+            (None, None) => {}
+        }
+    }
+    Ok(())
+}

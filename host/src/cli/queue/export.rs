@@ -1,0 +1,74 @@
+//! `banhook queue export`: stored events as lines of JSON, of which fixtures are made.
+
+use std::io::{self, BufWriter, Write};
+
+use banhook::event::Event;
+use banhook::pipeline::Naming;
+use banhook::store::Store;
+
+use super::{open, unknown};
+use crate::cli::Outcome;
+use crate::cli::arguments::ExportOptions;
+use crate::cli::failure::{Failure, say};
+use crate::cli::place::Place;
+use crate::cli::run::host_name;
+
+/// Events are written one by one, so that memory does not grow with the history; so much of them at a time, in bytes.
+const WRITE_BYTES: usize = 64 << 10;
+
+/// Prints them; `Ok(false)` if a message is unknown, or a stored event cannot be read.
+pub fn export(place: &Place, options: &ExportOptions) -> Outcome {
+    let Some((_, store)) = open(place)? else {
+        options.messages.iter().for_each(|message| say(&unknown(*message)));
+        return Ok(options.messages.is_empty());
+    };
+    let naming = naming(place);
+    let mut out = BufWriter::with_capacity(WRITE_BYTES, io::stdout().lock());
+    let mut is_whole = true;
+    if options.messages.is_empty() {
+        is_whole = write(&store, None, options.last.unwrap_or(usize::MAX), &naming, &mut out)?;
+    }
+    for message in &options.messages {
+        if store.letter(*message)?.is_none() {
+            say(&unknown(*message));
+            is_whole = false;
+            continue;
+        }
+        is_whole &= write(&store, Some(*message), usize::MAX, &naming, &mut out)?;
+    }
+    out.flush()?;
+    Ok(is_whole)
+}
+
+/// Events as plugins were handed them: what `notify` stored has no host and no labels of its own yet.
+fn naming(place: &Place) -> Naming {
+    match place.config() {
+        Ok(config) => Naming::new(&config, &host_name()),
+        Err(Failure::Input(error) | Failure::Other(error)) => {
+            say(&format!("events are exported without the configuration's host and labels: {error:#}"));
+            Naming { host: host_name(), labels: std::collections::BTreeMap::new() }
+        }
+    }
+}
+
+/// False: an event could not be read.
+fn write(
+    store: &Store,
+    message: Option<i64>,
+    last: usize,
+    naming: &Naming,
+    out: &mut impl Write,
+) -> Result<bool, Failure> {
+    let mut is_whole = true;
+    store.export(message, last, |event| -> Result<(), Failure> {
+        match event {
+            Ok(event) => writeln!(out, "{}", Event::named(event, &naming.host, &naming.labels).to_json())?,
+            Err(error) => {
+                is_whole = false;
+                say(&format!("a stored event cannot be read: {error}"));
+            }
+        }
+        Ok(())
+    })?;
+    Ok(is_whole)
+}

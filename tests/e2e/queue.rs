@@ -1,0 +1,328 @@
+//! What did not arrive is found, explained, sent again or given up; and what is stored can be taken out.
+
+use std::fs;
+use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::{Value, json};
+
+use crate::binary::banhook;
+use crate::outcome::Outcome;
+use crate::place::{Counts, Place, QUICK};
+use crate::waiting::until;
+use crate::webhook::Fault;
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+fn queue(place: &Place, line: &str) -> Outcome {
+    place.banhook(["queue"].into_iter().chain(line.split_whitespace()))
+}
+
+fn listed(place: &Place, which: &str) -> Vec<Value> {
+    json(&queue(place, &format!("list {which} --format json")).ok().stdout).as_array().unwrap().clone()
+}
+
+fn ban(place: &Place, last: u32) {
+    place.notify(&format!("ban --jail=sshd --ip=203.0.113.{last} --failures=5 --time=176380901{last}"));
+}
+
+/// A ban of this address that the webhook has refused; the number of its message, the only dead one.
+fn refused(place: &Place, last: u32) -> i64 {
+    place.webhook.will(&[Fault::Refused]);
+    ban(place, last);
+    place.settle();
+    let dead = listed(place, "--dead");
+    assert_eq!(dead.len(), 1, "{dead:?}");
+    dead[0]["id"].as_i64().unwrap()
+}
+
+fn counts(matched: u64, posted: u64, dead: u64) -> Counts {
+    Counts { matched, posted, digested: 0, skipped: 0, dead, pending: 0 }
+}
+
+#[test]
+fn a_refused_message_is_listed_with_its_answer_and_sent_again_beside_a_daemon() {
+    let place = Place::new();
+    let _daemon = place.daemon();
+    sent_again(&place);
+}
+
+#[test]
+fn a_refused_message_is_listed_with_its_answer_and_sent_again_without_a_daemon() {
+    sent_again(&Place::new());
+}
+
+fn sent_again(place: &Place) {
+    let message = refused(place, 1);
+    let list = queue(place, "list").ok();
+    let line = list.stdout.lines().nth(1).unwrap_or_default();
+    let words: Vec<_> = line.split_whitespace().collect();
+    assert_eq!(words[..5], [&message.to_string(), "all", "main", "dead", "1"], "{list}");
+    assert!(line.ends_with("400 invalid_blocks"), "{list}");
+    assert_eq!(listed(place, "--pending"), [] as [Value; 0]);
+    assert!(queue(place, "list --pending").ok().stdout.contains("No message is pending"));
+    let status = place.banhook(["status"]).ok();
+    assert!(status.stdout.contains("webhook main: 1 dead"), "{status}");
+    assert!(status.stdout.contains("400 invalid_blocks") && status.stdout.contains("queue list --dead"), "{status}");
+
+    let shown = queue(place, &format!("show {message}")).ok();
+    assert!(shown.stdout.contains("400 invalid_blocks"), "{shown}");
+    assert_eq!(shown.stdout.matches("203.0.113.1").count(), 2, "as it looks, and as an event: {shown}");
+    let all = json(&queue(place, &format!("show {message} --format json")).ok().stdout);
+    assert_eq!(all["letter"]["error"], "400 invalid_blocks", "{all}");
+    assert_eq!((&all["letter"]["state"], &all["letter"]["webhook"]), (&json!("dead"), &json!("main")), "{all}");
+    assert_eq!(all["events"][0]["subject"], "203.0.113.1", "{all}");
+    assert!(all["body"]["blocks"].is_array(), "{all}");
+
+    let retried = queue(place, &format!("retry {message}")).ok();
+    assert!(retried.stdout.contains("1 message is to be sent again"), "{retried}");
+    assert!(place.webhook.wait_for(1)[0].tells(&["203.0.113.1"]));
+    assert_eq!(place.settle().all(), counts(1, 1, 0));
+    assert_eq!(listed(place, ""), [] as [Value; 0]);
+    assert!(queue(place, &format!("show {message}")).ok().stdout.contains("not kept any more"));
+    let again = queue(place, &format!("retry {message}")).exits(1);
+    again.complains(&["was sent already"]);
+    accounted_for(place);
+    assert!(!format!("{list}{status}{shown}{all}{retried}{again}").contains(place.webhook.secret()));
+}
+
+#[track_caller]
+fn accounted_for(place: &Place) {
+    let status = place.banhook(["status", "--check"]).ok();
+    assert!(status.stdout.contains("every event is accounted for"), "{status}");
+}
+
+#[test]
+fn all_that_is_dead_is_sent_again_or_what_one_webhook_refused() {
+    let place = Place::new();
+    let _daemon = place.daemon();
+    place.webhook.will(&[Fault::Refused; 3]);
+    for last in 1..=3 {
+        ban(&place, last);
+    }
+    assert_eq!(place.settle().all().dead, 3);
+    let limited = queue(&place, "list --limit 2 --format json").ok();
+    assert_eq!(json(&limited.stdout).as_array().unwrap().len(), 2);
+    assert!(limited.stderr.contains("more than the first 2"), "{limited}");
+    assert!(queue(&place, "retry --all --webhook other").ok().stdout.starts_with("0 messages"));
+    assert_eq!(place.ledger().all().dead, 3);
+    assert!(queue(&place, "retry --all --webhook main").ok().stdout.starts_with("3 messages"));
+    let arrived = place.webhook.wait_for(3);
+    assert!((1..=3).zip(&arrived).all(|(last, message)| message.tells(&[&format!("203.0.113.{last}")])));
+    assert_eq!(place.settle().all(), counts(3, 3, 0));
+}
+
+#[test]
+fn what_is_dropped_is_dead_and_listed_no_more() {
+    let place = Place::new();
+    let message = refused(&place, 1);
+    let dropped = queue(&place, &format!("drop {message}")).ok();
+    assert!(dropped.stdout.starts_with("1 message dropped"), "{dropped}");
+    assert_eq!(place.ledger().all(), counts(1, 0, 1));
+    assert_eq!(listed(&place, ""), [] as [Value; 0]);
+    assert!(!place.banhook(["status"]).ok().stdout.contains("webhook main"));
+    queue(&place, &format!("retry {message}")).exits(1).complains(&["was dropped"]);
+    queue(&place, &format!("drop {message}")).exits(1).complains(&["was dropped before"]);
+    queue(&place, "retry --all").ok();
+    assert!(place.webhook.arrived().is_empty());
+
+    refused(&place, 2);
+    assert!(queue(&place, "drop --all-dead").ok().stdout.starts_with("1 message dropped"));
+    assert_eq!(place.settle().all(), counts(2, 0, 2));
+    accounted_for(&place);
+}
+
+#[test]
+fn what_waits_for_a_webhook_that_is_down_can_be_dropped_too() {
+    let place = Place::new();
+    place.webhook.gone();
+    let _daemon = place.daemon();
+    ban(&place, 1);
+    ban(&place, 2);
+    until("both to be ready", || {
+        let ready = listed(&place, "--pending");
+        if ready.len() == 2 { Ok(()) } else { Err(format!("{ready:?}")) }
+    });
+    let first = listed(&place, "")[0]["id"].clone();
+    let pending = queue(&place, &format!("retry {first}")).exits(1);
+    pending.complains(&["is pending"]);
+    queue(&place, &format!("drop {first}")).ok();
+    place.webhook.back();
+    assert!(place.webhook.wait_for(1)[0].tells(&["203.0.113.2"]));
+    assert_eq!(place.settle().all(), counts(2, 1, 1));
+    accounted_for(&place);
+}
+
+#[test]
+fn an_open_digest_is_listed_and_cannot_be_dropped() {
+    let place = Place::as_shipped(QUICK, "storm = { over = 1, within = \"60s\" }\ndigest_window = \"10m\"");
+    let _daemon = place.daemon();
+    (1..=4).for_each(|last| ban(&place, last));
+    let open = until("three events to be held", || {
+        let open: Vec<_> = listed(&place, "").into_iter().filter(|letter| letter["state"] == "open").collect();
+        match open.as_slice() {
+            [letter] if letter["events"] == 3 => Ok(letter.clone()),
+            _ => Err(format!("{open:?}")),
+        }
+    });
+    assert!(open["closes_at"].is_string(), "{open}");
+    assert!(queue(&place, "list").ok().stdout.contains("open until "));
+    let status = place.banhook(["status"]).ok();
+    assert!(status.stdout.contains("3 events held in 1 digest"), "{status}");
+    queue(&place, &format!("drop {}", open["id"])).exits(1).complains(&["is open", "once it has closed"]);
+    let shown = queue(&place, &format!("show {}", open["id"])).ok();
+    assert!(shown.stdout.contains("worded when it closes") && shown.stdout.contains("203.0.113.4"), "{shown}");
+    let events = queue(&place, &format!("export {}", open["id"])).ok();
+    assert_eq!(events.stdout.lines().count(), 3, "{events}");
+}
+
+#[test]
+fn those_that_are_dead_are_sent_again_whatever_else_is_named() {
+    let place = Place::new();
+    let message = refused(&place, 1);
+    let retried = queue(&place, &format!("retry 4711 {message} 4712")).exits(1);
+    assert!(retried.stdout.starts_with("1 message is"), "{retried}");
+    assert_eq!(retried.stderr.lines().count(), 2, "{retried}");
+    assert!(retried.stderr.contains("no message 4711") && retried.stderr.contains("no message 4712"), "{retried}");
+    place.webhook.wait_for(1);
+    for line in ["show 4711", "drop 4711", "export 4711"] {
+        queue(&place, line).exits(1).complains(&["no message 4711"]);
+    }
+    for line in [
+        "retry",
+        "retry 1 --all",
+        "drop",
+        "drop 0",
+        "show x",
+        "retry 1 --webhook main",
+        "drop --webhook main",
+        "export 1 --last 1",
+    ] {
+        queue(&place, line).exits(2);
+    }
+}
+
+#[test]
+fn where_nothing_was_stored_there_is_nothing_to_see_and_nothing_is_made() {
+    let place = Place::new();
+    assert!(queue(&place, "list").ok().stdout.contains("No message is pending or dead"));
+    assert_eq!(listed(&place, ""), [] as [Value; 0]);
+    assert_eq!(queue(&place, "export").ok().stdout, "");
+    for line in ["retry --all", "drop --all-dead"] {
+        queue(&place, line).ok();
+    }
+    for line in ["show 1", "retry 1", "drop 1", "export 1"] {
+        queue(&place, line).exits(1).complains(&["no message 1 "]);
+    }
+    accounted_for(&place);
+    assert!(!place.state().exists());
+}
+
+#[test]
+fn an_exported_event_is_a_fixture() {
+    let place = Place::new();
+    fs::write(
+        place.config(),
+        format!("host = \"web-1\"\n[labels]\nsite = \"fra1\"\n{}", fs::read_to_string(place.config()).unwrap()),
+    )
+    .unwrap();
+    let hostile = "ba\u{1b}[31md\"\u{202e}jail";
+    place.banhook(["notify", "--no-spawn", "start", &format!("--jail={hostile}")]).ok();
+    place.notify("--no-spawn ban --jail=sshd --ip=2001:db8::1 --failures=5 --bancount=2 --bantime=-1 --time=1763809011 --restored=1");
+    place.banhook(["drain"]).ok();
+
+    let exported = queue(&place, "export").ok();
+    let events: Vec<_> = exported.stdout.lines().map(json).collect();
+    assert_eq!(events.len(), 2, "{exported}");
+    assert_eq!((&events[0]["action"], &events[0]["jail"]), (&json!("start"), &json!(hostile)));
+    let ban = &events[1];
+    for (field, value) in [
+        ("action", json!("ban")),
+        ("subject", json!("2001:db8::1")),
+        ("failures", json!(5)),
+        ("count", json!(2)),
+        ("duration", json!("permanent")),
+        ("restored", json!(true)),
+        ("ticket_at", json!("2025-11-22T10:56:51.000Z")),
+        ("host", json!("web-1")),
+        ("labels", json!({"site": "fra1"})),
+    ] {
+        assert_eq!(ban[field], value, "{field} of {ban}");
+    }
+
+    // As the help says.
+    let last = queue(&place, "export --last 1").ok();
+    assert_eq!(json(&last.stdout), *ban);
+    fs::create_dir(place.path("cases")).unwrap();
+    for (number, event) in exported.stdout.lines().enumerate() {
+        place.write(&format!("cases/{number}.json"), format!("{{\"event\": {event}}}"));
+    }
+    place.banhook(["test", "--update", "template", "cases"]).ok();
+    let tested = place.banhook(["test", "template", "cases"]).ok();
+    assert!(tested.stdout.contains("2 passed"), "{tested}");
+    let case = json(&fs::read_to_string(place.path("cases/1.json")).unwrap());
+    assert_eq!(case["event"], *ban, "nothing of it is lost");
+    assert!(case["decision"].to_string().contains("web-1"), "{case}");
+
+    // Nothing that was stored acts on a terminal.
+    let shown = queue(&place, "show 1").ok();
+    assert!(shown.stdout.contains("ba\\u{1b}[31md") && !shown.stdout.contains(['\u{1b}', '\u{202e}']), "{shown}");
+
+    // Without a configuration the events are there all the same.
+    fs::remove_file(place.config()).unwrap();
+    let bare = queue(&place, "export").ok();
+    assert!(bare.stdout.lines().count() == 2 && bare.stderr.contains("without"), "{bare}");
+}
+
+#[test]
+fn a_reader_that_has_enough_is_no_error() {
+    let place = Place::new();
+    place.notify("--no-spawn ban --jail=sshd --ip=203.0.113.1");
+    for line in ["export", "list"] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = place.command(banhook());
+        let run = command.args(["queue", line]).stdin(Stdio::null()).stdout(writer).stderr(Stdio::piped());
+        let output = run.output().unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{line}: {output:?}");
+    }
+}
+
+#[test]
+fn the_ledger_is_right_at_every_moment_of_a_storm() {
+    const EACH: u32 = 120;
+    let place = Place::as_shipped(QUICK, "storm = { over = 20, within = \"2s\" }\ndigest_window = \"1s\"");
+    let _daemon = place.daemon();
+    place.webhook.will(&[Fault::Refused, Fault::ServerError, Fault::Refused]);
+    let busy = AtomicBool::new(true);
+    let checks = std::thread::scope(|scope| {
+        let bans = |net: u32| {
+            let place = &place;
+            move || {
+                for last in 1..=EACH {
+                    place.notify(&format!("ban --jail=sshd --ip=198.51.{net}.{last} --time=1763809011"));
+                }
+            }
+        };
+        let storms: Vec<_> = (0..3).map(|net| scope.spawn(bans(net))).collect();
+        let watcher = scope.spawn(|| {
+            let mut checks = 0;
+            while busy.load(Ordering::SeqCst) {
+                let status = json(&place.banhook(["status", "--check", "--format", "json"]).ok().stdout);
+                assert_eq!((&status["balances"], &status["discrepancies"]), (&json!(true), &json!([])), "{status}");
+                checks += 1;
+            }
+            checks
+        });
+        storms.into_iter().for_each(|storm| storm.join().unwrap());
+        let ledger = place.settle();
+        busy.store(false, Ordering::SeqCst);
+        assert_eq!(ledger.all().matched, u64::from(3 * EACH), "{ledger:?}");
+        assert!(ledger.all().digested > 0, "{ledger:?}");
+        watcher.join().unwrap()
+    });
+    assert!(checks > 10, "{checks} checks");
+    assert!(json(&place.banhook(["status", "--format", "json"]).ok().stdout).get("discrepancies").is_none());
+}
