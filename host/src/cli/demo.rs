@@ -87,7 +87,7 @@ fn of_storm(number: u32, at: Timestamp) -> Event {
         id: format!("storm-{number}"),
         at,
         host: "web-2".to_owned(),
-        jail: if number % 3 == 0 { "nginx-botsearch" } else { "sshd" }.to_owned(),
+        jail: if number.is_multiple_of(3) { "nginx-botsearch" } else { "sshd" }.to_owned(),
         action: Action::Ban(ban),
         labels: BTreeMap::new(),
     }

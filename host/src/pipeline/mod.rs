@@ -4,6 +4,7 @@
 //! that says what. Storms, restarts and backlogs are folded into digests here (`folding`). Nothing here knows of networks or
 //! threads, and the time is handed in.
 
+mod closing;
 mod folding;
 #[cfg(test)]
 mod folding_tests;

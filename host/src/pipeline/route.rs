@@ -8,15 +8,14 @@ use super::health::{Consequence, Health};
 use super::history::{self, InHand};
 use super::{BATCH, Destination, Naming, Surroundings, unreadable};
 use crate::config::{Grant, PluginLimits, PluginSource, Route, Sandbox};
-use crate::event::{Batch, Event, Timestamp};
+use crate::event::{Event, Timestamp};
 use crate::message::{
-    Decision, GuardError, Guarded, Hold, Message, Policy, Target, check_hints, cut, digest, fallback, guard,
-    guard_digest, one_line,
+    Decision, GuardError, Guarded, Message, Policy, Target, check_hints, cut, fallback, guard, one_line,
 };
 use crate::plugin::{
     self, Answer, Context, Databases, Geo, GeoError, Grants, Level, Limits, Nothing, Plugin, PluginError,
 };
-use crate::store::{Closes, Fold, OpenHold, PluginState, Reason, Store, StoreError, Unworded, Verdict, Worded};
+use crate::store::{PluginState, Store, StoreError, Unworded, Verdict, Worded};
 
 /// Characters of a plugin's error that are logged.
 const LOG_CHARS: usize = 1_000;
@@ -24,29 +23,23 @@ const LOG_CHARS: usize = 1_000;
 /// Characters of a skip's reason that are kept.
 const REASON_CHARS: usize = 200;
 
-/// Characters of a hold's key that count.
-const KEY_CHARS: usize = 200;
-
-/// The longest that a plugin may have an event held, as `wit/exports.wit` promises, in ms.
-const HOLD_LONGEST_MS: i64 = 86_400_000;
-
 /// The configuration is checked: a route's webhook is always known.
 const UNKNOWN: Destination = Destination { target: Target::Slack, a_minute: 60 };
 
 /// A route with its plugin.
 pub struct LiveRoute {
-    route: Route,
-    naming: Naming,
-    in_hand: InHand,
+    pub(super) route: Route,
+    pub(super) naming: Naming,
+    pub(super) in_hand: InHand,
     /// Its webhook.
-    destination: Destination,
+    pub(super) destination: Destination,
     /// None until it was read from the store.
     recent: Option<Recent>,
     /// How the plugin is called in messages and logs.
-    plugin_name: String,
-    plugin: Result<Plugin, PluginError>,
+    pub(super) plugin_name: String,
+    pub(super) plugin: Result<Plugin, PluginError>,
     trial: Vec<PluginError>,
-    health: Health,
+    pub(super) health: Health,
     since: Timestamp,
     /// Why a newer version of it was not taken.
     refused: Option<String>,
@@ -198,7 +191,7 @@ impl LiveRoute {
     }
 
     /// `from`: the open message that the events were held in, and no stop has followed.
-    fn word_all(
+    pub(super) fn word_all(
         &mut self,
         store: &mut Store,
         from: Option<i64>,
@@ -222,64 +215,6 @@ impl LiveRoute {
         let posts = self.recent.as_mut().and_then(Recent::changed);
         store.word(&self.route.name, from, &worded, posts.as_deref(), now)?;
         Ok(worded.len())
-    }
-
-    /// Closes a digest, or lets go one by one what waited for others and stayed alone.
-    fn close(
-        &mut self,
-        store: &mut Store,
-        hold: &OpenHold,
-        now: Timestamp,
-        enough: &mut impl FnMut() -> bool,
-    ) -> Result<(), StoreError> {
-        if hold.reason == Reason::Unbans {
-            // What is left when it is enough comes next time.
-            let events = store.events_of(hold.id, BATCH)?;
-            return self.word_all(store, Some(hold.id), events, now, enough).map(drop);
-        }
-        if hold.events == 1
-            && hold.reason != Reason::Held
-            && let Some(alone) = store.events_of(hold.id, 1)?.pop()
-        {
-            let worded = self.word(alone, None, now);
-            return match &worded.verdict {
-                Verdict::Send(body) => store.close(hold.id, body, false, now),
-                _ => store.word(&self.route.name, Some(hold.id), &[worded], None, now),
-            };
-        }
-        let naming = self.naming.clone();
-        let batch = store.batch(hold, &naming.host, |event| naming.name(event))?;
-        let body = self.digest(&batch, now);
-        store.close(hold.id, &body, true, now)
-    }
-
-    /// Events that are told together, as the plugin or, without its help, banhook words them.
-    fn digest(&mut self, batch: &Batch, now: Timestamp) -> Guarded {
-        let target = self.destination.target;
-        let Ok(plugin) = &self.plugin else { return digest(batch, None, target) };
-        if !plugin.has_digester() {
-            return digest(batch, None, target);
-        }
-        if self.health.is_paused(now) {
-            return digest(batch, Some(&format!("plugin {} is not called for a while", self.plugin_name)), target);
-        }
-        self.in_hand.take(i64::MAX);
-        let Some(answer) = plugin.digest(batch, now) else { return digest(batch, None, target) };
-        self.log(&answer);
-        let guarded = match answer.decision {
-            Ok(message) => self.checked(&message, |policy| guard_digest(&message, batch, policy)),
-            Err(error) => Err(self.failure(&error, "a digest")),
-        };
-        match guarded {
-            Ok(body) => {
-                self.worked();
-                body
-            }
-            Err(why) => {
-                let why = self.failed(why, now);
-                digest(batch, Some(&format!("plugin {} {why}", self.plugin_name)), target)
-            }
-        }
     }
 
     /// What becomes of one event. `fold`: whether it may be told together with others (`Some`), and whether it was held for
@@ -337,22 +272,14 @@ impl LiveRoute {
         Verdict::Send(guarded.unwrap_or_else(|why| self.instead(event, &why)))
     }
 
-    /// What a plugin holds an event for, with the route's window where it names no time, or one too far off.
-    fn held(&self, Hold { key, until }: Hold, now: Timestamp) -> Fold {
-        let window = now.plus_ms(milliseconds(self.route.digest_window));
-        let until = until.filter(|until| until.0 <= now.0.saturating_add(HOLD_LONGEST_MS)).unwrap_or(window);
-        let key = key.chars().take(KEY_CHARS).collect();
-        Fold { reason: Reason::Held, key, closes: Closes::At(until), unbans: None }
-    }
-
-    fn worked(&mut self) {
+    pub(super) fn worked(&mut self) {
         if self.health.worked() {
             tracing::info!(route = self.route.name, plugin = self.plugin_name, "works again");
         }
     }
 
     /// Takes note of a failure. What is to be said of it, which is more if the plugin is paused now.
-    fn failed(&mut self, mut why: String, now: Timestamp) -> String {
+    pub(super) fn failed(&mut self, mut why: String, now: Timestamp) -> String {
         let pause = match self.health.failed(&why, now) {
             Consequence::None => None,
             Consequence::Paused(pause) => {
@@ -378,7 +305,7 @@ impl LiveRoute {
         answer.decision.map_err(|error| self.failure(&error, &event.id))
     }
 
-    fn failure(&self, error: &PluginError, about: &str) -> String {
+    pub(super) fn failure(&self, error: &PluginError, about: &str) -> String {
         let (route, plugin) = (&self.route.name, &self.plugin_name);
         let why = error.to_string();
         tracing::warn!(route, plugin, event = about, "{}", one_line(&cut(&why, LOG_CHARS)));
@@ -389,7 +316,7 @@ impl LiveRoute {
     }
 
     /// The message as it goes out, or why it cannot.
-    fn checked(
+    pub(super) fn checked(
         &self,
         message: &Message,
         guard: impl FnOnce(&Policy) -> Result<Guarded, GuardError>,
@@ -410,7 +337,7 @@ impl LiveRoute {
         fallback(event, &format!("plugin {} {why}", self.plugin_name), self.destination.target)
     }
 
-    fn log<T>(&self, answer: &Answer<T>) {
+    pub(super) fn log<T>(&self, answer: &Answer<T>) {
         let (route, plugin) = (&self.route.name, &self.plugin_name);
         for line in &answer.log {
             let message = one_line(&line.message);

@@ -19,6 +19,7 @@ mod history;
 mod history_tests;
 mod holds;
 mod inbox;
+mod joined;
 mod ledger;
 mod letters;
 mod outbox;

@@ -4,7 +4,8 @@
 
 use rusqlite::{Transaction, params};
 
-use super::holds::{self, Fold, Joined};
+use super::holds::Fold;
+use super::joined::{self, Joined};
 use super::{Part, Store, StoreError, history, recent};
 use crate::event::{Event, PastBan, Timestamp};
 use crate::message::Guarded;
@@ -205,7 +206,7 @@ impl Store {
                 recent::record(transaction, route, posts)?;
             }
             match from {
-                Some(hold) => holds::shrink(transaction, hold, gone),
+                Some(hold) => joined::shrink(transaction, hold, gone),
                 None => Ok(()),
             }
         })
