@@ -42,6 +42,7 @@ mod plugin_cases;
 mod proxy;
 mod queue;
 mod reload;
+mod service;
 mod tail;
 mod trace;
 mod waiting;

@@ -14,6 +14,7 @@ mod place;
 mod preview;
 mod queue;
 mod run;
+mod service;
 mod status;
 mod tail;
 mod test;

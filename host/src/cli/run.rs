@@ -19,6 +19,7 @@ use super::failure::Failure;
 use super::logging;
 use super::notify::see_to_delivery;
 use super::place::Place;
+use super::service;
 
 /// How long a daemon waits for a short run to make way.
 const TAKE_OVER: Duration = Duration::from_secs(5);
@@ -62,6 +63,7 @@ pub fn daemon(place: &Place, folder: &StateFolder, tails: impl Fn(&Config) -> Ta
             end => break end,
         }
     };
+    service::stopping();
     let_go(&store, lock);
     // A `notify` that found the lock taken has started nothing; what it would have started takes over what is left.
     if store.rest(Timestamp::now())? == Rest::Work {
@@ -178,16 +180,33 @@ fn work(
         stack: stack(&config.sandbox),
     };
     let routes = config.routes.len();
+    // What runs until it is stopped.
+    let is_service = until == Until::Stopped;
+    let reread = || {
+        if !is_service {
+            return reread(place);
+        }
+        service::reloading();
+        let config = reread(place);
+        service::ready();
+        config
+    };
     let work = Work {
         config,
-        reread: &|| reread(place),
+        reread: &reread,
         runtime: Arc::new(Runtime::new(setup)?),
         system_host: host_name(),
         store,
         tails,
         now: Timestamp::now,
     };
-    Ok(work.run(signals, until, || tracing::info!(routes, "ready"))?)
+    let ready = || {
+        tracing::info!(routes, "ready");
+        if is_service {
+            service::ready();
+        }
+    };
+    Ok(work.run(signals, until, ready)?)
 }
 
 /// Waits for the work lock until the deadline, or until `nudge` says that it is not wanted any more.

@@ -1,0 +1,52 @@
+//! What a daemon tells the service manager, as systemd would hear it.
+
+use std::os::unix::net::UnixDatagram;
+use std::process::Stdio;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::binary::banhook;
+use crate::place::{Place, terminate};
+use crate::waiting::PATIENCE;
+
+/// A socket at which the manager listens.
+fn manager(place: &Place) -> UnixDatagram {
+    let socket = UnixDatagram::bind(place.path("manager")).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket
+}
+
+fn hear(manager: &UnixDatagram) -> String {
+    let mut bytes = [0; 1024];
+    let length = manager.recv(&mut bytes).expect("nothing was said");
+    String::from_utf8_lossy(&bytes[..length]).into_owned()
+}
+
+#[test]
+fn a_daemon_says_when_it_is_ready_reloads_and_stops() {
+    let place = Place::new();
+    let manager = manager(&place);
+    let mut command = place.command(banhook());
+    command.arg("run").env("NOTIFY_SOCKET", place.path("manager"));
+    let mut daemon = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    assert_eq!(hear(&manager), "READY=1\n");
+    kill_process(Pid::from_child(&daemon), Signal::HUP).unwrap();
+    let reloading = hear(&manager);
+    assert!(reloading.starts_with("RELOADING=1\nMONOTONIC_USEC="), "{reloading}");
+    assert_eq!(hear(&manager), "READY=1\n");
+    assert!(terminate(&mut daemon).success());
+    assert_eq!(hear(&manager), "STOPPING=1\n");
+}
+
+#[test]
+fn what_notify_starts_does_not_speak_for_fail2bans_service() {
+    let place = Place::new();
+    let manager = manager(&place);
+    let mut notify = place.command(banhook());
+    notify.args(["notify", "ban", "--jail=sshd", "--ip=203.0.113.7"]).env("NOTIFY_SOCKET", place.path("manager"));
+    assert!(notify.status().unwrap().success());
+    place.webhook.wait_for(1);
+    place.settle();
+    manager.set_nonblocking(true).unwrap();
+    assert!(manager.recv(&mut [0; 16]).is_err(), "somebody spoke");
+}
