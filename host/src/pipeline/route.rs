@@ -234,15 +234,16 @@ impl LiveRoute {
             let events = store.events_of(hold.id, BATCH)?;
             return self.word_all(store, Some(hold.id), events, now, enough).map(drop);
         }
-        if hold.events == 1
-            && hold.reason != Reason::Held
-            && let Some(alone) = store.events_of(hold.id, 1)?.pop()
-        {
-            let worded = self.word(alone, None, now);
-            return match &worded.verdict {
-                Verdict::Send(body) => store.close(hold.id, body, false, now),
-                _ => store.word(&self.route.name, Some(hold.id), &[worded], None, now),
-            };
+        if hold.reason != Reason::Held {
+            // Unbans that were let go of just before may have joined it.
+            let mut events = store.events_of(hold.id, 2)?;
+            if let (1, Some(alone)) = (events.len(), events.pop()) {
+                let worded = self.word(alone, None, now);
+                return match &worded.verdict {
+                    Verdict::Send(body) => store.close(hold.id, body, false, now),
+                    _ => store.word(&self.route.name, Some(hold.id), &[worded], None, now),
+                };
+            }
         }
         let naming = self.naming.clone();
         let batch = store.batch(hold, &naming.host, |event| naming.name(event))?;
