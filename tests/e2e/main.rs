@@ -19,8 +19,10 @@
 mod bad_input;
 mod binary;
 mod broken_plugins;
+mod chance;
 mod component;
 mod connection;
+mod crash;
 mod daemon;
 mod delivery;
 mod demo;
