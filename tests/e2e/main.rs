@@ -24,6 +24,8 @@ mod component;
 mod connection;
 mod crash;
 mod daemon;
+mod damage;
+
 mod delivery;
 mod demo;
 mod fail2ban;
