@@ -28,6 +28,7 @@ mod damage;
 
 mod delivery;
 mod demo;
+mod disk;
 mod fail2ban;
 mod grants;
 mod guests;
