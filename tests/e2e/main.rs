@@ -20,6 +20,7 @@ mod bad_input;
 mod binary;
 mod broken_plugins;
 mod chance;
+mod clock;
 mod component;
 mod connection;
 mod crash;

@@ -49,6 +49,7 @@ impl Package {
 pub fn for_tests() -> Vec<Package> {
     let mut packages = vec![
         Package::program("fail2ban", "fail2ban-client"),
+        Package::program("faketime", "faketime"),
         Package::program("logrotate", "logrotate"),
         Package::program("openssl", "openssl"),
         Package::program("python3", "python3"),
