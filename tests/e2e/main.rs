@@ -45,6 +45,7 @@ mod place;
 mod plugin_cases;
 mod proxy;
 mod reload;
+mod storm;
 mod tail;
 mod trace;
 mod waiting;
