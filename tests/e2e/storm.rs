@@ -29,10 +29,8 @@ struct Size {
 }
 
 /// A tenth of the whole in a tenth of the time; `BANHOOK_SOAK=1` has the whole.
-const SMALL: Size =
-    Size { bans: 1_000, over: Duration::from_secs(6), accounted_within: Duration::from_secs(60) };
-const WHOLE: Size =
-    Size { bans: 10_000, over: Duration::from_secs(60), accounted_within: Duration::from_secs(120) };
+const SMALL: Size = Size { bans: 1_000, over: Duration::from_secs(6), accounted_within: Duration::from_secs(60) };
+const WHOLE: Size = Size { bans: 10_000, over: Duration::from_secs(60), accounted_within: Duration::from_secs(120) };
 
 #[test]
 fn a_storm_reaches_the_channel_at_once_in_few_messages_that_count_every_ban() {
