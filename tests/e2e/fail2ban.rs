@@ -34,6 +34,18 @@ impl<'a> Fail2ban<'a> {
 
     /// Starts one whose actions run this program instead.
     pub fn start_with(place: &'a Place, program: &Path) -> Self {
+        Self::start_of(place, program, &shipped_action())
+    }
+
+    /// Starts one whose action has no `actionflush`: it lifts one ban after the other before a jail stops.
+    pub fn start_without_flush(place: &'a Place) -> Self {
+        let shipped = shipped_action();
+        let lines: Vec<_> = shipped.lines().filter(|line| !line.starts_with("actionflush =")).collect();
+        assert_eq!(lines.len() + 1, shipped.lines().count());
+        Self::start_of(place, banhook(), &lines.join("\n"))
+    }
+
+    fn start_of(place: &'a Place, program: &Path, action: &str) -> Self {
         require("fail2ban-client", "fail2ban");
         let folder = place.path("fail2ban");
         let write = |name: &str, content: &str| {
@@ -69,8 +81,7 @@ impl<'a> Fail2ban<'a> {
         );
         write("filter.d/sshd.conf", FILTER);
         write("filter.d/logins.conf", FILTER_OF_IDS);
-        let action = root().join("host/packaging/action.d/banhook.conf");
-        write("action.d/banhook.conf", &fs::read_to_string(&action).unwrap());
+        write("action.d/banhook.conf", action);
         write("sshd.auth.log", "");
         write("logins.auth.log", "");
         let server = Self { place, folder };
@@ -145,6 +156,11 @@ impl<'a> Fail2ban<'a> {
     fn pid(&self) -> Option<Pid> {
         Pid::from_raw(fs::read_to_string(self.pid_file()).ok()?.trim().parse().ok()?)
     }
+}
+
+/// The action file that banhook ships.
+fn shipped_action() -> String {
+    fs::read_to_string(root().join("host/packaging/action.d/banhook.conf")).unwrap()
 }
 
 impl Drop for Fail2ban<'_> {

@@ -5,7 +5,8 @@
 //!
 //! `BANHOOK_BIN` tests a binary that is already built, `BANHOOK_FRESH_TEMPLATE` names a template plugin built from source
 //! and `BANHOOK_GUESTS` the folder of the example plugins built so (both set by `cargo xtask test`), `BANHOOK_SOAK` is how
-//! many rounds the tests of interleavings and the hostile corpus' soak run.
+//! many rounds the tests of interleavings and crashes and the hostile corpus' soak run, and has the whole storm, and
+//! `BANHOOK_SEED` has a run of crashes make the random choices of an earlier one.
 
 #![allow(
     clippy::unwrap_used,
@@ -20,12 +21,18 @@ mod access;
 mod bad_input;
 mod binary;
 mod broken_plugins;
+mod chance;
+mod clock;
 mod component;
 mod connection;
+mod crash;
+mod crowd;
 mod daemon;
+mod damage;
 mod database;
 mod delivery;
 mod demo;
+mod disk;
 mod fail2ban;
 mod grants;
 mod guests;
@@ -42,7 +49,9 @@ mod plugin_cases;
 mod proxy;
 mod queue;
 mod reload;
+mod restart;
 mod service;
+mod storm;
 mod tail;
 mod trace;
 mod waiting;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use crate::binary::banhook;
 use crate::outcome::Outcome;
-use crate::waiting::until;
+use crate::waiting::{until, within};
 use crate::webhook::Webhook;
 
 /// Tests share the machine, but for those that measure.
@@ -43,6 +43,7 @@ enum Turn {
     Shared(RwLockReadGuard<'static, ()>),
     #[expect(dead_code, reason = "held, not read")]
     Alone(RwLockWriteGuard<'static, ()>),
+    OfAnother,
 }
 
 impl Place {
@@ -61,6 +62,11 @@ impl Place {
     pub fn alone() -> Self {
         let turn = Turn::Alone(MACHINE.write().unwrap_or_else(PoisonError::into_inner));
         Self::set_up(turn, "")
+    }
+
+    /// As `new`, for a test that has the machine for itself already.
+    pub fn beside(_other: &Self) -> Self {
+        Self::set_up(Turn::OfAnother, "")
     }
 
     /// As it is shipped, rates, storms and restarts included, but for these lines in the tables of webhook and route.
@@ -150,17 +156,47 @@ impl Place {
 
     /// A daemon that is ready. Killed when it is let go of.
     pub fn daemon(&self) -> Daemon {
-        let log = self.path("run.log");
-        let stderr = fs::File::create(&log).unwrap();
-        let mut command = self.command(banhook());
-        let child = command.arg("run").stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr).spawn().unwrap();
-        let mut daemon = Daemon { child };
+        self.ready(self.command(banhook()).arg("run"))
+    }
+
+    /// The same of a command that runs `banhook run` in some other way.
+    pub fn ready(&self, command: &mut Command) -> Daemon {
+        fs::File::create(self.run_log()).unwrap();
+        let mut daemon = self.begin(command);
         until("the daemon to be ready", || {
-            let said = fs::read_to_string(&log).unwrap();
-            assert!(daemon.child.try_wait().unwrap().is_none(), "the daemon ended: {said}");
+            let said = self.said();
+            assert!(daemon.ended().is_none(), "the daemon ended: {said}");
             if said.contains("ready") { Ok(()) } else { Err(said) }
         });
         daemon
+    }
+
+    /// Starts a process that goes on by itself, whatever becomes of it; what it says is added to what was said before.
+    pub fn begin(&self, command: &mut Command) -> Daemon {
+        let stderr = fs::OpenOptions::new().append(true).create(true).open(self.run_log()).unwrap();
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr).spawn().unwrap();
+        Daemon { child }
+    }
+
+    /// What the daemon said.
+    pub fn said(&self) -> String {
+        fs::read_to_string(self.run_log()).unwrap_or_default()
+    }
+
+    fn run_log(&self) -> PathBuf {
+        self.path("run.log")
+    }
+
+    /// Gives the state folder the compiled plugins of another one, so that nothing is compiled again.
+    pub fn take_plugins_of(&self, other: &Path) {
+        let cache = self.state().join("cache");
+        let mut private = fs::DirBuilder::new();
+        private.recursive(true).mode(0o700);
+        private.create(self.state()).unwrap();
+        private.create(&cache).unwrap();
+        for entry in fs::read_dir(other.join("cache")).unwrap().flatten() {
+            fs::copy(entry.path(), cache.join(entry.file_name())).unwrap();
+        }
     }
 
     /// What `status` says; the sums are checked each time.
@@ -236,6 +272,25 @@ impl Daemon {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
+    /// Waits until it ends by itself.
+    #[track_caller]
+    pub fn ends_within(&mut self, patience: Duration) -> ExitStatus {
+        within(patience, "the process to end", || self.ended().ok_or_else(|| "it runs".to_owned()))
+    }
+
+    /// `kill -9`. How it ended before, if it had.
+    pub fn kill(mut self) -> Option<ExitStatus> {
+        let ended = self.ended();
+        self.child.kill().ok();
+        self.child.wait().unwrap();
+        ended
+    }
+
     /// SIGTERM, and a good end within the promised time.
     #[track_caller]
     pub fn stop(mut self) {
@@ -299,6 +354,7 @@ impl Ledger {
             dead: number(route, "dead"),
             pending: number(route, "pending"),
         };
+        assert_eq!(json["balances"], true, "{text}");
         let ledger = Self {
             taken_in: number(&json, "taken_in"),
             waiting: number(&json, "waiting"),

@@ -8,12 +8,19 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(15);
 
 /// Looks until there is something to return; at the deadline fails with `what` and the last thing that `look` saw.
-pub fn until<T>(what: &str, mut look: impl FnMut() -> Result<T, String>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+#[track_caller]
+pub fn until<T>(what: &str, look: impl FnMut() -> Result<T, String>) -> T {
+    within(PATIENCE, what, look)
+}
+
+/// As `until`, with a deadline that is part of what is tested.
+#[track_caller]
+pub fn within<T>(patience: Duration, what: &str, mut look: impl FnMut() -> Result<T, String>) -> T {
+    let deadline = Instant::now() + patience;
     loop {
         match look() {
             Ok(found) => return found,
-            Err(seen) if Instant::now() > deadline => panic!("waited {PATIENCE:?} for {what}; last seen: {seen}"),
+            Err(seen) if Instant::now() > deadline => panic!("waited {patience:?} for {what}; last seen: {seen}"),
             Err(_) => std::thread::sleep(BETWEEN_LOOKS),
         }
     }

@@ -58,8 +58,33 @@ struct Book {
     tries: Vec<Instant>,
     violations: Vec<String>,
     script: VecDeque<Fault>,
+    pace: Option<Pace>,
+    limited: usize,
+    unanswered: usize,
     is_open: bool,
     connections: Vec<TcpStream>,
+}
+
+/// A rate that is kept to, as Slack does: one message in each `every`, `burst` at once after a pause.
+struct Pace {
+    every: Duration,
+    burst: u32,
+    /// When one message more is within the rate, were there no burst.
+    free_at: Instant,
+}
+
+/// By how much a message may be early: the way from the sender's clock to this one is not always equally long.
+const JITTER: Duration = Duration::from_millis(300);
+
+impl Pace {
+    /// Whether a message is within the rate, of which it then uses up its part.
+    fn lets_in(&mut self, now: Instant) -> bool {
+        let is_in = self.free_at <= now + self.every * (self.burst - 1) + JITTER;
+        if is_in {
+            self.free_at = self.free_at.max(now) + self.every;
+        }
+        is_in
+    }
 }
 
 impl Desk {
@@ -94,6 +119,21 @@ impl Webhook {
     /// The next requests go wrong like this, one each.
     pub fn will(&self, faults: &[Fault]) {
         self.desk.book().script.extend(faults);
+    }
+
+    /// What is more than a message in each `every`, and more than `burst` at once, gets a 429 from now on.
+    pub fn keeps_to(&self, every: Duration, burst: u32) {
+        self.desk.book().pace = Some(Pace { every, burst, free_at: Instant::now() });
+    }
+
+    /// How many requests were over the rate.
+    pub fn limited(&self) -> usize {
+        self.desk.book().limited
+    }
+
+    /// How many messages were accepted of which the sender was told nothing.
+    pub fn unanswered(&self) -> usize {
+        self.desk.book().unanswered
     }
 
     /// From now on connections are refused, and open ones break.
@@ -240,12 +280,16 @@ impl Desk {
                     let (status, answer) = self.judge(&request);
                     (status, answer, String::new())
                 }
+                _ if !self.is_within_rate() => {
+                    ("429 Too Many Requests", "rate_limited".into(), "Retry-After: 1\r\n".to_owned())
+                }
                 _ => {
                     let (status, answer) = self.judge(&request);
                     (status, answer, String::new())
                 }
             };
             if matches!(fault, Some(Fault::ResetAfterAccepting)) {
+                self.book().unanswered += 1;
                 return reset(connection);
             }
             let length = answer.len();
@@ -256,6 +300,13 @@ impl Desk {
                 return;
             }
         }
+    }
+
+    fn is_within_rate(&self) -> bool {
+        let mut book = self.book();
+        let is_in = book.pace.as_mut().is_none_or(|pace| pace.lets_in(Instant::now()));
+        book.limited += usize::from(!is_in);
+        is_in
     }
 
     /// Slack's verdict on a request, and its place in the book.

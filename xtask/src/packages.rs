@@ -50,6 +50,7 @@ pub fn for_tests() -> Vec<Package> {
     let mut packages = vec![
         Package::program("fail2ban", "fail2ban-client"),
         Package::program("acl", "setfacl"),
+        Package::program("faketime", "faketime"),
         Package::program("logrotate", "logrotate"),
         Package::program("openssl", "openssl"),
         Package::program("python3", "python3"),

@@ -110,7 +110,7 @@ impl Queue {
             state = WebhookState { free_at: state.free_at, ..WebhookState::default() };
             store.record_webhook(&self.webhook, &state)?;
         }
-        let not_before = believable(state.not_before, now);
+        let not_before = if set_back(&state, rules, now) { now } else { believable(state.not_before, now) };
         if state.gone.is_some() && now < not_before {
             self.hand_over(store, rules)?;
         }
@@ -170,9 +170,8 @@ impl Queue {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let mut state = store.webhook(&self.webhook)?;
-        let every = ms(rules.every);
-        let free_at = believable_within(state.free_at, now, every.saturating_mul(i64::from(rules.burst)));
-        state.free_at = free_at.max(now).plus_ms(every);
+        let free_at = believable_within(state.free_at, now, ahead(rules));
+        state.free_at = free_at.max(now).plus_ms(ms(rules.every));
         store.begin_attempt(message, &self.webhook, &state, now)
     }
 
@@ -315,10 +314,21 @@ impl Rules {
     }
 }
 
+/// Whether the clock has been set back since the last attempt by more than what has passed since: each attempt takes its
+/// part of the rate, which is never used up further ahead than the burst allows. A pause that was asked for then would
+/// last for as much longer.
+fn set_back(state: &WebhookState, rules: &Rules, now: Timestamp) -> bool {
+    state.free_at > now.plus_ms(ahead(rules))
+}
+
+/// How far ahead the rate may be used up, in ms.
+fn ahead(rules: &Rules) -> i64 {
+    ms(rules.every).saturating_mul(i64::from(rules.burst))
+}
+
 /// When one message more is within the rate.
 fn within_rate(state: &WebhookState, rules: &Rules, now: Timestamp) -> Timestamp {
-    let every = ms(rules.every);
-    let ahead = every.saturating_mul(i64::from(rules.burst));
+    let (every, ahead) = (ms(rules.every), ahead(rules));
     believable_within(state.free_at, now, ahead).plus_ms(every.saturating_sub(ahead))
 }
 

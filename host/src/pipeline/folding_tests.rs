@@ -120,6 +120,22 @@ fn a_storm_is_told_in_a_few_messages_that_count_every_event() {
 }
 
 #[test]
+fn unbans_that_join_a_storm_as_it_closes_are_told_with_it() {
+    let mut place = Place::new("storm = { over = 1, within = '60s' }\ndigest_window = '5s'");
+    place.bans(1);
+    place.work(false);
+    assert_eq!(place.sent().len(), 1);
+    place.happens("nginx", Action::Unban(Ban { subject: "203.0.113.7".to_owned(), ..Ban::default() }));
+    place.happens("sshd", Action::Unban(Ban { subject: "203.0.113.8".to_owned(), ..Ban::default() }));
+    place.bans(1);
+    // The two unbans waited for a stop, the ban for the storm's end; all three come to their end now.
+    place.pass(5);
+    let sent = place.sent();
+    assert_eq!((sent.len(), place.counts()), (1, (1, 3, 0)), "{sent:?}");
+    assert!(sent[0].contains("3 events"), "{}", sent[0]);
+}
+
+#[test]
 fn a_storm_is_still_one_for_the_next_process() {
     let mut place = Place::new("");
     place.bans(8);

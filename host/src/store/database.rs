@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, config::DbConfig};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior, config::DbConfig};
 
 use super::folder::Part;
 use super::schema::Schema;
@@ -161,7 +161,17 @@ impl Database {
     }
 
     fn error(&self, what: &'static str, source: rusqlite::Error) -> StoreError {
-        StoreError::new(what, &self.folder, &self.folder.file(self.part), source)
+        StoreError::new(what, &self.folder, &self.folder.file(self.at_fault(&source)), source)
+    }
+
+    /// Which file an error is about. SQLite does not say, and it may be the inbox that is attached: whoever moved the other
+    /// one away would have everything told once more.
+    fn at_fault(&self, error: &rusqlite::Error) -> Part {
+        if self.part == Part::Inbox || error.sqlite_error_code() != Some(ErrorCode::DatabaseCorrupt) {
+            return self.part;
+        }
+        let check = self.connection.query_row("PRAGMA main.quick_check(1)", [], |row| row.get::<_, String>(0));
+        if check.is_ok_and(|found| found == "ok") { Part::Inbox } else { Part::Work }
     }
 }
 

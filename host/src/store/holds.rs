@@ -66,7 +66,7 @@ pub struct OpenHold {
     pub reason: Reason,
     /// The key that they share.
     pub key: String,
-    /// How many.
+    /// How many when it was looked for; more may have joined since.
     pub events: u32,
 }
 

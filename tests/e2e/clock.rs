@@ -1,0 +1,120 @@
+//! A clock that is set while a daemon works: it neither dies nor lets a message wait for a day that has passed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use crate::binary::{banhook, require};
+use crate::place::{Place, QUICK};
+use crate::waiting::within;
+use crate::webhook::Fault;
+
+/// All that was due is sent so soon after the clock was set: everybody looks each second.
+const SOON: Duration = Duration::from_secs(8);
+
+/// Past this they would still wait, if the clock had not been set.
+const FOLDED: &str = "storm = { over = 2, within = \"60s\" }\ndigest_window = \"10m\"\nrestart = false";
+const RETRY_AFTER: u64 = 600;
+
+/// The clock of a place's processes, by Debian's libfaketime: what it shows is a file's to say. Monotonic clocks go on.
+struct Clock {
+    library: PathBuf,
+    file: PathBuf,
+}
+
+impl Clock {
+    fn of(place: &Place) -> Self {
+        require("faketime", "faketime");
+        let clock = Self { library: library(), file: place.path("clock") };
+        clock.set("+0d");
+        clock
+    }
+
+    fn set(&self, offset: &str) {
+        let fresh = self.file.with_extension("new");
+        fs::write(&fresh, offset).unwrap();
+        fs::rename(fresh, &self.file).unwrap();
+    }
+
+    fn command(&self, place: &Place) -> Command {
+        let mut command = place.command(banhook());
+        command
+            .env("LD_PRELOAD", &self.library)
+            .env("FAKETIME_TIMESTAMP_FILE", &self.file)
+            .env("FAKETIME_NO_CACHE", "1")
+            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+            .env("NO_FAKE_STAT", "1");
+        command
+    }
+}
+
+/// Each architecture has a folder of its own.
+fn library() -> PathBuf {
+    let folders = fs::read_dir("/usr/lib").unwrap().flatten().map(|entry| entry.path());
+    folders
+        .map(|folder| folder.join("faketime/libfaketime.so.1"))
+        .find(|library| Path::exists(library))
+        .expect("this test needs libfaketime: apt-get install --no-install-recommends faketime")
+}
+
+#[test]
+fn a_day_forward_and_what_waits_goes_out() {
+    goes_out_after(&["+1d"]);
+}
+
+#[test]
+fn a_day_back_and_what_waits_goes_out() {
+    goes_out_after(&["-1d"]);
+}
+
+#[test]
+fn a_day_forward_and_back_again_and_what_waits_goes_out() {
+    goes_out_after(&["+1d", "+0d"]);
+}
+
+/// Two messages behind a 429 and an open storm digest of three, when the clock is set; then as many again.
+fn goes_out_after(settings: &[&str]) {
+    let place = Place::new();
+    place.configure_both(QUICK, FOLDED);
+    let clock = Clock::of(&place);
+    let ban = |number: u32| {
+        let status = clock
+            .command(&place)
+            .args(["notify", "--no-spawn", "ban", "--jail=sshd", &format!("--ip=203.0.113.{number}")])
+            .status();
+        assert!(status.unwrap().success());
+    };
+    let mut daemon = place.ready(clock.command(&place).arg("run"));
+    for (round, setting) in settings.iter().enumerate() {
+        let (first, told) = (round as u32 * 5, place.webhook.arrived().len());
+        place.webhook.will(&[Fault::RateLimited(RETRY_AFTER)]);
+        (first + 1..=first + 5).for_each(ban);
+        within(SOON, "two to be pending and three to be held", || match waiting(&place) {
+            (2, 3, true) => Ok(()),
+            other => Err(format!("{other:?} {}", place.said())),
+        });
+        assert_eq!(place.webhook.arrived().len(), told);
+        clock.set(setting);
+        within(SOON, "everything to be delivered", || match place.webhook.arrived().len() - told {
+            3 => Ok(()),
+            arrived => Err(format!("{arrived} messages: {:?} {}", waiting(&place), place.said())),
+        });
+        assert!(daemon.ended().is_none(), "{}", place.said());
+    }
+    let expected = 5 * settings.len() as u64;
+    let all = place.settle().all();
+    assert_eq!((all.matched, all.posted + all.digested, all.dead), (expected, expected, 0), "{all:?}");
+    assert_eq!(place.webhook.arrived().len(), 3 * settings.len());
+    daemon.stop();
+    assert!(!place.said().contains("panicked"), "{}", place.said());
+}
+
+/// Messages that are pending, events that are held, and whether the webhook is left alone.
+fn waiting(place: &Place) -> (u64, u64, bool) {
+    let status = place.banhook(["status", "--format", "json"]).ok();
+    let json: serde_json::Value = serde_json::from_str(&status.stdout).unwrap();
+    let main = &json["webhooks"]["main"];
+    let number = |key: &str| main[key].as_u64().unwrap_or_default();
+    (number("pending"), number("held_events"), main["last_error"].is_string())
+}

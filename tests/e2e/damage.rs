@@ -1,0 +1,206 @@
+//! A store that something else has damaged, or taken away: a clear error that names the file, and nothing is overwritten.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::place::Place;
+use crate::waiting::until;
+
+/// SQLite's pages.
+const PAGE: usize = 4096;
+
+/// Events that were delivered, and some that are still to be.
+const DELIVERED: usize = 40;
+const PENDING: usize = 3;
+
+const INBOX: &str = "inbox.sqlite3";
+const WORK: &str = "work.sqlite3";
+
+/// How long a daemon may take to see that its folder is gone; it looks each second.
+const SEEN_WITHIN: Duration = Duration::from_secs(5);
+
+/// A place whose state folder can be made anew, as it was.
+struct Copied {
+    place: Place,
+    whole: PathBuf,
+}
+
+impl Copied {
+    fn new() -> Self {
+        let place = Place::new();
+        let ban = |number: usize| {
+            place
+                .notify(&format!("--no-spawn ban --jail=sshd --ip=198.51.100.{number} --time=1763809015 --failures=5"));
+        };
+        (0..DELIVERED).for_each(ban);
+        place.banhook(["drain"]).ok();
+        place.webhook.gone();
+        (DELIVERED..DELIVERED + PENDING).for_each(ban);
+        place.banhook(["drain", "--timeout", "1s"]).exits(1);
+        place.webhook.back();
+        let whole = place.path("whole");
+        fs::rename(place.state(), &whole).unwrap();
+        let copied = Self { place, whole };
+        assert!([INBOX, WORK].iter().all(|file| copied.size(file) >= 4 * PAGE));
+        copied
+    }
+
+    fn size(&self, file: &str) -> usize {
+        fs::read(self.whole.join(file)).unwrap().len()
+    }
+
+    /// The folder as it was, but for one file.
+    fn damage(&self, file: &str, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+        fs::remove_dir_all(self.place.state()).ok();
+        self.place.take_plugins_of(&self.whole);
+        for file in [INBOX, WORK] {
+            fs::copy(self.whole.join(file), self.place.state().join(file)).unwrap();
+        }
+        let path = self.place.state().join(file);
+        let mut bytes = fs::read(&path).unwrap();
+        change(&mut bytes);
+        fs::write(&path, &bytes).unwrap();
+        bytes
+    }
+
+    /// A file of the store as it is now.
+    fn read(&self, file: &str) -> Vec<u8> {
+        fs::read(self.place.state().join(file)).unwrap()
+    }
+}
+
+#[test]
+fn a_damaged_file_is_named_and_neither_is_written_to() {
+    let copied = Copied::new();
+    let place = &copied.place;
+    let garbage =
+        |bytes: &mut Vec<u8>| bytes.iter_mut().zip(0_usize..).for_each(|(byte, at)| *byte = (at * 7 + 3) as u8);
+    let half = |bytes: &mut Vec<u8>| bytes.truncate(bytes.len() / 2);
+    let stub = |bytes: &mut Vec<u8>| bytes.truncate(50);
+    let damages: [(&str, &dyn Fn(&mut Vec<u8>)); 3] = [("garbage", &garbage), ("half", &half), ("stub", &stub)];
+    for (file, other) in [(INBOX, WORK), (WORK, INBOX)] {
+        for (name, damage) in damages {
+            let damaged = copied.damage(file, damage);
+            let whole = copied.read(other);
+            for command in [&["run"][..], &["drain", "--timeout", "5s"], &["status"], &["run", "--until-idle"]] {
+                place.banhook(command).exits(1).complains(&[file, "damaged", "move it away"]);
+            }
+            if file == INBOX {
+                place
+                    .banhook(["notify", "ban", "--jail=sshd", "--ip=203.0.113.7"])
+                    .exits(1)
+                    .complains(&[file, "damaged"]);
+            }
+            assert!(copied.read(file) == damaged, "{file} ({name}) was written to");
+            assert!(copied.read(other) == whole, "{other} was written to");
+            if file == WORK {
+                // Taking events in goes on.
+                place.notify("--no-spawn ban --jail=sshd --ip=203.0.113.7");
+                assert!(copied.read(file) == damaged, "{file} ({name}) was written to");
+            }
+        }
+    }
+    assert_eq!(place.webhook.arrived().len(), DELIVERED, "nothing is told again");
+}
+
+#[test]
+fn a_damaged_page_is_an_error_that_names_the_file_or_does_not_matter() {
+    let copied = Copied::new();
+    let place = &copied.place;
+    let mut seen = 0;
+    for file in [INBOX, WORK] {
+        for page in 0..copied.size(file) / PAGE {
+            copied.damage(file, |bytes| bytes[page * PAGE..(page + 1) * PAGE].fill(0xa5));
+            let told = place.banhook(["drain", "--timeout", "20s"]);
+            assert!(!told.stderr.contains("panicked"), "page {page} of {file}: {told}");
+            match told.code {
+                Some(0) => {}
+                Some(1) => {
+                    seen += 1;
+                    let (named, other) = (told.stderr.contains(file), if file == INBOX { WORK } else { INBOX });
+                    assert!(named && told.stderr.contains("damaged"), "page {page} of {file}: {told}");
+                    assert!(!told.stderr.contains(other), "page {page} of {file}: {told}");
+                }
+                _ => panic!("page {page} of {file}: {told}"),
+            }
+            let taken = place.banhook(["notify", "--no-spawn", "ban", "--jail=sshd", "--ip=198.51.100.1"]);
+            if taken.code != Some(0) {
+                taken.exits(1).complains(&[INBOX, "damaged"]);
+                assert_eq!(file, INBOX);
+            }
+        }
+    }
+    assert!(seen >= 6, "only {seen} pages matter");
+}
+
+#[test]
+fn a_file_that_is_gone_is_not_taken_for_a_new_beginning() {
+    let copied = Copied::new();
+    let place = &copied.place;
+    for empty in [false, true] {
+        let damage = |file: &str| {
+            copied.damage(file, |bytes| bytes.clear());
+            if !empty {
+                fs::remove_file(place.state().join(file)).unwrap();
+            }
+        };
+        damage(INBOX);
+        for command in [&["run"][..], &["drain", "--timeout", "5s"]] {
+            place.banhook(command).exits(1).complains(&[INBOX, "fewer events", "put it back"]);
+        }
+        // What is taken in by then is kept, and told once somebody has decided what is to become of the rest.
+        place.notify("--no-spawn ban --jail=sshd --ip=203.0.113.7");
+        place.banhook(["drain", "--timeout", "5s"]).exits(1).complains(&[INBOX]);
+    }
+    assert_eq!(place.webhook.arrived().len(), DELIVERED);
+}
+
+#[test]
+fn a_daemon_whose_folder_is_deleted_says_so_and_ends() {
+    for pending in [false, true] {
+        let place = Place::new();
+        let mut daemon = place.daemon();
+        place.notify("ban --jail=sshd --ip=203.0.113.1");
+        place.webhook.wait_for(1);
+        if pending {
+            place.webhook.gone();
+            place.notify("ban --jail=sshd --ip=203.0.113.2");
+            until("the message to have failed", || match place.said() {
+                said if said.contains("not delivered") => Ok(()),
+                said => Err(said),
+            });
+        }
+        delete(&place.state());
+        let status = daemon.ends_within(SEEN_WITHIN);
+        let said = place.said();
+        assert_eq!(status.code(), Some(1), "{said}");
+        assert!(!said.contains("panicked"), "{said}");
+        let state = place.state();
+        assert!(said.lines().any(|line| line.contains(state.to_str().unwrap())), "{said}");
+        assert!(said.contains("removed") || said.contains("No such file"), "{said}");
+    }
+}
+
+#[test]
+fn a_daemon_whose_folder_is_made_anew_makes_way_for_the_next() {
+    let place = Place::new();
+    let mut daemon = place.daemon();
+    place.notify("ban --jail=sshd --ip=203.0.113.1");
+    place.webhook.wait_for(1);
+    delete(&place.state());
+    // Makes the folder again, and is told by a run of its own.
+    place.notify("ban --jail=sshd --ip=203.0.113.2");
+    assert!(place.webhook.wait_for(2)[1].tells(&["203.0.113.2"]));
+    let status = daemon.ends_within(SEEN_WITHIN);
+    let said = place.said();
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(said.contains("removed or replaced") && !said.contains("panicked"), "{said}");
+    let ledger = place.settle();
+    assert_eq!((ledger.taken_in, ledger.all().posted), (1, 1), "{ledger:?}");
+}
+
+/// A folder that something is put into meanwhile is not removed at the first try.
+fn delete(folder: &Path) {
+    until("the folder to be gone", || fs::remove_dir_all(folder).map_err(|error| error.to_string()));
+}

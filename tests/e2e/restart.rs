@@ -1,0 +1,117 @@
+//! Starts, restarts and stops of a real fail2ban as banhook tells them as it is shipped: one message each, whatever they
+//! consist of, and new bans at once meanwhile.
+
+use std::time::{Duration, Instant};
+
+use crate::crash::events_of;
+use crate::fail2ban::Fail2ban;
+use crate::message::Message;
+use crate::place::Place;
+use crate::waiting::{PATIENCE, within};
+use crate::webhook::shown;
+
+/// A new ban waits for nothing; what it takes to start a short run of an unoptimised build is in it.
+const AT_ONCE: Duration = Duration::from_secs(4);
+
+#[test]
+fn a_restart_is_one_message_with_a_daemon() {
+    let place = Place::as_shipped("", "");
+    let daemon = place.daemon();
+    whole_life(&place, &Fail2ban::start(&place), true);
+    daemon.stop();
+}
+
+#[test]
+fn a_restart_is_one_message_also_without_actionflush() {
+    let place = Place::as_shipped("", "");
+    let daemon = place.daemon();
+    whole_life(&place, &Fail2ban::start_without_flush(&place), false);
+    daemon.stop();
+}
+
+#[test]
+fn a_restart_is_one_message_without_a_daemon() {
+    let place = Place::as_shipped("", "");
+    whole_life(&place, &Fail2ban::start(&place), true);
+}
+
+/// Start, bans, restart with a ban right after it, the restart of a jail, stop.
+fn whole_life(place: &Place, server: &Fail2ban<'_>, flushes: bool) {
+    let mut story = Story { place, told: 0, events: 0 };
+    // What takes the place of an unban for each ban.
+    let lifted = |bans: usize| if flushes { 1 } else { bans };
+
+    story.next_digest(2, &["2 events: fail2ban was started"]);
+
+    for number in 1..=3 {
+        story.ban_at_once(server, number);
+    }
+
+    server.client("restart").ok();
+    story.ban_at_once(server, 4);
+    let restart = story.next_digest(lifted(3) + 4 + 3, &["fail2ban was restarted"]);
+    let counts = if flushes {
+        "3 restored bans, 1 flush, 2 stops, 2 starts"
+    } else {
+        "3 restored bans, 3 unbans, 2 stops, 2 starts"
+    };
+    assert!(restart.tells(&[counts]), "{}", restart.shown());
+    let by_jail = if flushes { "sshd 3 restored" } else { "sshd 3 restored, 3 unbans" };
+    assert!(restart.tells(&[by_jail, "logins"]), "{}", restart.shown());
+
+    server.client("reload --restart sshd").ok();
+    let reload = story.next_digest(lifted(4) + 2 + 4, &["fail2ban was restarted", "sshd", "4 restored bans"]);
+    assert!(!reload.tells(&["logins"]), "{}", reload.shown());
+
+    server.stop();
+    let stop = story.next_digest(lifted(4) + 2, &["fail2ban was stopped"]);
+    assert!(stop.tells(&["sshd", "logins"]) || stop.tells(&["logins", "sshd"]), "{}", stop.shown());
+
+    let ledger = place.settle();
+    let all = ledger.all();
+    assert_eq!((all.posted, all.digested), (4, story.events as u64), "{ledger:?}");
+    assert_eq!(ledger.taken_in, all.posted + all.digested, "{ledger:?}");
+    let messages = place.webhook.arrived();
+    assert_eq!(messages.len(), story.told, "{:#?}", shown(&messages));
+    server.is_content();
+}
+
+/// What arrives, a chapter at a time.
+struct Story<'a> {
+    place: &'a Place,
+    told: usize,
+    /// In digests, so far.
+    events: usize,
+}
+
+impl Story<'_> {
+    /// The next message is a digest of that many events, with these words in it.
+    #[track_caller]
+    fn next_digest(&mut self, events: usize, words: &[&str]) -> Message {
+        let message = self.next(PATIENCE);
+        assert_eq!(events_of(&message), Some(events), "{}", message.shown());
+        assert!(message.tells(words), "{words:?} in {}", message.shown());
+        self.events += events;
+        message
+    }
+
+    /// A new ban, which is told by itself.
+    #[track_caller]
+    fn ban_at_once(&mut self, server: &Fail2ban<'_>, number: u32) {
+        let subject = format!("203.0.113.{number}");
+        let begun = Instant::now();
+        server.client(&format!("set sshd banip {subject}")).ok();
+        let message = self.next(AT_ONCE);
+        assert!(message.tells(&[&subject, "banned"]) && events_of(&message).is_none(), "{}", message.shown());
+        eprintln!("a ban was told {:?} after it was asked for", begun.elapsed());
+    }
+
+    #[track_caller]
+    fn next(&mut self, patience: Duration) -> Message {
+        self.told += 1;
+        within(patience, "the next message", || {
+            let arrived = self.place.webhook.arrived();
+            arrived.get(self.told - 1).cloned().ok_or_else(|| format!("{:#?}", shown(&arrived)))
+        })
+    }
+}
