@@ -11,6 +11,9 @@ use crate::waiting::until;
 
 const AT_ONCE: usize = 200;
 
+/// As fast as they come in a jail full of bans that fail2ban works off.
+const APART: Duration = Duration::from_millis(5);
+
 /// What the daemon has to word and to deliver meanwhile.
 const BUSY_WITH: usize = 3_000;
 
@@ -39,7 +42,7 @@ fn two_hundred_at_once_beside_a_busy_daemon_are_all_taken_in_and_told() {
     });
     let ban = |place: &Place, number: usize| {
         let mut command = place.command(banhook());
-        command.args(["notify", "ban", "--jail=sshd", &format!("--ip=10.2.0.{}", number + 1), "--time=1763809015"]);
+        command.args(["notify", "ban", "--jail=sshd", &format!("--ip=10.2.{}.1", number), "--time=1763809015"]);
         command
     };
     let idle = Place::beside(&place);
@@ -57,11 +60,13 @@ fn two_hundred_at_once_beside_a_busy_daemon_are_all_taken_in_and_told() {
     let before = place.webhook.arrived().len();
     let beside_busy = Times::of(|number| ban(&place, number));
     let meanwhile = place.webhook.arrived().len() - before;
+    let one_by_one = Times::apart(APART, |number| ban(&place, AT_ONCE + number));
     let ledger = place.settle();
-    let expected = (BUSY_WITH + AT_ONCE) as u64;
+    let expected = (BUSY_WITH + 2 * AT_ONCE) as u64;
     eprintln!(
         "{AT_ONCE} at once, from start to exit:\n  true                  {nothing}\n  dd conv=fsync         {synced}\n  \
-         notify, idle daemon   {beside_idle}\n  notify, busy daemon   {beside_busy} ({meanwhile} messages sent meanwhile)"
+         notify, idle daemon   {beside_idle}\n  notify, busy daemon   {beside_busy} ({meanwhile} messages sent meanwhile)\n  \
+         the same, one each 5 ms {one_by_one}"
     );
     assert_eq!((ledger.taken_in, ledger.all().posted), (expected, expected), "{ledger:?}");
     assert_eq!(place.webhook.arrived().len() as u64, expected);
@@ -77,6 +82,12 @@ impl Times {
     /// Of one of each of these, all started at the same moment.
     #[track_caller]
     fn of(command: impl Fn(usize) -> Command + Sync) -> Self {
+        Self::apart(Duration::ZERO, command)
+    }
+
+    /// Of one of each of these, one after the other so far apart.
+    #[track_caller]
+    fn apart(apart: Duration, command: impl Fn(usize) -> Command + Sync) -> Self {
         let start = Barrier::new(AT_ONCE);
         let mut times: Vec<_> = std::thread::scope(|scope| {
             let runs: Vec<_> = (0..AT_ONCE)
@@ -86,6 +97,7 @@ impl Times {
                         let mut command = command(number);
                         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
                         start.wait();
+                        std::thread::sleep(apart * number as u32); // not waiting: this is how fast they come
                         let begun = Instant::now();
                         let status = command.status().unwrap();
                         assert!(status.success(), "{command:?}: {status}");

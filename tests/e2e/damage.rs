@@ -10,12 +10,14 @@ use crate::waiting::until;
 /// SQLite's pages.
 const PAGE: usize = 4096;
 
-/// Events that were delivered, and some that are still to be.
+/// Events that were delivered.
 const DELIVERED: usize = 40;
-const PENDING: usize = 3;
 
 const INBOX: &str = "inbox.sqlite3";
 const WORK: &str = "work.sqlite3";
+
+/// What becomes of a file's bytes.
+type Damage = fn(&mut Vec<u8>);
 
 /// How long a daemon may take to see that its folder is gone; it looks each second.
 const SEEN_WITHIN: Duration = Duration::from_secs(5);
@@ -29,16 +31,11 @@ struct Copied {
 impl Copied {
     fn new() -> Self {
         let place = Place::new();
-        let ban = |number: usize| {
-            place
-                .notify(&format!("--no-spawn ban --jail=sshd --ip=198.51.100.{number} --time=1763809015 --failures=5"));
-        };
-        (0..DELIVERED).for_each(ban);
+        for number in 0..DELIVERED {
+            place.notify(&format!("--no-spawn ban --jail=sshd --ip=198.51.100.{number} --time=1763809015"));
+        }
+        // With nothing left to do, nobody goes on working, and the files have all of it.
         place.banhook(["drain"]).ok();
-        place.webhook.gone();
-        (DELIVERED..DELIVERED + PENDING).for_each(ban);
-        place.banhook(["drain", "--timeout", "1s"]).exits(1);
-        place.webhook.back();
         let whole = place.path("whole");
         fs::rename(place.state(), &whole).unwrap();
         let copied = Self { place, whole };
@@ -74,11 +71,10 @@ impl Copied {
 fn a_damaged_file_is_named_and_neither_is_written_to() {
     let copied = Copied::new();
     let place = &copied.place;
-    let garbage =
-        |bytes: &mut Vec<u8>| bytes.iter_mut().zip(0_usize..).for_each(|(byte, at)| *byte = (at * 7 + 3) as u8);
-    let half = |bytes: &mut Vec<u8>| bytes.truncate(bytes.len() / 2);
-    let stub = |bytes: &mut Vec<u8>| bytes.truncate(50);
-    let damages: [(&str, &dyn Fn(&mut Vec<u8>)); 3] = [("garbage", &garbage), ("half", &half), ("stub", &stub)];
+    let garbage: Damage = |bytes| bytes.iter_mut().zip(0_usize..).for_each(|(byte, at)| *byte = (at * 7 + 3) as u8);
+    let half: Damage = |bytes| bytes.truncate(bytes.len() / 2);
+    let stub: Damage = |bytes| bytes.truncate(50);
+    let damages: [(&str, Damage); 3] = [("garbage", garbage), ("half", half), ("stub", stub)];
     for (file, other) in [(INBOX, WORK), (WORK, INBOX)] {
         for (name, damage) in damages {
             let damaged = copied.damage(file, damage);
@@ -112,6 +108,11 @@ fn a_damaged_page_is_an_error_that_names_the_file_or_does_not_matter() {
     for file in [INBOX, WORK] {
         for page in 0..copied.size(file) / PAGE {
             copied.damage(file, |bytes| bytes[page * PAGE..(page + 1) * PAGE].fill(0xa5));
+            let taken = place.banhook(["notify", "--no-spawn", "ban", "--jail=sshd", "--ip=198.51.100.1"]);
+            if taken.code != Some(0) {
+                taken.exits(1).complains(&[INBOX, "damaged"]);
+                assert_eq!(file, INBOX);
+            }
             let told = place.banhook(["drain", "--timeout", "20s"]);
             assert!(!told.stderr.contains("panicked"), "page {page} of {file}: {told}");
             match told.code {
@@ -123,11 +124,6 @@ fn a_damaged_page_is_an_error_that_names_the_file_or_does_not_matter() {
                     assert!(!told.stderr.contains(other), "page {page} of {file}: {told}");
                 }
                 _ => panic!("page {page} of {file}: {told}"),
-            }
-            let taken = place.banhook(["notify", "--no-spawn", "ban", "--jail=sshd", "--ip=198.51.100.1"]);
-            if taken.code != Some(0) {
-                taken.exits(1).complains(&[INBOX, "damaged"]);
-                assert_eq!(file, INBOX);
             }
         }
     }
@@ -176,9 +172,7 @@ fn a_daemon_whose_folder_is_deleted_says_so_and_ends() {
         let said = place.said();
         assert_eq!(status.code(), Some(1), "{said}");
         assert!(!said.contains("panicked"), "{said}");
-        let state = place.state();
-        assert!(said.lines().any(|line| line.contains(state.to_str().unwrap())), "{said}");
-        assert!(said.contains("removed") || said.contains("No such file"), "{said}");
+        assert!(said.contains(&format!("{} was removed", place.state().display())), "{said}");
     }
 }
 

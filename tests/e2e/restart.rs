@@ -13,24 +13,28 @@ use crate::webhook::shown;
 /// A new ban waits for nothing; what it takes to start a short run of an unoptimised build is in it.
 const AT_ONCE: Duration = Duration::from_secs(4);
 
+/// Side by side: mostly they wait for quiet.
 #[test]
-fn a_restart_is_one_message_with_a_daemon() {
+fn a_restart_is_one_message_with_a_daemon_and_without_with_actionflush_and_without() {
+    let lives: [fn(); 3] = [with_daemon, with_daemon_and_without_flush, without_daemon];
+    std::thread::scope(|scope| lives.map(|life| scope.spawn(life)).map(|life| life.join().unwrap()));
+}
+
+fn with_daemon() {
     let place = Place::as_shipped("", "");
     let daemon = place.daemon();
     whole_life(&place, &Fail2ban::start(&place), true);
     daemon.stop();
 }
 
-#[test]
-fn a_restart_is_one_message_also_without_actionflush() {
+fn with_daemon_and_without_flush() {
     let place = Place::as_shipped("", "");
     let daemon = place.daemon();
     whole_life(&place, &Fail2ban::start_without_flush(&place), false);
     daemon.stop();
 }
 
-#[test]
-fn a_restart_is_one_message_without_a_daemon() {
+fn without_daemon() {
     let place = Place::as_shipped("", "");
     whole_life(&place, &Fail2ban::start(&place), true);
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
+use rusqlite::ffi::SQLITE_READONLY_DBMOVED;
 
 use super::StateFolder;
 
@@ -75,6 +76,10 @@ pub enum StoreError {
 impl StoreError {
     pub(super) fn new(what: &'static str, folder: &StateFolder, file: &Path, source: rusqlite::Error) -> Self {
         let path = folder.path().to_owned();
+        // What SQLite says where the file is not the one any more that it opened.
+        if source.sqlite_error().is_some_and(|error| error.extended_code == SQLITE_READONLY_DBMOVED) {
+            return Self::Removed { path };
+        }
         match source.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::Full { what, path },
             Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {

@@ -238,6 +238,10 @@ impl StateFolder {
         if source.kind() == io::ErrorKind::StorageFull {
             return StoreError::Full { what, path: self.path.clone() };
         }
+        // All files of ours are made where there are none, and so is the folder before them.
+        if source.kind() == io::ErrorKind::NotFound && !self.path.exists() {
+            return StoreError::Removed { path: self.path.clone() };
+        }
         StoreError::Folder { what, path: path.to_owned(), reason: source }
     }
 }
