@@ -291,7 +291,8 @@ impl Stand {
             self.place.banhook(["drain", "--timeout", "50s"]).ok();
         } else {
             let mut command = self.place.command(banhook());
-            let daemon = self.place.begin(command.arg("run"));
+            // Before it listens, SIGTERM ends it as a crash would.
+            let daemon = self.place.ready(command.arg("run"));
             self.place.settle();
             if chance.one_in(2) {
                 daemon.stop();

@@ -52,9 +52,10 @@ pub fn run(place: &Place, options: &RunOptions) -> Outcome {
 ///
 /// `tails`: what is read meanwhile.
 pub fn daemon(place: &Place, folder: &StateFolder, tails: impl Fn(&Config) -> Tails) -> Result<End, Failure> {
+    // First of all, though it may be told to stop while it waits for another to make way.
+    let mut signals = Signals::listen()?;
     let mut config = place.config()?;
     let lock = take_over(folder)?;
-    let mut signals = Signals::listen()?;
     let store = Store::open_for_work(folder, &lock)?;
     let end = loop {
         match work(place, config.clone(), &store, &tails(&config), &mut signals, Until::Stopped)? {

@@ -1,4 +1,4 @@
-//! What is past its time goes, a little at a time while nothing else is to be done.
+//! What is past its time goes, a little at a time while nothing else is to be done; and how far events are over is noted.
 
 use std::time::{Duration, Instant};
 
@@ -30,6 +30,7 @@ impl Pruner {
             return Ok(false);
         }
         self.at = Some(Instant::now());
+        self.inbox.record_over(self.store.over()?)?;
         let since = |age: Duration| now.plus_ms(i64::try_from(age.as_millis()).unwrap_or(i64::MAX).saturating_neg());
         let keep = Keep {
             events_since: since(retention.history),

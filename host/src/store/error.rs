@@ -32,7 +32,7 @@ pub enum StoreError {
         reason: io::Error,
     },
     /// The file is no database, or a damaged one.
-    #[error("{path} is damaged or no banhook store ({reason}); move it away to start anew, and keep it: `sqlite3 FILE .recover` can read most of what it holds", path = path.display())]
+    #[error("{path} is damaged or no banhook store ({reason}); move it away, with -wal and -shm, to start anew, and keep it: `sqlite3 FILE .recover` can read most of what it holds", path = path.display())]
     Damaged {
         /// The database file.
         path: PathBuf,

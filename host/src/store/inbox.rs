@@ -66,6 +66,22 @@ impl Inbox {
         })
     }
 
+    /// Takes note of how far events have come to their end: see [`Store::over`](super::Store::over).
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn record_over(&mut self, upto: i64) -> Result<(), StoreError> {
+        let known: i64 = self.database.read("read the inbox", |connection| {
+            connection.prepare_cached("SELECT upto FROM over")?.query_row([], |row| row.get(0))
+        })?;
+        if upto <= known {
+            return Ok(());
+        }
+        self.database.write("record what is over", |transaction| {
+            transaction.prepare_cached("UPDATE over SET upto = ?")?.execute([upto]).map(drop)
+        })
+    }
+
     /// The folder that it lives in.
     #[must_use]
     pub const fn folder(&self) -> &StateFolder {

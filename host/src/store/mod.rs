@@ -78,6 +78,12 @@ impl Store {
         let mut store = Self::open(folder)?;
         store.database.prepare_for_work()?;
         store.check_inbox()?;
+        let skipped = store.skip_what_is_over()?;
+        if skipped > 0 {
+            tracing::warn!(
+                "what became of {skipped} events is not known here any more; they had come to their end, and are not told again"
+            );
+        }
         Ok(store)
     }
 
@@ -137,12 +143,15 @@ impl Store {
         self.database.checkpoint_if_long()
     }
 
-    /// Moves the whole write-ahead logs of both files into them and empties them; for the end of work.
+    /// Moves the whole write-ahead logs of both files into them and empties them, and takes note of how far events are
+    /// over; for the end of work.
     ///
     /// # Errors
     /// When the disk refuses.
     pub fn checkpoint_and_truncate(&self) -> Result<(), StoreError> {
         self.database.checkpoint("TRUNCATE")?;
-        self.inbox()?.checkpoint_and_truncate()
+        let mut inbox = self.inbox()?;
+        inbox.record_over(self.over()?)?;
+        inbox.checkpoint_and_truncate()
     }
 }

@@ -66,6 +66,44 @@ pub enum Verdict {
 }
 
 impl Store {
+    /// Up to which event all have come to their end: those are not told again should the file of what became of them get
+    /// lost.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn over(&self) -> Result<i64, StoreError> {
+        self.database.read("read how far events are over", |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT ifnull((SELECT min(event) - 1 FROM (
+                         SELECT min(event) AS event FROM outcomes WHERE state = 'pending' AND message IS NULL
+                         UNION ALL SELECT (SELECT min(event) FROM outcomes WHERE message = id) FROM messages
+                             WHERE state IN ('open', 'ready')
+                     )), upto) FROM assigned",
+                )?
+                .query_row([], |row| row.get(0))
+        })
+    }
+
+    /// Goes on behind what the inbox knows to be over, if this file is an older one or was made anew. Nobody knows any more
+    /// which of these events a route wanted. Says how many they are.
+    pub(super) fn skip_what_is_over(&mut self) -> Result<u64, StoreError> {
+        let skipped = "SELECT max(0, (SELECT upto FROM inbox.over) - upto) FROM assigned";
+        let count = |connection: &rusqlite::Connection| connection.query_row(skipped, [], |row| row.get::<_, u64>(0));
+        if self.database.read("read the inbox", count)? == 0 {
+            return Ok(0);
+        }
+        self.database.write("go on behind what is over", |transaction| {
+            let skipped = count(transaction)?;
+            transaction.execute("UPDATE assigned SET upto = upto + ?", [skipped])?;
+            transaction.execute(
+                "INSERT INTO ledger VALUES ('', 'unrouted', ?) ON CONFLICT DO UPDATE SET n = n + excluded.n",
+                [skipped],
+            )?;
+            Ok(skipped)
+        })
+    }
+
     /// Whether the inbox is one that was worked on before.
     pub(super) fn check_inbox(&self) -> Result<(), StoreError> {
         let torn = self.database.read("read the inbox", |connection| {

@@ -74,6 +74,10 @@ CREATE TABLE checkpoints (
     fingerprint TEXT NOT NULL,
     byte INTEGER NOT NULL
 ) WITHOUT ROWID;
+
+-- One row: all events up to this one have come to their end, and need not be told should the other file get lost.
+CREATE TABLE over (upto INTEGER NOT NULL);
+INSERT INTO over VALUES (0);
 ";
 
 /// Rows stay as history until retention prunes them; the totals stay.

@@ -616,3 +616,29 @@ fn nobody_else_can_read_the_state_folder() {
         assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o077, 0, "{:?}", entry.path());
     }
 }
+
+#[test]
+fn what_is_over_is_not_told_again_if_what_became_of_it_is_lost() {
+    let mut fixture = fixture();
+    worded(&mut fixture, 10, vec![Verdict::Send(message()), Verdict::Skip("dull".into()), storm(50)]);
+    let Fixture { store, inbox, .. } = &mut fixture;
+    assert_eq!(store.over().unwrap(), 0);
+    accept(store, 1);
+    assert_eq!(store.over().unwrap(), 2, "the third is held");
+    take(inbox, Action::Stop);
+    store.checkpoint_and_truncate().unwrap();
+    let Fixture { folder, store, inbox, _lock: lock, _temp } = fixture;
+    drop((store, inbox));
+    for file in ["work.sqlite3", "work.sqlite3-wal", "work.sqlite3-shm"] {
+        std::fs::remove_file(folder.path().join(file)).ok();
+    }
+    let store = Store::open_for_work(&folder, &lock).unwrap();
+    let waiting: Vec<_> = store.waiting(9).unwrap().iter().map(|waiting| waiting.seq).collect();
+    assert_eq!(waiting, [3, 4]);
+    let ledger = store.ledger().unwrap();
+    assert_eq!((ledger.taken_in, ledger.waiting, ledger.unrouted), (4, 2, 2));
+    assert_eq!(store.check_ledger().unwrap(), []);
+    // No row of it is needed a second time.
+    drop(store);
+    assert_eq!(Store::open_for_work(&folder, &lock).unwrap().ledger().unwrap(), ledger);
+}
