@@ -143,6 +143,7 @@ fn complete(
     for Waiting { seq, taken_at, event } in waiting.iter_mut() {
         if let Ok(event) = event
             && (event.host.is_empty() || event.host == naming.host)
+            && enricher.concerns(event)
         {
             let before = event.clone();
             if enricher.complete(event, *taken_at, now) == Completion::NotYet {

@@ -60,15 +60,22 @@ impl Enricher {
         Self { database, configured, rest: NEVER, impatient: NEVER, misses: 0, complained: false }
     }
 
+    /// Whether an event is one that could be completed.
+    #[must_use]
+    pub fn concerns(&self, event: &Event) -> bool {
+        let Action::Ban(ban) = &event.action else { return false };
+        self.database.is_some() && !ban.subject.is_empty() && ban.matches.is_empty()
+    }
+
     /// Completes an event as far as it can be now; only bans ever wait. Costs at most one look at one row.
     ///
     /// `taken_in`: when it was stored. `now`: by the same clock; if it was set back since, nothing waits.
     pub fn complete(&mut self, event: &mut Event, taken_in: Timestamp, now: Timestamp) -> Completion {
-        let Some(database) = &mut self.database else { return Completion::Ready };
-        let Event { action: Action::Ban(ban), jail, at, .. } = event else { return Completion::Ready };
-        if ban.subject.is_empty() || !ban.matches.is_empty() {
+        if !self.concerns(event) {
             return Completion::Ready;
         }
+        let Some(database) = &mut self.database else { return Completion::Ready };
+        let Event { action: Action::Ban(ban), jail, at, .. } = event else { return Completion::Ready };
         let waits = may_wait(ban, *at, taken_in, now) && !self.impatient.contains(&now);
         let later = if waits { Completion::NotYet } else { Completion::Ready };
         if self.rest.contains(&now) {
