@@ -98,7 +98,7 @@ impl Store {
     /// As [`Store::open`].
     pub fn another_for_routing(&self) -> Result<Self, StoreError> {
         let another = self.another()?;
-        another.database.sync_later()?;
+        another.database.prepare_for_routing()?;
         Ok(another)
     }
 
@@ -124,6 +124,14 @@ impl Store {
     /// When the disk refuses.
     pub fn checkpoint_if_long(&self) -> Result<(), StoreError> {
         self.database.checkpoint_if_long()
+    }
+
+    /// Moves the write-ahead log into the database if it has grown much; cheap otherwise. For amid work.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn checkpoint_if_very_long(&self) -> Result<(), StoreError> {
+        self.database.checkpoint_if_very_long()
     }
 
     /// Moves the whole write-ahead logs of both files into them and empties them; for the end of work.
