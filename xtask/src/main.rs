@@ -61,6 +61,11 @@ enum Bench {
     },
     /// The linter and the guard, for a typical message and the largest, beside parsing its JSON.
     Message,
+    /// How soon a ban is told, how fast a backlog is routed, and what a long history costs; beside bare syncs and SQLite.
+    Delivery {
+        /// Only these of latency, throughput and history.
+        parts: Vec<String>,
+    },
     /// `banhook tail` on a large log, beside grep, and how soon a line is stored.
     Tail {
         /// How large the log is.
@@ -78,6 +83,7 @@ fn main() -> ExitCode {
         Task::Bench { what: Bench::Notify { rounds } } => bench::notify(root, rounds),
         Task::Bench { what: Bench::Plugin } => steps::bench_plugin(root),
         Task::Bench { what: Bench::Message } => steps::bench_message(root),
+        Task::Bench { what: Bench::Delivery { parts } } => steps::bench_delivery(root, &parts),
         Task::Bench { what: Bench::Tail { megabytes } } => tail::tail(root, megabytes),
     };
     match done {

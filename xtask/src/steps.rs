@@ -35,6 +35,11 @@ pub fn bench_message(root: &Path) -> anyhow::Result<()> {
     run(cargo(root).args(["bench", "--package", "banhook", "--bench", "message"]))
 }
 
+/// Measures the way of events through a daemon; host/benches/delivery says how.
+pub fn bench_delivery(root: &Path, parts: &[String]) -> anyhow::Result<()> {
+    run(cargo(root).args(["bench", "--package", "banhook", "--bench", "delivery", "--"]).args(parts))
+}
+
 /// Measures the plugin host; host/benches/plugin says how. One of the plugins that a daemon loads is Python's.
 pub fn bench_plugin(root: &Path) -> anyhow::Result<()> {
     packages::ensure(&packages::for_guest(Guest::Python))?;

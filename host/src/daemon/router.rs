@@ -69,6 +69,7 @@ pub(super) fn run(
             }
         }
         if router.advance(&mut store)? > 0 {
+            store.checkpoint_if_very_long()?;
             continue;
         }
         store.checkpoint_if_long()?;

@@ -1,6 +1,6 @@
 //! How a route closes what it holds: as a digest, worded by its plugin or by banhook, or one by one after all.
 
-use super::BATCH;
+use super::WORDED_AT_ONCE;
 use super::folding::milliseconds;
 use super::route::LiveRoute;
 use crate::event::{Batch, Timestamp};
@@ -24,7 +24,7 @@ impl LiveRoute {
     ) -> Result<(), StoreError> {
         if hold.reason == Reason::Unbans {
             // What is left when it is enough comes next time.
-            let events = store.events_of(hold.id, BATCH)?;
+            let events = store.events_of(hold.id, WORDED_AT_ONCE)?;
             return self.word_all(store, Some(hold.id), events, now, enough).map(drop);
         }
         if hold.reason != Reason::Held {

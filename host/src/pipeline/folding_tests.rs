@@ -256,7 +256,7 @@ fn a_backlog_is_folded() {
     place.work(false);
     // As many as the webhook takes in a minute may wait one by one.
     let one_by_one = place.store.letters(true, false, 999).unwrap().iter().filter(|one| one.cause.is_none()).count();
-    assert!((1..=60).contains(&one_by_one), "{one_by_one}");
+    assert!(one_by_one <= 60, "{one_by_one}");
     place.pass(30);
     let sent = place.sent();
     let total: u64 = place.counts().0 + place.counts().1;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::folding::{self, Recent, milliseconds};
 use super::health::{Consequence, Health};
 use super::history::{self, InHand};
-use super::{BATCH, Destination, Naming, Surroundings, unreadable};
+use super::{Destination, Naming, Surroundings, WORDED_AT_ONCE, unreadable};
 use crate::config::{Grant, PluginLimits, PluginSource, Route, Sandbox};
 use crate::event::{Event, Timestamp};
 use crate::message::{
@@ -164,7 +164,7 @@ impl LiveRoute {
         hurry: bool,
         mut enough: impl FnMut() -> bool,
     ) -> Result<usize, StoreError> {
-        let unworded = store.unworded(&self.route.name, BATCH)?;
+        let unworded = store.unworded(&self.route.name, WORDED_AT_ONCE)?;
         let all = hurry && unworded.is_empty();
         let mut done = self.word_all(store, None, unworded, now, &mut enough)?;
         for hold in store.closing(&self.route.name, now, all)? {

@@ -19,6 +19,17 @@ const BUSY: Duration = Duration::from_secs(10);
 /// change of length to write, and is cheaper.
 const WAL_BYTES: u64 = 4 << 20;
 
+/// The length at which it is written over again also while there is work: a backlog of a million events must not take
+/// gigabytes.
+const WAL_BYTES_MOST: u64 = 64 << 20;
+
+/// Statements that a connection keeps prepared: all that any of them uses again and again.
+const STATEMENTS: usize = 64;
+
+/// Memory for pages that a transaction of the router may use. With SQLite's 2 MB, 2,000 events would not fit, and pages that
+/// are changed again and again would be written each time.
+const CACHE_KIB: u32 = 16 << 10;
+
 /// An open file. One for each thread that uses it.
 pub(super) struct Database {
     pub(super) connection: Connection,
@@ -41,6 +52,9 @@ impl Database {
         database.read("open", |connection| {
             connection.busy_timeout(BUSY)?;
             connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+            // Plans do not depend on values. Else what reads tables with partial indexes is planned anew for each event.
+            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+            connection.set_prepared_statement_cache_capacity(STATEMENTS);
             connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;")
         })?;
         let (mut found, known) = (database.version()?, Schema::of(part).version());
@@ -70,9 +84,11 @@ impl Database {
     }
 
     /// Has what is written be safe from a crash of ours at once, but from one of the machine only with the next
-    /// checkpoint, or the next transaction of a connection that syncs.
-    pub(super) fn sync_later(&self) -> Result<(), StoreError> {
-        self.read("configure", |connection| connection.execute_batch("PRAGMA synchronous = NORMAL"))
+    /// checkpoint, or the next transaction of a connection that syncs. And makes it fit for large transactions.
+    pub(super) fn prepare_for_routing(&self) -> Result<(), StoreError> {
+        self.read("configure", |connection| {
+            connection.execute_batch(&format!("PRAGMA synchronous = NORMAL; PRAGMA main.cache_size = -{CACHE_KIB}"))
+        })
     }
 
     /// Lets this connection read the inbox as well, as the schema `inbox`. Read-only: else `BEGIN IMMEDIATE` would take
@@ -99,7 +115,16 @@ impl Database {
 
     /// The same if it has grown; cheap otherwise.
     pub(super) fn checkpoint_if_long(&self) -> Result<(), StoreError> {
-        if self.folder.wal_bytes(self.part) > WAL_BYTES { self.checkpoint("PASSIVE") } else { Ok(()) }
+        self.checkpoint_if_longer(WAL_BYTES)
+    }
+
+    /// The same amid a backlog, only if it has grown much: the fewer checkpoints, the less is written twice.
+    pub(super) fn checkpoint_if_very_long(&self) -> Result<(), StoreError> {
+        self.checkpoint_if_longer(WAL_BYTES_MOST)
+    }
+
+    fn checkpoint_if_longer(&self, bytes: u64) -> Result<(), StoreError> {
+        if self.folder.wal_bytes(self.part) > bytes { self.checkpoint("PASSIVE") } else { Ok(()) }
     }
 
     /// Reads.
@@ -192,6 +217,19 @@ fn uri(file: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_statement_is_planned_anew_for_other_values() {
+        let temp = tempfile::tempdir().unwrap();
+        let database = Database::open(&StateFolder::new(temp.path()), Part::Work).unwrap();
+        // An index of outcomes is of those with a message only, another one of those without.
+        let mut statement =
+            database.connection.prepare("SELECT 1 FROM outcomes WHERE event = ? AND message IS ?").unwrap();
+        for message in [None, Some(1), None] {
+            assert!(!statement.exists(rusqlite::params![1, message]).unwrap());
+        }
+        assert_eq!(statement.get_status(rusqlite::StatementStatus::RePrepare), 0);
+    }
 
     #[test]
     fn a_path_as_a_uri() {

@@ -3,6 +3,7 @@
 //! A new ban is recorded in the transaction that assigns its event to routes. Each question is one statement over one index that
 //! covers it, and ends early when its time is up: an index over a year of bans of every jail takes longer than an event may.
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use rusqlite::{Connection, Transaction, params};
@@ -97,11 +98,19 @@ const fn statement(query: &BanQuery) -> &'static str {
     }
 }
 
-/// Remembers the ban of an event.
-pub(super) fn record(transaction: &Transaction<'_>, event: i64, ban: &PastBan) -> rusqlite::Result<()> {
-    transaction.prepare_cached("INSERT OR IGNORE INTO jails VALUES (?)")?.execute([&ban.jail])?;
-    transaction
-        .prepare_cached("INSERT INTO bans (event, at, host, jail, subject) VALUES (?, ?, ?, ?, ?)")?
-        .execute(params![event, ban.at.0, ban.host, ban.jail, ban.subject])
-        .map(drop)
+/// Remembers the bans of events.
+pub(super) fn record<'a>(
+    transaction: &Transaction<'_>,
+    bans: impl IntoIterator<Item = (i64, &'a PastBan)>,
+) -> rusqlite::Result<()> {
+    let mut bans: Vec<_> = bans.into_iter().collect();
+    let jails: BTreeSet<_> = bans.iter().map(|(_, ban)| ban.jail.as_str()).collect();
+    let mut enter = transaction.prepare_cached("INSERT OR IGNORE INTO jails VALUES (?)")?;
+    jails.into_iter().try_for_each(|jail| enter.execute([jail]).map(drop))?;
+    // In the order of the index that scatters them most, so that one after another goes to the same page of it.
+    bans.sort_by(|(_, a), (_, b)| a.subject.cmp(&b.subject));
+    let mut enter =
+        transaction.prepare_cached("INSERT INTO bans (event, at, host, jail, subject) VALUES (?, ?, ?, ?, ?)")?;
+    bans.into_iter()
+        .try_for_each(|(event, ban)| enter.execute(params![event, ban.at.0, ban.host, ban.jail, ban.subject]).map(drop))
 }

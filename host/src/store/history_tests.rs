@@ -42,10 +42,7 @@ fn the_store_counts_as_memory_does() {
     let store = &mut fixture.store;
     let mut random = fastrand::Rng::with_seed(1);
     let bans: Vec<_> = (0..300).map(|_| random_ban(&mut random)).collect();
-    store
-        .database
-        .write("test", |transaction| bans.iter().zip(1..).try_for_each(|(ban, event)| record(transaction, event, ban)))
-        .unwrap();
+    store.database.write("test", |transaction| record(transaction, (1..).zip(&bans))).unwrap();
     let mut found = 0;
     for _ in 0..300 {
         let query = random_query(&mut random);
@@ -112,12 +109,8 @@ fn an_answer_that_comes_too_late_is_none() {
     let mut fixture = fixture();
     let store = &mut fixture.store;
     let mut random = fastrand::Rng::with_seed(1);
-    store
-        .database
-        .write("test", |transaction| {
-            (1..1_000).try_for_each(|event| record(transaction, event, &random_ban(&mut random)))
-        })
-        .unwrap();
+    let bans: Vec<_> = (1..1_000).map(|_| random_ban(&mut random)).collect();
+    store.database.write("test", |transaction| record(transaction, (1..).zip(&bans))).unwrap();
     let everything = BanQuery { until: Timestamp(1_000), ..BanQuery::default() };
     let too_late = Sight { deadline: Instant::now(), ..sight(i64::MAX) };
     assert_eq!(store.bans(&everything, &too_late).unwrap(), None);
@@ -138,22 +131,15 @@ fn a_million_bans() {
     let subject = |n: u32| format!("198.{}.{}.{}", n >> 16 & 255, n >> 8 & 255, n & 255);
     let begun = Instant::now();
     for chunk in 0..BANS / 10_000 {
-        store
-            .database
-            .write("fill", |transaction| {
-                (0..10_000).map(|n| chunk * 10_000 + n).try_for_each(|n| {
-                    // Few come often.
-                    let who = if random.u8(..) < 64 { random.u32(..1_000) } else { random.u32(..500_000) };
-                    let ban = PastBan {
-                        at: Timestamp(n * APART),
-                        host: format!("web-{}", random.u8(..10)),
-                        jail: format!("jail-{}", random.u8(..20)),
-                        subject: subject(who),
-                    };
-                    record(transaction, n, &ban)
-                })
-            })
-            .unwrap();
+        let mut bans = Vec::new();
+        for n in chunk * 10_000..(chunk + 1) * 10_000 {
+            // Few come often.
+            let who = if random.u8(..) < 64 { random.u32(..1_000) } else { random.u32(..500_000) };
+            let (host, jail) = (format!("web-{}", random.u8(..10)), format!("jail-{}", random.u8(..20)));
+            bans.push((n, PastBan { at: Timestamp(n * APART), host, jail, subject: subject(who) }));
+        }
+        let bans = bans.iter().map(|(n, ban)| (*n, ban));
+        store.database.write("fill", |transaction| record(transaction, bans)).unwrap();
     }
     println!("filling: {} us a ban", begun.elapsed().as_micros() / u128::try_from(BANS).unwrap());
     let pages: i64 = store.database.connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();

@@ -97,8 +97,8 @@ impl Inbox {
     }
 
     /// For what may be lost in a crash of the machine: whoever takes an event in still syncs it.
-    pub(super) fn sync_later(&self) -> Result<(), StoreError> {
-        self.database.sync_later()
+    pub(super) fn prepare_for_routing(&self) -> Result<(), StoreError> {
+        self.database.prepare_for_routing()
     }
 
     pub(super) fn limit_wal(&self) -> Result<(), StoreError> {

@@ -35,20 +35,26 @@ impl<'a> Joined<'a> {
         seq: i64,
         fold: &Fold,
     ) -> rusqlite::Result<bool> {
-        let place: Option<(String, i64)> = transaction
-            .prepare_cached(
-                "SELECT webhook, taken_at FROM outcomes JOIN inbox.events ON seq = event
-                 WHERE event = ? AND route = ? AND outcomes.state = 'pending' AND message IS ?",
-            )?
-            .query_row(params![seq, self.route, from], |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()?;
-        let Some((webhook, taken_at)) = place else { return Ok(false) };
-        let open = self.open(transaction, fold, &webhook, taken_at, 1)?;
-        let id = open.id;
-        open.events += 1;
-        transaction
-            .prepare_cached("UPDATE outcomes SET message = ? WHERE event = ? AND route = ?")?
-            .execute(params![id, seq, self.route])?;
+        let key = (fold.reason, fold.key.clone());
+        if let Some(open) = self.open.get_mut(&key).filter(|open| open.events < HOLD_MOST) {
+            if !move_into(transaction, open.id, self.route, from, seq)? {
+                return Ok(false);
+            }
+            open.events += 1;
+            open.put_off(fold.closes, self.now);
+        } else {
+            let place: Option<(String, i64)> = transaction
+                .prepare_cached(
+                    "SELECT webhook, taken_at FROM outcomes JOIN inbox.events ON seq = event
+                     WHERE event = ? AND route = ? AND outcomes.state = 'pending' AND message IS ?",
+                )?
+                .query_row(params![seq, self.route, from], |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()?;
+            let Some((webhook, taken_at)) = place else { return Ok(false) };
+            let open = self.open(transaction, fold, &webhook, taken_at, 1)?;
+            open.events += 1;
+            move_into(transaction, open.id, self.route, from, seq)?;
+        }
         if let Some(key) = &fold.unbans {
             self.absorb_unbans(transaction, fold, key)?;
         }
@@ -166,6 +172,22 @@ impl Open {
             .execute(params![self.events, self.closes_at, self.made_at, self.id])
             .map(drop)
     }
+}
+
+/// Has an event join a message. False: it is not where it should be (any more).
+fn move_into(
+    transaction: &Transaction<'_>,
+    message: i64,
+    route: &str,
+    from: Option<i64>,
+    seq: i64,
+) -> rusqlite::Result<bool> {
+    let moved = transaction
+        .prepare_cached(
+            "UPDATE outcomes SET message = ? WHERE event = ? AND route = ? AND state = 'pending' AND message IS ?",
+        )?
+        .execute(params![message, seq, route, from])?;
+    Ok(moved > 0)
 }
 
 /// Takes note that so many events have left an open message; an empty one is no more.

@@ -105,7 +105,7 @@ impl Store {
     /// As [`Store::open`].
     pub fn another_for_routing(&self) -> Result<Self, StoreError> {
         let another = self.another()?;
-        another.database.sync_later()?;
+        another.database.prepare_for_routing()?;
         Ok(another)
     }
 
@@ -125,7 +125,7 @@ impl Store {
     /// As [`Inbox::open`].
     pub fn inbox_for_routing(&self) -> Result<Inbox, StoreError> {
         let inbox = self.inbox()?;
-        inbox.sync_later()?;
+        inbox.prepare_for_routing()?;
         Ok(inbox)
     }
 
@@ -141,6 +141,14 @@ impl Store {
     /// When the disk refuses.
     pub fn checkpoint_if_long(&self) -> Result<(), StoreError> {
         self.database.checkpoint_if_long()
+    }
+
+    /// Moves the write-ahead log into the database if it has grown much; cheap otherwise. For amid work.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn checkpoint_if_very_long(&self) -> Result<(), StoreError> {
+        self.database.checkpoint_if_very_long()
     }
 
     /// Moves the whole write-ahead logs of both files into them and empties them, and takes note of how far events are

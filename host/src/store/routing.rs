@@ -2,13 +2,16 @@
 //! *worded* by each of them in its own time. In between it is pending there, so a slow route keeps no other waiting and a
 //! crash loses nothing.
 
-use rusqlite::{Transaction, params};
+use rusqlite::{Row, Rows, Transaction, params};
 
 use super::holds::Fold;
 use super::joined::{self, Joined};
 use super::{Part, Store, StoreError, history, recent};
 use crate::event::{Event, PastBan, Timestamp};
 use crate::message::Guarded;
+
+/// Bytes of JSON after which no further event is read along: they are in memory together.
+const AT_ONCE_BYTES: usize = 2 << 20;
 
 /// An event in the inbox.
 #[derive(Debug, Clone)]
@@ -122,15 +125,13 @@ impl Store {
     /// When the disk refuses.
     pub fn waiting(&self, at_most: usize) -> Result<Vec<Waiting>, StoreError> {
         self.database.read("read the inbox", |connection| {
-            connection
-                .prepare_cached(
-                    "SELECT seq, taken_at, body FROM inbox.events WHERE seq > (SELECT upto FROM assigned) ORDER BY seq LIMIT ?",
-                )?
-                .query_map([limit(at_most)], |row| {
-                    let body = row.get_ref(2)?.as_str()?;
-                    Ok(Waiting { seq: row.get(0)?, taken_at: Timestamp(row.get(1)?), event: parsed(body) })
-                })?
-                .collect()
+            let mut statement = connection.prepare_cached(
+                "SELECT seq, taken_at, body FROM inbox.events WHERE seq > (SELECT upto FROM assigned) ORDER BY seq LIMIT ?",
+            )?;
+            let rows = statement.query([limit(at_most)])?;
+            as_many_as_fit(rows, |row, body| {
+                Ok(Waiting { seq: row.get(0)?, taken_at: Timestamp(row.get(1)?), event: parsed(body) })
+            })
         })
     }
 
@@ -141,15 +142,15 @@ impl Store {
     /// When the disk refuses; then all of them still wait.
     pub fn assign(&mut self, assigned: &[Assigned]) -> Result<(), StoreError> {
         self.database.write("route events", |transaction| {
-            let upto: i64 = transaction.query_row("SELECT upto FROM assigned", [], |row| row.get(0))?;
+            let upto: i64 =
+                transaction.prepare_cached("SELECT upto FROM assigned")?.query_row([], |row| row.get(0))?;
             let mut enter = transaction.prepare_cached("INSERT INTO outcomes (event, route, webhook) VALUES (?, ?, ?)")?;
             let (mut unrouted, mut routed, mut last) = (0, 0, upto);
-            for Assigned { seq, ban, to } in assigned.iter().filter(|assigned| assigned.seq > upto) {
+            let fresh = || assigned.iter().filter(|assigned| assigned.seq > upto);
+            history::record(transaction, fresh().filter_map(|Assigned { seq, ban, .. }| Some((*seq, ban.as_ref()?))))?;
+            for Assigned { seq, to, .. } in fresh() {
                 *(if to.is_empty() { &mut unrouted } else { &mut routed }) += 1;
                 last = *seq;
-                if let Some(ban) = ban {
-                    history::record(transaction, *seq, ban)?;
-                }
                 for (route, webhook) in to {
                     enter.execute(params![seq, route, webhook])?;
                 }
@@ -170,14 +171,13 @@ impl Store {
     /// When the disk refuses.
     pub fn unworded(&self, route: &str, at_most: usize) -> Result<Vec<Unworded>, StoreError> {
         self.database.read("read the events of a route", |connection| {
-            connection
-                .prepare_cached(
-                    "SELECT event, webhook, body FROM outcomes INDEXED BY outcomes_unworded
-                         CROSS JOIN inbox.events ON seq = event
-                     WHERE route = ? AND outcomes.state = 'pending' AND message IS NULL ORDER BY event LIMIT ?",
-                )?
-                .query_map(params![route, limit(at_most)], unworded)?
-                .collect()
+            let mut statement = connection.prepare_cached(
+                "SELECT event, webhook, body FROM outcomes INDEXED BY outcomes_unworded
+                     CROSS JOIN inbox.events ON seq = event
+                 WHERE route = ? AND outcomes.state = 'pending' AND message IS NULL ORDER BY event LIMIT ?",
+            )?;
+            let rows = statement.query(params![route, limit(at_most)])?;
+            as_many_as_fit(rows, unworded)
         })
     }
 
@@ -187,13 +187,12 @@ impl Store {
     /// When the disk refuses.
     pub fn events_of(&self, message: i64, at_most: usize) -> Result<Vec<Unworded>, StoreError> {
         self.database.read("read the events of a message", |connection| {
-            connection
-                .prepare_cached(
-                    "SELECT event, webhook, body FROM outcomes CROSS JOIN inbox.events ON seq = event
-                     WHERE message = ? ORDER BY event LIMIT ?",
-                )?
-                .query_map(params![message, limit(at_most)], unworded)?
-                .collect()
+            let mut statement = connection.prepare_cached(
+                "SELECT event, webhook, body FROM outcomes CROSS JOIN inbox.events ON seq = event
+                 WHERE message = ? ORDER BY event LIMIT ?",
+            )?;
+            let rows = statement.query(params![message, limit(at_most)])?;
+            as_many_as_fit(rows, unworded)
         })
     }
 
@@ -294,8 +293,25 @@ fn end(
     Ok(ended > 0)
 }
 
-fn unworded(row: &rusqlite::Row<'_>) -> rusqlite::Result<Unworded> {
-    Ok(Unworded { seq: row.get(0)?, webhook: row.get(1)?, event: parsed(row.get_ref(2)?.as_str()?) })
+/// What is made of rows whose third column is an event, up to the first with which there are [`AT_ONCE_BYTES`] of these.
+fn as_many_as_fit<T>(
+    mut rows: Rows<'_>,
+    make: impl Fn(&Row<'_>, &str) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Vec<T>> {
+    let (mut made, mut bytes) = (Vec::new(), 0);
+    while let Some(row) = rows.next()? {
+        let body = row.get_ref(2)?.as_str()?;
+        made.push(make(row, body)?);
+        bytes += body.len();
+        if bytes >= AT_ONCE_BYTES {
+            break;
+        }
+    }
+    Ok(made)
+}
+
+fn unworded(row: &Row<'_>, body: &str) -> rusqlite::Result<Unworded> {
+    Ok(Unworded { seq: row.get(0)?, webhook: row.get(1)?, event: parsed(body) })
 }
 
 pub(super) fn parsed(body: &str) -> Result<Event, String> {

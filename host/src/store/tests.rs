@@ -642,3 +642,17 @@ fn what_is_over_is_not_told_again_if_what_became_of_it_is_lost() {
     drop(store);
     assert_eq!(Store::open_for_work(&folder, &lock).unwrap().ledger().unwrap(), ledger);
 }
+
+#[test]
+fn large_events_are_read_few_at_a_time() {
+    let mut fixture = fixture();
+    for number in 0..5 {
+        let large = Ban { matches: vec!["x".repeat(1 << 20)], ..ban(&number.to_string(), None, false) };
+        take(&mut fixture.inbox, Action::Ban(large));
+    }
+    assert_eq!(fixture.store.waiting(10).unwrap().len(), 2);
+    assert_eq!(fixture.store.waiting(1).unwrap().len(), 1);
+    let to = |seq| Assigned { seq, ban: None, to: vec![("route".to_owned(), "hook".to_owned())] };
+    fixture.store.assign(&(1..=5).map(to).collect::<Vec<_>>()).unwrap();
+    assert_eq!(fixture.store.unworded("route", 10).unwrap().len(), 2);
+}

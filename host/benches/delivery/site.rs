@@ -1,0 +1,159 @@
+//! A configuration, a state folder, and the program at work on them.
+
+use std::fs::{self, DirBuilder, File};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use banhook::store::StateFolder;
+
+use crate::webhook::Webhook;
+
+const READY_WITHIN: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_micros(200);
+
+/// How long a daemon may take to end when it is asked to.
+const ENDS_WITHIN: Duration = Duration::from_secs(10);
+
+/// A folder with everything in it, on the disk of the build: in `/tmp` a sync may cost nothing.
+pub struct Site {
+    folder: tempfile::TempDir,
+}
+
+/// A daemon, and since when it is one. Killed when it is let go of.
+pub struct Daemon {
+    process: Child,
+    begun: Instant,
+    log: PathBuf,
+}
+
+impl Site {
+    /// With one webhook and one route; `of_webhook` and `of_route` are further settings of each.
+    pub fn new(webhook: &Webhook, of_webhook: &str, of_route: &str) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+        let (url, place) = (&webhook.url, folder.path());
+        fs::write(
+            place.join("config.toml"),
+            format!(
+                "[webhooks.main]\nurl = \"{url}\"\n{of_webhook}\n[[routes]]\nname = \"all\"\nwebhook = \"main\"\n{of_route}"
+            ),
+        )?;
+        DirBuilder::new().mode(0o700).create(place.join("state"))?;
+        Ok(Self { folder })
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn state(&self) -> StateFolder {
+        StateFolder::new(self.path().join("state"))
+    }
+
+    /// Takes over the state of another site on which nobody works.
+    pub fn copy_state(&self, from: &Self) -> anyhow::Result<()> {
+        copy(from.state().path(), self.state().path())
+    }
+
+    /// The program, on this site.
+    pub fn banhook(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_banhook"));
+        command.arg("--config").arg(self.path().join("config.toml"));
+        command.arg("--state-dir").arg(self.state().path());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    }
+
+    /// As fail2ban's action calls it.
+    pub fn notify(&self, number: usize) -> Command {
+        let mut command = self.banhook();
+        command.args(["notify", "ban", "--jail=sshd", "--failures=5", "--bantime=600", "--bancount=1", "--restored=0"]);
+        command.arg(format!("--ip=203.0.{}.{}", number / 256 % 256, number % 256));
+        command.arg(format!("--time={}.6", 1_763_809_015 + number));
+        command
+    }
+
+    pub fn start(&self) -> anyhow::Result<Daemon> {
+        let log = self.path().join("run.log");
+        let mut command = self.banhook();
+        command.arg("run").stderr(File::create(&log)?);
+        let begun = Instant::now();
+        Ok(Daemon { process: command.spawn()?, begun, log })
+    }
+}
+
+impl Daemon {
+    pub const fn begun(&self) -> Instant {
+        self.begun
+    }
+
+    /// Waits until its plugins are loaded. Milliseconds since its start.
+    pub fn ready(&self) -> anyhow::Result<f64> {
+        loop {
+            let said = fs::read_to_string(&self.log)?;
+            let taken = self.begun.elapsed();
+            // A plugin that did not load was quick to load.
+            ensure!(!said.contains("ERROR") && taken < READY_WITHIN, "the daemon is not well: {said}");
+            if said.contains("ready") {
+                return Ok(taken.as_secs_f64() * 1e3);
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    /// The most memory that it ever had, in MiB.
+    pub fn peak_mib(&self) -> anyhow::Result<f64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+        Ok(line.context("no VmHWM")?.parse::<f64>()? / 1024.0)
+    }
+
+    /// Milliseconds of processor time that it has used.
+    pub fn processor_milliseconds(&self) -> anyhow::Result<f64> {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.process.id()))?;
+        let mut nanoseconds = 0.0;
+        for task in tasks {
+            // One that has ended meanwhile is not counted.
+            let text = fs::read_to_string(task?.path().join("schedstat")).unwrap_or_default();
+            nanoseconds += text.split(' ').next().and_then(|first| first.parse::<f64>().ok()).unwrap_or(0.0);
+        }
+        Ok(nanoseconds / 1e6)
+    }
+
+    /// Ends it as a service manager does, and waits for it.
+    pub fn stop(mut self) -> anyhow::Result<()> {
+        let pid = rustix::process::Pid::from_child(&self.process);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
+        let deadline = Instant::now() + ENDS_WITHIN;
+        while self.process.try_wait()?.is_none() {
+            ensure!(Instant::now() < deadline, "the daemon did not end: {}", fs::read_to_string(&self.log)?);
+            std::thread::sleep(LOOK_EVERY);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}
+
+fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let (kind, target) = (entry.file_type()?, to.join(entry.file_name()));
+        if kind.is_dir() {
+            DirBuilder::new().mode(0o700).create(&target)?;
+            copy(&entry.path(), &target)?;
+        } else if kind.is_file() {
+            fs::copy(entry.path(), &target)?;
+            // Else the daemon would wait for that, when it first syncs.
+            File::open(target)?.sync_all()?;
+        }
+    }
+    Ok(())
+}
