@@ -1,6 +1,6 @@
 //! Taking events in: the file that is added to by `notify` and tailers, and read by whoever works.
 
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{Transaction, params};
 
 use super::database::Database;
 use super::folder::Part;
@@ -9,10 +9,11 @@ use crate::event::{Event, Timestamp};
 
 /// How far the times of a ban may lie apart that the action and the log both report, in ms: between the line and the
 /// action lies whatever other actions the jail has.
-const TWIN_WITHIN_MS: i64 = 10_000;
+const TWIN_WITHIN_MS: u64 = 10_000;
 
-/// A twin is looked for among so many events of its subject, the latest: intake takes as long whatever the history.
-const TWIN_AMONG: u32 = 32;
+/// What an event may repeat is looked for among so many of its subject, the latest: intake takes as long whatever the
+/// history.
+const LATEST: u32 = 16;
 
 /// What became of an event that was to be taken in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,10 +44,11 @@ impl Inbox {
     /// When the disk refuses; then nothing of it is stored.
     pub fn take_in(&mut self, event: &Event, taken_at: Timestamp) -> Result<TakenIn, StoreError> {
         self.database.write("store the event", |transaction| {
-            if is_repeat(transaction, event)? {
+            let latest = latest(transaction, event)?;
+            if is_repeat(transaction, event, &latest)? {
                 return Ok(TakenIn::Repeat);
             }
-            if let Some(seq) = find_twin(transaction, event, false)? {
+            if let Some(seq) = twin(event, false, &latest) {
                 enrich_twin(transaction, seq, event)?;
                 return Ok(TakenIn::Repeat);
             }
@@ -116,7 +118,7 @@ pub(super) fn take_in_logged(
     event: &Event,
     taken_at: Timestamp,
 ) -> rusqlite::Result<()> {
-    match find_twin(transaction, event, true)? {
+    match twin(event, true, &latest(transaction, event)?) {
         Some(seq) => {
             transaction.prepare_cached("UPDATE events SET twin = 1 WHERE seq = ?")?.execute([seq])?;
             Ok(())
@@ -148,30 +150,56 @@ fn insert(transaction: &Transaction<'_>, event: &Event, taken_at: Timestamp, log
     Ok(())
 }
 
-/// The event that the action reported of what is a line of the log, or the other way round. Each has one twin at most,
-/// so that what happens twice is told twice.
-fn find_twin(transaction: &Transaction<'_>, event: &Event, logged: bool) -> rusqlite::Result<Option<i64>> {
+/// An event of the same subject, jail and host as one that is to be taken in.
+struct Known {
+    seq: i64,
+    /// The same action upon a ban that is restored or not as well.
+    is_alike: bool,
+    is_ban_or_unban: bool,
+    ticket_at: Option<i64>,
+    logged: bool,
+    twin: bool,
+    at: i64,
+}
+
+/// The latest events of an event's subject, jail and host, the last one first: one look for all that a new one may repeat.
+fn latest(transaction: &Transaction<'_>, event: &Event) -> rusqlite::Result<Vec<Known>> {
     let ban = event.ban();
     transaction
         .prepare_cached(
-            "SELECT seq FROM (SELECT * FROM events WHERE subject = ? AND jail = ? AND host = ? ORDER BY seq DESC LIMIT ?)
-             WHERE kind = ? AND restored = ? AND logged <> ? AND twin = 0 AND at BETWEEN ? AND ? ORDER BY seq LIMIT 1",
+            "SELECT seq, kind = ?4 AND restored = ?5, kind IN ('ban', 'unban'), ticket_at, logged, twin, at FROM events
+             WHERE subject = ?1 AND jail = ?2 AND host = ?3 ORDER BY seq DESC LIMIT ?6",
         )?
-        .query_row(
+        .query_map(
             params![
                 ban.map_or("", |ban| &ban.subject),
                 event.jail,
                 event.host,
-                TWIN_AMONG,
                 event.action.kind().as_str(),
                 ban.is_some_and(|ban| ban.restored),
-                logged,
-                event.at.plus_ms(-TWIN_WITHIN_MS).0,
-                event.at.plus_ms(TWIN_WITHIN_MS).0,
+                LATEST,
             ],
-            |row| row.get(0),
-        )
-        .optional()
+            |row| {
+                Ok(Known {
+                    seq: row.get(0)?,
+                    is_alike: row.get(1)?,
+                    is_ban_or_unban: row.get(2)?,
+                    ticket_at: row.get(3)?,
+                    logged: row.get(4)?,
+                    twin: row.get(5)?,
+                    at: row.get(6)?,
+                })
+            },
+        )?
+        .collect()
+}
+
+/// The event that the action reported of what is a line of the log, or the other way round. Each has one twin at most,
+/// so that what happens twice is told twice.
+fn twin(event: &Event, logged: bool, latest: &[Known]) -> Option<i64> {
+    let is_near = |known: &Known| known.at.abs_diff(event.at.0) <= TWIN_WITHIN_MS;
+    let is_twin = |known: &&Known| known.is_alike && known.logged != logged && !known.twin && is_near(known);
+    latest.iter().rev().find(is_twin).map(|known| known.seq)
 }
 
 /// The action knows more than the log: unless the event was worded already, what it says is what is told.
@@ -184,25 +212,17 @@ fn enrich_twin(transaction: &Transaction<'_>, seq: i64, event: &Event) -> rusqli
 
 /// Whether the last event of this (host, jail, subject) was the same one: fail2ban runs a failed ban or unban a
 /// second time. A start, stop or flush of the jail in between makes it a new one (the same ban, restored again).
-fn is_repeat(transaction: &Transaction<'_>, event: &Event) -> rusqlite::Result<bool> {
-    let Some(ban) = event.ban() else { return Ok(false) };
+fn is_repeat(transaction: &Transaction<'_>, event: &Event, latest: &[Known]) -> rusqlite::Result<bool> {
     // Without the ticket's time nothing tells a repeat from a second ban.
-    let Some(ticket_at) = ban.ticket_at else { return Ok(false) };
-    let last: Option<(i64, bool)> = transaction
-        .prepare_cached(
-            "SELECT seq, kind = ?4 AND ticket_at IS ?5 AND restored = ?6 FROM events
-             WHERE subject = ?1 AND jail = ?2 AND host = ?3 AND kind IN ('ban', 'unban') ORDER BY seq DESC LIMIT 1",
-        )?
-        .query_row(
-            params![ban.subject, event.jail, event.host, event.action.kind().as_str(), ticket_at.0, ban.restored],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )
-        .optional()?;
-    let Some((seq, true)) = last else { return Ok(false) };
+    let Some(ticket_at) = event.ban().and_then(|ban| ban.ticket_at) else { return Ok(false) };
+    let last = latest.iter().find(|known| known.is_ban_or_unban);
+    let Some(last) = last.filter(|last| last.is_alike && last.ticket_at == Some(ticket_at.0)) else {
+        return Ok(false);
+    };
     transaction
         .prepare_cached(
             "SELECT NOT EXISTS (SELECT 1 FROM events
                  WHERE subject = '' AND jail = ? AND host = ? AND seq > ? AND kind IN ('start', 'stop', 'flush'))",
         )?
-        .query_row(params![event.jail, event.host, seq], |row| row.get(0))
+        .query_row(params![event.jail, event.host, last.seq], |row| row.get(0))
 }
