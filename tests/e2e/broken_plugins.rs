@@ -2,6 +2,7 @@
 
 use crate::component;
 use crate::place::Place;
+use crate::webhook::shown;
 
 fn place_with(plugin: &[u8]) -> Place {
     let place = Place::with_route("plugin = \"broken.wasm\"");
@@ -75,4 +76,21 @@ fn a_skipped_event_is_counted_and_not_told() {
     let all = place.settle().all();
     assert_eq!((all.matched, all.skipped), (1, 1), "{all:?}");
     assert!(place.webhook.tries().is_empty());
+}
+
+#[test]
+fn a_storm_says_that_its_plugin_fails() {
+    let place = Place::as_shipped(
+        "",
+        "plugin = \"doomed.wasm\"\nstorm = { over = 1, within = \"60s\" }\ndigest_window = \"1s\"",
+    );
+    place.write("doomed.wasm", component::doomed());
+    let _daemon = place.daemon();
+    for number in 1..=4 {
+        place.notify(&format!("ban --jail=sshd --ip=203.0.113.{number}"));
+    }
+    let all = place.settle().all();
+    assert_eq!(all.posted + all.digested, 4, "{all:?}");
+    let messages = place.webhook.arrived();
+    assert!(messages.iter().any(|message| message.tells(&["3 events", "doomed.wasm"])), "{:#?}", shown(&messages));
 }

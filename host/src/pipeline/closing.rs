@@ -47,15 +47,22 @@ impl LiveRoute {
     /// Events that are told together, as the plugin or, without its help, banhook words them.
     fn digest(&mut self, batch: &Batch, now: Timestamp) -> Guarded {
         let target = self.destination.target;
-        let Ok(plugin) = &self.plugin else { return digest(batch, None, target) };
-        if !plugin.has_digester() {
-            return digest(batch, None, target);
-        }
+        let instead = |why: &str| digest(batch, Some(&format!("plugin {} {why}", self.plugin_name)), target);
+        let plugin = match &self.plugin {
+            Ok(plugin) => plugin,
+            Err(error) => return instead(&error.to_string()),
+        };
         if self.health.is_paused(now) {
-            return digest(batch, Some(&format!("plugin {} is not called for a while", self.plugin_name)), target);
+            return instead("is not called for a while");
         }
         self.in_hand.take(i64::MAX);
-        let Some(answer) = plugin.digest(batch, now) else { return digest(batch, None, target) };
+        let Some(answer) = plugin.digest(batch, now) else {
+            // It words no digests, and of these events it may have worded none.
+            return match &self.health.error {
+                Some(error) => instead(&format!("failed {} times in a row: {error}", self.health.failures)),
+                None => digest(batch, None, target),
+            };
+        };
         self.log(&answer);
         let guarded = match answer.decision {
             Ok(message) => self.checked(&message, |policy| guard_digest(&message, batch, policy)),
