@@ -18,6 +18,8 @@ mod history;
 #[cfg(test)]
 mod history_tests;
 mod holds;
+#[cfg(test)]
+mod holds_tests;
 mod inbox;
 mod joined;
 mod ledger;

@@ -38,7 +38,7 @@ fn take(inbox: &mut Inbox, action: Action) -> TakenIn {
     inbox.take_in(&event("sshd", action), Timestamp(2)).unwrap()
 }
 
-fn message() -> Guarded {
+pub(super) fn message() -> Guarded {
     fallback(&event("sshd", Action::Start), "a test", Target::Slack)
 }
 
@@ -90,21 +90,21 @@ fn the_same_ban_restored_after_each_of_two_restarts_is_two_events() {
 }
 
 /// How far a webhook is from its limits does not matter here.
-fn begin(store: &mut Store, message: i64) -> bool {
+pub(super) fn begin(store: &mut Store, message: i64) -> bool {
     store.begin_attempt(message, "hook", &WebhookState::default(), Timestamp(4)).unwrap()
 }
 
-fn accept(store: &mut Store, message: i64) {
+pub(super) fn accept(store: &mut Store, message: i64) {
     store.accepted(message, None, "hook", &WebhookState::default(), Timestamp(5)).unwrap();
 }
 
-fn next(store: &Store) -> Option<Pending> {
+pub(super) fn next(store: &Store) -> Option<Pending> {
     store.next_in_order("hook", 0).unwrap()
 }
 
 /// The route `sec`; every sum is checked, and every row counted, each time.
 #[track_caller]
-fn of_sec(store: &Store) -> RouteLedger {
+pub(super) fn of_sec(store: &Store) -> RouteLedger {
     let ledger = store.ledger().unwrap();
     assert!(ledger.balances(), "{ledger:?}");
     assert_eq!(store.check_ledger().unwrap(), []);
@@ -245,18 +245,13 @@ fn an_event_is_assigned_and_worded_once() {
     assert_eq!(of_sec(store), RouteLedger { matched: 1, pending: 1, ..RouteLedger::default() });
 }
 
-fn storm(closes_at: i64) -> Verdict {
+pub(super) fn storm(closes_at: i64) -> Verdict {
     let closes = Closes::At(Timestamp(closes_at));
     Verdict::Hold(Fold { reason: Reason::Storm, key: String::new(), closes, unbans: None })
 }
 
-fn of_restart(reason: Reason, unbans: bool) -> Verdict {
-    let closes = Closes::Quiet { for_ms: 100, most_ms: 1_000 };
-    Verdict::Hold(Fold { reason, key: "key".into(), closes, unbans: unbans.then(|| "key".into()) })
-}
-
 /// Takes events in and has the route `sec` word them all at once.
-fn worded(fixture: &mut Fixture, now: i64, verdicts: Vec<Verdict>) {
+pub(super) fn worded(fixture: &mut Fixture, now: i64, verdicts: Vec<Verdict>) {
     let Fixture { store, inbox, .. } = fixture;
     let events: Vec<_> = verdicts.iter().map(|_| event("sshd", Action::Start)).collect();
     inbox.take_in_all(&events, None, Timestamp(2)).unwrap();
@@ -265,109 +260,6 @@ fn worded(fixture: &mut Fixture, now: i64, verdicts: Vec<Verdict>) {
     store.assign(&seqs.iter().map(assigned).collect::<Vec<_>>()).unwrap();
     let worded: Vec<_> = seqs.into_iter().zip(verdicts).map(|(seq, verdict)| Worded { seq, verdict }).collect();
     store.word("sec", None, &worded, None, Timestamp(now)).unwrap();
-}
-
-#[test]
-fn events_join_an_open_message_until_it_closes() {
-    let mut fixture = fixture();
-    worded(&mut fixture, 10, vec![storm(50), storm(60), Verdict::Send(message()), storm(40)]);
-    worded(&mut fixture, 20, vec![storm(90)]);
-    let store = &mut fixture.store;
-    assert_eq!(store.next_closing("sec").unwrap(), Some(Timestamp(40)));
-    assert_eq!(store.closing("sec", Timestamp(39), false).unwrap(), []);
-    let [hold] = &store.closing("sec", Timestamp(40), false).unwrap()[..] else { panic!() };
-    assert_eq!((hold.events, hold.reason), (4, Reason::Storm));
-    assert_eq!(store.closing("sec", Timestamp(11), true).unwrap().len(), 1, "when all are to be closed");
-    assert_eq!(store.closing("sec", Timestamp(9), false).unwrap().len(), 1, "when the clock was set back");
-    let batch = store.batch(hold, "web-1", |event| event).unwrap();
-    assert_eq!((batch.totals.starts, batch.totals.by_host[0].name.as_str(), batch.events.len()), (4, "web-1", 4));
-    assert_eq!(of_sec(store), RouteLedger { matched: 5, pending: 5, ..RouteLedger::default() });
-    store.close(hold.id, &message(), true, Timestamp(41)).unwrap();
-    assert_eq!(next(store).unwrap().id, hold.id, "its first event is the oldest");
-    accept(store, hold.id);
-    assert_eq!(of_sec(store), RouteLedger { matched: 5, digested: 4, pending: 1, ..RouteLedger::default() });
-}
-
-#[test]
-fn an_open_message_with_a_single_event_may_become_that_events_own() {
-    let mut fixture = fixture();
-    worded(&mut fixture, 10, vec![storm(50)]);
-    let store = &mut fixture.store;
-    let hold = store.closing("sec", Timestamp(50), false).unwrap().remove(0);
-    store.close(hold.id, &message(), false, Timestamp(50)).unwrap();
-    accept(store, hold.id);
-    assert_eq!(of_sec(store), RouteLedger { matched: 1, posted: 1, ..RouteLedger::default() });
-}
-
-#[test]
-fn a_full_message_closes_and_the_next_one_begins() {
-    let mut fixture = fixture();
-    let many = HOLD_MOST + 3;
-    worded(&mut fixture, 10, (0..many).map(|_| storm(500)).collect());
-    let store = &fixture.store;
-    let [full] = &store.closing("sec", Timestamp(10), false).unwrap()[..] else { panic!() };
-    assert_eq!(full.events, HOLD_MOST);
-    let all = store.closing("sec", Timestamp(10), true).unwrap();
-    assert_eq!(all.iter().map(|hold| hold.events).collect::<Vec<_>>(), [HOLD_MOST, 3]);
-    let batch = store.batch(full, "web-1", |event| event).unwrap();
-    assert_eq!((batch.totals.events, batch.events.len()), (HOLD_MOST, 100));
-    assert_eq!(store.check_ledger().unwrap(), []);
-}
-
-#[test]
-fn unbans_join_the_stop_that_follows_and_otherwise_go_their_way() {
-    let mut fixture = fixture();
-    worded(&mut fixture, 10, vec![of_restart(Reason::Unbans, false), of_restart(Reason::Unbans, false)]);
-    // Both in one transaction, and in a later one.
-    worded(&mut fixture, 50, vec![of_restart(Reason::Unbans, false), of_restart(Reason::Restart, true)]);
-    let store = &fixture.store;
-    let holds = store.closing("sec", Timestamp(60), true).unwrap();
-    assert_eq!(holds.iter().map(|hold| (hold.reason, hold.events)).collect::<Vec<_>>(), [(Reason::Restart, 4)]);
-    assert_eq!(store.next_closing("sec").unwrap(), Some(Timestamp(150)));
-    // Each that joins puts it off, but not for ever.
-    worded(&mut fixture, 140, vec![of_restart(Reason::Restart, false)]);
-    assert_eq!(fixture.store.next_closing("sec").unwrap(), Some(Timestamp(240)));
-    worded(&mut fixture, 1_020, vec![of_restart(Reason::Restart, false)]);
-    assert_eq!(fixture.store.next_closing("sec").unwrap(), Some(Timestamp(1_050)));
-
-    worded(&mut fixture, 2_000, vec![of_restart(Reason::Unbans, false), of_restart(Reason::Unbans, false)]);
-    let store = &mut fixture.store;
-    let unbans = store.closing("sec", Timestamp(9_000), false).unwrap().remove(1);
-    assert_eq!((unbans.reason, unbans.events), (Reason::Unbans, 2));
-    let seqs: Vec<_> = store.events_of(unbans.id, 9).unwrap().iter().map(|event| event.seq).collect();
-    let verdicts = [Verdict::Send(message()), Verdict::Skip("dull".into())];
-    for (seq, verdict) in seqs.into_iter().zip(verdicts) {
-        store.word("sec", Some(unbans.id), &[Worded { seq, verdict }], None, Timestamp(9_000)).unwrap();
-    }
-    assert_eq!(store.closing("sec", Timestamp(9_000), true).unwrap().len(), 1, "an empty one is no more");
-    let expected = RouteLedger { matched: 8, pending: 7, skipped: 1, ..RouteLedger::default() };
-    assert_eq!(of_sec(store), expected);
-}
-
-#[test]
-fn a_backlog_is_folded_but_for_what_was_attempted() {
-    let mut fixture = fixture();
-    worded(&mut fixture, 10, (0..6).map(|_| Verdict::Send(message())).collect());
-    let store = &mut fixture.store;
-    let first = next(store).unwrap();
-    assert!(begin(store, first.id));
-    let fold = |store: &mut Store, most| store.fold_backlog("sec", "hook", most, Timestamp(99), Timestamp(20)).unwrap();
-    assert_eq!(fold(store, 5), 0);
-    assert_eq!(store.fold_backlog("ops", "hook", 2, Timestamp(99), Timestamp(20)).unwrap(), 0, "of another route");
-    assert_eq!(fold(store, 4), 5);
-    assert_eq!(next(store).unwrap().id, first.id);
-    assert_eq!(store.next_in_order("hook", 1).unwrap(), None);
-    let hold = store.closing("sec", Timestamp(99), false).unwrap().remove(0);
-    assert_eq!((hold.reason, hold.events), (Reason::Backlog, 5));
-    assert_eq!(of_sec(store), RouteLedger { matched: 6, pending: 6, ..RouteLedger::default() });
-    // A digest that waits is folded as well, with what came later.
-    store.close(hold.id, &message(), true, Timestamp(99)).unwrap();
-    worded(&mut fixture, 110, (0..4).map(|_| Verdict::Send(message())).collect());
-    let store = &mut fixture.store;
-    assert_eq!(store.fold_backlog("sec", "hook", 4, Timestamp(200), Timestamp(110)).unwrap(), 5);
-    let hold = store.closing("sec", Timestamp(200), false).unwrap().remove(0);
-    assert_eq!(hold.events, 9);
-    assert_eq!(of_sec(store), RouteLedger { matched: 10, pending: 10, ..RouteLedger::default() });
 }
 
 #[test]
