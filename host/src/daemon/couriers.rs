@@ -10,7 +10,7 @@ use super::DaemonError;
 use crate::config::{Config, Http, Proxy, Webhook};
 use crate::delivery::{Client, Courier, DeliveryError, Endpoint, HttpSettings, Rules, Via, Webhooks};
 use crate::event::Timestamp;
-use crate::store::{Store, WebhookState};
+use crate::store::Store;
 
 pub(super) struct Couriers {
     client: Client,
@@ -44,7 +44,9 @@ impl Couriers {
         let webhooks = self.webhooks.borrow().clone();
         for (name, gone) in store.gone()? {
             if all || webhooks.get(&name).is_none_or(|(endpoint, _)| endpoint.mark() != gone.url) {
-                store.another()?.record_webhook(&name, &WebhookState::default())?;
+                // Its rate is used up as before.
+                let state = store.webhook(&name)?.recovered();
+                store.another()?.record_webhook(&name, &state)?;
             }
         }
         Ok(())

@@ -107,7 +107,7 @@ impl Queue {
     pub(super) fn next(&self, store: &mut Store, rules: &Rules, url: &str, now: Timestamp) -> Result<Next, StoreError> {
         let mut state = store.webhook(&self.webhook)?;
         if state.gone.as_ref().is_some_and(|gone| gone.url != url) {
-            state = WebhookState { free_at: state.free_at, ..WebhookState::default() };
+            state = state.recovered();
             store.record_webhook(&self.webhook, &state)?;
         }
         let not_before = if set_back(&state, rules, now) { now } else { believable(state.not_before, now) };
@@ -137,7 +137,7 @@ impl Queue {
     /// The webhook is tried again at once: it is reached in another way than before.
     pub(super) fn forget_failures(&self, store: &mut Store) -> Result<(), StoreError> {
         let state = store.webhook(&self.webhook)?;
-        let state = WebhookState { free_at: state.free_at, gone: state.gone, ..WebhookState::default() };
+        let state = WebhookState { gone: state.gone.clone(), ..state.recovered() };
         store.record_webhook(&self.webhook, &state)
     }
 
@@ -190,7 +190,7 @@ impl Queue {
         match answer {
             Answer::Accepted { pause } => {
                 let not_before = pause.map_or(Timestamp(0), |pause| after(now, pause));
-                let state = WebhookState { free_at: state.free_at, not_before, ..WebhookState::default() };
+                let state = WebhookState { not_before, ..state.recovered() };
                 let set_aside = overtaken.map(|id| (id, after(now, backoff::wait(OVERTAKEN_AFTER, moment.random))));
                 store.accepted(message.id, set_aside, &self.webhook, &state, now)?;
                 self.next_behind = 1;
@@ -226,8 +226,7 @@ impl Queue {
             Answer::Refused(error) => {
                 if state.failures > 0 {
                     // It works, and says so.
-                    let state = WebhookState { free_at: state.free_at, ..WebhookState::default() };
-                    store.record_webhook(&self.webhook, &state)?;
+                    store.record_webhook(&self.webhook, &state.recovered())?;
                 }
                 store.bury(message.id, &error, now)?;
                 Ok(Outcome::Dead(error).into())

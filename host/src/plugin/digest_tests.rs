@@ -47,7 +47,6 @@ fn text(plugin: &Plugin, batch: &Batch) -> String {
 #[test]
 fn a_plugin_words_what_is_told_together() {
     let plugin = load(&guest::digests(), LIMITS);
-    assert!(plugin.has_digester());
     assert_eq!(text(&plugin, &held(1, "~hold")), "1 events (held, ~hold), 1 listed, 1 bans");
     let storm = Batch::of(&bans(250, "sshd"), Cause::Storm, None);
     assert_eq!(text(&plugin, &storm), "250 events (storm, no key), 100 listed, 250 bans");
@@ -83,7 +82,6 @@ fn a_plugin_fails_at_a_digest_as_at_an_event() {
 #[test]
 fn without_a_digester_there_is_no_answer() {
     let plugin = load(BUILT_IN, LIMITS);
-    assert!(!plugin.has_digester());
     assert!(plugin.digest(&held(2, "x"), NOW).is_none());
 }
 

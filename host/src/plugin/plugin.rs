@@ -58,12 +58,6 @@ impl Plugin {
         self.end(call, decision)
     }
 
-    /// Whether it words digests.
-    #[must_use]
-    pub const fn has_digester(&self) -> bool {
-        self.digester.is_some()
-    }
-
     /// Has the plugin word a batch, in a fresh instance; `now` is when the hold closed. `None`: it words none.
     #[must_use]
     pub fn digest(&self, batch: &Batch, now: Timestamp) -> Option<Answer<Message>> {

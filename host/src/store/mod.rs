@@ -65,6 +65,10 @@ impl Store {
     pub fn open(folder: &StateFolder) -> Result<Self, StoreError> {
         // Both exist before the one is attached to the other.
         Inbox::open(folder)?;
+        Self::beside_inbox(folder)
+    }
+
+    fn beside_inbox(folder: &StateFolder) -> Result<Self, StoreError> {
         let database = Database::open(folder, Part::Work)?;
         database.attach_inbox()?;
         Ok(Self { database })
@@ -94,7 +98,7 @@ impl Store {
     /// # Errors
     /// As [`Store::open`].
     pub fn another(&self) -> Result<Self, StoreError> {
-        let another = Self::open(self.folder())?;
+        let another = Self::beside_inbox(self.folder())?;
         another.database.limit_wal()?;
         Ok(another)
     }

@@ -35,6 +35,14 @@ pub struct Gone {
     pub url: String,
 }
 
+impl WebhookState {
+    /// As if it had never failed; what of its rate is used up stays so.
+    #[must_use]
+    pub fn recovered(&self) -> Self {
+        Self { free_at: self.free_at, ..Self::default() }
+    }
+}
+
 impl Store {
     /// How a webhook fares.
     ///
