@@ -25,9 +25,14 @@ const DEBIAN_SOURCE: &str = "/usr/lib/rustlib/src/rust";
 /// Of `lld-19`; Debian's Rust brings no linker for WebAssembly.
 const DEBIAN_LINKER: &str = "/usr/bin/wasm-ld-19";
 
-/// Builds the template plugin and says where it is.
+/// Builds the template plugin and says where it is. It is initialized then: what its templates compile to is part of it.
 pub fn build(root: &Path) -> anyhow::Result<PathBuf> {
-    compile(root, "banhook-template")
+    let module = compile(root, "banhook-template")?;
+    // All programs, as the tests build them too: one selection of packages, so wasmtime is compiled once.
+    run(cargo(root).args(["build", "--workspace", "--bins"]))?;
+    let initialized = root.join("target/wasm/template.wasm");
+    run(Command::new(root.join("target/debug/banhook-preinitialize")).arg(module).arg(&initialized))?;
+    Ok(initialized)
 }
 
 /// Compiles a package of the workspace to WebAssembly and says where it is.

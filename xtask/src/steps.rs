@@ -13,8 +13,6 @@ pub fn test(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
     packages::ensure(&packages::for_tests())?;
     let template = plugins::build(root).context("building the template plugin from source")?;
     let guests = guests::build(root, &guests::FOR_TESTS)?;
-    // One selection of packages for both, so that cargo unifies features once and compiles wasmtime once.
-    run(cargo(root).args(["build", "--workspace", "--bins"]))?;
     // Examples in the documentation first, so that the closing lines are those of the tests proper.
     run(cargo(root).args(["test", "--workspace", "--doc"]))?;
     run(cargo(root)

@@ -2,8 +2,8 @@
 //!
 //! An instance answers once and is thrown away, so an allocator has little to do. The usual one begins by growing the
 //! memory. That, and that the host takes it back, are two system calls that change the protection of pages: half of the
-//! time that a small plugin takes for an event, and a quarter of this one's. This one hands out what the module has from
-//! its start, and leaves to the usual one only what does not fit.
+//! time that a small plugin takes for an event. This one hands out what the module has from its start, and leaves to the
+//! usual one only what does not fit.
 #![allow(unsafe_code)] // An allocator's by its nature.
 
 use std::alloc::{GlobalAlloc, Layout, System};

@@ -3,15 +3,14 @@
 
 use crate::bindings::banhook::plugin::types::{Action, Ban, Duration, Event};
 use crate::bindings::exports::banhook::plugin::checker::Problem;
+use crate::engine::Engine;
 use crate::error::TemplateError;
-use crate::filters::LocalClock;
 use crate::nearest;
 use crate::sample;
 use crate::setting::{self, Settings};
-use crate::template::Template;
 
 /// All problems of a route's settings, in their order.
-pub fn problems(settings: &[(String, String)], clock: LocalClock) -> Vec<Problem> {
+pub fn problems(engine: &Engine, settings: &[(String, String)]) -> Vec<Problem> {
     settings
         .iter()
         .flat_map(|(key, value)| {
@@ -19,7 +18,7 @@ pub fn problems(settings: &[(String, String)], clock: LocalClock) -> Vec<Problem
             {
                 None => vec![unknown_setting(key)],
                 Some(known) if known.color == key => wrong_color(value).into_iter().collect(),
-                Some(known) => wrong_template(&known, value, clock),
+                Some(known) => wrong_template(engine, &known, value),
             };
             messages.into_iter().map(|message| Problem { setting: key.clone(), message })
         })
@@ -42,16 +41,15 @@ fn wrong_color(word: &str) -> Option<String> {
 }
 
 /// Every unknown variable, and the first mistake that rendering meets.
-fn wrong_template(settings: &Settings, source: &str, clock: LocalClock) -> Vec<String> {
-    let template = Template::new(settings.template, source);
-    let mut errors: Vec<_> = template
-        .unknown_variables(clock)
+fn wrong_template(engine: &Engine, settings: &Settings, source: &str) -> Vec<String> {
+    let mut errors: Vec<_> = engine
+        .unknown_variables(settings, source)
         .iter()
         .map(|name| TemplateError::unknown_variable(settings.template, name))
         .collect();
     if errors.is_empty() {
         let failed = rehearsals(settings).into_iter().find_map(|(what, event)| {
-            let mut error = template.render(event, clock).err()?;
+            let mut error = engine.render(settings, Some(source), event).err()?;
             error.message.push_str(what);
             Some(error)
         });
@@ -90,7 +88,7 @@ mod tests {
 
     fn check(settings: &[(&str, &str)]) -> Vec<String> {
         let settings: Vec<_> = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        problems(&settings, sample::berlin)
+        problems(&Engine::new(sample::berlin), &settings)
             .into_iter()
             .map(|problem| format!("{}: {}", problem.setting, problem.message))
             .collect()

@@ -2,32 +2,46 @@
 
 #![allow(unsafe_code)] // The export macro's. A component's exports are unsafe symbols by their nature.
 
+use std::sync::LazyLock;
+
 use crate::bindings::banhook::plugin::types::Event;
 use crate::bindings::banhook::plugin::{clock, log, settings};
 use crate::bindings::exports::banhook::plugin::checker::{self, Problem};
 use crate::bindings::exports::banhook::plugin::formatter::{self, Decision};
+use crate::engine::Engine;
 use crate::{check, post};
 
 /// The plugin.
 pub struct Plugin;
 
+/// The same for every event.
+static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::new(clock::local));
+
 impl formatter::Guest for Plugin {
     fn format(event: Event) -> Result<Decision, String> {
         log_panics();
-        post::decide(event, settings::get, clock::local)
+        post::decide(&ENGINE, event, settings::get)
     }
 }
 
 impl checker::Guest for Plugin {
     fn check() -> Vec<Problem> {
         log_panics();
-        check::problems(&settings::all(), clock::local)
+        check::problems(&ENGINE, &settings::all())
     }
 }
 
 /// A panic traps; this leaves its text in the log, where it would otherwise be lost.
 fn log_panics() {
     std::panic::set_hook(Box::new(|panic| log::write(log::Level::Error, &panic.to_string())));
+}
+
+/// Called when the plugin is built: the module that is loaded begins with what memory holds after this, and no event waits
+/// for templates to be compiled. The name is Wizer's.
+#[cfg(target_family = "wasm")]
+#[unsafe(export_name = "wizer-initialize")]
+extern "C" fn initialize() {
+    LazyLock::force(&ENGINE);
 }
 
 /// What an event with the built-in templates takes, several times over.

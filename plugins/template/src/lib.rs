@@ -3,7 +3,7 @@
 //! A team that wants other words writes a template into `[routes.settings]`; the built-in ones are rendered on
 //! the same path, so they can be copied and changed. An event takes this way:
 //!
-//! `guest` (the component's exports) → `post` (template to decision) → `template` (compile, render) with
+//! `guest` (the component's exports) → `post` (template to decision) → `engine` (compile, render) with
 //! `variables` (the event) and `filters` → `layout` (lines to a Slack message).
 //!
 //! Only `guest` talks to the host; the rest is plain Rust and is tested without WebAssembly.
@@ -12,6 +12,7 @@
 mod arena;
 mod bindings;
 mod check;
+mod engine;
 mod error;
 mod filters;
 pub mod guest;
@@ -21,5 +22,4 @@ mod nearest;
 mod post;
 mod sample;
 mod setting;
-mod template;
 mod variables;

@@ -2,17 +2,15 @@
 
 use crate::bindings::banhook::plugin::types::Event;
 use crate::bindings::exports::banhook::plugin::formatter::Decision;
-use crate::filters::LocalClock;
+use crate::engine::Engine;
 use crate::layout;
 use crate::setting::{self, Settings};
-use crate::template::Template;
 
 /// What becomes of an event, by the route's settings. The error names the setting at fault.
-pub fn decide(event: Event, get: impl Fn(&str) -> Option<String>, clock: LocalClock) -> Result<Decision, String> {
+pub fn decide(engine: &Engine, event: Event, get: impl Fn(&str) -> Option<String>) -> Result<Decision, String> {
     let settings = Settings::of(&event.action);
     let own = get(settings.template);
-    let source = own.as_deref().unwrap_or(settings.builtin);
-    let rendered = Template::new(settings.template, source).render(event, clock).map_err(|error| error.in_full())?;
+    let rendered = engine.render(&settings, own.as_deref(), event).map_err(|error| error.in_full())?;
     // A wrong colour is `check`'s to report; it is no reason to lose the words.
     let color = get(settings.color).and_then(|word| setting::parse_color(&word)).flatten();
     Ok(match layout::message(&rendered, color) {
@@ -28,9 +26,13 @@ mod tests {
     use crate::bindings::banhook::plugin::types::{Action, Ban, Duration};
     use crate::sample;
 
+    fn engine() -> Engine {
+        Engine::new(sample::berlin)
+    }
+
     /// The main text and the small print of a built-in template.
     fn builtin(event: Event) -> (String, String) {
-        let Ok(Decision::Post(message)) = decide(event, |_| None, sample::berlin) else { panic!("no post") };
+        let Ok(Decision::Post(message)) = decide(&engine(), event, |_| None) else { panic!("no post") };
         assert_eq!(message.color, None);
         let blocks = message.blocks.unwrap();
         let [Block::Section(section), Block::Context(context)] = blocks.as_slice() else { panic!("{blocks:?}") };
@@ -114,7 +116,7 @@ mod tests {
             "ban_color" => Some("danger".to_owned()),
             _ => None,
         };
-        let Ok(Decision::Post(message)) = decide(sample::event(Action::Ban(sample::ban())), get, sample::berlin) else {
+        let Ok(Decision::Post(message)) = decide(&engine(), sample::event(Action::Ban(sample::ban())), get) else {
             panic!("no post")
         };
         assert_eq!(message.text, Text::Mrkdwn("203.0.113.7 fra1".to_owned()));
@@ -124,14 +126,14 @@ mod tests {
     #[test]
     fn empty_template_skips() {
         let get = |key: &str| (key == "ban").then(|| "{% if failures and failures > 9 %}x{% endif %}".to_owned());
-        let decision = decide(sample::event(Action::Ban(sample::ban())), get, sample::berlin);
+        let decision = decide(&engine(), sample::event(Action::Ban(sample::ban())), get);
         assert_eq!(decision, Ok(Decision::Skip("the template \"ban\" came out empty".to_owned())));
     }
 
     #[test]
     fn broken_template_is_an_error() {
         let get = |key: &str| (key == "ban").then(|| "{{ ip | spn }}".to_owned());
-        let error = decide(sample::event(Action::Ban(sample::ban())), get, sample::berlin).unwrap_err();
+        let error = decide(&engine(), sample::event(Action::Ban(sample::ban())), get).unwrap_err();
         assert_eq!(error, r#"setting "ban", line 1: unknown filter "spn"; did you mean "span"?"#);
     }
 }

@@ -26,10 +26,10 @@ pub use span::PERMANENT;
 
 use crate::mrkdwn;
 
-/// Registers a filter under its name.
+/// Registers a filter.
 type Register = fn(&mut Environment, LocalClock);
 
-/// Every filter. A fresh environment is made for each event, so only those that a template names are registered.
+/// Every filter, by its name.
 const FILTERS: [(&str, Register); 15] = [
     ("code", |env, _| env.add_filter("code", code)),
     ("date", |env, _| env.add_filter("date", date::date)),
@@ -58,28 +58,15 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     FILTERS.iter().map(|(name, _)| *name)
 }
 
-/// Registers the tests, and the filters that a template's source names.
-pub fn register(env: &mut Environment, source: &str, clock: LocalClock) {
-    for named in named_in(source) {
-        if let Some((_, register)) = FILTERS.iter().find(|(name, _)| *name == named) {
-            register(env, clock);
-        }
+/// Registers all filters and tests.
+pub fn register(env: &mut Environment, clock: LocalClock) {
+    for (_, register) in FILTERS {
+        register(env, clock);
     }
     env.add_test("defined", minijinja::tests::is_defined);
     env.add_test("none", minijinja::tests::is_none);
     env.add_test("startingwith", minijinja::tests::is_startingwith);
     env.add_test("endingwith", minijinja::tests::is_endingwith);
-}
-
-/// Every word at which a filter may be named: after a bar, and in `{% filter … %}`.
-fn named_in(source: &str) -> impl Iterator<Item = &str> {
-    source.split(['|', '%']).skip(1).map(|after| {
-        let after =
-            after.trim_start_matches(|character: char| character.is_whitespace() || ['-', '+'].contains(&character));
-        let after = after.strip_prefix("filter ").unwrap_or(after).trim_start();
-        let end = after.find(|character: char| !character.is_ascii_alphanumeric() && character != '_');
-        end.and_then(|end| after.get(..end)).unwrap_or(after)
-    })
 }
 
 /// If a value is one that the event does not have.
@@ -141,14 +128,6 @@ fn plural(value: &Value, one: &str, many: Option<&str>) -> Result<Value, Error> 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn filters_are_found_where_they_are_named() {
-        let named = |source| named_in(source).filter(|word| !word.is_empty()).collect::<Vec<_>>();
-        assert_eq!(named("{{ a|code }} {{ b | \n time('x|y') }}"), ["code", "time", "y"]);
-        assert_eq!(named("{%- filter upper -%}x{% endfilter %}"), ["upper", "endfilter"]);
-        assert_eq!(named("no filter, 100"), [""; 0]);
-    }
 
     #[test]
     fn ordinals() {

@@ -1,53 +1,62 @@
-//! One template: compiled, and rendered for one event.
+//! MiniJinja as this plugin sets it up: its filters, how values are printed, and the built-in templates compiled.
 
-use minijinja::{AutoEscape, Environment, Error, Output, State, UndefinedBehavior, Value};
+use minijinja::{AutoEscape, Environment, Error, Output, State, Template, UndefinedBehavior, Value};
 
 use crate::bindings::banhook::plugin::types::Event;
 use crate::error::TemplateError;
 use crate::filters::{self, LocalClock};
 use crate::layout;
 use crate::mrkdwn;
+use crate::setting::Settings;
 use crate::variables::{self, Variables};
 
-/// A setting's template, as its author wrote it.
-pub struct Template<'s> {
-    setting: &'static str,
-    source: std::borrow::Cow<'s, str>,
-}
+/// What templates are compiled by and rendered with. To make one takes longer than an event, so that is done when the
+/// plugin is built; see `guest`.
+pub struct Engine(Environment<'static>);
 
-impl<'s> Template<'s> {
-    /// Of a setting and its text.
-    pub fn new(setting: &'static str, source: &'s str) -> Self {
-        Self { setting, source: layout::mark(source) }
-    }
-
-    /// The text that it makes of an event, with every value escaped.
-    pub fn render(&self, event: Event, clock: LocalClock) -> Result<String, TemplateError> {
-        let env = self.environment(clock);
-        let wrong = |error: Error, undeclared: &[String]| TemplateError::new(self.setting, &error, undeclared);
-        let template = env.template_from_named_str(self.setting, &self.source).map_err(|error| wrong(error, &[]))?;
-        template
-            .render(Value::from_object(Variables(event)))
-            .map_err(|error| wrong(error, &sorted(template.undeclared_variables(false))))
-    }
-
-    /// The names that it uses and that no event has. Finds them on paths that are not taken, too.
-    pub fn unknown_variables(&self, clock: LocalClock) -> Vec<String> {
-        let env = self.environment(clock);
-        let Ok(template) = env.template_from_named_str(self.setting, &self.source) else { return Vec::new() };
-        let mut names = sorted(template.undeclared_variables(false));
-        names.retain(|name| !variables::is_known(name));
-        names
-    }
-
-    fn environment(&self, clock: LocalClock) -> Environment<'_> {
+impl Engine {
+    /// With the host's clock behind the filter `time`.
+    pub fn new(clock: LocalClock) -> Self {
         let mut env = Environment::empty();
         // A mistyped name is an error, not an empty place in every alert.
         env.set_undefined_behavior(UndefinedBehavior::Strict);
         env.set_auto_escape_callback(|_| AutoEscape::Custom("slack".into()));
         env.set_formatter(write_value);
-        filters::register(&mut env, &self.source, clock);
-        env
+        filters::register(&mut env, clock);
+        for settings in Settings::ALL {
+            // One that does not compile would be missing when it is asked for; the tests ask for each.
+            let _ = env.add_template_owned(settings.template, layout::mark(settings.builtin));
+        }
+        Self(env)
+    }
+
+    /// The text that the route's own template makes of an event, or else the built-in one; with every value escaped.
+    pub fn render(&self, settings: &Settings, own: Option<&str>, event: Event) -> Result<String, TemplateError> {
+        let render = |template: Template, event| {
+            template.render(Value::from_object(Variables(event))).map_err(|error| {
+                TemplateError::new(settings.template, &error, &sorted(template.undeclared_variables(false)))
+            })
+        };
+        let wrong = |error: Error| TemplateError::new(settings.template, &error, &[]);
+        match own {
+            None => render(self.0.get_template(settings.template).map_err(wrong)?, event),
+            Some(source) => {
+                let source = layout::mark(source);
+                render(self.compile(settings, &source).map_err(wrong)?, event)
+            }
+        }
+    }
+
+    /// The names that a template uses and that no event has. Finds them on paths that are not taken, too.
+    pub fn unknown_variables(&self, settings: &Settings, source: &str) -> Vec<String> {
+        let Ok(template) = self.compile(settings, source) else { return Vec::new() };
+        let mut names = sorted(template.undeclared_variables(false));
+        names.retain(|name| !variables::is_known(name));
+        names
+    }
+
+    fn compile<'s>(&'s self, settings: &Settings, source: &'s str) -> Result<Template<'s, 's>, Error> {
+        self.0.template_from_named_str(settings.template, source)
     }
 }
 
@@ -75,13 +84,14 @@ mod tests {
     use super::*;
     use crate::bindings::banhook::plugin::types::Action;
     use crate::sample;
+    use crate::setting::BAN;
 
     fn ban() -> Event {
         sample::event(Action::Ban(sample::ban()))
     }
 
     fn render(source: &str, event: Event) -> Result<String, String> {
-        Template::new("ban", source).render(event, sample::berlin).map_err(|error| error.in_full())
+        Engine::new(sample::berlin).render(&BAN, Some(source), event).map_err(|error| error.in_full())
     }
 
     #[test]
@@ -149,6 +159,6 @@ mod tests {
     #[test]
     fn unknown_variables_on_paths_not_taken() {
         let source = "{% set mine = 1 %}{{ mine }}{% if false %}{{ contry }}{% endif %}{% for x in matches %}{{ loop.index }}{% endfor %}";
-        assert_eq!(Template::new("ban", source).unknown_variables(sample::berlin), ["contry"]);
+        assert_eq!(Engine::new(sample::berlin).unknown_variables(&BAN, source), ["contry"]);
     }
 }
