@@ -43,7 +43,6 @@ enum Turn {
     Shared(RwLockReadGuard<'static, ()>),
     #[expect(dead_code, reason = "held, not read")]
     Alone(RwLockWriteGuard<'static, ()>),
-    OfAnother,
 }
 
 impl Place {
@@ -62,11 +61,6 @@ impl Place {
     pub fn alone() -> Self {
         let turn = Turn::Alone(MACHINE.write().unwrap_or_else(PoisonError::into_inner));
         Self::set_up(turn, "")
-    }
-
-    /// As `new`, for a test that has the machine for itself already.
-    pub fn beside(_other: &Self) -> Self {
-        Self::set_up(Turn::OfAnother, "")
     }
 
     /// As it is shipped, rates, storms and restarts included, but for these lines in the tables of webhook and route.

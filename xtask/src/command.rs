@@ -1,6 +1,6 @@
 //! Other programs: how they are called, and that their failure is ours.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, ensure};
@@ -16,6 +16,12 @@ pub fn cargo(root: &Path) -> Command {
         }
     }
     command
+}
+
+/// Where that puts what it builds.
+pub fn target_dir(root: &Path) -> anyhow::Result<PathBuf> {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    Ok(std::path::absolute(target)?)
 }
 
 /// Runs a program to its end; anything but success is an error.

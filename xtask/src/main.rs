@@ -1,12 +1,14 @@
 //! `cargo xtask`: what building and testing banhook needs beyond cargo.
 
 mod append_and_sync;
-mod bench;
 mod command;
+mod crowd;
 mod guests;
+mod notify;
 mod packages;
 mod plugins;
 mod product;
+mod site;
 mod statistics;
 mod steps;
 mod tail;
@@ -56,9 +58,12 @@ enum Bench {
     /// `banhook notify`, beside a bare append and sync and beside the curl action, in turn.
     Notify {
         /// How often each of the three runs.
-        #[arg(long, default_value_t = bench::ROUNDS)]
+        #[arg(long, default_value_t = notify::ROUNDS)]
         rounds: usize,
     },
+    /// 200 `banhook notify` at the same moment, started by fail2ban's own function, beside a busy daemon; and as many curl
+    /// actions.
+    Crowd,
     /// The linter and the guard, for a typical message and the largest, beside parsing its JSON.
     Message,
     /// How soon a ban is told, how fast a backlog is routed, and what a long history costs; beside bare syncs and SQLite.
@@ -80,7 +85,8 @@ fn main() -> ExitCode {
         Task::Test { arguments } => steps::test(root, &arguments),
         Task::Plugins => steps::plugins(root),
         Task::Guests { guests } => guests::build(root, &guests).map(|_| ()),
-        Task::Bench { what: Bench::Notify { rounds } } => bench::notify(root, rounds),
+        Task::Bench { what: Bench::Notify { rounds } } => notify::notify(root, rounds),
+        Task::Bench { what: Bench::Crowd } => crowd::crowd(root),
         Task::Bench { what: Bench::Plugin } => steps::bench_plugin(root),
         Task::Bench { what: Bench::Message } => steps::bench_message(root),
         Task::Bench { what: Bench::Delivery { parts } } => steps::bench_delivery(root, &parts),

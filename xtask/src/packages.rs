@@ -66,7 +66,12 @@ pub fn for_tests() -> Vec<Package> {
 
 /// What `cargo xtask bench` runs.
 pub fn for_benches() -> Vec<Package> {
-    vec![Package::program("gcc", "cc"), Package::program("curl", "curl"), Package::program("strace", "strace")]
+    vec![
+        Package::program("gcc", "cc"),
+        Package::program("curl", "curl"),
+        Package::program("strace", "strace"),
+        Package::program("fail2ban", "fail2ban-client"),
+    ]
 }
 
 /// What compiles WebAssembly: nothing if the toolchain in use has the target, else Debian's own Rust.

@@ -12,7 +12,7 @@ use std::process::Command;
 
 use anyhow::{Context, bail};
 
-use crate::command::{cargo, run};
+use crate::command::{cargo, run, target_dir};
 
 const TARGET: &str = "wasm32-unknown-unknown";
 
@@ -31,7 +31,7 @@ pub fn build(root: &Path) -> anyhow::Result<PathBuf> {
     // All programs, as the tests build them too: one selection of packages, so wasmtime is compiled once.
     run(cargo(root).args(["build", "--workspace", "--bins"]))?;
     let initialized = root.join("target/wasm/template.wasm");
-    run(Command::new(root.join("target/debug/banhook-preinitialize")).arg(module).arg(&initialized))?;
+    run(Command::new(target_dir(root)?.join("debug/banhook-preinitialize")).arg(module).arg(&initialized))?;
     Ok(initialized)
 }
 

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 
-use crate::bench::Folder;
 use crate::command::{cargo, run};
+use crate::site::Folder;
 use crate::statistics::{median, median_ratio, quantile};
 use crate::webhook::Webhook;
 

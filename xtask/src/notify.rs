@@ -2,13 +2,14 @@
 //! beside what people use today (curl). In turn, in one run, since machines differ and moods of one machine do too.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 
 use crate::command::{cargo, run};
+use crate::site::{Banhook, Folder};
 use crate::statistics::{median, median_ratio, quantile};
 use crate::webhook::Webhook;
 use crate::{append_and_sync, packages};
@@ -24,7 +25,9 @@ const AT_MOST_OF_SYNC: f64 = 2.0;
 const AT_MOST_OF_CURL: f64 = 0.3;
 const SYNCS_AT_MOST: usize = 2;
 
-const READY_WITHIN: Duration = Duration::from_secs(60);
+/// When it is said to have been, in seconds since 1970.
+const FIRST_BAN: usize = 1_763_809_015;
+
 const LOOK_EVERY: Duration = Duration::from_micros(200);
 
 /// How long a round waits at most for the daemon to have told about a ban, so that its work is not measured as that of
@@ -37,23 +40,24 @@ pub fn notify(root: &Path, rounds: usize) -> anyhow::Result<()> {
     run(cargo(root).args(["build", "--release"]))?;
     let folder = Folder::new(root)?;
     let webhook = Webhook::open()?;
-    let banhook = Banhook::set_up(root, &folder.0, &webhook)?;
+    let banhook = Banhook::set_up(root, &folder.0, &webhook, "", "")?;
     let append_and_sync = append_and_sync::compile(root, &folder.0)?;
     let curl_webhook = Webhook::open()?;
 
     let [mut sync, mut notify, mut curl] = [const { Vec::new() }; 3];
     for round in 0..WARM_UP + rounds {
         let of_sync = milliseconds(Command::new(&append_and_sync).arg(folder.0.join("appended")))?;
-        let of_notify = milliseconds(&mut banhook.notify(round))?;
+        let of_notify = milliseconds(&mut banhook.notify(&address(round), FIRST_BAN + round))?;
         wait_until_answered(&webhook, round + 1);
-        let of_curl = milliseconds(&mut curl_action(&curl_webhook, round))?;
+        let of_curl = milliseconds(&mut curl_action(&curl_webhook, &address(round)))?;
         if round >= WARM_UP {
             sync.push(of_sync);
             notify.push(of_notify);
             curl.push(of_curl);
         }
     }
-    let syncs = banhook.count_syncs(WARM_UP + rounds, &folder.0.join("trace"))?;
+    let last = WARM_UP + rounds;
+    let syncs = count_syncs(&banhook.notify(&address(last), FIRST_BAN + last), &folder.0.join("trace"))?;
 
     println!("whole process, {rounds} rounds         median ms    p95 ms");
     for (name, values) in [
@@ -86,10 +90,20 @@ fn milliseconds(command: &mut Command) -> anyhow::Result<f64> {
     Ok(taken.as_secs_f64() * 1000.0)
 }
 
+/// How many times one run of a program has the disk sync.
+fn count_syncs(command: &Command, trace: &Path) -> anyhow::Result<usize> {
+    run(Command::new("strace")
+        .args(["-f", "-e", "trace=fsync,fdatasync", "-o"])
+        .arg(trace)
+        .arg(command.get_program())
+        .args(command.get_args()))?;
+    Ok(fs::read_to_string(trace)?.lines().filter(|line| line.contains("sync(")).count())
+}
+
 /// What people put into `action.d` today.
-fn curl_action(webhook: &Webhook, round: usize) -> Command {
+pub fn curl_action(webhook: &Webhook, address: &str) -> Command {
     let mut command = Command::new("curl");
-    let text = format!(r#"{{"text": "[sshd] banned {} after 5 failures"}}"#, address(round));
+    let text = format!(r#"{{"text": "[sshd] banned {address} after 5 failures"}}"#);
     command.args(["-s", "-X", "POST", "-H", "Content-type: application/json", "--data", &text, &webhook.url]);
     command
 }
@@ -103,90 +117,5 @@ fn wait_until_answered(webhook: &Webhook, count: usize) {
     let deadline = Instant::now() + DELIVERED_WITHIN;
     while webhook.answered() < count && Instant::now() < deadline {
         std::thread::sleep(LOOK_EVERY);
-    }
-}
-
-/// A folder on the same disk as the build: in `/tmp` a sync may cost nothing. Removed when it is let go of.
-pub struct Folder(pub PathBuf);
-
-impl Folder {
-    pub fn new(root: &Path) -> anyhow::Result<Self> {
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-        let folder = std::path::absolute(target)?.join(format!("bench-{}", std::process::id()));
-        fs::create_dir_all(&folder)?;
-        Ok(Self(folder))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // Left behind it does no harm.
-        fs::remove_dir_all(&self.0).ok();
-    }
-}
-
-/// A configuration, and a daemon at work on it. Stopped when it is let go of.
-struct Banhook {
-    program: PathBuf,
-    config: PathBuf,
-    state: PathBuf,
-    daemon: Child,
-}
-
-impl Banhook {
-    fn set_up(root: &Path, folder: &Path, webhook: &Webhook) -> anyhow::Result<Self> {
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-        let program = std::path::absolute(target)?.join("release/banhook");
-        let (config, state) = (folder.join("config.toml"), folder.join("state"));
-        fs::write(folder.join("main.url"), &webhook.url)?;
-        fs::write(
-            &config,
-            "[webhooks.main]\nurl_file = \"main.url\"\n\n[[routes]]\nname = \"all\"\nwebhook = \"main\"\n",
-        )?;
-        let log = folder.join("run.log");
-        let daemon = Command::new(&program)
-            .arg("--config")
-            .arg(&config)
-            .arg("--state-dir")
-            .arg(&state)
-            .arg("run")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(fs::File::create(&log)?)
-            .spawn()?;
-        let banhook = Self { program, config, state, daemon };
-        let deadline = Instant::now() + READY_WITHIN;
-        while !fs::read_to_string(&log)?.contains("ready") {
-            ensure!(Instant::now() < deadline, "the daemon did not get ready: {}", fs::read_to_string(&log)?);
-            std::thread::sleep(LOOK_EVERY);
-        }
-        Ok(banhook)
-    }
-
-    /// As the action file calls it.
-    fn notify(&self, round: usize) -> Command {
-        let mut command = Command::new(&self.program);
-        command.arg("--config").arg(&self.config).arg("--state-dir").arg(&self.state);
-        command.args(["notify", "ban", "--jail=sshd", "--failures=5", "--bantime=600", "--bancount=1", "--restored=0"]);
-        command.arg(format!("--ip={}", address(round))).arg(format!("--time={}.6", 1_763_809_015 + round));
-        command
-    }
-
-    /// How many times one `notify` has the disk sync.
-    fn count_syncs(&self, round: usize, trace: &Path) -> anyhow::Result<usize> {
-        let notify = self.notify(round);
-        run(Command::new("strace")
-            .args(["-f", "-e", "trace=fsync,fdatasync", "-o"])
-            .arg(trace)
-            .arg(notify.get_program())
-            .args(notify.get_args()))?;
-        Ok(fs::read_to_string(trace)?.lines().filter(|line| line.contains("sync(")).count())
-    }
-}
-
-impl Drop for Banhook {
-    fn drop(&mut self) {
-        self.daemon.kill().ok();
-        self.daemon.wait().ok();
     }
 }
