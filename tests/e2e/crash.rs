@@ -87,6 +87,15 @@ fn compiled() -> TempDir {
     folder
 }
 
+/// Becomes true also where a panic passes: else who waits for it would hide that.
+struct OnDrop<'a>(&'a AtomicBool);
+
+impl Drop for OnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// What the rounds came to.
 #[derive(Debug, Default)]
 struct Sum {
@@ -177,9 +186,10 @@ impl Stand {
             let for_looks = chance.another();
             let over = &over;
             let watcher = scope.spawn(move || stand.look_until(over, acknowledged, for_looks));
+            let ends_watching = OnDrop(over);
             let kills = stand.kill_now_and_then(with_daemon, &mut chance);
             let told: Vec<_> = notifiers.into_iter().map(|notifier| notifier.join().unwrap()).collect();
-            over.store(true, Ordering::Relaxed);
+            drop(ends_watching);
             (told, kills, watcher.join().unwrap())
         });
         for (acknowledged, in_doubt) in told {

@@ -4,7 +4,7 @@
 //! `BEGIN IMMEDIATE`, and a transaction does no plugin, file or network work.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior, config::DbConfig};
 
@@ -14,6 +14,9 @@ use super::{StateFolder, StoreError};
 
 /// How long a statement waits for a writer that is not ours (ours queue on the lock file), such as `sqlite3`.
 const BUSY: Duration = Duration::from_secs(10);
+
+/// How often is tried what SQLite does not wait for.
+const BUSY_LOOK: Duration = Duration::from_millis(1);
 
 /// The usual length of a write-ahead log, in bytes. It stays at that and is written over again: then a sync has no
 /// change of length to write, and is cheaper.
@@ -172,8 +175,7 @@ impl Database {
         if self.version()? != 0 {
             return Ok(());
         }
-        // Outside a transaction: the journal mode cannot change within one.
-        self.read("create", |connection| connection.execute_batch("PRAGMA journal_mode = WAL;"))?;
+        self.read("create", use_wal)?;
         let made = (|| {
             let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             Schema::of(part).create(&transaction)?;
@@ -200,6 +202,20 @@ impl Database {
     }
 }
 
+/// Has a new file use a write-ahead log. Outside a transaction: the journal mode cannot change within one. SQLite does not
+/// wait here for another writer: one that was killed as it made the file loses its turn a moment before its lock.
+fn use_wal(connection: &Connection) -> rusqlite::Result<()> {
+    let deadline = Instant::now() + BUSY;
+    loop {
+        match connection.execute_batch("PRAGMA journal_mode = WAL;") {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && Instant::now() < deadline => {
+                std::thread::sleep(BUSY_LOOK);
+            }
+            done => return done,
+        }
+    }
+}
+
 /// A file's URI, to be opened for reading only. Bytes that mean something in one are written as `%xx`.
 fn uri(file: &Path) -> String {
     let mut uri = "file:".to_owned();
@@ -217,6 +233,22 @@ fn uri(file: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_is_made_although_another_has_begun_to_write() {
+        let temp = tempfile::tempdir().unwrap();
+        let folder = StateFolder::new(temp.path());
+        folder.prepare(Part::Inbox).unwrap();
+        let other = Connection::open(folder.file(Part::Inbox)).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        std::thread::scope(|scope| {
+            let made = scope.spawn(|| Database::open(&folder, Part::Inbox).map(drop));
+            // Long enough for it to try; if it has not yet, nothing is tested, and nothing fails.
+            std::thread::sleep(Duration::from_millis(50));
+            other.execute_batch("COMMIT").unwrap();
+            made.join().unwrap().unwrap();
+        });
+    }
 
     #[test]
     fn no_statement_is_planned_anew_for_other_values() {
