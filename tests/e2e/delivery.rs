@@ -176,6 +176,27 @@ fn another_webhook_takes_over_from_one_that_is_gone() {
 }
 
 #[test]
+fn another_webhook_takes_over_also_in_a_run_that_finds_the_first_one_gone() {
+    let place = Place::new();
+    let ops = Webhook::open();
+    place.write_url("ops.url", &ops);
+    place.configure(
+        "fallback_webhook = \"ops\"\n[webhooks.ops]\nurl_file = \"ops.url\"\nrate = \"1000/s\"\nburst = 1000",
+    );
+    place.webhook.will(&[Fault::NoService; 9]);
+    for number in 1..=3 {
+        place.notify(&format!("ban --jail=sshd --ip=203.0.113.{number}"));
+        ops.wait_for(number);
+        until("the run to end", || match place.processes().len() {
+            0 => Ok(()),
+            more => Err(format!("{more} processes")),
+        });
+    }
+    assert_eq!(place.ledger().all().posted, 3);
+    assert_eq!(place.webhook.tries().len(), 1);
+}
+
+#[test]
 fn a_message_at_which_the_webhook_fails_does_not_hold_up_the_others() {
     let place = Place::new();
     let _daemon = place.daemon();

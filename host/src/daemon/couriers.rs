@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use super::DaemonError;
 use crate::config::{Config, Http, Proxy, Webhook};
-use crate::delivery::{Client, Courier, DeliveryError, Endpoint, HttpSettings, Rules, Via, Webhooks};
+use crate::delivery::{Client, Courier, DeliveryError, Endpoint, HttpSettings, Rules, Via, Webhooks, hand_over};
 use crate::event::Timestamp;
 use crate::store::Store;
 
@@ -52,8 +52,14 @@ impl Couriers {
         Ok(())
     }
 
-    /// Sees to it that each webhook with pending messages has a courier, and wakes them.
+    /// Sees to it that each webhook with pending messages has a courier, and wakes them. Before that, messages for one that
+    /// is gone go to the one that takes over: here and not in its courier, so that nobody finds nothing to do meanwhile.
     pub(super) fn send_out(&mut self, store: &Store) -> Result<(), DaemonError> {
+        for (name, _) in store.gone()? {
+            if let Some((endpoint, rules)) = self.webhooks.borrow().get(&name) {
+                hand_over(&mut store.another()?, &name, rules, &endpoint.mark(), (self.now)())?;
+            }
+        }
         for webhook in store.pending_webhooks()? {
             if let Some(wake) = self.wakes.get(&webhook) {
                 wake.notify_one();
@@ -128,6 +134,8 @@ fn rules(config: &Config, webhook: &Webhook) -> Rules {
         every: webhook.pace.every,
         burst: webhook.pace.burst,
         max_age: routes().map(|route| (route.name.clone(), route.max_age)).collect(),
-        fallback: routes().filter_map(|route| Some((route.name.clone(), route.fallback_webhook.clone()?))).collect(),
+        takes_over: routes()
+            .filter_map(|route| Some((route.name.clone(), [route.webhook.clone(), route.fallback_webhook.clone()?])))
+            .collect(),
     }
 }

@@ -49,7 +49,6 @@ pub(super) fn run(
         config,
         naming,
         workers: BTreeMap::new(),
-        leaving: Vec::new(),
         circumstances,
         inbox,
         enricher,
@@ -106,8 +105,6 @@ struct Router<'a> {
     config: Arc<Config>,
     naming: Naming,
     workers: BTreeMap<String, Worker>,
-    /// Those of removed routes, until they have ended.
-    leaving: Vec<Worker>,
     circumstances: &'a Circumstances,
     /// For what fail2ban's database adds.
     inbox: Inbox,
@@ -146,7 +143,8 @@ impl Router<'_> {
         for name in gone {
             if let Some(worker) = self.workers.remove(&name) {
                 worker.tell(Order::Stop);
-                self.leaving.push(worker);
+                // Two must not word the same events; it takes no longer than the event in hand.
+                worker.join()?;
             }
         }
         let destinations = pipeline::destinations(&self.config);
@@ -218,6 +216,6 @@ impl Router<'_> {
         for worker in self.workers.values() {
             worker.tell(Order::Stop);
         }
-        self.workers.into_values().chain(self.leaving).try_for_each(Worker::join)
+        self.workers.into_values().try_for_each(Worker::join)
     }
 }

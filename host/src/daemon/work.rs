@@ -216,7 +216,8 @@ impl Work<'_> {
             if std::mem::take(&mut reload)
                 && let Some(config) = (self.reread)()
             {
-                if config.sources != self.config.sources {
+                // A run that ends by itself reads no logs.
+                if until == Until::Stopped && config.sources != self.config.sources {
                     break End::Reload;
                 }
                 watcher.watch(&config.files);

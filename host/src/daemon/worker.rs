@@ -56,8 +56,8 @@ pub(super) enum Order {
     Look,
     /// The route as it is from now on.
     Load(Box<Route>, Naming, Destinations),
-    /// What came of that.
-    Loaded(Box<LiveRoute>),
+    /// What came of the order to load with this number.
+    Loaded(u64, Box<LiveRoute>),
     /// End, after the event in hand.
     Stop,
 }
@@ -70,8 +70,14 @@ pub(super) struct Worker {
 impl Worker {
     pub(super) fn start(route: &str, store: Store, circumstances: &Circumstances) -> Result<Self, DaemonError> {
         let (orders, received) = mpsc::channel();
-        let at_work =
-            AtWork { store, circumstances: circumstances.clone(), to_self: orders.clone(), live: None, recorded: None };
+        let at_work = AtWork {
+            store,
+            circumstances: circumstances.clone(),
+            to_self: orders.clone(),
+            live: None,
+            loads: 0,
+            recorded: None,
+        };
         let thread = Builder::new()
             .name(route.to_owned())
             .stack_size(circumstances.thread_stack)
@@ -100,6 +106,8 @@ struct AtWork {
     to_self: Sender<Order>,
     /// None until it is loaded: its events wait meanwhile.
     live: Option<LiveRoute>,
+    /// The number of the last order to load. What comes of an earlier one is late, and not wanted any more.
+    loads: u64,
     /// As `status` has it.
     recorded: Option<PluginState>,
 }
@@ -138,13 +146,14 @@ impl AtWork {
         match order {
             Order::Look => {}
             Order::Load(route, naming, destinations) => self.load(*route, naming, destinations),
-            Order::Loaded(fresh) => self.take_up(*fresh)?,
+            Order::Loaded(load, fresh) if load == self.loads => self.take_up(*fresh)?,
+            Order::Loaded(..) => {}
             Order::Stop => return Ok(false),
         }
         Ok(true)
     }
 
-    fn load(&self, route: Route, naming: Naming, destinations: Destinations) {
+    fn load(&mut self, route: Route, naming: Naming, destinations: Destinations) {
         let around = Surroundings {
             naming,
             destinations,
@@ -152,14 +161,15 @@ impl AtWork {
             databases: self.circumstances.databases.clone(),
             state: Some(self.circumstances.state.clone()),
         };
-        let (now, to_self) = (self.circumstances.now, self.to_self.clone());
-        let load = move || {
+        self.loads += 1;
+        let (load, now, to_self) = (self.loads, self.circumstances.now, self.to_self.clone());
+        let job = move || {
             let fresh = LiveRoute::load(&route, &around, now());
             // Nobody listens after a stop.
-            let _ = to_self.send(Order::Loaded(Box::new(fresh)));
+            let _ = to_self.send(Order::Loaded(load, Box::new(fresh)));
         };
         // Not joined: compiling may take longer than a stop may.
-        if let Err(error) = Builder::new().name("load".into()).stack_size(self.circumstances.thread_stack).spawn(load) {
+        if let Err(error) = Builder::new().name("load".into()).stack_size(self.circumstances.thread_stack).spawn(job) {
             tracing::error!("cannot start a thread: {error}");
         }
     }

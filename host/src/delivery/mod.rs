@@ -16,4 +16,4 @@ mod queue_tests;
 pub use courier::{Courier, DeliveryError, Webhooks};
 pub use http::{HttpSettings, Via};
 pub use post::{Client, Endpoint};
-pub use queue::Rules;
+pub use queue::{Rules, hand_over};

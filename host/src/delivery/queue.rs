@@ -19,6 +19,11 @@ const OVERTAKEN_AFTER: u32 = 3;
 /// How far behind a message that fails others are tried in turn: of those, too, one may be at fault.
 const TRIED_BEHIND: u32 = 8;
 
+/// Messages in order that go before the next one that waits alone, if there are so many; and how many times as long as that
+/// took they have at least. Else a few that a webhook answers only after a time-out would take all of its time.
+const BETWEEN_ASIDES: u32 = 4;
+const ASIDE_SHARE: i64 = 9;
+
 /// A message is not too old before so many attempts in a row have failed: a clock that is set forward is no reason.
 const GIVEN_UP_AFTER: u32 = 10;
 
@@ -41,8 +46,8 @@ pub struct Rules {
     pub burst: u32,
     /// By route, how old a message may become.
     pub max_age: BTreeMap<String, Duration>,
-    /// By route, the webhook that takes over when this one is gone.
-    pub fallback: BTreeMap<String, String>,
+    /// By route, its own webhook and the one that takes over when that is gone.
+    pub takes_over: BTreeMap<String, [String; 2]>,
 }
 
 /// When an answer came, and what chance says, in 0..1.
@@ -96,11 +101,17 @@ pub(super) struct Queue {
     behind: Option<(i64, u32)>,
     /// How far behind that is the next time.
     next_behind: u32,
+    /// When the last attempt began.
+    begun: Timestamp,
+    /// Messages that go before one that waits alone does, and until when.
+    before_aside: u32,
+    no_aside_before: Timestamp,
 }
 
 impl Queue {
     pub(super) const fn new(webhook: String) -> Self {
-        Self { webhook, behind: None, next_behind: 1 }
+        let never = Timestamp(0);
+        Self { webhook, behind: None, next_behind: 1, begun: never, before_aside: 0, no_aside_before: never }
     }
 
     /// What the webhook gets next. `url`: a hash of where it is, so that a new one is noticed.
@@ -111,9 +122,6 @@ impl Queue {
             store.record_webhook(&self.webhook, &state)?;
         }
         let not_before = if set_back(&state, rules, now) { now } else { believable(state.not_before, now) };
-        if state.gone.is_some() && now < not_before {
-            self.hand_over(store, rules)?;
-        }
         let behind = match self.behind {
             Some((_, behind)) => store.next_in_order(&self.webhook, behind)?,
             None => None,
@@ -143,33 +151,22 @@ impl Queue {
 
     /// The next message in order, or one that waits alone and is due.
     fn first(&self, store: &Store, now: Timestamp) -> Result<Option<Pending>, StoreError> {
-        let aside = store.next_aside(&self.webhook)?;
-        if aside.as_ref().is_some_and(|message| believable(message.due_at, now) <= now) {
-            return Ok(aside);
-        }
-        Ok(store.next_in_order(&self.webhook, 0)?.or(aside))
-    }
-
-    /// Messages whose route has another webhook for this case go there.
-    fn hand_over(&self, store: &mut Store, rules: &Rules) -> Result<(), StoreError> {
-        for route in store.pending_routes(&self.webhook)? {
-            if let Some(fallback) = rules.fallback.get(&route).filter(|fallback| **fallback != self.webhook) {
-                let messages = store.hand_over(&route, &self.webhook, fallback)?;
-                tracing::info!(webhook = self.webhook, route, messages, "gone: {fallback} takes over");
-            }
-        }
-        Ok(())
+        let (aside, in_order) = (store.next_aside(&self.webhook)?, store.next_in_order(&self.webhook, 0)?);
+        let is_due = aside.as_ref().is_some_and(|message| believable(message.due_at, now) <= now);
+        let has_turn = self.before_aside == 0 && believable(self.no_aside_before, now) <= now;
+        Ok(if is_due && (has_turn || in_order.is_none()) { aside } else { in_order.or(aside) })
     }
 
     /// Records that a message's sending begins. False: it is not to be sent any more.
     pub(super) fn begin(
-        &self,
+        &mut self,
         store: &mut Store,
         rules: &Rules,
         message: i64,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let mut state = store.webhook(&self.webhook)?;
+        self.begun = now;
         let free_at = believable_within(state.free_at, now, ahead(rules));
         state.free_at = free_at.max(now).plus_ms(ms(rules.every));
         store.begin_attempt(message, &self.webhook, &state, now)
@@ -187,6 +184,13 @@ impl Queue {
     ) -> Result<Answered, StoreError> {
         let overtaken = self.behind.take().map(|(overtaken, _)| overtaken);
         let (now, state) = (moment.now, store.webhook(&self.webhook)?);
+        if message.aside {
+            let took = now.0.saturating_sub(self.begun.0).max(0);
+            self.before_aside = BETWEEN_ASIDES;
+            self.no_aside_before = now.plus_ms(took.saturating_mul(ASIDE_SHARE));
+        } else {
+            self.before_aside = self.before_aside.saturating_sub(1);
+        }
         match answer {
             Answer::Accepted { pause } => {
                 let not_before = pause.map_or(Timestamp(0), |pause| after(now, pause));
@@ -305,6 +309,29 @@ impl Queue {
         };
         Ok(routes.into_iter().map(limit).collect())
     }
+}
+
+/// Messages that wait for a webhook which is gone go to the other one of their route, unless that is gone as well: to the
+/// fallback, or from there back. `url`: as for [`Queue::next`]; what is to be tried again is left alone.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn hand_over(store: &mut Store, webhook: &str, rules: &Rules, url: &str, now: Timestamp) -> Result<(), StoreError> {
+    let state = store.webhook(webhook)?;
+    if state.gone.is_none_or(|gone| gone.url != url) || believable(state.not_before, now) <= now {
+        return Ok(());
+    }
+    for route in store.pending_routes(webhook)? {
+        let others = rules.takes_over.get(&route).into_iter().flatten().filter(|other| *other != webhook);
+        for other in others {
+            if store.webhook(other)?.gone.is_none() {
+                let messages = store.hand_over(&route, webhook, other)?;
+                tracing::info!(webhook, route, messages, "gone: {other} takes over");
+                break;
+            }
+        }
+    }
+    Ok(())
 }
 
 impl Rules {

@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::answer::Answer;
-use super::queue::{Moment, Next, Outcome, Queue, Rules};
+use super::queue::{Moment, Next, Outcome, Queue, Rules, hand_over};
 use crate::event::{Action, Event, Timestamp};
 use crate::message::{Target, fallback};
-use crate::store::{Assigned, Closes, Fold, Inbox, Ledger, Reason, StateFolder, Store, Verdict, Worded};
+use crate::store::{
+    Assigned, Closes, Fold, Gone, Inbox, Ledger, Reason, StateFolder, Store, Verdict, WebhookState, Worded,
+};
 
 const START: i64 = 1_000_000_000;
 
@@ -35,7 +37,7 @@ impl Simulation {
             every: Duration::from_secs(1),
             burst: 4,
             max_age: BTreeMap::from([("sec".to_owned(), Duration::from_secs(86_400))]),
-            fallback: BTreeMap::new(),
+            takes_over: BTreeMap::new(),
         };
         let (inbox, queue) = (store.inbox().unwrap(), Queue::new("hook".to_owned()));
         let (sent, accepted) = (Vec::new(), Vec::new());
@@ -66,6 +68,7 @@ impl Simulation {
     /// Sends what is due until nothing is, or `until` (ms from the start) has come; `webhook` answers a message's number.
     fn run(&mut self, until: i64, mut webhook: impl FnMut(i64, i64) -> Answer) {
         loop {
+            self.hand_over("hook");
             match self.next() {
                 Next::Nothing => return,
                 Next::At(at) if at.0 > START + until => {
@@ -90,6 +93,11 @@ impl Simulation {
             }
             assert!(self.sent.len() < 10_000, "it would send for ever");
         }
+    }
+
+    /// As the daemon does between two messages.
+    fn hand_over(&mut self, webhook: &str) {
+        hand_over(&mut self.store, webhook, &self.rules, self.url, Timestamp(self.now)).unwrap();
     }
 
     fn ledger(&self) -> Ledger {
@@ -252,11 +260,12 @@ fn a_webhook_that_is_gone_is_asked_seldom_and_works_again_when_its_url_is_mended
 #[test]
 fn another_webhook_takes_over_from_one_that_is_gone() {
     let mut simulation = Simulation::new();
-    simulation.rules.fallback.insert("sec".into(), "other".into());
+    simulation.rules.takes_over.insert("sec".into(), ["hook".into(), "other".into()]);
     simulation.post(3);
     simulation.run(HOUR, |_, _| Answer::Gone("404 no_service".into()));
     assert_eq!(simulation.sent.len(), 1);
     simulation.post(1);
+    simulation.hand_over("hook");
     assert_eq!(simulation.next(), Next::Nothing);
     let other = Queue::new("other".to_owned());
     let next = other.next(&mut simulation.store, &simulation.rules, "url", Timestamp(simulation.now)).unwrap();
@@ -266,6 +275,59 @@ fn another_webhook_takes_over_from_one_that_is_gone() {
     simulation.post(1);
     simulation.run(3 * HOUR, |_, _| Answer::Gone("404 no_service".into()));
     assert_eq!(simulation.store.pending_webhooks().unwrap(), ["other"]);
+    // If both are gone, nothing goes to and fro; and once the first one is mended, all goes back.
+    let gone = Gone { error: "404".into(), since: Timestamp(simulation.now), url: simulation.url.to_owned() };
+    let not_before = Timestamp(simulation.now + HOUR);
+    let state = WebhookState { gone: Some(gone), not_before, ..simulation.store.webhook("other").unwrap() };
+    simulation.store.record_webhook("other", &state).unwrap();
+    simulation.hand_over("other");
+    assert_eq!(simulation.store.pending_webhooks().unwrap(), ["other"]);
+    let state = simulation.store.webhook("hook").unwrap().recovered();
+    simulation.store.record_webhook("hook", &state).unwrap();
+    simulation.hand_over("other");
+    assert_eq!(simulation.store.pending_webhooks().unwrap(), ["hook"]);
+    assert_eq!(simulation.ledger().routes["sec"].pending, 5);
+}
+
+#[test]
+fn messages_that_are_answered_only_after_a_time_out_take_a_tenth_of_the_time() {
+    let mut simulation = Simulation::new();
+    let mut slow = Vec::new();
+    let mut posted = 0;
+    let mut answered = 0;
+    // One in ten never goes through, and each of those takes 30 s; there is a message more every ten seconds.
+    while simulation.now < START + HOUR {
+        while posted < (simulation.now - START) / 10_000 {
+            simulation.post(1);
+            posted += 1;
+            if posted % 10 == 0 && slow.len() < 12 {
+                slow.push(posted);
+            }
+        }
+        match simulation.next() {
+            Next::Nothing => simulation.now += 1_000,
+            Next::At(at) => simulation.now = at.0.min(simulation.now + 1_000),
+            Next::Send(message) => {
+                simulation
+                    .queue
+                    .begin(&mut simulation.store, &simulation.rules, message.id, Timestamp(simulation.now))
+                    .unwrap();
+                let answer = if slow.contains(&message.id) {
+                    simulation.now += 30_000;
+                    Answer::Failed { after: None, error: "timed out".into() }
+                } else {
+                    answered += 1;
+                    ok()
+                };
+                let moment = Moment { now: Timestamp(simulation.now), random: 0.5 };
+                let (store, rules) = (&mut simulation.store, &simulation.rules);
+                simulation.queue.answered(store, rules, simulation.url, &message, answer, moment).unwrap();
+            }
+        }
+    }
+    let waiting = simulation.ledger().routes["sec"].pending;
+    assert_eq!(answered + waiting as i64, posted);
+    assert!(waiting < 12 + 30, "{waiting} of {posted} wait");
 }
 
 #[test]

@@ -94,6 +94,26 @@ impl Place {
 }
 
 #[test]
+fn what_a_route_has_not_told_yet_goes_where_it_points_now() {
+    let mut place = Place::new("webhook = 'main'\n[webhooks.new]\nurl = 'http://127.0.0.1:2/'\ntarget = 'mattermost'");
+    place.bans(20);
+    place.work(false);
+    assert_eq!(place.sent().len(), 8);
+    // Assigned, and not worded yet.
+    place.bans(3);
+    assign(&place.routes, &place.naming, &mut place.store, None, Timestamp(place.now)).unwrap();
+    let new = "new".to_owned();
+    (place.live.route.webhook, place.routes[0].webhook) = (new.clone(), new);
+    place.live.destination.target = Target::Mattermost;
+    place.bans(2);
+    place.pass(30);
+    assert_eq!(place.store.pending_webhooks().unwrap(), ["new"]);
+    let message = place.store.next_in_order("new", 0).unwrap().unwrap();
+    assert!(message.body.contains("17 events") && !message.body.contains("\"blocks\""), "{}", message.body);
+    assert_eq!(place.counts(), (8, 0, 17));
+}
+
+#[test]
 fn a_storm_is_told_in_a_few_messages_that_count_every_event() {
     let mut place = Place::new("");
     place.bans(500);

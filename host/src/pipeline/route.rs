@@ -166,8 +166,11 @@ impl LiveRoute {
     ) -> Result<usize, StoreError> {
         let unworded = store.unworded(&self.route.name, WORDED_AT_ONCE)?;
         let all = hurry && unworded.is_empty();
+        self.claim(store, unworded.iter().map(|unworded| &unworded.webhook))?;
         let mut done = self.word_all(store, None, unworded, now, &mut enough)?;
-        for hold in store.closing(&self.route.name, now, all)? {
+        let closing = store.closing(&self.route.name, now, all)?;
+        self.claim(store, closing.iter().map(|hold| &hold.webhook))?;
+        for hold in closing {
             done += 1;
             self.close(store, &hold, now, &mut enough)?;
         }
@@ -180,6 +183,14 @@ impl LiveRoute {
             }
         }
         Ok(done)
+    }
+
+    /// Events that were assigned when the route had another webhook go to the one that they are worded for.
+    fn claim<'a>(&self, store: &mut Store, mut webhooks: impl Iterator<Item = &'a String>) -> Result<(), StoreError> {
+        if webhooks.all(|webhook| *webhook == self.route.webhook) {
+            return Ok(());
+        }
+        store.redirect(&self.route.name, &self.route.webhook)
     }
 
     /// When the next digest is to be closed.

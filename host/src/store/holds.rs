@@ -207,6 +207,23 @@ impl Store {
         })
     }
 
+    /// Has the events of a route that are not worded yet, and what is open, go to this webhook.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn redirect(&mut self, route: &str, webhook: &str) -> Result<(), StoreError> {
+        self.database.write("redirect a route", |transaction| {
+            for change in [
+                "UPDATE outcomes SET webhook = ?2 WHERE route = ?1 AND state = 'pending' AND message IS NULL",
+                "UPDATE outcomes SET webhook = ?2 WHERE message IN (SELECT id FROM messages WHERE route = ?1 AND state = 'open')",
+                "UPDATE messages SET webhook = ?2 WHERE route = ?1 AND state = 'open'",
+            ] {
+                transaction.prepare_cached(change)?.execute(params![route, webhook])?;
+            }
+            Ok(())
+        })
+    }
+
     /// If more than `most` messages wait for a webhook that were never attempted, folds those of a route into an open
     /// message. Says how many messages that were.
     ///

@@ -112,7 +112,7 @@ impl Store {
     }
 
     /// Records that a message's sending begins, and what of the webhook's rate that uses up, before a byte of it leaves.
-    /// False: it is not to be sent any more (it became part of a digest, or was dropped).
+    /// False: it is not to be sent there any more (it became part of a digest, was dropped, or goes to another webhook).
     ///
     /// # Errors
     /// When the disk refuses; then it must not be sent.
@@ -126,9 +126,10 @@ impl Store {
         self.database.write("record an attempt", |transaction| {
             let begun = transaction
                 .prepare_cached(
-                    "UPDATE messages SET attempts = attempts + 1, attempted_at = ? WHERE id = ? AND state = 'ready'",
+                    "UPDATE messages SET attempts = attempts + 1, attempted_at = ?
+                     WHERE id = ? AND webhook = ? AND state = 'ready'",
                 )?
-                .execute(params![now.0, message])?;
+                .execute(params![now.0, message, webhook])?;
             if begun > 0 {
                 webhooks::record(transaction, webhook, state)?;
             }
