@@ -64,7 +64,7 @@ fn whole_life(place: &Place, server: &Fail2ban<'_>, flushes: bool) {
     assert!(restart.tells(&[by_jail, "logins"]), "{}", restart.shown());
 
     server.client("reload --restart sshd").ok();
-    let reload = story.next_digest(lifted(4) + 2 + 4, &["fail2ban was restarted", "sshd", "4 restored bans"]);
+    let reload = story.next_digest(lifted(4) + 2 + 4, &["jail sshd was restarted", "4 restored bans"]);
     assert!(!reload.tells(&["logins"]), "{}", reload.shown());
 
     server.stop();

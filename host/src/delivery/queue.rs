@@ -283,12 +283,13 @@ impl Queue {
     /// How far behind the first message another one is, a different one each time.
     fn another_behind(&mut self, store: &Store) -> Result<Option<u32>, StoreError> {
         let behind = self.next_behind;
-        self.next_behind = behind % TRIED_BEHIND + 1;
         if store.next_in_order(&self.webhook, behind)?.is_some() {
+            self.next_behind = behind % TRIED_BEHIND + 1;
             return Ok(Some(behind));
         }
-        self.next_behind = 2;
-        Ok(store.next_in_order(&self.webhook, 1)?.map(|_| 1))
+        let first = store.next_in_order(&self.webhook, 1)?.map(|_| 1);
+        self.next_behind = if first.is_some() { 2 } else { 1 };
+        Ok(first)
     }
 
     /// By route, before when messages are too old.

@@ -58,10 +58,22 @@ fn headline(batch: &Batch) -> String {
         },
         Cause::Storm => format!("{events}{place}{}, too many to tell one by one", within(batch)),
         Cause::Backlog => format!("{events}{place}{}, more than the webhook takes one by one", within(batch)),
-        Cause::Restart if totals.stops == 0 => format!("{events}: fail2ban was started{place}"),
-        Cause::Restart => format!("{events}: fail2ban was restarted{place}"),
-        Cause::Stop => format!("{events}: fail2ban was stopped{place}"),
+        // A route that wants no starts sees only what they bring.
+        Cause::Restart if totals.stops == 0 && totals.starts == 0 => {
+            format!("{events}: bans taken up again after a restart{place}")
+        }
+        Cause::Restart if totals.stops == 0 => format!("{events}: {} started{place}", was(totals)),
+        Cause::Restart => format!("{events}: {} restarted{place}", was(totals)),
+        Cause::Stop => format!("{events}: {} stopped{place}", was(totals)),
         Cause::Other => format!("{events}{place}, told together"),
+    }
+}
+
+/// The only jail by its name: others may be at work.
+fn was(totals: &Totals) -> String {
+    match (totals.jails, totals.by_jail.first()) {
+        (1, Some(jail)) => format!("jail {} was", shown(&jail.name)),
+        _ => "fail2ban was".to_owned(),
     }
 }
 

@@ -86,6 +86,19 @@ fn a_restart_and_a_first_start() {
 }
 
 #[test]
+fn a_restart_for_a_route_that_wants_bans_only() {
+    let events = [restored(0, "sshd", "203.0.113.7"), restored(0, "nginx", "203.0.113.8")];
+    assert_eq!(
+        shown(&events, Cause::Restart, None),
+        "2 events: bans taken up again after a restart on web-1\n\
+         2 restored bans\n\
+         `nginx` 1 restored · `sshd` 1 restored\n\
+         2 subjects: `203.0.113.7` 1 restored · `203.0.113.8` 1 restored\n\
+         2025-11-22 10:56 UTC\n"
+    );
+}
+
+#[test]
 fn a_stop_of_several_hosts() {
     let events = [
         event(0, "sshd", Action::Flush),
@@ -95,7 +108,7 @@ fn a_stop_of_several_hosts() {
     ];
     assert_eq!(
         shown(&events, Cause::Stop, None),
-        "4 events: fail2ban was stopped on 2 hosts\n\
+        "4 events: jail sshd was stopped on 2 hosts\n\
          `sshd` 1 unban, 1 flush, 2 stops\n\
          1 subject: `203.0.113.7` 1 unban\n\
          2025-11-22 10:56 UTC\n"
