@@ -196,6 +196,7 @@ impl Runtime {
                 // A cache that cannot be written costs time at the next start, nothing else.
                 let kept = cache.and_then(|cache| {
                     cache.put(&self.engine, sha256, &compiled).ok()?;
+                    cache.remove_unused(&self.engine, &self.in_use());
                     cache.get(&self.engine, sha256)
                 });
                 kept.map_or_else(|| cache::load(&self.engine, &compiled), Ok)?
@@ -216,6 +217,12 @@ impl Runtime {
         let shared = Arc::default();
         components.insert(*sha256, Arc::downgrade(&shared));
         shared
+    }
+
+    /// The hashes of all that is loaded, or about to be.
+    fn in_use(&self) -> Vec<[u8; 32]> {
+        let components = locked(&self.components);
+        components.iter().filter(|(_, shared)| shared.strong_count() > 0).map(|(sha256, _)| *sha256).collect()
     }
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use jiff::tz::TimeZone;
 
@@ -222,4 +222,45 @@ fn files(folder: &Path) -> Vec<String> {
         fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     files.sort();
     files
+}
+
+#[test]
+fn compiled_components_go_that_nothing_uses_any_more() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path().join("cache");
+    let days_ago = |days: u64| SystemTime::now() - Duration::from_secs(days * 86_400);
+    let age = |file: &Path, days| {
+        fs::File::options().append(true).create(true).open(file).unwrap().set_modified(days_ago(days)).unwrap();
+    };
+    let (cache, file) = filled(&folder);
+    let name = file.file_name().unwrap().to_str().unwrap();
+    let (component, engine) = name.split_once('-').unwrap();
+    let stay = [
+        format!("{:064x}-{engine}", 1),
+        "notes".to_owned(),
+        ".tmpAbCdEf".to_owned(),
+        format!("{component}.cwasm"),
+        format!("{name}.old"),
+        format!("copy-{engine}"),
+        format!("{component}-00.cwasm"),
+    ];
+    let go = [format!("{component}-{:016x}.cwasm", 0), format!("{:064x}-{engine}", 2)];
+    stay.iter().for_each(|name| age(&folder.join(name), 400));
+    age(&folder.join(&stay[0]), 29);
+    age(&folder.join(&go[0]), 0);
+    age(&folder.join(&go[1]), 31);
+    age(&file, 400);
+
+    let runtime = runtime(Some(cache));
+    let _loaded = runtime.load(BUILT_IN, context(&[]), LIMITS).unwrap();
+    assert!(fs::metadata(&file).unwrap().modified().unwrap() > days_ago(1), "used now");
+    assert_eq!(files(&folder).len(), 1 + stay.len() + go.len(), "nothing new was kept");
+    // In use all the time, though loaded long ago.
+    age(&file, 400);
+    runtime.load(&version(1), granted(), LIMITS).unwrap();
+    let left = files(&folder);
+    assert!(left.iter().any(|left| left == name), "in use: {left:?}");
+    assert!(stay.iter().all(|name| left.contains(name)), "{left:?}");
+    assert!(!go.iter().any(|name| left.contains(name)), "{left:?}");
+    assert_eq!(left.len(), 2 + stay.len());
 }
