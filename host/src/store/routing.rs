@@ -22,6 +22,8 @@ pub struct Waiting {
     pub taken_at: Timestamp,
     /// The event, or why what is stored cannot be read (the store was edited by hand).
     pub event: Result<Event, String>,
+    /// What of it was stored when it was read.
+    pub(super) body: String,
 }
 
 /// Which routes want one event.
@@ -139,7 +141,8 @@ impl Store {
             )?;
             let rows = statement.query([limit(at_most)])?;
             as_many_as_fit(rows, |row, body| {
-                Ok(Waiting { seq: row.get(0)?, taken_at: Timestamp(row.get(1)?), event: parsed(body) })
+                let (seq, taken_at) = (row.get(0)?, Timestamp(row.get(1)?));
+                Ok(Waiting { seq, taken_at, event: parsed(body), body: body.to_owned() })
             })
         })
     }

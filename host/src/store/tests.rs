@@ -528,6 +528,38 @@ fn what_the_action_and_the_log_both_report_is_one_event() {
 }
 
 #[test]
+fn what_the_action_reports_while_an_event_is_completed_stays() {
+    let mut fixture = fixture();
+    let Fixture { store, inbox, .. } = &mut fixture;
+    let of = |at, subject: &str, ticket_at| Event {
+        at: Timestamp(at),
+        ..event("sshd", Action::Ban(ban(subject, ticket_at, false)))
+    };
+    inbox.take_in_all(&[of(100, "1.2.3.4", None), of(100, "1.2.3.5", None)], None, Timestamp(2)).unwrap();
+    let completed = |store: &Store| {
+        let mut waiting = store.waiting(9).unwrap();
+        for waiting in &mut waiting {
+            let event = waiting.event.as_mut().unwrap();
+            let Action::Ban(ban) = &mut event.action else { panic!("no ban") };
+            ban.matches.push("a line".to_owned());
+        }
+        waiting
+    };
+    let stored = |store: &Store| {
+        let events = store.waiting(9).unwrap().into_iter().map(|waiting| waiting.event.unwrap());
+        events.map(|event| (event.ban().unwrap().ticket_at, event.ban().unwrap().matches.len())).collect::<Vec<_>>()
+    };
+    let early = completed(store);
+    assert_eq!(inbox.take_in(&of(101, "1.2.3.4", Some(9)), Timestamp(3)).unwrap(), TakenIn::Repeat);
+    assert_eq!(inbox.complete(&early.iter().collect::<Vec<_>>()).unwrap(), Some(1));
+    assert_eq!(stored(store), [(Some(Timestamp(9)), 0), (None, 1)]);
+    // Read again, it is completed as well.
+    let again = completed(store);
+    assert_eq!(inbox.complete(&[&again[0]]).unwrap(), None);
+    assert_eq!(stored(store), [(Some(Timestamp(9)), 1), (None, 1)]);
+}
+
+#[test]
 fn a_checkpoint_moves_with_its_events() {
     let mut fixture = fixture();
     let Fixture { store, inbox, .. } = &mut fixture;
