@@ -6,24 +6,19 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use rustix::process::getuid;
-
-use crate::binary::{banhook, require};
+use crate::binary::{banhook, require, require_root};
 use crate::fail2ban::Fail2ban;
 use crate::outcome::Outcome;
 use crate::place::{NOBODY, Place};
 
-/// A place whose state folder is nobody's; none unless we are root.
-fn of_nobody() -> Option<Place> {
-    if !getuid().is_root() {
-        eprintln!("only root can show this");
-        return None;
-    }
+/// A place whose state folder is nobody's.
+fn of_nobody() -> Place {
+    require_root();
     let place = Place::new();
     set_mode(&place.path(""), 0o755);
     fs::create_dir(place.state()).unwrap();
     chown(place.state(), Some(NOBODY), Some(NOBODY)).unwrap();
-    Some(place)
+    place
 }
 
 fn set_mode(path: &Path, mode: u32) {
@@ -40,7 +35,7 @@ fn reads(place: &Place, log: &Path) {
 
 #[test]
 fn a_log_that_the_owner_of_the_state_folder_may_not_read() {
-    let Some(place) = of_nobody() else { return };
+    let place = of_nobody();
     let log = place.write("f.log", "");
     reads(&place, &log);
     check(&place).ok();
@@ -59,7 +54,7 @@ fn a_log_that_the_owner_of_the_state_folder_may_not_read() {
 
 #[test]
 fn as_the_current_user_where_there_is_no_state_folder_yet() {
-    let Some(place) = of_nobody() else { return };
+    let place = of_nobody();
     let log = place.write("f.log", "");
     set_mode(&log, 0o600);
     reads(&place, &log);
@@ -93,7 +88,7 @@ fn what_is_not_there_yet_is_worth_a_warning() {
 /// As the README has it, and that it survives what happens to a database.
 #[test]
 fn the_database_of_a_real_server_is_opened_to_one_user() {
-    let Some(place) = of_nobody() else { return };
+    let place = of_nobody();
     require("setfacl", "acl");
     let server = Fail2ban::start(&place);
     let file = server.folder().join("bans.sqlite3");

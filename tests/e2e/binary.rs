@@ -39,6 +39,21 @@ fn build() -> PathBuf {
         .expect("cargo names the executable")
 }
 
+/// Fails unless this is root.
+#[track_caller]
+pub fn require_root() {
+    assert!(rustix::process::geteuid().is_root(), "this test needs root, to act as other users");
+}
+
+/// Fails unless this user may mount, in a namespace of its own.
+#[track_caller]
+pub fn require_mounts() {
+    require("unshare", "util-linux");
+    let probe = Command::new("unshare").args(["-m", "mount", "-t", "tmpfs", "probe", "/mnt"]).output().unwrap();
+    let said = String::from_utf8_lossy(&probe.stderr);
+    assert!(probe.status.success(), "this test needs root and, in a container, CAP_SYS_ADMIN, to mount a disk: {said}");
+}
+
 /// Fails with the command that installs the missing program.
 #[track_caller]
 pub fn require(program: &str, package: &str) {

@@ -75,12 +75,12 @@ fn a_damaged_file_is_named_and_neither_is_written_to() {
     let half: Damage = |bytes| bytes.truncate(bytes.len() / 2);
     let stub: Damage = |bytes| bytes.truncate(50);
     let damages: [(&str, Damage); 3] = [("garbage", garbage), ("half", half), ("stub", stub)];
-    for (file, other) in [(INBOX, WORK), (WORK, INBOX)] {
+    for (file, other, advice) in [(INBOX, WORK, "move the whole folder away"), (WORK, INBOX, "move it, with")] {
         for (name, damage) in damages {
             let damaged = copied.damage(file, damage);
             let whole = copied.read(other);
             for command in [&["run"][..], &["drain", "--timeout", "5s"], &["status"], &["run", "--until-idle"]] {
-                place.banhook(command).exits(1).complains(&[file, "damaged", "move it away"]);
+                place.banhook(command).exits(1).complains(&[file, "damaged", advice]);
             }
             if file == INBOX {
                 place
@@ -142,14 +142,33 @@ fn a_file_that_is_gone_is_not_taken_for_a_new_beginning() {
             }
         };
         damage(INBOX);
-        for command in [&["run"][..], &["drain", "--timeout", "5s"]] {
-            place.banhook(command).exits(1).complains(&[INBOX, "fewer events", "put it back"]);
+        let told = place.webhook.arrived().len();
+        let is_refused = || {
+            for command in [&["run"][..], &["drain", "--timeout", "5s"], &["run", "--until-idle"]] {
+                place.banhook(command).exits(1).complains(&[INBOX, "older copy", "put it back", WORK]);
+            }
+        };
+        is_refused();
+        // However many are taken in by then, the rest is not taken for told.
+        for number in 0..=DELIVERED {
+            place.notify(&format!("--no-spawn ban --jail=sshd --ip=203.0.113.{number}"));
+            if number + 2 >= DELIVERED {
+                is_refused();
+            }
         }
-        // What is taken in by then is kept, and told once somebody has decided what is to become of the rest.
-        place.notify("--no-spawn ban --jail=sshd --ip=203.0.113.7");
-        place.banhook(["drain", "--timeout", "5s"]).exits(1).complains(&[INBOX]);
+        assert_eq!(place.webhook.arrived().len(), told);
+        // They are kept, and told once somebody has decided what is to become of the rest.
+        for suffix in ["", "-wal", "-shm"] {
+            fs::remove_file(place.state().join(format!("{WORK}{suffix}"))).ok();
+        }
+        place.banhook(["drain"]).ok();
+        let arrived = place.webhook.arrived().split_off(told);
+        assert_eq!(arrived.len(), DELIVERED + 1);
+        for number in 0..=DELIVERED {
+            let subject = format!("`203.0.113.{number}`");
+            assert_eq!(arrived.iter().filter(|message| message.shown().contains(&subject)).count(), 1, "{subject}");
+        }
     }
-    assert_eq!(place.webhook.arrived().len(), DELIVERED);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::binary::{banhook, require};
+use crate::binary::{banhook, require_mounts, require_root};
 use crate::outcome::Outcome;
 use crate::place::{NOBODY, Place};
 use crate::waiting::{until, within};
@@ -20,14 +20,9 @@ struct Disk<'a> {
 }
 
 impl<'a> Disk<'a> {
-    /// Of so many MiB; `None`, with a word on why, where this user may not mount.
-    fn mount(place: &'a Place, megabytes: u32) -> Option<Self> {
-        require("unshare", "util-linux");
-        let can_mount = Command::new("unshare").args(["-m", "true"]).output().is_ok_and(|probe| probe.status.success());
-        if !can_mount {
-            eprintln!("only root can show this");
-            return None;
-        }
+    /// Of so many MiB.
+    fn mount(place: &'a Place, megabytes: u32) -> Self {
+        require_mounts();
         fs::create_dir_all(place.state()).unwrap();
         let mounted = place.path("mounted");
         let script = format!("mount -t tmpfs -o mode=700,size={megabytes}m small \"$1\" && : > \"$2\" && exec cat");
@@ -35,7 +30,7 @@ impl<'a> Disk<'a> {
         command.args(["-m", "sh", "-c", &script, "sh"]).arg(place.state()).arg(&mounted);
         let keeper = command.stdin(Stdio::piped()).spawn().unwrap();
         until("the disk to be mounted", || if mounted.exists() { Ok(()) } else { Err(String::new()) });
-        Some(Self { place, keeper })
+        Self { place, keeper }
     }
 
     /// A program that sees the disk.
@@ -98,7 +93,7 @@ fn a_disk_that_fills_up_under_a_daemon_loses_nothing() {
 fn fills_up(kilobytes: u32) {
     let place = Place::new();
     place.daemon().stop();
-    let Some(disk) = Disk::mount(&place, 16) else { return };
+    let disk = Disk::mount(&place, 16);
     let mut daemon = place.ready(disk.command(banhook()).arg("run"));
     for number in 1..=3 {
         disk.notify(number).ok();
@@ -153,7 +148,7 @@ fn fills_up(kilobytes: u32) {
 #[test]
 fn a_disk_that_is_full_from_the_beginning_is_a_clear_error() {
     let place = Place::new();
-    let Some(disk) = Disk::mount(&place, 1) else { return };
+    let disk = Disk::mount(&place, 1);
     disk.fill_but_for(0);
     for arguments in [&["run"][..], &["drain"], &["run", "--until-idle"]] {
         let told = Outcome::of(disk.command(banhook()).args(arguments)).exits(1);
@@ -168,15 +163,11 @@ fn a_disk_that_is_full_from_the_beginning_is_a_clear_error() {
 
 #[test]
 fn a_disk_that_became_read_only_is_a_clear_error() {
+    require_mounts();
     let place = Place::new();
     place.banhook(["drain"]).ok(); // makes all files
     place.notify("--no-spawn ban --jail=sshd --ip=10.0.0.1");
     let whole = ["inbox.sqlite3", "work.sqlite3"].map(|file| fs::read(place.state().join(file)).unwrap());
-    let can_mount = Command::new("unshare").args(["-m", "true"]).output().is_ok_and(|probe| probe.status.success());
-    if !can_mount {
-        eprintln!("only root can show this");
-        return;
-    }
     let read_only = "mount --bind \"$BANHOOK_STATE_DIR\" \"$BANHOOK_STATE_DIR\" && \
                      mount -o remount,bind,ro \"$BANHOOK_STATE_DIR\" && exec \"$@\"";
     for arguments in
@@ -196,10 +187,7 @@ fn a_disk_that_became_read_only_is_a_clear_error() {
 
 #[test]
 fn a_folder_that_others_own_is_a_clear_error() {
-    if !rustix::process::getuid().is_root() {
-        eprintln!("only root can show this");
-        return;
-    }
+    require_root();
     let place = Place::new();
     place.notify("--no-spawn ban --jail=sshd --ip=10.0.0.1");
     // The program may lie where others can't read, and so does the secret: it is not what is looked for here.

@@ -5,6 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::sync::Barrier;
 use std::time::Duration;
 
+use crate::binary::require_root;
 use crate::place::{NOBODY, Place};
 use crate::trace;
 
@@ -159,10 +160,7 @@ fn no_spawn_leaves_the_event_to_somebody_else() {
 
 #[test]
 fn started_as_root_it_becomes_the_owner_of_the_state_folder() {
-    if !rustix::process::getuid().is_root() {
-        eprintln!("only root can show this");
-        return;
-    }
+    require_root();
     let place = Place::new();
     fs::create_dir(place.state()).unwrap();
     chown(place.state(), Some(NOBODY), Some(NOBODY)).unwrap();

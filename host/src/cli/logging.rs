@@ -1,31 +1,88 @@
 //! Where the log goes: stderr (the journal, under systemd), or a bounded file for runs that nobody watches.
 
-use std::fs::OpenOptions;
-use std::io::IsTerminal;
+use std::fs::{File, OpenOptions};
+use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::Mutex;
 
 use banhook::store::StateFolder;
 use tracing_subscriber::fmt;
 
-/// When the file is longer, it begins anew, in bytes.
+/// Before the file would be longer, it begins anew, in bytes.
 const FILE_BYTES: u64 = 1 << 20;
 
 /// Logs to stderr. Without times where the journal adds its own.
 pub fn to_stderr() {
     let journal = std::env::var_os("JOURNAL_STREAM").is_some();
-    let builder = fmt().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal()).with_target(false);
+    let builder = fmt().with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).with_target(false);
     // A second call, in tests, changes nothing.
     let _ = if journal { builder.without_time().try_init() } else { builder.try_init() };
 }
 
 /// Logs to `banhook.log` in the state folder; without a log, if that cannot be opened: delivering matters more.
 pub fn to_file(folder: &StateFolder) {
-    let path = folder.log_file();
-    let too_long = std::fs::metadata(&path).is_ok_and(|meta| meta.len() > FILE_BYTES);
-    let Ok(file) = OpenOptions::new().append(true).create(true).mode(0o600).open(&path) else { return };
-    if too_long {
-        // Then it goes on growing for this once.
-        let _ = file.set_len(0);
+    let Ok(file) = LogFile::open(&folder.log_file(), FILE_BYTES) else { return };
+    let _ = fmt().with_writer(Mutex::new(file)).with_ansi(false).with_target(false).try_init();
+}
+
+/// A file that is added to, and begins anew where it would grow beyond its bound. A run may take as long as a webhook is out
+/// of reach.
+struct LogFile {
+    file: File,
+    /// What is in it, as far as this process knows.
+    bytes: u64,
+    most: u64,
+}
+
+impl LogFile {
+    fn open(path: &Path, most: u64) -> io::Result<Self> {
+        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+        let bytes = file.metadata()?.len();
+        Ok(Self { file, bytes, most })
     }
-    let _ = fmt().with_writer(file).with_ansi(false).with_target(false).try_init();
+}
+
+impl Write for LogFile {
+    /// A line comes whole, and so stays whole.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let adds = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX);
+        if self.bytes > 0 && self.bytes.saturating_add(adds(line.len())) > self.most {
+            self.file.set_len(0)?;
+            self.bytes = 0;
+        }
+        let written = self.file.write(line)?;
+        self.bytes = self.bytes.saturating_add(adds(written));
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_stays_within_its_bound_while_it_is_written() {
+        let temp = tempfile::tempdir().unwrap();
+        let path = temp.path().join("banhook.log");
+        let read = || std::fs::read_to_string(&path).unwrap();
+        let mut log = LogFile::open(&path, 20).unwrap();
+        for number in 10..100 {
+            writeln!(log, "line {number}").unwrap();
+            assert!(read().len() <= 20 && read().ends_with(&format!("line {number}\n")), "{}", read());
+        }
+        assert_eq!(read(), "line 98\nline 99\n");
+        // The next run goes on with it; what was too long begins anew.
+        let mut log = LogFile::open(&path, 24).unwrap();
+        log.write_all(b"line 00\n").unwrap();
+        assert_eq!(read(), "line 98\nline 99\nline 00\n");
+        LogFile::open(&path, 23).unwrap().write_all(b"a line that is longer than all\n").unwrap();
+        assert_eq!(read(), "a line that is longer than all\n");
+        LogFile::open(&path, 23).unwrap().write_all(b"another\n").unwrap();
+        assert_eq!(read(), "another\n");
+    }
 }

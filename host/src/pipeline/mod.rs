@@ -139,15 +139,16 @@ pub fn assign(
     Ok(Assignment { events: assigned.len(), routes: to, later })
 }
 
-/// Completes events of this host, and leaves out the first one that has to wait for it and all behind it: the order stays.
+/// Completes events of this host, and leaves out the first one that has to wait for it, or to be read again, and all behind
+/// it: the order stays.
 fn complete(
     waiting: &mut Vec<Waiting>,
     naming: &Naming,
     Completing { enricher, inbox }: Completing<'_>,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let (mut ready, mut completed) = (0, Vec::new());
-    for Waiting { seq, taken_at, event } in waiting.iter_mut() {
+    let (mut ready, mut completed) = (0, BTreeSet::new());
+    for Waiting { seq, taken_at, event, .. } in waiting.iter_mut() {
         if let Ok(event) = event
             && (event.host.is_empty() || event.host == naming.host)
             && enricher.concerns(event)
@@ -157,14 +158,21 @@ fn complete(
                 break;
             }
             if *event != before {
-                completed.push((*seq, event.clone()));
+                completed.insert(*seq);
             }
         }
         ready += 1;
     }
     waiting.truncate(ready);
+    if completed.is_empty() {
+        return Ok(());
+    }
     // Before they are assigned, since routes read them again.
-    if completed.is_empty() { Ok(()) } else { inbox.complete(&completed) }
+    let completed: Vec<_> = waiting.iter().filter(|waiting| completed.contains(&waiting.seq)).collect();
+    if let Some(changed) = inbox.complete(&completed)? {
+        waiting.retain(|waiting| waiting.seq < changed);
+    }
+    Ok(())
 }
 
 fn assigned(routes: &[Route], naming: &Naming, Waiting { seq, event, .. }: Waiting) -> Assigned {

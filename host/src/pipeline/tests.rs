@@ -1,4 +1,5 @@
-//! What a route's plugin is told of past bans, through a pipeline over a store.
+//! What a route's plugin is told of past bans, through a pipeline over a store; and events that change while they are
+//! completed.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -160,4 +161,44 @@ fn places_out_of_the_files_of_a_route_and_a_broken_one_is_a_fault() {
         reason(route.word(unworded(event("sshd", "x", 1_000, ban("203.0.113.7"))), None, Timestamp(0)).verdict)
     });
     assert_eq!(told.collect::<Vec<_>>(), ["DE", "FR", "?"]);
+}
+
+/// The action reports a ban between the router's read, which has it from the log, and its write.
+#[test]
+fn an_event_that_was_stored_anew_meanwhile_is_read_again_before_it_is_assigned() {
+    let temp = tempfile::tempdir().unwrap();
+    let state = StateFolder::new(temp.path().join("state"));
+    let lock = state.try_work().unwrap().unwrap();
+    let mut store = Store::open_for_work(&state, &lock).unwrap();
+    let mut inbox = store.inbox().unwrap();
+    let database = temp.path().join("fail2ban.sqlite3");
+    let rows = "CREATE TABLE bans(jail TEXT NOT NULL, ip TEXT, timeofban INTEGER NOT NULL, data JSON);
+         INSERT INTO bans VALUES
+             ('sshd', '1.2.3.4', 9, '{\"matches\": [\"one\"]}'), ('sshd', '1.2.3.5', 9, '{\"matches\": [\"two\"]}');";
+    rusqlite::Connection::open(&database).unwrap().execute_batch(rows).unwrap();
+    let mut enricher = Enricher::new(Some(database), true);
+    let logged = ["1.2.3.5", "1.2.3.4"].map(|subject| event("sshd", "logged", 9_000, ban(subject)));
+    inbox.take_in_all(&logged, None, Timestamp(9_000)).unwrap();
+
+    let mut waiting = store.waiting(9).unwrap();
+    let Action::Ban(logged) = ban("1.2.3.4") else { panic!("no ban") };
+    let acted = Action::Ban(Ban { ticket_at: Some(Timestamp(9_000)), ..logged });
+    inbox.take_in(&event("sshd", "acted", 9_000, acted), Timestamp(9_001)).unwrap();
+    let text = "webhooks.main.url = 'http://127.0.0.1:1/'\n[[routes]]\nname = 'all'\n";
+    let config = Config::parse(text, &temp.path().join("config.toml"), &|_| None).unwrap();
+    let naming = Naming::new(&config, "web-1");
+    let completing = Completing { enricher: &mut enricher, inbox: &mut inbox };
+    complete(&mut waiting, &naming, completing, Timestamp(9_002)).unwrap();
+    assert_eq!(waiting.iter().map(|waiting| waiting.seq).collect::<Vec<_>>(), [1]);
+
+    let completing = Completing { enricher: &mut enricher, inbox: &mut inbox };
+    assert_eq!(assign(&[], &naming, &mut store, Some(completing), Timestamp(9_003)).unwrap().events, 2);
+    let mut stored = Vec::new();
+    let mut keep = |event: Result<Event, String>| {
+        let event = event.unwrap();
+        stored.push((event.id.clone(), event.ban().unwrap().matches.clone()));
+        Ok::<_, StoreError>(())
+    };
+    store.export(None, 9, &mut keep).unwrap();
+    assert_eq!(stored, [("logged".into(), vec!["two".into()]), ("acted".into(), vec!["one".to_owned()])]);
 }

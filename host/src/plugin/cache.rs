@@ -4,7 +4,8 @@
 //! file must be ours, plain and not writable by others, its checksum must match, and its name is the hash of the
 //! component, of wasmtime's version and of every setting that shapes the code. Whatever is odd is compiled anew.
 //!
-//! A file is mapped, not read: CPython's is 40 MB, of which one event touches little. It is never changed in place.
+//! A file is mapped, not read: CPython's is 40 MB, of which one event touches little. It is never changed in place. When it
+//! was last used is kept as the time of its last change.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -12,6 +13,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use wasmtime::Engine;
 use wasmtime::component::Component;
@@ -24,8 +26,14 @@ const MAGIC: &[u8] = b"banhook compiled component 2\n";
 const CHECKSUM: usize = 4;
 const TRAILER: usize = CHECKSUM + MAGIC.len();
 
+/// Ends the name of each file.
+const EXTENSION: &str = ".cwasm";
+
 /// Bytes that are read at once for the checksum.
 const PIECE: usize = 256 << 10;
+
+/// What has not been used for so long goes when something new comes: versions of plugins that nobody has any more.
+const UNUSED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// A folder of compiled components.
 #[derive(Debug, Clone)]
@@ -53,7 +61,10 @@ impl Cache {
     /// The component with this hash of its file, if it was compiled for an engine like this one.
     pub(super) fn get(&self, engine: &Engine, sha256: &[u8; 32]) -> Option<Component> {
         let file = open_own(&self.file(engine, sha256)).ok()?;
-        is_whole(&file).ok()?.then(|| map(engine, &file))?
+        let component = is_whole(&file).ok()?.then(|| map(engine, &file))??;
+        // Without it, a file goes early and is compiled once more.
+        let _ = file.set_modified(SystemTime::now());
+        Some(component)
     }
 
     /// Keeps a compiled component: whole, or not at all.
@@ -67,13 +78,43 @@ impl Cache {
         Ok(())
     }
 
-    fn file(&self, engine: &Engine, sha256: &[u8; 32]) -> PathBuf {
-        // wasmtime's version and configuration, as it hashes them itself.
-        let mut hasher = DefaultHasher::new();
-        engine.precompile_compatibility_hash().hash(&mut hasher);
-        let name: String = sha256.iter().map(|byte| format!("{byte:02x}")).collect();
-        self.folder.join(format!("{name}-{:016x}.cwasm", hasher.finish()))
+    /// Removes what was compiled for another engine than this one, or has not been used for long and is not in use by this
+    /// process. Whoever has a file mapped keeps what is in it, and who misses one compiles it.
+    pub(super) fn remove_unused(&self, engine: &Engine, in_use: &[[u8; 32]]) {
+        let in_use: Vec<_> = in_use.iter().map(|sha256| self.file(engine, sha256)).collect();
+        let engine = engine_hash(engine);
+        // What cannot be looked at or removed takes room, nothing else.
+        for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let Some(compiled_for) = name.to_str().and_then(engine_of) else { continue };
+            let unused = || {
+                let age = entry.metadata().and_then(|meta| meta.modified()).map(|at| at.elapsed().unwrap_or_default());
+                age.is_ok_and(|age| age > UNUSED) && !in_use.contains(&entry.path())
+            };
+            if compiled_for != engine || unused() {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
     }
+
+    fn file(&self, engine: &Engine, sha256: &[u8; 32]) -> PathBuf {
+        let name: String = sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+        self.folder.join(format!("{name}-{}{EXTENSION}", engine_hash(engine)))
+    }
+}
+
+/// wasmtime's version and configuration, as it hashes them itself.
+fn engine_hash(engine: &Engine) -> String {
+    let mut hasher = DefaultHasher::new();
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
+}
+
+/// The engine's hash in the name of one of our files; `None`: it is none.
+fn engine_of(name: &str) -> Option<&str> {
+    let (component, engine) = name.strip_suffix(EXTENSION)?.split_once('-')?;
+    let is_hex = |part: &str, digits| part.len() == digits && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    (is_hex(component, 64) && is_hex(engine, 16)).then_some(engine)
 }
 
 /// Opens a file that is ours: a plain file behind no link, with one name, which nobody else can write.

@@ -12,7 +12,7 @@ use super::bindings::exports::banhook::plugin::{checker, digester, formatter};
 use super::history::HistoryError;
 use super::imports::{Context, State};
 use super::limits::{FUEL_PER_MS, HANDLES, Limits, MEMORIES, TABLES};
-use super::runtime::{Metering, wall_time};
+use super::runtime::{Metering, Shared, wall_time};
 use super::slots::{Slot, Slots};
 use super::ticker::Ticker;
 use super::wasi::Denied;
@@ -32,6 +32,8 @@ pub struct Plugin {
     pub(super) metering: Metering,
     pub(super) stack: usize,
     pub(super) pre: InstancePre<State>,
+    /// So that the next one which loads the same file finds it.
+    pub(super) _shared: Arc<Shared>,
     pub(super) formatter: formatter::GuestIndices,
     pub(super) digester: Option<digester::GuestIndices>,
     pub(super) checker: Option<checker::GuestIndices>,

@@ -1,9 +1,9 @@
 //! The engine that plugins run in, and how they get there.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -67,8 +67,8 @@ pub struct Setup {
     pub stack: usize,
 }
 
-/// One component, once it is loaded.
-type Slot = Arc<Mutex<Option<Component>>>;
+/// One component, once it is loaded. Kept by the plugins that use it.
+pub(super) type Shared = Mutex<Option<Component>>;
 
 /// The engine, shared by all plugins.
 pub struct Runtime {
@@ -79,7 +79,9 @@ pub struct Runtime {
     setup: Setup,
     /// What is loaded already, by the SHA-256 of its file: routes often share a plugin. Each has a lock of its own, so
     /// that one which takes long to compile holds up only those who want the same.
-    components: Mutex<HashMap<[u8; 32], Slot>>,
+    components: Mutex<HashMap<[u8; 32], Weak<Shared>>>,
+    /// What was prepared last, so that whoever loads it finds it also where there is no cache.
+    prepared: Mutex<Arc<Shared>>,
 }
 
 impl Runtime {
@@ -100,6 +102,7 @@ impl Runtime {
             slots: Slots::new(INSTANCES),
             setup,
             components: Mutex::default(),
+            prepared: Mutex::default(),
         })
     }
 
@@ -109,7 +112,7 @@ impl Runtime {
     /// When it cannot be compiled, imports what it cannot have, or is no plugin.
     pub fn load(&self, file: &[u8], context: Context, limits: Limits) -> Result<Plugin, PluginError> {
         let sha256: [u8; 32] = Sha256::digest(file).into();
-        let component = self.component(file, &sha256, &limits)?;
+        let (shared, component) = self.component(file, &sha256, &limits)?;
         let mut wants_wasi = false;
         for (name, _) in component.component_type().imports(&self.engine) {
             let covered = wasi::is_covered(name);
@@ -138,6 +141,7 @@ impl Runtime {
             metering: self.setup.metering,
             stack: self.setup.stack,
             pre,
+            _shared: shared,
             formatter,
             digester,
             checker,
@@ -165,21 +169,24 @@ impl Runtime {
     /// # Errors
     /// When it cannot be compiled.
     pub fn prepare(&self, file: &[u8], limits: &Limits) -> Result<(), PluginError> {
-        self.component(file, &Sha256::digest(file).into(), limits).map(drop)
+        let (shared, _) = self.component(file, &Sha256::digest(file).into(), limits)?;
+        *locked(&self.prepared) = shared;
+        Ok(())
     }
 
-    /// Forgets components that none of these plugins uses.
-    pub fn forget_unused<'a>(&self, used: impl Iterator<Item = &'a Plugin>) {
-        let used: HashSet<_> = used.map(|plugin| plugin.sha256).collect();
-        locked(&self.components).retain(|sha256, _| used.contains(sha256));
-    }
-
-    fn component(&self, file: &[u8], sha256: &[u8; 32], limits: &Limits) -> Result<Component, PluginError> {
+    fn component(
+        &self,
+        file: &[u8],
+        sha256: &[u8; 32],
+        limits: &Limits,
+    ) -> Result<(Arc<Shared>, Component), PluginError> {
         component::check(file, limits.component)?;
-        let slot = Arc::clone(locked(&self.components).entry(*sha256).or_default());
-        let mut loaded = locked(&slot);
+        let shared = self.shared(sha256);
+        let mut loaded = locked(&shared);
         if let Some(component) = &*loaded {
-            return Ok(component.clone());
+            let component = component.clone();
+            drop(loaded);
+            return Ok((shared, component));
         }
         let cache = self.setup.cache.as_ref();
         let component = match cache.and_then(|cache| cache.get(&self.engine, sha256)) {
@@ -189,13 +196,33 @@ impl Runtime {
                 // A cache that cannot be written costs time at the next start, nothing else.
                 let kept = cache.and_then(|cache| {
                     cache.put(&self.engine, sha256, &compiled).ok()?;
+                    cache.remove_unused(&self.engine, &self.in_use());
                     cache.get(&self.engine, sha256)
                 });
                 kept.map_or_else(|| cache::load(&self.engine, &compiled), Ok)?
             }
         };
         *loaded = Some(component.clone());
-        Ok(component)
+        drop(loaded);
+        Ok((shared, component))
+    }
+
+    /// Where the component with this hash of its file is, or will be.
+    fn shared(&self, sha256: &[u8; 32]) -> Arc<Shared> {
+        let mut components = locked(&self.components);
+        if let Some(shared) = components.get(sha256).and_then(Weak::upgrade) {
+            return shared;
+        }
+        components.retain(|_, shared| shared.strong_count() > 0);
+        let shared = Arc::default();
+        components.insert(*sha256, Arc::downgrade(&shared));
+        shared
+    }
+
+    /// The hashes of all that is loaded, or about to be.
+    fn in_use(&self) -> Vec<[u8; 32]> {
+        let components = locked(&self.components);
+        components.iter().filter(|(_, shared)| shared.strong_count() > 0).map(|(sha256, _)| *sha256).collect()
     }
 }
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use jiff::tz::TimeZone;
 
@@ -167,4 +168,99 @@ fn a_folder_that_others_can_enter_is_no_cache() {
     let own = tempfile::tempdir().unwrap();
     symlink(own.path(), &link).unwrap();
     assert!(Cache::open(&link).is_err());
+}
+
+/// A small plugin, in a version of its own: what stands in a section that nobody reads makes it another file.
+fn version(number: u8) -> Vec<u8> {
+    [&guest::asks_history()[..], &[0, 3, 1, b'v', number]].concat()
+}
+
+/// How many times files of a folder are mapped.
+fn mapped(folder: &Path) -> usize {
+    let maps = fs::read_to_string("/proc/self/maps").unwrap();
+    let is_beginning = |line: &&str| line.split_whitespace().nth(2) == Some("00000000");
+    maps.lines().filter(|line| line.contains(folder.to_str().unwrap())).filter(is_beginning).count()
+}
+
+fn granted() -> Context {
+    Context { grants: Grants { history: Some(Arc::new(Nothing)), geo: None }, ..context(&[]) }
+}
+
+#[test]
+fn a_version_is_loaded_once_and_let_go_of_with_the_last_route_that_has_it() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path().join("cache");
+    let runtime = runtime(Some(Cache::open(&folder).unwrap()));
+    let load = |number| runtime.load(&version(number), granted(), LIMITS).unwrap();
+    let old = (load(1), load(1));
+    assert_eq!(mapped(&folder), 1);
+    let new = load(2);
+    assert_eq!(mapped(&folder), 2);
+    drop(old.0);
+    assert_eq!(mapped(&folder), 2);
+    drop(old.1);
+    assert_eq!(mapped(&folder), 1);
+    drop((load(1), new));
+    assert_eq!(mapped(&folder), 0);
+}
+
+#[test]
+fn what_was_prepared_is_not_compiled_again() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path().join("cache");
+    let runtime = runtime(Some(Cache::open(&folder).unwrap()));
+    runtime.prepare(&version(1), &LIMITS).unwrap();
+    let [file] = &files(&folder)[..] else { panic!("not one file") };
+    fs::remove_file(folder.join(file)).unwrap();
+    runtime.load(&version(1), granted(), LIMITS).unwrap();
+    assert_eq!(files(&folder), [] as [&str; 0]);
+}
+
+/// The names of a folder's files.
+fn files(folder: &Path) -> Vec<String> {
+    let mut files: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn compiled_components_go_that_nothing_uses_any_more() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path().join("cache");
+    let days_ago = |days: u64| SystemTime::now() - Duration::from_secs(days * 86_400);
+    let age = |file: &Path, days| {
+        fs::File::options().append(true).create(true).open(file).unwrap().set_modified(days_ago(days)).unwrap();
+    };
+    let (cache, file) = filled(&folder);
+    let name = file.file_name().unwrap().to_str().unwrap();
+    let (component, engine) = name.split_once('-').unwrap();
+    let stay = [
+        format!("{:064x}-{engine}", 1),
+        "notes".to_owned(),
+        ".tmpAbCdEf".to_owned(),
+        format!("{component}.cwasm"),
+        format!("{name}.old"),
+        format!("copy-{engine}"),
+        format!("{component}-00.cwasm"),
+    ];
+    let go = [format!("{component}-{:016x}.cwasm", 0), format!("{:064x}-{engine}", 2)];
+    stay.iter().for_each(|name| age(&folder.join(name), 400));
+    age(&folder.join(&stay[0]), 29);
+    age(&folder.join(&go[0]), 0);
+    age(&folder.join(&go[1]), 31);
+    age(&file, 400);
+
+    let runtime = runtime(Some(cache));
+    let _loaded = runtime.load(BUILT_IN, context(&[]), LIMITS).unwrap();
+    assert!(fs::metadata(&file).unwrap().modified().unwrap() > days_ago(1), "used now");
+    assert_eq!(files(&folder).len(), 1 + stay.len() + go.len(), "nothing new was kept");
+    // In use all the time, though loaded long ago.
+    age(&file, 400);
+    runtime.load(&version(1), granted(), LIMITS).unwrap();
+    let left = files(&folder);
+    assert!(left.iter().any(|left| left == name), "in use: {left:?}");
+    assert!(stay.iter().all(|name| left.contains(name)), "{left:?}");
+    assert!(!go.iter().any(|name| left.contains(name)), "{left:?}");
+    assert_eq!(left.len(), 2 + stay.len());
 }

@@ -7,6 +7,7 @@ use rusqlite::ErrorCode;
 use rusqlite::ffi::SQLITE_READONLY_DBMOVED;
 
 use super::StateFolder;
+use super::folder::Part;
 
 /// A step that the store could not take. What was stored before is whole.
 ///
@@ -32,10 +33,12 @@ pub enum StoreError {
         reason: io::Error,
     },
     /// The file is no database, or a damaged one.
-    #[error("{path} is damaged or no banhook store ({reason}); move it away, with -wal and -shm, to start anew, and keep it: `sqlite3 FILE .recover` can read most of what it holds", path = path.display())]
+    #[error("{path} is damaged or no banhook store ({reason}); move {what} away to start anew, and keep it: `sqlite3 FILE .recover` can read most of what it holds", path = path.display())]
     Damaged {
         /// The database file.
         path: PathBuf,
+        /// What to move away: without its inbox, the rest of the folder is of no use.
+        what: &'static str,
         /// SQLite's reason.
         reason: rusqlite::Error,
     },
@@ -50,10 +53,12 @@ pub enum StoreError {
         known: i64,
     },
     /// The two files do not belong together.
-    #[error("{path} has taken in fewer events than were told of: it was restored from an older copy, or removed; put it back, or move the whole folder away to start anew", path = path.display())]
+    #[error("{path} is not what was worked on so far: it was restored from an older copy, or removed; put it back, or move {work}, with -wal and -shm, away as well to begin anew with what this one holds", path = path.display(), work = work.display())]
     Torn {
         /// The inbox.
         path: PathBuf,
+        /// The file of what became of events.
+        work: PathBuf,
     },
     /// The folder was removed, or made anew, beneath a process that works on it.
     #[error("the state folder {path} was removed or replaced while banhook was at work on it; what was in it is gone with it. Start banhook again", path = path.display())]
@@ -86,7 +91,9 @@ impl StoreError {
                 Self::Folder { what, path: file.to_owned(), reason: io::Error::other(source) }
             }
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
-                Self::Damaged { path: file.to_owned(), reason: source }
+                let is_inbox = file == folder.file(Part::Inbox);
+                let what = if is_inbox { "the whole folder" } else { "it, with -wal and -shm," };
+                Self::Damaged { path: file.to_owned(), what, reason: source }
             }
             _ => Self::Sqlite { what, path, reason: source },
         }

@@ -4,7 +4,7 @@ use rusqlite::{Transaction, params};
 
 use super::database::Database;
 use super::folder::Part;
-use super::{StateFolder, StoreError};
+use super::{StateFolder, StoreError, Waiting};
 use crate::event::{Event, Timestamp};
 
 /// How far the times of a ban may lie apart that the action and the log both report, in ms: between the line and the
@@ -57,14 +57,23 @@ impl Inbox {
         })
     }
 
-    /// Stores events again that more has become known of, by their places in the order of intake.
+    /// Stores events again that more has become known of. Says which is the first that was stored anew since it was read:
+    /// the action has reported what the log told before, and what it said stays.
     ///
     /// # Errors
     /// When the disk refuses; then they are as they were.
-    pub fn complete(&mut self, events: &[(i64, Event)]) -> Result<(), StoreError> {
+    pub fn complete(&mut self, events: &[&Waiting]) -> Result<Option<i64>, StoreError> {
         self.database.write("complete events", |transaction| {
-            let mut complete = transaction.prepare_cached("UPDATE events SET body = ? WHERE seq = ?")?;
-            events.iter().try_for_each(|(seq, event)| complete.execute(params![event.to_json(), seq]).map(drop))
+            let mut complete = transaction.prepare_cached("UPDATE events SET body = ? WHERE seq = ? AND body = ?")?;
+            let mut changed = None;
+            for Waiting { seq, event, body, .. } in events {
+                if let Ok(event) = event
+                    && complete.execute(params![event.to_json(), seq, body])? == 0
+                {
+                    changed = changed.or(Some(*seq));
+                }
+            }
+            Ok(changed)
         })
     }
 

@@ -78,7 +78,7 @@ impl Store {
     /// on it.
     ///
     /// # Errors
-    /// As [`Store::open`], when migrating fails, or when the inbox is an older one than was worked on.
+    /// As [`Store::open`], when migrating fails, or when the inbox is not the one that was worked on.
     pub fn open_for_work(folder: &StateFolder, _lock: &WorkLock) -> Result<Self, StoreError> {
         Database::open(folder, Part::Inbox)?.prepare_for_work()?;
         let mut store = Self::open(folder)?;

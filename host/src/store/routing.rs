@@ -22,6 +22,8 @@ pub struct Waiting {
     pub taken_at: Timestamp,
     /// The event, or why what is stored cannot be read (the store was edited by hand).
     pub event: Result<Event, String>,
+    /// What of it was stored when it was read.
+    pub(super) body: String,
 }
 
 /// Which routes want one event.
@@ -98,7 +100,8 @@ impl Store {
         }
         self.database.write("go on behind what is over", |transaction| {
             let skipped = count(transaction)?;
-            transaction.execute("UPDATE assigned SET upto = upto + ?", [skipped])?;
+            let upto: i64 = transaction.query_row("SELECT upto FROM inbox.over", [], |row| row.get(0))?;
+            assigned_upto(transaction, upto)?;
             transaction.execute(
                 "INSERT INTO ledger VALUES ('', 'unrouted', ?) ON CONFLICT DO UPDATE SET n = n + excluded.n",
                 [skipped],
@@ -107,16 +110,24 @@ impl Store {
         })
     }
 
-    /// Whether the inbox is one that was worked on before.
+    /// Whether the inbox is the one that was worked on before, and no older copy of it: numbers alone say nothing any more
+    /// once another one has taken in as many events. If the last event that was assigned has been pruned, so was the inbox
+    /// worked on since.
     pub(super) fn check_inbox(&self) -> Result<(), StoreError> {
         let torn = self.database.read("read the inbox", |connection| {
             connection.query_row(
-                "SELECT upto > ifnull((SELECT max(seq) FROM inbox.events), 0) FROM assigned",
+                "SELECT upto > 0 AND (
+                     inbox IS NOT (SELECT id FROM inbox.over)
+                     OR upto > ifnull((SELECT max(seq) FROM inbox.events), 0)
+                     OR EXISTS (SELECT 1 FROM inbox.events AS event
+                         WHERE seq = upto AND (event.taken_at, event.subject) <> (assigned.taken_at, assigned.subject))
+                 ) FROM assigned",
                 [],
                 |row| row.get(0),
             )
         })?;
-        if torn { Err(StoreError::Torn { path: self.folder().file(Part::Inbox) }) } else { Ok(()) }
+        let file = |part| self.folder().file(part);
+        if torn { Err(StoreError::Torn { path: file(Part::Inbox), work: file(Part::Work) }) } else { Ok(()) }
     }
 
     /// The first events of the inbox that are not assigned yet, oldest first.
@@ -130,7 +141,8 @@ impl Store {
             )?;
             let rows = statement.query([limit(at_most)])?;
             as_many_as_fit(rows, |row, body| {
-                Ok(Waiting { seq: row.get(0)?, taken_at: Timestamp(row.get(1)?), event: parsed(body) })
+                let (seq, taken_at) = (row.get(0)?, Timestamp(row.get(1)?));
+                Ok(Waiting { seq, taken_at, event: parsed(body), body: body.to_owned() })
             })
         })
     }
@@ -155,7 +167,9 @@ impl Store {
                     enter.execute(params![seq, route, webhook])?;
                 }
             }
-            transaction.prepare_cached("UPDATE assigned SET upto = ?")?.execute([last])?;
+            if last > upto {
+                assigned_upto(transaction, last)?;
+            }
             transaction
                 .prepare_cached(
                     "INSERT INTO ledger VALUES ('', 'unrouted', ?), ('', 'routed', ?) ON CONFLICT DO UPDATE SET n = n + excluded.n",
@@ -248,6 +262,19 @@ impl Store {
             }
         })
     }
+}
+
+/// Takes note that all events up to this one are assigned, and of what inbox and event these are: see
+/// [`Store::check_inbox`].
+fn assigned_upto(transaction: &Transaction<'_>, upto: i64) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached(
+            "UPDATE assigned SET upto = ?1, inbox = (SELECT id FROM inbox.over),
+                 taken_at = (SELECT taken_at FROM inbox.events WHERE seq = ?1),
+                 subject = (SELECT subject FROM inbox.events WHERE seq = ?1)",
+        )?
+        .execute([upto])
+        .map(drop)
 }
 
 /// One event's message. False: the event is not where it should be (any more).

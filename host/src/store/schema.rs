@@ -75,16 +75,18 @@ CREATE TABLE checkpoints (
     byte INTEGER NOT NULL
 ) WITHOUT ROWID;
 
--- One row: all events up to this one have come to their end, and need not be told should the other file get lost.
-CREATE TABLE over (upto INTEGER NOT NULL);
-INSERT INTO over VALUES (0);
+-- One row: all events up to this one have come to their end, and need not be told should the other file get lost. Id: which
+-- inbox this is.
+CREATE TABLE over (upto INTEGER NOT NULL, id TEXT NOT NULL);
+INSERT INTO over VALUES (0, hex(randomblob(16)));
 ";
 
 /// Rows stay as history until retention prunes them; the totals stay.
 const WORK: &str = "
--- One row: all events up to this one have been assigned to routes.
-CREATE TABLE assigned (upto INTEGER NOT NULL);
-INSERT INTO assigned VALUES (0);
+-- One row: all events up to this one have been assigned to routes. The rest is by what inbox and event are known again, once
+-- there was one.
+CREATE TABLE assigned (upto INTEGER NOT NULL, inbox TEXT, taken_at INTEGER, subject TEXT);
+INSERT INTO assigned (upto) VALUES (0);
 
 -- What became of an event on each route that wanted it. Pending without a message: to be worded. Of one with a message, the
 -- state is that of the message. Else it is skipped or dead.

@@ -383,18 +383,64 @@ fn what_goes_is_counted_once_though_a_step_breaks_off() {
     assert_eq!(of_sec(store).skipped, 3);
 }
 
+/// Takes a file of the store away, with what belongs to it.
+fn lose(folder: &StateFolder, part: Part) {
+    for suffix in ["", "-wal", "-shm"] {
+        let mut file = folder.file(part).into_os_string();
+        file.push(suffix);
+        std::fs::remove_file(file).ok();
+    }
+}
+
 #[test]
-fn an_inbox_that_is_older_than_what_was_told_is_refused() {
+fn another_inbox_is_refused_however_much_it_takes_in() {
+    for copied in [false, true] {
+        let mut fixture = fixture();
+        let Fixture { folder, store, inbox, .. } = &mut fixture;
+        take(inbox, Action::Start);
+        routed(store, vec![]);
+        store.checkpoint_and_truncate().unwrap();
+        let copy = std::fs::read(folder.file(Part::Inbox)).unwrap();
+        for _ in 0..2 {
+            take(inbox, Action::Start);
+            routed(store, vec![]);
+        }
+        let Fixture { folder, store, inbox, _lock: lock, _temp } = fixture;
+        drop((store, inbox));
+        Store::open_for_work(&folder, &lock).unwrap();
+        lose(&folder, Part::Inbox);
+        if copied {
+            std::fs::write(folder.file(Part::Inbox), copy).unwrap();
+        }
+        for taken_at in 10..14 {
+            let error = Store::open_for_work(&folder, &lock).err().unwrap().to_string();
+            assert!(error.contains("put it back"), "{error}");
+            Inbox::open(&folder).unwrap().take_in(&event("sshd", Action::Stop), Timestamp(taken_at)).unwrap();
+        }
+        let error = Store::open_for_work(&folder, &lock).err().unwrap().to_string();
+        assert!(error.contains("put it back"), "{error}");
+        // All that came since then is there.
+        lose(&folder, Part::Work);
+        let waiting = Store::open_for_work(&folder, &lock).unwrap().waiting(9).unwrap();
+        assert_eq!(waiting.iter().filter(|waiting| waiting.taken_at >= Timestamp(10)).count(), 4);
+        assert_eq!(waiting.len(), 4);
+    }
+}
+
+#[test]
+fn an_inbox_is_the_same_without_what_retention_has_removed() {
     let mut fixture = fixture();
-    take(&mut fixture.inbox, Action::Start);
-    routed(&mut fixture.store, vec![]);
+    for _ in 0..2 {
+        take(&mut fixture.inbox, Action::Start);
+        routed(&mut fixture.store, vec![]);
+    }
+    let Fixture { store, inbox, .. } = &mut fixture;
+    take(inbox, Action::Stop);
+    let keep = Keep { events_since: Timestamp(99), events: 9, dead_since: Timestamp(99), dead: 9 };
+    assert_eq!(store.prune(inbox, &keep, 0).unwrap().events, 2);
     let Fixture { folder, store, inbox, _lock: lock, _temp } = fixture;
     drop((store, inbox));
-    for file in ["inbox.sqlite3", "inbox.sqlite3-wal", "inbox.sqlite3-shm"] {
-        std::fs::remove_file(folder.path().join(file)).ok();
-    }
-    let error = Store::open_for_work(&folder, &lock).err().unwrap().to_string();
-    assert!(error.contains("put it back"), "{error}");
+    assert_eq!(Store::open_for_work(&folder, &lock).unwrap().waiting(9).unwrap().len(), 1);
 }
 
 #[test]
@@ -482,6 +528,38 @@ fn what_the_action_and_the_log_both_report_is_one_event() {
 }
 
 #[test]
+fn what_the_action_reports_while_an_event_is_completed_stays() {
+    let mut fixture = fixture();
+    let Fixture { store, inbox, .. } = &mut fixture;
+    let of = |at, subject: &str, ticket_at| Event {
+        at: Timestamp(at),
+        ..event("sshd", Action::Ban(ban(subject, ticket_at, false)))
+    };
+    inbox.take_in_all(&[of(100, "1.2.3.4", None), of(100, "1.2.3.5", None)], None, Timestamp(2)).unwrap();
+    let completed = |store: &Store| {
+        let mut waiting = store.waiting(9).unwrap();
+        for waiting in &mut waiting {
+            let event = waiting.event.as_mut().unwrap();
+            let Action::Ban(ban) = &mut event.action else { panic!("no ban") };
+            ban.matches.push("a line".to_owned());
+        }
+        waiting
+    };
+    let stored = |store: &Store| {
+        let events = store.waiting(9).unwrap().into_iter().map(|waiting| waiting.event.unwrap());
+        events.map(|event| (event.ban().unwrap().ticket_at, event.ban().unwrap().matches.len())).collect::<Vec<_>>()
+    };
+    let early = completed(store);
+    assert_eq!(inbox.take_in(&of(101, "1.2.3.4", Some(9)), Timestamp(3)).unwrap(), TakenIn::Repeat);
+    assert_eq!(inbox.complete(&early.iter().collect::<Vec<_>>()).unwrap(), Some(1));
+    assert_eq!(stored(store), [(Some(Timestamp(9)), 0), (None, 1)]);
+    // Read again, it is completed as well.
+    let again = completed(store);
+    assert_eq!(inbox.complete(&[&again[0]]).unwrap(), None);
+    assert_eq!(stored(store), [(Some(Timestamp(9)), 1), (None, 1)]);
+}
+
+#[test]
 fn a_checkpoint_moves_with_its_events() {
     let mut fixture = fixture();
     let Fixture { store, inbox, .. } = &mut fixture;
@@ -521,9 +599,7 @@ fn what_is_over_is_not_told_again_if_what_became_of_it_is_lost() {
     store.checkpoint_and_truncate().unwrap();
     let Fixture { folder, store, inbox, _lock: lock, _temp } = fixture;
     drop((store, inbox));
-    for file in ["work.sqlite3", "work.sqlite3-wal", "work.sqlite3-shm"] {
-        std::fs::remove_file(folder.path().join(file)).ok();
-    }
+    lose(&folder, Part::Work);
     let store = Store::open_for_work(&folder, &lock).unwrap();
     let waiting: Vec<_> = store.waiting(9).unwrap().iter().map(|waiting| waiting.seq).collect();
     assert_eq!(waiting, [3, 4]);
