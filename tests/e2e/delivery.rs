@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use rustix::process::Signal;
+
 use crate::place::Place;
 use crate::waiting::until;
 use crate::webhook::{Fault, Webhook, shown};
@@ -157,6 +159,35 @@ fn a_webhook_that_is_gone_keeps_its_messages_until_its_url_is_mended() {
     place.banhook(["drain", "--timeout", "20s"]).ok();
     assert!(mended.wait_for(1)[0].tells(&["203.0.113.7"]));
     assert!(!place.banhook(["status"]).ok().stdout.contains("GONE"));
+}
+
+#[test]
+fn a_webhook_that_is_gone_is_tried_again_when_somebody_asks_for_it() {
+    let place = Place::new();
+    place.webhook.will(&[Fault::NoService]);
+    let daemon = place.daemon();
+    place.notify("ban --jail=sshd --ip=203.0.113.1");
+    let is_gone = || match place.banhook(["status"]).ok().stdout.contains("GONE") {
+        true => Ok(()),
+        false => Err("it is not".to_owned()),
+    };
+    until("the webhook to be gone", is_gone);
+    // What made it so was mended on its own side: the URL is the same.
+    place.banhook(["drain", "--timeout", "20s"]).ok();
+    place.webhook.wait_for(1);
+    place.webhook.will(&[Fault::NoService]);
+    place.notify("ban --jail=sshd --ip=203.0.113.2");
+    until("the webhook to be gone", is_gone);
+    daemon.signal(Signal::HUP);
+    place.webhook.wait_for(2);
+    place.webhook.will(&[Fault::NoService]);
+    place.notify("ban --jail=sshd --ip=203.0.113.3");
+    until("the webhook to be gone", is_gone);
+    assert!(!place.banhook(["status"]).ok().stdout.contains("NOTHING IS AT WORK"));
+    assert!(daemon.kill().is_none());
+    assert!(place.banhook(["status"]).ok().stdout.contains("NOTHING IS AT WORK"));
+    let _daemon = place.daemon();
+    place.webhook.wait_for(3);
 }
 
 #[test]

@@ -22,6 +22,10 @@ pub fn drain(place: &Place, timeout: Duration) -> Outcome {
     let deadline = Instant::now() + timeout;
     let store = Store::open(&folder)?;
     let dead_before = dead(&store.ledger()?);
+    // A daemon that is at work left them alone for a while.
+    for (webhook, _) in store.gone()? {
+        store.try_again(&webhook)?;
+    }
     let mut rest = Rest::Work;
     while rest == Rest::Work && Instant::now() < deadline {
         // Another's work is as good as ours.

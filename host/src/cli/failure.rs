@@ -23,8 +23,13 @@ impl Failure {
 
     /// Tells the user.
     pub fn report(&self) {
+        say(&self.text());
+    }
+
+    /// What is wrong.
+    pub fn text(&self) -> String {
         let (Self::Input(error) | Self::Other(error)) = self;
-        say(&format!("{error:#}"));
+        format!("{error:#}")
     }
 
     /// The process's exit code.

@@ -23,6 +23,11 @@ struct Status {
     #[serde(flatten)]
     ledger: Ledger,
     balances: bool,
+    /// Whether somebody routes and delivers at this moment.
+    at_work: bool,
+    /// What is wrong with the configuration: whoever is at work goes on with the one before.
+    #[serde(rename = "configuration_error", skip_serializing_if = "Option::is_none")]
+    broken: Option<String>,
     /// Messages by webhook: those that are pending or dead.
     webhooks: BTreeMap<String, QueueState>,
     /// By route: what is live, or was when something was last at work.
@@ -42,7 +47,16 @@ pub fn status(place: &Place, options: &StatusOptions) -> Outcome {
     } else {
         (Ledger::default(), BTreeMap::new(), BTreeMap::new(), options.check.then(Vec::new))
     };
-    let status = Status { balances: ledger.balances(), ledger, webhooks, plugins, discrepancies };
+    let status = Status {
+        balances: ledger.balances(),
+        ledger,
+        at_work: folder.is_at_work(),
+        // Without one, there is at least the store to look at.
+        broken: place.config.exists().then(|| place.config().err()).flatten().map(|failure| failure.text()),
+        webhooks,
+        plugins,
+        discrepancies,
+    };
     // Not `println!`: a reader that has gone (`| head`) is an error and no panic.
     let mut out = std::io::stdout();
     match options.format {
@@ -63,6 +77,17 @@ fn text(folder: &StateFolder, status: &Status, now: Timestamp) -> String {
     }
     if status.discrepancies.as_ref().is_some_and(Vec::is_empty) {
         text.push_str("every event is accounted for\n");
+    }
+    if let Some(error) = &status.broken {
+        let _ = writeln!(
+            text,
+            "THE CONFIGURATION IS BROKEN: {}\n  whoever is at work goes on with the one before; see `banhook config check`",
+            one_line(error.lines().next().unwrap_or_default())
+        );
+    }
+    let is_pending = status.ledger.waiting > 0 || status.ledger.routes.values().any(|route| route.pending > 0);
+    if is_pending && !status.at_work {
+        text.push_str("NOTHING IS AT WORK: what is left goes out with the next event, or with `banhook drain`\n");
     }
     for (webhook, queue) in &status.webhooks {
         let _ = write!(text, "\n{}", queue_text(webhook, queue, now));
@@ -228,6 +253,8 @@ mod tests {
         let status = Status {
             balances: ledger.balances(),
             ledger,
+            at_work: true,
+            broken: None,
             webhooks: BTreeMap::from([("main".to_owned(), main), ("ops".to_owned(), ops)]),
             plugins: BTreeMap::from([("all".to_owned(), plugin)]),
             discrepancies: None,
@@ -263,6 +290,23 @@ banhook queue retry --all   sends them again, once the reason is mended
 banhook queue drop ID       gives one up
 "
         );
+    }
+
+    #[test]
+    fn that_nothing_works_or_the_configuration_is_broken_is_said_first() {
+        let (mut status, now) = night();
+        let shown = |status: &Status| text(&StateFolder::new("state"), status, now);
+        assert!(!shown(&status).contains("NOTHING") && !shown(&status).contains("BROKEN"));
+        status.at_work = false;
+        assert!(shown(&status).contains("\nNOTHING IS AT WORK: "), "{}", shown(&status));
+        status.broken = Some("a.toml:1:1: unknown key\nmore".to_owned());
+        assert!(
+            shown(&status).contains("\nTHE CONFIGURATION IS BROKEN: a.toml:1:1: unknown key\n"),
+            "{}",
+            shown(&status)
+        );
+        (status.ledger, status.broken) = (Ledger::default(), None);
+        assert!(!shown(&status).contains("NOTHING IS"), "{}", shown(&status));
     }
 
     #[test]

@@ -44,9 +44,7 @@ impl Couriers {
         let webhooks = self.webhooks.borrow().clone();
         for (name, gone) in store.gone()? {
             if all || webhooks.get(&name).is_none_or(|(endpoint, _)| endpoint.mark() != gone.url) {
-                // Its rate is used up as before.
-                let state = store.webhook(&name)?.recovered();
-                store.another()?.record_webhook(&name, &state)?;
+                store.try_again(&name)?;
             }
         }
         Ok(())

@@ -191,8 +191,8 @@ impl Work<'_> {
         let (stop, stopped) = watch::channel(false);
         let done = Arc::new(Notify::new());
         let mut couriers = Couriers::new(&self.config, Arc::clone(&done), stopped, self.now);
-        // Whoever asks for everything to be delivered may have mended something that cannot be seen from here.
-        couriers.try_gone_again(self.store, matches!(until, Until::IdleOr(_)))?;
+        // Somebody who starts a daemon or drains may have mended something that cannot be seen from here.
+        couriers.try_gone_again(self.store, until != Until::Idle)?;
         let changed = Arc::new(Notify::new());
         let mut watcher = Watcher::new(Arc::clone(&changed));
         watcher.watch(&self.config.files);
@@ -253,7 +253,10 @@ impl Work<'_> {
                     time_up.as_mut().reset(tokio::time::Instant::now() + LAST_CHANCE);
                 }
                 _ = signals.interrupt.recv() => break End::Stopped,
-                _ = signals.hang_up.recv() => reload = true,
+                _ = signals.hang_up.recv() => {
+                    couriers.try_gone_again(self.store, true)?;
+                    (look, reload) = (true, true);
+                }
                 () = changed.notified() => settled = Some(tokio::time::Instant::now() + SETTLE),
                 () = at(settled) => {
                     settled = None;

@@ -215,11 +215,22 @@ impl StateFolder {
     }
 
     fn tell(&self, what: u8) {
-        let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-        if let Ok(mut pipe) = OpenOptions::new().write(true).custom_flags(flags).open(self.wake_pipe()) {
+        if let Ok(mut pipe) = self.open_wake_pipe() {
             // A full pipe means that a wake is already on its way.
             let _ = pipe.write(&[what]);
         }
+    }
+
+    /// Whether somebody is at work here, who listens to the pipe then. To look at the work lock would be to take it.
+    #[must_use]
+    pub fn is_at_work(&self) -> bool {
+        self.open_wake_pipe().is_ok()
+    }
+
+    /// For writing; an error where nobody listens.
+    fn open_wake_pipe(&self) -> io::Result<File> {
+        let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+        OpenOptions::new().write(true).custom_flags(flags).open(self.wake_pipe())
     }
 
     /// Opens a file of ours, making it readable by its owner only.

@@ -44,6 +44,14 @@ impl WebhookState {
 }
 
 impl Store {
+    /// Has a webhook tried again as if it had never failed, beside whoever is at work. Its rate is used up as before.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn try_again(&self, webhook: &str) -> Result<(), StoreError> {
+        self.another()?.record_webhook(webhook, &self.webhook(webhook)?.recovered())
+    }
+
     /// How a webhook fares.
     ///
     /// # Errors
