@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::config::Secrets;
 use crate::message::{Target, one_line};
 
 /// What becomes of the message that was sent, and of those behind it.
@@ -33,6 +34,15 @@ pub(super) struct Headers<'a> {
     pub(super) remaining: Option<&'a str>,
     /// `X-RateLimit-Reset-After`: when all of them are there again, in seconds with a fraction. Discord's.
     pub(super) reset_after: Option<&'a str>,
+}
+
+/// What an answer is read with.
+#[derive(Clone, Copy)]
+pub(super) struct Context<'a> {
+    /// What the webhook speaks.
+    pub(super) target: Target,
+    /// What is not kept of the answer.
+    pub(super) secrets: &'a Secrets,
 }
 
 /// Bodies of Slack's that mean a dead webhook, whatever the status.
@@ -64,31 +74,35 @@ const RETRY_AFTER_MOST: Duration = Duration::from_secs(3_600);
 const ANSWER_CHARS: usize = 200;
 
 /// Classifies an answer by its status, its headers and its body.
-pub(super) fn classify(target: Target, status: u16, headers: Headers<'_>, body: &str) -> Answer {
+pub(super) fn classify(context: Context<'_>, status: u16, headers: Headers<'_>, body: &str) -> Answer {
+    let Context { target, secrets } = context;
     let json: Value = serde_json::from_str(body).unwrap_or_default();
-    let body = one_line(body.trim());
-    let shown: String = body.chars().take(ANSWER_CHARS).collect();
-    let says = if shown.is_empty() { status.to_string() } else { format!("{status} {shown}") };
+    let says = || {
+        // Before it is cut, so that no part of a secret stays.
+        let shown: String = one_line(secrets.conceal(body).trim()).chars().take(ANSWER_CHARS).collect();
+        if shown.is_empty() { status.to_string() } else { format!("{status} {shown}") }
+    };
+    let body = &one_line(body.trim());
     let good = (200..=299).contains(&status);
-    if dead(target, good, &json, &body) {
-        return Answer::Gone(says);
+    if dead(target, good, &json, body) {
+        return Answer::Gone(says());
     }
     match status {
         // Rocket.Chat says so with other statuses, too.
         _ if target == Target::RocketChat && body.contains("error-too-many-requests") => {
-            Answer::Wait(wait(asked(target, headers, &json)), says)
+            Answer::Wait(wait(asked(target, headers, &json)), says())
         }
-        200..=299 if failed(target, &json) => Answer::Refused(says),
+        200..=299 if failed(target, &json) => Answer::Refused(says()),
         200..=299 => Answer::Accepted { pause: pause(headers) },
         300..=399 => Answer::Gone(format!("{status}: redirects are not followed; check the webhook's URL")),
         // None of these is about what a message says, on any target.
-        401 | 403 | 404 | 410 => Answer::Gone(says),
-        429 => Answer::Wait(wait(asked(target, headers, &json)), says),
+        401 | 403 | 404 | 410 => Answer::Gone(says()),
+        429 => Answer::Wait(wait(asked(target, headers, &json)), says()),
         // 407 is a proxy's, which has not let us in; the webhook has not seen the message.
         407 | 408 | 500..=599 => {
-            Answer::Failed { after: seconds(headers.retry_after).map(|asked| wait(Some(asked))), error: says }
+            Answer::Failed { after: seconds(headers.retry_after).map(|asked| wait(Some(asked))), error: says() }
         }
-        _ => Answer::Refused(says),
+        _ => Answer::Refused(says()),
     }
 }
 
@@ -171,10 +185,15 @@ mod tests {
         Headers { retry_after: None, remaining: Some(remaining), reset_after: Some(reset_after) }
     }
 
+    fn classified(target: Target, status: u16, headers: Headers<'_>, body: &str) -> Answer {
+        let url = "https://chat.example.org/hooks/s3cret-s3cret".parse().unwrap();
+        classify(Context { target, secrets: &Secrets::of([&url]) }, status, headers, body)
+    }
+
     const NONE: Headers<'_> = Headers { retry_after: None, remaining: None, reset_after: None };
 
     fn check(target: Target, status: u16, headers: Headers<'_>, body: &str, expected: &Answer) {
-        let without_text = match classify(target, status, headers, body) {
+        let without_text = match classified(target, status, headers, body) {
             Answer::Accepted { pause } => Answer::Accepted { pause },
             Answer::Wait(time, _) => Answer::Wait(time, String::new()),
             Answer::Failed { after, .. } => Answer::Failed { after, error: String::new() },
@@ -233,7 +252,7 @@ mod tests {
         ] {
             check(Target::Slack, status, headers, body, &expected);
         }
-        let says = classify(Target::Slack, 404, NONE, "no_service\n");
+        let says = classified(Target::Slack, 404, NONE, "no_service\n");
         assert_eq!(says, Answer::Gone("404 no_service".into()));
     }
 
@@ -339,10 +358,21 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_short_and_visible() {
-        let Answer::Refused(says) = classify(Target::Mattermost, 400, NONE, &"\u{1b}[31m\n".repeat(500)) else {
+        let Answer::Refused(says) = classified(Target::Mattermost, 400, NONE, &"\u{1b}[31m\n".repeat(500)) else {
             panic!()
         };
         assert_eq!(says.chars().count(), "400 ".len() + ANSWER_CHARS);
         assert!(says.starts_with("400 \\u{1b}[31m \\u{1b}"), "{says}");
+    }
+
+    #[test]
+    fn what_is_kept_holds_no_secret_nor_half_of_one() {
+        for before in ["", "no such thing: ", &"-".repeat(ANSWER_CHARS - "/hooks/s3c".len())] {
+            for status in [200, 400, 404, 429, 500] {
+                let body = format!("{before}/hooks/s3cret-s3cret, /hooks/s3cret-s3cret");
+                let answer = format!("{:?}", classified(Target::Zulip, status, NONE, &body));
+                assert!(!answer.contains("s3c"), "{answer}");
+            }
+        }
     }
 }
