@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use super::answer::{Answer, Context, Headers, classify};
 use super::http::{Connection, Connections, HttpSettings, Via, chain};
 use crate::config::Secrets;
+use crate::event::Timestamp;
 use crate::message::Target;
 
 /// Bytes of an answer that are read: Slack's are a word, others' a line of JSON.
@@ -75,8 +76,8 @@ impl Client {
         }
     }
 
-    /// Posts a message and says what the answer means.
-    pub(super) async fn post(&self, endpoint: &Endpoint, body: String) -> Answer {
+    /// Posts a message and says what the answer means. `now`: the clock.
+    pub(super) async fn post(&self, endpoint: &Endpoint, body: String, now: fn() -> Timestamp) -> Answer {
         let client = match self.connections.client(&endpoint.connection).await {
             Ok(client) => client,
             Err(error) => return Answer::Failed { after: None, error },
@@ -98,7 +99,7 @@ impl Client {
                     remaining: remaining.as_deref(),
                     reset_after: reset_after.as_deref(),
                 };
-                let context = Context { target: endpoint.target, secrets: &endpoint.secrets };
+                let context = Context { target: endpoint.target, secrets: &endpoint.secrets, now: now() };
                 classify(context, status, headers, &body)
             }
             // The error's own text would hold the URL, and what caused it may repeat what a proxy said.
