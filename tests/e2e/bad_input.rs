@@ -11,7 +11,9 @@ use std::process::Command;
 use crate::binary::{banhook, require};
 use crate::component;
 use crate::outcome::Outcome;
-use crate::place::{NOBODY, Place};
+use crate::place::{NOBODY, Place, content_of};
+use crate::waiting::until;
+use crate::webhook::Fault;
 
 #[test]
 fn an_event_without_a_word_or_a_jail_is_refused() {
@@ -252,6 +254,45 @@ fn an_error_never_shows_the_secret() {
     ];
     for told in told {
         assert!(!told.to_string().contains(place.webhook.secret()), "{told}");
+    }
+}
+
+#[test]
+fn what_a_webhook_repeats_of_its_url_is_stored_and_shown_nowhere() {
+    const KEY: &str = "XKEYX0123456789";
+    let place = Place::new();
+    place.write("main.url", format!("{}?api_key={KEY}", place.webhook.url()));
+    let statuses = ["400 Bad Request", "503 Service Unavailable", "307 Temporary Redirect", "404 Not Found"];
+    place.webhook.will(&statuses.map(Fault::Repeats));
+    for (tries, last) in [(1, 1), (3, 2)] {
+        place.notify(&format!("ban --jail=sshd --ip=203.0.113.{last}"));
+        until("the webhook to be tried", || match place.webhook.tries().len() {
+            count if count >= tries => Ok(()),
+            count => Err(format!("{count} tries")),
+        });
+    }
+    // It is gone now, which `drain` tries once more when nobody else is at work any more.
+    until("it to be tried once more", || {
+        let drained = place.banhook(["drain", "--timeout", "10s"]);
+        if place.webhook.tries().len() == statuses.len() { Ok(()) } else { Err(drained.to_string()) }
+    });
+    let told = [
+        place.banhook(["status"]).ok(),
+        place.banhook(["status", "--format", "json"]).ok(),
+        place.banhook(["queue", "list"]).ok(),
+        place.banhook(["queue", "list", "--format", "json"]).ok(),
+        place.banhook(["queue", "show", "1"]).ok(),
+        place.banhook(["queue", "show", "2", "--format", "json"]).ok(),
+    ];
+    let told: String = told.map(|told| told.to_string()).concat();
+    let log = fs::read_to_string(place.state().join("banhook.log")).unwrap();
+    for text in [&told, &log] {
+        assert!(text.contains("Cannot POST […]?[…]</pre> (no […]?[…] here)"), "{text}");
+    }
+    let stored = content_of(&place.state());
+    for secret in [place.webhook.secret(), KEY] {
+        assert!(!told.contains(secret) && !log.contains(secret), "{told}{log}");
+        assert!(!stored.windows(secret.len()).any(|part| part == secret.as_bytes()), "it is in the state folder");
     }
 }
 

@@ -77,13 +77,14 @@ fn sent_again(place: &Place) {
     assert!(all["body"]["blocks"].is_array(), "{all}");
 
     let retried = queue(place, &format!("retry {message}")).ok();
-    assert!(retried.stdout.contains("1 message is to be sent again"), "{retried}");
+    assert!(retried.stdout.contains("1 message is worded anew"), "{retried}");
     assert!(place.webhook.wait_for(1)[0].tells(&["203.0.113.1"]));
     assert_eq!(place.settle().all(), counts(1, 1, 0));
     assert_eq!(listed(place, ""), [] as [Value; 0]);
-    assert!(queue(place, &format!("show {message}")).ok().stdout.contains("not kept any more"));
-    let again = queue(place, &format!("retry {message}")).exits(1);
+    queue(place, &format!("show {message}")).exits(1).complains(&["worded anew"]);
+    let again = queue(place, &format!("retry {}", message + 1)).exits(1);
     again.complains(&["was sent already"]);
+    assert!(queue(place, &format!("show {}", message + 1)).ok().stdout.contains("not kept any more"));
     accounted_for(place);
     assert!(!format!("{list}{status}{shown}{all}{retried}{again}").contains(place.webhook.secret()));
 }
@@ -92,6 +93,72 @@ fn sent_again(place: &Place) {
 fn accounted_for(place: &Place) {
     let status = place.banhook(["status", "--check"]).ok();
     assert!(status.stdout.contains("every event is accounted for"), "{status}");
+}
+
+#[test]
+fn what_was_refused_is_told_in_new_words_once_they_are_mended() {
+    const SAYS: &str = "[routes.settings]\nban = \"{{ ip }} is out\"";
+    let place = Place::new();
+    let message = refused(&place, 1);
+    place.configure(SAYS);
+    queue(&place, &format!("retry {message}")).ok();
+    assert!(place.webhook.wait_for(1)[0].tells(&["203.0.113.1 is out"]));
+    assert_eq!(place.settle().all(), counts(1, 1, 0));
+    accounted_for(&place);
+}
+
+#[test]
+fn the_events_of_a_refused_digest_are_worded_anew_beside_a_daemon() {
+    let place = Place::as_shipped(QUICK, "storm = { over = 1, within = \"60s\" }\ndigest_window = \"1s\"");
+    let _daemon = place.daemon();
+    ban(&place, 1);
+    place.webhook.wait_for(1);
+    place.webhook.will(&[Fault::Refused]);
+    (2..=4).for_each(|last| ban(&place, last));
+    place.settle();
+    let dead = listed(&place, "--dead");
+    assert_eq!((dead.len(), &dead[0]["events"]), (1, &json!(3)), "{dead:?}");
+    queue(&place, "retry --all").ok();
+    // The storm is not over: they are told together once more.
+    place.webhook.wait_for(2);
+    let all = place.settle().all();
+    assert_eq!((all.matched, all.posted, all.digested), (4, 1, 3), "{all:?}");
+    accounted_for(&place);
+}
+
+#[test]
+fn what_was_refused_stays_dead_while_nobody_can_word_it() {
+    let place = Place::new();
+    let message = refused(&place, 1);
+    let config = fs::read_to_string(place.config()).unwrap();
+    fs::write(place.config(), config.replace("name = \"all\"", "name = \"others\"")).unwrap();
+    queue(&place, &format!("retry {message}")).exits(1).complains(&["route \"all\" is not configured any more"]);
+    queue(&place, "retry --all").exits(1);
+    assert_eq!(place.ledger().all(), counts(1, 0, 1));
+    assert_eq!(listed(&place, "--dead").len(), 1);
+    accounted_for(&place);
+
+    fs::write(place.config(), config).unwrap();
+    queue(&place, &format!("retry {message}")).ok();
+    place.webhook.wait_for(1);
+    assert_eq!(place.settle().all(), counts(1, 1, 0));
+    accounted_for(&place);
+}
+
+#[test]
+fn what_was_refused_is_told_plainly_if_its_route_is_gone_and_nobody_could_know() {
+    let place = Place::new();
+    let message = refused(&place, 1);
+    let config = fs::read_to_string(place.config()).unwrap();
+    fs::write(place.config(), config.replace("name = \"all\"", "name = \"others\"")).unwrap();
+    let _daemon = place.daemon();
+    let broken = place.write("broken.toml", "[");
+    let retried =
+        place.command(banhook()).args(["queue", "retry", &message.to_string()]).env("BANHOOK_CONFIG", broken).status();
+    assert!(retried.unwrap().success());
+    assert!(place.webhook.wait_for(1)[0].tells(&["203.0.113.1"]));
+    assert_eq!(place.settle().all(), counts(1, 1, 0));
+    accounted_for(&place);
 }
 
 #[test]
@@ -295,7 +362,7 @@ fn the_ledger_is_right_at_every_moment_of_a_storm() {
     const EACH: u32 = 120;
     let place = Place::as_shipped(QUICK, "storm = { over = 20, within = \"2s\" }\ndigest_window = \"1s\"");
     let _daemon = place.daemon();
-    place.webhook.will(&[Fault::Refused, Fault::ServerError, Fault::Refused]);
+    place.webhook.will(&[Fault::Refused, Fault::ServerError, Fault::Refused, Fault::Refused]);
     let busy = AtomicBool::new(true);
     let checks = std::thread::scope(|scope| {
         let bans = |net: u32| {
@@ -312,12 +379,16 @@ fn the_ledger_is_right_at_every_moment_of_a_storm() {
             while busy.load(Ordering::SeqCst) {
                 let status = json(&place.banhook(["status", "--check", "--format", "json"]).ok().stdout);
                 assert_eq!((&status["balances"], &status["discrepancies"]), (&json!(true), &json!([])), "{status}");
+                queue(&place, "retry --all").ok();
                 checks += 1;
             }
             checks
         });
         storms.into_iter().for_each(|storm| storm.join().unwrap());
-        let ledger = place.settle();
+        let ledger = until("all to be told", || match place.settle() {
+            ledger if ledger.all().dead == 0 => Ok(ledger),
+            ledger => Err(format!("{ledger:?}")),
+        });
         busy.store(false, Ordering::SeqCst);
         assert_eq!(ledger.all().matched, u64::from(3 * EACH), "{ledger:?}");
         assert!(ledger.all().digested > 0, "{ledger:?}");

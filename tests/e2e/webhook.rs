@@ -28,6 +28,8 @@ pub enum Fault {
     NoService,
     /// 400 `invalid_blocks`: this message, never.
     Refused,
+    /// This status, and what was asked for, as it was and escaped.
+    Repeats(&'static str),
     /// Accepted, but the answer comes late.
     Slow(Duration),
     /// The connection breaks before anything was read.
@@ -275,6 +277,12 @@ impl Desk {
                 Some(Fault::ServerError) => ("500 Internal Server Error", "rollup_error".into(), String::new()),
                 Some(Fault::NoService) => ("404 Not Found", "no_service".into(), String::new()),
                 Some(Fault::Refused) => ("400 Bad Request", "invalid_blocks".into(), String::new()),
+                Some(Fault::Repeats(status)) => {
+                    let path = &request.path;
+                    let escaped = path.replace('/', "&#x2F;").replace('=', "%3D");
+                    let answer = format!("<pre>Cannot POST {path}</pre> (no {escaped} here)");
+                    (status, answer, format!("Location: {path}\r\n"))
+                }
                 Some(Fault::Slow(delay)) => {
                     std::thread::sleep(delay); // not waiting for anything: this is the fault
                     let (status, answer) = self.judge(&request);

@@ -201,7 +201,7 @@ pub enum QueueCommand {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
-    /// Send dead messages again; 1 if any of those named is not dead
+    /// Send dead messages again, those that were refused in new words; 1 if any of those named is not dead
     Retry(RetryOptions),
     /// Give messages up: their events count as dead, and nothing lists them any more
     Drop(DropOptions),

@@ -21,6 +21,7 @@ mod reader;
 mod refused;
 mod retention;
 mod route;
+mod secrets;
 mod source;
 mod suggest;
 #[cfg(test)]
@@ -45,6 +46,7 @@ pub use problem::{ConfigErrors, Problem};
 pub use proxy_url::{ProxyUrl, ProxyUrlError};
 pub use retention::Retention;
 pub use route::Route;
+pub use secrets::Secrets;
 pub use units::parse_duration;
 pub use webhook::Webhook;
 pub use webhook_url::{WebhookUrl, WebhookUrlError};

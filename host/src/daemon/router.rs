@@ -79,7 +79,8 @@ pub(super) fn run(
         match told.recv_timeout(if router.later { LOOK_FOR_MORE } else { LOOK }) {
             Ok(Told::Configured(config)) => router.reconfigure(config, &mut store)?,
             Ok(Told::Hurry) => router.hurry(&mut store)?,
-            Ok(Told::Look) | Err(RecvTimeoutError::Timeout) => {}
+            Ok(Told::Look) => {}
+            Err(RecvTimeoutError::Timeout) => router.look_after(&mut store)?,
             Err(RecvTimeoutError::Disconnected) => return router.stop(),
         }
     }
@@ -190,6 +191,14 @@ impl Router<'_> {
             self.circumstances.worded.notify_one();
         }
         Ok(())
+    }
+
+    /// Has workers look that have something to do, and words the rest: `queue retry` may have given back what was refused.
+    fn look_after(&self, store: &mut Store) -> Result<(), DaemonError> {
+        for worker in store.unfinished_routes()?.iter().filter_map(|route| self.workers.get(route)) {
+            worker.tell(Order::Look);
+        }
+        self.word_removed(store)
     }
 
     /// Has workers close what is open.

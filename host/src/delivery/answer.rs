@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::config::Secrets;
+use crate::event::Timestamp;
 use crate::message::{Target, one_line};
 
 /// What becomes of the message that was sent, and of those behind it.
@@ -27,12 +29,23 @@ pub(super) enum Answer {
 /// The headers of an answer that matter, as they came.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Headers<'a> {
-    /// `Retry-After`, in seconds.
+    /// `Retry-After`: seconds, or a date.
     pub(super) retry_after: Option<&'a str>,
     /// `X-RateLimit-Remaining`: requests that are left. Discord's.
     pub(super) remaining: Option<&'a str>,
     /// `X-RateLimit-Reset-After`: when all of them are there again, in seconds with a fraction. Discord's.
     pub(super) reset_after: Option<&'a str>,
+}
+
+/// What an answer is read with.
+#[derive(Clone, Copy)]
+pub(super) struct Context<'a> {
+    /// What the webhook speaks.
+    pub(super) target: Target,
+    /// What is not kept of the answer.
+    pub(super) secrets: &'a Secrets,
+    /// When it came.
+    pub(super) now: Timestamp,
 }
 
 /// Bodies of Slack's that mean a dead webhook, whatever the status.
@@ -64,31 +77,36 @@ const RETRY_AFTER_MOST: Duration = Duration::from_secs(3_600);
 const ANSWER_CHARS: usize = 200;
 
 /// Classifies an answer by its status, its headers and its body.
-pub(super) fn classify(target: Target, status: u16, headers: Headers<'_>, body: &str) -> Answer {
+pub(super) fn classify(context: Context<'_>, status: u16, headers: Headers<'_>, body: &str) -> Answer {
+    let Context { target, secrets, now } = context;
     let json: Value = serde_json::from_str(body).unwrap_or_default();
-    let body = one_line(body.trim());
-    let shown: String = body.chars().take(ANSWER_CHARS).collect();
-    let says = if shown.is_empty() { status.to_string() } else { format!("{status} {shown}") };
+    let says = || {
+        // Before it is cut, so that no part of a secret stays.
+        let shown: String = one_line(secrets.conceal(body).trim()).chars().take(ANSWER_CHARS).collect();
+        if shown.is_empty() { status.to_string() } else { format!("{status} {shown}") }
+    };
+    let body = &one_line(body.trim());
     let good = (200..=299).contains(&status);
-    if dead(target, good, &json, &body) {
-        return Answer::Gone(says);
+    if dead(target, good, &json, body) {
+        return Answer::Gone(says());
     }
     match status {
         // Rocket.Chat says so with other statuses, too.
         _ if target == Target::RocketChat && body.contains("error-too-many-requests") => {
-            Answer::Wait(wait(asked(target, headers, &json)), says)
+            Answer::Wait(wait(asked(target, headers, &json, now)), says())
         }
-        200..=299 if failed(target, &json) => Answer::Refused(says),
+        200..=299 if failed(target, &json) => Answer::Refused(says()),
         200..=299 => Answer::Accepted { pause: pause(headers) },
         300..=399 => Answer::Gone(format!("{status}: redirects are not followed; check the webhook's URL")),
         // None of these is about what a message says, on any target.
-        401 | 403 | 404 | 410 => Answer::Gone(says),
-        429 => Answer::Wait(wait(asked(target, headers, &json)), says),
+        401 | 403 | 404 | 410 => Answer::Gone(says()),
+        429 => Answer::Wait(wait(asked(target, headers, &json, now)), says()),
         // 407 is a proxy's, which has not let us in; the webhook has not seen the message.
         407 | 408 | 500..=599 => {
-            Answer::Failed { after: seconds(headers.retry_after).map(|asked| wait(Some(asked))), error: says }
+            let after = retry_after(headers, now).map(|asked| wait(Some(asked)));
+            Answer::Failed { after, error: says() }
         }
-        _ => Answer::Refused(says),
+        _ => Answer::Refused(says()),
     }
 }
 
@@ -120,8 +138,8 @@ fn failed(target: Target, json: &Value) -> bool {
 }
 
 /// Seconds that an answer asks for, by what says it best.
-fn asked(target: Target, headers: Headers<'_>, json: &Value) -> Option<f64> {
-    seconds(headers.retry_after).or_else(|| seconds(headers.reset_after)).or_else(|| in_body(target, json))
+fn asked(target: Target, headers: Headers<'_>, json: &Value, now: Timestamp) -> Option<f64> {
+    retry_after(headers, now).or_else(|| seconds(headers.reset_after)).or_else(|| in_body(target, json))
 }
 
 /// How long a budget is used up that this message was the last of.
@@ -129,6 +147,14 @@ fn pause(headers: Headers<'_>) -> Option<Duration> {
     let used_up = headers.remaining.is_some_and(|remaining| remaining.trim() == "0");
     let after = seconds(headers.reset_after).filter(|after| used_up && *after > 0.0)?;
     Some(capped(after))
+}
+
+/// Seconds until what `Retry-After` says, negative if that has passed (RFC 9110, 10.2.3: a number or a date).
+fn retry_after(headers: Headers<'_>, now: Timestamp) -> Option<f64> {
+    seconds(headers.retry_after).or_else(|| {
+        let at = jiff::fmt::rfc2822::parse(headers.retry_after?.trim()).ok()?;
+        Some(at.timestamp().duration_since(now.to_jiff()).as_secs_f64())
+    })
 }
 
 fn seconds(header: Option<&str>) -> Option<f64> {
@@ -171,10 +197,18 @@ mod tests {
         Headers { retry_after: None, remaining: Some(remaining), reset_after: Some(reset_after) }
     }
 
+    fn classified(target: Target, status: u16, headers: Headers<'_>, body: &str) -> Answer {
+        let url = "https://chat.example.org/hooks/s3cret-s3cret".parse().unwrap();
+        classify(Context { target, secrets: &Secrets::of([&url]), now: NOW }, status, headers, body)
+    }
+
+    /// 2026-10-21T07:27:00Z
+    const NOW: Timestamp = Timestamp(1_792_567_620_000);
+
     const NONE: Headers<'_> = Headers { retry_after: None, remaining: None, reset_after: None };
 
     fn check(target: Target, status: u16, headers: Headers<'_>, body: &str, expected: &Answer) {
-        let without_text = match classify(target, status, headers, body) {
+        let without_text = match classified(target, status, headers, body) {
             Answer::Accepted { pause } => Answer::Accepted { pause },
             Answer::Wait(time, _) => Answer::Wait(time, String::new()),
             Answer::Failed { after, .. } => Answer::Failed { after, error: String::new() },
@@ -229,11 +263,19 @@ mod tests {
             (500, NONE, "rollup_error", FAILED),
             (503, retry_after("5"), "", failed_for(5)),
             (503, retry_after("0"), "", failed_for(1)),
-            (503, retry_after("Wed, 21 Oct 2026 07:28:00 GMT"), "", FAILED),
+            (503, retry_after("Wed, 21 Oct 2026 07:28:00 GMT"), "", failed_for(60)),
+            (503, retry_after("Wed, 21 Oct 2026 07:26:59 GMT"), "", failed_for(1)),
+            (503, retry_after("Wed, 21 Oct 2026"), "", FAILED),
+            (429, retry_after(" Wed, 21 Oct 2026 07:28:30 GMT "), "", waits(90.0)),
+            (429, retry_after("Wed, 21 Oct 2026 07:27:00 GMT"), "", waits(1.0)),
+            (429, retry_after("Thu, 01 Jan 1970 00:00:00 GMT"), "", waits(1.0)),
+            (429, retry_after("Thu, 22 Oct 2026 07:28:00 GMT"), "", waits(3_600.0)),
+            (429, retry_after("Thu, 31 Dec 2099 23:59:59 GMT"), "", waits(3_600.0)),
+            (429, retry_after("Wednesday, 21-Oct-26 07:28:30 GMT"), "", waits(1.0)),
         ] {
             check(Target::Slack, status, headers, body, &expected);
         }
-        let says = classify(Target::Slack, 404, NONE, "no_service\n");
+        let says = classified(Target::Slack, 404, NONE, "no_service\n");
         assert_eq!(says, Answer::Gone("404 no_service".into()));
     }
 
@@ -303,6 +345,7 @@ mod tests {
             ),
             (Discord, 429, retry_after("65"), r#"{"retry_after":64.57}"#, waits(65.0)),
             (Discord, 429, budget("0", "7.5"), "", waits(7.5)),
+            (Discord, 429, budget("0", "Wed, 21 Oct 2026 07:28:00 GMT"), "", waits(1.0)),
             (Discord, 400, NONE, r#"{"message":"Cannot send an empty message","code":50006}"#, REFUSED),
             (Discord, 401, NONE, r#"{"message":"Invalid Webhook Token","code":50027}"#, GONE),
             (Discord, 403, NONE, r#"{"message":"Missing Access","code":50001}"#, GONE),
@@ -339,10 +382,21 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_short_and_visible() {
-        let Answer::Refused(says) = classify(Target::Mattermost, 400, NONE, &"\u{1b}[31m\n".repeat(500)) else {
+        let Answer::Refused(says) = classified(Target::Mattermost, 400, NONE, &"\u{1b}[31m\n".repeat(500)) else {
             panic!()
         };
         assert_eq!(says.chars().count(), "400 ".len() + ANSWER_CHARS);
         assert!(says.starts_with("400 \\u{1b}[31m \\u{1b}"), "{says}");
+    }
+
+    #[test]
+    fn what_is_kept_holds_no_secret_nor_half_of_one() {
+        for before in ["", "no such thing: ", &"-".repeat(ANSWER_CHARS - "/hooks/s3c".len())] {
+            for status in [200, 400, 404, 429, 500] {
+                let body = format!("{before}/hooks/s3cret-s3cret, /hooks/s3cret-s3cret");
+                let answer = format!("{:?}", classified(Target::Zulip, status, NONE, &body));
+                assert!(!answer.contains("s3c"), "{answer}");
+            }
+        }
     }
 }

@@ -137,7 +137,7 @@ impl Courier {
             return Ok(desk);
         }
         let answer = tokio::select! {
-            answer = self.client.post(endpoint, body) => answer,
+            answer = self.client.post(endpoint, body, self.now) => answer,
             () = stopped_for(stop, LAST_REQUEST) => {
                 Answer::Wait(Duration::ZERO, "banhook was stopped before the answer came".to_owned())
             }

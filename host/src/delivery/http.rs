@@ -64,6 +64,14 @@ impl Connection {
         Self { connect_timeout: settings.connect_timeout, via: settings.via.clone(), trust }
     }
 
+    /// The proxy of its own that it goes through.
+    pub(super) const fn proxy(&self) -> Option<&url::Url> {
+        match &self.via {
+            Via::Proxy(url) => Some(url),
+            Via::Environment | Via::Nothing => None,
+        }
+    }
+
     fn build(&self) -> Result<reqwest::Client, reqwest::Error> {
         // An error means that it is installed already.
         let _ = rustls::crypto::ring::default_provider().install_default();

@@ -1,12 +1,15 @@
 //! One HTTP request to a webhook.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use sha2::{Digest, Sha256};
 
-use super::answer::{Answer, Headers, classify};
+use super::answer::{Answer, Context, Headers, classify};
 use super::http::{Connection, Connections, HttpSettings, Via, chain};
+use crate::config::Secrets;
+use crate::event::Timestamp;
 use crate::message::Target;
 
 /// Bytes of an answer that are read: Slack's are a word, others' a line of JSON.
@@ -25,6 +28,8 @@ pub struct Endpoint {
     target: Target,
     timeout: Duration,
     connection: Connection,
+    /// What no answer may show.
+    secrets: Arc<Secrets>,
 }
 
 impl Endpoint {
@@ -36,7 +41,8 @@ impl Endpoint {
             http.via = Via::Nothing;
         }
         let connection = Connection::new(&url, &http);
-        Self { url, target, timeout: http.timeout, connection }
+        let secrets = Arc::new(Secrets::of([Some(&url), connection.proxy()].into_iter().flatten()));
+        Self { url, target, timeout: http.timeout, connection, secrets }
     }
 
     /// A hash of the URL, by which another one is noticed: nobody gets back to the secret from it.
@@ -70,8 +76,8 @@ impl Client {
         }
     }
 
-    /// Posts a message and says what the answer means.
-    pub(super) async fn post(&self, endpoint: &Endpoint, body: String) -> Answer {
+    /// Posts a message and says what the answer means. `now`: the clock.
+    pub(super) async fn post(&self, endpoint: &Endpoint, body: String, now: fn() -> Timestamp) -> Answer {
         let client = match self.connections.client(&endpoint.connection).await {
             Ok(client) => client,
             Err(error) => return Answer::Failed { after: None, error },
@@ -93,10 +99,11 @@ impl Client {
                     remaining: remaining.as_deref(),
                     reset_after: reset_after.as_deref(),
                 };
-                classify(endpoint.target, status, headers, &body)
+                let context = Context { target: endpoint.target, secrets: &endpoint.secrets, now: now() };
+                classify(context, status, headers, &body)
             }
-            // The error's own text would hold the URL.
-            Err(error) => Answer::Failed { after: None, error: chain(&error.without_url()) },
+            // The error's own text would hold the URL, and what caused it may repeat what a proxy said.
+            Err(error) => Answer::Failed { after: None, error: endpoint.secrets.conceal(&chain(&error.without_url())) },
         }
     }
 }
@@ -116,8 +123,6 @@ async fn first_bytes(response: &mut reqwest::Response) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
     #[test]

@@ -1,6 +1,6 @@
 //! Messages as an administrator sees them: listed, shown, sent once more, dropped.
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 use serde::Serialize;
 
 use super::routing::{limit, parsed};
@@ -63,6 +63,21 @@ pub enum Choice {
     Dead(Option<String>),
 }
 
+/// What became of dead messages that were to be sent again.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Retried {
+    /// These are sent as they are: the webhook has said nothing against them.
+    pub again: Vec<i64>,
+    /// These were refused and are no more: their events are worded anew.
+    pub anew: Vec<i64>,
+    /// These were refused and stay dead, since their routes are no more; with these routes.
+    pub left: Vec<(i64, String)>,
+}
+
+/// Whether the webhook has refused a dead message: its answer begins with the status. All else that a message dies of begins
+/// with a word.
+const REFUSED: &str = "error GLOB '[0-9][0-9][0-9]*'";
+
 const LETTER: &str =
     "SELECT id, route, webhook, state, events, made_at, cause, closes_at, attempts, attempted_at, error FROM messages";
 
@@ -100,19 +115,51 @@ impl Store {
         })
     }
 
-    /// Dead messages are to be sent again. Says which.
+    /// Dead messages are to be sent again. What a webhook has refused it would refuse once more: so the events of such a
+    /// message are to be worded once more, by what their route is now. `is_configured`: whether there still is this route.
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn retry(&mut self, choice: &Choice, now: Timestamp) -> Result<Vec<i64>, StoreError> {
-        // Its age counts anew, or it would be too old at once.
-        self.change(
-            "send messages again",
-            choice,
-            "UPDATE messages SET state = 'ready', made_at = ?1, due_at = ?1, refusals = 0, aside = 0, ended_at = NULL",
-            "'dead'",
-            now,
-        )
+    pub fn retry(
+        &mut self,
+        choice: &Choice,
+        is_configured: impl Fn(&str) -> bool,
+        now: Timestamp,
+    ) -> Result<Retried, StoreError> {
+        self.database.write("send messages again", |transaction| {
+            let mut retried = Retried::default();
+            for id in dead(transaction, choice)? {
+                // An event is missing only where somebody has mended the files.
+                let (route, refused, whole): (String, bool, bool) = transaction
+                    .prepare_cached(&format!(
+                        "SELECT route, {REFUSED}, events = (SELECT count(*) FROM outcomes
+                             CROSS JOIN inbox.events ON seq = event WHERE message = messages.id)
+                         FROM messages WHERE id = ?"
+                    ))?
+                    .query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+                if refused && !is_configured(&route) {
+                    retried.left.push((id, route));
+                    continue;
+                }
+                // Moves its events in the ledger. Its age counts anew, or it would be too old at once.
+                transaction
+                    .prepare_cached(
+                        "UPDATE messages SET state = 'ready', made_at = ?1, due_at = ?1, refusals = 0, aside = 0,
+                             ended_at = NULL WHERE id = ?2",
+                    )?
+                    .execute(params![now.0, id])?;
+                if refused && whole {
+                    transaction
+                        .prepare_cached("UPDATE outcomes SET message = NULL WHERE message = ?")?
+                        .execute([id])?;
+                    transaction.prepare_cached("DELETE FROM messages WHERE id = ?")?.execute([id])?;
+                    retried.anew.push(id);
+                } else {
+                    retried.again.push(id);
+                }
+            }
+            Ok(retried)
+        })
     }
 
     /// Messages are not to be sent, and will not be listed any more: their events are dead. Says which.
@@ -120,27 +167,11 @@ impl Store {
     /// # Errors
     /// When the disk refuses.
     pub fn drop_messages(&mut self, choice: &Choice, now: Timestamp) -> Result<Vec<i64>, StoreError> {
-        self.change(
-            "drop messages",
-            choice,
-            "UPDATE messages SET state = 'dropped', body = NULL, ended_at = ?1, error = 'dropped by hand'",
-            "'dead', 'ready'",
-            now,
-        )
-    }
-
-    fn change(
-        &mut self,
-        what: &'static str,
-        choice: &Choice,
-        set: &str,
-        from: &str,
-        now: Timestamp,
-    ) -> Result<Vec<i64>, StoreError> {
-        self.database.write(what, |transaction| match choice {
+        let set = "UPDATE messages SET state = 'dropped', body = NULL, ended_at = ?1, error = 'dropped by hand'";
+        self.database.write("drop messages", |transaction| match choice {
             Choice::Ids(ids) => {
                 let mut one =
-                    transaction.prepare(&format!("{set} WHERE id = ?2 AND state IN ({from}) RETURNING id"))?;
+                    transaction.prepare(&format!("{set} WHERE id = ?2 AND state IN ('dead', 'ready') RETURNING id"))?;
                 let mut changed = Vec::new();
                 for id in ids {
                     changed.extend(one.query_row(params![now.0, id], |row| row.get::<_, i64>(0)).optional()?);
@@ -194,6 +225,21 @@ impl Store {
             after = *last;
             page.into_iter().try_for_each(|(_, event)| each(event))?;
         }
+    }
+}
+
+/// Those of a choice that are dead, in the order of the choice.
+fn dead(transaction: &Transaction<'_>, choice: &Choice) -> rusqlite::Result<Vec<i64>> {
+    match choice {
+        Choice::Ids(ids) => {
+            let mut one = transaction.prepare("SELECT id FROM messages WHERE id = ? AND state = 'dead'")?;
+            let found = ids.iter().map(|id| one.query_row([id], |row| row.get(0)).optional());
+            found.filter_map(Result::transpose).collect()
+        }
+        Choice::Dead(webhook) => transaction
+            .prepare("SELECT id FROM messages WHERE state = 'dead' AND webhook = ifnull(?, webhook) ORDER BY id")?
+            .query_map([webhook], |row| row.get(0))?
+            .collect(),
     }
 }
 

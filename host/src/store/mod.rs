@@ -44,7 +44,7 @@ pub use history::Sight;
 pub use holds::{Closes, Fold, HOLD_MOST, OpenHold, Reason};
 pub use inbox::{Inbox, TakenIn};
 pub use ledger::{Discrepancy, Ledger, RouteLedger};
-pub use letters::{Choice, Letter, LetterState};
+pub use letters::{Choice, Letter, LetterState, Retried};
 pub use outbox::{Failure, Pending, QueueState, Rest};
 pub use plugins::PluginState;
 pub use retention::{Keep, Pruned};

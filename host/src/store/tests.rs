@@ -139,22 +139,26 @@ fn the_ledger_follows_every_step() {
     accept(store, first.id);
     assert_eq!(sums(store).3, RouteLedger { matched: 2, posted: 1, pending: 1, ..RouteLedger::default() });
     let second = next(store).unwrap();
-    store.bury(second.id, "400 invalid_blocks", Timestamp(5)).unwrap();
+    let why = "webhook \"hook\" is no longer configured";
+    store.bury(second.id, why, Timestamp(5)).unwrap();
     let dead = RouteLedger { matched: 2, posted: 1, dead: 1, ..RouteLedger::default() };
     assert_eq!(sums(store).3, dead);
     assert_eq!(next(store), None);
     assert!(store.is_idle().unwrap());
     let queue = &store.queues(Timestamp(6)).unwrap()["hook"];
-    assert_eq!((queue.dead, queue.last_dead.as_deref()), (1, Some("400 invalid_blocks")));
+    assert_eq!((queue.dead, queue.last_dead.as_deref()), (1, Some(why)));
     assert_eq!(queue.last_error, queue.last_dead);
 
     let all = Choice::Dead(None);
-    assert_eq!(store.retry(&all, Timestamp(7)).unwrap(), [second.id]);
+    assert_eq!(
+        store.retry(&all, |_| true, Timestamp(7)).unwrap(),
+        Retried { again: vec![second.id], ..Retried::default() }
+    );
     assert_eq!(sums(store).3, RouteLedger { matched: 2, posted: 1, pending: 1, ..RouteLedger::default() });
     assert_eq!(store.drop_messages(&Choice::Ids(vec![second.id, first.id, 99]), Timestamp(7)).unwrap(), [second.id]);
     assert_eq!(sums(store).3, dead);
     assert!(!begin(store, second.id), "what was dropped is not sent");
-    assert_eq!(store.retry(&all, Timestamp(8)).unwrap(), [] as [i64; 0]);
+    assert_eq!(store.retry(&all, |_| true, Timestamp(8)).unwrap(), Retried::default());
     // It was under way when it was dropped.
     accept(store, second.id);
     assert_eq!(sums(store).3, RouteLedger { matched: 2, posted: 2, ..RouteLedger::default() });
@@ -281,10 +285,57 @@ fn messages_that_are_too_old_die_with_the_answer_and_can_be_sent_again() {
     assert_eq!(of_sec(store), RouteLedger { matched: 2, dead: 2, ..RouteLedger::default() });
     let letters = store.letters(false, true, 9).unwrap();
     assert_eq!(letters[0].error.as_deref(), Some("too old, after the webhook said: 503"));
-    assert_eq!(store.retry(&Choice::Dead(Some("hook".into())), Timestamp(60)).unwrap().len(), 2);
+    assert_eq!(store.retry(&Choice::Dead(Some("hook".into())), |_| true, Timestamp(60)).unwrap().again.len(), 2);
     assert_eq!(next(store).unwrap().made_at, Timestamp(60), "or it would be too old at once");
     let (letter, body) = store.letter(first.id).unwrap().unwrap();
     assert_eq!((letter.state, letter.attempts, body), (LetterState::Ready, 1, Some(message().to_json_string())));
+}
+
+#[test]
+fn what_was_refused_is_worded_anew_and_the_ledger_is_right_at_each_step() {
+    let mut fixture = fixture();
+    worded(&mut fixture, 10, vec![storm(50), storm(50), Verdict::Send(message()), Verdict::Send(message())]);
+    let store = &mut fixture.store;
+    let hold = store.closing("sec", Timestamp(50), false).unwrap().remove(0);
+    store.close(hold.id, &message(), true, Timestamp(50)).unwrap();
+    // Its events go where they were to go first, whoever refused them.
+    store.hand_over("sec", "hook", "other").unwrap();
+    let ready: Vec<_> = store.letters(true, false, 9).unwrap().into_iter().map(|letter| letter.id).collect();
+    let [digest, refused, old] = ready[..] else { panic!("{ready:?}") };
+    let sums = |store: &Store, dead, pending| {
+        assert_eq!(of_sec(store), RouteLedger { matched: 4, dead, pending, ..RouteLedger::default() });
+        assert_eq!(store.check_ledger().unwrap(), []);
+    };
+    for (id, error) in [(digest, "400 invalid_blocks"), (refused, "413"), (old, "too old, after the webhook said: 503")]
+    {
+        store.bury(id, error, Timestamp(60)).unwrap();
+    }
+    sums(store, 4, 0);
+
+    // Nobody would word them.
+    let left = vec![(digest, "sec".to_owned()), (refused, "sec".to_owned())];
+    let choice = Choice::Ids(vec![digest, refused]);
+    assert_eq!(
+        store.retry(&choice, |route| route != "sec", Timestamp(70)).unwrap(),
+        Retried { left, ..Retried::default() }
+    );
+    sums(store, 4, 0);
+
+    let retried = store.retry(&Choice::Dead(None), |_| true, Timestamp(80)).unwrap();
+    assert_eq!(retried, Retried { anew: vec![digest, refused], again: vec![old], left: vec![] });
+    sums(store, 0, 4);
+    assert_eq!(store.retry(&choice, |_| true, Timestamp(80)).unwrap(), Retried::default());
+    assert_eq!(store.letter(digest).unwrap(), None);
+    let unworded = store.unworded("sec", 9).unwrap();
+    assert_eq!(unworded.iter().map(|event| event.seq).collect::<Vec<_>>(), [1, 2, 3]);
+    assert!(unworded.iter().all(|event| event.webhook == "hook"));
+    assert_eq!(store.over().unwrap(), 0);
+
+    let again = |seq| Worded { seq, verdict: Verdict::Send(message()) };
+    store.word("sec", None, &[again(1), again(2), again(3)], None, Timestamp(90)).unwrap();
+    sums(store, 0, 4);
+    assert_eq!(store.letters(true, true, 9).unwrap().len(), 4);
+    assert!(store.letters(true, true, 9).unwrap().iter().all(|letter| letter.error.is_none() || letter.id == old));
 }
 
 #[test]

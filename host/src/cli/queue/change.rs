@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use banhook::event::Timestamp;
 use banhook::message::one_line;
-use banhook::store::{Choice, LetterState, Store, StoreError};
+use banhook::store::{Choice, LetterState, Retried, Store, StoreError};
 
 use super::{open, unknown};
 use crate::cli::Outcome;
@@ -16,28 +16,43 @@ use crate::cli::notify::see_to_delivery;
 use crate::cli::place::Place;
 use crate::cli::status::counted;
 
-/// Has dead messages sent again; `Ok(false)` if any of those named is not dead.
+/// Has dead messages sent again; `Ok(false)` if any of those named is not dead, or has to stay so.
 pub fn retry(place: &Place, options: &RetryOptions) -> Outcome {
     let choice = choice(&options.messages, options.webhook.as_ref());
     let Some((folder, mut store)) = open(place)? else { return nothing_there(&choice) };
     let now = Timestamp::now();
-    let retried = store.retry(&choice, now)?;
-    let is_whole = explain_others(&store, &choice, &retried, |state| match state {
+    // One that cannot be read here (its URLs may be in the daemon's environment) says nothing of routes; what is left of one
+    // that is no more is told plainly by whoever is at work.
+    let config = place.config().ok();
+    let is_configured =
+        |name: &str| config.as_ref().is_none_or(|config| config.routes.iter().any(|route| route.name == name));
+    let Retried { again, anew, left } = store.retry(&choice, is_configured, now)?;
+    let seen: Vec<i64> = again.iter().chain(&anew).copied().chain(left.iter().map(|(message, _)| *message)).collect();
+    let is_whole = explain_others(&store, &choice, &seen, |state| match state {
         LetterState::Open | LetterState::Ready => "is pending: it goes out by itself",
         LetterState::Sent => "was sent already",
         LetterState::Dropped => "was dropped, and its text with it",
         LetterState::Dead => "died again meanwhile",
     })?;
-    let told = match retried.len() {
-        1 => "1 message is to be sent again".to_owned(),
-        count => format!("{count} messages are to be sent again"),
-    };
-    writeln!(std::io::stdout(), "{told}")?;
-    if !retried.is_empty() {
+    for (message, route) in &left {
+        say(&format!(
+            "message {message} was refused, and its route \"{route}\" is not configured any more, so nothing can word it anew"
+        ));
+    }
+    let mut out = std::io::stdout();
+    if !anew.is_empty() {
+        let (are, their) = if anew.len() == 1 { ("is", "its events") } else { ("are", "their events") };
+        writeln!(out, "{} {are} worded anew from {their}", counted(anew.len() as u64, "message"))?;
+    }
+    if !again.is_empty() || anew.is_empty() {
+        let are = if again.len() == 1 { "is" } else { "are" };
+        writeln!(out, "{} {are} to be sent again", counted(again.len() as u64, "message"))?;
+    }
+    if !again.is_empty() || !anew.is_empty() {
         say_what_delays(&store, now)?;
         see_to_delivery(&folder, &place.config).map_err(Failure::Other)?;
     }
-    Ok(is_whole)
+    Ok(is_whole && left.is_empty())
 }
 
 /// Gives messages up; `Ok(false)` if any of those named cannot be.
