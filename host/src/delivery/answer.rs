@@ -96,6 +96,8 @@ pub(super) fn classify(context: Context<'_>, status: u16, headers: Headers<'_>, 
             Answer::Wait(wait(asked(target, headers, &json, now)), says())
         }
         200..=299 if failed(target, &json) => Answer::Refused(says()),
+        // No webhook of any target answers with a page; what does is a proxy that wants a login, or the wrong URL.
+        200..=299 if body.starts_with('<') => Answer::Gone(format!("{}: a page, and no webhook", says())),
         200..=299 => Answer::Accepted { pause: pause(headers) },
         300..=399 => Answer::Gone(format!("{status}: redirects are not followed; check the webhook's URL")),
         // None of these is about what a message says, on any target.
@@ -236,6 +238,7 @@ mod tests {
         for (status, headers, body, expected) in [
             (200, NONE, "ok", ACCEPTED),
             (200, NONE, "{\"success\":true}", ACCEPTED),
+            (200, NONE, "<!DOCTYPE html><title>Sign in</title>", GONE),
             (302, NONE, "", GONE),
             (400, NONE, "invalid_payload", REFUSED),
             (400, NONE, "user_not_found", REFUSED),
