@@ -46,8 +46,7 @@ fn open(place: &Place) -> Result<Option<(StateFolder, Store)>, Failure> {
     Ok(Some((folder, store)))
 }
 
-/// There is no such message. Those that are folded into a digest, that are worded anew, or that are past their time, have no
-/// number more.
+/// There is no such message. Those that are folded into a digest, worded anew, or past their time, have no number more.
 fn unknown(message: i64) -> String {
     format!(
         "there is no message {message} (any more); `banhook queue list` shows those that are pending or dead, \

@@ -1,5 +1,5 @@
-//! What of a URL is secret, kept out of the text that a server sends back. Servers and proxies repeat what they were asked
-//! for (`Cannot POST /hooks/…`): as it was, with escapes resolved, or escaped once more for HTML or JSON.
+//! What of a URL is secret, kept out of the text that a server sends back. Servers and proxies repeat what they were
+//! asked for (`Cannot POST /hooks/…`): as it was, with escapes resolved, or escaped once more for HTML or JSON.
 
 use std::ops::Range;
 
@@ -44,8 +44,8 @@ impl Secrets {
         Self { parts }
     }
 
-    /// The text with `[…]` for all that is secret in it, escaped or not. An end that may be the beginning of a secret is
-    /// one: the text may have been cut there.
+    /// The text with `[…]` for all that is secret in it, escaped or not. An end that may be the beginning of a secret
+    /// is one: the text may have been cut there.
     #[must_use]
     pub fn conceal(&self, text: &str) -> String {
         let Ok(search) = AhoCorasick::builder().ascii_case_insensitive(true).build(&self.parts) else {

@@ -193,7 +193,7 @@ impl Router<'_> {
         Ok(())
     }
 
-    /// Has workers look that have something to do, and words the rest: `queue retry` may have given back what was refused.
+    /// Has workers look that have something to do, and words the rest: `queue retry` may have given some of it back.
     fn look_after(&self, store: &mut Store) -> Result<(), DaemonError> {
         for worker in store.unfinished_routes()?.iter().filter_map(|route| self.workers.get(route)) {
             worker.tell(Order::Look);

@@ -74,8 +74,8 @@ pub struct Retried {
     pub left: Vec<(i64, String)>,
 }
 
-/// Whether the webhook has refused a dead message: its answer begins with the status. All else that a message dies of begins
-/// with a word.
+/// Whether the webhook has refused a dead message: its answer begins with the status. All else that a message dies of
+/// begins with a word.
 const REFUSED: &str = "error GLOB '[0-9][0-9][0-9]*'";
 
 const LETTER: &str =
@@ -115,8 +115,8 @@ impl Store {
         })
     }
 
-    /// Dead messages are to be sent again. What a webhook has refused it would refuse once more: so the events of such a
-    /// message are to be worded once more, by what their route is now. `is_configured`: whether there still is this route.
+    /// Dead messages are to be sent again. What a webhook has refused it would refuse once more: so the events of such
+    /// a message are to be worded once more, by what their route is now. `is_configured`: whether a route still is.
     ///
     /// # Errors
     /// When the disk refuses.

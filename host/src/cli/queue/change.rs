@@ -21,8 +21,8 @@ pub fn retry(place: &Place, options: &RetryOptions) -> Outcome {
     let choice = choice(&options.messages, options.webhook.as_ref());
     let Some((folder, mut store)) = open(place)? else { return nothing_there(&choice) };
     let now = Timestamp::now();
-    // One that cannot be read here (its URLs may be in the daemon's environment) says nothing of routes; what is left of one
-    // that is no more is told plainly by whoever is at work.
+    // One that cannot be read here (its URLs may be in the daemon's environment) says nothing of routes; what is left of
+    // one that is no more is told plainly by whoever is at work.
     let config = place.config().ok();
     let is_configured =
         |name: &str| config.as_ref().is_none_or(|config| config.routes.iter().any(|route| route.name == name));
@@ -36,7 +36,7 @@ pub fn retry(place: &Place, options: &RetryOptions) -> Outcome {
     })?;
     for (message, route) in &left {
         say(&format!(
-            "message {message} was refused, and its route \"{route}\" is not configured any more, so nothing can word it anew"
+            "message {message} was refused, and its route \"{route}\" is not configured any more: nothing can word it anew"
         ));
     }
     let mut out = std::io::stdout();
