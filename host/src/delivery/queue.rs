@@ -313,7 +313,7 @@ impl Queue {
 }
 
 /// Messages that wait for a webhook which is gone go to the other one of their route, unless that is gone as well: to the
-/// fallback, or from there back. `url`: as for [`Queue::next`]; what is to be tried again is left alone.
+/// fallback, or from there back. `url`: a hash of where it is; what is to be tried again is left alone.
 ///
 /// # Errors
 /// When the disk refuses.
