@@ -72,7 +72,12 @@ fn what_the_configuration_is_made_of_is_read_as_the_owner_of_the_state_folder() 
     place.configure_both("ca_file = \"ca.pem\"", route);
     let names = ["config.toml", "conf.d/a.toml", "conf.d", "main.url", "own.wasm", "ca.pem", "geo.mmdb"];
     for name in names {
-        set_mode(&place.path(name), if name == "conf.d" { 0o755 } else { 0o644 });
+        let mode = match name {
+            "conf.d" => 0o755,
+            "main.url" => 0o600,
+            _ => 0o644,
+        };
+        set_mode(&place.path(name), mode);
     }
     check(&place).ok();
     for name in names {

@@ -311,6 +311,22 @@ fn a_url_in_a_file_that_others_read() {
 }
 
 #[test]
+fn a_url_file_of_this_host_that_others_read_is_worth_a_warning() {
+    let etc = Etc::new("[webhooks.x]\nurl_file = 'open-local.url'");
+    let told = |config: Config| config.warnings.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let folder = etc.0.path().display().to_string();
+    assert_eq!(
+        told(etc.load().unwrap()),
+        [format!(
+            "{folder}/config.toml:2:12: {folder}/open-local.url holds a secret, but is open to every user of this host \
+             (mode 0644); run: chmod o-rwx {folder}/open-local.url"
+        )]
+    );
+    fs::set_permissions(etc.path("open-local.url"), fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(told(etc.load().unwrap()), [""; 0]);
+}
+
+#[test]
 fn files_add_up() {
     let etc = Etc::new("[webhooks.ops]\nurl_file = 'security.url'\n[labels]\na = '1'\n[[routes]]\nname = 'a'");
     etc.write(

@@ -71,6 +71,11 @@ fn checked(table: &Table<'_>, text: &UrlText, target: Target) -> Option<WebhookU
             table.problems.report_with(text.place.clone(), message, hint);
             None
         }
+        // Who can read it can post to this host, if only from there.
+        Some((message, hint)) if text.file.is_some() => {
+            table.problems.warn(text.place.clone(), message, hint);
+            Some(url)
+        }
         _ => Some(url),
     }
 }
