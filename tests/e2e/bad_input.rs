@@ -146,6 +146,15 @@ fn a_url_that_is_none_is_refused_without_being_shown() {
 }
 
 #[test]
+fn a_url_file_that_others_read_is_told_of_and_works() {
+    let place = Place::new();
+    fs::set_permissions(place.path("main.url"), fs::Permissions::from_mode(0o644)).unwrap();
+    let told = config(&place, "check").ok();
+    told.complains(&["warning: ", "main.url", "mode 0644", "run: chmod o-rwx "]);
+    assert!(told.stdout.contains("is fine"), "{told}");
+}
+
+#[test]
 fn a_webhook_that_does_not_exist_is_named() {
     let place = Place::new();
     fs::write(

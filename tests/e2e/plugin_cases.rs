@@ -83,6 +83,16 @@ fn a_plugin_that_is_missing_is_bad_input() {
 }
 
 #[test]
+fn a_plugin_that_is_none_is_no_fault_of_a_case() {
+    let place = Place::new();
+    place.write("script.wasm", "#!/bin/sh\n");
+    for command in ["test", "preview"] {
+        let told = place.banhook([Path::new(command), Path::new("script.wasm"), &cases()]).exits(2);
+        told.complains(&["banhook: the plugin script.wasm is no WebAssembly component"]);
+    }
+}
+
+#[test]
 fn time_is_counted_in_fuel_so_that_a_case_ends_alike_everywhere() {
     let place = Place::new();
     place.write("moody.wasm", crate::component::moody());
@@ -157,7 +167,15 @@ fn a_plugin_without_a_digester_has_the_built_in_digest() {
     let place = Place::new();
     let case = format!(r#"{{"batch": {{"cause": "storm", "events": [{}]}}}}"#, bans(12, "sshd"));
     let case = place.write("case.json", case);
-    test(&place, Path::new("template"), &case).exits(2).complains(&["case.json", "exports no digester", "preview"]);
+    // The others run.
+    let arguments = [Path::new("test"), Path::new("template"), &case, &case_files(&cases())[0]];
+    let failed = place.banhook(arguments).exits(1);
+    for words in ["FAILED   ", "case.json", "exports no digester", "preview", "1 passed, 1 failed"] {
+        assert!(failed.stdout.contains(words), "{words}: {failed}");
+    }
+    let before = fs::read(&case).unwrap();
+    place.banhook([Path::new("test"), Path::new("--update"), Path::new("template"), &case]).exits(1);
+    assert_eq!(fs::read(&case).unwrap(), before, "there is no decision to write");
     let seen = place.banhook([Path::new("preview"), Path::new("template"), &case]).ok();
     for words in ["12 events on web-1 in 11 s, too many to tell one by one", "`sshd` 12 bans"] {
         assert!(seen.stdout.contains(words), "{words}: {seen}");
@@ -172,6 +190,7 @@ fn a_case_is_about_an_event_or_a_batch() {
         (format!(r#"{{"event": {event}, "batch": {{"cause": "storm", "events": [{event}]}}}}"#), "one of the two"),
         (r#"{"about": "nothing"}"#.to_owned(), "neither an \"event\" nor a \"batch\""),
         (r#"{"batch": {"cause": "storm", "events": []}}"#.to_owned(), "has no \"events\""),
+        (format!(r#"{{"event": {event}, "timezone": "Mars/Olympus"}}"#), "Mars/Olympus"),
         (r#"{"batch": {"cause": "gale", "events": []}}"#.to_owned(), "unknown variant `gale`"),
         (r#"{"batch": {"cause": "held", "kye": "x", "events": []}}"#.to_owned(), "unknown field `kye`"),
     ] {

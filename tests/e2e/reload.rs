@@ -14,7 +14,7 @@ use crate::component;
 use crate::place::Place;
 use crate::waiting::until;
 
-use mmdb::mmdb;
+pub(crate) use mmdb::mmdb;
 
 /// The first address of a network, for `mmdb`.
 fn address(network: &str) -> Option<IpAddr> {

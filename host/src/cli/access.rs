@@ -1,4 +1,5 @@
-//! Whether the user that banhook works as may read what it reads all the time: logs, and fail2ban's database.
+//! Whether the user that banhook works as may read what it reads: all that the configuration is made of, logs, and
+//! fail2ban's database. What root reads in a check says nothing of that.
 
 use std::fs::{self, File, Metadata};
 use std::io;
@@ -29,9 +30,10 @@ pub fn look(config: &Config, state: &Path) -> Access {
 fn as_owner(config: &Config, state: &Path) -> Access {
     let mut access = Access::default();
     let database = config.fail2ban.database.as_ref().filter(|_| config.fail2ban.configured);
-    if config.sources.is_empty() && database.is_none() {
+    if config.files.is_empty() && config.sources.is_empty() && database.is_none() {
         return access;
     }
+    let before = rustix::process::geteuid().as_raw();
     let become_owner = std::path::absolute(state).map(|state| StateFolder::new(state).become_owner());
     if let Ok(Err(error)) = become_owner {
         access.warnings.push(format!("cannot tell what banhook may read: {error}"));
@@ -44,6 +46,11 @@ fn as_owner(config: &Config, state: &Path) -> Access {
         return access;
     }
     let user = name(Path::new("/etc/passwd"), now);
+    // As the user who checks they were read already.
+    for file in config.files.iter().filter(|_| now != before) {
+        // The configuration's own name may be relative, and a folder is to be named.
+        look_at_file(&std::path::absolute(file).unwrap_or_else(|_| file.clone()), &user, &mut access);
+    }
     for source in &config.sources {
         look_at_log(&source.log, &user, &mut access);
     }
@@ -53,11 +60,38 @@ fn as_owner(config: &Config, state: &Path) -> Access {
     access
 }
 
+/// One of the files or folders that the configuration is made of.
+fn look_at_file(file: &Path, user: &str, access: &mut Access) {
+    match open(file) {
+        Ok(_) => {}
+        // `conf.d`, of which there may be none; the others were there when they were read.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => {
+            let fault = match closed_folder(file) {
+                // Once for all files in it.
+                Some(folder) => {
+                    format!("{user} cannot read what is in {0}: {error}{1}", folder.display(), enter(folder, user))
+                }
+                None if error.kind() == io::ErrorKind::PermissionDenied => {
+                    format!("{user} cannot read {0}: {error}; run: chown {user}: {0}", file.display())
+                }
+                None => format!("{user} cannot read {}: {error}", file.display()),
+            };
+            if !access.faults.contains(&fault) {
+                access.faults.push(fault);
+            }
+        }
+    }
+}
+
+/// Opens it without blocking, should it be a pipe.
+fn open(file: &Path) -> io::Result<File> {
+    File::options().read(true).custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed()).open(file)
+}
+
 fn look_at_log(log: &Path, user: &str, access: &mut Access) {
-    // Without blocking, should it be a pipe.
-    let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
     let shown = log.display();
-    match File::options().read(true).custom_flags(nonblock).open(log) {
+    match open(log) {
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             access.warnings.push(format!("there is no log {shown} yet"));
@@ -92,8 +126,26 @@ fn hint(error: &io::Error, path: &Path, user: &str) -> String {
     }
     match fs::metadata(path) {
         Ok(meta) => format!("; run: {}", command(&meta, path, user)),
-        Err(_) => format!("; {user} may not even look into its folder, or one above it"),
+        Err(_) => match closed_folder(path) {
+            Some(folder) => enter(folder, user),
+            None => format!("; {user} may not even look into its folder, or one above it"),
+        },
     }
+}
+
+/// The folder on the way to a file that does not let us pass, if that is why we cannot even look at the file.
+fn closed_folder(file: &Path) -> Option<&Path> {
+    let closed = |path: &Path| fs::metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied);
+    file.ancestors()
+        .zip(file.ancestors().skip(1))
+        .find(|(path, folder)| closed(path) && !closed(folder))
+        .map(|(_, folder)| folder)
+}
+
+/// Opens a folder to the one user.
+fn enter(folder: &Path, user: &str) -> String {
+    let folder = folder.display();
+    format!("; {user} may not look into the folder {folder}; run: setfacl -m u:{user}:x {folder}")
 }
 
 /// A group that may read is joined; otherwise the file is opened to the one user.

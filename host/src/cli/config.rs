@@ -11,7 +11,8 @@ use super::failure::Failure;
 use super::place::Place;
 use super::run::host_name;
 
-/// Checks the configuration and what it takes to read its logs, and runs each plugin's own check and a trial of it.
+/// Checks the configuration, and that the user who works may read all of it and its logs; runs each plugin's own check and
+/// a trial of it.
 pub fn check(place: &Place) -> Outcome {
     let config = place.config()?;
     let access = access::look(&config, &place.state_dir);

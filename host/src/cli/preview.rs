@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::Outcome;
 use super::arguments::PreviewOptions;
 use super::failure::Failure;
-use super::test::{Case, Told, case_files, plugin_bytes, runtime};
+use super::test::{Case, PluginFile, Told, case_files, plugin_file, runtime};
 
 /// One case as it looks, or why there is nothing to see.
 struct Seen {
@@ -20,7 +20,7 @@ struct Seen {
 
 /// Shows the messages of the cases; the decisions in them do not matter.
 pub fn preview(options: &PreviewOptions) -> Outcome {
-    let plugin = plugin_bytes(&options.plugin).map_err(Failure::Input)?;
+    let plugin = plugin_file(&options.plugin).map_err(Failure::Input)?;
     let files = case_files(&options.plugin, &options.cases).map_err(Failure::Input)?;
     let runtime = runtime()?;
     let mut seen = Vec::new();
@@ -51,7 +51,7 @@ pub fn preview(options: &PreviewOptions) -> Outcome {
 
 /// What the plugin says to a case, guarded as it would go out to Slack, or what banhook says in its place; or why nothing
 /// is said.
-fn look(case: &Case, runtime: &banhook::plugin::Runtime, plugin: &[u8]) -> anyhow::Result<Result<Value, String>> {
+fn look(case: &Case, runtime: &banhook::plugin::Runtime, plugin: &PluginFile) -> anyhow::Result<Result<Value, String>> {
     let (told, target) = (case.told()?, Policy::default().target);
     let built_in = |why: Option<&str>| {
         let guarded = match &told {

@@ -27,13 +27,21 @@ enum Verdict {
     Updated,
     /// What was expected (none: the case has no decision yet), and what came.
     Differs(Option<String>, String),
-    /// Its message cannot go out, and why; a golden decision does not help.
+    /// Its message cannot go out, or there is none, and why; a golden decision does not help.
     Refused(String),
+}
+
+/// What is tested.
+pub struct PluginFile {
+    /// As it was given; `template` for the built-in one.
+    pub path: PathBuf,
+    /// What is in it.
+    pub bytes: Vec<u8>,
 }
 
 /// Runs the cases; `Ok(false)` if any decision is not the golden one.
 pub fn test(options: &TestOptions) -> Outcome {
-    let plugin = plugin_bytes(&options.plugin).map_err(Failure::Input)?;
+    let plugin = plugin_file(&options.plugin).map_err(Failure::Input)?;
     let files = case_files(&options.plugin, &options.cases).map_err(Failure::Input)?;
     let runtime = runtime()?;
     let (mut passed, mut updated, mut failed) = (0, 0, 0);
@@ -66,8 +74,14 @@ pub fn test(options: &TestOptions) -> Outcome {
     Ok(failed == 0)
 }
 
-fn check(runtime: &Runtime, plugin: &[u8], case: &mut Case, file: &Path, update: bool) -> Result<Verdict, Failure> {
-    let decided = case.decide(runtime, plugin).with_context(|| file.display().to_string()).map_err(Failure::Input)?;
+fn check(
+    runtime: &Runtime,
+    plugin: &PluginFile,
+    case: &mut Case,
+    file: &Path,
+    update: bool,
+) -> Result<Verdict, Failure> {
+    let decided = case.decide(runtime, plugin).map_err(Failure::Input)?;
     for warning in &decided.warnings {
         println!("  warning: {}", one_line(warning));
     }
@@ -108,16 +122,18 @@ fn show_difference(expected: Option<&str>, found: &str) {
 }
 
 /// The plugin's file, or the built-in one.
-pub fn plugin_bytes(plugin: &Path) -> anyhow::Result<Vec<u8>> {
+pub fn plugin_file(plugin: &Path) -> anyhow::Result<PluginFile> {
+    let path = plugin.to_owned();
     if plugin == Path::new("template") && !plugin.exists() {
-        return Ok(BUILT_IN.to_vec());
+        return Ok(PluginFile { path, bytes: BUILT_IN.to_vec() });
     }
-    fs::read(plugin).with_context(|| {
+    let bytes = fs::read(plugin).with_context(|| {
         format!(
             "cannot read the plugin {}; give its .wasm file, or \"template\" for the built-in one",
             plugin.display()
         )
-    })
+    })?;
+    Ok(PluginFile { path, bytes })
 }
 
 /// The case files, in the order given; those of a folder by name.

@@ -129,7 +129,8 @@ pub(super) fn build(sources: &[Source], problems: Problems, env: Env<'_>) -> Res
         }
     }
 
-    let warnings = unused(&webhooks, &routes);
+    let mut warnings = problems.take_warnings();
+    warnings.extend(unused(&webhooks, &routes));
     if !problems.is_empty() {
         let files: Vec<_> = sources.iter().map(|source| source.path.as_path()).collect();
         return Err(ConfigErrors(problems.into_sorted(&files)));

@@ -76,7 +76,7 @@ pub struct Config {
     pub sources: Vec<LogSource>,
     /// The fail2ban on this host.
     pub fail2ban: Fail2ban,
-    /// What is probably a mistake and yet works: a webhook that no route uses.
+    /// What is probably a mistake and yet works: a webhook that no route uses, a URL on this host in an open file.
     pub warnings: Vec<Problem>,
     /// The files and folders that all this was read from, plugins and certificates included; none, if it was parsed from
     /// a text.

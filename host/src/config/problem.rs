@@ -90,28 +90,43 @@ impl fmt::Display for ConfigErrors {
     }
 }
 
-/// Where readers put what they find. Shared by all of them, hence the cell.
+/// Where readers put what they find. Shared by all of them, hence the cells.
 #[derive(Debug, Default)]
-pub(super) struct Problems(RefCell<Vec<Problem>>);
+pub(super) struct Problems {
+    wrong: RefCell<Vec<Problem>>,
+    /// What works and yet is to be told.
+    warnings: RefCell<Vec<Problem>>,
+}
 
 impl Problems {
     /// Adds one without a hint.
     pub(super) fn report(&self, place: Place, message: impl Into<String>) {
-        self.0.borrow_mut().push(Problem::new(place, message, None));
+        self.wrong.borrow_mut().push(Problem::new(place, message, None));
     }
 
     /// Adds one that says what to do.
     pub(super) fn report_with(&self, place: Place, message: impl Into<String>, hint: impl Into<String>) {
-        self.0.borrow_mut().push(Problem::new(place, message, Some(hint.into())));
+        self.wrong.borrow_mut().push(Problem::new(place, message, Some(hint.into())));
     }
 
+    /// Adds one that works, and says what to do.
+    pub(super) fn warn(&self, place: Place, message: impl Into<String>, hint: impl Into<String>) {
+        self.warnings.borrow_mut().push(Problem::new(place, message, Some(hint.into())));
+    }
+
+    /// What works and yet is to be told, as far as it was not taken before.
+    pub(super) fn take_warnings(&self) -> Vec<Problem> {
+        self.warnings.take()
+    }
+
+    /// Whether nothing is wrong.
     pub(super) fn is_empty(&self) -> bool {
-        self.0.borrow().is_empty()
+        self.wrong.borrow().is_empty()
     }
 
     /// All of them, by file in the given order, then by line and column.
     pub(super) fn into_sorted(self, files: &[&Path]) -> Vec<Problem> {
-        let mut problems = self.0.into_inner();
+        let mut problems = self.wrong.into_inner();
         problems.sort_by_key(|problem| {
             let file = files.iter().position(|file| *file == problem.file);
             (file, problem.line, problem.column)

@@ -35,6 +35,10 @@ impl Etc {
             ("open-local.url", 0o644, "http://127.0.0.1:8080/s3cret"),
             ("empty.url", 0o600, "\n"),
             ("two-lines.url", 0o600, &format!("{URL}\n{URL}\n")),
+            ("marked.url", 0o600, &format!("\u{feff}{URL}\n")),
+            ("quoted.url", 0o600, &format!("\"{URL}\"\n")),
+            ("example.url", 0o600, "https://hooks.slack.com/services/T…/B…/…\n"),
+            ("bare.url", 0o600, "hooks.slack.com/services/T/B/s3cret"),
             ("plugins/sec.wasm", 0o644, ""),
             ("geo/country.mmdb", 0o644, ""),
             ("geo/asn.mmdb", 0o644, ""),
@@ -304,6 +308,22 @@ fn a_url_in_a_file_that_others_read() {
     );
     etc.write("config.toml", 0o644, "[webhooks.x]\nurl = 'http://127.0.0.1:8080/'");
     assert!(etc.load().is_ok());
+}
+
+#[test]
+fn a_url_file_of_this_host_that_others_read_is_worth_a_warning() {
+    let etc = Etc::new("[webhooks.x]\nurl_file = 'open-local.url'");
+    let told = |config: Config| config.warnings.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let folder = etc.0.path().display().to_string();
+    assert_eq!(
+        told(etc.load().unwrap()),
+        [format!(
+            "{folder}/config.toml:2:12: {folder}/open-local.url holds a secret, but is open to every user of this host \
+             (mode 0644); run: chmod o-rwx {folder}/open-local.url"
+        )]
+    );
+    fs::set_permissions(etc.path("open-local.url"), fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(told(etc.load().unwrap()), [""; 0]);
 }
 
 #[test]

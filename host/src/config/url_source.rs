@@ -1,7 +1,7 @@
 //! Where a webhook's URL comes from: a file, an environment variable, a systemd credential, or the configuration.
 //!
 //! What comes from a file that every user of the host can read is no secret any more; [`UrlText`] remembers it, and
-//! the webhook decides (a URL on loopback may lie open).
+//! the webhook decides (a URL on loopback may lie open, with a warning).
 
 use std::path::{Path, PathBuf};
 

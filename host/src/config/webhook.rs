@@ -7,7 +7,7 @@ use super::problem::quoted;
 use super::reader::{Located, Table};
 use super::suggest::{did_you_mean, listed};
 use super::url_source::{self, UrlText};
-use super::{Env, Http, Pace, Target, WebhookUrl, refused};
+use super::{Env, Http, Pace, Target, WebhookUrl, WebhookUrlError, refused};
 
 /// A webhook that can be posted to.
 #[derive(Debug, Clone)]
@@ -62,7 +62,7 @@ fn checked(table: &Table<'_>, text: &UrlText, target: Target) -> Option<WebhookU
     let url = match WebhookUrl::parse(&text.text, target) {
         Ok(url) => url,
         Err(error) => {
-            table.problems.report(text.place.clone(), error.to_string());
+            report(table, text, &error);
             return None;
         }
     };
@@ -71,6 +71,24 @@ fn checked(table: &Table<'_>, text: &UrlText, target: Target) -> Option<WebhookU
             table.problems.report_with(text.place.clone(), message, hint);
             None
         }
+        // Who can read it can post to this host, if only from there.
+        Some((message, hint)) if text.file.is_some() => {
+            table.problems.warn(text.place.clone(), message, hint);
+            Some(url)
+        }
         _ => Some(url),
+    }
+}
+
+/// What is wrong with a URL, and where it stands: the configuration only names the file.
+fn report(table: &Table<'_>, text: &UrlText, error: &WebhookUrlError) {
+    let place = text.place.clone();
+    match &text.file {
+        Some(file) if *error == WebhookUrlError::Empty => {
+            let message = format!("{} is empty", file.display());
+            table.problems.report_with(place, message, "put the webhook's URL into it");
+        }
+        Some(file) => table.problems.report(place, format!("{}: {error}", file.display())),
+        None => table.problems.report(place, error.to_string()),
     }
 }

@@ -12,6 +12,9 @@ const SLACK_HOSTS: [&str; 2] = ["hooks.slack.com", "hooks.slack-gov.com"];
 /// Discord's, with its two trial versions and its old name.
 const DISCORD_HOSTS: [&str; 4] = ["discord.com", "ptb.discord.com", "canary.discord.com", "discordapp.com"];
 
+/// What no URL begins or ends with: those of a shell, and those of a word processor.
+const QUOTES: [char; 7] = ['"', '\'', '`', '“', '”', '‘', '’'];
+
 /// A URL that has been checked for its target. It has no `Display`, and its `Debug` shows [`WebhookUrl::redacted`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct WebhookUrl(Url);
@@ -23,8 +26,17 @@ pub enum WebhookUrlError {
     #[error("the URL is empty")]
     Empty,
     /// Not the form of a URL.
-    #[error("the URL cannot be parsed ({0}); it begins with https://")]
+    #[error("the URL cannot be parsed ({0}); it has to begin with https://")]
     Syntax(#[from] url::ParseError),
+    /// `https://hooks.slack.com/services/T…/B…/…`, as documents have it.
+    #[error("the URL is README's example; put your own webhook's URL there")]
+    Example,
+    /// What some editors put before a text.
+    #[error("there is a byte order mark before the URL; save it as UTF-8 without BOM")]
+    ByteOrderMark,
+    /// `"https://…"`
+    #[error("the URL stands in quotes; take them away")]
+    Quotes,
     /// A space, a line feed or another control character within; a URL parser drops some of them silently.
     #[error("the URL holds a space or more than one line")]
     Space,
@@ -72,6 +84,15 @@ impl WebhookUrl {
         }
         if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
             return Err(WebhookUrlError::Space);
+        }
+        if text.starts_with('\u{feff}') {
+            return Err(WebhookUrlError::ByteOrderMark);
+        }
+        if text.starts_with(QUOTES) || text.ends_with(QUOTES) {
+            return Err(WebhookUrlError::Quotes);
+        }
+        if text.contains('…') {
+            return Err(WebhookUrlError::Example);
         }
         let url = Self(Url::parse(text)?);
         let plain = url.0.scheme() == "http";
@@ -234,6 +255,11 @@ mod tests {
         for (text, target, error) in [
             ("", Target::Slack, E::Empty),
             ("hooks.slack.com/services/T/B/s3cret", Target::Slack, E::Syntax(url::ParseError::RelativeUrlWithoutBase)),
+            ("https://hooks.slack.com/services/T…/B…/…", Target::Slack, E::Example),
+            ("\u{feff}https://hooks.slack.com/services/T/B/s3cret", Target::Slack, E::ByteOrderMark),
+            ("\"https://hooks.slack.com/services/T/B/s3cret\"", Target::Slack, E::Quotes),
+            ("'https://hooks.slack.com/services/T/B/s3cret'", Target::Slack, E::Quotes),
+            ("https://hooks.slack.com/services/T/B/s3cret”", Target::Slack, E::Quotes),
             ("http://hooks.slack.com/services/T/B/s3cret", Target::Slack, E::NotHttps),
             ("https://hooks.slack.com/services/T/B/s3\ncret", Target::Slack, E::Space),
             ("ftp://127.0.0.1/s3cret", Target::Slack, E::NotHttps),

@@ -16,10 +16,15 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::PluginFile;
 use super::answers::{PastBans, Places};
 
 /// The standard ones, but that compiling may take longer: whoever tests waits for it, and builds other things meanwhile.
 const LIMITS: PluginLimits = PluginLimits { compile: Duration::from_secs(600), ..PluginLimits::STANDARD };
+
+/// Why a batch comes to nothing.
+const NO_DIGESTER: &str = "the case has a \"batch\", but the plugin exports no digester: banhook words its digests, \
+                           as `banhook preview` shows";
 
 /// A case, as its file has it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -75,6 +80,7 @@ impl Case {
         let no_case = || format!("{} is no case", file.display());
         let case: Self = serde_json::from_str(&text).with_context(no_case)?;
         case.told().with_context(no_case)?;
+        case.timezone().with_context(no_case)?;
         Ok(case)
     }
 
@@ -114,16 +120,20 @@ impl Case {
         }
     }
 
+    /// Not the system's time zone where it names none: a case gives the same answer everywhere.
+    fn timezone(&self) -> anyhow::Result<TimeZone> {
+        match &self.timezone {
+            Some(name) => TimeZone::get(name).with_context(|| format!("timezone \"{name}\"")),
+            None => Ok(TimeZone::UTC),
+        }
+    }
+
     /// What the plugin answers; to a batch, with a post. `None`: it is a batch, and the plugin words none.
     ///
     /// # Errors
-    /// When the plugin does not load, or the case names a time zone that is none.
-    pub fn answer(&self, runtime: &Runtime, plugin: &[u8]) -> anyhow::Result<Option<Answer>> {
-        // Not the system's time zone: a case gives the same answer everywhere.
-        let timezone = match &self.timezone {
-            Some(name) => TimeZone::get(name).with_context(|| format!("timezone \"{name}\""))?,
-            None => TimeZone::UTC,
-        };
+    /// When the plugin does not load; that is no fault of the case.
+    pub fn answer(&self, runtime: &Runtime, plugin: &PluginFile) -> anyhow::Result<Option<Answer>> {
+        let timezone = self.timezone()?;
         let told = self.told()?;
         let first = match &told {
             Told::Event(event) => Some(*event),
@@ -135,7 +145,8 @@ impl Case {
             geo: Some(Arc::new(Places(self.geo.clone()))),
         };
         let context = Context { settings: self.settings.clone(), timezone, grants };
-        let plugin = runtime.load(plugin, context, limits(&LIMITS)).map_err(|error| anyhow!("the plugin {error}"))?;
+        let loaded = runtime.load(&plugin.bytes, context, limits(&LIMITS));
+        let plugin = loaded.map_err(|error| anyhow!("the plugin {} {error}", plugin.path.display()))?;
         Ok(match &told {
             Told::Event(event) => Some(plugin.format(event)),
             Told::Batch(batch, at) => plugin.digest(batch, *at).map(|answer| answer.map(Decision::Post)),
@@ -145,12 +156,11 @@ impl Case {
     /// What the plugin decides; prints what it logs.
     ///
     /// # Errors
-    /// As [`Case::answer`], and for a batch that the plugin has no words for.
-    pub fn decide(&self, runtime: &Runtime, plugin: &[u8]) -> anyhow::Result<Decided> {
-        let answer = self.answer(runtime, plugin)?.context(
-            "the case has a \"batch\", but the plugin exports no digester: banhook words its digests, \
-             as `banhook preview` shows",
-        )?;
+    /// As [`Case::answer`].
+    pub fn decide(&self, runtime: &Runtime, plugin: &PluginFile) -> anyhow::Result<Decided> {
+        let Some(answer) = self.answer(runtime, plugin)? else {
+            return Ok(Decided { refused: Some(NO_DIGESTER.to_owned()), ..Decided::default() });
+        };
         for line in &answer.log {
             println!("  log {:?}: {}", line.level, banhook::message::one_line(&line.message));
         }
@@ -189,7 +199,7 @@ impl Told<'_> {
 pub struct Decided {
     /// As a case has it.
     pub decision: Value,
-    /// Why its message could not go out, if it cannot.
+    /// Why its message could not go out, if it cannot, or why there is none.
     pub refused: Option<String>,
     /// What the linter says of it otherwise.
     pub warnings: Vec<String>,
