@@ -98,6 +98,25 @@ fn once_delivers_what_is_new() {
 }
 
 #[test]
+fn a_log_of_another_program_is_worth_a_warning() {
+    let place = Place::new();
+    place.write("auth.log", "Nov 22 11:56:55 web-1 sshd[1]: Failed password for root\nand more\n");
+    place.write("f.log", ban("203.0.113.1") + "and more\n");
+    place.write("empty.log", "");
+    let once = |arguments: &[&str]| place.banhook(["tail", "--once"].iter().chain(arguments)).ok();
+    for arguments in [&["--dry-run", "auth.log"][..], &["auth.log"]] {
+        let told = once(arguments);
+        let warning = told.stderr.lines().find(|line| line.contains("warning: of the 2 line(s)"));
+        assert!(warning.is_some_and(|line| line.contains("auth.log none is fail2ban's")), "{told}");
+    }
+    // Nothing new in it, or some of it is, is no reason.
+    for log in ["empty.log", "f.log", "f.log"] {
+        let told = once(&[log]);
+        assert!(!told.stderr.contains("warning"), "{told}");
+    }
+}
+
+#[test]
 fn what_logrotate_has_packed_meanwhile_is_unpacked() {
     require("logrotate", "logrotate");
     for (program, package, extension) in

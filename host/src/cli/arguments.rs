@@ -62,19 +62,36 @@ pub enum Command {
         no_spawn: bool,
     },
     /// Route and deliver until stopped (SIGTERM); SIGHUP reads the configuration again
+    ///
+    /// When it is stopped, a short run that goes on by itself delivers what is left.
     Run(RunOptions),
     /// As run, reading fail2ban's log
     ///
     /// Each line is told of once, through rotation and restarts: how far a log was read is stored together with its
-    /// events. A log that was never read is followed from its end on.
+    /// events. A log that was never read is followed from its end on. With --once it is read, and told, from its
+    /// beginning, however old that is: look at it with --dry-run first.
     Tail(TailOptions),
     /// Deliver everything that is stored, then exit; 1 if something is still pending or died
+    ///
+    /// When its time is up, or it is stopped, a short run that goes on by itself delivers what is left.
     Drain {
         /// Give up after this long, for example 90s or 5m
         #[arg(long, default_value = "60s", value_parser = duration)]
         timeout: Duration,
     },
     /// Show the ledger (where every event is) and the queues
+    ///
+    /// Of events:
+    ///   waiting    taken in, not given to the routes yet
+    ///   unrouted   no route wants it
+    ///   pending    still to be worded, held, or to be sent
+    ///   held       pending in a digest that is open: more events may join it
+    ///   posted     accepted in a message of its own
+    ///   digested   accepted in a digest
+    ///   skipped    not worth a message, said the plugin
+    ///   dead       refused for good, too old, or dropped
+    /// Behind a webhook's name it is messages that are pending or dead.
+    #[command(verbatim_doc_comment)]
     Status(StatusOptions),
     /// Look at messages that are pending or dead, send dead ones again, drop them; export events
     Queue {
@@ -122,7 +139,7 @@ pub struct TailOptions {
     /// Logs, or - for standard input [default: [[sources]] of the configuration, else /var/log/fail2ban.log]
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// Read to the end, deliver, exit
+    /// Read to the end, deliver, exit; a log that was never read is read, and told, from its beginning
     #[arg(long)]
     pub once: bool,
     /// Begin a log that was never read at its beginning

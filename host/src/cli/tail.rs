@@ -20,7 +20,7 @@ use jiff::tz::TimeZone;
 use super::Outcome;
 use super::arguments::TailOptions;
 use super::drain::drain;
-use super::failure::Failure;
+use super::failure::{Failure, say};
 use super::logging;
 use super::place::Place;
 use super::run::{daemon, let_go, of_configuration, take_over};
@@ -147,9 +147,16 @@ fn progress(path: &Path, bytes: u64) -> ProgressBar {
     bar
 }
 
-/// What the log consisted of; not shown in a dry run, which has no log of its own.
+/// What the log consisted of; not shown in a dry run, which has no log of its own, but that it is no log of fail2ban's.
 fn summarize(path: &Path, counts: LogCounts) {
     let LogCounts { lines, found, events, foreign, unfinished, long, late } = counts;
+    if lines > 0 && foreign == lines {
+        say(&format!(
+            "warning: of the {lines} line(s) read from {} none is fail2ban's; `fail2ban-client get logtarget` says where \
+             it logs",
+            path.display()
+        ));
+    }
     tracing::info!(lines, found, events, foreign, unfinished, long, late, "read {}", path.display());
 }
 
