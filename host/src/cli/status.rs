@@ -81,7 +81,7 @@ fn text(folder: &StateFolder, status: &Status, now: Timestamp) -> String {
     if let Some(error) = &status.broken {
         let _ = writeln!(
             text,
-            "THE CONFIGURATION IS BROKEN: {}\n  whoever is at work goes on with the one before; see `banhook config check`",
+            "THE CONFIGURATION IS BROKEN: {}\n  whoever is at work goes on with the one before, unless its environment is another; see `banhook config check`",
             one_line(error.lines().next().unwrap_or_default())
         );
     }

@@ -27,22 +27,10 @@ impl Place {
         let folder = StateFolder::new(temp.path().join("state"));
         let lock = folder.try_work().unwrap().unwrap();
         let store = Store::open_for_work(&folder, &lock).unwrap();
-        let text = format!("webhooks.main.url = 'http://127.0.0.1:1/'\n[[routes]]\nname = 'sec'\n{lines}\n");
-        let config = Config::parse(&text, Path::new("/config.toml"), &|_| None).unwrap();
-        let setup =
-            Setup { cache: None, compiler: Compiler::Here, metering: Metering::Fuel, stack: stack(&config.sandbox) };
-        let naming = Naming::new(&config, "web-1");
-        let around = Surroundings {
-            naming: naming.clone(),
-            destinations: destinations(&config),
-            runtime: Arc::new(Runtime::new(setup).unwrap()),
-            databases: Databases::default(),
-            state: Some(folder),
-        };
-        let live = load_all(&config, &around).remove(0);
+        let (routes, naming, live) = load(&folder, lines);
         assert_eq!(live.faults().count(), 0);
         let inbox = store.inbox().unwrap();
-        Self { live, naming, routes: config.routes, store, inbox, now: 1_000_000, count: 0, _temp: temp }
+        Self { live, naming, routes, store, inbox, now: 1_000_000, count: 0, _temp: temp }
     }
 
     fn happens(&mut self, jail: &str, action: Action) {
@@ -93,6 +81,24 @@ impl Place {
     }
 }
 
+/// The route with these lines in its table, alone.
+fn load(folder: &StateFolder, lines: &str) -> (Vec<Route>, Naming, LiveRoute) {
+    let text = format!("webhooks.main.url = 'http://127.0.0.1:1/'\n[[routes]]\nname = 'sec'\n{lines}\n");
+    let config = Config::parse(&text, Path::new("/config.toml"), &|_| None).unwrap();
+    let setup =
+        Setup { cache: None, compiler: Compiler::Here, metering: Metering::Fuel, stack: stack(&config.sandbox) };
+    let naming = Naming::new(&config, "web-1");
+    let around = Surroundings {
+        naming: naming.clone(),
+        destinations: destinations(&config),
+        runtime: Arc::new(Runtime::new(setup).unwrap()),
+        databases: Databases::default(),
+        state: Some(folder.clone()),
+    };
+    let live = load_all(&config, &around).remove(0);
+    (config.routes, naming, live)
+}
+
 #[test]
 fn what_a_route_has_not_told_yet_goes_where_it_points_now() {
     let mut place = Place::new("webhook = 'main'\n[webhooks.new]\nurl = 'http://127.0.0.1:2/'\ntarget = 'mattermost'");
@@ -111,6 +117,27 @@ fn what_a_route_has_not_told_yet_goes_where_it_points_now() {
     let message = place.store.next_in_order("new", 0).unwrap().unwrap();
     assert!(message.body.contains("17 events") && !message.body.contains("\"blocks\""), "{}", message.body);
     assert_eq!(place.counts(), (8, 0, 17));
+}
+
+#[test]
+fn a_route_that_keeps_its_plugin_since_the_new_one_is_broken_still_goes_where_it_points() {
+    let mut place = Place::new("");
+    place.bans(10);
+    place.work(false);
+    assert_eq!(place.sent().len(), 8);
+    let new = "webhook = 'new'\nsettings = { ban = '{{ jial }}' }\n[webhooks.new]\nurl = 'http://127.0.0.1:2/'";
+    let (routes, _, fresh) = load(place.store.folder(), new);
+    place.routes = routes;
+    assert!(!place.live.replace(fresh));
+    place.bans(2);
+    place.pass(30);
+    assert_eq!(place.store.pending_webhooks().unwrap(), ["new"]);
+    // The digest that was open, and what came after.
+    for number in 0..2 {
+        let message = place.store.next_in_order("new", number).unwrap().unwrap();
+        assert!(message.body.contains("2 events") && !message.body.contains("plugin"), "{}", message.body);
+    }
+    assert_eq!(place.counts(), (8, 0, 4));
 }
 
 #[test]

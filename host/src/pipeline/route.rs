@@ -98,8 +98,8 @@ impl LiveRoute {
         errors.map(|error| Fault { route: &self.route.name, plugin: &self.plugin_name, error })
     }
 
-    /// Takes over from `self`, between two events, if it is any different and nothing is wrong with it. Says whether it
-    /// did.
+    /// Takes over from `self`, between two events, if it is any different and nothing is wrong with it; else only its webhook
+    /// does. Says whether it did.
     pub fn replace(&mut self, fresh: Self) -> bool {
         let same_file = match (&self.plugin, &fresh.plugin) {
             (Ok(old), Ok(new)) => old.sha256() == new.sha256(),
@@ -120,6 +120,8 @@ impl LiveRoute {
                 let (route, plugin) = (&self.route.name, &fresh.plugin_name);
                 tracing::error!(route, "the one before stays at work: plugin {plugin} {}", one_line(&fault));
                 self.refused = Some(format!("a newer version was not taken, since it {fault}"));
+                // Only the plugin stays: alerts go where the route points now. The webhook before may be no more.
+                (self.route.webhook, self.destination) = (fresh.route.webhook, fresh.destination);
                 false
             }
             _ => {
