@@ -10,6 +10,7 @@ mod folding;
 mod folding_tests;
 mod health;
 mod history;
+mod limits;
 mod route;
 #[cfg(test)]
 mod tests;
@@ -18,7 +19,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use health::{FAILURES, Health};
-pub use route::{Fault, LiveRoute, limits, stack};
+pub use limits::{limits, stack};
+pub use route::{Fault, LiveRoute};
 
 use crate::config::{Config, PluginSource, Route, Webhook};
 use crate::event::{Event, PastBan, Timestamp};

@@ -6,15 +6,14 @@ use std::sync::Arc;
 use super::folding::{self, Recent, milliseconds};
 use super::health::{Consequence, Health};
 use super::history::{self, InHand};
+use super::limits::limits;
 use super::{Destination, Naming, Surroundings, WORDED_AT_ONCE, unreadable};
-use crate::config::{Grant, PluginLimits, PluginSource, Route, Sandbox};
+use crate::config::{Grant, PluginSource, Route};
 use crate::event::{Event, Timestamp};
 use crate::message::{
     Decision, GuardError, Guarded, Message, Policy, Target, check_hints, cut, fallback, guard, one_line,
 };
-use crate::plugin::{
-    self, Answer, Context, Databases, Geo, GeoError, Grants, Level, Limits, Nothing, Plugin, PluginError,
-};
+use crate::plugin::{self, Answer, Context, Databases, Geo, GeoError, Grants, Level, Nothing, Plugin, PluginError};
 use crate::store::{PluginState, Store, StoreError, Unworded, Verdict, Worded};
 
 /// Characters of a plugin's error that are logged.
@@ -367,25 +366,6 @@ impl LiveRoute {
     }
 }
 
-/// What the configuration allows, in the plugin module's terms.
-#[must_use]
-pub fn limits(limits: &PluginLimits) -> Limits {
-    let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
-    Limits {
-        time: limits.time,
-        memory: size(limits.memory),
-        table: size(limits.table),
-        instances: size(limits.instances),
-        transfer: size(limits.transfer),
-        text: size(limits.text),
-        items: size(limits.items),
-        log_lines: size(limits.log_lines),
-        log_bytes: size(limits.log_bytes),
-        component: limits.component,
-        compile: limits.compile,
-    }
-}
-
 /// Who answers where an address is registered, and what is wrong with the files.
 fn geo(grant: &Grant<Vec<PathBuf>>, databases: &Databases) -> (Option<Arc<dyn Geo>>, Vec<GeoError>) {
     match grant {
@@ -396,12 +376,6 @@ fn geo(grant: &Grant<Vec<PathBuf>>, databases: &Databases) -> (Option<Arc<dyn Ge
             (Some(Arc::new(files)), broken)
         }
     }
-}
-
-/// The bytes of stack that the configuration allows.
-#[must_use]
-pub fn stack(sandbox: &Sandbox) -> usize {
-    usize::try_from(sandbox.stack).unwrap_or(usize::MAX)
 }
 
 fn plugin_name(source: &PluginSource) -> String {
