@@ -142,6 +142,31 @@ fn a_webhook_that_moves_gets_what_the_old_one_did_not() {
 }
 
 #[test]
+fn what_waits_for_a_webhook_that_becomes_another_kind_of_service_is_worded_anew() {
+    let place = Place::new();
+    let _daemon = place.daemon();
+    let right = fs::read(place.path("main.url")).unwrap();
+    fs::write(place.path("main.url"), "http://127.0.0.1:9/services/T/B/moved").unwrap();
+    until_said(&place, "read the configuration again");
+    // Two words that Slack and Mattermost act on, and what each wants escaped.
+    for octet in 1..=3 {
+        place.notify(&format!("ban --jail=<!here>@all --ip=203.0.113.{octet}"));
+    }
+    until_said(&place, "not delivered");
+    place.configure_both("target = \"mattermost\"\nrate = \"20/s\"", "storm = false\nrestart = false");
+    until_said_times(&place, "read the configuration again", 2);
+    fs::write(place.path("main.url"), right).unwrap();
+    let messages = place.webhook.wait_for(3);
+    for (message, octet) in messages.iter().zip(1..) {
+        let body = String::from_utf8_lossy(message.body());
+        assert!(message.tells(&[&format!("203.0.113.{octet}"), "banned in"]), "{body}");
+        assert!(!body.contains("blocks") && !body.contains("&lt;") && !body.contains("@all"), "{body}");
+    }
+    let all = place.settle().all();
+    assert_eq!((all.posted, all.pending), (3, 0));
+}
+
+#[test]
 fn a_changed_mmdb_file_is_read_again_and_a_broken_one_is_not() {
     let place = Place::with_route("plugin = \"own.wasm\"\ngrants.geo = [\"country.mmdb\"]");
     place.write("own.wasm", component::asks_geo());

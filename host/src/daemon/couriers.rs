@@ -129,6 +129,7 @@ fn settings(http: &Http) -> HttpSettings {
 fn rules(config: &Config, webhook: &Webhook) -> Rules {
     let routes = || config.routes.iter();
     Rules {
+        target: webhook.target,
         every: webhook.pace.every,
         burst: webhook.pace.burst,
         max_age: routes().map(|route| (route.name.clone(), route.max_age)).collect(),

@@ -95,6 +95,7 @@ impl Courier {
                     desk = self.deliver(desk, message, &endpoint, rules, &mut stop).await?;
                     done.notify_one();
                 }
+                Next::Again => done.notify_one(),
                 Next::At(at) => {
                     let wait = Duration::from_millis(at.0.saturating_sub((self.now)().0).max(1).unsigned_abs());
                     woken(wake, Some(wait), &mut stop).await;

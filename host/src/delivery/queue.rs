@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::answer::Answer;
 use super::backoff;
 use crate::event::Timestamp;
+use crate::message::Target;
 use crate::store::{Failure, Gone, Pending, Store, StoreError, WebhookState};
 
 /// A message that has failed so often does not keep the next one from being tried.
@@ -40,6 +41,8 @@ const MAX_AGE: Duration = Duration::from_secs(86_400);
 /// What the configuration says of a webhook's queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
+    /// What the webhook speaks.
+    pub target: Target,
     /// The time between two messages.
     pub every: Duration,
     /// Messages that may go at once after a pause; at least one.
@@ -64,6 +67,8 @@ pub(super) enum Next {
     Send(Pending),
     /// Nothing before then.
     At(Timestamp),
+    /// Look again: messages for another kind of service were there, and their events are worded anew.
+    Again,
     /// Nothing is there.
     Nothing,
 }
@@ -115,7 +120,13 @@ impl Queue {
     }
 
     /// What the webhook gets next. `url`: a hash of where it is, so that a new one is noticed.
-    pub(super) fn next(&self, store: &mut Store, rules: &Rules, url: &str, now: Timestamp) -> Result<Next, StoreError> {
+    pub(super) fn next(
+        &mut self,
+        store: &mut Store,
+        rules: &Rules,
+        url: &str,
+        now: Timestamp,
+    ) -> Result<Next, StoreError> {
         let mut state = store.webhook(&self.webhook)?;
         if state.gone.as_ref().is_some_and(|gone| gone.url != url) {
             state = state.recovered();
@@ -132,6 +143,13 @@ impl Queue {
             None => self.first(store, now)?,
         };
         let Some(message) = message else { return Ok(Next::Nothing) };
+        if message.target != Some(rules.target) {
+            let (webhook, target) = (&self.webhook, rules.target);
+            let messages = store.word_anew(webhook, target)?;
+            self.behind = None;
+            tracing::info!(webhook, messages, "speaks {} now: what it was to get is worded anew", target.name());
+            return Ok(Next::Again);
+        }
         let mut at = within_rate(&state, rules, now);
         if may_wait {
             at = at.max(not_before);

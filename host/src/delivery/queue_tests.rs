@@ -8,7 +8,8 @@ use super::queue::{Moment, Next, Outcome, Queue, Rules, hand_over};
 use crate::event::{Action, Event, Timestamp};
 use crate::message::{Target, fallback};
 use crate::store::{
-    Assigned, Closes, Fold, Gone, Inbox, Ledger, Reason, StateFolder, Store, Verdict, WebhookState, Worded,
+    Assigned, Closes, Fold, Gone, Inbox, Ledger, Reason, RouteLedger, StateFolder, Store, Unworded, Verdict,
+    WebhookState, Worded,
 };
 
 const START: i64 = 1_000_000_000;
@@ -34,6 +35,7 @@ impl Simulation {
         let lock = folder.try_work().unwrap().unwrap();
         let store = Store::open_for_work(&folder, &lock).unwrap();
         let rules = Rules {
+            target: Target::Slack,
             every: Duration::from_secs(1),
             burst: 4,
             max_age: BTreeMap::from([("sec".to_owned(), Duration::from_secs(86_400))]),
@@ -70,6 +72,7 @@ impl Simulation {
         loop {
             self.hand_over("hook");
             match self.next() {
+                Next::Again => {}
                 Next::Nothing => return,
                 Next::At(at) if at.0 > START + until => {
                     self.now = START + until;
@@ -267,7 +270,7 @@ fn another_webhook_takes_over_from_one_that_is_gone() {
     simulation.post(1);
     simulation.hand_over("hook");
     assert_eq!(simulation.next(), Next::Nothing);
-    let other = Queue::new("other".to_owned());
+    let mut other = Queue::new("other".to_owned());
     let next = other.next(&mut simulation.store, &simulation.rules, "url", Timestamp(simulation.now)).unwrap();
     assert!(matches!(next, Next::Send(message) if message.id == 1));
     // The first one is asked again later; until then, and if it is still gone, nothing is held up.
@@ -305,7 +308,7 @@ fn messages_that_are_answered_only_after_a_time_out_take_a_tenth_of_the_time() {
             }
         }
         match simulation.next() {
-            Next::Nothing => simulation.now += 1_000,
+            Next::Nothing | Next::Again => simulation.now += 1_000,
             Next::At(at) => simulation.now = at.0.min(simulation.now + 1_000),
             Next::Send(message) => {
                 simulation
@@ -328,6 +331,32 @@ fn messages_that_are_answered_only_after_a_time_out_take_a_tenth_of_the_time() {
     let waiting = simulation.ledger().routes["sec"].pending;
     assert_eq!(answered + waiting as i64, posted);
     assert!(waiting < 12 + 30, "{waiting} of {posted} wait");
+}
+
+#[test]
+fn what_was_worded_for_another_kind_of_service_is_not_sent_but_worded_anew() {
+    let mut simulation = Simulation::new();
+    simulation.post(3);
+    simulation.run(HOUR, |id, _| if id == 2 { Answer::Refused("400 invalid_blocks".into()) } else { ok() });
+    simulation.post(5);
+    // One of them waits for its next try, and another was tried behind it.
+    simulation.run(60_000, |_, _| Answer::Failed { after: None, error: "500".into() });
+    let sent = simulation.sent.len();
+    simulation.rules.target = Target::Zulip;
+    assert_eq!(simulation.next(), Next::Again);
+    assert_eq!(simulation.next(), Next::Nothing);
+    assert_eq!(simulation.ledger().routes["sec"].pending, 5);
+    let unworded = simulation.store.unworded("sec", 10).unwrap();
+    assert_eq!(unworded.iter().map(|unworded| unworded.seq).collect::<Vec<_>>(), [4, 5, 6, 7, 8], "in their order");
+    let verdict = || Verdict::Send(fallback(&event(), "", Target::Zulip));
+    let worded: Vec<_> = unworded.iter().map(|Unworded { seq, .. }| Worded { seq: *seq, verdict: verdict() }).collect();
+    simulation.store.word("sec", None, &worded, None, Timestamp(simulation.now)).unwrap();
+    simulation.run(HOUR, |_, _| ok());
+    let after: Vec<_> = simulation.sent[sent..].iter().map(|(_, id)| *id).collect();
+    assert_eq!(after, [9, 10, 11, 12, 13]);
+    let ledger = simulation.ledger();
+    let RouteLedger { posted, dead, pending, .. } = ledger.routes["sec"];
+    assert_eq!((posted, dead, pending), (7, 1, 0), "what was sent, or refused, stays");
 }
 
 #[test]

@@ -43,7 +43,7 @@ pub fn digest(batch: &Batch, why: Option<&str>, target: Target) -> Guarded {
     };
     guard(&message, [], &Policy { mentions: false, target }).unwrap_or_else(|_| {
         // Nothing above is there to be refused; this is harmless on every target.
-        Guarded::own(json!({ "text": format!("{} told together", events(&batch.totals)) }))
+        Guarded::own(json!({ "text": format!("{} told together", events(&batch.totals)) }), target)
     })
 }
 

@@ -31,18 +31,19 @@ pub fn fallback(event: &Event, why: &str, target: Target) -> Guarded {
         let message = Message { text: plain(&summary), blocks, color: None, hints: vec![] };
         let body = lookalike::lower(&message, &Disarm::new([], false), target);
         // A summary is never blank; its plain form would still be harmless.
-        return Guarded::own(body.unwrap_or_else(|| json!({ "text": "an event" })));
+        return Guarded::own(body.unwrap_or_else(|| json!({ "text": "an event" })), target);
     }
     let mut blocks = vec![json!({ "type": "section", "text": plain_text(&summary, TEXT_OBJECT_MAX) })];
     if let Some(why) = why {
         blocks.push(json!({ "type": "context", "elements": [plain_text(&why, WHY_MAX)] }));
     }
-    Guarded::own(json!({
+    let body = json!({
         "text": escape(&summary).as_str(),
         "blocks": blocks,
         "unfurl_links": false,
         "unfurl_media": false,
-    }))
+    });
+    Guarded::own(body, target)
 }
 
 /// The reason on one line; `None` if it would show nothing.

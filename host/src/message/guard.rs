@@ -25,7 +25,10 @@ pub struct Policy {
 
 /// A body that may go out. Only [`guard`], [`guard_digest`], `fallback` and `digest` make one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Guarded(Value);
+pub struct Guarded {
+    body: Value,
+    target: Target,
+}
 
 /// A message that may not go out.
 #[derive(Debug, thiserror::Error)]
@@ -67,14 +70,15 @@ pub fn guard_digest(decided: &Message, batch: &Batch, policy: &Policy) -> Result
 
 fn disarmed(decided: &Message, disarm: &Disarm, policy: &Policy) -> Result<Guarded, GuardError> {
     if policy.target != Target::Slack {
-        return lookalike::lower(decided, disarm, policy.target).map(Guarded).ok_or(GuardError::Empty(policy.target));
+        let body = lookalike::lower(decided, disarm, policy.target).ok_or(GuardError::Empty(policy.target))?;
+        return Ok(Guarded { body, target: policy.target });
     }
     let body = slack::lower(decided, disarm)?;
     let (mut findings, text) = check_and_count(&body);
     findings.retain(|finding| finding.severity == Severity::Error || ALSO_REFUSED.contains(&finding.rule));
     findings.extend(own_limit(Rule::BlocksText, "characters of text in blocks", text, BLOCKS_TEXT_MAX));
     findings.extend(own_limit(Rule::BodySize, "bytes", bytes(&body), BODY_BYTES_MAX));
-    if findings.is_empty() { Ok(Guarded(body)) } else { Err(GuardError::Refused(findings)) }
+    if findings.is_empty() { Ok(Guarded { body, target: policy.target }) } else { Err(GuardError::Refused(findings)) }
 }
 
 /// A limit that Slack does not document, and that a message which must arrive stays below.
@@ -104,20 +108,26 @@ fn bytes(value: &Value) -> usize {
 
 impl Guarded {
     /// For bodies that our own code wrote.
-    pub(super) const fn own(body: Value) -> Self {
-        Self(body)
+    pub(super) const fn own(body: Value, target: Target) -> Self {
+        Self { body, target }
     }
 
     /// The body.
     #[must_use]
     pub const fn body(&self) -> &Value {
-        &self.0
+        &self.body
     }
 
     /// The body as it is sent and stored.
     #[must_use]
     pub fn to_json_string(&self) -> String {
-        self.0.to_string()
+        self.body.to_string()
+    }
+
+    /// Whose format it is in.
+    #[must_use]
+    pub const fn target(&self) -> Target {
+        self.target
     }
 }
 

@@ -198,11 +198,11 @@ impl Store {
         self.database.write("close a digest", |transaction| {
             transaction
                 .prepare_cached(
-                    "UPDATE messages SET state = 'ready', body = ?2, due_at = ?3, closes_at = NULL,
+                    "UPDATE messages SET state = 'ready', body = ?2, target = ?5, due_at = ?3, closes_at = NULL,
                          cause = CASE WHEN ?4 THEN cause END, key = CASE WHEN ?4 THEN key END
                      WHERE id = ?1 AND state = 'open'",
                 )?
-                .execute(params![hold, body.to_json_string(), now.0, digest])
+                .execute(params![hold, body.to_json_string(), now.0, digest, body.target().as_str()])
                 .map(drop)
         })
     }

@@ -3,6 +3,7 @@
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 use serde::Serialize;
 
+use super::rewording::unword;
 use super::routing::{limit, parsed};
 use super::{Store, StoreError};
 use crate::event::{Event, Timestamp};
@@ -129,14 +130,9 @@ impl Store {
         self.database.write("send messages again", |transaction| {
             let mut retried = Retried::default();
             for id in dead(transaction, choice)? {
-                // An event is missing only where somebody has mended the files.
-                let (route, refused, whole): (String, bool, bool) = transaction
-                    .prepare_cached(&format!(
-                        "SELECT route, {REFUSED}, events = (SELECT count(*) FROM outcomes
-                             CROSS JOIN inbox.events ON seq = event WHERE message = messages.id)
-                         FROM messages WHERE id = ?"
-                    ))?
-                    .query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+                let (route, refused): (String, bool) = transaction
+                    .prepare_cached(&format!("SELECT route, {REFUSED} FROM messages WHERE id = ?"))?
+                    .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
                 if refused && !is_configured(&route) {
                     retried.left.push((id, route));
                     continue;
@@ -148,15 +144,8 @@ impl Store {
                              ended_at = NULL WHERE id = ?2",
                     )?
                     .execute(params![now.0, id])?;
-                if refused && whole {
-                    transaction
-                        .prepare_cached("UPDATE outcomes SET message = NULL WHERE message = ?")?
-                        .execute([id])?;
-                    transaction.prepare_cached("DELETE FROM messages WHERE id = ?")?.execute([id])?;
-                    retried.anew.push(id);
-                } else {
-                    retried.again.push(id);
-                }
+                let anew = refused && unword(transaction, id)?;
+                (if anew { &mut retried.anew } else { &mut retried.again }).push(id);
             }
             Ok(retried)
         })

@@ -28,6 +28,7 @@ mod outbox;
 mod plugins;
 mod recent;
 mod retention;
+mod rewording;
 mod routing;
 mod schema;
 #[cfg(test)]

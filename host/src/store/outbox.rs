@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::webhooks::{self, WebhookState};
 use super::{Store, StoreError};
 use crate::event::Timestamp;
+use crate::message::Target;
 
 /// A message that is to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub struct Pending {
     pub route: String,
     /// The webhook's JSON.
     pub body: String,
+    /// Whose format that is in; `None`: a service that only another version knows.
+    pub target: Option<Target>,
     /// When its first event was taken in.
     pub made_at: Timestamp,
     /// How often its sending was begun.
@@ -75,7 +78,7 @@ pub struct QueueState {
     pub gone: Option<String>,
 }
 
-const PENDING: &str = "SELECT id, route, body, made_at, attempts, refusals, aside, due_at FROM messages";
+const PENDING: &str = "SELECT id, route, body, made_at, attempts, refusals, aside, due_at, target FROM messages";
 
 impl Store {
     /// The message that a webhook gets next among those that keep their order; `skip` of them are passed over.
@@ -374,5 +377,6 @@ fn pending(row: &Row<'_>) -> rusqlite::Result<Pending> {
         refusals: row.get(5)?,
         aside: row.get(6)?,
         due_at: Timestamp(row.get(7)?),
+        target: Target::parse(row.get_ref(8)?.as_str()?),
     })
 }

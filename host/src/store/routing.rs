@@ -288,11 +288,11 @@ fn send(
 ) -> rusqlite::Result<bool> {
     let made = transaction
         .prepare_cached(
-            "INSERT INTO messages (route, webhook, state, events, body, made_at, due_at)
-             SELECT route, webhook, 'ready', 1, ?4, min(taken_at, ?5), ?5 FROM outcomes JOIN inbox.events ON seq = event
+            "INSERT INTO messages (route, webhook, state, events, body, target, made_at, due_at)
+             SELECT route, webhook, 'ready', 1, ?4, ?6, min(taken_at, ?5), ?5 FROM outcomes JOIN inbox.events ON seq = event
              WHERE event = ?1 AND route = ?2 AND outcomes.state = 'pending' AND message IS ?3",
         )?
-        .execute(params![seq, route, from, body.to_json_string(), now.0])?;
+        .execute(params![seq, route, from, body.to_json_string(), now.0, body.target().as_str()])?;
     if made > 0 {
         let message = transaction.last_insert_rowid();
         transaction

@@ -104,7 +104,7 @@ CREATE INDEX outcomes_unworded ON outcomes (route, event) WHERE state = 'pending
 
 -- Messages: open (a digest that events still join), ready (to be sent), and then posted, digested, dead or dropped (dead,
 -- by hand). Those with a cause are digests. Made at: when its first event was taken in. Aside: others overtake it. A body is
--- gone once its message is accepted.
+-- in the format of its target; it is gone once its message is accepted.
 CREATE TABLE messages (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     route TEXT NOT NULL,
@@ -112,6 +112,7 @@ CREATE TABLE messages (
     state TEXT NOT NULL,
     events INTEGER NOT NULL,
     body TEXT,
+    target TEXT,
     made_at INTEGER NOT NULL,
     cause TEXT,
     key TEXT,
