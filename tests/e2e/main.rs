@@ -5,8 +5,8 @@
 //!
 //! `BANHOOK_BIN` tests a binary that is already built, `BANHOOK_FRESH_TEMPLATE` names a template plugin built from source
 //! and `BANHOOK_GUESTS` the folder of the example plugins built so (both set by `cargo xtask test`), `BANHOOK_SOAK` is how
-//! many rounds the tests of interleavings and crashes and the hostile corpus' soak run, and has the whole storm, and
-//! `BANHOOK_SEED` has a run of crashes make the random choices of an earlier one.
+//! many rounds the tests of interleavings, crashes and power failures and the hostile corpus' soak run, and has the whole
+//! storm, and `BANHOOK_SEED` has a run of crashes or power failures make the random choices of an earlier one.
 
 #![allow(
     clippy::unwrap_used,
@@ -46,6 +46,7 @@ mod notify;
 mod outcome;
 mod place;
 mod plugin_cases;
+mod power;
 mod proxy;
 mod queue;
 mod reload;
@@ -53,6 +54,7 @@ mod restart;
 mod service;
 mod storm;
 mod tail;
+mod told;
 mod trace;
 mod waiting;
 mod webhook;

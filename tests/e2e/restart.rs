@@ -3,10 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::crash::events_of;
 use crate::fail2ban::Fail2ban;
 use crate::message::Message;
 use crate::place::Place;
+use crate::told::events_of;
 use crate::waiting::{PATIENCE, within};
 use crate::webhook::shown;
 

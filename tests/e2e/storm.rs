@@ -5,8 +5,8 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use crate::crash::events_of;
 use crate::place::Place;
+use crate::told::events_of;
 use crate::waiting::within;
 use crate::webhook::shown;
 

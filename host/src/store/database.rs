@@ -176,15 +176,19 @@ impl Database {
             return Ok(());
         }
         self.read("create", use_wal)?;
+        let folder = self.folder.clone();
         let made = (|| {
             let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             Schema::of(part).create(&transaction)?;
-            transaction.commit()
+            // SQLite is built to leave this to us (.cargo/config.toml). Before the tables can be seen: whoever finds them
+            // relies on both files, also if we are killed right behind this.
+            let synced = folder.sync();
+            if synced.is_ok() {
+                transaction.commit()?;
+            }
+            Ok(synced)
         })();
-        made.map_err(|source| self.error("create", source))?;
-        // SQLite is built to leave this to us (.cargo/config.toml). In the turn: nobody can have relied on the files
-        // before.
-        self.folder.sync()
+        made.map_err(|source| self.error("create", source))?
     }
 
     fn error(&self, what: &'static str, source: rusqlite::Error) -> StoreError {

@@ -107,11 +107,15 @@ impl StateFolder {
         fs::metadata(self.wal(part)).map_or(0, |meta| meta.len())
     }
 
-    /// Sees to it that files which were made in the folder are found in it after a power failure.
+    /// Sees to it that files which were made in the folder are found in it after a power failure, and the folder is found
+    /// in those above it, which may have been made with it.
     pub(super) fn sync(&self) -> Result<(), StoreError> {
-        File::open(&self.path)
-            .and_then(|folder| folder.sync_all())
-            .map_err(|error| self.error("sync", &self.path, error))
+        let sync = |folder: &Path| File::open(folder).and_then(|folder| folder.sync_all());
+        sync(&self.path).map_err(|error| self.error("sync", &self.path, error))?;
+        let path = self.path.canonicalize().map_err(|error| self.error("sync", &self.path, error))?;
+        // Those that we made we may read; others have been there before, and may be closed to us.
+        path.ancestors().skip(1).take_while(|above| sync(above).is_ok()).for_each(drop);
+        Ok(())
     }
 
     /// If this process is root and the folder is another user's, becomes that user for good. Otherwise files
