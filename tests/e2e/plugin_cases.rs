@@ -198,3 +198,19 @@ fn a_case_is_about_an_event_or_a_batch() {
         test(&place, Path::new("template"), &case).exits(2).complains(&["case.json", says]);
     }
 }
+
+#[test]
+fn a_broken_case_keeps_no_other_from_being_run() {
+    let place = Place::new();
+    place.write("a.json", "{");
+    let event = bans(1, "sshd");
+    place.write("b.json", format!(r#"{{"event": {event}, "settings": {{"ban": ""}}, "decision": {{"skip": "x"}}}}"#));
+    place.write("c.json", r#"{"about": "nothing"}"#);
+    let tested = place.banhook(["test", "template", "a.json", "b.json", "c.json"]).exits(2);
+    for line in ["BROKEN   a.json", "FAILED   b.json: ", "BROKEN   c.json", "0 passed, 1 failed, 2 broken"] {
+        assert!(tested.stdout.lines().any(|said| said == line), "{line}: {tested}");
+    }
+    for why in ["a.json is no case: EOF", "c.json is no case: it has neither"] {
+        assert!(tested.stderr.contains(why), "{why}: {tested}");
+    }
+}

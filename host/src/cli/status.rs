@@ -28,7 +28,7 @@ struct Status {
     /// What is wrong with the configuration: whoever is at work goes on with the one before.
     #[serde(rename = "configuration_error", skip_serializing_if = "Option::is_none")]
     broken: Option<String>,
-    /// Messages by webhook: those that are pending or dead.
+    /// Messages by webhook: those of the configuration, and others that have some left.
     webhooks: BTreeMap<String, QueueState>,
     /// By route: what is live, or was when something was last at work.
     plugins: BTreeMap<String, PluginState>,
@@ -40,19 +40,23 @@ struct Status {
 /// Shows where every event is; `Ok(false)` if a sum or a count is wrong.
 pub fn status(place: &Place, options: &StatusOptions) -> Outcome {
     let folder = place.folder()?;
-    let (ledger, webhooks, plugins, discrepancies) = if folder.has_store()? {
+    let (ledger, mut webhooks, plugins, discrepancies) = if folder.has_store()? {
         let store = Store::open(&folder)?;
         let discrepancies = options.check.then(|| store.check_ledger()).transpose()?;
         (store.ledger()?, store.queues(Timestamp::now())?, store.plugins()?, discrepancies)
     } else {
         (Ledger::default(), BTreeMap::new(), BTreeMap::new(), options.check.then(Vec::new))
     };
+    // Without a file, there is at least the store to look at.
+    let config = place.config.exists().then(|| place.config());
+    for name in config.iter().flatten().flat_map(|config| config.webhooks.keys()) {
+        webhooks.entry(name.clone()).or_default();
+    }
     let status = Status {
         balances: ledger.balances(),
         ledger,
         at_work: folder.is_at_work(),
-        // Without one, there is at least the store to look at.
-        broken: place.config.exists().then(|| place.config().err()).flatten().map(|failure| failure.text()),
+        broken: config.and_then(Result::err).map(|failure| failure.text()),
         webhooks,
         plugins,
         discrepancies,

@@ -18,7 +18,7 @@ use similar::{ChangeTag, TextDiff};
 
 use super::Outcome;
 use super::arguments::TestOptions;
-use super::failure::Failure;
+use super::failure::{Failure, say};
 pub use case::{Case, Told};
 
 /// How one case went.
@@ -40,13 +40,22 @@ pub struct PluginFile {
 }
 
 /// Runs the cases; `Ok(false)` if any decision is not the golden one.
+///
+/// A file that is no case keeps no other from being run.
 pub fn test(options: &TestOptions) -> Outcome {
     let plugin = plugin_file(&options.plugin).map_err(Failure::Input)?;
     let files = case_files(&options.plugin, &options.cases).map_err(Failure::Input)?;
     let runtime = runtime()?;
-    let (mut passed, mut updated, mut failed) = (0, 0, 0);
+    let (mut passed, mut updated, mut failed, mut broken) = (0, 0, 0, Vec::new());
     for file in files {
-        let mut case = Case::read(&file).map_err(Failure::Input)?;
+        let mut case = match Case::read(&file) {
+            Ok(case) => case,
+            Err(error) => {
+                println!("BROKEN   {}", file.display());
+                broken.push(error);
+                continue;
+            }
+        };
         match check(&runtime, &plugin, &mut case, &file, options.update)? {
             Verdict::Passed => {
                 passed += 1;
@@ -70,8 +79,11 @@ pub fn test(options: &TestOptions) -> Outcome {
     if updated > 0 {
         println!("{updated} updated: read what they say now, and commit them");
     }
-    println!("{passed} passed, {failed} failed");
-    Ok(failed == 0)
+    let and_broken = if broken.is_empty() { String::new() } else { format!(", {} broken", broken.len()) };
+    println!("{passed} passed, {failed} failed{and_broken}");
+    let Some(last) = broken.pop() else { return Ok(failed == 0) };
+    broken.iter().for_each(|error| say(&format!("{error:#}")));
+    Err(Failure::Input(last))
 }
 
 fn check(
