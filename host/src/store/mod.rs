@@ -13,6 +13,8 @@ mod checkpoints;
 mod database;
 mod error;
 mod folder;
+#[cfg(test)]
+mod folder_tests;
 mod groups;
 mod history;
 #[cfg(test)]
@@ -21,13 +23,19 @@ mod holds;
 #[cfg(test)]
 mod holds_tests;
 mod inbox;
+#[cfg(test)]
+mod inbox_tests;
 mod joined;
 mod ledger;
+#[cfg(test)]
+mod ledger_tests;
 mod letters;
 mod outbox;
 mod plugins;
 mod recent;
 mod retention;
+#[cfg(test)]
+mod retention_tests;
 mod rewording;
 mod routing;
 mod schema;

@@ -1,0 +1,126 @@
+//! The ledger: right at each step, and what is wrong is found.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::tests::{Fixture, accept, begin, fixture, message, next, of_sec, routed, storm, take};
+use super::*;
+use crate::event::{Action, Timestamp};
+
+#[test]
+fn the_ledger_follows_every_step() {
+    let mut fixture = fixture();
+    let Fixture { store, inbox, .. } = &mut fixture;
+    for _ in 0..3 {
+        take(inbox, Action::Start);
+    }
+    let sums = |store: &Store| {
+        let route = of_sec(store);
+        let ledger = store.ledger().unwrap();
+        (ledger.waiting, ledger.unrouted, ledger.routed, route)
+    };
+    assert_eq!(sums(store), (3, 0, 0, RouteLedger::default()));
+
+    routed(store, vec![]);
+    assert_eq!(sums(store), (2, 1, 0, RouteLedger::default()));
+    routed(store, vec![("sec", Verdict::Send(message())), ("ops", Verdict::Skip("dull".into()))]);
+    routed(store, vec![("sec", Verdict::Send(message()))]);
+    let pending = RouteLedger { matched: 2, pending: 2, ..RouteLedger::default() };
+    assert_eq!(sums(store), (0, 1, 2, pending));
+    assert_eq!(store.ledger().unwrap().routes["ops"], RouteLedger { matched: 1, skipped: 1, ..RouteLedger::default() });
+
+    let first = next(store).unwrap();
+    assert!(begin(store, first.id));
+    assert_eq!(sums(store).3, pending);
+    accept(store, first.id);
+    assert_eq!(sums(store).3, RouteLedger { matched: 2, posted: 1, pending: 1, ..RouteLedger::default() });
+    let second = next(store).unwrap();
+    let why = "webhook \"hook\" is no longer configured";
+    store.bury(second.id, why, Timestamp(5)).unwrap();
+    let dead = RouteLedger { matched: 2, posted: 1, dead: 1, ..RouteLedger::default() };
+    assert_eq!(sums(store).3, dead);
+    assert_eq!(next(store), None);
+    assert!(store.is_idle().unwrap());
+    let queue = &store.queues(Timestamp(6)).unwrap()["hook"];
+    assert_eq!((queue.dead, queue.last_dead.as_deref()), (1, Some(why)));
+    assert_eq!(queue.last_error, queue.last_dead);
+
+    let all = Choice::Dead(None);
+    assert_eq!(
+        store.retry(&all, |_| true, Timestamp(7)).unwrap(),
+        Retried { again: vec![second.id], ..Retried::default() }
+    );
+    assert_eq!(sums(store).3, RouteLedger { matched: 2, posted: 1, pending: 1, ..RouteLedger::default() });
+    assert_eq!(store.drop_messages(&Choice::Ids(vec![second.id, first.id, 99]), Timestamp(7)).unwrap(), [second.id]);
+    assert_eq!(sums(store).3, dead);
+    assert!(!begin(store, second.id), "what was dropped is not sent");
+    assert_eq!(store.retry(&all, |_| true, Timestamp(8)).unwrap(), Retried::default());
+    // It was under way when it was dropped.
+    accept(store, second.id);
+    assert_eq!(sums(store).3, RouteLedger { matched: 2, posted: 2, ..RouteLedger::default() });
+}
+
+#[test]
+fn a_count_that_is_wrong_is_found() {
+    let mut fixture = fixture();
+    let Fixture { store, inbox, .. } = &mut fixture;
+    take(inbox, Action::Start);
+    routed(store, vec![("sec", Verdict::Send(message()))]);
+    store.database.connection.execute_batch("UPDATE ledger SET n = 2 WHERE state = 'matched'").unwrap();
+    let wrong = store.check_ledger().unwrap();
+    assert_eq!(wrong, [Discrepancy { route: "sec".into(), state: "matched".into(), ledger: 2, counted: 1 }]);
+    assert!(!store.ledger().unwrap().balances());
+}
+
+#[test]
+fn an_event_that_is_lost_is_found_to_be() {
+    let mut fixture = fixture();
+    let Fixture { store, inbox, .. } = &mut fixture;
+    for _ in 0..2 {
+        take(inbox, Action::Start);
+        routed(store, vec![("sec", Verdict::Send(message()))]);
+    }
+    inbox.database.connection.execute_batch("DELETE FROM events WHERE seq = 1").unwrap();
+    let wrong = store.check_ledger().unwrap();
+    assert_eq!(wrong.len(), 1, "{wrong:?}");
+    assert_eq!(wrong[0].to_string(), "route sec: events that are in the inbox: 2 in the ledger, 1 counted");
+}
+
+/// Whatever happens meanwhile: intake, routing, folding, delivery, dropping, retention.
+#[test]
+fn the_ledger_is_checked_as_of_one_moment() {
+    const EVENTS: i64 = 300;
+    let mut fixture = fixture();
+    let Fixture { store, inbox, .. } = &mut fixture;
+    let beside = store.another().unwrap();
+    let busy = AtomicBool::new(true);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let keep = Keep { events_since: Timestamp(3), events: 50, dead_since: Timestamp(9), dead: 5 };
+            for number in 0..EVENTS {
+                take(inbox, Action::Start);
+                let verdict = if number % 3 == 0 { storm(20) } else { Verdict::Send(message()) };
+                routed(store, if number % 7 == 0 { vec![] } else { vec![("sec", verdict)] });
+                if let Some(next) = next(store) {
+                    match number % 5 {
+                        0 => store.bury(next.id, "400", Timestamp(number)).unwrap(),
+                        1 => drop(store.drop_messages(&Choice::Ids(vec![next.id]), Timestamp(9)).unwrap()),
+                        _ => accept(store, next.id),
+                    }
+                }
+                if number % 20 == 0 {
+                    for hold in store.closing("sec", Timestamp(20), true).unwrap() {
+                        store.close(hold.id, &message(), true, Timestamp(21)).unwrap();
+                    }
+                    store.prune(inbox, &keep, 0).unwrap();
+                }
+            }
+            busy.store(false, Ordering::SeqCst);
+        });
+        let mut checks = 0;
+        while busy.load(Ordering::SeqCst) || checks == 0 {
+            assert_eq!(beside.check_ledger().unwrap(), []);
+            checks += 1;
+        }
+    });
+    assert_eq!(beside.check_ledger().unwrap(), []);
+}
