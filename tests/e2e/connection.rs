@@ -88,7 +88,7 @@ fn a_proxy_that_is_down_is_named_without_its_password() {
     configure(&place, &format!("proxy = \"http://banhook:{PASSWORD}@{address}\""));
     let _daemon = place.daemon();
     ban(&place);
-    until_pending_because(&place, "onnect");
+    until_pending_because(&place, "no connection through the proxy: Connection refused");
     password_shows_nowhere(&place);
     configure(&place, "proxy = false");
     place.webhook.wait_for(1);
@@ -167,4 +167,5 @@ fn a_request_is_given_up_when_its_time_is_over() {
     place.webhook.wait_for(1);
     let tries = place.webhook.tries();
     assert!(tries.len() == 2 && tries[1] - tries[0] < late / 2, "{tries:?}");
+    assert!(place.said().contains(": no answer within timeout "), "{}", place.said());
 }

@@ -115,7 +115,7 @@ impl Connections {
             let connection = connection.clone();
             let built = tokio::task::spawn_blocking(move || connection.build()).await;
             let built = built.map_err(|error| format!("cannot set up HTTPS: {error}"))?;
-            built.map_err(|error| format!("cannot set up HTTPS: {}", chain(&error.without_url())))
+            built.map_err(|error| format!("cannot set up HTTPS: {}", cause(&error)))
         };
         slot.get_or_try_init(build).await.cloned()
     }
@@ -127,16 +127,26 @@ impl Connections {
     }
 }
 
-/// An error with what caused it, in a line.
-pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
+/// Why no answer came, in a line. Without the error's own text, which would hold the URL, and without those of the layers
+/// between.
+pub(super) fn failure(error: &reqwest::Error, connection: &Connection) -> String {
+    let through = if connection.proxy().is_some() { " through the proxy" } else { "" };
+    match (error.is_timeout(), error.is_connect()) {
+        (true, true) => format!("no connection{through} within connect_timeout"),
+        (true, false) => "no answer within timeout".to_owned(),
+        (false, true) => format!("no connection{through}: {}", cause(error)),
+        (false, false) => format!("no answer: {}", cause(error)),
     }
-    text
+}
+
+/// What caused an error in the first place.
+fn cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn Error = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    // Without a cause there is only its own text.
+    if cause.is::<reqwest::Error>() { "the request failed".to_owned() } else { cause.to_string() }
 }
 
 #[cfg(test)]

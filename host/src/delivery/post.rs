@@ -7,7 +7,7 @@ use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use sha2::{Digest, Sha256};
 
 use super::answer::{Answer, Context, Headers, classify};
-use super::http::{Connection, Connections, HttpSettings, Via, chain};
+use super::http::{Connection, Connections, HttpSettings, Via, failure};
 use crate::config::Secrets;
 use crate::event::Timestamp;
 use crate::message::Target;
@@ -102,8 +102,11 @@ impl Client {
                 let context = Context { target: endpoint.target, secrets: &endpoint.secrets, now: now() };
                 classify(context, status, headers, &body)
             }
-            // The error's own text would hold the URL, and what caused it may repeat what a proxy said.
-            Err(error) => Answer::Failed { after: None, error: endpoint.secrets.conceal(&chain(&error.without_url())) },
+            // What caused it may repeat what a proxy said.
+            Err(error) => {
+                let error = endpoint.secrets.conceal(&failure(&error, &endpoint.connection));
+                Answer::Failed { after: None, error }
+            }
         }
     }
 }
