@@ -5,17 +5,22 @@ use rusqlite::{Transaction, params};
 use super::{Store, StoreError};
 use crate::message::Target;
 
+/// Messages of one transaction: other writers wait meanwhile.
+const AT_ONCE: i64 = 1_024;
+
 impl Store {
-    /// Has the events of those messages to be sent by a webhook worded anew that speak another service's format. Says how
-    /// many messages that were; afterwards there is none.
+    /// Has the events of those messages to be sent by a webhook worded anew that speak another service's format, the first
+    /// of them. Says how many messages that were.
     ///
     /// # Errors
     /// When the disk refuses; then all is as it was.
     pub fn word_anew(&mut self, webhook: &str, target: Target) -> Result<usize, StoreError> {
         self.database.write("have events worded anew", |transaction| {
             let others: Vec<i64> = transaction
-                .prepare_cached("SELECT id FROM messages WHERE webhook = ? AND state = 'ready' AND target <> ?")?
-                .query_map(params![webhook, target.as_str()], |row| row.get(0))?
+                .prepare_cached(
+                    "SELECT id FROM messages WHERE webhook = ? AND state = 'ready' AND target <> ? ORDER BY id LIMIT ?",
+                )?
+                .query_map(params![webhook, target.as_str(), AT_ONCE], |row| row.get(0))?
                 .collect::<rusqlite::Result<_>>()?;
             for id in &others {
                 if !unword(transaction, *id)? {
