@@ -1,0 +1,270 @@
+//! What Slack would refuse in a message, as strictly as it is known to be.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+use super::visible;
+
+/// What the stand-in takes at the top. `channel`, `username` and `icon_*` have no effect on today's webhooks, so sending
+/// them is a mistake.
+const TOP_LEVEL: &[&str] =
+    &["text", "blocks", "attachments", "thread_ts", "mrkdwn", "unfurl_links", "unfurl_media", "link_names"];
+const TEXT_MAX: usize = 40_000;
+const BLOCKS_MAX: usize = 50;
+const ATTACHMENTS_MAX: usize = 100;
+/// Seen to be refused as `msg_blocks_too_long` from about here, in all blocks of a message.
+const ALL_BLOCKS_MAX: usize = 13_200;
+
+/// Why Slack refuses a message: the body of its answer, and for the test's reader where it is.
+#[derive(Debug)]
+pub struct Refusal {
+    pub answer: &'static str,
+    pub because: String,
+}
+
+pub type Checked = Result<(), Refusal>;
+
+pub fn refuse<T>(answer: &'static str, because: impl Into<String>) -> Result<T, Refusal> {
+    Err(Refusal { answer, because: because.into() })
+}
+
+/// Checks it, from its top down.
+pub fn check_message(message: &Map<String, Value>) -> Checked {
+    for key in message.keys() {
+        if !TOP_LEVEL.contains(&key.as_str()) {
+            return refuse("invalid_payload", format!("unknown key {key:?}"));
+        }
+    }
+    let text = message.get("text").map_or(Ok(""), |text| match text.as_str() {
+        Some(text) => Ok(text),
+        None => refuse("invalid_payload", "text is no string"),
+    })?;
+    if text.chars().count() > TEXT_MAX {
+        return refuse("invalid_payload", "text would be cut");
+    }
+    let blocks = list(message, "blocks", "invalid_blocks")?;
+    let attachments = list(message, "attachments", "invalid_payload")?;
+    if text.is_empty() && blocks.is_empty() && attachments.is_empty() {
+        return refuse("no_text", "nothing to show");
+    }
+    if text.trim().is_empty() {
+        return refuse("no_text", "the notification would be empty");
+    }
+    if attachments.len() > ATTACHMENTS_MAX {
+        return refuse("too_many_attachments", attachments.len().to_string());
+    }
+    check_blocks(blocks)?;
+    for attachment in attachments {
+        let Value::Object(attachment) = attachment else {
+            return refuse("invalid_payload", "an attachment is no object");
+        };
+        check_blocks(list(attachment, "blocks", "invalid_blocks")?)?;
+    }
+    Ok(())
+}
+
+fn list<'a>(of: &'a Map<String, Value>, key: &str, answer: &'static str) -> Result<&'a [Value], Refusal> {
+    match of.get(key) {
+        None => Ok(&[]),
+        Some(Value::Array(items)) => Ok(items),
+        Some(_) => refuse(answer, format!("{key} is no array")),
+    }
+}
+
+fn check_blocks(blocks: &[Value]) -> Checked {
+    if blocks.len() > BLOCKS_MAX {
+        return refuse("invalid_blocks", format!("{} blocks", blocks.len()));
+    }
+    let mut ids = BTreeSet::new();
+    let mut tables = 0;
+    let mut pieces = Vec::new();
+    for (index, block) in blocks.iter().enumerate() {
+        check_block(block)
+            .map_err(|refusal| Refusal { because: format!("/blocks/{index}: {}", refusal.because), ..refusal })?;
+        if let Some(id) = block["block_id"].as_str()
+            && (id.chars().count() > 255 || !ids.insert(id))
+        {
+            return refuse("invalid_blocks", format!("/blocks/{index}: block_id {id:?}"));
+        }
+        tables += usize::from(block["type"] == "table");
+        visible(block, &mut pieces);
+    }
+    let length: usize = pieces.iter().map(|piece| piece.chars().count()).sum();
+    if tables > 1 || length > ALL_BLOCKS_MAX {
+        return refuse("invalid_blocks", format!("{tables} tables, {length} characters in all"));
+    }
+    Ok(())
+}
+
+fn check_block(block: &Value) -> Checked {
+    match block["type"].as_str().unwrap_or_default() {
+        "section" => {
+            only_keys(block, &["text", "fields", "accessory", "expand"])?;
+            if block.get("text").is_none() && block.get("fields").is_none() {
+                return refuse("invalid_blocks", "an empty section");
+            }
+            block.get("text").map_or(Ok(()), |text| check_text(text, ANY, 3000))?;
+            block.get("fields").map_or(Ok(()), |fields| each(fields, 1..=10, |field| check_text(field, ANY, 2000)))
+        }
+        "header" => {
+            only_keys(block, &["text"])?;
+            check_text(&block["text"], PLAIN, 150)
+        }
+        "context" => {
+            only_keys(block, &["elements"])?;
+            each(&block["elements"], 1..=10, |element| match element["type"].as_str() {
+                Some("image") => check_image(element),
+                _ => check_text(element, ANY, 3000),
+            })
+        }
+        "divider" => only_keys(block, &[]),
+        "image" => {
+            only_keys(block, &["image_url", "alt_text", "title"])?;
+            block.get("title").map_or(Ok(()), |title| check_text(title, PLAIN, 2000))?;
+            check_image(block)
+        }
+        "actions" => {
+            only_keys(block, &["elements"])?;
+            each(&block["elements"], 1..=25, check_button)
+        }
+        "rich_text" => {
+            only_keys(block, &["elements"])?;
+            each(&block["elements"], 1..=usize::MAX, check_rich_text)
+        }
+        "table" => {
+            only_keys(block, &["rows", "column_settings"])?;
+            each(&block["rows"], 1..=100, |row| each(row, 1..=20, check_cell))
+        }
+        other => refuse("invalid_blocks", format!("a block of type {other:?}")),
+    }
+}
+
+/// Which text objects are allowed somewhere.
+type Kinds = &'static [&'static str];
+const ANY: Kinds = &["mrkdwn", "plain_text"];
+const PLAIN: Kinds = &["plain_text"];
+
+fn check_text(text: &Value, kinds: Kinds, max: usize) -> Checked {
+    let kind = text["type"].as_str().unwrap_or_default();
+    if !kinds.contains(&kind) {
+        return refuse("invalid_blocks", format!("a text of type {kind:?}, not one of {kinds:?}"));
+    }
+    // A mrkdwn object may not carry `emoji`, a plain one not `verbatim`.
+    only_keys(text, if kind == "mrkdwn" { &["text", "verbatim"] } else { &["text", "emoji"] })?;
+    check_string(&text["text"], 1, max)
+}
+
+fn check_image(image: &Value) -> Checked {
+    check_url(&image["image_url"])?;
+    check_string(&image["alt_text"], 1, 2000)
+}
+
+fn check_button(button: &Value) -> Checked {
+    only_keys(button, &["text", "url", "action_id", "style", "value", "accessibility_label"])?;
+    check_text(&button["text"], PLAIN, 75)?;
+    button.get("url").map_or(Ok(()), check_url)?;
+    match button.get("style").map(|style| style.as_str()) {
+        None | Some(Some("primary" | "danger")) if button["type"] == "button" => Ok(()),
+        other => refuse("invalid_blocks", format!("a {} of style {other:?}", button["type"])),
+    }
+}
+
+fn check_rich_text(part: &Value) -> Checked {
+    match part["type"].as_str().unwrap_or_default() {
+        "rich_text_section" | "rich_text_quote" | "rich_text_preformatted" => {
+            only_keys(part, &["elements", "border", "language"])?;
+            each(&part["elements"], 1..=usize::MAX, check_span)
+        }
+        "rich_text_list" => each(&part["elements"], 1..=usize::MAX, check_rich_text),
+        other => refuse("invalid_blocks", format!("rich text of type {other:?}")),
+    }
+}
+
+fn check_span(span: &Value) -> Checked {
+    match span["type"].as_str().unwrap_or_default() {
+        "text" => {
+            only_keys(span, &["text", "style"])?;
+            check_string(&span["text"], 1, usize::MAX)
+        }
+        "link" => {
+            only_keys(span, &["url", "text", "style", "unsafe"])?;
+            check_url(&span["url"])
+        }
+        "emoji" => check_string(&span["name"], 1, 255),
+        "date" if span["timestamp"].is_i64() && span["format"].is_string() => Ok(()),
+        "broadcast" | "user" | "usergroup" | "channel" | "team" => Ok(()),
+        other => refuse("invalid_blocks", format!("a span of type {other:?}: {span}")),
+    }
+}
+
+fn check_cell(cell: &Value) -> Checked {
+    match cell["type"].as_str().unwrap_or_default() {
+        "raw_text" => check_string(&cell["text"], 1, usize::MAX),
+        "rich_text" => each(&cell["elements"], 1..=usize::MAX, check_rich_text),
+        other => refuse("invalid_blocks", format!("a cell of type {other:?}")),
+    }
+}
+
+fn check_url(url: &Value) -> Checked {
+    check_string(url, 1, 3000)?;
+    let url = url.as_str().unwrap_or_default();
+    match url.starts_with("http://") || url.starts_with("https://") || url.starts_with("mailto:") {
+        true => Ok(()),
+        false => refuse("invalid_blocks", format!("no URL: {url:?}")),
+    }
+}
+
+fn check_string(value: &Value, min: usize, max: usize) -> Checked {
+    match value.as_str().map(|text| text.chars().count()) {
+        Some(length) if (min..=max).contains(&length) => Ok(()),
+        found => refuse("invalid_blocks", format!("length {found:?} is not in {min}..={max}: {value}")),
+    }
+}
+
+fn each(items: &Value, count: std::ops::RangeInclusive<usize>, check: impl Fn(&Value) -> Checked) -> Checked {
+    match items.as_array() {
+        Some(items) if count.contains(&items.len()) => items.iter().try_for_each(check),
+        _ => refuse("invalid_blocks", format!("not {count:?} items: {items}")),
+    }
+}
+
+/// `type` and `block_id` are always allowed.
+fn only_keys(object: &Value, allowed: &[&str]) -> Checked {
+    let Value::Object(object) = object else {
+        return refuse("invalid_blocks", format!("no object: {object}"));
+    };
+    match object.keys().find(|key| !["type", "block_id"].contains(&key.as_str()) && !allowed.contains(&key.as_str())) {
+        None => Ok(()),
+        Some(key) => refuse("invalid_blocks", format!("{key:?} does not belong into {}", object["type"])),
+    }
+}
+
+#[test]
+fn slack_would_refuse_these() {
+    let long = "x".repeat(3001);
+    for (body, answer) in [
+        ("ban!", "invalid_payload"),
+        (r#"["text"]"#, "invalid_payload"),
+        (r#"{"text": ""}"#, "no_text"),
+        (r#"{"text": "a", "channel": "general"}"#, "invalid_payload"),
+        (r#"{"text": "a", "blocks": [{"type": "section"}]}"#, "invalid_blocks"),
+        (r#"{"text": "a", "blocks": [{"type": "header", "text": {"type": "mrkdwn", "text": "h"}}]}"#, "invalid_blocks"),
+        (
+            r#"{"text": "a", "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": "h", "emoji": true}}]}"#,
+            "invalid_blocks",
+        ),
+        (
+            &format!(
+                r#"{{"text": "a", "blocks": [{{"type": "section", "text": {{"type": "mrkdwn", "text": "{long}"}}}}]}}"#
+            ),
+            "invalid_blocks",
+        ),
+        (
+            &format!(r#"{{"text": "a", "blocks": [{}{{"type": "divider"}}]}}"#, r#"{"type": "divider"},"#.repeat(50)),
+            "invalid_blocks",
+        ),
+    ] {
+        assert_eq!(super::Message::parse(body.as_bytes()).unwrap_err().answer, answer, "{body}");
+    }
+}
