@@ -1,4 +1,5 @@
-//! A message as it arrived: what a reader would see of it, and what in it is alive. What Slack would refuse in it is `refusal`'s.
+//! A message as it arrived: what a reader would see of it, and what in it is alive; what Slack would refuse in it is in
+//! `refusal`.
 
 mod refusal;
 
