@@ -165,6 +165,9 @@ impl Courier {
             Outcome::Dead(error) => {
                 tracing::error!(webhook, route, id, "dead: the webhook refused it for good: {error}");
             }
+            Outcome::TooOld(error) => {
+                tracing::error!(webhook, route, id, "dead: too old, after the webhook said: {error}");
+            }
             Outcome::Gone { error, news: true } => tracing::error!(
                 webhook,
                 "THE WEBHOOK IS GONE ({error}). Its messages wait; they go out as soon as its URL is mended"

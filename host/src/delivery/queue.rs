@@ -12,7 +12,7 @@ use super::answer::Answer;
 use super::backoff;
 use crate::event::Timestamp;
 use crate::message::Target;
-use crate::store::{Failure, Gone, Pending, Store, StoreError, WebhookState};
+use crate::store::{Failure, Gone, LONGEST_WAIT_MS, Pending, Store, StoreError, WebhookState};
 
 /// A message that has failed so often does not keep the next one from being tried.
 const OVERTAKEN_AFTER: u32 = 3;
@@ -31,9 +31,6 @@ const GIVEN_UP_AFTER: u32 = 10;
 /// How long a webhook that is gone is left alone at first, and at most.
 const GONE_FIRST: Duration = Duration::from_secs(300);
 const GONE_MOST: Duration = Duration::from_secs(3_600);
-
-/// Nothing is ever put off for longer, in ms: what is was so by a clock that has been set back since.
-const LONGEST_WAIT_MS: i64 = 3_600_000;
 
 /// How old a message of a route may become that the configuration has no more.
 const MAX_AGE: Duration = Duration::from_secs(86_400);
@@ -80,8 +77,10 @@ pub(super) enum Outcome {
     Accepted { set_aside: Option<i64> },
     /// Again after this long.
     Again(Duration, String),
-    /// Never.
+    /// Never: the webhook refused it.
     Dead(String),
+    /// Never: it is too old, after this.
+    TooOld(String),
     /// The webhook takes nothing any more, which is news or not.
     Gone { error: String, news: bool },
 }
@@ -100,10 +99,20 @@ impl From<Outcome> for Answered {
     }
 }
 
+/// A message that is tried behind one that has failed again and again.
+#[derive(Clone, Copy)]
+struct Behind {
+    overtaken: i64,
+    /// So many messages behind that.
+    by: u32,
+    /// Without waiting for what the failure has put off.
+    at_once: bool,
+}
+
 pub(super) struct Queue {
     webhook: String,
-    /// A message that just failed, and how far behind it another one is tried at once.
-    behind: Option<(i64, u32)>,
+    /// A message that just failed, and the one that is tried next instead.
+    behind: Option<Behind>,
     /// How far behind that is the next time.
     next_behind: u32,
     /// When the last attempt began.
@@ -134,10 +143,10 @@ impl Queue {
         }
         let not_before = if set_back(&state, rules, now) { now } else { believable(state.not_before, now) };
         let behind = match self.behind {
-            Some((_, behind)) => store.next_in_order(&self.webhook, behind)?,
+            Some(Behind { by, .. }) => store.next_in_order(&self.webhook, by)?,
             None => None,
         };
-        let may_wait = behind.is_none();
+        let may_wait = behind.is_none() || self.behind.is_some_and(|behind| !behind.at_once);
         let message = match behind {
             Some(message) => Some(message),
             None => self.first(store, now)?,
@@ -200,7 +209,7 @@ impl Queue {
         answer: Answer,
         moment: Moment,
     ) -> Result<Answered, StoreError> {
-        let overtaken = self.behind.take().map(|(overtaken, _)| overtaken);
+        let overtaken = self.behind.take().map(|behind| behind.overtaken);
         let (now, state) = (moment.now, store.webhook(&self.webhook)?);
         if message.aside {
             let took = now.0.saturating_sub(self.begun.0).max(0);
@@ -221,6 +230,10 @@ impl Queue {
             Answer::Wait(wait, error) => {
                 let state = WebhookState { not_before: after(now, wait), ..state };
                 self.record(store, message, Failure::of(&state, &error), now)?;
+                // No failure of the webhook's; but for ever is too long.
+                if is_too_old(rules, message, message.attempts.saturating_add(1), now) {
+                    return give_up(store, message, error, now);
+                }
                 Ok(Outcome::Again(wait, error).into())
             }
             Answer::Failed { after: wish, error } if message.aside => {
@@ -230,10 +243,12 @@ impl Queue {
                 // The one that is tried behind another has not failed by itself.
                 let counts = u32::from(overtaken.is_none());
                 let refusals = message.refusals.saturating_add(counts);
-                if overtaken.is_none() && wish.is_none() && refusals >= OVERTAKEN_AFTER {
-                    self.behind = self.another_behind(store)?.map(|behind| (message.id, behind));
+                if overtaken.is_none() && refusals >= OVERTAKEN_AFTER {
+                    // A wish is the webhook's, not the message's: the other one keeps to it as well.
+                    let (overtaken, at_once) = (message.id, wish.is_none());
+                    self.behind = self.another_behind(store)?.map(|by| Behind { overtaken, by, at_once });
                 }
-                if self.behind.is_some() {
+                if self.behind.is_some_and(|behind| behind.at_once) {
                     self.record(store, message, Failure { counts, ..Failure::of(&state, &error) }, now)?;
                     return Ok(Outcome::Again(Duration::ZERO, error).into());
                 }
@@ -246,7 +261,7 @@ impl Queue {
                 Ok(Answered { outcome: Outcome::Again(wait, error), too_old })
             }
             Answer::Refused(error) => {
-                if state.failures > 0 {
+                if state.failures > 0 || state.gone.is_some() {
                     // It works, and says so.
                     store.record_webhook(&self.webhook, &state.recovered())?;
                 }
@@ -278,9 +293,8 @@ impl Queue {
         Moment { now, random }: Moment,
     ) -> Result<Answered, StoreError> {
         let refusals = message.refusals.saturating_add(1);
-        if refusals >= GIVEN_UP_AFTER && message.made_at < now.plus_ms(-rules.max_age_ms(&message.route)) {
-            store.bury(message.id, &format!("too old, after the webhook said: {error}"), now)?;
-            return Ok(Outcome::Dead(error).into());
+        if is_too_old(rules, message, refusals, now) {
+            return give_up(store, message, error, now);
         }
         let wait = wish.unwrap_or_else(|| backoff::wait(refusals, random));
         let failure = Failure { counts: 1, due_at: after(now, wait), ..Failure::of(state, &error) };
@@ -328,6 +342,16 @@ impl Queue {
         };
         Ok(routes.into_iter().map(limit).collect())
     }
+}
+
+/// Whether one message is given up that was tried so often.
+fn is_too_old(rules: &Rules, message: &Pending, tries: u32, now: Timestamp) -> bool {
+    tries >= GIVEN_UP_AFTER && message.made_at < now.plus_ms(-rules.max_age_ms(&message.route))
+}
+
+fn give_up(store: &mut Store, message: &Pending, error: String, now: Timestamp) -> Result<Answered, StoreError> {
+    store.bury(message.id, &format!("too old, after the webhook said: {error}"), now)?;
+    Ok(Outcome::TooOld(error).into())
 }
 
 /// Messages that wait for a webhook which is gone go to the other one of their route, unless that is gone as well: to the

@@ -8,7 +8,7 @@ use super::queue::{Moment, Next, Outcome, Queue, Rules, hand_over};
 use crate::event::{Action, Event, Timestamp};
 use crate::message::{Target, fallback};
 use crate::store::{
-    Assigned, Closes, Fold, Gone, Inbox, Ledger, Reason, RouteLedger, StateFolder, Store, Unworded, Verdict,
+    Assigned, Closes, Fold, Gone, Inbox, Ledger, Reason, Rest, RouteLedger, StateFolder, Store, Unworded, Verdict,
     WebhookState, Worded,
 };
 
@@ -331,6 +331,60 @@ fn messages_that_are_answered_only_after_a_time_out_take_a_tenth_of_the_time() {
     let waiting = simulation.ledger().routes["sec"].pending;
     assert_eq!(answered + waiting as i64, posted);
     assert!(waiting < 12 + 30, "{waiting} of {posted} wait");
+}
+
+#[test]
+fn a_message_that_is_always_put_off_does_not_hold_up_the_others() {
+    let mut simulation = Simulation::new();
+    simulation.post(4);
+    let wish = Some(Duration::from_secs(1));
+    let answer = |id: i64| if id == 1 { Answer::Failed { after: wish, error: "503".into() } } else { ok() };
+    simulation.run(60_000, |id, _| answer(id));
+    assert_eq!(simulation.accepted, [2, 3, 4]);
+    let times: Vec<_> = simulation.sent.iter().map(|(at, _)| *at).collect();
+    assert!(times.windows(2).take(3).all(|pair| pair[1] - pair[0] >= 1_000), "the wish is kept to: {times:?}");
+}
+
+#[test]
+fn a_message_that_is_put_off_for_ever_dies_of_its_age_and_no_other_with_it() {
+    let mut simulation = Simulation::new();
+    simulation.rules.max_age = BTreeMap::from([("sec".to_owned(), Duration::from_secs(3_600))]);
+    simulation.post(2);
+    // Not at once, whatever the clock says.
+    simulation.now += 10 * HOUR;
+    let mut tries = 0;
+    simulation.run(11 * HOUR, |id, _| {
+        tries += 1;
+        if id == 1 { Answer::Wait(Duration::from_secs(1), "429".into()) } else { ok() }
+    });
+    let ledger = simulation.ledger();
+    let RouteLedger { posted, dead, pending, .. } = ledger.routes["sec"];
+    assert_eq!((posted, dead, pending, tries), (1, 1, 0, 11), "{ledger:?}");
+}
+
+#[test]
+fn a_webhook_that_refuses_is_not_gone_any_more() {
+    let mut simulation = Simulation::new();
+    simulation.post(2);
+    let Next::Send(message) = simulation.next() else { panic!() };
+    for answer in [Answer::Gone("404".into()), Answer::Refused("400".into())] {
+        simulation.queue.forget_failures(&mut simulation.store).unwrap();
+        let moment = Moment { now: Timestamp(simulation.now), random: 0.5 };
+        let (store, rules) = (&mut simulation.store, &simulation.rules);
+        simulation.queue.answered(store, rules, simulation.url, &message, answer, moment).unwrap();
+    }
+    assert_eq!(simulation.store.gone().unwrap(), BTreeMap::new());
+}
+
+#[test]
+fn a_webhook_that_is_gone_is_tried_again_though_the_clock_was_set_back_by_a_day() {
+    let mut simulation = Simulation::new();
+    simulation.post(1);
+    simulation.run(1_000, |_, _| Answer::Gone("404".into()));
+    assert_eq!(simulation.store.rest(Timestamp(simulation.now)).unwrap(), Rest::Stuck);
+    let before = Timestamp(simulation.now - 24 * HOUR);
+    assert_eq!(simulation.store.rest(before).unwrap(), Rest::Work);
+    assert_eq!(simulation.store.queues(before).unwrap()["hook"].not_before, None);
 }
 
 #[test]

@@ -219,7 +219,8 @@ impl LiveRoute {
         }
         let mut worded = Vec::with_capacity(events.len());
         for unworded in events {
-            worded.push(self.word(unworded, Some(from.is_some()), now));
+            let fold = (!unworded.alone).then_some(from.is_some());
+            worded.push(self.word(unworded, fold, now));
             if enough() {
                 break;
             }

@@ -133,7 +133,7 @@ fn past_bans_that_a_route_may_see_without_the_one_in_hand() {
 }
 
 fn unworded(event: Event) -> Unworded {
-    Unworded { seq: 1, webhook: "main".into(), event: Ok(event) }
+    Unworded { seq: 1, webhook: "main".into(), event: Ok(event), alone: false }
 }
 
 #[test]

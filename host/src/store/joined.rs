@@ -45,7 +45,7 @@ impl<'a> Joined<'a> {
         } else {
             let place: Option<(String, i64)> = transaction
                 .prepare_cached(
-                    "SELECT webhook, taken_at FROM outcomes JOIN inbox.events ON seq = event
+                    "SELECT webhook, ifnull(made_at, taken_at) FROM outcomes JOIN inbox.events ON seq = event
                      WHERE event = ? AND route = ? AND outcomes.state = 'pending' AND message IS ?",
                 )?
                 .query_row(params![seq, self.route, from], |row| Ok((row.get(0)?, row.get(1)?)))

@@ -58,7 +58,7 @@ pub use outbox::{Failure, Pending, QueueState, Rest};
 pub use plugins::PluginState;
 pub use retention::{Keep, Pruned};
 pub use routing::{Assigned, Unworded, Verdict, Waiting, Worded};
-pub use webhooks::{Gone, WebhookState};
+pub use webhooks::{Gone, LONGEST_WAIT_MS, WebhookState};
 
 /// What becomes of events. One for each thread that uses it.
 pub struct Store {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::{OptionalExtension, Row, params};
 use serde::Serialize;
 
-use super::webhooks::{self, WebhookState};
+use super::webhooks::{self, LONGEST_WAIT_MS, WebhookState};
 use super::{Store, StoreError};
 use crate::event::Timestamp;
 use crate::message::Target;
@@ -274,10 +274,10 @@ impl Store {
                          OR EXISTS (SELECT 1 FROM outcomes WHERE state = 'pending' AND message IS NULL)
                          OR EXISTS (SELECT 1 FROM messages WHERE state = 'open')
                          OR EXISTS (SELECT 1 FROM messages WHERE state = 'ready' AND webhook NOT IN
-                             (SELECT name FROM webhooks WHERE gone IS NOT NULL AND not_before > ?)),
+                             (SELECT name FROM webhooks WHERE gone IS NOT NULL AND not_before > ?1 AND not_before <= ?2)),
                          EXISTS (SELECT 1 FROM messages WHERE state = 'ready')",
                 )?
-                .query_row([now.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                .query_row([now.0, now.plus_ms(LONGEST_WAIT_MS).0], |row| Ok((row.get(0)?, row.get(1)?)))?;
             Ok(match (work, stuck) {
                 (true, _) => Rest::Work,
                 (false, true) => Rest::Stuck,
@@ -291,7 +291,7 @@ impl Store {
     /// # Errors
     /// When the disk refuses.
     pub fn is_idle(&self) -> Result<bool, StoreError> {
-        // Before all that is left alone for a while.
+        // Before anything was left alone for a while.
         Ok(self.rest(Timestamp(i64::MIN))? == Rest::Nothing)
     }
 
@@ -334,7 +334,8 @@ impl Store {
                 .collect()
         })?;
         for (webhook, queue) in &mut queues {
-            queue.not_before = Some(self.webhook(webhook)?.not_before).filter(|at| *at > now && queue.pending > 0);
+            let is_put_off = |at: &Timestamp| *at > now && *at <= now.plus_ms(LONGEST_WAIT_MS);
+            queue.not_before = Some(self.webhook(webhook)?.not_before).filter(|at| is_put_off(at) && queue.pending > 0);
         }
         for (webhook, gone) in self.gone()? {
             let queue = queues.entry(webhook).or_default();

@@ -46,7 +46,12 @@ pub(super) fn unword(transaction: &Transaction<'_>, message: i64) -> rusqlite::R
         )?
         .query_row([message], |row| row.get(0))?;
     if is_whole {
-        transaction.prepare_cached("UPDATE outcomes SET message = NULL WHERE message = ?")?.execute([message])?;
+        transaction
+            .prepare_cached(
+                "UPDATE outcomes SET (message, made_at, alone) =
+                     (SELECT NULL, made_at, cause IS NULL FROM messages WHERE id = ?1) WHERE message = ?1",
+            )?
+            .execute([message])?;
         transaction.prepare_cached("DELETE FROM messages WHERE id = ?")?.execute([message])?;
     }
     Ok(is_whole)

@@ -46,6 +46,8 @@ pub struct Unworded {
     pub webhook: String,
     /// The event, or why what is stored cannot be read (the store was edited by hand).
     pub event: Result<Event, String>,
+    /// It had a message of its own, and gets one again.
+    pub alone: bool,
 }
 
 /// What a route made of one event.
@@ -186,7 +188,7 @@ impl Store {
     pub fn unworded(&self, route: &str, at_most: usize) -> Result<Vec<Unworded>, StoreError> {
         self.database.read("read the events of a route", |connection| {
             let mut statement = connection.prepare_cached(
-                "SELECT event, webhook, body FROM outcomes INDEXED BY outcomes_unworded
+                "SELECT event, webhook, body, alone FROM outcomes INDEXED BY outcomes_unworded
                      CROSS JOIN inbox.events ON seq = event
                  WHERE route = ? AND outcomes.state = 'pending' AND message IS NULL ORDER BY event LIMIT ?",
             )?;
@@ -202,7 +204,7 @@ impl Store {
     pub fn events_of(&self, message: i64, at_most: usize) -> Result<Vec<Unworded>, StoreError> {
         self.database.read("read the events of a message", |connection| {
             let mut statement = connection.prepare_cached(
-                "SELECT event, webhook, body FROM outcomes CROSS JOIN inbox.events ON seq = event
+                "SELECT event, webhook, body, alone FROM outcomes CROSS JOIN inbox.events ON seq = event
                  WHERE message = ? ORDER BY event LIMIT ?",
             )?;
             let rows = statement.query(params![message, limit(at_most)])?;
@@ -289,7 +291,7 @@ fn send(
     let made = transaction
         .prepare_cached(
             "INSERT INTO messages (route, webhook, state, events, body, target, made_at, due_at)
-             SELECT route, webhook, 'ready', 1, ?4, ?6, min(taken_at, ?5), ?5 FROM outcomes JOIN inbox.events ON seq = event
+             SELECT route, webhook, 'ready', 1, ?4, ?6, min(ifnull(made_at, taken_at), ?5), ?5 FROM outcomes JOIN inbox.events ON seq = event
              WHERE event = ?1 AND route = ?2 AND outcomes.state = 'pending' AND message IS ?3",
         )?
         .execute(params![seq, route, from, body.to_json_string(), now.0, body.target().as_str()])?;
@@ -338,7 +340,7 @@ fn as_many_as_fit<T>(
 }
 
 fn unworded(row: &Row<'_>, body: &str) -> rusqlite::Result<Unworded> {
-    Ok(Unworded { seq: row.get(0)?, webhook: row.get(1)?, event: parsed(body) })
+    Ok(Unworded { seq: row.get(0)?, webhook: row.get(1)?, event: parsed(body), alone: row.get(3)? })
 }
 
 pub(super) fn parsed(body: &str) -> Result<Event, String> {

@@ -89,7 +89,8 @@ CREATE TABLE assigned (upto INTEGER NOT NULL, inbox TEXT, taken_at INTEGER, subj
 INSERT INTO assigned (upto) VALUES (0);
 
 -- What became of an event on each route that wanted it. Pending without a message: to be worded. Of one with a message, the
--- state is that of the message. Else it is skipped or dead.
+-- state is that of the message. Else it is skipped or dead. Of one that is worded anew: made at, when its message counts as
+-- made, and alone, whether it had one of its own and gets one again.
 CREATE TABLE outcomes (
     event INTEGER NOT NULL,
     route TEXT NOT NULL,
@@ -97,6 +98,8 @@ CREATE TABLE outcomes (
     state TEXT NOT NULL DEFAULT 'pending',
     message INTEGER,
     detail TEXT,
+    made_at INTEGER,
+    alone INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (event, route)
 ) WITHOUT ROWID;
 CREATE INDEX outcomes_of_message ON outcomes (message, event) WHERE message IS NOT NULL;

@@ -9,6 +9,9 @@ use serde::Serialize;
 use super::{Store, StoreError};
 use crate::event::Timestamp;
 
+/// Nothing is ever put off for longer, in ms: what is was so by a clock that has been set back since.
+pub const LONGEST_WAIT_MS: i64 = 3_600_000;
+
 /// The state of one webhook.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct WebhookState {
