@@ -3,7 +3,7 @@
 //! `corpus` has the attackers and how each may end. Here they are let loose, all in one daemon, beside one route that is
 //! well-behaved and sees every event: the witness.
 
-mod bombs;
+pub mod bombs;
 mod corpus;
 mod made;
 mod resident;

@@ -50,6 +50,7 @@ mod power;
 mod proxy;
 mod queue;
 mod reload;
+mod renamed;
 mod restart;
 mod service;
 mod storm;

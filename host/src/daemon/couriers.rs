@@ -1,6 +1,6 @@
 //! The couriers that are at work, one for each webhook.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tokio::sync::{Notify, watch};
@@ -8,15 +8,17 @@ use tokio::task::JoinSet;
 
 use super::DaemonError;
 use crate::config::{Config, Http, Proxy, Webhook};
-use crate::delivery::{Client, Courier, DeliveryError, Endpoint, HttpSettings, Rules, Via, Webhooks, hand_over};
+use crate::delivery::{Addresses, Client, Courier, DeliveryError, Endpoint, HttpSettings, Rules, Via, hand_over};
 use crate::event::Timestamp;
 use crate::store::Store;
 
 pub(super) struct Couriers {
     client: Client,
-    webhooks: watch::Sender<Webhooks>,
+    addresses: watch::Sender<Addresses>,
     wakes: BTreeMap<String, Arc<Notify>>,
     tasks: JoinSet<Result<(), DeliveryError>>,
+    /// Webhooks that are gone, with a route and the webhook that takes over for it.
+    taken_over: BTreeSet<(String, String, String)>,
     done: Arc<Notify>,
     stop: watch::Receiver<bool>,
     now: fn() -> Timestamp,
@@ -25,13 +27,22 @@ pub(super) struct Couriers {
 impl Couriers {
     /// None yet; `done` is told whenever a message came to its end.
     pub(super) fn new(config: &Config, done: Arc<Notify>, stop: watch::Receiver<bool>, now: fn() -> Timestamp) -> Self {
-        let webhooks = watch::Sender::new(webhooks(config));
-        Self { client: Client::new(), webhooks, wakes: BTreeMap::new(), tasks: JoinSet::new(), done, stop, now }
+        let addresses = watch::Sender::new(addresses(config));
+        Self {
+            client: Client::new(),
+            addresses,
+            wakes: BTreeMap::new(),
+            tasks: JoinSet::new(),
+            taken_over: BTreeSet::new(),
+            done,
+            stop,
+            now,
+        }
     }
 
     /// Has messages go where the webhooks are now.
     pub(super) fn configure(&self, config: &Config) {
-        self.webhooks.send_replace(webhooks(config));
+        self.addresses.send_replace(addresses(config));
         self.prepare();
         for wake in self.wakes.values() {
             wake.notify_one();
@@ -41,7 +52,7 @@ impl Couriers {
     /// Has webhooks that are gone tried again: all of them, or those that are somewhere else by now. Before anybody asks
     /// whether there is something to do.
     pub(super) fn try_gone_again(&self, store: &Store, all: bool) -> Result<(), DaemonError> {
-        let webhooks = self.webhooks.borrow().clone();
+        let webhooks = self.addresses.borrow().webhooks.clone();
         for (name, gone) in store.gone()? {
             if all || webhooks.get(&name).is_none_or(|(endpoint, _)| endpoint.mark() != gone.url) {
                 store.try_again(&name)?;
@@ -53,9 +64,17 @@ impl Couriers {
     /// Sees to it that each webhook with pending messages has a courier, and wakes them. Before that, messages for one that
     /// is gone go to the one that takes over: here and not in its courier, so that nobody finds nothing to do meanwhile.
     pub(super) fn send_out(&mut self, store: &Store) -> Result<(), DaemonError> {
-        for (name, _) in store.gone()? {
-            if let Some((endpoint, rules)) = self.webhooks.borrow().get(&name) {
-                hand_over(&mut store.another()?, &name, rules, &endpoint.mark(), (self.now)())?;
+        let gone = store.gone()?;
+        self.taken_over.retain(|(webhook, ..)| gone.contains_key(webhook));
+        for webhook in gone.into_keys() {
+            if let Some((endpoint, rules)) = self.addresses.borrow().webhooks.get(&webhook) {
+                for (route, other) in hand_over(&mut store.another()?, &webhook, rules, &endpoint.mark(), (self.now)())?
+                {
+                    // Said once, and not for each message.
+                    if self.taken_over.insert((webhook.clone(), route.clone(), other.clone())) {
+                        tracing::info!(webhook, route, "gone: {other} takes over");
+                    }
+                }
             }
         }
         for webhook in store.pending_webhooks()? {
@@ -65,7 +84,7 @@ impl Couriers {
             }
             let wake = Arc::new(Notify::new());
             let courier = Courier {
-                webhooks: self.webhooks.subscribe(),
+                addresses: self.addresses.subscribe(),
                 webhook: webhook.clone(),
                 client: self.client.clone(),
                 now: self.now,
@@ -82,7 +101,8 @@ impl Couriers {
     /// every certificate of the system takes as long as all plugins together.
     pub(super) fn prepare(&self) {
         let client = self.client.clone();
-        let endpoints: Vec<_> = self.webhooks.borrow().values().map(|(endpoint, _)| endpoint.clone()).collect();
+        let endpoints: Vec<_> =
+            self.addresses.borrow().webhooks.values().map(|(endpoint, _)| endpoint.clone()).collect();
         tokio::spawn(async move { client.prepare(&endpoints).await });
     }
 
@@ -103,13 +123,14 @@ impl Couriers {
     }
 }
 
-fn webhooks(config: &Config) -> Webhooks {
+fn addresses(config: &Config) -> Addresses {
     let webhook = |(name, webhook): (&String, &Webhook)| {
         let Webhook { url, target, .. } = webhook;
         let endpoint = Endpoint::new(url.expose().clone(), url.is_loopback(), *target, settings(&webhook.http));
         (name.clone(), (endpoint, rules(config, webhook)))
     };
-    config.webhooks.iter().map(webhook).collect()
+    let routes = config.routes.iter().map(|route| (route.name.clone(), route.webhook.clone()));
+    Addresses { webhooks: config.webhooks.iter().map(webhook).collect(), routes: routes.collect() }
 }
 
 fn settings(http: &Http) -> HttpSettings {

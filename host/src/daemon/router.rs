@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::DaemonError;
 use super::pruner::Pruner;
@@ -56,8 +56,14 @@ pub(super) fn run(
         pruner: Pruner::new(&store)?,
     };
     router.configure(&mut store)?;
+    let mut looked_after = Instant::now();
     loop {
         router.check_workers()?;
+        // Not only when nothing else happens: on a busy host something always does.
+        if looked_after.elapsed() >= LOOK {
+            looked_after = Instant::now();
+            router.look_after(&mut store)?;
+        }
         loop {
             match told.try_recv() {
                 Ok(Told::Look) => {}
@@ -79,8 +85,7 @@ pub(super) fn run(
         match told.recv_timeout(if router.later { LOOK_FOR_MORE } else { LOOK }) {
             Ok(Told::Configured(config)) => router.reconfigure(config, &mut store)?,
             Ok(Told::Hurry) => router.hurry(&mut store)?,
-            Ok(Told::Look) => {}
-            Err(RecvTimeoutError::Timeout) => router.look_after(&mut store)?,
+            Ok(Told::Look) | Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return router.stop(),
         }
     }
@@ -139,7 +144,8 @@ impl Router<'_> {
     fn configure(&mut self, store: &mut Store) -> Result<(), DaemonError> {
         self.naming = Naming::new(&self.config, &self.circumstances.system_host);
         let names: Vec<_> = self.config.routes.iter().map(|route| route.name.as_str()).collect();
-        store.keep_plugins(&names)?;
+        let webhooks: Vec<_> = self.config.webhooks.keys().map(String::as_str).collect();
+        store.keep_only(&names, &webhooks)?;
         let gone: Vec<_> = self.workers.keys().filter(|name| !names.contains(&name.as_str())).cloned().collect();
         for name in gone {
             if let Some(worker) = self.workers.remove(&name) {

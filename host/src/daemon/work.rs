@@ -236,7 +236,11 @@ impl Work<'_> {
                 couriers.prepare();
             }
             if until != Until::Stopped && self.store.rest((self.now)())? != Rest::Work {
-                break End::Idle;
+                // What waits for a webhook that has just turned out to be gone may go to another one.
+                couriers.send_out(self.store)?;
+                if self.store.rest((self.now)())? != Rest::Work {
+                    break End::Idle;
+                }
             }
             if self.store.folder().identity().ok() != Some(identity) {
                 return Err(StoreError::Removed { path: self.store.folder().path().to_owned() }.into());

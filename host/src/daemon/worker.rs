@@ -154,6 +154,9 @@ impl AtWork {
     }
 
     fn load(&mut self, route: Route, naming: Naming, destinations: Destinations) {
+        if let Some(live) = &mut self.live {
+            live.redirect(&route, &destinations);
+        }
         let around = Surroundings {
             naming,
             destinations,

@@ -25,15 +25,30 @@ pub enum DeliveryError {
     Thread(#[from] tokio::task::JoinError),
 }
 
-/// Where webhooks are, by their names, and how their queues are to be kept.
-pub type Webhooks = BTreeMap<String, (Endpoint, Rules)>;
+/// Where messages go.
+#[derive(Clone)]
+pub struct Addresses {
+    /// Where webhooks are, by their names, and how their queues are to be kept.
+    pub webhooks: BTreeMap<String, (Endpoint, Rules)>,
+    /// The webhook of each route.
+    pub routes: BTreeMap<String, String>,
+}
+
+impl Addresses {
+    /// Where a route's messages go whose webhook is no more: to the route's own, or to the only one there is.
+    fn instead(&self, route: &str) -> Option<&str> {
+        let mut webhooks = self.webhooks.keys();
+        let only = || webhooks.next().filter(|_| self.webhooks.len() == 1);
+        self.routes.get(route).or_else(only).map(String::as_str)
+    }
+}
 
 /// Delivers to one webhook.
 pub struct Courier {
     /// The webhook's name.
     pub webhook: String,
-    /// The webhooks; of one that the configuration has no more, messages are dead.
-    pub webhooks: watch::Receiver<Webhooks>,
+    /// Where all webhooks are. What this one was to get once the configuration has it no more goes to another, or is dead.
+    pub addresses: watch::Receiver<Addresses>,
     /// Sends.
     pub client: Client,
     /// The clock.
@@ -67,11 +82,11 @@ impl Courier {
             if *stop.borrow() {
                 return Ok(());
             }
-            let configured = self.webhooks.borrow().get(&self.webhook).cloned();
+            let configured = self.addresses.borrow().webhooks.get(&self.webhook).cloned();
             let Some((endpoint, rules)) = configured else {
-                let buried;
-                (desk, buried) = self.bury_next(desk).await?;
-                if buried {
+                let some;
+                (desk, some) = self.leave(desk).await?;
+                if some {
                     done.notify_one();
                 } else {
                     woken(wake, None, &mut stop).await;
@@ -105,20 +120,23 @@ impl Courier {
         }
     }
 
-    /// The next message of a webhook that the configuration has no more is dead. Says whether there was one.
-    async fn bury_next(&self, desk: Desk) -> Result<(Desk, bool), DeliveryError> {
-        let (webhook, now) = (self.webhook.clone(), (self.now)());
+    /// The configuration has this webhook no more. Says whether there was something that it was to get.
+    async fn leave(&self, desk: Desk) -> Result<(Desk, bool), DeliveryError> {
+        let (webhook, now, addresses) = (self.webhook.clone(), (self.now)(), self.addresses.borrow().clone());
         with(desk, move |Desk { store, .. }| {
-            let next = store.next_in_order(&webhook, 0)?;
-            let Some(Pending { id, route, .. }) =
-                next.map_or_else(|| store.next_aside(&webhook), |next| Ok(Some(next)))?
-            else {
-                return Ok(false);
-            };
-            let error = format!("webhook \"{webhook}\" is no longer configured");
-            tracing::error!(webhook, route, id, "dead: {error}");
-            store.bury(id, &error, now)?;
-            Ok(true)
+            let routes = store.pending_routes(&webhook)?;
+            for route in &routes {
+                if let Some(other) = addresses.instead(route) {
+                    let messages = store.hand_over(route, &webhook, other)?;
+                    tracing::warn!(webhook, route, messages, "no longer configured: {other} gets its messages");
+                    continue;
+                }
+                let error = format!("webhook \"{webhook}\" is no longer configured");
+                for id in store.bury_all(route, &webhook, &error, now)? {
+                    tracing::error!(webhook, route, id, "dead: {error}");
+                }
+            }
+            Ok(!routes.is_empty())
         })
         .await
     }

@@ -13,7 +13,7 @@ mod queue;
 #[cfg(test)]
 mod queue_tests;
 
-pub use courier::{Courier, DeliveryError, Webhooks};
+pub use courier::{Addresses, Courier, DeliveryError};
 pub use http::{HttpSettings, Via};
 pub use post::{Client, Endpoint};
 pub use queue::{Rules, hand_over};

@@ -355,26 +355,34 @@ fn give_up(store: &mut Store, message: &Pending, error: String, now: Timestamp) 
 }
 
 /// Messages that wait for a webhook which is gone go to the other one of their route, unless that is gone as well: to the
-/// fallback, or from there back. `url`: a hash of where it is; what is to be tried again is left alone.
+/// fallback, or from there back. `url`: a hash of where it is; what is to be tried again is left alone. Says which routes
+/// that concerned, and to which webhooks their messages went.
 ///
 /// # Errors
 /// When the disk refuses.
-pub fn hand_over(store: &mut Store, webhook: &str, rules: &Rules, url: &str, now: Timestamp) -> Result<(), StoreError> {
+pub fn hand_over(
+    store: &mut Store,
+    webhook: &str,
+    rules: &Rules,
+    url: &str,
+    now: Timestamp,
+) -> Result<Vec<(String, String)>, StoreError> {
+    let mut taken_over = Vec::new();
     let state = store.webhook(webhook)?;
     if state.gone.is_none_or(|gone| gone.url != url) || believable(state.not_before, now) <= now {
-        return Ok(());
+        return Ok(taken_over);
     }
     for route in store.pending_routes(webhook)? {
         let others = rules.takes_over.get(&route).into_iter().flatten().filter(|other| *other != webhook);
         for other in others {
             if store.webhook(other)?.gone.is_none() {
-                let messages = store.hand_over(&route, webhook, other)?;
-                tracing::info!(webhook, route, messages, "gone: {other} takes over");
+                store.hand_over(&route, webhook, other)?;
+                taken_over.push((route.clone(), other.clone()));
                 break;
             }
         }
     }
-    Ok(())
+    Ok(taken_over)
 }
 
 impl Rules {

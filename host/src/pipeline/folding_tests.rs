@@ -127,6 +127,9 @@ fn a_route_that_keeps_its_plugin_since_the_new_one_is_broken_still_goes_where_it
     assert_eq!(place.sent().len(), 8);
     let new = "webhook = 'new'\nsettings = { ban = '{{ jial }}' }\n[webhooks.new]\nurl = 'http://127.0.0.1:2/'";
     let (routes, _, fresh) = load(place.store.folder(), new);
+    // As soon as the configuration is read; what is wrong with the plugin comes out later.
+    let destination = Destination { target: Target::Slack, a_minute: 60 };
+    place.live.redirect(&routes[0], &Destinations::from([("new".to_owned(), destination)]));
     place.routes = routes;
     assert!(!place.live.replace(fresh));
     place.bans(2);

@@ -7,7 +7,7 @@ use super::folding::{self, Recent, milliseconds};
 use super::health::{Consequence, Health};
 use super::history::{self, InHand};
 use super::limits::limits;
-use super::{Destination, Naming, Surroundings, WORDED_AT_ONCE, unreadable};
+use super::{Destination, Destinations, Naming, Surroundings, WORDED_AT_ONCE, unreadable};
 use crate::config::{Grant, PluginSource, Route};
 use crate::event::{Event, Timestamp};
 use crate::message::{
@@ -30,8 +30,9 @@ pub struct LiveRoute {
     pub(super) route: Route,
     pub(super) naming: Naming,
     pub(super) in_hand: InHand,
-    /// Its webhook.
+    /// Its webhook, and the one that takes over.
     pub(super) destination: Destination,
+    fallback: Option<Destination>,
     /// None until it was read from the store.
     recent: Option<Recent>,
     /// How the plugin is called in messages and logs.
@@ -75,6 +76,7 @@ impl LiveRoute {
             naming: around.naming.clone(),
             in_hand,
             destination: around.destinations.get(&route.webhook).copied().unwrap_or(UNKNOWN),
+            fallback: fallback_of(route, &around.destinations),
             recent: None,
             plugin_name: plugin_name(&route.plugin),
             plugin,
@@ -97,8 +99,15 @@ impl LiveRoute {
         errors.map(|error| Fault { route: &self.route.name, plugin: &self.plugin_name, error })
     }
 
-    /// Takes over from `self`, between two events, if it is any different and nothing is wrong with it; else only its webhook
-    /// does. Says whether it did.
+    /// Goes where the route points from now on, while its plugin is still loaded: the webhook before may be no more.
+    pub fn redirect(&mut self, route: &Route, destinations: &Destinations) {
+        self.route.webhook.clone_from(&route.webhook);
+        self.route.fallback_webhook.clone_from(&route.fallback_webhook);
+        self.destination = destinations.get(&route.webhook).copied().unwrap_or(UNKNOWN);
+        self.fallback = fallback_of(route, destinations);
+    }
+
+    /// Takes over from `self`, between two events, if it is any different and nothing is wrong with it. Says whether it did.
     pub fn replace(&mut self, fresh: Self) -> bool {
         let same_file = match (&self.plugin, &fresh.plugin) {
             (Ok(old), Ok(new)) => old.sha256() == new.sha256(),
@@ -119,8 +128,6 @@ impl LiveRoute {
                 let (route, plugin) = (&self.route.name, &fresh.plugin_name);
                 tracing::error!(route, "the one before stays at work: plugin {plugin} {}", one_line(&fault));
                 self.refused = Some(format!("a newer version was not taken, since it {fault}"));
-                // Only the plugin stays: alerts go where the route points now. The webhook before may be no more.
-                (self.route.webhook, self.destination) = (fresh.route.webhook, fresh.destination);
                 false
             }
             _ => {
@@ -177,10 +184,13 @@ impl LiveRoute {
         }
         if done > 0 {
             let closes_at = now.plus_ms(milliseconds(self.route.digest_window));
-            let (route, webhook, most) = (&self.route.name, &self.route.webhook, self.destination.a_minute);
-            let folded = store.fold_backlog(route, webhook, most, closes_at, now)?;
-            if folded > 0 {
-                tracing::info!(route, webhook, folded, "too many messages wait: folded them into a digest");
+            let route = &self.route.name;
+            let own = Some((&self.route.webhook, self.destination));
+            for (webhook, destination) in own.into_iter().chain(self.route.fallback_webhook.iter().zip(self.fallback)) {
+                let folded = store.fold_backlog(route, webhook, destination.a_minute, closes_at, now)?;
+                if folded > 0 {
+                    tracing::info!(route, webhook, folded, "too many messages wait: folded them into a digest");
+                }
             }
         }
         Ok(done)
@@ -365,6 +375,11 @@ impl LiveRoute {
             tracing::warn!(route, plugin, "logged too much; {} lines dropped", answer.log_dropped);
         }
     }
+}
+
+/// The webhook that takes over from a route's own.
+fn fallback_of(route: &Route, destinations: &Destinations) -> Option<Destination> {
+    destinations.get(route.fallback_webhook.as_ref()?).copied()
 }
 
 /// Who answers where an address is registered, and what is wrong with the files.

@@ -46,14 +46,14 @@ fn the_ledger_follows_every_step() {
 
     let all = Choice::Dead(None);
     assert_eq!(
-        store.retry(&all, |_| true, Timestamp(7)).unwrap(),
+        store.retry(&all, None, Timestamp(7)).unwrap(),
         Retried { again: vec![second.id], ..Retried::default() }
     );
     assert_eq!(sums(store).3, RouteLedger { matched: 2, posted: 1, pending: 1, ..RouteLedger::default() });
     assert_eq!(store.drop_messages(&Choice::Ids(vec![second.id, first.id, 99]), Timestamp(7)).unwrap(), [second.id]);
     assert_eq!(sums(store).3, dead);
     assert!(!begin(store, second.id), "what was dropped is not sent");
-    assert_eq!(store.retry(&all, |_| true, Timestamp(8)).unwrap(), Retried::default());
+    assert_eq!(store.retry(&all, None, Timestamp(8)).unwrap(), Retried::default());
     // It was under way when it was dropped.
     accept(store, second.id);
     assert_eq!(sums(store).3, RouteLedger { matched: 2, posted: 2, ..RouteLedger::default() });

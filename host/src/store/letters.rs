@@ -1,5 +1,7 @@
 //! Messages as an administrator sees them: listed, shown, sent once more, dropped.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 use serde::Serialize;
 
@@ -71,8 +73,42 @@ pub struct Retried {
     pub again: Vec<i64>,
     /// These were refused and are no more: their events are worded anew.
     pub anew: Vec<i64>,
-    /// These were refused and stay dead, since their routes are no more; with these routes.
-    pub left: Vec<(i64, String)>,
+    /// These stay dead.
+    pub left: Vec<(i64, Left)>,
+}
+
+/// Why a message stays dead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Left {
+    /// It was refused, and its route, which would word it anew, is no more.
+    NoRoute(String),
+    /// Its webhook is no more, and neither is its route, which might have another.
+    NoWebhook(String),
+}
+
+/// The names that the configuration knows.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Configured {
+    /// Of routes.
+    pub routes: BTreeSet<String>,
+    /// Of webhooks.
+    pub webhooks: BTreeSet<String>,
+}
+
+impl Configured {
+    /// Why a message of this route, for this webhook, cannot be sent again.
+    fn leaves(&self, route: &str, webhook: &str, refused: bool) -> Option<Left> {
+        if self.routes.contains(route) {
+            return None;
+        }
+        // What is left of routes that are no more goes to the only webhook there is.
+        let has_webhook = self.webhooks.contains(webhook) || self.webhooks.len() == 1;
+        match (refused, has_webhook) {
+            (true, _) => Some(Left::NoRoute(route.to_owned())),
+            (false, false) => Some(Left::NoWebhook(webhook.to_owned())),
+            (false, true) => None,
+        }
+    }
 }
 
 /// Whether the webhook has refused a dead message: its answer begins with the status. All else that a message dies of
@@ -117,24 +153,24 @@ impl Store {
     }
 
     /// Dead messages are to be sent again. What a webhook has refused it would refuse once more: so the events of such
-    /// a message are to be worded once more, by what their route is now. `is_configured`: whether a route still is.
+    /// a message are to be worded once more, by what their route is now. `configured`: `None` if nobody can tell.
     ///
     /// # Errors
     /// When the disk refuses.
     pub fn retry(
         &mut self,
         choice: &Choice,
-        is_configured: impl Fn(&str) -> bool,
+        configured: Option<&Configured>,
         now: Timestamp,
     ) -> Result<Retried, StoreError> {
         self.database.write("send messages again", |transaction| {
             let mut retried = Retried::default();
             for id in dead(transaction, choice)? {
-                let (route, refused): (String, bool) = transaction
-                    .prepare_cached(&format!("SELECT route, {REFUSED} FROM messages WHERE id = ?"))?
-                    .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
-                if refused && !is_configured(&route) {
-                    retried.left.push((id, route));
+                let (route, webhook, refused): (String, String, bool) = transaction
+                    .prepare_cached(&format!("SELECT route, webhook, {REFUSED} FROM messages WHERE id = ?"))?
+                    .query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+                if let Some(left) = configured.and_then(|configured| configured.leaves(&route, &webhook, refused)) {
+                    retried.left.push((id, left));
                     continue;
                 }
                 // Moves its events in the ledger. Its age counts anew, or it would be too old at once.

@@ -15,6 +15,7 @@ mod error;
 mod folder;
 #[cfg(test)]
 mod folder_tests;
+mod forgetting;
 mod groups;
 mod history;
 #[cfg(test)]
@@ -53,7 +54,7 @@ pub use history::Sight;
 pub use holds::{Closes, Fold, HOLD_MOST, OpenHold, Reason};
 pub use inbox::{Inbox, TakenIn};
 pub use ledger::{Discrepancy, Ledger, RouteLedger};
-pub use letters::{Choice, Letter, LetterState, Retried};
+pub use letters::{Choice, Configured, Left, Letter, LetterState, Retried};
 pub use outbox::{Failure, Pending, QueueState, Rest};
 pub use plugins::PluginState;
 pub use retention::{Keep, Pruned};

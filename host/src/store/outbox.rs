@@ -221,6 +221,28 @@ impl Store {
         })
     }
 
+    /// All messages of a route that wait for a webhook are dead. Says which.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn bury_all(
+        &mut self,
+        route: &str,
+        webhook: &str,
+        error: &str,
+        now: Timestamp,
+    ) -> Result<Vec<i64>, StoreError> {
+        self.database.write("record dead messages", |transaction| {
+            transaction
+                .prepare_cached(
+                    "UPDATE messages SET state = 'dead', error = ?, ended_at = ?
+                     WHERE webhook = ? AND route = ? AND state = 'ready' RETURNING id",
+                )?
+                .query_map(params![error, now.0, webhook, route], |row| row.get(0))?
+                .collect()
+        })
+    }
+
     /// Hands the messages of a route that wait for one webhook over to another. Says how many.
     ///
     /// # Errors

@@ -54,22 +54,6 @@ impl Store {
         })
     }
 
-    /// Forgets the plugins of all routes but these.
-    ///
-    /// # Errors
-    /// When the disk refuses.
-    pub fn keep_plugins(&mut self, routes: &[&str]) -> Result<(), StoreError> {
-        let known = self.plugins()?;
-        let gone: Vec<_> = known.keys().filter(|route| !routes.contains(&route.as_str())).collect();
-        if gone.is_empty() {
-            return Ok(());
-        }
-        self.database.write("forget a plugin's state", |transaction| {
-            let mut forget = transaction.prepare_cached("DELETE FROM plugins WHERE route = ?")?;
-            gone.iter().try_for_each(|route| forget.execute([route]).map(drop))
-        })
-    }
-
     /// The plugins by route.
     ///
     /// # Errors

@@ -126,7 +126,7 @@ fn messages_that_are_too_old_die_with_the_answer_and_can_be_sent_again() {
     assert_eq!(of_sec(store), RouteLedger { matched: 2, dead: 2, ..RouteLedger::default() });
     let letters = store.letters(false, true, 9).unwrap();
     assert_eq!(letters[0].error.as_deref(), Some("too old, after the webhook said: 503"));
-    assert_eq!(store.retry(&Choice::Dead(Some("hook".into())), |_| true, Timestamp(60)).unwrap().again.len(), 2);
+    assert_eq!(store.retry(&Choice::Dead(Some("hook".into())), None, Timestamp(60)).unwrap().again.len(), 2);
     assert_eq!(next(store).unwrap().made_at, Timestamp(60), "or it would be too old at once");
     let (letter, body) = store.letter(first.id).unwrap().unwrap();
     assert_eq!((letter.state, letter.attempts, body), (LetterState::Ready, 1, Some(message().to_json_string())));
@@ -154,18 +154,18 @@ fn what_was_refused_is_worded_anew_and_the_ledger_is_right_at_each_step() {
     sums(store, 4, 0);
 
     // Nobody would word them.
-    let left = vec![(digest, "sec".to_owned()), (refused, "sec".to_owned())];
+    let left = [digest, refused].map(|id| (id, Left::NoRoute("sec".to_owned()))).into();
     let choice = Choice::Ids(vec![digest, refused]);
     assert_eq!(
-        store.retry(&choice, |route| route != "sec", Timestamp(70)).unwrap(),
+        store.retry(&choice, Some(&Configured::default()), Timestamp(70)).unwrap(),
         Retried { left, ..Retried::default() }
     );
     sums(store, 4, 0);
 
-    let retried = store.retry(&Choice::Dead(None), |_| true, Timestamp(80)).unwrap();
+    let retried = store.retry(&Choice::Dead(None), None, Timestamp(80)).unwrap();
     assert_eq!(retried, Retried { anew: vec![digest, refused], again: vec![old], left: vec![] });
     sums(store, 0, 4);
-    assert_eq!(store.retry(&choice, |_| true, Timestamp(80)).unwrap(), Retried::default());
+    assert_eq!(store.retry(&choice, None, Timestamp(80)).unwrap(), Retried::default());
     assert_eq!(store.letter(digest).unwrap(), None);
     let unworded = store.unworded("sec", 9).unwrap();
     assert_eq!(unworded.iter().map(|event| event.seq).collect::<Vec<_>>(), [1, 2, 3]);
@@ -199,7 +199,7 @@ fn a_webhook_that_is_gone_is_no_work_for_now_and_another_may_take_over() {
 }
 
 #[test]
-fn the_state_of_plugins_is_that_of_the_routes_there_are() {
+fn what_is_configured_no_more_is_forgotten() {
     let mut fixture = fixture();
     let store = &mut fixture.store;
     let state = |failures| PluginState {
@@ -215,8 +215,13 @@ fn the_state_of_plugins_is_that_of_the_routes_there_are() {
         store.record_plugin(route, &state(failures)).unwrap();
     }
     assert_eq!(store.plugins().unwrap(), [("ops".into(), state(1)), ("sec".into(), state(2))].into());
-    store.keep_plugins(&["sec"]).unwrap();
+    let gone = Some(Gone { error: "404".into(), since: Timestamp(6), url: "url".into() });
+    let is_gone = WebhookState { gone, ..WebhookState::default() };
+    store.record_webhook("old", &is_gone).unwrap();
+    store.record_webhook("hook", &is_gone).unwrap();
+    store.keep_only(&["sec"], &["hook"]).unwrap();
     assert_eq!(store.plugins().unwrap(), [("sec".into(), state(2))].into());
+    assert_eq!(store.gone().unwrap().into_keys().collect::<Vec<_>>(), ["hook"]);
 }
 
 #[test]

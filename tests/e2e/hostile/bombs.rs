@@ -56,6 +56,11 @@ fn functions() -> String {
     format!("(func $attack (result i32) (unreachable))\n{}", one.repeat(FUNCTIONS))
 }
 
+/// A component that is not compiled within any test's time.
+pub fn endless() -> Vec<u8> {
+    component_of(&loops())
+}
+
 #[test]
 fn what_takes_forever_to_compile_is_given_up_and_keeps_nobody_waiting() {
     let place = Place::new();

@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use banhook::event::Timestamp;
 use banhook::message::one_line;
-use banhook::store::{Choice, LetterState, Retried, Store, StoreError};
+use banhook::store::{Choice, Configured, Left, LetterState, Retried, Store, StoreError};
 
 use super::{open, unknown};
 use crate::cli::Outcome;
@@ -24,9 +24,11 @@ pub fn retry(place: &Place, options: &RetryOptions) -> Outcome {
     // One that cannot be read here (its URLs may be in the daemon's environment) says nothing of routes; what is left of
     // one that is no more is told plainly by whoever is at work.
     let config = place.config().ok();
-    let is_configured =
-        |name: &str| config.as_ref().is_none_or(|config| config.routes.iter().any(|route| route.name == name));
-    let Retried { again, anew, left } = store.retry(&choice, is_configured, now)?;
+    let configured = config.map(|config| Configured {
+        routes: config.routes.into_iter().map(|route| route.name).collect(),
+        webhooks: config.webhooks.into_keys().collect(),
+    });
+    let Retried { again, anew, left } = store.retry(&choice, configured.as_ref(), now)?;
     let seen: Vec<i64> = again.iter().chain(&anew).copied().chain(left.iter().map(|(message, _)| *message)).collect();
     let is_whole = explain_others(&store, &choice, &seen, |state| match state {
         LetterState::Open | LetterState::Ready => "is pending: it goes out by itself",
@@ -34,10 +36,17 @@ pub fn retry(place: &Place, options: &RetryOptions) -> Outcome {
         LetterState::Dropped => "was dropped, and its text with it",
         LetterState::Dead => "died again meanwhile",
     })?;
-    for (message, route) in &left {
-        say(&format!(
-            "message {message} was refused, and its route \"{route}\" is not configured any more: nothing can word it anew"
-        ));
+    for (message, why) in &left {
+        say(&match why {
+            Left::NoRoute(route) => format!(
+                "message {message} was refused, and its route \"{route}\" is not configured any more: nothing can word it anew"
+            ),
+            Left::NoWebhook(webhook) => {
+                format!(
+                    "message {message}: its webhook \"{webhook}\" is not configured any more, and neither is its route"
+                )
+            }
+        });
     }
     let mut out = std::io::stdout();
     if !anew.is_empty() {
