@@ -120,6 +120,24 @@ fn what_a_route_has_not_told_yet_goes_where_it_points_now() {
 }
 
 #[test]
+fn what_is_worded_anew_is_no_storm() {
+    let mut place = Place::new("");
+    place.bans(8);
+    place.work(false);
+    for _ in 0..2 {
+        assert_eq!(place.store.word_anew("main", Target::Zulip).unwrap(), 8);
+        place.work(false);
+    }
+    // All that a storm lets through were told once, so the next one is part of it.
+    place.bans(1);
+    place.work(false);
+    assert_eq!(place.sent().len(), 8);
+    assert_eq!(place.counts(), (8, 0, 1));
+    place.pass(30);
+    assert_eq!(place.sent().len(), 1);
+}
+
+#[test]
 fn a_route_that_keeps_its_plugin_since_the_new_one_is_broken_still_goes_where_it_points() {
     let mut place = Place::new("");
     place.bans(10);

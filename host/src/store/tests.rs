@@ -170,12 +170,18 @@ fn what_was_refused_is_worded_anew_and_the_ledger_is_right_at_each_step() {
     let unworded = store.unworded("sec", 9).unwrap();
     assert_eq!(unworded.iter().map(|event| event.seq).collect::<Vec<_>>(), [1, 2, 3]);
     assert!(unworded.iter().all(|event| event.webhook == "hook"));
+    assert_eq!(unworded.iter().map(|event| event.alone).collect::<Vec<_>>(), [false, false, true]);
     assert_eq!(store.over().unwrap(), 0);
 
     let again = |seq| Worded { seq, verdict: Verdict::Send(message()) };
     store.word("sec", None, &[again(1), again(2), again(3)], None, Timestamp(90)).unwrap();
     sums(store, 0, 4);
-    assert_eq!(store.letters(true, true, 9).unwrap().len(), 4);
+    let letters = store.letters(true, true, 9).unwrap();
+    assert_eq!(
+        letters.iter().map(|letter| letter.made_at).collect::<Vec<_>>(),
+        [Timestamp(80); 4],
+        "their age counts anew"
+    );
     assert!(store.letters(true, true, 9).unwrap().iter().all(|letter| letter.error.is_none() || letter.id == old));
 }
 
