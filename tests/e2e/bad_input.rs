@@ -305,6 +305,34 @@ fn what_a_webhook_repeats_of_its_url_is_stored_and_shown_nowhere() {
     }
 }
 
+#[test]
+fn status_names_what_is_configured_and_a_configuration_that_is_not_there() {
+    let place = Place::new();
+    let status = || place.banhook(["status"]).ok().stdout;
+    let fresh = status();
+    for words in ["Nothing stored yet", "\nall          0 ", "\nwebhook main: nothing pending\n"] {
+        assert!(fresh.contains(words), "{words:?} in {fresh}");
+    }
+    place.notify("--no-spawn ban --jail=sshd --ip=203.0.113.7");
+    fs::remove_file(place.config()).unwrap();
+    assert!(status().contains("THE CONFIGURATION IS BROKEN: "), "{}", status());
+    assert!(status().contains("NOTHING IS AT WORK: "), "{}", status());
+}
+
+#[test]
+fn a_link_in_the_state_folder_leads_nowhere() {
+    let place = Place::new();
+    place.webhook.gone();
+    place.notify("--no-spawn ban --jail=sshd --ip=203.0.113.7");
+    let elsewhere = place.path("elsewhere");
+    for file in ["banhook.log", "writer.lock"] {
+        std::os::unix::fs::symlink(&elsewhere, place.state().join(file)).unwrap();
+    }
+    place.notify("ban --jail=sshd --ip=203.0.113.8");
+    place.banhook(["drain", "--timeout", "1s"]).exits(1).complains(&["writer.lock"]);
+    assert!(!elsewhere.exists());
+}
+
 /// The harness needs these anyway; told here rather than in the middle of something else.
 #[test]
 fn the_programs_that_the_tests_need_are_installed() {

@@ -184,10 +184,34 @@ fn a_webhook_that_is_gone_is_tried_again_when_somebody_asks_for_it() {
     place.notify("ban --jail=sshd --ip=203.0.113.3");
     until("the webhook to be gone", is_gone);
     assert!(!place.banhook(["status"]).ok().stdout.contains("NOTHING IS AT WORK"));
+    assert!(place.said().matches("the webhook works again").count() >= 2, "{}", place.said());
     assert!(daemon.kill().is_none());
     assert!(place.banhook(["status"]).ok().stdout.contains("NOTHING IS AT WORK"));
     let _daemon = place.daemon();
     place.webhook.wait_for(3);
+}
+
+#[test]
+fn since_when_a_webhook_is_gone_stays_known_and_is_said_once() {
+    let place = Place::new();
+    place.webhook.will(&[Fault::NoService; 3]);
+    let daemon = place.daemon();
+    place.notify("ban --jail=sshd --ip=203.0.113.1");
+    let since = || {
+        let status = place.banhook(["status", "--format", "json"]).ok().stdout;
+        let json: serde_json::Value = serde_json::from_str(&status).unwrap();
+        json["webhooks"]["main"]["gone_since"].as_str().map(str::to_owned)
+    };
+    let first = until("the webhook to be gone", || since().ok_or_else(|| "it is not".to_owned()));
+    for tries in 2..=3 {
+        daemon.signal(Signal::HUP);
+        until("it to be tried again", || match place.webhook.tries().len() {
+            count if count >= tries => Ok(()),
+            count => Err(format!("{count}")),
+        });
+        assert_eq!(since().as_ref(), Some(&first));
+    }
+    assert_eq!(place.said().matches("THE WEBHOOK IS GONE").count(), 1, "{}", place.said());
 }
 
 #[test]

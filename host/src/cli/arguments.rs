@@ -243,8 +243,8 @@ pub struct ListOptions {
     #[arg(long)]
     pub dead: bool,
     /// So many at most
-    #[arg(long, value_name = "N", default_value = "100")]
-    pub limit: usize,
+    #[arg(long, value_name = "N", default_value = "100", value_parser = clap::value_parser!(u32).range(1..))]
+    pub limit: u32,
     /// For people, or for programs: an array of objects
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,

@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Mutex;
 
-use banhook::store::StateFolder;
+use banhook::store::{NO_FOLLOW, StateFolder};
 use tracing_subscriber::fmt;
 
 /// Before the file would be longer, it begins anew, in bytes.
@@ -37,7 +37,7 @@ struct LogFile {
 
 impl LogFile {
     fn open(path: &Path, most: u64) -> io::Result<Self> {
-        let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+        let file = OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(NO_FOLLOW).open(path)?;
         let bytes = file.metadata()?.len();
         Ok(Self { file, bytes, most })
     }

@@ -6,7 +6,7 @@ use std::io::Write as _;
 
 use banhook::event::Timestamp;
 use banhook::message::one_line;
-use banhook::store::{Discrepancy, Ledger, PluginState, QueueState, StateFolder, Store};
+use banhook::store::{Discrepancy, Ledger, PluginState, QueueState, RouteLedger, StateFolder, Store};
 use serde::Serialize;
 
 use super::Outcome;
@@ -23,6 +23,8 @@ struct Status {
     #[serde(flatten)]
     ledger: Ledger,
     balances: bool,
+    #[serde(skip)]
+    is_new: bool,
     /// Whether somebody routes and delivers at this moment.
     at_work: bool,
     /// What is wrong with the configuration: whoever is at work goes on with the one before.
@@ -40,20 +42,26 @@ struct Status {
 /// Shows where every event is; `Ok(false)` if a sum or a count is wrong.
 pub fn status(place: &Place, options: &StatusOptions) -> Outcome {
     let folder = place.folder()?;
-    let (ledger, mut webhooks, plugins, discrepancies) = if folder.has_store()? {
+    let (mut ledger, mut webhooks, plugins, discrepancies) = if folder.has_store()? {
         let store = Store::open(&folder)?;
+        // As a run does: nothing is told any more, whatever the sums say.
+        store.check_inbox()?;
         let discrepancies = options.check.then(|| store.check_ledger()).transpose()?;
         (store.ledger()?, store.queues(Timestamp::now())?, store.plugins()?, discrepancies)
     } else {
         (Ledger::default(), BTreeMap::new(), BTreeMap::new(), options.check.then(Vec::new))
     };
-    // Without a file, there is at least the store to look at.
-    let config = place.config.exists().then(|| place.config());
-    for name in config.iter().flatten().flat_map(|config| config.webhooks.keys()) {
-        webhooks.entry(name.clone()).or_default();
+    // Where there is neither a store nor a file, nothing is wrong yet.
+    let is_new = ledger == Ledger::default();
+    let config = (place.config.exists() || !is_new).then(|| place.config());
+    for config in config.iter().flatten() {
+        webhooks = config.webhooks.keys().map(|name| (name.clone(), QueueState::default())).chain(webhooks).collect();
+        let routes = config.routes.iter().map(|route| (route.name.clone(), RouteLedger::default()));
+        ledger.routes = routes.chain(ledger.routes).collect();
     }
     let status = Status {
         balances: ledger.balances(),
+        is_new,
         ledger,
         at_work: folder.is_at_work(),
         broken: config.and_then(Result::err).map(|failure| failure.text()),
@@ -72,14 +80,14 @@ pub fn status(place: &Place, options: &StatusOptions) -> Outcome {
 
 fn text(folder: &StateFolder, status: &Status, now: Timestamp) -> String {
     let mut text = String::new();
-    if status.ledger == Ledger::default() {
+    if status.is_new {
         let _ = writeln!(text, "Nothing stored yet in {}.", folder.path().display());
     }
     text.push_str(&ledger_text(&status.ledger));
     for discrepancy in status.discrepancies.iter().flatten() {
         let _ = writeln!(text, "WRONG  {}", one_line(&discrepancy.to_string()));
     }
-    if status.discrepancies.as_ref().is_some_and(Vec::is_empty) {
+    if status.balances && status.discrepancies.as_ref().is_some_and(Vec::is_empty) {
         text.push_str("every event is accounted for\n");
     }
     if let Some(error) = &status.broken {
@@ -91,10 +99,10 @@ fn text(folder: &StateFolder, status: &Status, now: Timestamp) -> String {
     }
     let is_pending = status.ledger.waiting > 0 || status.ledger.routes.values().any(|route| route.pending > 0);
     if is_pending && !status.at_work {
-        text.push_str("NOTHING IS AT WORK: what is left goes out with the next event, or with `banhook drain`\n");
+        text.push_str("NOTHING IS AT WORK: what is left goes out with `banhook drain`, or, unless its webhook is gone, with the next event\n");
     }
     for (webhook, queue) in &status.webhooks {
-        let _ = write!(text, "\n{}", queue_text(webhook, queue, now));
+        let _ = write!(text, "\n{}", queue_text(webhook, queue, status.at_work, now));
     }
     if !status.plugins.is_empty() {
         text.push('\n');
@@ -113,7 +121,7 @@ fn text(folder: &StateFolder, status: &Status, now: Timestamp) -> String {
 }
 
 /// A webhook's messages: a line that counts them, and one for each thing to know about them.
-fn queue_text(webhook: &str, queue: &QueueState, now: Timestamp) -> String {
+fn queue_text(webhook: &str, queue: &QueueState, at_work: bool, now: Timestamp) -> String {
     let mut counts = Vec::new();
     if queue.pending > 0 {
         counts.push(format!("{} pending", queue.pending));
@@ -132,7 +140,8 @@ fn queue_text(webhook: &str, queue: &QueueState, now: Timestamp) -> String {
         let _ = writeln!(text, "  {name:14}  {}", one_line(value));
     };
     if let (Some(error), Some(since)) = (&queue.gone, queue.gone_since) {
-        line("GONE", &format!("since {}: {error}; mend its URL, and its messages go out", with_age(since, now)));
+        let then = if at_work { "and its messages go out" } else { "then run `banhook drain`" };
+        line("GONE", &format!("since {}: {error}; mend its URL, {then}", with_age(since, now)));
     }
     if let Some(oldest) = queue.oldest {
         line("oldest pending", &with_age(oldest, now));
@@ -140,7 +149,7 @@ fn queue_text(webhook: &str, queue: &QueueState, now: Timestamp) -> String {
     if let Some(at) = queue.next_closing {
         line("next digest", &with_age(at, now));
     }
-    if let Some(at) = queue.not_before {
+    if let Some(at) = queue.not_before.filter(|_| at_work) {
         line("next attempt", &with_age(at, now));
     }
     // What a dead one got is said below; `gone` says what such a webhook answers.
@@ -209,8 +218,6 @@ pub fn counted(count: u64, noun: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use banhook::store::RouteLedger;
-
     use super::*;
 
     /// After a night with an outage and a storm.
@@ -256,6 +263,7 @@ mod tests {
         };
         let status = Status {
             balances: ledger.balances(),
+            is_new: false,
             ledger,
             at_work: true,
             broken: None,

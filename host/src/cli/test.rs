@@ -24,7 +24,8 @@ pub use case::{Case, Told};
 /// How one case went.
 enum Verdict {
     Passed,
-    Updated,
+    /// The case has what the plugin decides now; how it failed, if that is what it says.
+    Updated(Option<String>),
     /// What was expected (none: the case has no decision yet), and what came.
     Differs(Option<String>, String),
     /// Its message cannot go out, or there is none, and why; a golden decision does not help.
@@ -61,9 +62,15 @@ pub fn test(options: &TestOptions) -> Outcome {
                 passed += 1;
                 println!("ok       {}", file.display());
             }
-            Verdict::Updated => {
+            Verdict::Updated(failure) => {
                 updated += 1;
                 println!("updated  {}", file.display());
+                if let Some(failure) = failure {
+                    println!(
+                        "  warning: the plugin FAILS here, and the case says now that it does: {}",
+                        one_line(&failure)
+                    );
+                }
             }
             Verdict::Differs(expected, found) => {
                 failed += 1;
@@ -105,8 +112,9 @@ fn check(
         return Ok(Verdict::Passed);
     }
     if update {
+        let failure = found.get("failure").map(|failure| failure.as_str().unwrap_or_default().to_owned());
         case.write(file, found)?;
-        return Ok(Verdict::Updated);
+        return Ok(Verdict::Updated(failure));
     }
     Ok(Verdict::Differs(case.expected().map(case::pretty), case::pretty(&found)))
 }

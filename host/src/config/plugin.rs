@@ -133,7 +133,11 @@ impl PluginSource {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => format!("plugin file {shown} does not exist"),
             Err(error) => format!("cannot read plugin {shown}: {error}"),
         };
-        route.problems.report(name.place, message);
+        if name.value == "template" {
+            route.problems.report_with(name.place, message, "leave plugin out for the built-in one");
+        } else {
+            route.problems.report(name.place, message);
+        }
         None
     }
 }

@@ -47,7 +47,9 @@ pub enum WebhookUrlError {
     #[error("the URL holds a user name; a webhook needs none")]
     UserName,
     /// Not one of Slack's hosts.
-    #[error("the URL's host is {0}, but Slack's webhooks are at hooks.slack.com or hooks.slack-gov.com")]
+    #[error(
+        "the URL's host is {0}, but Slack's webhooks are at hooks.slack.com or hooks.slack-gov.com; for another chat set target"
+    )]
     NotSlack(String),
     /// A workflow's or a trigger's URL.
     #[error("the URL starts a Slack workflow, which takes no messages; make an incoming webhook (…/services/…)")]

@@ -173,8 +173,11 @@ impl Courier {
     fn log(&self, id: i64, route: &str, Answered { outcome, too_old }: Answered) {
         let webhook = &self.webhook;
         match outcome {
-            Outcome::Accepted { set_aside: None } => {}
-            Outcome::Accepted { set_aside: Some(id) } => {
+            Outcome::Accepted { set_aside: None, recovered: false } => {}
+            Outcome::Accepted { set_aside: None, recovered: true } => {
+                tracing::info!(webhook, "the webhook works again")
+            }
+            Outcome::Accepted { set_aside: Some(id), .. } => {
                 tracing::warn!(webhook, id, "the webhook fails at this message only: it waits alone now");
             }
             Outcome::Again(wait, error) => {

@@ -73,8 +73,8 @@ pub(super) enum Next {
 /// What an answer led to, for the log.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// The webhook has it. Another message was set aside.
-    Accepted { set_aside: Option<i64> },
+    /// The webhook has it. Another message was set aside. Recovered: it has failed before, or was gone.
+    Accepted { set_aside: Option<i64>, recovered: bool },
     /// Again after this long.
     Again(Duration, String),
     /// Never: the webhook refused it.
@@ -171,9 +171,7 @@ impl Queue {
 
     /// The webhook is tried again at once: it is reached in another way than before.
     pub(super) fn forget_failures(&self, store: &mut Store) -> Result<(), StoreError> {
-        let state = store.webhook(&self.webhook)?;
-        let state = WebhookState { gone: state.gone.clone(), ..state.recovered() };
-        store.record_webhook(&self.webhook, &state)
+        store.record_webhook(&self.webhook, &store.webhook(&self.webhook)?.to_be_tried())
     }
 
     /// The next message in order, or one that waits alone and is due.
@@ -220,12 +218,14 @@ impl Queue {
         }
         match answer {
             Answer::Accepted { pause } => {
+                let (failures, was_gone) = (state.failures, state.gone.is_some());
                 let not_before = pause.map_or(Timestamp(0), |pause| after(now, pause));
                 let state = WebhookState { not_before, ..state.recovered() };
                 let set_aside = overtaken.map(|id| (id, after(now, backoff::wait(OVERTAKEN_AFTER, moment.random))));
                 store.accepted(message.id, set_aside, &self.webhook, &state, now)?;
                 self.next_behind = 1;
-                Ok(Outcome::Accepted { set_aside: overtaken }.into())
+                let recovered = failures > 0 || was_gone;
+                Ok(Outcome::Accepted { set_aside: overtaken, recovered }.into())
             }
             Answer::Wait(wait, error) => {
                 let state = WebhookState { not_before: after(now, wait), ..state };

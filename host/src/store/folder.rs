@@ -7,10 +7,13 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, FileType, Mode};
+use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::process::{Gid, Uid};
 
 use super::{StoreError, groups};
+
+/// Of files in the folder: what is a link there was put there by somebody else, and leads elsewhere.
+pub const NO_FOLLOW: i32 = OFlags::NOFOLLOW.bits().cast_signed();
 
 /// On the wake pipe: something was stored.
 const WAKE: u8 = b'w';
@@ -79,10 +82,14 @@ impl StateFolder {
     /// Whether anything was ever stored here.
     ///
     /// # Errors
-    /// When the folder is closed to us.
+    /// When the folder is closed to us, or the inbox is gone and the other file is not.
     pub fn has_store(&self) -> Result<bool, StoreError> {
-        let file = self.file(Part::Inbox);
-        file.try_exists().map_err(|error| self.error("look for", &file, error))
+        let [path, work] = [Part::Inbox, Part::Work].map(|part| self.file(part));
+        let exists = |file: &Path| file.try_exists().map_err(|error| self.error("look for", file, error));
+        match (exists(&path)?, exists(&work)?) {
+            (false, true) => Err(StoreError::Torn { path, work }),
+            (is_there, _) => Ok(is_there),
+        }
     }
 
     pub(super) fn file(&self, part: Part) -> PathBuf {
@@ -233,7 +240,7 @@ impl StateFolder {
 
     /// For writing; an error where nobody listens.
     fn open_wake_pipe(&self) -> io::Result<File> {
-        let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+        let flags = OFlags::NONBLOCK.bits().cast_signed();
         OpenOptions::new().write(true).custom_flags(flags).open(self.wake_pipe())
     }
 
@@ -245,6 +252,7 @@ impl StateFolder {
             .create(true)
             .truncate(false)
             .mode(0o600)
+            .custom_flags(NO_FOLLOW)
             .open(path)
             .map_err(|error| self.error("open", path, error))
     }

@@ -49,7 +49,7 @@ use folder::Part;
 
 pub use checkpoints::Checkpoint;
 pub use error::StoreError;
-pub use folder::{StateFolder, WorkLock, YIELD};
+pub use folder::{NO_FOLLOW, StateFolder, WorkLock, YIELD};
 pub use history::Sight;
 pub use holds::{Closes, Fold, HOLD_MOST, OpenHold, Reason};
 pub use inbox::{Inbox, TakenIn};

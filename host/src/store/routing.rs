@@ -115,7 +115,10 @@ impl Store {
     /// Whether the inbox is the one that was worked on before, and no older copy of it: numbers alone say nothing any more
     /// once another one has taken in as many events. If the last event that was assigned has been pruned, so was the inbox
     /// worked on since.
-    pub(super) fn check_inbox(&self) -> Result<(), StoreError> {
+    ///
+    /// # Errors
+    /// If it is another one, or when the disk refuses.
+    pub fn check_inbox(&self) -> Result<(), StoreError> {
         let torn = self.database.read("read the inbox", |connection| {
             connection.query_row(
                 "SELECT upto > 0 AND (

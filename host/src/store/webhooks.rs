@@ -44,15 +44,22 @@ impl WebhookState {
     pub fn recovered(&self) -> Self {
         Self { free_at: self.free_at, ..Self::default() }
     }
+
+    /// As if it had never failed, but that it is known to be gone if it is.
+    #[must_use]
+    pub fn to_be_tried(&self) -> Self {
+        Self { gone: self.gone.clone(), ..self.recovered() }
+    }
 }
 
 impl Store {
-    /// Has a webhook tried again as if it had never failed, beside whoever is at work. Its rate is used up as before.
+    /// Has a webhook tried again at once, beside whoever is at work. Its rate is used up as before, and since when it is
+    /// gone stays known.
     ///
     /// # Errors
     /// When the disk refuses.
     pub fn try_again(&self, webhook: &str) -> Result<(), StoreError> {
-        self.another()?.record_webhook(webhook, &self.webhook(webhook)?.recovered())
+        self.another()?.record_webhook(webhook, &self.webhook(webhook)?.to_be_tried())
     }
 
     /// How a webhook fares.

@@ -61,7 +61,7 @@ pub fn retry(place: &Place, options: &RetryOptions) -> Outcome {
         say_what_delays(&store, now)?;
         see_to_delivery(&folder, &place.config).map_err(Failure::Other)?;
     }
-    Ok(is_whole && left.is_empty())
+    Ok(is_whole && left.is_empty() && is_known(place, &choice, again.is_empty() && anew.is_empty()))
 }
 
 /// Gives messages up; `Ok(false)` if any of those named cannot be.
@@ -77,7 +77,17 @@ pub fn drop_messages(place: &Place, options: &DropOptions) -> Outcome {
     })?;
     let told = counted(dropped.len() as u64, "message");
     writeln!(std::io::stdout(), "{told} dropped; their events count as dead, and nothing lists them any more")?;
-    Ok(is_whole)
+    Ok(is_whole && is_known(place, &choice, dropped.is_empty()))
+}
+
+/// False: nothing was found, and the configuration does not know the webhook either: it is misspelt.
+fn is_known(place: &Place, choice: &Choice, nothing_found: bool) -> bool {
+    let Choice::Dead(Some(webhook)) = choice else { return true };
+    let known = !nothing_found || place.config().map_or(true, |config| config.webhooks.contains_key(webhook));
+    if !known {
+        say(&format!("no webhook has the name \"{webhook}\", and no dead message is for one"));
+    }
+    known
 }
 
 /// None named: all that are dead.

@@ -37,12 +37,13 @@ pub fn list(place: &Place, options: &ListOptions) -> Outcome {
         (false, false) => (true, true),
         chosen => chosen,
     };
+    let limit = usize::try_from(options.limit).unwrap_or(usize::MAX);
     let mut letters = match open(place)? {
-        Some((_, store)) => store.letters(pending, dead, options.limit.saturating_add(1))?,
+        Some((_, store)) => store.letters(pending, dead, limit.saturating_add(1))?,
         None => Vec::new(),
     };
-    let more = letters.len() > options.limit;
-    letters.truncate(options.limit);
+    let more = letters.len() > limit;
+    letters.truncate(limit);
     let mut out = io::stdout().lock();
     match options.format {
         Format::Json => writeln!(out, "{}", serde_json::to_string(&letters).map_err(anyhow::Error::from)?)?,
