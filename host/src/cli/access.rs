@@ -70,12 +70,12 @@ fn look_at_file(file: &Path, user: &str, access: &mut Access) {
             let fault = match closed_folder(file) {
                 // Once for all files in it.
                 Some(folder) => {
-                    format!("{user} cannot read what is in {0}: {error}{1}", folder.display(), enter(folder, user))
+                    format!("user {user} cannot read what is in {0}: {error}{1}", folder.display(), enter(folder, user))
                 }
                 None if error.kind() == io::ErrorKind::PermissionDenied => {
-                    format!("{user} cannot read {0}: {error}; run: chown {user}: {0}", file.display())
+                    format!("user {user} cannot read {0}: {error}; run: chown {user}: {0}", file.display())
                 }
-                None => format!("{user} cannot read {}: {error}", file.display()),
+                None => format!("user {user} cannot read {}: {error}", file.display()),
             };
             if !access.faults.contains(&fault) {
                 access.faults.push(fault);
@@ -96,7 +96,9 @@ fn look_at_log(log: &Path, user: &str, access: &mut Access) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             access.warnings.push(format!("there is no log {shown} yet"));
         }
-        Err(error) => access.faults.push(format!("{user} cannot read {shown}: {error}{}", hint(&error, log, user))),
+        Err(error) => {
+            access.faults.push(format!("user {user} cannot read {shown}: {error}{}", hint(&error, log, user)))
+        }
     }
 }
 
@@ -109,7 +111,7 @@ fn look_at_database(path: &Path, user: &str, access: &mut Access) {
             path.display()
         )),
         Err(DatabaseError::Read { reason, .. }) => access.faults.push(format!(
-            "{user} cannot read fail2ban's database {}: {reason}{}",
+            "user {user} cannot read fail2ban's database {}: {reason}{}",
             path.display(),
             hint(&reason, path, user)
         )),

@@ -65,7 +65,7 @@ fn look(case: &Case, runtime: &banhook::plugin::Runtime, plugin: &PluginFile) ->
     Ok(match answer.decision {
         Ok(Decision::Post(message)) => match told.guard(&message, &Policy::default()) {
             Ok(body) => Ok(body.body().clone()),
-            Err(error) => instead(&format!("the plugin made a message that Slack would refuse: {error}")),
+            Err(error) => instead(&format!("the plugin made a message that cannot go out: {error}")),
         },
         Ok(Decision::Skip(reason)) => Err(format!("skipped: {}", one_line(&reason))),
         Ok(Decision::Digest(hold)) => Err(format!("held for a digest: {}", one_line(&hold.key))),

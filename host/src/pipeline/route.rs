@@ -350,7 +350,7 @@ impl LiveRoute {
         }
         let target = self.destination.target;
         guard(&Policy { mentions: self.route.mentions, target }).map_err(|error| {
-            let why = format!("made a message that {} would refuse: {error}", target.name());
+            let why = format!("made a message that cannot go out: {error}");
             tracing::warn!(route, plugin, "{}", one_line(&cut(&why, LOG_CHARS)));
             why
         })

@@ -9,6 +9,19 @@ use rusqlite::ffi::SQLITE_READONLY_DBMOVED;
 use super::StateFolder;
 use super::folder::Part;
 
+/// What helps against a system's reason.
+fn hint(reason: &io::Error) -> &'static str {
+    match reason.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "; run banhook as root or as the folder's owner, or give it to the user that banhook runs as: chown -R USER: FOLDER"
+        }
+        io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+            "; choose another folder with --state-dir"
+        }
+        _ => "",
+    }
+}
+
 /// A step that the store could not take. What was stored before is whole.
 ///
 /// The texts are whole sentences, reason included; none has a source that would say it a second time.
@@ -23,7 +36,7 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// The folder or a file in it does not let us.
-    #[error("cannot {what} {path}: {reason}; give its folder to the user that banhook runs as, or choose another with --state-dir", path = path.display())]
+    #[error("cannot {what} {path}: {reason}{hint}", path = path.display(), hint = hint(reason))]
     Folder {
         /// The step, as a verb.
         what: &'static str,
