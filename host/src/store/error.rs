@@ -12,7 +12,8 @@ use super::folder::Part;
 /// What helps against a system's reason.
 fn hint(reason: &io::Error) -> &'static str {
     match reason.kind() {
-        io::ErrorKind::PermissionDenied => {
+        // SQLite says no more than that it cannot.
+        io::ErrorKind::PermissionDenied | io::ErrorKind::Other => {
             "; run banhook as root or as the folder's owner, or give it to the user that banhook runs as: chown -R USER: FOLDER"
         }
         io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
