@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
 use super::answer::Answer;
+use super::handover::leave;
 use super::post::{Client, Endpoint};
 use super::queue::{Answered, Moment, Next, Outcome, Queue, Rules};
 use crate::event::Timestamp;
@@ -123,22 +124,7 @@ impl Courier {
     /// The configuration has this webhook no more. Says whether there was something that it was to get.
     async fn leave(&self, desk: Desk) -> Result<(Desk, bool), DeliveryError> {
         let (webhook, now, addresses) = (self.webhook.clone(), (self.now)(), self.addresses.borrow().clone());
-        with(desk, move |Desk { store, .. }| {
-            let routes = store.pending_routes(&webhook)?;
-            for route in &routes {
-                if let Some(other) = addresses.instead(route) {
-                    let messages = store.hand_over(route, &webhook, other)?;
-                    tracing::warn!(webhook, route, messages, "no longer configured: {other} gets its messages");
-                    continue;
-                }
-                let error = format!("webhook \"{webhook}\" is no longer configured");
-                for id in store.bury_all(route, &webhook, &error, now)? {
-                    tracing::error!(webhook, route, id, "dead: {error}");
-                }
-            }
-            Ok(!routes.is_empty())
-        })
-        .await
+        with(desk, move |Desk { store, .. }| leave(store, &webhook, |route| addresses.instead(route), now)).await
     }
 
     async fn deliver(

@@ -7,6 +7,7 @@
 mod answer;
 mod backoff;
 mod courier;
+mod handover;
 mod http;
 mod post;
 mod queue;
@@ -14,6 +15,7 @@ mod queue;
 mod queue_tests;
 
 pub use courier::{Addresses, Courier, DeliveryError};
+pub use handover::hand_over;
 pub use http::{HttpSettings, Via};
 pub use post::{Client, Endpoint};
-pub use queue::{Rules, hand_over};
+pub use queue::Rules;

@@ -354,37 +354,6 @@ fn give_up(store: &mut Store, message: &Pending, error: String, now: Timestamp) 
     Ok(Outcome::TooOld(error).into())
 }
 
-/// Messages that wait for a webhook which is gone go to the other one of their route, unless that is gone as well: to the
-/// fallback, or from there back. `url`: a hash of where it is; what is to be tried again is left alone. Says which routes
-/// that concerned, and to which webhooks their messages went.
-///
-/// # Errors
-/// When the disk refuses.
-pub fn hand_over(
-    store: &mut Store,
-    webhook: &str,
-    rules: &Rules,
-    url: &str,
-    now: Timestamp,
-) -> Result<Vec<(String, String)>, StoreError> {
-    let mut taken_over = Vec::new();
-    let state = store.webhook(webhook)?;
-    if state.gone.is_none_or(|gone| gone.url != url) || believable(state.not_before, now) <= now {
-        return Ok(taken_over);
-    }
-    for route in store.pending_routes(webhook)? {
-        let others = rules.takes_over.get(&route).into_iter().flatten().filter(|other| *other != webhook);
-        for other in others {
-            if store.webhook(other)?.gone.is_none() {
-                store.hand_over(&route, webhook, other)?;
-                taken_over.push((route.clone(), other.clone()));
-                break;
-            }
-        }
-    }
-    Ok(taken_over)
-}
-
 impl Rules {
     fn max_age_ms(&self, route: &str) -> i64 {
         ms(self.max_age.get(route).copied().unwrap_or(MAX_AGE))
@@ -410,7 +379,7 @@ fn within_rate(state: &WebhookState, rules: &Rules, now: Timestamp) -> Timestamp
 }
 
 /// A time that something was put off to, or now if it never was put off for so long.
-fn believable(at: Timestamp, now: Timestamp) -> Timestamp {
+pub(super) fn believable(at: Timestamp, now: Timestamp) -> Timestamp {
     believable_within(at, now, LONGEST_WAIT_MS)
 }
 

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::answer::Answer;
-use super::queue::{Moment, Next, Outcome, Queue, Rules, hand_over};
+use super::handover::hand_over;
+use super::queue::{Moment, Next, Outcome, Queue, Rules};
 use crate::event::{Action, Event, Timestamp};
 use crate::message::{Target, fallback};
 use crate::store::{

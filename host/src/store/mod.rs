@@ -33,6 +33,7 @@ mod ledger_tests;
 mod letters;
 mod outbox;
 mod plugins;
+mod queues;
 mod recent;
 mod retention;
 #[cfg(test)]
@@ -55,8 +56,9 @@ pub use holds::{Closes, Fold, HOLD_MOST, OpenHold, Reason};
 pub use inbox::{Inbox, TakenIn};
 pub use ledger::{Discrepancy, Ledger, RouteLedger};
 pub use letters::{Choice, Configured, Left, Letter, LetterState, Retried};
-pub use outbox::{Failure, Pending, QueueState, Rest};
+pub use outbox::{Failure, Pending, Rest};
 pub use plugins::PluginState;
+pub use queues::QueueState;
 pub use retention::{Keep, Pruned};
 pub use routing::{Assigned, Unworded, Verdict, Waiting, Worded};
 pub use webhooks::{Gone, LONGEST_WAIT_MS, WebhookState};
