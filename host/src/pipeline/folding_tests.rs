@@ -120,6 +120,20 @@ fn what_a_route_has_not_told_yet_goes_where_it_points_now() {
 }
 
 #[test]
+fn what_piles_up_at_the_webhook_that_takes_over_is_folded_too() {
+    let own = "webhook = 'main'\nfallback_webhook = 'other'\nstorm = false";
+    let mut place = Place::new(&format!("{own}\n[webhooks.other]\nurl = 'http://127.0.0.1:2/'\nrate = '10/m'"));
+    // Fewer than its own webhook takes in a minute, and more than the other one does.
+    place.bans(20);
+    place.work(false);
+    assert_eq!(place.store.hand_over("sec", "main", "other").unwrap(), 20);
+    place.bans(1);
+    place.work(false);
+    let queues = place.store.queues(Timestamp(place.now)).unwrap();
+    assert_eq!((queues["other"].pending, queues["other"].held_events, queues["main"].pending), (0, 20, 1));
+}
+
+#[test]
 fn what_is_worded_anew_is_no_storm() {
     let mut place = Place::new("");
     place.bans(8);
