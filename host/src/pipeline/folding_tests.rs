@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::*;
 use crate::event::{Action, Ban};
+use crate::message::Target;
 use crate::plugin::{Compiler, Metering, Setup};
 use crate::store::{Inbox, WebhookState};
 

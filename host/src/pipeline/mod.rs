@@ -5,6 +5,7 @@
 //! threads, and the time is handed in.
 
 mod closing;
+mod destination;
 mod folding;
 #[cfg(test)]
 mod folding_tests;
@@ -18,13 +19,14 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+pub use destination::{Destination, Destinations, destinations};
 pub use health::{FAILURES, Health};
 pub use limits::{limits, stack};
 pub use route::{Fault, LiveRoute};
 
-use crate::config::{Config, PluginSource, Route, Webhook};
+use crate::config::{Config, PluginSource, Route};
 use crate::event::{Event, PastBan, Timestamp};
-use crate::message::{Target, digest, fallback};
+use crate::message::{digest, fallback};
 use crate::plugin::{BUILT_IN, Databases, Runtime};
 use crate::source::{Completion, Enricher};
 use crate::store::{Assigned, Inbox, StateFolder, Store, StoreError, Verdict, Waiting, Worded};
@@ -58,28 +60,6 @@ impl Naming {
     fn name(&self, event: Event) -> Event {
         event.named(&self.host, &self.labels)
     }
-}
-
-/// What a route has to know of a webhook.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Destination {
-    /// What it speaks.
-    pub target: Target,
-    /// Messages that it takes in a minute, at least one.
-    pub a_minute: u32,
-}
-
-/// Webhooks by their names.
-pub type Destinations = BTreeMap<String, Destination>;
-
-/// What routes have to know of the webhooks.
-#[must_use]
-pub fn destinations(config: &Config) -> Destinations {
-    let destination = |webhook: &Webhook| {
-        let every = webhook.pace.every.as_millis().max(1);
-        Destination { target: webhook.target, a_minute: u32::try_from(60_000 / every).unwrap_or(u32::MAX).max(1) }
-    };
-    config.webhooks.iter().map(|(name, webhook)| (name.clone(), destination(webhook))).collect()
 }
 
 /// What routes are loaded with, beside their own configuration.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::destination;
 use super::folding::{self, Recent, milliseconds};
 use super::health::{Consequence, Health};
 use super::history::{self, InHand};
@@ -10,9 +11,7 @@ use super::limits::limits;
 use super::{Destination, Destinations, Naming, Surroundings, WORDED_AT_ONCE, unreadable};
 use crate::config::{Grant, PluginSource, Route};
 use crate::event::{Event, Timestamp};
-use crate::message::{
-    Decision, GuardError, Guarded, Message, Policy, Target, check_hints, cut, fallback, guard, one_line,
-};
+use crate::message::{Decision, GuardError, Guarded, Message, Policy, check_hints, cut, fallback, guard, one_line};
 use crate::plugin::{self, Answer, Context, Databases, Geo, GeoError, Grants, Level, Nothing, Plugin, PluginError};
 use crate::store::{PluginState, Store, StoreError, Unworded, Verdict, Worded};
 
@@ -21,9 +20,6 @@ const LOG_CHARS: usize = 1_000;
 
 /// Characters of a skip's reason that are kept.
 const REASON_CHARS: usize = 200;
-
-/// The configuration is checked: a route's webhook is always known.
-const UNKNOWN: Destination = Destination { target: Target::Slack, a_minute: 60 };
 
 /// A route with its plugin.
 pub struct LiveRoute {
@@ -75,8 +71,8 @@ impl LiveRoute {
             route: route.clone(),
             naming: around.naming.clone(),
             in_hand,
-            destination: around.destinations.get(&route.webhook).copied().unwrap_or(UNKNOWN),
-            fallback: fallback_of(route, &around.destinations),
+            destination: destination::of(route, &around.destinations),
+            fallback: destination::of_fallback(route, &around.destinations),
             recent: None,
             plugin_name: plugin_name(&route.plugin),
             plugin,
@@ -103,8 +99,8 @@ impl LiveRoute {
     pub fn redirect(&mut self, route: &Route, destinations: &Destinations) {
         self.route.webhook.clone_from(&route.webhook);
         self.route.fallback_webhook.clone_from(&route.fallback_webhook);
-        self.destination = destinations.get(&route.webhook).copied().unwrap_or(UNKNOWN);
-        self.fallback = fallback_of(route, destinations);
+        self.destination = destination::of(route, destinations);
+        self.fallback = destination::of_fallback(route, destinations);
     }
 
     /// Takes over from `self`, between two events, if it is any different and nothing is wrong with it. Says whether it did.
@@ -375,11 +371,6 @@ impl LiveRoute {
             tracing::warn!(route, plugin, "logged too much; {} lines dropped", answer.log_dropped);
         }
     }
-}
-
-/// The webhook that takes over from a route's own.
-fn fallback_of(route: &Route, destinations: &Destinations) -> Option<Destination> {
-    destinations.get(route.fallback_webhook.as_ref()?).copied()
 }
 
 /// Who answers where an address is registered, and what is wrong with the files.
