@@ -125,7 +125,7 @@ fn median(times: &mut [f64]) -> f64 {
     times.get(times.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// What plugins write: markup of their own around foreign values.
+/// What plugins write: markup of their own context foreign values.
 fn typical() -> Value {
     let field = |label: &str, value: &str| json!({ "label": label, "value": { "plain": value } });
     json!({

@@ -1,15 +1,18 @@
 //! banhook turns what fail2ban does into Slack messages, and lets each team decide, in sandboxed WebAssembly,
 //! whether and how.
 //!
-//! The modules, each using only those above it (`ARCHITECTURE.md` has the map): [`event`]; [`config`] and
-//! [`message`]; [`store`] and [`plugin`]; [`source`] and [`pipeline`]; [`delivery`]; [`daemon`].
+//! An event passes the stages in this order: [`receive`], [`route`], [`format`], [`deliver`]. They share [`event`],
+//! [`message`], [`config`], [`store`] and [`plugin`]; [`daemon`] runs them, [`cli`] is what users call. Each module
+//! uses only what is below it (`ARCHITECTURE.md` has the map).
 
+pub mod cli;
 pub mod config;
 pub mod daemon;
-pub mod delivery;
+pub mod deliver;
 pub mod event;
+pub mod format;
 pub mod message;
-pub mod pipeline;
 pub mod plugin;
-pub mod source;
+pub mod receive;
+pub mod route;
 pub mod store;

@@ -1,9 +1,7 @@
-//! The `banhook` command: the library's commands, and nothing else.
-
-mod cli;
+//! The `banhook` command.
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    cli::main()
+    banhook::cli::main()
 }

@@ -12,7 +12,7 @@ use crate::binary::{banhook, require};
 use crate::component;
 use crate::outcome::Outcome;
 use crate::place::{NOBODY, Place, content_of};
-use crate::waiting::until;
+use crate::unrouted::until;
 use crate::webhook::Fault;
 
 #[test]
@@ -23,7 +23,7 @@ fn an_event_without_a_word_or_a_jail_is_refused() {
     place.banhook(["notify", "ban", "--ip=203.0.113.7"]).exits(2).complains(&["--jail"]);
     place.banhook(["notify", "ban", "--jail=", "--ip=203.0.113.7"]).exits(2).complains(&["jail"]);
     place.banhook(["notify", "ban", "--jail=<name>", "--ip=203.0.113.7"]).exits(2).complains(&["jail"]);
-    assert_eq!(place.ledger().taken_in, 0);
+    assert_eq!(place.ledger().received, 0);
 }
 
 #[test]
@@ -242,12 +242,12 @@ fn a_full_disk_is_a_clear_error_and_what_was_stored_stays_whole() {
     let error = fs::read_to_string(place.path("error")).unwrap();
     let lines = error.lines().filter(|line| !line.trim().is_empty()).count();
     assert!((1..=2).contains(&lines) && error.to_lowercase().contains("state"), "{error}");
-    let taken_in = |file: &str| {
+    let received = |file: &str| {
         let json: serde_json::Value = serde_json::from_slice(&fs::read(place.path(file)).unwrap()).unwrap();
-        json["taken_in"].as_u64().unwrap()
+        json["received"].as_u64().unwrap()
     };
-    assert_eq!(taken_in("after"), stored, "{filled}");
-    assert_eq!(taken_in("later"), stored + 1, "once there is room it goes on");
+    assert_eq!(received("after"), stored, "{filled}");
+    assert_eq!(received("later"), stored + 1, "once there is room it goes on");
 }
 
 #[test]

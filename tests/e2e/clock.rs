@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::binary::{banhook, require};
 use crate::place::{Place, QUICK};
-use crate::waiting::within;
+use crate::unrouted::within;
 use crate::webhook::Fault;
 
 /// All that was due is sent so soon after the clock was set: everybody looks each second.
@@ -90,7 +90,7 @@ fn goes_out_after(settings: &[&str]) {
         let (first, told) = (round as u32 * 5, place.webhook.arrived().len());
         place.webhook.will(&[Fault::RateLimited(RETRY_AFTER)]);
         (first + 1..=first + 5).for_each(ban);
-        within(SOON, "two to be pending and three to be held", || match waiting(&place) {
+        within(SOON, "two to be pending and three to be held", || match unrouted(&place) {
             (2, 3, true) => Ok(()),
             other => Err(format!("{other:?} {}", place.said())),
         });
@@ -98,7 +98,7 @@ fn goes_out_after(settings: &[&str]) {
         clock.set(setting);
         within(SOON, "everything to be delivered", || match place.webhook.arrived().len() - told {
             3 => Ok(()),
-            arrived => Err(format!("{arrived} messages: {:?} {}", waiting(&place), place.said())),
+            arrived => Err(format!("{arrived} messages: {:?} {}", unrouted(&place), place.said())),
         });
         assert!(daemon.ended().is_none(), "{}", place.said());
     }
@@ -111,7 +111,7 @@ fn goes_out_after(settings: &[&str]) {
 }
 
 /// Messages that are pending, events that are held, and whether the webhook is left alone.
-fn waiting(place: &Place) -> (u64, u64, bool) {
+fn unrouted(place: &Place) -> (u64, u64, bool) {
     let status = place.banhook(["status", "--format", "json"]).ok();
     let json: serde_json::Value = serde_json::from_str(&status.stdout).unwrap();
     let main = &json["webhooks"]["main"];

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::https::{HttpsWebhook, authority};
 use crate::place::{Place, content_of};
 use crate::proxy::Proxy;
-use crate::waiting::until;
+use crate::unrouted::until;
 use crate::webhook::Fault;
 
 /// What may be seen nowhere.

@@ -16,7 +16,7 @@ use crate::chance::{Chance, seed};
 use crate::component;
 use crate::place::{Place, QUICK};
 use crate::told::{events_of, jail, jails_of};
-use crate::waiting::until;
+use crate::unrouted::until;
 use crate::webhook::shown;
 
 /// A minute of CI's; `BANHOOK_SOAK=2000` looks for what happens once in a thousand times.

@@ -6,7 +6,7 @@ use std::sync::Barrier;
 
 use crate::binary::banhook;
 use crate::place::Place;
-use crate::waiting::until;
+use crate::unrouted::until;
 
 const AT_ONCE: usize = 200;
 
@@ -38,7 +38,7 @@ fn two_hundred_at_once_beside_a_busy_daemon_are_all_taken_in_and_told() {
     let meanwhile = place.webhook.arrived().len() - before;
     let ledger = place.settle();
     let expected = (BUSY_WITH + AT_ONCE) as u64;
-    assert_eq!((ledger.taken_in, ledger.all().posted), (expected, expected), "{ledger:?}");
+    assert_eq!((ledger.received, ledger.all().posted), (expected, expected), "{ledger:?}");
     assert_eq!(place.webhook.arrived().len() as u64, expected);
     assert!((1..BUSY_WITH - before).contains(&meanwhile), "{meanwhile} sent meanwhile: the daemon was not busy");
     daemon.stop();

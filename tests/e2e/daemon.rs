@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::binary::banhook;
 use crate::place::Place;
-use crate::waiting::until;
+use crate::unrouted::until;
 
 #[test]
 fn a_short_run_that_waits_for_its_webhook_makes_way_for_a_daemon() {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::place::Place;
-use crate::waiting::until;
+use crate::unrouted::until;
 
 /// SQLite's pages.
 const PAGE: usize = 4096;
@@ -212,7 +212,7 @@ fn a_daemon_whose_folder_is_made_anew_makes_way_for_the_next() {
     assert_eq!(status.code(), Some(1), "{said}");
     assert!(said.contains("removed or replaced") && !said.contains("panicked"), "{said}");
     let ledger = place.settle();
-    assert_eq!((ledger.taken_in, ledger.all().posted), (1, 1), "{ledger:?}");
+    assert_eq!((ledger.received, ledger.all().posted), (1, 1), "{ledger:?}");
 }
 
 /// A folder that something is put into meanwhile is not removed at the first try.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use crate::place::Place;
-use crate::waiting::until;
+use crate::unrouted::until;
 use crate::webhook::{Fault, Webhook, shown};
 
 /// Five bans in a row, `.1` to `.5`.
@@ -51,7 +51,7 @@ fn a_webhook_that_is_down_gets_everything_once_it_is_up() {
     place.webhook.gone();
     five_bans(&place);
     let ledger = place.ledger();
-    assert_eq!(ledger.waiting + ledger.all().pending, 5, "{ledger:?}");
+    assert_eq!(ledger.unrouted + ledger.all().pending, 5, "{ledger:?}");
     place.webhook.back();
     all_five_arrived(&place.webhook);
     let ledger = place.settle();
@@ -200,7 +200,7 @@ fn since_when_a_webhook_is_gone_stays_known_and_is_said_once() {
     let since = || {
         let status = place.banhook(["status", "--format", "json"]).ok().stdout;
         let json: serde_json::Value = serde_json::from_str(&status).unwrap();
-        json["webhooks"]["main"]["gone_since"].as_str().map(str::to_owned)
+        json["webhooks"]["main"]["suspended_at"].as_str().map(str::to_owned)
     };
     let first = until("the webhook to be gone", || since().ok_or_else(|| "it is not".to_owned()));
     for tries in 2..=3 {
@@ -275,7 +275,7 @@ fn drain_that_runs_out_of_time_says_that_something_is_pending() {
     place.notify("--no-spawn ban --jail=sshd --ip=203.0.113.7");
     place.banhook(["drain", "--timeout", "1s"]).exits(1);
     let ledger = place.ledger();
-    assert_eq!(ledger.waiting + ledger.all().pending, 1, "{ledger:?}");
+    assert_eq!(ledger.unrouted + ledger.all().pending, 1, "{ledger:?}");
     place.webhook.back();
     place.banhook(["drain", "--timeout", "20s"]).ok();
     place.webhook.wait_for(1);
@@ -290,5 +290,5 @@ fn only_the_events_that_a_route_wants_go_there() {
     place.banhook(["drain", "--timeout", "20s"]).ok();
     assert!(place.webhook.wait_for(1)[0].tells(&["203.0.113.2"]));
     let ledger = place.ledger();
-    assert_eq!((ledger.unrouted, ledger.routed, ledger.all().matched), (2, 1, 1), "{ledger:?}");
+    assert_eq!((ledger.unmatched, ledger.routed, ledger.all().matched), (2, 1, 1), "{ledger:?}");
 }

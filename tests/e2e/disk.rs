@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::binary::{banhook, require_mounts, require_root};
 use crate::outcome::Outcome;
 use crate::place::{NOBODY, Place};
-use crate::waiting::{until, within};
+use crate::unrouted::{until, within};
 
 /// A disk of its own beneath the state folder, in a namespace that others do not see.
 struct Disk<'a> {
@@ -66,7 +66,7 @@ impl<'a> Disk<'a> {
             let told = Outcome::of(self.command(banhook()).args(["status", "--format", "json"])).ok();
             let status: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
             let all = &status["routes"]["all"];
-            match (&status["taken_in"], &all["posted"]) == (&expected.into(), &expected.into()) {
+            match (&status["received"], &all["posted"]) == (&expected.into(), &expected.into()) {
                 true => Ok(()),
                 false => Err(told.stdout),
             }

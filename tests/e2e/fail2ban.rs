@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use crate::binary::{banhook, require, root};
 use crate::outcome::Outcome;
 use crate::place::Place;
-use crate::waiting::until;
+use crate::unrouted::until;
 
 /// Three of these lines are a ban in the jail `sshd`: `auth fail user USER from ADDRESS`.
 const FILTER: &str = "[Definition]\nfailregex = ^\\s*auth fail user <F-USER>.*?</F-USER> from <ADDR>$\n";

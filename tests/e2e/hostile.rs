@@ -19,7 +19,7 @@ use self::resident::Process;
 use crate::binary::root;
 use crate::message::{Message, visible_only};
 use crate::place::{Place, QUICK, content_of};
-use crate::waiting::until;
+use crate::unrouted::until;
 use crate::webhook::Webhook;
 
 /// How long an attacker may take for an event.

@@ -8,7 +8,7 @@ use std::process::{Child, Stdio};
 use crate::binary::require;
 use crate::message::Message;
 use crate::place::Place;
-use crate::waiting::until;
+use crate::unrouted::until;
 
 /// Takes every message, and writes it into a file, one a line.
 const SERVER: &str = r#"

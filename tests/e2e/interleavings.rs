@@ -57,7 +57,7 @@ fn one_round(round: u32) {
     // What `notify` spawned is enough: nothing needs another push.
     let ledger = place.settle();
     let expected = u64::from(NOTIFIERS * BANS_EACH);
-    assert_eq!((ledger.taken_in, ledger.all().posted), (expected, expected), "round {round}: {ledger:?}");
+    assert_eq!((ledger.received, ledger.all().posted), (expected, expected), "round {round}: {ledger:?}");
     let messages = place.webhook.arrived();
     for notifier in 0..NOTIFIERS {
         for ban in 0..BANS_EACH {

@@ -89,7 +89,7 @@ fn whole_life(place: &Place) {
     }
 
     let ledger = place.settle();
-    assert_eq!((ledger.taken_in, ledger.all().posted), (16, 16), "{ledger:?}");
+    assert_eq!((ledger.received, ledger.all().posted), (16, 16), "{ledger:?}");
     assert_eq!(place.webhook.arrived().len(), 16);
     server.is_content();
     assert!(!server.log().contains(place.webhook.secret()), "the secret is in fail2ban's log");
@@ -132,7 +132,7 @@ fn a_ban_that_fail2ban_runs_again_is_told_once() {
     place.webhook.wait_for(3);
     let ledger = place.settle();
     let calls = fs::read_to_string(calls).unwrap().lines().count();
-    assert_eq!((calls, ledger.taken_in), (4, 3), "two starts, one ban run twice: {ledger:?}");
+    assert_eq!((calls, ledger.received), (4, 3), "two starts, one ban run twice: {ledger:?}");
 }
 
 /// What a filter may capture: everything that means something to a shell, to JSON or to Slack.

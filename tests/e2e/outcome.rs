@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use crate::waiting::PATIENCE;
+use crate::unrouted::PATIENCE;
 
 /// A finished program.
 pub struct Outcome {

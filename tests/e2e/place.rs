@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use crate::binary::banhook;
 use crate::outcome::Outcome;
-use crate::waiting::{until, within};
+use crate::unrouted::{until, within};
 use crate::webhook::Webhook;
 
 /// Tests share the machine, but for those that measure.
@@ -204,7 +204,7 @@ impl Place {
     pub fn settle(&self) -> Ledger {
         until("everything to be delivered", || {
             let ledger = self.ledger();
-            match ledger.waiting == 0 && ledger.routes.values().all(|route| route.pending == 0) {
+            match ledger.unrouted == 0 && ledger.routes.values().all(|route| route.pending == 0) {
                 true => Ok(ledger),
                 false => Err(format!("{ledger:?}")),
             }
@@ -316,9 +316,9 @@ pub fn terminate(child: &mut Child) -> ExitStatus {
 /// The ledger, as `status --format json` prints it.
 #[derive(Debug)]
 pub struct Ledger {
-    pub taken_in: u64,
-    pub waiting: u64,
+    pub received: u64,
     pub unrouted: u64,
+    pub unmatched: u64,
     pub routed: u64,
     pub routes: BTreeMap<String, Counts>,
 }
@@ -350,13 +350,13 @@ impl Ledger {
         };
         assert_eq!(json["balances"], true, "{text}");
         let ledger = Self {
-            taken_in: number(&json, "taken_in"),
-            waiting: number(&json, "waiting"),
+            received: number(&json, "received"),
             unrouted: number(&json, "unrouted"),
+            unmatched: number(&json, "unmatched"),
             routed: number(&json, "routed"),
             routes: routes.map(|(name, route)| (name.clone(), counts(route))).collect(),
         };
-        assert_eq!(ledger.taken_in, ledger.waiting + ledger.unrouted + ledger.routed, "{ledger:?}");
+        assert_eq!(ledger.received, ledger.unrouted + ledger.unmatched + ledger.routed, "{ledger:?}");
         for (name, Counts { matched, posted, digested, skipped, dead, pending }) in &ledger.routes {
             assert_eq!(*matched, posted + digested + skipped + dead + pending, "route {name} of {ledger:?}");
         }

@@ -27,7 +27,7 @@ use crate::crash::compiled;
 use crate::message::Message;
 use crate::place::{Place, QUICK};
 use crate::told::{Told, jail, jails_of};
-use crate::waiting::until;
+use crate::unrouted::until;
 use crate::webhook::shown;
 
 /// Some seconds; `BANHOOK_SOAK=1200` takes a minute, and comes by nearly every call.
@@ -100,14 +100,14 @@ impl Original {
             until("all to be told", || {
                 let ledger = place.ledger();
                 let all = u64::from(BESIDE_A_DAEMON.end);
-                if ledger.taken_in == all && ledger.all().pending == 0 { Ok(()) } else { Err(format!("{ledger:?}")) }
+                if ledger.received == all && ledger.all().pending == 0 { Ok(()) } else { Err(format!("{ledger:?}")) }
             });
         });
         assert!(ends, "{}", place.said());
         let drained = all(DRAINED, "--no-spawn", "") + "\"$BANHOOK\" drain --timeout 30s";
         let ends = record(&place, &drained, &mut steps, |_| {});
         assert!(ends, "{}", place.said());
-        assert_eq!(place.settle().taken_in, u64::from(AFTERWARDS));
+        assert_eq!(place.settle().received, u64::from(AFTERWARDS));
         let at = |moment: Instant| clock + moment.duration_since(now).as_secs_f64();
         let told = place.webhook.arrivals().into_iter().map(|(moment, message)| (at(moment), message)).collect();
         Self { folder: place.path(""), steps, told }
@@ -136,19 +136,19 @@ impl Original {
         place.banhook(["status", "--check"]).ok();
 
         let acknowledged: BTreeSet<_> = before.iter().filter_map(acknowledged).chain([jail(AFTERWARDS)]).collect();
-        let taken_in = exported(&place);
-        assert!(acknowledged.is_subset(&taken_in), "{what}: of {acknowledged:?} only {taken_in:?} are there");
-        assert_eq!((after.taken_in, after.all().matched), (taken_in.len() as u64, after.taken_in), "{what}: {after:?}");
+        let received = exported(&place);
+        assert!(acknowledged.is_subset(&received), "{what}: of {acknowledged:?} only {received:?} are there");
+        assert_eq!((after.received, after.all().matched), (received.len() as u64, after.received), "{what}: {after:?}");
         let messages = place.webhook.arrived();
         let told = Told::of(&messages);
         let ended_before = ledger.all().posted + ledger.all().digested;
         let ended = after.all().posted + after.all().digested;
-        assert_eq!(ended, after.taken_in, "{what}: {after:?}");
+        assert_eq!(ended, after.received, "{what}: {after:?}");
         assert_eq!(ended_before + told.jails.len() as u64, ended, "{what}: {:#?}", shown(&messages));
         // What is not told now was told before.
         let told_before: Vec<_> =
             self.told.iter().take_while(|(at, _)| *at < failed_at).map(|(_, message)| jails_of(message)).collect();
-        for jail in taken_in.difference(&told.jails) {
+        for jail in received.difference(&told.jails) {
             assert!(told_before.iter().any(|jails| jails.contains(jail)), "{what}: nobody was told of {jail}");
         }
         let repeated = messages

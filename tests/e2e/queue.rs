@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::binary::banhook;
 use crate::outcome::Outcome;
 use crate::place::{Counts, Place, QUICK};
-use crate::waiting::until;
+use crate::unrouted::until;
 use crate::webhook::Fault;
 
 fn json(text: &str) -> Value {
@@ -71,17 +71,17 @@ fn sent_again(place: &Place) {
     assert!(shown.stdout.contains("400 invalid_blocks"), "{shown}");
     assert_eq!(shown.stdout.matches("203.0.113.1").count(), 2, "as it looks, and as an event: {shown}");
     let all = json(&queue(place, &format!("show {message} --format json")).ok().stdout);
-    assert_eq!(all["letter"]["error"], "400 invalid_blocks", "{all}");
-    assert_eq!((&all["letter"]["state"], &all["letter"]["webhook"]), (&json!("dead"), &json!("main")), "{all}");
+    assert_eq!(all["message"]["error"], "400 invalid_blocks", "{all}");
+    assert_eq!((&all["message"]["state"], &all["message"]["webhook"]), (&json!("dead"), &json!("main")), "{all}");
     assert_eq!(all["events"][0]["subject"], "203.0.113.1", "{all}");
     assert!(all["body"]["blocks"].is_array(), "{all}");
 
     let retried = queue(place, &format!("retry {message}")).ok();
-    assert!(retried.stdout.contains("1 message is worded anew"), "{retried}");
+    assert!(retried.stdout.contains("1 message is formatted anew"), "{retried}");
     assert!(place.webhook.wait_for(1)[0].tells(&["203.0.113.1"]));
     assert_eq!(place.settle().all(), counts(1, 1, 0));
     assert_eq!(listed(place, ""), [] as [Value; 0]);
-    queue(place, &format!("show {message}")).exits(1).complains(&["worded anew"]);
+    queue(place, &format!("show {message}")).exits(1).complains(&["formatted anew"]);
     let again = queue(place, &format!("retry {}", message + 1)).exits(1);
     again.complains(&["was sent already"]);
     assert!(queue(place, &format!("show {}", message + 1)).ok().stdout.contains("not kept any more"));
@@ -231,9 +231,9 @@ fn an_open_digest_is_listed_and_cannot_be_dropped() {
     let _daemon = place.daemon();
     (1..=4).for_each(|last| ban(&place, last));
     let open = until("three events to be held", || {
-        let open: Vec<_> = listed(&place, "").into_iter().filter(|letter| letter["state"] == "open").collect();
+        let open: Vec<_> = listed(&place, "").into_iter().filter(|message| message["state"] == "open").collect();
         match open.as_slice() {
-            [letter] if letter["events"] == 3 => Ok(letter.clone()),
+            [message] if message["events"] == 3 => Ok(message.clone()),
             _ => Err(format!("{open:?}")),
         }
     });
@@ -243,7 +243,7 @@ fn an_open_digest_is_listed_and_cannot_be_dropped() {
     assert!(status.stdout.contains("3 events held in 1 digest"), "{status}");
     queue(&place, &format!("drop {}", open["id"])).exits(1).complains(&["is open", "once it has closed"]);
     let shown = queue(&place, &format!("show {}", open["id"])).ok();
-    assert!(shown.stdout.contains("worded when it closes") && shown.stdout.contains("203.0.113.4"), "{shown}");
+    assert!(shown.stdout.contains("formatted when it closes") && shown.stdout.contains("203.0.113.4"), "{shown}");
     let events = queue(&place, &format!("export {}", open["id"])).ok();
     assert_eq!(events.stdout.lines().count(), 3, "{events}");
 }

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::component;
 use crate::place::Place;
-use crate::waiting::until;
+use crate::unrouted::until;
 
 pub(crate) use mmdb::mmdb;
 
@@ -198,7 +198,7 @@ fn what_a_removed_route_still_had_to_word_is_told_plainly() {
     for octet in 1..=4 {
         place.notify(&format!("ban --jail=~loop --ip=203.0.113.{octet}"));
     }
-    until("the old route to have all of them", || match place.ledger().waiting {
+    until("the old route to have all of them", || match place.ledger().unrouted {
         0 => Ok(()),
         left => Err(left.to_string()),
     });

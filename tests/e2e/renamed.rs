@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::hostile::bombs;
 use crate::place::{Place, QUICK};
-use crate::waiting::until;
+use crate::unrouted::until;
 use crate::webhook::{Fault, Webhook, shown};
 
 const ALONE: &str = "storm = false\nrestart = false";

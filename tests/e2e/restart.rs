@@ -7,7 +7,7 @@ use crate::fail2ban::Fail2ban;
 use crate::message::Message;
 use crate::place::Place;
 use crate::told::events_of;
-use crate::waiting::{PATIENCE, within};
+use crate::unrouted::{PATIENCE, within};
 use crate::webhook::shown;
 
 /// A new ban waits for nothing; what it takes to start a short run of an unoptimised build is in it.
@@ -74,7 +74,7 @@ fn whole_life(place: &Place, server: &Fail2ban<'_>, flushes: bool) {
     let ledger = place.settle();
     let all = ledger.all();
     assert_eq!((all.posted, all.digested), (4, story.events as u64), "{ledger:?}");
-    assert_eq!(ledger.taken_in, all.posted + all.digested, "{ledger:?}");
+    assert_eq!(ledger.received, all.posted + all.digested, "{ledger:?}");
     let messages = place.webhook.arrived();
     assert_eq!(messages.len(), story.told, "{:#?}", shown(&messages));
     server.is_content();

@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::binary::banhook;
 use crate::place::{Place, terminate};
-use crate::waiting::PATIENCE;
+use crate::unrouted::PATIENCE;
 
 /// A socket at which the manager listens.
 fn manager(place: &Place) -> UnixDatagram {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::place::Place;
 use crate::told::events_of;
-use crate::waiting::within;
+use crate::unrouted::within;
 use crate::webhook::shown;
 
 /// Slack's rate, and the burst that it is known to tolerate.
@@ -59,7 +59,7 @@ fn a_storm_reaches_the_channel_at_once_in_few_messages_that_count_every_ban() {
     let ledger = within(size.accounted_within - begun.elapsed(), "every ban to be accounted for", || {
         let ledger = place.ledger();
         let all = ledger.all();
-        let done = ledger.taken_in == expected && all.posted + all.digested == expected;
+        let done = ledger.received == expected && all.posted + all.digested == expected;
         if done { Ok(ledger) } else { Err(format!("{ledger:?}")) }
     });
     let took = begun.elapsed();
@@ -86,7 +86,7 @@ fn rain(place: &Place, size: &Size, mut log: File) {
     let begun = Instant::now();
     for number in 0..size.bans {
         let due = begun + size.over.mul_f64(number as f64 / size.bans as f64);
-        std::thread::sleep(due.saturating_duration_since(Instant::now())); // not waiting: this is how fast they come
+        std::thread::sleep(due.saturating_duration_since(Instant::now())); // not unrouted: this is how fast they come
         let (high, low) = (number / 250, number % 250 + 1);
         if number.is_multiple_of(BY_NOTIFY) {
             place.notify(&format!("ban --jail=sshd --ip=10.1.{high}.{low} --failures=5 --time=1763809015"));

@@ -13,7 +13,7 @@ use rotation::Rotation;
 use crate::binary::{banhook, require, root};
 use crate::fail2ban::Fail2ban;
 use crate::place::{Place, terminate};
-use crate::waiting::until;
+use crate::unrouted::until;
 
 /// Messages that say what an event says, and no more.
 const PLAIN: &str = r#"[routes.settings]
@@ -239,6 +239,6 @@ fn what_both_the_action_and_the_log_tell_is_told_once() {
     let mut expected = [&bans[..], &["ban sshd 203.0.113.99"], &others[..]].concat();
     expected.sort_unstable();
     assert_eq!(told.iter().map(|line| line.trim()).collect::<Vec<_>>(), expected);
-    assert_eq!(ledger.taken_in, 8, "{ledger:?}");
+    assert_eq!(ledger.received, 8, "{ledger:?}");
     daemon.stop();
 }

@@ -1,4 +1,4 @@
-//! Waiting without sleeping blindly: poll for the condition, give up at a deadline.
+//! UnroutedEvent without sleeping blindly: poll for the condition, give up at a deadline.
 
 use std::time::{Duration, Instant};
 

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_with, sockopt};
 
 use crate::message::Message;
-use crate::waiting::until;
+use crate::unrouted::until;
 
 const BODY_MAX: usize = 1 << 20;
 const CONNECTIONS_WAITING: i32 = 128;
@@ -72,7 +72,7 @@ struct Pace {
     every: Duration,
     burst: u32,
     /// When one message more is within the rate, were there no burst.
-    free_at: Instant,
+    next_slot_at: Instant,
 }
 
 /// By how much a message may be early: the way from the sender's clock to this one is not always equally long.
@@ -81,9 +81,9 @@ const JITTER: Duration = Duration::from_millis(300);
 impl Pace {
     /// Whether a message is within the rate, of which it then uses up its part.
     fn lets_in(&mut self, now: Instant) -> bool {
-        let is_in = self.free_at <= now + self.every * (self.burst - 1) + JITTER;
+        let is_in = self.next_slot_at <= now + self.every * (self.burst - 1) + JITTER;
         if is_in {
-            self.free_at = self.free_at.max(now) + self.every;
+            self.next_slot_at = self.next_slot_at.max(now) + self.every;
         }
         is_in
     }
@@ -125,7 +125,7 @@ impl Webhook {
 
     /// What is more than a message in each `every`, and more than `burst` at once, gets a 429 from now on.
     pub fn keeps_to(&self, every: Duration, burst: u32) {
-        self.desk.book().pace = Some(Pace { every, burst, free_at: Instant::now() });
+        self.desk.book().pace = Some(Pace { every, burst, next_slot_at: Instant::now() });
     }
 
     /// How many requests were over the rate.

@@ -200,12 +200,12 @@ fn latencies(program: &Path, folder: &Path) -> anyhow::Result<Vec<f64>> {
     let daemon =
         command.args(["tail", "--from-start"]).arg(&log).stderr(Stdio::null()).stdout(Stdio::null()).spawn()?;
     let _daemon = Daemon(daemon);
-    let taken_in = || -> anyhow::Result<usize> {
+    let received = || -> anyhow::Result<usize> {
         let mut command = Command::new(program);
         place(&mut command);
         let said = command.args(["status", "--format", "json"]).output()?;
         let text = String::from_utf8_lossy(&said.stdout).into_owned();
-        let number = text.split_once("\"taken_in\":").and_then(|(_, rest)| rest.split([',', '}']).next());
+        let number = text.split_once("\"received\":").and_then(|(_, rest)| rest.split([',', '}']).next());
         Ok(number.and_then(|number| number.trim().parse().ok()).unwrap_or(0))
     };
     let mut took = Vec::new();
@@ -214,7 +214,7 @@ fn latencies(program: &Path, folder: &Path) -> anyhow::Result<Vec<f64>> {
             format!("2026-11-22 11:56:55,{:03} fail2ban.actions        [2784]: NOTICE  [sshd] Ban 203.0.113.{n}\n", n);
         let begun = Instant::now();
         file.write_all(line.as_bytes())?;
-        while taken_in()? < n {
+        while received()? < n {
             ensure!(begun.elapsed() < STORED_WITHIN, "line {n} was not stored");
         }
         // Before the first, the daemon starts.

@@ -1,7 +1,7 @@
 //! Bans as a busy server has them: most addresses come back now and then, a few all the time, in six jails.
 
-use banhook::event::{Action, Ban, BanDuration, Event, Timestamp};
-use banhook::store::{Inbox, StateFolder};
+use banhook::event::{Ban, BanDuration, Event, EventDetails, Timestamp};
+use banhook::store::{Inbox, StateDir};
 
 const JAILS: [&str; 6] = ["sshd", "sshd", "postfix-sasl", "nginx-http-auth", "dovecot", "recidive"];
 
@@ -23,7 +23,7 @@ pub fn ban(number: u64, now: Timestamp) -> Event {
         at: now,
         host: "web-1".to_owned(),
         jail: jail.to_owned(),
-        action: Action::Ban(Ban {
+        details: EventDetails::Ban(Ban {
             subject: format!("198.{}.{}.{}", 18 + subject % 2, subject / 256, subject % 256),
             failures: Some(5),
             count: Some(1 + (number / SUBJECTS) as u32),
@@ -37,13 +37,13 @@ pub fn ban(number: u64, now: Timestamp) -> Event {
 }
 
 /// Stores the bans with these numbers, as a tailer would.
-pub fn store(folder: &StateFolder, numbers: std::ops::Range<u64>) -> anyhow::Result<()> {
+pub fn store(folder: &StateDir, numbers: std::ops::Range<u64>) -> anyhow::Result<()> {
     let mut inbox = Inbox::open(folder)?;
     let mut next = numbers.start;
     while next < numbers.end {
         let (now, until) = (Timestamp::now(), (next + AT_ONCE).min(numbers.end));
         let events: Vec<_> = (next..until).map(|number| ban(number, now)).collect();
-        inbox.take_in_all(&events, None, now)?;
+        inbox.append_all(&events, None, now)?;
         next = until;
     }
     Ok(())

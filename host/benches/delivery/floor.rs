@@ -13,9 +13,9 @@ const TABLES: &str = "
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = NORMAL;
     PRAGMA cache_size = -16384;
-    CREATE TABLE outcomes (event INTEGER, route TEXT, webhook TEXT, state TEXT, message INTEGER, PRIMARY KEY (event, route))
+    CREATE TABLE routed_events (event INTEGER, route TEXT, webhook TEXT, state TEXT, message INTEGER, PRIMARY KEY (event, route))
         WITHOUT ROWID;
-    CREATE INDEX of_message ON outcomes (message, event);
+    CREATE INDEX of_message ON routed_events (message, event);
     CREATE TABLE bans (event INTEGER, at INTEGER, host TEXT, jail TEXT, subject TEXT, PRIMARY KEY (jail, at, event))
         WITHOUT ROWID;
     CREATE INDEX of_subject ON bans (subject, at, jail, host, event);
@@ -37,7 +37,7 @@ pub fn milliseconds(folder: &Path, events: u64) -> anyhow::Result<f64> {
                 .prepare_cached("INSERT INTO bans VALUES (?, ?, ?, ?, ?)")?
                 .execute(params![number, event.at.0, event.host, event.jail, subject])?;
             transaction
-                .prepare_cached("INSERT INTO outcomes VALUES (?, 'all', 'main', 'pending', ?)")?
+                .prepare_cached("INSERT INTO routed_events VALUES (?, 'all', 'main', 'pending', ?)")?
                 .execute(params![number, number / 10_000])?;
         }
         transaction.commit()?;

@@ -5,9 +5,9 @@ use std::fs;
 use std::time::Instant;
 
 use anyhow::ensure;
-use banhook::event::{PastBan, Timestamp};
+use banhook::event::{DigestCause, PastBan, Timestamp};
 use banhook::message::{Target, fallback};
-use banhook::store::{Assigned, Closes, Fold, Reason, StateFolder, Store, Verdict, WebhookState, Worded};
+use banhook::store::{Closes, DigestKey, Disposition, FormattedEvent, RoutedTo, StateDir, Store, WebhookState};
 
 use crate::events;
 use crate::report::Report;
@@ -93,14 +93,14 @@ pub fn measure(report: &mut Report) -> anyhow::Result<()> {
 }
 
 /// Has that many events in the store that are all past.
-fn grow(folder: &StateFolder, size: u64) -> anyhow::Result<()> {
+fn grow(folder: &StateDir, size: u64) -> anyhow::Result<()> {
     let lock = folder.try_work()?;
     ensure!(lock.is_some(), "somebody is at work");
     let Some(lock) = lock else { return Ok(()) };
     let opened = Store::open_for_work(folder, &lock)?;
     let mut store = opened.another_for_routing()?;
     let inbox = opened.inbox()?;
-    let there = store.ledger()?.taken_in;
+    let there = store.ledger()?.received;
     let mut next = there;
     while next < size {
         let until = (next + AT_ONCE as u64).min(size);
@@ -120,22 +120,25 @@ fn grow(folder: &StateFolder, size: u64) -> anyhow::Result<()> {
 /// What the pipeline and a webhook would make of what waits.
 fn tell(store: &mut Store) -> anyhow::Result<()> {
     let (now, webhook) = (Timestamp::now(), WebhookState::default());
-    let fold = Fold { reason: Reason::Storm, key: String::new(), closes: Closes::At(now), unbans: None };
+    let fold = DigestKey { cause: DigestCause::Storm, key: String::new(), closes: Closes::At(now), unbans: None };
     loop {
-        let (mut assigned, mut worded, mut body) = (Vec::new(), Vec::new(), None);
-        for waiting in store.waiting(AT_ONCE)? {
+        let (mut routed, mut formatted, mut body) = (Vec::new(), Vec::new(), None);
+        for waiting in store.unrouted(AT_ONCE)? {
             let event = waiting.event.map_err(anyhow::Error::msg)?;
             let told = fallback(&event, "a benchmark", Target::Slack);
             let to = vec![("all".to_owned(), "main".to_owned())];
-            assigned.push(Assigned { seq: waiting.seq, ban: PastBan::of(&event), to });
-            let verdict =
-                if waiting.seq % ALONE == 0 { Verdict::Send(told.clone()) } else { Verdict::Hold(fold.clone()) };
-            worded.push(Worded { seq: waiting.seq, verdict });
+            routed.push(RoutedTo { seq: waiting.seq, ban: PastBan::of(&event), to });
+            let disposition = if waiting.seq % ALONE == 0 {
+                Disposition::Send(told.clone())
+            } else {
+                Disposition::Hold(fold.clone())
+            };
+            formatted.push(FormattedEvent { seq: waiting.seq, disposition });
             body = Some(told);
         }
         let Some(body) = body else { return Ok(()) };
-        store.assign(&assigned)?;
-        store.word("all", None, &worded, None, now)?;
+        store.route_events(&routed)?;
+        store.record_formatted("all", None, &formatted, None, now)?;
         for hold in store.closing("all", now, true)? {
             store.close(hold.id, &body, true, now)?;
         }

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use banhook::store::StateFolder;
+use banhook::store::StateDir;
 
 use crate::webhook::Webhook;
 
@@ -48,8 +48,8 @@ impl Site {
         self.folder.path()
     }
 
-    pub fn state(&self) -> StateFolder {
-        StateFolder::new(self.path().join("state"))
+    pub fn state(&self) -> StateDir {
+        StateDir::new(self.path().join("state"))
     }
 
     /// Takes over the state of another site on which nobody works.

@@ -1,4 +1,4 @@
-//! How fast a backlog is routed and worded, by a daemon with one core.
+//! How fast a backlog is routed and formatted, by a daemon with one core.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ struct Round {
     idle: f64,
     /// The daemon with the backlog, until its first events are routed.
     first: f64,
-    /// From its start until all are worded, without what the idle one took.
+    /// From its start until all are formatted, without what the idle one took.
     routed: f64,
     processor: f64,
     floor: f64,
@@ -54,7 +54,7 @@ pub fn measure(report: &mut Report, cores: &Cores) -> anyhow::Result<()> {
     let best = |value: fn(&Round) -> f64| of(value).into_iter().fold(f64::INFINITY, f64::min);
     report.row("idle daemon: from its start until its plugin is loaded, ms", &of(|round| round.idle), None);
     report.row("daemon: from its start until the first are routed, ms", &of(|round| round.first), None);
-    report.row("routed and worded, µs an event", &of(|round| round.routed), None);
+    report.row("routed and formatted, µs an event", &of(|round| round.routed), None);
     report.row("  of it, on the processor", &of(|round| round.processor), None);
     report.row("SQLite alone: the same rows, in the same transactions", &of(|round| round.floor), None);
     let best_routed = best(|round| round.routed);
@@ -79,8 +79,8 @@ fn round(webhook: &Webhook, idle: &Site, filled: &Site, cores: &Cores) -> anyhow
         }
         anyhow::Ok(daemon.begun().elapsed().as_secs_f64() * 1e3)
     };
-    let first = wait_until(&|| Ok(store.ledger()?.waiting < EVENTS))?;
-    let all = wait_until(&|| Ok(store.ledger()?.waiting == 0 && store.unworded("all", 1)?.is_empty()))?;
+    let first = wait_until(&|| Ok(store.ledger()?.unrouted < EVENTS))?;
+    let all = wait_until(&|| Ok(store.ledger()?.unrouted == 0 && store.unformatted("all", 1)?.is_empty()))?;
     let (processor, mib) = (daemon.processor_milliseconds()?, daemon.peak_mib()?);
     // Not asked to end: it would leave its open digests to a short run that outlives it.
     drop(daemon);

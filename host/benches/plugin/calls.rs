@@ -36,7 +36,7 @@ pub fn measure(report: &mut Report) -> anyhow::Result<()> {
     let runtime = guests::runtime(None)?;
     let small = runtime.load(SMALL, guests::context(), guests::limits())?;
     let template = runtime.load(BUILT_IN, guests::context(), guests::limits())?;
-    ensure!(small.trial().is_empty() && template.trial().is_empty(), "a plugin fails its trial");
+    ensure!(small.smoke_test().is_empty() && template.smoke_test().is_empty(), "a plugin fails its smoke_test");
     let expected = words::banned("sshd", "203.0.113.7", Some(5));
     ensure!(said(&small, &event)? == expected, "the small guest says something else than the native code");
     let (mut small_reused, mut template_reused) = (small.reused()?, template.reused()?);

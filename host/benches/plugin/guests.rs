@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use banhook::config::{PluginLimits, Sandbox};
-use banhook::event::{Action, Ban, BanDuration, Event, Timestamp};
-use banhook::pipeline;
+use banhook::event::{Ban, BanDuration, Event, EventDetails, Timestamp};
+use banhook::format;
 use banhook::plugin::{Cache, Compiler, Context, Grants, Limits, Metering, PluginError, Runtime, Setup};
 use jiff::tz::TimeZone;
 
@@ -15,12 +15,12 @@ pub const SMALL: &[u8] = include_bytes!("../../testdata/small.wasm");
 
 /// The limits that a route has if it sets none.
 pub fn limits() -> Limits {
-    pipeline::limits(&PluginLimits::STANDARD)
+    format::limits(&PluginLimits::STANDARD)
 }
 
 /// A runtime as the daemon has one, but that it compiles here.
 pub fn runtime(cache: Option<Cache>) -> Result<Runtime, PluginError> {
-    let stack = pipeline::stack(&Sandbox::STANDARD);
+    let stack = format::stack(&Sandbox::STANDARD);
     Runtime::new(Setup { cache, compiler: Compiler::Here, metering: Metering::Time, stack })
 }
 
@@ -36,7 +36,7 @@ pub fn ban() -> Event {
         at: Timestamp(1_763_809_015_601),
         host: "web-1".to_owned(),
         jail: "sshd".to_owned(),
-        action: Action::Ban(Ban {
+        details: EventDetails::Ban(Ban {
             subject: "203.0.113.7".to_owned(),
             failures: Some(5),
             count: Some(2),

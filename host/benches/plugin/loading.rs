@@ -45,20 +45,20 @@ pub fn measure(report: &mut Report) -> anyhow::Result<()> {
             of_python.push(taken);
         }
     }
-    let mut trial = Vec::new();
+    let mut smoke_test = Vec::new();
     let runtime = guests::runtime(Some(cache.clone()))?;
     let plugin = runtime.load(&python, guests::context(), guests::limits())?;
     for _ in 0..ROUNDS {
         let begun = Instant::now();
-        ensure!(plugin.trial().is_empty(), "{:?}", plugin.trial());
-        trial.push(begun.elapsed().as_secs_f64() * 1e3);
+        ensure!(plugin.smoke_test().is_empty(), "{:?}", plugin.smoke_test());
+        smoke_test.push(begun.elapsed().as_secs_f64() * 1e3);
     }
     report.heading("loading a compiled component", "ms");
     report.row("the engine itself", &engine, None);
     report.row("small Rust guest", &of_small, Some(LOAD_AT_MOST));
     report.row("template plugin", &of_template, Some(LOAD_AT_MOST));
     report.row("Python guest", &of_python, None);
-    report.row("  its trial: check and five events", &trial, None);
+    report.row("  its smoke_test: check and five events", &smoke_test, None);
 
     println!("\nresident memory for each further idle plugin, MB");
     for (name, module) in [("small Rust guest", SMALL), ("template plugin", BUILT_IN)] {
@@ -89,7 +89,7 @@ fn further(cache: &Cache, module: &[u8]) -> anyhow::Result<f64> {
     let mut before = None;
     for file in &files {
         let plugin = runtime.load(file, guests::context(), guests::limits())?;
-        ensure!(plugin.trial().is_empty(), "a plugin fails its trial");
+        ensure!(plugin.smoke_test().is_empty(), "a plugin fails its smoke_test");
         plugins.push(plugin);
         // What the first one took is the engine's.
         if before.is_none() {

@@ -19,15 +19,15 @@ impl Report {
     /// A row of measurements, and what their median may be at most.
     pub fn row(&mut self, name: &str, values: &[f64], at_most: Option<f64>) {
         let (middle, most) = (median(values), quantile(values, 0.95));
-        println!("{name:<58}{middle:>12.2}{most:>12.2}{}", self.verdict(name, middle, at_most));
+        println!("{name:<58}{middle:>12.2}{most:>12.2}{}", self.disposition(name, middle, at_most));
     }
 
     /// A row of one number.
     pub fn number(&mut self, name: &str, value: f64, at_most: Option<f64>) {
-        println!("{name:<58}{value:>12.2}{:>12}{}", "", self.verdict(name, value, at_most));
+        println!("{name:<58}{value:>12.2}{:>12}{}", "", self.disposition(name, value, at_most));
     }
 
-    fn verdict(&mut self, name: &str, value: f64, at_most: Option<f64>) -> String {
+    fn disposition(&mut self, name: &str, value: f64, at_most: Option<f64>) -> String {
         let Some(at_most) = at_most else { return String::new() };
         // Not `>`: what is no number has not met its target either.
         let met = value <= at_most;

@@ -7,10 +7,10 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::thread;
 
-use banhook::config::Config;
-use banhook::event::Timestamp;
-use banhook::source::{DatabaseError, Fail2banDatabase};
-use banhook::store::StateFolder;
+use crate::config::Config;
+use crate::event::Timestamp;
+use crate::route::{DatabaseError, Fail2banDatabase};
+use crate::store::StateDir;
 
 /// What was found.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -34,7 +34,7 @@ fn as_owner(config: &Config, state: &Path) -> Access {
         return access;
     }
     let before = rustix::process::geteuid().as_raw();
-    let become_owner = std::path::absolute(state).map(|state| StateFolder::new(state).become_owner());
+    let become_owner = std::path::absolute(state).map(|state| StateDir::new(state).become_owner());
     if let Ok(Err(error)) = become_owner {
         access.warnings.push(format!("cannot tell what banhook may read: {error}"));
         return access;

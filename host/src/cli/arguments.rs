@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use banhook::plugin::Metering;
+use crate::plugin::Metering;
 use clap::builder::RangedI64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 use jiff::tz::TimeZone;
 
-use super::place::Place;
+use super::global_options::Place;
 
-/// Turns what fail2ban does into Slack messages, worded by sandboxed WebAssembly plugins.
+/// Turns what fail2ban does into Slack messages, formatted by sandboxed WebAssembly plugins.
 #[derive(Debug, Parser)]
 #[command(name = "banhook", version, max_term_width = 100)]
 pub struct Arguments {
@@ -83,8 +83,8 @@ pub enum Command {
     ///
     /// Of events:
     ///   waiting    taken in, not given to the routes yet
-    ///   unrouted   no route wants it
-    ///   pending    still to be worded, held, or to be sent
+    ///   unmatched   no route wants it
+    ///   pending    still to be formatted, held, or to be sent
     ///   held       pending in a digest that is open: more events may join it
     ///   posted     accepted in a message of its own
     ///   digested   accepted in a digest
@@ -130,7 +130,7 @@ pub struct RunOptions {
     pub until_idle: bool,
     /// Standard input is the work lock, handed over by `notify`; errors go to banhook.log in the state folder
     #[arg(long, hide = true, requires = "until_idle")]
-    pub handed_over: bool,
+    pub lock_on_stdin: bool,
 }
 
 /// What to read, and how.
@@ -214,7 +214,7 @@ pub enum QueueCommand {
         /// Its number, as `list` has it
         #[arg(value_name = "ID", value_parser = message())]
         message: i64,
-        /// For people, or for programs: {"letter": …, "body": …, "events": […]}, the first 20 events
+        /// For people, or for programs: {"message": …, "body": …, "events": […]}, the first 20 events
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
@@ -222,7 +222,7 @@ pub enum QueueCommand {
     Retry(RetryOptions),
     /// Give messages up: their events count as dead, and nothing lists them any more
     Drop(DropOptions),
-    /// Print stored events as lines of JSON, in the order of intake: those of messages, or all
+    /// Print stored events as lines of JSON, in the order of sink: those of messages, or all
     ///
     /// They have the form that events have in the cases of `banhook test`. To make a case of the last one:
     ///
@@ -317,7 +317,7 @@ fn zone(name: &str) -> Result<TimeZone, String> {
 
 /// `250ms`, `90s`, `5m`, `1h`, `1d`, as in the configuration.
 fn duration(text: &str) -> Result<Duration, String> {
-    banhook::config::parse_duration(text).ok_or_else(|| "write it as 250ms, 90s, 5m, 1h or 1d".to_owned())
+    crate::config::parse_duration(text).ok_or_else(|| "write it as 250ms, 90s, 5m, 1h or 1d".to_owned())
 }
 
 /// What to show.
@@ -328,7 +328,7 @@ pub struct PreviewOptions {
     /// Case files, or folders of them [default: the folder "cases" beside the plugin]
     #[arg(value_name = "CASE")]
     pub cases: Vec<PathBuf>,
-    /// Write a page for a browser instead of text
+    /// Write a page for a browser fallback_message of text
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
 }

@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use banhook::pipeline::{LiveRoute, Naming, Surroundings, destinations, load_all, stack};
-use banhook::plugin::{Compiler, Databases, Metering, Runtime, Setup};
+use crate::format::{LoadedRoute, RouteContext, load_all, profiles, stack};
+use crate::plugin::{Compiler, Databases, Metering, Runtime, Setup};
 
 use super::Outcome;
 use super::access;
 use super::failure::Failure;
-use super::place::Place;
+use super::global_options::Place;
 use super::run::host_name;
 
 /// Checks the configuration, and that the user who works may read all of it and its logs; runs each plugin's own check and
-/// a trial of it.
+/// a smoke_test of it.
 pub fn check(place: &Place) -> Outcome {
     let config = place.config()?;
     let access = access::look(&config, &place.state_dir);
@@ -26,17 +26,17 @@ pub fn check(place: &Place) -> Outcome {
         metering: Metering::Time,
         stack: stack(&config.sandbox),
     })?;
-    let around = Surroundings {
-        naming: Naming::new(&config, &host_name()),
-        destinations: destinations(&config),
+    let context = RouteContext {
+        defaults: config.event_defaults(&host_name()),
+        profiles: profiles(&config),
         runtime: Arc::new(runtime),
         databases: Databases::default(),
         state: None,
     };
-    let routes = load_all(&config, &around);
+    let routes = load_all(&config, &context);
     let of_plugins = routes
         .iter()
-        .flat_map(LiveRoute::faults)
+        .flat_map(LoadedRoute::faults)
         .map(|fault| format!("route \"{}\": plugin {} {}", fault.route, fault.plugin, fault.error));
     let faults: Vec<String> = of_plugins.chain(access.faults).collect();
     if !faults.is_empty() {

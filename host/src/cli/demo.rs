@@ -7,13 +7,13 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::config::Config;
+use crate::daemon::{Daemon, RunMode, Signals, Tails};
+use crate::event::{Ban, Event, EventDefaults, EventDetails, Timestamp};
+use crate::format::stack;
+use crate::plugin::{Compiler, Metering, Runtime, Setup};
+use crate::store::{StateDir, Store};
 use anyhow::Context;
-use banhook::config::Config;
-use banhook::daemon::{Signals, Tails, Until, Work};
-use banhook::event::{Action, Ban, Event, Timestamp};
-use banhook::pipeline::stack;
-use banhook::plugin::{Compiler, Metering, Runtime, Setup};
-use banhook::store::{StateFolder, Store};
 
 use super::Outcome;
 use super::status::ledger_text;
@@ -38,17 +38,17 @@ pub fn demo() -> Outcome {
         println!("    {line}");
     }
 
-    let state = StateFolder::new(folder.path().join("state"));
+    let state = StateDir::new(folder.path().join("state"));
     let lock = state.try_work()?.context("the demo's own folder is in use")?;
     let store = Store::open_for_work(&state, &lock)?;
     let mut inbox = store.inbox()?;
     for line in EVENTS.lines() {
         let event = Event::from_json(line).context("in the demo's events")?;
-        inbox.take_in(&event.named("", &BTreeMap::new()), Timestamp::now())?;
+        inbox.append(&EventDefaults::default().apply(event), Timestamp::now())?;
     }
     let now = Timestamp::now();
     for number in 0..STORM {
-        inbox.take_in(&of_storm(number, now), now)?;
+        inbox.append(&of_storm(number, now), now)?;
     }
     println!(
         "\n{} recorded events are stored, as `banhook notify` does, and then a storm of {STORM} bans. What arrives:",
@@ -61,7 +61,7 @@ pub fn demo() -> Outcome {
         metering: Metering::Time,
         stack: stack(&config.sandbox),
     })?;
-    let work = Work {
+    let work = Daemon {
         config,
         reread: &|| None,
         runtime: Arc::new(runtime),
@@ -70,7 +70,7 @@ pub fn demo() -> Outcome {
         tails: &Tails::default(),
         now: Timestamp::now,
     };
-    work.run(&mut Signals::listen()?, Until::Idle, || ())?;
+    work.run(&mut Signals::listen()?, RunMode::Idle, || ())?;
     let messages = webhook.stop();
 
     println!("\n{messages} messages arrived. Where every event is (`banhook status`):\n");
@@ -88,7 +88,7 @@ fn of_storm(number: u32, at: Timestamp) -> Event {
         at,
         host: "web-2".to_owned(),
         jail: if number.is_multiple_of(3) { "nginx-botsearch" } else { "sshd" }.to_owned(),
-        action: Action::Ban(ban),
+        details: EventDetails::Ban(ban),
         labels: BTreeMap::new(),
     }
 }

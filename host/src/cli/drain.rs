@@ -2,15 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use banhook::daemon::{End, Until};
-use banhook::event::Timestamp;
-use banhook::store::{Ledger, Rest, Store};
+use crate::daemon::{ExitReason, RunMode};
+use crate::event::Timestamp;
+use crate::store::{Ledger, Remaining, Store};
 
 use super::Outcome;
 use super::failure::say;
+use super::global_options::Place;
 use super::logging;
-use super::notify::see_to_delivery;
-use super::place::Place;
+use super::notify::ensure_runner;
 use super::run::{finish, wait_for_work};
 
 /// Drains; `Ok(false)` if something is still pending when the time is up, or died meanwhile.
@@ -23,16 +23,16 @@ pub fn drain(place: &Place, timeout: Duration) -> Outcome {
     let store = Store::open(&folder)?;
     let dead_before = dead(&store.ledger()?);
     // A daemon that is at work left them alone for a while.
-    for (webhook, _) in store.gone()? {
+    for (webhook, _) in store.suspended_webhooks()? {
         store.try_again(&webhook)?;
     }
-    let mut rest = Rest::Work;
-    while rest == Rest::Work && Instant::now() < deadline {
+    let mut rest = Remaining::Work;
+    while rest == Remaining::Work && Instant::now() < deadline {
         // Another's work is as good as ours.
-        if let Some(lock) = wait_for_work(&folder, deadline, || Ok(store.rest(Timestamp::now())? == Rest::Work))? {
+        if let Some(lock) = wait_for_work(&folder, deadline, || Ok(store.rest(Timestamp::now())? == Remaining::Work))? {
             let left = deadline.saturating_duration_since(Instant::now());
-            if finish(place, config.take().map_or_else(|| place.config(), Ok)?, &folder, lock, Until::IdleOr(left))?
-                == End::Stopped
+            if finish(place, config.take().map_or_else(|| place.config(), Ok)?, &folder, lock, RunMode::IdleOr(left))?
+                == ExitReason::Stopped
             {
                 break;
             }
@@ -40,16 +40,16 @@ pub fn drain(place: &Place, timeout: Duration) -> Outcome {
         rest = store.rest(Timestamp::now())?;
     }
     // A `notify` that found us at work has started nothing.
-    if store.rest(Timestamp::now())? == Rest::Work {
-        see_to_delivery(&folder, &place.config)?;
+    if store.rest(Timestamp::now())? == Remaining::Work {
+        ensure_runner(&folder, &place.config)?;
     }
     let drained = store.is_idle()?;
     let ledger = store.ledger()?;
     let died = dead(&ledger).saturating_sub(dead_before);
     if !drained {
-        let pending: u64 = ledger.waiting + ledger.routes.values().map(|route| route.pending).sum::<u64>();
-        for (webhook, gone) in store.gone()? {
-            say(&format!("the webhook \"{webhook}\" is gone ({}): mend its URL", gone.error));
+        let pending: u64 = ledger.unrouted + ledger.routes.values().map(|route| route.pending).sum::<u64>();
+        for (webhook, suspended) in store.suspended_webhooks()? {
+            say(&format!("the webhook \"{webhook}\" is gone ({}): mend its URL", suspended.error));
         }
         say(&format!("{pending} still pending; they go on being tried, and `banhook status` shows where"));
     }

@@ -3,8 +3,8 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use banhook::config::ConfigErrors;
-use banhook::message::clean;
+use crate::config::ConfigErrors;
+use crate::message::clean;
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -64,8 +64,8 @@ pub fn say(text: &str) {
 
 /// Errors that are nobody's input.
 pub trait NotInput {}
-impl NotInput for banhook::store::StoreError {}
-impl NotInput for banhook::daemon::DaemonError {}
-impl NotInput for banhook::plugin::PluginError {}
+impl NotInput for crate::store::StoreError {}
+impl NotInput for crate::daemon::DaemonError {}
+impl NotInput for crate::plugin::PluginError {}
 impl NotInput for std::io::Error {}
 impl NotInput for anyhow::Error {}

@@ -6,8 +6,8 @@ use std::fs::{self, File};
 use std::io::{self, IsTerminal as _, Read, Write as _};
 use std::path::Path;
 
+use crate::message::{Finding, Severity, check, one_line, to_html, to_terminal};
 use anyhow::{Context as _, anyhow, ensure};
-use banhook::message::{Finding, Severity, check, one_line, to_html, to_terminal};
 use serde_json::{Value, json};
 
 use super::Outcome;

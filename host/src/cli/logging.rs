@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Mutex;
 
-use banhook::store::{NO_FOLLOW, StateFolder};
+use crate::store::{NO_FOLLOW, StateDir};
 use tracing_subscriber::fmt;
 
 /// Before the file would be longer, it begins anew, in bytes.
@@ -21,7 +21,7 @@ pub fn to_stderr() {
 }
 
 /// Logs to `banhook.log` in the state folder; without a log, if that cannot be opened: delivering matters more.
-pub fn to_file(folder: &StateFolder) {
+pub fn to_file(folder: &StateDir) {
     let Ok(file) = LogFile::open(&folder.log_file(), FILE_BYTES) else { return };
     let _ = fmt().with_writer(Mutex::new(file)).with_ansi(false).with_target(false).try_init();
 }

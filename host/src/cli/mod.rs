@@ -6,11 +6,10 @@ mod config;
 mod demo;
 mod drain;
 mod failure;
+mod global_options;
 mod lint;
 mod logging;
-mod moment;
 mod notify;
-mod place;
 mod preview;
 mod queue;
 mod run;
@@ -18,10 +17,11 @@ mod service;
 mod status;
 mod tail;
 mod test;
+mod time_format;
 
 use std::process::ExitCode;
 
-use banhook::plugin::{Metering, compile_for_parent};
+use crate::plugin::{Metering, compile_for_parent};
 use clap::Parser;
 
 use arguments::{Arguments, Command, ConfigCommand};

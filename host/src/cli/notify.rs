@@ -8,14 +8,14 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::event::Timestamp;
+use crate::receive::ActionArguments;
+use crate::store::{Inbox, StateDir, WorkLock};
 use anyhow::Context;
-use banhook::event::Timestamp;
-use banhook::source::ActionArguments;
-use banhook::store::{Inbox, StateFolder, WorkLock};
 
 use super::Outcome;
 use super::failure::{Failure, say};
-use super::place::{self, CONFIG, STATE};
+use super::global_options::{self, CONFIG, STATE};
 
 /// The command line of a `notify`.
 #[derive(Debug, Default)]
@@ -75,18 +75,18 @@ impl<'a> Notify<'a> {
         let state_dir = chosen(arguments.state_dir.take(), self.state_dir, "BANHOOK_STATE_DIR", STATE);
         let no_spawn = arguments.no_spawn;
 
-        let folder = place::folder(&state_dir)?;
+        let folder = global_options::folder(&state_dir)?;
         let now = Timestamp::now();
         let event = arguments.into_event(uuid::Uuid::now_v7().to_string(), now);
         let mut inbox = Inbox::open(&folder)?;
-        inbox.take_in(&event, now)?;
+        inbox.append(&event, now)?;
         // The process ends at once, and the kernel closes files faster than SQLite does.
         std::mem::forget(inbox);
 
         // The event is safe: whatever fails from here on is no reason for fail2ban to run the action again.
         if no_spawn {
             folder.wake();
-        } else if let Err(error) = see_to_delivery(&folder, &config) {
+        } else if let Err(error) = ensure_runner(&folder, &config) {
             say(&format!("the event is stored, but nothing could be started to deliver it: {error:#}"));
         }
         for warning in warnings {
@@ -97,7 +97,7 @@ impl<'a> Notify<'a> {
 }
 
 /// Wakes whoever works on the folder, or starts a run if nobody does.
-pub fn see_to_delivery(folder: &StateFolder, config: &Path) -> anyhow::Result<()> {
+pub fn ensure_runner(folder: &StateDir, config: &Path) -> anyhow::Result<()> {
     match folder.try_work()? {
         None => folder.wake(),
         Some(lock) => start_run(folder, config, lock)?,
@@ -106,10 +106,10 @@ pub fn see_to_delivery(folder: &StateFolder, config: &Path) -> anyhow::Result<()
 }
 
 /// Starts a detached run and hands it the lock as its standard input, so that a hundred `notify` at once start one.
-fn start_run(folder: &StateFolder, config: &Path, lock: WorkLock) -> anyhow::Result<()> {
+fn start_run(folder: &StateDir, config: &Path, lock: WorkLock) -> anyhow::Result<()> {
     let program = std::env::current_exe().context("cannot find this program")?;
     Command::new(&program)
-        .args(["run", "--until-idle", "--handed-over", "--state-dir"])
+        .args(["run", "--until-idle", "--lock-on-stdin", "--state-dir"])
         .arg(folder.path())
         .arg("--config")
         .arg(std::path::absolute(config)?)

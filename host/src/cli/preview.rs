@@ -3,8 +3,8 @@
 use std::fs;
 use std::io::{IsTerminal, Write as _};
 
+use crate::message::{Decision, Policy, digest, fallback, one_line, to_html, to_terminal};
 use anyhow::Context as _;
-use banhook::message::{Decision, Policy, digest, fallback, one_line, to_html, to_terminal};
 use serde_json::Value;
 
 use super::Outcome;
@@ -51,7 +51,7 @@ pub fn preview(options: &PreviewOptions) -> Outcome {
 
 /// What the plugin says to a case, guarded as it would go out to Slack, or what banhook says in its place; or why nothing
 /// is said.
-fn look(case: &Case, runtime: &banhook::plugin::Runtime, plugin: &PluginFile) -> anyhow::Result<Result<Value, String>> {
+fn look(case: &Case, runtime: &crate::plugin::Runtime, plugin: &PluginFile) -> anyhow::Result<Result<Value, String>> {
     let (told, target) = (case.told()?, Policy::default().target);
     let built_in = |why: Option<&str>| {
         let guarded = match &told {
@@ -60,16 +60,16 @@ fn look(case: &Case, runtime: &banhook::plugin::Runtime, plugin: &PluginFile) ->
         };
         Ok(guarded.body().clone())
     };
-    let instead = |why: &str| built_in(Some(why));
+    let fallback_message = |why: &str| built_in(Some(why));
     let Some(answer) = case.answer(runtime, plugin)? else { return Ok(built_in(None)) };
     Ok(match answer.decision {
         Ok(Decision::Post(message)) => match told.guard(&message, &Policy::default()) {
             Ok(body) => Ok(body.body().clone()),
-            Err(error) => instead(&format!("the plugin made a message that cannot go out: {error}")),
+            Err(error) => fallback_message(&format!("the plugin made a message that cannot go out: {error}")),
         },
         Ok(Decision::Skip(reason)) => Err(format!("skipped: {}", one_line(&reason))),
         Ok(Decision::Digest(hold)) => Err(format!("held for a digest: {}", one_line(&hold.key))),
-        Err(error) => instead(&format!("the plugin {error}")),
+        Err(error) => fallback_message(&format!("the plugin {error}")),
     })
 }
 

@@ -9,12 +9,12 @@ mod show;
 
 use std::io;
 
-use banhook::store::{StateFolder, Store};
+use crate::store::{StateDir, Store};
 
 use super::Outcome;
 use super::arguments::QueueCommand;
 use super::failure::Failure;
-use super::place::Place;
+use super::global_options::Place;
 
 /// Does what is asked.
 pub fn queue(place: &Place, command: &QueueCommand) -> Outcome {
@@ -37,7 +37,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 }
 
 /// The store; none where nothing was ever stored, and then none is made.
-fn open(place: &Place) -> Result<Option<(StateFolder, Store)>, Failure> {
+fn open(place: &Place) -> Result<Option<(StateDir, Store)>, Failure> {
     let folder = place.folder()?;
     if !folder.has_store()? {
         return Ok(None);
@@ -46,10 +46,10 @@ fn open(place: &Place) -> Result<Option<(StateFolder, Store)>, Failure> {
     Ok(Some((folder, store)))
 }
 
-/// There is no such message. Those that are folded into a digest, worded anew, or past their time, have no number more.
+/// There is no such message. Those that are folded into a digest, formatted anew, or past their time, have no number more.
 fn unknown(message: i64) -> String {
     format!(
         "there is no message {message} (any more); `banhook queue list` shows those that are pending or dead, \
-         what waited long may have become part of a digest, and what was refused is worded anew when it is retried"
+         what waited long may have become part of a digest, and what was refused is formatted anew when it is retried"
     )
 }

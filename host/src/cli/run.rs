@@ -4,21 +4,21 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::config::{Config, LogSource};
+use crate::daemon::{Daemon, ExitReason, RunMode, Signals, Tails};
+use crate::event::Timestamp;
+use crate::format::stack;
+use crate::plugin::{Cache, Compiler, Metering, Runtime, Setup};
+use crate::receive::tail::Log;
+use crate::store::{Remaining, StateDir, Store, WorkLock};
 use anyhow::anyhow;
-use banhook::config::{Config, LogSource};
-use banhook::daemon::{End, Signals, Tails, Until, Work};
-use banhook::event::Timestamp;
-use banhook::pipeline::stack;
-use banhook::plugin::{Cache, Compiler, Metering, Runtime, Setup};
-use banhook::source::tail::Log;
-use banhook::store::{Rest, StateFolder, Store, WorkLock};
 
 use super::Outcome;
 use super::arguments::RunOptions;
 use super::failure::Failure;
+use super::global_options::Place;
 use super::logging;
-use super::notify::see_to_delivery;
-use super::place::Place;
+use super::notify::ensure_runner;
 use super::service;
 
 /// How long a daemon waits for a short run to make way.
@@ -29,19 +29,19 @@ const TRY_AGAIN: Duration = Duration::from_millis(20);
 /// Runs.
 pub fn run(place: &Place, options: &RunOptions) -> Outcome {
     let folder = place.folder()?;
-    let mut handed_over = None;
-    if options.handed_over {
-        handed_over = Some(detach()?);
+    let mut lock_on_stdin = None;
+    if options.lock_on_stdin {
+        lock_on_stdin = Some(detach()?);
         logging::to_file(&folder);
     } else {
         logging::to_stderr();
     }
     let outcome = if options.until_idle {
-        until_idle(place, &folder, handed_over)
+        until_idle(place, &folder, lock_on_stdin)
     } else {
         daemon(place, &folder, of_configuration).map(|_| true)
     };
-    if let (true, Err(failure)) = (options.handed_over, &outcome) {
+    if let (true, Err(failure)) = (options.lock_on_stdin, &outcome) {
         let (Failure::Input(error) | Failure::Other(error)) = failure;
         tracing::error!("{error:#}");
     }
@@ -51,30 +51,30 @@ pub fn run(place: &Place, options: &RunOptions) -> Outcome {
 /// Works until a signal.
 ///
 /// `tails`: what is read meanwhile.
-pub fn daemon(place: &Place, folder: &StateFolder, tails: impl Fn(&Config) -> Tails) -> Result<End, Failure> {
+pub fn daemon(place: &Place, folder: &StateDir, tails: impl Fn(&Config) -> Tails) -> Result<ExitReason, Failure> {
     // First of all, though it may be told to stop while it waits for another to make way.
     let mut signals = Signals::listen()?;
     let mut config = place.config()?;
     let lock = take_over(folder)?;
     let store = Store::open_for_work(folder, &lock)?;
     let end = loop {
-        match work(place, config.clone(), &store, &tails(&config), &mut signals, Until::Stopped)? {
+        match work(place, config.clone(), &store, &tails(&config), &mut signals, RunMode::Stopped)? {
             // Other logs than before.
-            End::Reload => config = reread(place).unwrap_or(config),
+            ExitReason::Reload => config = reread(place).unwrap_or(config),
             end => break end,
         }
     };
     service::stopping();
-    let_go(&store, lock);
+    release(&store, lock);
     // A `notify` that found the lock taken has started nothing; what it would have started takes over what is left.
-    if store.rest(Timestamp::now())? == Rest::Work {
-        see_to_delivery(folder, &place.config)?;
+    if store.rest(Timestamp::now())? == Remaining::Work {
+        ensure_runner(folder, &place.config)?;
     }
     Ok(end)
 }
 
 /// Takes the work lock; a short run makes way.
-pub fn take_over(folder: &StateFolder) -> Result<WorkLock, Failure> {
+pub fn take_over(folder: &StateDir) -> Result<WorkLock, Failure> {
     let deadline = Instant::now() + TAKE_OVER;
     let ask = || {
         folder.ask_to_yield();
@@ -99,14 +99,14 @@ pub fn of_configuration(config: &Config) -> Tails {
 }
 
 /// Works until nothing is left. Whoever finds the lock taken may go: its holder looks once more after letting go.
-fn until_idle(place: &Place, folder: &StateFolder, handed_over: Option<WorkLock>) -> Outcome {
+fn until_idle(place: &Place, folder: &StateDir, lock_on_stdin: Option<WorkLock>) -> Outcome {
     let mut signals = Signals::listen()?;
-    let mut next = handed_over;
+    let mut next = lock_on_stdin;
     while let Some(lock) = next.take().map_or_else(|| folder.try_work(), |lock| Ok(Some(lock)))? {
         let store = Store::open_for_work(folder, &lock)?;
-        let end = work(place, place.config()?, &store, &Tails::default(), &mut signals, Until::Idle)?;
-        let_go(&store, lock);
-        if end != End::Idle || store.rest(Timestamp::now())? != Rest::Work {
+        let end = work(place, place.config()?, &store, &Tails::default(), &mut signals, RunMode::Idle)?;
+        release(&store, lock);
+        if end != ExitReason::Idle || store.rest(Timestamp::now())? != Remaining::Work {
             break;
         }
     }
@@ -119,25 +119,25 @@ fn until_idle(place: &Place, folder: &StateFolder, handed_over: Option<WorkLock>
 pub fn finish(
     place: &Place,
     config: Config,
-    folder: &StateFolder,
+    folder: &StateDir,
     lock: WorkLock,
-    until: Until,
-) -> Result<End, Failure> {
+    until: RunMode,
+) -> Result<ExitReason, Failure> {
     let mut signals = Signals::listen()?;
     let store = Store::open_for_work(folder, &lock)?;
     let end = work(place, config, &store, &Tails::default(), &mut signals, until)?;
-    let_go(&store, lock);
+    release(&store, lock);
     Ok(end)
 }
 
 /// Leaves the store in good order and lets the lock go.
-pub fn let_go(store: &Store, lock: WorkLock) {
-    tidy(store);
+pub fn release(store: &Store, lock: WorkLock) {
+    wal_checkpoint(store);
     lock.release();
 }
 
 /// Leaves a short write-ahead log behind. A failure costs the next one to open it some time, nothing else.
-fn tidy(store: &Store) {
+fn wal_checkpoint(store: &Store) {
     if let Err(error) = store.checkpoint_and_truncate() {
         tracing::warn!("{error}");
     }
@@ -171,8 +171,8 @@ fn work(
     store: &Store,
     tails: &Tails,
     signals: &mut Signals,
-    until: Until,
-) -> Result<End, Failure> {
+    until: RunMode,
+) -> Result<ExitReason, Failure> {
     warn_of(&config);
     let setup = Setup {
         cache: cache(store.folder()),
@@ -182,7 +182,7 @@ fn work(
     };
     let routes = config.routes.len();
     // What runs until it is stopped.
-    let is_service = until == Until::Stopped;
+    let is_service = until == RunMode::Stopped;
     let reread = || {
         if !is_service {
             return reread(place);
@@ -192,7 +192,7 @@ fn work(
         service::ready();
         config
     };
-    let work = Work {
+    let work = Daemon {
         config,
         reread: &reread,
         runtime: Arc::new(Runtime::new(setup)?),
@@ -212,7 +212,7 @@ fn work(
 
 /// Waits for the work lock until the deadline, or until `nudge` says that it is not wanted any more.
 pub fn wait_for_work(
-    folder: &StateFolder,
+    folder: &StateDir,
     deadline: Instant,
     mut nudge: impl FnMut() -> Result<bool, Failure>,
 ) -> Result<Option<WorkLock>, Failure> {
@@ -233,7 +233,7 @@ pub fn host_name() -> String {
 }
 
 /// Where compiled components are kept; without it, everything works, only slower.
-fn cache(folder: &StateFolder) -> Option<Cache> {
+fn cache(folder: &StateDir) -> Option<Cache> {
     Cache::open(&folder.cache())
         .inspect_err(|error| tracing::warn!("compiling plugins at each start, since the cache cannot be used: {error}"))
         .ok()

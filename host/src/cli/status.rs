@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use banhook::event::Timestamp;
-use banhook::message::one_line;
-use banhook::store::{Discrepancy, Ledger, PluginState, QueueState, RouteLedger, StateFolder, Store};
+use crate::event::Timestamp;
+use crate::message::one_line;
+use crate::store::{Discrepancy, Ledger, PluginState, QueueState, RouteLedger, StateDir, Store};
 use serde::Serialize;
 
 use super::Outcome;
 use super::arguments::{Format, StatusOptions};
-use super::moment::with_age;
-use super::place::Place;
+use super::global_options::Place;
+use super::time_format::with_age;
 
 /// Hexadecimal digits of a hash that people see; programs get all of it.
 const SHA256_SHOWN: usize = 12;
@@ -26,7 +26,7 @@ struct Status {
     #[serde(skip)]
     is_new: bool,
     /// Whether somebody routes and delivers at this moment.
-    at_work: bool,
+    running: bool,
     /// What is wrong with the configuration: whoever is at work goes on with the one before.
     #[serde(rename = "configuration_error", skip_serializing_if = "Option::is_none")]
     broken: Option<String>,
@@ -63,13 +63,13 @@ pub fn status(place: &Place, options: &StatusOptions) -> Outcome {
         balances: ledger.balances(),
         is_new,
         ledger,
-        at_work: folder.is_at_work(),
+        running: folder.is_running(),
         broken: config.and_then(Result::err).map(|failure| failure.text()),
         webhooks,
         plugins,
         discrepancies,
     };
-    // Not `println!`: a reader that has gone (`| head`) is an error and no panic.
+    // Not `println!`: a reader that has suspended (`| head`) is an error and no panic.
     let mut out = std::io::stdout();
     match options.format {
         Format::Json => writeln!(out, "{}", serde_json::to_string(&status).map_err(anyhow::Error::from)?)?,
@@ -78,7 +78,7 @@ pub fn status(place: &Place, options: &StatusOptions) -> Outcome {
     Ok(status.balances && status.discrepancies.is_none_or(|found| found.is_empty()))
 }
 
-fn text(folder: &StateFolder, status: &Status, now: Timestamp) -> String {
+fn text(folder: &StateDir, status: &Status, now: Timestamp) -> String {
     let mut text = String::new();
     if status.is_new {
         let _ = writeln!(text, "Nothing stored yet in {}.", folder.path().display());
@@ -97,12 +97,12 @@ fn text(folder: &StateFolder, status: &Status, now: Timestamp) -> String {
             one_line(error.lines().next().unwrap_or_default())
         );
     }
-    let is_pending = status.ledger.waiting > 0 || status.ledger.routes.values().any(|route| route.pending > 0);
-    if is_pending && !status.at_work {
-        text.push_str("NOTHING IS AT WORK: what is left goes out with `banhook drain`, or, unless its webhook is gone, with the next event\n");
+    let is_pending = status.ledger.unrouted > 0 || status.ledger.routes.values().any(|route| route.pending > 0);
+    if is_pending && !status.running {
+        text.push_str("NOTHING IS AT WORK: what is left goes out with `banhook drain`, or, unless its webhook is suspended, with the next event\n");
     }
     for (webhook, queue) in &status.webhooks {
-        let _ = write!(text, "\n{}", queue_text(webhook, queue, status.at_work, now));
+        let _ = write!(text, "\n{}", queue_text(webhook, queue, status.running, now));
     }
     if !status.plugins.is_empty() {
         text.push('\n');
@@ -121,7 +121,7 @@ fn text(folder: &StateFolder, status: &Status, now: Timestamp) -> String {
 }
 
 /// A webhook's messages: a line that counts them, and one for each thing to know about them.
-fn queue_text(webhook: &str, queue: &QueueState, at_work: bool, now: Timestamp) -> String {
+fn queue_text(webhook: &str, queue: &QueueState, running: bool, now: Timestamp) -> String {
     let mut counts = Vec::new();
     if queue.pending > 0 {
         counts.push(format!("{} pending", queue.pending));
@@ -139,9 +139,9 @@ fn queue_text(webhook: &str, queue: &QueueState, at_work: bool, now: Timestamp) 
     let mut line = |name: &str, value: &str| {
         let _ = writeln!(text, "  {name:14}  {}", one_line(value));
     };
-    if let (Some(error), Some(since)) = (&queue.gone, queue.gone_since) {
-        let then = if at_work { "and its messages go out" } else { "then run `banhook drain`" };
-        line("GONE", &format!("since {}: {error}; mend its URL, {then}", with_age(since, now)));
+    if let (Some(error), Some(since)) = (&queue.suspended, queue.suspended_at) {
+        let then = if running { "and its messages go out" } else { "then run `banhook drain`" };
+        line("SUSPENDED", &format!("since {}: {error}; mend its URL, {then}", with_age(since, now)));
     }
     if let Some(oldest) = queue.oldest {
         line("oldest pending", &with_age(oldest, now));
@@ -149,11 +149,11 @@ fn queue_text(webhook: &str, queue: &QueueState, at_work: bool, now: Timestamp) 
     if let Some(at) = queue.next_closing {
         line("next digest", &with_age(at, now));
     }
-    if let Some(at) = queue.not_before.filter(|_| at_work) {
+    if let Some(at) = queue.backoff_until.filter(|_| running) {
         line("next attempt", &with_age(at, now));
     }
-    // What a dead one got is said below; `gone` says what such a webhook answers.
-    if let Some(error) = queue.last_error.as_ref().filter(|_| queue.pending > 0 && queue.gone.is_none()) {
+    // What a dead one got is said below; `suspended` says what such a webhook answers.
+    if let Some(error) = queue.last_error.as_ref().filter(|_| queue.pending > 0 && queue.suspended.is_none()) {
         line("last answer", error);
     }
     if let Some(error) = &queue.last_dead {
@@ -193,10 +193,12 @@ fn plugin_text(route: &str, state: &PluginState, now: Timestamp) -> String {
 /// The ledger as a table, with its two sums.
 pub fn ledger_text(ledger: &Ledger) -> String {
     let mut text = String::new();
-    let Ledger { taken_in, waiting, unrouted, routed, routes } = ledger;
+    let Ledger { received, unrouted, unmatched, routed, routes } = ledger;
     let sums = if ledger.balances() { "" } else { "  DOES NOT BALANCE" };
-    let _ =
-        writeln!(text, "events: {taken_in} taken in = {waiting} waiting + {unrouted} unrouted + {routed} routed{sums}");
+    let _ = writeln!(
+        text,
+        "events: {received} received = {unrouted} unrouted + {unmatched} unmatched + {routed} routed{sums}"
+    );
     let width = routes.keys().map(|name| name.chars().count()).chain([5]).max().unwrap_or(5);
     if !routes.is_empty() {
         let _ = writeln!(text, "{:width$}  matched = posted + digested + skipped + dead + pending", "route");
@@ -226,9 +228,9 @@ mod tests {
         let ago = |minutes: i64| Some(now.plus_ms(-minutes * 60_000));
         let all = RouteLedger { matched: 1_012, posted: 120, digested: 717, skipped: 30, dead: 3, pending: 142 };
         let ledger = Ledger {
-            taken_in: 1_015,
-            waiting: 0,
-            unrouted: 3,
+            received: 1_015,
+            unrouted: 0,
+            unmatched: 3,
             routed: 1_012,
             routes: BTreeMap::from([("all".to_owned(), all)]),
         };
@@ -241,15 +243,15 @@ mod tests {
             last_dead: Some("400 invalid_blocks".to_owned()),
             oldest: ago(300),
             last_error: Some("503 <html>\nbusy\u{1b}[2J".to_owned()),
-            not_before: Some(now.plus_ms(40_000)),
+            backoff_until: Some(now.plus_ms(40_000)),
             ..QueueState::default()
         };
         let ops = QueueState {
             pending: 1,
             oldest: ago(10),
             last_error: Some("404 no_service".to_owned()),
-            gone: Some("404 no_service".to_owned()),
-            gone_since: ago(9),
+            suspended: Some("404 no_service".to_owned()),
+            suspended_at: ago(9),
             ..QueueState::default()
         };
         let plugin = PluginState {
@@ -265,7 +267,7 @@ mod tests {
             balances: ledger.balances(),
             is_new: false,
             ledger,
-            at_work: true,
+            running: true,
             broken: None,
             webhooks: BTreeMap::from([("main".to_owned(), main), ("ops".to_owned(), ops)]),
             plugins: BTreeMap::from([("all".to_owned(), plugin)]),
@@ -278,9 +280,9 @@ mod tests {
     fn after_a_bad_night() {
         let (status, now) = night();
         assert_eq!(
-            text(&StateFolder::new("state"), &status, now),
+            text(&StateDir::new("state"), &status, now),
             "\
-events: 1015 taken in = 0 waiting + 3 unrouted + 1012 routed
+events: 1015 received = 0 unrouted + 3 unmatched + 1012 routed
 route  matched = posted + digested + skipped + dead + pending
 all       1012      120        717        30      3       142
 
@@ -292,7 +294,7 @@ webhook main: 12 pending, 130 events held in 2 digests, 3 dead
   last dead       400 invalid_blocks
 
 webhook ops: 1 pending
-  GONE            since 2025-11-22 10:47:55 UTC (9 min ago): 404 no_service; mend its URL, and its messages go out
+  SUSPENDED       since 2025-11-22 10:47:55 UTC (9 min ago): 404 no_service; mend its URL, and its messages go out
   oldest pending  2025-11-22 10:46:55 UTC (10 min ago)
 
 route all: plugin template (sha256 0123456789ab), since 2025-11-15 12:16:55 UTC (6 days ago)
@@ -307,9 +309,9 @@ banhook queue drop ID       gives one up
     #[test]
     fn that_nothing_works_or_the_configuration_is_broken_is_said_first() {
         let (mut status, now) = night();
-        let shown = |status: &Status| text(&StateFolder::new("state"), status, now);
+        let shown = |status: &Status| text(&StateDir::new("state"), status, now);
         assert!(!shown(&status).contains("NOTHING") && !shown(&status).contains("BROKEN"));
-        status.at_work = false;
+        status.running = false;
         assert!(shown(&status).contains("\nNOTHING IS AT WORK: "), "{}", shown(&status));
         status.broken = Some("a.toml:1:1: unknown key\nmore".to_owned());
         assert!(
@@ -326,7 +328,7 @@ banhook queue drop ID       gives one up
         let (mut status, now) = night();
         status.webhooks.clear();
         status.discrepancies = Some(Vec::new());
-        let shown = |status: &Status| text(&StateFolder::new("state"), status, now);
+        let shown = |status: &Status| text(&StateDir::new("state"), status, now);
         assert!(shown(&status).contains("\nevery event is accounted for\n"), "{}", shown(&status));
         let wrong =
             |route: &str| Discrepancy { route: route.to_owned(), state: "dead".to_owned(), ledger: 3, counted: 2 };

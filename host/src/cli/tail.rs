@@ -1,4 +1,4 @@
-//! `banhook tail`: fail2ban's log instead of its action.
+//! `banhook tail`: fail2ban's log fallback_message of its action.
 
 use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use banhook::config::Config;
-use banhook::daemon::{End, Tails};
-use banhook::event::Timestamp;
-use banhook::source::tail::{
-    DryRun, Follower, Intake, IntoStore, Log, Pipe, Step, TailError, follow, read_pipe, stop_switch,
+use crate::config::Config;
+use crate::daemon::{ExitReason, Tails};
+use crate::event::Timestamp;
+use crate::receive::tail::{
+    DryRun, EventSink, Follower, InboxSink, Log, Pipe, Step, TailError, follow, read_pipe, stop_switch,
 };
-use banhook::source::{LogCounts, LogParser};
-use banhook::store::Store;
+use crate::receive::{LogCounts, LogParser};
+use crate::store::Store;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::tz::TimeZone;
 
@@ -21,9 +21,9 @@ use super::Outcome;
 use super::arguments::TailOptions;
 use super::drain::drain;
 use super::failure::{Failure, say};
+use super::global_options::Place;
 use super::logging;
-use super::place::Place;
-use super::run::{daemon, let_go, of_configuration, take_over};
+use super::run::{daemon, of_configuration, release, take_over};
 
 /// Where Debian has it.
 const LOG: &str = "/var/log/fail2ban.log";
@@ -52,7 +52,7 @@ pub fn tail(place: &Place, options: &TailOptions) -> Outcome {
     }
     let pipe = reads_stdin(options).then(|| (Arc::new(Pipe::open(io::stdin())), zone(options)));
     let end = daemon(place, &folder, |config| Tails { logs: logs(options, Some(config)), pipe: pipe.clone() })?;
-    if end == End::Read { drain(place, DELIVER) } else { Ok(true) }
+    if end == ExitReason::Read { drain(place, DELIVER) } else { Ok(true) }
 }
 
 /// Reads all logs to their end, into the store.
@@ -62,18 +62,18 @@ fn once(place: &Place, options: &TailOptions) -> Result<(), Failure> {
     let lock = take_over(&folder)?;
     let store = Store::open_for_work(&folder, &lock)?;
     let mut into =
-        IntoStore { inbox: store.inbox()?, now: Timestamp::now, new_id: || uuid::Uuid::now_v7().to_string() };
+        InboxSink { inbox: store.inbox()?, now: Timestamp::now, new_id: || uuid::Uuid::now_v7().to_string() };
     let inbox = store.inbox()?;
-    let tidy = || inbox.checkpoint_if_long().map_err(TailError::from);
-    read_all(options, Some(&config), &mut into, tidy).map_err(|error| match error {
+    let wal_checkpoint = || inbox.checkpoint_if_long().map_err(TailError::from);
+    read_all(options, Some(&config), &mut into, wal_checkpoint).map_err(|error| match error {
         TailError::Store(error) => Failure::Other(error.into()),
         error => Failure::input(error),
     })?;
-    let_go(&store, lock);
+    release(&store, lock);
     Ok(())
 }
 
-/// Prints events instead of storing them.
+/// Prints events fallback_message of storing them.
 fn dry_run(options: &TailOptions) -> Result<(), TailError> {
     let mut out = DryRun(BufWriter::with_capacity(WRITE_BYTES, io::stdout().lock()));
     if options.once || logs(options, None).is_empty() {
@@ -100,16 +100,16 @@ fn dry_run(options: &TailOptions) -> Result<(), TailError> {
     })
 }
 
-fn dry_run_pipe(options: &TailOptions, out: &mut dyn Intake) -> Result<(), TailError> {
+fn dry_run_pipe(options: &TailOptions, out: &mut dyn EventSink) -> Result<(), TailError> {
     read_pipe(&Pipe::open(io::stdin()), parser(options), out, &|| false).map(drop)
 }
 
-/// Reads each log to its end, in turn; `tidy` is called now and then.
+/// Reads each log to its end, in turn; `wal_checkpoint` is called now and then.
 fn read_all(
     options: &TailOptions,
     config: Option<&Config>,
-    into: &mut dyn Intake,
-    tidy: impl Fn() -> Result<(), TailError>,
+    into: &mut dyn EventSink,
+    wal_checkpoint: impl Fn() -> Result<(), TailError>,
 ) -> Result<(), TailError> {
     if reads_stdin(options) {
         let counts = read_pipe(&Pipe::open(io::stdin()), parser(options), into, &|| false)?;
@@ -123,7 +123,7 @@ fn read_all(
         let mut begun = false;
         while follower.step(into)? == Step::Read {
             begun = true;
-            tidy()?;
+            wal_checkpoint()?;
             bar.set_position(bar.length().unwrap_or_default().saturating_sub(follower.left()));
         }
         bar.finish_and_clear();

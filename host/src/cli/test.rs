@@ -9,11 +9,11 @@ mod case;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::config::Sandbox;
+use crate::format::stack;
+use crate::message::{clean, one_line};
+use crate::plugin::{BUILT_IN, Cache, Compiler, Metering, Runtime, Setup};
 use anyhow::{Context as _, anyhow};
-use banhook::config::Sandbox;
-use banhook::message::{clean, one_line};
-use banhook::pipeline::stack;
-use banhook::plugin::{BUILT_IN, Cache, Compiler, Metering, Runtime, Setup};
 use similar::{ChangeTag, TextDiff};
 
 use super::Outcome;

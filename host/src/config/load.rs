@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::name::{NAME_RULE, is_name};
 use super::problem::{Place, Problem, Problems, quoted};
 use super::reader::{Located, Table};
-use super::route::{Route, Surroundings};
+use super::route::{KnownWebhooks, Route};
 use super::source::Source;
 use super::{
     Config, ConfigErrors, Env, Fail2ban, Grant, LogSource, PluginSource, Retention, Sandbox, Webhook, refused,
@@ -212,12 +212,12 @@ fn routes(tables: &[Table<'_>], webhooks: &Webhooks, complete: bool) -> Vec<Rout
     let written: usize = tables.iter().map(|(_, routes)| routes.len()).sum();
     let named = webhooks.iter().filter(|(name, _)| is_name(name));
     let targets = named.map(|(name, (_, webhook))| (name.as_str(), webhook.as_ref().map(|webhook| webhook.target)));
-    let around = Surroundings { webhooks: targets.collect(), complete };
+    let webhooks_known = KnownWebhooks { webhooks: targets.collect(), complete };
     let mut names = BTreeMap::new();
     let mut routes = Vec::new();
     for table in tables.iter().flat_map(|(_, routes)| routes) {
         let name = route_name(table, written, &mut names);
-        routes.extend(Route::read(table, name, &around));
+        routes.extend(Route::read(table, name, &webhooks_known));
     }
     routes
 }

@@ -6,23 +6,23 @@
 
 mod bounded;
 mod fail2ban;
-mod folding;
 mod grants;
-mod http;
+mod http_settings;
 mod jails;
 mod load;
 mod log_source;
 mod name;
-mod pace;
 mod plugin;
 mod problem;
 mod proxy_url;
+mod rate;
 mod reader;
 mod refused;
 mod retention;
 mod route;
 mod secrets;
 mod source;
+mod storm;
 mod suggest;
 #[cfg(test)]
 mod tests;
@@ -35,23 +35,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 pub use fail2ban::Fail2ban;
-pub use folding::Storm;
 pub use grants::{Grant, Grants};
-pub use http::{CaFile, Http, Proxy};
+pub use http_settings::{CaFile, Http, Proxy};
 pub use jails::{JailPatternError, Jails};
 pub use log_source::LogSource;
-pub use pace::Pace;
 pub use plugin::{PluginLimits, PluginSource, Sandbox};
 pub use problem::{ConfigErrors, Problem};
 pub use proxy_url::{ProxyUrl, ProxyUrlError};
+pub use rate::Pace;
 pub use retention::Retention;
 pub use route::Route;
 pub use secrets::Secrets;
+pub use storm::Storm;
 pub use units::parse_duration;
 pub use webhook::Webhook;
 pub use webhook_url::{WebhookUrl, WebhookUrlError};
 
 /// What a webhook speaks: the one thing that the configuration has from `message`.
+use crate::event::EventDefaults;
 pub use crate::message::Target;
 
 /// How environment variables are looked up: handed in, so that tests need none.
@@ -90,6 +91,12 @@ impl Config {
     /// Everything that is wrong with them.
     pub fn load(path: &Path, env: Env<'_>) -> Result<Self, ConfigErrors> {
         load::load(path, env)
+    }
+
+    /// Returns what events of this host get that have none of their own; `system_host` where no `host` is configured.
+    #[must_use]
+    pub fn event_defaults(&self, system_host: &str) -> EventDefaults {
+        EventDefaults { host: self.host.clone().unwrap_or_else(|| system_host.to_owned()), labels: self.labels.clone() }
     }
 
     /// Reads a text. `path` names it in messages, and relative paths start from its folder; it need not exist.

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use super::folding::{DIGEST_WINDOW, RESTART, digest_window, restart};
 use super::problem::quoted;
 use super::reader::{Located, Table};
+use super::storm::{DIGEST_WINDOW, RESTART, digest_window, restart};
 use super::suggest::{did_you_mean, listed};
 use super::{Grants, Jails, PluginLimits, PluginSource, Storm, Target, bounded, refused};
 use crate::event::{Event, Kind};
@@ -52,7 +52,7 @@ pub struct Route {
 const MAX_AGE: Duration = Duration::from_secs(86_400);
 
 /// What a route has to know of the rest of the configuration.
-pub(super) struct Surroundings<'a> {
+pub(super) struct KnownWebhooks<'a> {
     /// All webhooks and what speaks there; `None` for those that are broken.
     pub(super) webhooks: BTreeMap<&'a str, Option<Target>>,
     /// Whether these are all: no file was unreadable.
@@ -63,7 +63,7 @@ impl Route {
     /// Whether an event is for this route.
     #[must_use]
     pub fn wants(&self, event: &Event) -> bool {
-        self.events.contains(&event.action.kind()) && self.jails.contains(&event.jail)
+        self.events.contains(&event.kind()) && self.jails.contains(&event.jail)
     }
 
     /// Whether its messages may go to this webhook.
@@ -95,9 +95,9 @@ impl Route {
 
     /// Reads one but for its name; `None` after reporting what is wrong with it. What has a default takes it after a
     /// report too, so that everything is looked at.
-    pub(super) fn read(table: &Table<'_>, name: Option<String>, around: &Surroundings<'_>) -> Option<Self> {
-        let webhook = webhook(table, around);
-        let fallback_webhook = fallback_webhook(table, webhook.as_deref(), around);
+    pub(super) fn read(table: &Table<'_>, name: Option<String>, webhooks_known: &KnownWebhooks<'_>) -> Option<Self> {
+        let webhook = webhook(table, webhooks_known);
+        let fallback_webhook = fallback_webhook(table, webhook.as_deref(), webhooks_known);
         let jails = jails(table);
         let events = events(table);
         let plugin = PluginSource::read(table);
@@ -133,10 +133,10 @@ impl Route {
     }
 }
 
-fn webhook(table: &Table<'_>, around: &Surroundings<'_>) -> Option<String> {
+fn webhook(table: &Table<'_>, webhooks_known: &KnownWebhooks<'_>) -> Option<String> {
     let Some(name) = table.reference("webhook", "the name of a webhook") else {
         let absent = table.key_place("webhook").is_none();
-        let names: Vec<_> = around.webhooks.keys().copied().collect();
+        let names: Vec<_> = webhooks_known.webhooks.keys().copied().collect();
         return match names.as_slice() {
             [only] if absent => Some((*only).to_owned()),
             [_, _, ..] if absent => {
@@ -148,16 +148,16 @@ fn webhook(table: &Table<'_>, around: &Surroundings<'_>) -> Option<String> {
             _ => None,
         };
     };
-    configured(table, name, around).map(|name| name.value)
+    configured(table, name, webhooks_known).map(|name| name.value)
 }
 
 /// A webhook's name, if there is one of that name.
-fn configured(table: &Table<'_>, name: Located<String>, around: &Surroundings<'_>) -> Option<Located<String>> {
-    if around.webhooks.contains_key(name.value.as_str()) {
+fn configured(table: &Table<'_>, name: Located<String>, webhooks_known: &KnownWebhooks<'_>) -> Option<Located<String>> {
+    if webhooks_known.webhooks.contains_key(name.value.as_str()) {
         return Some(name);
     }
-    let names = || around.webhooks.keys().copied();
-    if around.complete && !around.webhooks.is_empty() {
+    let names = || webhooks_known.webhooks.keys().copied();
+    if webhooks_known.complete && !webhooks_known.webhooks.is_empty() {
         let hint =
             did_you_mean(&name.value, names()).unwrap_or_else(|| format!("configured: {}", listed(names(), "and")));
         table.problems.report_with(name.place, format!("no webhook is named {}", quoted(&name.value)), hint);
@@ -166,16 +166,16 @@ fn configured(table: &Table<'_>, name: Located<String>, around: &Surroundings<'_
 }
 
 /// `webhook` is the route's own, if that is known.
-fn fallback_webhook(table: &Table<'_>, webhook: Option<&str>, around: &Surroundings<'_>) -> Option<String> {
+fn fallback_webhook(table: &Table<'_>, webhook: Option<&str>, webhooks_known: &KnownWebhooks<'_>) -> Option<String> {
     let name = table.reference("fallback_webhook", "the name of a webhook")?;
-    let Located { value: name, place } = configured(table, name, around)?;
+    let Located { value: name, place } = configured(table, name, webhooks_known)?;
     let webhook = webhook?;
     if name == webhook {
         let message = format!("fallback_webhook: {} is the route's own webhook", quoted(&name));
         table.problems.report_with(place, message, "name another one, or remove it");
         return None;
     }
-    let target = |name: &str| around.webhooks.get(name).copied().flatten().map(Target::as_str);
+    let target = |name: &str| webhooks_known.webhooks.get(name).copied().flatten().map(Target::as_str);
     if let (Some(own), Some(other)) = (target(webhook), target(&name))
         && own != other
     {

@@ -21,7 +21,7 @@ const URL: &str = "https://hooks.slack.com/services/T01/B02/s3cret";
 /// The certificate of an authority that nobody has the key of.
 const CA: &str = include_str!("testdata/ca.pem");
 
-/// A folder as a configuration finds it around itself.
+/// A folder as a configuration finds it webhooks_known itself.
 struct Etc(TempDir);
 
 impl Etc {
@@ -260,22 +260,22 @@ fn one_webhook_gets_everything() {
 
 #[test]
 fn a_route_wants_its_jails_and_events() {
-    use crate::event::Action;
+    use crate::event::EventDetails;
     let config = parse(
         "webhooks.ops.url_env = 'BANHOOK_URL'\n[[routes]]\njails = ['sshd', 'nginx-*']\nevents = ['ban', 'stop']",
     );
-    for (jail, action, wanted) in [
-        ("sshd", Action::Ban(Ban::default()), true),
-        ("nginx-auth", Action::Stop, true),
-        ("sshd", Action::Unban(Ban::default()), false),
-        ("dovecot", Action::Ban(Ban::default()), false),
+    for (jail, details, wanted) in [
+        ("sshd", EventDetails::Ban(Ban::default()), true),
+        ("nginx-auth", EventDetails::Stop, true),
+        ("sshd", EventDetails::Unban(Ban::default()), false),
+        ("dovecot", EventDetails::Ban(Ban::default()), false),
     ] {
         let event = Event {
             id: String::new(),
             at: Timestamp(0),
             host: String::new(),
             jail: jail.to_owned(),
-            action,
+            details,
             labels: [].into(),
         };
         assert_eq!(config.routes[0].wants(&event), wanted, "{event:?}");

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::DaemonError;
 use crate::config::Retention;
 use crate::event::Timestamp;
-use crate::store::{Inbox, Keep, Store};
+use crate::store::{Inbox, RetentionLimits, Store};
 
 /// How often it is looked for.
 const EVERY: Duration = Duration::from_secs(60);
@@ -30,9 +30,9 @@ impl Pruner {
             return Ok(false);
         }
         self.at = Some(Instant::now());
-        self.inbox.record_over(self.store.over()?)?;
+        self.inbox.record_settled(self.store.settled_through()?)?;
         let since = |age: Duration| now.plus_ms(i64::try_from(age.as_millis()).unwrap_or(i64::MAX).saturating_neg());
-        let keep = Keep {
+        let keep = RetentionLimits {
             events_since: since(retention.history),
             events: retention.events,
             dead_since: since(retention.dead_letters),

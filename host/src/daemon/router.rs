@@ -8,11 +8,13 @@ use std::time::{Duration, Instant};
 
 use super::DaemonError;
 use super::pruner::Pruner;
-use super::worker::{Circumstances, Order, Worker};
+use super::route_worker::{Worker, WorkerCommand, WorkerContext};
 use crate::config::Config;
+use crate::event::EventDefaults;
+use crate::format;
 use crate::message::one_line;
-use crate::pipeline::{self, Assignment, Completing, Naming};
-use crate::source::Enricher;
+use crate::route::Enricher;
+use crate::route::{self, Enrichment, RoutingPass};
 use crate::store::{Inbox, Store};
 
 /// How often the inbox is looked at without a wake-up.
@@ -25,31 +27,31 @@ const LOOK_FOR_MORE: Duration = Duration::from_millis(50);
 const LOOK_WHILE_PREPARING: Duration = Duration::from_millis(1);
 
 /// What the router is told. Once nobody can tell it anything any more, it ends.
-pub(super) enum Told {
+pub(super) enum RouterCommand {
     /// Something may be waiting.
-    Look,
+    Wake,
     /// Digests are to be closed as soon as no event is left.
-    Hurry,
+    CloseDigests,
     /// This counts from now on; plugins are loaded anew where they or their files have changed.
-    Configured(Arc<Config>),
+    Reconfigure(Arc<Config>),
 }
 
 /// Routes events until the other end of `told` is gone.
 pub(super) fn run(
     config: Arc<Config>,
     mut store: Store,
-    circumstances: &Circumstances,
-    told: &Receiver<Told>,
+    context: &WorkerContext,
+    told: &Receiver<RouterCommand>,
 ) -> Result<(), DaemonError> {
-    let Some(config) = prepared(config, circumstances, told) else { return Ok(()) };
-    let naming = Naming::new(&config, &circumstances.system_host);
+    let Some(config) = prepared(config, context, told) else { return Ok(()) };
+    let defaults = config.event_defaults(&context.system_host);
     let inbox = store.inbox_for_routing()?;
     let enricher = Enricher::new(config.fail2ban.database.clone(), config.fail2ban.configured);
     let mut router = Router {
         config,
-        naming,
+        defaults,
         workers: BTreeMap::new(),
-        circumstances,
+        context,
         inbox,
         enricher,
         later: false,
@@ -66,9 +68,9 @@ pub(super) fn run(
         }
         loop {
             match told.try_recv() {
-                Ok(Told::Look) => {}
-                Ok(Told::Hurry) => router.hurry(&mut store)?,
-                Ok(Told::Configured(config)) => router.reconfigure(config, &mut store)?,
+                Ok(RouterCommand::Wake) => {}
+                Ok(RouterCommand::CloseDigests) => router.close_digests(&mut store)?,
+                Ok(RouterCommand::Reconfigure(config)) => router.reconfigure(config, &mut store)?,
                 Err(TryRecvError::Disconnected) => return router.stop(),
                 Err(TryRecvError::Empty) => break,
             }
@@ -79,28 +81,28 @@ pub(super) fn run(
         }
         store.checkpoint_if_long()?;
         router.inbox.checkpoint_if_long()?;
-        if router.pruner.step(&router.config.retention, (circumstances.now)())? {
+        if router.pruner.step(&router.config.retention, (context.now)())? {
             continue;
         }
         match told.recv_timeout(if router.later { LOOK_FOR_MORE } else { LOOK }) {
-            Ok(Told::Configured(config)) => router.reconfigure(config, &mut store)?,
-            Ok(Told::Hurry) => router.hurry(&mut store)?,
-            Ok(Told::Look) | Err(RecvTimeoutError::Timeout) => {}
+            Ok(RouterCommand::Reconfigure(config)) => router.reconfigure(config, &mut store)?,
+            Ok(RouterCommand::CloseDigests) => router.close_digests(&mut store)?,
+            Ok(RouterCommand::Wake) | Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return router.stop(),
         }
     }
 }
 
 /// The configuration, once the built-in plugin is compiled; none, if it is to end before.
-fn prepared(mut config: Arc<Config>, circumstances: &Circumstances, told: &Receiver<Told>) -> Option<Arc<Config>> {
-    let (routes, runtime) = (config.routes.clone(), Arc::clone(&circumstances.runtime));
+fn prepared(mut config: Arc<Config>, context: &WorkerContext, told: &Receiver<RouterCommand>) -> Option<Arc<Config>> {
+    let (routes, runtime) = (config.routes.clone(), Arc::clone(&context.runtime));
     // Not joined: compiling may take longer than a stop may.
-    let preparing = thread::spawn(move || pipeline::prepare(&routes, &runtime));
+    let preparing = thread::spawn(move || format::prepare(&routes, &runtime));
     while !preparing.is_finished() {
         match told.recv_timeout(LOOK_WHILE_PREPARING) {
-            Ok(Told::Configured(newer)) => config = newer,
-            // Whether to hurry, workers see for themselves.
-            Ok(Told::Look | Told::Hurry) | Err(RecvTimeoutError::Timeout) => {}
+            Ok(RouterCommand::Reconfigure(newer)) => config = newer,
+            // Whether to close_digests, workers see for themselves.
+            Ok(RouterCommand::Wake | RouterCommand::CloseDigests) | Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return None,
         }
     }
@@ -109,9 +111,9 @@ fn prepared(mut config: Arc<Config>, circumstances: &Circumstances, told: &Recei
 
 struct Router<'a> {
     config: Arc<Config>,
-    naming: Naming,
+    defaults: EventDefaults,
     workers: BTreeMap<String, Worker>,
-    circumstances: &'a Circumstances,
+    context: &'a WorkerContext,
     /// For what fail2ban's database adds.
     inbox: Inbox,
     enricher: Enricher,
@@ -127,7 +129,7 @@ impl Router<'_> {
             self.enricher = Enricher::new(config.fail2ban.database.clone(), config.fail2ban.configured);
         }
         self.config = config;
-        let databases = self.circumstances.databases.clone();
+        let databases = self.context.databases.clone();
         // Not joined: a large file takes a while, and the old one serves meanwhile.
         thread::spawn(move || {
             for (path, read) in databases.reload_if_changed() {
@@ -142,59 +144,60 @@ impl Router<'_> {
 
     /// Has a worker for each route, with its route as it is now.
     fn configure(&mut self, store: &mut Store) -> Result<(), DaemonError> {
-        self.naming = Naming::new(&self.config, &self.circumstances.system_host);
+        self.defaults = self.config.event_defaults(&self.context.system_host);
         let names: Vec<_> = self.config.routes.iter().map(|route| route.name.as_str()).collect();
         let webhooks: Vec<_> = self.config.webhooks.keys().map(String::as_str).collect();
-        store.keep_only(&names, &webhooks)?;
+        store.prune_unconfigured(&names, &webhooks)?;
         let gone: Vec<_> = self.workers.keys().filter(|name| !names.contains(&name.as_str())).cloned().collect();
         for name in gone {
             if let Some(worker) = self.workers.remove(&name) {
-                worker.tell(Order::Stop);
+                worker.tell(WorkerCommand::Stop);
                 // Two must not word the same events; it takes no longer than the event in hand.
                 worker.join()?;
             }
         }
-        let destinations = pipeline::destinations(&self.config);
+        let profiles = format::profiles(&self.config);
         for route in &self.config.routes {
-            let order = Order::Load(Box::new(route.clone()), self.naming.clone(), destinations.clone());
+            let order = WorkerCommand::Load(Box::new(route.clone()), self.defaults.clone(), profiles.clone());
             match self.workers.get(&route.name) {
                 Some(worker) => worker.tell(order),
                 None => {
                     let store = store.another_for_routing()?;
-                    let worker = Worker::start(&route.name, store, self.circumstances)?;
+                    let worker = Worker::start(&route.name, store, self.context)?;
                     worker.tell(order);
                     self.workers.insert(route.name.clone(), worker);
                 }
             }
         }
-        self.word_removed(store)
+        self.format_removed_route(store)
     }
 
     /// Assigns one batch. Says how many events that were.
     fn advance(&mut self, store: &mut Store) -> Result<usize, DaemonError> {
-        let completing = Completing { enricher: &mut self.enricher, inbox: &mut self.inbox };
-        let now = (self.circumstances.now)();
-        let Assignment { events, routes, later } =
-            pipeline::assign(&self.config.routes, &self.naming, store, Some(completing), now)?;
+        let enrichment = Enrichment { enricher: &mut self.enricher, inbox: &mut self.inbox };
+        let now = (self.context.now)();
+        let RoutingPass { events, routes, later } =
+            route::route_events(&self.config.routes, &self.defaults, store, Some(enrichment), now)?;
         self.later = later;
         for worker in routes.iter().filter_map(|route| self.workers.get(route)) {
-            worker.tell(Order::Look);
+            worker.tell(WorkerCommand::Wake);
         }
         if events > 0 && routes.is_empty() {
             // What an idle run waits for.
-            self.circumstances.worded.notify_one();
+            self.context.formatted.notify_one();
         }
         Ok(events)
     }
 
     /// Words what is left of routes that are gone.
-    fn word_removed(&self, store: &mut Store) -> Result<(), DaemonError> {
+    fn format_removed_route(&self, store: &mut Store) -> Result<(), DaemonError> {
         for route in store.unfinished_routes()? {
             if self.workers.contains_key(&route) {
                 continue;
             }
-            while pipeline::word_removed(&route, &self.config, &self.naming, store, (self.circumstances.now)())? > 0 {}
-            self.circumstances.worded.notify_one();
+            while format::format_removed_route(&route, &self.config, &self.defaults, store, (self.context.now)())? > 0 {
+            }
+            self.context.formatted.notify_one();
         }
         Ok(())
     }
@@ -202,17 +205,17 @@ impl Router<'_> {
     /// Has workers look that have something to do, and words the rest: `queue retry` may have given some of it back.
     fn look_after(&self, store: &mut Store) -> Result<(), DaemonError> {
         for worker in store.unfinished_routes()?.iter().filter_map(|route| self.workers.get(route)) {
-            worker.tell(Order::Look);
+            worker.tell(WorkerCommand::Wake);
         }
-        self.word_removed(store)
+        self.format_removed_route(store)
     }
 
     /// Has workers close what is open.
-    fn hurry(&self, store: &mut Store) -> Result<(), DaemonError> {
+    fn close_digests(&self, store: &mut Store) -> Result<(), DaemonError> {
         for worker in self.workers.values() {
-            worker.tell(Order::Look);
+            worker.tell(WorkerCommand::Wake);
         }
-        self.word_removed(store)
+        self.format_removed_route(store)
     }
 
     /// A worker ends by itself only with an error.
@@ -229,7 +232,7 @@ impl Router<'_> {
 
     fn stop(self) -> Result<(), DaemonError> {
         for worker in self.workers.values() {
-            worker.tell(Order::Stop);
+            worker.tell(WorkerCommand::Stop);
         }
         self.workers.into_values().try_for_each(Worker::join)
     }

@@ -10,8 +10,8 @@ use jiff::tz::TimeZone;
 
 use super::DaemonError;
 use crate::event::Timestamp;
-use crate::source::LogParser;
-use crate::source::tail::{Follower, IntoStore, Log, Pipe, Stop, Stopped, TailError, follow, read_pipe, stop_switch};
+use crate::receive::LogParser;
+use crate::receive::tail::{Follower, InboxSink, Log, Pipe, Stop, Stopped, TailError, follow, read_pipe, stop_switch};
 use crate::store::Store;
 
 /// What is read while work goes on.
@@ -56,10 +56,10 @@ impl<'scope> Tailers<'scope> {
         scope: &'scope Scope<'scope, '_>,
         store: &Store,
         now: fn() -> Timestamp,
-        read: impl FnOnce(&mut IntoStore, &Stopped) -> Result<(), TailError> + Send + 'scope,
+        read: impl FnOnce(&mut InboxSink, &Stopped) -> Result<(), TailError> + Send + 'scope,
     ) -> Result<(), DaemonError> {
         let (stop, stopped) = stop_switch();
-        let mut into = IntoStore { inbox: store.inbox()?, now, new_id: || uuid::Uuid::now_v7().to_string() };
+        let mut into = InboxSink { inbox: store.inbox()?, now, new_id: || uuid::Uuid::now_v7().to_string() };
         let failed = Arc::clone(&self.failed);
         let thread = thread::Builder::new()
             .name("tailer".into())
@@ -89,7 +89,7 @@ impl<'scope> Tailers<'scope> {
 }
 
 /// A log that does not let us at first is tried again until it does.
-fn follow_log(log: &Log, now: fn() -> Timestamp, into: &mut IntoStore, stopped: &Stopped) -> Result<(), TailError> {
+fn follow_log(log: &Log, now: fn() -> Timestamp, into: &mut InboxSink, stopped: &Stopped) -> Result<(), TailError> {
     let mut told = false;
     while !stopped.is_stopped() {
         match Follower::new(log.clone(), now, into) {

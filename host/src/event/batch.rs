@@ -17,22 +17,50 @@ pub const LISTED_LAST: usize = 50;
 /// Rows of a tally at most.
 pub const ROWS: usize = 20;
 
-/// Why events are told together.
+/// Why events are grouped into a digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Cause {
-    /// A plugin asked for it.
+pub enum DigestCause {
+    /// The plugin decided to hold them.
     Held,
-    /// More events than the route's `storm` lets through one by one.
+    /// More messages than the route's `storm` lets through one by one.
     Storm,
-    /// More messages waiting than the webhook takes.
+    /// More pending messages than the webhook takes in a minute.
     Backlog,
-    /// fail2ban, or a jail, was started or restarted.
+    /// Starts, stops, flushes and restored bans, as a restart of fail2ban or of a jail causes them.
     Restart,
     /// fail2ban, or a jail, was stopped.
     Stop,
+    /// Unbans that are held in case a stop follows. Only the host's: in a batch they are [`DigestCause::Other`].
+    #[serde(skip)]
+    Unbans,
     /// None of these.
     Other,
+}
+
+impl DigestCause {
+    const ALL: [Self; 7] =
+        [Self::Held, Self::Storm, Self::Backlog, Self::Restart, Self::Stop, Self::Unbans, Self::Other];
+
+    /// Returns the word for it in the store and in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Storm => "storm",
+            Self::Backlog => "backlog",
+            Self::Restart => "restart",
+            Self::Stop => "stop",
+            Self::Unbans => "unbans",
+            Self::Other => "other",
+        }
+    }
+
+    /// Returns the cause that a word stands for.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|cause| cause.as_str() == word)
+    }
 }
 
 /// Events that are told together.
@@ -41,7 +69,7 @@ pub struct Batch {
     /// As the plugin gave it; `None`: the host folded these itself.
     pub key: Option<String>,
     /// Why.
-    pub cause: Cause,
+    pub cause: DigestCause,
     /// Time of the earliest event.
     pub first: Timestamp,
     /// Time of the latest event.
@@ -119,7 +147,7 @@ impl<'a> From<&'a Event> for Counted<'a> {
     fn from(event: &'a Event) -> Self {
         let ban = event.ban();
         Self {
-            kind: event.action.kind(),
+            kind: event.kind(),
             restored: ban.is_some_and(|ban| ban.restored),
             host: &event.host,
             jail: &event.jail,
@@ -205,7 +233,7 @@ fn rows(counts: Counts) -> Vec<Row> {
 impl Batch {
     /// The batch of these events, in the order in which they were taken in.
     #[must_use]
-    pub fn of(events: &[Event], cause: Cause, key: Option<String>) -> Self {
+    pub fn of(events: &[Event], cause: DigestCause, key: Option<String>) -> Self {
         let mut counter = Counter::default();
         events.iter().for_each(|event| counter.add(event.into()));
         let times = || events.iter().map(|event| event.at);
@@ -230,35 +258,35 @@ impl Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Action, Ban};
+    use crate::event::{Ban, EventDetails};
 
-    fn event(n: usize, jail: &str, action: Action) -> Event {
+    fn event(n: usize, jail: &str, details: EventDetails) -> Event {
         Event {
             id: n.to_string(),
             at: Timestamp(i64::try_from(n).unwrap()),
             host: "web-1".into(),
             jail: jail.into(),
-            action,
+            details,
             labels: BTreeMap::new(),
         }
     }
 
-    fn ban(subject: &str, restored: bool) -> Action {
-        Action::Ban(Ban { subject: subject.into(), restored, ..Ban::default() })
+    fn ban(subject: &str, restored: bool) -> EventDetails {
+        EventDetails::Ban(Ban { subject: subject.into(), restored, ..Ban::default() })
     }
 
     #[test]
     fn totals_count_every_kind_and_rank_by_number() {
         let events = [
-            event(5, "nginx", Action::Start),
-            event(3, "sshd", Action::Stop),
+            event(5, "nginx", EventDetails::Start),
+            event(3, "sshd", EventDetails::Stop),
             event(4, "sshd", ban("b", false)),
             event(7, "sshd", ban("a", true)),
-            event(6, "sshd", Action::Unban(Ban { subject: "a".into(), ..Ban::default() })),
-            event(8, "nginx", Action::Flush),
+            event(6, "sshd", EventDetails::Unban(Ban { subject: "a".into(), ..Ban::default() })),
+            event(8, "nginx", EventDetails::Flush),
             event(9, "web", ban("", false)),
         ];
-        let batch = Batch::of(&events, Cause::Restart, None);
+        let batch = Batch::of(&events, DigestCause::Restart, None);
         assert_eq!((batch.first, batch.last), (Timestamp(3), Timestamp(9)));
         let totals = batch.totals;
         assert_eq!(
@@ -276,7 +304,7 @@ mod tests {
     #[test]
     fn many_events_are_counted_in_full_and_listed_in_part() {
         let events: Vec<_> = (0..250).map(|n| event(n, &format!("jail-{n}"), ban(&n.to_string(), false))).collect();
-        let batch = Batch::of(&events, Cause::Storm, None);
+        let batch = Batch::of(&events, DigestCause::Storm, None);
         assert_eq!((batch.totals.events, batch.totals.jails, batch.totals.by_jail.len()), (250, 250, ROWS));
         let ids: Vec<_> = batch.events.iter().map(|event| event.id.as_str()).collect();
         assert_eq!((ids.len(), ids[0], ids[49], ids[50], ids[99]), (100, "0", "49", "200", "249"));

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Ban, BanDuration, Event, Kind, Timestamp};
+use super::{Ban, BanDuration, Event, EventDetails, Kind, Timestamp};
 
 /// Text that is no event; says what is wrong with it.
 #[derive(Debug, thiserror::Error)]
@@ -145,7 +145,7 @@ impl Serialize for Event {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let ban = self.ban();
         Shown {
-            action: self.action.kind().as_str(),
+            action: self.kind().as_str(),
             id: &self.id,
             at: self.at,
             host: &self.host,
@@ -194,12 +194,12 @@ impl<'de> Deserialize<'de> for Event {
             at: flat.at,
             host: flat.host,
             jail: flat.jail,
-            action: match kind {
-                Kind::Start => Action::Start,
-                Kind::Stop => Action::Stop,
-                Kind::Flush => Action::Flush,
-                Kind::Ban => Action::Ban(ban),
-                Kind::Unban => Action::Unban(ban),
+            details: match kind {
+                Kind::Start => EventDetails::Start,
+                Kind::Stop => EventDetails::Stop,
+                Kind::Flush => EventDetails::Flush,
+                Kind::Ban => EventDetails::Ban(ban),
+                Kind::Unban => EventDetails::Unban(ban),
             },
             labels: flat.labels,
         })

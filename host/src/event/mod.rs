@@ -5,14 +5,17 @@
 
 mod ban;
 mod batch;
+mod event_defaults;
 mod json;
 mod past;
+pub(crate) mod readable;
 mod timestamp;
 
 use std::collections::BTreeMap;
 
 pub use ban::{Ban, BanDuration, Family};
-pub use batch::{Batch, Cause, Counted, Counter, LISTED_FIRST, LISTED_LAST, ROWS, Row, Totals};
+pub use batch::{Batch, Counted, Counter, DigestCause, LISTED_FIRST, LISTED_LAST, ROWS, Row, Totals};
+pub use event_defaults::EventDefaults;
 pub use json::ParseEventError;
 pub use past::{BanQuery, BanSummary, JAILS_LISTED, PastBan, Tally};
 pub use timestamp::Timestamp;
@@ -24,19 +27,19 @@ pub struct Event {
     pub id: String,
     /// When banhook took it in, or the time of its log line.
     pub at: Timestamp,
-    /// The machine's name. Empty: this host, not named yet (see `Event::named`).
+    /// The machine's name. Empty: this host (see [`EventDefaults`]).
     pub host: String,
     /// The jail, verbatim; not empty.
     pub jail: String,
     /// What happened.
-    pub action: Action,
+    pub details: EventDetails,
     /// Facts without a field of their own, and the configuration's `[labels]`.
     pub labels: BTreeMap<String, String>,
 }
 
 /// The five things fail2ban tells its actions.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
+pub enum EventDetails {
     /// The jail started.
     Start,
     /// The jail stopped.
@@ -52,15 +55,15 @@ pub enum Action {
 /// An action without its details: what a route selects by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
-    /// See [`Action::Start`].
+    /// See [`EventDetails::Start`].
     Start,
-    /// See [`Action::Stop`].
+    /// See [`EventDetails::Stop`].
     Stop,
-    /// See [`Action::Flush`].
+    /// See [`EventDetails::Flush`].
     Flush,
-    /// See [`Action::Ban`].
+    /// See [`EventDetails::Ban`].
     Ban,
-    /// See [`Action::Unban`].
+    /// See [`EventDetails::Unban`].
     Unban,
 }
 
@@ -87,40 +90,25 @@ impl Kind {
     }
 }
 
-impl Action {
-    /// Which of the five it is.
+impl Event {
+    /// Returns which of the five kinds it is.
     #[must_use]
     pub const fn kind(&self) -> Kind {
-        match self {
-            Self::Start => Kind::Start,
-            Self::Stop => Kind::Stop,
-            Self::Flush => Kind::Flush,
-            Self::Ban(_) => Kind::Ban,
-            Self::Unban(_) => Kind::Unban,
+        match self.details {
+            EventDetails::Start => Kind::Start,
+            EventDetails::Stop => Kind::Stop,
+            EventDetails::Flush => Kind::Flush,
+            EventDetails::Ban(_) => Kind::Ban,
+            EventDetails::Unban(_) => Kind::Unban,
         }
     }
-}
 
-impl Event {
     /// The ban or unban's details.
     #[must_use]
     pub const fn ban(&self) -> Option<&Ban> {
-        match &self.action {
-            Action::Ban(ban) | Action::Unban(ban) => Some(ban),
-            Action::Start | Action::Stop | Action::Flush => None,
+        match &self.details {
+            EventDetails::Ban(ban) | EventDetails::Unban(ban) => Some(ban),
+            EventDetails::Start | EventDetails::Stop | EventDetails::Flush => None,
         }
-    }
-
-    /// The event with what only the configuration knows: this host's name, where the event has none, and labels,
-    /// where it has none of that name.
-    #[must_use]
-    pub fn named(mut self, host: &str, labels: &BTreeMap<String, String>) -> Self {
-        if self.host.is_empty() {
-            host.clone_into(&mut self.host);
-        }
-        for (name, value) in labels {
-            self.labels.entry(name.clone()).or_insert_with(|| value.clone());
-        }
-        self
     }
 }

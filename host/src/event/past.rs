@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 
-use super::{Action, Event, Timestamp};
+use super::{Event, EventDetails, Timestamp};
 
 /// Jails that a summary lists at most.
 pub const JAILS_LISTED: usize = 20;
@@ -60,8 +60,8 @@ impl PastBan {
     /// What will be remembered of an event; `None` unless it is a new ban.
     #[must_use]
     pub fn of(event: &Event) -> Option<Self> {
-        match &event.action {
-            Action::Ban(ban) if !ban.restored => Some(Self {
+        match &event.details {
+            EventDetails::Ban(ban) if !ban.restored => Some(Self {
                 at: event.at,
                 host: event.host.clone(),
                 jail: event.jail.clone(),

@@ -13,7 +13,7 @@ use super::guard::{Guarded, Policy, guard};
 use super::model::{Block, Message, Section, Span, Text};
 use super::rich::utc;
 use super::target::Target;
-use crate::event::{Batch, Cause, Row, Timestamp, Totals};
+use crate::event::{Batch, DigestCause, Row, Timestamp, Totals};
 
 /// Subjects that are named.
 const SUBJECTS: usize = 5;
@@ -52,20 +52,20 @@ fn headline(batch: &Batch) -> String {
     let Batch { cause, totals, .. } = batch;
     let (events, place) = (events(totals), place(totals));
     match cause {
-        Cause::Held => match batch.key.as_deref().filter(|key| !key.trim().is_empty()) {
+        DigestCause::Held => match batch.key.as_deref().filter(|key| !key.trim().is_empty()) {
             Some(key) => format!("{events}{place}, held as {}", shown(key)),
             None => format!("{events}{place}, held for a digest"),
         },
-        Cause::Storm => format!("{events}{place}{}, too many to tell one by one", within(batch)),
-        Cause::Backlog => format!("{events}{place}{}, more than the webhook takes one by one", within(batch)),
+        DigestCause::Storm => format!("{events}{place}{}, too many to tell one by one", within(batch)),
+        DigestCause::Backlog => format!("{events}{place}{}, more than the webhook takes one by one", within(batch)),
         // A route that wants no starts sees only what they bring.
-        Cause::Restart if totals.stops == 0 && totals.starts == 0 => {
+        DigestCause::Restart if totals.stops == 0 && totals.starts == 0 => {
             format!("{events}: bans taken up again after a restart{place}")
         }
-        Cause::Restart if totals.stops == 0 => format!("{events}: {} started{place}", was(totals)),
-        Cause::Restart => format!("{events}: {} restarted{place}", was(totals)),
-        Cause::Stop => format!("{events}: {} stopped{place}", was(totals)),
-        Cause::Other => format!("{events}{place}, told together"),
+        DigestCause::Restart if totals.stops == 0 => format!("{events}: {} started{place}", was(totals)),
+        DigestCause::Restart => format!("{events}: {} restarted{place}", was(totals)),
+        DigestCause::Stop => format!("{events}: {} stopped{place}", was(totals)),
+        DigestCause::Unbans | DigestCause::Other => format!("{events}{place}, told together"),
     }
 }
 
@@ -161,7 +161,7 @@ fn subjects(batch: &Batch) -> Vec<Span> {
 }
 
 /// Names in code with what is counted of them, a dot in between.
-fn listed<'r>(rows: impl Iterator<Item = &'r Row>, cause: Cause) -> Vec<Span> {
+fn listed<'r>(rows: impl Iterator<Item = &'r Row>, cause: DigestCause) -> Vec<Span> {
     let mut line = Vec::new();
     for row in rows {
         let counts = counts(row, cause);
@@ -173,7 +173,7 @@ fn listed<'r>(rows: impl Iterator<Item = &'r Row>, cause: Cause) -> Vec<Span> {
 }
 
 /// `120 restored, 3 bans, 2 unbans`
-fn counts(row: &Row, cause: Cause) -> String {
+fn counts(row: &Row, cause: DigestCause) -> String {
     let new = row.bans.saturating_sub(row.restored);
     let counts = [
         (row.restored, format!("{} restored", row.restored)),
@@ -185,8 +185,8 @@ fn counts(row: &Row, cause: Cause) -> String {
     if counts.is_empty() && !is_of_fail2ban(cause) { counted(row.events, "event") } else { counts.join(", ") }
 }
 
-fn is_of_fail2ban(cause: Cause) -> bool {
-    matches!(cause, Cause::Restart | Cause::Stop)
+fn is_of_fail2ban(cause: DigestCause) -> bool {
+    matches!(cause, DigestCause::Restart | DigestCause::Stop)
 }
 
 /// From the first event to the last, each reader's own time.

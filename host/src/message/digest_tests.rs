@@ -1,32 +1,32 @@
 //! What the built-in digest says, and that nothing keeps it from being sent.
 
 use super::*;
-use crate::event::{Action, Ban, Event};
+use crate::event::{Ban, Event, EventDetails};
 use crate::message::{check, to_terminal};
 
 const AT: Timestamp = Timestamp(1_763_809_015_601);
 
-fn event(seconds: i64, jail: &str, action: Action) -> Event {
+fn event(seconds: i64, jail: &str, details: EventDetails) -> Event {
     Event {
         id: String::new(),
         at: AT.plus_ms(seconds * 1_000),
         host: "web-1".to_owned(),
         jail: jail.to_owned(),
-        action,
+        details,
         labels: [].into(),
     }
 }
 
 fn ban(seconds: i64, jail: &str, subject: &str) -> Event {
-    event(seconds, jail, Action::Ban(Ban { subject: subject.to_owned(), ..Ban::default() }))
+    event(seconds, jail, EventDetails::Ban(Ban { subject: subject.to_owned(), ..Ban::default() }))
 }
 
 fn restored(seconds: i64, jail: &str, subject: &str) -> Event {
-    event(seconds, jail, Action::Ban(Ban { subject: subject.to_owned(), restored: true, ..Ban::default() }))
+    event(seconds, jail, EventDetails::Ban(Ban { subject: subject.to_owned(), restored: true, ..Ban::default() }))
 }
 
 fn unban(seconds: i64, jail: &str, subject: &str) -> Event {
-    event(seconds, jail, Action::Unban(Ban { subject: subject.to_owned(), ..Ban::default() }))
+    event(seconds, jail, EventDetails::Unban(Ban { subject: subject.to_owned(), ..Ban::default() }))
 }
 
 fn on(host: &str, event: Event) -> Event {
@@ -34,7 +34,7 @@ fn on(host: &str, event: Event) -> Event {
 }
 
 /// A digest without a reason, as a terminal shows it.
-fn shown(events: &[Event], cause: Cause, key: Option<&str>) -> String {
+fn shown(events: &[Event], cause: DigestCause, key: Option<&str>) -> String {
     let guarded = digest(&Batch::of(events, cause, key.map(str::to_owned)), None, Target::Slack);
     let body = guarded.body();
     assert_eq!(check(body), [], "{body}");
@@ -51,7 +51,7 @@ fn a_storm() {
     events.extend((0..2).map(|n| ban(n + 31, "sshd", "2001:db8::7")));
     events.push(unban(42, "sshd", "203.0.113.1"));
     assert_eq!(
-        shown(&events, Cause::Storm, None),
+        shown(&events, DigestCause::Storm, None),
         "52 events on web-1 in 42 s, too many to tell one by one\n\
          51 bans, 1 unban\n\
          `sshd` 42 bans, 1 unban · `nginx-http-auth` 9 bans\n\
@@ -62,22 +62,22 @@ fn a_storm() {
 
 #[test]
 fn a_restart_and_a_first_start() {
-    let stop = |jail| event(0, jail, Action::Stop);
-    let start = |jail| event(3, jail, Action::Start);
+    let stop = |jail| event(0, jail, EventDetails::Stop);
+    let start = |jail| event(3, jail, EventDetails::Start);
     let jails = ["sshd", "nginx", "recidive"];
     let mut started: Vec<Event> = jails.map(start).into();
     started.extend((0..120).map(|n| restored(4, "sshd", &format!("203.0.113.{n}"))));
     started.extend((0..3).map(|n| restored(4, "nginx", &format!("198.51.100.{n}"))));
     let restarted: Vec<Event> = jails.map(stop).into_iter().chain(started.clone()).collect();
     assert_eq!(
-        shown(&restarted, Cause::Restart, None),
+        shown(&restarted, DigestCause::Restart, None),
         "129 events: fail2ban was restarted on web-1\n\
          123 restored bans, 3 stops, 3 starts\n\
          `sshd` 120 restored · `nginx` 3 restored · `recidive`\n\
          2025-11-22 10:56 UTC\n"
     );
     assert_eq!(
-        shown(&started, Cause::Restart, None),
+        shown(&started, DigestCause::Restart, None),
         "126 events: fail2ban was started on web-1\n\
          123 restored bans, 3 starts\n\
          `sshd` 120 restored · `nginx` 3 restored · `recidive`\n\
@@ -89,7 +89,7 @@ fn a_restart_and_a_first_start() {
 fn a_restart_for_a_route_that_wants_bans_only() {
     let events = [restored(0, "sshd", "203.0.113.7"), restored(0, "nginx", "203.0.113.8")];
     assert_eq!(
-        shown(&events, Cause::Restart, None),
+        shown(&events, DigestCause::Restart, None),
         "2 events: bans taken up again after a restart on web-1\n\
          2 restored bans\n\
          `nginx` 1 restored · `sshd` 1 restored\n\
@@ -101,13 +101,13 @@ fn a_restart_for_a_route_that_wants_bans_only() {
 #[test]
 fn a_stop_of_several_hosts() {
     let events = [
-        event(0, "sshd", Action::Flush),
-        event(0, "sshd", Action::Stop),
+        event(0, "sshd", EventDetails::Flush),
+        event(0, "sshd", EventDetails::Stop),
         on("web-2", unban(1, "sshd", "203.0.113.7")),
-        on("web-2", event(1, "sshd", Action::Stop)),
+        on("web-2", event(1, "sshd", EventDetails::Stop)),
     ];
     assert_eq!(
-        shown(&events, Cause::Stop, None),
+        shown(&events, DigestCause::Stop, None),
         "4 events: jail sshd was stopped on 2 hosts\n\
          `sshd` 1 unban, 1 flush, 2 stops\n\
          1 subject: `203.0.113.7` 1 unban\n\
@@ -119,15 +119,15 @@ fn a_stop_of_several_hosts() {
 fn a_hold_with_a_hostile_key_and_one_without() {
     let events = [ban(0, "sshd", "203.0.113.7"), restored(3_600, "sshd", "203.0.113.8")];
     assert_eq!(
-        shown(&events, Cause::Held, Some("scan\u{202e}\nners")),
+        shown(&events, DigestCause::Held, Some("scan\u{202e}\nners")),
         "2 events on web-1, held as scan\\u{202e} ners\n\
          `sshd` 2 bans (1 restored)\n\
          2 subjects: `203.0.113.7` 1 ban · `203.0.113.8` 1 restored\n\
          from 2025-11-22 10:56 UTC to 2025-11-22 11:56 UTC\n"
     );
-    let flush = [on("", event(0, "sshd", Action::Flush))];
+    let flush = [on("", event(0, "sshd", EventDetails::Flush))];
     assert_eq!(
-        shown(&flush, Cause::Held, Some(" ")),
+        shown(&flush, DigestCause::Held, Some(" ")),
         "1 event, held for a digest\n\
          `sshd` 1 flush\n\
          2025-11-22 10:56 UTC\n"
@@ -137,14 +137,14 @@ fn a_hold_with_a_hostile_key_and_one_without() {
 #[test]
 fn more_jails_than_a_tally_has_and_nobody_seen_twice() {
     let events: Vec<Event> = (0..25).map(|n| ban(0, &format!("jail-{n:02}"), &n.to_string())).collect();
-    let shown = shown(&events, Cause::Backlog, None);
+    let shown = shown(&events, DigestCause::Backlog, None);
     assert!(shown.starts_with("25 events on web-1, more than the webhook takes one by one\n25 bans\n"), "{shown}");
     assert!(shown.contains("`jail-19` 1 ban and 5 more jails\n25 subjects\n"), "{shown}");
 }
 
 #[test]
 fn the_reason_stands_in_small_print() {
-    let batch = Batch::of(&[ban(0, "sshd", "203.0.113.7")], Cause::Other, None);
+    let batch = Batch::of(&[ban(0, "sshd", "203.0.113.7")], DigestCause::Other, None);
     let guarded = digest(&batch, Some("plugin sec.wasm trapped:\n<!here>"), Target::Slack);
     assert_eq!(guarded.body()["text"], "1 event on web-1, told together");
     let last = guarded.body()["blocks"].as_array().unwrap().last().unwrap();
@@ -157,7 +157,14 @@ fn the_reason_stands_in_small_print() {
 
 #[test]
 fn never_refused() {
-    const CAUSES: [Cause; 6] = [Cause::Held, Cause::Storm, Cause::Backlog, Cause::Restart, Cause::Stop, Cause::Other];
+    const CAUSES: [DigestCause; 6] = [
+        DigestCause::Held,
+        DigestCause::Storm,
+        DigestCause::Backlog,
+        DigestCause::Restart,
+        DigestCause::Stop,
+        DigestCause::Other,
+    ];
     let long = |end: usize| format!("{}{end}", "<!channel>`\u{1b}\u{202e}*&".repeat(10_000));
     for value in [long(0), "\u{1b}".repeat(200), "`".to_owned(), " ".to_owned(), "<!channel>".to_owned()] {
         // As many different names as a tally holds, each twice.
@@ -167,10 +174,11 @@ fn never_refused() {
             })
             .collect();
         events.push(on(&value, unban(51, &value, &value)));
-        let mut batches = vec![Batch::of(&[], Cause::Other, None), Batch::of(&events[50..], Cause::Other, None)];
-        batches.push(Batch::of(&events, Cause::Other, None));
+        let mut batches =
+            vec![Batch::of(&[], DigestCause::Other, None), Batch::of(&events[50..], DigestCause::Other, None)];
+        batches.push(Batch::of(&events, DigestCause::Other, None));
         // As high as numbers go, as far apart as times go.
-        let mut most = Batch::of(&events, Cause::Other, None);
+        let mut most = Batch::of(&events, DigestCause::Other, None);
         most.totals = full(most.totals);
         (most.first, most.last) = (Timestamp(i64::MIN), Timestamp(i64::MAX));
         batches.push(most);

@@ -1,6 +1,6 @@
 //! Foreign text and finished markup, told apart by type.
 //!
-//! Slack's markup has three escapes, `&amp;`, `&lt;` and `&gt;`; they disarm mentions, links and dates. It has none
+//! Slack's markup has three escapes, `&amp;`, `&lt;` and `&gt;`; they sanitizer mentions, links and dates. It has none
 //! for what formats (`*`, `_`, `~`, backticks, `:emoji:`, a quotation's `>`): where such a character could act it is
 //! replaced by one that looks like it. Text that has to stay exact goes into `plain_text` or `rich_text`.
 
@@ -15,7 +15,7 @@ const ELLIPSIS: char = '…';
 /// Finished Slack markup without hidden characters.
 ///
 /// There is no way in for a `String` but [`escape`] and [`code`], for foreign text, and
-/// `Disarm::mrkdwn`, for a plugin's own markup.
+/// `Sanitizer::mrkdwn`, for a plugin's own markup.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Mrkdwn(String);
 
@@ -26,7 +26,7 @@ impl Mrkdwn {
         Self(markup.to_owned())
     }
 
-    /// What `Disarm` let through.
+    /// What `Sanitizer` let through.
     pub(super) const fn disarmed(markup: String) -> Self {
         Self(markup)
     }
@@ -75,7 +75,7 @@ impl Mrkdwn {
 /// Foreign text as markup that shows just that text, unformatted; hidden characters made visible.
 #[must_use]
 pub fn escape(foreign: &str) -> Mrkdwn {
-    Mrkdwn(escape_entities(&inert(&clean(foreign))))
+    Mrkdwn(escape_entities(&neutralize(&clean(foreign))))
 }
 
 /// Foreign text as inline code that it cannot break out of: one line, backticks shown as `'`.
@@ -97,7 +97,7 @@ pub(super) fn unescape_entities(text: &str) -> String {
 
 /// Cleaned text in which nothing formats: `*`, `_` and `~` at the edge of a word, backticks, the colon before an
 /// emoji's name and `>` at the start of a line are replaced by characters that look like them.
-pub(super) fn inert(text: &str) -> Cow<'_, str> {
+pub(super) fn neutralize(text: &str) -> Cow<'_, str> {
     if !text.contains(['*', '_', '~', '`', ':', '>']) {
         return Cow::Borrowed(text);
     }

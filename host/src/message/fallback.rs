@@ -2,15 +2,15 @@
 
 use serde_json::json;
 
-use super::disarm::Disarm;
 use super::escape::{cut, escape, one_line};
 use super::guard::Guarded;
 use super::limits::TEXT_OBJECT_MAX;
-use super::lookalike;
 use super::model::{Block, Message, Section, Text};
+use super::sanitizer::Sanitizer;
 use super::slack::plain_text;
+use super::slack_compatible;
 use super::target::Target;
-use crate::event::{Action, Ban, BanDuration, Event};
+use crate::event::{Ban, BanDuration, Event, EventDetails};
 
 /// How much of a foreign value is shown. All of a summary's together, escaped, stay below Slack's 3,000.
 const VALUE_MAX: usize = 120;
@@ -29,7 +29,7 @@ pub fn fallback(event: &Event, why: &str, target: Target) -> Guarded {
         let section = Block::Section(Section { text: Some(plain(&summary)), fields: vec![] });
         let blocks = [section].into_iter().chain(why.map(|why| Block::Context(vec![plain(&why)]))).collect();
         let message = Message { text: plain(&summary), blocks, color: None, hints: vec![] };
-        let body = lookalike::lower(&message, &Disarm::new([], false), target);
+        let body = slack_compatible::lower(&message, &Sanitizer::new([], false), target);
         // A summary is never blank; its plain form would still be harmless.
         return Guarded::own(body.unwrap_or_else(|| json!({ "text": "an event" })), target);
     }
@@ -59,12 +59,12 @@ pub(super) fn small_print(why: &str) -> Option<String> {
 pub fn summary(event: &Event) -> String {
     let jail = shown(&event.jail);
     let place = if event.host.is_empty() { jail.clone() } else { format!("{jail} on {}", shown(&event.host)) };
-    match &event.action {
-        Action::Start => format!("jail {place} started"),
-        Action::Stop => format!("jail {place} stopped"),
-        Action::Flush => format!("all bans lifted in {place}"),
-        Action::Ban(ban) => format!("{} banned in {place}{}", subject(ban), details(ban)),
-        Action::Unban(ban) => format!("{} unbanned in {place}", subject(ban)),
+    match &event.details {
+        EventDetails::Start => format!("jail {place} started"),
+        EventDetails::Stop => format!("jail {place} stopped"),
+        EventDetails::Flush => format!("all bans lifted in {place}"),
+        EventDetails::Ban(ban) => format!("{} banned in {place}{}", subject(ban), details(ban)),
+        EventDetails::Unban(ban) => format!("{} unbanned in {place}", subject(ban)),
     }
 }
 
@@ -179,7 +179,7 @@ mod tests {
         let mut event = event(r#""action":"ban","subject":"x","failures":5,"duration":600"#);
         event.jail.clone_from(&long);
         event.host.clone_from(&long);
-        if let Action::Ban(ban) = &mut event.action {
+        if let EventDetails::Ban(ban) = &mut event.details {
             ban.subject.clone_from(&long);
         }
         for target in Target::ALL {

@@ -5,13 +5,13 @@
 
 use serde_json::Value;
 
-use super::disarm::Disarm;
 use super::limits::{BLOCKS_TEXT_MAX, BODY_BYTES_MAX};
 use super::lint::{Finding, Rule, Severity, check_and_count};
 use super::model::Message;
+use super::sanitizer::Sanitizer;
 use super::slack::LowerError;
 use super::target::Target;
-use super::{lookalike, slack};
+use super::{slack, slack_compatible};
 use crate::event::{Batch, Event};
 
 /// What a route allows its plugin's messages, and where they go.
@@ -57,7 +57,7 @@ pub fn guard<'e>(
     events: impl IntoIterator<Item = &'e Event>,
     policy: &Policy,
 ) -> Result<Guarded, GuardError> {
-    disarmed(decided, &Disarm::new(events, policy.mentions), policy)
+    disarmed(decided, &Sanitizer::new(events, policy.mentions), policy)
 }
 
 /// The same for a plugin's message about a batch.
@@ -65,15 +65,16 @@ pub fn guard<'e>(
 /// # Errors
 /// As [`guard`].
 pub fn guard_digest(decided: &Message, batch: &Batch, policy: &Policy) -> Result<Guarded, GuardError> {
-    disarmed(decided, &Disarm::for_batch(batch, policy.mentions), policy)
+    disarmed(decided, &Sanitizer::for_batch(batch, policy.mentions), policy)
 }
 
-fn disarmed(decided: &Message, disarm: &Disarm, policy: &Policy) -> Result<Guarded, GuardError> {
+fn disarmed(decided: &Message, sanitizer: &Sanitizer, policy: &Policy) -> Result<Guarded, GuardError> {
     if policy.target != Target::Slack {
-        let body = lookalike::lower(decided, disarm, policy.target).ok_or(GuardError::Empty(policy.target))?;
+        let body =
+            slack_compatible::lower(decided, sanitizer, policy.target).ok_or(GuardError::Empty(policy.target))?;
         return Ok(Guarded { body, target: policy.target });
     }
-    let body = slack::lower(decided, disarm)?;
+    let body = slack::lower(decided, sanitizer)?;
     let (mut findings, text) = check_and_count(&body);
     findings.retain(|finding| finding.severity == Severity::Error || ALSO_REFUSED.contains(&finding.rule));
     findings.extend(own_limit(Rule::BlocksText, "characters of text in blocks", text, BLOCKS_TEXT_MAX));

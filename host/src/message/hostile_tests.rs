@@ -6,9 +6,9 @@ use super::active::{gained, is_strong};
 use super::escape::is_hidden;
 use super::{
     Block, Button, Color, Field, Guarded, Image, Link, Message, Policy, Section, Span, Target, Text, digest, fallback,
-    guard, guard_digest, render,
+    guard, guard_digest, preview,
 };
-use crate::event::{Action, Ban, Batch, Cause, Event, Timestamp};
+use crate::event::{Ban, Batch, DigestCause, Event, EventDetails, Timestamp};
 
 /// A real filter captured this one: it ends a log message, begins another, and tries shell, quotes and mentions.
 const HOSTILE_ID: &str = "abc 1.2.3.4] Ban 9.9.9.9 $(id) `x` \"q\" 'é' <!channel> *b*";
@@ -26,7 +26,7 @@ pub fn ban(subject: &str) -> Event {
         at: Timestamp(1_763_809_015_601),
         host: "web-1".to_owned(),
         jail: "sshd".to_owned(),
-        action: Action::Ban(ban),
+        details: EventDetails::Ban(ban),
         labels: [("site".to_owned(), "fra1".to_owned())].into(),
     }
 }
@@ -74,7 +74,7 @@ fn assert_same(
     let mut gained = gained(target, body.body(), harmless.body());
     gained.retain(|kind| counts(kind));
     prop_assert!(gained.is_empty(), "{target:?} gained {gained:?}: {}", body.to_json_string());
-    let shown = render::to_terminal(body.body(), false);
+    let shown = preview::to_terminal(body.body(), false);
     // `BREAK` is shown as what it is.
     prop_assert!(!shown.contains(is_hidden), "{shown:?}");
     Ok(())
@@ -272,7 +272,7 @@ proptest! {
 
     #[test]
     fn digests_are_harmless(text in foreign(), cause in 0..6_usize) {
-        const CAUSES: [Cause; 6] = [Cause::Held, Cause::Storm, Cause::Backlog, Cause::Restart, Cause::Stop, Cause::Other];
+        const CAUSES: [DigestCause; 6] = [DigestCause::Held, DigestCause::Storm, DigestCause::Backlog, DigestCause::Restart, DigestCause::Stop, DigestCause::Other];
         let of = |text: &str| [hostile_event(text), ban(text), hostile_event(text), ban("203.0.113.9")];
         for target in Target::ALL {
             // One event stands for one host and jail, which are named elsewhere than several.
@@ -317,7 +317,7 @@ proptest! {
     fn pages_are_harmless(text in foreign()) {
         let page = |text: &str| {
             let body = sent(&safe_texts(text), &hostile_event(text), &Policy::default());
-            render::to_html(text, [(text, body.body())])
+            preview::to_html(text, [(text, body.body())])
         };
         let count = |page: &str, sign: char| page.chars().filter(|c| *c == sign).count();
         let (page, harmless) = (page(&format!("{text}<")), page(&format!("{}<", harmless(&text))));
@@ -360,7 +360,7 @@ fn values_that_a_batch_only_counts() {
     for event in events.iter_mut().skip(100).take(100) {
         *event = hostile_event(LINK);
     }
-    let mut batch = Batch::of(&events, Cause::Held, Some("<https://evil.example|key>".to_owned()));
+    let mut batch = Batch::of(&events, DigestCause::Held, Some("<https://evil.example|key>".to_owned()));
     assert!(!batch.events.iter().any(|event| event.jail == LINK));
     batch.labels.insert("by".to_owned(), "<https://evil.example|label>".to_owned());
     for (markup, safe) in [

@@ -11,7 +11,6 @@
 //! [`guard`] and [`guard_digest`], [`fallback`] and [`digest`] make one. Nothing here knows of files, networks, plugins or webhooks.
 
 mod digest;
-mod disarm;
 mod emoji;
 mod escape;
 mod fallback;
@@ -21,12 +20,13 @@ mod inline;
 pub mod limits;
 mod link;
 mod lint;
-mod lookalike;
 mod model;
+pub mod preview;
 mod raw;
-pub mod render;
 mod rich;
+mod sanitizer;
 mod slack;
+mod slack_compatible;
 mod target;
 mod token;
 mod values;
@@ -43,7 +43,7 @@ pub use guard::{GuardError, Guarded, Policy, guard, guard_digest};
 pub use hints::check_hints;
 pub use lint::{Finding, Rule, Severity, check};
 pub use model::{Block, Button, ButtonStyle, Color, Decision, Field, Hold, Image, Link, Message, Section, Span, Text};
+pub use preview::{to_html, to_terminal};
 pub use raw::RawError;
-pub use render::{to_html, to_terminal};
 pub use slack::LowerError;
 pub use target::Target;

@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::disarm::Disarm;
 use super::escape::clean;
 use super::limits::{RAW_BYTES_MAX, RAW_DEPTH_MAX};
+use super::sanitizer::Sanitizer;
 
 /// JSON that is no blocks.
 #[derive(Debug, thiserror::Error)]
@@ -26,7 +26,7 @@ pub enum RawError {
     NotBlocks,
 }
 
-impl Disarm {
+impl Sanitizer {
     /// The blocks in `json`: one, or an array as Block Kit Builder gives it.
     ///
     /// # Errors
@@ -101,8 +101,8 @@ mod tests {
     use crate::message::hostile_tests::ban;
 
     fn raw(json: &str, mentions: bool) -> Result<Value, String> {
-        let disarm = Disarm::new([&ban("<https://evil.example|x>")], mentions);
-        disarm.raw(json).map(Value::Array).map_err(|error| error.to_string())
+        let sanitizer = Sanitizer::new([&ban("<https://evil.example|x>")], mentions);
+        sanitizer.raw(json).map(Value::Array).map_err(|error| error.to_string())
     }
 
     #[test]

@@ -10,7 +10,6 @@
 
 use serde_json::{Map, Value, json};
 
-use super::disarm::Disarm;
 use super::escape::{Mrkdwn, clean, cut, escape, one_line};
 use super::hints::Hints;
 use super::limits::{
@@ -21,6 +20,7 @@ use super::link::web_url;
 use super::model::{Block, Button, ButtonStyle, Color, Field, Image, Message, Section, Text};
 use super::raw::RawError;
 use super::rich;
+use super::sanitizer::Sanitizer;
 
 /// A block that cannot be lowered.
 #[derive(Debug, thiserror::Error)]
@@ -36,19 +36,19 @@ pub struct LowerError {
 ///
 /// # Errors
 /// A raw block that is none.
-pub fn lower(message: &Message, disarm: &Disarm) -> Result<Value, LowerError> {
+pub fn lower(message: &Message, sanitizer: &Sanitizer) -> Result<Value, LowerError> {
     let mut blocks = Vec::new();
     for (index, part) in message.blocks.iter().enumerate() {
         match part {
             Block::Raw(json) => {
-                blocks.extend(disarm.raw(json).map_err(|source| LowerError { number: index + 1, source })?);
+                blocks.extend(sanitizer.raw(json).map_err(|source| LowerError { number: index + 1, source })?);
             }
-            part => blocks.push(block(part, disarm)),
+            part => blocks.push(block(part, sanitizer)),
         }
     }
-    let notification = mrkdwn(&message.text, disarm).cut(NOTIFICATION_MAX);
+    let notification = mrkdwn(&message.text, sanitizer).cut(NOTIFICATION_MAX);
     if blocks.is_empty() && !notification.is_blank() {
-        blocks.push(section(Some(&message.text), &[], disarm));
+        blocks.push(section(Some(&message.text), &[], sanitizer));
     }
 
     let mut shown = Map::new();
@@ -75,13 +75,13 @@ pub fn lower(message: &Message, disarm: &Disarm) -> Result<Value, LowerError> {
     Ok(Value::Object(body))
 }
 
-fn block(block: &Block, disarm: &Disarm) -> Value {
+fn block(block: &Block, sanitizer: &Sanitizer) -> Value {
     match block {
         Block::Header(text) => json!({ "type": "header", "text": plain_text(&one_line(text), HEADER_MAX) }),
-        Block::Section(Section { text, fields }) => section(text.as_ref(), fields, disarm),
+        Block::Section(Section { text, fields }) => section(text.as_ref(), fields, sanitizer),
         Block::Context(elements) => {
-            let shown = elements.iter().filter(|text| !mrkdwn(text, disarm).is_blank());
-            let elements: Vec<Value> = shown.map(|text| text_object(text, TEXT_OBJECT_MAX, disarm)).collect();
+            let shown = elements.iter().filter(|text| !mrkdwn(text, sanitizer).is_blank());
+            let elements: Vec<Value> = shown.map(|text| text_object(text, TEXT_OBJECT_MAX, sanitizer)).collect();
             json!({ "type": "context", "elements": elements })
         }
         Block::Divider => json!({ "type": "divider" }),
@@ -97,7 +97,7 @@ fn block(block: &Block, disarm: &Disarm) -> Value {
 }
 
 /// A `rich_text` block where there is only rich text: in a section it would have to be markup.
-fn section(text: Option<&Text>, fields: &[Field], disarm: &Disarm) -> Value {
+fn section(text: Option<&Text>, fields: &[Field], sanitizer: &Sanitizer) -> Value {
     if let (Some(Text::Rich(spans)), []) = (text, fields) {
         let elements = rich::to_elements(spans, RICH_TEXT_MAX);
         if !elements.is_empty() {
@@ -105,10 +105,10 @@ fn section(text: Option<&Text>, fields: &[Field], disarm: &Disarm) -> Value {
         }
     }
     let mut section = Map::from_iter([("type".to_owned(), json!("section"))]);
-    if let Some(text) = text.filter(|text| !mrkdwn(text, disarm).is_blank()) {
-        section.insert("text".to_owned(), text_object(text, TEXT_OBJECT_MAX, disarm));
+    if let Some(text) = text.filter(|text| !mrkdwn(text, sanitizer).is_blank()) {
+        section.insert("text".to_owned(), text_object(text, TEXT_OBJECT_MAX, sanitizer));
     }
-    let fields: Vec<Value> = fields.iter().filter_map(|part| field(part, disarm)).collect();
+    let fields: Vec<Value> = fields.iter().filter_map(|part| field(part, sanitizer)).collect();
     if !fields.is_empty() {
         section.insert("fields".to_owned(), Value::Array(fields));
     }
@@ -116,12 +116,12 @@ fn section(text: Option<&Text>, fields: &[Field], disarm: &Disarm) -> Value {
 }
 
 /// `None` if it would show nothing.
-fn field(field: &Field, disarm: &Disarm) -> Option<Value> {
+fn field(field: &Field, sanitizer: &Sanitizer) -> Option<Value> {
     let mut text = rich::bold(&field.label);
     if !text.is_blank() {
         text.push(&Mrkdwn::literal("\n"));
     }
-    text.push(&mrkdwn(&field.value, disarm));
+    text.push(&mrkdwn(&field.value, sanitizer));
     (!text.is_blank()).then(|| mrkdwn_object(text, FIELD_MAX))
 }
 
@@ -175,23 +175,23 @@ fn table(rows: &[Vec<String>]) -> Value {
 }
 
 /// As markup, wherever Slack takes no other form; not cut yet.
-fn mrkdwn(text: &Text, disarm: &Disarm) -> Mrkdwn {
+fn mrkdwn(text: &Text, sanitizer: &Sanitizer) -> Mrkdwn {
     match text {
         Text::Plain(text) => escape(text),
-        Text::Mrkdwn(markup) => disarm.mrkdwn(markup),
+        Text::Mrkdwn(markup) => sanitizer.mrkdwn(markup),
         Text::Rich(spans) => rich::to_mrkdwn(spans),
     }
 }
 
 /// As a text object: plain where that shows the same.
-fn text_object(text: &Text, max_chars: usize, disarm: &Disarm) -> Value {
+fn text_object(text: &Text, max_chars: usize, sanitizer: &Sanitizer) -> Value {
     match text {
         Text::Plain(text) => plain_text(text, max_chars),
         Text::Rich(spans) => match rich::as_plain(spans) {
             Some(text) => plain_text(&text, max_chars),
             None => mrkdwn_object(rich::to_mrkdwn(spans), max_chars),
         },
-        Text::Mrkdwn(markup) => mrkdwn_object(disarm.mrkdwn(markup), max_chars),
+        Text::Mrkdwn(markup) => mrkdwn_object(sanitizer.mrkdwn(markup), max_chars),
     }
 }
 

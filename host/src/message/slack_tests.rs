@@ -7,7 +7,7 @@ use crate::message::hostile_tests::ban;
 /// Lowers a message, given as the JSON that golden files hold.
 fn lowered(message: Value) -> Value {
     let message: Message = serde_json::from_value(message).unwrap();
-    lower(&message, &Disarm::new([&ban("203.0.113.7")], false)).unwrap()
+    lower(&message, &Sanitizer::new([&ban("203.0.113.7")], false)).unwrap()
 }
 
 /// The blocks of a message of one block.
@@ -156,6 +156,6 @@ fn long_text_is_cut() {
 fn a_bad_raw_block_is_named() {
     let message = json!({ "text": { "plain": "x" }, "blocks": ["divider", { "raw": "{" }] });
     let message: Message = serde_json::from_value(message).unwrap();
-    let error = lower(&message, &Disarm::new([&ban("x")], false)).unwrap_err();
+    let error = lower(&message, &Sanitizer::new([&ban("x")], false)).unwrap_err();
     assert_eq!(error.to_string(), "block 2 (raw): not JSON: EOF while parsing an object at line 1 column 1");
 }

@@ -72,7 +72,7 @@ impl Values {
     }
 
     /// Whether one of them stands in the text as it was written.
-    pub fn stand_in(&self, text: &str) -> bool {
+    pub fn contains(&self, text: &str) -> bool {
         match &self.search {
             Some(search) => search.is_match(text),
             None => self.forms.iter().any(|form| memmem::find(text.as_bytes(), form.found.as_bytes()).is_some()),
@@ -80,8 +80,8 @@ impl Values {
     }
 
     /// The markup with every value in its safe form.
-    pub fn secured<'m>(&self, markup: &'m str) -> Cow<'m, str> {
-        if !self.stand_in(markup) {
+    pub fn sanitize<'m>(&self, markup: &'m str) -> Cow<'m, str> {
+        if !self.contains(markup) {
             return Cow::Borrowed(markup);
         }
         let mut places = Places::new(self, markup);

@@ -6,7 +6,7 @@ use super::bindings::exports::banhook::plugin::{digester, formatter};
 use super::imports::{milliseconds, timestamp};
 use super::{Limits, PluginError};
 use crate::event::{
-    Action, Ban, BanDuration, Batch, Cause, Event, Family, LISTED_FIRST, LISTED_LAST, ROWS, Row, Totals,
+    Ban, BanDuration, Batch, DigestCause, Event, EventDetails, Family, LISTED_FIRST, LISTED_LAST, ROWS, Row, Totals,
 };
 use crate::message::{
     Block, Button, ButtonStyle, Color, Decision, Field, Hold, Image, Link, Message, Section, Span, Text,
@@ -26,12 +26,12 @@ pub(super) fn event(event: &Event) -> types::Event {
         at: milliseconds(event.at),
         host: event.host.clone(),
         jail: event.jail.clone(),
-        action: match &event.action {
-            Action::Start => types::Action::Start,
-            Action::Stop => types::Action::Stop,
-            Action::Flush => types::Action::Flush,
-            Action::Ban(details) => types::Action::Ban(ban(details)),
-            Action::Unban(details) => types::Action::Unban(ban(details)),
+        action: match &event.details {
+            EventDetails::Start => types::Action::Start,
+            EventDetails::Stop => types::Action::Stop,
+            EventDetails::Flush => types::Action::Flush,
+            EventDetails::Ban(details) => types::Action::Ban(ban(details)),
+            EventDetails::Unban(details) => types::Action::Unban(ban(details)),
         },
         labels: labels.into_iter().collect(),
     }
@@ -68,12 +68,12 @@ pub(super) fn batch(batch: &Batch) -> digester::Batch {
     digester::Batch {
         key: batch.key.clone(),
         cause: match batch.cause {
-            Cause::Held => digester::Cause::Held,
-            Cause::Storm => digester::Cause::Storm,
-            Cause::Backlog => digester::Cause::Backlog,
-            Cause::Restart => digester::Cause::Restart,
-            Cause::Stop => digester::Cause::Stop,
-            Cause::Other => digester::Cause::Other,
+            DigestCause::Held => digester::Cause::Held,
+            DigestCause::Storm => digester::Cause::Storm,
+            DigestCause::Backlog => digester::Cause::Backlog,
+            DigestCause::Restart => digester::Cause::Restart,
+            DigestCause::Stop => digester::Cause::Stop,
+            DigestCause::Unbans | DigestCause::Other => digester::Cause::Other,
         },
         first: milliseconds(batch.first),
         last: milliseconds(batch.last),

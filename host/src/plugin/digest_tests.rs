@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use super::bindings::exports::banhook::plugin::digester;
 use super::tests::{LIMITS, runtime};
 use super::*;
-use crate::event::{Action, Ban, Batch, Cause, Event, Timestamp};
+use crate::event::{Ban, Batch, DigestCause, Event, EventDetails, Timestamp};
 use crate::message::{Message, Text};
 
 /// When holds close here.
@@ -22,23 +22,23 @@ fn bans(count: usize, jail: &str) -> Vec<Event> {
         at: Timestamp(1_763_809_015_601),
         host: "web-1".to_owned(),
         jail: jail.to_owned(),
-        action: Action::Ban(Ban { subject: format!("subject {n}"), ..Ban::default() }),
+        details: EventDetails::Ban(Ban { subject: format!("subject {n}"), ..Ban::default() }),
         labels: [].into(),
     };
     (0..count).map(ban).collect()
 }
 
 fn held(count: usize, key: &str) -> Batch {
-    Batch::of(&bans(count, key), Cause::Held, Some(key.to_owned()))
+    Batch::of(&bans(count, key), DigestCause::Held, Some(key.to_owned()))
 }
 
-fn worded(plugin: &Plugin, batch: &Batch) -> Result<Message, PluginError> {
+fn formatted(plugin: &Plugin, batch: &Batch) -> Result<Message, PluginError> {
     plugin.digest(batch, NOW).unwrap().decision
 }
 
 #[track_caller]
 fn text(plugin: &Plugin, batch: &Batch) -> String {
-    match worded(plugin, batch) {
+    match formatted(plugin, batch) {
         Ok(Message { text: Text::Plain(text), .. }) => text,
         other => panic!("{other:?}"),
     }
@@ -48,9 +48,11 @@ fn text(plugin: &Plugin, batch: &Batch) -> String {
 fn a_plugin_words_what_is_told_together() {
     let plugin = load(&guest::digests(), LIMITS);
     assert_eq!(text(&plugin, &held(1, "~hold")), "1 events (held, ~hold), 1 listed, 1 bans");
-    let storm = Batch::of(&bans(250, "sshd"), Cause::Storm, None);
+    let storm = Batch::of(&bans(250, "sshd"), DigestCause::Storm, None);
     assert_eq!(text(&plugin, &storm), "250 events (storm, no key), 100 listed, 250 bans");
-    for (cause, word) in [(Cause::Backlog, "backlog"), (Cause::Restart, "restart"), (Cause::Stop, "stop")] {
+    for (cause, word) in
+        [(DigestCause::Backlog, "backlog"), (DigestCause::Restart, "restart"), (DigestCause::Stop, "stop")]
+    {
         let batch = Batch { cause, ..storm.clone() };
         assert_eq!(text(&plugin, &batch), format!("250 events ({word}, no key), 100 listed, 250 bans"));
     }
@@ -66,7 +68,7 @@ fn its_clock_shows_when_the_hold_closed() {
 #[test]
 fn a_plugin_fails_at_a_digest_as_at_an_event() {
     let plugin = load(&guest::digests(), LIMITS);
-    let error = |key: &str| worded(&plugin, &held(2, key)).unwrap_err();
+    let error = |key: &str| formatted(&plugin, &held(2, key)).unwrap_err();
     assert!(matches!(error("~hold-trap"), PluginError::Trap { reason, .. } if reason.contains("unreachable")));
     assert!(matches!(error("~hold-error"), PluginError::Returned(text) if text == "the digest is on holiday"));
     let many = error("~hold-list");
@@ -74,9 +76,11 @@ fn a_plugin_fails_at_a_digest_as_at_an_event() {
     assert_eq!((what, found, allowed, limit), ("a list of blocks", 2_000, 1_000, "items"));
     // A text is no longer than for an event.
     let plugin = load(&guest::digests(), Limits { text: 20, ..LIMITS });
-    let long = worded(&plugin, &held(2, "~hold")).unwrap_err();
+    let long = formatted(&plugin, &held(2, "~hold")).unwrap_err();
     assert!(matches!(long, PluginError::TooLong { what: "a text", limit: "text", .. }), "{long:?}");
-    assert!(matches!(worded(&plugin, &held(2, "~hold-error")), Err(PluginError::Returned(text)) if text.len() == 20));
+    assert!(
+        matches!(formatted(&plugin, &held(2, "~hold-error")), Err(PluginError::Returned(text)) if text.len() == 20)
+    );
 }
 
 #[test]
@@ -85,13 +89,13 @@ fn without_a_digester_there_is_no_answer() {
     assert!(plugin.digest(&held(2, "x"), NOW).is_none());
 }
 
-/// The events of the trial are held by none of the fixture's rules, so only its digest can fail.
+/// The events of the smoke_test are held by none of the fixture's rules, so only its digest can fail.
 #[test]
 fn the_trial_runs_a_digest() {
-    assert!(load(&guest::digests(), LIMITS).trial().is_empty());
+    assert!(load(&guest::digests(), LIMITS).smoke_test().is_empty());
     let enough_for_events = Limits { text: 35, ..LIMITS };
     let found: Vec<String> =
-        load(&guest::digests(), enough_for_events).trial().iter().map(ToString::to_string).collect();
+        load(&guest::digests(), enough_for_events).smoke_test().iter().map(ToString::to_string).collect();
     assert_eq!(found.len(), 1, "{found:?}");
     assert!(found[0].contains("a text"), "{found:?}");
 }
@@ -103,11 +107,11 @@ fn a_plugin_is_given_no_more_than_is_promised() {
     for (n, event) in events.iter_mut().enumerate() {
         event.jail = format!("jail-{n}");
         event.host = format!("host-{n}");
-        if let Action::Ban(ban) = &mut event.action {
+        if let EventDetails::Ban(ban) = &mut event.details {
             ban.matches = vec!["ä".repeat(5_000); 50];
         }
     }
-    let digester::Batch { events, totals, .. } = convert::batch(&Batch::of(&events, Cause::Storm, None));
+    let digester::Batch { events, totals, .. } = convert::batch(&Batch::of(&events, DigestCause::Storm, None));
     assert_eq!((events.len(), events[49].id.as_str(), events[50].id.as_str()), (100, "49", "250"));
     assert_eq!([totals.by_jail.len(), totals.by_host.len(), totals.by_subject.len()], [20; 3]);
     let bindings::banhook::plugin::types::Action::Ban(ban) = &events[99].action else { panic!("{:?}", events[99]) };

@@ -10,7 +10,7 @@ use super::imports::interface;
 use crate::event::{BanQuery, BanSummary};
 
 /// What a plugin may ask, and who answers. `None`: a plugin that imports it is refused; for one that may import it and
-/// learn nothing, there is [`Nothing`].
+/// learn nothing, there is [`EmptyProvider`].
 #[derive(Clone, Default)]
 pub struct Grants {
     /// About past bans.
@@ -21,15 +21,15 @@ pub struct Grants {
 
 /// Answers every question with nothing.
 #[derive(Debug, Clone, Copy)]
-pub struct Nothing;
+pub struct EmptyProvider;
 
-impl History for Nothing {
+impl History for EmptyProvider {
     fn bans(&self, _query: &BanQuery, _deadline: Instant) -> Result<BanSummary, HistoryError> {
         Ok(BanSummary::default())
     }
 }
 
-impl Geo for Nothing {
+impl Geo for EmptyProvider {
     fn lookup(&self, _subject: &str) -> Result<Option<Place>, GeoError> {
         Ok(None)
     }

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 
 use super::tests::{LIMITS, runtime};
 use super::*;
-use crate::event::{Action, Ban, BanQuery, BanSummary, Event, Timestamp};
+use crate::event::{Ban, BanQuery, BanSummary, Event, EventDetails, Timestamp};
 use crate::message::Decision;
 
 fn load(guest: &[u8], grants: Grants) -> Result<Plugin, PluginError> {
@@ -21,7 +21,7 @@ fn ban(id: &str) -> Event {
         at: Timestamp(100_000),
         host: "web-1".to_owned(),
         jail: "sshd".to_owned(),
-        action: Action::Ban(Ban { subject: "203.0.113.7".to_owned(), ..Ban::default() }),
+        details: EventDetails::Ban(Ban { subject: "203.0.113.7".to_owned(), ..Ban::default() }),
         labels: [].into(),
     }
 }
@@ -53,7 +53,7 @@ fn history(answer: Result<BanSummary, HistoryError>) -> (Arc<Told>, Plugin) {
 
 #[test]
 fn an_import_that_is_not_granted_is_refused_with_the_line_to_add() {
-    let nothing: (Arc<dyn History>, Arc<dyn Geo>) = (Arc::new(Nothing), Arc::new(Nothing));
+    let nothing: (Arc<dyn History>, Arc<dyn Geo>) = (Arc::new(EmptyProvider), Arc::new(EmptyProvider));
     for (guest, grants, error) in [
         (
             guest::asks_history(),
@@ -74,7 +74,7 @@ fn an_import_that_is_not_granted_is_refused_with_the_line_to_add() {
 
 #[test]
 fn what_is_granted_as_false_answers_nothing() {
-    let grants = Grants { history: Some(Arc::new(Nothing)), geo: Some(Arc::new(Nothing)) };
+    let grants = Grants { history: Some(Arc::new(EmptyProvider)), geo: Some(Arc::new(EmptyProvider)) };
     assert_eq!(skips_with(&load(&guest::asks_history(), grants.clone()).unwrap(), "all"), "0000");
     assert_eq!(skips_with(&load(&guest::asks_geo(), grants).unwrap(), "all"), "?");
 }

@@ -40,7 +40,7 @@ pub use cache::Cache;
 pub use compiler::{Compiler, serve as compile_for_parent};
 pub use error::PluginError;
 pub use geo::{Databases, Geo, GeoError, GeoFiles, Place};
-pub use grants::{Grants, Nothing};
+pub use grants::{EmptyProvider, Grants};
 pub use history::{History, HistoryError};
 pub use imports::Context;
 pub use limits::{FUEL_PER_MS, Limits};

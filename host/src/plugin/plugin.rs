@@ -17,7 +17,7 @@ use super::slots::{Slot, Slots};
 use super::ticker::Ticker;
 use super::wasi::Denied;
 use super::{PluginError, convert, standard};
-use crate::event::{Batch, Cause, Event, Timestamp};
+use crate::event::{Batch, DigestCause, Event, Timestamp};
 use crate::message::{Decision, Message};
 
 /// Problems with settings that are told, and bytes of each: more help nobody.
@@ -74,7 +74,7 @@ impl Plugin {
     /// Runs the plugin's own check of its settings, one standard event of each kind, and a digest of these. Empty: all is
     /// well.
     #[must_use]
-    pub fn trial(&self) -> Vec<PluginError> {
+    pub fn smoke_test(&self) -> Vec<PluginError> {
         let problems = self.check();
         if !problems.is_empty() {
             return problems;
@@ -83,7 +83,7 @@ impl Plugin {
         // Mostly the same for each kind; saying it once is enough.
         let of_events = || events.iter().find_map(|event| self.format(event).decision.err());
         let of_digest = || {
-            let batch = Batch::of(&events, Cause::Held, Some(standard::KEY.to_owned()));
+            let batch = Batch::of(&events, DigestCause::Held, Some(standard::KEY.to_owned()));
             self.digest(&batch, batch.last)?.decision.err()
         };
         of_events().or_else(of_digest).into_iter().collect()

@@ -106,7 +106,7 @@ impl Runtime {
         })
     }
 
-    /// Loads a plugin from the bytes of its file. It may still fail on events: see [`Plugin::trial`].
+    /// Loads a plugin from the bytes of its file. It may still fail on events: see [`Plugin::smoke_test`].
     ///
     /// # Errors
     /// When it cannot be compiled, imports what it cannot have, or is no plugin.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::event::{Action, Ban, BanDuration, Event, Timestamp};
+use crate::event::{Ban, BanDuration, Event, EventDetails, Timestamp};
 
 /// When the standard events happened: 2026-01-01T00:00:00Z.
 const AT: Timestamp = Timestamp(1_767_225_600_000);
@@ -22,12 +22,23 @@ pub(super) fn events() -> [Event; 5] {
         ticket_at: Some(AT),
         matches: Vec::new(),
     };
-    [Action::Start, Action::Stop, Action::Flush, Action::Ban(ban.clone()), Action::Unban(ban)].map(|action| Event {
-        id: format!("standard-{}", action.kind().as_str()),
-        at: AT,
-        host: "host.example".to_owned(),
-        jail: "standard".to_owned(),
-        action,
-        labels: BTreeMap::new(),
+    [
+        EventDetails::Start,
+        EventDetails::Stop,
+        EventDetails::Flush,
+        EventDetails::Ban(ban.clone()),
+        EventDetails::Unban(ban),
+    ]
+    .map(|details| {
+        let mut event = Event {
+            id: String::new(),
+            at: AT,
+            host: "host.example".to_owned(),
+            jail: "standard".to_owned(),
+            details,
+            labels: BTreeMap::new(),
+        };
+        event.id = format!("standard-{}", event.kind().as_str());
+        event
     })
 }

@@ -61,12 +61,12 @@ fn refusal(file: &[u8]) -> String {
 fn the_built_in_plugin_passes_its_trial_and_finds_bad_settings() {
     let runtime = runtime(None);
     let plugin = runtime.load(BUILT_IN, context(&[]), LIMITS).unwrap();
-    assert!(plugin.trial().is_empty(), "{:?}", plugin.trial());
+    assert!(plugin.smoke_test().is_empty(), "{:?}", plugin.smoke_test());
     for event in standard::events() {
         assert!(matches!(plugin.format(&event).decision, Ok(Decision::Post(_))), "{event:?}");
     }
     let plugin = runtime.load(BUILT_IN, context(&[("ban", "one\n{{ oops"), ("bna", "")]), LIMITS).unwrap();
-    let found: Vec<String> = plugin.trial().iter().map(ToString::to_string).collect();
+    let found: Vec<String> = plugin.smoke_test().iter().map(ToString::to_string).collect();
     assert_eq!(found.len(), 2, "{found:?}");
     assert!(found.iter().any(|problem| problem.contains("line 2")), "{found:?}");
 }
@@ -120,7 +120,7 @@ fn is_taken_from(cache: &Cache, file: &Path) -> bool {
     // Held open, so that the inode's number is not used again.
     let _held = fs::File::open(file);
     let plugin = runtime(Some(cache.clone())).load(BUILT_IN, context(&[]), LIMITS).unwrap();
-    assert!(plugin.trial().is_empty());
+    assert!(plugin.smoke_test().is_empty());
     inode(file) == before
 }
 
@@ -183,7 +183,7 @@ fn mapped(folder: &Path) -> usize {
 }
 
 fn granted() -> Context {
-    Context { grants: Grants { history: Some(Arc::new(Nothing)), geo: None }, ..context(&[]) }
+    Context { grants: Grants { history: Some(Arc::new(EmptyProvider)), geo: None }, ..context(&[]) }
 }
 
 #[test]

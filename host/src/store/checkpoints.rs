@@ -46,15 +46,15 @@ impl Inbox {
     ///
     /// # Errors
     /// When the disk refuses; then nothing of it is stored.
-    pub fn take_in_all(
+    pub fn append_all(
         &mut self,
         events: &[Event],
         checkpoint: Option<(&str, &Checkpoint)>,
-        taken_at: Timestamp,
+        received_at: Timestamp,
     ) -> Result<(), StoreError> {
         self.database.write("store the events", |transaction| {
             for event in events {
-                inbox::take_in_logged(transaction, event, taken_at)?;
+                inbox::append_logged(transaction, event, received_at)?;
             }
             match checkpoint {
                 Some((log, checkpoint)) => move_to(transaction, log, checkpoint),

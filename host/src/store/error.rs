@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::ErrorCode;
 use rusqlite::ffi::SQLITE_READONLY_DBMOVED;
 
-use super::StateFolder;
-use super::folder::Part;
+use super::StateDir;
+use super::state_dir::DbFile;
 
 /// What helps against a system's reason.
 fn hint(reason: &io::Error) -> &'static str {
@@ -93,7 +93,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    pub(super) fn new(what: &'static str, folder: &StateFolder, file: &Path, source: rusqlite::Error) -> Self {
+    pub(super) fn new(what: &'static str, folder: &StateDir, file: &Path, source: rusqlite::Error) -> Self {
         let path = folder.path().to_owned();
         // What SQLite says where the file is not the one any more that it opened.
         if source.sqlite_error().is_some_and(|error| error.extended_code == SQLITE_READONLY_DBMOVED) {
@@ -105,7 +105,7 @@ impl StoreError {
                 Self::Folder { what, path: file.to_owned(), reason: io::Error::other(source) }
             }
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
-                let is_inbox = file == folder.file(Part::Inbox);
+                let is_inbox = file == folder.file(DbFile::Inbox);
                 let what = if is_inbox { "the whole folder" } else { "it, with -wal and -shm," };
                 Self::Damaged { path: file.to_owned(), what, reason: source }
             }

@@ -36,7 +36,7 @@ pub(super) const OF_HOST: &str = question!("bans INDEXED BY bans_of_host", "?5 I
 pub(super) const OF_JAILS: &str = question!("bans", "?5 IS NULL AND ?6 IS NULL");
 
 /// Which bans may be seen, and for how long they may be looked for.
-pub struct Sight<'a> {
+pub struct HistoryScope<'a> {
     /// Whether a jail's bans may be seen.
     pub jail: &'a dyn Fn(&str) -> bool,
     /// Only of events that were taken in before this one.
@@ -50,12 +50,16 @@ impl Store {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn bans(&self, query: &BanQuery, sight: &Sight<'_>) -> Result<Option<BanSummary>, StoreError> {
+    pub fn bans(&self, query: &BanQuery, sight: &HistoryScope<'_>) -> Result<Option<BanSummary>, StoreError> {
         self.database.read("read the history", |connection| read_bans(connection, query, sight))
     }
 }
 
-fn read_bans(connection: &Connection, query: &BanQuery, sight: &Sight<'_>) -> rusqlite::Result<Option<BanSummary>> {
+fn read_bans(
+    connection: &Connection,
+    query: &BanQuery,
+    sight: &HistoryScope<'_>,
+) -> rusqlite::Result<Option<BanSummary>> {
     let mut tally = Tally::default();
     let jails = jails(connection, query, sight)?;
     let since = query.since.map_or(i64::MIN, |since| since.0);
@@ -74,7 +78,7 @@ fn read_bans(connection: &Connection, query: &BanQuery, sight: &Sight<'_>) -> ru
 }
 
 /// The jails to look in, as a JSON list.
-fn jails(connection: &Connection, query: &BanQuery, sight: &Sight<'_>) -> rusqlite::Result<String> {
+fn jails(connection: &Connection, query: &BanQuery, sight: &HistoryScope<'_>) -> rusqlite::Result<String> {
     let mut jails = Vec::new();
     if let Some(jail) = &query.jail {
         jails.extend((sight.jail)(jail).then(|| jail.clone()));

@@ -8,7 +8,7 @@ use rusqlite::params;
 use super::history::{OF_HOST, OF_JAILS, OF_SUBJECT, record};
 use super::tests::{ban, event, fixture};
 use super::*;
-use crate::event::{Action, BanQuery, BanSummary, Event, PastBan, Timestamp};
+use crate::event::{BanQuery, BanSummary, Event, EventDetails, PastBan, Timestamp};
 
 const SUBJECTS: [&str; 4] = ["203.0.113.7", "203.0.113.8", "user bob", ""];
 const JAILS: [&str; 4] = ["sshd", "nginx-auth", "nginx-\"'", "recidive"];
@@ -19,8 +19,8 @@ fn later() -> Instant {
 }
 
 /// All bans may be seen.
-fn sight(before: i64) -> Sight<'static> {
-    Sight { jail: &|_| true, before, deadline: later() }
+fn sight(before: i64) -> HistoryScope<'static> {
+    HistoryScope { jail: &|_| true, before, deadline: later() }
 }
 
 fn random_ban(random: &mut fastrand::Rng) -> PastBan {
@@ -48,7 +48,7 @@ fn the_store_counts_as_memory_does() {
         let query = random_query(&mut random);
         let before = random.usize(1..350);
         let seen = |jail: &str| jail.starts_with("nginx-") || jail == "sshd";
-        let sight = Sight { jail: &seen, ..sight(i64::try_from(before).unwrap()) };
+        let sight = HistoryScope { jail: &seen, ..sight(i64::try_from(before).unwrap()) };
         let visible = bans.iter().take(before - 1).filter(|ban| seen(&ban.jail));
         let expected = BanSummary::of(visible, &query);
         found += expected.bans;
@@ -62,26 +62,26 @@ fn only_routed_new_bans_are_remembered_and_not_the_one_in_hand() {
     let mut fixture = fixture();
     let store = &mut fixture.store;
     for action in [
-        Action::Start,
-        Action::Ban(ban("203.0.113.7", Some(1), false)),
-        Action::Unban(ban("203.0.113.7", Some(1), false)),
-        Action::Ban(ban("203.0.113.7", Some(1), true)),
-        Action::Ban(ban("203.0.113.8", Some(2), false)),
+        EventDetails::Start,
+        EventDetails::Ban(ban("203.0.113.7", Some(1), false)),
+        EventDetails::Unban(ban("203.0.113.7", Some(1), false)),
+        EventDetails::Ban(ban("203.0.113.7", Some(1), true)),
+        EventDetails::Ban(ban("203.0.113.8", Some(2), false)),
     ] {
-        fixture.inbox.take_in(&event("sshd", action), Timestamp(2)).unwrap();
+        fixture.inbox.append(&event("sshd", action), Timestamp(2)).unwrap();
     }
     let bans = |store: &Store, before| {
         let everything = BanQuery { until: Timestamp(i64::MAX), ..BanQuery::default() };
         store.bans(&everything, &sight(before)).unwrap().unwrap().bans
     };
     assert_eq!(bans(store, i64::MAX), 0, "not routed yet");
-    let waiting = store.waiting(10).unwrap();
+    let waiting = store.unrouted(10).unwrap();
     let ban = |event: &Result<Event, String>| PastBan::of(event.as_ref().unwrap());
     let routed: Vec<_> =
-        waiting.iter().map(|waiting| Assigned { seq: waiting.seq, ban: ban(&waiting.event), to: vec![] }).collect();
-    store.assign(&routed).unwrap();
+        waiting.iter().map(|waiting| RoutedTo { seq: waiting.seq, ban: ban(&waiting.event), to: vec![] }).collect();
+    store.route_events(&routed).unwrap();
     // Once more changes nothing.
-    store.assign(&routed).unwrap();
+    store.route_events(&routed).unwrap();
     assert_eq!((bans(store, i64::MAX), bans(store, 5), bans(store, 2)), (2, 1, 0));
 }
 
@@ -112,7 +112,7 @@ fn an_answer_that_comes_too_late_is_none() {
     let bans: Vec<_> = (1..1_000).map(|_| random_ban(&mut random)).collect();
     store.database.write("test", |transaction| record(transaction, (1..).zip(&bans))).unwrap();
     let everything = BanQuery { until: Timestamp(1_000), ..BanQuery::default() };
-    let too_late = Sight { deadline: Instant::now(), ..sight(i64::MAX) };
+    let too_late = HistoryScope { deadline: Instant::now(), ..sight(i64::MAX) };
     assert_eq!(store.bans(&everything, &too_late).unwrap(), None);
     let few = BanQuery { jail: Some("no such jail".into()), ..everything };
     assert_eq!(store.bans(&few, &too_late).unwrap(), Some(BanSummary::default()), "done before it looks at the clock");

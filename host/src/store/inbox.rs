@@ -2,14 +2,14 @@
 
 use rusqlite::{Transaction, params};
 
-use super::database::Database;
-use super::folder::Part;
-use super::{StateFolder, StoreError, Waiting};
+use super::database_file::Database;
+use super::state_dir::DbFile;
+use super::{StateDir, StoreError, UnroutedEvent};
 use crate::event::{Event, Timestamp};
 
 /// How far the times of a ban may lie apart that the action and the log both report, in ms: between the line and the
 /// action lies whatever other actions the jail has.
-const TWIN_WITHIN_MS: u64 = 10_000;
+const COUNTERPART_WITHIN_MS: u64 = 10_000;
 
 /// What an event may repeat is looked for among so many of its subject, the latest: intake takes as long whatever the
 /// history.
@@ -17,7 +17,7 @@ const LATEST: u32 = 16;
 
 /// What became of an event that was to be taken in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TakenIn {
+pub enum Appended {
     /// It is on disk.
     New,
     /// fail2ban ran a failed action again, or its log was faster; the first report of it is on disk.
@@ -34,26 +34,26 @@ impl Inbox {
     ///
     /// # Errors
     /// When the folder or file cannot be made or opened, or a newer banhook wrote it.
-    pub fn open(folder: &StateFolder) -> Result<Self, StoreError> {
-        Ok(Self { database: Database::open(folder, Part::Inbox)? })
+    pub fn open(folder: &StateDir) -> Result<Self, StoreError> {
+        Ok(Self { database: Database::open(folder, DbFile::Inbox)? })
     }
 
     /// Takes an event in. When this returns, the event is on disk.
     ///
     /// # Errors
     /// When the disk refuses; then nothing of it is stored.
-    pub fn take_in(&mut self, event: &Event, taken_at: Timestamp) -> Result<TakenIn, StoreError> {
+    pub fn append(&mut self, event: &Event, received_at: Timestamp) -> Result<Appended, StoreError> {
         self.database.write("store the event", |transaction| {
             let latest = latest(transaction, event)?;
             if is_repeat(transaction, event, &latest)? {
-                return Ok(TakenIn::Repeat);
+                return Ok(Appended::Repeat);
             }
-            if let Some(seq) = twin(event, false, &latest) {
-                enrich_twin(transaction, seq, event)?;
-                return Ok(TakenIn::Repeat);
+            if let Some(seq) = counterpart(event, false, &latest) {
+                enrich_counterpart(transaction, seq, event)?;
+                return Ok(Appended::Repeat);
             }
-            insert(transaction, event, taken_at, false)?;
-            Ok(TakenIn::New)
+            insert(transaction, event, received_at, false)?;
+            Ok(Appended::New)
         })
     }
 
@@ -62,11 +62,11 @@ impl Inbox {
     ///
     /// # Errors
     /// When the disk refuses; then they are as they were.
-    pub fn complete(&mut self, events: &[&Waiting]) -> Result<Option<i64>, StoreError> {
+    pub fn update_enriched(&mut self, events: &[&UnroutedEvent]) -> Result<Option<i64>, StoreError> {
         self.database.write("complete events", |transaction| {
             let mut complete = transaction.prepare_cached("UPDATE events SET body = ? WHERE seq = ? AND body = ?")?;
             let mut changed = None;
-            for Waiting { seq, event, body, .. } in events {
+            for UnroutedEvent { seq, event, body, .. } in events {
                 if let Ok(event) = event
                     && complete.execute(params![event.to_json(), seq, body])? == 0
                 {
@@ -81,21 +81,24 @@ impl Inbox {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn record_over(&mut self, upto: i64) -> Result<(), StoreError> {
+    pub fn record_settled(&mut self, settled_through: i64) -> Result<(), StoreError> {
         let known: i64 = self.database.read("read the inbox", |connection| {
-            connection.prepare_cached("SELECT upto FROM over")?.query_row([], |row| row.get(0))
+            connection.prepare_cached("SELECT settled_through FROM inbox_meta")?.query_row([], |row| row.get(0))
         })?;
-        if upto <= known {
+        if settled_through <= known {
             return Ok(());
         }
-        self.database.write("record what is over", |transaction| {
-            transaction.prepare_cached("UPDATE over SET upto = ?")?.execute([upto]).map(drop)
+        self.database.write("record which events are settled", |transaction| {
+            transaction
+                .prepare_cached("UPDATE inbox_meta SET settled_through = ?")?
+                .execute([settled_through])
+                .map(drop)
         })
     }
 
     /// The folder that it lives in.
     #[must_use]
-    pub const fn folder(&self) -> &StateFolder {
+    pub const fn folder(&self) -> &StateDir {
         self.database.folder()
     }
 
@@ -122,33 +125,33 @@ impl Inbox {
 }
 
 /// Takes in an event of a log, unless the action has reported it before.
-pub(super) fn take_in_logged(
+pub(super) fn append_logged(
     transaction: &Transaction<'_>,
     event: &Event,
-    taken_at: Timestamp,
+    received_at: Timestamp,
 ) -> rusqlite::Result<()> {
-    match twin(event, true, &latest(transaction, event)?) {
+    match counterpart(event, true, &latest(transaction, event)?) {
         Some(seq) => {
-            transaction.prepare_cached("UPDATE events SET twin = 1 WHERE seq = ?")?.execute([seq])?;
+            transaction.prepare_cached("UPDATE events SET counterpart = 1 WHERE seq = ?")?.execute([seq])?;
             Ok(())
         }
-        None => insert(transaction, event, taken_at, true),
+        None => insert(transaction, event, received_at, true),
     }
 }
 
 /// Writes an event into the inbox.
-fn insert(transaction: &Transaction<'_>, event: &Event, taken_at: Timestamp, logged: bool) -> rusqlite::Result<()> {
+fn insert(transaction: &Transaction<'_>, event: &Event, received_at: Timestamp, logged: bool) -> rusqlite::Result<()> {
     let ban = event.ban();
     transaction
         .prepare_cached(
-            "INSERT INTO events (taken_at, at, logged, kind, host, jail, subject, ticket_at, restored, body)
+            "INSERT INTO events (received_at, at, logged, kind, host, jail, subject, ticket_at, restored, body)
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?
         .execute(params![
-            taken_at.0,
+            received_at.0,
             event.at.0,
             logged,
-            event.action.kind().as_str(),
+            event.kind().as_str(),
             event.host,
             event.jail,
             ban.map_or("", |ban| &ban.subject),
@@ -167,7 +170,7 @@ struct Known {
     is_ban_or_unban: bool,
     ticket_at: Option<i64>,
     logged: bool,
-    twin: bool,
+    counterpart: bool,
     at: i64,
 }
 
@@ -176,7 +179,7 @@ fn latest(transaction: &Transaction<'_>, event: &Event) -> rusqlite::Result<Vec<
     let ban = event.ban();
     transaction
         .prepare_cached(
-            "SELECT seq, kind = ?4 AND restored = ?5, kind IN ('ban', 'unban'), ticket_at, logged, twin, at FROM events
+            "SELECT seq, kind = ?4 AND restored = ?5, kind IN ('ban', 'unban'), ticket_at, logged, counterpart, at FROM events
              WHERE subject = ?1 AND jail = ?2 AND host = ?3 ORDER BY seq DESC LIMIT ?6",
         )?
         .query_map(
@@ -184,7 +187,7 @@ fn latest(transaction: &Transaction<'_>, event: &Event) -> rusqlite::Result<Vec<
                 ban.map_or("", |ban| &ban.subject),
                 event.jail,
                 event.host,
-                event.action.kind().as_str(),
+                event.kind().as_str(),
                 ban.is_some_and(|ban| ban.restored),
                 LATEST,
             ],
@@ -195,7 +198,7 @@ fn latest(transaction: &Transaction<'_>, event: &Event) -> rusqlite::Result<Vec<
                     is_ban_or_unban: row.get(2)?,
                     ticket_at: row.get(3)?,
                     logged: row.get(4)?,
-                    twin: row.get(5)?,
+                    counterpart: row.get(5)?,
                     at: row.get(6)?,
                 })
             },
@@ -203,18 +206,19 @@ fn latest(transaction: &Transaction<'_>, event: &Event) -> rusqlite::Result<Vec<
         .collect()
 }
 
-/// The event that the action reported of what is a line of the log, or the other way round. Each has one twin at most,
+/// The event that the action reported of what is a line of the log, or the other way round. Each has one counterpart at most,
 /// so that what happens twice is told twice.
-fn twin(event: &Event, logged: bool, latest: &[Known]) -> Option<i64> {
-    let is_near = |known: &Known| known.at.abs_diff(event.at.0) <= TWIN_WITHIN_MS;
-    let is_twin = |known: &&Known| known.is_alike && known.logged != logged && !known.twin && is_near(known);
-    latest.iter().rev().find(is_twin).map(|known| known.seq)
+fn counterpart(event: &Event, logged: bool, latest: &[Known]) -> Option<i64> {
+    let is_near = |known: &Known| known.at.abs_diff(event.at.0) <= COUNTERPART_WITHIN_MS;
+    let is_counterpart =
+        |known: &&Known| known.is_alike && known.logged != logged && !known.counterpart && is_near(known);
+    latest.iter().rev().find(is_counterpart).map(|known| known.seq)
 }
 
-/// The action knows more than the log: unless the event was worded already, what it says is what is told.
-fn enrich_twin(transaction: &Transaction<'_>, seq: i64, event: &Event) -> rusqlite::Result<()> {
+/// The action knows more than the log: unless the event was formatted already, what it says is what is told.
+fn enrich_counterpart(transaction: &Transaction<'_>, seq: i64, event: &Event) -> rusqlite::Result<()> {
     transaction
-        .prepare_cached("UPDATE events SET twin = 1, ticket_at = ?, body = ? WHERE seq = ?")?
+        .prepare_cached("UPDATE events SET counterpart = 1, ticket_at = ?, body = ? WHERE seq = ?")?
         .execute(params![event.ban().and_then(|ban| ban.ticket_at).map(|at| at.0), event.to_json(), seq])?;
     Ok(())
 }

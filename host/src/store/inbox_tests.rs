@@ -2,44 +2,44 @@
 
 use super::tests::{Fixture, ban, event, fixture, take};
 use super::*;
-use crate::event::{Action, Event, Timestamp};
+use crate::event::{Event, EventDetails, Timestamp};
 
 #[test]
 fn a_failed_action_that_is_run_again_is_one_event() {
     let mut fixture = fixture();
     let inbox = &mut fixture.inbox;
     let mut is = |action, expected| assert_eq!(take(inbox, action), expected);
-    is(Action::Ban(ban("1.2.3.4", Some(10), false)), TakenIn::New);
-    is(Action::Ban(ban("1.2.3.4", Some(10), false)), TakenIn::Repeat);
-    is(Action::Ban(ban("1.2.3.5", Some(10), false)), TakenIn::New);
-    is(Action::Unban(ban("1.2.3.4", Some(10), false)), TakenIn::New);
-    is(Action::Unban(ban("1.2.3.4", Some(10), false)), TakenIn::Repeat);
+    is(EventDetails::Ban(ban("1.2.3.4", Some(10), false)), Appended::New);
+    is(EventDetails::Ban(ban("1.2.3.4", Some(10), false)), Appended::Repeat);
+    is(EventDetails::Ban(ban("1.2.3.5", Some(10), false)), Appended::New);
+    is(EventDetails::Unban(ban("1.2.3.4", Some(10), false)), Appended::New);
+    is(EventDetails::Unban(ban("1.2.3.4", Some(10), false)), Appended::Repeat);
     // Not the last one of its subject any more: a ban after an unban is a new one.
-    is(Action::Ban(ban("1.2.3.4", Some(10), false)), TakenIn::New);
-    is(Action::Ban(ban("1.2.3.4", Some(11), false)), TakenIn::New);
+    is(EventDetails::Ban(ban("1.2.3.4", Some(10), false)), Appended::New);
+    is(EventDetails::Ban(ban("1.2.3.4", Some(11), false)), Appended::New);
     // Without a time, nothing tells a repeat.
-    is(Action::Ban(ban("1.2.3.6", None, false)), TakenIn::New);
-    is(Action::Ban(ban("1.2.3.6", None, false)), TakenIn::New);
-    is(Action::Start, TakenIn::New);
-    is(Action::Start, TakenIn::New);
+    is(EventDetails::Ban(ban("1.2.3.6", None, false)), Appended::New);
+    is(EventDetails::Ban(ban("1.2.3.6", None, false)), Appended::New);
+    is(EventDetails::Start, Appended::New);
+    is(EventDetails::Start, Appended::New);
 }
 
 #[test]
 fn the_same_ban_restored_after_each_of_two_restarts_is_two_events() {
     let mut fixture = fixture();
     let Fixture { store, inbox, .. } = &mut fixture;
-    let restored = || Action::Ban(ban("1.2.3.4", Some(10), true));
+    let restored = || EventDetails::Ban(ban("1.2.3.4", Some(10), true));
     let mut is = |action, expected| assert_eq!(take(inbox, action), expected);
-    is(Action::Ban(ban("1.2.3.4", Some(10), false)), TakenIn::New);
+    is(EventDetails::Ban(ban("1.2.3.4", Some(10), false)), Appended::New);
     for _restart in 0..2 {
-        is(Action::Start, TakenIn::New);
-        is(restored(), TakenIn::New);
-        is(restored(), TakenIn::Repeat);
+        is(EventDetails::Start, Appended::New);
+        is(restored(), Appended::New);
+        is(restored(), Appended::Repeat);
     }
     // Another jail's start is no mark.
-    inbox.take_in(&event("nginx", Action::Start), Timestamp(2)).unwrap();
-    assert_eq!(take(inbox, restored()), TakenIn::Repeat);
-    assert_eq!(store.ledger().unwrap().taken_in, 6);
+    inbox.append(&event("nginx", EventDetails::Start), Timestamp(2)).unwrap();
+    assert_eq!(take(inbox, restored()), Appended::Repeat);
+    assert_eq!(store.ledger().unwrap().received, 6);
 }
 
 #[test]
@@ -47,28 +47,28 @@ fn what_the_action_and_the_log_both_report_is_one_event() {
     let mut fixture = fixture();
     let Fixture { store, inbox, .. } = &mut fixture;
     let reported = |at, action| Event { at: Timestamp(at), ..event("sshd", action) };
-    let acted = |inbox: &mut Inbox, at, action| inbox.take_in(&reported(at, action), Timestamp(2)).unwrap();
+    let acted = |inbox: &mut Inbox, at, action| inbox.append(&reported(at, action), Timestamp(2)).unwrap();
     let logged = |inbox: &mut Inbox, at, action| {
-        inbox.take_in_all(&[reported(at, action)], None, Timestamp(2)).unwrap();
-        store.ledger().unwrap().taken_in
+        inbox.append_all(&[reported(at, action)], None, Timestamp(2)).unwrap();
+        store.ledger().unwrap().received
     };
-    let named = |ticket_at| Action::Ban(ban("1.2.3.4", ticket_at, false));
+    let named = |ticket_at| EventDetails::Ban(ban("1.2.3.4", ticket_at, false));
     // The action first, or the log.
-    assert_eq!(acted(inbox, 100_000, named(Some(9))), TakenIn::New);
+    assert_eq!(acted(inbox, 100_000, named(Some(9))), Appended::New);
     assert_eq!(logged(inbox, 99_950, named(None)), 1);
     assert_eq!(logged(inbox, 200_000, named(None)), 2);
-    assert_eq!(acted(inbox, 200_040, named(Some(10))), TakenIn::Repeat);
-    assert_eq!(acted(inbox, 200_050, named(Some(10))), TakenIn::Repeat, "a failed action that is run again");
+    assert_eq!(acted(inbox, 200_040, named(Some(10))), Appended::Repeat);
+    assert_eq!(acted(inbox, 200_050, named(Some(10))), Appended::Repeat, "a failed action that is run again");
     // It knows more.
-    let told = store.waiting(9).unwrap().remove(1).event.unwrap();
+    let told = store.unrouted(9).unwrap().remove(1).event.unwrap();
     assert_eq!(told.ban().unwrap().ticket_at, Some(Timestamp(10)));
     // Each once, and only what happens at a time and is of a kind.
     assert_eq!(logged(inbox, 200_060, named(None)), 3);
-    assert_eq!(logged(inbox, 200_070, Action::Unban(ban("1.2.3.4", None, false))), 4);
-    assert_eq!(logged(inbox, 300_000, Action::Ban(ban("1.2.3.4", None, true))), 5);
-    assert_eq!(acted(inbox, 320_000, Action::Ban(ban("1.2.3.4", Some(10), true))), TakenIn::New);
-    assert_eq!(acted(inbox, 400_000, Action::Start), TakenIn::New);
-    assert_eq!(logged(inbox, 400_001, Action::Start), 7);
+    assert_eq!(logged(inbox, 200_070, EventDetails::Unban(ban("1.2.3.4", None, false))), 4);
+    assert_eq!(logged(inbox, 300_000, EventDetails::Ban(ban("1.2.3.4", None, true))), 5);
+    assert_eq!(acted(inbox, 320_000, EventDetails::Ban(ban("1.2.3.4", Some(10), true))), Appended::New);
+    assert_eq!(acted(inbox, 400_000, EventDetails::Start), Appended::New);
+    assert_eq!(logged(inbox, 400_001, EventDetails::Start), 7);
 }
 
 #[test]
@@ -77,29 +77,29 @@ fn what_the_action_reports_while_an_event_is_completed_stays() {
     let Fixture { store, inbox, .. } = &mut fixture;
     let of = |at, subject: &str, ticket_at| Event {
         at: Timestamp(at),
-        ..event("sshd", Action::Ban(ban(subject, ticket_at, false)))
+        ..event("sshd", EventDetails::Ban(ban(subject, ticket_at, false)))
     };
-    inbox.take_in_all(&[of(100, "1.2.3.4", None), of(100, "1.2.3.5", None)], None, Timestamp(2)).unwrap();
+    inbox.append_all(&[of(100, "1.2.3.4", None), of(100, "1.2.3.5", None)], None, Timestamp(2)).unwrap();
     let completed = |store: &Store| {
-        let mut waiting = store.waiting(9).unwrap();
+        let mut waiting = store.unrouted(9).unwrap();
         for waiting in &mut waiting {
             let event = waiting.event.as_mut().unwrap();
-            let Action::Ban(ban) = &mut event.action else { panic!("no ban") };
+            let EventDetails::Ban(ban) = &mut event.details else { panic!("no ban") };
             ban.matches.push("a line".to_owned());
         }
         waiting
     };
     let stored = |store: &Store| {
-        let events = store.waiting(9).unwrap().into_iter().map(|waiting| waiting.event.unwrap());
+        let events = store.unrouted(9).unwrap().into_iter().map(|waiting| waiting.event.unwrap());
         events.map(|event| (event.ban().unwrap().ticket_at, event.ban().unwrap().matches.len())).collect::<Vec<_>>()
     };
     let early = completed(store);
-    assert_eq!(inbox.take_in(&of(101, "1.2.3.4", Some(9)), Timestamp(3)).unwrap(), TakenIn::Repeat);
-    assert_eq!(inbox.complete(&early.iter().collect::<Vec<_>>()).unwrap(), Some(1));
+    assert_eq!(inbox.append(&of(101, "1.2.3.4", Some(9)), Timestamp(3)).unwrap(), Appended::Repeat);
+    assert_eq!(inbox.update_enriched(&early.iter().collect::<Vec<_>>()).unwrap(), Some(1));
     assert_eq!(stored(store), [(Some(Timestamp(9)), 0), (None, 1)]);
     // Read again, it is completed as well.
     let again = completed(store);
-    assert_eq!(inbox.complete(&[&again[0]]).unwrap(), None);
+    assert_eq!(inbox.update_enriched(&[&again[0]]).unwrap(), None);
     assert_eq!(stored(store), [(Some(Timestamp(9)), 1), (None, 1)]);
 }
 
@@ -109,12 +109,12 @@ fn a_checkpoint_moves_with_its_events() {
     let Fixture { store, inbox, .. } = &mut fixture;
     assert_eq!(inbox.log_checkpoint("/l").unwrap(), None);
     let checkpoint = |offset| Checkpoint { inode: u64::MAX, head: 9, fingerprint: "f".into(), offset };
-    inbox.take_in_all(&[event("sshd", Action::Start)], Some(("/l", &checkpoint(7))), Timestamp(2)).unwrap();
-    inbox.take_in_all(&[], Some(("/other", &checkpoint(1))), Timestamp(2)).unwrap();
+    inbox.append_all(&[event("sshd", EventDetails::Start)], Some(("/l", &checkpoint(7))), Timestamp(2)).unwrap();
+    inbox.append_all(&[], Some(("/other", &checkpoint(1))), Timestamp(2)).unwrap();
     assert_eq!(inbox.log_checkpoint("/l").unwrap(), Some(checkpoint(7)));
-    assert_eq!(store.ledger().unwrap().taken_in, 1);
+    assert_eq!(store.ledger().unwrap().received, 1);
     // Neither without the other.
     inbox.database.connection.execute_batch("DROP TABLE checkpoints").unwrap();
-    inbox.take_in_all(&[event("sshd", Action::Start)], Some(("/l", &checkpoint(8))), Timestamp(2)).unwrap_err();
-    assert_eq!(store.ledger().unwrap().taken_in, 1);
+    inbox.append_all(&[event("sshd", EventDetails::Start)], Some(("/l", &checkpoint(8))), Timestamp(2)).unwrap_err();
+    assert_eq!(store.ledger().unwrap().received, 1);
 }

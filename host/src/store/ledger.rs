@@ -1,4 +1,4 @@
-//! The ledger: where every event is. `taken_in = waiting + unrouted + routed`, and on each route
+//! The ledger: where every event is. `received = unrouted + unmatched + routed`, and on each route
 //! `matched = posted + digested + skipped + dead + pending`, at every moment.
 
 use std::collections::BTreeMap;
@@ -13,11 +13,11 @@ use super::{Store, StoreError};
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Ledger {
     /// Events stored.
-    pub taken_in: u64,
+    pub received: u64,
     /// Of these: not routed yet.
-    pub waiting: u64,
-    /// Of these: no route wanted them.
     pub unrouted: u64,
+    /// Of these: no route wanted them.
+    pub unmatched: u64,
     /// Of these: at least one route wanted them.
     pub routed: u64,
     /// By the route's name.
@@ -45,7 +45,7 @@ impl Ledger {
     /// Whether both sums hold. They always do; `false` is a defect of banhook, or a store edited by hand.
     #[must_use]
     pub fn balances(&self) -> bool {
-        self.taken_in == self.waiting + self.unrouted + self.routed
+        self.received == self.unrouted + self.unmatched + self.routed
             && self.routes.values().all(|route| {
                 route.matched == route.posted + route.digested + route.skipped + route.dead + route.pending
             })
@@ -66,20 +66,20 @@ pub struct Discrepancy {
 }
 
 /// Where the ledger is not what it should be from the rows: those that are there and those that were pruned. Every event up
-/// to the last that was assigned was routed or not, whether it is still in the inbox or not.
+/// to the last that was routed was routed or not, whether it is still in the inbox or not.
 const WRONG: &str = "
     WITH routed (n) AS (
-        SELECT (SELECT count(DISTINCT event) FROM outcomes)
+        SELECT (SELECT count(DISTINCT event) FROM routed_events)
             + ifnull((SELECT n FROM pruned WHERE route = '' AND state = 'routed'), 0)),
     counted (route, state, n) AS (
-        SELECT outcomes.route,
-            CASE ifnull(messages.state, outcomes.state)
+        SELECT routed_events.route,
+            CASE ifnull(messages.state, routed_events.state)
                 WHEN 'open' THEN 'pending' WHEN 'ready' THEN 'pending' WHEN 'dropped' THEN 'dead'
-                ELSE ifnull(messages.state, outcomes.state) END, 1
-        FROM outcomes LEFT JOIN messages ON messages.id = outcomes.message
-        UNION ALL SELECT route, 'matched', 1 FROM outcomes
+                ELSE ifnull(messages.state, routed_events.state) END, 1
+        FROM routed_events LEFT JOIN messages ON messages.id = routed_events.message
+        UNION ALL SELECT route, 'matched', 1 FROM routed_events
         UNION ALL SELECT '', 'routed', n FROM routed
-        UNION ALL SELECT '', 'unrouted', upto - n FROM assigned, routed
+        UNION ALL SELECT '', 'unmatched', last_seq - n FROM routing_cursor, routed
         UNION ALL SELECT route, state, n FROM pruned WHERE route <> '')
     SELECT route, state, sum(ledger), sum(counted) FROM (
         SELECT route, state, n AS ledger, 0 AS counted FROM ledger
@@ -88,14 +88,14 @@ const WRONG: &str = "
 
 /// What is open, to be sent or dead says how many events it tells.
 const WRONG_MESSAGES: &str = "
-    SELECT route, 'events of message ' || id, events, (SELECT count(*) FROM outcomes WHERE message = id) AS counted
+    SELECT route, 'events of message ' || id, events, (SELECT count(*) FROM routed_events WHERE message = id) AS counted
     FROM messages WHERE state IN ('open', 'ready', 'dead') AND events <> counted ORDER BY id";
 
 /// What became of an event is known for as long as the event is there. Of the inbox an earlier moment is seen: hence only
 /// events up to its last.
 const WRONG_EVENTS: &str = "
     SELECT route, 'events that are in the inbox', count(*), sum(there) FROM (
-        SELECT route, EXISTS (SELECT 1 FROM inbox.events WHERE seq = event) AS there FROM outcomes WHERE event <= ?
+        SELECT route, EXISTS (SELECT 1 FROM inbox.events WHERE seq = event) AS there FROM routed_events WHERE event <= ?
     ) GROUP BY route HAVING count(*) <> sum(there)";
 
 impl Store {
@@ -109,7 +109,7 @@ impl Store {
             // One statement sees one moment; of the inbox, one that is not earlier.
             let mut statement = connection.prepare_cached(
                 "SELECT route, state, n FROM ledger
-                 UNION ALL SELECT '', 'taken_in', ifnull((SELECT max(seq) FROM inbox.events), 0)",
+                 UNION ALL SELECT '', 'received', ifnull((SELECT max(seq) FROM inbox.events), 0)",
             )?;
             let mut rows = statement.query([])?;
             while let Some(row) = rows.next()? {
@@ -118,7 +118,7 @@ impl Store {
                     *count = row.get(2)?;
                 }
             }
-            ledger.waiting = ledger.taken_in.saturating_sub(ledger.unrouted + ledger.routed);
+            ledger.unrouted = ledger.received.saturating_sub(ledger.unmatched + ledger.routed);
             Ok(ledger)
         })
     }
@@ -170,9 +170,9 @@ impl Ledger {
     fn count(&mut self, route: String, state: &str) -> Option<&mut u64> {
         if route.is_empty() {
             return match state {
-                "taken_in" => Some(&mut self.taken_in),
-                "waiting" => Some(&mut self.waiting),
+                "received" => Some(&mut self.received),
                 "unrouted" => Some(&mut self.unrouted),
+                "unmatched" => Some(&mut self.unmatched),
                 "routed" => Some(&mut self.routed),
                 _ => None,
             };

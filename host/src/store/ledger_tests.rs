@@ -4,26 +4,26 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::tests::{Fixture, accept, begin, fixture, message, next, of_sec, routed, storm, take};
 use super::*;
-use crate::event::{Action, Timestamp};
+use crate::event::{EventDetails, Timestamp};
 
 #[test]
 fn the_ledger_follows_every_step() {
     let mut fixture = fixture();
     let Fixture { store, inbox, .. } = &mut fixture;
     for _ in 0..3 {
-        take(inbox, Action::Start);
+        take(inbox, EventDetails::Start);
     }
     let sums = |store: &Store| {
         let route = of_sec(store);
         let ledger = store.ledger().unwrap();
-        (ledger.waiting, ledger.unrouted, ledger.routed, route)
+        (ledger.unrouted, ledger.unmatched, ledger.routed, route)
     };
     assert_eq!(sums(store), (3, 0, 0, RouteLedger::default()));
 
     routed(store, vec![]);
     assert_eq!(sums(store), (2, 1, 0, RouteLedger::default()));
-    routed(store, vec![("sec", Verdict::Send(message())), ("ops", Verdict::Skip("dull".into()))]);
-    routed(store, vec![("sec", Verdict::Send(message()))]);
+    routed(store, vec![("sec", Disposition::Send(message())), ("ops", Disposition::Skip("dull".into()))]);
+    routed(store, vec![("sec", Disposition::Send(message()))]);
     let pending = RouteLedger { matched: 2, pending: 2, ..RouteLedger::default() };
     assert_eq!(sums(store), (0, 1, 2, pending));
     assert_eq!(store.ledger().unwrap().routes["ops"], RouteLedger { matched: 1, skipped: 1, ..RouteLedger::default() });
@@ -35,7 +35,7 @@ fn the_ledger_follows_every_step() {
     assert_eq!(sums(store).3, RouteLedger { matched: 2, posted: 1, pending: 1, ..RouteLedger::default() });
     let second = next(store).unwrap();
     let why = "webhook \"hook\" is no longer configured";
-    store.bury(second.id, why, Timestamp(5)).unwrap();
+    store.mark_dead(second.id, why, Timestamp(5)).unwrap();
     let dead = RouteLedger { matched: 2, posted: 1, dead: 1, ..RouteLedger::default() };
     assert_eq!(sums(store).3, dead);
     assert_eq!(next(store), None);
@@ -44,13 +44,16 @@ fn the_ledger_follows_every_step() {
     assert_eq!((queue.dead, queue.last_dead.as_deref()), (1, Some(why)));
     assert_eq!(queue.last_error, queue.last_dead);
 
-    let all = Choice::Dead(None);
+    let all = MessageSelector::Dead(None);
     assert_eq!(
         store.retry(&all, None, Timestamp(7)).unwrap(),
         Retried { again: vec![second.id], ..Retried::default() }
     );
     assert_eq!(sums(store).3, RouteLedger { matched: 2, posted: 1, pending: 1, ..RouteLedger::default() });
-    assert_eq!(store.drop_messages(&Choice::Ids(vec![second.id, first.id, 99]), Timestamp(7)).unwrap(), [second.id]);
+    assert_eq!(
+        store.drop_messages(&MessageSelector::Ids(vec![second.id, first.id, 99]), Timestamp(7)).unwrap(),
+        [second.id]
+    );
     assert_eq!(sums(store).3, dead);
     assert!(!begin(store, second.id), "what was dropped is not sent");
     assert_eq!(store.retry(&all, None, Timestamp(8)).unwrap(), Retried::default());
@@ -63,8 +66,8 @@ fn the_ledger_follows_every_step() {
 fn a_count_that_is_wrong_is_found() {
     let mut fixture = fixture();
     let Fixture { store, inbox, .. } = &mut fixture;
-    take(inbox, Action::Start);
-    routed(store, vec![("sec", Verdict::Send(message()))]);
+    take(inbox, EventDetails::Start);
+    routed(store, vec![("sec", Disposition::Send(message()))]);
     store.database.connection.execute_batch("UPDATE ledger SET n = 2 WHERE state = 'matched'").unwrap();
     let wrong = store.check_ledger().unwrap();
     assert_eq!(wrong, [Discrepancy { route: "sec".into(), state: "matched".into(), ledger: 2, counted: 1 }]);
@@ -76,8 +79,8 @@ fn an_event_that_is_lost_is_found_to_be() {
     let mut fixture = fixture();
     let Fixture { store, inbox, .. } = &mut fixture;
     for _ in 0..2 {
-        take(inbox, Action::Start);
-        routed(store, vec![("sec", Verdict::Send(message()))]);
+        take(inbox, EventDetails::Start);
+        routed(store, vec![("sec", Disposition::Send(message()))]);
     }
     inbox.database.connection.execute_batch("DELETE FROM events WHERE seq = 1").unwrap();
     let wrong = store.check_ledger().unwrap();
@@ -85,7 +88,7 @@ fn an_event_that_is_lost_is_found_to_be() {
     assert_eq!(wrong[0].to_string(), "route sec: events that are in the inbox: 2 in the ledger, 1 counted");
 }
 
-/// Whatever happens meanwhile: intake, routing, folding, delivery, dropping, retention.
+/// Whatever happens meanwhile: intake, routing, grouping, delivery, dropping, retention.
 #[test]
 fn the_ledger_is_checked_as_of_one_moment() {
     const EVENTS: i64 = 300;
@@ -95,15 +98,15 @@ fn the_ledger_is_checked_as_of_one_moment() {
     let busy = AtomicBool::new(true);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            let keep = Keep { events_since: Timestamp(3), events: 50, dead_since: Timestamp(9), dead: 5 };
+            let keep = RetentionLimits { events_since: Timestamp(3), events: 50, dead_since: Timestamp(9), dead: 5 };
             for number in 0..EVENTS {
-                take(inbox, Action::Start);
-                let verdict = if number % 3 == 0 { storm(20) } else { Verdict::Send(message()) };
-                routed(store, if number % 7 == 0 { vec![] } else { vec![("sec", verdict)] });
+                take(inbox, EventDetails::Start);
+                let disposition = if number % 3 == 0 { storm(20) } else { Disposition::Send(message()) };
+                routed(store, if number % 7 == 0 { vec![] } else { vec![("sec", disposition)] });
                 if let Some(next) = next(store) {
                     match number % 5 {
-                        0 => store.bury(next.id, "400", Timestamp(number)).unwrap(),
-                        1 => drop(store.drop_messages(&Choice::Ids(vec![next.id]), Timestamp(9)).unwrap()),
+                        0 => store.mark_dead(next.id, "400", Timestamp(number)).unwrap(),
+                        1 => drop(store.drop_messages(&MessageSelector::Ids(vec![next.id]), Timestamp(9)).unwrap()),
                         _ => accept(store, next.id),
                     }
                 }

@@ -1,67 +1,67 @@
 //! The store: everything that must survive a crash, in two SQLite files. The only SQL on files of our own.
 //!
 //! The [`Inbox`] holds every event, in the order of intake; all that `notify` and tailers do is to add to it. The [`Store`]
-//! holds what becomes of them, and reads the inbox: an event is *assigned* to the routes that want it and *worded* by each
+//! holds what becomes of them, and reads the inbox: an event is *routed* to the routes that want it and *formatted* by each
 //! (`routing`), which puts it into a message of its own or into one that it shares with others (`holds`); delivery then
-//! brings messages to their end (`outbox`). How far the inbox was assigned is stored in the transaction that does so, so
+//! brings messages to their end (`outbox`). How far the inbox was routed is stored in the transaction that does so, so
 //! nothing ever has to be written to both files at once. The `ledger` counts every step by triggers in the schema, so no
 //! step can be left uncounted.
 //!
 //! Only the process that holds the work lock checkpoints and migrates: a `notify` that did would sync five times.
 
 mod checkpoints;
-mod database;
-mod error;
-mod folder;
+mod database_file;
+mod digest_writer;
+mod digests;
 #[cfg(test)]
-mod folder_tests;
-mod forgetting;
+mod digests_tests;
+mod error;
 mod groups;
 mod history;
 #[cfg(test)]
 mod history_tests;
-mod holds;
-#[cfg(test)]
-mod holds_tests;
 mod inbox;
 #[cfg(test)]
 mod inbox_tests;
-mod joined;
 mod ledger;
 #[cfg(test)]
 mod ledger_tests;
-mod letters;
-mod outbox;
+mod message_admin;
+mod messages;
 mod plugins;
-mod queues;
-mod recent;
+mod recent_posts;
+mod reformat;
 mod retention;
 #[cfg(test)]
 mod retention_tests;
-mod rewording;
-mod routing;
+mod routed_events;
 mod schema;
+mod state_dir;
+#[cfg(test)]
+mod state_dir_tests;
 #[cfg(test)]
 mod tests;
+mod unconfigured;
+mod webhook_queues;
 mod webhooks;
 
-use database::Database;
-use folder::Part;
+use database_file::Database;
+use state_dir::DbFile;
 
 pub use checkpoints::Checkpoint;
+pub use digests::{Closes, DigestKey, MAX_DIGEST_EVENTS, OpenDigest};
 pub use error::StoreError;
-pub use folder::{NO_FOLLOW, StateFolder, WorkLock, YIELD};
-pub use history::Sight;
-pub use holds::{Closes, Fold, HOLD_MOST, OpenHold, Reason};
-pub use inbox::{Inbox, TakenIn};
+pub use history::HistoryScope;
+pub use inbox::{Appended, Inbox};
 pub use ledger::{Discrepancy, Ledger, RouteLedger};
-pub use letters::{Choice, Configured, Left, Letter, LetterState, Retried};
-pub use outbox::{Failure, Pending, Rest};
+pub use message_admin::{Configured, MessageInfo, MessageSelector, MessageState, Retried, RetryBlocked};
+pub use messages::{Failure, OutboundMessage, Remaining};
 pub use plugins::PluginState;
-pub use queues::QueueState;
-pub use retention::{Keep, Pruned};
-pub use routing::{Assigned, Unworded, Verdict, Waiting, Worded};
-pub use webhooks::{Gone, LONGEST_WAIT_MS, WebhookState};
+pub use retention::{Pruned, RetentionLimits};
+pub use routed_events::{Disposition, FormattedEvent, RoutedTo, UnformattedEvent, UnroutedEvent};
+pub use state_dir::{NO_FOLLOW, StateDir, WorkLock, YIELD};
+pub use webhook_queues::QueueState;
+pub use webhooks::{LONGEST_WAIT_MS, Suspended, WebhookState};
 
 /// What becomes of events. One for each thread that uses it.
 pub struct Store {
@@ -74,14 +74,14 @@ impl Store {
     ///
     /// # Errors
     /// When the folder or a file cannot be made or opened, or a newer banhook wrote it.
-    pub fn open(folder: &StateFolder) -> Result<Self, StoreError> {
+    pub fn open(folder: &StateDir) -> Result<Self, StoreError> {
         // Both exist before the one is attached to the other.
         Inbox::open(folder)?;
         Self::beside_inbox(folder)
     }
 
-    fn beside_inbox(folder: &StateFolder) -> Result<Self, StoreError> {
-        let database = Database::open(folder, Part::Work)?;
+    fn beside_inbox(folder: &StateDir) -> Result<Self, StoreError> {
+        let database = Database::open(folder, DbFile::Work)?;
         database.attach_inbox()?;
         Ok(Self { database })
     }
@@ -91,12 +91,12 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::open`], when migrating fails, or when the inbox is not the one that was worked on.
-    pub fn open_for_work(folder: &StateFolder, _lock: &WorkLock) -> Result<Self, StoreError> {
-        Database::open(folder, Part::Inbox)?.prepare_for_work()?;
+    pub fn open_for_work(folder: &StateDir, _lock: &WorkLock) -> Result<Self, StoreError> {
+        Database::open(folder, DbFile::Inbox)?.prepare_for_work()?;
         let mut store = Self::open(folder)?;
         store.database.prepare_for_work()?;
         store.check_inbox()?;
-        let skipped = store.skip_what_is_over()?;
+        let skipped = store.skip_settled_events()?;
         if skipped > 0 {
             tracing::warn!(
                 "what became of {skipped} events is not known here any more; they had come to their end, and are not told again"
@@ -149,7 +149,7 @@ impl Store {
 
     /// The folder that it lives in.
     #[must_use]
-    pub const fn folder(&self) -> &StateFolder {
+    pub const fn folder(&self) -> &StateDir {
         self.database.folder()
     }
 
@@ -177,7 +177,7 @@ impl Store {
     pub fn checkpoint_and_truncate(&self) -> Result<(), StoreError> {
         self.database.checkpoint("TRUNCATE")?;
         let mut inbox = self.inbox()?;
-        inbox.record_over(self.over()?)?;
+        inbox.record_settled(self.settled_through()?)?;
         inbox.checkpoint_and_truncate()
     }
 }

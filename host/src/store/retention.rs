@@ -5,13 +5,13 @@
 
 use rusqlite::{Connection, Transaction, params};
 
-use super::routing::limit;
+use super::routed_events::limit;
 use super::{Inbox, Store, StoreError};
 use crate::event::Timestamp;
 
 /// What is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Keep {
+pub struct RetentionLimits {
     /// Events that were taken in since then.
     pub events_since: Timestamp,
     /// And of these so many, the newest.
@@ -44,7 +44,7 @@ impl Store {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn prune(&mut self, inbox: &mut Inbox, keep: &Keep, from: i64) -> Result<Pruned, StoreError> {
+    pub fn prune(&mut self, inbox: &mut Inbox, keep: &RetentionLimits, from: i64) -> Result<Pruned, StoreError> {
         let dead = self.give_up(keep)?;
         let (old, next) = self.database.read("look for old events", |connection| old_events(connection, keep, from))?;
         if old.is_empty() {
@@ -60,8 +60,8 @@ impl Store {
     }
 
     /// Dead messages that are kept no longer count as dropped.
-    fn give_up(&mut self, keep: &Keep) -> Result<usize, StoreError> {
-        let which = "state = 'dead' AND (ended_at < ?1 OR id <= ifnull(
+    fn give_up(&mut self, keep: &RetentionLimits) -> Result<usize, StoreError> {
+        let which = "state = 'dead' AND (finished_at < ?1 OR id <= ifnull(
             (SELECT id FROM messages WHERE state = 'dead' ORDER BY id DESC LIMIT 1 OFFSET ?2), -1))";
         let bounds = params![keep.dead_since.0, i64::try_from(keep.dead).unwrap_or(i64::MAX)];
         let any: bool = self.database.read("look for dead messages", |connection| {
@@ -90,22 +90,22 @@ struct Old {
     jail: String,
 }
 
-fn old_events(connection: &Connection, keep: &Keep, from: i64) -> rusqlite::Result<(Vec<Old>, i64)> {
-    let (newest, upto): (i64, i64) = connection
-        .prepare_cached("SELECT ifnull((SELECT max(seq) FROM inbox.events), 0), upto FROM assigned")?
+fn old_events(connection: &Connection, keep: &RetentionLimits, from: i64) -> rusqlite::Result<(Vec<Old>, i64)> {
+    let (newest, last_routed): (i64, i64) = connection
+        .prepare_cached("SELECT ifnull((SELECT max(seq) FROM inbox.events), 0), last_seq FROM routing_cursor")?
         .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let too_many = newest.saturating_sub(i64::try_from(keep.events).unwrap_or(i64::MAX));
     let mut statement = connection.prepare_cached(
-        "SELECT seq, at, jail, taken_at, EXISTS (
-             SELECT 1 FROM outcomes LEFT JOIN messages ON messages.id = outcomes.message
-             WHERE event = seq AND ifnull(messages.state, outcomes.state) IN ('pending', 'open', 'ready', 'dead')
+        "SELECT seq, at, jail, received_at, EXISTS (
+             SELECT 1 FROM routed_events LEFT JOIN messages ON messages.id = routed_events.message
+             WHERE event = seq AND ifnull(messages.state, routed_events.state) IN ('pending', 'open', 'ready', 'dead')
          ) FROM inbox.events WHERE seq > ? AND seq <= ? AND seq < ? ORDER BY seq LIMIT ?",
     )?;
-    let mut rows = statement.query(params![from, upto, newest, limit(LOOK_AT)])?;
+    let mut rows = statement.query(params![from, last_routed, newest, limit(LOOK_AT)])?;
     let (mut old, mut last, mut seen) = (Vec::new(), from, 0);
     while let Some(row) = rows.next()? {
-        let (seq, taken_at, wanted): (i64, i64, bool) = (row.get(0)?, row.get(3)?, row.get(4)?);
-        if seq > too_many && taken_at >= keep.events_since.0 {
+        let (seq, received_at, wanted): (i64, i64, bool) = (row.get(0)?, row.get(3)?, row.get(4)?);
+        if seq > too_many && received_at >= keep.events_since.0 {
             return Ok((old, 0));
         }
         if !wanted {
@@ -122,14 +122,14 @@ fn old_events(connection: &Connection, keep: &Keep, from: i64) -> rusqlite::Resu
 
 fn forget(transaction: &Transaction<'_>, old: &Old) -> rusqlite::Result<()> {
     let messages = transaction
-        .prepare_cached("SELECT message FROM outcomes WHERE event = ? AND message IS NOT NULL")?
+        .prepare_cached("SELECT message FROM routed_events WHERE event = ? AND message IS NOT NULL")?
         .query_map([old.seq], |row| row.get(0))?
         .collect::<rusqlite::Result<Vec<i64>>>()?;
-    let of_routes = transaction.prepare_cached("DELETE FROM outcomes WHERE event = ?")?.execute([old.seq])?;
+    let of_routes = transaction.prepare_cached("DELETE FROM routed_events WHERE event = ?")?.execute([old.seq])?;
     for message in messages {
         transaction
             .prepare_cached(
-                "DELETE FROM messages WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM outcomes WHERE message = ?1)",
+                "DELETE FROM messages WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM routed_events WHERE message = ?1)",
             )?
             .execute([message])?;
     }

@@ -2,30 +2,30 @@
 
 use std::time::{Duration, Instant};
 
-use super::tests::{Fixture, accept, ban, fixture, message, of_sec, storm, take, worded};
+use super::tests::{Fixture, accept, ban, fixture, formatted, message, of_sec, storm, take};
 use super::*;
-use crate::event::{Action, BanQuery, PastBan, Timestamp};
+use crate::event::{BanQuery, EventDetails, PastBan, Timestamp};
 
 #[test]
 fn what_is_past_its_time_goes_and_stays_in_the_totals() {
     let mut fixture = fixture();
-    worded(&mut fixture, 10, (0..4).map(|_| Verdict::Send(message())).collect());
-    worded(&mut fixture, 10, vec![storm(20), storm(20), Verdict::Skip("dull".into())]);
-    take(&mut fixture.inbox, Action::Ban(ban("1.2.3.4", Some(10), false)));
+    formatted(&mut fixture, 10, (0..4).map(|_| Disposition::Send(message())).collect());
+    formatted(&mut fixture, 10, vec![storm(20), storm(20), Disposition::Skip("dull".into())]);
+    take(&mut fixture.inbox, EventDetails::Ban(ban("1.2.3.4", Some(10), false)));
     let Fixture { store, inbox, .. } = &mut fixture;
-    let waiting = store.waiting(1).unwrap().remove(0);
+    let waiting = store.unrouted(1).unwrap().remove(0);
     let ban = PastBan::of(&waiting.event.unwrap());
-    store.assign(&[Assigned { seq: waiting.seq, ban, to: vec![] }]).unwrap();
-    take(inbox, Action::Stop);
-    // Posted, dead, dropped, pending; digested twice; skipped; unrouted; waiting.
+    store.route_events(&[RoutedTo { seq: waiting.seq, ban, to: vec![] }]).unwrap();
+    take(inbox, EventDetails::Stop);
+    // Posted, dead, dropped, pending; digested twice; skipped; unmatched; waiting.
     accept(store, 1);
-    store.bury(2, "400", Timestamp(30)).unwrap();
-    store.drop_messages(&Choice::Ids(vec![3]), Timestamp(30)).unwrap();
+    store.mark_dead(2, "400", Timestamp(30)).unwrap();
+    store.drop_messages(&MessageSelector::Ids(vec![3]), Timestamp(30)).unwrap();
     let hold = store.closing("sec", Timestamp(20), false).unwrap().remove(0);
     store.close(hold.id, &message(), true, Timestamp(21)).unwrap();
     accept(store, hold.id);
     let before = (store.ledger().unwrap(), of_sec(store));
-    let keep = |events_since, events, dead_since, dead| Keep {
+    let keep = |events_since, events, dead_since, dead| RetentionLimits {
         events_since: Timestamp(events_since),
         events,
         dead_since: Timestamp(dead_since),
@@ -46,16 +46,16 @@ fn what_is_past_its_time_goes_and_stays_in_the_totals() {
     // By age: what is pending or dead stays, and so does what waits.
     assert_eq!(store.prune(inbox, &keep(3, 100, 30, 9), 0).unwrap().events, 6);
     assert_eq!((seqs(store), (store.ledger().unwrap(), of_sec(store))), (3, before.clone()));
-    assert_eq!(store.letter(1).unwrap(), None);
+    assert_eq!(store.message(1).unwrap(), None);
     let everything = BanQuery { until: Timestamp(i64::MAX), ..BanQuery::default() };
-    let sight = Sight { jail: &|_| true, before: 99, deadline: Instant::now() + Duration::from_secs(9) };
+    let sight = HistoryScope { jail: &|_| true, before: 99, deadline: Instant::now() + Duration::from_secs(9) };
     assert_eq!(store.bans(&everything, &sight).unwrap().unwrap().bans, 0);
     // Dead ones have a time of their own; then they are history like the others.
     assert_eq!(store.prune(inbox, &keep(3, 100, 31, 9), 0).unwrap(), Pruned { events: 1, dead: 1, next: 0 });
     assert_eq!((seqs(store), (store.ledger().unwrap(), of_sec(store))), (2, before.clone()));
     // A crash between the two files has kept one in the inbox.
     let again =
-        "INSERT INTO events SELECT 2, taken_at, at, logged, twin, kind, host, jail, subject, ticket_at, restored, body
+        "INSERT INTO events SELECT 2, received_at, at, logged, counterpart, kind, host, jail, subject, ticket_at, restored, body
         FROM events WHERE seq = 4";
     inbox.database.connection.execute_batch(again).unwrap();
     assert_eq!((seqs(store), store.check_ledger().unwrap()), (3, vec![]));
@@ -64,17 +64,17 @@ fn what_is_past_its_time_goes_and_stays_in_the_totals() {
     // By number; the newest counts on.
     accept(store, 4);
     assert_eq!(store.prune(inbox, &keep(0, 1, 31, 9), 0).unwrap().events, 1);
-    take(inbox, Action::Flush);
-    assert_eq!(store.ledger().unwrap().taken_in, 10);
+    take(inbox, EventDetails::Flush);
+    assert_eq!(store.ledger().unwrap().received, 10);
     assert_eq!(store.check_ledger().unwrap(), []);
 }
 
 #[test]
 fn what_goes_is_counted_once_though_a_step_breaks_off() {
     let mut fixture = fixture();
-    worded(&mut fixture, 10, (0..3).map(|_| Verdict::Skip("dull".into())).collect());
+    formatted(&mut fixture, 10, (0..3).map(|_| Disposition::Skip("dull".into())).collect());
     let Fixture { store, inbox, .. } = &mut fixture;
-    let keep = Keep { events_since: Timestamp(99), events: 99, dead_since: Timestamp(99), dead: 9 };
+    let keep = RetentionLimits { events_since: Timestamp(99), events: 99, dead_since: Timestamp(99), dead: 9 };
     inbox.database.connection.execute_batch("PRAGMA query_only = 1").unwrap();
     assert!(store.prune(inbox, &keep, 0).is_err());
     of_sec(store);

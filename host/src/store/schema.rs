@@ -4,7 +4,7 @@
 
 use rusqlite::Transaction;
 
-use super::folder::Part;
+use super::state_dir::DbFile;
 
 /// The schema of one file.
 pub(super) struct Schema {
@@ -14,10 +14,10 @@ pub(super) struct Schema {
 }
 
 impl Schema {
-    pub(super) const fn of(part: Part) -> Self {
+    pub(super) const fn of(part: DbFile) -> Self {
         match part {
-            Part::Inbox => Self { first: INBOX, steps: &[] },
-            Part::Work => Self { first: WORK, steps: &[] },
+            DbFile::Inbox => Self { first: INBOX, steps: &[] },
+            DbFile::Work => Self { first: WORK, steps: &[] },
         }
     }
 
@@ -48,14 +48,14 @@ impl Schema {
 ///
 /// Short, since every `notify` parses it: names say the rest.
 const INBOX: &str = "
--- Every event, in the order of intake; the newest is never pruned, so that seq counts what was taken in. Logged: read from
--- a log; twin: reported by the action and by the log, and this is the one of both.
+-- Every event, in the order of receipt; the newest is never pruned, so that seq counts the events received. logged: read
+-- from a log; counterpart: reported by the action and by the log, and this row stands for both.
 CREATE TABLE events (
     seq INTEGER PRIMARY KEY,
-    taken_at INTEGER NOT NULL,
+    received_at INTEGER NOT NULL,
     at INTEGER NOT NULL,
     logged INTEGER NOT NULL,
-    twin INTEGER NOT NULL DEFAULT 0,
+    counterpart INTEGER NOT NULL DEFAULT 0,
     kind TEXT NOT NULL,
     host TEXT NOT NULL,
     jail TEXT NOT NULL,
@@ -66,7 +66,7 @@ CREATE TABLE events (
 );
 CREATE INDEX events_by_subject ON events (subject, jail, host, seq);
 
--- How far each log has been read; head is how many bytes of its beginning the fingerprint is of.
+-- How far each log has been read; head is how many bytes of its beginning the fingerprint covers.
 CREATE TABLE checkpoints (
     log TEXT PRIMARY KEY,
     inode INTEGER NOT NULL,
@@ -75,39 +75,39 @@ CREATE TABLE checkpoints (
     byte INTEGER NOT NULL
 ) WITHOUT ROWID;
 
--- One row: all events up to this one have come to their end, and need not be told should the other file get lost. Id: which
--- inbox this is.
-CREATE TABLE over (upto INTEGER NOT NULL, id TEXT NOT NULL);
-INSERT INTO over VALUES (0, hex(randomblob(16)));
+-- One row. settled_through: all events up to this seq are posted, skipped or dead, and are not sent again should the other
+-- file be lost. id: which inbox this is.
+CREATE TABLE inbox_meta (settled_through INTEGER NOT NULL, id TEXT NOT NULL);
+INSERT INTO inbox_meta VALUES (0, hex(randomblob(16)));
 ";
 
 /// Rows stay as history until retention prunes them; the totals stay.
 const WORK: &str = "
--- One row: all events up to this one have been assigned to routes. The rest is by what inbox and event are known again, once
--- there was one.
-CREATE TABLE assigned (upto INTEGER NOT NULL, inbox TEXT, taken_at INTEGER, subject TEXT);
-INSERT INTO assigned (upto) VALUES (0);
+-- One row: all events up to last_seq have been routed. The other columns identify the inbox and that event.
+CREATE TABLE routing_cursor (last_seq INTEGER NOT NULL, inbox TEXT, received_at INTEGER, subject TEXT);
+INSERT INTO routing_cursor (last_seq) VALUES (0);
 
--- What became of an event on each route that wanted it. Pending without a message: to be worded. Of one with a message, the
--- state is that of the message. Else it is skipped or dead. Of one that is worded anew: made at, when its message counts as
--- made, and alone, whether it had one of its own and gets one again.
-CREATE TABLE outcomes (
+-- One event on one route that matched it. Pending without a message: to be formatted. With a message, its state is the
+-- message's. Otherwise it is skipped or dead. Of an event that is formatted again: age_starts_at is kept from its former
+-- message, and standalone says whether it had a message of its own and gets one again.
+CREATE TABLE routed_events (
     event INTEGER NOT NULL,
     route TEXT NOT NULL,
     webhook TEXT NOT NULL,
     state TEXT NOT NULL DEFAULT 'pending',
     message INTEGER,
     detail TEXT,
-    made_at INTEGER,
-    alone INTEGER NOT NULL DEFAULT 0,
+    age_starts_at INTEGER,
+    standalone INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (event, route)
 ) WITHOUT ROWID;
-CREATE INDEX outcomes_of_message ON outcomes (message, event) WHERE message IS NOT NULL;
-CREATE INDEX outcomes_unworded ON outcomes (route, event) WHERE state = 'pending' AND message IS NULL;
+CREATE INDEX routed_events_by_message ON routed_events (message, event) WHERE message IS NOT NULL;
+CREATE INDEX unformatted_events ON routed_events (route, event) WHERE state = 'pending' AND message IS NULL;
 
 -- Messages: open (a digest that events still join), ready (to be sent), and then posted, digested, dead or dropped (dead,
--- by hand). Those with a cause are digests. Made at: when its first event was taken in. Aside: others overtake it. A body is
--- in the format of its target; it is gone once its message is accepted.
+-- by hand). Those with a cause are digests. age_starts_at: when the first event was received. parked: later messages
+-- overtake it. body: JSON as its target takes it; removed once the message is accepted. dead_reason: rejected, expired,
+-- webhook_removed or dropped.
 CREATE TABLE messages (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     route TEXT NOT NULL,
@@ -116,40 +116,41 @@ CREATE TABLE messages (
     events INTEGER NOT NULL,
     body TEXT,
     target TEXT,
-    made_at INTEGER NOT NULL,
+    age_starts_at INTEGER NOT NULL,
     cause TEXT,
     key TEXT,
     opened_at INTEGER,
     closes_at INTEGER,
     attempts INTEGER NOT NULL DEFAULT 0,
-    refusals INTEGER NOT NULL DEFAULT 0,
-    aside INTEGER NOT NULL DEFAULT 0,
-    due_at INTEGER NOT NULL DEFAULT 0,
-    attempted_at INTEGER,
-    ended_at INTEGER,
+    failures INTEGER NOT NULL DEFAULT 0,
+    parked INTEGER NOT NULL DEFAULT 0,
+    next_attempt_at INTEGER NOT NULL DEFAULT 0,
+    last_attempt_at INTEGER,
+    finished_at INTEGER,
+    dead_reason TEXT,
     error TEXT
 );
-CREATE INDEX messages_ready ON messages (webhook, aside, id) WHERE state = 'ready';
+CREATE INDEX messages_ready ON messages (webhook, parked, id) WHERE state = 'ready';
 CREATE INDEX messages_unattempted ON messages (webhook, route, id) WHERE state = 'ready' AND attempts = 0;
 CREATE INDEX messages_open ON messages (route, cause, key) WHERE state = 'open';
 CREATE INDEX messages_dead ON messages (id) WHERE state = 'dead';
 
--- How webhooks fare. Free at: when one more message is within the rate, as a theoretical arrival time. Gone: what it said
--- when it would take no message any more, and under which URL (a hash) that was.
+-- The state of each webhook. next_slot_at: when one more message is within the rate, as a theoretical arrival time.
+-- suspended: the answer by which it said that it takes no more messages; url: a hash of the URL that gave that answer.
 CREATE TABLE webhooks (
     name TEXT PRIMARY KEY,
-    free_at INTEGER NOT NULL DEFAULT 0,
-    not_before INTEGER NOT NULL DEFAULT 0,
+    next_slot_at INTEGER NOT NULL DEFAULT 0,
+    backoff_until INTEGER NOT NULL DEFAULT 0,
     failures INTEGER NOT NULL DEFAULT 0,
-    gone TEXT,
-    gone_since INTEGER,
+    suspended TEXT,
+    suspended_at INTEGER,
     url TEXT
 ) WITHOUT ROWID;
 
--- When each route last had something to post, newest last: what a storm is recognized by.
-CREATE TABLE recent (route TEXT PRIMARY KEY, posts TEXT NOT NULL) WITHOUT ROWID;
+-- When each route last had something to post, newest last: storms are recognized by it.
+CREATE TABLE recent_posts (route TEXT PRIMARY KEY, posts TEXT NOT NULL) WITHOUT ROWID;
 
--- What each route's plugin is and how it fares, for status.
+-- The plugin of each route and its state, for status.
 CREATE TABLE plugins (
     route TEXT PRIMARY KEY,
     plugin TEXT NOT NULL,
@@ -161,7 +162,7 @@ CREATE TABLE plugins (
     paused_until INTEGER
 ) WITHOUT ROWID;
 
--- New bans, for plugins that ask what happened before. Each question has an order that covers it.
+-- New bans, for plugins that query history. Each query has an index that covers it.
 CREATE TABLE bans (
     event INTEGER NOT NULL,
     at INTEGER NOT NULL,
@@ -172,20 +173,21 @@ CREATE TABLE bans (
 ) WITHOUT ROWID;
 CREATE INDEX bans_of_subject ON bans (subject, at, jail, host, event);
 CREATE INDEX bans_of_host ON bans (host, jail, at, subject, event);
--- The jails among them, which routes choose from.
+-- The jails that occur in bans; routes select from them.
 CREATE TABLE jails (name TEXT PRIMARY KEY) WITHOUT ROWID;
 
--- The ledger: how many events, by state; of all events where route is empty (unrouted, routed), else of those that it
--- matched. Pruned: those of them whose rows are gone.
+-- The ledger counts events by state: all events where route is empty (unmatched, routed), otherwise the events that the
+-- route matched. pruned: those of them whose rows are removed.
 CREATE TABLE ledger (route TEXT NOT NULL, state TEXT NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (route, state)) WITHOUT ROWID;
 CREATE TABLE pruned (route TEXT NOT NULL, state TEXT NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (route, state)) WITHOUT ROWID;
 
--- Only these write the ledger of a route, so no step can be left uncounted. Open and ready count as pending, dropped as dead.
-CREATE TRIGGER outcome_made AFTER INSERT ON outcomes BEGIN
+-- Only these triggers write a route's counts, so no step can be left uncounted. open and ready count as pending, dropped
+-- as dead.
+CREATE TRIGGER routed_event_inserted AFTER INSERT ON routed_events BEGIN
     INSERT INTO ledger VALUES (new.route, 'matched', 1), (new.route, new.state, 1)
         ON CONFLICT DO UPDATE SET n = n + 1;
 END;
-CREATE TRIGGER outcome_moved AFTER UPDATE OF state ON outcomes BEGIN
+CREATE TRIGGER routed_event_moved AFTER UPDATE OF state ON routed_events BEGIN
     INSERT INTO ledger VALUES (new.route, old.state, -1), (new.route, new.state, 1)
         ON CONFLICT DO UPDATE SET n = n + excluded.n;
 END;
@@ -195,7 +197,7 @@ CREATE TRIGGER message_moved AFTER UPDATE OF state ON messages BEGIN
         (new.route, CASE new.state WHEN 'open' THEN 'pending' WHEN 'ready' THEN 'pending' WHEN 'dropped' THEN 'dead' ELSE new.state END, new.events)
         ON CONFLICT DO UPDATE SET n = n + excluded.n;
 END;
-CREATE TRIGGER outcome_pruned BEFORE DELETE ON outcomes BEGIN
+CREATE TRIGGER routed_event_pruned BEFORE DELETE ON routed_events BEGIN
     INSERT INTO pruned
         SELECT old.route, coalesce((SELECT CASE state WHEN 'dropped' THEN 'dead' ELSE state END FROM messages WHERE id = old.message), old.state), 1
         ON CONFLICT DO UPDATE SET n = n + 1;

@@ -1,4 +1,4 @@
-//! How webhooks fare: what of their rate is used up, until when they are left alone, and whether they are gone. Stored,
+//! How webhooks fare: what of their rate is used up, until when they are left standalone, and whether they are suspended. Stored,
 //! so that short runs and the daemon together keep to it.
 
 use std::collections::BTreeMap;
@@ -17,18 +17,18 @@ pub const LONGEST_WAIT_MS: i64 = 3_600_000;
 pub struct WebhookState {
     /// When one message more is within the rate, were there no burst: the theoretical arrival time of the generic cell
     /// rate algorithm.
-    pub free_at: Timestamp,
+    pub next_slot_at: Timestamp,
     /// Nothing is sent before.
-    pub not_before: Timestamp,
+    pub backoff_until: Timestamp,
     /// Attempts in a row that failed, whichever the message.
     pub failures: u32,
     /// It takes no message any more.
-    pub gone: Option<Gone>,
+    pub suspended: Option<Suspended>,
 }
 
 /// A webhook that takes no message any more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Gone {
+pub struct Suspended {
     /// What it said.
     pub error: String,
     /// Since when.
@@ -42,24 +42,24 @@ impl WebhookState {
     /// As if it had never failed; what of its rate is used up stays so.
     #[must_use]
     pub fn recovered(&self) -> Self {
-        Self { free_at: self.free_at, ..Self::default() }
+        Self { next_slot_at: self.next_slot_at, ..Self::default() }
     }
 
-    /// As if it had never failed, but that it is known to be gone if it is.
+    /// As if it had never failed, but that it is known to be suspended if it is.
     #[must_use]
-    pub fn to_be_tried(&self) -> Self {
-        Self { gone: self.gone.clone(), ..self.recovered() }
+    pub fn without_failures(&self) -> Self {
+        Self { suspended: self.suspended.clone(), ..self.recovered() }
     }
 }
 
 impl Store {
     /// Has a webhook tried again at once, beside whoever is at work. Its rate is used up as before, and since when it is
-    /// gone stays known.
+    /// suspended stays known.
     ///
     /// # Errors
     /// When the disk refuses.
     pub fn try_again(&self, webhook: &str) -> Result<(), StoreError> {
-        self.another()?.record_webhook(webhook, &self.webhook(webhook)?.to_be_tried())
+        self.another()?.record_webhook(webhook, &self.webhook(webhook)?.without_failures())
     }
 
     /// How a webhook fares.
@@ -70,18 +70,18 @@ impl Store {
         self.database.read("read how a webhook fares", |connection| {
             let state = connection
                 .prepare_cached(
-                    "SELECT free_at, not_before, failures, gone, gone_since, url FROM webhooks WHERE name = ?",
+                    "SELECT next_slot_at, backoff_until, failures, suspended, suspended_at, url FROM webhooks WHERE name = ?",
                 )?
                 .query_row([name], |row| {
-                    let gone: Option<String> = row.get(3)?;
+                    let suspended: Option<String> = row.get(3)?;
                     Ok(WebhookState {
-                        free_at: Timestamp(row.get(0)?),
-                        not_before: Timestamp(row.get(1)?),
+                        next_slot_at: Timestamp(row.get(0)?),
+                        backoff_until: Timestamp(row.get(1)?),
                         failures: row.get(2)?,
-                        gone: match gone {
+                        suspended: match suspended {
                             Some(error) => {
                                 let (since, url) = (row.get::<_, Option<i64>>(4)?, row.get::<_, Option<String>>(5)?);
-                                Some(Gone {
+                                Some(Suspended {
                                     error,
                                     since: Timestamp(since.unwrap_or_default()),
                                     url: url.unwrap_or_default(),
@@ -104,19 +104,19 @@ impl Store {
         self.database.write("record how a webhook fares", |transaction| record(transaction, name, state))
     }
 
-    /// The webhooks that are gone.
+    /// The webhooks that are suspended.
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn gone(&self) -> Result<BTreeMap<String, Gone>, StoreError> {
+    pub fn suspended_webhooks(&self) -> Result<BTreeMap<String, Suspended>, StoreError> {
         self.database.read("read how webhooks fare", |connection| {
             connection
-                .prepare("SELECT name, gone, gone_since, url FROM webhooks WHERE gone IS NOT NULL")?
+                .prepare("SELECT name, suspended, suspended_at, url FROM webhooks WHERE suspended IS NOT NULL")?
                 .query_map([], |row| {
                     let since: Option<i64> = row.get(2)?;
                     let since = Timestamp(since.unwrap_or_default());
                     let url: Option<String> = row.get(3)?;
-                    Ok((row.get(0)?, Gone { error: row.get(1)?, since, url: url.unwrap_or_default() }))
+                    Ok((row.get(0)?, Suspended { error: row.get(1)?, since, url: url.unwrap_or_default() }))
                 })?
                 .collect()
         })
@@ -124,20 +124,20 @@ impl Store {
 }
 
 pub(super) fn record(transaction: &Transaction<'_>, name: &str, state: &WebhookState) -> rusqlite::Result<()> {
-    let gone = state.gone.as_ref();
+    let suspended = state.suspended.as_ref();
     transaction
         .prepare_cached(
-            "INSERT OR REPLACE INTO webhooks (name, free_at, not_before, failures, gone, gone_since, url)
+            "INSERT OR REPLACE INTO webhooks (name, next_slot_at, backoff_until, failures, suspended, suspended_at, url)
              VALUES (?, ?, ?, ?, ?, ?, ?)",
         )?
         .execute(params![
             name,
-            state.free_at.0,
-            state.not_before.0,
+            state.next_slot_at.0,
+            state.backoff_until.0,
             state.failures,
-            gone.map(|gone| &gone.error),
-            gone.map(|gone| gone.since.0),
-            gone.map(|gone| &gone.url),
+            suspended.map(|suspended| &suspended.error),
+            suspended.map(|suspended| suspended.since.0),
+            suspended.map(|suspended| &suspended.url),
         ])
         .map(drop)
 }

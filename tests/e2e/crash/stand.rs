@@ -188,12 +188,12 @@ impl Stand {
         let (mut looks, mut before) = (0, 0);
         while !over.load(Ordering::Relaxed) {
             let acknowledged = acknowledged.load(Ordering::SeqCst);
-            let taken_in = self.place.ledger().taken_in;
+            let received = self.place.ledger().received;
             assert!(
-                taken_in >= acknowledged.max(before),
-                "{taken_in}, of {acknowledged} acknowledged, {before} before"
+                received >= acknowledged.max(before),
+                "{received}, of {acknowledged} acknowledged, {before} before"
             );
-            before = taken_in;
+            before = received;
             looks += 1;
             thread::sleep(chance.time(60)); // not waiting for anything: another moment each time
         }
@@ -239,7 +239,7 @@ impl Stand {
 
     /// Kills what `notify` has started.
     fn kill_runs(&self) -> usize {
-        let is_run = |line: Vec<u8>| String::from_utf8_lossy(&line).contains("--handed-over");
+        let is_run = |line: Vec<u8>| String::from_utf8_lossy(&line).contains("--lock-on-stdin");
         self.place
             .processes()
             .into_iter()
@@ -267,11 +267,11 @@ impl Stand {
 
     fn check(&self) {
         let ledger = self.place.settle();
-        let taken_in = ledger.taken_in as usize;
+        let received = ledger.received as usize;
         let (known, in_doubt) = (self.acknowledged.len(), self.in_doubt.len());
-        assert!((known..=known + in_doubt).contains(&taken_in), "{known} and {in_doubt} in doubt: {ledger:?}");
+        assert!((known..=known + in_doubt).contains(&received), "{known} and {in_doubt} in doubt: {ledger:?}");
         let [alone, folded] = ["alone", "folded"].map(|route| ledger.routes[route]);
-        let all = ledger.taken_in;
+        let all = ledger.received;
         assert_eq!((ledger.routed, alone.matched, alone.posted), (all, all, all), "{ledger:?}");
         assert_eq!((folded.matched, folded.posted + folded.digested), (all, all), "{ledger:?}");
         for (webhook, digested) in self.webhooks().into_iter().zip([0, folded.digested]) {
@@ -289,7 +289,7 @@ impl Stand {
                 .filter(|jail| !self.acknowledged.contains(*jail) && !self.in_doubt.contains(*jail))
                 .collect();
             assert!(invented.is_empty(), "{invented:?}");
-            assert_eq!((told.jails.len(), told.digested), (taken_in, digested as usize), "{ledger:?}");
+            assert_eq!((told.jails.len(), told.digested), (received, digested as usize), "{ledger:?}");
             let may_repeat = self.kills_while_sending(webhook) + webhook.unanswered();
             assert!(told.repeated <= may_repeat, "{} repeated, {may_repeat} may be", told.repeated);
         }

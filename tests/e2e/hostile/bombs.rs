@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::corpus::component_of;
 use super::{CONTAINED, Findings, TIME, is_harmless};
 use crate::place::{Daemon, Place, QUICK};
-use crate::waiting::until;
+use crate::unrouted::until;
 use crate::webhook::Webhook;
 
 /// A route's limit for compiling its plugin, and how it is set.

@@ -12,7 +12,7 @@ use crate::binary::require;
 use crate::fail2ban::Fail2ban;
 use crate::outcome::Outcome;
 use crate::place::Place;
-use crate::waiting::until;
+use crate::unrouted::until;
 
 /// How often the log is rotated under the reader.
 const ROTATIONS: usize = 20;
@@ -135,12 +135,12 @@ fn a_real_server_under_rotation_is_told_of_once_whoever_is_killed() {
         let writer = Over(&over);
         let mut tail = begin();
         // Whoever has never read the log begins with what it is then.
-        until("the log to be taken up", || match place.ledger().taken_in {
+        until("the log to be taken up", || match place.ledger().received {
             0 => Err(fs::read_to_string(place.path("tail.log")).unwrap()),
             _ => Ok(()),
         });
         for round in 0..ROTATIONS {
-            let (before, taken_in) = (seen(&record).len(), place.ledger().taken_in);
+            let (before, received) = (seen(&record).len(), place.ledger().received);
             until("some more bans", || match seen(&record).len() - before {
                 0..3 => Err("few".into()),
                 _ => Ok(()),
@@ -158,8 +158,8 @@ fn a_real_server_under_rotation_is_told_of_once_whoever_is_killed() {
                 tail = begin();
             }
             // It may miss as many rotations as logrotate keeps files; so it gets to read something in between.
-            until("something to be taken in", || match place.ledger().taken_in {
-                now if now > taken_in => Ok(()),
+            until("something to be taken in", || match place.ledger().received {
+                now if now > received => Ok(()),
                 now => Err(format!("{now}; {}", fs::read_to_string(place.path("tail.log")).unwrap())),
             });
             if round % 5 == 4 {
@@ -180,7 +180,7 @@ fn a_real_server_under_rotation_is_told_of_once_whoever_is_killed() {
         let seen: Vec<_> = seen.into_iter().filter(|line| is_written(&written, line)).collect();
         assert!(seen.len() + 5 > all, "fail2ban has lost {} lines", all - seen.len());
         until("every ban to be told of", || match place.ledger() {
-            ledger if ledger.taken_in >= seen.len() as u64 => Ok(()),
+            ledger if ledger.received >= seen.len() as u64 => Ok(()),
             ledger => {
                 let said = fs::read_to_string(place.path("tail.log")).unwrap();
                 let told: BTreeSet<_> = place.webhook.arrived().iter().map(|message| message.shown()).collect();
@@ -203,7 +203,7 @@ fn a_real_server_under_rotation_is_told_of_once_whoever_is_killed() {
         let told: BTreeSet<_> = place.webhook.arrived().iter().map(|message| without(message.shown())).collect();
         let differences: Vec<_> = told.symmetric_difference(&expected).collect();
         assert!(differences.is_empty(), "{differences:?}");
-        assert_eq!(ledger.taken_in, seen.len() as u64);
+        assert_eq!(ledger.received, seen.len() as u64);
         assert!(
             fs::exists(server.folder().join(format!("fail2ban.log.{ROTATIONS}.gz"))).unwrap(),
             "rotated and packed"

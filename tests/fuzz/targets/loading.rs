@@ -1,4 +1,4 @@
-//! Loading whatever calls itself a plugin: it is refused or it loads, its trial ends, and either can be told.
+//! Loading whatever calls itself a plugin: it is refused or it loads, its smoke_test ends, and either can be told.
 //!
 //! The first byte of the input says what the rest makes: a file as it is, a sound component, a sound module, or a module
 //! with a plugin's exports, which is the only one of the four whose code is run.
@@ -46,7 +46,7 @@ fuzz_target!(|input: &[u8]| {
         *used = used.wrapping_add(1);
         let runtime = runtime.get_or_insert_with(plugin::runtime);
         match runtime.load(&file, context(), limits()) {
-            Ok(plugin) => plugin.trial().iter().for_each(can_be_told),
+            Ok(plugin) => plugin.smoke_test().iter().for_each(can_be_told),
             Err(error) => can_be_told(&error),
         }
     });

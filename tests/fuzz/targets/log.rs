@@ -5,7 +5,7 @@
 #![no_main]
 
 use banhook::event::Timestamp;
-use banhook::source::LogParser;
+use banhook::receive::LogParser;
 use jiff::tz::TimeZone;
 use libfuzzer_sys::fuzz_target;
 

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use banhook::config::{PluginLimits, Sandbox};
-use banhook::event::{Action, Event, Timestamp};
+use banhook::event::{EventDetails, Event, Timestamp};
 use banhook::message::{Severity, Target, check, fallback};
-use banhook::pipeline;
+use banhook::format;
 use banhook::plugin::{Compiler, Context, Grants, Limits, Metering, Runtime, Setup};
 use jiff::tz::TimeZone;
 use wit_component::{StringEncoding, embed_component_metadata};
@@ -59,7 +59,7 @@ pub fn event(host: String) -> Event {
         at: Timestamp(0),
         host,
         jail: "sshd".to_owned(),
-        action: Action::Start,
+        action: EventDetails::Start,
         labels: BTreeMap::new(),
     }
 }

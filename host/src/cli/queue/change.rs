@@ -3,18 +3,18 @@
 use std::collections::BTreeSet;
 use std::io::Write as _;
 
-use banhook::event::Timestamp;
-use banhook::message::one_line;
-use banhook::store::{Choice, Configured, Left, LetterState, Retried, Store, StoreError};
+use crate::event::Timestamp;
+use crate::message::one_line;
+use crate::store::{Configured, MessageSelector, MessageState, Retried, RetryBlocked, Store, StoreError};
 
 use super::{open, unknown};
 use crate::cli::Outcome;
 use crate::cli::arguments::{DropOptions, RetryOptions};
 use crate::cli::failure::{Failure, say};
-use crate::cli::moment::with_age;
-use crate::cli::notify::see_to_delivery;
-use crate::cli::place::Place;
+use crate::cli::global_options::Place;
+use crate::cli::notify::ensure_runner;
 use crate::cli::status::counted;
+use crate::cli::time_format::with_age;
 
 /// Has dead messages sent again; `Ok(false)` if any of those named is not dead, or has to stay so.
 pub fn retry(place: &Place, options: &RetryOptions) -> Outcome {
@@ -31,17 +31,17 @@ pub fn retry(place: &Place, options: &RetryOptions) -> Outcome {
     let Retried { again, anew, left } = store.retry(&choice, configured.as_ref(), now)?;
     let seen: Vec<i64> = again.iter().chain(&anew).copied().chain(left.iter().map(|(message, _)| *message)).collect();
     let is_whole = explain_others(&store, &choice, &seen, |state| match state {
-        LetterState::Open | LetterState::Ready => "is pending: it goes out by itself",
-        LetterState::Sent => "was sent already",
-        LetterState::Dropped => "was dropped, and its text with it",
-        LetterState::Dead => "died again meanwhile",
+        MessageState::Open | MessageState::Ready => "is pending: it goes out by itself",
+        MessageState::Sent => "was sent already",
+        MessageState::Dropped => "was dropped, and its text with it",
+        MessageState::Dead => "died again meanwhile",
     })?;
     for (message, why) in &left {
         say(&match why {
-            Left::NoRoute(route) => format!(
+            RetryBlocked::NoRoute(route) => format!(
                 "message {message} was refused, and its route \"{route}\" is not configured any more: nothing can word it anew"
             ),
-            Left::NoWebhook(webhook) => {
+            RetryBlocked::NoWebhook(webhook) => {
                 format!(
                     "message {message}: its webhook \"{webhook}\" is not configured any more, and neither is its route"
                 )
@@ -51,7 +51,7 @@ pub fn retry(place: &Place, options: &RetryOptions) -> Outcome {
     let mut out = std::io::stdout();
     if !anew.is_empty() {
         let (are, their) = if anew.len() == 1 { ("is", "its events") } else { ("are", "their events") };
-        writeln!(out, "{} {are} worded anew from {their}", counted(anew.len() as u64, "message"))?;
+        writeln!(out, "{} {are} formatted anew from {their}", counted(anew.len() as u64, "message"))?;
     }
     if !again.is_empty() || anew.is_empty() {
         let are = if again.len() == 1 { "is" } else { "are" };
@@ -59,7 +59,7 @@ pub fn retry(place: &Place, options: &RetryOptions) -> Outcome {
     }
     if !again.is_empty() || !anew.is_empty() {
         say_what_delays(&store, now)?;
-        see_to_delivery(&folder, &place.config).map_err(Failure::Other)?;
+        ensure_runner(&folder, &place.config).map_err(Failure::Other)?;
     }
     Ok(is_whole && left.is_empty() && is_known(place, &choice, again.is_empty() && anew.is_empty()))
 }
@@ -70,10 +70,10 @@ pub fn drop_messages(place: &Place, options: &DropOptions) -> Outcome {
     let Some((_, mut store)) = open(place)? else { return nothing_there(&choice) };
     let dropped = store.drop_messages(&choice, Timestamp::now())?;
     let is_whole = explain_others(&store, &choice, &dropped, |state| match state {
-        LetterState::Open => "is open: events still join it; it can be dropped once it has closed",
-        LetterState::Sent => "was sent already",
-        LetterState::Dropped => "was dropped before",
-        LetterState::Dead | LetterState::Ready => "was not to be dropped a moment ago; try again",
+        MessageState::Open => "is open: events still join it; it can be dropped once it has closed",
+        MessageState::Sent => "was sent already",
+        MessageState::Dropped => "was dropped before",
+        MessageState::Dead | MessageState::Ready => "was not to be dropped a moment ago; try again",
     })?;
     let told = counted(dropped.len() as u64, "message");
     writeln!(std::io::stdout(), "{told} dropped; their events count as dead, and nothing lists them any more")?;
@@ -81,8 +81,8 @@ pub fn drop_messages(place: &Place, options: &DropOptions) -> Outcome {
 }
 
 /// False: nothing was found, and the configuration does not know the webhook either: it is misspelt.
-fn is_known(place: &Place, choice: &Choice, nothing_found: bool) -> bool {
-    let Choice::Dead(Some(webhook)) = choice else { return true };
+fn is_known(place: &Place, choice: &MessageSelector, nothing_found: bool) -> bool {
+    let MessageSelector::Dead(Some(webhook)) = choice else { return true };
     let known = !nothing_found || place.config().map_or(true, |config| config.webhooks.contains_key(webhook));
     if !known {
         say(&format!("no webhook has the name \"{webhook}\", and no dead message is for one"));
@@ -91,27 +91,27 @@ fn is_known(place: &Place, choice: &Choice, nothing_found: bool) -> bool {
 }
 
 /// None named: all that are dead.
-fn choice(messages: &[i64], webhook: Option<&String>) -> Choice {
+fn choice(messages: &[i64], webhook: Option<&String>) -> MessageSelector {
     if messages.is_empty() {
-        return Choice::Dead(webhook.cloned());
+        return MessageSelector::Dead(webhook.cloned());
     }
     let once: BTreeSet<i64> = messages.iter().copied().collect();
-    Choice::Ids(once.into_iter().collect())
+    MessageSelector::Ids(once.into_iter().collect())
 }
 
 /// A line for each message that was named and not changed. False: there is one.
 fn explain_others(
     store: &Store,
-    choice: &Choice,
+    choice: &MessageSelector,
     changed: &[i64],
-    why: impl Fn(LetterState) -> &'static str,
+    why: impl Fn(MessageState) -> &'static str,
 ) -> Result<bool, StoreError> {
-    let Choice::Ids(named) = choice else { return Ok(true) };
+    let MessageSelector::Ids(named) = choice else { return Ok(true) };
     let mut is_whole = true;
     for message in named.iter().filter(|message| !changed.contains(message)) {
         is_whole = false;
-        match store.letter(*message)? {
-            Some((letter, _)) => say(&format!("message {message} {}", why(letter.state))),
+        match store.message(*message)? {
+            Some((info, _)) => say(&format!("message {message} {}", why(info.state))),
             None => say(&unknown(*message)),
         }
     }
@@ -119,20 +119,20 @@ fn explain_others(
 }
 
 /// Where nothing was ever stored.
-fn nothing_there(choice: &Choice) -> Outcome {
+fn nothing_there(choice: &MessageSelector) -> Outcome {
     match choice {
-        Choice::Ids(named) => named.iter().for_each(|message| say(&unknown(*message))),
-        Choice::Dead(_) => writeln!(std::io::stdout(), "No message is dead.")?,
+        MessageSelector::Ids(named) => named.iter().for_each(|message| say(&unknown(*message))),
+        MessageSelector::Dead(_) => writeln!(std::io::stdout(), "No message is dead.")?,
     }
-    Ok(matches!(choice, Choice::Dead(_)))
+    Ok(matches!(choice, MessageSelector::Dead(_)))
 }
 
 /// What keeps a webhook from getting its messages at once.
 fn say_what_delays(store: &Store, now: Timestamp) -> Result<(), StoreError> {
     for (webhook, queue) in store.queues(now)?.into_iter().filter(|(_, queue)| queue.pending > 0) {
-        match (queue.gone, queue.not_before) {
+        match (queue.suspended, queue.backoff_until) {
             (Some(error), _) => {
-                say(&format!("the webhook \"{webhook}\" is gone ({}): mend its URL", one_line(&error)));
+                say(&format!("the webhook \"{webhook}\" is suspended ({}): mend its URL", one_line(&error)));
             }
             (None, Some(at)) => say(&format!("the webhook \"{webhook}\" is tried next at {}", with_age(at, now))),
             (None, None) => {}

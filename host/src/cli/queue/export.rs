@@ -2,15 +2,14 @@
 
 use std::io::{self, BufWriter, Write};
 
-use banhook::event::Event;
-use banhook::pipeline::Naming;
-use banhook::store::Store;
+use crate::event::EventDefaults;
+use crate::store::Store;
 
 use super::{open, unknown};
 use crate::cli::Outcome;
 use crate::cli::arguments::ExportOptions;
 use crate::cli::failure::{Failure, say};
-use crate::cli::place::Place;
+use crate::cli::global_options::Place;
 use crate::cli::run::host_name;
 
 /// Events are written one by one, so that memory does not grow with the history; so much of them at a time, in bytes.
@@ -22,31 +21,31 @@ pub fn export(place: &Place, options: &ExportOptions) -> Outcome {
         options.messages.iter().for_each(|message| say(&unknown(*message)));
         return Ok(options.messages.is_empty());
     };
-    let naming = naming(place);
+    let defaults = defaults(place);
     let mut out = BufWriter::with_capacity(WRITE_BYTES, io::stdout().lock());
     let mut is_whole = true;
     if options.messages.is_empty() {
-        is_whole = write(&store, None, options.last.unwrap_or(usize::MAX), &naming, &mut out)?;
+        is_whole = write(&store, None, options.last.unwrap_or(usize::MAX), &defaults, &mut out)?;
     }
     for message in &options.messages {
-        if store.letter(*message)?.is_none() {
+        if store.message(*message)?.is_none() {
             say(&unknown(*message));
             is_whole = false;
             continue;
         }
-        is_whole &= write(&store, Some(*message), usize::MAX, &naming, &mut out)?;
+        is_whole &= write(&store, Some(*message), usize::MAX, &defaults, &mut out)?;
     }
     out.flush()?;
     Ok(is_whole)
 }
 
 /// Events as plugins were handed them: what `notify` stored has no host and no labels of its own yet.
-fn naming(place: &Place) -> Naming {
+fn defaults(place: &Place) -> EventDefaults {
     match place.config() {
-        Ok(config) => Naming::new(&config, &host_name()),
+        Ok(config) => config.event_defaults(&host_name()),
         Err(Failure::Input(error) | Failure::Other(error)) => {
             say(&format!("events are exported without the configuration's host and labels: {error:#}"));
-            Naming { host: host_name(), labels: std::collections::BTreeMap::new() }
+            EventDefaults { host: host_name(), labels: std::collections::BTreeMap::new() }
         }
     }
 }
@@ -56,13 +55,13 @@ fn write(
     store: &Store,
     message: Option<i64>,
     last: usize,
-    naming: &Naming,
+    defaults: &EventDefaults,
     out: &mut impl Write,
 ) -> Result<bool, Failure> {
     let mut is_whole = true;
     store.export(message, last, |event| -> Result<(), Failure> {
         match event {
-            Ok(event) => writeln!(out, "{}", Event::named(event, &naming.host, &naming.labels).to_json())?,
+            Ok(event) => writeln!(out, "{}", defaults.apply(event).to_json())?,
             Err(error) => {
                 is_whole = false;
                 say(&format!("a stored event cannot be read: {error}"));

@@ -2,16 +2,16 @@
 
 use std::io::{self, Write as _};
 
-use banhook::message::one_line;
-use banhook::store::{Letter, LetterState};
+use crate::message::one_line;
+use crate::store::{MessageInfo, MessageState};
 
 use super::open;
 use crate::cli::Outcome;
 use crate::cli::arguments::{Format, ListOptions};
 use crate::cli::failure::say;
-use crate::cli::moment::to_the_second;
-use crate::cli::place::Place;
+use crate::cli::global_options::Place;
 use crate::cli::status::counted;
+use crate::cli::time_format::to_the_second;
 
 /// The columns; numbers stand at the right, and the last one is as long as it is.
 const COLUMNS: [(&str, Side); 8] = [
@@ -38,22 +38,22 @@ pub fn list(place: &Place, options: &ListOptions) -> Outcome {
         chosen => chosen,
     };
     let limit = usize::try_from(options.limit).unwrap_or(usize::MAX);
-    let mut letters = match open(place)? {
-        Some((_, store)) => store.letters(pending, dead, limit.saturating_add(1))?,
+    let mut messages = match open(place)? {
+        Some((_, store)) => store.messages(pending, dead, limit.saturating_add(1))?,
         None => Vec::new(),
     };
-    let more = letters.len() > limit;
-    letters.truncate(limit);
+    let more = messages.len() > limit;
+    messages.truncate(limit);
     let mut out = io::stdout().lock();
     match options.format {
-        Format::Json => writeln!(out, "{}", serde_json::to_string(&letters).map_err(anyhow::Error::from)?)?,
-        Format::Text if letters.is_empty() => writeln!(out, "{}", nothing(pending, dead))?,
-        Format::Text => write!(out, "{}", table(&letters))?,
+        Format::Json => writeln!(out, "{}", serde_json::to_string(&messages).map_err(anyhow::Error::from)?)?,
+        Format::Text if messages.is_empty() => writeln!(out, "{}", nothing(pending, dead))?,
+        Format::Text => write!(out, "{}", table(&messages))?,
     }
     if more {
         say(&format!(
             "there are more than the first {}; --limit says how many to list",
-            counted(letters.len() as u64, "message")
+            counted(messages.len() as u64, "message")
         ));
     }
     Ok(true)
@@ -67,8 +67,8 @@ const fn nothing(pending: bool, dead: bool) -> &'static str {
     }
 }
 
-fn table(letters: &[Letter]) -> String {
-    let rows: Vec<_> = letters.iter().map(row).collect();
+fn table(messages: &[MessageInfo]) -> String {
+    let rows: Vec<_> = messages.iter().map(row).collect();
     let heads = COLUMNS.map(|(head, _)| head.to_owned());
     let mut widths = heads.clone().map(|head| head.chars().count());
     for row in &rows {
@@ -91,62 +91,62 @@ fn table(letters: &[Letter]) -> String {
     text
 }
 
-fn row(letter: &Letter) -> [String; 8] {
+fn row(message: &MessageInfo) -> [String; 8] {
     [
-        letter.id.to_string(),
-        one_line(&letter.route),
-        one_line(&letter.webhook),
-        state(letter),
-        letter.events.to_string(),
-        to_the_second(letter.made_at),
-        letter.attempts.to_string(),
-        one_line(letter.error.as_deref().unwrap_or_default()),
+        message.id.to_string(),
+        one_line(&message.route),
+        one_line(&message.webhook),
+        state(message),
+        message.events.to_string(),
+        to_the_second(message.age_starts_at),
+        message.attempts.to_string(),
+        one_line(message.error.as_deref().unwrap_or_default()),
     ]
 }
 
 /// Where it is, as people read it.
-pub fn state(letter: &Letter) -> String {
-    match (letter.state, letter.closes_at) {
-        (LetterState::Open, Some(at)) => format!("open until {}", to_the_second(at)),
-        (LetterState::Open, None) => "open".to_owned(),
-        (LetterState::Ready, _) => "ready".to_owned(),
-        (LetterState::Dead, _) => "dead".to_owned(),
-        (LetterState::Dropped, _) => "dropped".to_owned(),
-        (LetterState::Sent, _) => "sent".to_owned(),
+pub fn state(message: &MessageInfo) -> String {
+    match (message.state, message.closes_at) {
+        (MessageState::Open, Some(at)) => format!("open until {}", to_the_second(at)),
+        (MessageState::Open, None) => "open".to_owned(),
+        (MessageState::Ready, _) => "ready".to_owned(),
+        (MessageState::Dead, _) => "dead".to_owned(),
+        (MessageState::Dropped, _) => "dropped".to_owned(),
+        (MessageState::Sent, _) => "sent".to_owned(),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use banhook::event::Timestamp;
+    use crate::event::Timestamp;
 
     use super::*;
 
     #[test]
     fn columns_are_aligned_and_foreign_text_is_one_line() {
-        let letter = Letter {
+        let message = MessageInfo {
             id: 7,
             route: "all".into(),
             webhook: "main".into(),
-            state: LetterState::Dead,
+            state: MessageState::Dead,
             events: 1,
-            made_at: Timestamp(1_763_809_015_601),
+            age_starts_at: Timestamp(1_763_809_015_601),
             cause: None,
             closes_at: None,
             attempts: 12,
-            attempted_at: None,
+            last_attempt_at: None,
             error: Some("400 in\nvalid\u{1b}[31m".into()),
         };
-        let open = Letter {
+        let open = MessageInfo {
             id: 1234,
-            state: LetterState::Open,
+            state: MessageState::Open,
             events: 10_000,
             closes_at: Some(Timestamp(1_763_809_045_601)),
             error: None,
-            ..letter.clone()
+            ..message.clone()
         };
         assert_eq!(
-            table(&[letter, open]),
+            table(&[message, open]),
             "\
 number  route  webhook  state                           events  since (UTC)          attempts  last error
      7  all    main     dead                                 1  2025-11-22 10:56:55        12  400 in valid\\u{1b}[31m

@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
 
+use crate::event::{Event, Timestamp};
+use crate::message::{clean, one_line, summary, to_terminal};
+use crate::store::{MessageInfo, MessageState};
 use anyhow::anyhow;
-use banhook::event::{Event, Timestamp};
-use banhook::message::{clean, one_line, summary, to_terminal};
-use banhook::store::{Letter, LetterState};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -15,8 +15,8 @@ use super::{open, unknown};
 use crate::cli::Outcome;
 use crate::cli::arguments::Format;
 use crate::cli::failure::Failure;
-use crate::cli::moment::{ago, to_the_second, with_age};
-use crate::cli::place::Place;
+use crate::cli::global_options::Place;
+use crate::cli::time_format::{ago, to_the_second, with_age};
 
 /// Events that are shown; `export` gives all of them.
 const EVENTS: usize = 20;
@@ -24,20 +24,20 @@ const EVENTS: usize = 20;
 /// What is shown; this is its JSON.
 #[derive(Serialize)]
 struct Shown {
-    letter: Letter,
-    /// As the webhook gets it; none: it is not worded yet, or not kept any more.
+    message: MessageInfo,
+    /// As the webhook gets it; none: it is not formatted yet, or not kept any more.
     body: Option<Value>,
     /// The first of them.
     events: Vec<Event>,
 }
 
 /// Shows it.
-pub fn show(place: &Place, message: i64, format: Format) -> Outcome {
-    let Some((_, store)) = open(place)? else { return Err(Failure::Other(anyhow!(unknown(message)))) };
-    let Some((letter, body)) = store.letter(message)? else { return Err(Failure::Other(anyhow!(unknown(message)))) };
-    let events = store.events_of(message, EVENTS)?.into_iter().filter_map(|event| event.event.ok()).collect();
+pub fn show(place: &Place, id: i64, format: Format) -> Outcome {
+    let Some((_, store)) = open(place)? else { return Err(Failure::Other(anyhow!(unknown(id)))) };
+    let Some((message, body)) = store.message(id)? else { return Err(Failure::Other(anyhow!(unknown(id)))) };
+    let events = store.events_of(id, EVENTS)?.into_iter().filter_map(|event| event.event.ok()).collect();
     let body = body.map(|body| serde_json::from_str(&body)).transpose().map_err(anyhow::Error::from)?;
-    let shown = Shown { letter, body, events };
+    let shown = Shown { message, body, events };
     let mut out = io::stdout();
     let colors = out.is_terminal();
     match format {
@@ -47,40 +47,40 @@ pub fn show(place: &Place, message: i64, format: Format) -> Outcome {
     Ok(true)
 }
 
-fn text(Shown { letter, body, events }: &Shown, colors: bool, now: Timestamp) -> String {
+fn text(Shown { message, body, events }: &Shown, colors: bool, now: Timestamp) -> String {
     let mut text = String::new();
     let mut line = |name: &str, value: &str| {
         let _ = writeln!(text, "{name:10}  {}", one_line(value));
     };
-    line("message", &letter.id.to_string());
-    line("state", &state(letter));
-    line("route", &letter.route);
-    line("webhook", &letter.webhook);
-    let cause = letter.cause.as_ref().map(|cause| format!(", told together ({cause})")).unwrap_or_default();
-    line("events", &format!("{}{cause}", letter.events));
-    line("since", &with_age(letter.made_at, now));
-    let last = letter.attempted_at.map(|at| format!(", the last {}", with_age(at, now))).unwrap_or_default();
-    line("attempts", &format!("{}{last}", letter.attempts));
-    if let Some(error) = &letter.error {
+    line("message", &message.id.to_string());
+    line("state", &state(message));
+    line("route", &message.route);
+    line("webhook", &message.webhook);
+    let cause = message.cause.as_ref().map(|cause| format!(", told together ({cause})")).unwrap_or_default();
+    line("events", &format!("{}{cause}", message.events));
+    line("since", &with_age(message.age_starts_at, now));
+    let last = message.last_attempt_at.map(|at| format!(", the last {}", with_age(at, now))).unwrap_or_default();
+    line("attempts", &format!("{}{last}", message.attempts));
+    if let Some(error) = &message.error {
         line("last error", error);
     }
-    let _ = write!(text, "\n── as it looks ──\n{}", drawn(letter, body.as_ref(), colors, now));
+    let _ = write!(text, "\n── as it looks ──\n{}", drawn(message, body.as_ref(), colors, now));
     text.push_str("\n── its events ──\n");
     for event in events {
         let _ = writeln!(text, "{}  {}", to_the_second(event.at), one_line(&summary(event)));
     }
-    let more = (letter.events as usize).saturating_sub(events.len());
+    let more = (message.events as usize).saturating_sub(events.len());
     if more > 0 {
-        let _ = writeln!(text, "… and {more} more: `banhook queue export {}`", letter.id);
+        let _ = writeln!(text, "… and {more} more: `banhook queue export {}`", message.id);
     }
     text
 }
 
 /// A Slack message as it looks there; what goes to other chats, which format for themselves, as it is.
-fn drawn(letter: &Letter, body: Option<&Value>, colors: bool, now: Timestamp) -> String {
+fn drawn(message: &MessageInfo, body: Option<&Value>, colors: bool, now: Timestamp) -> String {
     let Some(body) = body else {
-        return match (letter.state, letter.closes_at) {
-            (LetterState::Open, Some(at)) => format!("(worded when it closes, {})\n", ago(at, now)),
+        return match (message.state, message.closes_at) {
+            (MessageState::Open, Some(at)) => format!("(formatted when it closes, {})\n", ago(at, now)),
             _ => "(its text is not kept any more)\n".to_owned(),
         };
     };
@@ -94,37 +94,37 @@ fn drawn(letter: &Letter, body: Option<&Value>, colors: bool, now: Timestamp) ->
 
 #[cfg(test)]
 mod tests {
-    use banhook::event::Action;
+    use crate::event::EventDetails;
     use serde_json::json;
 
     use super::*;
 
-    fn shown(body: Option<Value>, state: LetterState) -> Shown {
+    fn shown(body: Option<Value>, state: MessageState) -> Shown {
         let event = Event {
             id: String::new(),
             at: Timestamp(1_763_809_015_601),
             host: String::new(),
             jail: "ss\u{202e}hd".to_owned(),
-            action: Action::Start,
+            details: EventDetails::Start,
             labels: std::collections::BTreeMap::new(),
         };
-        let letter = Letter {
+        let message = MessageInfo {
             id: 7,
             route: "all".into(),
             webhook: "main".into(),
             state,
             events: 3,
-            made_at: Timestamp(1_763_809_015_601),
+            age_starts_at: Timestamp(1_763_809_015_601),
             cause: Some("storm".into()),
-            closes_at: (state == LetterState::Open).then_some(Timestamp(1_763_809_045_601)),
+            closes_at: (state == MessageState::Open).then_some(Timestamp(1_763_809_045_601)),
             attempts: 1,
-            attempted_at: Some(Timestamp(1_763_809_015_601)),
+            last_attempt_at: Some(Timestamp(1_763_809_015_601)),
             error: Some("400 invalid_blocks".into()),
         };
-        Shown { letter, body, events: vec![event] }
+        Shown { message, body, events: vec![event] }
     }
 
-    fn told(body: Option<Value>, state: LetterState) -> String {
+    fn told(body: Option<Value>, state: MessageState) -> String {
         text(&shown(body, state), false, Timestamp(1_763_809_025_601))
     }
 
@@ -132,7 +132,7 @@ mod tests {
     fn all_that_is_known() {
         let body = json!({"blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": "*three* starts"}}]});
         assert_eq!(
-            told(Some(body), LetterState::Dead),
+            told(Some(body), MessageState::Dead),
             "\
 message     7
 state       dead
@@ -156,9 +156,9 @@ three starts
     #[test]
     fn what_cannot_be_drawn() {
         let other = json!({"text": "a \u{9b}31m b", "attachments": [{"text": "c"}]});
-        let seen = told(Some(other), LetterState::Ready);
+        let seen = told(Some(other), MessageState::Ready);
         assert!(seen.contains("  \"text\": \"a \\u{9b}31m b\""), "{seen}");
-        assert!(told(None, LetterState::Open).contains("worded when it closes, in 20 s"));
-        assert!(told(None, LetterState::Sent).contains("not kept any more"));
+        assert!(told(None, MessageState::Open).contains("formatted when it closes, in 20 s"));
+        assert!(told(None, MessageState::Sent).contains("not kept any more"));
     }
 }

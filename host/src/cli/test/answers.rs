@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use banhook::event::{BanQuery, BanSummary, Event, PastBan};
-use banhook::plugin::{Geo, GeoError, History, HistoryError, Place};
+use crate::event::{BanQuery, BanSummary, Event, EventDefaults, PastBan};
+use crate::plugin::{Geo, GeoError, History, HistoryError, Place};
 
 /// The past bans of a case. All of them may be seen.
 pub struct PastBans(Vec<PastBan>);
@@ -15,8 +15,8 @@ pub struct Places(pub BTreeMap<String, Place>);
 impl PastBans {
     /// Those among past events that history counts. Where no host is given, it is this one.
     pub fn of(events: &[Event], host: &str) -> Self {
-        let named = |event: &Event| event.clone().named(host, &BTreeMap::new());
-        Self(events.iter().map(named).filter_map(|event| PastBan::of(&event)).collect())
+        let defaults = EventDefaults { host: host.to_owned(), labels: BTreeMap::new() };
+        Self(events.iter().map(|event| defaults.apply(event.clone())).filter_map(|event| PastBan::of(&event)).collect())
     }
 }
 

@@ -6,12 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::config::PluginLimits;
+use crate::event::{Batch, DigestCause, Event, Timestamp};
+use crate::format::limits;
+use crate::message::{Decision, GuardError, Guarded, Message, Policy, check, check_hints, guard, guard_digest};
+use crate::plugin::{Answer, Context, Grants, Place, PluginError, Runtime};
 use anyhow::{Context as _, anyhow, ensure};
-use banhook::config::PluginLimits;
-use banhook::event::{Batch, Cause, Event, Timestamp};
-use banhook::message::{Decision, GuardError, Guarded, Message, Policy, check, check_hints, guard, guard_digest};
-use banhook::pipeline::limits;
-use banhook::plugin::{Answer, Context, Grants, Place, PluginError, Runtime};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -56,7 +56,7 @@ pub struct Case {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct CaseBatch {
-    cause: Cause,
+    cause: DigestCause,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     key: Option<String>,
     events: Vec<Event>,
@@ -162,7 +162,7 @@ impl Case {
             return Ok(Decided { refused: Some(NO_DIGESTER.to_owned()), ..Decided::default() });
         };
         for line in &answer.log {
-            println!("  log {:?}: {}", line.level, banhook::message::one_line(&line.message));
+            println!("  log {:?}: {}", line.level, crate::message::one_line(&line.message));
         }
         let mut decided = Decided::default();
         if let Ok(Decision::Post(message)) = &answer.decision {

@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     /// What is wrong, in a word: "" for nothing, "?" behind what is a warning.
-    fn verdict(form: Form, text: &str) -> String {
+    fn disposition(form: Form, text: &str) -> String {
         fault(form, text)
             .map_or_else(String::new, |fault| format!("{}{}", fault.expected, if fault.sure { "" } else { "?" }))
     }
@@ -164,9 +164,9 @@ mod tests {
             ("https://a b/", "URL", "URL", "https URL"),
             ("https://example.999/", "URL", "URL", "https URL"),
         ] {
-            assert_eq!(verdict(Form::Fetched, text), fetched, "fetched {text}");
-            assert_eq!(verdict(Form::Opened, text), opened, "opened {text}");
-            assert_eq!(verdict(Form::Https, text), https, "https {text}");
+            assert_eq!(disposition(Form::Fetched, text), fetched, "fetched {text}");
+            assert_eq!(disposition(Form::Opened, text), opened, "opened {text}");
+            assert_eq!(disposition(Form::Https, text), https, "https {text}");
         }
     }
 

@@ -1,0 +1,450 @@
+//! A webhook's queue under a clock that is handed in: rate, order, retries, death, and a day's outage within a moment.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use super::failover::failover;
+use super::queue::{AttemptOutcome, DeliveryPolicy, Moment, NextAction, Queue};
+use super::send_result::SendResult;
+use crate::event::{DigestCause, Event, EventDetails, Timestamp};
+use crate::message::{Target, fallback};
+use crate::store::{
+    Closes, DigestKey, Disposition, FormattedEvent, Inbox, Ledger, Remaining, RouteLedger, RoutedTo, StateDir, Store,
+    Suspended, UnformattedEvent, WebhookState,
+};
+
+const START: i64 = 1_000_000_000;
+
+/// A store with a queue to the webhook `hook`, and what that was sent.
+struct Simulation {
+    store: Store,
+    inbox: Inbox,
+    queue: Queue,
+    policy: DeliveryPolicy,
+    url: &'static str,
+    now: i64,
+    /// When, in ms from the start, which message was sent.
+    sent: Vec<(i64, i64)>,
+    accepted: Vec<i64>,
+    _temp: tempfile::TempDir,
+}
+
+impl Simulation {
+    fn new() -> Self {
+        let temp = tempfile::tempdir().unwrap();
+        let folder = StateDir::new(temp.path().join("state"));
+        let lock = folder.try_work().unwrap().unwrap();
+        let store = Store::open_for_work(&folder, &lock).unwrap();
+        let policy = DeliveryPolicy {
+            target: Target::Slack,
+            every: Duration::from_secs(1),
+            burst: 4,
+            max_age: BTreeMap::from([("sec".to_owned(), Duration::from_secs(86_400))]),
+            fallbacks: BTreeMap::new(),
+        };
+        let (inbox, queue) = (store.inbox().unwrap(), Queue::new("hook".to_owned()));
+        let (sent, accepted) = (Vec::new(), Vec::new());
+        Self { store, inbox, queue, policy, url: "url", now: START, sent, accepted, _temp: temp }
+    }
+
+    /// So many messages more; returns the first one's number.
+    fn post(&mut self, messages: usize) {
+        self.word((0..messages).map(|_| Disposition::Send(fallback(&event(), "", Target::Slack))).collect());
+    }
+
+    fn word(&mut self, verdicts: Vec<Disposition>) {
+        let now = Timestamp(self.now);
+        let events: Vec<_> = verdicts.iter().map(|_| event()).collect();
+        self.inbox.append_all(&events, None, now).unwrap();
+        let seqs: Vec<_> = self.store.unrouted(verdicts.len()).unwrap().iter().map(|waiting| waiting.seq).collect();
+        let assigned = |seq: &i64| RoutedTo { seq: *seq, ban: None, to: vec![("sec".into(), "hook".into())] };
+        self.store.route_events(&seqs.iter().map(assigned).collect::<Vec<_>>()).unwrap();
+        let formatted: Vec<_> =
+            seqs.into_iter().zip(verdicts).map(|(seq, disposition)| FormattedEvent { seq, disposition }).collect();
+        self.store.record_formatted("sec", None, &formatted, None, now).unwrap();
+    }
+
+    /// What the queue says now.
+    fn next(&mut self) -> NextAction {
+        self.queue.next(&mut self.store, &self.policy, self.url, Timestamp(self.now)).unwrap()
+    }
+
+    /// Sends what is due until nothing is, or `until` (ms from the start) has come; `webhook` answers a message's number.
+    fn run(&mut self, until: i64, mut webhook: impl FnMut(i64, i64) -> SendResult) {
+        loop {
+            self.failover("hook");
+            match self.next() {
+                NextAction::Again => {}
+                NextAction::Nothing => return,
+                NextAction::At(at) if at.0 > START + until => {
+                    self.now = START + until;
+                    return;
+                }
+                NextAction::At(at) => {
+                    assert!(at.0 > self.now, "it would turn in circles");
+                    self.now = at.0;
+                }
+                NextAction::Send(message) => {
+                    assert!(self.queue.begin(&mut self.store, &self.policy, message.id, Timestamp(self.now)).unwrap());
+                    self.sent.push((self.now - START, message.id));
+                    let answer = webhook(message.id, self.now - START);
+                    let (store, policy) = (&mut self.store, &self.policy);
+                    let moment = Moment { now: Timestamp(self.now), random: 1.0 };
+                    let answered = self.queue.record_result(store, policy, self.url, &message, answer, moment).unwrap();
+                    if matches!(answered.outcome, AttemptOutcome::Accepted { .. }) {
+                        self.accepted.push(message.id);
+                    }
+                }
+            }
+            assert!(self.sent.len() < 10_000, "it would send for ever");
+        }
+    }
+
+    /// As the daemon does between two messages.
+    fn failover(&mut self, webhook: &str) {
+        failover(&mut self.store, webhook, &self.policy, self.url, Timestamp(self.now)).unwrap();
+    }
+
+    fn ledger(&self) -> Ledger {
+        let ledger = self.store.ledger().unwrap();
+        assert!(ledger.balances());
+        assert_eq!(self.store.check_ledger().unwrap(), []);
+        ledger
+    }
+}
+
+fn event() -> Event {
+    let at = Timestamp(START);
+    Event {
+        id: "x".into(),
+        at,
+        host: "h".into(),
+        jail: "j".into(),
+        details: EventDetails::Start,
+        labels: BTreeMap::new(),
+    }
+}
+
+fn ok() -> SendResult {
+    SendResult::Accepted { pause: None }
+}
+
+fn server_error() -> SendResult {
+    SendResult::Transient { after: None, error: "500 rollup_error".into() }
+}
+
+const HOUR: i64 = 3_600_000;
+
+#[test]
+fn a_burst_and_then_one_a_second() {
+    let mut simulation = Simulation::new();
+    simulation.post(8);
+    simulation.run(HOUR, |_, _| ok());
+    let times: Vec<_> = simulation.sent.iter().map(|(at, _)| *at).collect();
+    assert_eq!(times, [0, 0, 0, 0, 1_000, 2_000, 3_000, 4_000]);
+    assert_eq!(simulation.accepted, [1, 2, 3, 4, 5, 6, 7, 8]);
+    // What was saved up while nothing was sent is no more than the burst; another process keeps to it as well.
+    simulation.now += 600_000;
+    simulation.queue = Queue::new("hook".to_owned());
+    simulation.post(6);
+    let begun = simulation.now - START;
+    simulation.run(HOUR, |_, _| ok());
+    let times: Vec<_> = simulation.sent.iter().skip(8).map(|(at, _)| at - begun).collect();
+    assert_eq!(times, [0, 0, 0, 0, 1_000, 2_000]);
+}
+
+#[test]
+fn too_many_requests_and_an_empty_budget_hold_everything_for_as_long_as_asked() {
+    let mut simulation = Simulation::new();
+    simulation.post(3);
+    let mut answers = VecDeque::from([
+        SendResult::RateLimited(Duration::from_secs(30), "429".into()),
+        SendResult::Accepted { pause: Some(Duration::from_millis(2_500)) },
+    ]);
+    simulation.run(HOUR, |_, _| answers.pop_front().unwrap_or_else(ok));
+    assert_eq!(simulation.sent, [(0, 1), (30_000, 1), (32_500, 2), (32_500, 3)]);
+}
+
+#[test]
+fn a_message_at_which_the_webhook_fails_does_not_hold_up_the_others() {
+    let mut simulation = Simulation::new();
+    simulation.post(5);
+    simulation.run(20_000, |id, _| if id == 2 { server_error() } else { ok() });
+    assert_eq!(simulation.accepted, [1, 3, 4, 5]);
+    // Three times within the first backoffs, and then the next one at once, within the rate.
+    let of_second: Vec<_> = simulation.sent.iter().filter(|(_, id)| *id == 2).map(|(at, _)| *at).collect();
+    assert_eq!(of_second[..3], [0, 1_000, 3_000]);
+    assert_eq!(simulation.sent.iter().find(|(_, id)| *id == 3), Some(&(3_000, 3)));
+    // It waits alone, is tried again, and arrives when it is taken.
+    assert!(of_second.len() > 3, "{of_second:?}");
+    simulation.post(1);
+    simulation.run(HOUR, |_, _| ok());
+    assert_eq!(simulation.accepted, [1, 3, 4, 5, 6, 2]);
+    assert_eq!(simulation.ledger().routes["sec"].posted, 6);
+}
+
+#[test]
+fn of_several_such_messages_each_ends_up_alone() {
+    let mut simulation = Simulation::new();
+    simulation.post(6);
+    simulation.run(HOUR / 2, |id, _| if id <= 3 { server_error() } else { ok() });
+    let mut accepted = simulation.accepted.clone();
+    accepted.sort_unstable();
+    assert_eq!(accepted, [4, 5, 6]);
+    simulation.run(2 * HOUR, |_, _| ok());
+    assert_eq!(simulation.ledger().routes["sec"].posted, 6);
+}
+
+#[test]
+fn an_outage_keeps_the_order_and_is_not_hammered() {
+    let mut simulation = Simulation::new();
+    simulation.post(40);
+    // Down for 23 hours.
+    simulation.run(24 * HOUR, |_, at| if at < 23 * HOUR { server_error() } else { ok() });
+    assert_eq!(simulation.accepted, (1..=40).collect::<Vec<_>>());
+    // Each five minutes at most, the first and another one.
+    let tries = simulation.sent.len() - 40;
+    assert!((250..=2 * (10 + 23 * 12)).contains(&tries), "{tries} tries");
+    assert_eq!(simulation.ledger().routes["sec"].posted, 40);
+}
+
+#[test]
+fn after_a_day_messages_die_with_the_answer_and_newer_ones_live() {
+    let mut simulation = Simulation::new();
+    simulation.post(3);
+    simulation.run(12 * HOUR, |_, _| server_error());
+    simulation.post(2);
+    simulation.run(25 * HOUR, |_, _| server_error());
+    let counts = simulation.ledger().routes["sec"];
+    assert_eq!((counts.dead, counts.pending), (3, 2));
+    let messages = simulation.store.messages(false, true, 9).unwrap();
+    assert!(messages.iter().all(|letter| letter.error.as_deref().is_some_and(|error| error.contains("500"))));
+    simulation.run(26 * HOUR, |_, _| ok());
+    assert_eq!(simulation.accepted, [4, 5]);
+}
+
+#[test]
+fn a_clock_that_jumps_neither_loses_nor_holds_up_anything() {
+    for jump in [24 * HOUR, -24 * HOUR, -HOUR, -HOUR / 6] {
+        let mut simulation = Simulation::new();
+        simulation.post(6);
+        let mut failures = 3;
+        simulation.run(4_000, |_, _| {
+            failures -= 1;
+            if failures >= 0 { server_error() } else { SendResult::RateLimited(Duration::from_secs(60), "429".into()) }
+        });
+        simulation.now += jump;
+        let jumped = simulation.now;
+        simulation.run(48 * HOUR, |_, _| ok());
+        assert_eq!(simulation.accepted, [1, 2, 3, 4, 5, 6], "by {jump}");
+        assert!(simulation.now - jumped < 120_000, "by {jump}");
+        assert_eq!(simulation.ledger().routes["sec"].posted, 6);
+    }
+}
+
+#[test]
+fn a_refused_message_is_dead_and_the_next_one_goes() {
+    let mut simulation = Simulation::new();
+    simulation.post(2);
+    simulation.run(HOUR, |id, _| if id == 1 { SendResult::Rejected("400 invalid_blocks".into()) } else { ok() });
+    let counts = simulation.ledger().routes["sec"];
+    assert_eq!((counts.dead, counts.posted), (1, 1));
+}
+
+#[test]
+fn a_webhook_that_is_gone_is_asked_seldom_and_works_again_when_its_url_is_mended() {
+    let mut simulation = Simulation::new();
+    simulation.post(3);
+    let suspended = || SendResult::EndpointGone("404 no_service".into());
+    simulation.run(8 * HOUR, |_, _| suspended());
+    assert!((8..=15).contains(&simulation.sent.len()), "{:?}", simulation.sent);
+    assert!(simulation.sent.iter().all(|(_, id)| *id == 1));
+    assert_eq!(simulation.ledger().routes["sec"].pending, 3);
+    // Another process knows as well.
+    simulation.queue = Queue::new("hook".to_owned());
+    assert!(matches!(simulation.next(), NextAction::At(_)));
+    simulation.url = "another";
+    simulation.run(8 * HOUR + 10_000, |_, _| ok());
+    assert_eq!(simulation.accepted, [1, 2, 3]);
+    assert_eq!(simulation.store.suspended_webhooks().unwrap().len(), 0);
+}
+
+#[test]
+fn another_webhook_takes_over_from_one_that_is_gone() {
+    let mut simulation = Simulation::new();
+    simulation.policy.fallbacks.insert("sec".into(), ["hook".into(), "other".into()]);
+    simulation.post(3);
+    simulation.run(HOUR, |_, _| SendResult::EndpointGone("404 no_service".into()));
+    assert_eq!(simulation.sent.len(), 1);
+    simulation.post(1);
+    simulation.failover("hook");
+    assert_eq!(simulation.next(), NextAction::Nothing);
+    let mut other = Queue::new("other".to_owned());
+    let next = other.next(&mut simulation.store, &simulation.policy, "url", Timestamp(simulation.now)).unwrap();
+    assert!(matches!(next, NextAction::Send(message) if message.id == 1));
+    // The first one is asked again later; until then, and if it is still suspended, nothing is held up.
+    simulation.now += HOUR;
+    simulation.post(1);
+    simulation.run(3 * HOUR, |_, _| SendResult::EndpointGone("404 no_service".into()));
+    assert_eq!(simulation.store.pending_webhooks().unwrap(), ["other"]);
+    // If both are suspended, nothing goes to and fro; and once the first one is mended, all goes back.
+    let suspended = Suspended { error: "404".into(), since: Timestamp(simulation.now), url: simulation.url.to_owned() };
+    let backoff_until = Timestamp(simulation.now + HOUR);
+    let state =
+        WebhookState { suspended: Some(suspended), backoff_until, ..simulation.store.webhook("other").unwrap() };
+    simulation.store.record_webhook("other", &state).unwrap();
+    simulation.failover("other");
+    assert_eq!(simulation.store.pending_webhooks().unwrap(), ["other"]);
+    let state = simulation.store.webhook("hook").unwrap().recovered();
+    simulation.store.record_webhook("hook", &state).unwrap();
+    simulation.failover("other");
+    assert_eq!(simulation.store.pending_webhooks().unwrap(), ["hook"]);
+    assert_eq!(simulation.ledger().routes["sec"].pending, 5);
+}
+
+#[test]
+fn messages_that_are_answered_only_after_a_time_out_take_a_tenth_of_the_time() {
+    let mut simulation = Simulation::new();
+    let mut slow = Vec::new();
+    let mut posted = 0;
+    let mut answered = 0;
+    // One in ten never goes through, and each of those takes 30 s; there is a message more every ten seconds.
+    while simulation.now < START + HOUR {
+        while posted < (simulation.now - START) / 10_000 {
+            simulation.post(1);
+            posted += 1;
+            if posted % 10 == 0 && slow.len() < 12 {
+                slow.push(posted);
+            }
+        }
+        match simulation.next() {
+            NextAction::Nothing | NextAction::Again => simulation.now += 1_000,
+            NextAction::At(at) => simulation.now = at.0.min(simulation.now + 1_000),
+            NextAction::Send(message) => {
+                simulation
+                    .queue
+                    .begin(&mut simulation.store, &simulation.policy, message.id, Timestamp(simulation.now))
+                    .unwrap();
+                let answer = if slow.contains(&message.id) {
+                    simulation.now += 30_000;
+                    SendResult::Transient { after: None, error: "timed out".into() }
+                } else {
+                    answered += 1;
+                    ok()
+                };
+                let moment = Moment { now: Timestamp(simulation.now), random: 0.5 };
+                let (store, policy) = (&mut simulation.store, &simulation.policy);
+                simulation.queue.record_result(store, policy, simulation.url, &message, answer, moment).unwrap();
+            }
+        }
+    }
+    let waiting = simulation.ledger().routes["sec"].pending;
+    assert_eq!(answered + waiting as i64, posted);
+    assert!(waiting < 12 + 30, "{waiting} of {posted} wait");
+}
+
+#[test]
+fn a_message_that_is_always_put_off_does_not_hold_up_the_others() {
+    let mut simulation = Simulation::new();
+    simulation.post(4);
+    let wish = Some(Duration::from_secs(1));
+    let answer = |id: i64| if id == 1 { SendResult::Transient { after: wish, error: "503".into() } } else { ok() };
+    simulation.run(60_000, |id, _| answer(id));
+    assert_eq!(simulation.accepted, [2, 3, 4]);
+    let times: Vec<_> = simulation.sent.iter().map(|(at, _)| *at).collect();
+    assert!(times.windows(2).take(3).all(|pair| pair[1] - pair[0] >= 1_000), "the wish is kept to: {times:?}");
+}
+
+#[test]
+fn a_message_that_is_put_off_for_ever_dies_of_its_age_and_no_other_with_it() {
+    let mut simulation = Simulation::new();
+    simulation.policy.max_age = BTreeMap::from([("sec".to_owned(), Duration::from_secs(3_600))]);
+    simulation.post(2);
+    // Not at once, whatever the clock says.
+    simulation.now += 10 * HOUR;
+    let mut tries = 0;
+    simulation.run(11 * HOUR, |id, _| {
+        tries += 1;
+        if id == 1 { SendResult::RateLimited(Duration::from_secs(1), "429".into()) } else { ok() }
+    });
+    let ledger = simulation.ledger();
+    let RouteLedger { posted, dead, pending, .. } = ledger.routes["sec"];
+    assert_eq!((posted, dead, pending, tries), (1, 1, 0, 11), "{ledger:?}");
+}
+
+#[test]
+fn a_webhook_that_refuses_is_not_gone_any_more() {
+    let mut simulation = Simulation::new();
+    simulation.post(2);
+    let NextAction::Send(message) = simulation.next() else { panic!() };
+    for answer in [SendResult::EndpointGone("404".into()), SendResult::Rejected("400".into())] {
+        simulation.queue.forget_failures(&mut simulation.store).unwrap();
+        let moment = Moment { now: Timestamp(simulation.now), random: 0.5 };
+        let (store, policy) = (&mut simulation.store, &simulation.policy);
+        simulation.queue.record_result(store, policy, simulation.url, &message, answer, moment).unwrap();
+    }
+    assert_eq!(simulation.store.suspended_webhooks().unwrap(), BTreeMap::new());
+}
+
+#[test]
+fn a_webhook_that_is_gone_is_tried_again_though_the_clock_was_set_back_by_a_day() {
+    let mut simulation = Simulation::new();
+    simulation.post(1);
+    simulation.run(1_000, |_, _| SendResult::EndpointGone("404".into()));
+    assert_eq!(simulation.store.rest(Timestamp(simulation.now)).unwrap(), Remaining::Stuck);
+    let before = Timestamp(simulation.now - 24 * HOUR);
+    assert_eq!(simulation.store.rest(before).unwrap(), Remaining::Work);
+    assert_eq!(simulation.store.queues(before).unwrap()["hook"].backoff_until, None);
+}
+
+#[test]
+fn what_was_worded_for_another_kind_of_service_is_not_sent_but_worded_anew() {
+    let mut simulation = Simulation::new();
+    simulation.post(3);
+    simulation.run(HOUR, |id, _| if id == 2 { SendResult::Rejected("400 invalid_blocks".into()) } else { ok() });
+    simulation.post(5);
+    // One of them waits for its next try, and another was tried behind it.
+    simulation.run(60_000, |_, _| SendResult::Transient { after: None, error: "500".into() });
+    let sent = simulation.sent.len();
+    simulation.policy.target = Target::Zulip;
+    assert_eq!(simulation.next(), NextAction::Again);
+    assert_eq!(simulation.next(), NextAction::Nothing);
+    assert_eq!(simulation.ledger().routes["sec"].pending, 5);
+    let unformatted = simulation.store.unformatted("sec", 10).unwrap();
+    assert_eq!(
+        unformatted.iter().map(|unformatted| unformatted.seq).collect::<Vec<_>>(),
+        [4, 5, 6, 7, 8],
+        "in their order"
+    );
+    let disposition = || Disposition::Send(fallback(&event(), "", Target::Zulip));
+    let formatted: Vec<_> = unformatted
+        .iter()
+        .map(|UnformattedEvent { seq, .. }| FormattedEvent { seq: *seq, disposition: disposition() })
+        .collect();
+    simulation.store.record_formatted("sec", None, &formatted, None, Timestamp(simulation.now)).unwrap();
+    simulation.run(HOUR, |_, _| ok());
+    let after: Vec<_> = simulation.sent[sent..].iter().map(|(_, id)| *id).collect();
+    assert_eq!(after, [9, 10, 11, 12, 13]);
+    let ledger = simulation.ledger();
+    let RouteLedger { posted, dead, pending, .. } = ledger.routes["sec"];
+    assert_eq!((posted, dead, pending), (7, 1, 0), "what was sent, or refused, stays");
+}
+
+#[test]
+fn a_message_that_became_part_of_a_digest_is_not_sent() {
+    let mut simulation = Simulation::new();
+    simulation.post(3);
+    let NextAction::Send(message) = simulation.next() else { panic!() };
+    let now = Timestamp(simulation.now);
+    assert_eq!(simulation.store.digest_backlog("sec", "hook", 1, now.plus_ms(30_000), now).unwrap(), 3);
+    assert!(!simulation.queue.begin(&mut simulation.store, &simulation.policy, message.id, now).unwrap());
+    assert_eq!(simulation.next(), NextAction::Nothing);
+    let closes = Closes::At(now);
+    simulation.word(vec![Disposition::Hold(DigestKey {
+        cause: DigestCause::Storm,
+        key: String::new(),
+        closes,
+        unbans: None,
+    })]);
+    assert_eq!(simulation.ledger().routes["sec"].pending, 4);
+}

@@ -1,0 +1,206 @@
+//! What a route's plugin is told of past bans, through a pipeline over a store; and events that change while they are
+//! completed.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use super::*;
+use crate::event::{Ban, Event, EventDetails};
+use crate::plugin::geo::mmdb::mmdb;
+use crate::plugin::{Compiler, Metering, Setup, guest};
+use crate::route::{Enricher, Enrichment, route_events};
+use crate::store::UnformattedEvent;
+
+/// Some routes, ready to work.
+struct Routes {
+    config: Vec<Route>,
+    defaults: EventDefaults,
+    live: Vec<LoadedRoute>,
+}
+
+/// A route for each of these lines, with a plugin that skips with what it is told of past bans; for those with `geo`, with
+/// the country of its subject.
+fn load(folder: &Path, state: Option<StateDir>, routes: &[&str]) -> Routes {
+    std::fs::write(folder.join("asks.wasm"), guest::asks_history()).unwrap();
+    std::fs::write(folder.join("asks-geo.wasm"), guest::asks_geo()).unwrap();
+    let mut text = "webhooks.main.url = 'http://127.0.0.1:1/'\n".to_owned();
+    for (n, lines) in routes.iter().enumerate() {
+        let plugin = if lines.contains("geo") { "asks-geo.wasm" } else { "asks.wasm" };
+        write!(text, "[[routes]]\nname = 'r{n}'\nplugin = '{plugin}'\nlimits.time = '10s'\n{lines}\n").unwrap();
+    }
+    let config = Config::parse(&text, &folder.join("config.toml"), &|_| None).unwrap();
+    let setup =
+        Setup { cache: None, compiler: Compiler::Here, metering: Metering::Time, stack: stack(&config.sandbox) };
+    let defaults = config.event_defaults("web-1");
+    let runtime = Arc::new(Runtime::new(setup).unwrap());
+    let context = RouteContext {
+        defaults: defaults.clone(),
+        profiles: profiles(&config),
+        runtime,
+        databases: Databases::default(),
+        state,
+    };
+    Routes { live: load_all(&config, &context), config: config.routes, defaults }
+}
+
+/// What a route skips an event with.
+fn reason(disposition: Disposition) -> String {
+    match disposition {
+        Disposition::Skip(reason) => reason,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn event(jail: &str, id: &str, at: i64, details: EventDetails) -> Event {
+    let (id, jail) = (id.to_owned(), jail.to_owned());
+    Event { id, at: Timestamp(at), host: String::new(), jail, details, labels: BTreeMap::new() }
+}
+
+fn ban(subject: &str) -> EventDetails {
+    EventDetails::Ban(Ban { subject: subject.to_owned(), ..Ban::default() })
+}
+
+/// Routes events, `batch` at a time, and says what the plugins were told, event by event: bans, subjects, hosts, and how
+/// many in the first jail; `-` where the route does not want the event.
+fn told(routes: &[&str], batch: usize, events: &[Event]) -> Vec<String> {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = StateDir::new(temp.path().join("state"));
+    let lock = folder.try_work().unwrap().unwrap();
+    let mut store = Store::open_for_work(&folder, &lock).unwrap();
+    let mut inbox = store.inbox().unwrap();
+    let Routes { config, defaults, mut live } = load(temp.path(), Some(folder), routes);
+    let faults: Vec<_> = live.iter().flat_map(LoadedRoute::faults).map(|fault| fault.error.to_string()).collect();
+    assert_eq!(faults, [] as [&str; 0]);
+    let mut told = vec![vec!["-".to_owned(); routes.len()]; events.len()];
+    for batch in events.chunks(batch) {
+        for event in batch {
+            inbox.append(event, Timestamp(0)).unwrap();
+        }
+        while route_events(&config, &defaults, &mut store, None, Timestamp(0)).unwrap().events > 0 {}
+        for (n, route) in live.iter_mut().enumerate() {
+            for unformatted in store.unformatted(&format!("r{n}"), events.len()).unwrap() {
+                let FormattedEvent { seq, disposition } = route.format(unformatted, None, Timestamp(0));
+                told[usize::try_from(seq).unwrap() - 1][n] = reason(disposition);
+                let formatted = FormattedEvent { seq, disposition: Disposition::Skip(String::new()) };
+                store.record_formatted(&format!("r{n}"), None, &[formatted], None, Timestamp(0)).unwrap();
+            }
+        }
+    }
+    told.iter().map(|told| told.join(" ")).collect()
+}
+
+#[test]
+fn past_bans_that_a_route_may_see_without_the_one_in_hand() {
+    let routes = [
+        "grants.history = true",
+        "jails = ['ssh*']\ngrants.history = true",
+        "events = ['unban']\ngrants.history = true",
+        "grants.history = false",
+    ];
+    let unban = EventDetails::Unban(Ban { subject: "a".into(), ..Ban::default() });
+    let restored = EventDetails::Ban(Ban { subject: "a".into(), restored: true, ..Ban::default() });
+    let events = [
+        event("sshd", "all", 1_000, ban("a")),
+        event("sshd", "all", 2_000, ban("b")),
+        event("nginx", "all", 3_000, ban("a")),
+        event("sshd", "all", 4_000, restored),
+        event("sshd", "all", 5_000, unban),
+        event("sshd", "subject", 6_000, ban("a")),
+        event("sshd", "jail", 7_000, ban("a")),
+        event("sshd", "within a minute", 66_500, ban("c")),
+        // Its log line was late: what came after it is not past to it.
+        event("sshd", "all", 1_500, ban("d")),
+    ];
+    let expected = [
+        "0000 0000 - 0000",
+        "1111 1111 - 0000",
+        "2212 2212 - 0000",
+        "3212 2212 - 0000",
+        "3212 2212 0000 0000",
+        "2111 1111 - 0000",
+        "3213 3213 - 0000",
+        "1111 1111 - 0000",
+        "1111 1111 - 0000",
+    ];
+    // The second route does not get nginx's event.
+    let expected: Vec<_> = expected
+        .iter()
+        .zip(&events)
+        .map(|(told, event)| if event.jail == "nginx" { "2212 - - 0000".to_owned() } else { (*told).to_owned() })
+        .collect();
+    for batch in [1, 2, 5, events.len()] {
+        assert_eq!(told(&routes, batch, &events), expected, "routed {batch} at a time");
+    }
+}
+
+fn unformatted(event: Event) -> UnformattedEvent {
+    UnformattedEvent { seq: 1, webhook: "main".into(), event: Ok(event), standalone: false }
+}
+
+#[test]
+fn without_a_store_there_were_no_bans() {
+    let temp = tempfile::tempdir().unwrap();
+    let mut live = load(temp.path(), None, &["grants.history = true"]).live;
+    let formatted = live[0].format(unformatted(event("sshd", "all", 1_000, ban("a"))), None, Timestamp(0));
+    assert_eq!(reason(formatted.disposition), "0000");
+}
+
+#[test]
+fn places_out_of_the_files_of_a_route_and_a_broken_one_is_a_fault() {
+    let temp = tempfile::tempdir().unwrap();
+    let country = |code| mmdb(4, 24, &[("203.0.113.0/24", serde_json::json!({ "country_code": code }))]);
+    std::fs::write(temp.path().join("de.mmdb"), country("DE")).unwrap();
+    std::fs::write(temp.path().join("fr.mmdb"), country("FR")).unwrap();
+    std::fs::write(temp.path().join("broken.mmdb"), "").unwrap();
+    let routes =
+        ["grants.geo = ['de.mmdb', 'fr.mmdb']", "grants.geo = ['broken.mmdb', 'fr.mmdb']", "grants.geo = false"];
+    let mut live = load(temp.path(), None, &routes).live;
+    let faults: Vec<_> = live.iter().flat_map(LoadedRoute::faults).map(|fault| fault.error.to_string()).collect();
+    let [fault] = &faults[..] else { panic!("{faults:?}") };
+    assert!(fault.contains("broken.mmdb is no MMDB file, or damaged"), "{fault}");
+    let told = live.iter_mut().map(|route| {
+        reason(route.format(unformatted(event("sshd", "x", 1_000, ban("203.0.113.7"))), None, Timestamp(0)).disposition)
+    });
+    assert_eq!(told.collect::<Vec<_>>(), ["DE", "FR", "?"]);
+}
+
+/// The action reports a ban between the router's read, which has it from the log, and its write.
+#[test]
+fn an_event_that_was_stored_anew_meanwhile_is_read_again_before_it_is_assigned() {
+    let temp = tempfile::tempdir().unwrap();
+    let state = StateDir::new(temp.path().join("state"));
+    let lock = state.try_work().unwrap().unwrap();
+    let mut store = Store::open_for_work(&state, &lock).unwrap();
+    let mut inbox = store.inbox().unwrap();
+    let database = temp.path().join("fail2ban.sqlite3");
+    let rows = "CREATE TABLE bans(jail TEXT NOT NULL, ip TEXT, timeofban INTEGER NOT NULL, data JSON);
+         INSERT INTO bans VALUES
+             ('sshd', '1.2.3.4', 9, '{\"matches\": [\"one\"]}'), ('sshd', '1.2.3.5', 9, '{\"matches\": [\"two\"]}');";
+    rusqlite::Connection::open(&database).unwrap().execute_batch(rows).unwrap();
+    let mut enricher = Enricher::new(Some(database), true);
+    let logged = ["1.2.3.5", "1.2.3.4"].map(|subject| event("sshd", "logged", 9_000, ban(subject)));
+    inbox.append_all(&logged, None, Timestamp(9_000)).unwrap();
+
+    let mut waiting = store.unrouted(9).unwrap();
+    let EventDetails::Ban(logged) = ban("1.2.3.4") else { panic!("no ban") };
+    let acted = EventDetails::Ban(Ban { ticket_at: Some(Timestamp(9_000)), ..logged });
+    inbox.append(&event("sshd", "acted", 9_000, acted), Timestamp(9_001)).unwrap();
+    let text = "webhooks.main.url = 'http://127.0.0.1:1/'\n[[routes]]\nname = 'all'\n";
+    let config = Config::parse(text, &temp.path().join("config.toml"), &|_| None).unwrap();
+    let defaults = config.event_defaults("web-1");
+    let completing = Enrichment { enricher: &mut enricher, inbox: &mut inbox };
+    completing.run(&mut waiting, &defaults, Timestamp(9_002)).unwrap();
+    assert_eq!(waiting.iter().map(|waiting| waiting.seq).collect::<Vec<_>>(), [1]);
+
+    let completing = Enrichment { enricher: &mut enricher, inbox: &mut inbox };
+    assert_eq!(route_events(&[], &defaults, &mut store, Some(completing), Timestamp(9_003)).unwrap().events, 2);
+    let mut stored = Vec::new();
+    let mut keep = |event: Result<Event, String>| {
+        let event = event.unwrap();
+        stored.push((event.id.clone(), event.ban().unwrap().matches.clone()));
+        Ok::<_, StoreError>(())
+    };
+    store.export(None, 9, &mut keep).unwrap();
+    assert_eq!(stored, [("logged".into(), vec!["two".into()]), ("acted".into(), vec!["one".to_owned()])]);
+}

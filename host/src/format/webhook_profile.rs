@@ -1,0 +1,44 @@
+//! What routes have to know of the webhooks that their messages go to.
+
+use std::collections::BTreeMap;
+
+use crate::config::{Config, Route, Webhook};
+use crate::message::Target;
+
+/// The configuration is checked: a route's webhook is always known.
+const UNKNOWN: WebhookProfile = WebhookProfile { target: Target::Slack, messages_per_minute: 60 };
+
+/// What a route has to know of a webhook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WebhookProfile {
+    /// What it speaks.
+    pub target: Target,
+    /// Messages that it takes in a minute, at least one.
+    pub messages_per_minute: u32,
+}
+
+/// Webhooks by their names.
+pub type WebhookProfiles = BTreeMap<String, WebhookProfile>;
+
+/// What routes have to know of the webhooks.
+#[must_use]
+pub fn profiles(config: &Config) -> WebhookProfiles {
+    let profile = |webhook: &Webhook| {
+        let every = webhook.pace.every.as_millis().max(1);
+        WebhookProfile {
+            target: webhook.target,
+            messages_per_minute: u32::try_from(60_000 / every).unwrap_or(u32::MAX).max(1),
+        }
+    };
+    config.webhooks.iter().map(|(name, webhook)| (name.clone(), profile(webhook))).collect()
+}
+
+/// A route's own webhook.
+pub(super) fn of(route: &Route, profiles: &WebhookProfiles) -> WebhookProfile {
+    profiles.get(&route.webhook).copied().unwrap_or(UNKNOWN)
+}
+
+/// The webhook that takes over from that.
+pub(super) fn of_fallback(route: &Route, profiles: &WebhookProfiles) -> Option<WebhookProfile> {
+    profiles.get(route.fallback_webhook.as_ref()?).copied()
+}

@@ -1,0 +1,282 @@
+//! A plugin's own markup: what of it may stay.
+//!
+//! A plugin should escape what an attacker wrote before it puts that into its markup. This is for the one that
+//! does not. Three nets, each behind the other: the events' own values are looked for and escaped where they
+//! stand raw; a `<…>` that begins as one in those values does is text, so that a value which the plugin cut is no
+//! way around; and of the rest only the known forms stay, mentions only where the policy allows them.
+
+use std::cell::OnceCell;
+
+use super::escape::{Mrkdwn, clean, cut, escape_entities, neutralize, unescape_entities};
+use super::limits::TEXT_MAX;
+use super::link::web_url;
+use super::token::{Token, target_and_label, tokens};
+use super::values::{Values, Written};
+use crate::event::{Batch, Event};
+
+/// Disarms markup that a plugin wrote about events.
+pub struct Sanitizer {
+    /// May be called by name: see [`Policy::mentions`](super::Policy::mentions).
+    pub(super) mentions: bool,
+    /// The events' values that mrkdwn could be made of.
+    values: Values,
+    /// The same for the text of `markdown` blocks, which are rare: made when one is met.
+    in_markdown: OnceCell<Values>,
+    /// All of the events' values.
+    foreign: Vec<String>,
+    /// All of the former in the form in which [`Sanitizer::wrote`] compares.
+    written: String,
+}
+
+impl Sanitizer {
+    /// For messages about these events.
+    pub fn new<'e>(events: impl IntoIterator<Item = &'e Event>, mentions: bool) -> Self {
+        Self::of(events.into_iter().flat_map(foreign).collect(), mentions)
+    }
+
+    /// For messages about a batch: its tallies name jails, hosts and subjects of events that it does not list, and its key
+    /// is mostly made of such a name.
+    pub fn for_batch(batch: &Batch, mentions: bool) -> Self {
+        let totals = &batch.totals;
+        let tallied = [&totals.by_jail, &totals.by_host, &totals.by_subject].into_iter().flatten();
+        let beside = tallied.map(|row| row.name.as_str()).chain(batch.key.as_deref());
+        let beside = beside.chain(batch.labels.values().map(String::as_str)).filter(|value| !value.is_empty());
+        Self::of(batch.events.iter().flat_map(foreign).chain(beside).collect(), mentions)
+    }
+
+    fn of(mut all: Vec<&str>, mentions: bool) -> Self {
+        all.sort_unstable();
+        all.dedup();
+        let angles = all.iter().filter(|value| value.contains(['&', '<', '>']));
+        let written = angles.map(|value| comparable(&clean(value))).collect::<Vec<_>>().join("\n");
+        Self {
+            mentions,
+            values: Values::new(all.iter().copied(), in_mrkdwn),
+            in_markdown: OnceCell::new(),
+            written,
+            foreign: all.into_iter().map(str::to_owned).collect(),
+        }
+    }
+
+    /// A plugin's markup with nothing active in it but what the plugin itself may write.
+    pub fn mrkdwn(&self, markup: &str) -> Mrkdwn {
+        Mrkdwn::disarmed(self.disarm_angles(&self.values.sanitize(&bounded(markup))))
+    }
+
+    /// The same for the text of a `markdown` block, where links have a form of their own.
+    pub(super) fn markdown(&self, markup: &str) -> String {
+        let values = || Values::new(self.foreign.iter().map(String::as_str), in_markdown);
+        self.disarm_angles(&self.in_markdown.get_or_init(values).sanitize(&bounded(markup)))
+    }
+
+    /// Whether a text holds foreign values that markup could be made of.
+    pub(super) fn holds_foreign(&self, text: &str) -> bool {
+        self.values.contains(text)
+    }
+
+    /// Every `<…>` that may not stay made text.
+    fn disarm_angles(&self, markup: &str) -> String {
+        let mut safe = String::with_capacity(markup.len());
+        for (token, written) in tokens(markup) {
+            match token {
+                Token::Angle(inner) if !self.allows(inner) => {
+                    safe.push_str("&lt;");
+                    safe.push_str(inner);
+                    safe.push_str("&gt;");
+                }
+                Token::Char('<') => safe.push_str("&lt;"),
+                Token::Angle(_) | Token::Entity(_) | Token::Char(_) => safe.push_str(written),
+            }
+        }
+        safe
+    }
+
+    /// Whether `<inner>` is a form that may stay.
+    fn allows(&self, inner: &str) -> bool {
+        let (target, _) = target_and_label(inner);
+        if inner.contains(['\n', '\t']) || self.wrote(&target) {
+            return false;
+        }
+        if let Some(special) = target.strip_prefix('!') {
+            return self.allows_special(special);
+        }
+        if let Some(user) = target.strip_prefix('@') {
+            return self.mentions && is_id(user);
+        }
+        if let Some(channel) = target.strip_prefix('#') {
+            return is_id(channel);
+        }
+        !target.contains(char::is_whitespace) && (web_url(&target).is_some() || target.starts_with("mailto:"))
+    }
+
+    /// `<!special>`: a date, or a mention of many.
+    fn allows_special(&self, special: &str) -> bool {
+        if let Some(date) = special.strip_prefix("date^") {
+            let mut parts = date.split('^');
+            let at = parts.next().is_some_and(|at| !at.is_empty() && at.bytes().all(|b| b.is_ascii_digit()));
+            let format = parts.next().is_some_and(|format| !format.is_empty());
+            let link = parts.next().is_none_or(|link| web_url(link).is_some());
+            return at && format && link && parts.next().is_none();
+        }
+        let group = special.strip_prefix("subteam^").is_some_and(is_id);
+        self.mentions && (group || matches!(special, "here" | "channel" | "everyone"))
+    }
+
+    /// Whether the author of the event's values wrote `<target`.
+    fn wrote(&self, target: &str) -> bool {
+        self.written.contains(&comparable(&format!("<{target}")))
+    }
+}
+
+/// How a value stands in mrkdwn.
+fn in_mrkdwn(raw: &str) -> Written {
+    let escaped = escape_entities(raw);
+    Written { safe: escape_entities(&neutralize(raw)), in_code: in_code(raw), escaped }
+}
+
+/// In inline code, which a backtick or a line feed would end.
+fn in_code(raw: &str) -> String {
+    escape_entities(raw).replace('`', "'").replace('\n', " ")
+}
+
+/// How a value stands in standard Markdown as Slack's `markdown` block takes it: any ASCII punctuation may be escaped.
+/// What neither formats nor links is left alone.
+fn in_markdown(raw: &str) -> Written {
+    let acts = raw.contains(['&', '<', '>', '[', ']', '!', '@', '`', '\\', '*', '_', '~', '#', '|', '\n'])
+        || raw.contains("://")
+        || raw.to_ascii_lowercase().contains("www.")
+        || neutralize(raw) != raw
+        || raw.starts_with(['-', '+', '=', ' ', '\t'])
+        || raw.trim_start_matches(|c: char| c.is_ascii_digit()).starts_with(['.', ')']);
+    if !acts {
+        return Written { escaped: raw.to_owned(), safe: raw.to_owned(), in_code: raw.to_owned() };
+    }
+    let mut escaped = String::with_capacity(raw.len());
+    for char in raw.chars() {
+        match char {
+            '&' | '<' | '>' => escaped.push_str(&escape_entities(char.encode_utf8(&mut [0; 4]))),
+            // A lone line feed cannot begin a list, a heading or code.
+            '\n' | '\t' => escaped.push(' '),
+            _ => {
+                escaped.extend(char.is_ascii_punctuation().then_some('\\'));
+                escaped.push(char);
+            }
+        }
+    }
+    Written { in_code: in_code(raw), safe: escaped.clone(), escaped }
+}
+
+/// Cut and cleaned.
+fn bounded(markup: &str) -> String {
+    clean(&cut(markup, TEXT_MAX)).into_owned()
+}
+
+/// All that an attacker may have written in an event.
+pub(super) fn foreign(event: &Event) -> impl Iterator<Item = &str> {
+    let ban = event.ban();
+    let matches = ban.map(|ban| ban.matches.as_slice()).unwrap_or_default();
+    [event.jail.as_str(), event.host.as_str()]
+        .into_iter()
+        .chain(ban.map(|ban| ban.subject.as_str()))
+        .chain(matches.iter().map(String::as_str))
+        .chain(event.labels.values().map(String::as_str))
+        .filter(|value| !value.is_empty())
+}
+
+/// A form in which text that a plugin lower-cased, or part of which was escaped, still compares equal.
+fn comparable(text: &str) -> String {
+    unescape_entities(text).to_lowercase()
+}
+
+/// An id of Slack's, `U024BE7LH`.
+fn is_id(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::hostile_tests::ban;
+
+    fn check(subject: &str, mentions: bool, markup: &str, expected: &str) {
+        let sanitizer = Sanitizer::new([&ban(subject)], mentions);
+        assert_eq!(sanitizer.mrkdwn(markup).as_str(), expected, "{subject}: {markup}");
+    }
+
+    #[test]
+    fn a_plugins_own_markup_stays() {
+        for markup in [
+            "*bold* <https://example.org/?a=1&amp;b=2|label> &lt;3 a -> b",
+            "> quote\n`code`",
+            "<!date^1763809015^{date_short} at {time}|then> <#C024BE7LR> <mailto:a@example.org|mail>",
+            "",
+        ] {
+            check("203.0.113.7", false, markup, markup);
+        }
+    }
+
+    #[test]
+    fn mentions_need_the_policy() {
+        for mention in ["!channel", "!here|here", "!everyone", "!subteam^S123|@ops", "@U024BE7LH"] {
+            check("x", false, &format!("<{mention}>"), &format!("&lt;{mention}&gt;"));
+            check("x", true, &format!("<{mention}>"), &format!("<{mention}>"));
+        }
+    }
+
+    #[test]
+    fn unknown_forms_are_text() {
+        for (markup, expected) in [
+            ("<b>", "&lt;b&gt;"),
+            ("<javascript:alert(1)|x>", "&lt;javascript:alert(1)|x&gt;"),
+            ("<!date^x^{date}|y>", "&lt;!date^x^{date}|y&gt;"),
+            ("<!date^1^{date}^javascript:x|y>", "&lt;!date^1^{date}^javascript:x|y&gt;"),
+            ("a < b", "a &lt; b"),
+            ("<https://example.org|a\nb>", "&lt;https://example.org|a\nb&gt;"),
+            ("<@U1><!GROUP>", "&lt;@U1&gt;&lt;!GROUP&gt;"),
+        ] {
+            check("x", false, markup, expected);
+        }
+    }
+
+    #[test]
+    fn raw_values_are_escaped() {
+        const LINK: &str = "<https://evil.example|click>";
+        let safe = escape_entities(LINK);
+        for (subject, markup, expected) in [
+            (LINK, format!("banned *{LINK}*"), format!("banned *{safe}*")),
+            // Escaped by the plugin: left alone.
+            (LINK, format!("banned *{safe}*"), format!("banned *{safe}*")),
+            // Closed by the plugin's own markup.
+            (
+                "<https://evil.example|x",
+                "<https://evil.example|x => banned".into(),
+                "&lt;https://evil.example|x => banned".into(),
+            ),
+            // Only a part of the value.
+            ("0 <https://evil.example|click> and more", format!("{LINK} and…"), format!("{safe} and…")),
+            // Only a part, closed by the plugin's own markup.
+            (
+                "0 <https://evil.example|click me",
+                "<https://evil.example|cl => x".into(),
+                "&lt;https://evil.example|cl =&gt; x".into(),
+            ),
+            // In the plugin's own link.
+            ("a>b", "<https://example.org/a>b|see>".into(), "<https://example.org/a&gt;b|see>".into()),
+            // Not there, though it looks so.
+            ("&a", "x &amp; y".into(), "x &amp; y".into()),
+            ("&", "a &amp; b & c".into(), "a &amp; b &amp; c".into()),
+            ("&lt;", "&lt;".into(), "&amp;lt;".into()),
+            ("&lt;", "&amp;lt;".into(), "&amp;lt;".into()),
+        ] {
+            check(subject, true, &markup, &expected);
+        }
+        check("[x](https://evil.example)", false, "[x](https://evil.example)", "[x](https://evil.example)");
+        let sanitizer = Sanitizer::new([&ban("[x](https://evil.example)")], false);
+        assert_eq!(
+            sanitizer.markdown("**[x](https://evil.example)** <!here>"),
+            r"**\[x\]\(https\:\/\/evil\.example\)** &lt;!here&gt;"
+        );
+        check("<!CHANNEL> x", true, "<!channel>", "&lt;!channel&gt;");
+        check("\u{1b}<@U1>", true, "\u{1b}<@U1>", "\\u{1b}&lt;@U1&gt;");
+    }
+}

@@ -1,0 +1,198 @@
+//! What of a message stands where, for targets without blocks: its parts from top to bottom, and its pictures.
+
+use super::super::escape::{clean, one_line};
+use super::super::inline::{self, Inline, Look};
+use super::super::limits::{
+    BUTTON_MAX, CELL_MAX, FIELD_MAX, HEADER_MAX, RICH_TEXT_MAX, TABLE_COLUMNS_MAX, TEXT_OBJECT_MAX, TITLE_MAX,
+};
+use super::super::link::web_url;
+use super::super::model::{Block, Button, Field, Image, Message, Section, Text};
+use super::super::sanitizer::Sanitizer;
+
+/// Lines of a table that are shown.
+const ROWS_MAX: usize = 100;
+/// Columns of a table's cell, where it is drawn with spaces.
+const CELL_COLUMNS_MAX: usize = 60;
+
+/// A part of a message, below the one before it.
+#[derive(Debug, Clone)]
+pub enum Part {
+    /// Text, cut to what it may have.
+    Text(Vec<Inline>),
+    /// A heading.
+    Heading(String),
+    /// A line across.
+    Divider,
+    /// Monospaced.
+    Code(String),
+}
+
+impl Part {
+    /// A link to a picture.
+    pub fn picture(image: &Image) -> Self {
+        Self::Text(vec![link(&image.alt, &image.url)])
+    }
+}
+
+/// The parts of a message, and its pictures.
+pub fn parts(message: &Message, sanitizer: &Sanitizer) -> (Vec<Part>, Vec<Image>) {
+    let mut parts = Vec::new();
+    let mut images = Vec::new();
+    for block in &message.blocks {
+        match block {
+            Block::Header(header) => parts.push(Part::Heading(cut(&one_line(header), HEADER_MAX))),
+            Block::Section(section) => self::section(section, sanitizer, &mut parts),
+            Block::Context(texts) => parts.push(Part::Text(context(texts, sanitizer))),
+            Block::Divider => parts.push(Part::Divider),
+            Block::Image(image) => {
+                parts.extend(
+                    image.title.as_ref().map(|title| Part::Text(vec![bold(&cut(&one_line(title), TITLE_MAX))])),
+                );
+                images.push(image.clone());
+            }
+            Block::Buttons(buttons) => parts.push(Part::Text(self::buttons(buttons))),
+            Block::Preformatted(text) => parts.push(Part::Code(cut(&clean(text), RICH_TEXT_MAX))),
+            Block::Table(rows) => parts.push(Part::Code(table(rows))),
+            Block::Raw(_) => {}
+        }
+    }
+    parts.retain(|part| !part.is_blank());
+    if parts.is_empty() && images.is_empty() {
+        parts.push(Part::Text(text(&message.text, TEXT_OBJECT_MAX, sanitizer)));
+        parts.retain(|part| !part.is_blank());
+    }
+    (parts, images)
+}
+
+/// Puts a mark in front of everything.
+pub fn mark(parts: &mut Vec<Part>, mark: &str) {
+    match parts.first_mut() {
+        Some(Part::Heading(text)) => text.insert_str(0, &format!("{mark} ")),
+        Some(Part::Text(inlines)) => inlines.insert(0, plain_text(&format!("{mark} "))),
+        Some(Part::Code(_) | Part::Divider) | None => parts.insert(0, Part::Text(vec![plain_text(mark)])),
+    }
+}
+
+/// All that a text shows, without formatting.
+pub fn plain(text: &Text, sanitizer: &Sanitizer) -> String {
+    self::text(text, TEXT_OBJECT_MAX, sanitizer).iter().map(Inline::shown).collect()
+}
+
+impl Part {
+    fn is_blank(&self) -> bool {
+        match self {
+            Self::Text(inlines) => inlines.iter().all(|inline| inline.shown().trim().is_empty()),
+            Self::Heading(text) | Self::Code(text) => text.trim().is_empty(),
+            Self::Divider => false,
+        }
+    }
+}
+
+fn text(text: &Text, max_chars: usize, sanitizer: &Sanitizer) -> Vec<Inline> {
+    let inlines = match text {
+        Text::Plain(plain) => vec![Inline::Text(clean(plain).into_owned(), Look::default())],
+        Text::Mrkdwn(markup) => inline::from_mrkdwn(sanitizer.mrkdwn(markup).as_str()),
+        Text::Rich(spans) => inline::from_spans(spans),
+    };
+    inline::cut(inlines, max_chars)
+}
+
+fn section(Section { text, fields }: &Section, sanitizer: &Sanitizer, parts: &mut Vec<Part>) {
+    parts.extend(text.as_ref().map(|text| Part::Text(self::text(text, TEXT_OBJECT_MAX, sanitizer))));
+    let mut lines = Vec::new();
+    for field in fields {
+        let line = self::field(field, sanitizer);
+        if line.iter().all(|inline| inline.shown().trim().is_empty()) {
+            continue;
+        }
+        if !lines.is_empty() {
+            lines.push(plain_text("\n"));
+        }
+        lines.extend(line);
+    }
+    if !lines.is_empty() {
+        parts.push(Part::Text(lines));
+    }
+}
+
+fn field(Field { label, value }: &Field, sanitizer: &Sanitizer) -> Vec<Inline> {
+    let label = one_line(label);
+    let mut line = Vec::new();
+    if !label.trim().is_empty() {
+        line.push(bold(&cut(&label, FIELD_MAX)));
+        line.push(plain_text(": "));
+    }
+    line.extend(text(value, FIELD_MAX, sanitizer));
+    line
+}
+
+fn context(texts: &[Text], sanitizer: &Sanitizer) -> Vec<Inline> {
+    let mut line = Vec::new();
+    for text in texts {
+        let shown = self::text(text, TEXT_OBJECT_MAX, sanitizer);
+        if !line.is_empty() && !shown.is_empty() {
+            line.push(plain_text("  "));
+        }
+        line.extend(shown);
+    }
+    line
+}
+
+fn buttons(buttons: &[Button]) -> Vec<Inline> {
+    let mut line = Vec::new();
+    for Button { label, url, .. } in buttons {
+        if !line.is_empty() {
+            line.push(plain_text("  ·  "));
+        }
+        line.push(link(&cut(label, BUTTON_MAX), url));
+    }
+    line
+}
+
+/// The label as text, if the URL is none of the web.
+fn link(label: &str, url: &str) -> Inline {
+    let label = one_line(label);
+    match web_url(url) {
+        Some(url) => {
+            let label = Some(label).filter(|label| !label.trim().is_empty());
+            Inline::Link { url: url.into(), label, look: Look::default() }
+        }
+        None => Inline::Text(label, Look::default()),
+    }
+}
+
+/// Drawn with spaces: of the four, two have no tables, and the others' cannot hold every text.
+fn table(rows: &[Vec<String>]) -> String {
+    let cell = |text: &String| {
+        let text = cut(&one_line(text), CELL_MAX.min(CELL_COLUMNS_MAX));
+        let columns = text.chars().count();
+        (text, columns)
+    };
+    let rows: Vec<Vec<(String, usize)>> =
+        rows.iter().take(ROWS_MAX).map(|row| row.iter().take(TABLE_COLUMNS_MAX).map(cell).collect()).collect();
+    let mut widths: Vec<usize> = Vec::new();
+    for row in &rows {
+        widths.resize(widths.len().max(row.len()), 0);
+        for (width, (_, columns)) in widths.iter_mut().zip(row) {
+            *width = (*width).max(*columns);
+        }
+    }
+    let line = |row: &Vec<(String, usize)>| {
+        let cells =
+            row.iter().zip(&widths).map(|((text, columns), width)| format!("{text}{}", " ".repeat(width - columns)));
+        cells.collect::<Vec<_>>().join("   ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn bold(text: &str) -> Inline {
+    Inline::Text(text.to_owned(), Look { bold: true, ..Look::default() })
+}
+
+fn plain_text(text: &str) -> Inline {
+    Inline::Text(text.to_owned(), Look::default())
+}
+
+fn cut(text: &str, max_chars: usize) -> String {
+    super::super::escape::cut(text, max_chars).into_owned()
+}

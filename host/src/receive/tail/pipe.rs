@@ -1,0 +1,78 @@
+//! A log that comes through a pipe: `journalctl -f -u fail2ban | banhook tail -`. What was read of it is gone, so there
+//! is nothing to go back to and no checkpoint.
+
+use std::io::{self, Read};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::sync::{Mutex, PoisonError};
+
+use super::{EventSink, TailError};
+use crate::receive::log::{LogCounts, LogParser};
+
+/// How much is read at a time, in bytes.
+const READ_BYTES: usize = 64 << 10;
+
+/// How many pieces wait at most.
+const PIECES: usize = 4;
+
+/// A pipe that is being read by a thread of its own, as reading may wait for ever.
+pub struct Pipe(Mutex<Receiver<io::Result<Vec<u8>>>>);
+
+impl Pipe {
+    /// Begins to read. The thread ends with the pipe, or with the process.
+    #[must_use]
+    pub fn open(mut from: impl Read + Send + 'static) -> Self {
+        let (sender, receiver) = sync_channel(PIECES);
+        std::thread::spawn(move || {
+            let mut buffer = vec![0; READ_BYTES];
+            loop {
+                let piece = match from.read(&mut buffer) {
+                    Ok(0) => return,
+                    Ok(read) => Ok(buffer.get(..read).unwrap_or_default().to_vec()),
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    Err(error) => Err(error),
+                };
+                let failed = piece.is_err();
+                if sender.send(piece).is_err() || failed {
+                    return;
+                }
+            }
+        });
+        Self(Mutex::new(receiver))
+    }
+}
+
+/// Reads a pipe to its end, or until `stopped`, which is asked now and then.
+///
+/// # Errors
+/// When it cannot be read, or `sink` fails.
+pub fn read_pipe(
+    pipe: &Pipe,
+    mut parser: LogParser,
+    sink: &mut dyn EventSink,
+    stopped: &dyn Fn() -> bool,
+) -> Result<LogCounts, TailError> {
+    /// How often to ask.
+    const LOOK: std::time::Duration = std::time::Duration::from_millis(200);
+    let mut hand_over = |parser: &mut LogParser| {
+        let events: Vec<_> = parser.by_ref().map(|logged| logged.event).collect();
+        if events.is_empty() { Ok(()) } else { sink.append("-", events, None) }
+    };
+    let pieces = pipe.0.lock().unwrap_or_else(PoisonError::into_inner);
+    while !stopped() {
+        match pieces.recv_timeout(parser.patience().unwrap_or(LOOK)) {
+            Ok(piece) => {
+                let piece = piece.map_err(|reason| TailError::Read { path: "-".into(), reason })?;
+                parser.feed(&piece);
+                hand_over(&mut parser)?;
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                parser.settle();
+                hand_over(&mut parser)?;
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    parser.settle();
+    hand_over(&mut parser)?;
+    Ok(parser.counts())
+}

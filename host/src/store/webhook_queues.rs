@@ -1,0 +1,95 @@
+//! The queues of webhooks as `status` shows them: what they hold, and what is known of it.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::webhooks::LONGEST_WAIT_MS;
+use super::{Store, StoreError};
+use crate::event::Timestamp;
+
+/// The queue of one webhook, for `status`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct QueueState {
+    /// Messages to be sent.
+    pub pending: u64,
+    /// Digests that events still join.
+    pub open: u64,
+    /// Events in them.
+    pub held_events: u64,
+    /// When the first of them closes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_closing: Option<Timestamp>,
+    /// Messages that were refused for good, or given up.
+    pub dead: u64,
+    /// Why the last of them died.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_dead: Option<String>,
+    /// When the first event of what is to be sent was taken in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oldest: Option<Timestamp>,
+    /// What the webhook said last to a message that is still here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+    /// Nothing is sent before, as the webhook or its failures have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backoff_until: Option<Timestamp>,
+    /// Since when it takes nothing any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suspended_at: Option<Timestamp>,
+    /// What it said then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suspended: Option<String>,
+}
+
+impl Store {
+    /// The queues by webhook, for `status`: those that hold something, or are suspended.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn queues(&self, now: Timestamp) -> Result<BTreeMap<String, QueueState>, StoreError> {
+        let mut queues: BTreeMap<String, QueueState> = self.database.read("read the outbox", |connection| {
+            connection
+                .prepare(
+                    // Each state by its own index: most messages are history.
+                    "WITH here AS MATERIALIZED (
+                         SELECT id, webhook, state, events, age_starts_at, closes_at, last_attempt_at, finished_at, error FROM messages
+                         WHERE id IN (SELECT id FROM messages WHERE state = 'open'
+                             UNION ALL SELECT id FROM messages WHERE state = 'ready'
+                             UNION ALL SELECT id FROM messages WHERE state = 'dead'))
+                     SELECT webhook, sum(state = 'ready'), sum(state = 'open'), sum(iif(state = 'open', events, 0)),
+                         sum(state = 'dead'), min(iif(state = 'dead', NULL, age_starts_at)), min(closes_at),
+                         (SELECT error FROM here AS last WHERE last.webhook = here.webhook AND error IS NOT NULL
+                              ORDER BY last_attempt_at DESC LIMIT 1),
+                         (SELECT error FROM here AS last WHERE last.webhook = here.webhook AND state = 'dead'
+                              ORDER BY finished_at DESC, id DESC LIMIT 1)
+                     FROM here GROUP BY webhook",
+                )?
+                .query_map([], |row| {
+                    let state = QueueState {
+                        pending: row.get(1)?,
+                        open: row.get(2)?,
+                        held_events: row.get(3)?,
+                        dead: row.get(4)?,
+                        oldest: row.get::<_, Option<i64>>(5)?.map(Timestamp),
+                        next_closing: row.get::<_, Option<i64>>(6)?.map(Timestamp),
+                        last_error: row.get(7)?,
+                        last_dead: row.get(8)?,
+                        ..QueueState::default()
+                    };
+                    Ok((row.get(0)?, state))
+                })?
+                .collect()
+        })?;
+        for (webhook, queue) in &mut queues {
+            let is_put_off = |at: &Timestamp| *at > now && *at <= now.plus_ms(LONGEST_WAIT_MS);
+            queue.backoff_until =
+                Some(self.webhook(webhook)?.backoff_until).filter(|at| is_put_off(at) && queue.pending > 0);
+        }
+        for (webhook, suspended) in self.suspended_webhooks()? {
+            let queue = queues.entry(webhook).or_default();
+            (queue.suspended, queue.suspended_at) = (Some(suspended.error), Some(suspended.since));
+        }
+        Ok(queues)
+    }
+}
