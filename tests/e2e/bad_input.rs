@@ -11,19 +11,19 @@ use std::process::Command;
 use crate::binary::{banhook, require};
 use crate::component;
 use crate::outcome::Outcome;
-use crate::place::{NOBODY, Place, content_of};
-use crate::unrouted::until;
+use crate::polling::until;
+use crate::test_env::{NOBODY, TestEnv, content_of};
 use crate::webhook::Fault;
 
 #[test]
 fn an_event_without_a_word_or_a_jail_is_refused() {
-    let place = Place::new();
-    place.banhook(["notify", "--jail=sshd"]).exits(2).complains(&["ban", "unban", "start"]);
-    place.banhook(["notify", "explode", "--jail=sshd"]).exits(2).complains(&["explode", "ban"]);
-    place.banhook(["notify", "ban", "--ip=203.0.113.7"]).exits(2).complains(&["--jail"]);
-    place.banhook(["notify", "ban", "--jail=", "--ip=203.0.113.7"]).exits(2).complains(&["jail"]);
-    place.banhook(["notify", "ban", "--jail=<name>", "--ip=203.0.113.7"]).exits(2).complains(&["jail"]);
-    assert_eq!(place.ledger().received, 0);
+    let env = TestEnv::new();
+    env.banhook(["notify", "--jail=sshd"]).exits(2).complains(&["ban", "unban", "start"]);
+    env.banhook(["notify", "explode", "--jail=sshd"]).exits(2).complains(&["explode", "ban"]);
+    env.banhook(["notify", "ban", "--ip=203.0.113.7"]).exits(2).complains(&["--jail"]);
+    env.banhook(["notify", "ban", "--jail=", "--ip=203.0.113.7"]).exits(2).complains(&["jail"]);
+    env.banhook(["notify", "ban", "--jail=<name>", "--ip=203.0.113.7"]).exits(2).complains(&["jail"]);
+    assert_eq!(env.ledger().received, 0);
 }
 
 #[test]
@@ -36,10 +36,10 @@ fn a_bad_optional_value_is_warned_of_and_absent() {
         ("--bancount=twice", "bancount"),
         ("--restored=maybe", "restored"),
     ] {
-        let place = Place::new();
-        let told = place.banhook(["notify", "ban", "--jail=sshd", "--ip=203.0.113.7", option]).ok();
+        let env = TestEnv::new();
+        let told = env.banhook(["notify", "ban", "--jail=sshd", "--ip=203.0.113.7", option]).ok();
         told.complains(&[named]);
-        let message = &place.webhook.wait_for(1)[0];
+        let message = &env.webhook.wait_for(1)[0];
         assert!(message.tells(&["203.0.113.7"]), "{}", message.shown());
         let value = option.split_once('=').unwrap().1;
         assert!(!message.tells(&[value]), "{value}: {}", message.shown());
@@ -48,30 +48,30 @@ fn a_bad_optional_value_is_warned_of_and_absent() {
 
 #[test]
 fn a_tag_that_fail2ban_left_as_it_is_counts_as_absent() {
-    let place = Place::new();
+    let env = TestEnv::new();
     let line = "ban --jail=sshd --ip=203.0.113.7 --failures=<failures> --time=<time> --bantime=<bantime> \
                 --bancount=<bancount> --restored=<restored>";
-    let told = place.notify(line);
+    let told = env.notify(line);
     assert_eq!(told.stderr, "", "old fail2bans are no mistake: {told}");
-    let message = &place.webhook.wait_for(1)[0];
+    let message = &env.webhook.wait_for(1)[0];
     assert!(!message.shown().contains('<'), "{}", message.shown());
 }
 
 #[test]
 fn bytes_that_are_no_utf8_are_kept_readable() {
-    let place = Place::new();
+    let env = TestEnv::new();
     let subject = OsStr::from_bytes(b"--ip=caf\xe9 \xff\xfe bob");
-    place.banhook([OsStr::new("notify"), OsStr::new("ban"), OsStr::new("--jail=logins"), subject]).ok();
-    let message = &place.webhook.wait_for(1)[0];
+    env.banhook([OsStr::new("notify"), OsStr::new("ban"), OsStr::new("--jail=logins"), subject]).ok();
+    let message = &env.webhook.wait_for(1)[0];
     assert!(message.tells(&["caf", "bob"]), "{}", message.shown());
     assert!(message.tells(&["\\xe9|\u{fffd}|é", "\\xff|\u{fffd}|ÿ"]), "{}", message.shown());
 }
 
 #[test]
 fn control_characters_are_no_more_than_text() {
-    let place = Place::new();
-    place.banhook(["notify", "ban", "--jail=logins", "--ip=a\u{1b}[31mred\u{202e}desrever\u{7}\u{0085}z"]).ok();
-    let message = &place.webhook.wait_for(1)[0];
+    let env = TestEnv::new();
+    env.banhook(["notify", "ban", "--jail=logins", "--ip=a\u{1b}[31mred\u{202e}desrever\u{7}\u{0085}z"]).ok();
+    let message = &env.webhook.wait_for(1)[0];
     assert!(message.tells(&["red", "desrever", "z"]), "{}", message.shown());
     let bad = |c: char| (c.is_control() && !matches!(c, '\n' | '\t')) || c == '\u{202e}';
     assert!(!message.shown().contains(bad) && !message.text().contains(bad), "{:?}", message.shown());
@@ -79,54 +79,54 @@ fn control_characters_are_no_more_than_text() {
 
 #[test]
 fn an_option_that_does_not_exist_is_refused() {
-    let place = Place::new();
+    let env = TestEnv::new();
     // The usual form of usage errors, over several lines: these are typed by people.
     for (words, named) in [(&["run", "--untill-idle"][..], "'--until-idle'"), (&["drian"], "'drain'")] {
-        let told = place.banhook(words).exits(2);
+        let told = env.banhook(words).exits(2);
         assert!(told.stderr.contains(named), "{told}");
     }
 }
 
 #[test]
 fn an_unknown_key_is_refused_and_the_nearest_known_one_named() {
-    let place = Place::with_route("plugn = \"sec.wasm\"");
+    let env = TestEnv::with_route("plugn = \"sec.wasm\"");
     for command in ["check", "run"] {
-        config(&place, command).exits(2).complains(&["plugn", "plugin", "config.toml"]);
+        config(&env, command).exits(2).complains(&["plugn", "plugin", "config.toml"]);
     }
 }
 
 #[test]
 fn a_configuration_that_is_no_toml_names_the_line() {
-    let place = Place::with_route("jails = [");
-    config(&place, "check").exits(2).complains(&["config.toml"]);
+    let env = TestEnv::with_route("jails = [");
+    config(&env, "check").exits(2).complains(&["config.toml"]);
 }
 
 #[test]
 fn a_missing_configuration_says_which() {
-    let place = Place::new();
-    fs::remove_file(place.config()).unwrap();
-    config(&place, "check").exits(2).complains(&["config.toml"]);
+    let env = TestEnv::new();
+    fs::remove_file(env.config()).unwrap();
+    config(&env, "check").exits(2).complains(&["config.toml"]);
 }
 
 #[test]
 fn a_missing_plugin_is_named() {
-    let place = Place::with_route("plugin = \"sec.wasm\"");
-    config(&place, "check").exits(2).complains(&["config.toml:", "sec.wasm"]);
+    let env = TestEnv::with_route("plugin = \"sec.wasm\"");
+    config(&env, "check").exits(2).complains(&["config.toml:", "sec.wasm"]);
 }
 
 #[test]
 fn a_component_of_another_world_is_named_with_what_it_lacks() {
-    let place = Place::with_route("plugin = \"clock.wasm\"");
-    place.write("clock.wasm", component::of_another_world());
-    config(&place, "check").exits(2).complains(&["clock.wasm", "formatter"]);
+    let env = TestEnv::with_route("plugin = \"clock.wasm\"");
+    env.write("clock.wasm", component::of_another_world());
+    config(&env, "check").exits(2).complains(&["clock.wasm", "formatter"]);
 }
 
 #[test]
 fn a_file_that_is_no_component_is_named() {
     for content in [&b"#!/bin/sh\necho no\n"[..], b"", b"\0asm\x01\0\0\0", b"\0asm\x0d\0\x01\0\xff\xff"] {
-        let place = Place::with_route("plugin = \"script.wasm\"");
-        place.write("script.wasm", content);
-        config(&place, "check").exits(2).complains(&["script.wasm"]);
+        let env = TestEnv::with_route("plugin = \"script.wasm\"");
+        env.write("script.wasm", content);
+        config(&env, "check").exits(2).complains(&["script.wasm"]);
     }
 }
 
@@ -137,9 +137,9 @@ fn a_url_that_is_none_is_refused_without_being_shown() {
         "ftp://hooks.slack.com/services/T0/B0/TOPSECRET",
         "http://hooks.slack.com/services/T0/B0/TOPSECRET",
     ] {
-        let place = Place::new();
-        place.write("main.url", url);
-        let told = config(&place, "check").exits(2);
+        let env = TestEnv::new();
+        env.write("main.url", url);
+        let told = config(&env, "check").exits(2);
         told.complains(&["config.toml:2", "url"]);
         assert!(!told.stderr.contains("TOPSECRET") && !told.stdout.contains("TOPSECRET"), "{told}");
     }
@@ -147,56 +147,56 @@ fn a_url_that_is_none_is_refused_without_being_shown() {
 
 #[test]
 fn a_url_file_that_others_read_is_told_of_and_works() {
-    let place = Place::new();
-    fs::set_permissions(place.path("main.url"), fs::Permissions::from_mode(0o644)).unwrap();
-    let told = config(&place, "check").ok();
+    let env = TestEnv::new();
+    fs::set_permissions(env.path("main.url"), fs::Permissions::from_mode(0o644)).unwrap();
+    let told = config(&env, "check").ok();
     told.complains(&["warning: ", "main.url", "mode 0644", "run: chmod o-rwx "]);
     assert!(told.stdout.contains("is fine"), "{told}");
 }
 
 #[test]
 fn a_webhook_that_does_not_exist_is_named() {
-    let place = Place::new();
+    let env = TestEnv::new();
     fs::write(
-        place.config(),
+        env.config(),
         "[webhooks.main]\nurl_file = \"main.url\"\n\n[[routes]]\nname = \"all\"\nwebhook = \"mian\"\n",
     )
     .unwrap();
-    config(&place, "check").exits(2).complains(&["mian"]);
+    config(&env, "check").exits(2).complains(&["mian"]);
 }
 
 /// `config check`, or `run`, which reads the same.
-fn config(place: &Place, command: &str) -> Outcome {
+fn config(env: &TestEnv, command: &str) -> Outcome {
     match command {
-        "check" => place.banhook(["config", "check"]),
-        command => place.banhook([command]),
+        "check" => env.banhook(["config", "check"]),
+        command => env.banhook([command]),
     }
 }
 
 #[test]
 fn a_state_folder_that_is_none_is_an_error() {
-    let place = Place::new();
-    place.write("state", "somebody's notes");
-    place.banhook(["notify", "ban", "--jail=sshd", "--ip=203.0.113.7"]).exits(1).complains(&["state"]);
-    assert_eq!(fs::read_to_string(place.state()).unwrap(), "somebody's notes");
+    let env = TestEnv::new();
+    env.write("state", "somebody's notes");
+    env.banhook(["notify", "ban", "--jail=sshd", "--ip=203.0.113.7"]).exits(1).complains(&["state"]);
+    assert_eq!(fs::read_to_string(env.state()).unwrap(), "somebody's notes");
 }
 
 #[test]
 fn an_unwritable_state_folder_is_an_error() {
-    let place = Place::new();
-    fs::create_dir(place.state()).unwrap();
-    fs::set_permissions(place.state(), fs::Permissions::from_mode(0o555)).unwrap();
+    let env = TestEnv::new();
+    fs::create_dir(env.state()).unwrap();
+    fs::set_permissions(env.state(), fs::Permissions::from_mode(0o555)).unwrap();
     // Root may write anywhere, and the program may lie where others can't read.
-    let copy = place.path("banhook");
+    let copy = env.path("banhook");
     fs::copy(banhook(), &copy).unwrap();
-    fs::set_permissions(place.path(""), fs::Permissions::from_mode(0o755)).unwrap();
-    let mut command = place.command(copy);
+    fs::set_permissions(env.path(""), fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = env.command(copy);
     command.args(["notify", "ban", "--jail=sshd", "--ip=203.0.113.7"]);
     if rustix::process::getuid().is_root() {
         command.uid(NOBODY).gid(NOBODY);
     }
     Outcome::of(&mut command).exits(1).complains(&["state"]);
-    assert_eq!(fs::read_dir(place.state()).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(env.state()).unwrap().count(), 0);
 }
 
 /// Fills a small disk with events until one is refused; then makes room.
@@ -228,10 +228,10 @@ echo "$stored $code"
 
 #[test]
 fn a_full_disk_is_a_clear_error_and_what_was_stored_stays_whole() {
-    let place = Place::new();
+    let env = TestEnv::new();
     // Only root may mount, in a namespace of its own; others get a limit on the size of files.
     let can_mount = Command::new("unshare").args(["-m", "true"]).output().is_ok_and(|probe| probe.status.success());
-    let mut command = if can_mount { place.command("unshare") } else { place.command("sh") };
+    let mut command = if can_mount { env.command("unshare") } else { env.command("sh") };
     command.args(if can_mount { &["-m", "sh", "-c"][..] } else { &["-c"] }).arg(FILL_THE_DISK);
     command.env("BANHOOK", banhook()).env("SMALL_DISK", if can_mount { "mount" } else { "limit" });
     let filled = Outcome::of(&mut command).ok();
@@ -239,11 +239,11 @@ fn a_full_disk_is_a_clear_error_and_what_was_stored_stays_whole() {
     let stored: u64 = stored.parse().unwrap();
     assert!(stored >= 3, "{filled}");
     assert_eq!(code, "1", "{filled}");
-    let error = fs::read_to_string(place.path("error")).unwrap();
+    let error = fs::read_to_string(env.path("error")).unwrap();
     let lines = error.lines().filter(|line| !line.trim().is_empty()).count();
     assert!((1..=2).contains(&lines) && error.to_lowercase().contains("state"), "{error}");
     let received = |file: &str| {
-        let json: serde_json::Value = serde_json::from_slice(&fs::read(place.path(file)).unwrap()).unwrap();
+        let json: serde_json::Value = serde_json::from_slice(&fs::read(env.path(file)).unwrap()).unwrap();
         json["received"].as_u64().unwrap()
     };
     assert_eq!(received("after"), stored, "{filled}");
@@ -252,54 +252,54 @@ fn a_full_disk_is_a_clear_error_and_what_was_stored_stays_whole() {
 
 #[test]
 fn an_error_never_shows_the_secret() {
-    let place = Place::new();
-    place.webhook.gone();
-    place.notify("--no-spawn ban --jail=sshd --ip=203.0.113.7");
+    let env = TestEnv::new();
+    env.webhook.gone();
+    env.notify("--no-spawn ban --jail=sshd --ip=203.0.113.7");
     let told = [
-        place.banhook(["drain", "--timeout", "1s"]).exits(1),
-        place.banhook(["status"]),
-        place.banhook(["status", "--format", "json"]),
-        place.banhook(["config", "check"]),
+        env.banhook(["drain", "--timeout", "1s"]).exits(1),
+        env.banhook(["status"]),
+        env.banhook(["status", "--format", "json"]),
+        env.banhook(["config", "check"]),
     ];
     for told in told {
-        assert!(!told.to_string().contains(place.webhook.secret()), "{told}");
+        assert!(!told.to_string().contains(env.webhook.secret()), "{told}");
     }
 }
 
 #[test]
 fn what_a_webhook_repeats_of_its_url_is_stored_and_shown_nowhere() {
     const KEY: &str = "XKEYX0123456789";
-    let place = Place::new();
-    place.write("main.url", format!("{}?api_key={KEY}", place.webhook.url()));
+    let env = TestEnv::new();
+    env.write("main.url", format!("{}?api_key={KEY}", env.webhook.url()));
     let statuses = ["400 Bad Request", "503 Service Unavailable", "307 Temporary Redirect", "404 Not Found"];
-    place.webhook.will(&statuses.map(Fault::Repeats));
+    env.webhook.will(&statuses.map(Fault::Repeats));
     for (tries, last) in [(1, 1), (3, 2)] {
-        place.notify(&format!("ban --jail=sshd --ip=203.0.113.{last}"));
-        until("the webhook to be tried", || match place.webhook.tries().len() {
+        env.notify(&format!("ban --jail=sshd --ip=203.0.113.{last}"));
+        until("the webhook to be tried", || match env.webhook.tries().len() {
             count if count >= tries => Ok(()),
             count => Err(format!("{count} tries")),
         });
     }
     // It is gone now. `drain` has it tried once more, also by who is at work already, and may then try it itself.
     until("it to be tried once more", || {
-        let drained = place.banhook(["drain", "--timeout", "10s"]);
-        if place.webhook.tries().len() >= statuses.len() { Ok(()) } else { Err(drained.to_string()) }
+        let drained = env.banhook(["drain", "--timeout", "10s"]);
+        if env.webhook.tries().len() >= statuses.len() { Ok(()) } else { Err(drained.to_string()) }
     });
     let told = [
-        place.banhook(["status"]).ok(),
-        place.banhook(["status", "--format", "json"]).ok(),
-        place.banhook(["queue", "list"]).ok(),
-        place.banhook(["queue", "list", "--format", "json"]).ok(),
-        place.banhook(["queue", "show", "1"]).ok(),
-        place.banhook(["queue", "show", "2", "--format", "json"]).ok(),
+        env.banhook(["status"]).ok(),
+        env.banhook(["status", "--format", "json"]).ok(),
+        env.banhook(["queue", "list"]).ok(),
+        env.banhook(["queue", "list", "--format", "json"]).ok(),
+        env.banhook(["queue", "show", "1"]).ok(),
+        env.banhook(["queue", "show", "2", "--format", "json"]).ok(),
     ];
     let told: String = told.map(|told| told.to_string()).concat();
-    let log = fs::read_to_string(place.state().join("banhook.log")).unwrap();
+    let log = fs::read_to_string(env.state().join("banhook.log")).unwrap();
     for text in [&told, &log] {
         assert!(text.contains("Cannot POST […]?[…]</pre> (no […]?[…] here)"), "{text}");
     }
-    let stored = content_of(&place.state());
-    for secret in [place.webhook.secret(), KEY] {
+    let stored = content_of(&env.state());
+    for secret in [env.webhook.secret(), KEY] {
         assert!(!told.contains(secret) && !log.contains(secret), "{told}{log}");
         assert!(!stored.windows(secret.len()).any(|part| part == secret.as_bytes()), "it is in the state folder");
     }
@@ -307,29 +307,29 @@ fn what_a_webhook_repeats_of_its_url_is_stored_and_shown_nowhere() {
 
 #[test]
 fn status_names_what_is_configured_and_a_configuration_that_is_not_there() {
-    let place = Place::new();
-    let status = || place.banhook(["status"]).ok().stdout;
+    let env = TestEnv::new();
+    let status = || env.banhook(["status"]).ok().stdout;
     let fresh = status();
     for words in ["Nothing stored yet", "\nall          0 ", "\nwebhook main: nothing pending\n"] {
         assert!(fresh.contains(words), "{words:?} in {fresh}");
     }
-    place.notify("--no-spawn ban --jail=sshd --ip=203.0.113.7");
-    fs::remove_file(place.config()).unwrap();
+    env.notify("--no-spawn ban --jail=sshd --ip=203.0.113.7");
+    fs::remove_file(env.config()).unwrap();
     assert!(status().contains("THE CONFIGURATION IS BROKEN: "), "{}", status());
     assert!(status().contains("NOTHING IS AT WORK: "), "{}", status());
 }
 
 #[test]
 fn a_link_in_the_state_folder_leads_nowhere() {
-    let place = Place::new();
-    place.webhook.gone();
-    place.notify("--no-spawn ban --jail=sshd --ip=203.0.113.7");
-    let elsewhere = place.path("elsewhere");
+    let env = TestEnv::new();
+    env.webhook.gone();
+    env.notify("--no-spawn ban --jail=sshd --ip=203.0.113.7");
+    let elsewhere = env.path("elsewhere");
     for file in ["banhook.log", "writer.lock"] {
-        std::os::unix::fs::symlink(&elsewhere, place.state().join(file)).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, env.state().join(file)).unwrap();
     }
-    place.notify("ban --jail=sshd --ip=203.0.113.8");
-    place.banhook(["drain", "--timeout", "1s"]).exits(1).complains(&["writer.lock"]);
+    env.notify("ban --jail=sshd --ip=203.0.113.8");
+    env.banhook(["drain", "--timeout", "1s"]).exits(1).complains(&["writer.lock"]);
     assert!(!elsewhere.exists());
 }
 

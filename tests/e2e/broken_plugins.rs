@@ -1,30 +1,30 @@
 //! An alert survives its plugin.
 
 use crate::component;
-use crate::place::Place;
+use crate::test_env::TestEnv;
 use crate::webhook::shown;
 
-fn place_with(plugin: &[u8]) -> Place {
-    let place = Place::with_route("plugin = \"broken.wasm\"");
-    place.write("broken.wasm", plugin);
-    place
+fn place_with(plugin: &[u8]) -> TestEnv {
+    let env = TestEnv::with_route("plugin = \"broken.wasm\"");
+    env.write("broken.wasm", plugin);
+    env
 }
 
 /// The event arrives as a plain message that names the plugin and what happened to it; the next event fares no worse.
 #[track_caller]
 fn is_told_plainly(jail: &str, how: &str) {
-    let place = place_with(&component::moody());
-    let _daemon = place.daemon();
-    place.notify(&format!("ban --jail={jail} --ip=203.0.113.7 --failures=5"));
-    let message = &place.webhook.wait_for(1)[0];
+    let env = place_with(&component::moody());
+    let _daemon = env.daemon();
+    env.notify(&format!("ban --jail={jail} --ip=203.0.113.7 --failures=5"));
+    let message = &env.webhook.wait_for(1)[0];
     for word in [jail, "203.0.113.7", "broken", how] {
         assert!(message.tells(&[word]), "{word}: {}", message.shown());
     }
 
-    place.notify("ban --jail=sshd --ip=203.0.113.8");
-    let all = place.settle().all();
+    env.notify("ban --jail=sshd --ip=203.0.113.8");
+    let all = env.settle().all();
     assert_eq!((all.matched, all.posted, all.skipped), (2, 1, 1), "{all:?}");
-    place.webhook.wait_for(1);
+    env.webhook.wait_for(1);
 }
 
 #[test]
@@ -59,38 +59,38 @@ fn a_message_that_slack_would_refuse_is_told_plainly() {
 
 #[test]
 fn a_plugin_that_fails_already_when_loaded_keeps_no_alert_back() {
-    let place = place_with(&component::doomed());
-    place.notify("ban --jail=sshd --ip=203.0.113.7");
-    place.notify("unban --jail=sshd --ip=203.0.113.7");
-    let messages = place.webhook.wait_for(2);
+    let env = place_with(&component::doomed());
+    env.notify("ban --jail=sshd --ip=203.0.113.7");
+    env.notify("unban --jail=sshd --ip=203.0.113.7");
+    let messages = env.webhook.wait_for(2);
     for message in &messages {
         assert!(message.tells(&["203.0.113.7"]) && message.tells(&["broken"]), "{}", message.shown());
     }
-    assert_eq!(place.settle().all().posted, 2);
+    assert_eq!(env.settle().all().posted, 2);
 }
 
 #[test]
 fn a_skipped_event_is_counted_and_not_told() {
-    let place = place_with(&component::moody());
-    place.notify("ban --jail=sshd --ip=203.0.113.7");
-    let all = place.settle().all();
+    let env = place_with(&component::moody());
+    env.notify("ban --jail=sshd --ip=203.0.113.7");
+    let all = env.settle().all();
     assert_eq!((all.matched, all.skipped), (1, 1), "{all:?}");
-    assert!(place.webhook.tries().is_empty());
+    assert!(env.webhook.tries().is_empty());
 }
 
 #[test]
 fn a_storm_says_that_its_plugin_fails() {
-    let place = Place::as_shipped(
+    let env = TestEnv::as_shipped(
         "",
-        "plugin = \"doomed.wasm\"\nstorm = { over = 1, within = \"60s\" }\ndigest_window = \"1s\"",
+        "plugin = \"doomed.wasm\"\nstorm = { threshold = 1, within = \"60s\" }\ndigest_window = \"1s\"",
     );
-    place.write("doomed.wasm", component::doomed());
-    let _daemon = place.daemon();
+    env.write("doomed.wasm", component::doomed());
+    let _daemon = env.daemon();
     for number in 1..=4 {
-        place.notify(&format!("ban --jail=sshd --ip=203.0.113.{number}"));
+        env.notify(&format!("ban --jail=sshd --ip=203.0.113.{number}"));
     }
-    let all = place.settle().all();
+    let all = env.settle().all();
     assert_eq!(all.posted + all.digested, 4, "{all:?}");
-    let messages = place.webhook.arrived();
+    let messages = env.webhook.arrived();
     assert!(messages.iter().any(|message| message.tells(&["3 events", "doomed.wasm"])), "{:#?}", shown(&messages));
 }

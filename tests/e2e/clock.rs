@@ -6,15 +6,15 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::binary::{banhook, require};
-use crate::place::{Place, QUICK};
-use crate::unrouted::within;
+use crate::polling::within;
+use crate::test_env::{QUICK, TestEnv};
 use crate::webhook::Fault;
 
 /// All that was due is sent so soon after the clock was set: everybody looks each second.
 const SOON: Duration = Duration::from_secs(8);
 
 /// Past this they would still wait, if the clock had not been set.
-const FOLDED: &str = "storm = { over = 2, within = \"60s\" }\ndigest_window = \"10m\"\nrestart = false";
+const FOLDED: &str = "storm = { threshold = 2, within = \"60s\" }\ndigest_window = \"10m\"\nrestart = false";
 const RETRY_AFTER: u64 = 600;
 
 /// The clock of a place's processes, by Debian's libfaketime: what it shows is a file's to say. Monotonic clocks go on.
@@ -24,9 +24,9 @@ struct Clock {
 }
 
 impl Clock {
-    fn of(place: &Place) -> Self {
+    fn of(env: &TestEnv) -> Self {
         require("faketime", "faketime");
-        let clock = Self { library: library(), file: place.path("clock") };
+        let clock = Self { library: library(), file: env.path("clock") };
         clock.set("+0d");
         clock
     }
@@ -37,8 +37,8 @@ impl Clock {
         fs::rename(fresh, &self.file).unwrap();
     }
 
-    fn command(&self, place: &Place) -> Command {
-        let mut command = place.command(banhook());
+    fn command(&self, env: &TestEnv) -> Command {
+        let mut command = env.command(banhook());
         command
             .env("LD_PRELOAD", &self.library)
             .env("FAKETIME_TIMESTAMP_FILE", &self.file)
@@ -75,44 +75,44 @@ fn a_day_forward_and_back_again_and_what_waits_goes_out() {
 
 /// Two messages behind a 429 and an open storm digest of three, when the clock is set; then as many again.
 fn goes_out_after(settings: &[&str]) {
-    let place = Place::new();
-    place.configure_both(QUICK, FOLDED);
-    let clock = Clock::of(&place);
+    let env = TestEnv::new();
+    env.configure_both(QUICK, FOLDED);
+    let clock = Clock::of(&env);
     let ban = |number: u32| {
         let status = clock
-            .command(&place)
+            .command(&env)
             .args(["notify", "--no-spawn", "ban", "--jail=sshd", &format!("--ip=203.0.113.{number}")])
             .status();
         assert!(status.unwrap().success());
     };
-    let mut daemon = place.ready(clock.command(&place).arg("run"));
+    let mut daemon = env.ready(clock.command(&env).arg("run"));
     for (round, setting) in settings.iter().enumerate() {
-        let (first, told) = (round as u32 * 5, place.webhook.arrived().len());
-        place.webhook.will(&[Fault::RateLimited(RETRY_AFTER)]);
+        let (first, told) = (round as u32 * 5, env.webhook.arrived().len());
+        env.webhook.will(&[Fault::RateLimited(RETRY_AFTER)]);
         (first + 1..=first + 5).for_each(ban);
-        within(SOON, "two to be pending and three to be held", || match unrouted(&place) {
+        within(SOON, "two to be pending and three to be held", || match unrouted(&env) {
             (2, 3, true) => Ok(()),
-            other => Err(format!("{other:?} {}", place.said())),
+            other => Err(format!("{other:?} {}", env.said())),
         });
-        assert_eq!(place.webhook.arrived().len(), told);
+        assert_eq!(env.webhook.arrived().len(), told);
         clock.set(setting);
-        within(SOON, "everything to be delivered", || match place.webhook.arrived().len() - told {
+        within(SOON, "everything to be delivered", || match env.webhook.arrived().len() - told {
             3 => Ok(()),
-            arrived => Err(format!("{arrived} messages: {:?} {}", unrouted(&place), place.said())),
+            arrived => Err(format!("{arrived} messages: {:?} {}", unrouted(&env), env.said())),
         });
-        assert!(daemon.ended().is_none(), "{}", place.said());
+        assert!(daemon.ended().is_none(), "{}", env.said());
     }
     let expected = 5 * settings.len() as u64;
-    let all = place.settle().all();
+    let all = env.settle().all();
     assert_eq!((all.matched, all.posted + all.digested, all.dead), (expected, expected, 0), "{all:?}");
-    assert_eq!(place.webhook.arrived().len(), 3 * settings.len());
+    assert_eq!(env.webhook.arrived().len(), 3 * settings.len());
     daemon.stop();
-    assert!(!place.said().contains("panicked"), "{}", place.said());
+    assert!(!env.said().contains("panicked"), "{}", env.said());
 }
 
 /// Messages that are pending, events that are held, and whether the webhook is left alone.
-fn unrouted(place: &Place) -> (u64, u64, bool) {
-    let status = place.banhook(["status", "--format", "json"]).ok();
+fn unrouted(env: &TestEnv) -> (u64, u64, bool) {
+    let status = env.banhook(["status", "--format", "json"]).ok();
     let json: serde_json::Value = serde_json::from_str(&status.stdout).unwrap();
     let main = &json["webhooks"]["main"];
     let number = |key: &str| main[key].as_u64().unwrap_or_default();

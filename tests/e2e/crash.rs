@@ -14,9 +14,9 @@ use tempfile::TempDir;
 
 use crate::chance::{Chance, seed};
 use crate::component;
-use crate::place::{Place, QUICK};
+use crate::polling::until;
+use crate::test_env::{QUICK, TestEnv};
 use crate::told::{events_of, jail, jails_of};
-use crate::unrouted::until;
 use crate::webhook::shown;
 
 /// A minute of CI's; `BANHOOK_SOAK=2000` looks for what happens once in a thousand times.
@@ -52,12 +52,12 @@ fn whoever_is_killed_every_acknowledged_event_is_told() {
     eprintln!("{rounds} rounds in {:?}, seed {seed}: {:?}", begun.elapsed(), sum.lock().unwrap());
 }
 
-/// A folder with the compiled plugins that all stands begin with. No place: a thread has one at a time.
+/// A folder with the compiled plugins that all stands begin with. No env: a thread has one at a time.
 pub fn compiled() -> TempDir {
-    let place = Place::new();
-    place.daemon().stop();
+    let env = TestEnv::new();
+    env.daemon().stop();
     let folder = tempfile::Builder::new().prefix("banhook-").tempdir().unwrap();
-    fs::rename(place.state().join("cache"), folder.path().join("cache")).unwrap();
+    fs::rename(env.state().join("cache"), folder.path().join("cache")).unwrap();
     folder
 }
 
@@ -65,15 +65,15 @@ pub fn compiled() -> TempDir {
 const WINDOW: &str = "digest_window = \"6s\"\nrestart = false";
 
 /// How many events are held, as `status` has it.
-fn held(place: &Place) -> u64 {
-    let status = place.banhook(["status", "--format", "json"]).ok();
+fn held(env: &TestEnv) -> u64 {
+    let status = env.banhook(["status", "--format", "json"]).ok();
     let json: serde_json::Value = serde_json::from_str(&status.stdout).unwrap();
     json["webhooks"]["main"]["held_events"].as_u64().unwrap_or(0)
 }
 
 #[track_caller]
-fn wait_until_held(place: &Place, events: u64) {
-    until("events to be held", || match held(place) {
+fn wait_until_held(env: &TestEnv, events: u64) {
+    until("events to be held", || match held(env) {
         held if held == events => Ok(()),
         held => Err(format!("{held}")),
     });
@@ -81,59 +81,59 @@ fn wait_until_held(place: &Place, events: u64) {
 
 #[test]
 fn an_open_storm_digest_survives_kills_and_is_told_once() {
-    let place = Place::new();
-    place.configure_both(QUICK, &format!("storm = {{ over = 1, within = \"60s\" }}\n{WINDOW}"));
-    let ban = |number: u32| place.notify(&format!("--no-spawn ban --jail={} --ip=203.0.113.{number}", jail(number)));
-    let daemon = place.daemon();
+    let env = TestEnv::new();
+    env.configure_both(QUICK, &format!("storm = {{ threshold = 1, within = \"60s\" }}\n{WINDOW}"));
+    let ban = |number: u32| env.notify(&format!("--no-spawn ban --jail={} --ip=203.0.113.{number}", jail(number)));
+    let daemon = env.daemon();
     ban(1);
-    place.webhook.wait_for(1);
+    env.webhook.wait_for(1);
     (2..=4).for_each(|number| drop(ban(number)));
-    wait_until_held(&place, 3);
+    wait_until_held(&env, 3);
     drop(daemon);
     ban(5);
-    let daemon = place.daemon();
-    wait_until_held(&place, 4);
+    let daemon = env.daemon();
+    wait_until_held(&env, 4);
     drop(daemon);
     ban(6);
-    let _daemon = place.daemon();
-    let messages = place.webhook.wait_for(2);
+    let _daemon = env.daemon();
+    let messages = env.webhook.wait_for(2);
     assert_eq!(events_of(&messages[1]), Some(5), "{:#?}", shown(&messages));
     assert_eq!(jails_of(&messages[1]), (2..=6).map(jail).collect(), "{:#?}", shown(&messages));
-    let all = place.settle().all();
+    let all = env.settle().all();
     assert_eq!((all.matched, all.posted, all.digested), (6, 1, 5), "{all:?}");
-    assert_eq!(place.webhook.arrived().len(), 2);
+    assert_eq!(env.webhook.arrived().len(), 2);
 }
 
 #[test]
 fn what_a_plugin_holds_survives_kills_and_is_told_once() {
-    let place = Place::new();
-    place.write("digests.wasm", component::digests());
-    place.configure_both(QUICK, &format!("plugin = \"digests.wasm\"\nstorm = false\n{WINDOW}"));
+    let env = TestEnv::new();
+    env.write("digests.wasm", component::digests());
+    env.configure_both(QUICK, &format!("plugin = \"digests.wasm\"\nstorm = false\n{WINDOW}"));
     let ban = |jail: &str, number: u32| {
-        place.notify(&format!("--no-spawn ban --jail={jail} --ip=203.0.113.{number}"));
+        env.notify(&format!("--no-spawn ban --jail={jail} --ip=203.0.113.{number}"));
     };
-    let daemon = place.daemon();
+    let daemon = env.daemon();
     ban("sshd", 1);
-    assert!(place.webhook.wait_for(1)[0].tells(&["told 203.0.113.1 in sshd"]));
+    assert!(env.webhook.wait_for(1)[0].tells(&["told 203.0.113.1 in sshd"]));
     (2..=4).for_each(|number| ban("~hold", number));
     // For nine seconds, each its own.
     (5..=6).for_each(|number| ban("~hold-9", number));
-    wait_until_held(&place, 5);
+    wait_until_held(&env, 5);
     drop(daemon);
-    let daemon = place.daemon();
+    let daemon = env.daemon();
     ban("~hold", 7);
     ban("~hold-9", 8);
-    wait_until_held(&place, 7);
+    wait_until_held(&env, 7);
     drop(daemon);
-    let _daemon = place.daemon();
-    let messages = place.webhook.wait_for(3);
+    let _daemon = env.daemon();
+    let messages = env.webhook.wait_for(3);
     for (message, text) in messages[1..]
         .iter()
         .zip(["4 events (held, ~hold), 4 listed, 4 bans", "3 events (held, ~hold-9), 3 listed, 3 bans"])
     {
         assert!(message.tells(&[text]), "{text:?} in {:#?}", shown(&messages));
     }
-    let all = place.settle().all();
+    let all = env.settle().all();
     assert_eq!((all.matched, all.posted, all.digested), (8, 1, 7), "{all:?}");
-    assert_eq!(place.webhook.arrived().len(), 3);
+    assert_eq!(env.webhook.arrived().len(), 3);
 }

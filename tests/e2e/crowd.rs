@@ -5,8 +5,8 @@ use std::process::Stdio;
 use std::sync::Barrier;
 
 use crate::binary::banhook;
-use crate::place::Place;
-use crate::unrouted::until;
+use crate::polling::until;
+use crate::test_env::TestEnv;
 
 const AT_ONCE: usize = 200;
 
@@ -15,31 +15,31 @@ const BUSY_WITH: usize = 3_000;
 
 #[test]
 fn two_hundred_at_once_beside_a_busy_daemon_are_all_taken_in_and_told() {
-    let place = Place::alone();
-    place.configure("[[sources]]\nlog = \"fail2ban.log\"\ntimezone = \"UTC\"\nfrom_start = true");
+    let env = TestEnv::alone();
+    env.configure("[[sources]]\nlog = \"fail2ban.log\"\ntimezone = \"UTC\"\nfrom_start = true");
     let lines: String = (0..BUSY_WITH)
         .map(|number| {
             let (high, low) = (number / 250, number % 250 + 1);
             format!("2026-11-22 11:56:55,601 fail2ban.actions        [2784]: NOTICE  [nginx] Ban 10.1.{high}.{low}\n")
         })
         .collect();
-    place.write("fail2ban.log", lines);
-    let daemon = place.daemon();
-    until("the daemon to be busy", || match place.webhook.arrived().len() {
+    env.write("fail2ban.log", lines);
+    let daemon = env.daemon();
+    until("the daemon to be busy", || match env.webhook.arrived().len() {
         0..50 => Err(String::new()),
         _ => Ok(()),
     });
-    let before = place.webhook.arrived().len();
+    let before = env.webhook.arrived().len();
     all_at_once(|number| {
-        let mut command = place.command(banhook());
+        let mut command = env.command(banhook());
         command.args(["notify", "ban", "--jail=sshd", &format!("--ip=10.2.{number}.1"), "--time=1763809015"]);
         command
     });
-    let meanwhile = place.webhook.arrived().len() - before;
-    let ledger = place.settle();
+    let meanwhile = env.webhook.arrived().len() - before;
+    let ledger = env.settle();
     let expected = (BUSY_WITH + AT_ONCE) as u64;
     assert_eq!((ledger.received, ledger.all().posted), (expected, expected), "{ledger:?}");
-    assert_eq!(place.webhook.arrived().len() as u64, expected);
+    assert_eq!(env.webhook.arrived().len() as u64, expected);
     assert!((1..BUSY_WITH - before).contains(&meanwhile), "{meanwhile} sent meanwhile: the daemon was not busy");
     daemon.stop();
 }

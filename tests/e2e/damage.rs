@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::place::Place;
-use crate::unrouted::until;
+use crate::polling::until;
+use crate::test_env::TestEnv;
 
 /// SQLite's pages.
 const PAGE: usize = 4096;
@@ -24,21 +24,21 @@ const SEEN_WITHIN: Duration = Duration::from_secs(5);
 
 /// A place whose state folder can be made anew, as it was.
 struct Copied {
-    place: Place,
+    env: TestEnv,
     whole: PathBuf,
 }
 
 impl Copied {
     fn new() -> Self {
-        let place = Place::new();
+        let env = TestEnv::new();
         for number in 0..DELIVERED {
-            place.notify(&format!("--no-spawn ban --jail=sshd --ip=198.51.100.{number} --time=1763809015"));
+            env.notify(&format!("--no-spawn ban --jail=sshd --ip=198.51.100.{number} --time=1763809015"));
         }
         // With nothing left to do, nobody goes on working, and the files have all of it.
-        place.banhook(["drain"]).ok();
-        let whole = place.path("whole");
-        fs::rename(place.state(), &whole).unwrap();
-        let copied = Self { place, whole };
+        env.banhook(["drain"]).ok();
+        let whole = env.path("whole");
+        fs::rename(env.state(), &whole).unwrap();
+        let copied = Self { env, whole };
         assert!([INBOX, WORK].iter().all(|file| copied.size(file) >= 4 * PAGE));
         copied
     }
@@ -49,12 +49,12 @@ impl Copied {
 
     /// The folder as it was, but for one file.
     fn damage(&self, file: &str, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
-        fs::remove_dir_all(self.place.state()).ok();
-        self.place.take_plugins_of(&self.whole);
+        fs::remove_dir_all(self.env.state()).ok();
+        self.env.take_plugins_of(&self.whole);
         for file in [INBOX, WORK] {
-            fs::copy(self.whole.join(file), self.place.state().join(file)).unwrap();
+            fs::copy(self.whole.join(file), self.env.state().join(file)).unwrap();
         }
-        let path = self.place.state().join(file);
+        let path = self.env.state().join(file);
         let mut bytes = fs::read(&path).unwrap();
         change(&mut bytes);
         fs::write(&path, &bytes).unwrap();
@@ -63,14 +63,14 @@ impl Copied {
 
     /// A file of the store as it is now.
     fn read(&self, file: &str) -> Vec<u8> {
-        fs::read(self.place.state().join(file)).unwrap()
+        fs::read(self.env.state().join(file)).unwrap()
     }
 }
 
 #[test]
 fn a_damaged_file_is_named_and_neither_is_written_to() {
     let copied = Copied::new();
-    let place = &copied.place;
+    let env = &copied.env;
     let garbage: Damage = |bytes| bytes.iter_mut().zip(0_usize..).for_each(|(byte, at)| *byte = (at * 7 + 3) as u8);
     let half: Damage = |bytes| bytes.truncate(bytes.len() / 2);
     let stub: Damage = |bytes| bytes.truncate(50);
@@ -80,11 +80,10 @@ fn a_damaged_file_is_named_and_neither_is_written_to() {
             let damaged = copied.damage(file, damage);
             let whole = copied.read(other);
             for command in [&["run"][..], &["drain", "--timeout", "5s"], &["status"], &["run", "--until-idle"]] {
-                place.banhook(command).exits(1).complains(&[file, "damaged", advice]);
+                env.banhook(command).exits(1).complains(&[file, "damaged", advice]);
             }
             if file == INBOX {
-                place
-                    .banhook(["notify", "ban", "--jail=sshd", "--ip=203.0.113.7"])
+                env.banhook(["notify", "ban", "--jail=sshd", "--ip=203.0.113.7"])
                     .exits(1)
                     .complains(&[file, "damaged"]);
             }
@@ -92,28 +91,28 @@ fn a_damaged_file_is_named_and_neither_is_written_to() {
             assert!(copied.read(other) == whole, "{other} was written to");
             if file == WORK {
                 // Taking events in goes on.
-                place.notify("--no-spawn ban --jail=sshd --ip=203.0.113.7");
+                env.notify("--no-spawn ban --jail=sshd --ip=203.0.113.7");
                 assert!(copied.read(file) == damaged, "{file} ({name}) was written to");
             }
         }
     }
-    assert_eq!(place.webhook.arrived().len(), DELIVERED, "nothing is told again");
+    assert_eq!(env.webhook.arrived().len(), DELIVERED, "nothing is told again");
 }
 
 #[test]
 fn a_damaged_page_is_an_error_that_names_the_file_or_does_not_matter() {
     let copied = Copied::new();
-    let place = &copied.place;
+    let env = &copied.env;
     let mut seen = 0;
     for file in [INBOX, WORK] {
         for page in 0..copied.size(file) / PAGE {
             copied.damage(file, |bytes| bytes[page * PAGE..(page + 1) * PAGE].fill(0xa5));
-            let taken = place.banhook(["notify", "--no-spawn", "ban", "--jail=sshd", "--ip=198.51.100.1"]);
+            let taken = env.banhook(["notify", "--no-spawn", "ban", "--jail=sshd", "--ip=198.51.100.1"]);
             if taken.code != Some(0) {
                 taken.exits(1).complains(&[INBOX, "damaged"]);
                 assert_eq!(file, INBOX);
             }
-            let told = place.banhook(["drain", "--timeout", "20s"]);
+            let told = env.banhook(["drain", "--timeout", "20s"]);
             assert!(!told.stderr.contains("panicked"), "page {page} of {file}: {told}");
             match told.code {
                 Some(0) => {}
@@ -133,38 +132,38 @@ fn a_damaged_page_is_an_error_that_names_the_file_or_does_not_matter() {
 #[test]
 fn a_file_that_is_gone_is_not_taken_for_a_new_beginning() {
     let copied = Copied::new();
-    let place = &copied.place;
+    let env = &copied.env;
     for empty in [false, true] {
         let damage = |file: &str| {
             copied.damage(file, |bytes| bytes.clear());
             if !empty {
-                fs::remove_file(place.state().join(file)).unwrap();
+                fs::remove_file(env.state().join(file)).unwrap();
             }
         };
         damage(INBOX);
-        let told = place.webhook.arrived().len();
+        let told = env.webhook.arrived().len();
         let is_refused = || {
             // The first finds no inbox, the others one that the first runs have made.
             let status = &["status", "--check"][..];
             for command in [status, &["run"], &["drain", "--timeout", "5s"], &["run", "--until-idle"], status] {
-                place.banhook(command).exits(1).complains(&[INBOX, "older copy", "put it back", WORK]);
+                env.banhook(command).exits(1).complains(&[INBOX, "older copy", "put it back", WORK]);
             }
         };
         is_refused();
         // However many are taken in by then, the rest is not taken for told.
         for number in 0..=DELIVERED {
-            place.notify(&format!("--no-spawn ban --jail=sshd --ip=203.0.113.{number}"));
+            env.notify(&format!("--no-spawn ban --jail=sshd --ip=203.0.113.{number}"));
             if number + 2 >= DELIVERED {
                 is_refused();
             }
         }
-        assert_eq!(place.webhook.arrived().len(), told);
+        assert_eq!(env.webhook.arrived().len(), told);
         // They are kept, and told once somebody has decided what is to become of the rest.
         for suffix in ["", "-wal", "-shm"] {
-            fs::remove_file(place.state().join(format!("{WORK}{suffix}"))).ok();
+            fs::remove_file(env.state().join(format!("{WORK}{suffix}"))).ok();
         }
-        place.banhook(["drain"]).ok();
-        let arrived = place.webhook.arrived().split_off(told);
+        env.banhook(["drain"]).ok();
+        let arrived = env.webhook.arrived().split_off(told);
         assert_eq!(arrived.len(), DELIVERED + 1);
         for number in 0..=DELIVERED {
             let subject = format!("`203.0.113.{number}`");
@@ -176,42 +175,42 @@ fn a_file_that_is_gone_is_not_taken_for_a_new_beginning() {
 #[test]
 fn a_daemon_whose_folder_is_deleted_says_so_and_ends() {
     for pending in [false, true] {
-        let place = Place::new();
-        let mut daemon = place.daemon();
-        place.notify("ban --jail=sshd --ip=203.0.113.1");
-        place.webhook.wait_for(1);
+        let env = TestEnv::new();
+        let mut daemon = env.daemon();
+        env.notify("ban --jail=sshd --ip=203.0.113.1");
+        env.webhook.wait_for(1);
         if pending {
-            place.webhook.gone();
-            place.notify("ban --jail=sshd --ip=203.0.113.2");
-            until("the message to have failed", || match place.said() {
+            env.webhook.gone();
+            env.notify("ban --jail=sshd --ip=203.0.113.2");
+            until("the message to have failed", || match env.said() {
                 said if said.contains("not delivered") => Ok(()),
                 said => Err(said),
             });
         }
-        delete(&place.state());
+        delete(&env.state());
         let status = daemon.ends_within(SEEN_WITHIN);
-        let said = place.said();
+        let said = env.said();
         assert_eq!(status.code(), Some(1), "{said}");
         assert!(!said.contains("panicked"), "{said}");
-        assert!(said.contains(&format!("{} was removed", place.state().display())), "{said}");
+        assert!(said.contains(&format!("{} was removed", env.state().display())), "{said}");
     }
 }
 
 #[test]
 fn a_daemon_whose_folder_is_made_anew_makes_way_for_the_next() {
-    let place = Place::new();
-    let mut daemon = place.daemon();
-    place.notify("ban --jail=sshd --ip=203.0.113.1");
-    place.webhook.wait_for(1);
-    delete(&place.state());
+    let env = TestEnv::new();
+    let mut daemon = env.daemon();
+    env.notify("ban --jail=sshd --ip=203.0.113.1");
+    env.webhook.wait_for(1);
+    delete(&env.state());
     // Makes the folder again, and is told by a run of its own.
-    place.notify("ban --jail=sshd --ip=203.0.113.2");
-    assert!(place.webhook.wait_for(2)[1].tells(&["203.0.113.2"]));
+    env.notify("ban --jail=sshd --ip=203.0.113.2");
+    assert!(env.webhook.wait_for(2)[1].tells(&["203.0.113.2"]));
     let status = daemon.ends_within(SEEN_WITHIN);
-    let said = place.said();
+    let said = env.said();
     assert_eq!(status.code(), Some(1), "{said}");
     assert!(said.contains("removed or replaced") && !said.contains("panicked"), "{said}");
-    let ledger = place.settle();
+    let ledger = env.settle();
     assert_eq!((ledger.received, ledger.all().posted), (1, 1), "{ledger:?}");
 }
 

@@ -3,33 +3,33 @@
 use std::os::unix::fs::PermissionsExt;
 
 use crate::fail2ban::Fail2ban;
-use crate::place::Place;
+use crate::test_env::TestEnv;
 
 const LINES: &str = "[routes.settings]\nstart = \"\"\nban = \"{{ ip }}: {{ matches | join(' / ') }}\"\n";
 
 /// Told of by the action, or by the log alone.
 fn bans_come_with_their_lines(by_action: bool) {
-    let place = Place::new();
-    let folder = place.path("fail2ban");
+    let env = TestEnv::new();
+    let folder = env.path("fail2ban");
     let sources = format!("[[sources]]\nlog = \"{}\"\ntimezone = \"UTC\"", folder.join("fail2ban.log").display());
     let database = format!("[fail2ban]\ndatabase = \"{}\"", folder.join("bans.sqlite3").display());
-    place.configure(&format!("{LINES}\n{}\n{database}", if by_action { "" } else { &sources }));
-    let daemon = place.daemon();
-    let nothing = place.write("nothing", "#!/bin/sh\n");
+    env.configure(&format!("{LINES}\n{}\n{database}", if by_action { "" } else { &sources }));
+    let daemon = env.daemon();
+    let nothing = env.write("nothing", "#!/bin/sh\n");
     std::fs::set_permissions(&nothing, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let server = if by_action { Fail2ban::start(&place) } else { Fail2ban::start_with(&place, &nothing) };
+    let server = if by_action { Fail2ban::start(&env) } else { Fail2ban::start_with(&env, &nothing) };
     server.observe("logins", "login fail of user-1 end");
-    let told = place.webhook.wait_for(1)[0].shown();
+    let told = env.webhook.wait_for(1)[0].shown();
     assert!(told.starts_with("user-1: ") && told.contains("login fail of user-1 end"), "{told}");
     for user in ["a", "b", "c"] {
         server.observe("sshd", &format!("auth fail user {user} from 203.0.113.7"));
     }
-    let told = place.webhook.wait_for(2)[1].shown();
+    let told = env.webhook.wait_for(2)[1].shown();
     let lines: Vec<_> = told.split(" / ").collect();
     assert!(told.starts_with("203.0.113.7: ") && lines.len() == 3, "{told}");
     assert!(lines[2].ends_with("auth fail user c from 203.0.113.7"), "{told}");
     server.client("set sshd banip 203.0.113.8").ok();
-    assert_eq!(place.webhook.wait_for(3)[2].shown().trim(), "203.0.113.8:");
+    assert_eq!(env.webhook.wait_for(3)[2].shown().trim(), "203.0.113.8:");
     server.is_content();
     daemon.stop();
 }

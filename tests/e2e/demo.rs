@@ -2,12 +2,12 @@
 
 use crate::binary::{banhook, require};
 use crate::outcome::Outcome;
-use crate::place::Place;
+use crate::test_env::TestEnv;
 
 #[test]
 fn demo_needs_no_setup_and_ends_with_its_ledger() {
-    let place = Place::new();
-    let mut command = place.command(banhook());
+    let env = TestEnv::new();
+    let mut command = env.command(banhook());
     // As for somebody who has set nothing up.
     command.arg("demo").env_remove("BANHOOK_CONFIG").env_remove("BANHOOK_STATE_DIR");
     let demo = Outcome::of(&mut command).ok();
@@ -15,16 +15,16 @@ fn demo_needs_no_setup_and_ends_with_its_ledger() {
     for word in ["ban", "sshd", "posted", "pending"] {
         assert!(said.contains(word), "{word}: {demo}");
     }
-    assert!(place.webhook.tries().is_empty());
-    assert!(!place.state().exists(), "it left something behind");
+    assert!(env.webhook.tries().is_empty());
+    assert!(!env.state().exists(), "it left something behind");
 }
 
 #[test]
 fn demo_talks_to_nobody_but_loopback() {
     require("strace", "strace");
-    let place = Place::new();
-    let trace = place.path("trace");
-    let mut command = place.command("strace");
+    let env = TestEnv::new();
+    let trace = env.path("trace");
+    let mut command = env.command("strace");
     command.args(["-f", "-e", "trace=connect,sendto,sendmsg", "-o"]).arg(&trace).arg(banhook()).arg("demo");
     Outcome::of(&mut command).ok();
     let trace = std::fs::read_to_string(trace).unwrap();

@@ -9,33 +9,33 @@ use std::time::Duration;
 
 use crate::binary::{banhook, require_mounts, require_root};
 use crate::outcome::Outcome;
-use crate::place::{NOBODY, Place};
-use crate::unrouted::{until, within};
+use crate::polling::{until, within};
+use crate::test_env::{NOBODY, TestEnv};
 
 /// A disk of its own beneath the state folder, in a namespace that others do not see.
 struct Disk<'a> {
-    place: &'a Place,
+    env: &'a TestEnv,
     /// Keeps the namespace, and the disk with it.
     keeper: Child,
 }
 
 impl<'a> Disk<'a> {
     /// Of so many MiB.
-    fn mount(place: &'a Place, megabytes: u32) -> Self {
+    fn mount(env: &'a TestEnv, megabytes: u32) -> Self {
         require_mounts();
-        fs::create_dir_all(place.state()).unwrap();
-        let mounted = place.path("mounted");
+        fs::create_dir_all(env.state()).unwrap();
+        let mounted = env.path("mounted");
         let script = format!("mount -t tmpfs -o mode=700,size={megabytes}m small \"$1\" && : > \"$2\" && exec cat");
-        let mut command = place.command("unshare");
-        command.args(["-m", "sh", "-c", &script, "sh"]).arg(place.state()).arg(&mounted);
+        let mut command = env.command("unshare");
+        command.args(["-m", "sh", "-c", &script, "sh"]).arg(env.state()).arg(&mounted);
         let keeper = command.stdin(Stdio::piped()).spawn().unwrap();
         until("the disk to be mounted", || if mounted.exists() { Ok(()) } else { Err(String::new()) });
-        Self { place, keeper }
+        Self { env, keeper }
     }
 
     /// A program that sees the disk.
     fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
-        let mut command = self.place.command("nsenter");
+        let mut command = self.env.command("nsenter");
         command.arg(format!("--mount=/proc/{}/ns/mnt", self.keeper.id())).arg("--").arg(program);
         command
     }
@@ -91,19 +91,19 @@ fn a_disk_that_fills_up_under_a_daemon_loses_nothing() {
 }
 
 fn fills_up(kilobytes: u32) {
-    let place = Place::new();
-    place.daemon().stop();
-    let disk = Disk::mount(&place, 16);
-    let mut daemon = place.ready(disk.command(banhook()).arg("run"));
+    let env = TestEnv::new();
+    env.daemon().stop();
+    let disk = Disk::mount(&env, 16);
+    let mut daemon = env.ready(disk.command(banhook()).arg("run"));
     for number in 1..=3 {
         disk.notify(number).ok();
     }
-    place.webhook.wait_for(3);
-    place.webhook.gone();
+    env.webhook.wait_for(3);
+    env.webhook.gone();
     for number in 4..=8 {
         disk.notify(number).ok();
     }
-    until("a message to have failed", || match place.said() {
+    until("a message to have failed", || match env.said() {
         said if said.contains("not delivered") => Ok(()),
         said => Err(said),
     });
@@ -116,14 +116,14 @@ fn fills_up(kilobytes: u32) {
         }
     });
     let stored = stored.expect("the disk is never full") as usize - 1;
-    place.webhook.back();
+    env.webhook.back();
     // It ends with a clear error, or works on in what room there is.
     let ended = within(DECIDES_WITHIN * 2, "the daemon to decide", || match daemon.ended() {
         Some(status) => Ok(Some(status)),
-        None if place.webhook.arrived().len() >= stored => Ok(None),
-        None => Err(place.said()),
+        None if env.webhook.arrived().len() >= stored => Ok(None),
+        None => Err(env.said()),
     });
-    let said = place.said();
+    let said = env.said();
     assert!(!said.contains("panicked"), "{said}");
     if let Some(status) = ended {
         assert_eq!(status.code(), Some(1), "{said}");
@@ -134,9 +134,9 @@ fn fills_up(kilobytes: u32) {
         ended.map_or("worked on".to_owned(), |status| status.to_string())
     );
     disk.free();
-    let _next = ended.map(|_| place.ready(disk.command(banhook()).arg("run")));
+    let _next = ended.map(|_| env.ready(disk.command(banhook()).arg("run")));
     disk.settle(stored);
-    let messages = place.webhook.arrived();
+    let messages = env.webhook.arrived();
     for number in 1..=stored {
         let subject = format!("10.0.0.{number}");
         assert!(messages.iter().any(|message| message.shown().contains(&format!("`{subject}`"))), "{subject}");
@@ -147,8 +147,8 @@ fn fills_up(kilobytes: u32) {
 
 #[test]
 fn a_disk_that_is_full_from_the_beginning_is_a_clear_error() {
-    let place = Place::new();
-    let disk = Disk::mount(&place, 1);
+    let env = TestEnv::new();
+    let disk = Disk::mount(&env, 1);
     disk.fill_but_for(0);
     for arguments in [&["run"][..], &["drain"], &["run", "--until-idle"]] {
         let told = Outcome::of(disk.command(banhook()).args(arguments)).exits(1);
@@ -158,47 +158,47 @@ fn a_disk_that_is_full_from_the_beginning_is_a_clear_error() {
     disk.free();
     disk.notify(1).ok();
     Outcome::of(disk.command(banhook()).arg("drain")).ok();
-    assert!(place.webhook.wait_for(1)[0].tells(&["10.0.0.1"]));
+    assert!(env.webhook.wait_for(1)[0].tells(&["10.0.0.1"]));
 }
 
 #[test]
 fn a_disk_that_became_read_only_is_a_clear_error() {
     require_mounts();
-    let place = Place::new();
-    place.banhook(["drain"]).ok(); // makes all files
-    place.notify("--no-spawn ban --jail=sshd --ip=10.0.0.1");
-    let whole = ["inbox.sqlite3", "work.sqlite3"].map(|file| fs::read(place.state().join(file)).unwrap());
+    let env = TestEnv::new();
+    env.banhook(["drain"]).ok(); // makes all files
+    env.notify("--no-spawn ban --jail=sshd --ip=10.0.0.1");
+    let whole = ["inbox.sqlite3", "work.sqlite3"].map(|file| fs::read(env.state().join(file)).unwrap());
     let read_only = "mount --bind \"$BANHOOK_STATE_DIR\" \"$BANHOOK_STATE_DIR\" && \
                      mount -o remount,bind,ro \"$BANHOOK_STATE_DIR\" && exec \"$@\"";
     for arguments in
         [&["run"][..], &["drain"], &["run", "--until-idle"], &["notify", "ban", "--jail=sshd", "--ip=10.0.0.2"]]
     {
-        let mut command = place.command("unshare");
+        let mut command = env.command("unshare");
         command.args(["-m", "sh", "-c", read_only, "sh"]).arg(banhook()).args(arguments);
         let told = Outcome::of(&mut command).exits(1);
-        told.complains(&[place.state().to_str().unwrap()]);
+        told.complains(&[env.state().to_str().unwrap()]);
         assert!(told.stderr.to_lowercase().contains("read-only"), "{told}");
     }
-    let still = ["inbox.sqlite3", "work.sqlite3"].map(|file| fs::read(place.state().join(file)).unwrap());
+    let still = ["inbox.sqlite3", "work.sqlite3"].map(|file| fs::read(env.state().join(file)).unwrap());
     assert!(whole == still);
-    place.banhook(["drain"]).ok();
-    assert!(place.webhook.wait_for(1)[0].tells(&["10.0.0.1"]));
+    env.banhook(["drain"]).ok();
+    assert!(env.webhook.wait_for(1)[0].tells(&["10.0.0.1"]));
 }
 
 #[test]
 fn a_folder_that_others_own_is_a_clear_error() {
     require_root();
-    let place = Place::new();
-    place.notify("--no-spawn ban --jail=sshd --ip=10.0.0.1");
+    let env = TestEnv::new();
+    env.notify("--no-spawn ban --jail=sshd --ip=10.0.0.1");
     // The program may lie where others can't read, and so does the secret: it is not what is looked for here.
-    let copy = place.path("banhook");
+    let copy = env.path("banhook");
     fs::copy(banhook(), &copy).unwrap();
-    for path in [place.path(""), place.state()] {
+    for path in [env.path(""), env.state()] {
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     }
-    fs::set_permissions(place.path("main.url"), fs::Permissions::from_mode(0o644)).unwrap();
+    fs::set_permissions(env.path("main.url"), fs::Permissions::from_mode(0o644)).unwrap();
     for arguments in [&["run"][..], &["drain"], &["notify", "ban", "--jail=sshd", "--ip=10.0.0.2"], &["status"]] {
-        let told = Outcome::of(place.command(&copy).args(arguments).uid(NOBODY).gid(NOBODY)).exits(1);
-        told.complains(&[place.state().to_str().unwrap(), "user that banhook runs as"]);
+        let told = Outcome::of(env.command(&copy).args(arguments).uid(NOBODY).gid(NOBODY)).exits(1);
+        told.complains(&[env.state().to_str().unwrap(), "user that banhook runs as"]);
     }
 }

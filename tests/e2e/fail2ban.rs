@@ -11,8 +11,8 @@ use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
 use crate::binary::{banhook, require, root};
 use crate::outcome::Outcome;
-use crate::place::Place;
-use crate::unrouted::until;
+use crate::polling::until;
+use crate::test_env::TestEnv;
 
 /// Three of these lines are a ban in the jail `sshd`: `auth fail user USER from ADDRESS`.
 const FILTER: &str = "[Definition]\nfailregex = ^\\s*auth fail user <F-USER>.*?</F-USER> from <ADDR>$\n";
@@ -22,32 +22,32 @@ const FILTER_OF_IDS: &str = "[Definition]\nfailregex = ^\\s*login fail of <F-ID>
 
 /// A running server with the jails `sshd` and `logins`. Stopped when it is let go of.
 pub struct Fail2ban<'a> {
-    place: &'a Place,
+    env: &'a TestEnv,
     folder: PathBuf,
 }
 
 impl<'a> Fail2ban<'a> {
     /// Starts one whose bans go to the place's banhook.
-    pub fn start(place: &'a Place) -> Self {
-        Self::start_with(place, banhook())
+    pub fn start(env: &'a TestEnv) -> Self {
+        Self::start_with(env, banhook())
     }
 
     /// Starts one whose actions run this program instead.
-    pub fn start_with(place: &'a Place, program: &Path) -> Self {
-        Self::start_of(place, program, &shipped_action())
+    pub fn start_with(env: &'a TestEnv, program: &Path) -> Self {
+        Self::start_of(env, program, &shipped_action())
     }
 
     /// Starts one whose action has no `actionflush`: it lifts one ban after the other before a jail stops.
-    pub fn start_without_flush(place: &'a Place) -> Self {
+    pub fn start_without_flush(env: &'a TestEnv) -> Self {
         let shipped = shipped_action();
         let lines: Vec<_> = shipped.lines().filter(|line| !line.starts_with("actionflush =")).collect();
         assert_eq!(lines.len() + 1, shipped.lines().count());
-        Self::start_of(place, banhook(), &lines.join("\n"))
+        Self::start_of(env, banhook(), &lines.join("\n"))
     }
 
-    fn start_of(place: &'a Place, program: &Path, action: &str) -> Self {
+    fn start_of(env: &'a TestEnv, program: &Path, action: &str) -> Self {
         require("fail2ban-client", "fail2ban");
-        let folder = place.path("fail2ban");
+        let folder = env.path("fail2ban");
         let write = |name: &str, content: &str| {
             let path = folder.join(name);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -66,7 +66,7 @@ impl<'a> Fail2ban<'a> {
             ),
         );
         // The flags, since a real server's environment has neither variable.
-        let options = format!("--state-dir={} --config={}", place.state().display(), place.config().display());
+        let options = format!("--state-dir={} --config={}", env.state().display(), env.config().display());
         let program = program.display();
         write(
             "jail.conf",
@@ -84,7 +84,7 @@ impl<'a> Fail2ban<'a> {
         write("action.d/banhook.conf", action);
         write("sshd.auth.log", "");
         write("logins.auth.log", "");
-        let server = Self { place, folder };
+        let server = Self { env, folder };
         server.client("start").ok();
         server
     }
@@ -95,7 +95,7 @@ impl<'a> Fail2ban<'a> {
     }
 
     fn command(&self) -> Command {
-        let mut command = self.place.command("fail2ban-client");
+        let mut command = self.env.command("fail2ban-client");
         command.arg("-c").arg(&self.folder).arg("-s").arg(self.folder.join("socket")).arg("-p").arg(self.pid_file());
         // What the server hands on to its actions is what a service has: no configuration in the environment.
         command.env_remove("BANHOOK_CONFIG").env_remove("BANHOOK_STATE_DIR");

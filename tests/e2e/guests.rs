@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::binary::{banhook, root};
 use crate::outcome::Outcome;
-use crate::place::Place;
+use crate::test_env::TestEnv;
 
 /// Compiling CPython takes ten seconds of a core, and others are at work.
 const COMPILING: Duration = Duration::from_secs(300);
@@ -34,8 +34,8 @@ fn built_from_source(guest: &str) -> PathBuf {
 #[track_caller]
 fn decides_as_all_do(guest: &Path) {
     let cases = compiled_against_0_1_0().join("cases");
-    let place = Place::new();
-    let mut command = place.command(banhook());
+    let env = TestEnv::new();
+    let mut command = env.command(banhook());
     command.args([Path::new("test"), guest, &cases]).env("XDG_CACHE_HOME", CACHE);
     let tested = Outcome::within(&mut command, COMPILING).ok();
     let mut expected = Vec::new();

@@ -18,8 +18,8 @@ use self::corpus::{CASES, Case, End, MEMORY};
 use self::resident::Process;
 use crate::binary::root;
 use crate::message::{Message, visible_only};
-use crate::place::{Place, QUICK, content_of};
-use crate::unrouted::until;
+use crate::polling::until;
+use crate::test_env::{QUICK, TestEnv, content_of};
 use crate::webhook::Webhook;
 
 /// How long an attacker may take for an event.
@@ -46,14 +46,14 @@ const LOG_BYTES: u64 = 1 << 20;
 
 /// A daemon with the witness and all attackers.
 struct Arena {
-    place: Place,
+    env: TestEnv,
     attacked: Webhook,
 }
 
 impl Arena {
-    fn new(place: Place) -> Self {
-        let arena = Self { place, attacked: Webhook::open() };
-        arena.place.write_url("attacked.url", &arena.attacked);
+    fn new(env: TestEnv) -> Self {
+        let arena = Self { env, attacked: Webhook::open() };
+        arena.env.write_url("attacked.url", &arena.attacked);
         arena
     }
 
@@ -83,12 +83,12 @@ impl Arena {
             )
             .unwrap();
         }
-        self.place.write("config.toml", text);
+        self.env.write("config.toml", text);
     }
 
     /// One attack in its jail, by `subject`. Returns when `notify` had it on disk.
     fn ban(&self, case: &Case, subject: &str) -> Instant {
-        self.place.notify(&format!("ban --jail={} --ip={subject} --failures=5", case.jail()));
+        self.env.notify(&format!("ban --jail={} --ip={subject} --failures=5", case.jail()));
         Instant::now()
     }
 }
@@ -112,42 +112,42 @@ impl Findings {
 
 #[test]
 fn every_attack_is_contained_and_no_other_route_notices() {
-    let arena = Arena::new(Place::alone());
-    let place = &arena.place;
+    let arena = Arena::new(TestEnv::alone());
+    let env = &arena.env;
     let mut findings = Findings::default();
 
     // What the witness says when it is alone.
     arena.configure_peace();
-    let daemon = place.daemon();
+    let daemon = env.daemon();
     let mut calm = Duration::ZERO;
     for subject in ["203.0.113.7", "203.0.113.8"] {
         for case in CASES {
-            let before = place.webhook.arrivals().len();
+            let before = env.webhook.arrivals().len();
             let sent = arena.ban(case, subject);
-            calm = calm.max(nth_arrival(&place.webhook, before).0.saturating_duration_since(sent));
+            calm = calm.max(nth_arrival(&env.webhook, before).0.saturating_duration_since(sent));
         }
     }
-    place.settle();
-    let alone: Vec<Vec<u8>> = bodies(&place.webhook);
+    env.settle();
+    let alone: Vec<Vec<u8>> = bodies(&env.webhook);
     daemon.stop();
 
     // One after the other.
-    CASES.iter().for_each(|case| case.write_into(&place.path("")));
+    CASES.iter().for_each(|case| case.write_into(&env.path("")));
     arena.configure("", CASES.iter().map(|case| (case, TIME)));
     let loading = Instant::now();
-    let daemon = place.daemon();
+    let daemon = env.daemon();
     let loading = loading.elapsed();
     let process = Process(daemon.pid());
     let mut latest = Duration::ZERO;
     for case in CASES {
         let told = arena.attacked.arrivals().len();
-        let witnessed = place.webhook.arrivals().len();
+        let witnessed = env.webhook.arrivals().len();
         process.forget_peak();
         let memory = process.memory();
         let sent = arena.ban(case, "203.0.113.7");
-        let late = nth_arrival(&place.webhook, witnessed).0.saturating_duration_since(sent);
+        let late = nth_arrival(&env.webhook, witnessed).0.saturating_duration_since(sent);
         latest = latest.max(late);
-        let ledger = place.settle();
+        let ledger = env.settle();
         let held = process.peak().saturating_sub(memory);
         let arrivals = arena.attacked.arrivals().split_off(told);
 
@@ -170,10 +170,10 @@ fn every_attack_is_contained_and_no_other_route_notices() {
     }
 
     // All at once.
-    let (told, witnessed) = (arena.attacked.arrivals().len(), place.webhook.arrivals().len());
+    let (told, witnessed) = (arena.attacked.arrivals().len(), env.webhook.arrivals().len());
     let sent: Vec<Instant> = CASES.iter().map(|case| arena.ban(case, "203.0.113.8")).collect();
-    let ledger = place.settle();
-    let at_once = place.webhook.arrivals().split_off(witnessed);
+    let ledger = env.settle();
+    let at_once = env.webhook.arrivals().split_off(witnessed);
     assert_eq!(at_once.len(), CASES.len());
     let lateness = sent.iter().zip(&at_once).map(|(sent, (at, _))| at.saturating_duration_since(*sent));
     let latest_among_many = lateness.max().unwrap();
@@ -190,7 +190,7 @@ fn every_attack_is_contained_and_no_other_route_notices() {
     }
 
     // The witness said what it says when it is alone, byte by byte and in the same order.
-    let beside = bodies(&place.webhook).split_off(alone.len());
+    let beside = bodies(&env.webhook).split_off(alone.len());
     for (beside, alone) in beside.iter().zip(&alone) {
         let [beside, alone] = [beside, alone].map(|body| String::from_utf8_lossy(body));
         findings.expect(beside == alone, "witness", || format!("said {beside} and not {alone}"));
@@ -288,7 +288,7 @@ fn is_control(c: char) -> bool {
 
 /// The log is bounded, holds no secret, and nobody but the daemon wrote lines of it.
 fn is_a_sound_log(arena: &Arena, findings: &mut Findings) {
-    let log = fs::read_to_string(arena.place.path("run.log")).unwrap();
+    let log = fs::read_to_string(arena.env.path("run.log")).unwrap();
     findings.expect(log.len() as u64 <= LOG_BYTES, "log", || format!("{} bytes", log.len()));
     findings.expect(!log.chars().any(is_control), "log", || {
         let bad = log.lines().find(|line| line.chars().any(is_control)).unwrap_or_default();
@@ -296,7 +296,7 @@ fn is_a_sound_log(arena: &Arena, findings: &mut Findings) {
     });
     // What forges a line says that it is of 2026-01-01.
     findings.expect(!log.lines().any(|line| line.starts_with("2026-01-01T00")), "log", || "a forged line".to_owned());
-    for webhook in [&arena.place.webhook, &arena.attacked] {
+    for webhook in [&arena.env.webhook, &arena.attacked] {
         findings.expect(!log.contains(webhook.secret()), "log", || "a secret".to_owned());
     }
     let flood = log.lines().filter(|line| line.contains("fffffffff")).count();

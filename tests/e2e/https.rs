@@ -7,8 +7,8 @@ use std::process::{Child, Stdio};
 
 use crate::binary::require;
 use crate::message::Message;
-use crate::place::Place;
-use crate::unrouted::until;
+use crate::polling::until;
+use crate::test_env::TestEnv;
 
 /// Takes every message, and writes it into a file, one a line.
 const SERVER: &str = r#"
@@ -45,15 +45,15 @@ pub struct HttpsWebhook {
 
 impl HttpsWebhook {
     /// Serves with a certificate that the authority in `ca.pem` has signed, which is made here too.
-    pub fn open(place: &Place) -> Self {
+    pub fn open(env: &TestEnv) -> Self {
         require("python3", "python3");
-        authority(place, "ca");
-        openssl(place, "server", "basicConstraints=CA:FALSE", &["-CA", "ca.pem", "-CAkey", "ca.key"]);
+        authority(env, "ca");
+        openssl(env, "server", "basicConstraints=CA:FALSE", &["-CA", "ca.pem", "-CAkey", "ca.key"]);
         let mut child =
-            place.command("python3").args(["-c", SERVER]).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+            env.command("python3").args(["-c", SERVER]).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let mut port = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut port).unwrap();
-        Self { child, port: port.trim().parse().unwrap(), arrived: place.path("arrived") }
+        Self { child, port: port.trim().parse().unwrap(), arrived: env.path("arrived") }
     }
 
     /// Where to post to.
@@ -82,16 +82,16 @@ impl Drop for HttpsWebhook {
 }
 
 /// Makes `NAME.pem`, an authority, and `NAME.key`.
-pub fn authority(place: &Place, name: &str) {
-    openssl(place, name, "basicConstraints=critical,CA:TRUE", &[]);
+pub fn authority(env: &TestEnv, name: &str) {
+    openssl(env, name, "basicConstraints=critical,CA:TRUE", &[]);
 }
 
-fn openssl(place: &Place, name: &str, constraints: &str, signer: &[&str]) {
+fn openssl(env: &TestEnv, name: &str, constraints: &str, signer: &[&str]) {
     require("openssl", "openssl");
-    place.write("request.cnf", REQUEST);
+    env.write("request.cnf", REQUEST);
     let (key, certificate, subject) =
         (format!("{name}.key"), format!("{name}.pem"), format!("/CN=banhook test {name}"));
-    let made = place
+    let made = env
         .command("openssl")
         .args(["req", "-x509", "-config", "request.cnf", "-days", "2", "-nodes"])
         .args(["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-keyout", &key, "-out", &certificate])

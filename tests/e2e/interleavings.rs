@@ -5,7 +5,7 @@ use std::sync::Barrier;
 use std::time::Duration;
 
 use crate::binary::banhook;
-use crate::place::{Place, terminate};
+use crate::test_env::{TestEnv, terminate};
 use crate::webhook::shown;
 
 /// Enough to find a coarse mistake; `BANHOOK_SOAK=500` looks for a fine one.
@@ -24,20 +24,20 @@ fn notify_run_and_drain_at_the_same_moment_tell_everything_once() {
 }
 
 fn one_round(round: u32) {
-    let place = Place::new();
+    let env = TestEnv::new();
     let start = Barrier::new(NOTIFIERS as usize + 2);
     std::thread::scope(|scope| {
         for notifier in 0..NOTIFIERS {
-            let (place, start) = (&place, &start);
+            let (env, start) = (&env, &start);
             scope.spawn(move || {
                 start.wait();
                 for ban in 0..BANS_EACH {
-                    place.notify(&format!("ban --jail=sshd --ip=10.{notifier}.{ban}.1 --time=1763809015"));
+                    env.notify(&format!("ban --jail=sshd --ip=10.{notifier}.{ban}.1 --time=1763809015"));
                 }
             });
         }
         scope.spawn(|| {
-            let mut command = place.command(banhook());
+            let mut command = env.command(banhook());
             command.arg("run").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
             start.wait();
             let mut daemon = command.spawn().unwrap();
@@ -50,15 +50,15 @@ fn one_round(round: u32) {
         });
         scope.spawn(|| {
             start.wait();
-            place.banhook(["drain", "--timeout", "20s"]).ok();
+            env.banhook(["drain", "--timeout", "20s"]).ok();
         });
     });
 
     // What `notify` spawned is enough: nothing needs another push.
-    let ledger = place.settle();
+    let ledger = env.settle();
     let expected = u64::from(NOTIFIERS * BANS_EACH);
     assert_eq!((ledger.received, ledger.all().posted), (expected, expected), "round {round}: {ledger:?}");
-    let messages = place.webhook.arrived();
+    let messages = env.webhook.arrived();
     for notifier in 0..NOTIFIERS {
         for ban in 0..BANS_EACH {
             let subject = format!("10.{notifier}.{ban}.1");

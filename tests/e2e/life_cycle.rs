@@ -10,31 +10,31 @@ use std::time::Duration;
 
 use crate::fail2ban::Fail2ban;
 use crate::message::Message;
-use crate::place::{Place, content_of, running};
+use crate::test_env::{TestEnv, content_of, running};
 use crate::webhook::shown;
 
 #[test]
 fn everything_fail2ban_does_arrives_in_order_without_a_daemon() {
-    let place = Place::new();
-    let watch = CommandLines::watch(&place);
-    whole_life(&place);
+    let env = TestEnv::new();
+    let watch = CommandLines::watch(&env);
+    whole_life(&env);
     watch.never_had_the_secret();
 }
 
 #[test]
 fn everything_fail2ban_does_arrives_in_order_with_a_daemon() {
-    let place = Place::new();
-    let daemon = place.daemon();
-    let watch = CommandLines::watch(&place);
-    whole_life(&place);
+    let env = TestEnv::new();
+    let daemon = env.daemon();
+    let watch = CommandLines::watch(&env);
+    whole_life(&env);
     watch.never_had_the_secret();
     daemon.stop();
 }
 
 /// Start, bans by hand and by log lines, both families, unban, reload, restart, stop.
-fn whole_life(place: &Place) {
-    let server = Fail2ban::start(place);
-    let mut story = Story { place, told: 0 };
+fn whole_life(env: &TestEnv) {
+    let server = Fail2ban::start(env);
+    let mut story = Story { env, told: 0 };
     let mut jails = story.next(2);
     jails.sort_by_key(|message| message.tells(&["sshd"]));
     expect(&jails[0], &["logins", "start"]);
@@ -88,49 +88,49 @@ fn whole_life(place: &Place) {
         words.iter().for_each(|word| expect(message, &[word]));
     }
 
-    let ledger = place.settle();
+    let ledger = env.settle();
     assert_eq!((ledger.received, ledger.all().posted), (16, 16), "{ledger:?}");
-    assert_eq!(place.webhook.arrived().len(), 16);
+    assert_eq!(env.webhook.arrived().len(), 16);
     server.is_content();
-    assert!(!server.log().contains(place.webhook.secret()), "the secret is in fail2ban's log");
-    let state = content_of(&place.state());
-    let secret = place.webhook.secret().as_bytes();
+    assert!(!server.log().contains(env.webhook.secret()), "the secret is in fail2ban's log");
+    let state = content_of(&env.state());
+    let secret = env.webhook.secret().as_bytes();
     assert!(!state.windows(secret.len()).any(|part| part == secret), "the secret is in the state folder");
 }
 
 #[test]
 fn an_id_written_by_an_attacker_arrives_as_harmless_text() {
-    let place = Place::new();
-    let server = Fail2ban::start(&place);
-    place.webhook.wait_for(2);
+    let env = TestEnv::new();
+    let server = Fail2ban::start(&env);
+    env.webhook.wait_for(2);
     server.observe("logins", &format!("login fail of {HOSTILE} end"));
-    let message = place.webhook.wait_for(3).pop().unwrap();
+    let message = env.webhook.wait_for(3).pop().unwrap();
     assert!(message.tells(&["logins"]), "{}", message.shown());
     is_harmless(&message);
-    place.settle();
+    env.settle();
     server.is_content();
 }
 
 #[test]
 fn the_same_id_given_to_notify_arrives_as_harmless_text() {
-    let place = Place::new();
-    place.banhook(["notify", "ban", "--jail=sshd", &format!("--ip={HOSTILE}")]).ok();
-    is_harmless(&place.webhook.wait_for(1)[0]);
+    let env = TestEnv::new();
+    env.banhook(["notify", "ban", "--jail=sshd", &format!("--ip={HOSTILE}")]).ok();
+    is_harmless(&env.webhook.wait_for(1)[0]);
 }
 
 #[test]
 fn a_ban_that_fail2ban_runs_again_is_told_once() {
-    let place = Place::new();
+    let env = TestEnv::new();
     // Does its work, and says that it failed: fail2ban runs a failed ban once more.
     let banhook = crate::binary::banhook().display();
-    let calls = place.path("calls");
-    let liar = place.write("liar", format!("#!/bin/sh\necho . >> {}\n{banhook} \"$@\"\nexit 1\n", calls.display()));
+    let calls = env.path("calls");
+    let liar = env.write("liar", format!("#!/bin/sh\necho . >> {}\n{banhook} \"$@\"\nexit 1\n", calls.display()));
     fs::set_permissions(&liar, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    let server = Fail2ban::start_with(&place, &liar);
-    place.webhook.wait_for(2);
+    let server = Fail2ban::start_with(&env, &liar);
+    env.webhook.wait_for(2);
     server.client("set sshd banip 203.0.113.7").ok();
-    place.webhook.wait_for(3);
-    let ledger = place.settle();
+    env.webhook.wait_for(3);
+    let ledger = env.settle();
     let calls = fs::read_to_string(calls).unwrap().lines().count();
     assert_eq!((calls, ledger.received), (4, 3), "two starts, one ban run twice: {ledger:?}");
 }
@@ -154,7 +154,7 @@ fn is_harmless(message: &Message) {
 
 /// What arrives, a chapter at a time.
 struct Story<'a> {
-    place: &'a Place,
+    env: &'a TestEnv,
     told: usize,
 }
 
@@ -162,7 +162,7 @@ impl Story<'_> {
     /// The next messages, exactly this many.
     #[track_caller]
     fn next(&mut self, count: usize) -> Vec<Message> {
-        let all = self.place.webhook.wait_for(self.told + count);
+        let all = self.env.webhook.wait_for(self.told + count);
         let new = all[self.told..].to_vec();
         self.told = all.len();
         new
@@ -171,8 +171,8 @@ impl Story<'_> {
     /// Nothing new came, and nothing is under way.
     #[track_caller]
     fn is_silent(&self) {
-        self.place.settle();
-        let arrived = self.place.webhook.arrived();
+        self.env.settle();
+        let arrived = self.env.webhook.arrived();
         assert_eq!(arrived.len(), self.told, "{:#?}", shown(&arrived[self.told..]));
     }
 }
@@ -198,11 +198,11 @@ struct CommandLines {
 }
 
 impl CommandLines {
-    fn watch(place: &Place) -> Self {
+    fn watch(env: &TestEnv) -> Self {
         let is_over = Arc::new(AtomicBool::new(false));
         let stop = Arc::clone(&is_over);
-        let secret = place.webhook.secret().to_owned();
-        let folder = place.path("");
+        let secret = env.webhook.secret().to_owned();
+        let folder = env.path("");
         let watcher = std::thread::spawn(move || watch_until(&stop, &secret, &folder));
         Self { is_over, watcher }
     }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::binary::{banhook, root};
 use crate::outcome::Outcome;
-use crate::place::Place;
+use crate::test_env::TestEnv;
 
 const TOO_LONG: &str = r#"{"text": "x", "blocks": [
   {"type": "divider"},
@@ -30,9 +30,9 @@ fn corpus(folder: &str) -> Vec<PathBuf> {
 
 #[test]
 fn a_line_for_each_finding() {
-    let place = Place::new();
-    let file = place.write("message.json", too_long());
-    let told = place.banhook(["lint".as_ref(), file.as_os_str()]).exits(1);
+    let env = TestEnv::new();
+    let file = env.write("message.json", too_long());
+    let told = env.banhook(["lint".as_ref(), file.as_os_str()]).exits(1);
     let name = file.to_str().unwrap();
     assert_eq!(
         told.stdout,
@@ -46,24 +46,24 @@ fn a_line_for_each_finding() {
 
 #[test]
 fn warnings_alone_are_no_failure_and_nothing_wrong_is_nothing_said() {
-    let place = Place::new();
-    let warned = place.write("warned.json", r#"{"text": "x", "channel": "C1"}"#);
-    let told = place.banhook(["lint".as_ref(), warned.as_os_str()]).ok();
+    let env = TestEnv::new();
+    let warned = env.write("warned.json", r#"{"text": "x", "channel": "C1"}"#);
+    let told = env.banhook(["lint".as_ref(), warned.as_os_str()]).ok();
     assert!(told.stdout.contains(": warning: /channel: "), "{told}");
-    let fine = place.write("fine.json", r#"{"text": "x"}"#);
-    let told = place.banhook(["lint".as_ref(), fine.as_os_str()]).ok();
+    let fine = env.write("fine.json", r#"{"text": "x"}"#);
+    let told = env.banhook(["lint".as_ref(), fine.as_os_str()]).ok();
     assert_eq!(told.stdout, "");
 }
 
 #[test]
 fn the_corpus() {
-    let place = Place::new();
+    let env = TestEnv::new();
     let mut arguments = vec!["lint".into()];
     arguments.extend(corpus("valid").into_iter().map(PathBuf::into_os_string));
-    let told = place.banhook(&arguments).ok();
+    let told = env.banhook(&arguments).ok();
     assert!(!told.stdout.contains(": error: "), "{told}");
     for file in corpus("invalid") {
-        let told = place.banhook(["lint".as_ref(), file.as_os_str()]);
+        let told = env.banhook(["lint".as_ref(), file.as_os_str()]);
         assert!(matches!(told.code, Some(0 | 1)), "{told}");
         assert!(!told.stdout.is_empty(), "nothing said about {}", file.display());
         assert_eq!(told.code == Some(1), told.stdout.contains(": error: "), "{told}");
@@ -72,11 +72,11 @@ fn the_corpus() {
 
 #[test]
 fn for_programs() {
-    let place = Place::new();
-    let files = ["a.json", "b.json"].map(|name| place.write(name, too_long()));
+    let env = TestEnv::new();
+    let files = ["a.json", "b.json"].map(|name| env.write(name, too_long()));
     let mut arguments = vec!["lint".into(), "--format=json".into()];
     arguments.extend(files.iter().map(|file| file.clone().into_os_string()));
-    let told = place.banhook(&arguments).exits(1);
+    let told = env.banhook(&arguments).exits(1);
     let findings: Vec<Value> = serde_json::from_str(&told.stdout).unwrap();
     assert_eq!(findings.len(), 4, "{told}");
     assert_eq!(
@@ -92,15 +92,15 @@ fn for_programs() {
             "sources": ["@slack/types 3.2.0", "slack_sdk 3.47.0"],
         })
     );
-    let fine = place.write("fine.json", r#"{"text": "x"}"#);
-    assert_eq!(place.banhook(["lint".as_ref(), "--format=json".as_ref(), fine.as_os_str()]).ok().stdout, "[]\n");
+    let fine = env.write("fine.json", r#"{"text": "x"}"#);
+    assert_eq!(env.banhook(["lint".as_ref(), "--format=json".as_ref(), fine.as_os_str()]).ok().stdout, "[]\n");
 }
 
 #[test]
 fn standard_input() {
-    let place = Place::new();
+    let env = TestEnv::new();
     let mut child =
-        place.command(banhook()).args(["lint", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        env.command(banhook()).args(["lint", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(b"{}").unwrap();
     let told = child.wait_with_output().unwrap();
     assert_eq!(told.status.code(), Some(1));
@@ -110,100 +110,100 @@ fn standard_input() {
 
 #[test]
 fn what_is_no_json_says_where() {
-    let place = Place::new();
+    let env = TestEnv::new();
     for (content, complaint) in [
         ("{\n  \"text\": \"a\"\n  \"blocks\": []\n}", "line 3 column 3"),
         ("", "line 1 column 0"),
         ("{\"text\": \"a\"", "line 1 column 12"),
         ("text=a", "line 1 column 2"),
     ] {
-        let file = place.write("bad.json", content);
-        let told = place.banhook(["lint".as_ref(), file.as_os_str()]).exits(2);
+        let file = env.write("bad.json", content);
+        let told = env.banhook(["lint".as_ref(), file.as_os_str()]).exits(2);
         told.complains(&["bad.json", "not JSON", complaint]);
         assert_eq!(told.stdout, "");
     }
-    let latin1 = place.write("bad.json", b"{\"text\": \"caf\xe9\"}");
-    place.banhook(["lint".as_ref(), latin1.as_os_str()]).exits(2).complains(&["bad.json", "line 1"]);
-    let deep = place.write("bad.json", format!("{}{}", "[".repeat(100_000), "]".repeat(100_000)));
-    place.banhook(["lint".as_ref(), deep.as_os_str()]).exits(2).complains(&["bad.json", "recursion limit"]);
+    let latin1 = env.write("bad.json", b"{\"text\": \"caf\xe9\"}");
+    env.banhook(["lint".as_ref(), latin1.as_os_str()]).exits(2).complains(&["bad.json", "line 1"]);
+    let deep = env.write("bad.json", format!("{}{}", "[".repeat(100_000), "]".repeat(100_000)));
+    env.banhook(["lint".as_ref(), deep.as_os_str()]).exits(2).complains(&["bad.json", "recursion limit"]);
 }
 
 #[test]
 fn what_cannot_be_read_hides_nothing_of_the_rest() {
-    let place = Place::new();
-    let (missing, folder) = (place.path("missing.json"), place.path(""));
-    let last = place.write("last.json", "{}");
-    let told = place.banhook(["lint".as_ref(), missing.as_os_str(), folder.as_os_str(), last.as_os_str()]).exits(2);
+    let env = TestEnv::new();
+    let (missing, folder) = (env.path("missing.json"), env.path(""));
+    let last = env.write("last.json", "{}");
+    let told = env.banhook(["lint".as_ref(), missing.as_os_str(), folder.as_os_str(), last.as_os_str()]).exits(2);
     assert!(told.stdout.contains("last.json: error: "), "{told}");
     assert!(told.stderr.contains("missing.json") && told.stderr.contains("directory"), "{told}");
-    let huge = fs::File::create(place.path("huge.json")).unwrap();
+    let huge = fs::File::create(env.path("huge.json")).unwrap();
     huge.set_len(1 << 40).unwrap();
-    place.banhook(["lint".as_ref(), place.path("huge.json").as_os_str()]).exits(2).complains(&["huge.json", "bytes"]);
-    place.banhook(["lint"]).exits(2);
+    env.banhook(["lint".as_ref(), env.path("huge.json").as_os_str()]).exits(2).complains(&["huge.json", "bytes"]);
+    env.banhook(["lint"]).exits(2);
 }
 
 #[test]
 fn neither_configuration_nor_state_is_needed_or_touched() {
-    let place = Place::new();
-    fs::remove_file(place.config()).unwrap();
-    let file = place.write("fine.json", r#"{"text": "x"}"#);
-    place.banhook(["lint".as_ref(), file.as_os_str()]).ok();
-    assert!(!place.state().exists());
+    let env = TestEnv::new();
+    fs::remove_file(env.config()).unwrap();
+    let file = env.write("fine.json", r#"{"text": "x"}"#);
+    env.banhook(["lint".as_ref(), file.as_os_str()]).ok();
+    assert!(!env.state().exists());
 }
 
 #[test]
 fn what_the_file_says_is_only_text_on_a_terminal() {
-    let place = Place::new();
+    let env = TestEnv::new();
     let hostile = "\\u001b[31m\\u202e\\u009b\\n<evil>";
     let content = format!(
         r#"{{"text": "x", "{hostile}": 1, "blocks": [{{"type": "{hostile}"}}, {{"type": "header", "{hostile}": {{}}}}]}}"#
     );
-    let file = place.write("a\u{1b}[31mb.json", content);
+    let file = env.write("a\u{1b}[31mb.json", content);
     for format in ["human", "json"] {
-        let told = Outcome::of(place.command(banhook()).args(["lint", "--format", format]).arg(&file)).exits(1);
+        let told = Outcome::of(env.command(banhook()).args(["lint", "--format", format]).arg(&file)).exits(1);
         let hidden = |c: char| (c.is_control() && c != '\n') || ('\u{202a}'..='\u{202e}').contains(&c);
         assert!(!told.stdout.contains(hidden) && !told.stderr.contains(hidden), "{told:?}", told = told.to_string());
         assert!(told.stdout.contains("evil"), "{told}");
     }
-    let lines = place.banhook(["lint".as_ref(), file.as_os_str()]).stdout.lines().count();
+    let lines = env.banhook(["lint".as_ref(), file.as_os_str()]).stdout.lines().count();
     assert_eq!(lines, 4, "a line for each finding: two fields, a type, no text");
 }
 
 #[test]
 fn messages_are_drawn() {
-    let place = Place::new();
+    let env = TestEnv::new();
     let text = r#"{"text": "x", "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": "*203.0.113.7* \u001b[31m"}}]}"#;
-    place.write("drawn.json", text);
-    let drawn = place.banhook(["lint", "--draw", "--html", "page.html", "drawn.json"]).ok().stdout;
+    env.write("drawn.json", text);
+    let drawn = env.banhook(["lint", "--draw", "--html", "page.html", "drawn.json"]).ok().stdout;
     assert!(drawn.contains("── drawn.json ──\n203.0.113.7"), "{drawn}");
     assert!(!drawn.contains('\u{1b}'), "{drawn:?}");
-    let page = fs::read_to_string(place.path("page.html")).unwrap();
+    let page = fs::read_to_string(env.path("page.html")).unwrap();
     assert!(page.contains("203.0.113.7") && page.contains("default-src 'none'") && !page.contains("<script"), "{page}");
 }
 
 #[test]
 fn cases_are_previewed() {
-    let place = Place::new();
+    let env = TestEnv::new();
     let cases = root().join("plugins/template/cases");
-    let shown = place.banhook(["preview".as_ref(), "template".as_ref(), cases.as_os_str()]).ok().stdout;
+    let shown = env.banhook(["preview".as_ref(), "template".as_ref(), cases.as_os_str()]).ok().stdout;
     assert!(shown.contains("── ban-v4: The usual ban of an IPv4 address. ──\n⛔ `203.0.113.7` banned in"), "{shown}");
     assert!(shown.contains("skipped: the template \"ban\" came out empty"), "{shown}");
-    let page = place.path("page.html");
+    let page = env.path("page.html");
     let arguments = ["preview".as_ref(), "template".as_ref(), cases.as_os_str(), "--html".as_ref(), page.as_os_str()];
-    place.banhook(arguments).ok();
+    env.banhook(arguments).ok();
     let page = fs::read_to_string(page).unwrap();
     assert!(page.contains("203.0.113.7") && page.contains("ban-v4"), "{page}");
-    place.banhook(["preview", "no-such.wasm", "no-such.json"]).exits(2).complains(&["no-such.wasm"]);
+    env.banhook(["preview", "no-such.wasm", "no-such.json"]).exits(2).complains(&["no-such.wasm"]);
 }
 
 #[test]
 fn a_case_whose_message_would_be_refused_fails() {
-    let place = Place::new();
-    place.write("blank.wasm", crate::component::moody());
-    place.write(
+    let env = TestEnv::new();
+    env.write("blank.wasm", crate::component::moody());
+    env.write(
         "blank.json",
         r#"{"event": {"action": "ban", "at": "2026-11-22T10:00:00Z", "host": "web-1", "jail": "~blank", "subject": "203.0.113.7"}}"#,
     );
-    let tested = place.banhook(["test", "blank.wasm", "blank.json", "--update"]).exits(1);
+    let tested = env.banhook(["test", "blank.wasm", "blank.json", "--update"]).exits(1);
     assert!(tested.stdout.contains("FAILED") && tested.stdout.contains("Slack would refuse"), "{}", tested.stdout);
 }

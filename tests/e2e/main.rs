@@ -1,6 +1,6 @@
 //! banhook as a whole: the built program, a real fail2ban in front of it, a strict webhook behind it.
 //!
-//! Each test has a [`place::Place`] of its own and touches nothing outside; nothing is slept for, conditions are polled
+//! Each test has a [`env::TestEnv`] of its own and touches nothing outside; nothing is slept for, conditions are polled
 //! with a deadline. `cargo xtask test` installs what they need; a missing program fails a test and names its package.
 //!
 //! `BANHOOK_BIN` tests a binary that is already built, `BANHOOK_FRESH_TEMPLATE` names a template plugin built from source
@@ -44,8 +44,8 @@ mod lint;
 mod message;
 mod notify;
 mod outcome;
-mod place;
 mod plugin_cases;
+mod polling;
 mod power;
 mod proxy;
 mod queue;
@@ -55,7 +55,7 @@ mod restart;
 mod service;
 mod storm;
 mod tail;
+mod test_env;
 mod told;
 mod trace;
-mod waiting;
 mod webhook;

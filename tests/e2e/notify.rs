@@ -6,7 +6,7 @@ use std::sync::Barrier;
 use std::time::Duration;
 
 use crate::binary::require_root;
-use crate::place::{NOBODY, Place};
+use crate::test_env::{NOBODY, TestEnv};
 use crate::trace;
 
 const BAN: &str =
@@ -20,39 +20,39 @@ const SLOWEST: Duration = Duration::from_secs(1);
 
 #[test]
 fn a_ban_is_told_with_all_that_is_known_of_it() {
-    let place = Place::new();
-    place.notify(BAN);
-    let message = &place.webhook.wait_for(1)[0];
+    let env = TestEnv::new();
+    env.notify(BAN);
+    let message = &env.webhook.wait_for(1)[0];
     for word in ["203.0.113.7", "sshd", "5", "10"] {
         assert!(message.tells(&[word]), "{word}: {}", message.shown());
     }
     assert!(!message.text().trim().is_empty());
-    let all = place.settle().all();
+    let all = env.settle().all();
     assert_eq!((all.matched, all.posted), (1, 1));
 }
 
 #[test]
 fn fifty_at_the_same_moment_are_fifty_events_each_within_a_second() {
-    let place = Place::alone();
-    let _daemon = place.daemon();
-    let slowest = notify_at_once(&place, &[]);
-    place.webhook.wait_for(AT_ONCE);
-    let ledger = place.settle();
+    let env = TestEnv::alone();
+    let _daemon = env.daemon();
+    let slowest = notify_at_once(&env, &[]);
+    env.webhook.wait_for(AT_ONCE);
+    let ledger = env.settle();
     assert_eq!((ledger.received, ledger.all().posted), (50, 50), "{ledger:?}");
     assert!(slowest < SLOWEST, "the slowest took {slowest:?}");
 }
 
 #[test]
 fn fifty_at_the_same_moment_without_a_daemon_leave_none_waiting() {
-    let place = Place::new();
-    notify_at_once(&place, &[]);
-    let ledger = place.settle();
+    let env = TestEnv::new();
+    notify_at_once(&env, &[]);
+    let ledger = env.settle();
     assert_eq!((ledger.received, ledger.all().posted), (50, 50), "{ledger:?}");
-    assert_eq!(place.webhook.arrived().len(), AT_ONCE);
+    assert_eq!(env.webhook.arrived().len(), AT_ONCE);
 }
 
 /// Runs as many as `AT_ONCE`, each for an address of its own; how long the slowest took.
-fn notify_at_once(place: &Place, options: &[&str]) -> Duration {
+fn notify_at_once(env: &TestEnv, options: &[&str]) -> Duration {
     let start = Barrier::new(AT_ONCE);
     std::thread::scope(|scope| {
         let runs: Vec<_> = (0..AT_ONCE)
@@ -61,7 +61,7 @@ fn notify_at_once(place: &Place, options: &[&str]) -> Duration {
                 scope.spawn(move || {
                     start.wait();
                     let line = format!("ban --jail=sshd --ip=203.0.113.{number} --time=1763809015.{number}");
-                    place.banhook(["notify"].iter().chain(options).copied().chain(line.split(' '))).ok().took
+                    env.banhook(["notify"].iter().chain(options).copied().chain(line.split(' '))).ok().took
                 })
             })
             .collect();
@@ -71,102 +71,102 @@ fn notify_at_once(place: &Place, options: &[&str]) -> Duration {
 
 #[test]
 fn an_event_is_synced_before_notify_exits_and_costs_no_more_than_two_syncs() {
-    let place = Place::new();
-    let _daemon = place.daemon();
-    place.notify("start --jail=sshd"); // whatever happens only once has happened
-    place.webhook.wait_for(1);
-    let trace = trace::of_notify(&place, BAN);
+    let env = TestEnv::new();
+    let _daemon = env.daemon();
+    env.notify("start --jail=sshd"); // whatever happens only once has happened
+    env.webhook.wait_for(1);
+    let trace = trace::of_notify(&env, BAN);
     let syncs = trace.syncs().len();
     assert!((1..=2).contains(&syncs), "{syncs} syncs\n{trace}");
-    let written = trace.last_write_to(&place.state()).unwrap_or_else(|| panic!("nothing is written\n{trace}"));
+    let written = trace.last_write_to(&env.state()).unwrap_or_else(|| panic!("nothing is written\n{trace}"));
     let exit = trace.exit().unwrap_or_else(|| panic!("no exit\n{trace}"));
     assert!(
         trace.syncs().iter().any(|sync| (written..exit).contains(sync)),
         "not synced after its last write\n{trace}"
     );
-    place.webhook.wait_for(2);
+    env.webhook.wait_for(2);
 }
 
 #[test]
 fn notify_reads_no_configuration_and_talks_to_no_network() {
-    let place = Place::new();
-    let _daemon = place.daemon();
-    let trace = trace::of_notify(&place, BAN);
+    let env = TestEnv::new();
+    let _daemon = env.daemon();
+    let trace = trace::of_notify(&env, BAN);
     for word in ["config.toml", "main.url", "AF_INET", ".wasm"] {
         assert!(!trace.mentions(word), "{word}\n{trace}");
     }
-    place.webhook.wait_for(1);
+    env.webhook.wait_for(1);
 }
 
 #[test]
 fn a_broken_configuration_loses_no_ban() {
-    let place = Place::new();
-    place.configure("plugn = \"a typing mistake\"");
-    place.notify(BAN);
-    place.configure("");
-    place.banhook(["drain", "--timeout", "20s"]).ok();
-    assert_eq!(place.webhook.wait_for(1).len(), 1);
-    assert_eq!(place.ledger().received, 1);
+    let env = TestEnv::new();
+    env.configure("plugn = \"a typing mistake\"");
+    env.notify(BAN);
+    env.configure("");
+    env.banhook(["drain", "--timeout", "20s"]).ok();
+    assert_eq!(env.webhook.wait_for(1).len(), 1);
+    assert_eq!(env.ledger().received, 1);
 }
 
 #[test]
 fn a_ban_reported_twice_is_one_event() {
-    let place = Place::new();
-    place.notify(&format!("--no-spawn {BAN}"));
-    place.notify(&format!("--no-spawn {BAN}"));
-    assert_eq!(place.ledger().received, 1);
-    place.banhook(["drain", "--timeout", "20s"]).ok();
-    place.notify(&format!("--no-spawn {BAN}"));
-    assert_eq!(place.ledger().received, 1, "also once it was delivered");
-    place.webhook.wait_for(1);
+    let env = TestEnv::new();
+    env.notify(&format!("--no-spawn {BAN}"));
+    env.notify(&format!("--no-spawn {BAN}"));
+    assert_eq!(env.ledger().received, 1);
+    env.banhook(["drain", "--timeout", "20s"]).ok();
+    env.notify(&format!("--no-spawn {BAN}"));
+    assert_eq!(env.ledger().received, 1, "also once it was delivered");
+    env.webhook.wait_for(1);
 }
 
 #[test]
 fn another_ban_of_the_same_address_is_another_event() {
-    let place = Place::new();
-    place.notify(&format!("--no-spawn {BAN}"));
-    place.notify(&format!("--no-spawn {}", BAN.replace("1763809015.6", "1763809999.1")));
-    place.notify(&format!("--no-spawn {}", BAN.replace("203.0.113.7", "203.0.113.8")));
-    place.notify(&format!("--no-spawn {}", BAN.replace("sshd", "nginx")));
-    place.notify(&format!("--no-spawn {}", BAN.replace("ban --jail", "unban --jail")));
-    assert_eq!(place.ledger().received, 5);
+    let env = TestEnv::new();
+    env.notify(&format!("--no-spawn {BAN}"));
+    env.notify(&format!("--no-spawn {}", BAN.replace("1763809015.6", "1763809999.1")));
+    env.notify(&format!("--no-spawn {}", BAN.replace("203.0.113.7", "203.0.113.8")));
+    env.notify(&format!("--no-spawn {}", BAN.replace("sshd", "nginx")));
+    env.notify(&format!("--no-spawn {}", BAN.replace("ban --jail", "unban --jail")));
+    assert_eq!(env.ledger().received, 5);
 }
 
 #[test]
 fn the_same_restored_ban_after_each_of_two_restarts_is_two_events() {
-    let place = Place::new();
+    let env = TestEnv::new();
     for _ in 0..2 {
         for line in ["flush --jail=sshd", "stop --jail=sshd", "start --jail=sshd", RESTORED] {
-            place.notify(&format!("--no-spawn {line}"));
+            env.notify(&format!("--no-spawn {line}"));
         }
     }
-    assert_eq!(place.ledger().received, 8);
-    place.banhook(["drain", "--timeout", "20s"]).ok();
-    let restored = place.webhook.wait_for(8).iter().filter(|message| message.tells(&["203.0.113.7"])).count();
+    assert_eq!(env.ledger().received, 8);
+    env.banhook(["drain", "--timeout", "20s"]).ok();
+    let restored = env.webhook.wait_for(8).iter().filter(|message| message.tells(&["203.0.113.7"])).count();
     assert_eq!(restored, 2);
 }
 
 #[test]
 fn no_spawn_leaves_the_event_to_somebody_else() {
-    let place = Place::new();
-    place.notify(&format!("--no-spawn {BAN}"));
-    let ledger = place.ledger();
+    let env = TestEnv::new();
+    env.notify(&format!("--no-spawn {BAN}"));
+    let ledger = env.ledger();
     assert_eq!((ledger.received, ledger.unrouted), (1, 1), "{ledger:?}");
-    assert!(place.webhook.tries().is_empty());
-    place.banhook(["run", "--until-idle"]).ok();
-    place.webhook.wait_for(1);
-    assert_eq!(place.ledger().unrouted, 0);
+    assert!(env.webhook.tries().is_empty());
+    env.banhook(["run", "--until-idle"]).ok();
+    env.webhook.wait_for(1);
+    assert_eq!(env.ledger().unrouted, 0);
 }
 
 #[test]
 fn started_as_root_it_becomes_the_owner_of_the_state_folder() {
     require_root();
-    let place = Place::new();
-    fs::create_dir(place.state()).unwrap();
-    chown(place.state(), Some(NOBODY), Some(NOBODY)).unwrap();
-    fs::set_permissions(place.path(""), fs::Permissions::from_mode(0o755)).unwrap();
-    place.notify(&format!("--no-spawn {BAN}"));
-    let owners: Vec<_> = fs::read_dir(place.state())
+    let env = TestEnv::new();
+    fs::create_dir(env.state()).unwrap();
+    chown(env.state(), Some(NOBODY), Some(NOBODY)).unwrap();
+    fs::set_permissions(env.path(""), fs::Permissions::from_mode(0o755)).unwrap();
+    env.notify(&format!("--no-spawn {BAN}"));
+    let owners: Vec<_> = fs::read_dir(env.state())
         .unwrap()
         .map(|entry| entry.unwrap())
         .map(|entry| (entry.file_name(), entry.metadata().unwrap().uid()))

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use crate::unrouted::PATIENCE;
+use crate::polling::PATIENCE;
 
 /// A finished program.
 pub struct Outcome {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::binary::root;
-use crate::place::Place;
+use crate::test_env::TestEnv;
 
 fn cases() -> PathBuf {
     root().join("plugins/template/cases")
@@ -23,14 +23,14 @@ fn case_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-fn test(place: &Place, plugin: &Path, cases: &Path) -> crate::outcome::Outcome {
-    place.banhook([Path::new("test"), plugin, cases])
+fn test(env: &TestEnv, plugin: &Path, cases: &Path) -> crate::outcome::Outcome {
+    env.banhook([Path::new("test"), plugin, cases])
 }
 
 #[test]
 fn the_built_in_plugin_passes_its_cases() {
-    let place = Place::new();
-    test(&place, Path::new("template"), &cases()).ok();
+    let env = TestEnv::new();
+    test(&env, Path::new("template"), &cases()).ok();
 }
 
 #[test]
@@ -40,24 +40,24 @@ fn the_committed_plugin_decides_as_one_built_from_source() {
     );
     assert!(fresh.is_file(), "{} is no file", fresh.display());
     // Both agree with the same golden decisions, so they agree with each other.
-    let place = Place::new();
-    test(&place, &fresh, &cases()).ok();
-    test(&place, &root().join("plugins/dist/template.wasm"), &cases()).ok();
+    let env = TestEnv::new();
+    test(&env, &fresh, &cases()).ok();
+    test(&env, &root().join("plugins/dist/template.wasm"), &cases()).ok();
 }
 
 #[test]
 fn a_wrong_golden_decision_fails_the_test_and_is_shown() {
-    let place = Place::new();
+    let env = TestEnv::new();
     let original = &case_files(&cases())[0];
     let mut case: Value = serde_json::from_slice(&fs::read(original).unwrap()).unwrap();
     assert!(spoil(&mut case["decision"]), "no text to spoil in {case}");
-    let spoilt = place.write(original.file_name().unwrap().to_str().unwrap(), case.to_string());
-    let failed = test(&place, Path::new("template"), &spoilt).exits(1);
+    let spoilt = env.write(original.file_name().unwrap().to_str().unwrap(), case.to_string());
+    let failed = test(&env, Path::new("template"), &spoilt).exits(1);
     assert!(failed.stdout.contains("MARK-OF-THE-TEST") || failed.stderr.contains("MARK-OF-THE-TEST"), "{failed}");
 
     // `--update` makes it right again.
-    place.banhook([Path::new("test"), Path::new("--update"), Path::new("template"), &spoilt]).ok();
-    test(&place, Path::new("template"), &spoilt).ok();
+    env.banhook([Path::new("test"), Path::new("--update"), Path::new("template"), &spoilt]).ok();
+    test(&env, Path::new("template"), &spoilt).ok();
     let updated: Value = serde_json::from_slice(&fs::read(&spoilt).unwrap()).unwrap();
     let committed: Value = serde_json::from_slice(&fs::read(original).unwrap()).unwrap();
     assert_eq!(updated, committed);
@@ -78,28 +78,28 @@ fn spoil(value: &mut Value) -> bool {
 
 #[test]
 fn a_plugin_that_is_missing_is_bad_input() {
-    let place = Place::new();
-    test(&place, Path::new("no-such-plugin.wasm"), &cases()).exits(2).complains(&["no-such-plugin.wasm"]);
+    let env = TestEnv::new();
+    test(&env, Path::new("no-such-plugin.wasm"), &cases()).exits(2).complains(&["no-such-plugin.wasm"]);
 }
 
 #[test]
 fn a_plugin_that_is_none_is_no_fault_of_a_case() {
-    let place = Place::new();
-    place.write("script.wasm", "#!/bin/sh\n");
+    let env = TestEnv::new();
+    env.write("script.wasm", "#!/bin/sh\n");
     for command in ["test", "preview"] {
-        let told = place.banhook([Path::new(command), Path::new("script.wasm"), &cases()]).exits(2);
+        let told = env.banhook([Path::new(command), Path::new("script.wasm"), &cases()]).exits(2);
         told.complains(&["banhook: the plugin script.wasm is no WebAssembly component"]);
     }
 }
 
 #[test]
 fn time_is_counted_in_fuel_so_that_a_case_ends_alike_everywhere() {
-    let place = Place::new();
-    place.write("moody.wasm", crate::component::moody());
+    let env = TestEnv::new();
+    env.write("moody.wasm", crate::component::moody());
     let event = r#"{"action": "start", "at": "2026-11-22T10:00:00Z", "host": "web-1", "jail": "~loop"}"#;
     let failure = "burnt all of its 250000000 units of fuel, which stand for the time allowed (limits.time)";
-    place.write("loop.json", format!(r#"{{"event": {event}, "decision": {{"failure": "{failure}"}}}}"#));
-    place.banhook(["test", "moody.wasm", "loop.json"]).ok();
+    env.write("loop.json", format!(r#"{{"event": {event}, "decision": {{"failure": "{failure}"}}}}"#));
+    env.banhook(["test", "moody.wasm", "loop.json"]).ok();
 }
 
 /// Bans of one jail, as a case's batch has them.
@@ -114,8 +114,8 @@ fn bans(count: usize, jail: &str) -> String {
 
 #[test]
 fn the_digests_fixture_does_as_the_jail_says() {
-    let place = Place::new();
-    place.write("digests.wasm", crate::component::digests());
+    let env = TestEnv::new();
+    env.write("digests.wasm", crate::component::digests());
     let text = |text: &str| format!(r#"{{"post": {{"text": {{"plain": "{text}"}}}}}}"#);
     let held = |jail: &str| format!(r#"{{"digest": {{"key": "{jail}"}}}}"#);
     for (jail, decision) in [
@@ -125,8 +125,8 @@ fn the_digests_fixture_does_as_the_jail_says() {
         ("~hold-trap", held("~hold-trap")),
         ("~hold-5", r#"{"digest": {"key": "~hold-5", "until": "2026-11-22T10:00:05.000Z"}}"#.to_owned()),
     ] {
-        let case = place.write("case.json", format!(r#"{{"event": {}, "decision": {decision}}}"#, bans(1, jail)));
-        test(&place, Path::new("digests.wasm"), &case).ok();
+        let case = env.write("case.json", format!(r#"{{"event": {}, "decision": {decision}}}"#, bans(1, jail)));
+        test(&env, Path::new("digests.wasm"), &case).ok();
     }
     for (about, events, decision) in [
         (r#""cause": "storm""#, bans(12, "sshd"), text("12 events (storm, no key), 12 listed, 12 bans")),
@@ -139,23 +139,23 @@ fn the_digests_fixture_does_as_the_jail_says() {
         (r#""cause": "storm""#, bans(2, "~post-error"), r#"{"error": "the digest is on holiday"}"#.to_owned()),
     ] {
         let case = format!(r#"{{"batch": {{{about}, "events": [{events}]}}, "decision": {decision}}}"#);
-        let case = place.write("case.json", case);
-        test(&place, Path::new("digests.wasm"), &case).ok();
+        let case = env.write("case.json", case);
+        test(&env, Path::new("digests.wasm"), &case).ok();
     }
 }
 
 #[test]
 fn a_digest_that_fails_or_is_refused_fails_its_case() {
-    let place = Place::new();
-    place.write("digests.wasm", crate::component::digests());
+    let env = TestEnv::new();
+    env.write("digests.wasm", crate::component::digests());
     for (key, says) in [("~hold-trap", "unreachable"), ("~hold-blank", "Slack would refuse the message")] {
         let events = bans(2, "sshd");
         let case = format!(r#"{{"batch": {{"cause": "held", "key": "{key}", "events": [{events}]}}}}"#);
-        let case = place.write("case.json", case);
-        let failed = test(&place, Path::new("digests.wasm"), &case).exits(1);
+        let case = env.write("case.json", case);
+        let failed = test(&env, Path::new("digests.wasm"), &case).exits(1);
         assert!(failed.stdout.contains(says), "{failed}");
         // What goes out instead names the plugin's failure.
-        let seen = place.banhook([Path::new("preview"), Path::new("digests.wasm"), &case]).ok();
+        let seen = env.banhook([Path::new("preview"), Path::new("digests.wasm"), &case]).ok();
         for words in [format!("2 events on web-1, held as {key}"), "`sshd` 2 bans".to_owned(), says.to_owned()] {
             assert!(seen.stdout.contains(&words), "{words}: {seen}");
         }
@@ -164,19 +164,19 @@ fn a_digest_that_fails_or_is_refused_fails_its_case() {
 
 #[test]
 fn a_plugin_without_a_digester_has_the_built_in_digest() {
-    let place = Place::new();
+    let env = TestEnv::new();
     let case = format!(r#"{{"batch": {{"cause": "storm", "events": [{}]}}}}"#, bans(12, "sshd"));
-    let case = place.write("case.json", case);
+    let case = env.write("case.json", case);
     // The others run.
     let arguments = [Path::new("test"), Path::new("template"), &case, &case_files(&cases())[0]];
-    let failed = place.banhook(arguments).exits(1);
+    let failed = env.banhook(arguments).exits(1);
     for words in ["FAILED   ", "case.json", "exports no digester", "preview", "1 passed, 1 failed"] {
         assert!(failed.stdout.contains(words), "{words}: {failed}");
     }
     let before = fs::read(&case).unwrap();
-    place.banhook([Path::new("test"), Path::new("--update"), Path::new("template"), &case]).exits(1);
+    env.banhook([Path::new("test"), Path::new("--update"), Path::new("template"), &case]).exits(1);
     assert_eq!(fs::read(&case).unwrap(), before, "there is no decision to write");
-    let seen = place.banhook([Path::new("preview"), Path::new("template"), &case]).ok();
+    let seen = env.banhook([Path::new("preview"), Path::new("template"), &case]).ok();
     for words in ["12 events on web-1 in 11 s, too many to tell one by one", "`sshd` 12 bans"] {
         assert!(seen.stdout.contains(words), "{words}: {seen}");
     }
@@ -184,7 +184,7 @@ fn a_plugin_without_a_digester_has_the_built_in_digest() {
 
 #[test]
 fn a_case_is_about_an_event_or_a_batch() {
-    let place = Place::new();
+    let env = TestEnv::new();
     let event = bans(1, "sshd");
     for (case, says) in [
         (format!(r#"{{"event": {event}, "batch": {{"cause": "storm", "events": [{event}]}}}}"#), "one of the two"),
@@ -194,19 +194,19 @@ fn a_case_is_about_an_event_or_a_batch() {
         (r#"{"batch": {"cause": "gale", "events": []}}"#.to_owned(), "unknown variant `gale`"),
         (r#"{"batch": {"cause": "held", "kye": "x", "events": []}}"#.to_owned(), "unknown field `kye`"),
     ] {
-        let case = place.write("case.json", case);
-        test(&place, Path::new("template"), &case).exits(2).complains(&["case.json", says]);
+        let case = env.write("case.json", case);
+        test(&env, Path::new("template"), &case).exits(2).complains(&["case.json", says]);
     }
 }
 
 #[test]
 fn a_broken_case_keeps_no_other_from_being_run() {
-    let place = Place::new();
-    place.write("a.json", "{");
+    let env = TestEnv::new();
+    env.write("a.json", "{");
     let event = bans(1, "sshd");
-    place.write("b.json", format!(r#"{{"event": {event}, "settings": {{"ban": ""}}, "decision": {{"skip": "x"}}}}"#));
-    place.write("c.json", r#"{"about": "nothing"}"#);
-    let tested = place.banhook(["test", "template", "a.json", "b.json", "c.json"]).exits(2);
+    env.write("b.json", format!(r#"{{"event": {event}, "settings": {{"ban": ""}}, "decision": {{"skip": "x"}}}}"#));
+    env.write("c.json", r#"{"about": "nothing"}"#);
+    let tested = env.banhook(["test", "template", "a.json", "b.json", "c.json"]).exits(2);
     for line in ["BROKEN   a.json", "FAILED   b.json: ", "BROKEN   c.json", "0 passed, 1 failed, 2 broken"] {
         assert!(tested.stdout.lines().any(|said| said == line), "{line}: {tested}");
     }

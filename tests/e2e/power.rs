@@ -25,9 +25,9 @@ use crate::binary::banhook;
 use crate::chance::{Chance, seed};
 use crate::crash::compiled;
 use crate::message::Message;
-use crate::place::{Place, QUICK};
+use crate::polling::until;
+use crate::test_env::{QUICK, TestEnv};
 use crate::told::{Told, jail, jails_of};
-use crate::unrouted::until;
 use crate::webhook::shown;
 
 /// Some seconds; `BANHOOK_SOAK=1200` takes a minute, and comes by nearly every call.
@@ -36,7 +36,7 @@ const FAILURES: u32 = 100;
 const SIDE_BY_SIDE: u32 = 2;
 
 /// Some messages are of one event, and some are digests.
-const ROUTE: &str = "storm = { over = 2, within = \"1s\" }\ndigest_window = \"1s\"\nrestart = false";
+const ROUTE: &str = "storm = { threshold = 2, within = \"1s\" }\ndigest_window = \"1s\"\nrestart = false";
 
 /// Events that runs tell which `notify` starts, that a daemon tells, and that `drain` tells.
 const ALONE: std::ops::Range<u32> = 0..3;
@@ -82,35 +82,35 @@ struct Original {
 
 impl Original {
     fn record() -> Self {
-        let place = Place::new();
-        place.configure_both(QUICK, ROUTE);
+        let env = TestEnv::new();
+        env.configure_both(QUICK, ROUTE);
         let (now, clock) = (Instant::now(), SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64());
         let mut steps = Vec::new();
         let all = |events: std::ops::Range<u32>, how: &str, then: &str| -> String {
             events.map(|number| format!("\"$BANHOOK\" notify {how} {} || exit 91{then}\n", ban(number))).collect()
         };
-        let ends = record(&place, &all(ALONE, "", ""), &mut steps, |_| {});
-        assert!(ends, "{}", place.said());
+        let ends = record(&env, &all(ALONE, "", ""), &mut steps, |_| {});
+        assert!(ends, "{}", env.said());
         let beside = all(BESIDE_A_DAEMON, "", " & jobs=\"$jobs $!\"");
         let script = format!(
             "\"$BANHOOK\" run & run=$!; jobs=\n{beside}for job in $jobs; do wait \"$job\" || exit 92; done\n\
              read -r told; kill -TERM $run; wait $run"
         );
-        let ends = record(&place, &script, &mut steps, |place| {
+        let ends = record(&env, &script, &mut steps, |env| {
             until("all to be told", || {
-                let ledger = place.ledger();
+                let ledger = env.ledger();
                 let all = u64::from(BESIDE_A_DAEMON.end);
                 if ledger.received == all && ledger.all().pending == 0 { Ok(()) } else { Err(format!("{ledger:?}")) }
             });
         });
-        assert!(ends, "{}", place.said());
+        assert!(ends, "{}", env.said());
         let drained = all(DRAINED, "--no-spawn", "") + "\"$BANHOOK\" drain --timeout 30s";
-        let ends = record(&place, &drained, &mut steps, |_| {});
-        assert!(ends, "{}", place.said());
-        assert_eq!(place.settle().received, u64::from(AFTERWARDS));
+        let ends = record(&env, &drained, &mut steps, |_| {});
+        assert!(ends, "{}", env.said());
+        assert_eq!(env.settle().received, u64::from(AFTERWARDS));
         let at = |moment: Instant| clock + moment.duration_since(now).as_secs_f64();
-        let told = place.webhook.arrivals().into_iter().map(|(moment, message)| (at(moment), message)).collect();
-        Self { folder: place.path(""), steps, told }
+        let told = env.webhook.arrivals().into_iter().map(|(moment, message)| (at(moment), message)).collect();
+        Self { folder: env.path(""), steps, told }
     }
 
     /// What becomes of it all if the power fails somewhen. How many messages came once more.
@@ -118,28 +118,28 @@ impl Original {
         let luck = Luck::any(&mut chance);
         let done = chance.below(u32::try_from(self.steps.len()).unwrap()) as usize + 1;
         let (before, failed_at) = (&self.steps[..done], self.steps[done - 1].at);
-        let place = Place::new();
-        place.configure_both(QUICK, ROUTE);
+        let env = TestEnv::new();
+        env.configure_both(QUICK, ROUTE);
         for (path, content) in Disk::after(before).left(luck, &mut chance) {
-            let path = place.path("").join(path.strip_prefix(&self.folder).unwrap());
+            let path = env.path("").join(path.strip_prefix(&self.folder).unwrap());
             fs::DirBuilder::new().recursive(true).mode(0o700).create(path.parent().unwrap()).unwrap();
             fs::write(path, content).unwrap();
         }
-        place.take_plugins_of(compiled);
+        env.take_plugins_of(compiled);
         let what = format!("after step {done} ({}), {luck:?}", before[done - 1].call);
 
-        place.notify(&format!("--no-spawn {}", ban(AFTERWARDS)));
-        let ledger = place.ledger();
-        place.banhook(["status", "--check"]).ok();
-        place.banhook(["drain", "--timeout", "50s"]).ok();
-        let after = place.ledger();
-        place.banhook(["status", "--check"]).ok();
+        env.notify(&format!("--no-spawn {}", ban(AFTERWARDS)));
+        let ledger = env.ledger();
+        env.banhook(["status", "--check"]).ok();
+        env.banhook(["drain", "--timeout", "50s"]).ok();
+        let after = env.ledger();
+        env.banhook(["status", "--check"]).ok();
 
         let acknowledged: BTreeSet<_> = before.iter().filter_map(acknowledged).chain([jail(AFTERWARDS)]).collect();
-        let received = exported(&place);
+        let received = exported(&env);
         assert!(acknowledged.is_subset(&received), "{what}: of {acknowledged:?} only {received:?} are there");
         assert_eq!((after.received, after.all().matched), (received.len() as u64, after.received), "{what}: {after:?}");
-        let messages = place.webhook.arrived();
+        let messages = env.webhook.arrived();
         let told = Told::of(&messages);
         let ended_before = ledger.all().posted + ledger.all().digested;
         let ended = after.all().posted + after.all().digested;
@@ -163,13 +163,13 @@ impl Original {
 
 /// Runs a shell script until it and all that it started have ended. `meanwhile` is done before the script reads a line.
 /// Whether it ended well.
-fn record(place: &Place, script: &str, steps: &mut Vec<Step>, meanwhile: impl FnOnce(&Place)) -> bool {
-    let file = place.path("recording");
-    let mut command: Command = recording::recorded(place.command("strace"), &file);
+fn record(env: &TestEnv, script: &str, steps: &mut Vec<Step>, meanwhile: impl FnOnce(&TestEnv)) -> bool {
+    let file = env.path("recording");
+    let mut command: Command = recording::recorded(env.command("strace"), &file);
     command.args(["sh", "-c", script]).env("BANHOOK", banhook()).stdin(Stdio::piped());
-    let said = fs::File::create(place.path("run.log")).unwrap();
+    let said = fs::File::create(env.path("run.log")).unwrap();
     let mut child = command.stdout(Stdio::null()).stderr(said).spawn().unwrap();
-    meanwhile(place);
+    meanwhile(env);
     child.stdin.take().unwrap().write_all(b"told\n").ok();
     let ends = child.wait().unwrap().success();
     recording::read(&file, steps);
@@ -188,8 +188,8 @@ fn acknowledged(step: &Step) -> Option<String> {
 }
 
 /// The jails of all events.
-fn exported(place: &Place) -> BTreeSet<String> {
-    let exported = place.banhook(["queue", "export", "--last", "100"]).ok();
+fn exported(env: &TestEnv) -> BTreeSet<String> {
+    let exported = env.banhook(["queue", "export", "--last", "100"]).ok();
     let jail = |line: &str| {
         let event: serde_json::Value = serde_json::from_str(line).unwrap();
         event["jail"].as_str().unwrap().to_owned()

@@ -8,32 +8,32 @@ use serde_json::{Value, json};
 
 use crate::binary::banhook;
 use crate::outcome::Outcome;
-use crate::place::{Counts, Place, QUICK};
-use crate::unrouted::until;
+use crate::polling::until;
+use crate::test_env::{Counts, QUICK, TestEnv};
 use crate::webhook::Fault;
 
 fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-fn queue(place: &Place, line: &str) -> Outcome {
-    place.banhook(["queue"].into_iter().chain(line.split_whitespace()))
+fn queue(env: &TestEnv, line: &str) -> Outcome {
+    env.banhook(["queue"].into_iter().chain(line.split_whitespace()))
 }
 
-fn listed(place: &Place, which: &str) -> Vec<Value> {
-    json(&queue(place, &format!("list {which} --format json")).ok().stdout).as_array().unwrap().clone()
+fn listed(env: &TestEnv, which: &str) -> Vec<Value> {
+    json(&queue(env, &format!("list {which} --format json")).ok().stdout).as_array().unwrap().clone()
 }
 
-fn ban(place: &Place, last: u32) {
-    place.notify(&format!("ban --jail=sshd --ip=203.0.113.{last} --failures=5 --time=176380901{last}"));
+fn ban(env: &TestEnv, last: u32) {
+    env.notify(&format!("ban --jail=sshd --ip=203.0.113.{last} --failures=5 --time=176380901{last}"));
 }
 
 /// A ban of this address that the webhook has refused; the number of its message, the only dead one.
-fn refused(place: &Place, last: u32) -> i64 {
-    place.webhook.will(&[Fault::Refused]);
-    ban(place, last);
-    place.settle();
-    let dead = listed(place, "--dead");
+fn refused(env: &TestEnv, last: u32) -> i64 {
+    env.webhook.will(&[Fault::Refused]);
+    ban(env, last);
+    env.settle();
+    let dead = listed(env, "--dead");
     assert_eq!(dead.len(), 1, "{dead:?}");
     dead[0]["id"].as_i64().unwrap()
 }
@@ -44,221 +44,221 @@ fn counts(matched: u64, posted: u64, dead: u64) -> Counts {
 
 #[test]
 fn a_refused_message_is_listed_with_its_answer_and_sent_again_beside_a_daemon() {
-    let place = Place::new();
-    let _daemon = place.daemon();
-    sent_again(&place);
+    let env = TestEnv::new();
+    let _daemon = env.daemon();
+    sent_again(&env);
 }
 
 #[test]
 fn a_refused_message_is_listed_with_its_answer_and_sent_again_without_a_daemon() {
-    sent_again(&Place::new());
+    sent_again(&TestEnv::new());
 }
 
-fn sent_again(place: &Place) {
-    let message = refused(place, 1);
-    let list = queue(place, "list").ok();
+fn sent_again(env: &TestEnv) {
+    let message = refused(env, 1);
+    let list = queue(env, "list").ok();
     let line = list.stdout.lines().nth(1).unwrap_or_default();
     let words: Vec<_> = line.split_whitespace().collect();
     assert_eq!(words[..5], [&message.to_string(), "all", "main", "dead", "1"], "{list}");
     assert!(line.ends_with("400 invalid_blocks"), "{list}");
-    assert_eq!(listed(place, "--pending"), [] as [Value; 0]);
-    assert!(queue(place, "list --pending").ok().stdout.contains("No message is pending"));
-    let status = place.banhook(["status"]).ok();
+    assert_eq!(listed(env, "--pending"), [] as [Value; 0]);
+    assert!(queue(env, "list --pending").ok().stdout.contains("No message is pending"));
+    let status = env.banhook(["status"]).ok();
     assert!(status.stdout.contains("webhook main: 1 dead"), "{status}");
     assert!(status.stdout.contains("400 invalid_blocks") && status.stdout.contains("queue list --dead"), "{status}");
 
-    let shown = queue(place, &format!("show {message}")).ok();
+    let shown = queue(env, &format!("show {message}")).ok();
     assert!(shown.stdout.contains("400 invalid_blocks"), "{shown}");
     assert_eq!(shown.stdout.matches("203.0.113.1").count(), 2, "as it looks, and as an event: {shown}");
-    let all = json(&queue(place, &format!("show {message} --format json")).ok().stdout);
+    let all = json(&queue(env, &format!("show {message} --format json")).ok().stdout);
     assert_eq!(all["message"]["error"], "400 invalid_blocks", "{all}");
     assert_eq!((&all["message"]["state"], &all["message"]["webhook"]), (&json!("dead"), &json!("main")), "{all}");
     assert_eq!(all["events"][0]["subject"], "203.0.113.1", "{all}");
     assert!(all["body"]["blocks"].is_array(), "{all}");
 
-    let retried = queue(place, &format!("retry {message}")).ok();
+    let retried = queue(env, &format!("retry {message}")).ok();
     assert!(retried.stdout.contains("1 message is formatted anew"), "{retried}");
-    assert!(place.webhook.wait_for(1)[0].tells(&["203.0.113.1"]));
-    assert_eq!(place.settle().all(), counts(1, 1, 0));
-    assert_eq!(listed(place, ""), [] as [Value; 0]);
-    queue(place, &format!("show {message}")).exits(1).complains(&["formatted anew"]);
-    let again = queue(place, &format!("retry {}", message + 1)).exits(1);
+    assert!(env.webhook.wait_for(1)[0].tells(&["203.0.113.1"]));
+    assert_eq!(env.settle().all(), counts(1, 1, 0));
+    assert_eq!(listed(env, ""), [] as [Value; 0]);
+    queue(env, &format!("show {message}")).exits(1).complains(&["formatted anew"]);
+    let again = queue(env, &format!("retry {}", message + 1)).exits(1);
     again.complains(&["was sent already"]);
-    assert!(queue(place, &format!("show {}", message + 1)).ok().stdout.contains("not kept any more"));
-    accounted_for(place);
-    assert!(!format!("{list}{status}{shown}{all}{retried}{again}").contains(place.webhook.secret()));
+    assert!(queue(env, &format!("show {}", message + 1)).ok().stdout.contains("not kept any more"));
+    accounted_for(env);
+    assert!(!format!("{list}{status}{shown}{all}{retried}{again}").contains(env.webhook.secret()));
 }
 
 #[track_caller]
-fn accounted_for(place: &Place) {
-    let status = place.banhook(["status", "--check"]).ok();
+fn accounted_for(env: &TestEnv) {
+    let status = env.banhook(["status", "--check"]).ok();
     assert!(status.stdout.contains("every event is accounted for"), "{status}");
 }
 
 #[test]
 fn what_was_refused_is_told_in_new_words_once_they_are_mended() {
     const SAYS: &str = "[routes.settings]\nban = \"{{ ip }} is out\"";
-    let place = Place::new();
-    let message = refused(&place, 1);
-    place.configure(SAYS);
-    queue(&place, &format!("retry {message}")).ok();
-    assert!(place.webhook.wait_for(1)[0].tells(&["203.0.113.1 is out"]));
-    assert_eq!(place.settle().all(), counts(1, 1, 0));
-    accounted_for(&place);
+    let env = TestEnv::new();
+    let message = refused(&env, 1);
+    env.configure(SAYS);
+    queue(&env, &format!("retry {message}")).ok();
+    assert!(env.webhook.wait_for(1)[0].tells(&["203.0.113.1 is out"]));
+    assert_eq!(env.settle().all(), counts(1, 1, 0));
+    accounted_for(&env);
 }
 
 #[test]
 fn the_events_of_a_refused_digest_are_worded_anew_beside_a_daemon() {
-    let place = Place::as_shipped(QUICK, "storm = { over = 1, within = \"60s\" }\ndigest_window = \"1s\"");
-    let _daemon = place.daemon();
-    ban(&place, 1);
-    place.webhook.wait_for(1);
-    place.webhook.will(&[Fault::Refused]);
-    (2..=4).for_each(|last| ban(&place, last));
-    place.settle();
-    let dead = listed(&place, "--dead");
+    let env = TestEnv::as_shipped(QUICK, "storm = { threshold = 1, within = \"60s\" }\ndigest_window = \"1s\"");
+    let _daemon = env.daemon();
+    ban(&env, 1);
+    env.webhook.wait_for(1);
+    env.webhook.will(&[Fault::Refused]);
+    (2..=4).for_each(|last| ban(&env, last));
+    env.settle();
+    let dead = listed(&env, "--dead");
     assert_eq!((dead.len(), &dead[0]["events"]), (1, &json!(3)), "{dead:?}");
-    queue(&place, "retry --all").ok();
+    queue(&env, "retry --all").ok();
     // The storm is not over: they are told together once more.
-    place.webhook.wait_for(2);
-    let all = place.settle().all();
+    env.webhook.wait_for(2);
+    let all = env.settle().all();
     assert_eq!((all.matched, all.posted, all.digested), (4, 1, 3), "{all:?}");
-    accounted_for(&place);
+    accounted_for(&env);
 }
 
 #[test]
 fn what_was_refused_stays_dead_while_nobody_can_word_it() {
-    let place = Place::new();
-    let message = refused(&place, 1);
-    let config = fs::read_to_string(place.config()).unwrap();
-    fs::write(place.config(), config.replace("name = \"all\"", "name = \"others\"")).unwrap();
-    queue(&place, &format!("retry {message}")).exits(1).complains(&["route \"all\" is not configured any more"]);
-    queue(&place, "retry --all").exits(1);
-    assert_eq!(place.ledger().all(), counts(1, 0, 1));
-    assert_eq!(listed(&place, "--dead").len(), 1);
-    accounted_for(&place);
+    let env = TestEnv::new();
+    let message = refused(&env, 1);
+    let config = fs::read_to_string(env.config()).unwrap();
+    fs::write(env.config(), config.replace("name = \"all\"", "name = \"others\"")).unwrap();
+    queue(&env, &format!("retry {message}")).exits(1).complains(&["route \"all\" is not configured any more"]);
+    queue(&env, "retry --all").exits(1);
+    assert_eq!(env.ledger().all(), counts(1, 0, 1));
+    assert_eq!(listed(&env, "--dead").len(), 1);
+    accounted_for(&env);
 
-    fs::write(place.config(), config).unwrap();
-    queue(&place, &format!("retry {message}")).ok();
-    place.webhook.wait_for(1);
-    assert_eq!(place.settle().all(), counts(1, 1, 0));
-    accounted_for(&place);
+    fs::write(env.config(), config).unwrap();
+    queue(&env, &format!("retry {message}")).ok();
+    env.webhook.wait_for(1);
+    assert_eq!(env.settle().all(), counts(1, 1, 0));
+    accounted_for(&env);
 }
 
 #[test]
 fn what_was_refused_is_told_plainly_if_its_route_is_gone_and_nobody_could_know() {
-    let place = Place::new();
-    let message = refused(&place, 1);
-    let config = fs::read_to_string(place.config()).unwrap();
-    fs::write(place.config(), config.replace("name = \"all\"", "name = \"others\"")).unwrap();
-    let _daemon = place.daemon();
-    let broken = place.write("broken.toml", "[");
+    let env = TestEnv::new();
+    let message = refused(&env, 1);
+    let config = fs::read_to_string(env.config()).unwrap();
+    fs::write(env.config(), config.replace("name = \"all\"", "name = \"others\"")).unwrap();
+    let _daemon = env.daemon();
+    let broken = env.write("broken.toml", "[");
     let retried =
-        place.command(banhook()).args(["queue", "retry", &message.to_string()]).env("BANHOOK_CONFIG", broken).status();
+        env.command(banhook()).args(["queue", "retry", &message.to_string()]).env("BANHOOK_CONFIG", broken).status();
     assert!(retried.unwrap().success());
-    assert!(place.webhook.wait_for(1)[0].tells(&["203.0.113.1"]));
-    assert_eq!(place.settle().all(), counts(1, 1, 0));
-    accounted_for(&place);
+    assert!(env.webhook.wait_for(1)[0].tells(&["203.0.113.1"]));
+    assert_eq!(env.settle().all(), counts(1, 1, 0));
+    accounted_for(&env);
 }
 
 #[test]
 fn all_that_is_dead_is_sent_again_or_what_one_webhook_refused() {
-    let place = Place::new();
-    let _daemon = place.daemon();
-    place.webhook.will(&[Fault::Refused; 3]);
+    let env = TestEnv::new();
+    let _daemon = env.daemon();
+    env.webhook.will(&[Fault::Refused; 3]);
     for last in 1..=3 {
-        ban(&place, last);
+        ban(&env, last);
     }
-    assert_eq!(place.settle().all().dead, 3);
-    let limited = queue(&place, "list --limit 2 --format json").ok();
+    assert_eq!(env.settle().all().dead, 3);
+    let limited = queue(&env, "list --limit 2 --format json").ok();
     assert_eq!(json(&limited.stdout).as_array().unwrap().len(), 2);
     assert!(limited.stderr.contains("more than the first 2"), "{limited}");
-    for command in ["retry --all --webhook mian", "drop --all-dead --webhook mian"] {
-        queue(&place, command).exits(1).complains(&["no webhook has the name \"mian\""]);
+    for command in ["retry --all --webhook mian", "drop --all --webhook mian"] {
+        queue(&env, command).exits(1).complains(&["no webhook has the name \"mian\""]);
     }
-    queue(&place, "list --limit 0").exits(2);
-    assert_eq!(place.ledger().all().dead, 3);
-    assert!(queue(&place, "retry --all --webhook main").ok().stdout.starts_with("3 messages"));
-    let arrived = place.webhook.wait_for(3);
+    queue(&env, "list --limit 0").exits(2);
+    assert_eq!(env.ledger().all().dead, 3);
+    assert!(queue(&env, "retry --all --webhook main").ok().stdout.starts_with("3 messages"));
+    let arrived = env.webhook.wait_for(3);
     assert!((1..=3).zip(&arrived).all(|(last, message)| message.tells(&[&format!("203.0.113.{last}")])));
-    assert_eq!(place.settle().all(), counts(3, 3, 0));
+    assert_eq!(env.settle().all(), counts(3, 3, 0));
 }
 
 #[test]
 fn what_is_dropped_is_dead_and_listed_no_more() {
-    let place = Place::new();
-    let message = refused(&place, 1);
-    let dropped = queue(&place, &format!("drop {message}")).ok();
+    let env = TestEnv::new();
+    let message = refused(&env, 1);
+    let dropped = queue(&env, &format!("drop {message}")).ok();
     assert!(dropped.stdout.starts_with("1 message dropped"), "{dropped}");
-    assert_eq!(place.ledger().all(), counts(1, 0, 1));
-    assert_eq!(listed(&place, ""), [] as [Value; 0]);
-    assert!(place.banhook(["status"]).ok().stdout.contains("\nwebhook main: nothing pending\n"));
-    queue(&place, &format!("retry {message}")).exits(1).complains(&["was dropped"]);
-    queue(&place, &format!("drop {message}")).exits(1).complains(&["was dropped before"]);
-    queue(&place, "retry --all").ok();
-    assert!(place.webhook.arrived().is_empty());
+    assert_eq!(env.ledger().all(), counts(1, 0, 1));
+    assert_eq!(listed(&env, ""), [] as [Value; 0]);
+    assert!(env.banhook(["status"]).ok().stdout.contains("\nwebhook main: nothing pending\n"));
+    queue(&env, &format!("retry {message}")).exits(1).complains(&["was dropped"]);
+    queue(&env, &format!("drop {message}")).exits(1).complains(&["was dropped before"]);
+    queue(&env, "retry --all").ok();
+    assert!(env.webhook.arrived().is_empty());
 
-    refused(&place, 2);
-    assert!(queue(&place, "drop --all-dead").ok().stdout.starts_with("1 message dropped"));
-    assert_eq!(place.settle().all(), counts(2, 0, 2));
-    accounted_for(&place);
+    refused(&env, 2);
+    assert!(queue(&env, "drop --all").ok().stdout.starts_with("1 message dropped"));
+    assert_eq!(env.settle().all(), counts(2, 0, 2));
+    accounted_for(&env);
 }
 
 #[test]
 fn what_waits_for_a_webhook_that_is_down_can_be_dropped_too() {
-    let place = Place::new();
-    place.webhook.gone();
-    let _daemon = place.daemon();
-    ban(&place, 1);
-    ban(&place, 2);
+    let env = TestEnv::new();
+    env.webhook.gone();
+    let _daemon = env.daemon();
+    ban(&env, 1);
+    ban(&env, 2);
     until("both to be ready", || {
-        let ready = listed(&place, "--pending");
+        let ready = listed(&env, "--pending");
         if ready.len() == 2 { Ok(()) } else { Err(format!("{ready:?}")) }
     });
-    let first = listed(&place, "")[0]["id"].clone();
-    let pending = queue(&place, &format!("retry {first}")).exits(1);
+    let first = listed(&env, "")[0]["id"].clone();
+    let pending = queue(&env, &format!("retry {first}")).exits(1);
     pending.complains(&["is pending"]);
-    queue(&place, &format!("drop {first}")).ok();
-    place.webhook.back();
-    assert!(place.webhook.wait_for(1)[0].tells(&["203.0.113.2"]));
-    assert_eq!(place.settle().all(), counts(2, 1, 1));
-    accounted_for(&place);
+    queue(&env, &format!("drop {first}")).ok();
+    env.webhook.back();
+    assert!(env.webhook.wait_for(1)[0].tells(&["203.0.113.2"]));
+    assert_eq!(env.settle().all(), counts(2, 1, 1));
+    accounted_for(&env);
 }
 
 #[test]
 fn an_open_digest_is_listed_and_cannot_be_dropped() {
-    let place = Place::as_shipped(QUICK, "storm = { over = 1, within = \"60s\" }\ndigest_window = \"10m\"");
-    let _daemon = place.daemon();
-    (1..=4).for_each(|last| ban(&place, last));
+    let env = TestEnv::as_shipped(QUICK, "storm = { threshold = 1, within = \"60s\" }\ndigest_window = \"10m\"");
+    let _daemon = env.daemon();
+    (1..=4).for_each(|last| ban(&env, last));
     let open = until("three events to be held", || {
-        let open: Vec<_> = listed(&place, "").into_iter().filter(|message| message["state"] == "open").collect();
+        let open: Vec<_> = listed(&env, "").into_iter().filter(|message| message["state"] == "open").collect();
         match open.as_slice() {
             [message] if message["events"] == 3 => Ok(message.clone()),
             _ => Err(format!("{open:?}")),
         }
     });
     assert!(open["closes_at"].is_string(), "{open}");
-    assert!(queue(&place, "list").ok().stdout.contains("open until "));
-    let status = place.banhook(["status"]).ok();
+    assert!(queue(&env, "list").ok().stdout.contains("open until "));
+    let status = env.banhook(["status"]).ok();
     assert!(status.stdout.contains("3 events held in 1 digest"), "{status}");
-    queue(&place, &format!("drop {}", open["id"])).exits(1).complains(&["is open", "once it has closed"]);
-    let shown = queue(&place, &format!("show {}", open["id"])).ok();
+    queue(&env, &format!("drop {}", open["id"])).exits(1).complains(&["is open", "once it has closed"]);
+    let shown = queue(&env, &format!("show {}", open["id"])).ok();
     assert!(shown.stdout.contains("formatted when it closes") && shown.stdout.contains("203.0.113.4"), "{shown}");
-    let events = queue(&place, &format!("export {}", open["id"])).ok();
+    let events = queue(&env, &format!("export {}", open["id"])).ok();
     assert_eq!(events.stdout.lines().count(), 3, "{events}");
 }
 
 #[test]
 fn those_that_are_dead_are_sent_again_whatever_else_is_named() {
-    let place = Place::new();
-    let message = refused(&place, 1);
-    let retried = queue(&place, &format!("retry 4711 {message} 4712")).exits(1);
+    let env = TestEnv::new();
+    let message = refused(&env, 1);
+    let retried = queue(&env, &format!("retry 4711 {message} 4712")).exits(1);
     assert!(retried.stdout.starts_with("1 message is"), "{retried}");
     assert_eq!(retried.stderr.lines().count(), 2, "{retried}");
     assert!(retried.stderr.contains("no message 4711") && retried.stderr.contains("no message 4712"), "{retried}");
-    place.webhook.wait_for(1);
+    env.webhook.wait_for(1);
     for line in ["show 4711", "drop 4711", "export 4711"] {
-        queue(&place, line).exits(1).complains(&["no message 4711"]);
+        queue(&env, line).exits(1).complains(&["no message 4711"]);
     }
     for line in [
         "retry",
@@ -270,40 +270,40 @@ fn those_that_are_dead_are_sent_again_whatever_else_is_named() {
         "drop --webhook main",
         "export 1 --last 1",
     ] {
-        queue(&place, line).exits(2);
+        queue(&env, line).exits(2);
     }
 }
 
 #[test]
 fn where_nothing_was_stored_there_is_nothing_to_see_and_nothing_is_made() {
-    let place = Place::new();
-    assert!(queue(&place, "list").ok().stdout.contains("No message is pending or dead"));
-    assert_eq!(listed(&place, ""), [] as [Value; 0]);
-    assert_eq!(queue(&place, "export").ok().stdout, "");
-    for line in ["retry --all", "drop --all-dead"] {
-        queue(&place, line).ok();
+    let env = TestEnv::new();
+    assert!(queue(&env, "list").ok().stdout.contains("No message is pending or dead"));
+    assert_eq!(listed(&env, ""), [] as [Value; 0]);
+    assert_eq!(queue(&env, "export").ok().stdout, "");
+    for line in ["retry --all", "drop --all"] {
+        queue(&env, line).ok();
     }
     for line in ["show 1", "retry 1", "drop 1", "export 1"] {
-        queue(&place, line).exits(1).complains(&["no message 1 "]);
+        queue(&env, line).exits(1).complains(&["no message 1 "]);
     }
-    accounted_for(&place);
-    assert!(!place.state().exists());
+    accounted_for(&env);
+    assert!(!env.state().exists());
 }
 
 #[test]
 fn an_exported_event_is_a_fixture() {
-    let place = Place::new();
+    let env = TestEnv::new();
     fs::write(
-        place.config(),
-        format!("host = \"web-1\"\n[labels]\nsite = \"fra1\"\n{}", fs::read_to_string(place.config()).unwrap()),
+        env.config(),
+        format!("host = \"web-1\"\n[labels]\nsite = \"fra1\"\n{}", fs::read_to_string(env.config()).unwrap()),
     )
     .unwrap();
     let hostile = "ba\u{1b}[31md\"\u{202e}jail";
-    place.banhook(["notify", "--no-spawn", "start", &format!("--jail={hostile}")]).ok();
-    place.notify("--no-spawn ban --jail=sshd --ip=2001:db8::1 --failures=5 --bancount=2 --bantime=-1 --time=1763809011 --restored=1");
-    place.banhook(["drain"]).ok();
+    env.banhook(["notify", "--no-spawn", "start", &format!("--jail={hostile}")]).ok();
+    env.notify("--no-spawn ban --jail=sshd --ip=2001:db8::1 --failures=5 --bancount=2 --bantime=-1 --time=1763809011 --restored=1");
+    env.banhook(["drain"]).ok();
 
-    let exported = queue(&place, "export").ok();
+    let exported = queue(&env, "export").ok();
     let events: Vec<_> = exported.stdout.lines().map(json).collect();
     assert_eq!(events.len(), 2, "{exported}");
     assert_eq!((&events[0]["action"], &events[0]["jail"]), (&json!("start"), &json!(hostile)));
@@ -323,37 +323,37 @@ fn an_exported_event_is_a_fixture() {
     }
 
     // As the help says.
-    let last = queue(&place, "export --last 1").ok();
+    let last = queue(&env, "export --last 1").ok();
     assert_eq!(json(&last.stdout), *ban);
-    fs::create_dir(place.path("cases")).unwrap();
+    fs::create_dir(env.path("cases")).unwrap();
     for (number, event) in exported.stdout.lines().enumerate() {
-        place.write(&format!("cases/{number}.json"), format!("{{\"event\": {event}}}"));
+        env.write(&format!("cases/{number}.json"), format!("{{\"event\": {event}}}"));
     }
-    place.banhook(["test", "--update", "template", "cases"]).ok();
-    let tested = place.banhook(["test", "template", "cases"]).ok();
+    env.banhook(["test", "--update", "template", "cases"]).ok();
+    let tested = env.banhook(["test", "template", "cases"]).ok();
     assert!(tested.stdout.contains("2 passed"), "{tested}");
-    let case = json(&fs::read_to_string(place.path("cases/1.json")).unwrap());
+    let case = json(&fs::read_to_string(env.path("cases/1.json")).unwrap());
     assert_eq!(case["event"], *ban, "nothing of it is lost");
     assert!(case["decision"].to_string().contains("web-1"), "{case}");
 
     // Nothing that was stored acts on a terminal.
-    let shown = queue(&place, "show 1").ok();
+    let shown = queue(&env, "show 1").ok();
     assert!(shown.stdout.contains("ba\\u{1b}[31md") && !shown.stdout.contains(['\u{1b}', '\u{202e}']), "{shown}");
 
     // Without a configuration the events are there all the same.
-    fs::remove_file(place.config()).unwrap();
-    let bare = queue(&place, "export").ok();
+    fs::remove_file(env.config()).unwrap();
+    let bare = queue(&env, "export").ok();
     assert!(bare.stdout.lines().count() == 2 && bare.stderr.contains("without"), "{bare}");
 }
 
 #[test]
 fn a_reader_that_has_enough_is_no_error() {
-    let place = Place::new();
-    place.notify("--no-spawn ban --jail=sshd --ip=203.0.113.1");
+    let env = TestEnv::new();
+    env.notify("--no-spawn ban --jail=sshd --ip=203.0.113.1");
     for line in ["export", "list"] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
-        let mut command = place.command(banhook());
+        let mut command = env.command(banhook());
         let run = command.args(["queue", line]).stdin(Stdio::null()).stdout(writer).stderr(Stdio::piped());
         let output = run.output().unwrap();
         assert!(output.status.success() && output.stderr.is_empty(), "{line}: {output:?}");
@@ -363,16 +363,16 @@ fn a_reader_that_has_enough_is_no_error() {
 #[test]
 fn the_ledger_is_right_at_every_moment_of_a_storm() {
     const EACH: u32 = 120;
-    let place = Place::as_shipped(QUICK, "storm = { over = 20, within = \"2s\" }\ndigest_window = \"1s\"");
-    let _daemon = place.daemon();
-    place.webhook.will(&[Fault::Refused, Fault::ServerError, Fault::Refused, Fault::Refused]);
+    let env = TestEnv::as_shipped(QUICK, "storm = { threshold = 20, within = \"2s\" }\ndigest_window = \"1s\"");
+    let _daemon = env.daemon();
+    env.webhook.will(&[Fault::Refused, Fault::ServerError, Fault::Refused, Fault::Refused]);
     let busy = AtomicBool::new(true);
     let checks = std::thread::scope(|scope| {
         let bans = |net: u32| {
-            let place = &place;
+            let env = &env;
             move || {
                 for last in 1..=EACH {
-                    place.notify(&format!("ban --jail=sshd --ip=198.51.{net}.{last} --time=1763809011"));
+                    env.notify(&format!("ban --jail=sshd --ip=198.51.{net}.{last} --time=1763809011"));
                 }
             }
         };
@@ -380,15 +380,15 @@ fn the_ledger_is_right_at_every_moment_of_a_storm() {
         let watcher = scope.spawn(|| {
             let mut checks = 0;
             while busy.load(Ordering::SeqCst) {
-                let status = json(&place.banhook(["status", "--check", "--format", "json"]).ok().stdout);
+                let status = json(&env.banhook(["status", "--check", "--format", "json"]).ok().stdout);
                 assert_eq!((&status["balances"], &status["discrepancies"]), (&json!(true), &json!([])), "{status}");
-                queue(&place, "retry --all").ok();
+                queue(&env, "retry --all").ok();
                 checks += 1;
             }
             checks
         });
         storms.into_iter().for_each(|storm| storm.join().unwrap());
-        let ledger = until("all to be told", || match place.settle() {
+        let ledger = until("all to be told", || match env.settle() {
             ledger if ledger.all().dead == 0 => Ok(ledger),
             ledger => Err(format!("{ledger:?}")),
         });
@@ -398,5 +398,5 @@ fn the_ledger_is_right_at_every_moment_of_a_storm() {
         watcher.join().unwrap()
     });
     assert!(checks > 10, "{checks} checks");
-    assert!(json(&place.banhook(["status", "--format", "json"]).ok().stdout).get("discrepancies").is_none());
+    assert!(json(&env.banhook(["status", "--format", "json"]).ok().stdout).get("discrepancies").is_none());
 }

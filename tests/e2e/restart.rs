@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use crate::fail2ban::Fail2ban;
 use crate::message::Message;
-use crate::place::Place;
+use crate::polling::{PATIENCE, within};
+use crate::test_env::TestEnv;
 use crate::told::events_of;
-use crate::unrouted::{PATIENCE, within};
 use crate::webhook::shown;
 
 /// A new ban waits for nothing; what it takes to start a short run of an unoptimised build is in it.
@@ -21,27 +21,27 @@ fn a_restart_is_one_message_with_a_daemon_and_without_with_actionflush_and_witho
 }
 
 fn with_daemon() {
-    let place = Place::as_shipped("", "");
-    let daemon = place.daemon();
-    whole_life(&place, &Fail2ban::start(&place), true);
+    let env = TestEnv::as_shipped("", "");
+    let daemon = env.daemon();
+    whole_life(&env, &Fail2ban::start(&env), true);
     daemon.stop();
 }
 
 fn with_daemon_and_without_flush() {
-    let place = Place::as_shipped("", "");
-    let daemon = place.daemon();
-    whole_life(&place, &Fail2ban::start_without_flush(&place), false);
+    let env = TestEnv::as_shipped("", "");
+    let daemon = env.daemon();
+    whole_life(&env, &Fail2ban::start_without_flush(&env), false);
     daemon.stop();
 }
 
 fn without_daemon() {
-    let place = Place::as_shipped("", "");
-    whole_life(&place, &Fail2ban::start(&place), true);
+    let env = TestEnv::as_shipped("", "");
+    whole_life(&env, &Fail2ban::start(&env), true);
 }
 
 /// Start, bans, restart with a ban right after it, the restart of a jail, stop.
-fn whole_life(place: &Place, server: &Fail2ban<'_>, flushes: bool) {
-    let mut story = Story { place, told: 0, events: 0 };
+fn whole_life(env: &TestEnv, server: &Fail2ban<'_>, flushes: bool) {
+    let mut story = Story { env, told: 0, events: 0 };
     // What takes the place of an unban for each ban.
     let lifted = |bans: usize| if flushes { 1 } else { bans };
 
@@ -71,18 +71,18 @@ fn whole_life(place: &Place, server: &Fail2ban<'_>, flushes: bool) {
     let stop = story.next_digest(lifted(4) + 2, &["fail2ban was stopped"]);
     assert!(stop.tells(&["sshd", "logins"]) || stop.tells(&["logins", "sshd"]), "{}", stop.shown());
 
-    let ledger = place.settle();
+    let ledger = env.settle();
     let all = ledger.all();
     assert_eq!((all.posted, all.digested), (4, story.events as u64), "{ledger:?}");
     assert_eq!(ledger.received, all.posted + all.digested, "{ledger:?}");
-    let messages = place.webhook.arrived();
+    let messages = env.webhook.arrived();
     assert_eq!(messages.len(), story.told, "{:#?}", shown(&messages));
     server.is_content();
 }
 
 /// What arrives, a chapter at a time.
 struct Story<'a> {
-    place: &'a Place,
+    env: &'a TestEnv,
     told: usize,
     /// In digests, so far.
     events: usize,
@@ -114,7 +114,7 @@ impl Story<'_> {
     fn next(&mut self, patience: Duration) -> Message {
         self.told += 1;
         within(patience, "the next message", || {
-            let arrived = self.place.webhook.arrived();
+            let arrived = self.env.webhook.arrived();
             arrived.get(self.told - 1).cloned().ok_or_else(|| format!("{:#?}", shown(&arrived)))
         })
     }

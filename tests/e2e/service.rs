@@ -6,12 +6,12 @@ use std::process::Stdio;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::binary::banhook;
-use crate::place::{Place, terminate};
-use crate::unrouted::PATIENCE;
+use crate::polling::PATIENCE;
+use crate::test_env::{TestEnv, terminate};
 
 /// A socket at which the manager listens.
-fn manager(place: &Place) -> UnixDatagram {
-    let socket = UnixDatagram::bind(place.path("manager")).unwrap();
+fn manager(env: &TestEnv) -> UnixDatagram {
+    let socket = UnixDatagram::bind(env.path("manager")).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     socket
 }
@@ -24,10 +24,10 @@ fn hear(manager: &UnixDatagram) -> String {
 
 #[test]
 fn a_daemon_says_when_it_is_ready_reloads_and_stops() {
-    let place = Place::new();
-    let manager = manager(&place);
-    let mut command = place.command(banhook());
-    command.arg("run").env("NOTIFY_SOCKET", place.path("manager"));
+    let env = TestEnv::new();
+    let manager = manager(&env);
+    let mut command = env.command(banhook());
+    command.arg("run").env("NOTIFY_SOCKET", env.path("manager"));
     let mut daemon = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     assert_eq!(hear(&manager), "READY=1\n");
     kill_process(Pid::from_child(&daemon), Signal::HUP).unwrap();
@@ -40,13 +40,13 @@ fn a_daemon_says_when_it_is_ready_reloads_and_stops() {
 
 #[test]
 fn what_notify_starts_does_not_speak_for_fail2bans_service() {
-    let place = Place::new();
-    let manager = manager(&place);
-    let mut notify = place.command(banhook());
-    notify.args(["notify", "ban", "--jail=sshd", "--ip=203.0.113.7"]).env("NOTIFY_SOCKET", place.path("manager"));
+    let env = TestEnv::new();
+    let manager = manager(&env);
+    let mut notify = env.command(banhook());
+    notify.args(["notify", "ban", "--jail=sshd", "--ip=203.0.113.7"]).env("NOTIFY_SOCKET", env.path("manager"));
     assert!(notify.status().unwrap().success());
-    place.webhook.wait_for(1);
-    place.settle();
+    env.webhook.wait_for(1);
+    env.settle();
     manager.set_nonblocking(true).unwrap();
     assert!(manager.recv(&mut [0; 16]).is_err(), "somebody spoke");
 }

@@ -5,9 +5,9 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use crate::place::Place;
+use crate::polling::within;
+use crate::test_env::TestEnv;
 use crate::told::events_of;
-use crate::unrouted::within;
 use crate::webhook::shown;
 
 /// Slack's rate, and the burst that it is known to tolerate.
@@ -35,36 +35,36 @@ const WHOLE: Size = Size { bans: 10_000, over: Duration::from_secs(60), accounte
 #[test]
 fn a_storm_reaches_the_channel_at_once_in_few_messages_that_count_every_ban() {
     let size = if std::env::var_os("BANHOOK_SOAK").is_some() { WHOLE } else { SMALL };
-    let place = Place::as_shipped("", "[[sources]]\nlog = \"fail2ban.log\"\ntimezone = \"UTC\"");
-    place.webhook.keeps_to(EVERY, BURST);
-    let log = place.write("fail2ban.log", "");
-    let _daemon = place.daemon();
+    let env = TestEnv::as_shipped("", "[[sources]]\nlog = \"fail2ban.log\"\ntimezone = \"UTC\"");
+    env.webhook.keeps_to(EVERY, BURST);
+    let log = env.write("fail2ban.log", "");
+    let _daemon = env.daemon();
     // It is followed from its end, so that must have been found before anything is added.
     within(Duration::from_secs(10), "the log to be taken up", || {
-        let wal = std::fs::read(place.state().join("inbox.sqlite3-wal")).unwrap_or_default();
+        let wal = std::fs::read(env.state().join("inbox.sqlite3-wal")).unwrap_or_default();
         let name = log.to_str().unwrap().as_bytes();
         if wal.windows(name.len()).any(|part| part == name) { Ok(()) } else { Err(String::new()) }
     });
 
     let begun = Instant::now();
     let told = std::thread::scope(|scope| {
-        let bans = scope.spawn(|| rain(&place, &size, OpenOptions::new().append(true).open(&log).unwrap()));
+        let bans = scope.spawn(|| rain(&env, &size, OpenOptions::new().append(true).open(&log).unwrap()));
         let first = within(Duration::from_secs(5), "the first message", || {
-            place.webhook.arrivals().first().map(|(at, _)| *at - begun).ok_or_else(String::new)
+            env.webhook.arrivals().first().map(|(at, _)| *at - begun).ok_or_else(String::new)
         });
         bans.join().unwrap();
         first
     });
     let expected = size.bans as u64;
     let ledger = within(size.accounted_within - begun.elapsed(), "every ban to be accounted for", || {
-        let ledger = place.ledger();
+        let ledger = env.ledger();
         let all = ledger.all();
         let done = ledger.received == expected && all.posted + all.digested == expected;
         if done { Ok(ledger) } else { Err(format!("{ledger:?}")) }
     });
     let took = begun.elapsed();
 
-    let arrivals = place.webhook.arrivals();
+    let arrivals = env.webhook.arrivals();
     let messages: Vec<_> = arrivals.iter().map(|(_, message)| message.clone()).collect();
     let counted: usize = messages.iter().map(|message| events_of(message).unwrap_or(1)).sum();
     assert_eq!(counted, size.bans, "{:#?}", shown(&messages));
@@ -77,19 +77,19 @@ fn a_storm_reaches_the_channel_at_once_in_few_messages_that_count_every_ban() {
     );
     assert!(told < Duration::from_secs(1), "the first was told after {told:?}");
     assert!(in_a_minute <= MESSAGES_IN_A_MINUTE, "{in_a_minute} messages: {:#?}", shown(&messages));
-    assert_eq!(place.webhook.limited(), 0, "the webhook had to say that it is too much");
-    assert_eq!(place.webhook.tries().len(), messages.len(), "nothing was sent twice");
+    assert_eq!(env.webhook.limited(), 0, "the webhook had to say that it is too much");
+    assert_eq!(env.webhook.tries().len(), messages.len(), "nothing was sent twice");
 }
 
 /// Has bans happen evenly, some by `notify`, the others as lines of a log.
-fn rain(place: &Place, size: &Size, mut log: File) {
+fn rain(env: &TestEnv, size: &Size, mut log: File) {
     let begun = Instant::now();
     for number in 0..size.bans {
         let due = begun + size.over.mul_f64(number as f64 / size.bans as f64);
         std::thread::sleep(due.saturating_duration_since(Instant::now())); // not unrouted: this is how fast they come
         let (high, low) = (number / 250, number % 250 + 1);
         if number.is_multiple_of(BY_NOTIFY) {
-            place.notify(&format!("ban --jail=sshd --ip=10.1.{high}.{low} --failures=5 --time=1763809015"));
+            env.notify(&format!("ban --jail=sshd --ip=10.1.{high}.{low} --failures=5 --time=1763809015"));
         } else {
             let line = format!(
                 "2026-11-22 11:56:55,601 fail2ban.actions        [2784]: NOTICE  [sshd] Ban 10.1.{high}.{low}\n"

@@ -12,8 +12,8 @@ use rotation::Rotation;
 
 use crate::binary::{banhook, require, root};
 use crate::fail2ban::Fail2ban;
-use crate::place::{Place, terminate};
-use crate::unrouted::until;
+use crate::polling::until;
+use crate::test_env::{TestEnv, terminate};
 
 /// Messages that say what an event says, and no more.
 const PLAIN: &str = r#"[routes.settings]
@@ -33,16 +33,16 @@ fn ban(subject: &str) -> String {
 struct Tail(Child);
 
 impl Tail {
-    fn begin(place: &Place, arguments: &[&str]) -> Self {
-        let stderr = OpenOptions::new().append(true).create(true).open(place.path("tail.log")).unwrap();
-        let mut command = place.command(banhook());
+    fn begin(env: &TestEnv, arguments: &[&str]) -> Self {
+        let stderr = OpenOptions::new().append(true).create(true).open(env.path("tail.log")).unwrap();
+        let mut command = env.command(banhook());
         Self(command.arg("tail").args(arguments).stdin(Stdio::null()).stderr(stderr).spawn().unwrap())
     }
 
-    fn until_ready(place: &Place, arguments: &[&str]) -> Self {
-        let tail = Self::begin(place, arguments);
+    fn until_ready(env: &TestEnv, arguments: &[&str]) -> Self {
+        let tail = Self::begin(env, arguments);
         until("the tailer to be ready", || {
-            let said = fs::read_to_string(place.path("tail.log")).unwrap();
+            let said = fs::read_to_string(env.path("tail.log")).unwrap();
             if said.contains("ready") { Ok(()) } else { Err(said) }
         });
         tail
@@ -62,45 +62,45 @@ fn append(path: &Path, text: &str) {
 
 #[test]
 fn recorded_logs_come_to_their_golden_events() {
-    let place = Place::new();
+    let env = TestEnv::new();
     let folder = root().join("host/src/source/log/testdata");
     // The others have lines without a time, or without a year, which count from now.
     for name in ["fail2ban-1.0.2", "hostile", "increments", "fail2ban-0.8", "clocks-set-back"] {
         let log = folder.join(format!("{name}.log"));
         let golden = fs::read_to_string(folder.join(format!("{name}.jsonl"))).unwrap();
         let zone = "--timezone=Europe/Berlin";
-        let read = place.banhook(["tail", "--once", "--dry-run", zone, &log.display().to_string()]).ok();
+        let read = env.banhook(["tail", "--once", "--dry-run", zone, &log.display().to_string()]).ok();
         assert_eq!(read.stdout, golden, "{name}");
-        let mut piped = place.command(banhook());
+        let mut piped = env.command(banhook());
         let piped = piped.args(["tail", "--dry-run", zone, "-"]).stdin(File::open(&log).unwrap()).output().unwrap();
         assert_eq!(String::from_utf8(piped.stdout).unwrap(), golden, "{name}, through a pipe");
     }
-    assert!(!place.state().exists(), "a dry run stores nothing");
+    assert!(!env.state().exists(), "a dry run stores nothing");
 }
 
 #[test]
 fn once_delivers_what_is_new() {
-    let place = Place::new();
-    let log = place.write("f.log", ban("203.0.113.1") + &ban("203.0.113.2") + "2026-11-22 11:5");
-    let once = || place.banhook(["tail", "--once", &log.display().to_string()]).ok();
+    let env = TestEnv::new();
+    let log = env.write("f.log", ban("203.0.113.1") + &ban("203.0.113.2") + "2026-11-22 11:5");
+    let once = || env.banhook(["tail", "--once", &log.display().to_string()]).ok();
     once();
-    let told = place.webhook.wait_for(2);
+    let told = env.webhook.wait_for(2);
     assert!(told[0].tells(&["203.0.113.1"]) && told[1].tells(&["203.0.113.2"]));
     once();
-    assert_eq!(place.webhook.arrived().len(), 2);
+    assert_eq!(env.webhook.arrived().len(), 2);
     fs::write(&log, ban("203.0.113.1") + &ban("203.0.113.2") + &ban("203.0.113.3")).unwrap();
     once();
-    assert!(place.webhook.wait_for(3)[2].tells(&["203.0.113.3"]));
-    place.banhook(["tail", "--once", "no-such.log"]).exits(2).complains(&["no-such.log", "no such file"]);
+    assert!(env.webhook.wait_for(3)[2].tells(&["203.0.113.3"]));
+    env.banhook(["tail", "--once", "no-such.log"]).exits(2).complains(&["no-such.log", "no such file"]);
 }
 
 #[test]
 fn a_log_of_another_program_is_worth_a_warning() {
-    let place = Place::new();
-    place.write("auth.log", "Nov 22 11:56:55 web-1 sshd[1]: Failed password for root\nand more\n");
-    place.write("f.log", ban("203.0.113.1") + "and more\n");
-    place.write("empty.log", "");
-    let once = |arguments: &[&str]| place.banhook(["tail", "--once"].iter().chain(arguments)).ok();
+    let env = TestEnv::new();
+    env.write("auth.log", "Nov 22 11:56:55 web-1 sshd[1]: Failed password for root\nand more\n");
+    env.write("f.log", ban("203.0.113.1") + "and more\n");
+    env.write("empty.log", "");
+    let once = |arguments: &[&str]| env.banhook(["tail", "--once"].iter().chain(arguments)).ok();
     for arguments in [&["--dry-run", "auth.log"][..], &["auth.log"]] {
         let told = once(arguments);
         let warning = told.stderr.lines().find(|line| line.contains("warning: of the 2 line(s)"));
@@ -120,8 +120,8 @@ fn what_logrotate_has_packed_meanwhile_is_unpacked() {
         [("gzip", "gzip", "gz"), ("xz", "xz-utils", "xz"), ("zstd", "zstd", "zst"), ("bzip2", "bzip2", "bz2")]
     {
         require(program, package);
-        let place = Place::with_route(PLAIN);
-        let log = place.write("f.log", ban("203.0.113.1"));
+        let env = TestEnv::with_route(PLAIN);
+        let log = env.write("f.log", ban("203.0.113.1"));
         let path = std::env::split_paths(&std::env::var_os("PATH").unwrap())
             .map(|folder| folder.join(program))
             .find(|path| path.is_file())
@@ -133,42 +133,42 @@ fn what_logrotate_has_packed_meanwhile_is_unpacked() {
             log.display(),
             path.display(),
         );
-        let rotation = Rotation { config: place.write("logrotate.conf", config), state: place.path("logrotate.state") };
+        let rotation = Rotation { config: env.write("logrotate.conf", config), state: env.path("logrotate.state") };
         fs::set_permissions(&rotation.config, fs::Permissions::from_mode(0o644)).unwrap();
-        fs::set_permissions(place.path(""), fs::Permissions::from_mode(0o755)).unwrap();
-        let once = || place.banhook(["tail", "--once", &log.display().to_string()]).ok();
+        fs::set_permissions(env.path(""), fs::Permissions::from_mode(0o755)).unwrap();
+        let once = || env.banhook(["tail", "--once", &log.display().to_string()]).ok();
         once();
         // Into the midst of a file, and over one that nobody saw.
         append(&log, &ban("203.0.113.2"));
-        rotation.force(&place);
+        rotation.force(&env);
         fs::write(&log, ban("203.0.113.3")).unwrap();
-        rotation.force(&place);
+        rotation.force(&env);
         fs::write(&log, ban("203.0.113.4")).unwrap();
-        assert!(place.path(&format!("f.log.2.{extension}")).is_file());
+        assert!(env.path(&format!("f.log.2.{extension}")).is_file());
         let told = once();
-        let shown: Vec<_> = place.webhook.arrived().iter().map(|message| message.shown().trim().to_owned()).collect();
+        let shown: Vec<_> = env.webhook.arrived().iter().map(|message| message.shown().trim().to_owned()).collect();
         assert_eq!(shown, (1..=4).map(|n| format!("ban sshd 203.0.113.{n}")).collect::<Vec<_>>(), "{program}: {told}");
     }
 }
 
 #[test]
 fn a_log_is_followed_from_its_end_and_from_where_it_was_left() {
-    let place = Place::new();
-    let log = place.write("f.log", ban("203.0.113.1"));
+    let env = TestEnv::new();
+    let log = env.write("f.log", ban("203.0.113.1"));
     let name = log.display().to_string();
-    let mut tail = Tail::until_ready(&place, &[&name]);
+    let mut tail = Tail::until_ready(&env, &[&name]);
     // Ready is said by the process, the log is taken up by a thread of it.
-    until("the log to be taken up", || match place.banhook(["status"]).code {
-        Some(0) if fs::read(place.state().join("inbox.sqlite3-wal")).is_ok_and(|wal| holds(&wal, &name)) => Ok(()),
+    until("the log to be taken up", || match env.banhook(["status"]).code {
+        Some(0) if fs::read(env.state().join("inbox.sqlite3-wal")).is_ok_and(|wal| holds(&wal, &name)) => Ok(()),
         other => Err(format!("{other:?}")),
     });
     append(&log, &ban("203.0.113.2"));
-    assert!(place.webhook.wait_for(1)[0].tells(&["203.0.113.2"]));
+    assert!(env.webhook.wait_for(1)[0].tells(&["203.0.113.2"]));
     assert!(terminate(&mut tail.0).success());
     append(&log, &ban("203.0.113.3"));
-    let _tail = Tail::until_ready(&place, &[&name]);
-    assert!(place.webhook.wait_for(2)[1].tells(&["203.0.113.3"]));
-    place.banhook(["run"]).exits(1).complains(&["another banhook is at work"]);
+    let _tail = Tail::until_ready(&env, &[&name]);
+    assert!(env.webhook.wait_for(2)[1].tells(&["203.0.113.3"]));
+    env.banhook(["run"]).exits(1).complains(&["another banhook is at work"]);
 }
 
 fn holds(bytes: &[u8], text: &str) -> bool {
@@ -177,40 +177,40 @@ fn holds(bytes: &[u8], text: &str) -> bool {
 
 #[test]
 fn a_pipe_is_read_to_its_end_and_delivered() {
-    let place = Place::new();
-    let mut command = place.command(banhook());
+    let env = TestEnv::new();
+    let mut command = env.command(banhook());
     let mut tail = command.args(["tail", "-"]).stdin(Stdio::piped()).spawn().unwrap();
     let mut pipe = tail.stdin.take().unwrap();
     pipe.write_all(b"[sshd] Ban 203.0.113.1\n").unwrap();
     // It arrives while the pipe is open.
-    assert!(place.webhook.wait_for(1)[0].tells(&["203.0.113.1"]));
+    assert!(env.webhook.wait_for(1)[0].tells(&["203.0.113.1"]));
     pipe.write_all(b"[sshd] Ban 203.0.113.2\n[sshd] Ban 203.0.").unwrap();
     drop(pipe);
     assert!(tail.wait().unwrap().success());
-    assert!(place.webhook.wait_for(2)[1].tells(&["203.0.113.2"]));
+    assert!(env.webhook.wait_for(2)[1].tells(&["203.0.113.2"]));
 }
 
 #[test]
 fn the_daemon_reads_its_sources() {
-    let place = Place::new();
-    let log = place.path("later/f.log");
-    place.configure(&format!("[[sources]]\nlog = \"{}\"\ntimezone = \"UTC\"", log.display()));
-    let daemon = place.daemon();
-    place.notify("ban --jail=sshd --ip=203.0.113.1");
-    place.webhook.wait_for(1);
+    let env = TestEnv::new();
+    let log = env.path("later/f.log");
+    env.configure(&format!("[[sources]]\nlog = \"{}\"\ntimezone = \"UTC\"", log.display()));
+    let daemon = env.daemon();
+    env.notify("ban --jail=sshd --ip=203.0.113.1");
+    env.webhook.wait_for(1);
     fs::create_dir(log.parent().unwrap()).unwrap();
     append(&log, &ban("203.0.113.2"));
-    assert!(place.webhook.wait_for(2)[1].tells(&["203.0.113.2"]));
+    assert!(env.webhook.wait_for(2)[1].tells(&["203.0.113.2"]));
     daemon.stop();
 }
 
 #[test]
 fn what_both_the_action_and_the_log_tell_is_told_once() {
-    let place = Place::new();
-    let log = place.path("fail2ban/fail2ban.log");
-    place.configure(&format!("{PLAIN}\n[[sources]]\nlog = \"{}\"\ntimezone = \"UTC\"", log.display()));
-    let daemon = place.daemon();
-    let server = Fail2ban::start(&place);
+    let env = TestEnv::new();
+    let log = env.path("fail2ban/fail2ban.log");
+    env.configure(&format!("{PLAIN}\n[[sources]]\nlog = \"{}\"\ntimezone = \"UTC\"", log.display()));
+    let daemon = env.daemon();
+    let server = Fail2ban::start(&env);
     assert_eq!(log, server.log_path());
     for n in 1..=3 {
         server.observe("logins", &format!("login fail of user-{n} end"));
@@ -224,12 +224,12 @@ fn what_both_the_action_and_the_log_tell_is_told_once() {
     // The last line is told of from both sides when this is: the log is read in order.
     append(&log, &ban("203.0.113.99"));
     until("the last line to be told of", || {
-        let arrived = place.webhook.arrived();
+        let arrived = env.webhook.arrived();
         let last = arrived.iter().any(|message| message.tells(&["203.0.113.99"]));
         if last { Ok(()) } else { Err(format!("{:?}", crate::webhook::shown(&arrived))) }
     });
-    let ledger = place.settle();
-    let mut told: Vec<_> = place.webhook.arrived().iter().map(|message| message.shown()).collect();
+    let ledger = env.settle();
+    let mut told: Vec<_> = env.webhook.arrived().iter().map(|message| message.shown()).collect();
     told.sort();
     let bans = ["ban logins user-1 1", "ban logins user-2 1", "ban logins user-3 1"];
     let others = ["start logins", "start sshd", "unban logins user-2"];

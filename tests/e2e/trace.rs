@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::binary::{banhook, require};
 use crate::outcome::Outcome;
-use crate::place::Place;
+use crate::test_env::TestEnv;
 
 const CALLS: &str = "trace=%file,%network,fsync,fdatasync,pwrite64,exit_group";
 
@@ -14,10 +14,10 @@ pub struct Trace(Vec<String>);
 
 /// Runs `banhook notify` with these words under strace.
 #[track_caller]
-pub fn of_notify(place: &Place, line: &str) -> Trace {
+pub fn of_notify(env: &TestEnv, line: &str) -> Trace {
     require("strace", "strace");
-    let file = place.path("trace");
-    let mut command = place.command("strace");
+    let file = env.path("trace");
+    let mut command = env.command("strace");
     command.args(["-f", "-y", "-s", "64", "-e", CALLS, "-o"]).arg(&file);
     command.arg(banhook()).arg("notify").args(line.split_whitespace());
     Outcome::of(&mut command).ok();

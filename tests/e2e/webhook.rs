@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_with, sockopt};
 
 use crate::message::Message;
-use crate::unrouted::until;
+use crate::polling::until;
 
 const BODY_MAX: usize = 1 << 20;
 const CONNECTIONS_WAITING: i32 = 128;

@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use banhook::config::{PluginLimits, Sandbox};
 use banhook::event::{Ban, BanDuration, Event, EventDetails, Timestamp};
 use banhook::format;
-use banhook::plugin::{Cache, Compiler, Context, Grants, Limits, Metering, PluginError, Runtime, Setup};
+use banhook::plugin::{Cache, Compiler, Grants, Limits, Metering, PluginContext, PluginError, Runtime, Setup};
 use jiff::tz::TimeZone;
 
 /// The smallest guest in Rust; its source is `testdata/small`.
@@ -25,8 +25,8 @@ pub fn runtime(cache: Option<Cache>) -> Result<Runtime, PluginError> {
 }
 
 /// No settings, no grants.
-pub fn context() -> Context {
-    Context { settings: BTreeMap::new(), timezone: TimeZone::UTC, grants: Grants::default() }
+pub fn context() -> PluginContext {
+    PluginContext { settings: BTreeMap::new(), timezone: TimeZone::UTC, grants: Grants::default() }
 }
 
 /// A ban as fail2ban's own action tells it.

@@ -8,7 +8,7 @@ use clap::builder::RangedI64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 use jiff::tz::TimeZone;
 
-use super::global_options::Place;
+use super::global_options::GlobalOptions;
 
 /// Turns what fail2ban does into Slack messages, formatted by sandboxed WebAssembly plugins.
 #[derive(Debug, Parser)]
@@ -16,7 +16,7 @@ use super::global_options::Place;
 pub struct Arguments {
     /// Where it works.
     #[command(flatten)]
-    pub place: Place,
+    pub global: GlobalOptions,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -268,13 +268,13 @@ pub struct RetryOptions {
 #[derive(Debug, Args)]
 pub struct DropOptions {
     /// Their numbers, as `list` has them
-    #[arg(value_name = "ID", value_parser = message(), required_unless_present = "all_dead", conflicts_with = "all_dead")]
+    #[arg(value_name = "ID", value_parser = message(), required_unless_present = "all", conflicts_with = "all")]
     pub messages: Vec<i64>,
     /// All that are dead
     #[arg(long)]
-    pub all_dead: bool,
+    pub all: bool,
     /// Of all: only those of this webhook
-    #[arg(long, value_name = "NAME", requires = "all_dead", conflicts_with = "messages")]
+    #[arg(long, value_name = "NAME", requires = "all", conflicts_with = "messages")]
     pub webhook: Option<String>,
 }
 

@@ -3,19 +3,19 @@
 use std::sync::Arc;
 
 use crate::format::{LoadedRoute, RouteContext, load_all, profiles, stack};
-use crate::plugin::{Compiler, Databases, Metering, Runtime, Setup};
+use crate::plugin::{Compiler, GeoDatabases, Metering, Runtime, Setup};
 
 use super::Outcome;
 use super::access;
-use super::failure::Failure;
-use super::global_options::Place;
+use super::command_error::CommandError;
+use super::global_options::GlobalOptions;
 use super::run::host_name;
 
 /// Checks the configuration, and that the user who works may read all of it and its logs; runs each plugin's own check and
 /// a smoke_test of it.
-pub fn check(place: &Place) -> Outcome {
-    let config = place.config()?;
-    let access = access::look(&config, &place.state_dir);
+pub fn check(global: &GlobalOptions) -> Outcome {
+    let config = global.config()?;
+    let access = access::look(&config, &global.state_dir);
     let warnings = config.warnings.iter().map(ToString::to_string).chain(access.warnings);
     for warning in warnings {
         eprintln!("warning: {warning}");
@@ -30,7 +30,7 @@ pub fn check(place: &Place) -> Outcome {
         defaults: config.event_defaults(&host_name()),
         profiles: profiles(&config),
         runtime: Arc::new(runtime),
-        databases: Databases::default(),
+        databases: GeoDatabases::default(),
         state: None,
     };
     let routes = load_all(&config, &context);
@@ -40,11 +40,11 @@ pub fn check(place: &Place) -> Outcome {
         .map(|fault| format!("route \"{}\": plugin {} {}", fault.route, fault.plugin, fault.error));
     let faults: Vec<String> = of_plugins.chain(access.faults).collect();
     if !faults.is_empty() {
-        return Err(Failure::Input(anyhow::anyhow!("{}", faults.join("\n"))));
+        return Err(CommandError::Input(anyhow::anyhow!("{}", faults.join("\n"))));
     }
     println!(
         "{} is fine: {} webhook(s), {} route(s)",
-        place.config.display(),
+        global.config.display(),
         config.webhooks.len(),
         config.routes.len()
     );

@@ -17,7 +17,7 @@ use anyhow::Context;
 
 use super::Outcome;
 use super::status::ledger_text;
-use webhook::Webhook;
+use webhook::DemoWebhook;
 
 /// Recorded events: what `notify` stored beside a real fail2ban, with addresses set aside for examples.
 const EVENTS: &str = include_str!("demo/events.jsonl");
@@ -30,7 +30,7 @@ const STORM: u32 = 300;
 /// Shows it.
 pub fn demo() -> Outcome {
     let folder = tempfile::Builder::new().prefix("banhook-demo-").tempdir()?;
-    let webhook = Webhook::start(std::io::stdout().is_terminal())?;
+    let webhook = DemoWebhook::start(std::io::stdout().is_terminal())?;
     let text = CONFIG.replace("ADDRESS", &webhook.address());
     let config = Config::parse(&text, Path::new("demo.toml"), &|_| None)?;
     println!("A webhook that stands in for Slack listens at {}. Two routes lead to it:\n", webhook.address());

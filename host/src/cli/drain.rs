@@ -7,17 +7,17 @@ use crate::event::Timestamp;
 use crate::store::{Ledger, Remaining, Store};
 
 use super::Outcome;
-use super::failure::say;
-use super::global_options::Place;
+use super::command_error::say;
+use super::global_options::GlobalOptions;
 use super::logging;
 use super::notify::ensure_runner;
 use super::run::{finish, wait_for_work};
 
 /// Drains; `Ok(false)` if something is still pending when the time is up, or died meanwhile.
-pub fn drain(place: &Place, timeout: Duration) -> Outcome {
-    let folder = place.folder()?;
+pub fn drain(global: &GlobalOptions, timeout: Duration) -> Outcome {
+    let folder = global.folder()?;
     // Before anything else: a broken one is this command's failure.
-    let mut config = Some(place.config()?);
+    let mut config = Some(global.config()?);
     logging::to_stderr();
     let deadline = Instant::now() + timeout;
     let store = Store::open(&folder)?;
@@ -31,7 +31,7 @@ pub fn drain(place: &Place, timeout: Duration) -> Outcome {
         // Another's work is as good as ours.
         if let Some(lock) = wait_for_work(&folder, deadline, || Ok(store.rest(Timestamp::now())? == Remaining::Work))? {
             let left = deadline.saturating_duration_since(Instant::now());
-            if finish(place, config.take().map_or_else(|| place.config(), Ok)?, &folder, lock, RunMode::IdleOr(left))?
+            if finish(global, config.take().map_or_else(|| global.config(), Ok)?, &folder, lock, RunMode::IdleOr(left))?
                 == ExitReason::Stopped
             {
                 break;
@@ -41,7 +41,7 @@ pub fn drain(place: &Place, timeout: Duration) -> Outcome {
     }
     // A `notify` that found us at work has started nothing.
     if store.rest(Timestamp::now())? == Remaining::Work {
-        ensure_runner(&folder, &place.config)?;
+        ensure_runner(&folder, &global.config)?;
     }
     let drained = store.is_idle()?;
     let ledger = store.ledger()?;

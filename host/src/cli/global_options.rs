@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::store::StateDir;
 use clap::Args;
 
-use super::failure::Failure;
+use super::command_error::CommandError;
 
 /// The configuration, where nothing else is said.
 pub const CONFIG: &str = "/etc/banhook/config.toml";
@@ -15,7 +15,7 @@ pub const STATE: &str = "/var/lib/banhook";
 
 /// `--config` and `--state-dir`.
 #[derive(Debug, Clone, Args)]
-pub struct Place {
+pub struct GlobalOptions {
     /// Configuration file; conf.d/*.toml beside it is read too
     #[arg(long, global = true, env = "BANHOOK_CONFIG", value_name = "FILE", default_value = CONFIG)]
     pub config: PathBuf,
@@ -24,20 +24,20 @@ pub struct Place {
     pub state_dir: PathBuf,
 }
 
-impl Place {
+impl GlobalOptions {
     /// The state folder. A process started as root has become its owner when this returns.
-    pub fn folder(&self) -> Result<StateDir, Failure> {
+    pub fn folder(&self) -> Result<StateDir, CommandError> {
         folder(&self.state_dir)
     }
 
     /// The configuration, read and checked.
-    pub fn config(&self) -> Result<Config, Failure> {
+    pub fn config(&self) -> Result<Config, CommandError> {
         Ok(Config::load(&self.config, &|name| std::env::var(name).ok())?)
     }
 }
 
-/// As [`Place::folder`]. Absolute, since fail2ban runs actions in `/` and a daemon may change its folder.
-pub fn folder(path: &Path) -> Result<StateDir, Failure> {
+/// As [`GlobalOptions::folder`]. Absolute, since fail2ban runs actions in `/` and a daemon may change its folder.
+pub fn folder(path: &Path) -> Result<StateDir, CommandError> {
     let folder = StateDir::new(std::path::absolute(path)?);
     folder.become_owner()?;
     Ok(folder)

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::Outcome;
 use super::arguments::{LintFormat, LintOptions};
-use super::failure::Failure;
+use super::command_error::CommandError;
 
 /// What a file may hold. The longest body that Slack could take is some megabytes.
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -41,10 +41,12 @@ pub fn lint(options: &LintOptions) -> Outcome {
     }
     if let Some(file) = &options.html {
         let page = to_html("Messages for Slack", bodies.iter().map(|(name, body)| (name.as_str(), body)));
-        fs::write(file, page).with_context(|| format!("cannot write {}", file.display())).map_err(Failure::Input)?;
+        fs::write(file, page)
+            .with_context(|| format!("cannot write {}", file.display()))
+            .map_err(CommandError::Input)?;
     }
     if !unreadable.is_empty() {
-        return Err(Failure::Input(anyhow!("{}", unreadable.join("\n"))));
+        return Err(CommandError::Input(anyhow!("{}", unreadable.join("\n"))));
     }
     Ok(found.iter().all(|(_, finding)| finding.severity != Severity::Error))
 }

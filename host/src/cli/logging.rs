@@ -22,20 +22,20 @@ pub fn to_stderr() {
 
 /// Logs to `banhook.log` in the state folder; without a log, if that cannot be opened: delivering matters more.
 pub fn to_file(folder: &StateDir) {
-    let Ok(file) = LogFile::open(&folder.log_file(), FILE_BYTES) else { return };
+    let Ok(file) = BoundedLogFile::open(&folder.log_file(), FILE_BYTES) else { return };
     let _ = fmt().with_writer(Mutex::new(file)).with_ansi(false).with_target(false).try_init();
 }
 
 /// A file that is added to, and begins anew where it would grow beyond its bound. A run may take as long as a webhook is out
 /// of reach.
-struct LogFile {
+struct BoundedLogFile {
     file: File,
     /// What is in it, as far as this process knows.
     bytes: u64,
     most: u64,
 }
 
-impl LogFile {
+impl BoundedLogFile {
     fn open(path: &Path, most: u64) -> io::Result<Self> {
         let file = OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(NO_FOLLOW).open(path)?;
         let bytes = file.metadata()?.len();
@@ -43,7 +43,7 @@ impl LogFile {
     }
 }
 
-impl Write for LogFile {
+impl Write for BoundedLogFile {
     /// A line comes whole, and so stays whole.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let adds = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX);
@@ -70,19 +70,19 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         let path = temp.path().join("banhook.log");
         let read = || std::fs::read_to_string(&path).unwrap();
-        let mut log = LogFile::open(&path, 20).unwrap();
+        let mut log = BoundedLogFile::open(&path, 20).unwrap();
         for number in 10..100 {
             writeln!(log, "line {number}").unwrap();
             assert!(read().len() <= 20 && read().ends_with(&format!("line {number}\n")), "{}", read());
         }
         assert_eq!(read(), "line 98\nline 99\n");
         // The next run goes on with it; what was too long begins anew.
-        let mut log = LogFile::open(&path, 24).unwrap();
+        let mut log = BoundedLogFile::open(&path, 24).unwrap();
         log.write_all(b"line 00\n").unwrap();
         assert_eq!(read(), "line 98\nline 99\nline 00\n");
-        LogFile::open(&path, 23).unwrap().write_all(b"a line that is longer than all\n").unwrap();
+        BoundedLogFile::open(&path, 23).unwrap().write_all(b"a line that is longer than all\n").unwrap();
         assert_eq!(read(), "a line that is longer than all\n");
-        LogFile::open(&path, 23).unwrap().write_all(b"another\n").unwrap();
+        BoundedLogFile::open(&path, 23).unwrap().write_all(b"another\n").unwrap();
         assert_eq!(read(), "another\n");
     }
 }

@@ -2,10 +2,10 @@
 
 mod access;
 mod arguments;
+mod command_error;
 mod config;
 mod demo;
 mod drain;
-mod failure;
 mod global_options;
 mod lint;
 mod logging;
@@ -25,10 +25,10 @@ use crate::plugin::{Metering, compile_for_parent};
 use clap::Parser;
 
 use arguments::{Arguments, Command, ConfigCommand};
-use failure::Failure;
+use command_error::CommandError;
 
 /// What a command came to: `Ok(true)` is exit code 0, `Ok(false)` is 1 with everything said already.
-type Outcome = Result<bool, Failure>;
+type Outcome = Result<bool, CommandError>;
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
@@ -49,18 +49,18 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn dispatch(Arguments { place, command }: Arguments) -> Outcome {
+fn dispatch(Arguments { global, command }: Arguments) -> Outcome {
     match command {
         // clap answers `notify --help`, and every other `notify` was recognized before.
         Command::Notify { .. } => {
-            Err(Failure::input(anyhow::anyhow!("put `notify` right behind --config and --state-dir")))
+            Err(CommandError::input(anyhow::anyhow!("put `notify` right behind --config and --state-dir")))
         }
-        Command::Run(options) => run::run(&place, &options),
-        Command::Tail(options) => tail::tail(&place, &options),
-        Command::Drain { timeout } => drain::drain(&place, timeout),
-        Command::Status(options) => status::status(&place, &options),
-        Command::Queue { command } => queue::queue(&place, &command),
-        Command::Config { command: ConfigCommand::Check } => config::check(&place),
+        Command::Run(options) => run::run(&global, &options),
+        Command::Tail(options) => tail::tail(&global, &options),
+        Command::Drain { timeout } => drain::drain(&global, timeout),
+        Command::Status(options) => status::status(&global, &options),
+        Command::Queue { command } => queue::queue(&global, &command),
+        Command::Config { command: ConfigCommand::Check } => config::check(&global),
         Command::Test(options) => test::test(&options),
         Command::Lint(options) => lint::lint(&options),
         Command::Preview(options) => preview::preview(&options),

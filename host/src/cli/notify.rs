@@ -14,7 +14,7 @@ use crate::store::{Inbox, StateDir, WorkLock};
 use anyhow::Context;
 
 use super::Outcome;
-use super::failure::{Failure, say};
+use super::command_error::{CommandError, say};
 use super::global_options::{self, CONFIG, STATE};
 
 /// The command line of a `notify`.
@@ -63,7 +63,7 @@ impl<'a> Notify<'a> {
 
     /// Stores the event and sees to it that somebody delivers it.
     pub fn run(self) -> Outcome {
-        let mut arguments = ActionArguments::parse(self.arguments.iter().cloned()).map_err(Failure::input)?;
+        let mut arguments = ActionArguments::parse(self.arguments.iter().cloned()).map_err(CommandError::input)?;
         let warnings = std::mem::take(&mut arguments.warnings);
         let chosen = |option: Option<PathBuf>, earlier: Option<PathBuf>, variable: &str, default: &str| {
             option

@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use super::Outcome;
 use super::arguments::PreviewOptions;
-use super::failure::Failure;
-use super::test::{Case, PluginFile, Told, case_files, plugin_file, runtime};
+use super::command_error::CommandError;
+use super::test::{Case, CaseInput, PluginFile, case_files, plugin_file, runtime};
 
 /// One case as it looks, or why there is nothing to see.
 struct Seen {
@@ -20,13 +20,13 @@ struct Seen {
 
 /// Shows the messages of the cases; the decisions in them do not matter.
 pub fn preview(options: &PreviewOptions) -> Outcome {
-    let plugin = plugin_file(&options.plugin).map_err(Failure::Input)?;
-    let files = case_files(&options.plugin, &options.cases).map_err(Failure::Input)?;
+    let plugin = plugin_file(&options.plugin).map_err(CommandError::Input)?;
+    let files = case_files(&options.plugin, &options.cases).map_err(CommandError::Input)?;
     let runtime = runtime()?;
     let mut seen = Vec::new();
     for file in files {
-        let case = Case::read(&file).map_err(Failure::Input)?;
-        let shown = look(&case, &runtime, &plugin).map_err(Failure::Input)?;
+        let case = Case::read(&file).map_err(CommandError::Input)?;
+        let shown = look(&case, &runtime, &plugin).map_err(CommandError::Input)?;
         let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let heading = if case.about().is_empty() { name } else { format!("{name}: {}", case.about()) };
         seen.push(Seen { heading: one_line(&heading), shown });
@@ -38,7 +38,7 @@ pub fn preview(options: &PreviewOptions) -> Outcome {
             let page = to_html("Messages of a banhook plugin", bodies);
             fs::write(file, page)
                 .with_context(|| format!("cannot write {}", file.display()))
-                .map_err(Failure::Input)?;
+                .map_err(CommandError::Input)?;
             for Seen { heading, shown } in &seen {
                 if let Err(why) = shown {
                     println!("{heading}: {why}");
@@ -55,8 +55,8 @@ fn look(case: &Case, runtime: &crate::plugin::Runtime, plugin: &PluginFile) -> a
     let (told, target) = (case.told()?, Policy::default().target);
     let built_in = |why: Option<&str>| {
         let guarded = match &told {
-            Told::Event(event) => fallback(event, why.unwrap_or_default(), target),
-            Told::Batch(batch, _) => digest(batch, why, target),
+            CaseInput::Event(event) => fallback(event, why.unwrap_or_default(), target),
+            CaseInput::Batch(batch, _) => digest(batch, why, target),
         };
         Ok(guarded.body().clone())
     };

@@ -13,21 +13,21 @@ use crate::store::{StateDir, Store};
 
 use super::Outcome;
 use super::arguments::QueueCommand;
-use super::failure::Failure;
-use super::global_options::Place;
+use super::command_error::CommandError;
+use super::global_options::GlobalOptions;
 
 /// Does what is asked.
-pub fn queue(place: &Place, command: &QueueCommand) -> Outcome {
+pub fn queue(global: &GlobalOptions, command: &QueueCommand) -> Outcome {
     let outcome = match command {
-        QueueCommand::List(options) => list::list(place, options),
-        QueueCommand::Show { message, format } => show::show(place, *message, *format),
-        QueueCommand::Retry(options) => change::retry(place, options),
-        QueueCommand::Drop(options) => change::drop_messages(place, options),
-        QueueCommand::Export(options) => export::export(place, options),
+        QueueCommand::List(options) => list::list(global, options),
+        QueueCommand::Show { message, format } => show::show(global, *message, *format),
+        QueueCommand::Retry(options) => change::retry(global, options),
+        QueueCommand::Drop(options) => change::drop_messages(global, options),
+        QueueCommand::Export(options) => export::export(global, options),
     };
     match outcome {
         // `banhook queue export | head`
-        Err(Failure::Other(error)) if is_broken_pipe(&error) => Ok(true),
+        Err(CommandError::Other(error)) if is_broken_pipe(&error) => Ok(true),
         outcome => outcome,
     }
 }
@@ -37,8 +37,8 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 }
 
 /// The store; none where nothing was ever stored, and then none is made.
-fn open(place: &Place) -> Result<Option<(StateDir, Store)>, Failure> {
-    let folder = place.folder()?;
+fn open(global: &GlobalOptions) -> Result<Option<(StateDir, Store)>, CommandError> {
+    let folder = global.folder()?;
     if !folder.has_store()? {
         return Ok(None);
     }

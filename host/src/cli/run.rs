@@ -15,8 +15,8 @@ use anyhow::anyhow;
 
 use super::Outcome;
 use super::arguments::RunOptions;
-use super::failure::Failure;
-use super::global_options::Place;
+use super::command_error::CommandError;
+use super::global_options::GlobalOptions;
 use super::logging;
 use super::notify::ensure_runner;
 use super::service;
@@ -27,8 +27,8 @@ const TAKE_OVER: Duration = Duration::from_secs(5);
 const TRY_AGAIN: Duration = Duration::from_millis(20);
 
 /// Runs.
-pub fn run(place: &Place, options: &RunOptions) -> Outcome {
-    let folder = place.folder()?;
+pub fn run(global: &GlobalOptions, options: &RunOptions) -> Outcome {
+    let folder = global.folder()?;
     let mut lock_on_stdin = None;
     if options.lock_on_stdin {
         lock_on_stdin = Some(detach()?);
@@ -37,12 +37,12 @@ pub fn run(place: &Place, options: &RunOptions) -> Outcome {
         logging::to_stderr();
     }
     let outcome = if options.until_idle {
-        until_idle(place, &folder, lock_on_stdin)
+        until_idle(global, &folder, lock_on_stdin)
     } else {
-        daemon(place, &folder, of_configuration).map(|_| true)
+        daemon(global, &folder, of_configuration).map(|_| true)
     };
     if let (true, Err(failure)) = (options.lock_on_stdin, &outcome) {
-        let (Failure::Input(error) | Failure::Other(error)) = failure;
+        let (CommandError::Input(error) | CommandError::Other(error)) = failure;
         tracing::error!("{error:#}");
     }
     outcome
@@ -51,16 +51,20 @@ pub fn run(place: &Place, options: &RunOptions) -> Outcome {
 /// Works until a signal.
 ///
 /// `tails`: what is read meanwhile.
-pub fn daemon(place: &Place, folder: &StateDir, tails: impl Fn(&Config) -> Tails) -> Result<ExitReason, Failure> {
+pub fn daemon(
+    global: &GlobalOptions,
+    folder: &StateDir,
+    tails: impl Fn(&Config) -> Tails,
+) -> Result<ExitReason, CommandError> {
     // First of all, though it may be told to stop while it waits for another to make way.
     let mut signals = Signals::listen()?;
-    let mut config = place.config()?;
+    let mut config = global.config()?;
     let lock = take_over(folder)?;
     let store = Store::open_for_work(folder, &lock)?;
     let end = loop {
-        match work(place, config.clone(), &store, &tails(&config), &mut signals, RunMode::Stopped)? {
+        match work(global, config.clone(), &store, &tails(&config), &mut signals, RunMode::Stopped)? {
             // Other logs than before.
-            ExitReason::Reload => config = reread(place).unwrap_or(config),
+            ExitReason::Reload => config = reread(global).unwrap_or(config),
             end => break end,
         }
     };
@@ -68,20 +72,20 @@ pub fn daemon(place: &Place, folder: &StateDir, tails: impl Fn(&Config) -> Tails
     release(&store, lock);
     // A `notify` that found the lock taken has started nothing; what it would have started takes over what is left.
     if store.rest(Timestamp::now())? == Remaining::Work {
-        ensure_runner(folder, &place.config)?;
+        ensure_runner(folder, &global.config)?;
     }
     Ok(end)
 }
 
 /// Takes the work lock; a short run makes way.
-pub fn take_over(folder: &StateDir) -> Result<WorkLock, Failure> {
+pub fn take_over(folder: &StateDir) -> Result<WorkLock, CommandError> {
     let deadline = Instant::now() + TAKE_OVER;
     let ask = || {
         folder.ask_to_yield();
         Ok(true)
     };
     wait_for_work(folder, deadline, ask)?.ok_or_else(|| {
-        Failure::Other(anyhow!(
+        CommandError::Other(anyhow!(
             "another banhook is at work on {} (run, tail or drain); stop it first",
             folder.path().display()
         ))
@@ -99,12 +103,12 @@ pub fn of_configuration(config: &Config) -> Tails {
 }
 
 /// Works until nothing is left. Whoever finds the lock taken may go: its holder looks once more after letting go.
-fn until_idle(place: &Place, folder: &StateDir, lock_on_stdin: Option<WorkLock>) -> Outcome {
+fn until_idle(global: &GlobalOptions, folder: &StateDir, lock_on_stdin: Option<WorkLock>) -> Outcome {
     let mut signals = Signals::listen()?;
     let mut next = lock_on_stdin;
     while let Some(lock) = next.take().map_or_else(|| folder.try_work(), |lock| Ok(Some(lock)))? {
         let store = Store::open_for_work(folder, &lock)?;
-        let end = work(place, place.config()?, &store, &Tails::default(), &mut signals, RunMode::Idle)?;
+        let end = work(global, global.config()?, &store, &Tails::default(), &mut signals, RunMode::Idle)?;
         release(&store, lock);
         if end != ExitReason::Idle || store.rest(Timestamp::now())? != Remaining::Work {
             break;
@@ -117,15 +121,15 @@ fn until_idle(place: &Place, folder: &StateDir, lock_on_stdin: Option<WorkLock>)
 ///
 /// A `notify` that found the lock taken relies on its holder; so look once more when it is held no more.
 pub fn finish(
-    place: &Place,
+    global: &GlobalOptions,
     config: Config,
     folder: &StateDir,
     lock: WorkLock,
     until: RunMode,
-) -> Result<ExitReason, Failure> {
+) -> Result<ExitReason, CommandError> {
     let mut signals = Signals::listen()?;
     let store = Store::open_for_work(folder, &lock)?;
-    let end = work(place, config, &store, &Tails::default(), &mut signals, until)?;
+    let end = work(global, config, &store, &Tails::default(), &mut signals, until)?;
     release(&store, lock);
     Ok(end)
 }
@@ -144,14 +148,14 @@ fn wal_checkpoint(store: &Store) {
 }
 
 /// The configuration as it is now; none, after saying why, if it is broken.
-fn reread(place: &Place) -> Option<Config> {
-    match place.config() {
+fn reread(global: &GlobalOptions) -> Option<Config> {
+    match global.config() {
         Ok(config) => {
             warn_of(&config);
             tracing::info!(routes = config.routes.len(), "read the configuration again");
             Some(config)
         }
-        Err(Failure::Input(error) | Failure::Other(error)) => {
+        Err(CommandError::Input(error) | CommandError::Other(error)) => {
             tracing::error!("going on with the configuration as it was: {error:#}");
             None
         }
@@ -166,13 +170,13 @@ fn warn_of(config: &Config) {
 
 /// Loads the plugins and works.
 fn work(
-    place: &Place,
+    global: &GlobalOptions,
     config: Config,
     store: &Store,
     tails: &Tails,
     signals: &mut Signals,
     until: RunMode,
-) -> Result<ExitReason, Failure> {
+) -> Result<ExitReason, CommandError> {
     warn_of(&config);
     let setup = Setup {
         cache: cache(store.folder()),
@@ -185,10 +189,10 @@ fn work(
     let is_service = until == RunMode::Stopped;
     let reread = || {
         if !is_service {
-            return reread(place);
+            return reread(global);
         }
         service::reloading();
-        let config = reread(place);
+        let config = reread(global);
         service::ready();
         config
     };
@@ -214,8 +218,8 @@ fn work(
 pub fn wait_for_work(
     folder: &StateDir,
     deadline: Instant,
-    mut nudge: impl FnMut() -> Result<bool, Failure>,
-) -> Result<Option<WorkLock>, Failure> {
+    mut nudge: impl FnMut() -> Result<bool, CommandError>,
+) -> Result<Option<WorkLock>, CommandError> {
     loop {
         if let Some(lock) = folder.try_work()? {
             return Ok(Some(lock));
@@ -240,7 +244,7 @@ fn cache(folder: &StateDir) -> Option<Cache> {
 }
 
 /// Takes the lock off standard input and leaves fail2ban's session, so that nothing of it holds us or we it.
-fn detach() -> Result<WorkLock, Failure> {
+fn detach() -> Result<WorkLock, CommandError> {
     use std::os::fd::AsFd;
     let lock = std::io::stdin().as_fd().try_clone_to_owned()?;
     let null = std::fs::File::open("/dev/null")?;

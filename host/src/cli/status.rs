@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::Outcome;
 use super::arguments::{Format, StatusOptions};
-use super::global_options::Place;
+use super::global_options::GlobalOptions;
 use super::time_format::with_age;
 
 /// Hexadecimal digits of a hash that people see; programs get all of it.
@@ -40,8 +40,8 @@ struct Status {
 }
 
 /// Shows where every event is; `Ok(false)` if a sum or a count is wrong.
-pub fn status(place: &Place, options: &StatusOptions) -> Outcome {
-    let folder = place.folder()?;
+pub fn status(global: &GlobalOptions, options: &StatusOptions) -> Outcome {
+    let folder = global.folder()?;
     let (mut ledger, mut webhooks, plugins, discrepancies) = if folder.has_store()? {
         let store = Store::open(&folder)?;
         // As a run does: nothing is told any more, whatever the sums say.
@@ -53,7 +53,7 @@ pub fn status(place: &Place, options: &StatusOptions) -> Outcome {
     };
     // Where there is neither a store nor a file, nothing is wrong yet.
     let is_new = ledger == Ledger::default();
-    let config = (place.config.exists() || !is_new).then(|| place.config());
+    let config = (global.config.exists() || !is_new).then(|| global.config());
     for config in config.iter().flatten() {
         webhooks = config.webhooks.keys().map(|name| (name.clone(), QueueState::default())).chain(webhooks).collect();
         let routes = config.routes.iter().map(|route| (route.name.clone(), RouteLedger::default()));

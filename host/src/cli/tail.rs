@@ -19,9 +19,9 @@ use jiff::tz::TimeZone;
 
 use super::Outcome;
 use super::arguments::TailOptions;
+use super::command_error::{CommandError, say};
 use super::drain::drain;
-use super::failure::{Failure, say};
-use super::global_options::Place;
+use super::global_options::GlobalOptions;
 use super::logging;
 use super::run::{daemon, of_configuration, release, take_over};
 
@@ -35,30 +35,30 @@ const DELIVER: Duration = Duration::from_secs(60);
 const WRITE_BYTES: usize = 64 << 10;
 
 /// Reads.
-pub fn tail(place: &Place, options: &TailOptions) -> Outcome {
+pub fn tail(global: &GlobalOptions, options: &TailOptions) -> Outcome {
     if options.dry_run {
         return match dry_run(options) {
             // `banhook tail --dry-run | head`
             Err(TailError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(true),
-            Err(error) => Err(Failure::input(error)),
+            Err(error) => Err(CommandError::input(error)),
             Ok(()) => Ok(true),
         };
     }
-    let folder = place.folder()?;
+    let folder = global.folder()?;
     logging::to_stderr();
     if options.once {
-        once(place, options)?;
-        return drain(place, DELIVER);
+        once(global, options)?;
+        return drain(global, DELIVER);
     }
     let pipe = reads_stdin(options).then(|| (Arc::new(Pipe::open(io::stdin())), zone(options)));
-    let end = daemon(place, &folder, |config| Tails { logs: logs(options, Some(config)), pipe: pipe.clone() })?;
-    if end == ExitReason::Read { drain(place, DELIVER) } else { Ok(true) }
+    let end = daemon(global, &folder, |config| Tails { logs: logs(options, Some(config)), pipe: pipe.clone() })?;
+    if end == ExitReason::Read { drain(global, DELIVER) } else { Ok(true) }
 }
 
 /// Reads all logs to their end, into the store.
-fn once(place: &Place, options: &TailOptions) -> Result<(), Failure> {
-    let folder = place.folder()?;
-    let config = place.config()?;
+fn once(global: &GlobalOptions, options: &TailOptions) -> Result<(), CommandError> {
+    let folder = global.folder()?;
+    let config = global.config()?;
     let lock = take_over(&folder)?;
     let store = Store::open_for_work(&folder, &lock)?;
     let mut into =
@@ -66,8 +66,8 @@ fn once(place: &Place, options: &TailOptions) -> Result<(), Failure> {
     let inbox = store.inbox()?;
     let wal_checkpoint = || inbox.checkpoint_if_long().map_err(TailError::from);
     read_all(options, Some(&config), &mut into, wal_checkpoint).map_err(|error| match error {
-        TailError::Store(error) => Failure::Other(error.into()),
-        error => Failure::input(error),
+        TailError::Store(error) => CommandError::Other(error.into()),
+        error => CommandError::input(error),
     })?;
     release(&store, lock);
     Ok(())

@@ -18,8 +18,8 @@ use similar::{ChangeTag, TextDiff};
 
 use super::Outcome;
 use super::arguments::TestOptions;
-use super::failure::{Failure, say};
-pub use case::{Case, Told};
+use super::command_error::{CommandError, say};
+pub use case::{Case, CaseInput};
 
 /// How one case went.
 enum Verdict {
@@ -44,8 +44,8 @@ pub struct PluginFile {
 ///
 /// A file that is no case keeps no other from being run.
 pub fn test(options: &TestOptions) -> Outcome {
-    let plugin = plugin_file(&options.plugin).map_err(Failure::Input)?;
-    let files = case_files(&options.plugin, &options.cases).map_err(Failure::Input)?;
+    let plugin = plugin_file(&options.plugin).map_err(CommandError::Input)?;
+    let files = case_files(&options.plugin, &options.cases).map_err(CommandError::Input)?;
     let runtime = runtime()?;
     let (mut passed, mut updated, mut failed, mut broken) = (0, 0, 0, Vec::new());
     for file in files {
@@ -90,7 +90,7 @@ pub fn test(options: &TestOptions) -> Outcome {
     println!("{passed} passed, {failed} failed{and_broken}");
     let Some(last) = broken.pop() else { return Ok(failed == 0) };
     broken.iter().for_each(|error| say(&format!("{error:#}")));
-    Err(Failure::Input(last))
+    Err(CommandError::Input(last))
 }
 
 fn check(
@@ -99,8 +99,8 @@ fn check(
     case: &mut Case,
     file: &Path,
     update: bool,
-) -> Result<Verdict, Failure> {
-    let decided = case.decide(runtime, plugin).map_err(Failure::Input)?;
+) -> Result<Verdict, CommandError> {
+    let decided = case.decide(runtime, plugin).map_err(CommandError::Input)?;
     for warning in &decided.warnings {
         println!("  warning: {}", one_line(warning));
     }
@@ -186,7 +186,7 @@ pub fn case_files(plugin: &Path, cases: &[PathBuf]) -> anyhow::Result<Vec<PathBu
 }
 
 /// Where cases run: fuel is counted, so that they end alike everywhere.
-pub fn runtime() -> Result<Runtime, Failure> {
+pub fn runtime() -> Result<Runtime, CommandError> {
     Ok(Runtime::new(Setup {
         cache: cache(),
         compiler: Compiler::this_program(),

@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::name::{NAME_RULE, is_name};
-use super::problem::{Place, Problem, Problems, quoted};
+use super::problem::{Location, Problem, Problems, quoted};
 use super::reader::{Located, Table};
 use super::route::{KnownWebhooks, Route};
 use super::source::Source;
@@ -30,7 +30,7 @@ pub(super) fn load(path: &Path, env: Env<'_>) -> Result<Config, ConfigErrors> {
     for path in further(path, &problems) {
         match Source::read(&path) {
             Ok(source) => sources.push(source),
-            Err(error) => problems.report(Place::whole(&path), format!("cannot read it: {error}")),
+            Err(error) => problems.report(Location::whole(&path), format!("cannot read it: {error}")),
         }
     }
     let mut config = build(&sources, problems, env)?;
@@ -63,12 +63,12 @@ fn folder(main: &Path) -> PathBuf {
 fn report_main(path: &Path, error: &io::Error, problems: &Problems) {
     if error.kind() == io::ErrorKind::NotFound {
         problems.report_with(
-            Place::whole(path),
+            Location::whole(path),
             "there is no configuration here",
             "name another with --config or BANHOOK_CONFIG, or try \"banhook demo\", which needs none",
         );
     } else {
-        problems.report(Place::whole(path), format!("cannot read it: {error}"));
+        problems.report(Location::whole(path), format!("cannot read it: {error}"));
     }
 }
 
@@ -81,7 +81,7 @@ fn further(main: &Path, problems: &Problems) -> Vec<PathBuf> {
         Ok(paths) => paths,
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         Err(error) => {
-            problems.report(Place::whole(&folder), format!("cannot read it: {error}"));
+            problems.report(Location::whole(&folder), format!("cannot read it: {error}"));
             Vec::new()
         }
     };
@@ -120,7 +120,7 @@ pub(super) fn build(sources: &[Source], problems: Problems, env: Env<'_>) -> Res
     if let Some(main) = sources.first().filter(|_| problems.is_empty()) {
         if webhooks.is_empty() {
             problems.report_with(
-                Place::whole(&main.path),
+                Location::whole(&main.path),
                 "there is no webhook",
                 "add [webhooks.NAME] with url_file = \"FILE\", a file that holds the URL of an incoming webhook",
             );
@@ -151,7 +151,7 @@ pub(super) fn build(sources: &[Source], problems: Problems, env: Env<'_>) -> Res
 }
 
 /// Reports a name that was used before.
-fn is_first(what: &str, name: &Located<String>, before: Option<&Place>, problems: &Problems) -> bool {
+fn is_first(what: &str, name: &Located<String>, before: Option<&Location>, problems: &Problems) -> bool {
     if let Some(before) = before {
         problems
             .report(name.place.clone(), format!("the {what} {} is defined already, at {before}", quoted(&name.value)));
@@ -172,7 +172,7 @@ fn host(tables: &[Table<'_>], problems: &Problems) -> Option<String> {
 
 /// A table that stands in one of the files at most.
 fn once<T>(tables: &[Table<'_>], key: &str, read: impl Fn(&Table<'_>) -> Option<T>, problems: &Problems) -> Option<T> {
-    let mut first: Option<(Place, T)> = None;
+    let mut first: Option<(Location, T)> = None;
     for table in tables {
         let (Some(place), Some(found)) = (table.key_place(key), read(table)) else { continue };
         match &first {
@@ -184,7 +184,7 @@ fn once<T>(tables: &[Table<'_>], key: &str, read: impl Fn(&Table<'_>) -> Option<
 }
 
 fn labels(tables: &[Table<'_>], problems: &Problems) -> BTreeMap<String, String> {
-    let mut labels: BTreeMap<String, (Place, String)> = BTreeMap::new();
+    let mut labels: BTreeMap<String, (Location, String)> = BTreeMap::new();
     for (name, value) in tables.iter().flat_map(|table| table.free_strings("labels", "[labels]")) {
         if is_first("label", &name, labels.get(&name.value).map(|(place, _)| place), problems) {
             labels.insert(name.value, (name.place, value));
@@ -194,7 +194,7 @@ fn labels(tables: &[Table<'_>], problems: &Problems) -> BTreeMap<String, String>
 }
 
 /// All webhooks by their names, also those that are broken: routes may name them without a second report.
-type Webhooks = BTreeMap<String, (Place, Option<Webhook>)>;
+type Webhooks = BTreeMap<String, (Location, Option<Webhook>)>;
 
 fn webhooks(tables: &[Table<'_>], problems: &Problems, env: Env<'_>) -> Webhooks {
     let mut webhooks = Webhooks::new();
@@ -240,7 +240,7 @@ fn implied_routes(main: &Path, webhooks: &Webhooks, problems: &Problems) -> Vec<
     match (names.next(), names.next()) {
         (Some(only), None) => return vec![Route::everything(only)],
         (Some(_), Some(_)) => problems.report_with(
-            Place::whole(main),
+            Location::whole(main),
             format!("there are {} webhooks and no route", webhooks.len()),
             "add [[routes]] with webhook = \"NAME\"",
         ),
@@ -250,7 +250,7 @@ fn implied_routes(main: &Path, webhooks: &Webhooks, problems: &Problems) -> Vec<
 }
 
 /// The name of one of so many routes: required and unique where there are several.
-fn route_name(table: &Table<'_>, routes: usize, names: &mut BTreeMap<String, Place>) -> Option<String> {
+fn route_name(table: &Table<'_>, routes: usize, names: &mut BTreeMap<String, Location>) -> Option<String> {
     let Some(name) = table.parsed("name", NAME_RULE, |text| is_name(text).then(|| text.to_owned())) else {
         if table.key_place("name").is_none() && routes > 1 {
             let message = format!("the route has no name, and there are {routes}");

@@ -11,20 +11,20 @@ use serde::Serialize;
 
 /// A spot in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct Location {
     pub(super) file: PathBuf,
     /// From 1, the column in characters. `None`: the file as a whole.
     pub(super) position: Option<(usize, usize)>,
 }
 
-impl Place {
+impl Location {
     /// A file as a whole.
     pub(super) fn whole(file: &Path) -> Self {
         Self { file: file.to_owned(), position: None }
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.file.display())?;
         match self.position {
@@ -50,7 +50,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub(super) fn new(place: Place, message: impl Into<String>, hint: Option<String>) -> Self {
+    pub(super) fn new(place: Location, message: impl Into<String>, hint: Option<String>) -> Self {
         Self {
             file: place.file,
             line: place.position.map(|(line, _)| line),
@@ -64,7 +64,7 @@ impl Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let position = self.line.zip(self.column);
-        let place = Place { file: self.file.clone(), position };
+        let place = Location { file: self.file.clone(), position };
         write!(f, "{place}: {}", self.message)?;
         match &self.hint {
             Some(hint) => write!(f, "; {hint}"),
@@ -100,17 +100,17 @@ pub(super) struct Problems {
 
 impl Problems {
     /// Adds one without a hint.
-    pub(super) fn report(&self, place: Place, message: impl Into<String>) {
+    pub(super) fn report(&self, place: Location, message: impl Into<String>) {
         self.wrong.borrow_mut().push(Problem::new(place, message, None));
     }
 
     /// Adds one that says what to do.
-    pub(super) fn report_with(&self, place: Place, message: impl Into<String>, hint: impl Into<String>) {
+    pub(super) fn report_with(&self, place: Location, message: impl Into<String>, hint: impl Into<String>) {
         self.wrong.borrow_mut().push(Problem::new(place, message, Some(hint.into())));
     }
 
     /// Adds one that works, and says what to do.
-    pub(super) fn warn(&self, place: Place, message: impl Into<String>, hint: impl Into<String>) {
+    pub(super) fn warn(&self, place: Location, message: impl Into<String>, hint: impl Into<String>) {
         self.warnings.borrow_mut().push(Problem::new(place, message, Some(hint.into())));
     }
 
@@ -170,9 +170,9 @@ mod tests {
     fn the_main_file_comes_first() {
         let (main, more) = (Path::new("config.toml"), Path::new("conf.d/a.toml"));
         let problems = Problems::default();
-        problems.report(Place { file: more.to_owned(), position: Some((1, 1)) }, "third");
-        problems.report(Place { file: main.to_owned(), position: Some((9, 1)) }, "second");
-        problems.report(Place::whole(main), "first");
+        problems.report(Location { file: more.to_owned(), position: Some((1, 1)) }, "third");
+        problems.report(Location { file: main.to_owned(), position: Some((9, 1)) }, "second");
+        problems.report(Location::whole(main), "first");
         let messages: Vec<_> = problems.into_sorted(&[main, more]).into_iter().map(|p| p.message).collect();
         assert_eq!(messages, ["first", "second", "third"]);
     }

@@ -9,7 +9,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::name::is_name;
-use super::problem::{Place, Problems, may_be_url, quoted};
+use super::problem::{Location, Problems, may_be_url, quoted};
 use super::refused::Refusal;
 use super::source::Source;
 use super::suggest::{did_you_mean, listed};
@@ -18,7 +18,7 @@ use super::suggest::{did_you_mean, listed};
 #[derive(Debug, Clone)]
 pub(super) struct Located<T> {
     pub(super) value: T,
-    pub(super) place: Place,
+    pub(super) place: Location,
 }
 
 /// A table of a file, being read.
@@ -28,7 +28,7 @@ pub(super) struct Table<'a> {
     /// How a user knows it: `[webhooks.security]`, `[[routes]]`.
     pub(super) title: String,
     /// Where it begins.
-    pub(super) place: Place,
+    pub(super) place: Location,
     entries: &'a DeTable<'a>,
     asked: RefCell<Vec<&'static str>>,
 }
@@ -36,7 +36,7 @@ pub(super) struct Table<'a> {
 impl<'a> Table<'a> {
     /// A file's outermost table.
     pub(super) fn top(source: &'a Source, entries: &'a DeTable<'a>, problems: &'a Problems) -> Self {
-        let place = Place::whole(&source.path);
+        let place = Location::whole(&source.path);
         Self { source, problems, title: "the configuration".to_owned(), place, entries, asked: RefCell::default() }
     }
 
@@ -66,7 +66,7 @@ impl<'a> Table<'a> {
     }
 
     /// Where a key's name stands, if the table has it.
-    pub(super) fn key_place(&self, key: &str) -> Option<Place> {
+    pub(super) fn key_place(&self, key: &str) -> Option<Location> {
         self.entries.get_key_value(key).map(|(key, _)| self.source.place(key.span().start))
     }
 

@@ -16,9 +16,9 @@ pub struct Retention {
     /// So many events at most, the newest; at least 1,000. Default: 1,000,000.
     pub events: u64,
     /// The age of dead messages; at least 1 h. Default: 30 days.
-    pub dead_letters: Duration,
+    pub dead_message_max_age: Duration,
     /// So many dead messages at most, the newest; at least 100. Default: 10,000.
-    pub dead_messages: u64,
+    pub dead_message_max_count: u64,
 }
 
 /// A day, in seconds.
@@ -29,8 +29,8 @@ impl Retention {
     pub const STANDARD: Self = Self {
         history: Duration::from_secs(90 * DAY),
         events: 1_000_000,
-        dead_letters: Duration::from_secs(30 * DAY),
-        dead_messages: 10_000,
+        dead_message_max_age: Duration::from_secs(30 * DAY),
+        dead_message_max_count: 10_000,
     };
 
     /// A hundred years are for ever.
@@ -45,8 +45,14 @@ impl Retention {
         let mut retention = Self::STANDARD;
         bounded::duration(&table, "history", Self::AGE, "1h and 36500d", &mut retention.history);
         bounded::count(&table, "events", 1_000..=Self::MOST, &mut retention.events);
-        bounded::duration(&table, "dead_letters", Self::AGE, "1h and 36500d", &mut retention.dead_letters);
-        bounded::count(&table, "dead_messages", 100..=Self::MOST, &mut retention.dead_messages);
+        bounded::duration(
+            &table,
+            "dead_message_max_age",
+            Self::AGE,
+            "1h and 36500d",
+            &mut retention.dead_message_max_age,
+        );
+        bounded::count(&table, "dead_message_max_count", 100..=Self::MOST, &mut retention.dead_message_max_count);
         table.finish(&[]);
         Some(retention)
     }

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::problem::{Place, Problems, quoted};
+use super::problem::{Location, Problems, quoted};
 
 /// Bytes. The largest real one is some kilobytes; more is the wrong file.
 const LARGEST: u64 = 1 << 20;
@@ -52,11 +52,11 @@ impl Source {
     }
 
     /// The spot of a byte.
-    pub(super) fn place(&self, offset: usize) -> Place {
+    pub(super) fn place(&self, offset: usize) -> Location {
         let before = self.text.get(..self.text.floor_char_boundary(offset)).unwrap_or_default();
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        Place { file: self.path.clone(), position: Some((line, column)) }
+        Location { file: self.path.clone(), position: Some((line, column)) }
     }
 
     /// The text as TOML; `None` after reporting what is wrong with it.

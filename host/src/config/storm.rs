@@ -9,14 +9,14 @@ use super::reader::Table;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Storm {
     /// So many messages within the time still go out each by itself; 1 to 1,000. Default: 8.
-    pub over: u32,
+    pub threshold: u32,
     /// The time in which they are counted, which moves along; 1 s to 1 h. Default: 60 s.
     pub within: Duration,
 }
 
 impl Storm {
     /// What a channel still reads: about a message every eight seconds.
-    pub const STANDARD: Self = Self { over: 8, within: Duration::from_secs(60) };
+    pub const STANDARD: Self = Self { threshold: 8, within: Duration::from_secs(60) };
 
     /// Reads `storm` of a route; `None` for `false`.
     pub(super) fn read(route: &Table<'_>) -> Option<Self> {
@@ -26,7 +26,7 @@ impl Storm {
             Some(None) => return None,
             None => return Some(storm),
         };
-        bounded::small_count(&table, "over", 1..=1_000, &mut storm.over);
+        bounded::small_count(&table, "threshold", 1..=1_000, &mut storm.threshold);
         let within = Duration::from_secs(1)..=Duration::from_secs(3_600);
         bounded::duration(&table, "within", within, "1s and 1h", &mut storm.within);
         table.finish(&[]);

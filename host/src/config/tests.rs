@@ -161,14 +161,14 @@ fn what_is_told_as_one() {
     for (text, storm, window, restart, max_age) in [
         ("", Some((8, 60)), 30, Some(5), 86_400),
         ("storm = {}", Some((8, 60)), 30, Some(5), 86_400),
-        ("storm.over = 3", Some((3, 60)), 30, Some(5), 86_400),
+        ("storm.threshold = 3", Some((3, 60)), 30, Some(5), 86_400),
         ("storm.within = '1h'", Some((8, 3_600)), 30, Some(5), 86_400),
         ("storm = false\nrestart = false\ndigest_window = '2m'\nmax_age = '1m'", None, 120, None, 60),
         ("restart = '60s'", Some((8, 60)), 30, Some(60), 86_400),
     ] {
         let config = parse(&format!("webhooks.ops.url_env = 'BANHOOK_URL'\n[[routes]]\n{text}"));
         let route = &config.routes[0];
-        let storm = storm.map(|(over, within)| Storm { over, within: seconds(within) });
+        let storm = storm.map(|(threshold, within)| Storm { threshold, within: seconds(within) });
         assert_eq!((route.storm, route.digest_window), (storm, seconds(window)), "{text}");
         assert_eq!((route.restart, route.max_age), (restart.map(seconds), seconds(max_age)), "{text}");
     }

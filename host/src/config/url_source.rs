@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Env;
-use super::problem::{Place, quoted};
+use super::problem::{Location, quoted};
 use super::reader::{Located, Table};
 use super::source::Source;
 use super::suggest::listed;
@@ -18,7 +18,7 @@ const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 pub(super) struct UrlText {
     pub(super) text: String,
     /// Of the key that named it.
-    pub(super) place: Place,
+    pub(super) place: Location,
     /// What is wrong if the URL has to be secret, and what to do: set when others can read the file it is in.
     pub(super) exposed: Option<(String, String)>,
     /// The file that it stands in, if that is not the configuration.
@@ -68,7 +68,7 @@ fn exactly_one(table: &Table<'_>) -> bool {
     }
 }
 
-fn from_file(table: &Table<'_>, path: &Path, place: Place) -> Option<UrlText> {
+fn from_file(table: &Table<'_>, path: &Path, place: Location) -> Option<UrlText> {
     let file = match Source::read(path) {
         Ok(file) => file,
         Err(error) => {

@@ -21,7 +21,7 @@ use crate::config::Config;
 use crate::deliver::DeliveryError;
 use crate::event::Timestamp;
 use crate::format::stack;
-use crate::plugin::{Databases, Runtime};
+use crate::plugin::{GeoDatabases, Runtime};
 use crate::receive::tail::TailError;
 use crate::store::{Remaining, Store, StoreError, YIELD};
 
@@ -129,7 +129,7 @@ impl Daemon<'_> {
         let (tell, told) = mpsc::channel();
         let context = WorkerContext {
             runtime: Arc::clone(&self.runtime),
-            databases: Databases::default(),
+            databases: GeoDatabases::default(),
             state: self.store.folder().clone(),
             system_host: self.system_host.clone(),
             thread_stack: stack(&self.config.sandbox) + OWN_STACK,

@@ -35,8 +35,8 @@ impl Pruner {
         let keep = RetentionLimits {
             events_since: since(retention.history),
             events: retention.events,
-            dead_since: since(retention.dead_letters),
-            dead: retention.dead_messages,
+            dead_since: since(retention.dead_message_max_age),
+            dead: retention.dead_message_max_count,
         };
         let pruned = self.store.prune(&mut self.inbox, &keep, self.from)?;
         self.from = pruned.next;

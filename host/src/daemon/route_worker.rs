@@ -17,7 +17,7 @@ use crate::event::EventDefaults;
 use crate::event::Timestamp;
 use crate::format::{LoadedRoute, RouteContext, WebhookProfiles};
 use crate::message::{cut, one_line};
-use crate::plugin::{Databases, Runtime};
+use crate::plugin::{GeoDatabases, Runtime};
 use crate::store::{PluginState, StateDir, Store, StoreError};
 
 /// How often the route's events are looked at without a wake-up. The router's orders cannot get lost, so this is only a net
@@ -37,7 +37,7 @@ const LOG_CHARS: usize = 1_000;
 #[derive(Clone)]
 pub(super) struct WorkerContext {
     pub(super) runtime: Arc<Runtime>,
-    pub(super) databases: Databases,
+    pub(super) databases: GeoDatabases,
     pub(super) state: StateDir,
     pub(super) system_host: String,
     /// Bytes of stack of a thread that calls plugins: theirs, and ours beneath it.

@@ -7,7 +7,7 @@ use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use sha2::{Digest, Sha256};
 
 use super::http::{Connection, Connections, HttpSettings, Via, failure};
-use super::send_result::{Context, Headers, SendResult, classify};
+use super::send_result::{AnswerContext, Headers, SendResult, classify};
 use crate::config::Secrets;
 use crate::event::Timestamp;
 use crate::message::Target;
@@ -99,7 +99,7 @@ impl Client {
                     remaining: remaining.as_deref(),
                     reset_after: reset_after.as_deref(),
                 };
-                let context = Context { target: endpoint.target, secrets: &endpoint.secrets, now: now() };
+                let context = AnswerContext { target: endpoint.target, secrets: &endpoint.secrets, now: now() };
                 classify(context, status, headers, &body)
             }
             // What caused it may repeat what a proxy said.

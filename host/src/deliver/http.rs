@@ -99,10 +99,10 @@ impl Connection {
 
 /// The clients that were built so far.
 #[derive(Clone, Default)]
-pub(super) struct Connections(Arc<Mutex<HashMap<Connection, Slot>>>);
+pub(super) struct Connections(Arc<Mutex<HashMap<Connection, ClientSlot>>>);
 
 /// Filled once; what could not be built is tried again.
-type Slot = Arc<OnceCell<reqwest::Client>>;
+type ClientSlot = Arc<OnceCell<reqwest::Client>>;
 
 impl Connections {
     /// The client for a connection, built unless it is there already.

@@ -12,7 +12,7 @@ use super::backoff;
 use super::send_result::SendResult;
 use crate::event::Timestamp;
 use crate::message::Target;
-use crate::store::{Failure, LONGEST_WAIT_MS, OutboundMessage, Store, StoreError, Suspended, WebhookState};
+use crate::store::{FailedAttempt, LONGEST_WAIT_MS, OutboundMessage, Store, StoreError, Suspended, WebhookState};
 
 /// A message that has failed so often does not keep the next one from being tried.
 const PARK_AFTER_FAILURES: u32 = 3;
@@ -231,7 +231,7 @@ impl Queue {
             }
             SendResult::RateLimited(wait, error) => {
                 let state = WebhookState { backoff_until: after(now, wait), ..state };
-                self.record(store, message, Failure::of(&state, &error), now)?;
+                self.record(store, message, FailedAttempt::of(&state, &error), now)?;
                 // No failure of the webhook's; but for ever is too long.
                 if is_too_old(policy, message, message.attempts.saturating_add(1), now) {
                     return give_up(store, message, error, now);
@@ -251,14 +251,14 @@ impl Queue {
                     self.probe = self.probe_another(store)?.map(|by| Probe { overtaken, by, at_once });
                 }
                 if self.probe.is_some_and(|probe| probe.at_once) {
-                    self.record(store, message, Failure { counts, ..Failure::of(&state, &error) }, now)?;
+                    self.record(store, message, FailedAttempt { counts, ..FailedAttempt::of(&state, &error) }, now)?;
                     return Ok(AttemptOutcome::RetryIn(Duration::ZERO, error).into());
                 }
                 let failures = state.failures.saturating_add(1);
                 let wait = wish.unwrap_or_else(|| backoff::wait(failures, moment.random));
                 let state = WebhookState { failures, backoff_until: after(now, wait), ..state };
                 let too_old = self.too_old(store, policy, failures, now)?;
-                let failure = Failure { counts, too_old, ..Failure::of(&state, &error) };
+                let failure = FailedAttempt { counts, too_old, ..FailedAttempt::of(&state, &error) };
                 let too_old = self.record(store, message, failure, now)?;
                 Ok(AttemptReport { outcome: AttemptOutcome::RetryIn(wait, error), too_old })
             }
@@ -285,7 +285,8 @@ impl Queue {
                     next_slot_at: state.next_slot_at,
                 };
                 let too_old = self.too_old(store, policy, failures, now)?;
-                let too_old = self.record(store, message, Failure { too_old, ..Failure::of(&state, &error) }, now)?;
+                let too_old =
+                    self.record(store, message, FailedAttempt { too_old, ..FailedAttempt::of(&state, &error) }, now)?;
                 Ok(AttemptReport { outcome: AttemptOutcome::Suspended { error, news }, too_old })
             }
         }
@@ -306,7 +307,8 @@ impl Queue {
             return give_up(store, message, error, now);
         }
         let wait = wish.unwrap_or_else(|| backoff::wait(failures, random));
-        let failure = Failure { counts: 1, next_attempt_at: after(now, wait), ..Failure::of(state, &error) };
+        let failure =
+            FailedAttempt { counts: 1, next_attempt_at: after(now, wait), ..FailedAttempt::of(state, &error) };
         self.record(store, message, failure, now)?;
         Ok(AttemptOutcome::RetryIn(wait, error).into())
     }
@@ -315,7 +317,7 @@ impl Queue {
         &self,
         store: &mut Store,
         message: &OutboundMessage,
-        failure: Failure<'_>,
+        failure: FailedAttempt<'_>,
         now: Timestamp,
     ) -> Result<Vec<(i64, String)>, StoreError> {
         store.failed(message.id, &self.webhook, &failure, now)

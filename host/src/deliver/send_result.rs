@@ -39,7 +39,7 @@ pub(super) struct Headers<'a> {
 
 /// What an answer is read with.
 #[derive(Clone, Copy)]
-pub(super) struct Context<'a> {
+pub(super) struct AnswerContext<'a> {
     /// What the webhook speaks.
     pub(super) target: Target,
     /// What is not kept of the answer.
@@ -77,8 +77,8 @@ const RETRY_AFTER_MOST: Duration = Duration::from_secs(3_600);
 const ANSWER_CHARS: usize = 200;
 
 /// Classifies an answer by its status, its headers and its body.
-pub(super) fn classify(context: Context<'_>, status: u16, headers: Headers<'_>, body: &str) -> SendResult {
-    let Context { target, secrets, now } = context;
+pub(super) fn classify(context: AnswerContext<'_>, status: u16, headers: Headers<'_>, body: &str) -> SendResult {
+    let AnswerContext { target, secrets, now } = context;
     let json: Value = serde_json::from_str(body).unwrap_or_default();
     let says = || {
         // Before it is cut, so that no part of a secret stays.

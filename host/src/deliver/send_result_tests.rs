@@ -12,7 +12,7 @@ const fn budget<'a>(remaining: &'a str, reset_after: &'a str) -> Headers<'a> {
 
 fn classified(target: Target, status: u16, headers: Headers<'_>, body: &str) -> SendResult {
     let url = "https://chat.example.org/hooks/s3cret-s3cret".parse().unwrap();
-    classify(Context { target, secrets: &Secrets::of([&url]), now: NOW }, status, headers, body)
+    classify(AnswerContext { target, secrets: &Secrets::of([&url]), now: NOW }, status, headers, body)
 }
 
 /// 2026-10-21T07:27:00Z

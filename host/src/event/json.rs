@@ -49,7 +49,7 @@ struct Flat {
 
 /// The same, as it is written: of a large log that is most of the work, so nothing is copied.
 #[derive(Serialize)]
-struct Shown<'a> {
+struct EventJson<'a> {
     action: &'static str,
     #[serde(skip_serializing_if = "str::is_empty")]
     id: &'a str,
@@ -144,7 +144,7 @@ const FIELDS: [&str; 14] = [
 impl Serialize for Event {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let ban = self.ban();
-        Shown {
+        EventJson {
             action: self.kind().as_str(),
             id: &self.id,
             at: self.at,

@@ -30,7 +30,7 @@ impl Recent {
         let since = now.plus_ms(-milliseconds(storm.within));
         // One that is later than now is of a time before the clock was set back.
         self.posts.retain(|at| since < *at && *at <= now);
-        let over = usize::try_from(storm.over).unwrap_or(usize::MAX);
+        let over = usize::try_from(storm.threshold).unwrap_or(usize::MAX);
         let is_over = self.posts.len() >= over;
         self.posts.push_back(now);
         while self.posts.len() > over {
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     fn over_at(recent: &mut Recent, times: &[i64]) -> Vec<bool> {
-        let storm = Storm { over: 3, within: Duration::from_secs(60) };
+        let storm = Storm { threshold: 3, within: Duration::from_secs(60) };
         times.iter().map(|at| recent.is_over(storm, Timestamp(*at * 1_000))).collect()
     }
 

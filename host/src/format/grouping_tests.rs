@@ -11,7 +11,7 @@ use crate::route::route_events;
 use crate::store::{Inbox, WebhookState};
 
 /// One route, `sec`, at work.
-struct Place {
+struct Fixture {
     live: LoadedRoute,
     defaults: EventDefaults,
     routes: Vec<Route>,
@@ -23,7 +23,7 @@ struct Place {
     _temp: tempfile::TempDir,
 }
 
-impl Place {
+impl Fixture {
     /// With these lines in its table.
     fn new(lines: &str) -> Self {
         let temp = tempfile::tempdir().unwrap();
@@ -97,7 +97,7 @@ fn load(folder: &StateDir, lines: &str) -> (Vec<Route>, EventDefaults, LoadedRou
         defaults: defaults.clone(),
         profiles: profiles(&config),
         runtime: Arc::new(Runtime::new(setup).unwrap()),
-        databases: Databases::default(),
+        databases: GeoDatabases::default(),
         state: Some(folder.clone()),
     };
     let live = load_all(&config, &context).remove(0);
@@ -106,153 +106,154 @@ fn load(folder: &StateDir, lines: &str) -> (Vec<Route>, EventDefaults, LoadedRou
 
 #[test]
 fn what_a_route_has_not_told_yet_goes_where_it_points_now() {
-    let mut place = Place::new("webhook = 'main'\n[webhooks.new]\nurl = 'http://127.0.0.1:2/'\ntarget = 'mattermost'");
-    place.bans(20);
-    place.work(false);
-    assert_eq!(place.sent().len(), 8);
+    let mut fixture =
+        Fixture::new("webhook = 'main'\n[webhooks.new]\nurl = 'http://127.0.0.1:2/'\ntarget = 'mattermost'");
+    fixture.bans(20);
+    fixture.work(false);
+    assert_eq!(fixture.sent().len(), 8);
     // RoutedTo, and not formatted yet.
-    place.bans(3);
-    route_events(&place.routes, &place.defaults, &mut place.store, None, Timestamp(place.now)).unwrap();
+    fixture.bans(3);
+    route_events(&fixture.routes, &fixture.defaults, &mut fixture.store, None, Timestamp(fixture.now)).unwrap();
     let new = "new".to_owned();
-    (place.live.route.webhook, place.routes[0].webhook) = (new.clone(), new);
-    place.live.profile.target = Target::Mattermost;
-    place.bans(2);
-    place.pass(30);
-    assert_eq!(place.store.pending_webhooks().unwrap(), ["new"]);
-    let message = place.store.next_in_order("new", 0).unwrap().unwrap();
+    (fixture.live.route.webhook, fixture.routes[0].webhook) = (new.clone(), new);
+    fixture.live.profile.target = Target::Mattermost;
+    fixture.bans(2);
+    fixture.pass(30);
+    assert_eq!(fixture.store.pending_webhooks().unwrap(), ["new"]);
+    let message = fixture.store.next_in_order("new", 0).unwrap().unwrap();
     assert!(message.body.contains("17 events") && !message.body.contains("\"blocks\""), "{}", message.body);
-    assert_eq!(place.counts(), (8, 0, 17));
+    assert_eq!(fixture.counts(), (8, 0, 17));
 }
 
 #[test]
 fn what_piles_up_at_the_webhook_that_takes_over_is_folded_too() {
     let own = "webhook = 'main'\nfallback_webhook = 'other'\nstorm = false";
-    let mut place = Place::new(&format!("{own}\n[webhooks.other]\nurl = 'http://127.0.0.1:2/'\nrate = '10/m'"));
+    let mut fixture = Fixture::new(&format!("{own}\n[webhooks.other]\nurl = 'http://127.0.0.1:2/'\nrate = '10/m'"));
     // Fewer than its own webhook takes in a minute, and more than the other one does.
-    place.bans(20);
-    place.work(false);
-    assert_eq!(place.store.reassign("sec", "main", "other").unwrap(), 20);
-    place.bans(1);
-    place.work(false);
-    let queues = place.store.queues(Timestamp(place.now)).unwrap();
+    fixture.bans(20);
+    fixture.work(false);
+    assert_eq!(fixture.store.reassign("sec", "main", "other").unwrap(), 20);
+    fixture.bans(1);
+    fixture.work(false);
+    let queues = fixture.store.queues(Timestamp(fixture.now)).unwrap();
     assert_eq!((queues["other"].pending, queues["other"].held_events, queues["main"].pending), (0, 20, 1));
 }
 
 #[test]
 fn what_is_worded_anew_is_no_storm() {
-    let mut place = Place::new("");
-    place.bans(8);
-    place.work(false);
+    let mut fixture = Fixture::new("");
+    fixture.bans(8);
+    fixture.work(false);
     for _ in 0..2 {
-        assert_eq!(place.store.reformat("main", Target::Zulip).unwrap(), 8);
-        place.work(false);
+        assert_eq!(fixture.store.reformat("main", Target::Zulip).unwrap(), 8);
+        fixture.work(false);
     }
     // All that a storm lets through were told once, so the next one is part of it.
-    place.bans(1);
-    place.work(false);
-    assert_eq!(place.sent().len(), 8);
-    assert_eq!(place.counts(), (8, 0, 1));
-    place.pass(30);
-    assert_eq!(place.sent().len(), 1);
+    fixture.bans(1);
+    fixture.work(false);
+    assert_eq!(fixture.sent().len(), 8);
+    assert_eq!(fixture.counts(), (8, 0, 1));
+    fixture.pass(30);
+    assert_eq!(fixture.sent().len(), 1);
 }
 
 #[test]
 fn a_route_that_keeps_its_plugin_since_the_new_one_is_broken_still_goes_where_it_points() {
-    let mut place = Place::new("");
-    place.bans(10);
-    place.work(false);
-    assert_eq!(place.sent().len(), 8);
+    let mut fixture = Fixture::new("");
+    fixture.bans(10);
+    fixture.work(false);
+    assert_eq!(fixture.sent().len(), 8);
     let new = "webhook = 'new'\nsettings = { ban = '{{ jial }}' }\n[webhooks.new]\nurl = 'http://127.0.0.1:2/'";
-    let (routes, _, fresh) = load(place.store.folder(), new);
+    let (routes, _, fresh) = load(fixture.store.folder(), new);
     // As soon as the configuration is read; what is wrong with the plugin comes out later.
     let profile = WebhookProfile { target: Target::Slack, messages_per_minute: 60 };
-    place.live.redirect(&routes[0], &WebhookProfiles::from([("new".to_owned(), profile)]));
-    place.routes = routes;
-    assert!(!place.live.replace(fresh));
-    place.bans(2);
-    place.pass(30);
-    assert_eq!(place.store.pending_webhooks().unwrap(), ["new"]);
+    fixture.live.redirect(&routes[0], &WebhookProfiles::from([("new".to_owned(), profile)]));
+    fixture.routes = routes;
+    assert!(!fixture.live.replace(fresh));
+    fixture.bans(2);
+    fixture.pass(30);
+    assert_eq!(fixture.store.pending_webhooks().unwrap(), ["new"]);
     // The digest that was open, and what came after.
     for number in 0..2 {
-        let message = place.store.next_in_order("new", number).unwrap().unwrap();
+        let message = fixture.store.next_in_order("new", number).unwrap().unwrap();
         assert!(message.body.contains("2 events") && !message.body.contains("plugin"), "{}", message.body);
     }
-    assert_eq!(place.counts(), (8, 0, 4));
+    assert_eq!(fixture.counts(), (8, 0, 4));
 }
 
 #[test]
 fn a_storm_is_told_in_a_few_messages_that_count_every_event() {
-    let mut place = Place::new("");
-    place.bans(500);
-    place.work(false);
-    assert_eq!((place.sent().len(), place.counts()), (8, (8, 0, 492)));
-    place.pass(20);
-    place.bans(300);
-    place.pass(9);
-    assert_eq!(place.sent().len(), 0);
-    place.pass(1);
-    let sent = place.sent();
-    assert_eq!((sent.len(), place.counts()), (1, (8, 792, 0)));
+    let mut fixture = Fixture::new("");
+    fixture.bans(500);
+    fixture.work(false);
+    assert_eq!((fixture.sent().len(), fixture.counts()), (8, (8, 0, 492)));
+    fixture.pass(20);
+    fixture.bans(300);
+    fixture.pass(9);
+    assert_eq!(fixture.sent().len(), 0);
+    fixture.pass(1);
+    let sent = fixture.sent();
+    assert_eq!((sent.len(), fixture.counts()), (1, (8, 792, 0)));
     assert!(sent[0].contains("792 events"), "{}", sent[0]);
     // It goes on for as long as there is that much; then each is told again.
-    place.bans(1);
-    place.pass(30);
-    let standalone = place.sent();
+    fixture.bans(1);
+    fixture.pass(30);
+    let standalone = fixture.sent();
     assert!(
         standalone.len() == 1 && standalone[0].contains("203.0.113.50"),
         "one that stayed standalone is told as usual: {standalone:?}"
     );
-    assert_eq!(place.counts(), (9, 792, 0));
-    place.pass(60);
-    place.bans(8);
-    place.work(false);
-    assert_eq!(place.sent().len(), 8);
+    assert_eq!(fixture.counts(), (9, 792, 0));
+    fixture.pass(60);
+    fixture.bans(8);
+    fixture.work(false);
+    assert_eq!(fixture.sent().len(), 8);
 }
 
 #[test]
 fn unbans_that_join_a_storm_as_it_closes_are_told_with_it() {
-    let mut place = Place::new("storm = { over = 1, within = '60s' }\ndigest_window = '5s'");
-    place.bans(1);
-    place.work(false);
-    assert_eq!(place.sent().len(), 1);
-    place.happens("nginx", EventDetails::Unban(Ban { subject: "203.0.113.7".to_owned(), ..Ban::default() }));
-    place.happens("sshd", EventDetails::Unban(Ban { subject: "203.0.113.8".to_owned(), ..Ban::default() }));
-    place.bans(1);
+    let mut fixture = Fixture::new("storm = { threshold = 1, within = '60s' }\ndigest_window = '5s'");
+    fixture.bans(1);
+    fixture.work(false);
+    assert_eq!(fixture.sent().len(), 1);
+    fixture.happens("nginx", EventDetails::Unban(Ban { subject: "203.0.113.7".to_owned(), ..Ban::default() }));
+    fixture.happens("sshd", EventDetails::Unban(Ban { subject: "203.0.113.8".to_owned(), ..Ban::default() }));
+    fixture.bans(1);
     // The two unbans waited for a stop, the ban for the storm's end; all three come to their end now.
-    place.pass(5);
-    let sent = place.sent();
-    assert_eq!((sent.len(), place.counts()), (1, (1, 3, 0)), "{sent:?}");
+    fixture.pass(5);
+    let sent = fixture.sent();
+    assert_eq!((sent.len(), fixture.counts()), (1, (1, 3, 0)), "{sent:?}");
     assert!(sent[0].contains("3 events"), "{}", sent[0]);
 }
 
 #[test]
 fn a_storm_is_still_one_for_the_next_process() {
-    let mut place = Place::new("");
-    place.bans(8);
-    place.work(false);
-    let mut next = Place::new("");
-    std::mem::swap(&mut place.live, &mut next.live);
-    place.bans(2);
-    place.work(false);
-    assert_eq!(place.sent().len(), 8);
-    place.work(true);
-    assert_eq!(place.counts(), (8, 0, 2));
-    assert!(place.sent()[0].contains("2 events"));
+    let mut fixture = Fixture::new("");
+    fixture.bans(8);
+    fixture.work(false);
+    let mut next = Fixture::new("");
+    std::mem::swap(&mut fixture.live, &mut next.live);
+    fixture.bans(2);
+    fixture.work(false);
+    assert_eq!(fixture.sent().len(), 8);
+    fixture.work(true);
+    assert_eq!(fixture.counts(), (8, 0, 2));
+    assert!(fixture.sent()[0].contains("2 events"));
 }
 
 #[test]
 fn settings_turn_folding_off() {
-    let mut place = Place::new("storm = false\nrestart = false");
-    place.bans(50);
+    let mut fixture = Fixture::new("storm = false\nrestart = false");
+    fixture.bans(50);
     for action in [EventDetails::Flush, EventDetails::Stop, EventDetails::Start] {
-        place.happens("sshd", action);
+        fixture.happens("sshd", action);
     }
-    place.work(false);
-    assert_eq!(place.sent().len(), 53);
-    let mut place = Place::new("storm = { over = 2, within = '10s' }\ndigest_window = '5s'");
-    place.bans(4);
-    place.pass(5);
-    assert_eq!(place.sent().len(), 3);
+    fixture.work(false);
+    assert_eq!(fixture.sent().len(), 53);
+    let mut fixture = Fixture::new("storm = { threshold = 2, within = '10s' }\ndigest_window = '5s'");
+    fixture.bans(4);
+    fixture.pass(5);
+    assert_eq!(fixture.sent().len(), 3);
 }
 
 fn banned(subject: &str, restored: bool) -> Ban {
@@ -262,113 +263,115 @@ fn banned(subject: &str, restored: bool) -> Ban {
 #[test]
 fn a_restart_is_one_message_with_or_without_a_flush() {
     for flush in [true, false] {
-        let mut place = Place::new("");
+        let mut fixture = Fixture::new("");
         for jail in ["sshd", "nginx"] {
             if flush {
-                place.happens(jail, EventDetails::Flush);
+                fixture.happens(jail, EventDetails::Flush);
             } else {
                 for number in 1..=20 {
-                    place.happens(jail, EventDetails::Unban(banned(&format!("203.0.113.{number}"), false)));
-                    place.now += 10;
-                    place.work(false);
+                    fixture.happens(jail, EventDetails::Unban(banned(&format!("203.0.113.{number}"), false)));
+                    fixture.now += 10;
+                    fixture.work(false);
                 }
             }
-            place.happens(jail, EventDetails::Stop);
+            fixture.happens(jail, EventDetails::Stop);
         }
-        place.pass(3);
+        fixture.pass(3);
         for jail in ["sshd", "nginx"] {
-            place.happens(jail, EventDetails::Start);
+            fixture.happens(jail, EventDetails::Start);
             for number in 1..=20 {
-                place.happens(jail, EventDetails::Ban(banned(&format!("203.0.113.{number}"), true)));
+                fixture.happens(jail, EventDetails::Ban(banned(&format!("203.0.113.{number}"), true)));
             }
-            place.pass(1);
+            fixture.pass(1);
         }
         // A new ban is told at once.
-        place.bans(1);
-        place.work(false);
-        let sent = place.sent();
+        fixture.bans(1);
+        fixture.work(false);
+        let sent = fixture.sent();
         assert!(sent.len() == 1 && sent[0].contains("5 failures"), "{sent:?}");
-        place.pass(5);
-        let sent = place.sent();
+        fixture.pass(5);
+        let sent = fixture.sent();
         let events = if flush { 46 } else { 84 };
         assert_eq!(sent.len(), 1, "{sent:#?}");
         assert!(sent[0].contains(&format!("{events} events")) && sent[0].contains("restarted"), "{}", sent[0]);
-        assert_eq!(place.counts(), (1, events, 0));
+        assert_eq!(fixture.counts(), (1, events, 0));
     }
 }
 
 #[test]
 fn a_plain_stop_and_a_plain_start_are_one_message_each_and_a_single_jail_is_told_as_usual() {
-    let mut place = Place::new("");
+    let mut fixture = Fixture::new("");
     for jail in ["sshd", "nginx"] {
-        place.happens(jail, EventDetails::Flush);
-        place.happens(jail, EventDetails::Stop);
+        fixture.happens(jail, EventDetails::Flush);
+        fixture.happens(jail, EventDetails::Stop);
     }
-    place.pass(6);
-    let sent = place.sent();
+    fixture.pass(6);
+    let sent = fixture.sent();
     assert!(sent.len() == 1 && sent[0].contains("4 events") && sent[0].contains("stopped"), "{sent:?}");
     for jail in ["sshd", "nginx"] {
-        place.happens(jail, EventDetails::Start);
+        fixture.happens(jail, EventDetails::Start);
     }
-    place.pass(6);
-    let sent = place.sent();
+    fixture.pass(6);
+    let sent = fixture.sent();
     assert!(sent.len() == 1 && sent[0].contains("2 events") && sent[0].contains("started"), "{sent:?}");
-    place.happens("sshd", EventDetails::Start);
-    place.pass(6);
-    assert!(place.sent()[0].contains("started"));
-    assert_eq!(place.counts(), (1, 6, 0));
+    fixture.happens("sshd", EventDetails::Start);
+    fixture.pass(6);
+    assert!(fixture.sent()[0].contains("started"));
+    assert_eq!(fixture.counts(), (1, 6, 0));
 }
 
 #[test]
 fn an_unban_without_a_stop_is_told_a_little_later_and_many_are_a_storm() {
-    let mut place = Place::new("");
-    place.happens("sshd", EventDetails::Unban(banned("203.0.113.7", false)));
-    place.pass(4);
-    assert_eq!(place.sent().len(), 0);
-    place.pass(1);
-    assert!(place.sent()[0].contains("203.0.113.7"));
+    let mut fixture = Fixture::new("");
+    fixture.happens("sshd", EventDetails::Unban(banned("203.0.113.7", false)));
+    fixture.pass(4);
+    assert_eq!(fixture.sent().len(), 0);
+    fixture.pass(1);
+    assert!(fixture.sent()[0].contains("203.0.113.7"));
     for number in 0..100 {
-        place.happens("sshd", EventDetails::Unban(banned(&format!("203.0.113.{number}"), false)));
+        fixture.happens("sshd", EventDetails::Unban(banned(&format!("203.0.113.{number}"), false)));
     }
-    place.pass(5);
-    assert_eq!((place.sent().len(), place.counts()), (7, (8, 0, 93)));
-    place.pass(30);
-    let sent = place.sent();
+    fixture.pass(5);
+    assert_eq!((fixture.sent().len(), fixture.counts()), (7, (8, 0, 93)));
+    fixture.pass(30);
+    let sent = fixture.sent();
     assert!(sent.len() == 1 && sent[0].contains("93 events"), "{sent:?}");
 }
 
 #[test]
 fn a_backlog_is_folded() {
-    let mut place = Place::new("storm = false");
-    place.bans(60);
-    place.work(false);
-    place.bans(140);
-    place.work(false);
+    let mut fixture = Fixture::new("storm = false");
+    fixture.bans(60);
+    fixture.work(false);
+    fixture.bans(140);
+    fixture.work(false);
     // As many as the webhook takes in a minute may wait one by one.
-    let one_by_one = place.store.messages(true, false, 999).unwrap().iter().filter(|one| one.cause.is_none()).count();
+    let one_by_one = fixture.store.messages(true, false, 999).unwrap().iter().filter(|one| one.cause.is_none()).count();
     assert!(one_by_one <= 60, "{one_by_one}");
-    place.pass(30);
-    let sent = place.sent();
-    let total: u64 = place.counts().0 + place.counts().1;
-    assert_eq!((total, place.counts().2), (200, 0));
+    fixture.pass(30);
+    let sent = fixture.sent();
+    let total: u64 = fixture.counts().0 + fixture.counts().1;
+    assert_eq!((total, fixture.counts().2), (200, 0));
     assert!(sent.len() < 70 && sent.iter().any(|body| body.contains("events")), "{}", sent.len());
 }
 
 #[test]
 fn what_is_left_of_a_removed_route_is_told() {
-    let mut place = Place::new("");
-    place.bans(20);
-    place.work(false);
-    place.bans(1);
-    while route_events(&place.routes, &place.defaults, &mut place.store, None, Timestamp(place.now)).unwrap().events > 0
-    {
-    }
+    let mut fixture = Fixture::new("");
+    fixture.bans(20);
+    fixture.work(false);
+    fixture.bans(1);
+    while route_events(&fixture.routes, &fixture.defaults, &mut fixture.store, None, Timestamp(fixture.now))
+        .unwrap()
+        .events
+        > 0
+    {}
     let text = "webhooks.main.url = 'http://127.0.0.1:1/'\n[[routes]]\nname = 'other'";
     let config = Config::parse(text, Path::new("/config.toml"), &|_| None).unwrap();
-    assert_eq!(place.store.unfinished_routes().unwrap(), ["sec"]);
-    let now = Timestamp(place.now);
-    while format_removed_route("sec", &config, &place.defaults, &mut place.store, now).unwrap() > 0 {}
-    let sent = place.sent();
+    assert_eq!(fixture.store.unfinished_routes().unwrap(), ["sec"]);
+    let now = Timestamp(fixture.now);
+    while format_removed_route("sec", &config, &fixture.defaults, &mut fixture.store, now).unwrap() > 0 {}
+    let sent = fixture.sent();
     assert!(sent.iter().any(|body| body.contains("12 events") && body.contains("no longer configured")), "{sent:#?}");
-    assert_eq!(place.counts(), (9, 12, 0));
+    assert_eq!(fixture.counts(), (9, 12, 0));
 }

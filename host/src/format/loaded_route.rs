@@ -13,7 +13,7 @@ use crate::config::{Grant, PluginSource, Route};
 use crate::event::{Event, EventDefaults, Timestamp};
 use crate::message::{Decision, GuardError, Guarded, Message, Policy, check_hints, cut, fallback, guard, one_line};
 use crate::plugin::{
-    self, Answer, Context, Databases, EmptyProvider, Geo, GeoError, Grants, Level, Plugin, PluginError,
+    self, Answer, EmptyProvider, Geo, GeoDatabases, GeoError, Grants, Level, Plugin, PluginContext, PluginError,
 };
 use crate::store::{Disposition, FormattedEvent, PluginState, Store, StoreError, UnformattedEvent};
 
@@ -61,7 +61,8 @@ impl LoadedRoute {
         let current_event = CurrentEvent::new();
         let (geo, broken) = geo(&route.grants.geo, &context.databases);
         let grants = Grants { history: history::of(route, context.state.as_ref(), &current_event), geo };
-        let plugin_context = Context { settings: route.settings.clone(), timezone: route.timezone.clone(), grants };
+        let plugin_context =
+            PluginContext { settings: route.settings.clone(), timezone: route.timezone.clone(), grants };
         let limits = limits(&route.limits);
         let plugin = match &route.plugin {
             PluginSource::BuiltIn => runtime.load(plugin::BUILT_IN, plugin_context, limits),
@@ -381,7 +382,7 @@ impl LoadedRoute {
 }
 
 /// Who answers where an address is registered, and what is wrong with the files.
-fn geo(grant: &Grant<Vec<PathBuf>>, databases: &Databases) -> (Option<Arc<dyn Geo>>, Vec<GeoError>) {
+fn geo(grant: &Grant<Vec<PathBuf>>, databases: &GeoDatabases) -> (Option<Arc<dyn Geo>>, Vec<GeoError>) {
     match grant {
         Grant::Absent => (None, Vec::new()),
         Grant::Refused => (Some(Arc::new(EmptyProvider)), Vec::new()),

@@ -26,7 +26,7 @@ pub use webhook_profile::{WebhookProfile, WebhookProfiles, profiles};
 use crate::config::{Config, PluginSource, Route};
 use crate::event::{EventDefaults, Timestamp};
 use crate::message::{digest, fallback};
-use crate::plugin::{BUILT_IN, Databases, Runtime};
+use crate::plugin::{BUILT_IN, GeoDatabases, Runtime};
 use crate::store::{Disposition, FormattedEvent, StateDir, Store, StoreError};
 
 /// Events that are formatted in one transaction, for the same reason; the worker ends a batch that takes long. None of their
@@ -43,7 +43,7 @@ pub struct RouteContext {
     /// Where plugins run.
     pub runtime: Arc<Runtime>,
     /// The MMDB files that are open.
-    pub databases: Databases,
+    pub databases: GeoDatabases,
     /// Where past bans are; `None`: there were none.
     pub state: Option<StateDir>,
 }

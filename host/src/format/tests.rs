@@ -38,7 +38,7 @@ fn load(folder: &Path, state: Option<StateDir>, routes: &[&str]) -> Routes {
         defaults: defaults.clone(),
         profiles: profiles(&config),
         runtime,
-        databases: Databases::default(),
+        databases: GeoDatabases::default(),
         state,
     };
     Routes { live: load_all(&config, &context), config: config.routes, defaults }

@@ -11,7 +11,7 @@ use super::escape::{Mrkdwn, clean, cut, escape_entities, neutralize, unescape_en
 use super::limits::TEXT_MAX;
 use super::link::web_url;
 use super::token::{Token, target_and_label, tokens};
-use super::values::{Values, Written};
+use super::values::{EscapedValue, Values};
 use crate::event::{Batch, Event};
 
 /// Disarms markup that a plugin wrote about events.
@@ -129,9 +129,9 @@ impl Sanitizer {
 }
 
 /// How a value stands in mrkdwn.
-fn in_mrkdwn(raw: &str) -> Written {
+fn in_mrkdwn(raw: &str) -> EscapedValue {
     let escaped = escape_entities(raw);
-    Written { safe: escape_entities(&neutralize(raw)), in_code: in_code(raw), escaped }
+    EscapedValue { safe: escape_entities(&neutralize(raw)), in_code: in_code(raw), escaped }
 }
 
 /// In inline code, which a backtick or a line feed would end.
@@ -141,7 +141,7 @@ fn in_code(raw: &str) -> String {
 
 /// How a value stands in standard Markdown as Slack's `markdown` block takes it: any ASCII punctuation may be escaped.
 /// What neither formats nor links is left alone.
-fn in_markdown(raw: &str) -> Written {
+fn in_markdown(raw: &str) -> EscapedValue {
     let acts = raw.contains(['&', '<', '>', '[', ']', '!', '@', '`', '\\', '*', '_', '~', '#', '|', '\n'])
         || raw.contains("://")
         || raw.to_ascii_lowercase().contains("www.")
@@ -149,7 +149,7 @@ fn in_markdown(raw: &str) -> Written {
         || raw.starts_with(['-', '+', '=', ' ', '\t'])
         || raw.trim_start_matches(|c: char| c.is_ascii_digit()).starts_with(['.', ')']);
     if !acts {
-        return Written { escaped: raw.to_owned(), safe: raw.to_owned(), in_code: raw.to_owned() };
+        return EscapedValue { escaped: raw.to_owned(), safe: raw.to_owned(), in_code: raw.to_owned() };
     }
     let mut escaped = String::with_capacity(raw.len());
     for char in raw.chars() {
@@ -163,7 +163,7 @@ fn in_markdown(raw: &str) -> Written {
             }
         }
     }
-    Written { in_code: in_code(raw), safe: escaped.clone(), escaped }
+    EscapedValue { in_code: in_code(raw), safe: escaped.clone(), escaped }
 }
 
 /// Cut and cleaned.

@@ -21,10 +21,10 @@ const FEW: usize = 32;
 pub struct Values {
     search: Option<AhoCorasick>,
     /// In the order of the search's patterns.
-    forms: Vec<Form>,
+    forms: Vec<EscapedForm>,
 }
 
-struct Form {
+struct EscapedForm {
     /// As the attacker wrote it (else as a plugin escaped it).
     raw: bool,
     found: String,
@@ -35,7 +35,7 @@ struct Form {
 }
 
 /// How one value is written.
-pub struct Written {
+pub struct EscapedValue {
     /// As a plugin that escapes writes it.
     pub escaped: String,
     /// As it may stand.
@@ -46,20 +46,21 @@ pub struct Written {
 
 impl Values {
     /// Those of the values that `write` changes.
-    pub fn new<'v>(values: impl Iterator<Item = &'v str>, write: fn(&str) -> Written) -> Self {
+    pub fn new<'v>(values: impl Iterator<Item = &'v str>, write: fn(&str) -> EscapedValue) -> Self {
         let mut forms = BTreeMap::new();
         for value in values {
             let raw = clean(value);
-            let Written { escaped, safe, in_code } = write(&raw);
+            let EscapedValue { escaped, safe, in_code } = write(&raw);
             if safe == *raw && in_code == *raw {
                 continue;
             }
             for (found, is_raw) in [(raw.into_owned(), true), (escaped, false), (safe.clone(), false)] {
-                let form = Form { raw: is_raw, found: found.clone(), safe: safe.clone(), in_code: in_code.clone() };
+                let form =
+                    EscapedForm { raw: is_raw, found: found.clone(), safe: safe.clone(), in_code: in_code.clone() };
                 forms.entry(found).or_insert(form);
             }
         }
-        let forms: Vec<Form> = forms.into_values().collect();
+        let forms: Vec<EscapedForm> = forms.into_values().collect();
         let search = (forms.len() > FEW).then(|| {
             AhoCorasick::builder()
                 // Used for one message, so what it costs to build counts.
@@ -84,7 +85,7 @@ impl Values {
         if !self.contains(markup) {
             return Cow::Borrowed(markup);
         }
-        let mut places = Places::new(self, markup);
+        let mut places = Occurrences::new(self, markup);
         let mut safe = String::with_capacity(markup.len() + 64);
         let mut at = 0;
         let mut code = false;
@@ -124,21 +125,21 @@ impl Values {
     }
 
     /// The longest form that `text` starts with and that ends where a token does.
-    fn shorter(&self, text: &str) -> Option<&Form> {
-        let fits = |form: &&Form| text.starts_with(&form.found) && !form.ends_inside_entity(text);
+    fn shorter(&self, text: &str) -> Option<&EscapedForm> {
+        let fits = |form: &&EscapedForm| text.starts_with(&form.found) && !form.ends_inside_entity(text);
         self.forms.iter().filter(fits).max_by_key(|form| form.found.len())
     }
 }
 
 /// Where the values stand in one text, from left to right.
-struct Places<'a> {
+struct Occurrences<'a> {
     values: &'a Values,
     markup: &'a str,
     /// Where there is no search over all: where each form stands next.
     each: Vec<Option<usize>>,
 }
 
-impl<'a> Places<'a> {
+impl<'a> Occurrences<'a> {
     fn new(values: &'a Values, markup: &'a str) -> Self {
         let each = if values.search.is_some() { Vec::new() } else { vec![Some(0); values.forms.len()] };
         let mut places = Self { values, markup, each };
@@ -149,7 +150,7 @@ impl<'a> Places<'a> {
     }
 
     /// The first one from there on; of several, the longest.
-    fn next(&mut self, from: usize) -> Option<(usize, &'a Form)> {
+    fn next(&mut self, from: usize) -> Option<(usize, &'a EscapedForm)> {
         if let Some(search) = &self.values.search {
             let found = search.find(Input::new(self.markup).span(from..self.markup.len()))?;
             return Some((found.start(), self.values.forms.get(found.pattern().as_usize())?));
@@ -171,7 +172,7 @@ impl<'a> Places<'a> {
     }
 }
 
-impl Form {
+impl EscapedForm {
     /// Whether it, which `text` starts with, ends in the middle of an entity.
     fn ends_inside_entity(&self, text: &str) -> bool {
         let Some(at) = self.found.rfind('&').filter(|_| self.raw) else { return false };

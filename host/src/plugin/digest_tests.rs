@@ -12,7 +12,7 @@ use crate::message::{Message, Text};
 const NOW: Timestamp = Timestamp(1_763_809_075_601);
 
 fn load(guest: &[u8], limits: Limits) -> Plugin {
-    let context = Context { settings: [].into(), timezone: TimeZone::UTC, grants: Grants::default() };
+    let context = PluginContext { settings: [].into(), timezone: TimeZone::UTC, grants: Grants::default() };
     runtime(None).load(guest, context, limits).unwrap()
 }
 

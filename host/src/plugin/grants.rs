@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::PluginError;
-use super::geo::{Geo, GeoError, Place};
+use super::geo::{Geo, GeoError, GeoInfo};
 use super::history::{History, HistoryError};
 use super::imports::interface;
 use crate::event::{BanQuery, BanSummary};
@@ -30,7 +30,7 @@ impl History for EmptyProvider {
 }
 
 impl Geo for EmptyProvider {
-    fn lookup(&self, _subject: &str) -> Result<Option<Place>, GeoError> {
+    fn lookup(&self, _subject: &str) -> Result<Option<GeoInfo>, GeoError> {
         Ok(None)
     }
 }

@@ -11,7 +11,7 @@ use crate::event::{Ban, BanQuery, BanSummary, Event, EventDetails, Timestamp};
 use crate::message::Decision;
 
 fn load(guest: &[u8], grants: Grants) -> Result<Plugin, PluginError> {
-    let context = Context { settings: [].into(), timezone: TimeZone::UTC, grants };
+    let context = PluginContext { settings: [].into(), timezone: TimeZone::UTC, grants };
     runtime(None).load(guest, context, LIMITS)
 }
 
@@ -35,9 +35,9 @@ fn skips_with(plugin: &Plugin, id: &str) -> String {
 }
 
 /// Answers all with the same, and keeps the questions.
-struct Told(Result<BanSummary, HistoryError>, Mutex<Vec<BanQuery>>);
+struct Recorded(Result<BanSummary, HistoryError>, Mutex<Vec<BanQuery>>);
 
-impl History for Told {
+impl History for Recorded {
     fn bans(&self, query: &BanQuery, deadline: Instant) -> Result<BanSummary, HistoryError> {
         assert!(deadline > Instant::now());
         self.1.lock().unwrap().push(query.clone());
@@ -45,8 +45,8 @@ impl History for Told {
     }
 }
 
-fn history(answer: Result<BanSummary, HistoryError>) -> (Arc<Told>, Plugin) {
-    let told = Arc::new(Told(answer, Mutex::default()));
+fn history(answer: Result<BanSummary, HistoryError>) -> (Arc<Recorded>, Plugin) {
+    let told = Arc::new(Recorded(answer, Mutex::default()));
     let history: Arc<dyn History> = told.clone();
     (told, load(&guest::asks_history(), Grants { history: Some(history), geo: None }).unwrap())
 }
@@ -125,7 +125,7 @@ fn a_place_out_of_a_file_and_a_damaged_file_in_the_log() {
     let country = serde_json::json!({ "country": { "iso_code": "DE" } });
     let good = geo::mmdb::mmdb(4, 24, &[("203.0.113.0/24", country)]);
     std::fs::write(&path, &good).unwrap();
-    let databases = Databases::default();
+    let databases = GeoDatabases::default();
     let (files, errors) = databases.open(std::slice::from_ref(&path));
     assert!(errors.is_empty(), "{errors:?}");
     let plugin = load(&guest::asks_geo(), Grants { history: None, geo: Some(Arc::new(files)) }).unwrap();

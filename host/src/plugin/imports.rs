@@ -20,7 +20,7 @@ const LONGEST: Duration = Duration::from_secs(86_400);
 
 /// What a plugin may know beside the event: the same for every event of a route.
 #[derive(Clone)]
-pub struct Context {
+pub struct PluginContext {
     /// `[routes.settings]`.
     pub settings: BTreeMap<String, String>,
     /// The route's time zone.
@@ -36,7 +36,7 @@ pub(super) struct State {
     pub(super) log_dropped: u32,
     pub(super) wasi: Wasi,
     limits: Limits,
-    pub(super) context: Arc<Context>,
+    pub(super) context: Arc<PluginContext>,
     pub(super) now: Timestamp,
     /// When its time is up, for host functions that may take long: nothing interrupts them.
     pub(super) deadline: Instant,
@@ -44,7 +44,7 @@ pub(super) struct State {
 
 impl State {
     /// `seed` decides WASI's random numbers.
-    pub(super) fn new(limits: Limits, context: Arc<Context>, now: Timestamp, seed: u64) -> Self {
+    pub(super) fn new(limits: Limits, context: Arc<PluginContext>, now: Timestamp, seed: u64) -> Self {
         Self {
             limiter: Limiter::new(limits),
             log: Vec::new(),

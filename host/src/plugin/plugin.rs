@@ -10,7 +10,7 @@ use wasmtime::{Engine, Store, Trap, WasmBacktrace};
 use super::answer::Answer;
 use super::bindings::exports::banhook::plugin::{checker, digester, formatter};
 use super::history::HistoryError;
-use super::imports::{Context, State};
+use super::imports::{PluginContext, State};
 use super::limits::{FUEL_PER_MS, HANDLES, Limits, MEMORIES, TABLES};
 use super::runtime::{Metering, Shared, wall_time};
 use super::slots::{Slot, Slots};
@@ -37,7 +37,7 @@ pub struct Plugin {
     pub(super) formatter: formatter::GuestIndices,
     pub(super) digester: Option<digester::GuestIndices>,
     pub(super) checker: Option<checker::GuestIndices>,
-    pub(super) context: Arc<Context>,
+    pub(super) context: Arc<PluginContext>,
     pub(super) limits: Limits,
     pub(super) sha256: [u8; 32],
     pub(super) version: Option<String>,

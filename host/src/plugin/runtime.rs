@@ -11,7 +11,7 @@ use wasmtime::component::{Component, Linker};
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::bindings::exports::banhook::plugin::{checker, digester, formatter};
-use super::imports::{Context, State, add_to_linker, is_offered};
+use super::imports::{PluginContext, State, add_to_linker, is_offered};
 use super::limits::{INSTANCES_MOST, Limits, MEMORIES, MEMORY_MOST, TABLE_MOST, TABLES};
 use super::plugin::Plugin;
 use super::slots::Slots;
@@ -110,7 +110,7 @@ impl Runtime {
     ///
     /// # Errors
     /// When it cannot be compiled, imports what it cannot have, or is no plugin.
-    pub fn load(&self, file: &[u8], context: Context, limits: Limits) -> Result<Plugin, PluginError> {
+    pub fn load(&self, file: &[u8], context: PluginContext, limits: Limits) -> Result<Plugin, PluginError> {
         let sha256: [u8; 32] = Sha256::digest(file).into();
         let (shared, component) = self.component(file, &sha256, &limits)?;
         let mut wants_wasi = false;
@@ -156,7 +156,7 @@ impl Runtime {
     ///
     /// # Errors
     /// As [`Runtime::load`], and when the file cannot be read.
-    pub fn load_file(&self, path: &Path, context: Context, limits: Limits) -> Result<Plugin, PluginError> {
+    pub fn load_file(&self, path: &Path, context: PluginContext, limits: Limits) -> Result<Plugin, PluginError> {
         let (found, allowed) = (fs::metadata(path)?.len(), limits.component);
         if found > allowed {
             return Err(PluginError::TooLarge { found, allowed });

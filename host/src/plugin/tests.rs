@@ -30,10 +30,10 @@ pub(super) fn runtime(cache: Option<Cache>) -> Runtime {
     Runtime::new(Setup { cache, compiler: Compiler::Here, metering: Metering::Time, stack: 512 << 10 }).unwrap()
 }
 
-fn context(settings: &[(&str, &str)]) -> Context {
+fn context(settings: &[(&str, &str)]) -> PluginContext {
     let settings: BTreeMap<_, _> =
         settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-    Context { settings, timezone: TimeZone::UTC, grants: Grants::default() }
+    PluginContext { settings, timezone: TimeZone::UTC, grants: Grants::default() }
 }
 
 /// What is built without that step works as well, three times as slow.
@@ -182,8 +182,8 @@ fn mapped(folder: &Path) -> usize {
     maps.lines().filter(|line| line.contains(folder.to_str().unwrap())).filter(is_beginning).count()
 }
 
-fn granted() -> Context {
-    Context { grants: Grants { history: Some(Arc::new(EmptyProvider)), geo: None }, ..context(&[]) }
+fn granted() -> PluginContext {
+    PluginContext { grants: Grants { history: Some(Arc::new(EmptyProvider)), geo: None }, ..context(&[]) }
 }
 
 #[test]

@@ -16,12 +16,12 @@ pub(super) const TICK: Duration = Duration::from_millis(10);
 const IDLE_TICKS: u32 = 100;
 
 pub(super) struct Ticker {
-    shared: Arc<Shared>,
+    shared: Arc<TickerState>,
     thread: Option<JoinHandle<()>>,
 }
 
 #[derive(Default)]
-struct Shared {
+struct TickerState {
     running: AtomicUsize,
     parked: AtomicBool,
     stop: AtomicBool,
@@ -29,12 +29,12 @@ struct Shared {
 
 /// Keeps the epoch advancing while it lives.
 pub(super) struct Running<'a> {
-    shared: &'a Shared,
+    shared: &'a TickerState,
 }
 
 impl Ticker {
     pub(super) fn start(engine: &Engine) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(TickerState::default());
         let engine = engine.clone();
         let seen = Arc::clone(&shared);
         let thread = thread::Builder::new().name("epoch".into()).spawn(move || tick(&engine, &seen))?;
@@ -59,7 +59,7 @@ impl Ticker {
     }
 }
 
-fn tick(engine: &Engine, shared: &Shared) {
+fn tick(engine: &Engine, shared: &TickerState) {
     let mut idle = 0;
     while !shared.stop.load(Ordering::SeqCst) {
         thread::sleep(TICK);

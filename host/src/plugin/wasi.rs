@@ -98,7 +98,7 @@ enum Pollable {}
 enum Terminal {}
 enum IoError {}
 /// What is never handed out: files, sockets.
-enum EmptyProvider {}
+enum NoResource {}
 
 const READY: u32 = 0;
 const NEVER: u32 = 1;
@@ -110,7 +110,7 @@ fn resource(name: &str) -> ResourceType {
         "pollable" => ResourceType::host::<Pollable>(),
         "terminal-input" | "terminal-output" => ResourceType::host::<Terminal>(),
         "error" => ResourceType::host::<IoError>(),
-        _ => ResourceType::host::<EmptyProvider>(),
+        _ => ResourceType::host::<NoResource>(),
     }
 }
 
@@ -145,7 +145,7 @@ fn offer(to: &mut Linked<'_>, interface: &str, name: &str) -> wasmtime::Result<b
             Ok(true)
         }
         "filesystem/preopens" if name == "get-directories" => {
-            to.func_wrap(name, |_: Cx<'_>, (): ()| Ok((Vec::<(Resource<EmptyProvider>, String)>::new(),)))?;
+            to.func_wrap(name, |_: Cx<'_>, (): ()| Ok((Vec::<(Resource<NoResource>, String)>::new(),)))?;
             Ok(true)
         }
         "io/streams" => streams(to, name),

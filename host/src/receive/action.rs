@@ -33,7 +33,7 @@ pub struct ActionArguments {
 pub enum ArgumentError {
     /// No word at all.
     #[error("notify: say what happened: start, stop, flush, ban or unban")]
-    NoWord,
+    MissingKind,
     /// A word that is none of the five.
     #[error("notify: unknown word \"{}\"; it is start, stop, flush, ban or unban", .0.escape_debug())]
     UnknownWord(String),
@@ -79,7 +79,7 @@ impl ActionArguments {
                 parsed.set(option, &value);
             }
         }
-        let word = word.ok_or(ArgumentError::NoWord)?;
+        let word = word.ok_or(ArgumentError::MissingKind)?;
         parsed.kind = Kind::parse(&word).ok_or(ArgumentError::UnknownWord(word))?;
         if parsed.jail.is_empty() || parsed.jail == "<name>" {
             return Err(ArgumentError::NoJail);
@@ -250,8 +250,8 @@ mod tests {
 
     #[test]
     fn only_a_missing_word_or_jail_is_refused() {
-        assert_eq!(parse(&[]), Err(ArgumentError::NoWord));
-        assert_eq!(parse(&["--jail=j"]), Err(ArgumentError::NoWord));
+        assert_eq!(parse(&[]), Err(ArgumentError::MissingKind));
+        assert_eq!(parse(&["--jail=j"]), Err(ArgumentError::MissingKind));
         assert_eq!(parse(&["bann", "--jail=j"]), Err(ArgumentError::UnknownWord("bann".into())));
         for jail in [&["ban"][..], &["ban", "--jail="], &["ban", "--jail"], &["ban", "--jail=<name>"]] {
             assert_eq!(parse(jail), Err(ArgumentError::NoJail), "{jail:?}");

@@ -40,7 +40,7 @@ const MATCH_BYTES: usize = 1_000;
 /// The database of the fail2ban on this host. Nothing is opened before it is asked.
 pub struct Fail2banDatabase {
     path: PathBuf,
-    open: Option<Open>,
+    open: Option<OpenDatabase>,
 }
 
 /// What fail2ban's database knows of a ban.
@@ -137,7 +137,7 @@ impl Fail2banDatabase {
     }
 
     /// The file as it is now, opened if it is not, or not any more.
-    fn current(&mut self) -> Result<Option<&Open>, DatabaseError> {
+    fn current(&mut self) -> Result<Option<&OpenDatabase>, DatabaseError> {
         let read = |reason| DatabaseError::Read { path: self.path.clone(), reason };
         let before = self.open.take();
         let identity = match fs::metadata(&self.path) {
@@ -153,7 +153,7 @@ impl Fail2banDatabase {
             Some(open) if open.identity == identity && open.header().map_err(read)? == open.header => Some(open),
             before => {
                 drop(before);
-                Open::new(&self.path)?
+                OpenDatabase::new(&self.path)?
             }
         };
         self.open = open;
@@ -170,7 +170,7 @@ struct Header {
 }
 
 /// An open database.
-struct Open {
+struct OpenDatabase {
     connection: Connection,
     /// The same file, for a look at its header. Closing it would give up SQLite's locks on it; there are none between two
     /// statements.
@@ -180,7 +180,7 @@ struct Open {
     statement: String,
 }
 
-impl Open {
+impl OpenDatabase {
     /// Opens a file; `None` if it is being replaced at this moment.
     fn new(path: &Path) -> Result<Option<Self>, DatabaseError> {
         let read = |reason| DatabaseError::Read { path: path.to_owned(), reason };
@@ -233,12 +233,12 @@ impl Open {
                     ValueRef::Blob(data) | ValueRef::Text(data) => data.to_vec(),
                     _ => Vec::new(),
                 };
-                Ok(Row { time: row.get(0)?, bantime: row.get(1)?, count: row.get(2)?, data })
+                Ok(BanRow { time: row.get(0)?, bantime: row.get(1)?, count: row.get(2)?, data })
             })
             .optional()?;
         // A short ban that was over by then is not the one that the line tells of.
         let row = row.filter(|row| ticket_at.is_some() || !row.was_over(at));
-        Ok(row.map(Row::into_known))
+        Ok(row.map(BanRow::into_known))
     }
 }
 
@@ -277,7 +277,7 @@ fn statement(columns: &[String]) -> Option<String> {
 }
 
 /// A row as it is.
-struct Row {
+struct BanRow {
     /// Seconds since 1970.
     time: i64,
     /// Seconds; -1: for ever; -2: unknown, from before 0.11.
@@ -287,7 +287,7 @@ struct Row {
     data: Vec<u8>,
 }
 
-impl Row {
+impl BanRow {
     fn was_over(&self, at: Timestamp) -> bool {
         let end = |seconds| self.time.saturating_add(seconds).saturating_mul(1_000);
         self.bantime.is_some_and(|seconds| seconds >= 0 && end(seconds) <= at.0)

@@ -12,10 +12,10 @@ use crate::event::Timestamp;
 pub(super) struct DigestWriter<'a> {
     route: &'a str,
     now: Timestamp,
-    open: HashMap<(DigestCause, String), Open>,
+    open: HashMap<(DigestCause, String), OpenMessage>,
 }
 
-struct Open {
+struct OpenMessage {
     id: i64,
     events: u32,
     age_starts_at: i64,
@@ -109,7 +109,7 @@ impl<'a> DigestWriter<'a> {
         webhook: &str,
         age_starts_at: i64,
         room_for: u32,
-    ) -> rusqlite::Result<&mut Open> {
+    ) -> rusqlite::Result<&mut OpenMessage> {
         let key = (digest_key.cause, digest_key.key.clone());
         if let Some(mut full) = self.open.remove(&key) {
             if full.events.saturating_add(room_for) <= MAX_DIGEST_EVENTS {
@@ -134,7 +134,7 @@ impl<'a> DigestWriter<'a> {
                     MAX_DIGEST_EVENTS.saturating_sub(room_for)
                 ],
                 |row| {
-                    Ok(Open {
+                    Ok(OpenMessage {
                         id: row.get(0)?,
                         events: row.get(1)?,
                         age_starts_at: row.get(2)?,
@@ -155,7 +155,13 @@ impl<'a> DigestWriter<'a> {
                     )?
                     .execute(params![self.route, webhook, age_starts_at, digest_key.cause.as_str(), digest_key.key, now])?;
                 let id = transaction.last_insert_rowid();
-                Open { id, events: 0, age_starts_at: age_starts_at.min(now), opened_at: now, closes_at: i64::MAX }
+                OpenMessage {
+                    id,
+                    events: 0,
+                    age_starts_at: age_starts_at.min(now),
+                    opened_at: now,
+                    closes_at: i64::MAX,
+                }
             }
         };
         open.postpone(digest_key.closes, self.now);
@@ -168,7 +174,7 @@ impl<'a> DigestWriter<'a> {
     }
 }
 
-impl Open {
+impl OpenMessage {
     fn postpone(&mut self, closes: Closes, now: Timestamp) {
         self.closes_at = match closes {
             Closes::At(at) => self.closes_at.min(at.0),

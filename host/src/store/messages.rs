@@ -147,10 +147,10 @@ impl Store {
         &mut self,
         message: i64,
         webhook: &str,
-        failure: &Failure<'_>,
+        failure: &FailedAttempt<'_>,
         now: Timestamp,
     ) -> Result<Vec<(i64, String)>, StoreError> {
-        let Failure { state, error, counts, next_attempt_at, too_old } = failure;
+        let FailedAttempt { state, error, counts, next_attempt_at, too_old } = failure;
         self.database.write("record a failed attempt", |transaction| {
             transaction
                 .prepare_cached(
@@ -288,7 +288,7 @@ impl Store {
 
 /// A failed attempt.
 #[derive(Debug, Clone)]
-pub struct Failure<'a> {
+pub struct FailedAttempt<'a> {
     /// How the webhook fares now.
     pub state: &'a WebhookState,
     /// What went wrong.
@@ -301,7 +301,7 @@ pub struct Failure<'a> {
     pub too_old: BTreeMap<String, Timestamp>,
 }
 
-impl<'a> Failure<'a> {
+impl<'a> FailedAttempt<'a> {
     /// One that says nothing about the message.
     #[must_use]
     pub const fn of(state: &'a WebhookState, error: &'a str) -> Self {

@@ -55,7 +55,7 @@ pub use history::HistoryScope;
 pub use inbox::{Appended, Inbox};
 pub use ledger::{Discrepancy, Ledger, RouteLedger};
 pub use message_admin::{Configured, MessageInfo, MessageSelector, MessageState, Retried, RetryBlocked};
-pub use messages::{Failure, OutboundMessage, Remaining};
+pub use messages::{FailedAttempt, OutboundMessage, Remaining};
 pub use plugins::PluginState;
 pub use retention::{Pruned, RetentionLimits};
 pub use routed_events::{Disposition, FormattedEvent, RoutedTo, UnformattedEvent, UnroutedEvent};

@@ -120,7 +120,7 @@ fn messages_that_are_too_old_die_with_the_answer_and_can_be_sent_again() {
     let fail = |store: &mut Store, before| {
         let too_old = BTreeMap::from([("sec".to_owned(), Timestamp(before))]);
         let state = WebhookState { failures: 7, ..WebhookState::default() };
-        let failure = Failure { counts: 1, too_old, ..Failure::of(&state, "503") };
+        let failure = FailedAttempt { counts: 1, too_old, ..FailedAttempt::of(&state, "503") };
         store.failed(first.id, "hook", &failure, Timestamp(50)).unwrap().len()
     };
     assert_eq!(fail(store, 2), 0);

@@ -13,7 +13,7 @@ use rustix::process::{Signal, kill_process};
 
 use crate::binary::banhook;
 use crate::chance::Chance;
-use crate::place::{Place, QUICK};
+use crate::test_env::{QUICK, TestEnv};
 use crate::told::{Told, jail};
 use crate::webhook::{Fault, Webhook, shown};
 
@@ -35,7 +35,7 @@ restart = false
 [[routes]]
 name = "folded"
 webhook = "folded"
-storm = { over = 2, within = "2s" }
+storm = { threshold = 2, within = "2s" }
 digest_window = "1s"
 restart = "1s"
 "#;
@@ -82,7 +82,7 @@ impl AddAssign for Sum {
 
 /// A state folder in which one round follows the other, and what must have come of it.
 pub struct Stand {
-    place: Place,
+    env: TestEnv,
     folded: Webhook,
     /// Events so far; each has a jail of its own, by which it is found again.
     events: u32,
@@ -95,16 +95,16 @@ pub struct Stand {
 
 impl Stand {
     pub fn set_up(compiled: &Path) -> Self {
-        let (place, folded) = (Place::new(), Webhook::open());
-        place.write_url("folded.url", &folded);
+        let (env, folded) = (TestEnv::new(), Webhook::open());
+        env.write_url("folded.url", &folded);
         let webhooks = format!(
             "host = \"web-1\"\n[webhooks.main]\nurl_file = \"main.url\"\n{QUICK}\n\
              [webhooks.folded]\nurl_file = \"folded.url\"\n{QUICK}\n"
         );
-        place.write("config.toml", webhooks + ROUTES);
-        place.take_plugins_of(compiled);
+        env.write("config.toml", webhooks + ROUTES);
+        env.take_plugins_of(compiled);
         Self {
-            place,
+            env,
             folded,
             events: 0,
             acknowledged: BTreeSet::new(),
@@ -115,7 +115,7 @@ impl Stand {
     }
 
     fn webhooks(&self) -> [&Webhook; 2] {
-        [&self.place.webhook, &self.folded]
+        [&self.env.webhook, &self.folded]
     }
 
     pub fn round(&mut self, mut chance: Chance) {
@@ -161,7 +161,7 @@ impl Stand {
         for number in first..first + EVENTS_EACH {
             thread::sleep(chance.time(15)); // not waiting for anything: another moment each time
             let jail = jail(number);
-            let mut command = self.place.command(banhook());
+            let mut command = self.env.command(banhook());
             command.arg("notify").args(event(number, &mut chance)).arg(format!("--jail={jail}"));
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
             let mut child = command.spawn().unwrap();
@@ -188,7 +188,7 @@ impl Stand {
         let (mut looks, mut before) = (0, 0);
         while !over.load(Ordering::Relaxed) {
             let acknowledged = acknowledged.load(Ordering::SeqCst);
-            let received = self.place.ledger().received;
+            let received = self.env.ledger().received;
             assert!(
                 received >= acknowledged.max(before),
                 "{received}, of {acknowledged} acknowledged, {before} before"
@@ -211,9 +211,9 @@ impl Stand {
                 continue;
             }
             let drains = chance.one_in(4);
-            let mut command = self.place.command(banhook());
+            let mut command = self.env.command(banhook());
             command.args(if drains { &["drain", "--timeout", "20s"][..] } else { &["run"] });
-            let process = self.place.begin(&mut command);
+            let process = self.env.begin(&mut command);
             self.wait_for_an_instant(chance);
             match process.kill() {
                 None => kills.push(Instant::now()),
@@ -240,7 +240,7 @@ impl Stand {
     /// Kills what `notify` has started.
     fn kill_runs(&self) -> usize {
         let is_run = |line: Vec<u8>| String::from_utf8_lossy(&line).contains("--lock-on-stdin");
-        self.place
+        self.env
             .processes()
             .into_iter()
             .filter(|pid| fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())).is_ok_and(is_run))
@@ -251,12 +251,12 @@ impl Stand {
     /// A fresh process of one kind or the other, until nothing is left.
     fn bring_to_an_end(&self, chance: &mut Chance) {
         if chance.one_in(2) {
-            self.place.banhook(["drain", "--timeout", "50s"]).ok();
+            self.env.banhook(["drain", "--timeout", "50s"]).ok();
         } else {
-            let mut command = self.place.command(banhook());
+            let mut command = self.env.command(banhook());
             // Before it listens, SIGTERM ends it as a crash would.
-            let daemon = self.place.ready(command.arg("run"));
-            self.place.settle();
+            let daemon = self.env.ready(command.arg("run"));
+            self.env.settle();
             if chance.one_in(2) {
                 daemon.stop();
             } else {
@@ -266,7 +266,7 @@ impl Stand {
     }
 
     fn check(&self) {
-        let ledger = self.place.settle();
+        let ledger = self.env.settle();
         let received = ledger.received as usize;
         let (known, in_doubt) = (self.acknowledged.len(), self.in_doubt.len());
         assert!((known..=known + in_doubt).contains(&received), "{known} and {in_doubt} in doubt: {ledger:?}");
@@ -307,7 +307,7 @@ impl Stand {
 
     /// What those said that were started here, and by `notify`.
     fn said(&self) -> String {
-        self.place.said() + &fs::read_to_string(self.place.state().join("banhook.log")).unwrap_or_default()
+        self.env.said() + &fs::read_to_string(self.env.state().join("banhook.log")).unwrap_or_default()
     }
 
     pub fn sum(&self) -> Sum {

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use super::corpus::component_of;
 use super::{CONTAINED, Findings, TIME, is_harmless};
-use crate::place::{Daemon, Place, QUICK};
-use crate::unrouted::until;
+use crate::polling::until;
+use crate::test_env::{Daemon, QUICK, TestEnv};
 use crate::webhook::Webhook;
 
 /// A route's limit for compiling its plugin, and how it is set.
@@ -63,26 +63,26 @@ pub fn endless() -> Vec<u8> {
 
 #[test]
 fn what_takes_forever_to_compile_is_given_up_and_keeps_nobody_waiting() {
-    let place = Place::new();
+    let env = TestEnv::new();
     let attacked = Webhook::open();
-    place.write_url("attacked.url", &attacked);
+    env.write_url("attacked.url", &attacked);
     let mut text = format!(
         "[webhooks.main]\nurl_file = \"main.url\"\n{QUICK}\n[webhooks.attacked]\nurl_file = \"attacked.url\"\n{QUICK}\n\
         [[routes]]\nname = \"witness\"\nwebhook = \"main\"\nstorm = false\nrestart = false\n"
     );
-    place.write("config.toml", &text);
+    env.write("config.toml", &text);
     // The first time the built-in plugin is compiled; the second time it is as in peace.
     let [_, calm] = ["198.51.100.1", "198.51.100.2"].map(|subject| {
-        let told = place.webhook.arrived().len();
-        let (daemon, begun) = start(&place, subject);
-        place.webhook.wait_for(told + 1);
-        let calm = place.webhook.arrivals()[told].0.saturating_duration_since(begun);
+        let told = env.webhook.arrived().len();
+        let (daemon, begun) = start(&env, subject);
+        env.webhook.wait_for(told + 1);
+        let calm = env.webhook.arrivals()[told].0.saturating_duration_since(begun);
         daemon.stop();
         calm
     });
 
     for (name, make) in BOMBS {
-        place.write(&format!("{name}.wasm"), component_of(&make()));
+        env.write(&format!("{name}.wasm"), component_of(&make()));
         let time = TIME.as_millis();
         write!(
             text,
@@ -91,12 +91,12 @@ fn what_takes_forever_to_compile_is_given_up_and_keeps_nobody_waiting() {
         )
         .unwrap();
     }
-    place.write("config.toml", text);
+    env.write("config.toml", text);
 
-    let (daemon, begun) = start(&place, "203.0.113.7");
-    place.webhook.wait_for(3);
+    let (daemon, begun) = start(&env, "203.0.113.7");
+    env.webhook.wait_for(3);
     // Not when the daemon is ready: it waits for its plugins a while.
-    let witnessed = place.webhook.arrivals()[2].0.saturating_duration_since(begun);
+    let witnessed = env.webhook.arrivals()[2].0.saturating_duration_since(begun);
     let messages = attacked.wait_for(BOMBS.len());
     let told = begun.elapsed();
     eprintln!("the witness was told after {witnessed:?}, in peace after {calm:?}; the others after {told:?}");
@@ -114,19 +114,19 @@ fn what_takes_forever_to_compile_is_given_up_and_keeps_nobody_waiting() {
     }
     messages.iter().for_each(|message| is_harmless(message, "bombs", &mut findings));
     // What compiled is gone, and left nothing that would be taken for a compiled plugin.
-    until("the compilers to be gone", || match place.processes().len() {
+    until("the compilers to be gone", || match env.processes().len() {
         1 => Ok(()),
         count => Err(format!("{count} processes")),
     });
-    let compiled = fs::read_dir(place.state().join("cache")).into_iter().flatten().count();
+    let compiled = fs::read_dir(env.state().join("cache")).into_iter().flatten().count();
     findings.expect(compiled <= 1, "cache", || format!("{compiled} files"));
     daemon.stop();
     findings.none();
 }
 
 /// A daemon that finds an event waiting, and when it was started: the event meets plugins that are not compiled yet.
-fn start(place: &Place, subject: &str) -> (Daemon, Instant) {
-    place.notify(&format!("ban --no-spawn --jail=~sshd --ip={subject}"));
+fn start(env: &TestEnv, subject: &str) -> (Daemon, Instant) {
+    env.notify(&format!("ban --no-spawn --jail=~sshd --ip={subject}"));
     let begun = Instant::now();
-    (place.daemon(), begun)
+    (env.daemon(), begun)
 }

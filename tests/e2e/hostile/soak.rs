@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::corpus::CASES;
 use super::resident::Process;
 use super::{Arena, Findings};
-use crate::place::Place;
+use crate::test_env::TestEnv;
 
 /// How often each attacker attacks; CI takes a tenth of the 1,000 that `BANHOOK_SOAK=1000` asks for.
 const ROUNDS: u32 = 100;
@@ -32,29 +32,29 @@ const AT_THE_MOMENT: usize = 8;
 #[test]
 fn memory_returns_to_where_it_was() {
     let rounds = std::env::var("BANHOOK_SOAK").map_or(ROUNDS, |text| text.parse().unwrap());
-    let arena = Arena::new(Place::new());
-    let place = &arena.place;
-    CASES.iter().for_each(|case| case.write_into(&place.path("")));
+    let arena = Arena::new(TestEnv::new());
+    let env = &arena.env;
+    CASES.iter().for_each(|case| case.write_into(&env.path("")));
     // In the calm jail all that can behave do, so that none is taken for one that always fails and left alone.
     arena.configure("\"~soak\", \"calm\"", CASES.iter().map(|case| (case, TIME)));
-    let daemon = place.daemon();
+    let daemon = env.daemon();
     let process = Process(daemon.pid());
     let round = |number: u32| {
         let [high, low] = [number / 250, number % 250 + 1];
-        place.notify(&format!("ban --jail=~soak --ip=10.0.{high}.{low}"));
-        place.notify(&format!("ban --jail=calm --ip=10.1.{high}.{low}"));
+        env.notify(&format!("ban --jail=~soak --ip=10.0.{high}.{low}"));
+        env.notify(&format!("ban --jail=calm --ip=10.1.{high}.{low}"));
         if number.is_multiple_of(BEHIND) {
-            place.settle();
+            env.settle();
         }
     };
 
     let begun = Instant::now();
     let warm_up = (rounds / WARM_UP).max(WARM_UP_LEAST);
     (0..warm_up).for_each(round);
-    place.settle();
+    env.settle();
     let before = (process.memory(), process.threads(), process.files());
     (warm_up..rounds).for_each(round);
-    let ledger = place.settle();
+    let ledger = env.settle();
     let after = (process.memory(), process.threads(), process.files());
     eprintln!(
         "{rounds} rounds in {:?}: {} MiB after {warm_up}, {} MiB at the end",

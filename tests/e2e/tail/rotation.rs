@@ -11,8 +11,8 @@ use super::{PLAIN, Tail};
 use crate::binary::require;
 use crate::fail2ban::Fail2ban;
 use crate::outcome::Outcome;
-use crate::place::Place;
-use crate::unrouted::until;
+use crate::polling::until;
+use crate::test_env::TestEnv;
 
 /// How often the log is rotated under the reader.
 const ROTATIONS: usize = 20;
@@ -25,7 +25,7 @@ pub struct Rotation {
 
 impl Rotation {
     /// As the package has it, for this server's log.
-    fn of(place: &Place, server: &Fail2ban<'_>) -> Self {
+    fn of(env: &TestEnv, server: &Fail2ban<'_>) -> Self {
         require("logrotate", "logrotate");
         let packaged = fs::read_to_string("/etc/logrotate.d/fail2ban").expect("the package fail2ban brings it");
         let mut config = packaged
@@ -37,13 +37,13 @@ impl Rotation {
         if !rustix::process::geteuid().is_root() {
             config = config.replace("640 root adm", "640");
         }
-        let config = place.write("logrotate.conf", config);
+        let config = env.write("logrotate.conf", config);
         fs::set_permissions(&config, fs::Permissions::from_mode(0o644)).unwrap();
-        Self { config, state: place.path("logrotate.state") }
+        Self { config, state: env.path("logrotate.state") }
     }
 
-    pub fn force(&self, place: &Place) {
-        let mut command = place.command("logrotate");
+    pub fn force(&self, env: &TestEnv) {
+        let mut command = env.command("logrotate");
         Outcome::of(command.arg("-f").arg("-s").arg(&self.state).arg(&self.config)).ok();
     }
 }
@@ -106,14 +106,14 @@ impl Drop for Over<'_> {
 
 #[test]
 fn a_real_server_under_rotation_is_told_of_once_whoever_is_killed() {
-    let place = Place::with_route(PLAIN);
-    let record = place.path("record");
-    let recorder = place.write("recorder", format!("#!/bin/sh\necho \"$@\" >> {}\n", record.display()));
+    let env = TestEnv::with_route(PLAIN);
+    let record = env.path("record");
+    let recorder = env.write("recorder", format!("#!/bin/sh\necho \"$@\" >> {}\n", record.display()));
     fs::set_permissions(&recorder, fs::Permissions::from_mode(0o755)).unwrap();
-    let server = Fail2ban::start_with(&place, &recorder);
-    let rotation = Rotation::of(&place, &server);
+    let server = Fail2ban::start_with(&env, &recorder);
+    let rotation = Rotation::of(&env, &server);
     let log = server.log_path().display().to_string();
-    let begin = || Some(Tail::begin(&place, &["--from-start", &log]));
+    let begin = || Some(Tail::begin(&env, &["--from-start", &log]));
 
     let (over, bans) = (AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|scope| {
@@ -135,12 +135,12 @@ fn a_real_server_under_rotation_is_told_of_once_whoever_is_killed() {
         let writer = Over(&over);
         let mut tail = begin();
         // Whoever has never read the log begins with what it is then.
-        until("the log to be taken up", || match place.ledger().received {
-            0 => Err(fs::read_to_string(place.path("tail.log")).unwrap()),
+        until("the log to be taken up", || match env.ledger().received {
+            0 => Err(fs::read_to_string(env.path("tail.log")).unwrap()),
             _ => Ok(()),
         });
         for round in 0..ROTATIONS {
-            let (before, received) = (seen(&record).len(), place.ledger().received);
+            let (before, received) = (seen(&record).len(), env.ledger().received);
             until("some more bans", || match seen(&record).len() - before {
                 0..3 => Err("few".into()),
                 _ => Ok(()),
@@ -152,15 +152,15 @@ fn a_real_server_under_rotation_is_told_of_once_whoever_is_killed() {
             if round % 3 == 0 {
                 tail = begin();
             }
-            rotation.force(&place);
+            rotation.force(&env);
             if round % 3 != 0 {
                 drop(tail.take());
                 tail = begin();
             }
             // It may miss as many rotations as logrotate keeps files; so it gets to read something in between.
-            until("something to be taken in", || match place.ledger().received {
+            until("something to be taken in", || match env.ledger().received {
                 now if now > received => Ok(()),
-                now => Err(format!("{now}; {}", fs::read_to_string(place.path("tail.log")).unwrap())),
+                now => Err(format!("{now}; {}", fs::read_to_string(env.path("tail.log")).unwrap())),
             });
             if round % 5 == 4 {
                 let banned = seen(&record).into_iter().rev().find(|line| line.starts_with("ban logins")).unwrap();
@@ -179,16 +179,16 @@ fn a_real_server_under_rotation_is_told_of_once_whoever_is_killed() {
         let written = everything_in(&server.log_path());
         let seen: Vec<_> = seen.into_iter().filter(|line| is_written(&written, line)).collect();
         assert!(seen.len() + 5 > all, "fail2ban has lost {} lines", all - seen.len());
-        until("every ban to be told of", || match place.ledger() {
+        until("every ban to be told of", || match env.ledger() {
             ledger if ledger.received >= seen.len() as u64 => Ok(()),
             ledger => {
-                let said = fs::read_to_string(place.path("tail.log")).unwrap();
-                let told: BTreeSet<_> = place.webhook.arrived().iter().map(|message| message.shown()).collect();
+                let said = fs::read_to_string(env.path("tail.log")).unwrap();
+                let told: BTreeSet<_> = env.webhook.arrived().iter().map(|message| message.shown()).collect();
                 let missing: Vec<_> = seen.iter().filter(|line| !told.contains(*line)).collect();
                 Err(format!("not told of: {missing:?}; {ledger:?}\n{said}"))
             }
         });
-        let ledger = place.settle();
+        let ledger = env.settle();
         drop(tail);
 
         // One for one: as many as there were, and each of them. A message may be sent twice by who is killed; none is
@@ -200,7 +200,7 @@ fn a_real_server_under_rotation_is_told_of_once_whoever_is_killed() {
         let without = |line: String| if lost.contains(&uncounted(&line)) { uncounted(&line) } else { line };
         let expected: BTreeSet<_> = seen.iter().cloned().map(without).collect();
         assert_eq!(expected.len(), seen.len(), "what the action saw is told apart: {seen:?}");
-        let told: BTreeSet<_> = place.webhook.arrived().iter().map(|message| without(message.shown())).collect();
+        let told: BTreeSet<_> = env.webhook.arrived().iter().map(|message| without(message.shown())).collect();
         let differences: Vec<_> = told.symmetric_difference(&expected).collect();
         assert!(differences.is_empty(), "{differences:?}");
         assert_eq!(ledger.received, seen.len() as u64);

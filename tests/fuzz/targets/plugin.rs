@@ -7,7 +7,7 @@ use banhook::config::{PluginLimits, Sandbox};
 use banhook::event::{EventDetails, Event, Timestamp};
 use banhook::message::{Severity, Target, check, fallback};
 use banhook::format;
-use banhook::plugin::{Compiler, Context, Grants, Limits, Metering, Runtime, Setup};
+use banhook::plugin::{Compiler, PluginContext, Grants, Limits, Metering, Runtime, Setup};
 use jiff::tz::TimeZone;
 use wit_component::{StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
@@ -25,8 +25,8 @@ pub fn runtime() -> Runtime {
 }
 
 /// No settings, no grants.
-pub fn context() -> Context {
-    Context { settings: BTreeMap::new(), timezone: TimeZone::UTC, grants: Grants::default() }
+pub fn context() -> PluginContext {
+    PluginContext { settings: BTreeMap::new(), timezone: TimeZone::UTC, grants: Grants::default() }
 }
 
 /// Adds to modules what tells the host that they are plugins.

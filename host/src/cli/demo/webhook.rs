@@ -12,12 +12,12 @@ use tiny_http::{Response, Server};
 /// Bytes of a request that are read.
 const REQUEST_BYTES: u64 = 1 << 20;
 
-pub struct Webhook {
+pub struct DemoWebhook {
     server: Arc<Server>,
     shows: JoinHandle<usize>,
 }
 
-impl Webhook {
+impl DemoWebhook {
     /// Listens on a free port.
     pub fn start(colors: bool) -> anyhow::Result<Self> {
         let server = Server::http("127.0.0.1:0").map_err(|error| anyhow!("cannot listen on 127.0.0.1: {error}"))?;

@@ -10,20 +10,20 @@ use crate::store::{Configured, MessageSelector, MessageState, Retried, RetryBloc
 use super::{open, unknown};
 use crate::cli::Outcome;
 use crate::cli::arguments::{DropOptions, RetryOptions};
-use crate::cli::failure::{Failure, say};
-use crate::cli::global_options::Place;
+use crate::cli::command_error::{CommandError, say};
+use crate::cli::global_options::GlobalOptions;
 use crate::cli::notify::ensure_runner;
 use crate::cli::status::counted;
 use crate::cli::time_format::with_age;
 
 /// Has dead messages sent again; `Ok(false)` if any of those named is not dead, or has to stay so.
-pub fn retry(place: &Place, options: &RetryOptions) -> Outcome {
+pub fn retry(global: &GlobalOptions, options: &RetryOptions) -> Outcome {
     let choice = choice(&options.messages, options.webhook.as_ref());
-    let Some((folder, mut store)) = open(place)? else { return nothing_there(&choice) };
+    let Some((folder, mut store)) = open(global)? else { return nothing_there(&choice) };
     let now = Timestamp::now();
     // One that cannot be read here (its URLs may be in the daemon's environment) says nothing of routes; what is left of
     // one that is no more is told plainly by whoever is at work.
-    let config = place.config().ok();
+    let config = global.config().ok();
     let configured = config.map(|config| Configured {
         routes: config.routes.into_iter().map(|route| route.name).collect(),
         webhooks: config.webhooks.into_keys().collect(),
@@ -59,15 +59,15 @@ pub fn retry(place: &Place, options: &RetryOptions) -> Outcome {
     }
     if !again.is_empty() || !anew.is_empty() {
         say_what_delays(&store, now)?;
-        ensure_runner(&folder, &place.config).map_err(Failure::Other)?;
+        ensure_runner(&folder, &global.config).map_err(CommandError::Other)?;
     }
-    Ok(is_whole && left.is_empty() && is_known(place, &choice, again.is_empty() && anew.is_empty()))
+    Ok(is_whole && left.is_empty() && is_known(global, &choice, again.is_empty() && anew.is_empty()))
 }
 
 /// Gives messages up; `Ok(false)` if any of those named cannot be.
-pub fn drop_messages(place: &Place, options: &DropOptions) -> Outcome {
+pub fn drop_messages(global: &GlobalOptions, options: &DropOptions) -> Outcome {
     let choice = choice(&options.messages, options.webhook.as_ref());
-    let Some((_, mut store)) = open(place)? else { return nothing_there(&choice) };
+    let Some((_, mut store)) = open(global)? else { return nothing_there(&choice) };
     let dropped = store.drop_messages(&choice, Timestamp::now())?;
     let is_whole = explain_others(&store, &choice, &dropped, |state| match state {
         MessageState::Open => "is open: events still join it; it can be dropped once it has closed",
@@ -77,13 +77,13 @@ pub fn drop_messages(place: &Place, options: &DropOptions) -> Outcome {
     })?;
     let told = counted(dropped.len() as u64, "message");
     writeln!(std::io::stdout(), "{told} dropped; their events count as dead, and nothing lists them any more")?;
-    Ok(is_whole && is_known(place, &choice, dropped.is_empty()))
+    Ok(is_whole && is_known(global, &choice, dropped.is_empty()))
 }
 
 /// False: nothing was found, and the configuration does not know the webhook either: it is misspelt.
-fn is_known(place: &Place, choice: &MessageSelector, nothing_found: bool) -> bool {
+fn is_known(global: &GlobalOptions, choice: &MessageSelector, nothing_found: bool) -> bool {
     let MessageSelector::Dead(Some(webhook)) = choice else { return true };
-    let known = !nothing_found || place.config().map_or(true, |config| config.webhooks.contains_key(webhook));
+    let known = !nothing_found || global.config().map_or(true, |config| config.webhooks.contains_key(webhook));
     if !known {
         say(&format!("no webhook has the name \"{webhook}\", and no dead message is for one"));
     }

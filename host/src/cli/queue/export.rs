@@ -8,20 +8,20 @@ use crate::store::Store;
 use super::{open, unknown};
 use crate::cli::Outcome;
 use crate::cli::arguments::ExportOptions;
-use crate::cli::failure::{Failure, say};
-use crate::cli::global_options::Place;
+use crate::cli::command_error::{CommandError, say};
+use crate::cli::global_options::GlobalOptions;
 use crate::cli::run::host_name;
 
 /// Events are written one by one, so that memory does not grow with the history; so much of them at a time, in bytes.
 const WRITE_BYTES: usize = 64 << 10;
 
 /// Prints them; `Ok(false)` if a message is unknown, or a stored event cannot be read.
-pub fn export(place: &Place, options: &ExportOptions) -> Outcome {
-    let Some((_, store)) = open(place)? else {
+pub fn export(global: &GlobalOptions, options: &ExportOptions) -> Outcome {
+    let Some((_, store)) = open(global)? else {
         options.messages.iter().for_each(|message| say(&unknown(*message)));
         return Ok(options.messages.is_empty());
     };
-    let defaults = defaults(place);
+    let defaults = defaults(global);
     let mut out = BufWriter::with_capacity(WRITE_BYTES, io::stdout().lock());
     let mut is_whole = true;
     if options.messages.is_empty() {
@@ -40,10 +40,10 @@ pub fn export(place: &Place, options: &ExportOptions) -> Outcome {
 }
 
 /// Events as plugins were handed them: what `notify` stored has no host and no labels of its own yet.
-fn defaults(place: &Place) -> EventDefaults {
-    match place.config() {
+fn defaults(global: &GlobalOptions) -> EventDefaults {
+    match global.config() {
         Ok(config) => config.event_defaults(&host_name()),
-        Err(Failure::Input(error) | Failure::Other(error)) => {
+        Err(CommandError::Input(error) | CommandError::Other(error)) => {
             say(&format!("events are exported without the configuration's host and labels: {error:#}"));
             EventDefaults { host: host_name(), labels: std::collections::BTreeMap::new() }
         }
@@ -57,9 +57,9 @@ fn write(
     last: usize,
     defaults: &EventDefaults,
     out: &mut impl Write,
-) -> Result<bool, Failure> {
+) -> Result<bool, CommandError> {
     let mut is_whole = true;
-    store.export(message, last, |event| -> Result<(), Failure> {
+    store.export(message, last, |event| -> Result<(), CommandError> {
         match event {
             Ok(event) => writeln!(out, "{}", defaults.apply(event).to_json())?,
             Err(error) => {

@@ -8,8 +8,8 @@ use crate::store::{MessageInfo, MessageState};
 use super::open;
 use crate::cli::Outcome;
 use crate::cli::arguments::{Format, ListOptions};
-use crate::cli::failure::say;
-use crate::cli::global_options::Place;
+use crate::cli::command_error::say;
+use crate::cli::global_options::GlobalOptions;
 use crate::cli::status::counted;
 use crate::cli::time_format::to_the_second;
 
@@ -32,13 +32,13 @@ enum Side {
 }
 
 /// Lists them, oldest first.
-pub fn list(place: &Place, options: &ListOptions) -> Outcome {
+pub fn list(global: &GlobalOptions, options: &ListOptions) -> Outcome {
     let (pending, dead) = match (options.pending, options.dead) {
         (false, false) => (true, true),
         chosen => chosen,
     };
     let limit = usize::try_from(options.limit).unwrap_or(usize::MAX);
-    let mut messages = match open(place)? {
+    let mut messages = match open(global)? {
         Some((_, store)) => store.messages(pending, dead, limit.saturating_add(1))?,
         None => Vec::new(),
     };

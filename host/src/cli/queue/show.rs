@@ -14,8 +14,8 @@ use super::list::state;
 use super::{open, unknown};
 use crate::cli::Outcome;
 use crate::cli::arguments::Format;
-use crate::cli::failure::Failure;
-use crate::cli::global_options::Place;
+use crate::cli::command_error::CommandError;
+use crate::cli::global_options::GlobalOptions;
 use crate::cli::time_format::{ago, to_the_second, with_age};
 
 /// Events that are shown; `export` gives all of them.
@@ -23,7 +23,7 @@ const EVENTS: usize = 20;
 
 /// What is shown; this is its JSON.
 #[derive(Serialize)]
-struct Shown {
+struct MessageReport {
     message: MessageInfo,
     /// As the webhook gets it; none: it is not formatted yet, or not kept any more.
     body: Option<Value>,
@@ -32,12 +32,12 @@ struct Shown {
 }
 
 /// Shows it.
-pub fn show(place: &Place, id: i64, format: Format) -> Outcome {
-    let Some((_, store)) = open(place)? else { return Err(Failure::Other(anyhow!(unknown(id)))) };
-    let Some((message, body)) = store.message(id)? else { return Err(Failure::Other(anyhow!(unknown(id)))) };
+pub fn show(global: &GlobalOptions, id: i64, format: Format) -> Outcome {
+    let Some((_, store)) = open(global)? else { return Err(CommandError::Other(anyhow!(unknown(id)))) };
+    let Some((message, body)) = store.message(id)? else { return Err(CommandError::Other(anyhow!(unknown(id)))) };
     let events = store.events_of(id, EVENTS)?.into_iter().filter_map(|event| event.event.ok()).collect();
     let body = body.map(|body| serde_json::from_str(&body)).transpose().map_err(anyhow::Error::from)?;
-    let shown = Shown { message, body, events };
+    let shown = MessageReport { message, body, events };
     let mut out = io::stdout();
     let colors = out.is_terminal();
     match format {
@@ -47,7 +47,7 @@ pub fn show(place: &Place, id: i64, format: Format) -> Outcome {
     Ok(true)
 }
 
-fn text(Shown { message, body, events }: &Shown, colors: bool, now: Timestamp) -> String {
+fn text(MessageReport { message, body, events }: &MessageReport, colors: bool, now: Timestamp) -> String {
     let mut text = String::new();
     let mut line = |name: &str, value: &str| {
         let _ = writeln!(text, "{name:10}  {}", one_line(value));
@@ -99,7 +99,7 @@ mod tests {
 
     use super::*;
 
-    fn shown(body: Option<Value>, state: MessageState) -> Shown {
+    fn shown(body: Option<Value>, state: MessageState) -> MessageReport {
         let event = Event {
             id: String::new(),
             at: Timestamp(1_763_809_015_601),
@@ -121,7 +121,7 @@ mod tests {
             last_attempt_at: Some(Timestamp(1_763_809_015_601)),
             error: Some("400 invalid_blocks".into()),
         };
-        Shown { message, body, events: vec![event] }
+        MessageReport { message, body, events: vec![event] }
     }
 
     fn told(body: Option<Value>, state: MessageState) -> String {

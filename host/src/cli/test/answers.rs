@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use crate::event::{BanQuery, BanSummary, Event, EventDefaults, PastBan};
-use crate::plugin::{Geo, GeoError, History, HistoryError, Place};
+use crate::plugin::{Geo, GeoError, GeoInfo, History, HistoryError};
 
 /// The past bans of a case. All of them may be seen.
 pub struct PastBans(Vec<PastBan>);
 
 /// The places of a case, by subject.
-pub struct Places(pub BTreeMap<String, Place>);
+pub struct CaseGeo(pub BTreeMap<String, GeoInfo>);
 
 impl PastBans {
     /// Those among past events that history counts. Where no host is given, it is this one.
@@ -26,8 +26,8 @@ impl History for PastBans {
     }
 }
 
-impl Geo for Places {
-    fn lookup(&self, subject: &str) -> Result<Option<Place>, GeoError> {
+impl Geo for CaseGeo {
+    fn lookup(&self, subject: &str) -> Result<Option<GeoInfo>, GeoError> {
         Ok(self.0.get(subject).cloned())
     }
 }

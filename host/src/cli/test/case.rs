@@ -10,14 +10,14 @@ use crate::config::PluginLimits;
 use crate::event::{Batch, DigestCause, Event, Timestamp};
 use crate::format::limits;
 use crate::message::{Decision, GuardError, Guarded, Message, Policy, check, check_hints, guard, guard_digest};
-use crate::plugin::{Answer, Context, Grants, Place, PluginError, Runtime};
+use crate::plugin::{Answer, GeoInfo, Grants, PluginContext, PluginError, Runtime};
 use anyhow::{Context as _, anyhow, ensure};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::PluginFile;
-use super::answers::{PastBans, Places};
+use super::answers::{CaseGeo, PastBans};
 
 /// The standard ones, but that compiling may take longer: whoever tests waits for it, and builds other things meanwhile.
 const LIMITS: PluginLimits = PluginLimits { compile: Duration::from_secs(600), ..PluginLimits::STANDARD };
@@ -45,7 +45,7 @@ pub struct Case {
     history: Vec<Event>,
     /// What `geo` knows, by subject.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    geo: BTreeMap<String, Place>,
+    geo: BTreeMap<String, GeoInfo>,
     /// The golden decision: `{"post": …}`, `{"skip": "…"}`, `{"digest": …}` or `{"error": "…"}`; on a batch, a post or an
     /// error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -66,7 +66,7 @@ struct CaseBatch {
 }
 
 /// What a case puts before the plugin.
-pub enum Told<'c> {
+pub enum CaseInput<'c> {
     /// To decide on.
     Event(&'c Event),
     /// To word, at that time.
@@ -106,14 +106,14 @@ impl Case {
     ///
     /// # Errors
     /// When it has both or neither, or a batch of nothing.
-    pub fn told(&self) -> anyhow::Result<Told<'_>> {
+    pub fn told(&self) -> anyhow::Result<CaseInput<'_>> {
         match (&self.event, &self.batch) {
-            (Some(event), None) => Ok(Told::Event(event)),
+            (Some(event), None) => Ok(CaseInput::Event(event)),
             (None, Some(CaseBatch { cause, key, events, at })) => {
                 ensure!(!events.is_empty(), "its \"batch\" has no \"events\"");
                 let batch = Batch::of(events, *cause, key.clone());
                 let at = at.unwrap_or(batch.last);
-                Ok(Told::Batch(Box::new(batch), at))
+                Ok(CaseInput::Batch(Box::new(batch), at))
             }
             (Some(_), Some(_)) => Err(anyhow!("it has an \"event\" and a \"batch\"; a case is about one of the two")),
             (None, None) => Err(anyhow!("it has neither an \"event\" nor a \"batch\"")),
@@ -136,20 +136,20 @@ impl Case {
         let timezone = self.timezone()?;
         let told = self.told()?;
         let first = match &told {
-            Told::Event(event) => Some(*event),
-            Told::Batch(batch, _) => batch.events.first(),
+            CaseInput::Event(event) => Some(*event),
+            CaseInput::Batch(batch, _) => batch.events.first(),
         };
         let host = first.map_or("", |event| &event.host);
         let grants = Grants {
             history: Some(Arc::new(PastBans::of(&self.history, host))),
-            geo: Some(Arc::new(Places(self.geo.clone()))),
+            geo: Some(Arc::new(CaseGeo(self.geo.clone()))),
         };
-        let context = Context { settings: self.settings.clone(), timezone, grants };
+        let context = PluginContext { settings: self.settings.clone(), timezone, grants };
         let loaded = runtime.load(&plugin.bytes, context, limits(&LIMITS));
         let plugin = loaded.map_err(|error| anyhow!("the plugin {} {error}", plugin.path.display()))?;
         Ok(match &told {
-            Told::Event(event) => Some(plugin.format(event)),
-            Told::Batch(batch, at) => plugin.digest(batch, *at).map(|answer| answer.map(Decision::Post)),
+            CaseInput::Event(event) => Some(plugin.format(event)),
+            CaseInput::Batch(batch, at) => plugin.digest(batch, *at).map(|answer| answer.map(Decision::Post)),
         })
     }
 
@@ -181,7 +181,7 @@ impl Case {
     }
 }
 
-impl Told<'_> {
+impl CaseInput<'_> {
     /// A message about it, as it would go out.
     ///
     /// # Errors

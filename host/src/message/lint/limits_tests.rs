@@ -143,7 +143,7 @@ fn compare_field(object: &Object, field: &Field, rule: &Value, differs: &mut dyn
         let theirs: Vec<_> = theirs.iter().filter_map(Value::as_str).collect();
         let innermost = inner.or(list).map_or(kind, |list| &list.items);
         let ours: Vec<&str> = match innermost {
-            Kind::Word(words) => words.to_vec(),
+            Kind::Enum(words) => words.to_vec(),
             Kind::Typed(types) => types.listed.iter().map(|object| object.name).collect(),
             _ => vec![],
         };
@@ -155,7 +155,7 @@ fn compare_field(object: &Object, field: &Field, rule: &Value, differs: &mut dyn
     let shape = match rule["type"].as_str().unwrap_or_default() {
         "bool" => matches!(kind, Kind::Flag),
         "int" => matches!(kind, Kind::Int(..)),
-        "string" => matches!(kind, Kind::Str(_) | Kind::Word(_)),
+        "string" => matches!(kind, Kind::Str(_) | Kind::Enum(_)),
         text if text.starts_with("text:") => matches!(kind, Kind::Text(..)),
         array if array.starts_with("array") => list.is_some(),
         block if block.starts_with("block:") => matches!(kind, Kind::Object(_)),

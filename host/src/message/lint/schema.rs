@@ -75,7 +75,7 @@ pub enum Kind {
     /// A whole number or a string.
     IntOrStr,
     /// One of these words.
-    Word(&'static [&'static str]),
+    Enum(&'static [&'static str]),
     /// A text object.
     Text(TextForm, Max),
     /// An object that this place demands; if it has a `type`, that is checked.

@@ -32,7 +32,7 @@ fn sample(kind: &Kind) -> Value {
         Kind::Str(rules) => json!(sample_text(rules)),
         Kind::Int(min, _) => json!(min.max(&0)),
         Kind::Number | Kind::Positive | Kind::IntOrStr => json!(1),
-        Kind::Word(words) => json!(words[0]),
+        Kind::Enum(words) => json!(words[0]),
         Kind::Text(TextForm::Any | TextForm::Markup, _) => json!({ "type": "mrkdwn", "text": "a" }),
         Kind::Text(TextForm::Plain, _) => json!({ "type": "plain_text", "text": "a" }),
         Kind::Object(object) => sample_object(object),
@@ -144,7 +144,7 @@ impl Tour {
                 self.expect_nothing(place, json!(0.001), &place.path);
                 self.expect(place, json!(0), &place.path, Rule::TooSmall, field.severity());
             }
-            Kind::Word(words) => {
+            Kind::Enum(words) => {
                 for word in *words {
                     self.expect_nothing(place, json!(word), &place.path);
                 }
@@ -279,7 +279,7 @@ impl Tour {
         for wrong in [json!(true), json!(7), json!("seven"), json!(["seven"]), json!({ "seven": 7 })] {
             let fits = match kind {
                 Kind::Flag => wrong.is_boolean(),
-                Kind::Str(_) | Kind::Word(_) => wrong.is_string(),
+                Kind::Str(_) | Kind::Enum(_) => wrong.is_string(),
                 Kind::Int(..) | Kind::Number | Kind::Positive => wrong.is_number(),
                 Kind::IntOrStr => wrong.is_number() || wrong.is_string(),
                 Kind::Text(..) | Kind::Object(_) | Kind::Typed(_) => wrong.is_object(),

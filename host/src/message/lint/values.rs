@@ -54,7 +54,7 @@ impl<'v> Walk<'v> {
             }
             Kind::IntOrStr if value.is_string() || form::whole(value).is_some() => {}
             Kind::IntOrStr => self.wrong_type(at, value, "a whole number or a string", field),
-            Kind::Word(words) => self.word(at, value, words, field),
+            Kind::Enum(words) => self.word(at, value, words, field),
             Kind::Text(form, max) => self.text(at, value, *form, *max, field),
             Kind::Object(object) => self.object(at, value, object, field),
             Kind::Typed(types) => self.typed(at, value, types, field),

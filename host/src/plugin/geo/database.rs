@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use maxminddb::{MaxMindDbError, Reader};
 
 use super::record::Record;
-use super::{Geo, Place, address};
+use super::{Geo, GeoInfo, address};
 
 /// Bytes of a file. The largest that are sold have some 500 MB, GeoLite2-City 60.
 const LARGEST: u64 = 1 << 30;
@@ -47,20 +47,20 @@ pub enum GeoError {
 
 /// The MMDB files that routes use. Clones share them.
 #[derive(Debug, Clone, Default)]
-pub struct Databases {
+pub struct GeoDatabases {
     /// A file that no route uses any more is freed.
-    open: Arc<Mutex<HashMap<PathBuf, Weak<Database>>>>,
+    open: Arc<Mutex<HashMap<PathBuf, Weak<MmdbFile>>>>,
 }
 
 /// The files of one route. The first one that knows a thing is believed.
 #[derive(Debug, Clone)]
 pub struct GeoFiles {
-    databases: Vec<Arc<Database>>,
+    databases: Vec<Arc<MmdbFile>>,
 }
 
 /// One file.
 #[derive(Debug)]
-struct Database {
+struct MmdbFile {
     path: PathBuf,
     live: RwLock<Live>,
 }
@@ -69,21 +69,21 @@ struct Database {
 #[derive(Debug, Default)]
 struct Live {
     /// Of the file that was looked at last, whether it could be used or not.
-    stamp: Option<Stamp>,
+    stamp: Option<FileStamp>,
     /// The last one that could be used.
     reader: Option<Arc<Reader<Vec<u8>>>>,
 }
 
 /// Tells a file from what it was before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
+struct FileStamp {
     device: u64,
     inode: u64,
     bytes: u64,
     modified: (i64, i64),
 }
 
-impl Databases {
+impl GeoDatabases {
     /// The files of a route, and what is wrong with them. One that cannot be used answers nothing until it can: see
     /// [`Self::reload_if_changed`].
     #[must_use]
@@ -110,11 +110,11 @@ impl Databases {
         self.lock().iter().filter(|(_, database)| database.strong_count() > 0).map(|(path, _)| path.clone()).collect()
     }
 
-    fn database(&self, path: &Path, errors: &mut Vec<GeoError>) -> Arc<Database> {
+    fn database(&self, path: &Path, errors: &mut Vec<GeoError>) -> Arc<MmdbFile> {
         let mut open = self.lock();
         open.retain(|_, database| database.strong_count() > 0);
         let database = open.get(path).and_then(Weak::upgrade).unwrap_or_else(|| {
-            let database = Arc::new(Database { path: path.to_owned(), live: RwLock::default() });
+            let database = Arc::new(MmdbFile { path: path.to_owned(), live: RwLock::default() });
             open.insert(path.to_owned(), Arc::downgrade(&database));
             database
         });
@@ -126,16 +126,16 @@ impl Databases {
         database
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<PathBuf, Weak<Database>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<PathBuf, Weak<MmdbFile>>> {
         // A panic while it was held leaves a map that is still whole.
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Database {
+impl MmdbFile {
     /// Reads the file if it is another one than was looked at last.
     fn refresh(&self) -> Option<Result<(), GeoError>> {
-        let now = self.path.metadata().ok().map(|meta| Stamp::of(&meta));
+        let now = self.path.metadata().ok().map(|meta| FileStamp::of(&meta));
         let before = self.live.read().unwrap_or_else(PoisonError::into_inner).stamp;
         (now != before).then(|| self.read())
     }
@@ -149,19 +149,19 @@ impl Database {
     }
 
     /// What is in the file, and what it was like before it was read.
-    fn read_file(&self) -> (Option<Stamp>, Result<Reader<Vec<u8>>, GeoError>) {
+    fn read_file(&self) -> (Option<FileStamp>, Result<Reader<Vec<u8>>, GeoError>) {
         let unreadable = |reason| GeoError::Read { path: self.path.clone(), reason };
         let mut file = match open(&self.path) {
             Ok(file) => file,
             Err(reason) => return (None, Err(unreadable(reason))),
         };
         let before = match file.metadata() {
-            Ok(meta) => Stamp::of(&meta),
+            Ok(meta) => FileStamp::of(&meta),
             Err(reason) => return (None, Err(unreadable(reason))),
         };
         let mut read = || {
             let bytes = whole(&mut file, before.bytes).map_err(unreadable)?;
-            let after = Stamp::of(&file.metadata().map_err(unreadable)?);
+            let after = FileStamp::of(&file.metadata().map_err(unreadable)?);
             if after != before {
                 return Err(GeoError::Unfinished { path: self.path.clone() });
             }
@@ -180,7 +180,7 @@ impl Database {
 }
 
 impl Geo for GeoFiles {
-    fn lookup(&self, subject: &str) -> Result<Option<Place>, GeoError> {
+    fn lookup(&self, subject: &str) -> Result<Option<GeoInfo>, GeoError> {
         let Some(address) = address(subject) else { return Ok(None) };
         let mut place = None;
         for database in &self.databases {
@@ -197,7 +197,7 @@ impl Geo for GeoFiles {
     }
 }
 
-impl Stamp {
+impl FileStamp {
     fn of(meta: &Metadata) -> Self {
         Self { device: meta.dev(), inode: meta.ino(), bytes: meta.len(), modified: (meta.mtime(), meta.mtime_nsec()) }
     }

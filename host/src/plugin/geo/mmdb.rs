@@ -19,7 +19,7 @@ const BOOLEAN: u8 = 14;
 const SEPARATOR: usize = 16;
 
 #[derive(Clone, Copy)]
-enum Record {
+enum MmdbValue {
     Empty,
     Node(usize),
     Data(usize),
@@ -27,7 +27,7 @@ enum Record {
 
 /// A file that knows these networks, none of which is part of another. `record_size` is 24, 28 or 32.
 pub(crate) fn mmdb(ip_version: u8, record_size: usize, networks: &[(&str, Value)]) -> Vec<u8> {
-    let mut nodes = vec![[Record::Empty; 2]];
+    let mut nodes = vec![[MmdbValue::Empty; 2]];
     let mut data = Vec::new();
     for (network, value) in networks {
         insert(&mut nodes, &bits(network, ip_version), data.len());
@@ -68,29 +68,29 @@ fn bits(network: &str, ip_version: u8) -> Vec<bool> {
     std::iter::repeat_n(false, zeros).chain(bits).collect()
 }
 
-fn insert(nodes: &mut Vec<[Record; 2]>, path: &[bool], offset: usize) {
+fn insert(nodes: &mut Vec<[MmdbValue; 2]>, path: &[bool], offset: usize) {
     let (last, steps) = path.split_last().expect("a network that is not everything");
     let mut at = 0;
     for step in steps {
         at = match nodes[at][usize::from(*step)] {
-            Record::Node(next) => next,
-            Record::Empty => {
-                nodes.push([Record::Empty; 2]);
+            MmdbValue::Node(next) => next,
+            MmdbValue::Empty => {
+                nodes.push([MmdbValue::Empty; 2]);
                 let next = nodes.len() - 1;
-                nodes[at][usize::from(*step)] = Record::Node(next);
+                nodes[at][usize::from(*step)] = MmdbValue::Node(next);
                 next
             }
-            Record::Data(_) => panic!("a network within another"),
+            MmdbValue::Data(_) => panic!("a network within another"),
         };
     }
-    nodes[at][usize::from(*last)] = Record::Data(offset);
+    nodes[at][usize::from(*last)] = MmdbValue::Data(offset);
 }
 
-fn pack(node: [Record; 2], nodes: usize, record_size: usize) -> Vec<u8> {
+fn pack(node: [MmdbValue; 2], nodes: usize, record_size: usize) -> Vec<u8> {
     let [left, right] = node.map(|record| match record {
-        Record::Empty => nodes,
-        Record::Node(node) => node,
-        Record::Data(offset) => nodes + SEPARATOR + offset,
+        MmdbValue::Empty => nodes,
+        MmdbValue::Node(node) => node,
+        MmdbValue::Data(offset) => nodes + SEPARATOR + offset,
     });
     let bytes = |number: usize, count: usize| u32::try_from(number).unwrap().to_be_bytes()[4 - count..].to_vec();
     match record_size {

@@ -1,6 +1,6 @@
 //! `geo`: where an address is registered, as local MMDB files say. No network is asked.
 //!
-//! [`Databases`] keeps each file in memory once, however many routes use it. Files come from elsewhere and may be damaged:
+//! [`GeoDatabases`] keeps each file in memory once, however many routes use it. Files come from elsewhere and may be damaged:
 //! what is taken from them is bounded, and nothing in them can do more than leave an answer out.
 
 mod database;
@@ -13,7 +13,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-pub use database::{Databases, GeoError, GeoFiles};
+pub use database::{GeoDatabases, GeoError, GeoFiles};
 
 use super::answer::{Level, LogLine};
 use super::bindings::banhook::plugin::geo::{Host, Place as WitPlace};
@@ -23,7 +23,7 @@ use crate::event::Family;
 /// Where an address is registered.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Place {
+pub struct GeoInfo {
     /// ISO 3166-1 alpha-2.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub country: Option<String>,
@@ -47,7 +47,7 @@ pub trait Geo: Send + Sync {
     ///
     /// # Errors
     /// When a file turns out to be damaged where the answer would be.
-    fn lookup(&self, subject: &str) -> Result<Option<Place>, GeoError>;
+    fn lookup(&self, subject: &str) -> Result<Option<GeoInfo>, GeoError>;
 }
 
 impl Host for State {

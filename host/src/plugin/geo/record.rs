@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::Place;
+use super::GeoInfo;
 
 /// Bytes of a text that are kept.
 const TEXT: usize = 200;
@@ -45,8 +45,8 @@ pub(super) struct Record(BTreeMap<String, String>);
 
 impl Record {
     /// Fills in what a place lacks.
-    pub(super) fn complete(&self, place: &mut Place) {
-        let Place { country, country_name, as_number, as_name, labels } = place;
+    pub(super) fn complete(&self, place: &mut GeoInfo) {
+        let GeoInfo { country, country_name, as_number, as_name, labels } = place;
         *country = country.take().or_else(|| self.first(&COUNTRY, is_code).map(str::to_ascii_uppercase));
         *country_name =
             country_name.take().or_else(|| self.first(&COUNTRY_NAME, |text| !is_code(text)).map(str::to_owned));

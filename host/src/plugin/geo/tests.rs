@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::mmdb::mmdb;
 use super::*;
 
-fn place(json: Value) -> Place {
+fn place(json: Value) -> GeoInfo {
     serde_json::from_value(json).unwrap()
 }
 
@@ -113,7 +113,7 @@ fn records_of_each_maker() {
     ] {
         let files = Files::new();
         let path = files.write("x.mmdb", &mmdb(4, 28, &[("203.0.113.0/24", record)]));
-        let (geo, errors) = Databases::default().open(&[path]);
+        let (geo, errors) = GeoDatabases::default().open(&[path]);
         assert!(errors.is_empty(), "{errors:?}");
         assert_eq!(geo.lookup("203.0.113.7").unwrap(), Some(place(expected)), "{maker}");
         assert_eq!(geo.lookup("203.0.114.7").unwrap(), None, "{maker}");
@@ -137,7 +137,7 @@ fn the_first_file_that_knows_is_believed() {
             ),
         ),
     ];
-    let (geo, errors) = Databases::default().open(&paths);
+    let (geo, errors) = GeoDatabases::default().open(&paths);
     assert!(errors.is_empty(), "{errors:?}");
     let found = |subject| geo.lookup(subject).unwrap();
     let both = json!({ "country": "DE", "as_number": 1, "labels": { "city": "Berlin" } });
@@ -167,7 +167,7 @@ fn what_a_file_says_is_bounded() {
         (json!({ "city": "y", "deep": deep }), Some("y".to_owned())),
     ] {
         let path = files.write("x.mmdb", &mmdb(4, 24, &[("203.0.113.0/24", record)]));
-        let (geo, _) = Databases::default().open(&[path]);
+        let (geo, _) = GeoDatabases::default().open(&[path]);
         // A record that is too deep may be refused as a whole.
         if let Ok(Some(place)) = geo.lookup("203.0.113.7") {
             assert_eq!(place.labels.get("city"), city.as_ref());
@@ -188,7 +188,7 @@ fn a_broken_file_is_named_and_answers_nothing_until_it_is_mended() {
         ("only the metadata", &good[marker - 3..]),
     ] {
         let path = files.write("x.mmdb", bytes);
-        let databases = Databases::default();
+        let databases = GeoDatabases::default();
         let (geo, errors) = databases.open(std::slice::from_ref(&path));
         let [GeoError::Damaged { .. }] = &errors[..] else { panic!("{what}: {errors:?}") };
         assert!(errors[0].to_string().contains("x.mmdb is no MMDB file, or damaged"), "{}", errors[0]);
@@ -198,7 +198,7 @@ fn a_broken_file_is_named_and_answers_nothing_until_it_is_mended() {
         assert!(matches!(&databases.reload_if_changed()[..], [(changed, Ok(()))] if *changed == path), "{what}");
         assert_eq!(country_of(&geo).as_deref(), Some("DE"), "{what}");
     }
-    let (_, errors) = Databases::default().open(&[files.0.path().join("none.mmdb"), files.0.path().to_owned()]);
+    let (_, errors) = GeoDatabases::default().open(&[files.0.path().join("none.mmdb"), files.0.path().to_owned()]);
     assert!(matches!(&errors[..], [GeoError::Read { .. }, GeoError::Read { .. }]), "{errors:?}");
 }
 
@@ -215,7 +215,7 @@ fn no_damage_does_harm() {
             let mut bytes = good.clone();
             bytes[byte] ^= 1 << (byte % 8);
             let (geo, errors) =
-                Databases::default().open(&[files.write(&format!("{record_size}-{byte}.mmdb"), &bytes)]);
+                GeoDatabases::default().open(&[files.write(&format!("{record_size}-{byte}.mmdb"), &bytes)]);
             refused += errors.len();
             for subject in ["203.0.113.7", "2001:db8::7", "198.51.100.1", "::"] {
                 match geo.lookup(subject) {
@@ -232,7 +232,7 @@ fn no_damage_does_harm() {
 fn a_changed_file_is_read_again_and_the_old_one_serves_meanwhile() {
     let files = Files::new();
     let path = files.write("x.mmdb", &country("DE"));
-    let databases = Databases::default();
+    let databases = GeoDatabases::default();
     let (geo, _) = databases.open(std::slice::from_ref(&path));
     let serves = |code: &str| assert_eq!(country_of(&geo).as_deref(), Some(code));
     let outcome = || databases.reload_if_changed().into_iter().map(|(_, outcome)| outcome.is_ok()).collect::<Vec<_>>();
@@ -265,7 +265,7 @@ fn a_changed_file_is_read_again_and_the_old_one_serves_meanwhile() {
 fn routes_share_a_file_and_the_last_one_frees_it() {
     let files = Files::new();
     let path = [files.write("x.mmdb", &country("DE"))];
-    let databases = Databases::default();
+    let databases = GeoDatabases::default();
     let (one, _) = databases.open(&path);
     let (other, _) = databases.open(&path);
     files.replace("x.mmdb", &country("FR"));

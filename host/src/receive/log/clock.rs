@@ -18,7 +18,7 @@ const AHEAD_MS: i64 = 86_400_000;
 
 /// A time as a line gives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stamp<'a> {
+pub(super) enum LineTime<'a> {
     /// `2026-11-22 11:56:55` and milliseconds, in local time.
     Local(&'a [u8; 19], u16),
     /// The same with an offset from UTC, in seconds.
@@ -51,23 +51,23 @@ impl Clock {
     }
 
     /// The moment of a stamp; `None` if there is no such date.
-    pub(super) fn at(&mut self, stamp: Stamp<'_>) -> Option<Timestamp> {
+    pub(super) fn at(&mut self, stamp: LineTime<'_>) -> Option<Timestamp> {
         let at = match stamp {
-            Stamp::Local(text, ms) => self.local(text)?.checked_add(i64::from(ms))?,
-            Stamp::Zoned(text, ms, offset) => {
+            LineTime::Local(text, ms) => self.local(text)?.checked_add(i64::from(ms))?,
+            LineTime::Zoned(text, ms, offset) => {
                 let offset = Offset::from_seconds(offset).ok()?;
                 offset.to_timestamp(civil(text)?).ok()?.as_millisecond().checked_add(i64::from(ms))?
             }
-            Stamp::Yearless(month, day, time, ms) => self.yearless(month, day, time)?.checked_add(i64::from(ms))?,
-            Stamp::Epoch(ms) => ms,
+            LineTime::Yearless(month, day, time, ms) => self.yearless(month, day, time)?.checked_add(i64::from(ms))?,
+            LineTime::Epoch(ms) => ms,
         };
         self.last = Some(at);
         Some(Timestamp(at))
     }
 
     /// Takes notice of a line that is no event, so that it is known how far the log has come.
-    pub(super) fn pass(&mut self, stamp: Stamp<'_>) {
-        if let (Stamp::Local(text, _), Some((minute, _))) = (stamp, &self.minute)
+    pub(super) fn pass(&mut self, stamp: LineTime<'_>) {
+        if let (LineTime::Local(text, _), Some((minute, _))) = (stamp, &self.minute)
             && text.starts_with(minute)
         {
             return;
@@ -148,7 +148,7 @@ mod tests {
 
     #[track_caller]
     fn local(clock: &mut Clock, text: &str, expected: &str) {
-        let at = clock.at(Stamp::Local(text.as_bytes().try_into().unwrap(), 5)).map(|at| at.to_string());
+        let at = clock.at(LineTime::Local(text.as_bytes().try_into().unwrap(), 5)).map(|at| at.to_string());
         assert_eq!(at.as_deref(), Some(expected), "{text}");
     }
 
@@ -185,7 +185,7 @@ mod tests {
             (2, 29, Some("2024-02-29T11:00:00.000Z")),
             (2, 30, None),
         ] {
-            let at = clock.at(Stamp::Yearless(month, day, b"12:00:00", 0)).map(|at| at.to_string());
+            let at = clock.at(LineTime::Yearless(month, day, b"12:00:00", 0)).map(|at| at.to_string());
             assert_eq!(at.as_deref(), expected, "{month}-{day}");
         }
     }
@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn what_is_no_date() {
         for text in ["2026-13-01 00:00:00", "2026-01-01 24:00:00", "2026-01-01 00:00:6x", "2026-02-29 00:00:00"] {
-            assert_eq!(clock().at(Stamp::Local(text.as_bytes().try_into().unwrap(), 0)), None, "{text}");
+            assert_eq!(clock().at(LineTime::Local(text.as_bytes().try_into().unwrap(), 0)), None, "{text}");
         }
     }
 }

@@ -13,7 +13,7 @@
 
 use memchr::memchr;
 
-use super::clock::Stamp;
+use super::clock::LineTime;
 
 /// How much of itself a line shows. In a log whose lines show more, one that shows less is not fail2ban's own: it is
 /// what a command printed, or somebody who wants it to look like that.
@@ -33,21 +33,21 @@ pub(super) enum Shape {
 
 /// A line, taken apart.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Line<'a> {
+pub(super) struct ParsedLine<'a> {
     pub(super) shape: Shape,
-    pub(super) at: Option<Stamp<'a>>,
+    pub(super) at: Option<LineTime<'a>>,
     /// `actions` of `fail2ban.actions`; empty if the line does not say.
     pub(super) logger: &'a [u8],
     pub(super) message: &'a [u8],
 }
 
-impl<'a> Line<'a> {
+impl<'a> ParsedLine<'a> {
     /// Takes a line apart; `None` if it does not begin as one of fail2ban's.
     pub(super) fn parse(line: &'a [u8]) -> Option<Self> {
         usual(line).or_else(|| any(line, true))
     }
 
-    const fn new(at: Option<Stamp<'a>>, logger: &'a [u8], message: &'a [u8]) -> Self {
+    const fn new(at: Option<LineTime<'a>>, logger: &'a [u8], message: &'a [u8]) -> Self {
         let shape = match (at, logger) {
             (None, []) => Shape::Bare,
             (Some(_), []) => Shape::Dated,
@@ -59,31 +59,31 @@ impl<'a> Line<'a> {
 }
 
 /// What a file holds, millions of times.
-fn usual(line: &[u8]) -> Option<Line<'_>> {
+fn usual(line: &[u8]) -> Option<ParsedLine<'_>> {
     let (stamp, rest) = line.split_first_chunk::<19>()?;
     let ([b',', ms @ .., b' '], rest) = rest.split_first_chunk::<5>()? else { return None };
-    let at = Some(Stamp::Local(stamp, number(ms)?));
+    let at = Some(LineTime::Local(stamp, number(ms)?));
     let (logger, message) = logger(rest)?;
-    Some(Line { shape: Shape::Usual, at, logger, message })
+    Some(ParsedLine { shape: Shape::Usual, at, logger, message })
 }
 
 /// Everything else; `outside`: what systemd or syslog puts in front may stand there.
-fn any(line: &[u8], outside: bool) -> Option<Line<'_>> {
+fn any(line: &[u8], outside: bool) -> Option<ParsedLine<'_>> {
     let line = priority(line).trim_ascii_start();
     let (at, rest) = match time(line) {
         Some((at, rest)) => (Some(at), rest.strip_prefix(b" ")?.trim_ascii_start()),
         None => (None, line),
     };
     if let Some((logger, message)) = logger(rest) {
-        return Some(Line::new(at, logger, message));
+        return Some(ParsedLine::new(at, logger, message));
     }
     if is_message(rest) {
-        return Some(Line::new(at, b"", rest));
+        return Some(ParsedLine::new(at, b"", rest));
     }
     if at.is_some()
         && let Some(inner) = verbose(rest)
     {
-        return Some(Line::new(at, inner.logger, inner.message));
+        return Some(ParsedLine::new(at, inner.logger, inner.message));
     }
     if !outside || at.is_none() {
         return None;
@@ -91,14 +91,14 @@ fn any(line: &[u8], outside: bool) -> Option<Line<'_>> {
     // `fail2ban-server[2784]: `, behind a host or not; what follows may begin with a time of its own, which is finer.
     let rest = if rest.starts_with(b"fail2ban") { rest } else { word(rest)?.1 };
     if let Some((logger, message)) = logger(rest) {
-        return Some(Line::new(at, logger, message));
+        return Some(ParsedLine::new(at, logger, message));
     }
     let (tag, rest) = word(rest)?;
     if !tag.starts_with(b"fail2ban") || !tag.ends_with(b":") {
         return None;
     }
     let inner = any(rest, false)?;
-    Some(Line::new(inner.at.or(at), inner.logger, inner.message))
+    Some(ParsedLine::new(inner.at.or(at), inner.logger, inner.message))
 }
 
 /// `fail2ban.actions        [2784]: NOTICE  ` and what follows; process and spaces may be missing.
@@ -115,7 +115,7 @@ fn logger(line: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// `+ 1234 7F2A9C0 fail2ban.actions NOTIC `, as verbose servers write behind the time.
-fn verbose(line: &[u8]) -> Option<Line<'_>> {
+fn verbose(line: &[u8]) -> Option<ParsedLine<'_>> {
     let mut rest = line;
     if let Some(relative) = rest.strip_prefix(b"+") {
         rest = relative.trim_ascii_start().trim_ascii_digits().trim_ascii_start();
@@ -136,7 +136,7 @@ fn verbose(line: &[u8]) -> Option<Line<'_>> {
         Some(place) => place.split_at_checked(memchr(b'|', place)? + 1)?.1.trim_ascii_start(),
         None => rest,
     };
-    is_message(message).then(|| Line::new(None, logger, message))
+    is_message(message).then(|| ParsedLine::new(None, logger, message))
 }
 
 /// `NOTICE  ` and what follows.
@@ -157,7 +157,7 @@ fn priority(line: &[u8]) -> &[u8] {
 }
 
 /// A time, and what follows it.
-fn time(line: &[u8]) -> Option<(Stamp<'_>, &[u8])> {
+fn time(line: &[u8]) -> Option<(LineTime<'_>, &[u8])> {
     iso(line).or_else(|| of_syslog(line)).or_else(|| epoch(line)).or_else(|| {
         // `Sun 2026-11-22 11:56:55 CET`, as `journalctl -o short-full` has it.
         let (day, rest) = word(line)?;
@@ -165,7 +165,7 @@ fn time(line: &[u8]) -> Option<(Stamp<'_>, &[u8])> {
         let (stamp, rest) = named.then(|| iso(rest))??;
         let (zone, after) = word(rest.strip_prefix(b" ")?)?;
         let stamp = match (stamp, zone) {
-            (Stamp::Local(text, ms), b"UTC" | b"GMT") => Stamp::Zoned(text, ms, 0),
+            (LineTime::Local(text, ms), b"UTC" | b"GMT") => LineTime::Zoned(text, ms, 0),
             _ => stamp,
         };
         // The space before it is expected.
@@ -175,26 +175,26 @@ fn time(line: &[u8]) -> Option<(Stamp<'_>, &[u8])> {
 }
 
 /// `2026-11-22 11:56:55,601`, `2026-11-22T11:56:55.601123+01:00`, `…+0100`, `…Z`, `2026-11-22T11:56:55`.
-fn iso(line: &[u8]) -> Option<(Stamp<'_>, &[u8])> {
+fn iso(line: &[u8]) -> Option<(LineTime<'_>, &[u8])> {
     let (stamp, rest) = line.split_first_chunk::<19>()?;
     let [_, _, _, _, b'-', _, _, b'-', _, _, b' ' | b'T', _, _, b':', _, _, b':', _, _] = stamp else { return None };
     let (ms, rest) = fraction(rest);
     match rest {
-        [b'Z', rest @ ..] => Some((Stamp::Zoned(stamp, ms, 0), rest)),
+        [b'Z', rest @ ..] => Some((LineTime::Zoned(stamp, ms, 0), rest)),
         [sign @ (b'+' | b'-'), h1, h2, rest @ ..] => {
             let (minutes, rest) = match rest {
                 [b':', m1, m2, rest @ ..] | [m1 @ b'0'..=b'9', m2, rest @ ..] => (number(&[*m1, *m2])?, rest),
                 _ => (0, rest),
             };
             let seconds = (i32::from(number(&[*h1, *h2])?) * 60 + i32::from(minutes)) * 60;
-            Some((Stamp::Zoned(stamp, ms, if *sign == b'-' { -seconds } else { seconds }), rest))
+            Some((LineTime::Zoned(stamp, ms, if *sign == b'-' { -seconds } else { seconds }), rest))
         }
-        _ => Some((Stamp::Local(stamp, ms), rest)),
+        _ => Some((LineTime::Local(stamp, ms), rest)),
     }
 }
 
 /// `Nov 22 11:56:55`, `Nov  2 11:56:55.601123`.
-fn of_syslog(line: &[u8]) -> Option<(Stamp<'_>, &[u8])> {
+fn of_syslog(line: &[u8]) -> Option<(LineTime<'_>, &[u8])> {
     const MONTHS: &[u8; 36] = b"JanFebMarAprMayJunJulAugSepOctNovDec";
     let (month, rest) = line.split_first_chunk::<3>()?;
     let (months, _) = MONTHS.as_chunks::<3>();
@@ -203,18 +203,18 @@ fn of_syslog(line: &[u8]) -> Option<(Stamp<'_>, &[u8])> {
     let day = i8::try_from(number(&[if *tens == b' ' { b'0' } else { *tens }, *ones])?).ok()?;
     let (time, rest) = rest.split_first_chunk::<8>()?;
     let (ms, rest) = fraction(rest);
-    Some((Stamp::Yearless(month, day, time, ms), rest))
+    Some((LineTime::Yearless(month, day, time, ms), rest))
 }
 
 /// `1795348189.123456`, as `journalctl -o short-unix` has it.
-fn epoch(line: &[u8]) -> Option<(Stamp<'_>, &[u8])> {
+fn epoch(line: &[u8]) -> Option<(LineTime<'_>, &[u8])> {
     let (seconds, rest) = line.split_at_checked(line.iter().position(|byte| !byte.is_ascii_digit())?)?;
     let (ms, rest) = fraction(rest);
     if !(9..=11).contains(&seconds.len()) {
         return None;
     }
     let seconds = seconds.iter().fold(0_i64, |sum, digit| sum * 10 + i64::from(digit - b'0'));
-    Some((Stamp::Epoch(seconds * 1000 + i64::from(ms)), rest))
+    Some((LineTime::Epoch(seconds * 1000 + i64::from(ms)), rest))
 }
 
 /// Milliseconds of `,601` or `.601123`, and what follows; 0 if there is none.
@@ -253,7 +253,7 @@ impl TrimDigits for [u8] {
 mod tests {
     use super::*;
 
-    const LOCAL: Stamp<'_> = Stamp::Local(b"2026-11-22 11:56:55", 601);
+    const LOCAL: LineTime<'_> = LineTime::Local(b"2026-11-22 11:56:55", 601);
 
     #[test]
     fn every_target_and_version() {
@@ -276,26 +276,30 @@ mod tests {
             ("", None, ""),
             (
                 "Nov 22 11:56:55 web-1 fail2ban.actions[2837]: NOTICE ",
-                Some(Stamp::Yearless(11, 22, b"11:56:55", 0)),
+                Some(LineTime::Yearless(11, 22, b"11:56:55", 0)),
                 "actions",
             ),
             (
                 "<29>Nov  2 11:56:55.601123 web-1 fail2ban-server[2784]: fail2ban.actions        [2784]: NOTICE  ",
-                Some(Stamp::Yearless(11, 2, b"11:56:55", 601)),
+                Some(LineTime::Yearless(11, 2, b"11:56:55", 601)),
                 "actions",
             ),
-            ("Nov 22 11:56:55 fail2ban[2784]: ", Some(Stamp::Yearless(11, 22, b"11:56:55", 0)), ""),
+            ("Nov 22 11:56:55 fail2ban[2784]: ", Some(LineTime::Yearless(11, 22, b"11:56:55", 0)), ""),
             (
                 "2026-11-22T11:56:55+0100 web-1 fail2ban-server[2784]: fail2ban.actions [2784]: NOTICE  ",
-                Some(Stamp::Zoned(t, 0, 3600)),
+                Some(LineTime::Zoned(t, 0, 3600)),
                 "actions",
             ),
-            ("2026-11-22T11:56:55.601123-09:30 web-1 fail2ban[1]: ", Some(Stamp::Zoned(t, 601, -34200)), ""),
-            ("2026-11-22T11:56:55Z web-1 fail2ban[1]: ", Some(Stamp::Zoned(t, 0, 0)), ""),
-            ("2026-11-22T11:56:55+01 web-1 fail2ban[1]: ", Some(Stamp::Zoned(t, 0, 3600)), ""),
-            ("1795348189.123456 web-1 fail2ban[1]: ", Some(Stamp::Epoch(1_795_348_189_123)), ""),
-            ("Sun 2026-11-22 11:56:55 UTC web-1 fail2ban[1]: ", Some(Stamp::Zoned(b"2026-11-22 11:56:55", 0, 0)), ""),
-            ("Sun 2026-11-22 11:56:55 CET web-1 fail2ban[1]: ", Some(Stamp::Local(b"2026-11-22 11:56:55", 0)), ""),
+            ("2026-11-22T11:56:55.601123-09:30 web-1 fail2ban[1]: ", Some(LineTime::Zoned(t, 601, -34200)), ""),
+            ("2026-11-22T11:56:55Z web-1 fail2ban[1]: ", Some(LineTime::Zoned(t, 0, 0)), ""),
+            ("2026-11-22T11:56:55+01 web-1 fail2ban[1]: ", Some(LineTime::Zoned(t, 0, 3600)), ""),
+            ("1795348189.123456 web-1 fail2ban[1]: ", Some(LineTime::Epoch(1_795_348_189_123)), ""),
+            (
+                "Sun 2026-11-22 11:56:55 UTC web-1 fail2ban[1]: ",
+                Some(LineTime::Zoned(b"2026-11-22 11:56:55", 0, 0)),
+                "",
+            ),
+            ("Sun 2026-11-22 11:56:55 CET web-1 fail2ban[1]: ", Some(LineTime::Local(b"2026-11-22 11:56:55", 0)), ""),
             (
                 "Nov 22 11:56:55 web-1 fail2ban-server[2784]: 2026-11-22 11:56:55,601 fail2ban.actions [2784]: NOTICE  ",
                 Some(LOCAL),
@@ -303,7 +307,7 @@ mod tests {
             ),
         ] {
             let line = format!("{prefix}[sshd] Ban 203.0.113.7");
-            let parsed = Line::parse(line.as_bytes()).unwrap_or_else(|| panic!("{line}"));
+            let parsed = ParsedLine::parse(line.as_bytes()).unwrap_or_else(|| panic!("{line}"));
             let expected = (at, logger.as_bytes(), b"[sshd] Ban 203.0.113.7".as_slice());
             assert_eq!((parsed.at, parsed.logger, parsed.message), expected, "{line}");
         }
@@ -327,7 +331,7 @@ mod tests {
             "<29",
             "+",
         ] {
-            assert_eq!(Line::parse(line.as_bytes()), None, "{line}");
+            assert_eq!(ParsedLine::parse(line.as_bytes()), None, "{line}");
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::event::BanDuration;
 
 /// A message that matters.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Message<'a> {
+pub(super) enum LogMessage<'a> {
     /// A failure was seen. What nearly every line says.
     Found { jail: &'a [u8], subject: &'a [u8] },
     /// `Ban`, or `Restore Ban`.
@@ -32,7 +32,7 @@ pub(super) enum Message<'a> {
     Stop { jail: Cow<'a, [u8]> },
 }
 
-impl<'a> Message<'a> {
+impl<'a> LogMessage<'a> {
     /// Reads a message of a logger; an empty one is not known.
     pub(super) fn parse(logger: &[u8], message: &'a [u8]) -> Option<Self> {
         let is = |name: &[u8]| logger == name || logger.is_empty();
@@ -102,12 +102,12 @@ fn without_date(text: &[u8]) -> &[u8] {
 }
 
 /// `Jail 'sshd' started`
-fn jail(message: &[u8]) -> Option<Message<'_>> {
+fn jail(message: &[u8]) -> Option<LogMessage<'_>> {
     let rest = message.strip_prefix(b"Jail ")?;
     if let Some(jail) = rest.strip_suffix(b" started").and_then(quoted) {
-        return Some(Message::Start { jail: own(jail) });
+        return Some(LogMessage::Start { jail: own(jail) });
     }
-    rest.strip_suffix(b" stopped").and_then(quoted).map(|jail| Message::Stop { jail: own(jail) })
+    rest.strip_suffix(b" stopped").and_then(quoted).map(|jail| LogMessage::Stop { jail: own(jail) })
 }
 
 /// What stands between quotes: either kind, since Python prints `"it's"`.
@@ -135,8 +135,8 @@ fn own(text: &[u8]) -> Cow<'_, [u8]> {
 mod tests {
     use super::*;
 
-    fn parse<'a>(logger: &str, message: &'a str) -> Option<Message<'a>> {
-        Message::parse(logger.as_bytes(), message.as_bytes())
+    fn parse<'a>(logger: &str, message: &'a str) -> Option<LogMessage<'a>> {
+        LogMessage::parse(logger.as_bytes(), message.as_bytes())
     }
 
     #[test]
@@ -144,28 +144,28 @@ mod tests {
         let (jail, subject) = (b"sshd".as_slice(), b"203.0.113.7".as_slice());
         let six = BanDuration::Seconds(6);
         for (logger, message, expected) in [
-            ("filter", "[sshd] Found 203.0.113.7", Message::Found { jail, subject }),
-            ("filter", "[sshd] Found 203.0.113.7 - 2026-11-22 11:56:47", Message::Found { jail, subject }),
-            ("actions", "[sshd] Ban 203.0.113.7", Message::Ban { jail, subject, restored: false }),
-            ("actions", "[sshd] Restore Ban 203.0.113.7", Message::Ban { jail, subject, restored: true }),
-            ("actions", "[sshd] Unban 203.0.113.7", Message::Unban { jail, subject }),
-            ("actions", "[sshd] Repeal Ban 203.0.113.7", Message::Unban { jail, subject }),
-            ("actions", "[sshd] 203.0.113.7 already banned", Message::AlreadyBanned { jail, subject }),
-            ("actions", "[sshd] Flush ticket(s) with nftables", Message::Flush { jail, action: b"nftables" }),
+            ("filter", "[sshd] Found 203.0.113.7", LogMessage::Found { jail, subject }),
+            ("filter", "[sshd] Found 203.0.113.7 - 2026-11-22 11:56:47", LogMessage::Found { jail, subject }),
+            ("actions", "[sshd] Ban 203.0.113.7", LogMessage::Ban { jail, subject, restored: false }),
+            ("actions", "[sshd] Restore Ban 203.0.113.7", LogMessage::Ban { jail, subject, restored: true }),
+            ("actions", "[sshd] Unban 203.0.113.7", LogMessage::Unban { jail, subject }),
+            ("actions", "[sshd] Repeal Ban 203.0.113.7", LogMessage::Unban { jail, subject }),
+            ("actions", "[sshd] 203.0.113.7 already banned", LogMessage::AlreadyBanned { jail, subject }),
+            ("actions", "[sshd] Flush ticket(s) with nftables", LogMessage::Flush { jail, action: b"nftables" }),
             (
                 "observer",
                 "[sshd] Increase Ban 203.0.113.7 (2 # 6s -> 2026-11-22 11:57:01)",
-                Message::Increase { jail, subject, count: 2, duration: six },
+                LogMessage::Increase { jail, subject, count: 2, duration: six },
             ),
             (
                 "observer",
                 "[sshd] Increase Ban 203.0.113.7 (9 # permanent -> infinite)",
-                Message::Increase { jail, subject, count: 9, duration: BanDuration::Permanent },
+                LogMessage::Increase { jail, subject, count: 9, duration: BanDuration::Permanent },
             ),
-            ("jail", "Jail 'sshd' started", Message::Start { jail: jail.into() }),
-            ("jail", "Jail 'sshd' stopped", Message::Stop { jail: jail.into() }),
-            ("jail", "Jail \"it's\" stopped", Message::Stop { jail: b"it's".as_slice().into() }),
-            ("jail", r"Jail 'a\\b\'\n' stopped", Message::Stop { jail: br"a\b'\n".as_slice().into() }),
+            ("jail", "Jail 'sshd' started", LogMessage::Start { jail: jail.into() }),
+            ("jail", "Jail 'sshd' stopped", LogMessage::Stop { jail: jail.into() }),
+            ("jail", "Jail \"it's\" stopped", LogMessage::Stop { jail: b"it's".as_slice().into() }),
+            ("jail", r"Jail 'a\\b\'\n' stopped", LogMessage::Stop { jail: br"a\b'\n".as_slice().into() }),
         ] {
             assert_eq!(parse(logger, message), Some(expected), "{message}");
             let expected = parse("", message);
@@ -204,16 +204,16 @@ mod tests {
         let id = "abc 1.2.3.4] Ban 9.9.9.9 $(id) `x` \"q\" 'é' <!channel> *b*";
         assert_eq!(
             parse("actions", &format!("[weird id] Ban {id}")),
-            Some(Message::Ban { jail: b"weird id", subject: id.as_bytes(), restored: false })
+            Some(LogMessage::Ban { jail: b"weird id", subject: id.as_bytes(), restored: false })
         );
         // An id cannot hide its ban.
         assert_eq!(
             parse("actions", "[j] Ban x already banned"),
-            Some(Message::Ban { jail: b"j", subject: b"x already banned", restored: false })
+            Some(LogMessage::Ban { jail: b"j", subject: b"x already banned", restored: false })
         );
         assert_eq!(
             parse("observer", "[j] Increase Ban a (1 # 2s -> x) (2 # 6s -> 2026-11-22 11:57:01)"),
-            Some(Message::Increase {
+            Some(LogMessage::Increase {
                 jail: b"j",
                 subject: b"a (1 # 2s -> x)",
                 count: 2,

@@ -6,10 +6,10 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use memchr::memchr;
 
-use super::clock::{Clock, Stamp};
+use super::clock::{Clock, LineTime};
 use super::failures::Failures;
-use super::line::{Line, Shape};
-use super::message::Message;
+use super::line::{ParsedLine, Shape};
+use super::message::LogMessage;
 use crate::event::readable::{MAX_TEXT_BYTES, cut, readable};
 use crate::event::{Ban, BanDuration, Event, EventDetails, Timestamp};
 
@@ -219,7 +219,7 @@ impl LogParser {
         }
         let line = line.get(..MAX_LINE_BYTES).unwrap_or(line);
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        match Line::parse(line) {
+        match ParsedLine::parse(line) {
             Some(line) if line.shape >= self.shape => {
                 self.shape = line.shape;
                 self.understand(&line, begin);
@@ -228,12 +228,12 @@ impl LogParser {
         }
     }
 
-    fn understand(&mut self, line: &Line<'_>, begin: u64) {
+    fn understand(&mut self, line: &ParsedLine<'_>, begin: u64) {
         if !self.open.is_empty() {
             self.close_old(line.at);
         }
-        let message = Message::parse(line.logger, line.message);
-        if let Some(Message::Found { jail, subject }) = message {
+        let message = LogMessage::parse(line.logger, line.message);
+        if let Some(LogMessage::Found { jail, subject }) = message {
             self.counts.found += 1;
             if let Some(at) = line.at {
                 self.clock.pass(at);
@@ -251,11 +251,11 @@ impl LogParser {
         }
     }
 
-    fn take(&mut self, message: Message<'_>, at: Timestamp, begin: u64) {
+    fn take(&mut self, message: LogMessage<'_>, at: Timestamp, begin: u64) {
         let flushed = self.flushed.take();
         match message {
-            Message::Found { .. } => {}
-            Message::Ban { jail, subject, restored } => {
+            LogMessage::Found { .. } => {}
+            LogMessage::Ban { jail, subject, restored } => {
                 let mut ban = Ban { subject: text(subject), restored, ..Ban::default() };
                 let failures = self.failures.take(jail, subject);
                 let jail = text(jail);
@@ -267,14 +267,14 @@ impl LogParser {
                 let open = !restored && ban.count.is_none();
                 self.push(jail, EventDetails::Ban(ban), at, begin, open);
             }
-            Message::Unban { jail, subject } => {
+            LogMessage::Unban { jail, subject } => {
                 let ban = Ban { subject: text(subject), ..Ban::default() };
                 self.push(text(jail), EventDetails::Unban(ban), at, begin, false);
             }
-            Message::AlreadyBanned { jail, subject } => {
+            LogMessage::AlreadyBanned { jail, subject } => {
                 self.failures.take(jail, subject);
             }
-            Message::Flush { jail, action } => {
+            LogMessage::Flush { jail, action } => {
                 // Each action that can do it says so; the jail is flushed once.
                 let before = flushed.filter(|(before, _)| before == jail);
                 if before.as_ref().is_none_or(|(_, first)| first == action) {
@@ -282,14 +282,14 @@ impl LogParser {
                 }
                 self.flushed = before.or_else(|| Some((jail.to_vec(), action.to_vec())));
             }
-            Message::Increase { jail, subject, count, duration } => {
+            LogMessage::Increase { jail, subject, count, duration } => {
                 if self.increasing.len() < MAX_JAILS {
                     self.increasing.insert(jail.to_vec());
                 }
                 self.increase(Increase { jail: text(jail), subject: text(subject), count, duration, at });
             }
-            Message::Start { jail } => self.push(text(&jail), EventDetails::Start, at, begin, false),
-            Message::Stop { jail } => self.push(text(&jail), EventDetails::Stop, at, begin, false),
+            LogMessage::Start { jail } => self.push(text(&jail), EventDetails::Start, at, begin, false),
+            LogMessage::Stop { jail } => self.push(text(&jail), EventDetails::Stop, at, begin, false),
         }
     }
 
@@ -309,7 +309,7 @@ impl LogParser {
     }
 
     /// Closes the bans that lie too far before a line.
-    fn close_old(&mut self, stamp: Option<Stamp<'_>>) {
+    fn close_old(&mut self, stamp: Option<LineTime<'_>>) {
         let Some(at) = stamp.and_then(|stamp| self.clock.at(stamp)) else { return };
         while let Some(first) = self.open.front()
             && self.queued(*first).is_none_or(|queued| queued.event.at.plus_ms(INCREASE_WITHIN_MS) < at)

@@ -1,14 +1,14 @@
 //! Attachments: the older half of Slack's messages, about which it is lenient.
 
 use super::super::entry::{NO_MAX, field, formed, list, max, object, string, up_to};
-use super::super::schema::Kind::{Any, Flag, IntOrStr, Word};
+use super::super::schema::Kind::{Any, Enum, Flag, IntOrStr};
 use super::super::schema::{Field, Form, Kind, List, Object, Pair};
 use super::blocks::ANY_BLOCK;
 use super::{DOCS, HEARSAY, PYTHON, TYPES};
 
 static ATTACHMENT_BLOCKS: List = list("blocks", Kind::Typed(&ANY_BLOCK), 0, max(50));
 static FIELDS: List = list("fields", Kind::Object(&ATTACHMENT_FIELD), 0, NO_MAX);
-static MARKUP_IN: List = list("names", Word(&["pretext", "text", "fields"]), 0, NO_MAX);
+static MARKUP_IN: List = list("names", Enum(&["pretext", "text", "fields"]), 0, NO_MAX);
 static ACTIONS: List = list("actions", Kind::Object(&LEGACY_ACTION), 0, max(5));
 
 /// An attachment.
@@ -78,7 +78,7 @@ static LEGACY_ACTION: Object = object(
         field("name", string()).unsure(),
         field("text", string()).unsure(),
         field("value", string()).unsure(),
-        field("style", Word(&["default", "primary", "danger"])).unsure(),
+        field("style", Enum(&["default", "primary", "danger"])).unsure(),
         url("url", Form::Opened),
         hearsay("id"),
         hearsay("confirm"),

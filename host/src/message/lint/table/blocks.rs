@@ -4,7 +4,7 @@ use super::super::entry::{
     NO_MAX, block, disputed, field, filled, formed, list, markup, max, perhaps, plain, string, text, typed, up_to,
 };
 use super::super::finding::Severity;
-use super::super::schema::Kind::{Any, Flag, Word};
+use super::super::schema::Kind::{Any, Enum, Flag};
 use super::super::schema::{Extra, Form, Kind, List, Object, Pair, Str, TextForm, Types};
 use super::charts::DATA_VISUALIZATION;
 use super::elements::{
@@ -149,7 +149,7 @@ static VIDEO: Object = block(
 .useless("it needs an app with links.embed:write and the video's domain, which most webhooks are not of");
 
 static FILE: Object =
-    block("file", &[field("external_id", string()).required(), field("source", Word(&["remote"])).required()])
+    block("file", &[field("external_id", string()).required(), field("source", Enum(&["remote"])).required()])
         .useless("Slack hands it out but does not take it");
 
 static INPUT: Object = block(
@@ -198,7 +198,7 @@ static ALERT: Object = block(
     &[
         // 200 is slackblocks' alone; 3,000 is what any text object may have.
         field("text", Kind::Text(TextForm::Any, disputed(200, 3_000))).required().from(&[TYPES, SLACKBLOCKS]),
-        field("level", Word(&["default", "info", "warning", "error", "success"])).from(&[TYPES, PYTHON]),
+        field("level", Enum(&["default", "info", "warning", "error", "success"])).from(&[TYPES, PYTHON]),
     ],
 );
 
@@ -228,7 +228,7 @@ static CONTAINER: Object = block(
         field("rich_text_title", Kind::Object(&RICH_TEXT)),
         field("subtitle", text(150)).from(&[TYPES, PYTHON]),
         field("icon", Kind::Object(&IMAGE_ELEMENT)),
-        field("width", Word(&["narrow", "standard", "wide", "full"])),
+        field("width", Enum(&["narrow", "standard", "wide", "full"])),
         field("is_collapsible", Flag),
         field("default_collapsed", Flag),
         field("has_header_divider", Flag).from(&[PYTHON, GO]),
@@ -256,7 +256,7 @@ static TASK_CARD: Object = block(
         field("task_id", string()).required(),
         field("title", string()).required(),
         // slack_sdk leaves it out.
-        field("status", Word(&["pending", "in_progress", "complete", "error"])).wanted_by_some().from(&[TYPES, PYTHON]),
+        field("status", Enum(&["pending", "in_progress", "complete", "error"])).wanted_by_some().from(&[TYPES, PYTHON]),
         field("details", Kind::Object(&RICH_TEXT)),
         field("output", Kind::Object(&RICH_TEXT)),
         field("sources", Kind::List(&SOURCES)),

@@ -2,7 +2,7 @@
 //! takes them.
 
 use super::super::entry::{NO_MAX, element, field, formed, list, max, object, plain, string, typed, up_to};
-use super::super::schema::Kind::{Flag, Int, Word};
+use super::super::schema::Kind::{Enum, Flag, Int};
 use super::super::schema::{Field, Form, Kind, List, Object};
 use super::objects::{
     CHOICE, CONFIRM, DISPATCH, FILTER, OPTION_GROUP, OVERFLOW_OPTION, SELECT_OPTION, SLACK_FILE, STYLE, WORKFLOW,
@@ -176,7 +176,7 @@ pub static ICON_BUTTON: Object = element(
     "icon_button",
     &[
         // An example in the documents, and the only one.
-        field("icon", Word(&["trash"])).required().unsure(),
+        field("icon", Enum(&["trash"])).required().unsure(),
         field("text", plain(3_000)).required(),
         field("value", up_to(max(2_000))).from(LIMITS),
         field("accessibility_label", up_to(max(75))).from(LIMITS),

@@ -1,7 +1,7 @@
 //! An incoming webhook's body.
 
 use super::super::entry::{NO_MAX, field, formed, list, max, object, string};
-use super::super::schema::Kind::{Any, Flag, Word};
+use super::super::schema::Kind::{Any, Enum, Flag};
 use super::super::schema::{Field, Form, Kind, List, Object};
 use super::attachments::ATTACHMENT;
 use super::blocks::ANY_BLOCK;
@@ -34,7 +34,7 @@ pub static MESSAGE: Object = Object {
             legacy("username", string()),
             legacy("icon_emoji", formed(Form::Emoji, NO_MAX)),
             legacy("icon_url", formed(Form::Fetched, NO_MAX)),
-            reply("response_type", Word(&["in_channel", "ephemeral"])),
+            reply("response_type", Enum(&["in_channel", "ephemeral"])),
             reply("replace_original", Flag),
             reply("delete_original", Flag),
         ],

@@ -1,7 +1,7 @@
 //! Composition objects: texts, options, dialogs.
 
 use super::super::entry::{NO_MAX, field, filled, formed, list, max, object, plain, string, text, typed, up_to};
-use super::super::schema::Kind::{Flag, Word};
+use super::super::schema::Kind::{Enum, Flag};
 use super::super::schema::{Field, Form, Kind, List, Object};
 use super::{GO, HEARSAY, MESSAGING, PYTHON, SLACKBLOCKS, TYPES};
 
@@ -37,7 +37,7 @@ static CONFIRMATION: Object = object(
 );
 
 /// What a button looks like.
-pub const STYLE: Field = field("style", Word(&["primary", "danger"])).from(&[TYPES, PYTHON]);
+pub const STYLE: Field = field("style", Enum(&["primary", "danger"])).from(&[TYPES, PYTHON]);
 
 const VALUE: Field = field("value", up_to(max(150))).required().from(&[PYTHON]);
 const DESCRIPTION: Field = field("description", text(75)).from(&[PYTHON, TYPES]);
@@ -80,7 +80,7 @@ pub const DISPATCH: Field = field("dispatch_action_config", Kind::Object(&DISPAT
 
 static DISPATCH_CONFIG: Object =
     object("dispatch_action_config", &[field("trigger_actions_on", Kind::List(&TRIGGERS))]);
-static TRIGGERS: List = list("triggers", Word(&["on_enter_pressed", "on_character_entered"]), 0, NO_MAX);
+static TRIGGERS: List = list("triggers", Enum(&["on_enter_pressed", "on_character_entered"]), 0, NO_MAX);
 
 /// Which conversations a menu offers.
 pub const FILTER: Field = field("filter", Kind::Object(&CONVERSATION_FILTER));
@@ -93,7 +93,7 @@ static CONVERSATION_FILTER: Object = object(
         field("exclude_bot_users", Flag),
     ],
 );
-static CONVERSATIONS: List = list("kinds", Word(&["im", "mpim", "private", "public"]), 0, NO_MAX);
+static CONVERSATIONS: List = list("kinds", Enum(&["im", "mpim", "private", "public"]), 0, NO_MAX);
 
 /// The workflow that a button starts.
 pub static WORKFLOW: Object = object("workflow", &[field("trigger", Kind::Object(&TRIGGER)).required()]);

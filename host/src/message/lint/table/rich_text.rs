@@ -2,7 +2,7 @@
 
 use super::super::entry::{NO_MAX, block, field, formed, list, object, string, typed};
 use super::super::finding::Severity;
-use super::super::schema::Kind::{Any, Flag, Int, Word};
+use super::super::schema::Kind::{Any, Enum, Flag, Int};
 use super::super::schema::{Field, Form, Kind, List, Object, Types};
 use super::{HEARSAY, SLACKBLOCKS, TYPES};
 
@@ -24,7 +24,7 @@ static LIST: Object = part(
     "rich_text_list",
     &[
         field("elements", Kind::List(&LIST_ITEMS)).required(),
-        field("style", Word(&["bullet", "ordered"])).required(),
+        field("style", Enum(&["bullet", "ordered"])).required(),
         field("indent", Int(0, 8)),
         field("border", Int(0, 1)).unsure().from(&[TYPES, HEARSAY]),
         field("offset", Int(0, i64::MAX)).unsure().from(&[HEARSAY]),
@@ -72,7 +72,7 @@ static USERGROUP: Object = inline("usergroup", &[field("usergroup_id", string())
 static CHANNEL: Object = inline("channel", &[field("channel_id", string()).required(), STYLED]);
 static TEAM: Object = inline("team", &[field("team_id", string()).required(), STYLED]);
 static BROADCAST: Object =
-    inline("broadcast", &[field("range", Word(&["here", "channel", "everyone"])).required(), STYLED]);
+    inline("broadcast", &[field("range", Enum(&["here", "channel", "everyone"])).required(), STYLED]);
 static EMOJI: Object = inline(
     "emoji",
     &[

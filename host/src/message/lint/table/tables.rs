@@ -2,7 +2,7 @@
 
 use super::super::entry::{NO_MAX, block, disputed, field, filled, list, max, object, string, typed};
 use super::super::finding::Severity;
-use super::super::schema::Kind::{Flag, Int, Word};
+use super::super::schema::Kind::{Enum, Flag, Int};
 use super::super::schema::{Extra, Kind, List, Object, Types};
 use super::rich_text::RICH_TEXT;
 use super::{GO, MESSAGING, MORPHISM, SLACKBLOCKS, TYPES};
@@ -19,7 +19,7 @@ static TABLE_ROWS: List = list("rows", Kind::List(&CELLS), 1, max(100));
 static COLUMN_SETTINGS: List =
     List { nulls: true, ..list("column settings", Kind::Object(&COLUMN_SETTING), 0, max(20)) };
 static COLUMN_SETTING: Object =
-    object("column setting", &[field("align", Word(&["left", "center", "right"])), field("is_wrapped", Flag)]);
+    object("column setting", &[field("align", Enum(&["left", "center", "right"])), field("is_wrapped", Flag)]);
 
 /// A table with pages, sorting and a header row.
 pub static DATA_TABLE: Object = block(

@@ -8,14 +8,14 @@ use crate::message::clean;
 
 /// Why a command failed.
 #[derive(Debug)]
-pub enum Failure {
+pub enum CommandError {
     /// Exit code 2: usage, configuration or input is wrong. The text says what to do.
     Input(anyhow::Error),
     /// Exit code 1: what was asked for did not succeed.
     Other(anyhow::Error),
 }
 
-impl Failure {
+impl CommandError {
     /// Bad usage, configuration or input.
     pub fn input(error: impl Into<anyhow::Error>) -> Self {
         Self::Input(error.into())
@@ -41,13 +41,13 @@ impl Failure {
     }
 }
 
-impl From<ConfigErrors> for Failure {
+impl From<ConfigErrors> for CommandError {
     fn from(errors: ConfigErrors) -> Self {
         Self::Input(errors.into())
     }
 }
 
-impl<E: Into<anyhow::Error>> From<E> for Failure
+impl<E: Into<anyhow::Error>> From<E> for CommandError
 where
     E: NotInput,
 {

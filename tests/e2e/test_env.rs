@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use crate::binary::banhook;
 use crate::outcome::Outcome;
-use crate::unrouted::{until, within};
+use crate::polling::{until, within};
 use crate::webhook::Webhook;
 
 /// Tests share the machine, but for those that measure.
@@ -32,7 +32,7 @@ pub const QUICK: &str = "rate = \"1000/s\"\nburst = 1000";
 pub const NOBODY: u32 = 65534;
 
 /// A folder with everything a banhook needs. One at a time in each test.
-pub struct Place {
+pub struct TestEnv {
     folder: TempDir,
     pub webhook: Webhook,
     _turn: Turn,
@@ -45,7 +45,7 @@ enum Turn {
     Alone(RwLockWriteGuard<'static, ()>),
 }
 
-impl Place {
+impl TestEnv {
     /// One route, `all`, with the built-in plugin, to the webhook.
     pub fn new() -> Self {
         Self::with_route("")
@@ -65,21 +65,21 @@ impl Place {
 
     /// As it is shipped, rates, storms and restarts included, but for these lines in the tables of webhook and route.
     pub fn as_shipped(webhook: &str, route: &str) -> Self {
-        let place = Self::new();
-        place.configure_both(webhook, route);
-        place
+        let env = Self::new();
+        env.configure_both(webhook, route);
+        env
     }
 
     fn set_up(turn: Turn, lines: &str) -> Self {
         banhook(); // built before any clock runs
-        let place = Self {
+        let env = Self {
             folder: tempfile::Builder::new().prefix("banhook-").tempdir().unwrap(),
             webhook: Webhook::open(),
             _turn: turn,
         };
-        place.write_url("main.url", &place.webhook);
-        place.configure(lines);
-        place
+        env.write_url("main.url", &env.webhook);
+        env.configure(lines);
+        env
     }
 
     /// Rewrites the configuration: the webhook `main`, and the route `all` with these lines in its table. Each event is told
@@ -225,7 +225,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for TestEnv {
     fn drop(&mut self) {
         // What `notify` started works on its own; without a folder it is of no use to anybody.
         let deadline = Instant::now() + STOP_WITHIN;
@@ -363,7 +363,7 @@ impl Ledger {
         ledger
     }
 
-    /// The route that `Place` makes; all zero before its first event.
+    /// The route that `TestEnv` makes; all zero before its first event.
     pub fn all(&self) -> Counts {
         let none = Counts { matched: 0, posted: 0, digested: 0, skipped: 0, dead: 0, pending: 0 };
         self.routes.get("all").copied().unwrap_or(none)
