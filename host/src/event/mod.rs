@@ -6,6 +6,7 @@
 mod ban;
 mod batch;
 mod event_defaults;
+mod foreign;
 mod json;
 mod past;
 pub(crate) mod readable;

@@ -31,17 +31,12 @@ pub struct Sanitizer {
 impl Sanitizer {
     /// For messages about these events.
     pub fn new<'e>(events: impl IntoIterator<Item = &'e Event>, mentions: bool) -> Self {
-        Self::of(events.into_iter().flat_map(foreign).collect(), mentions)
+        Self::of(events.into_iter().flat_map(Event::foreign_values).collect(), mentions)
     }
 
-    /// For messages about a batch: its tallies name jails, hosts and subjects of events that it does not list, and its key
-    /// is mostly made of such a name.
+    /// For messages about a batch.
     pub fn for_batch(batch: &Batch, mentions: bool) -> Self {
-        let totals = &batch.totals;
-        let tallied = [&totals.by_jail, &totals.by_host, &totals.by_subject].into_iter().flatten();
-        let beside = tallied.map(|row| row.name.as_str()).chain(batch.key.as_deref());
-        let beside = beside.chain(batch.labels.values().map(String::as_str)).filter(|value| !value.is_empty());
-        Self::of(batch.events.iter().flat_map(foreign).chain(beside).collect(), mentions)
+        Self::of(batch.foreign_values().collect(), mentions)
     }
 
     fn of(mut all: Vec<&str>, mentions: bool) -> Self {
@@ -169,18 +164,6 @@ fn in_markdown(raw: &str) -> EscapedValue {
 /// Cut and cleaned.
 fn bounded(markup: &str) -> String {
     clean(&cut(markup, TEXT_MAX)).into_owned()
-}
-
-/// All that an attacker may have written in an event.
-pub(super) fn foreign(event: &Event) -> impl Iterator<Item = &str> {
-    let ban = event.ban();
-    let matches = ban.map(|ban| ban.matches.as_slice()).unwrap_or_default();
-    [event.jail.as_str(), event.host.as_str()]
-        .into_iter()
-        .chain(ban.map(|ban| ban.subject.as_str()))
-        .chain(matches.iter().map(String::as_str))
-        .chain(event.labels.values().map(String::as_str))
-        .filter(|value| !value.is_empty())
 }
 
 /// A form in which text that a plugin lower-cased, or part of which was escaped, still compares equal.
