@@ -22,7 +22,7 @@ fn too_long() -> String {
 }
 
 fn corpus(folder: &str) -> Vec<PathBuf> {
-    let folder = root().join("host/testdata/slack/corpus").join(folder);
+    let folder = root().join("host/blockkit/testdata/corpus").join(folder);
     let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     files

@@ -5,9 +5,9 @@
 
 use std::iter;
 
+use blockkit::text::{cut, one_line};
 use serde_json::json;
 
-use super::escape::{cut, one_line};
 use super::fallback::{shown, small_print, span};
 use super::guard::{Guarded, Policy, guard};
 use super::model::{Block, Message, Section, Span, Text};

@@ -1,10 +1,11 @@
 //! The plain message that goes out when a plugin cannot word an event, and the line that it and the logs share.
 
+use blockkit::limits::TEXT_OBJECT_MAX;
+use blockkit::text::{cut, one_line};
 use serde_json::json;
 
-use super::escape::{cut, escape, one_line};
+use super::escape::escape;
 use super::guard::Guarded;
-use super::limits::TEXT_OBJECT_MAX;
 use super::model::{Block, Message, Section, Text};
 use super::sanitizer::Sanitizer;
 use super::slack::plain_text;

@@ -3,10 +3,10 @@
 //! Lowering escapes, disarms and cuts; the linter then refuses what Slack would refuse, and the caller sends the
 //! fallback instead. Of the other targets' bodies nothing is left to refuse but that they show nothing.
 
+use blockkit::{Finding, Rule, Severity, check_and_count};
 use serde_json::Value;
 
 use super::limits::{BLOCKS_TEXT_MAX, BODY_BYTES_MAX};
-use super::lint::{Finding, Rule, Severity, check_and_count};
 use super::model::Message;
 use super::sanitizer::Sanitizer;
 use super::slack::LowerError;

@@ -5,8 +5,9 @@
 //! | `topic` | the topic of the message, on Zulip; at most 60 characters |
 //! | `thread` | the `ts` of the message that this one answers, on Slack: `1763809015.601000` |
 
-use super::escape::{clean, cut, one_line};
-use super::lint::{Finding, Rule, Severity};
+use blockkit::text::{clean, cut, one_line};
+use blockkit::{Finding, Rule, Severity};
+
 use super::model::Message;
 
 /// The names that mean something.

@@ -1,12 +1,12 @@
 //! Whatever an attacker writes, only text of theirs goes out.
 
+use blockkit::text::is_hidden;
 use proptest::prelude::*;
 
 use super::active::{gained, is_strong};
-use super::escape::is_hidden;
 use super::{
     Block, Button, Color, Field, Guarded, Image, Link, Message, Policy, Section, Span, Target, Text, digest, fallback,
-    guard, guard_digest, preview,
+    guard, guard_digest,
 };
 use crate::event::{Ban, Batch, DigestCause, Event, EventDetails, Timestamp};
 
@@ -74,7 +74,7 @@ fn assert_same(
     let mut gained = gained(target, body.body(), harmless.body());
     gained.retain(|kind| counts(kind));
     prop_assert!(gained.is_empty(), "{target:?} gained {gained:?}: {}", body.to_json_string());
-    let shown = preview::to_terminal(body.body(), false);
+    let shown = blockkit::to_terminal(body.body(), false);
     // `BREAK` is shown as what it is.
     prop_assert!(!shown.contains(is_hidden), "{shown:?}");
     Ok(())
@@ -317,7 +317,7 @@ proptest! {
     fn pages_are_harmless(text in foreign()) {
         let page = |text: &str| {
             let body = sent(&safe_texts(text), &hostile_event(text), &Policy::default());
-            preview::to_html(text, [(text, body.body())])
+            blockkit::to_html(text, [(text, body.body())])
         };
         let count = |page: &str, sign: char| page.chars().filter(|c| *c == sign).count();
         let (page, harmless) = (page(&format!("{text}<")), page(&format!("{}<", harmless(&text))));

@@ -1,25 +1,4 @@
-//! How long, how many: what texts are cut to, and our own limits where Slack documents none. All of Slack's, with their
-//! sources, are in the linter's table (`lint/table`).
-//!
-//! Lengths are Unicode code points, escaped text counted as it is written (whether Slack counts an entity as one
-//! character or five is not documented; this is the safe reading).
-
-/// A message's `text`; Slack cuts what is longer.
-pub const TEXT_MAX: usize = 40_000;
-/// A text object, and so a section's text.
-pub const TEXT_OBJECT_MAX: usize = 3_000;
-/// A header's text.
-pub const HEADER_MAX: usize = 150;
-/// A field's text.
-pub const FIELD_MAX: usize = 2_000;
-/// A button's text.
-pub const BUTTON_MAX: usize = 75;
-/// An image's `alt_text`.
-pub const ALT_MAX: usize = 2_000;
-/// An image's title.
-pub const TITLE_MAX: usize = 2_000;
-/// Cells of a table's row.
-pub const TABLE_COLUMNS_MAX: usize = 20;
+//! Our own limits, where Slack documents none. Slack's are in `blockkit::limits`, which also says how characters are counted.
 
 /// All text of a message's blocks. Not documented; `msg_blocks_too_long` has been seen at 13,297 characters
 /// (<https://github.com/slackapi/bolt-js/issues/2509>) and at 11,341 (issue 2867 there), so we stay below.

@@ -1,16 +1,10 @@
 //! Links: only what parses as http or https is one.
 
-use url::Url;
+use blockkit::text::one_line;
+use blockkit::web_url;
 
-use super::escape::{Mrkdwn, escape, one_line};
+use super::escape::{Mrkdwn, escape};
 use super::model::Link;
-
-/// The URL, normalised, if it is one of the web: http or https, with a host.
-///
-/// What it returns holds no white space, control character, `<` or `>`: the parser encodes them.
-pub fn web_url(text: &str) -> Option<Url> {
-    Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-}
 
 impl Link {
     /// What is shown: the label on one line, or else the URL.

@@ -11,24 +11,19 @@
 //! [`guard`] and [`guard_digest`], [`fallback`] and [`digest`] make one. Nothing here knows of files, networks, plugins or webhooks.
 
 mod digest;
-mod emoji;
 mod escape;
 mod fallback;
 mod guard;
 mod hints;
-mod inline;
-pub mod limits;
+mod limits;
 mod link;
-mod lint;
 mod model;
-pub mod preview;
 mod raw;
 mod rich;
 mod sanitizer;
 mod slack;
 mod slack_compatible;
 mod target;
-mod token;
 mod values;
 
 #[cfg(test)]
@@ -36,14 +31,15 @@ mod active;
 #[cfg(test)]
 mod hostile_tests;
 
+pub use blockkit::text::{clean, cut, one_line};
+pub use blockkit::{Finding, Rule, Severity, check, to_html, to_terminal};
 pub use digest::digest;
-pub use escape::{Mrkdwn, clean, code, cut, escape, one_line};
+
+pub use escape::{Mrkdwn, code, escape};
 pub use fallback::{fallback, summary};
 pub use guard::{GuardError, Guarded, Policy, guard, guard_digest};
 pub use hints::check_hints;
-pub use lint::{Finding, Rule, Severity, check};
 pub use model::{Block, Button, ButtonStyle, Color, Decision, Field, Hold, Image, Link, Message, Section, Span, Text};
-pub use preview::{to_html, to_terminal};
 pub use raw::RawError;
 pub use slack::LowerError;
 pub use target::Target;

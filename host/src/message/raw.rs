@@ -1,8 +1,8 @@
 //! Block Kit JSON of a plugin's own: read, bounded, and disarmed like the rest.
 
+use blockkit::text::clean;
 use serde_json::{Map, Value, json};
 
-use super::escape::clean;
 use super::limits::{RAW_BYTES_MAX, RAW_DEPTH_MAX};
 use super::sanitizer::Sanitizer;
 

@@ -1,11 +1,13 @@
 //! Rich text, lowered two ways: to the elements of a `rich_text` block, where nothing in it can act as markup, and
 //! to escaped mrkdwn, where Slack takes only text objects.
 
+use blockkit::emoji::is_name;
+use blockkit::inline::{Inline, Look};
+use blockkit::text::{clean, cut, one_line};
+use blockkit::web_url;
 use serde_json::{Value, json};
 
-use super::emoji::is_name;
-use super::escape::{Mrkdwn, clean, code, cut, escape, one_line};
-use super::link::web_url;
+use super::escape::{Mrkdwn, code, escape};
 use super::model::Span;
 use crate::event::Timestamp;
 
@@ -89,6 +91,35 @@ pub fn to_mrkdwn(spans: &[Span]) -> Mrkdwn {
         });
     }
     markup
+}
+
+/// The pieces that a preview and the other targets are made of.
+pub fn to_inlines(spans: &[Span]) -> Vec<Inline> {
+    let text = |text: &str, look| Inline::Text(clean(text).into_owned(), look);
+    let plain = Look::default();
+    spans
+        .iter()
+        .map(|span| match span {
+            Span::Text(shown) => text(shown, plain),
+            Span::Bold(shown) => text(shown, Look { bold: true, ..plain }),
+            Span::Italic(shown) => text(shown, Look { italic: true, ..plain }),
+            Span::Strike(shown) => text(shown, Look { strike: true, ..plain }),
+            Span::Code(shown) => text(shown, Look { code: true, ..plain }),
+            Span::Emoji(name) if is_name(name) => Inline::Emoji(name.clone(), plain),
+            Span::Emoji(name) => text(&format!(":{name}:"), plain),
+            Span::Link(link) => match web_url(&link.url) {
+                Some(url) => {
+                    let label = Some(link.shown()).filter(|_| !link.label.trim().is_empty());
+                    Inline::Link { url: url.into(), label, look: plain }
+                }
+                None => text(&link.shown(), plain),
+            },
+            Span::Date(at) => match seconds(*at) {
+                Some(seconds) => Inline::Date { seconds, fallback: utc(*at), look: plain },
+                None => text(&utc(*at), plain),
+            },
+        })
+        .collect()
 }
 
 /// All of it as one text, if it has no formatting.

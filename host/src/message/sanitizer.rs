@@ -7,10 +7,12 @@
 
 use std::cell::OnceCell;
 
-use super::escape::{Mrkdwn, clean, cut, escape_entities, neutralize, unescape_entities};
-use super::limits::TEXT_MAX;
-use super::link::web_url;
-use super::token::{Token, target_and_label, tokens};
+use blockkit::limits::TEXT_MAX;
+use blockkit::text::{clean, cut};
+use blockkit::token::{Token, escape_entities, target_and_label, tokens, unescape_entities};
+use blockkit::web_url;
+
+use super::escape::{Mrkdwn, neutralize};
 use super::values::{EscapedValue, Values};
 use crate::event::{Batch, Event};
 

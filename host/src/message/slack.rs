@@ -8,15 +8,14 @@
 //! Text that is too long is cut here, and a field or a piece of context that would show nothing is left out, since
 //! Slack would refuse the whole message for it. Too many of something is left for `lint` to refuse.
 
+use blockkit::limits::{ALT_MAX, BUTTON_MAX, FIELD_MAX, HEADER_MAX, TABLE_COLUMNS_MAX, TEXT_OBJECT_MAX, TITLE_MAX};
+use blockkit::text::{clean, cut, one_line};
+use blockkit::web_url;
 use serde_json::{Map, Value, json};
 
-use super::escape::{Mrkdwn, clean, cut, escape, one_line};
+use super::escape::{Mrkdwn, escape};
 use super::hints::Hints;
-use super::limits::{
-    ALT_MAX, BUTTON_MAX, CELL_MAX, FIELD_MAX, HEADER_MAX, NOTIFICATION_MAX, RICH_TEXT_MAX, TABLE_COLUMNS_MAX,
-    TEXT_OBJECT_MAX, TITLE_MAX,
-};
-use super::link::web_url;
+use super::limits::{CELL_MAX, NOTIFICATION_MAX, RICH_TEXT_MAX};
 use super::model::{Block, Button, ButtonStyle, Color, Field, Image, Message, Section, Text};
 use super::raw::RawError;
 use super::rich;

@@ -8,10 +8,9 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind};
+use blockkit::text::clean;
+use blockkit::token::{Token, first};
 use memchr::memmem;
-
-use super::escape::clean;
-use super::token::{Token, first};
 
 /// Forms up to which each is looked for by itself.
 const FEW: usize = 32;

@@ -4,8 +4,10 @@
 //! before a few characters, and none of them stops mentions. Where there is no escape an invisible [`BREAK`] stands
 //! between two characters that would act together: a reader sees the text unchanged.
 
-use super::super::emoji;
-use super::super::inline::{self, Inline, Look, Mention};
+use blockkit::emoji;
+use blockkit::inline::{self, Inline, Look, Mention};
+use blockkit::text::cut;
+
 use super::super::target::Target;
 use super::layout::Part;
 
@@ -53,8 +55,8 @@ impl Dialect {
         while chars > 0 {
             let part = match part {
                 Part::Text(inlines) => Part::Text(inline::cut(inlines.clone(), chars)),
-                Part::Code(text) => Part::Code(super::super::escape::cut(text, chars).into_owned()),
-                Part::Heading(text) => Part::Heading(super::super::escape::cut(text, chars).into_owned()),
+                Part::Code(text) => Part::Code(cut(text, chars).into_owned()),
+                Part::Heading(text) => Part::Heading(cut(text, chars).into_owned()),
                 Part::Divider => return String::new(),
             };
             let text = self.part(&part);

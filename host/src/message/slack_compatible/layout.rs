@@ -1,12 +1,13 @@
 //! What of a message stands where, for targets without blocks: its parts from top to bottom, and its pictures.
 
-use super::super::escape::{clean, one_line};
-use super::super::inline::{self, Inline, Look};
-use super::super::limits::{
-    BUTTON_MAX, CELL_MAX, FIELD_MAX, HEADER_MAX, RICH_TEXT_MAX, TABLE_COLUMNS_MAX, TEXT_OBJECT_MAX, TITLE_MAX,
-};
-use super::super::link::web_url;
+use blockkit::inline::{self, Inline, Look};
+use blockkit::limits::{BUTTON_MAX, FIELD_MAX, HEADER_MAX, TABLE_COLUMNS_MAX, TEXT_OBJECT_MAX, TITLE_MAX};
+use blockkit::text::{clean, one_line};
+use blockkit::web_url;
+
+use super::super::limits::{CELL_MAX, RICH_TEXT_MAX};
 use super::super::model::{Block, Button, Field, Image, Message, Section, Text};
+use super::super::rich;
 use super::super::sanitizer::Sanitizer;
 
 /// Lines of a table that are shown.
@@ -92,7 +93,7 @@ fn text(text: &Text, max_chars: usize, sanitizer: &Sanitizer) -> Vec<Inline> {
     let inlines = match text {
         Text::Plain(plain) => vec![Inline::Text(clean(plain).into_owned(), Look::default())],
         Text::Mrkdwn(markup) => inline::from_mrkdwn(sanitizer.mrkdwn(markup).as_str()),
-        Text::Rich(spans) => inline::from_spans(spans),
+        Text::Rich(spans) => rich::to_inlines(spans),
     };
     inline::cut(inlines, max_chars)
 }
@@ -194,5 +195,5 @@ fn plain_text(text: &str) -> Inline {
 }
 
 fn cut(text: &str, max_chars: usize) -> String {
-    super::super::escape::cut(text, max_chars).into_owned()
+    blockkit::text::cut(text, max_chars).into_owned()
 }

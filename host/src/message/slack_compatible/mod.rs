@@ -2,7 +2,7 @@
 //!
 //! `layout` makes parts of a message, `dialect` writes text in each one's Markdown, and here both become a body: one
 //! text, or one attachment where there is a colour to show. Every character that is not ours passes
-//! `Dialect::escape`, also those of a plugin's own markup: that is read into [`Inline`](super::inline::Inline)s first,
+//! `Dialect::escape`, also those of a plugin's own markup: that is read into [`Inline`](blockkit::inline::Inline)s first,
 //! and only what Slack would have formatted is formatted again. Raw blocks are left out.
 
 mod dialect;
@@ -10,11 +10,11 @@ mod layout;
 #[cfg(test)]
 mod tests;
 
+use blockkit::text::{cut, one_line};
+use blockkit::web_url;
 use serde_json::{Map, Value, json};
 
-use super::escape::{cut, one_line};
 use super::hints::Hints;
-use super::link::web_url;
 use super::model::{Color, Image, Message};
 use super::sanitizer::Sanitizer;
 use super::target::Target;

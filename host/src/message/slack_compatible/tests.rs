@@ -4,13 +4,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use blockkit::inline::{Inline, Look};
 use serde_json::{Value, json};
 
 use super::super::hostile_tests::ban;
 use super::super::{GuardError, Message, Policy, Target, guard};
 use super::dialect::Dialect;
 use super::layout::Part;
-use crate::message::inline::{Inline, Look};
 
 /// A message as its file has it.
 #[derive(serde::Deserialize)]

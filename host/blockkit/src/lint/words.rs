@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::super::escape::{cut, one_line};
+use crate::text::{cut, one_line};
 
 /// How much of a value a finding shows.
 const SHOWN: usize = 100;

@@ -11,6 +11,7 @@ static BY_NAME: LazyLock<Vec<(&str, &str)>> =
     LazyLock::new(|| LIST.lines().filter_map(|line| line.split_once('\t')).collect());
 
 /// The characters of `no_entry` or `thumbsup::skin-tone-2`; `None` for those that only a workspace knows.
+#[must_use]
 pub fn by_name(name: &str) -> Option<String> {
     let (base, tone) = match name.split_once("::") {
         Some((base, tone)) => (base, Some(listed(tone).filter(|_| tone.starts_with("skin-tone-"))?)),
@@ -33,6 +34,7 @@ fn listed(name: &str) -> Option<&'static str> {
 
 /// What Slack takes as an emoji's name: `no_entry`, `+1`, `flag-de`, `thumbsup::skin-tone-2`. Not `_a_`, which it could
 /// also take for italics.
+#[must_use]
 pub fn is_name(name: &str) -> bool {
     (1..=100).contains(&name.len())
         && !name.starts_with('_')
@@ -41,6 +43,7 @@ pub fn is_name(name: &str) -> bool {
 }
 
 /// The name in `:name:` at the start of `text`, and how many bytes it takes with its colons.
+#[must_use]
 pub fn at_start(text: &str) -> Option<(&str, usize)> {
     let rest = text.strip_prefix(':')?;
     let (base, after) = rest.split_once(':')?;
@@ -52,6 +55,7 @@ pub fn at_start(text: &str) -> Option<(&str, usize)> {
 }
 
 /// Whether the colon that `text` begins with might begin an emoji anywhere: what names may hold differs.
+#[must_use]
 pub fn might_begin(text: &str) -> bool {
     let Some(after) = text.strip_prefix(':') else { return false };
     let end = after.find(|c: char| !(c.is_ascii_alphanumeric() || "_+-.'".contains(c))).unwrap_or(after.len());
@@ -62,6 +66,7 @@ pub fn might_begin(text: &str) -> bool {
 
 /// Whether Slack makes an emoji of `:name:` at the start of `text`. What is all hexadecimal, as in `2001:db8::1`, only
 /// if it is in the list: an address has to stay one.
+#[must_use]
 pub fn acts_at_start(text: &str) -> bool {
     at_start(text).is_some_and(|(name, _)| !name.bytes().all(|b| b.is_ascii_hexdigit()) || listed(name).is_some())
 }

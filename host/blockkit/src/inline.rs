@@ -1,61 +1,78 @@
-//! Text within a line, as Slack reads it: the common form of mrkdwn, of `rich_text` elements and of a plugin's spans.
+//! Text within a line, as Slack reads it: the common form of mrkdwn and of `rich_text` elements.
 //!
-//! What is shown here or there (a terminal, a page, another chat) starts from these pieces, so that markup is read in
-//! one place and everything else only has to write text of its own.
+//! A preview, or a conversion to another chat's markup, starts from these pieces, so that Slack's markup is parsed in
+//! one place and everything else only writes text of its own.
 
 use serde_json::Value;
 
-use super::emoji;
-use super::escape::{self, clean, unescape_entities};
-use super::link::web_url;
-use super::model::Span;
-use super::rich;
-use super::token::{Token, first, target_and_label};
+use crate::emoji;
+use crate::text::{self, clean};
+use crate::token::{Token, first, target_and_label, unescape_entities};
 
-/// How a piece looks.
+/// The formatting of a piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Look {
+    /// `*bold*`
     pub bold: bool,
+    /// `_italic_`
     pub italic: bool,
+    /// `~strike~`
     pub strike: bool,
+    /// Inline code.
     pub code: bool,
+    /// Underlined; only `rich_text` has it.
     pub underline: bool,
 }
 
-/// A piece of text. Strings hold line feeds and tabs, but no other hidden character.
+/// A piece of text. Its strings hold line feeds and tabs, but no other hidden character.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Inline {
-    /// Exactly this.
+    /// Literal text.
     Text(String, Look),
     /// A block of code within mrkdwn.
     Preformatted(String),
-    /// By Slack's name.
+    /// An emoji, by Slack's name.
     Emoji(String, Look),
-    /// To a page of the web, or to something that is shown only.
-    Link { url: String, label: Option<String>, look: Look },
-    /// Seconds since 1970, and what to show where no reader's time zone is known.
-    Date { seconds: i64, fallback: String, look: Look },
-    /// Somebody is called.
+    /// A link. Its URL is not checked: see [`web_url`](crate::web_url).
+    Link {
+        /// Its target.
+        url: String,
+        /// The text to show; `None`: the URL.
+        label: Option<String>,
+        /// Its formatting.
+        look: Look,
+    },
+    /// A point in time, which Slack shows in the reader's time zone.
+    Date {
+        /// Seconds since 1970.
+        seconds: i64,
+        /// The text to show where the reader's time zone is not known.
+        fallback: String,
+        /// Its formatting.
+        look: Look,
+    },
+    /// A mention.
     Mention(Mention),
     /// A channel's name or id.
     Channel(String),
-    /// At the start of a line: it is a quotation.
+    /// The start of a quoted line.
     Quote,
-    /// Something of Slack's that is not drawn.
+    /// An element that is not drawn, by its type.
     Other(String),
 }
 
-/// Who is called.
+/// The people whom a mention notifies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mention {
-    /// `here`, `channel`, `everyone`.
+    /// `here`, `channel` or `everyone`.
     All(String),
-    /// A user or a group, by its name or id.
+    /// A user or a group, by name or id.
     Some(String),
 }
 
 impl Inline {
-    /// What a reader sees of it, without formatting.
+    /// Returns its text as a reader sees it, without formatting.
+    #[must_use]
     pub fn shown(&self) -> String {
         match self {
             Self::Text(text, _) | Self::Preformatted(text) => text.clone(),
@@ -70,8 +87,9 @@ impl Inline {
     }
 }
 
-/// At most so many characters as a reader sees them, an ellipsis at the end of what was cut. Only text is cut; what
-/// does not fit of the rest is left out.
+/// Returns at most `max_chars` characters as a reader sees them, with an ellipsis at the end if something was cut. Only
+/// text is cut; other pieces are kept whole or left out.
+#[must_use]
 pub fn cut(inlines: Vec<Inline>, max_chars: usize) -> Vec<Inline> {
     let length = |inline: &Inline| inline.shown().chars().count();
     if inlines.iter().map(length).sum::<usize>() <= max_chars {
@@ -87,8 +105,8 @@ pub fn cut(inlines: Vec<Inline>, max_chars: usize) -> Vec<Inline> {
             continue;
         }
         match inline {
-            Inline::Text(text, look) => kept.push(Inline::Text(escape::cut(&text, left + 1).into_owned(), look)),
-            Inline::Preformatted(text) => kept.push(Inline::Preformatted(escape::cut(&text, left + 1).into_owned())),
+            Inline::Text(text, look) => kept.push(Inline::Text(text::cut(&text, left + 1).into_owned(), look)),
+            Inline::Preformatted(text) => kept.push(Inline::Preformatted(text::cut(&text, left + 1).into_owned())),
             _ => kept.push(Inline::Text("…".to_owned(), Look::default())),
         }
         break;
@@ -96,36 +114,8 @@ pub fn cut(inlines: Vec<Inline>, max_chars: usize) -> Vec<Inline> {
     kept
 }
 
-/// A plugin's spans.
-pub fn from_spans(spans: &[Span]) -> Vec<Inline> {
-    let text = |text: &str, look| Inline::Text(clean(text).into_owned(), look);
-    let plain = Look::default();
-    spans
-        .iter()
-        .map(|span| match span {
-            Span::Text(shown) => text(shown, plain),
-            Span::Bold(shown) => text(shown, Look { bold: true, ..plain }),
-            Span::Italic(shown) => text(shown, Look { italic: true, ..plain }),
-            Span::Strike(shown) => text(shown, Look { strike: true, ..plain }),
-            Span::Code(shown) => text(shown, Look { code: true, ..plain }),
-            Span::Emoji(name) if emoji::is_name(name) => Inline::Emoji(name.clone(), plain),
-            Span::Emoji(name) => text(&format!(":{name}:"), plain),
-            Span::Link(link) => match web_url(&link.url) {
-                Some(url) => {
-                    let label = Some(link.shown()).filter(|_| !link.label.trim().is_empty());
-                    Inline::Link { url: url.into(), label, look: plain }
-                }
-                None => text(&link.shown(), plain),
-            },
-            Span::Date(at) => match rich::seconds(*at) {
-                Some(seconds) => Inline::Date { seconds, fallback: rich::utc(*at), look: plain },
-                None => text(&rich::utc(*at), plain),
-            },
-        })
-        .collect()
-}
-
-/// Finished mrkdwn.
+/// Parses mrkdwn.
+#[must_use]
 pub fn from_mrkdwn(markup: &str) -> Vec<Inline> {
     let mut reader = Reader { pieces: Vec::new(), text: String::new(), look: Look::default() };
     reader.read(&clean(markup), Look::default(), None);
@@ -133,7 +123,8 @@ pub fn from_mrkdwn(markup: &str) -> Vec<Inline> {
     reader.pieces
 }
 
-/// `plain_text` in which Slack looks for emoji.
+/// Parses the text of a `plain_text` object with `emoji: true`: `:name:` becomes an emoji.
+#[must_use]
 pub fn from_plain_with_emoji(text: &str) -> Vec<Inline> {
     let text = clean(text);
     let mut pieces = Vec::new();
@@ -154,7 +145,8 @@ pub fn from_plain_with_emoji(text: &str) -> Vec<Inline> {
     pieces
 }
 
-/// The element of a `rich_text` section.
+/// Reads an element of a `rich_text` section.
+#[must_use]
 pub fn from_element(element: &Value) -> Inline {
     let text = |key: &str| clean(element[key].as_str().unwrap_or_default()).into_owned();
     let on = |name: &str| element["style"].get(name).and_then(Value::as_bool).unwrap_or(false);

@@ -14,8 +14,8 @@ mod tests;
 
 use serde_json::Value;
 
-use super::super::escape::clean;
-use super::super::link::web_url;
+use crate::link::web_url;
+use crate::text::clean;
 
 const STYLE: &str = include_str!("style.css");
 

@@ -1,7 +1,5 @@
 //! The smallest pieces of Slack's markup: entities, `<…>`, and single characters.
 
-use super::escape::unescape_entities;
-
 /// A piece that must not be taken apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Token<'t> {
@@ -14,6 +12,7 @@ pub enum Token<'t> {
 }
 
 /// The first token and how many bytes it takes; `None` at the end.
+#[inline]
 pub fn first(text: &str) -> Option<(Token<'_>, usize)> {
     let char = text.chars().next()?;
     let special = match char {
@@ -38,6 +37,7 @@ fn angle(text: &str) -> Option<(Token<'_>, usize)> {
 }
 
 /// All tokens, each with the text as it is written.
+#[inline]
 pub fn tokens(text: &str) -> impl Iterator<Item = (Token<'_>, &str)> {
     let mut rest = text;
     std::iter::from_fn(move || {
@@ -46,6 +46,18 @@ pub fn tokens(text: &str) -> impl Iterator<Item = (Token<'_>, &str)> {
         rest = after;
         Some((token, written))
     })
+}
+
+/// The three escapes alone, `&` first.
+#[must_use]
+pub fn escape_entities(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+/// Undoes [`escape_entities`], `&` last.
+#[must_use]
+pub fn unescape_entities(text: &str) -> String {
+    text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 }
 
 /// Target and label of `<target|label>`, without entities.

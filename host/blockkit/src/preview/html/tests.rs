@@ -9,7 +9,7 @@ use super::*;
 
 #[test]
 fn golden_files() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/message/testdata/html");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/html");
     let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
     files.sort();

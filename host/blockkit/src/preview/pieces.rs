@@ -1,7 +1,7 @@
 //! Text within a line, as a terminal shows it.
 
 use super::line::{Piece, Style};
-use crate::message::inline::{self, Inline, Look, Mention};
+use crate::inline::{self, Inline, Look, Mention};
 
 /// Finished mrkdwn.
 pub fn of_mrkdwn(markup: &str, style: Style) -> Vec<Piece> {

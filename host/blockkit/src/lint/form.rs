@@ -3,9 +3,9 @@
 use serde_json::Value;
 use url::Url;
 
-use super::super::link::web_url;
 use super::rule::Rule;
 use super::schema::Form;
+use crate::link::web_url;
 
 /// Schemes that Slack and mail programs open from a message. Others may work, so they are a warning.
 const OPENED: [&str; 4] = ["mailto", "tel", "sms", "slack"];

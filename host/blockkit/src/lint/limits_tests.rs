@@ -1,11 +1,11 @@
-//! The table against `testdata/slack/limits.json`, which says source by source what each limit is.
+//! The table against `testdata/limits.json`, which says source by source what each limit is.
 
 use serde_json::{Map, Value};
 
 use super::schema::{Field, Kind, Max, Need, Object};
 use super::table_tests::Tour;
 
-const LIMITS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/slack/limits.json"));
+const LIMITS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/limits.json"));
 
 /// What the list calls by other names than the table.
 const NAMES: &[(&str, &[&str])] = &[

@@ -44,7 +44,8 @@ pub fn check(body: &Value) -> Vec<Finding> {
 }
 
 /// The same, and how many characters of text its blocks hold.
-pub(super) fn check_and_count(body: &Value) -> (Vec<Finding>, usize) {
+#[must_use]
+pub fn check_and_count(body: &Value) -> (Vec<Finding>, usize) {
     let mut walk = Walk::default();
     whole::body(&mut walk, body);
     (walk.findings, walk.totals.text)

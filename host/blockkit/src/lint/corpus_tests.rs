@@ -1,4 +1,4 @@
-//! Messages that others call valid or invalid, each with its source in `testdata/slack/corpus/manifest.tsv`.
+//! Messages that others call valid or invalid, each with its source in `testdata/corpus/manifest.tsv`.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{Finding, Rule, Severity, check};
 
-const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/slack/corpus");
+const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/corpus");
 
 /// Invalid messages that only get a warning, by which rule, and why.
 const ONLY_WARNED: &[(&str, Rule, &str)] = &[

@@ -1,6 +1,6 @@
 //! Lines of styled text.
 
-use crate::message::escape::clean;
+use crate::text::clean;
 
 /// How a piece looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

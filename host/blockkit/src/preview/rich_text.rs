@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::line::{Line, Piece, Style};
 use super::pieces;
-use crate::message::inline;
+use crate::inline;
 
 /// How deep Slack indents a list.
 const INDENT_MAX: usize = 8;

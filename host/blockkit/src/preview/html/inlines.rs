@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::super::super::emoji;
-use super::super::super::inline::{self, Inline, Look};
 use super::{array, escape, link, string};
+use crate::emoji;
+use crate::inline::{self, Inline, Look};
 
 /// How deep Slack indents a list.
 const INDENT_MAX: u64 = 8;
