@@ -4,10 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
-use banhook::config::{PluginLimits, Sandbox};
 use banhook::event::{Ban, BanDuration, Event, EventDetails, Timestamp};
-use banhook::format;
-use banhook::plugin::{Cache, Compiler, Grants, Limits, Metering, PluginContext, PluginError, Runtime, Setup};
+use banhook::plugin::{Cache, Compiler, Grants, Limits, Metering, PluginContext, PluginError, Runtime, Sandbox, Setup};
 use jiff::tz::TimeZone;
 
 /// The smallest guest in Rust; its source is `testdata/small`.
@@ -15,13 +13,12 @@ pub const SMALL: &[u8] = include_bytes!("../../testdata/small.wasm");
 
 /// The limits that a route has if it sets none.
 pub fn limits() -> Limits {
-    format::limits(&PluginLimits::STANDARD)
+    Limits::STANDARD
 }
 
 /// A runtime as the daemon has one, but that it compiles here.
 pub fn runtime(cache: Option<Cache>) -> Result<Runtime, PluginError> {
-    let stack = format::stack(&Sandbox::STANDARD);
-    Runtime::new(Setup { cache, compiler: Compiler::Here, metering: Metering::Time, stack })
+    Runtime::new(Setup { cache, compiler: Compiler::Here, metering: Metering::Time, sandbox: Sandbox::STANDARD })
 }
 
 /// No settings, no grants.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::format::{LoadedRoute, RouteContext, load_all, profiles, stack};
+use crate::format::{LoadedRoute, RouteContext, load_all, profiles};
 use crate::plugin::{Compiler, GeoDatabases, Metering, Runtime, Setup};
 
 use super::Outcome;
@@ -24,7 +24,7 @@ pub fn check(global: &GlobalOptions) -> Outcome {
         cache: None,
         compiler: Compiler::this_program(),
         metering: Metering::Time,
-        stack: stack(&config.sandbox),
+        sandbox: config.sandbox,
     })?;
     let context = RouteContext {
         defaults: config.event_defaults(&host_name()),

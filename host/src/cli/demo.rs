@@ -10,7 +10,6 @@ use std::sync::Arc;
 use crate::config::Config;
 use crate::daemon::{Daemon, RunMode, Signals, Tails};
 use crate::event::{Ban, Event, EventDefaults, EventDetails, Timestamp};
-use crate::format::stack;
 use crate::plugin::{Compiler, Metering, Runtime, Setup};
 use crate::store::{StateDir, Store};
 use anyhow::Context;
@@ -59,7 +58,7 @@ pub fn demo() -> Outcome {
         cache: None,
         compiler: Compiler::this_program(),
         metering: Metering::Time,
-        stack: stack(&config.sandbox),
+        sandbox: config.sandbox,
     })?;
     let work = Daemon {
         config,

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use crate::config::{Config, LogSource};
 use crate::daemon::{Daemon, ExitReason, RunMode, Signals, Tails};
 use crate::event::Timestamp;
-use crate::format::stack;
 use crate::plugin::{Cache, Compiler, Metering, Runtime, Setup};
 use crate::receive::tail::Log;
 use crate::store::{Remaining, StateDir, Store, WorkLock};
@@ -182,7 +181,7 @@ fn work(
         cache: cache(store.folder()),
         compiler: Compiler::this_program(),
         metering: Metering::Time,
-        stack: stack(&config.sandbox),
+        sandbox: config.sandbox,
     };
     let routes = config.routes.len();
     // What runs until it is stopped.

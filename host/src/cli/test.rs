@@ -9,10 +9,8 @@ mod case;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::config::Sandbox;
-use crate::format::stack;
 use crate::message::{clean, one_line};
-use crate::plugin::{BUILT_IN, Cache, Compiler, Metering, Runtime, Setup};
+use crate::plugin::{BUILT_IN, Cache, Compiler, Metering, Runtime, Sandbox, Setup};
 use anyhow::{Context as _, anyhow};
 use similar::{ChangeTag, TextDiff};
 
@@ -191,7 +189,7 @@ pub fn runtime() -> Result<Runtime, CommandError> {
         cache: cache(),
         compiler: Compiler::this_program(),
         metering: Metering::Fuel,
-        stack: stack(&Sandbox::STANDARD),
+        sandbox: Sandbox::STANDARD,
     })?)
 }
 

@@ -2,9 +2,11 @@
 //!
 //! Each is read over its default: what is absent leaves it, what is out of bounds is reported.
 
+use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::problem::Location;
 use super::reader::{Located, Table};
 use super::units::{parse_duration, parse_size};
 
@@ -42,21 +44,41 @@ pub(super) fn duration_or_false(
 }
 
 /// A size, in bytes; `shown` is the range as a user would write it.
-pub(super) fn size(table: &Table<'_>, key: &'static str, range: RangeInclusive<u64>, shown: &str, to: &mut u64) {
-    within(table, key, table.parsed(key, "a size like \"64MiB\"", parse_size), &range, shown, to);
+pub(super) fn size<N: TryFrom<u64> + PartialOrd>(
+    table: &Table<'_>,
+    key: &'static str,
+    range: RangeInclusive<N>,
+    shown: &str,
+    to: &mut N,
+) {
+    whole(table, key, table.parsed(key, "a size like \"64MiB\"", parse_size), &range, shown, to);
 }
 
 /// A whole number.
-pub(super) fn count(table: &Table<'_>, key: &'static str, range: RangeInclusive<u64>, to: &mut u64) {
+pub(super) fn count<N: TryFrom<u64> + PartialOrd + fmt::Display>(
+    table: &Table<'_>,
+    key: &'static str,
+    range: RangeInclusive<N>,
+    to: &mut N,
+) {
     let shown = format!("{} and {}", range.start(), range.end());
-    within(table, key, table.number(key), &range, &shown, to);
+    whole(table, key, table.number(key), &range, &shown, to);
 }
 
-/// A whole number that needs no more than 32 bits; nor do its bounds.
-pub(super) fn small_count(table: &Table<'_>, key: &'static str, range: RangeInclusive<u32>, to: &mut u32) {
-    let mut count = u64::from(*to);
-    self::count(table, key, u64::from(*range.start())..=u64::from(*range.end()), &mut count);
-    *to = u32::try_from(count).unwrap_or(*range.end());
+/// A number that does not fit its type is out of bounds as well.
+fn whole<N: TryFrom<u64> + PartialOrd>(
+    table: &Table<'_>,
+    key: &str,
+    found: Option<Located<u64>>,
+    range: &RangeInclusive<N>,
+    shown: &str,
+    to: &mut N,
+) {
+    let Some(Located { value, place }) = found else { return };
+    match N::try_from(value) {
+        Ok(value) => within(table, key, Some(Located { value, place }), range, shown, to),
+        Err(_) => report(table, key, place, shown),
+    }
 }
 
 fn within<T: PartialOrd>(
@@ -69,7 +91,11 @@ fn within<T: PartialOrd>(
 ) {
     let Some(Located { value, place }) = found else { return };
     if !range.contains(&value) {
-        table.problems.report(place, format!("{key}: has to be between {shown}"));
+        report(table, key, place, shown);
     }
     *to = value;
+}
+
+fn report(table: &Table<'_>, key: &str, place: Location, shown: &str) {
+    table.problems.report(place, format!("{key}: has to be between {shown}"));
 }

@@ -12,9 +12,8 @@ use super::problem::{Location, Problem, Problems, quoted};
 use super::reader::{Located, Table};
 use super::route::{KnownWebhooks, Route};
 use super::source::Source;
-use super::{
-    Config, ConfigErrors, Env, Fail2ban, Grant, LogSource, PluginSource, Retention, Sandbox, Webhook, refused,
-};
+use super::{Config, ConfigErrors, Env, Fail2ban, Grant, LogSource, PluginSource, Retention, Webhook, plugin, refused};
+use crate::plugin::Sandbox;
 
 /// The folder of further files, beside the main one.
 const FOLDER: &str = "conf.d";
@@ -105,7 +104,7 @@ pub(super) fn build(sources: &[Source], problems: Problems, env: Env<'_>) -> Res
 
     let host = host(&tables, &problems);
     let labels = labels(&tables, &problems);
-    let sandbox = once(&tables, "sandbox", Sandbox::read, &problems).unwrap_or(Sandbox::STANDARD);
+    let sandbox = once(&tables, "sandbox", plugin::sandbox, &problems).unwrap_or(Sandbox::STANDARD);
     let retention = once(&tables, "retention", Retention::read, &problems).unwrap_or(Retention::STANDARD);
     let fail2ban = once(&tables, "fail2ban", Fail2ban::read, &problems).unwrap_or_else(Fail2ban::standard);
     let webhooks = webhooks(&tables, &problems, env);

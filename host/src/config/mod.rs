@@ -39,7 +39,7 @@ pub use grants::{Grant, Grants};
 pub use http_settings::{CaFile, Http, Proxy};
 pub use jails::{JailPatternError, Jails};
 pub use log_source::LogSource;
-pub use plugin::{PluginLimits, PluginSource, Sandbox};
+pub use plugin::PluginSource;
 pub use problem::{ConfigErrors, Problem};
 pub use proxy_url::{ProxyUrl, ProxyUrlError};
 pub use rate::Pace;
@@ -51,9 +51,10 @@ pub use units::parse_duration;
 pub use webhook::Webhook;
 pub use webhook_url::{WebhookUrl, WebhookUrlError};
 
-/// What a webhook speaks: the one thing that the configuration has from `message`.
 use crate::event::EventDefaults;
+/// What a webhook speaks: all that the configuration uses of `message`.
 pub use crate::message::Target;
+use crate::plugin::Sandbox;
 
 /// How environment variables are looked up: handed in, so that tests need none.
 pub type Env<'a> = &'a dyn Fn(&str) -> Option<String>;

@@ -34,7 +34,7 @@ impl Pace {
             }
             pace.every = value;
         }
-        bounded::small_count(webhook, "burst", 1..=1_000, &mut pace.burst);
+        bounded::count(webhook, "burst", 1..=1_000, &mut pace.burst);
         pace
     }
 }

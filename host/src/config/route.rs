@@ -9,8 +9,9 @@ use super::problem::quoted;
 use super::reader::{Located, Table};
 use super::storm::{DIGEST_WINDOW, RESTART, digest_window, restart};
 use super::suggest::{did_you_mean, listed};
-use super::{Grants, Jails, PluginLimits, PluginSource, Storm, Target, bounded, refused};
+use super::{Grants, Jails, PluginSource, Storm, Target, bounded, plugin, refused};
 use crate::event::{Event, Kind};
+use crate::plugin::Limits;
 
 /// Which events a team wants, the plugin that words them, the webhook that gets them.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,8 +32,8 @@ pub struct Route {
     pub timezone: TimeZone,
     /// Whether its plugin may mention people and whole channels. Default: no.
     pub mentions: bool,
-    /// What its plugin may use up. Default: [`PluginLimits::STANDARD`].
-    pub limits: PluginLimits,
+    /// What its plugin may use. Default: [`Limits::STANDARD`].
+    pub limits: Limits,
     /// What its plugin may ask the host. Default: nothing.
     pub grants: Grants,
     /// From when on bans are told in digests. Default: [`Storm::STANDARD`]; `None` (`false`): never.
@@ -83,7 +84,7 @@ impl Route {
             fallback_webhook: None,
             timezone: TimeZone::system(),
             mentions: false,
-            limits: PluginLimits::STANDARD,
+            limits: Limits::STANDARD,
             grants: Grants::default(),
             storm: Some(Storm::STANDARD),
             digest_window: DIGEST_WINDOW,
@@ -100,10 +101,10 @@ impl Route {
         let fallback_webhook = fallback_webhook(table, webhook.as_deref(), webhooks_known);
         let jails = jails(table);
         let events = events(table);
-        let plugin = PluginSource::read(table);
+        let source = PluginSource::read(table);
         let timezone = timezone(table);
         let mentions = table.bool("mentions").unwrap_or(false);
-        let limits = PluginLimits::read(table);
+        let limits = plugin::limits(table);
         let grants = Grants::read(table);
         let storm = Storm::read(table);
         let digest_window = digest_window(table);
@@ -117,7 +118,7 @@ impl Route {
             name: name.unwrap_or_else(|| webhook.clone()),
             jails: jails?,
             events,
-            plugin: plugin?,
+            plugin: source?,
             webhook,
             fallback_webhook,
             timezone,

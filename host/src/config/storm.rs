@@ -26,7 +26,7 @@ impl Storm {
             Some(None) => return None,
             None => return Some(storm),
         };
-        bounded::small_count(&table, "threshold", 1..=1_000, &mut storm.threshold);
+        bounded::count(&table, "threshold", 1..=1_000, &mut storm.threshold);
         let within = Duration::from_secs(1)..=Duration::from_secs(3_600);
         bounded::duration(&table, "within", within, "1s and 1h", &mut storm.within);
         table.finish(&[]);

@@ -10,10 +10,9 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::{
-    Config, Fail2ban, Grant, Grants, Http, Pace, PluginLimits, PluginSource, Proxy, ProxyUrl, Retention, Storm, Target,
-};
+use super::{Config, Fail2ban, Grant, Grants, Http, Pace, PluginSource, Proxy, ProxyUrl, Retention, Storm, Target};
 use crate::event::{Ban, Event, Kind, Timestamp};
+use crate::plugin::Limits;
 
 /// Every secret in the tests ends in this.
 const SECRET: &str = "s3cret";
@@ -148,7 +147,7 @@ fn a_whole_configuration() {
     assert_eq!(route.webhook, "security");
     assert_eq!(route.timezone.iana_name(), Some("Europe/Berlin"));
     assert!(!route.mentions);
-    assert_eq!(route.limits, PluginLimits::STANDARD);
+    assert_eq!(route.limits, Limits::STANDARD);
     assert!(route.settings["ban"].starts_with(":no_entry: *{{ ip }}*"));
     let files = vec![etc.path("geo/country.mmdb"), etc.path("geo/asn.mmdb")];
     assert_eq!(route.grants, Grants { history: Grant::Given(()), geo: Grant::Given(files) });
@@ -252,7 +251,7 @@ fn one_webhook_gets_everything() {
         let config = parse(text);
         let [route] = config.routes.as_slice() else { panic!("{config:?}") };
         assert_eq!((route.name.as_str(), route.webhook.as_str()), ("ops", "ops"));
-        assert_eq!((&route.plugin, route.limits), (&PluginSource::BuiltIn, PluginLimits::STANDARD));
+        assert_eq!((&route.plugin, route.limits), (&PluginSource::BuiltIn, Limits::STANDARD));
         assert!(route.events.len() == Kind::ALL.len() && route.jails.patterns().is_none() && !route.mentions);
         assert_eq!(route.timezone, jiff::tz::TimeZone::system());
     }

@@ -20,7 +20,6 @@ use super::{Signals, router};
 use crate::config::Config;
 use crate::deliver::DeliveryError;
 use crate::event::Timestamp;
-use crate::format::stack;
 use crate::plugin::{GeoDatabases, Runtime};
 use crate::receive::tail::TailError;
 use crate::store::{Remaining, Store, StoreError, YIELD};
@@ -132,7 +131,7 @@ impl Daemon<'_> {
             databases: GeoDatabases::default(),
             state: self.store.folder().clone(),
             system_host: self.system_host.clone(),
-            thread_stack: stack(&self.config.sandbox) + OWN_STACK,
+            thread_stack: self.config.sandbox.stack + OWN_STACK,
             now: self.now,
             formatted: Arc::new(Notify::new()),
             loading: Arc::new(AtomicUsize::new(self.config.routes.len())),

@@ -90,8 +90,7 @@ impl Fixture {
 fn load(folder: &StateDir, lines: &str) -> (Vec<Route>, EventDefaults, LoadedRoute) {
     let text = format!("webhooks.main.url = 'http://127.0.0.1:1/'\n[[routes]]\nname = 'sec'\n{lines}\n");
     let config = Config::parse(&text, Path::new("/config.toml"), &|_| None).unwrap();
-    let setup =
-        Setup { cache: None, compiler: Compiler::Here, metering: Metering::Fuel, stack: stack(&config.sandbox) };
+    let setup = Setup { cache: None, compiler: Compiler::Here, metering: Metering::Fuel, sandbox: config.sandbox };
     let defaults = config.event_defaults("web-1");
     let context = RouteContext {
         defaults: defaults.clone(),

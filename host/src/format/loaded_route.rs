@@ -6,7 +6,6 @@ use std::sync::Arc;
 use super::breaker::{Breaker, BreakerTransition};
 use super::grouping::{self, Recent, milliseconds};
 use super::history::{self, CurrentEvent};
-use super::limits::limits;
 use super::webhook_profile;
 use super::{FORMAT_BATCH, RouteContext, WebhookProfile, WebhookProfiles, unreadable};
 use crate::config::{Grant, PluginSource, Route};
@@ -63,10 +62,9 @@ impl LoadedRoute {
         let grants = Grants { history: history::of(route, context.state.as_ref(), &current_event), geo };
         let plugin_context =
             PluginContext { settings: route.settings.clone(), timezone: route.timezone.clone(), grants };
-        let limits = limits(&route.limits);
         let plugin = match &route.plugin {
-            PluginSource::BuiltIn => runtime.load(plugin::BUILT_IN, plugin_context, limits),
-            PluginSource::File(path) => runtime.load_file(path, plugin_context, limits),
+            PluginSource::BuiltIn => runtime.load(plugin::BUILT_IN, plugin_context, route.limits),
+            PluginSource::File(path) => runtime.load_file(path, plugin_context, route.limits),
         };
         let mut smoke_test = plugin.as_ref().map(Plugin::smoke_test).unwrap_or_default();
         smoke_test.extend(broken.into_iter().map(PluginError::Geo));

@@ -10,7 +10,6 @@ mod grouping;
 #[cfg(test)]
 mod grouping_tests;
 mod history;
-mod limits;
 mod loaded_route;
 #[cfg(test)]
 mod tests;
@@ -19,7 +18,6 @@ mod webhook_profile;
 use std::sync::Arc;
 
 pub use breaker::{Breaker, FAILURES};
-pub use limits::{limits, stack};
 pub use loaded_route::{LoadedRoute, PluginFault};
 pub use webhook_profile::{WebhookProfile, WebhookProfiles, profiles};
 
@@ -94,7 +92,7 @@ fn unreadable(error: &str) -> String {
 pub fn prepare(routes: &[Route], runtime: &Runtime) {
     if let Some(route) = routes.iter().find(|route| route.plugin == PluginSource::BuiltIn) {
         // What is wrong is found again, and told, when a route loads it.
-        let _ = runtime.prepare(BUILT_IN, &limits(&route.limits));
+        let _ = runtime.prepare(BUILT_IN, &route.limits);
     }
 }
 

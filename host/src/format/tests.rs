@@ -30,8 +30,7 @@ fn load(folder: &Path, state: Option<StateDir>, routes: &[&str]) -> Routes {
         write!(text, "[[routes]]\nname = 'r{n}'\nplugin = '{plugin}'\nlimits.time = '10s'\n{lines}\n").unwrap();
     }
     let config = Config::parse(&text, &folder.join("config.toml"), &|_| None).unwrap();
-    let setup =
-        Setup { cache: None, compiler: Compiler::Here, metering: Metering::Time, stack: stack(&config.sandbox) };
+    let setup = Setup { cache: None, compiler: Compiler::Here, metering: Metering::Time, sandbox: config.sandbox };
     let defaults = config.event_defaults("web-1");
     let runtime = Arc::new(Runtime::new(setup).unwrap());
     let context = RouteContext {

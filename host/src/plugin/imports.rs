@@ -11,7 +11,8 @@ use wasmtime::component::{HasSelf, Linker};
 use super::answer::{Level, LogLine};
 use super::bindings::banhook::plugin::{clock, geo, history, log, settings, types};
 use super::grants::Grants;
-use super::limits::{Limiter, Limits};
+use super::limiter::Limiter;
+use super::limits::Limits;
 use super::wasi::Wasi;
 use crate::event::Timestamp;
 

@@ -23,6 +23,7 @@ mod grants_tests;
 pub(crate) mod guest;
 mod history;
 mod imports;
+mod limiter;
 mod limits;
 #[allow(clippy::module_inception, reason = "the noun itself")]
 mod plugin;
@@ -43,7 +44,7 @@ pub use geo::{Geo, GeoDatabases, GeoError, GeoFiles, GeoInfo};
 pub use grants::{EmptyProvider, Grants};
 pub use history::{History, HistoryError};
 pub use imports::PluginContext;
-pub use limits::{FUEL_PER_MS, Limits};
+pub use limits::{FUEL_PER_MS, INSTANCES_MOST, Limits, Sandbox, TABLE_MOST};
 pub use plugin::Plugin;
 pub use runtime::{Metering, Runtime, Setup};
 

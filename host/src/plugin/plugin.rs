@@ -11,7 +11,7 @@ use super::answer::Answer;
 use super::bindings::exports::banhook::plugin::{checker, digester, formatter};
 use super::history::HistoryError;
 use super::imports::{PluginContext, State};
-use super::limits::{FUEL_PER_MS, HANDLES, Limits, MEMORIES, TABLES};
+use super::limits::{FUEL_PER_MS, HANDLES, Limits, MEMORIES, Sandbox, TABLES};
 use super::runtime::{Metering, Shared, wall_time};
 use super::slots::{Slot, Slots};
 use super::ticker::Ticker;
@@ -30,7 +30,7 @@ pub struct Plugin {
     pub(super) ticker: Arc<Ticker>,
     pub(super) slots: Slots,
     pub(super) metering: Metering,
-    pub(super) stack: usize,
+    pub(super) sandbox: Sandbox,
     pub(super) pre: InstancePre<State>,
     /// So that the next one which loads the same file finds it.
     pub(super) _shared: Arc<Shared>,
@@ -204,7 +204,7 @@ impl Plugin {
             return PluginError::Fuel(self.fuel());
         }
         if trap == Some(&Trap::StackOverflow) {
-            return PluginError::Stack(self.stack);
+            return PluginError::Stack(self.sandbox.stack);
         }
         if let Some(denied) = error.downcast_ref::<Denied>() {
             return PluginError::Denied(denied.to_string());

@@ -12,7 +12,7 @@ use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAlloc
 
 use super::bindings::exports::banhook::plugin::{checker, digester, formatter};
 use super::imports::{PluginContext, State, add_to_linker, is_offered};
-use super::limits::{INSTANCES_MOST, Limits, MEMORIES, MEMORY_MOST, TABLE_MOST, TABLES};
+use super::limits::{INSTANCES_MOST, Limits, MEMORIES, MEMORY_MOST, Sandbox, TABLE_MOST, TABLES};
 use super::plugin::Plugin;
 use super::slots::Slots;
 use super::ticker::Ticker;
@@ -62,9 +62,8 @@ pub struct Setup {
     pub compiler: Compiler,
     /// How time is bounded.
     pub metering: Metering,
-    /// Bytes of stack that plugins have, within that of the thread that calls them. It is the engine's, so the same for
-    /// all.
-    pub stack: usize,
+    /// What all plugins share.
+    pub sandbox: Sandbox,
 }
 
 /// One component, once it is loaded. Kept by the plugins that use it.
@@ -91,7 +90,7 @@ impl Runtime {
     /// When the system has no room for it.
     pub fn new(setup: Setup) -> Result<Self, PluginError> {
         let engine_error = |error: wasmtime::Error| PluginError::Engine(format!("{error:#}"));
-        let engine = engine(setup.metering, setup.stack).map_err(engine_error)?;
+        let engine = engine(setup.metering, setup.sandbox).map_err(engine_error)?;
         let mut linker = Linker::new(&engine);
         add_to_linker(&mut linker).map_err(engine_error)?;
         let ticker = Ticker::start(&engine).map_err(|error| PluginError::Engine(error.to_string()))?;
@@ -139,7 +138,7 @@ impl Runtime {
             ticker: Arc::clone(&self.ticker),
             slots: self.slots.clone(),
             metering: self.setup.metering,
-            stack: self.setup.stack,
+            sandbox: self.setup.sandbox,
             pre,
             _shared: shared,
             formatter,
@@ -233,8 +232,8 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// The pool is sized for the largest limits that a route may set: it reserves address space, not memory. Where that is
 /// rationed (`ulimit -v`), instances are allocated one by one, which is slower.
-fn engine(metering: Metering, stack: usize) -> wasmtime::Result<Engine> {
-    let with = |strategy| Engine::new(config(metering).max_wasm_stack(stack).allocation_strategy(strategy));
+fn engine(metering: Metering, sandbox: Sandbox) -> wasmtime::Result<Engine> {
+    let with = |strategy| Engine::new(config(metering).max_wasm_stack(sandbox.stack).allocation_strategy(strategy));
     with(InstanceAllocationStrategy::Pooling(pool())).or_else(|_| with(InstanceAllocationStrategy::OnDemand))
 }
 

@@ -27,7 +27,8 @@ pub(super) const LIMITS: Limits = Limits {
 };
 
 pub(super) fn runtime(cache: Option<Cache>) -> Runtime {
-    Runtime::new(Setup { cache, compiler: Compiler::Here, metering: Metering::Time, stack: 512 << 10 }).unwrap()
+    Runtime::new(Setup { cache, compiler: Compiler::Here, metering: Metering::Time, sandbox: Sandbox::STANDARD })
+        .unwrap()
 }
 
 fn context(settings: &[(&str, &str)]) -> PluginContext {

@@ -3,24 +3,22 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use banhook::config::{PluginLimits, Sandbox};
-use banhook::event::{EventDetails, Event, Timestamp};
+use banhook::event::{Event, EventDetails, Timestamp};
 use banhook::message::{Severity, Target, check, fallback};
-use banhook::format;
-use banhook::plugin::{Compiler, PluginContext, Grants, Limits, Metering, Runtime, Setup};
+use banhook::plugin::{Compiler, Grants, Limits, Metering, PluginContext, Runtime, Sandbox, Setup};
 use jiff::tz::TimeZone;
 use wit_component::{StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
 /// Short, so that a plugin that does not end costs few executions.
 pub fn limits() -> Limits {
-    Limits { time: Duration::from_millis(20), memory: 4 << 20, ..pipeline::limits(&PluginLimits::STANDARD) }
+    Limits { time: Duration::from_millis(20), memory: 4 << 20, ..Limits::STANDARD }
 }
 
 /// Compiles in this process: a child would not be watched.
 pub fn runtime() -> Runtime {
-    let stack = pipeline::stack(&Sandbox::STANDARD);
-    let setup = Setup { cache: None, compiler: Compiler::Here, metering: Metering::Time, stack };
+    let setup =
+        Setup { cache: None, compiler: Compiler::Here, metering: Metering::Time, sandbox: Sandbox::STANDARD };
     Runtime::new(setup).expect("the engine starts")
 }
 
@@ -59,7 +57,7 @@ pub fn event(host: String) -> Event {
         at: Timestamp(0),
         host,
         jail: "sshd".to_owned(),
-        action: EventDetails::Start,
+        details: EventDetails::Start,
         labels: BTreeMap::new(),
     }
 }

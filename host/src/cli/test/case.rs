@@ -6,11 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::PluginLimits;
 use crate::event::{Batch, DigestCause, Event, Timestamp};
-use crate::format::limits;
 use crate::message::{Decision, GuardError, Guarded, Message, Policy, check, check_hints, guard, guard_digest};
-use crate::plugin::{Answer, GeoInfo, Grants, PluginContext, PluginError, Runtime};
+use crate::plugin::{Answer, GeoInfo, Grants, Limits, PluginContext, PluginError, Runtime};
 use anyhow::{Context as _, anyhow, ensure};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
@@ -20,7 +18,7 @@ use super::PluginFile;
 use super::answers::{CaseGeo, PastBans};
 
 /// The standard ones, but that compiling may take longer: whoever tests waits for it, and builds other things meanwhile.
-const LIMITS: PluginLimits = PluginLimits { compile: Duration::from_secs(600), ..PluginLimits::STANDARD };
+const LIMITS: Limits = Limits { compile: Duration::from_secs(600), ..Limits::STANDARD };
 
 /// Why a batch comes to nothing.
 const NO_DIGESTER: &str = "the case has a \"batch\", but the plugin exports no digester: banhook words its digests, \
@@ -145,7 +143,7 @@ impl Case {
             geo: Some(Arc::new(CaseGeo(self.geo.clone()))),
         };
         let context = PluginContext { settings: self.settings.clone(), timezone, grants };
-        let loaded = runtime.load(&plugin.bytes, context, limits(&LIMITS));
+        let loaded = runtime.load(&plugin.bytes, context, LIMITS);
         let plugin = loaded.map_err(|error| anyhow!("the plugin {} {error}", plugin.path.display()))?;
         Ok(match &told {
             CaseInput::Event(event) => Some(plugin.format(event)),
