@@ -9,8 +9,8 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::binary::{banhook, require};
+use crate::command_output::CommandOutput;
 use crate::component;
-use crate::outcome::Outcome;
 use crate::polling::until;
 use crate::test_env::{NOBODY, TestEnv, content_of};
 use crate::webhook::Fault;
@@ -40,9 +40,9 @@ fn a_bad_optional_value_is_warned_of_and_absent() {
         let told = env.banhook(["notify", "ban", "--jail=sshd", "--ip=203.0.113.7", option]).ok();
         told.complains(&[named]);
         let message = &env.webhook.wait_for(1)[0];
-        assert!(message.tells(&["203.0.113.7"]), "{}", message.shown());
+        assert!(message.contains(&["203.0.113.7"]), "{}", message.shown());
         let value = option.split_once('=').unwrap().1;
-        assert!(!message.tells(&[value]), "{value}: {}", message.shown());
+        assert!(!message.contains(&[value]), "{value}: {}", message.shown());
     }
 }
 
@@ -63,8 +63,8 @@ fn bytes_that_are_no_utf8_are_kept_readable() {
     let subject = OsStr::from_bytes(b"--ip=caf\xe9 \xff\xfe bob");
     env.banhook([OsStr::new("notify"), OsStr::new("ban"), OsStr::new("--jail=logins"), subject]).ok();
     let message = &env.webhook.wait_for(1)[0];
-    assert!(message.tells(&["caf", "bob"]), "{}", message.shown());
-    assert!(message.tells(&["\\xe9|\u{fffd}|é", "\\xff|\u{fffd}|ÿ"]), "{}", message.shown());
+    assert!(message.contains(&["caf", "bob"]), "{}", message.shown());
+    assert!(message.contains(&["\\xe9|\u{fffd}|é", "\\xff|\u{fffd}|ÿ"]), "{}", message.shown());
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn control_characters_are_no_more_than_text() {
     let env = TestEnv::new();
     env.banhook(["notify", "ban", "--jail=logins", "--ip=a\u{1b}[31mred\u{202e}desrever\u{7}\u{0085}z"]).ok();
     let message = &env.webhook.wait_for(1)[0];
-    assert!(message.tells(&["red", "desrever", "z"]), "{}", message.shown());
+    assert!(message.contains(&["red", "desrever", "z"]), "{}", message.shown());
     let bad = |c: char| (c.is_control() && !matches!(c, '\n' | '\t')) || c == '\u{202e}';
     assert!(!message.shown().contains(bad) && !message.text().contains(bad), "{:?}", message.shown());
 }
@@ -166,7 +166,7 @@ fn a_webhook_that_does_not_exist_is_named() {
 }
 
 /// `config check`, or `run`, which reads the same.
-fn config(env: &TestEnv, command: &str) -> Outcome {
+fn config(env: &TestEnv, command: &str) -> CommandOutput {
     match command {
         "check" => env.banhook(["config", "check"]),
         command => env.banhook([command]),
@@ -195,7 +195,7 @@ fn an_unwritable_state_folder_is_an_error() {
     if rustix::process::getuid().is_root() {
         command.uid(NOBODY).gid(NOBODY);
     }
-    Outcome::of(&mut command).exits(1).complains(&["state"]);
+    CommandOutput::of(&mut command).exits(1).complains(&["state"]);
     assert_eq!(fs::read_dir(env.state()).unwrap().count(), 0);
 }
 
@@ -234,7 +234,7 @@ fn a_full_disk_is_a_clear_error_and_what_was_stored_stays_whole() {
     let mut command = if can_mount { env.command("unshare") } else { env.command("sh") };
     command.args(if can_mount { &["-m", "sh", "-c"][..] } else { &["-c"] }).arg(FILL_THE_DISK);
     command.env("BANHOOK", banhook()).env("SMALL_DISK", if can_mount { "mount" } else { "limit" });
-    let filled = Outcome::of(&mut command).ok();
+    let filled = CommandOutput::of(&mut command).ok();
     let (stored, code) = filled.stdout.trim().split_once(' ').unwrap_or_else(|| panic!("{filled}"));
     let stored: u64 = stored.parse().unwrap();
     assert!(stored >= 3, "{filled}");
@@ -253,7 +253,7 @@ fn a_full_disk_is_a_clear_error_and_what_was_stored_stays_whole() {
 #[test]
 fn an_error_never_shows_the_secret() {
     let env = TestEnv::new();
-    env.webhook.gone();
+    env.webhook.stop();
     env.notify("--no-spawn ban --jail=sshd --ip=203.0.113.7");
     let told = [
         env.banhook(["drain", "--timeout", "1s"]).exits(1),
@@ -272,10 +272,10 @@ fn what_a_webhook_repeats_of_its_url_is_stored_and_shown_nowhere() {
     let env = TestEnv::new();
     env.write("main.url", format!("{}?api_key={KEY}", env.webhook.url()));
     let statuses = ["400 Bad Request", "503 Service Unavailable", "307 Temporary Redirect", "404 Not Found"];
-    env.webhook.will(&statuses.map(Fault::Repeats));
+    env.webhook.inject(&statuses.map(Fault::Repeats));
     for (tries, last) in [(1, 1), (3, 2)] {
         env.notify(&format!("ban --jail=sshd --ip=203.0.113.{last}"));
-        until("the webhook to be tried", || match env.webhook.tries().len() {
+        until("the webhook to be tried", || match env.webhook.requests().len() {
             count if count >= tries => Ok(()),
             count => Err(format!("{count} tries")),
         });
@@ -283,7 +283,7 @@ fn what_a_webhook_repeats_of_its_url_is_stored_and_shown_nowhere() {
     // It is gone now. `drain` has it tried once more, also by who is at work already, and may then try it itself.
     until("it to be tried once more", || {
         let drained = env.banhook(["drain", "--timeout", "10s"]);
-        if env.webhook.tries().len() >= statuses.len() { Ok(()) } else { Err(drained.to_string()) }
+        if env.webhook.requests().len() >= statuses.len() { Ok(()) } else { Err(drained.to_string()) }
     });
     let told = [
         env.banhook(["status"]).ok(),
@@ -322,7 +322,7 @@ fn status_names_what_is_configured_and_a_configuration_that_is_not_there() {
 #[test]
 fn a_link_in_the_state_folder_leads_nowhere() {
     let env = TestEnv::new();
-    env.webhook.gone();
+    env.webhook.stop();
     env.notify("--no-spawn ban --jail=sshd --ip=203.0.113.7");
     let elsewhere = env.path("elsewhere");
     for file in ["banhook.log", "writer.lock"] {

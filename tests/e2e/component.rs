@@ -6,8 +6,8 @@ use wit_parser::{PackageId, Resolve};
 use crate::binary::root;
 
 /// Behaves as the event's jail says (`~trap`, `~loop`, `~hog`, `~error`, `~blank`); any other event is skipped.
-pub fn moody() -> Vec<u8> {
-    plugin(include_str!("plugins/moody.wat"))
+pub fn faulty() -> Vec<u8> {
+    plugin(include_str!("plugins/faulty.wat"))
 }
 
 /// Holds what the event's jail says (`~hold`), tells the rest, and words digests as `2 events (held, ~hold), …`; see the
@@ -17,8 +17,8 @@ pub fn digests() -> Vec<u8> {
 }
 
 /// Traps on every event, so also when it is loaded.
-pub fn doomed() -> Vec<u8> {
-    plugin(include_str!("plugins/doomed.wat"))
+pub fn always_traps() -> Vec<u8> {
+    plugin(include_str!("plugins/always_traps.wat"))
 }
 
 /// Asks about past bans and skips with the answer.

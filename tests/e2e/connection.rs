@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use crate::https::{HttpsWebhook, authority};
+use crate::https_webhook::{HttpsWebhook, authority};
 use crate::polling::until;
 use crate::proxy::Proxy;
 use crate::test_env::{TestEnv, content_of};
@@ -62,8 +62,8 @@ fn a_message_takes_the_way_of_its_proxy() {
     configure(&env, &format!("proxy = \"http://banhook:{PASSWORD}@{}\"", proxy.address()));
     let _daemon = env.daemon();
     ban(&env);
-    assert!(env.webhook.wait_for(1)[0].tells(&["203.0.113.7"]));
-    assert_eq!(env.settle().all().posted, 1);
+    assert!(env.webhook.wait_for(1)[0].contains(&["203.0.113.7"]));
+    assert_eq!(env.wait_until_idle().all().posted, 1);
     assert_eq!(proxy.asked(), [format!("POST {}", env.webhook.url())]);
     password_shows_nowhere(&env);
 }
@@ -75,7 +75,7 @@ fn a_proxy_that_lets_nobody_in_costs_no_message_and_no_password() {
     let _daemon = env.daemon();
     ban(&env);
     until_pending_because(&env, "407");
-    assert!(env.webhook.tries().is_empty());
+    assert!(env.webhook.requests().is_empty());
     password_shows_nowhere(&env);
     configure(&env, &format!("proxy = \"http://banhook:{PASSWORD}@{}\"", proxy.address()));
     env.webhook.wait_for(1);
@@ -112,8 +112,8 @@ fn a_private_authority_is_trusted_where_the_configuration_says_so() {
     configure(&env, "ca_file = \"ca.pem\"");
     let _daemon = env.daemon();
     ban(&env);
-    assert!(webhook.wait_for_one().tells(&["203.0.113.7"]));
-    assert_eq!(env.settle().all().posted, 1);
+    assert!(webhook.wait_for_one().contains(&["203.0.113.7"]));
+    assert_eq!(env.wait_until_idle().all().posted, 1);
 }
 
 #[test]
@@ -160,12 +160,12 @@ fn a_proxy_hands_on_tls_unopened() {
 fn a_request_is_given_up_when_its_time_is_over() {
     let env = TestEnv::new();
     let late = Duration::from_secs(20);
-    env.webhook.will(&[Fault::Slow(late)]);
+    env.webhook.inject(&[Fault::Slow(late)]);
     configure(&env, "timeout = \"300ms\"");
     let _daemon = env.daemon();
     ban(&env);
     env.webhook.wait_for(1);
-    let tries = env.webhook.tries();
+    let tries = env.webhook.requests();
     assert!(tries.len() == 2 && tries[1] - tries[0] < late / 2, "{tries:?}");
-    assert!(env.said().contains(": no answer within timeout "), "{}", env.said());
+    assert!(env.log().contains(": no answer within timeout "), "{}", env.log());
 }

@@ -1,7 +1,7 @@
 //! Crashes: whoever is killed at whatever instant, and whatever the webhook does meanwhile, each event that `notify`
 //! acknowledged is told, once but for what a crash or a lost answer repeats, and the sums balance all the while.
 
-mod stand;
+mod scenario;
 
 use std::fs;
 use std::sync::Mutex;
@@ -9,14 +9,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use stand::{Stand, Sum};
+use scenario::{Scenario, Sum};
 use tempfile::TempDir;
 
-use crate::chance::{Chance, seed};
 use crate::component;
+use crate::delivered::{events_of, jail, jails_of};
 use crate::polling::until;
+use crate::seeded_random::{SeededRandom, seed};
 use crate::test_env::{QUICK, TestEnv};
-use crate::told::{events_of, jail, jails_of};
 use crate::webhook::shown;
 
 /// A minute of CI's; `BANHOOK_SOAK=2000` looks for what happens once in a thousand times.
@@ -40,11 +40,11 @@ fn whoever_is_killed_every_acknowledged_event_is_told() {
                     if first >= rounds {
                         break;
                     }
-                    let mut stand = Stand::set_up(compiled.path());
+                    let mut scenario = Scenario::set_up(compiled.path());
                     for number in first..rounds.min(first + ROUNDS_OF_A_FOLDER) {
-                        stand.round(Chance::of("round", seed, number));
+                        scenario.round(SeededRandom::of("round", seed, number));
                     }
-                    *sum.lock().unwrap() += stand.sum();
+                    *sum.lock().unwrap() += scenario.sum();
                 }
             });
         }
@@ -99,7 +99,7 @@ fn an_open_storm_digest_survives_kills_and_is_told_once() {
     let messages = env.webhook.wait_for(2);
     assert_eq!(events_of(&messages[1]), Some(5), "{:#?}", shown(&messages));
     assert_eq!(jails_of(&messages[1]), (2..=6).map(jail).collect(), "{:#?}", shown(&messages));
-    let all = env.settle().all();
+    let all = env.wait_until_idle().all();
     assert_eq!((all.matched, all.posted, all.digested), (6, 1, 5), "{all:?}");
     assert_eq!(env.webhook.arrived().len(), 2);
 }
@@ -114,7 +114,7 @@ fn what_a_plugin_holds_survives_kills_and_is_told_once() {
     };
     let daemon = env.daemon();
     ban("sshd", 1);
-    assert!(env.webhook.wait_for(1)[0].tells(&["told 203.0.113.1 in sshd"]));
+    assert!(env.webhook.wait_for(1)[0].contains(&["told 203.0.113.1 in sshd"]));
     (2..=4).for_each(|number| ban("~hold", number));
     // For nine seconds, each its own.
     (5..=6).for_each(|number| ban("~hold-9", number));
@@ -131,9 +131,9 @@ fn what_a_plugin_holds_survives_kills_and_is_told_once() {
         .iter()
         .zip(["4 events (held, ~hold), 4 listed, 4 bans", "3 events (held, ~hold-9), 3 listed, 3 bans"])
     {
-        assert!(message.tells(&[text]), "{text:?} in {:#?}", shown(&messages));
+        assert!(message.contains(&[text]), "{text:?} in {:#?}", shown(&messages));
     }
-    let all = env.settle().all();
+    let all = env.wait_until_idle().all();
     assert_eq!((all.matched, all.posted, all.digested), (8, 1, 7), "{all:?}");
     assert_eq!(env.webhook.arrived().len(), 3);
 }

@@ -9,15 +9,15 @@ use crate::test_env::TestEnv;
 #[test]
 fn a_short_run_that_waits_for_its_webhook_makes_way_for_a_daemon() {
     let env = TestEnv::new();
-    env.webhook.gone();
+    env.webhook.stop();
     env.notify("ban --jail=sshd --ip=203.0.113.1");
     until("the short run to be at work", || {
         let said = fs::read_to_string(env.state().join("banhook.log")).unwrap_or_default();
         if said.contains("not delivered") { Ok(()) } else { Err(said) }
     });
     let daemon = env.daemon();
-    env.webhook.back();
-    assert_eq!(env.settle().all().posted, 1);
+    env.webhook.start();
+    assert_eq!(env.wait_until_idle().all().posted, 1);
     assert_eq!(env.webhook.arrived().len(), 1);
     daemon.stop();
 }
@@ -32,20 +32,20 @@ fn a_second_daemon_says_that_there_is_one() {
 #[test]
 fn of_two_daemons_that_start_at_the_same_moment_one_works() {
     let env = TestEnv::new();
-    let mut both = [(); 2].map(|()| env.begin(env.command(banhook()).arg("run")));
+    let mut both = [(); 2].map(|()| env.spawn(env.command(banhook()).arg("run")));
     let ended = until("one of them to give up", || {
-        both.iter_mut().position(|daemon| daemon.ended().is_some()).ok_or_else(|| env.said())
+        both.iter_mut().position(|daemon| daemon.ended().is_some()).ok_or_else(|| env.log())
     });
-    assert_eq!(both[ended].ended().unwrap().code(), Some(1), "{}", env.said());
-    assert_eq!(env.said().matches("another banhook is at work").count(), 1, "{}", env.said());
+    assert_eq!(both[ended].ended().unwrap().code(), Some(1), "{}", env.log());
+    assert_eq!(env.log().matches("another banhook is at work").count(), 1, "{}", env.log());
     env.notify("ban --jail=sshd --ip=203.0.113.1");
     env.webhook.wait_for(1);
-    assert!(both[1 - ended].ended().is_none(), "{}", env.said());
+    assert!(both[1 - ended].ended().is_none(), "{}", env.log());
     // The right to work dies with its holder.
     drop(both);
     let next = env.daemon();
     env.notify("ban --jail=sshd --ip=203.0.113.2");
     env.webhook.wait_for(2);
-    assert_eq!(env.settle().all().posted, 2);
+    assert_eq!(env.wait_until_idle().all().posted, 2);
     next.stop();
 }

@@ -20,14 +20,14 @@ fn five_bans(env: &TestEnv) {
 fn all_five_arrived(webhook: &Webhook) {
     let messages = webhook.wait_for(5);
     for (number, message) in (1..=5).zip(&messages) {
-        assert!(message.tells(&[&format!("203.0.113.{number}")]), "{:#?}", shown(&messages));
+        assert!(message.contains(&[&format!("203.0.113.{number}")]), "{:#?}", shown(&messages));
     }
 }
 
 /// Of `.1` to `.5`.
 fn how_often_each_arrived(webhook: &Webhook) -> Vec<usize> {
     let messages = webhook.arrived();
-    let of = |number| messages.iter().filter(|message| message.tells(&[&format!("203.0.113.{number}")])).count();
+    let of = |number| messages.iter().filter(|message| message.contains(&[&format!("203.0.113.{number}")])).count();
     (1..=5).map(of).collect()
 }
 
@@ -36,10 +36,10 @@ fn how_often_each_arrived(webhook: &Webhook) -> Vec<usize> {
 fn all_five_arrive_despite(faults: &[Fault]) {
     let env = TestEnv::new();
     let _daemon = env.daemon();
-    env.webhook.will(faults);
+    env.webhook.inject(faults);
     five_bans(&env);
     all_five_arrived(&env.webhook);
-    let all = env.settle().all();
+    let all = env.wait_until_idle().all();
     assert_eq!((all.matched, all.posted), (5, 5), "{all:?}");
     assert_eq!(env.webhook.arrived().len(), 5, "nothing comes twice");
 }
@@ -48,13 +48,13 @@ fn all_five_arrive_despite(faults: &[Fault]) {
 fn a_webhook_that_is_down_gets_everything_once_it_is_up() {
     let env = TestEnv::new();
     let _daemon = env.daemon();
-    env.webhook.gone();
+    env.webhook.stop();
     five_bans(&env);
     let ledger = env.ledger();
     assert_eq!(ledger.unrouted + ledger.all().pending, 5, "{ledger:?}");
-    env.webhook.back();
+    env.webhook.start();
     all_five_arrived(&env.webhook);
-    let ledger = env.settle();
+    let ledger = env.wait_until_idle();
     assert_eq!(ledger.all().posted, 5, "{ledger:?}");
     assert_eq!(env.webhook.arrived().len(), 5);
 }
@@ -62,38 +62,38 @@ fn a_webhook_that_is_down_gets_everything_once_it_is_up() {
 #[test]
 fn a_webhook_that_is_down_gets_everything_once_it_is_up_without_a_daemon() {
     let env = TestEnv::new();
-    env.webhook.gone();
+    env.webhook.stop();
     five_bans(&env);
-    env.webhook.back();
+    env.webhook.start();
     all_five_arrived(&env.webhook);
-    assert_eq!(env.settle().all().posted, 5);
+    assert_eq!(env.wait_until_idle().all().posted, 5);
 }
 
 #[test]
 fn what_a_stopped_daemon_left_is_delivered_by_the_next() {
     let env = TestEnv::new();
     let daemon = env.daemon();
-    env.webhook.gone();
+    env.webhook.stop();
     five_bans(&env);
     daemon.stop();
-    env.webhook.back();
+    env.webhook.start();
     let _next = env.daemon();
     all_five_arrived(&env.webhook);
-    assert_eq!(env.settle().all().posted, 5);
+    assert_eq!(env.wait_until_idle().all().posted, 5);
 }
 
 #[test]
 fn a_daemon_killed_in_the_middle_of_a_message_loses_nothing_and_repeats_at_most_that_one() {
     let env = TestEnv::new();
     let daemon = env.daemon();
-    env.webhook.will(&[Fault::Slow(Duration::from_secs(1))]);
+    env.webhook.inject(&[Fault::Slow(Duration::from_secs(1))]);
     five_bans(&env);
     until("the first message to be under way", || {
-        if env.webhook.tries().is_empty() { Err(String::new()) } else { Ok(()) }
+        if env.webhook.requests().is_empty() { Err(String::new()) } else { Ok(()) }
     });
     drop(daemon);
     let _next = env.daemon();
-    let all = env.settle().all();
+    let all = env.wait_until_idle().all();
     assert_eq!((all.matched, all.posted), (5, 5), "{all:?}");
     let counts = how_often_each_arrived(&env.webhook);
     assert!((1..=2).contains(&counts[0]) && counts[1..] == [1; 4], "{counts:?}");
@@ -118,10 +118,10 @@ fn a_slow_answer_is_waited_for() {
 fn retry_after_is_honoured() {
     let env = TestEnv::new();
     let _daemon = env.daemon();
-    env.webhook.will(&[Fault::RateLimited(3)]);
+    env.webhook.inject(&[Fault::RateLimited(3)]);
     five_bans(&env);
     all_five_arrived(&env.webhook);
-    let tries = env.webhook.tries();
+    let tries = env.webhook.requests();
     assert_eq!(tries.len(), 6, "one was told to wait, five were accepted");
     let waited = tries[1] - tries[0];
     assert!((Duration::from_secs(3)..Duration::from_secs(6)).contains(&waited), "tried again after {waited:?}");
@@ -131,9 +131,9 @@ fn retry_after_is_honoured() {
 fn an_answer_that_never_came_costs_at_most_one_repetition() {
     let env = TestEnv::new();
     let _daemon = env.daemon();
-    env.webhook.will(&[Fault::ResetAfterAccepting]);
+    env.webhook.inject(&[Fault::ResetAfterAccepting]);
     five_bans(&env);
-    let all = env.settle().all();
+    let all = env.wait_until_idle().all();
     assert_eq!(all.posted, 5, "{all:?}");
     // Nobody can know whether the first was taken: it comes once more, and nothing else does.
     assert_eq!(how_often_each_arrived(&env.webhook), [2, 1, 1, 1, 1]);
@@ -142,7 +142,7 @@ fn an_answer_that_never_came_costs_at_most_one_repetition() {
 #[test]
 fn a_webhook_that_is_gone_keeps_its_messages_until_its_url_is_mended() {
     let env = TestEnv::new();
-    env.webhook.will(&[Fault::NoService]);
+    env.webhook.inject(&[Fault::NoService]);
     env.notify("--no-spawn ban --jail=sshd --ip=203.0.113.7");
     let drained = env.banhook(["drain", "--timeout", "20s"]).exits(1);
     assert!(drained.took < Duration::from_secs(10), "there is nothing to wait for: {drained}");
@@ -150,21 +150,21 @@ fn a_webhook_that_is_gone_keeps_its_messages_until_its_url_is_mended() {
     let all = env.ledger().all();
     assert_eq!((all.matched, all.pending), (1, 1), "{all:?}");
     assert!(env.webhook.arrived().is_empty());
-    assert_eq!(env.webhook.tries().len(), 1, "it is not hammered");
+    assert_eq!(env.webhook.requests().len(), 1, "it is not hammered");
     let status = env.banhook(["status"]).ok();
     assert!(status.stdout.contains("GONE") && status.stdout.contains("404 no_service"), "{status}");
     assert!(!format!("{drained}{status}").contains(env.webhook.secret()), "{drained}{status}");
     let mended = Webhook::open();
     env.write_url("main.url", &mended);
     env.banhook(["drain", "--timeout", "20s"]).ok();
-    assert!(mended.wait_for(1)[0].tells(&["203.0.113.7"]));
+    assert!(mended.wait_for(1)[0].contains(&["203.0.113.7"]));
     assert!(!env.banhook(["status"]).ok().stdout.contains("GONE"));
 }
 
 #[test]
 fn a_webhook_that_is_gone_is_tried_again_when_somebody_asks_for_it() {
     let env = TestEnv::new();
-    env.webhook.will(&[Fault::NoService]);
+    env.webhook.inject(&[Fault::NoService]);
     let daemon = env.daemon();
     env.notify("ban --jail=sshd --ip=203.0.113.1");
     let is_gone = || match env.banhook(["status"]).ok().stdout.contains("GONE") {
@@ -175,16 +175,16 @@ fn a_webhook_that_is_gone_is_tried_again_when_somebody_asks_for_it() {
     // What made it so was mended on its own side: the URL is the same.
     env.banhook(["drain", "--timeout", "20s"]).ok();
     env.webhook.wait_for(1);
-    env.webhook.will(&[Fault::NoService]);
+    env.webhook.inject(&[Fault::NoService]);
     env.notify("ban --jail=sshd --ip=203.0.113.2");
     until("the webhook to be gone", is_gone);
     daemon.signal(Signal::HUP);
     env.webhook.wait_for(2);
-    env.webhook.will(&[Fault::NoService]);
+    env.webhook.inject(&[Fault::NoService]);
     env.notify("ban --jail=sshd --ip=203.0.113.3");
     until("the webhook to be gone", is_gone);
     assert!(!env.banhook(["status"]).ok().stdout.contains("NOTHING IS AT WORK"));
-    assert!(env.said().matches("the webhook works again").count() >= 2, "{}", env.said());
+    assert!(env.log().matches("the webhook works again").count() >= 2, "{}", env.log());
     assert!(daemon.kill().is_none());
     assert!(env.banhook(["status"]).ok().stdout.contains("NOTHING IS AT WORK"));
     let _daemon = env.daemon();
@@ -194,7 +194,7 @@ fn a_webhook_that_is_gone_is_tried_again_when_somebody_asks_for_it() {
 #[test]
 fn since_when_a_webhook_is_gone_stays_known_and_is_said_once() {
     let env = TestEnv::new();
-    env.webhook.will(&[Fault::NoService; 3]);
+    env.webhook.inject(&[Fault::NoService; 3]);
     let daemon = env.daemon();
     env.notify("ban --jail=sshd --ip=203.0.113.1");
     let since = || {
@@ -205,13 +205,13 @@ fn since_when_a_webhook_is_gone_stays_known_and_is_said_once() {
     let first = until("the webhook to be gone", || since().ok_or_else(|| "it is not".to_owned()));
     for tries in 2..=3 {
         daemon.signal(Signal::HUP);
-        until("it to be tried again", || match env.webhook.tries().len() {
+        until("it to be tried again", || match env.webhook.requests().len() {
             count if count >= tries => Ok(()),
             count => Err(format!("{count}")),
         });
         assert_eq!(since().as_ref(), Some(&first));
     }
-    assert_eq!(env.said().matches("THE WEBHOOK IS GONE").count(), 1, "{}", env.said());
+    assert_eq!(env.log().matches("THE WEBHOOK IS GONE").count(), 1, "{}", env.log());
 }
 
 #[test]
@@ -223,11 +223,11 @@ fn another_webhook_takes_over_from_one_that_is_gone() {
         "fallback_webhook = \"ops\"\n[webhooks.ops]\nurl_file = \"ops.url\"\nrate = \"1000/s\"\nburst = 1000",
     );
     let _daemon = env.daemon();
-    env.webhook.will(&[Fault::NoService; 9]);
+    env.webhook.inject(&[Fault::NoService; 9]);
     five_bans(&env);
     all_five_arrived(&ops);
-    assert_eq!(env.settle().all().posted, 5);
-    assert_eq!(env.webhook.tries().len(), 1);
+    assert_eq!(env.wait_until_idle().all().posted, 5);
+    assert_eq!(env.webhook.requests().len(), 1);
 }
 
 #[test]
@@ -238,7 +238,7 @@ fn another_webhook_takes_over_also_in_a_run_that_finds_the_first_one_gone() {
     env.configure(
         "fallback_webhook = \"ops\"\n[webhooks.ops]\nurl_file = \"ops.url\"\nrate = \"1000/s\"\nburst = 1000",
     );
-    env.webhook.will(&[Fault::NoService; 9]);
+    env.webhook.inject(&[Fault::NoService; 9]);
     for number in 1..=3 {
         env.notify(&format!("ban --jail=sshd --ip=203.0.113.{number}"));
         ops.wait_for(number);
@@ -248,35 +248,38 @@ fn another_webhook_takes_over_also_in_a_run_that_finds_the_first_one_gone() {
         });
     }
     assert_eq!(env.ledger().all().posted, 3);
-    assert_eq!(env.webhook.tries().len(), 1);
+    assert_eq!(env.webhook.requests().len(), 1);
 }
 
 #[test]
 fn a_message_at_which_the_webhook_fails_does_not_hold_up_the_others() {
     let env = TestEnv::new();
     let _daemon = env.daemon();
-    env.webhook.will(&[Fault::ServerError; 3]);
+    env.webhook.inject(&[Fault::ServerError; 3]);
     five_bans(&env);
     let messages = env.webhook.wait_for(5);
     let of = |number: u32| {
         let subject = format!("203.0.113.{number}");
-        messages.iter().position(|message| message.tells(&[&subject])).unwrap_or_else(|| panic!("{subject} is missing"))
+        messages
+            .iter()
+            .position(|message| message.contains(&[&subject]))
+            .unwrap_or_else(|| panic!("{subject} is missing"))
     };
     // The second is tried as soon as the first has failed three times.
     assert_eq!((of(2), of(3), of(4)), (0, 1, 2), "{:#?}", shown(&messages));
-    assert_eq!(env.settle().all().posted, 5);
+    assert_eq!(env.wait_until_idle().all().posted, 5);
     assert_eq!(env.webhook.arrived().len(), 5);
 }
 
 #[test]
 fn drain_that_runs_out_of_time_says_that_something_is_pending() {
     let env = TestEnv::new();
-    env.webhook.gone();
+    env.webhook.stop();
     env.notify("--no-spawn ban --jail=sshd --ip=203.0.113.7");
     env.banhook(["drain", "--timeout", "1s"]).exits(1);
     let ledger = env.ledger();
     assert_eq!(ledger.unrouted + ledger.all().pending, 1, "{ledger:?}");
-    env.webhook.back();
+    env.webhook.start();
     env.banhook(["drain", "--timeout", "20s"]).ok();
     env.webhook.wait_for(1);
 }
@@ -288,7 +291,7 @@ fn only_the_events_that_a_route_wants_go_there() {
         env.notify(&format!("--no-spawn {line}"));
     }
     env.banhook(["drain", "--timeout", "20s"]).ok();
-    assert!(env.webhook.wait_for(1)[0].tells(&["203.0.113.2"]));
+    assert!(env.webhook.wait_for(1)[0].contains(&["203.0.113.2"]));
     let ledger = env.ledger();
     assert_eq!((ledger.unmatched, ledger.routed, ledger.all().matched), (2, 1, 1), "{ledger:?}");
 }

@@ -1,7 +1,7 @@
 //! `demo`: what somebody sees who has just built it.
 
 use crate::binary::{banhook, require};
-use crate::outcome::Outcome;
+use crate::command_output::CommandOutput;
 use crate::test_env::TestEnv;
 
 #[test]
@@ -10,12 +10,12 @@ fn demo_needs_no_setup_and_ends_with_its_ledger() {
     let mut command = env.command(banhook());
     // As for somebody who has set nothing up.
     command.arg("demo").env_remove("BANHOOK_CONFIG").env_remove("BANHOOK_STATE_DIR");
-    let demo = Outcome::of(&mut command).ok();
+    let demo = CommandOutput::of(&mut command).ok();
     let said = demo.stdout.to_lowercase();
     for word in ["ban", "sshd", "posted", "pending"] {
         assert!(said.contains(word), "{word}: {demo}");
     }
-    assert!(env.webhook.tries().is_empty());
+    assert!(env.webhook.requests().is_empty());
     assert!(!env.state().exists(), "it left something behind");
 }
 
@@ -26,7 +26,7 @@ fn demo_talks_to_nobody_but_loopback() {
     let trace = env.path("trace");
     let mut command = env.command("strace");
     command.args(["-f", "-e", "trace=connect,sendto,sendmsg", "-o"]).arg(&trace).arg(banhook()).arg("demo");
-    Outcome::of(&mut command).ok();
+    CommandOutput::of(&mut command).ok();
     let trace = std::fs::read_to_string(trace).unwrap();
     let calls: Vec<_> = trace.lines().filter(|line| line.contains("sa_family=AF_INET")).collect();
     assert!(!calls.is_empty(), "{trace}");

@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
 use crate::binary::{banhook, require, root};
-use crate::outcome::Outcome;
+use crate::command_output::CommandOutput;
 use crate::polling::until;
 use crate::test_env::TestEnv;
 
@@ -90,8 +90,8 @@ impl<'a> Fail2ban<'a> {
     }
 
     /// Runs `fail2ban-client` with these words.
-    pub fn client(&self, words: &str) -> Outcome {
-        Outcome::of(self.command().args(words.split_whitespace()))
+    pub fn client(&self, words: &str) -> CommandOutput {
+        CommandOutput::of(self.command().args(words.split_whitespace()))
     }
 
     fn command(&self) -> Command {
@@ -132,7 +132,7 @@ impl<'a> Fail2ban<'a> {
 
     /// Fails if fail2ban complained about anything, an action above all.
     #[track_caller]
-    pub fn is_content(&self) {
+    pub fn assert_no_errors(&self) {
         let log = self.log();
         for word in ["ERROR", "CRITICAL", "Traceback"] {
             assert!(!log.contains(word), "{log}");

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::binary::{banhook, root};
-use crate::outcome::Outcome;
+use crate::command_output::CommandOutput;
 use crate::test_env::TestEnv;
 
 /// Compiling CPython takes ten seconds of a core, and others are at work.
@@ -37,7 +37,7 @@ fn decides_as_all_do(guest: &Path) {
     let env = TestEnv::new();
     let mut command = env.command(banhook());
     command.args([Path::new("test"), guest, &cases]).env("XDG_CACHE_HOME", CACHE);
-    let tested = Outcome::within(&mut command, COMPILING).ok();
+    let tested = CommandOutput::within(&mut command, COMPILING).ok();
     let mut expected = Vec::new();
     for file in files(&cases, "json") {
         let case: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();

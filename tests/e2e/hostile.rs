@@ -3,10 +3,10 @@
 //! `corpus` has the attackers and how each may end. Here they are let loose, all in one daemon, beside one route that is
 //! well-behaved and sees every event: the witness.
 
-pub mod bombs;
+pub mod compiler_bombs;
 mod corpus;
-mod made;
-mod resident;
+mod generated;
+mod process;
 mod soak;
 
 use std::collections::BTreeSet;
@@ -15,7 +15,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use self::corpus::{CASES, Case, End, MEMORY};
-use self::resident::Process;
+use self::process::Process;
 use crate::binary::root;
 use crate::message::{Message, visible_only};
 use crate::polling::until;
@@ -45,12 +45,12 @@ const LOG_LINES: usize = 50;
 const LOG_BYTES: u64 = 1 << 20;
 
 /// A daemon with the witness and all attackers.
-struct Arena {
+struct AttackEnv {
     env: TestEnv,
     attacked: Webhook,
 }
 
-impl Arena {
+impl AttackEnv {
     fn new(env: TestEnv) -> Self {
         let arena = Self { env, attacked: Webhook::open() };
         arena.env.write_url("attacked.url", &arena.attacked);
@@ -112,7 +112,7 @@ impl Findings {
 
 #[test]
 fn every_attack_is_contained_and_no_other_route_notices() {
-    let arena = Arena::new(TestEnv::alone());
+    let arena = AttackEnv::new(TestEnv::exclusive());
     let env = &arena.env;
     let mut findings = Findings::default();
 
@@ -127,7 +127,7 @@ fn every_attack_is_contained_and_no_other_route_notices() {
             calm = calm.max(nth_arrival(&env.webhook, before).0.saturating_duration_since(sent));
         }
     }
-    env.settle();
+    env.wait_until_idle();
     let alone: Vec<Vec<u8>> = bodies(&env.webhook);
     daemon.stop();
 
@@ -147,7 +147,7 @@ fn every_attack_is_contained_and_no_other_route_notices() {
         let sent = arena.ban(case, "203.0.113.7");
         let late = nth_arrival(&env.webhook, witnessed).0.saturating_duration_since(sent);
         latest = latest.max(late);
-        let ledger = env.settle();
+        let ledger = env.wait_until_idle();
         let held = process.peak().saturating_sub(memory);
         let arrivals = arena.attacked.arrivals().split_off(told);
 
@@ -172,7 +172,7 @@ fn every_attack_is_contained_and_no_other_route_notices() {
     // All at once.
     let (told, witnessed) = (arena.attacked.arrivals().len(), env.webhook.arrivals().len());
     let sent: Vec<Instant> = CASES.iter().map(|case| arena.ban(case, "203.0.113.8")).collect();
-    let ledger = env.settle();
+    let ledger = env.wait_until_idle();
     let at_once = env.webhook.arrivals().split_off(witnessed);
     assert_eq!(at_once.len(), CASES.len());
     let lateness = sent.iter().zip(&at_once).map(|(sent, (at, _))| at.saturating_duration_since(*sent));
@@ -258,12 +258,12 @@ fn end_of(case: &Case, arrivals: &[(Instant, Message)]) -> (bool, String) {
     };
     let (jail, file) = (case.jail(), case.file());
     // In a digest the jail comes first.
-    let is_plain = ["203.0.113.7", &jail, &file].iter().all(|word| message.tells(&[word]));
+    let is_plain = ["203.0.113.7", &jail, &file].iter().all(|word| message.contains(&[word]));
     // Refused when it was loaded, so the attack itself was not tried.
-    let is_refused = message.tells(&["does not offer"]);
+    let is_refused = message.contains(&["does not offer"]);
     let is_as = |end: &End| match *end {
-        End::Told(how) => is_plain && message.tells(&[&file, how]) && (!is_refused || how.contains("import")),
-        End::Own(words) => !is_plain && message.tells(&[words]),
+        End::Fallback(how) => is_plain && message.contains(&[&file, how]) && (!is_refused || how.contains("import")),
+        End::OwnMessage(words) => !is_plain && message.contains(&[words]),
         End::Skipped => false,
     };
     let shown: String = message.shown().chars().take(300).collect();
@@ -287,7 +287,7 @@ fn is_control(c: char) -> bool {
 }
 
 /// The log is bounded, holds no secret, and nobody but the daemon wrote lines of it.
-fn is_a_sound_log(arena: &Arena, findings: &mut Findings) {
+fn is_a_sound_log(arena: &AttackEnv, findings: &mut Findings) {
     let log = fs::read_to_string(arena.env.path("run.log")).unwrap();
     findings.expect(log.len() as u64 <= LOG_BYTES, "log", || format!("{} bytes", log.len()));
     findings.expect(!log.chars().any(is_control), "log", || {

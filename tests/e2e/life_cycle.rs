@@ -18,7 +18,7 @@ fn everything_fail2ban_does_arrives_in_order_without_a_daemon() {
     let env = TestEnv::new();
     let watch = CommandLines::watch(&env);
     whole_life(&env);
-    watch.never_had_the_secret();
+    watch.assert_secret_never_seen();
 }
 
 #[test]
@@ -27,7 +27,7 @@ fn everything_fail2ban_does_arrives_in_order_with_a_daemon() {
     let daemon = env.daemon();
     let watch = CommandLines::watch(&env);
     whole_life(&env);
-    watch.never_had_the_secret();
+    watch.assert_secret_never_seen();
     daemon.stop();
 }
 
@@ -36,7 +36,7 @@ fn whole_life(env: &TestEnv) {
     let server = Fail2ban::start(env);
     let mut story = Story { env, told: 0 };
     let mut jails = story.next(2);
-    jails.sort_by_key(|message| message.tells(&["sshd"]));
+    jails.sort_by_key(|message| message.contains(&["sshd"]));
     expect(&jails[0], &["logins", "start"]);
     expect(&jails[1], &["sshd", "start"]);
 
@@ -65,8 +65,8 @@ fn whole_life(env: &TestEnv) {
     // With `actionflush`, a restart is one flush for a jail that has bans rather than an unban for each of them.
     server.client("restart").ok();
     let restart = story.next(7);
-    let about_sshd: Vec<_> = restart.iter().filter(|message| message.tells(&["sshd"])).collect();
-    let about_logins: Vec<_> = restart.iter().filter(|message| message.tells(&["logins"])).collect();
+    let about_sshd: Vec<_> = restart.iter().filter(|message| message.contains(&["sshd"])).collect();
+    let about_logins: Vec<_> = restart.iter().filter(|message| message.contains(&["logins"])).collect();
     assert_eq!((about_sshd.len(), about_logins.len()), (5, 2), "{:#?}", shown(&restart));
     expect(about_sshd[0], &["flush|lifted|cleared"]);
     for (message, word) in about_sshd[1..3].iter().chain(&about_logins).zip(["stop", "start", "stop", "start"]) {
@@ -76,22 +76,22 @@ fn whole_life(env: &TestEnv) {
         .iter()
         .map(|message| {
             expect(message, &["restor|again|still"]);
-            ["198.51.100.7", "2001:db8::7"].into_iter().find(|address| message.tells(&[address]))
+            ["198.51.100.7", "2001:db8::7"].into_iter().find(|address| message.contains(&[address]))
         })
         .collect();
     assert_eq!(restored, BTreeSet::from([Some("198.51.100.7"), Some("2001:db8::7")]), "{:#?}", shown(&restart));
 
     server.stop();
     let mut end = story.next(3);
-    end.sort_by_key(|message| message.tells(&["sshd"]));
+    end.sort_by_key(|message| message.contains(&["sshd"]));
     for (message, words) in end.iter().zip([["logins", "stop"], ["sshd", "flush|lifted|cleared"], ["sshd", "stop"]]) {
         words.iter().for_each(|word| expect(message, &[word]));
     }
 
-    let ledger = env.settle();
+    let ledger = env.wait_until_idle();
     assert_eq!((ledger.received, ledger.all().posted), (16, 16), "{ledger:?}");
     assert_eq!(env.webhook.arrived().len(), 16);
-    server.is_content();
+    server.assert_no_errors();
     assert!(!server.log().contains(env.webhook.secret()), "the secret is in fail2ban's log");
     let state = content_of(&env.state());
     let secret = env.webhook.secret().as_bytes();
@@ -105,10 +105,10 @@ fn an_id_written_by_an_attacker_arrives_as_harmless_text() {
     env.webhook.wait_for(2);
     server.observe("logins", &format!("login fail of {HOSTILE} end"));
     let message = env.webhook.wait_for(3).pop().unwrap();
-    assert!(message.tells(&["logins"]), "{}", message.shown());
+    assert!(message.contains(&["logins"]), "{}", message.shown());
     is_harmless(&message);
-    env.settle();
-    server.is_content();
+    env.wait_until_idle();
+    server.assert_no_errors();
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn a_ban_that_fail2ban_runs_again_is_told_once() {
     env.webhook.wait_for(2);
     server.client("set sshd banip 203.0.113.7").ok();
     env.webhook.wait_for(3);
-    let ledger = env.settle();
+    let ledger = env.wait_until_idle();
     let calls = fs::read_to_string(calls).unwrap().lines().count();
     assert_eq!((calls, ledger.received), (4, 3), "two starts, one ban run twice: {ledger:?}");
 }
@@ -171,7 +171,7 @@ impl Story<'_> {
     /// Nothing new came, and nothing is under way.
     #[track_caller]
     fn is_silent(&self) {
-        self.env.settle();
+        self.env.wait_until_idle();
         let arrived = self.env.webhook.arrived();
         assert_eq!(arrived.len(), self.told, "{:#?}", shown(&arrived[self.told..]));
     }
@@ -179,7 +179,7 @@ impl Story<'_> {
 
 #[track_caller]
 fn expect(message: &Message, words: &[&str]) {
-    assert!(message.tells(words), "{words:?} in {}", message.shown());
+    assert!(message.contains(words), "{words:?} in {}", message.shown());
 }
 
 /// A ban in `sshd`; the built-in texts are free in what comes first.
@@ -188,7 +188,7 @@ fn expect_ban(message: &Message, subject: &str, more: &[&str]) {
     for word in [subject, "sshd", "ban"].iter().chain(more) {
         expect(message, &[word]);
     }
-    assert!(!message.tells(&["unban"]), "{}", message.shown());
+    assert!(!message.contains(&["unban"]), "{}", message.shown());
 }
 
 /// Looks at the command line of every process of the machine, over and over, for the webhook's secret.
@@ -208,7 +208,7 @@ impl CommandLines {
     }
 
     #[track_caller]
-    fn never_had_the_secret(self) {
+    fn assert_secret_never_seen(self) {
         self.is_over.store(true, Ordering::Relaxed);
         let (seen, leaks) = self.watcher.join().unwrap();
         assert!(seen > 0, "the watcher saw none of the processes it was to watch");
@@ -217,7 +217,7 @@ impl CommandLines {
 }
 
 /// Shorter than anything of ours runs, without taking the machine for itself.
-const LOOK_EVERY: Duration = Duration::from_millis(2);
+const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
 /// How often a process at work in `folder` was seen, and the command lines with the secret.
 fn watch_until(stop: &AtomicBool, secret: &str, folder: &Path) -> (usize, Vec<String>) {
@@ -229,7 +229,7 @@ fn watch_until(stop: &AtomicBool, secret: &str, folder: &Path) -> (usize, Vec<St
             seen += usize::from(line.contains(folder));
             leaks.extend(line.contains(secret).then_some(line));
         }
-        std::thread::sleep(LOOK_EVERY);
+        std::thread::sleep(POLL_INTERVAL);
     }
     (seen, leaks)
 }

@@ -8,7 +8,7 @@ use std::process::Stdio;
 use serde_json::Value;
 
 use crate::binary::{banhook, root};
-use crate::outcome::Outcome;
+use crate::command_output::CommandOutput;
 use crate::test_env::TestEnv;
 
 const TOO_LONG: &str = r#"{"text": "x", "blocks": [
@@ -160,7 +160,7 @@ fn what_the_file_says_is_only_text_on_a_terminal() {
     );
     let file = env.write("a\u{1b}[31mb.json", content);
     for format in ["human", "json"] {
-        let told = Outcome::of(env.command(banhook()).args(["lint", "--format", format]).arg(&file)).exits(1);
+        let told = CommandOutput::of(env.command(banhook()).args(["lint", "--format", format]).arg(&file)).exits(1);
         let hidden = |c: char| (c.is_control() && c != '\n') || ('\u{202a}'..='\u{202e}').contains(&c);
         assert!(!told.stdout.contains(hidden) && !told.stderr.contains(hidden), "{told:?}", told = told.to_string());
         assert!(told.stdout.contains("evil"), "{told}");
@@ -199,7 +199,7 @@ fn cases_are_previewed() {
 #[test]
 fn a_case_whose_message_would_be_refused_fails() {
     let env = TestEnv::new();
-    env.write("blank.wasm", crate::component::moody());
+    env.write("blank.wasm", crate::component::faulty());
     env.write(
         "blank.json",
         r#"{"event": {"action": "ban", "at": "2026-11-22T10:00:00Z", "host": "web-1", "jail": "~blank", "subject": "203.0.113.7"}}"#,

@@ -1,9 +1,9 @@
 //! A message as it arrived: what a reader would see of it, and what in it is alive; what Slack would refuse in it is in
 //! `refusal`.
 
-mod refusal;
+mod rejection;
 
-use refusal::{Refusal, check_message, refuse};
+use rejection::{Rejection, check_message, refuse};
 use serde_json::Value;
 
 /// A message that Slack would take.
@@ -15,7 +15,7 @@ pub struct Message {
 
 impl Message {
     /// Reads a request's body as strictly as Slack does.
-    pub fn parse(body: &[u8]) -> Result<Self, Refusal> {
+    pub fn parse(body: &[u8]) -> Result<Self, Rejection> {
         let Ok(json) = serde_json::from_slice::<Value>(body) else {
             return refuse("invalid_payload", "not JSON");
         };
@@ -78,7 +78,7 @@ impl Message {
     }
 
     /// True if each of the words is there, in this order, in whatever case; `|` stands between alternatives.
-    pub fn tells(&self, words: &[&str]) -> bool {
+    pub fn contains(&self, words: &[&str]) -> bool {
         let shown = visible_only(&self.shown()).to_lowercase();
         let mut rest = shown.as_str();
         words.iter().all(|word| {
@@ -177,6 +177,6 @@ fn a_reader_sees_text_and_slack_acts_on_entities() {
     assert_eq!(message.shown(), "*sshd* !here <b> site `*c*`\nbanned 203.0.113.7");
     assert_eq!(message.live(), ["!here", "https://a.example|site"]);
     assert_eq!(message.formatted(), "*sshd* <!here> &lt;b&gt; <https://a.example|site>  ");
-    assert!(message.tells(&["SSHD", "gone|banned", "203.0.113.7"]));
-    assert!(!message.tells(&["203.0.113.7", "sshd"]));
+    assert!(message.contains(&["SSHD", "gone|banned", "203.0.113.7"]));
+    assert!(!message.contains(&["203.0.113.7", "sshd"]));
 }

@@ -6,8 +6,8 @@ use std::sync::Barrier;
 use std::time::Duration;
 
 use crate::binary::require_root;
+use crate::syscall_trace;
 use crate::test_env::{NOBODY, TestEnv};
-use crate::trace;
 
 const BAN: &str =
     "ban --jail=sshd --ip=203.0.113.7 --failures=5 --time=1763809015.6 --bantime=600 --bancount=1 --restored=0";
@@ -24,20 +24,20 @@ fn a_ban_is_told_with_all_that_is_known_of_it() {
     env.notify(BAN);
     let message = &env.webhook.wait_for(1)[0];
     for word in ["203.0.113.7", "sshd", "5", "10"] {
-        assert!(message.tells(&[word]), "{word}: {}", message.shown());
+        assert!(message.contains(&[word]), "{word}: {}", message.shown());
     }
     assert!(!message.text().trim().is_empty());
-    let all = env.settle().all();
+    let all = env.wait_until_idle().all();
     assert_eq!((all.matched, all.posted), (1, 1));
 }
 
 #[test]
 fn fifty_at_the_same_moment_are_fifty_events_each_within_a_second() {
-    let env = TestEnv::alone();
+    let env = TestEnv::exclusive();
     let _daemon = env.daemon();
     let slowest = notify_at_once(&env, &[]);
     env.webhook.wait_for(AT_ONCE);
-    let ledger = env.settle();
+    let ledger = env.wait_until_idle();
     assert_eq!((ledger.received, ledger.all().posted), (50, 50), "{ledger:?}");
     assert!(slowest < SLOWEST, "the slowest took {slowest:?}");
 }
@@ -46,7 +46,7 @@ fn fifty_at_the_same_moment_are_fifty_events_each_within_a_second() {
 fn fifty_at_the_same_moment_without_a_daemon_leave_none_waiting() {
     let env = TestEnv::new();
     notify_at_once(&env, &[]);
-    let ledger = env.settle();
+    let ledger = env.wait_until_idle();
     assert_eq!((ledger.received, ledger.all().posted), (50, 50), "{ledger:?}");
     assert_eq!(env.webhook.arrived().len(), AT_ONCE);
 }
@@ -75,7 +75,7 @@ fn an_event_is_synced_before_notify_exits_and_costs_no_more_than_two_syncs() {
     let _daemon = env.daemon();
     env.notify("start --jail=sshd"); // whatever happens only once has happened
     env.webhook.wait_for(1);
-    let trace = trace::of_notify(&env, BAN);
+    let trace = syscall_trace::of_notify(&env, BAN);
     let syncs = trace.syncs().len();
     assert!((1..=2).contains(&syncs), "{syncs} syncs\n{trace}");
     let written = trace.last_write_to(&env.state()).unwrap_or_else(|| panic!("nothing is written\n{trace}"));
@@ -91,7 +91,7 @@ fn an_event_is_synced_before_notify_exits_and_costs_no_more_than_two_syncs() {
 fn notify_reads_no_configuration_and_talks_to_no_network() {
     let env = TestEnv::new();
     let _daemon = env.daemon();
-    let trace = trace::of_notify(&env, BAN);
+    let trace = syscall_trace::of_notify(&env, BAN);
     for word in ["config.toml", "main.url", "AF_INET", ".wasm"] {
         assert!(!trace.mentions(word), "{word}\n{trace}");
     }
@@ -142,7 +142,7 @@ fn the_same_restored_ban_after_each_of_two_restarts_is_two_events() {
     }
     assert_eq!(env.ledger().received, 8);
     env.banhook(["drain", "--timeout", "20s"]).ok();
-    let restored = env.webhook.wait_for(8).iter().filter(|message| message.tells(&["203.0.113.7"])).count();
+    let restored = env.webhook.wait_for(8).iter().filter(|message| message.contains(&["203.0.113.7"])).count();
     assert_eq!(restored, 2);
 }
 
@@ -152,7 +152,7 @@ fn no_spawn_leaves_the_event_to_somebody_else() {
     env.notify(&format!("--no-spawn {BAN}"));
     let ledger = env.ledger();
     assert_eq!((ledger.received, ledger.unrouted), (1, 1), "{ledger:?}");
-    assert!(env.webhook.tries().is_empty());
+    assert!(env.webhook.requests().is_empty());
     env.banhook(["run", "--until-idle"]).ok();
     env.webhook.wait_for(1);
     assert_eq!(env.ledger().unrouted, 0);

@@ -23,7 +23,7 @@ fn case_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-fn test(env: &TestEnv, plugin: &Path, cases: &Path) -> crate::outcome::Outcome {
+fn test(env: &TestEnv, plugin: &Path, cases: &Path) -> crate::command_output::CommandOutput {
     env.banhook([Path::new("test"), plugin, cases])
 }
 
@@ -95,11 +95,11 @@ fn a_plugin_that_is_none_is_no_fault_of_a_case() {
 #[test]
 fn time_is_counted_in_fuel_so_that_a_case_ends_alike_everywhere() {
     let env = TestEnv::new();
-    env.write("moody.wasm", crate::component::moody());
+    env.write("faulty.wasm", crate::component::faulty());
     let event = r#"{"action": "start", "at": "2026-11-22T10:00:00Z", "host": "web-1", "jail": "~loop"}"#;
     let failure = "burnt all of its 250000000 units of fuel, which stand for the time allowed (limits.time)";
     env.write("loop.json", format!(r#"{{"event": {event}, "decision": {{"failure": "{failure}"}}}}"#));
-    env.banhook(["test", "moody.wasm", "loop.json"]).ok();
+    env.banhook(["test", "faulty.wasm", "loop.json"]).ok();
 }
 
 /// Bans of one jail, as a case's batch has them.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::{Value, json};
 
 use crate::binary::banhook;
-use crate::outcome::Outcome;
+use crate::command_output::CommandOutput;
 use crate::polling::until;
 use crate::test_env::{Counts, QUICK, TestEnv};
 use crate::webhook::Fault;
@@ -16,7 +16,7 @@ fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
-fn queue(env: &TestEnv, line: &str) -> Outcome {
+fn queue(env: &TestEnv, line: &str) -> CommandOutput {
     env.banhook(["queue"].into_iter().chain(line.split_whitespace()))
 }
 
@@ -30,9 +30,9 @@ fn ban(env: &TestEnv, last: u32) {
 
 /// A ban of this address that the webhook has refused; the number of its message, the only dead one.
 fn refused(env: &TestEnv, last: u32) -> i64 {
-    env.webhook.will(&[Fault::Refused]);
+    env.webhook.inject(&[Fault::Rejected]);
     ban(env, last);
-    env.settle();
+    env.wait_until_idle();
     let dead = listed(env, "--dead");
     assert_eq!(dead.len(), 1, "{dead:?}");
     dead[0]["id"].as_i64().unwrap()
@@ -78,8 +78,8 @@ fn sent_again(env: &TestEnv) {
 
     let retried = queue(env, &format!("retry {message}")).ok();
     assert!(retried.stdout.contains("1 message is formatted anew"), "{retried}");
-    assert!(env.webhook.wait_for(1)[0].tells(&["203.0.113.1"]));
-    assert_eq!(env.settle().all(), counts(1, 1, 0));
+    assert!(env.webhook.wait_for(1)[0].contains(&["203.0.113.1"]));
+    assert_eq!(env.wait_until_idle().all(), counts(1, 1, 0));
     assert_eq!(listed(env, ""), [] as [Value; 0]);
     queue(env, &format!("show {message}")).exits(1).complains(&["formatted anew"]);
     let again = queue(env, &format!("retry {}", message + 1)).exits(1);
@@ -102,8 +102,8 @@ fn what_was_refused_is_told_in_new_words_once_they_are_mended() {
     let message = refused(&env, 1);
     env.configure(SAYS);
     queue(&env, &format!("retry {message}")).ok();
-    assert!(env.webhook.wait_for(1)[0].tells(&["203.0.113.1 is out"]));
-    assert_eq!(env.settle().all(), counts(1, 1, 0));
+    assert!(env.webhook.wait_for(1)[0].contains(&["203.0.113.1 is out"]));
+    assert_eq!(env.wait_until_idle().all(), counts(1, 1, 0));
     accounted_for(&env);
 }
 
@@ -113,15 +113,15 @@ fn the_events_of_a_refused_digest_are_worded_anew_beside_a_daemon() {
     let _daemon = env.daemon();
     ban(&env, 1);
     env.webhook.wait_for(1);
-    env.webhook.will(&[Fault::Refused]);
+    env.webhook.inject(&[Fault::Rejected]);
     (2..=4).for_each(|last| ban(&env, last));
-    env.settle();
+    env.wait_until_idle();
     let dead = listed(&env, "--dead");
     assert_eq!((dead.len(), &dead[0]["events"]), (1, &json!(3)), "{dead:?}");
     queue(&env, "retry --all").ok();
     // The storm is not over: they are told together once more.
     env.webhook.wait_for(2);
-    let all = env.settle().all();
+    let all = env.wait_until_idle().all();
     assert_eq!((all.matched, all.posted, all.digested), (4, 1, 3), "{all:?}");
     accounted_for(&env);
 }
@@ -141,7 +141,7 @@ fn what_was_refused_stays_dead_while_nobody_can_word_it() {
     fs::write(env.config(), config).unwrap();
     queue(&env, &format!("retry {message}")).ok();
     env.webhook.wait_for(1);
-    assert_eq!(env.settle().all(), counts(1, 1, 0));
+    assert_eq!(env.wait_until_idle().all(), counts(1, 1, 0));
     accounted_for(&env);
 }
 
@@ -156,8 +156,8 @@ fn what_was_refused_is_told_plainly_if_its_route_is_gone_and_nobody_could_know()
     let retried =
         env.command(banhook()).args(["queue", "retry", &message.to_string()]).env("BANHOOK_CONFIG", broken).status();
     assert!(retried.unwrap().success());
-    assert!(env.webhook.wait_for(1)[0].tells(&["203.0.113.1"]));
-    assert_eq!(env.settle().all(), counts(1, 1, 0));
+    assert!(env.webhook.wait_for(1)[0].contains(&["203.0.113.1"]));
+    assert_eq!(env.wait_until_idle().all(), counts(1, 1, 0));
     accounted_for(&env);
 }
 
@@ -165,11 +165,11 @@ fn what_was_refused_is_told_plainly_if_its_route_is_gone_and_nobody_could_know()
 fn all_that_is_dead_is_sent_again_or_what_one_webhook_refused() {
     let env = TestEnv::new();
     let _daemon = env.daemon();
-    env.webhook.will(&[Fault::Refused; 3]);
+    env.webhook.inject(&[Fault::Rejected; 3]);
     for last in 1..=3 {
         ban(&env, last);
     }
-    assert_eq!(env.settle().all().dead, 3);
+    assert_eq!(env.wait_until_idle().all().dead, 3);
     let limited = queue(&env, "list --limit 2 --format json").ok();
     assert_eq!(json(&limited.stdout).as_array().unwrap().len(), 2);
     assert!(limited.stderr.contains("more than the first 2"), "{limited}");
@@ -180,8 +180,8 @@ fn all_that_is_dead_is_sent_again_or_what_one_webhook_refused() {
     assert_eq!(env.ledger().all().dead, 3);
     assert!(queue(&env, "retry --all --webhook main").ok().stdout.starts_with("3 messages"));
     let arrived = env.webhook.wait_for(3);
-    assert!((1..=3).zip(&arrived).all(|(last, message)| message.tells(&[&format!("203.0.113.{last}")])));
-    assert_eq!(env.settle().all(), counts(3, 3, 0));
+    assert!((1..=3).zip(&arrived).all(|(last, message)| message.contains(&[&format!("203.0.113.{last}")])));
+    assert_eq!(env.wait_until_idle().all(), counts(3, 3, 0));
 }
 
 #[test]
@@ -200,14 +200,14 @@ fn what_is_dropped_is_dead_and_listed_no_more() {
 
     refused(&env, 2);
     assert!(queue(&env, "drop --all").ok().stdout.starts_with("1 message dropped"));
-    assert_eq!(env.settle().all(), counts(2, 0, 2));
+    assert_eq!(env.wait_until_idle().all(), counts(2, 0, 2));
     accounted_for(&env);
 }
 
 #[test]
 fn what_waits_for_a_webhook_that_is_down_can_be_dropped_too() {
     let env = TestEnv::new();
-    env.webhook.gone();
+    env.webhook.stop();
     let _daemon = env.daemon();
     ban(&env, 1);
     ban(&env, 2);
@@ -219,9 +219,9 @@ fn what_waits_for_a_webhook_that_is_down_can_be_dropped_too() {
     let pending = queue(&env, &format!("retry {first}")).exits(1);
     pending.complains(&["is pending"]);
     queue(&env, &format!("drop {first}")).ok();
-    env.webhook.back();
-    assert!(env.webhook.wait_for(1)[0].tells(&["203.0.113.2"]));
-    assert_eq!(env.settle().all(), counts(2, 1, 1));
+    env.webhook.start();
+    assert!(env.webhook.wait_for(1)[0].contains(&["203.0.113.2"]));
+    assert_eq!(env.wait_until_idle().all(), counts(2, 1, 1));
     accounted_for(&env);
 }
 
@@ -365,7 +365,7 @@ fn the_ledger_is_right_at_every_moment_of_a_storm() {
     const EACH: u32 = 120;
     let env = TestEnv::as_shipped(QUICK, "storm = { threshold = 20, within = \"2s\" }\ndigest_window = \"1s\"");
     let _daemon = env.daemon();
-    env.webhook.will(&[Fault::Refused, Fault::ServerError, Fault::Refused, Fault::Refused]);
+    env.webhook.inject(&[Fault::Rejected, Fault::ServerError, Fault::Rejected, Fault::Rejected]);
     let busy = AtomicBool::new(true);
     let checks = std::thread::scope(|scope| {
         let bans = |net: u32| {
@@ -388,7 +388,7 @@ fn the_ledger_is_right_at_every_moment_of_a_storm() {
             checks
         });
         storms.into_iter().for_each(|storm| storm.join().unwrap());
-        let ledger = until("all to be told", || match env.settle() {
+        let ledger = until("all to be told", || match env.wait_until_idle() {
             ledger if ledger.all().dead == 0 => Ok(ledger),
             ledger => Err(format!("{ledger:?}")),
         });

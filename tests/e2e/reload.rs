@@ -58,12 +58,12 @@ fn a_changed_configuration_counts_at_once() {
     let env = TestEnv::new();
     let _daemon = env.daemon();
     env.notify("ban --jail=sshd --ip=203.0.113.1");
-    assert!(env.webhook.wait_for(1)[0].tells(&["203.0.113.1", "banned in"]));
+    assert!(env.webhook.wait_for(1)[0].contains(&["203.0.113.1", "banned in"]));
 
     env.configure("settings = { ban = \"changed words for {{ ip }}\" }");
     assert!(until_said(&env, "took up") < WITHIN);
     env.notify("ban --jail=sshd --ip=203.0.113.2");
-    assert!(env.webhook.wait_for(2)[1].tells(&["changed words for 203.0.113.2"]));
+    assert!(env.webhook.wait_for(2)[1].contains(&["changed words for 203.0.113.2"]));
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn a_broken_configuration_leaves_the_old_one_at_work() {
     env.write("config.toml", "[webhook.main]\n");
     until_said(&env, "going on with the configuration as it was");
     env.notify("ban --jail=sshd --ip=203.0.113.1");
-    assert!(env.webhook.wait_for(1)[0].tells(&["good words for 203.0.113.1"]));
+    assert!(env.webhook.wait_for(1)[0].contains(&["good words for 203.0.113.1"]));
     let said = fs::read_to_string(env.path("run.log")).unwrap();
     assert!(said.contains("config.toml:1:") && said.contains("webhook"), "{said}");
 }
@@ -96,21 +96,21 @@ fn a_changed_plugin_takes_over_and_a_broken_one_does_not() {
     env.write("own.wasm", &built_in);
     let _daemon = env.daemon();
     env.notify("ban --jail=sshd --ip=203.0.113.1");
-    assert!(env.webhook.wait_for(1)[0].tells(&["203.0.113.1", "banned in"]));
+    assert!(env.webhook.wait_for(1)[0].contains(&["203.0.113.1", "banned in"]));
     let first = plugin(&env)["sha256"].clone();
 
-    replace(&env, "own.wasm", &component::moody());
+    replace(&env, "own.wasm", &component::faulty());
     until_said(&env, "took up");
     env.notify("ban --jail=sshd --ip=203.0.113.2");
-    assert_eq!(env.settle().all().skipped, 1);
+    assert_eq!(env.wait_until_idle().all().skipped, 1);
     let second = plugin(&env)["sha256"].clone();
     assert_ne!(second, first);
 
     // It traps already in its trial, so the one before stays.
-    replace(&env, "own.wasm", &component::doomed());
+    replace(&env, "own.wasm", &component::always_traps());
     until_said(&env, "the one before stays at work: plugin own.wasm trapped");
     env.notify("ban --jail=sshd --ip=203.0.113.3");
-    assert_eq!(env.settle().all().skipped, 2);
+    assert_eq!(env.wait_until_idle().all().skipped, 2);
     let state = plugin(&env);
     assert_eq!(state["sha256"], second);
     assert!(state["error"].as_str().unwrap().contains("a newer version was not taken, since it trapped"), "{state}");
@@ -119,7 +119,7 @@ fn a_changed_plugin_takes_over_and_a_broken_one_does_not() {
     replace(&env, "own.wasm", &built_in);
     assert!(until_said_times(&env, "took up", 2) < WITHIN);
     env.notify("ban --jail=sshd --ip=203.0.113.4");
-    assert!(env.webhook.wait_for(2)[1].tells(&["203.0.113.4", "banned in"]));
+    assert!(env.webhook.wait_for(2)[1].contains(&["203.0.113.4", "banned in"]));
     let state = plugin(&env);
     assert_eq!(state["sha256"], first);
     assert_eq!(state.get("error"), None, "{state}");
@@ -159,10 +159,10 @@ fn what_waits_for_a_webhook_that_becomes_another_kind_of_service_is_worded_anew(
     let messages = env.webhook.wait_for(3);
     for (message, octet) in messages.iter().zip(1..) {
         let body = String::from_utf8_lossy(message.body());
-        assert!(message.tells(&[&format!("203.0.113.{octet}"), "banned in"]), "{body}");
+        assert!(message.contains(&[&format!("203.0.113.{octet}"), "banned in"]), "{body}");
         assert!(!body.contains("blocks") && !body.contains("&lt;") && !body.contains("@all"), "{body}");
     }
-    let all = env.settle().all();
+    let all = env.wait_until_idle().all();
     assert_eq!((all.posted, all.pending), (3, 0));
 }
 
@@ -174,13 +174,13 @@ fn a_changed_mmdb_file_is_read_again_and_a_broken_one_is_not() {
     env.write("country.mmdb", country("DE"));
     let _daemon = env.daemon();
     env.notify("ban --jail=sshd --ip=203.0.113.1");
-    assert_eq!(env.settle().all().skipped, 1);
+    assert_eq!(env.wait_until_idle().all().skipped, 1);
     replace(&env, "country.mmdb", &country("FR"));
     until_said(&env, "country.mmdb again");
     replace(&env, "country.mmdb", b"<html>404</html>");
     until_said(&env, "the one before stays at work: ");
     env.notify("ban --jail=sshd --ip=203.0.113.2");
-    assert_eq!(env.settle().all().skipped, 2);
+    assert_eq!(env.wait_until_idle().all().skipped, 2);
 }
 
 #[test]
@@ -191,7 +191,7 @@ fn what_a_removed_route_still_had_to_word_is_told_plainly() {
             "[webhooks.main]\nurl_file = \"main.url\"\n\n[[routes]]\nname = \"{name}\"\nplugin = \"slow.wasm\"\n\n[routes.limits]\ntime = \"3s\"\n"
         )
     };
-    env.write("slow.wasm", component::moody());
+    env.write("slow.wasm", component::faulty());
     env.write("config.toml", route("old"));
     let daemon = env.daemon();
     // Ten seconds of endless loops for the old route; it is gone after the first.
@@ -204,8 +204,8 @@ fn what_a_removed_route_still_had_to_word_is_told_plainly() {
     });
     env.write("config.toml", route("new"));
     let messages = env.webhook.wait_for(4);
-    assert!(messages.iter().any(|message| message.tells(&["no longer configured"])));
-    let old = env.settle().routes["old"];
+    assert!(messages.iter().any(|message| message.contains(&["no longer configured"])));
+    let old = env.wait_until_idle().routes["old"];
     assert_eq!((old.matched, old.posted), (4, 4), "{old:?}");
     drop(daemon);
 }
@@ -213,13 +213,13 @@ fn what_a_removed_route_still_had_to_word_is_told_plainly() {
 #[test]
 fn a_plugin_that_always_fails_is_left_alone_for_a_while_and_says_so_once() {
     let env = TestEnv::with_route("plugin = \"own.wasm\"");
-    env.write("own.wasm", component::moody());
+    env.write("own.wasm", component::faulty());
     let _daemon = env.daemon();
     for octet in 1..=13 {
         env.notify(&format!("ban --jail=~trap --ip=203.0.113.{octet}"));
     }
     let messages = env.webhook.wait_for(13);
-    let telling = |words: &str| messages.iter().filter(|message| message.tells(&[words])).count();
+    let telling = |words: &str| messages.iter().filter(|message| message.contains(&[words])).count();
     assert_eq!(telling("10 failures in a row, so it is not called for the next 60 s"), 1);
     assert_eq!(telling("is not called for a while, after 10 failures in a row"), 3);
     let state = plugin(&env);
@@ -233,5 +233,5 @@ fn a_plugin_that_always_fails_is_left_alone_for_a_while_and_says_so_once() {
     replace(&env, "own.wasm", &built_in);
     until_said(&env, "took up");
     env.notify("ban --jail=~trap --ip=203.0.113.99");
-    assert!(env.webhook.wait_for(14)[13].tells(&["203.0.113.99", "banned in"]));
+    assert!(env.webhook.wait_for(14)[13].contains(&["203.0.113.99", "banned in"]));
 }

@@ -5,9 +5,9 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::time::{Duration, Instant};
 
+use crate::delivered::events_of;
 use crate::polling::within;
 use crate::test_env::TestEnv;
-use crate::told::events_of;
 use crate::webhook::shown;
 
 /// Slack's rate, and the burst that it is known to tolerate.
@@ -36,7 +36,7 @@ const WHOLE: Size = Size { bans: 10_000, over: Duration::from_secs(60), accounte
 fn a_storm_reaches_the_channel_at_once_in_few_messages_that_count_every_ban() {
     let size = if std::env::var_os("BANHOOK_SOAK").is_some() { WHOLE } else { SMALL };
     let env = TestEnv::as_shipped("", "[[sources]]\nlog = \"fail2ban.log\"\ntimezone = \"UTC\"");
-    env.webhook.keeps_to(EVERY, BURST);
+    env.webhook.limit_rate(EVERY, BURST);
     let log = env.write("fail2ban.log", "");
     let _daemon = env.daemon();
     // It is followed from its end, so that must have been found before anything is added.
@@ -77,8 +77,8 @@ fn a_storm_reaches_the_channel_at_once_in_few_messages_that_count_every_ban() {
     );
     assert!(told < Duration::from_secs(1), "the first was told after {told:?}");
     assert!(in_a_minute <= MESSAGES_IN_A_MINUTE, "{in_a_minute} messages: {:#?}", shown(&messages));
-    assert_eq!(env.webhook.limited(), 0, "the webhook had to say that it is too much");
-    assert_eq!(env.webhook.tries().len(), messages.len(), "nothing was sent twice");
+    assert_eq!(env.webhook.rate_limited(), 0, "the webhook had to say that it is too much");
+    assert_eq!(env.webhook.requests().len(), messages.len(), "nothing was sent twice");
 }
 
 /// Has bans happen evenly, some by `notify`, the others as lines of a log.

@@ -33,14 +33,14 @@ fn ban(subject: &str) -> String {
 struct Tail(Child);
 
 impl Tail {
-    fn begin(env: &TestEnv, arguments: &[&str]) -> Self {
+    fn spawn(env: &TestEnv, arguments: &[&str]) -> Self {
         let stderr = OpenOptions::new().append(true).create(true).open(env.path("tail.log")).unwrap();
         let mut command = env.command(banhook());
         Self(command.arg("tail").args(arguments).stdin(Stdio::null()).stderr(stderr).spawn().unwrap())
     }
 
     fn until_ready(env: &TestEnv, arguments: &[&str]) -> Self {
-        let tail = Self::begin(env, arguments);
+        let tail = Self::spawn(env, arguments);
         until("the tailer to be ready", || {
             let said = fs::read_to_string(env.path("tail.log")).unwrap();
             if said.contains("ready") { Ok(()) } else { Err(said) }
@@ -85,12 +85,12 @@ fn once_delivers_what_is_new() {
     let once = || env.banhook(["tail", "--once", &log.display().to_string()]).ok();
     once();
     let told = env.webhook.wait_for(2);
-    assert!(told[0].tells(&["203.0.113.1"]) && told[1].tells(&["203.0.113.2"]));
+    assert!(told[0].contains(&["203.0.113.1"]) && told[1].contains(&["203.0.113.2"]));
     once();
     assert_eq!(env.webhook.arrived().len(), 2);
     fs::write(&log, ban("203.0.113.1") + &ban("203.0.113.2") + &ban("203.0.113.3")).unwrap();
     once();
-    assert!(env.webhook.wait_for(3)[2].tells(&["203.0.113.3"]));
+    assert!(env.webhook.wait_for(3)[2].contains(&["203.0.113.3"]));
     env.banhook(["tail", "--once", "no-such.log"]).exits(2).complains(&["no-such.log", "no such file"]);
 }
 
@@ -163,11 +163,11 @@ fn a_log_is_followed_from_its_end_and_from_where_it_was_left() {
         other => Err(format!("{other:?}")),
     });
     append(&log, &ban("203.0.113.2"));
-    assert!(env.webhook.wait_for(1)[0].tells(&["203.0.113.2"]));
+    assert!(env.webhook.wait_for(1)[0].contains(&["203.0.113.2"]));
     assert!(terminate(&mut tail.0).success());
     append(&log, &ban("203.0.113.3"));
     let _tail = Tail::until_ready(&env, &[&name]);
-    assert!(env.webhook.wait_for(2)[1].tells(&["203.0.113.3"]));
+    assert!(env.webhook.wait_for(2)[1].contains(&["203.0.113.3"]));
     env.banhook(["run"]).exits(1).complains(&["another banhook is at work"]);
 }
 
@@ -183,11 +183,11 @@ fn a_pipe_is_read_to_its_end_and_delivered() {
     let mut pipe = tail.stdin.take().unwrap();
     pipe.write_all(b"[sshd] Ban 203.0.113.1\n").unwrap();
     // It arrives while the pipe is open.
-    assert!(env.webhook.wait_for(1)[0].tells(&["203.0.113.1"]));
+    assert!(env.webhook.wait_for(1)[0].contains(&["203.0.113.1"]));
     pipe.write_all(b"[sshd] Ban 203.0.113.2\n[sshd] Ban 203.0.").unwrap();
     drop(pipe);
     assert!(tail.wait().unwrap().success());
-    assert!(env.webhook.wait_for(2)[1].tells(&["203.0.113.2"]));
+    assert!(env.webhook.wait_for(2)[1].contains(&["203.0.113.2"]));
 }
 
 #[test]
@@ -200,7 +200,7 @@ fn the_daemon_reads_its_sources() {
     env.webhook.wait_for(1);
     fs::create_dir(log.parent().unwrap()).unwrap();
     append(&log, &ban("203.0.113.2"));
-    assert!(env.webhook.wait_for(2)[1].tells(&["203.0.113.2"]));
+    assert!(env.webhook.wait_for(2)[1].contains(&["203.0.113.2"]));
     daemon.stop();
 }
 
@@ -225,10 +225,10 @@ fn what_both_the_action_and_the_log_tell_is_told_once() {
     append(&log, &ban("203.0.113.99"));
     until("the last line to be told of", || {
         let arrived = env.webhook.arrived();
-        let last = arrived.iter().any(|message| message.tells(&["203.0.113.99"]));
+        let last = arrived.iter().any(|message| message.contains(&["203.0.113.99"]));
         if last { Ok(()) } else { Err(format!("{:?}", crate::webhook::shown(&arrived))) }
     });
-    let ledger = env.settle();
+    let ledger = env.wait_until_idle();
     let mut told: Vec<_> = env.webhook.arrived().iter().map(|message| message.shown()).collect();
     told.sort();
     let bans = ["ban logins user-1 1", "ban logins user-2 1", "ban logins user-3 1"];

@@ -15,7 +15,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::binary::banhook;
-use crate::outcome::Outcome;
+use crate::command_output::CommandOutput;
 use crate::polling::{until, within};
 use crate::webhook::Webhook;
 
@@ -58,7 +58,7 @@ impl TestEnv {
     }
 
     /// As `new`, with no other test running meanwhile.
-    pub fn alone() -> Self {
+    pub fn exclusive() -> Self {
         let turn = Turn::Alone(MACHINE.write().unwrap_or_else(PoisonError::into_inner));
         Self::set_up(turn, "")
     }
@@ -138,13 +138,13 @@ impl TestEnv {
     }
 
     /// Runs `banhook` with these arguments to its end.
-    pub fn banhook<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Outcome {
-        Outcome::of(self.command(banhook()).args(arguments))
+    pub fn banhook<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> CommandOutput {
+        CommandOutput::of(self.command(banhook()).args(arguments))
     }
 
     /// Runs `banhook notify` with these arguments, as words of one line.
     #[track_caller]
-    pub fn notify(&self, line: &str) -> Outcome {
+    pub fn notify(&self, line: &str) -> CommandOutput {
         self.banhook(["notify"].into_iter().chain(line.split_whitespace())).ok()
     }
 
@@ -156,9 +156,9 @@ impl TestEnv {
     /// The same of a command that runs `banhook run` in some other way.
     pub fn ready(&self, command: &mut Command) -> Daemon {
         fs::File::create(self.run_log()).unwrap();
-        let mut daemon = self.begin(command);
+        let mut daemon = self.spawn(command);
         until("the daemon to be ready", || {
-            let said = self.said();
+            let said = self.log();
             assert!(daemon.ended().is_none(), "the daemon ended: {said}");
             if said.contains("ready") { Ok(()) } else { Err(said) }
         });
@@ -166,14 +166,14 @@ impl TestEnv {
     }
 
     /// Starts a process that goes on by itself, whatever becomes of it; what it says is added to what was said before.
-    pub fn begin(&self, command: &mut Command) -> Daemon {
+    pub fn spawn(&self, command: &mut Command) -> Daemon {
         let stderr = fs::OpenOptions::new().append(true).create(true).open(self.run_log()).unwrap();
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr).spawn().unwrap();
         Daemon { child }
     }
 
     /// What the daemon said.
-    pub fn said(&self) -> String {
+    pub fn log(&self) -> String {
         fs::read_to_string(self.run_log()).unwrap_or_default()
     }
 
@@ -182,7 +182,7 @@ impl TestEnv {
     }
 
     /// Gives the state folder the compiled plugins of another one, so that nothing is compiled again.
-    pub fn take_plugins_of(&self, other: &Path) {
+    pub fn copy_plugin_cache(&self, other: &Path) {
         let cache = self.state().join("cache");
         let mut private = fs::DirBuilder::new();
         private.recursive(true).mode(0o700);
@@ -201,7 +201,7 @@ impl TestEnv {
 
     /// Waits until nothing is waiting or pending.
     #[track_caller]
-    pub fn settle(&self) -> Ledger {
+    pub fn wait_until_idle(&self) -> Ledger {
         until("everything to be delivered", || {
             let ledger = self.ledger();
             match ledger.unrouted == 0 && ledger.routes.values().all(|route| route.pending == 0) {

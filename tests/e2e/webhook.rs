@@ -27,7 +27,7 @@ pub enum Fault {
     /// 404 `no_service`: somebody removed the webhook.
     NoService,
     /// 400 `invalid_blocks`: this message, never.
-    Refused,
+    Rejected,
     /// This status, and what was asked for, as it was and escaped.
     Repeats(&'static str),
     /// Accepted, but the answer comes late.
@@ -104,7 +104,7 @@ impl Webhook {
         let address: SocketAddr = rustix::net::getsockname(&reserved).unwrap().try_into().unwrap();
         let desk = Arc::new(Desk { path: format!("/services/T0/B0/{secret}"), book: Mutex::default() });
         let webhook = Self { address, secret, desk, door: Mutex::new(None), _reserved: reserved };
-        webhook.back();
+        webhook.start();
         webhook
     }
 
@@ -119,17 +119,17 @@ impl Webhook {
     }
 
     /// The next requests go wrong like this, one each.
-    pub fn will(&self, faults: &[Fault]) {
+    pub fn inject(&self, faults: &[Fault]) {
         self.desk.book().script.extend(faults);
     }
 
     /// What is more than a message in each `every`, and more than `burst` at once, gets a 429 from now on.
-    pub fn keeps_to(&self, every: Duration, burst: u32) {
+    pub fn limit_rate(&self, every: Duration, burst: u32) {
         self.desk.book().pace = Some(Pace { every, burst, next_slot_at: Instant::now() });
     }
 
     /// How many requests were over the rate.
-    pub fn limited(&self) -> usize {
+    pub fn rate_limited(&self) -> usize {
         self.desk.book().limited
     }
 
@@ -139,7 +139,7 @@ impl Webhook {
     }
 
     /// From now on connections are refused, and open ones break.
-    pub fn gone(&self) {
+    pub fn stop(&self) {
         let connections = {
             let mut book = self.desk.book();
             book.is_open = false;
@@ -156,7 +156,7 @@ impl Webhook {
     }
 
     /// Listens again, on the same port.
-    pub fn back(&self) {
+    pub fn start(&self) {
         let socket = bound(self.address);
         listen(&socket, CONNECTIONS_WAITING).unwrap();
         let listener = TcpListener::from(socket);
@@ -205,14 +205,14 @@ impl Webhook {
     }
 
     /// When each request was begun, also those that went wrong.
-    pub fn tries(&self) -> Vec<Instant> {
+    pub fn requests(&self) -> Vec<Instant> {
         self.desk.book().tries.clone()
     }
 }
 
 impl Drop for Webhook {
     fn drop(&mut self) {
-        self.gone();
+        self.stop();
     }
 }
 
@@ -276,7 +276,7 @@ impl Desk {
                 }
                 Some(Fault::ServerError) => ("500 Internal Server Error", "rollup_error".into(), String::new()),
                 Some(Fault::NoService) => ("404 Not Found", "no_service".into(), String::new()),
-                Some(Fault::Refused) => ("400 Bad Request", "invalid_blocks".into(), String::new()),
+                Some(Fault::Rejected) => ("400 Bad Request", "invalid_blocks".into(), String::new()),
                 Some(Fault::Repeats(status)) => {
                     let path = &request.path;
                     let escaped = path.replace('/', "&#x2F;").replace('=', "%3D");

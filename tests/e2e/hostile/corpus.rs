@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use wit_parser::{PackageId, Resolve};
 
-use super::made;
+use super::generated;
 use crate::binary::root;
 use crate::component::{component, of_another_world};
 
@@ -31,14 +31,14 @@ enum Source {
 #[derive(Debug, Clone, Copy)]
 pub enum End {
     /// The alert arrives as the plain message, with one of these words (`|` between them) after the plugin's name.
-    Told(&'static str),
+    Fallback(&'static str),
     /// The alert arrives in the attacker's own words, with these.
-    Own(&'static str),
+    OwnMessage(&'static str),
     /// The attacker skips the event.
     Skipped,
 }
 
-use End::{Own, Skipped, Told};
+use End::{Fallback, OwnMessage, Skipped};
 
 /// MiB of memory that most routes give.
 pub const MEMORY: u64 = 64;
@@ -52,92 +52,92 @@ const fn made(name: &'static str, make: fn(&Path), ends: &'static [End]) -> Case
 }
 
 /// What a plugin does that is stopped by the clock.
-const TOO_LONG: &[End] = &[Told("was stopped after")];
+const TOO_LONG: &[End] = &[Fallback("was stopped after")];
 
 pub const CASES: &[Case] = &[
     // Time.
     text("endless-loop", TOO_LONG),
-    text("endless-recursion", &[Told("stack")]),
+    text("endless-recursion", &[Fallback("stack")]),
     text("loop-in-start", TOO_LONG),
     text("loop-in-realloc", TOO_LONG),
     text("loop-in-post-return", TOO_LONG),
     text("loop-in-digest", TOO_LONG),
-    text("loop-in-check", &[Own("own words after the check")]),
+    text("loop-in-check", &[OwnMessage("own words after the check")]),
     text("fill-loop", TOO_LONG),
     text("copy-loop", TOO_LONG),
     text("host-calls", TOO_LONG),
-    text("atomic-wait", &[Told("valid component")]),
+    text("atomic-wait", &[Fallback("valid component")]),
     // Memory, tables, instances.
-    text("memory-to-the-limit", &[Own("own words in full memory")]),
-    text("memory-beyond-the-limit", &[Told("limits.memory")]),
-    text("memory-declared", &[Told("limits.memory")]),
-    text("memories-many", &[Told("memories")]),
-    made("memories-together", made::memories_together, &[Told("limits.memory")]),
-    text("table-growth", &[Told("table")]),
-    text("table-declared", &[Told("table")]),
-    text("tables-many", &[Told("tables")]),
-    made("instances-many", made::instances_many, &[Told("instances")]),
+    text("memory-to-the-limit", &[OwnMessage("own words in full memory")]),
+    text("memory-beyond-the-limit", &[Fallback("limits.memory")]),
+    text("memory-declared", &[Fallback("limits.memory")]),
+    text("memories-many", &[Fallback("memories")]),
+    made("memories-together", generated::memories_together, &[Fallback("limits.memory")]),
+    text("table-growth", &[Fallback("table")]),
+    text("table-declared", &[Fallback("table")]),
+    text("tables-many", &[Fallback("tables")]),
+    made("instances-many", generated::instances_many, &[Fallback("instances")]),
     // What it hands over.
-    Case { memory: 1_024, ..text("string-of-a-gib", &[Told("handed over")]) },
-    text("string-beyond-memory", &[Told("out of bounds")]),
-    text("strings-shared", &[Told("handed over")]),
-    text("blocks-by-the-million", &[Told("handed over")]),
-    text("list-beyond-memory", &[Told("out of bounds")]),
-    text("hints-many", &[Own("own words with hints"), Told("hints|handed over")]),
-    text("raw-nested", &[Told("raw")]),
-    text("raw-deep", &[Told("raw")]),
-    text("message-maximal", &[Own("bbbb")]),
-    text("message-too-large", &[Told("characters")]),
-    text("text-huge", &[Own("aaaa"), Told("text")]),
-    text("text-of-controls", &[Own("own words")]),
-    text("mentions", &[Own("own words")]),
-    text("mentions-in-digest", &[Own("own words")]),
-    text("bad-utf8", &[Told("utf-8")]),
-    text("bad-result-pointer", &[Told("out of bounds")]),
-    text("bad-result-alignment", &[Told("align")]),
-    text("bad-string-pointer", &[Told("out of bounds")]),
-    text("bad-case", &[Told("discriminant")]),
-    text("bad-realloc", &[Told("realloc|out of bounds|beyond end")]),
-    text("dates", &[Own("own words on dates")]),
-    text("clock-extremes", &[Own("own words out of time")]),
-    text("trap", &[Told("unreachable")]),
-    text("err-empty", &[Told("error")]),
-    text("err-huge", &[Told("eeee"), Told("bytes")]),
-    text("err-of-controls", &[Told("oops")]),
-    text("skip-huge", &[Skipped, Told("reason")]),
-    text("digest-key-huge", &[Told("key")]),
-    text("log-flood", &[Own("own words after the flood")]),
-    text("log-huge", &[Own("own words after the line"), Told("handed over")]),
-    text("log-of-controls", &[Own("own words after the forgery")]),
-    text("check-flood", &[Own("own words, no complaint")]),
+    Case { memory: 1_024, ..text("string-of-a-gib", &[Fallback("handed over")]) },
+    text("string-beyond-memory", &[Fallback("out of bounds")]),
+    text("strings-shared", &[Fallback("handed over")]),
+    text("blocks-by-the-million", &[Fallback("handed over")]),
+    text("list-beyond-memory", &[Fallback("out of bounds")]),
+    text("hints-many", &[OwnMessage("own words with hints"), Fallback("hints|handed over")]),
+    text("raw-nested", &[Fallback("raw")]),
+    text("raw-deep", &[Fallback("raw")]),
+    text("message-maximal", &[OwnMessage("bbbb")]),
+    text("message-too-large", &[Fallback("characters")]),
+    text("text-huge", &[OwnMessage("aaaa"), Fallback("text")]),
+    text("text-of-controls", &[OwnMessage("own words")]),
+    text("mentions", &[OwnMessage("own words")]),
+    text("mentions-in-digest", &[OwnMessage("own words")]),
+    text("bad-utf8", &[Fallback("utf-8")]),
+    text("bad-result-pointer", &[Fallback("out of bounds")]),
+    text("bad-result-alignment", &[Fallback("align")]),
+    text("bad-string-pointer", &[Fallback("out of bounds")]),
+    text("bad-case", &[Fallback("discriminant")]),
+    text("bad-realloc", &[Fallback("realloc|out of bounds|beyond end")]),
+    text("dates", &[OwnMessage("own words on dates")]),
+    text("clock-extremes", &[OwnMessage("own words out of time")]),
+    text("trap", &[Fallback("unreachable")]),
+    text("err-empty", &[Fallback("error")]),
+    text("err-huge", &[Fallback("eeee"), Fallback("bytes")]),
+    text("err-of-controls", &[Fallback("oops")]),
+    text("skip-huge", &[Skipped, Fallback("reason")]),
+    text("digest-key-huge", &[Fallback("key")]),
+    text("log-flood", &[OwnMessage("own words after the flood")]),
+    text("log-huge", &[OwnMessage("own words after the line"), Fallback("handed over")]),
+    text("log-of-controls", &[OwnMessage("own words after the forgery")]),
+    text("check-flood", &[OwnMessage("own words, no complaint")]),
     // What would outlast an event.
-    text("remembers", &[Own("own words, nothing remembered")]),
-    text("peeks", &[Own("own words, nothing seen")]),
+    text("remembers", &[OwnMessage("own words, nothing remembered")]),
+    text("peeks", &[OwnMessage("own words, nothing seen")]),
     // What it may not have.
-    text("unknown-import", &[Told("imports acme:vault/secrets@1.0.0")]),
-    text("ungranted-import", &[Told("imports banhook:plugin/history@0.1.0, which route|history = true")]),
-    text("wasi-files", &[Own("own words, no folder")]),
-    text("wasi-forged-handle", &[Told("handle")]),
-    text("wasi-environment", &[Own("own words, no environment")]),
-    text("wasi-connect", &[Own("own words, no"), Told("create-tcp-socket|start-connect|instance-network")]),
-    text("wasi-resolve", &[Own("own words, no name"), Told("resolve-addresses|instance-network")]),
-    text("wasi-sleep", &[Told("block|subscribe-duration")]),
-    text("wasi-poll", &[Told("wasi:io/poll#poll|poll.poll|function poll|\"poll\"|`poll`|subscribe-duration")]),
-    text("wasi-pollables", &[Told("too many handles|resources|was stopped after|subscribe-duration")]),
-    text("wasi-stdin", &[Own("own words, nothing to read"), Told("blocking-read")]),
-    text("wasi-stdout-flood", &[Told("was stopped after|blocking-write-and-flush")]),
-    text("wasi-random-flood", &[Told("get-random-bytes|handed over")]),
-    text("wasi-exit", &[Told("exit")]),
+    text("unknown-import", &[Fallback("imports acme:vault/secrets@1.0.0")]),
+    text("ungranted-import", &[Fallback("imports banhook:plugin/history@0.1.0, which route|history = true")]),
+    text("wasi-files", &[OwnMessage("own words, no folder")]),
+    text("wasi-forged-handle", &[Fallback("handle")]),
+    text("wasi-environment", &[OwnMessage("own words, no environment")]),
+    text("wasi-connect", &[OwnMessage("own words, no"), Fallback("create-tcp-socket|start-connect|instance-network")]),
+    text("wasi-resolve", &[OwnMessage("own words, no name"), Fallback("resolve-addresses|instance-network")]),
+    text("wasi-sleep", &[Fallback("block|subscribe-duration")]),
+    text("wasi-poll", &[Fallback("wasi:io/poll#poll|poll.poll|function poll|\"poll\"|`poll`|subscribe-duration")]),
+    text("wasi-pollables", &[Fallback("too many handles|resources|was stopped after|subscribe-duration")]),
+    text("wasi-stdin", &[OwnMessage("own words, nothing to read"), Fallback("blocking-read")]),
+    text("wasi-stdout-flood", &[Fallback("was stopped after|blocking-write-and-flush")]),
+    text("wasi-random-flood", &[Fallback("get-random-bytes|handed over")]),
+    text("wasi-exit", &[Fallback("exit")]),
     // What is no plugin of this interface.
-    made("truncated", made::truncated, &[Told("valid component")]),
-    made("empty", |path| fs::write(path, "").unwrap(), &[Told("no WebAssembly component")]),
-    made("another-world", |path| fs::write(path, of_another_world()).unwrap(), &[Told("another world")]),
-    made("two-hundred-megabytes", made::two_hundred_megabytes, &[Told("bytes, more than")]),
-    text("newer-import", &[Told("imports banhook:plugin/log@0.2.0")]),
+    made("truncated", generated::truncated, &[Fallback("valid component")]),
+    made("empty", |path| fs::write(path, "").unwrap(), &[Fallback("no WebAssembly component")]),
+    made("another-world", |path| fs::write(path, of_another_world()).unwrap(), &[Fallback("another world")]),
+    made("two-hundred-megabytes", generated::two_hundred_megabytes, &[Fallback("bytes, more than")]),
+    text("newer-import", &[Fallback("imports banhook:plugin/log@0.2.0")]),
     made(
         "newer-export",
-        made::newer_export,
-        &[Told("imports banhook:plugin/types@0.2.0|exports banhook:plugin/formatter@0.2.0")],
+        generated::newer_export,
+        &[Fallback("imports banhook:plugin/types@0.2.0|exports banhook:plugin/formatter@0.2.0")],
     ),
 ];
 
@@ -203,7 +203,7 @@ fn wanted(newer: bool) -> (Resolve, PackageId) {
     resolve.push_dir(root().join("wit")).unwrap();
     let mut text = fs::read_to_string(folder().join("wanted.wit")).unwrap();
     if newer {
-        made::push_interface_of_0_2(&mut resolve);
+        generated::push_interface_of_0_2(&mut resolve);
         text = text.replace("world attack {", "world attack {\n    import banhook:plugin/log@0.2.0;");
     }
     let package = resolve.push_str("wanted.wit", &text).unwrap_or_else(|error| panic!("{error:#}"));

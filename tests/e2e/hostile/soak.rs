@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::corpus::CASES;
-use super::resident::Process;
-use super::{Arena, Findings};
+use super::process::Process;
+use super::{AttackEnv, Findings};
 use crate::test_env::TestEnv;
 
 /// How often each attacker attacks; CI takes a tenth of the 1,000 that `BANHOOK_SOAK=1000` asks for.
@@ -32,7 +32,7 @@ const AT_THE_MOMENT: usize = 8;
 #[test]
 fn memory_returns_to_where_it_was() {
     let rounds = std::env::var("BANHOOK_SOAK").map_or(ROUNDS, |text| text.parse().unwrap());
-    let arena = Arena::new(TestEnv::new());
+    let arena = AttackEnv::new(TestEnv::new());
     let env = &arena.env;
     CASES.iter().for_each(|case| case.write_into(&env.path("")));
     // In the calm jail all that can behave do, so that none is taken for one that always fails and left alone.
@@ -44,17 +44,17 @@ fn memory_returns_to_where_it_was() {
         env.notify(&format!("ban --jail=~soak --ip=10.0.{high}.{low}"));
         env.notify(&format!("ban --jail=calm --ip=10.1.{high}.{low}"));
         if number.is_multiple_of(BEHIND) {
-            env.settle();
+            env.wait_until_idle();
         }
     };
 
     let begun = Instant::now();
     let warm_up = (rounds / WARM_UP).max(WARM_UP_LEAST);
     (0..warm_up).for_each(round);
-    env.settle();
+    env.wait_until_idle();
     let before = (process.memory(), process.threads(), process.files());
     (warm_up..rounds).for_each(round);
-    let ledger = env.settle();
+    let ledger = env.wait_until_idle();
     let after = (process.memory(), process.threads(), process.files());
     eprintln!(
         "{rounds} rounds in {:?}: {} MiB after {warm_up}, {} MiB at the end",

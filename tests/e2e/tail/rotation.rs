@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use super::{PLAIN, Tail};
 use crate::binary::require;
+use crate::command_output::CommandOutput;
 use crate::fail2ban::Fail2ban;
-use crate::outcome::Outcome;
 use crate::polling::until;
 use crate::test_env::TestEnv;
 
@@ -44,7 +44,7 @@ impl Rotation {
 
     pub fn force(&self, env: &TestEnv) {
         let mut command = env.command("logrotate");
-        Outcome::of(command.arg("-f").arg("-s").arg(&self.state).arg(&self.config)).ok();
+        CommandOutput::of(command.arg("-f").arg("-s").arg(&self.state).arg(&self.config)).ok();
     }
 }
 
@@ -113,7 +113,7 @@ fn a_real_server_under_rotation_is_told_of_once_whoever_is_killed() {
     let server = Fail2ban::start_with(&env, &recorder);
     let rotation = Rotation::of(&env, &server);
     let log = server.log_path().display().to_string();
-    let begin = || Some(Tail::begin(&env, &["--from-start", &log]));
+    let begin = || Some(Tail::spawn(&env, &["--from-start", &log]));
 
     let (over, bans) = (AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|scope| {
@@ -188,7 +188,7 @@ fn a_real_server_under_rotation_is_told_of_once_whoever_is_killed() {
                 Err(format!("not told of: {missing:?}; {ledger:?}\n{said}"))
             }
         });
-        let ledger = env.settle();
+        let ledger = env.wait_until_idle();
         drop(tail);
 
         // One for one: as many as there were, and each of them. A message may be sent twice by who is killed; none is

@@ -3,11 +3,11 @@
 
 use std::time::{Duration, Instant};
 
+use crate::delivered::events_of;
 use crate::fail2ban::Fail2ban;
 use crate::message::Message;
-use crate::polling::{PATIENCE, within};
+use crate::polling::{DEFAULT_TIMEOUT, within};
 use crate::test_env::TestEnv;
-use crate::told::events_of;
 use crate::webhook::shown;
 
 /// A new ban waits for nothing; what it takes to start a short run of an unoptimised build is in it.
@@ -59,25 +59,25 @@ fn whole_life(env: &TestEnv, server: &Fail2ban<'_>, flushes: bool) {
     } else {
         "3 restored bans, 3 unbans, 2 stops, 2 starts"
     };
-    assert!(restart.tells(&[counts]), "{}", restart.shown());
+    assert!(restart.contains(&[counts]), "{}", restart.shown());
     let by_jail = if flushes { "sshd 3 restored" } else { "sshd 3 restored, 3 unbans" };
-    assert!(restart.tells(&[by_jail, "logins"]), "{}", restart.shown());
+    assert!(restart.contains(&[by_jail, "logins"]), "{}", restart.shown());
 
     server.client("reload --restart sshd").ok();
     let reload = story.next_digest(lifted(4) + 2 + 4, &["jail sshd was restarted", "4 restored bans"]);
-    assert!(!reload.tells(&["logins"]), "{}", reload.shown());
+    assert!(!reload.contains(&["logins"]), "{}", reload.shown());
 
     server.stop();
     let stop = story.next_digest(lifted(4) + 2, &["fail2ban was stopped"]);
-    assert!(stop.tells(&["sshd", "logins"]) || stop.tells(&["logins", "sshd"]), "{}", stop.shown());
+    assert!(stop.contains(&["sshd", "logins"]) || stop.contains(&["logins", "sshd"]), "{}", stop.shown());
 
-    let ledger = env.settle();
+    let ledger = env.wait_until_idle();
     let all = ledger.all();
     assert_eq!((all.posted, all.digested), (4, story.events as u64), "{ledger:?}");
     assert_eq!(ledger.received, all.posted + all.digested, "{ledger:?}");
     let messages = env.webhook.arrived();
     assert_eq!(messages.len(), story.told, "{:#?}", shown(&messages));
-    server.is_content();
+    server.assert_no_errors();
 }
 
 /// What arrives, a chapter at a time.
@@ -92,9 +92,9 @@ impl Story<'_> {
     /// The next message is a digest of that many events, with these words in it.
     #[track_caller]
     fn next_digest(&mut self, events: usize, words: &[&str]) -> Message {
-        let message = self.next(PATIENCE);
+        let message = self.next(DEFAULT_TIMEOUT);
         assert_eq!(events_of(&message), Some(events), "{}", message.shown());
-        assert!(message.tells(words), "{words:?} in {}", message.shown());
+        assert!(message.contains(words), "{words:?} in {}", message.shown());
         self.events += events;
         message
     }
@@ -106,7 +106,7 @@ impl Story<'_> {
         let begun = Instant::now();
         server.client(&format!("set sshd banip {subject}")).ok();
         let message = self.next(AT_ONCE);
-        assert!(message.tells(&[&subject, "banned"]) && events_of(&message).is_none(), "{}", message.shown());
+        assert!(message.contains(&[&subject, "banned"]) && events_of(&message).is_none(), "{}", message.shown());
         eprintln!("a ban was told {:?} after it was asked for", begun.elapsed());
     }
 

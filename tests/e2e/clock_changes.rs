@@ -88,26 +88,26 @@ fn goes_out_after(settings: &[&str]) {
     let mut daemon = env.ready(clock.command(&env).arg("run"));
     for (round, setting) in settings.iter().enumerate() {
         let (first, told) = (round as u32 * 5, env.webhook.arrived().len());
-        env.webhook.will(&[Fault::RateLimited(RETRY_AFTER)]);
+        env.webhook.inject(&[Fault::RateLimited(RETRY_AFTER)]);
         (first + 1..=first + 5).for_each(ban);
         within(SOON, "two to be pending and three to be held", || match unrouted(&env) {
             (2, 3, true) => Ok(()),
-            other => Err(format!("{other:?} {}", env.said())),
+            other => Err(format!("{other:?} {}", env.log())),
         });
         assert_eq!(env.webhook.arrived().len(), told);
         clock.set(setting);
         within(SOON, "everything to be delivered", || match env.webhook.arrived().len() - told {
             3 => Ok(()),
-            arrived => Err(format!("{arrived} messages: {:?} {}", unrouted(&env), env.said())),
+            arrived => Err(format!("{arrived} messages: {:?} {}", unrouted(&env), env.log())),
         });
-        assert!(daemon.ended().is_none(), "{}", env.said());
+        assert!(daemon.ended().is_none(), "{}", env.log());
     }
     let expected = 5 * settings.len() as u64;
-    let all = env.settle().all();
+    let all = env.wait_until_idle().all();
     assert_eq!((all.matched, all.posted + all.digested, all.dead), (expected, expected, 0), "{all:?}");
     assert_eq!(env.webhook.arrived().len(), 3 * settings.len());
     daemon.stop();
-    assert!(!env.said().contains("panicked"), "{}", env.said());
+    assert!(!env.log().contains("panicked"), "{}", env.log());
 }
 
 /// Messages that are pending, events that are held, and whether the webhook is left alone.

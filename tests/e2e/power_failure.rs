@@ -22,12 +22,12 @@ use disk::{Disk, Luck};
 use recording::{Call, Step};
 
 use crate::binary::banhook;
-use crate::chance::{Chance, seed};
 use crate::crash::compiled;
+use crate::delivered::{Delivered, jail, jails_of};
 use crate::message::Message;
 use crate::polling::until;
+use crate::seeded_random::{SeededRandom, seed};
 use crate::test_env::{QUICK, TestEnv};
-use crate::told::{Told, jail, jails_of};
 use crate::webhook::shown;
 
 /// Some seconds; `BANHOOK_SOAK=1200` takes a minute, and comes by nearly every call.
@@ -59,7 +59,7 @@ fn whenever_the_power_fails_every_acknowledged_event_is_told() {
                     if number >= failures {
                         break;
                     }
-                    let again = original.fail(Chance::of("failure", seed, number), compiled.path());
+                    let again = original.fail(SeededRandom::of("failure", seed, number), compiled.path());
                     *repeated.lock().unwrap() += again;
                 }
             });
@@ -90,7 +90,7 @@ impl Original {
             events.map(|number| format!("\"$BANHOOK\" notify {how} {} || exit 91{then}\n", ban(number))).collect()
         };
         let ends = record(&env, &all(ALONE, "", ""), &mut steps, |_| {});
-        assert!(ends, "{}", env.said());
+        assert!(ends, "{}", env.log());
         let beside = all(BESIDE_A_DAEMON, "", " & jobs=\"$jobs $!\"");
         let script = format!(
             "\"$BANHOOK\" run & run=$!; jobs=\n{beside}for job in $jobs; do wait \"$job\" || exit 92; done\n\
@@ -103,29 +103,29 @@ impl Original {
                 if ledger.received == all && ledger.all().pending == 0 { Ok(()) } else { Err(format!("{ledger:?}")) }
             });
         });
-        assert!(ends, "{}", env.said());
+        assert!(ends, "{}", env.log());
         let drained = all(DRAINED, "--no-spawn", "") + "\"$BANHOOK\" drain --timeout 30s";
         let ends = record(&env, &drained, &mut steps, |_| {});
-        assert!(ends, "{}", env.said());
-        assert_eq!(env.settle().received, u64::from(AFTERWARDS));
+        assert!(ends, "{}", env.log());
+        assert_eq!(env.wait_until_idle().received, u64::from(AFTERWARDS));
         let at = |moment: Instant| clock + moment.duration_since(now).as_secs_f64();
         let told = env.webhook.arrivals().into_iter().map(|(moment, message)| (at(moment), message)).collect();
         Self { folder: env.path(""), steps, told }
     }
 
     /// What becomes of it all if the power fails somewhen. How many messages came once more.
-    fn fail(&self, mut chance: Chance, compiled: &Path) -> usize {
-        let luck = Luck::any(&mut chance);
-        let done = chance.below(u32::try_from(self.steps.len()).unwrap()) as usize + 1;
+    fn fail(&self, mut random: SeededRandom, compiled: &Path) -> usize {
+        let luck = Luck::any(&mut random);
+        let done = random.below(u32::try_from(self.steps.len()).unwrap()) as usize + 1;
         let (before, failed_at) = (&self.steps[..done], self.steps[done - 1].at);
         let env = TestEnv::new();
         env.configure_both(QUICK, ROUTE);
-        for (path, content) in Disk::after(before).left(luck, &mut chance) {
+        for (path, content) in Disk::after(before).left(luck, &mut random) {
             let path = env.path("").join(path.strip_prefix(&self.folder).unwrap());
             fs::DirBuilder::new().recursive(true).mode(0o700).create(path.parent().unwrap()).unwrap();
             fs::write(path, content).unwrap();
         }
-        env.take_plugins_of(compiled);
+        env.copy_plugin_cache(compiled);
         let what = format!("after step {done} ({}), {luck:?}", before[done - 1].call);
 
         env.notify(&format!("--no-spawn {}", ban(AFTERWARDS)));
@@ -140,7 +140,7 @@ impl Original {
         assert!(acknowledged.is_subset(&received), "{what}: of {acknowledged:?} only {received:?} are there");
         assert_eq!((after.received, after.all().matched), (received.len() as u64, after.received), "{what}: {after:?}");
         let messages = env.webhook.arrived();
-        let told = Told::of(&messages);
+        let told = Delivered::of(&messages);
         let ended_before = ledger.all().posted + ledger.all().digested;
         let ended = after.all().posted + after.all().digested;
         assert_eq!(ended, after.received, "{what}: {after:?}");

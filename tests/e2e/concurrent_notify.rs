@@ -15,7 +15,7 @@ const BUSY_WITH: usize = 3_000;
 
 #[test]
 fn two_hundred_at_once_beside_a_busy_daemon_are_all_taken_in_and_told() {
-    let env = TestEnv::alone();
+    let env = TestEnv::exclusive();
     env.configure("[[sources]]\nlog = \"fail2ban.log\"\ntimezone = \"UTC\"\nfrom_start = true");
     let lines: String = (0..BUSY_WITH)
         .map(|number| {
@@ -36,7 +36,7 @@ fn two_hundred_at_once_beside_a_busy_daemon_are_all_taken_in_and_told() {
         command
     });
     let meanwhile = env.webhook.arrived().len() - before;
-    let ledger = env.settle();
+    let ledger = env.wait_until_idle();
     let expected = (BUSY_WITH + AT_ONCE) as u64;
     assert_eq!((ledger.received, ledger.all().posted), (expected, expected), "{ledger:?}");
     assert_eq!(env.webhook.arrived().len() as u64, expected);

@@ -18,15 +18,15 @@ const ALL_BLOCKS_MAX: usize = 13_200;
 
 /// Why Slack refuses a message: the body of its answer, and for the test's reader where it is.
 #[derive(Debug)]
-pub struct Refusal {
+pub struct Rejection {
     pub answer: &'static str,
     pub because: String,
 }
 
-pub type Checked = Result<(), Refusal>;
+pub type Checked = Result<(), Rejection>;
 
-pub fn refuse<T>(answer: &'static str, because: impl Into<String>) -> Result<T, Refusal> {
-    Err(Refusal { answer, because: because.into() })
+pub fn refuse<T>(answer: &'static str, because: impl Into<String>) -> Result<T, Rejection> {
+    Err(Rejection { answer, because: because.into() })
 }
 
 /// Checks it, from its top down.
@@ -64,7 +64,7 @@ pub fn check_message(message: &Map<String, Value>) -> Checked {
     Ok(())
 }
 
-fn list<'a>(of: &'a Map<String, Value>, key: &str, answer: &'static str) -> Result<&'a [Value], Refusal> {
+fn list<'a>(of: &'a Map<String, Value>, key: &str, answer: &'static str) -> Result<&'a [Value], Rejection> {
     match of.get(key) {
         None => Ok(&[]),
         Some(Value::Array(items)) => Ok(items),
@@ -81,7 +81,7 @@ fn check_blocks(blocks: &[Value]) -> Checked {
     let mut pieces = Vec::new();
     for (index, block) in blocks.iter().enumerate() {
         check_block(block)
-            .map_err(|refusal| Refusal { because: format!("/blocks/{index}: {}", refusal.because), ..refusal })?;
+            .map_err(|refusal| Rejection { because: format!("/blocks/{index}: {}", refusal.because), ..refusal })?;
         if let Some(id) = block["block_id"].as_str()
             && (id.chars().count() > 255 || !ids.insert(id))
         {

@@ -5,10 +5,10 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use crate::polling::PATIENCE;
+use crate::polling::DEFAULT_TIMEOUT;
 
 /// A finished program.
-pub struct Outcome {
+pub struct CommandOutput {
     what: String,
     pub code: Option<i32>,
     pub stdout: String,
@@ -16,11 +16,11 @@ pub struct Outcome {
     pub took: Duration,
 }
 
-impl Outcome {
+impl CommandOutput {
     /// Runs to the end, until nobody holds its stdout and stderr any more: a child that is left behind with them open
     /// would have fail2ban wait for it.
     pub fn of(command: &mut Command) -> Self {
-        Self::within(command, PATIENCE * 2)
+        Self::within(command, DEFAULT_TIMEOUT * 2)
     }
 
     /// As `of`, for what may take that long.
@@ -80,7 +80,7 @@ impl Outcome {
     }
 }
 
-impl std::fmt::Display for Outcome {
+impl std::fmt::Display for CommandOutput {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { what, code, stdout, stderr, .. } = self;
         write!(f, "{what}\nexit code {code:?}\n--- stdout\n{stdout}\n--- stderr\n{stderr}")

@@ -6,13 +6,13 @@ use std::process::Stdio;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::binary::banhook;
-use crate::polling::PATIENCE;
+use crate::polling::DEFAULT_TIMEOUT;
 use crate::test_env::{TestEnv, terminate};
 
 /// A socket at which the manager listens.
 fn manager(env: &TestEnv) -> UnixDatagram {
     let socket = UnixDatagram::bind(env.path("manager")).unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.set_read_timeout(Some(DEFAULT_TIMEOUT)).unwrap();
     socket
 }
 
@@ -46,7 +46,7 @@ fn what_notify_starts_does_not_speak_for_fail2bans_service() {
     notify.args(["notify", "ban", "--jail=sshd", "--ip=203.0.113.7"]).env("NOTIFY_SOCKET", env.path("manager"));
     assert!(notify.status().unwrap().success());
     env.webhook.wait_for(1);
-    env.settle();
+    env.wait_until_idle();
     manager.set_nonblocking(true).unwrap();
     assert!(manager.recv(&mut [0; 16]).is_err(), "somebody spoke");
 }

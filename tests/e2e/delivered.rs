@@ -6,7 +6,7 @@ use crate::message::Message;
 use crate::webhook::shown;
 
 /// What somebody was told by all messages together.
-pub struct Told {
+pub struct Delivered {
     pub jails: BTreeSet<String>,
     /// How many of these in digests.
     pub digested: usize,
@@ -14,7 +14,7 @@ pub struct Told {
     pub repeated: usize,
 }
 
-impl Told {
+impl Delivered {
     /// Fails if an event is part of two messages, or a digest does not count what it names.
     #[track_caller]
     pub fn of(messages: &[Message]) -> Self {

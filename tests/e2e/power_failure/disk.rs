@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::recording::{Call, Step};
-use crate::chance::Chance;
+use crate::seeded_random::SeededRandom;
 
 /// Bytes that are written whole or not at all.
 const SECTOR: usize = 512;
@@ -104,10 +104,10 @@ impl Disk {
     }
 
     /// What is found of it after a power failure: files with what is in them.
-    pub fn left(&self, luck: Luck, chance: &mut Chance) -> BTreeMap<PathBuf, Vec<u8>> {
+    pub fn left(&self, luck: Luck, random: &mut SeededRandom) -> BTreeMap<PathBuf, Vec<u8>> {
         let mut names = self.safe.clone();
         for (_, name, node) in &self.renamings {
-            if luck.has(chance) {
+            if luck.has(random) {
                 set(&mut names, name, *node);
             }
         }
@@ -121,7 +121,7 @@ impl Disk {
             if let Node::File(file) = node
                 && is_there(name)
             {
-                left.insert(name.clone(), self.files[*file].left(luck, chance));
+                left.insert(name.clone(), self.files[*file].left(luck, random));
             }
         }
         left
@@ -129,13 +129,13 @@ impl Disk {
 }
 
 impl File {
-    fn left(&self, luck: Luck, chance: &mut Chance) -> Vec<u8> {
+    fn left(&self, luck: Luck, random: &mut SeededRandom) -> Vec<u8> {
         let mut content = self.safe.clone();
         for (_, edit) in &self.edits {
             // Mostly a write is there as a whole or not at all.
-            let torn = chance.one_in(3);
-            if torn || luck.has(chance) {
-                edit.apply(&mut content, |_| !torn || luck.has(chance));
+            let torn = random.one_in(3);
+            if torn || luck.has(random) {
+                edit.apply(&mut content, |_| !torn || luck.has(random));
             }
         }
         content
@@ -169,19 +169,19 @@ impl Edit {
 }
 
 impl Luck {
-    pub fn any(chance: &mut Chance) -> Self {
-        match chance.below(8) {
+    pub fn any(random: &mut SeededRandom) -> Self {
+        match random.below(8) {
             0 => Self::All,
             1 | 2 => Self::None,
             _ => Self::Some,
         }
     }
 
-    fn has(self, chance: &mut Chance) -> bool {
+    fn has(self, random: &mut SeededRandom) -> bool {
         match self {
             Self::All => true,
             Self::None => false,
-            Self::Some => chance.one_in(2),
+            Self::Some => random.one_in(2),
         }
     }
 }
@@ -210,8 +210,8 @@ fn what_was_not_synced_may_be_gone() {
         Call::Removed(file.clone()),
     ];
     let steps: Vec<_> = calls.into_iter().map(|call| Step { at: 0.0, call }).collect();
-    let mut chance = Chance::of("disk", 1, 0);
-    let mut left = |first: usize, luck| Disk::after(&steps[..first]).left(luck, &mut chance).remove(&file);
+    let mut random = SeededRandom::of("disk", 1, 0);
+    let mut left = |first: usize, luck| Disk::after(&steps[..first]).left(luck, &mut random).remove(&file);
     let safe = vec![1; 2 * SECTOR];
     let all = [vec![1; SECTOR], vec![2; 2 * SECTOR]].concat();
     assert_eq!((left(5, Luck::None), left(5, Luck::All)), (None, Some(all.clone())));

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use crate::binary::{banhook, require};
-use crate::outcome::Outcome;
+use crate::command_output::CommandOutput;
 use crate::test_env::TestEnv;
 
 const CALLS: &str = "trace=%file,%network,fsync,fdatasync,pwrite64,exit_group";
@@ -20,7 +20,7 @@ pub fn of_notify(env: &TestEnv, line: &str) -> Trace {
     let mut command = env.command("strace");
     command.args(["-f", "-y", "-s", "64", "-e", CALLS, "-o"]).arg(&file);
     command.arg(banhook()).arg("notify").args(line.split_whitespace());
-    Outcome::of(&mut command).ok();
+    CommandOutput::of(&mut command).ok();
     Trace(std::fs::read_to_string(file).unwrap().lines().map(str::to_owned).collect())
 }
 

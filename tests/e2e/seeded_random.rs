@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A stream of choices (SplitMix64). Says how it began if its test fails.
-pub struct Chance {
+pub struct SeededRandom {
     seed: u64,
     state: u64,
     of: String,
@@ -20,7 +20,7 @@ pub fn seed() -> u64 {
     )
 }
 
-impl Chance {
+impl SeededRandom {
     /// The choices of one part of a run, the same for the same seed and number.
     pub fn of(what: &str, seed: u64, number: u32) -> Self {
         let state = seed.wrapping_add(u64::from(number).wrapping_mul(0x2545_f491_4f6c_dd1d));
@@ -56,7 +56,7 @@ impl Chance {
     }
 }
 
-impl Drop for Chance {
+impl Drop for SeededRandom {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("in {}; again with BANHOOK_SEED={}", self.of, self.seed);

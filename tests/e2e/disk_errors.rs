@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use crate::binary::{banhook, require_mounts, require_root};
-use crate::outcome::Outcome;
+use crate::command_output::CommandOutput;
 use crate::polling::{until, within};
 use crate::test_env::{NOBODY, TestEnv};
 
@@ -40,14 +40,14 @@ impl<'a> Disk<'a> {
         command
     }
 
-    fn sh(&self, script: &str) -> Outcome {
-        Outcome::of(self.command("sh").args(["-c", script]))
+    fn sh(&self, script: &str) -> CommandOutput {
+        CommandOutput::of(self.command("sh").args(["-c", script]))
     }
 
-    fn notify(&self, number: u32) -> Outcome {
+    fn notify(&self, number: u32) -> CommandOutput {
         let mut command = self.command(banhook());
         command.args(["notify", "--no-spawn", "ban", "--jail=sshd", &format!("--ip=10.0.0.{number}")]);
-        Outcome::of(&mut command)
+        CommandOutput::of(&mut command)
     }
 
     /// Until no more than so many KiB fit in.
@@ -63,7 +63,7 @@ impl<'a> Disk<'a> {
     /// Waits until all that was taken in has been accepted.
     fn settle(&self, expected: usize) {
         until("everything to be accepted", || {
-            let told = Outcome::of(self.command(banhook()).args(["status", "--format", "json"])).ok();
+            let told = CommandOutput::of(self.command(banhook()).args(["status", "--format", "json"])).ok();
             let status: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
             let all = &status["routes"]["all"];
             match (&status["received"], &all["posted"]) == (&expected.into(), &expected.into()) {
@@ -99,11 +99,11 @@ fn fills_up(kilobytes: u32) {
         disk.notify(number).ok();
     }
     env.webhook.wait_for(3);
-    env.webhook.gone();
+    env.webhook.stop();
     for number in 4..=8 {
         disk.notify(number).ok();
     }
-    until("a message to have failed", || match env.said() {
+    until("a message to have failed", || match env.log() {
         said if said.contains("not delivered") => Ok(()),
         said => Err(said),
     });
@@ -116,14 +116,14 @@ fn fills_up(kilobytes: u32) {
         }
     });
     let stored = stored.expect("the disk is never full") as usize - 1;
-    env.webhook.back();
+    env.webhook.start();
     // It ends with a clear error, or works on in what room there is.
     let ended = within(DECIDES_WITHIN * 2, "the daemon to decide", || match daemon.ended() {
         Some(status) => Ok(Some(status)),
         None if env.webhook.arrived().len() >= stored => Ok(None),
-        None => Err(env.said()),
+        None => Err(env.log()),
     });
-    let said = env.said();
+    let said = env.log();
     assert!(!said.contains("panicked"), "{said}");
     if let Some(status) = ended {
         assert_eq!(status.code(), Some(1), "{said}");
@@ -151,14 +151,14 @@ fn a_disk_that_is_full_from_the_beginning_is_a_clear_error() {
     let disk = Disk::mount(&env, 1);
     disk.fill_but_for(0);
     for arguments in [&["run"][..], &["drain"], &["run", "--until-idle"]] {
-        let told = Outcome::of(disk.command(banhook()).args(arguments)).exits(1);
+        let told = CommandOutput::of(disk.command(banhook()).args(arguments)).exits(1);
         told.complains(&["disk is full", "free some space"]);
     }
     disk.notify(1).exits(1).complains(&["disk is full"]);
     disk.free();
     disk.notify(1).ok();
-    Outcome::of(disk.command(banhook()).arg("drain")).ok();
-    assert!(env.webhook.wait_for(1)[0].tells(&["10.0.0.1"]));
+    CommandOutput::of(disk.command(banhook()).arg("drain")).ok();
+    assert!(env.webhook.wait_for(1)[0].contains(&["10.0.0.1"]));
 }
 
 #[test]
@@ -175,14 +175,14 @@ fn a_disk_that_became_read_only_is_a_clear_error() {
     {
         let mut command = env.command("unshare");
         command.args(["-m", "sh", "-c", read_only, "sh"]).arg(banhook()).args(arguments);
-        let told = Outcome::of(&mut command).exits(1);
+        let told = CommandOutput::of(&mut command).exits(1);
         told.complains(&[env.state().to_str().unwrap()]);
         assert!(told.stderr.to_lowercase().contains("read-only"), "{told}");
     }
     let still = ["inbox.sqlite3", "work.sqlite3"].map(|file| fs::read(env.state().join(file)).unwrap());
     assert!(whole == still);
     env.banhook(["drain"]).ok();
-    assert!(env.webhook.wait_for(1)[0].tells(&["10.0.0.1"]));
+    assert!(env.webhook.wait_for(1)[0].contains(&["10.0.0.1"]));
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn a_folder_that_others_own_is_a_clear_error() {
     }
     fs::set_permissions(env.path("main.url"), fs::Permissions::from_mode(0o644)).unwrap();
     for arguments in [&["run"][..], &["drain"], &["notify", "ban", "--jail=sshd", "--ip=10.0.0.2"], &["status"]] {
-        let told = Outcome::of(env.command(&copy).args(arguments).uid(NOBODY).gid(NOBODY)).exits(1);
+        let told = CommandOutput::of(env.command(&copy).args(arguments).uid(NOBODY).gid(NOBODY)).exits(1);
         told.complains(&[env.state().to_str().unwrap(), "user that banhook runs as"]);
     }
 }

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use rustix::process::{Signal, kill_process};
 
 use crate::binary::banhook;
-use crate::chance::Chance;
+use crate::delivered::{Delivered, jail};
+use crate::seeded_random::SeededRandom;
 use crate::test_env::{QUICK, TestEnv};
-use crate::told::{Told, jail};
 use crate::webhook::{Fault, Webhook, shown};
 
 /// From the first byte of a request until its answer is recorded, however busy the machine.
@@ -81,7 +81,7 @@ impl AddAssign for Sum {
 }
 
 /// A state folder in which one round follows the other, and what must have come of it.
-pub struct Stand {
+pub struct Scenario {
     env: TestEnv,
     folded: Webhook,
     /// Events so far; each has a jail of its own, by which it is found again.
@@ -93,7 +93,7 @@ pub struct Stand {
     looks: u64,
 }
 
-impl Stand {
+impl Scenario {
     pub fn set_up(compiled: &Path) -> Self {
         let (env, folded) = (TestEnv::new(), Webhook::open());
         env.write_url("folded.url", &folded);
@@ -102,7 +102,7 @@ impl Stand {
              [webhooks.folded]\nurl_file = \"folded.url\"\n{QUICK}\n"
         );
         env.write("config.toml", webhooks + ROUTES);
-        env.take_plugins_of(compiled);
+        env.copy_plugin_cache(compiled);
         Self {
             env,
             folded,
@@ -118,29 +118,29 @@ impl Stand {
         [&self.env.webhook, &self.folded]
     }
 
-    pub fn round(&mut self, mut chance: Chance) {
+    pub fn round(&mut self, mut random: SeededRandom) {
         for webhook in self.webhooks() {
-            let faults: Vec<_> = (0..chance.below(4)).map(|_| fault(&mut chance)).collect();
-            webhook.will(&faults);
+            let faults: Vec<_> = (0..random.below(4)).map(|_| fault(&mut random)).collect();
+            webhook.inject(&faults);
         }
-        let with_daemon = !chance.one_in(3);
+        let with_daemon = !random.one_in(3);
         let (first, over) = (self.events, AtomicBool::new(false));
         self.events += NOTIFIERS * EVENTS_EACH;
         let acknowledged = AtomicU64::new(self.acknowledged.len() as u64);
-        let stand = &*self;
+        let scenario = &*self;
         let (told, kills, looks) = thread::scope(|scope| {
             let acknowledged = &acknowledged;
             let notifiers: Vec<_> = (0..NOTIFIERS)
                 .map(|notifier| {
-                    let (first, chance) = (first + notifier * EVENTS_EACH, chance.another());
-                    scope.spawn(move || stand.notify(first, acknowledged, chance))
+                    let (first, random) = (first + notifier * EVENTS_EACH, random.another());
+                    scope.spawn(move || scenario.notify(first, acknowledged, random))
                 })
                 .collect();
-            let for_looks = chance.another();
+            let for_looks = random.another();
             let over = &over;
-            let watcher = scope.spawn(move || stand.look_until(over, acknowledged, for_looks));
+            let watcher = scope.spawn(move || scenario.look_until(over, acknowledged, for_looks));
             let ends_watching = OnDrop(over);
-            let kills = stand.kill_now_and_then(with_daemon, &mut chance);
+            let kills = scenario.kill_now_and_then(with_daemon, &mut random);
             let told: Vec<_> = notifiers.into_iter().map(|notifier| notifier.join().unwrap()).collect();
             drop(ends_watching);
             (told, kills, watcher.join().unwrap())
@@ -151,22 +151,22 @@ impl Stand {
         }
         self.kills.extend(kills);
         self.looks += looks;
-        self.bring_to_an_end(&mut chance);
+        self.bring_to_an_end(&mut random);
         self.check();
     }
 
     /// Has events happen. Those that were acknowledged, and those of which nobody can know.
-    fn notify(&self, first: u32, acknowledged: &AtomicU64, mut chance: Chance) -> (Vec<String>, Vec<String>) {
+    fn notify(&self, first: u32, acknowledged: &AtomicU64, mut random: SeededRandom) -> (Vec<String>, Vec<String>) {
         let (mut known, mut in_doubt) = (Vec::new(), Vec::new());
         for number in first..first + EVENTS_EACH {
-            thread::sleep(chance.time(15)); // not waiting for anything: another moment each time
+            thread::sleep(random.time(15)); // not waiting for anything: another moment each time
             let jail = jail(number);
             let mut command = self.env.command(banhook());
-            command.arg("notify").args(event(number, &mut chance)).arg(format!("--jail={jail}"));
+            command.arg("notify").args(event(number, &mut random)).arg(format!("--jail={jail}"));
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
             let mut child = command.spawn().unwrap();
-            if chance.one_in(4) {
-                thread::sleep(chance.time(50)); // the same
+            if random.one_in(4) {
+                thread::sleep(random.time(50)); // the same
                 child.kill().unwrap();
             }
             let output = child.wait_with_output().unwrap();
@@ -184,7 +184,7 @@ impl Stand {
     }
 
     /// Looks at the sums again and again. How often.
-    fn look_until(&self, over: &AtomicBool, acknowledged: &AtomicU64, mut chance: Chance) -> u64 {
+    fn look_until(&self, over: &AtomicBool, acknowledged: &AtomicU64, mut random: SeededRandom) -> u64 {
         let (mut looks, mut before) = (0, 0);
         while !over.load(Ordering::Relaxed) {
             let acknowledged = acknowledged.load(Ordering::SeqCst);
@@ -195,45 +195,45 @@ impl Stand {
             );
             before = received;
             looks += 1;
-            thread::sleep(chance.time(60)); // not waiting for anything: another moment each time
+            thread::sleep(random.time(60)); // not waiting for anything: another moment each time
         }
         looks
     }
 
     /// Kills whoever works, some times. When.
-    fn kill_now_and_then(&self, with_daemon: bool, chance: &mut Chance) -> Vec<Instant> {
+    fn kill_now_and_then(&self, with_daemon: bool, random: &mut SeededRandom) -> Vec<Instant> {
         let mut kills = Vec::new();
-        for _ in 0..=chance.below(3) {
+        for _ in 0..=random.below(3) {
             if !with_daemon {
-                self.wait_for_an_instant(chance);
+                self.wait_for_an_instant(random);
                 let killed = self.kill_runs();
                 kills.extend(std::iter::repeat_n(Instant::now(), killed));
                 continue;
             }
-            let drains = chance.one_in(4);
+            let drains = random.one_in(4);
             let mut command = self.env.command(banhook());
             command.args(if drains { &["drain", "--timeout", "20s"][..] } else { &["run"] });
-            let process = self.env.begin(&mut command);
-            self.wait_for_an_instant(chance);
+            let process = self.env.spawn(&mut command);
+            self.wait_for_an_instant(random);
             match process.kill() {
                 None => kills.push(Instant::now()),
-                Some(status) => assert!(drains && status.success(), "it ended by itself: {status}\n{}", self.said()),
+                Some(status) => assert!(drains && status.success(), "it ended by itself: {status}\n{}", self.log()),
             }
         }
         kills
     }
 
     /// Any moment, or one at which something is being sent.
-    fn wait_for_an_instant(&self, chance: &mut Chance) {
-        let tries = || self.webhooks().iter().map(|webhook| webhook.tries().len()).sum::<usize>();
-        if chance.one_in(2) {
-            let (before, deadline) = (tries() + chance.below(3) as usize, Instant::now() + Duration::from_millis(600));
+    fn wait_for_an_instant(&self, random: &mut SeededRandom) {
+        let tries = || self.webhooks().iter().map(|webhook| webhook.requests().len()).sum::<usize>();
+        if random.one_in(2) {
+            let (before, deadline) = (tries() + random.below(3) as usize, Instant::now() + Duration::from_millis(600));
             while tries() <= before && Instant::now() < deadline {
                 thread::sleep(Duration::from_micros(200));
             }
-            thread::sleep(chance.time(6));
+            thread::sleep(random.time(6));
         } else {
-            thread::sleep(chance.time(400));
+            thread::sleep(random.time(400));
         }
     }
 
@@ -249,24 +249,24 @@ impl Stand {
     }
 
     /// A fresh process of one kind or the other, until nothing is left.
-    fn bring_to_an_end(&self, chance: &mut Chance) {
-        if chance.one_in(2) {
+    fn bring_to_an_end(&self, random: &mut SeededRandom) {
+        if random.one_in(2) {
             self.env.banhook(["drain", "--timeout", "50s"]).ok();
         } else {
             let mut command = self.env.command(banhook());
             // Before it listens, SIGTERM ends it as a crash would.
             let daemon = self.env.ready(command.arg("run"));
-            self.env.settle();
-            if chance.one_in(2) {
+            self.env.wait_until_idle();
+            if random.one_in(2) {
                 daemon.stop();
             } else {
-                assert!(daemon.kill().is_none(), "it ended by itself: {}", self.said());
+                assert!(daemon.kill().is_none(), "it ended by itself: {}", self.log());
             }
         }
     }
 
     fn check(&self) {
-        let ledger = self.env.settle();
+        let ledger = self.env.wait_until_idle();
         let received = ledger.received as usize;
         let (known, in_doubt) = (self.acknowledged.len(), self.in_doubt.len());
         assert!((known..=known + in_doubt).contains(&received), "{known} and {in_doubt} in doubt: {ledger:?}");
@@ -275,13 +275,13 @@ impl Stand {
         assert_eq!((ledger.routed, alone.matched, alone.posted), (all, all, all), "{ledger:?}");
         assert_eq!((folded.matched, folded.posted + folded.digested), (all, all), "{ledger:?}");
         for (webhook, digested) in self.webhooks().into_iter().zip([0, folded.digested]) {
-            let told = Told::of(&webhook.arrived());
+            let told = Delivered::of(&webhook.arrived());
             let missing: Vec<_> = self.acknowledged.iter().filter(|jail| !told.jails.contains(*jail)).collect();
             assert!(
                 missing.is_empty(),
                 "nobody was told of {missing:?}: {ledger:?}\n{:#?}\n{}",
                 shown(&webhook.arrived()),
-                self.said()
+                self.log()
             );
             let invented: Vec<_> = told
                 .jails
@@ -294,24 +294,24 @@ impl Stand {
             assert!(told.repeated <= may_repeat, "{} repeated, {may_repeat} may be", told.repeated);
         }
         for word in ["panicked", "damaged", "BALANCE"] {
-            assert!(!self.said().contains(word), "{}", self.said());
+            assert!(!self.log().contains(word), "{}", self.log());
         }
     }
 
     /// At how many kills a message to this webhook may have been under way, or its answer.
     fn kills_while_sending(&self, webhook: &Webhook) -> usize {
-        let tries = webhook.tries();
+        let tries = webhook.requests();
         let near = |kill: &&Instant| tries.iter().any(|begun| *begun < **kill + SENDING && **kill < *begun + SENDING);
         self.kills.iter().filter(near).count()
     }
 
     /// What those said that were started here, and by `notify`.
-    fn said(&self) -> String {
-        self.env.said() + &fs::read_to_string(self.env.state().join("banhook.log")).unwrap_or_default()
+    fn log(&self) -> String {
+        self.env.log() + &fs::read_to_string(self.env.state().join("banhook.log")).unwrap_or_default()
     }
 
     pub fn sum(&self) -> Sum {
-        let told = self.webhooks().map(|webhook| Told::of(&webhook.arrived()));
+        let told = self.webhooks().map(|webhook| Delivered::of(&webhook.arrived()));
         let jails = &told[0].jails;
         Sum {
             acknowledged: self.acknowledged.len(),
@@ -328,13 +328,13 @@ impl Stand {
 }
 
 /// What happens, without the jail.
-fn event(number: u32, chance: &mut Chance) -> Vec<String> {
-    let kind = match chance.below(10) {
-        0 => return vec![["start", "stop", "flush"][chance.below(3) as usize].to_owned()],
+fn event(number: u32, random: &mut SeededRandom) -> Vec<String> {
+    let kind = match random.below(10) {
+        0 => return vec![["start", "stop", "flush"][random.below(3) as usize].to_owned()],
         1 | 2 => "unban",
         _ => "ban",
     };
-    let restored = u32::from(chance.one_in(10));
+    let restored = u32::from(random.one_in(10));
     let [high, low] = [number / 250, number % 250 + 1];
     format!("{kind} --ip=10.7.{high}.{low} --failures=3 --time=1763809015 --bantime=600 --restored={restored}")
         .split(' ')
@@ -343,12 +343,12 @@ fn event(number: u32, chance: &mut Chance) -> Vec<String> {
 }
 
 /// Any of what webhooks do to us, the harmless more often: rounds are to be short.
-fn fault(chance: &mut Chance) -> Fault {
-    match chance.below(20) {
+fn fault(random: &mut SeededRandom) -> Fault {
+    match random.below(20) {
         0 => Fault::RateLimited(1),
         1..4 => Fault::ServerError,
         4..7 => Fault::ResetBeforeReading,
         7..12 => Fault::ResetAfterAccepting,
-        _ => Fault::Slow(chance.time(60)),
+        _ => Fault::Slow(random.time(60)),
     }
 }

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::binary::{banhook, require, require_root};
+use crate::command_output::CommandOutput;
 use crate::component;
 use crate::fail2ban::Fail2ban;
-use crate::outcome::Outcome;
 use crate::reload::mmdb;
 use crate::test_env::{NOBODY, TestEnv};
 
@@ -28,7 +28,7 @@ fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
 }
 
-fn check(env: &TestEnv) -> Outcome {
+fn check(env: &TestEnv) -> CommandOutput {
     env.banhook(["config", "check"])
 }
 
@@ -60,7 +60,7 @@ fn what_the_configuration_is_made_of_is_read_as_the_owner_of_the_state_folder() 
     let env = of_nobody();
     fs::create_dir(env.path("conf.d")).unwrap();
     env.write("conf.d/a.toml", "host = \"web-1\"");
-    env.write("own.wasm", component::moody());
+    env.write("own.wasm", component::faulty());
     env.write("ca.pem", include_str!("../../host/src/config/testdata/ca.pem"));
     env.write("geo.mmdb", mmdb(4, 24, &[]));
     let route = "plugin = \"own.wasm\"\n[routes.grants]\ngeo = [\"geo.mmdb\"]";
@@ -108,7 +108,7 @@ fn as_the_current_user_where_there_is_no_state_folder_yet() {
     // What nobody may not read cannot be blamed on the configuration or the program.
     let copy = env.path("banhook");
     fs::copy(banhook(), &copy).unwrap();
-    let as_nobody = || Outcome::of(env.command(&copy).args(["config", "check"]).uid(NOBODY).gid(NOBODY));
+    let as_nobody = || CommandOutput::of(env.command(&copy).args(["config", "check"]).uid(NOBODY).gid(NOBODY));
     as_nobody().exits(2).complains(&["nobody cannot read", "f.log"]);
     fs::remove_dir(env.state()).unwrap();
     as_nobody().exits(2).complains(&["nobody cannot read", "f.log"]);
@@ -138,7 +138,8 @@ fn the_database_of_a_real_server_is_opened_to_one_user() {
     require("setfacl", "acl");
     let server = Fail2ban::start(&env);
     let file = server.folder().join("bans.sqlite3");
-    let setfacl = |what: &str, path: &PathBuf| Outcome::of(Command::new("setfacl").arg("-m").arg(what).arg(path)).ok();
+    let setfacl =
+        |what: &str, path: &PathBuf| CommandOutput::of(Command::new("setfacl").arg("-m").arg(what).arg(path)).ok();
     env.configure(&format!("[fail2ban]\ndatabase = \"{}\"", file.display()));
     check(&env).exits(2).complains(&["nobody cannot read", "bans.sqlite3", "setfacl -m u:nobody:r "]);
     setfacl("u:nobody:r", &file);

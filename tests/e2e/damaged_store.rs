@@ -50,7 +50,7 @@ impl Copied {
     /// The folder as it was, but for one file.
     fn damage(&self, file: &str, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
         fs::remove_dir_all(self.env.state()).ok();
-        self.env.take_plugins_of(&self.whole);
+        self.env.copy_plugin_cache(&self.whole);
         for file in [INBOX, WORK] {
             fs::copy(self.whole.join(file), self.env.state().join(file)).unwrap();
         }
@@ -180,16 +180,16 @@ fn a_daemon_whose_folder_is_deleted_says_so_and_ends() {
         env.notify("ban --jail=sshd --ip=203.0.113.1");
         env.webhook.wait_for(1);
         if pending {
-            env.webhook.gone();
+            env.webhook.stop();
             env.notify("ban --jail=sshd --ip=203.0.113.2");
-            until("the message to have failed", || match env.said() {
+            until("the message to have failed", || match env.log() {
                 said if said.contains("not delivered") => Ok(()),
                 said => Err(said),
             });
         }
         delete(&env.state());
         let status = daemon.ends_within(SEEN_WITHIN);
-        let said = env.said();
+        let said = env.log();
         assert_eq!(status.code(), Some(1), "{said}");
         assert!(!said.contains("panicked"), "{said}");
         assert!(said.contains(&format!("{} was removed", env.state().display())), "{said}");
@@ -205,12 +205,12 @@ fn a_daemon_whose_folder_is_made_anew_makes_way_for_the_next() {
     delete(&env.state());
     // Makes the folder again, and is told by a run of its own.
     env.notify("ban --jail=sshd --ip=203.0.113.2");
-    assert!(env.webhook.wait_for(2)[1].tells(&["203.0.113.2"]));
+    assert!(env.webhook.wait_for(2)[1].contains(&["203.0.113.2"]));
     let status = daemon.ends_within(SEEN_WITHIN);
-    let said = env.said();
+    let said = env.log();
     assert_eq!(status.code(), Some(1), "{said}");
     assert!(said.contains("removed or replaced") && !said.contains("panicked"), "{said}");
-    let ledger = env.settle();
+    let ledger = env.wait_until_idle();
     assert_eq!((ledger.received, ledger.all().posted), (1, 1), "{ledger:?}");
 }
 

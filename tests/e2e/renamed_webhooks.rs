@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::hostile::bombs;
+use crate::hostile::compiler_bombs;
 use crate::polling::until;
 use crate::test_env::{QUICK, TestEnv};
 use crate::webhook::{Fault, Webhook, shown};
@@ -21,7 +21,7 @@ fn webhook(name: &str) -> String {
 #[track_caller]
 fn until_said(env: &TestEnv, words: &str) {
     until(words, || {
-        let said = env.said();
+        let said = env.log();
         if said.contains(words) { Ok(()) } else { Err(said) }
     });
 }
@@ -31,11 +31,11 @@ fn until_said(env: &TestEnv, words: &str) {
 fn all_arrived(env: &TestEnv, webhook: &Webhook, bans: std::ops::RangeInclusive<usize>) {
     let messages = webhook.wait_for(bans.clone().count());
     for last in bans {
-        let is_it = |message: &crate::message::Message| message.tells(&[&format!("203.0.113.{last}` banned")]);
+        let is_it = |message: &crate::message::Message| message.contains(&[&format!("203.0.113.{last}` banned")]);
         assert!(messages.iter().any(is_it), "{last}: {:#?}", shown(&messages));
     }
-    let all = env.settle().routes.into_values().map(|route| route.dead).sum::<u64>();
-    assert_eq!(all, 0, "{}", env.said());
+    let all = env.wait_until_idle().routes.into_values().map(|route| route.dead).sum::<u64>();
+    assert_eq!(all, 0, "{}", env.log());
 }
 
 #[test]
@@ -45,13 +45,13 @@ fn what_arrives_while_a_new_plugin_is_compiled_goes_where_the_route_points_alrea
     let _daemon = env.daemon();
     ban(&env, 1);
     env.webhook.wait_for(1);
-    env.write("slow.wasm", bombs::endless());
+    env.write("slow.wasm", compiler_bombs::endless());
     let slow = format!("plugin = \"slow.wasm\"\nlimits = {{ compile = \"3s\" }}\n{ALONE}");
     env.write("config.toml", format!("{}[[routes]]\nname = \"r\"\n{slow}\n", webhook("new")));
     until_said(&env, "read the configuration again");
     (2..=6).for_each(|last| ban(&env, last));
     all_arrived(&env, &env.webhook, 1..=6);
-    assert!(!env.said().contains("stays at work"), "the plugin was given up meanwhile: nothing was tested");
+    assert!(!env.log().contains("stays at work"), "the plugin was given up meanwhile: nothing was tested");
 }
 
 #[test]
@@ -62,15 +62,15 @@ fn what_waits_for_a_fallback_that_is_taken_out_goes_to_the_routes_own_webhook() 
     let both = with("fallback_webhook = \"ops\"") + &format!("\n[webhooks.ops]\nurl_file = \"ops.url\"\n{QUICK}");
     env.configure_both(QUICK, &both);
     let _daemon = env.daemon();
-    env.webhook.will(&[Fault::NoService]);
-    ops.gone();
+    env.webhook.inject(&[Fault::NoService]);
+    ops.stop();
     (1..=3).for_each(|last| ban(&env, last));
     until_said(&env, "not delivered");
     // Another way to write the same URL: it is mended.
     fs::write(env.path("main.url"), env.webhook.url()).unwrap();
     env.configure_both(&format!("{QUICK}\ntimeout = \"29s\""), &with(""));
     all_arrived(&env, &env.webhook, 1..=3);
-    assert!(env.said().contains("no longer configured: main gets its messages"), "{}", env.said());
+    assert!(env.log().contains("no longer configured: main gets its messages"), "{}", env.log());
 }
 
 #[test]
@@ -78,12 +78,12 @@ fn what_the_only_webhook_was_to_get_follows_it_under_another_name() {
     let env = TestEnv::new();
     env.write("config.toml", webhook("main"));
     let daemon = env.daemon();
-    env.webhook.gone();
+    env.webhook.stop();
     (1..=2).for_each(|last| ban(&env, last));
     until_said(&env, "not delivered");
     daemon.stop();
     env.write("config.toml", webhook("security"));
-    env.webhook.back();
+    env.webhook.start();
     let _daemon = env.daemon();
     all_arrived(&env, &env.webhook, 1..=2);
 }
@@ -93,16 +93,16 @@ fn what_nobody_is_left_for_stays_dead_and_retry_says_so() {
     let env = TestEnv::new();
     env.write("config.toml", format!("{}[[routes]]\nname = \"r\"\n{ALONE}\n", webhook("main")));
     let daemon = env.daemon();
-    env.webhook.gone();
+    env.webhook.stop();
     ban(&env, 1);
     until_said(&env, "not delivered");
     let others = format!("{}{}[[routes]]\nname = \"s\"\nwebhook = \"a\"\n{ALONE}\n", webhook("a"), webhook("b"));
     env.write("config.toml", &others);
     until("it to be dead", || match env.ledger().routes["r"].dead {
         1 => Ok(()),
-        _ => Err(env.said()),
+        _ => Err(env.log()),
     });
-    env.webhook.back();
+    env.webhook.start();
     let says = ["\"main\" is not configured any more, and neither is its route"];
     env.banhook(["queue", "retry", "--all"]).exits(1).complains(&says);
     // Its route is back, with another webhook.
@@ -118,20 +118,20 @@ fn what_is_given_back_is_worded_at_once_however_busy_the_others_are() {
     let route = |name: &str, jail: &str| format!("[[routes]]\nname = \"{name}\"\njails = [\"{jail}\"]\n{ALONE}\n");
     env.write("config.toml", webhook("main") + &route("quiet", "quiet") + &route("busy", "busy"));
     let _daemon = env.daemon();
-    env.webhook.will(&[Fault::Refused]);
+    env.webhook.inject(&[Fault::Rejected]);
     env.notify("ban --jail=quiet --ip=203.0.113.1");
     until("it to be dead", || match env.ledger().routes["quiet"].dead {
         1 => Ok(()),
-        _ => Err(env.said()),
+        _ => Err(env.log()),
     });
     env.banhook(["queue", "retry", "--all"]).ok();
     let begun = std::time::Instant::now();
     for last in 1.. {
         env.notify(&format!("ban --jail=busy --ip=198.51.100.{last}"));
-        if env.webhook.arrived().iter().any(|message| message.tells(&["203.0.113.1"])) {
+        if env.webhook.arrived().iter().any(|message| message.contains(&["203.0.113.1"])) {
             break;
         }
-        assert!(begun.elapsed().as_secs() < 10, "{}", env.said());
+        assert!(begun.elapsed().as_secs() < 10, "{}", env.log());
         std::thread::sleep(std::time::Duration::from_millis(100)); // not waiting for anything: the others are busy
     }
 }
