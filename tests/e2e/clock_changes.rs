@@ -116,5 +116,5 @@ fn unrouted(env: &TestEnv) -> (u64, u64, bool) {
     let json: serde_json::Value = serde_json::from_str(&status.stdout).unwrap();
     let main = &json["webhooks"]["main"];
     let number = |key: &str| main[key].as_u64().unwrap_or_default();
-    (number("pending"), number("held_events"), main["last_error"].is_string())
+    (number("pending"), number("digest_events"), main["last_error"].is_string())
 }

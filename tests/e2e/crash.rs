@@ -68,7 +68,7 @@ const WINDOW: &str = "digest_window = \"6s\"\nrestart = false";
 fn held(env: &TestEnv) -> u64 {
     let status = env.banhook(["status", "--format", "json"]).ok();
     let json: serde_json::Value = serde_json::from_str(&status.stdout).unwrap();
-    json["webhooks"]["main"]["held_events"].as_u64().unwrap_or(0)
+    json["webhooks"]["main"]["digest_events"].as_u64().unwrap_or(0)
 }
 
 #[track_caller]

@@ -59,7 +59,7 @@ fn sent_again(env: &TestEnv) {
     let list = queue(env, "list").ok();
     let line = list.stdout.lines().nth(1).unwrap_or_default();
     let words: Vec<_> = line.split_whitespace().collect();
-    assert_eq!(words[..5], [&message.to_string(), "all", "main", "dead", "1"], "{list}");
+    assert_eq!(words[..6], [&message.to_string(), "all", "main", "dead", "(rejected)", "1"], "{list}");
     assert!(line.ends_with("400 invalid_blocks"), "{list}");
     assert_eq!(listed(env, "--pending"), [] as [Value; 0]);
     assert!(queue(env, "list --pending").ok().stdout.contains("No message is pending"));
@@ -72,6 +72,7 @@ fn sent_again(env: &TestEnv) {
     assert_eq!(shown.stdout.matches("203.0.113.1").count(), 2, "as it looks, and as an event: {shown}");
     let all = json(&queue(env, &format!("show {message} --format json")).ok().stdout);
     assert_eq!(all["message"]["error"], "400 invalid_blocks", "{all}");
+    assert_eq!(all["message"]["dead_reason"], "rejected", "{all}");
     assert_eq!((&all["message"]["state"], &all["message"]["webhook"]), (&json!("dead"), &json!("main")), "{all}");
     assert_eq!(all["events"][0]["subject"], "203.0.113.1", "{all}");
     assert!(all["body"]["blocks"].is_array(), "{all}");

@@ -94,12 +94,12 @@ pub fn measure(report: &mut Report) -> anyhow::Result<()> {
 
 /// Has that many events in the store that are all past.
 fn grow(folder: &StateDir, size: u64) -> anyhow::Result<()> {
-    let lock = folder.try_work()?;
+    let lock = folder.try_work_lock()?;
     ensure!(lock.is_some(), "somebody is at work");
     let Some(lock) = lock else { return Ok(()) };
     let opened = Store::open_for_work(folder, &lock)?;
-    let mut store = opened.another_for_routing()?;
-    let inbox = opened.inbox()?;
+    let mut store = opened.new_routing_connection()?;
+    let inbox = opened.open_inbox()?;
     let there = store.ledger()?.received;
     let mut next = there;
     while next < size {
@@ -111,7 +111,7 @@ fn grow(folder: &StateDir, size: u64) -> anyhow::Result<()> {
         inbox.checkpoint_if_long()?;
     }
     let ledger = store.ledger()?;
-    ensure!(ledger.balances() && store.is_idle()?, "not everything is past: {ledger:?}");
+    ensure!(ledger.balances() && store.is_drained()?, "not everything is past: {ledger:?}");
     opened.checkpoint_and_truncate()?;
     lock.release();
     Ok(())
@@ -120,7 +120,7 @@ fn grow(folder: &StateDir, size: u64) -> anyhow::Result<()> {
 /// What the pipeline and a webhook would make of what waits.
 fn tell(store: &mut Store) -> anyhow::Result<()> {
     let (now, webhook) = (Timestamp::now(), WebhookState::default());
-    let fold = DigestKey { cause: DigestCause::Storm, key: String::new(), closes: Closes::At(now), unbans: None };
+    let fold = DigestKey { cause: DigestCause::Storm, key: String::new(), closes: Closes::At(now), merge_unbans: None };
     loop {
         let (mut routed, mut formatted, mut body) = (Vec::new(), Vec::new(), None);
         for waiting in store.unrouted(AT_ONCE)? {
@@ -131,7 +131,7 @@ fn tell(store: &mut Store) -> anyhow::Result<()> {
             let disposition = if waiting.seq % ALONE == 0 {
                 Disposition::Send(told.clone())
             } else {
-                Disposition::Hold(fold.clone())
+                Disposition::Digest(fold.clone())
             };
             formatted.push(FormattedEvent { seq: waiting.seq, disposition });
             body = Some(told);
@@ -139,11 +139,11 @@ fn tell(store: &mut Store) -> anyhow::Result<()> {
         let Some(body) = body else { return Ok(()) };
         store.route_events(&routed)?;
         store.record_formatted("all", None, &formatted, None, now)?;
-        for hold in store.closing("all", now, true)? {
-            store.close(hold.id, &body, true, now)?;
+        for hold in store.digests_to_close("all", now, true)? {
+            store.close_digest(hold.id, &body, true, now)?;
         }
         while let Some(message) = store.next_in_order("main", 0)? {
-            store.accepted(message.id, None, "main", &webhook, now)?;
+            store.record_accepted(message.id, None, "main", &webhook, now)?;
         }
     }
 }

@@ -38,9 +38,9 @@ pub fn demo() -> Outcome {
     }
 
     let state = StateDir::new(folder.path().join("state"));
-    let lock = state.try_work()?.context("the demo's own folder is in use")?;
+    let lock = state.try_work_lock()?.context("the demo's own folder is in use")?;
     let store = Store::open_for_work(&state, &lock)?;
-    let mut inbox = store.inbox()?;
+    let mut inbox = store.open_inbox()?;
     for line in EVENTS.lines() {
         let event = Event::from_json(line).context("in the demo's events")?;
         inbox.append(&EventDefaults::default().apply(event), Timestamp::now())?;

@@ -24,12 +24,14 @@ pub fn drain(global: &GlobalOptions, timeout: Duration) -> Outcome {
     let dead_before = dead(&store.ledger()?);
     // A daemon that is at work left them alone for a while.
     for (webhook, _) in store.suspended_webhooks()? {
-        store.try_again(&webhook)?;
+        store.clear_failures(&webhook)?;
     }
     let mut rest = Remaining::Work;
     while rest == Remaining::Work && Instant::now() < deadline {
         // Another's work is as good as ours.
-        if let Some(lock) = wait_for_work(&folder, deadline, || Ok(store.rest(Timestamp::now())? == Remaining::Work))? {
+        if let Some(lock) =
+            wait_for_work(&folder, deadline, || Ok(store.remaining(Timestamp::now())? == Remaining::Work))?
+        {
             let left = deadline.saturating_duration_since(Instant::now());
             if finish(global, config.take().map_or_else(|| global.config(), Ok)?, &folder, lock, RunMode::IdleOr(left))?
                 == ExitReason::Stopped
@@ -37,13 +39,13 @@ pub fn drain(global: &GlobalOptions, timeout: Duration) -> Outcome {
                 break;
             }
         }
-        rest = store.rest(Timestamp::now())?;
+        rest = store.remaining(Timestamp::now())?;
     }
     // A `notify` that found us at work has started nothing.
-    if store.rest(Timestamp::now())? == Remaining::Work {
+    if store.remaining(Timestamp::now())? == Remaining::Work {
         ensure_runner(&folder, &global.config)?;
     }
-    let drained = store.is_idle()?;
+    let drained = store.is_drained()?;
     let ledger = store.ledger()?;
     let died = dead(&ledger).saturating_sub(dead_before);
     if !drained {

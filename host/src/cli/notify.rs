@@ -98,7 +98,7 @@ impl<'a> Notify<'a> {
 
 /// Wakes whoever works on the folder, or starts a run if nobody does.
 pub fn ensure_runner(folder: &StateDir, config: &Path) -> anyhow::Result<()> {
-    match folder.try_work()? {
+    match folder.try_work_lock()? {
         None => folder.wake(),
         Some(lock) => start_run(folder, config, lock)?,
     }

@@ -70,7 +70,7 @@ pub fn daemon(
     service::stopping();
     release(&store, lock);
     // A `notify` that found the lock taken has started nothing; what it would have started takes over what is left.
-    if store.rest(Timestamp::now())? == Remaining::Work {
+    if store.remaining(Timestamp::now())? == Remaining::Work {
         ensure_runner(folder, &global.config)?;
     }
     Ok(end)
@@ -80,7 +80,7 @@ pub fn daemon(
 pub fn take_over(folder: &StateDir) -> Result<WorkLock, CommandError> {
     let deadline = Instant::now() + TAKE_OVER;
     let ask = || {
-        folder.ask_to_yield();
+        folder.request_yield();
         Ok(true)
     };
     wait_for_work(folder, deadline, ask)?.ok_or_else(|| {
@@ -105,11 +105,11 @@ pub fn of_configuration(config: &Config) -> Tails {
 fn until_idle(global: &GlobalOptions, folder: &StateDir, lock_on_stdin: Option<WorkLock>) -> Outcome {
     let mut signals = Signals::listen()?;
     let mut next = lock_on_stdin;
-    while let Some(lock) = next.take().map_or_else(|| folder.try_work(), |lock| Ok(Some(lock)))? {
+    while let Some(lock) = next.take().map_or_else(|| folder.try_work_lock(), |lock| Ok(Some(lock)))? {
         let store = Store::open_for_work(folder, &lock)?;
         let end = work(global, global.config()?, &store, &Tails::default(), &mut signals, RunMode::Idle)?;
         release(&store, lock);
-        if end != ExitReason::Idle || store.rest(Timestamp::now())? != Remaining::Work {
+        if end != ExitReason::Idle || store.remaining(Timestamp::now())? != Remaining::Work {
             break;
         }
     }
@@ -220,7 +220,7 @@ pub fn wait_for_work(
     mut nudge: impl FnMut() -> Result<bool, CommandError>,
 ) -> Result<Option<WorkLock>, CommandError> {
     loop {
-        if let Some(lock) = folder.try_work()? {
+        if let Some(lock) = folder.try_work_lock()? {
             return Ok(Some(lock));
         }
         if Instant::now() >= deadline || !nudge()? {

@@ -6,7 +6,7 @@ use std::io::Write as _;
 
 use crate::event::Timestamp;
 use crate::message::one_line;
-use crate::store::{Discrepancy, Ledger, PluginState, QueueState, RouteLedger, StateDir, Store};
+use crate::store::{Discrepancy, Ledger, PluginState, RouteLedger, StateDir, Store, WebhookQueue};
 use serde::Serialize;
 
 use super::Outcome;
@@ -31,7 +31,7 @@ struct Status {
     #[serde(rename = "configuration_error", skip_serializing_if = "Option::is_none")]
     broken: Option<String>,
     /// Messages by webhook: those of the configuration, and others that have some left.
-    webhooks: BTreeMap<String, QueueState>,
+    webhooks: BTreeMap<String, WebhookQueue>,
     /// By route: what is live, or was when something was last at work.
     plugins: BTreeMap<String, PluginState>,
     /// Where the ledger is not what the rows say; none: nobody asked for the comparison.
@@ -55,7 +55,7 @@ pub fn status(global: &GlobalOptions, options: &StatusOptions) -> Outcome {
     let is_new = ledger == Ledger::default();
     let config = (global.config.exists() || !is_new).then(|| global.config());
     for config in config.iter().flatten() {
-        webhooks = config.webhooks.keys().map(|name| (name.clone(), QueueState::default())).chain(webhooks).collect();
+        webhooks = config.webhooks.keys().map(|name| (name.clone(), WebhookQueue::default())).chain(webhooks).collect();
         let routes = config.routes.iter().map(|route| (route.name.clone(), RouteLedger::default()));
         ledger.routes = routes.chain(ledger.routes).collect();
     }
@@ -121,13 +121,13 @@ fn text(folder: &StateDir, status: &Status, now: Timestamp) -> String {
 }
 
 /// A webhook's messages: a line that counts them, and one for each thing to know about them.
-fn queue_text(webhook: &str, queue: &QueueState, running: bool, now: Timestamp) -> String {
+fn queue_text(webhook: &str, queue: &WebhookQueue, running: bool, now: Timestamp) -> String {
     let mut counts = Vec::new();
     if queue.pending > 0 {
         counts.push(format!("{} pending", queue.pending));
     }
     if queue.open > 0 {
-        counts.push(format!("{} held in {}", counted(queue.held_events, "event"), counted(queue.open, "digest")));
+        counts.push(format!("{} held in {}", counted(queue.digest_events, "event"), counted(queue.open, "digest")));
     }
     if queue.dead > 0 {
         counts.push(format!("{} dead", queue.dead));
@@ -139,24 +139,24 @@ fn queue_text(webhook: &str, queue: &QueueState, running: bool, now: Timestamp) 
     let mut line = |name: &str, value: &str| {
         let _ = writeln!(text, "  {name:14}  {}", one_line(value));
     };
-    if let (Some(error), Some(since)) = (&queue.suspended, queue.suspended_at) {
+    if let (Some(error), Some(since)) = (&queue.suspended_error, queue.suspended_at) {
         let then = if running { "and its messages go out" } else { "then run `banhook drain`" };
         line("SUSPENDED", &format!("since {}: {error}; mend its URL, {then}", with_age(since, now)));
     }
-    if let Some(oldest) = queue.oldest {
+    if let Some(oldest) = queue.oldest_pending_at {
         line("oldest pending", &with_age(oldest, now));
     }
-    if let Some(at) = queue.next_closing {
+    if let Some(at) = queue.next_digest_at {
         line("next digest", &with_age(at, now));
     }
     if let Some(at) = queue.backoff_until.filter(|_| running) {
         line("next attempt", &with_age(at, now));
     }
     // What a dead one got is said below; `suspended` says what such a webhook answers.
-    if let Some(error) = queue.last_error.as_ref().filter(|_| queue.pending > 0 && queue.suspended.is_none()) {
+    if let Some(error) = queue.last_error.as_ref().filter(|_| queue.pending > 0 && queue.suspended_error.is_none()) {
         line("last answer", error);
     }
-    if let Some(error) = &queue.last_dead {
+    if let Some(error) = &queue.last_dead_error {
         line("last dead", error);
     }
     text
@@ -234,25 +234,25 @@ mod tests {
             routed: 1_012,
             routes: BTreeMap::from([("all".to_owned(), all)]),
         };
-        let main = QueueState {
+        let main = WebhookQueue {
             pending: 12,
             open: 2,
-            held_events: 130,
-            next_closing: Some(now.plus_ms(20_000)),
+            digest_events: 130,
+            next_digest_at: Some(now.plus_ms(20_000)),
             dead: 3,
-            last_dead: Some("400 invalid_blocks".to_owned()),
-            oldest: ago(300),
+            last_dead_error: Some("400 invalid_blocks".to_owned()),
+            oldest_pending_at: ago(300),
             last_error: Some("503 <html>\nbusy\u{1b}[2J".to_owned()),
             backoff_until: Some(now.plus_ms(40_000)),
-            ..QueueState::default()
+            ..WebhookQueue::default()
         };
-        let ops = QueueState {
+        let ops = WebhookQueue {
             pending: 1,
-            oldest: ago(10),
+            oldest_pending_at: ago(10),
             last_error: Some("404 no_service".to_owned()),
-            suspended: Some("404 no_service".to_owned()),
+            suspended_error: Some("404 no_service".to_owned()),
             suspended_at: ago(9),
-            ..QueueState::default()
+            ..WebhookQueue::default()
         };
         let plugin = PluginState {
             plugin: "template".to_owned(),

@@ -62,8 +62,8 @@ fn once(global: &GlobalOptions, options: &TailOptions) -> Result<(), CommandErro
     let lock = take_over(&folder)?;
     let store = Store::open_for_work(&folder, &lock)?;
     let mut into =
-        InboxSink { inbox: store.inbox()?, now: Timestamp::now, new_id: || uuid::Uuid::now_v7().to_string() };
-    let inbox = store.inbox()?;
+        InboxSink { inbox: store.open_inbox()?, now: Timestamp::now, new_id: || uuid::Uuid::now_v7().to_string() };
+    let inbox = store.open_inbox()?;
     let wal_checkpoint = || inbox.checkpoint_if_long().map_err(TailError::from);
     read_all(options, Some(&config), &mut into, wal_checkpoint).map_err(|error| match error {
         TailError::Store(error) => CommandError::Other(error.into()),

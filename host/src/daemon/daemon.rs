@@ -139,7 +139,7 @@ impl Daemon<'_> {
             close_digests: Arc::new(AtomicBool::new(matches!(until, RunMode::IdleOr(_)))),
         };
         std::thread::scope(|scope| {
-            let (config, store) = (Arc::new(self.config.clone()), self.store.another_for_routing()?);
+            let (config, store) = (Arc::new(self.config.clone()), self.store.new_routing_connection()?);
             let for_router = context.clone();
             let router = std::thread::Builder::new()
                 .name("router".into())
@@ -234,10 +234,10 @@ impl Daemon<'_> {
                 ready();
                 delivery_workers.prepare();
             }
-            if until != RunMode::Stopped && self.store.rest((self.now)())? != Remaining::Work {
+            if until != RunMode::Stopped && self.store.remaining((self.now)())? != Remaining::Work {
                 // What waits for a webhook that has just turned out to be gone may go to another one.
                 delivery_workers.send_out(self.store)?;
-                if self.store.rest((self.now)())? != Remaining::Work {
+                if self.store.remaining((self.now)())? != Remaining::Work {
                     break ExitReason::Idle;
                 }
             }

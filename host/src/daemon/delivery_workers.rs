@@ -56,8 +56,8 @@ impl DeliveryWorkers {
     pub(super) fn retry_suspended(&self, store: &Store, all: bool) -> Result<(), DaemonError> {
         let webhooks = self.endpoints.borrow().webhooks.clone();
         for (name, suspended) in store.suspended_webhooks()? {
-            if all || webhooks.get(&name).is_none_or(|(endpoint, _)| endpoint.url_hash() != suspended.url) {
-                store.try_again(&name)?;
+            if all || webhooks.get(&name).is_none_or(|(endpoint, _)| endpoint.url_hash() != suspended.url_hash) {
+                store.clear_failures(&name)?;
             }
         }
         Ok(())
@@ -71,7 +71,7 @@ impl DeliveryWorkers {
         for webhook in suspended.into_keys() {
             if let Some((endpoint, policy)) = self.endpoints.borrow().webhooks.get(&webhook) {
                 for (route, other) in
-                    failover(&mut store.another()?, &webhook, policy, &endpoint.url_hash(), (self.now)())?
+                    failover(&mut store.new_connection()?, &webhook, policy, &endpoint.url_hash(), (self.now)())?
                 {
                     // Said once, and not for each message.
                     if self.failed_over.insert((webhook.clone(), route.clone(), other.clone())) {
@@ -93,7 +93,7 @@ impl DeliveryWorkers {
                 now: self.now,
                 random: fastrand::f64,
             };
-            let (store, done, stop) = (store.another()?, Arc::clone(&self.done), self.stop.clone());
+            let (store, done, stop) = (store.new_connection()?, Arc::clone(&self.done), self.stop.clone());
             self.wakes.insert(webhook, Arc::clone(&wake));
             self.tasks.spawn(async move { worker.run(store, &wake, &done, stop).await });
         }

@@ -21,7 +21,7 @@ pub(super) struct Pruner {
 
 impl Pruner {
     pub(super) fn new(store: &Store) -> Result<Self, DaemonError> {
-        Ok(Self { store: store.another()?, inbox: store.inbox()?, from: 0, at: None })
+        Ok(Self { store: store.new_connection()?, inbox: store.open_inbox()?, from: 0, at: None })
     }
 
     /// Takes a step if it is time for one. Says whether there is more.
@@ -34,9 +34,9 @@ impl Pruner {
         let since = |age: Duration| now.plus_ms(i64::try_from(age.as_millis()).unwrap_or(i64::MAX).saturating_neg());
         let keep = RetentionLimits {
             events_since: since(retention.history),
-            events: retention.events,
+            max_events: retention.events,
             dead_since: since(retention.dead_message_max_age),
-            dead: retention.dead_message_max_count,
+            max_dead: retention.dead_message_max_count,
         };
         let pruned = self.store.prune(&mut self.inbox, &keep, self.from)?;
         self.from = pruned.next;

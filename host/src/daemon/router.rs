@@ -45,7 +45,7 @@ pub(super) fn run(
 ) -> Result<(), DaemonError> {
     let Some(config) = prepared(config, context, told) else { return Ok(()) };
     let defaults = config.event_defaults(&context.system_host);
-    let inbox = store.inbox_for_routing()?;
+    let inbox = store.open_routing_inbox()?;
     let enricher = Enricher::new(config.fail2ban.database.clone(), config.fail2ban.configured);
     let mut router = Router {
         config,
@@ -162,7 +162,7 @@ impl Router<'_> {
             match self.workers.get(&route.name) {
                 Some(worker) => worker.tell(order),
                 None => {
-                    let store = store.another_for_routing()?;
+                    let store = store.new_routing_connection()?;
                     let worker = Worker::start(&route.name, store, self.context)?;
                     worker.tell(order);
                     self.workers.insert(route.name.clone(), worker);

@@ -59,7 +59,7 @@ impl<'scope> Tailers<'scope> {
         read: impl FnOnce(&mut InboxSink, &Stopped) -> Result<(), TailError> + Send + 'scope,
     ) -> Result<(), DaemonError> {
         let (stop, stopped) = stop_switch();
-        let mut into = InboxSink { inbox: store.inbox()?, now, new_id: || uuid::Uuid::now_v7().to_string() };
+        let mut into = InboxSink { inbox: store.open_inbox()?, now, new_id: || uuid::Uuid::now_v7().to_string() };
         let failed = Arc::clone(&self.failed);
         let thread = thread::Builder::new()
             .name("tailer".into())

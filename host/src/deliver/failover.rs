@@ -2,7 +2,7 @@
 
 use super::queue::{DeliveryPolicy, clamp_deadline};
 use crate::event::Timestamp;
-use crate::store::{Store, StoreError};
+use crate::store::{DeadReason, Store, StoreError};
 
 /// Messages that wait for a webhook which is suspended go to the other one of their route, unless that is suspended as well: to the
 /// fallback, or from there back. `url`: a hash of where it is; what is to be tried again is left alone. Says which routes
@@ -19,7 +19,9 @@ pub fn failover(
 ) -> Result<Vec<(String, String)>, StoreError> {
     let mut failed_over = Vec::new();
     let state = store.webhook(webhook)?;
-    if state.suspended.is_none_or(|suspended| suspended.url != url) || clamp_deadline(state.backoff_until, now) <= now {
+    if state.suspended.is_none_or(|suspended| suspended.url_hash != url)
+        || clamp_deadline(state.backoff_until, now) <= now
+    {
         return Ok(failed_over);
     }
     for route in store.pending_routes(webhook)? {
@@ -54,7 +56,7 @@ pub(super) fn leave<'a>(
             continue;
         }
         let error = format!("webhook \"{webhook}\" is no longer configured");
-        for id in store.mark_all_dead(route, webhook, &error, now)? {
+        for id in store.mark_all_dead(route, webhook, DeadReason::WebhookRemoved, &error, now)? {
             tracing::error!(webhook, route, id, "dead: {error}");
         }
     }

@@ -12,7 +12,9 @@ use super::backoff;
 use super::send_result::SendResult;
 use crate::event::Timestamp;
 use crate::message::Target;
-use crate::store::{FailedAttempt, LONGEST_WAIT_MS, OutboundMessage, Store, StoreError, Suspended, WebhookState};
+use crate::store::{
+    DeadReason, FailedAttempt, MAX_WAIT_MS, OutboundMessage, Store, StoreError, Suspended, WebhookState,
+};
 
 /// A message that has failed so often does not keep the next one from being tried.
 const PARK_AFTER_FAILURES: u32 = 3;
@@ -137,7 +139,7 @@ impl Queue {
         now: Timestamp,
     ) -> Result<NextAction, StoreError> {
         let mut state = store.webhook(&self.webhook)?;
-        if state.suspended.as_ref().is_some_and(|suspended| suspended.url != url) {
+        if state.suspended.as_ref().is_some_and(|suspended| suspended.url_hash != url) {
             state = state.recovered();
             store.record_webhook(&self.webhook, &state)?;
         }
@@ -224,14 +226,14 @@ impl Queue {
                 let state = WebhookState { backoff_until, ..state.recovered() };
                 let parked_message =
                     overtaken.map(|id| (id, after(now, backoff::wait(PARK_AFTER_FAILURES, moment.random))));
-                store.accepted(message.id, parked_message, &self.webhook, &state, now)?;
+                store.record_accepted(message.id, parked_message, &self.webhook, &state, now)?;
                 self.next_probe = 1;
                 let recovered = failures > 0 || was_suspended;
                 Ok(AttemptOutcome::Accepted { parked_message: overtaken, recovered }.into())
             }
             SendResult::RateLimited(wait, error) => {
                 let state = WebhookState { backoff_until: after(now, wait), ..state };
-                self.record(store, message, FailedAttempt::of(&state, &error), now)?;
+                self.record(store, message, FailedAttempt::new(&state, &error), now)?;
                 // No failure of the webhook's; but for ever is too long.
                 if is_too_old(policy, message, message.attempts.saturating_add(1), now) {
                     return give_up(store, message, error, now);
@@ -251,14 +253,19 @@ impl Queue {
                     self.probe = self.probe_another(store)?.map(|by| Probe { overtaken, by, at_once });
                 }
                 if self.probe.is_some_and(|probe| probe.at_once) {
-                    self.record(store, message, FailedAttempt { counts, ..FailedAttempt::of(&state, &error) }, now)?;
+                    self.record(
+                        store,
+                        message,
+                        FailedAttempt { failures: counts, ..FailedAttempt::new(&state, &error) },
+                        now,
+                    )?;
                     return Ok(AttemptOutcome::RetryIn(Duration::ZERO, error).into());
                 }
                 let failures = state.failures.saturating_add(1);
                 let wait = wish.unwrap_or_else(|| backoff::wait(failures, moment.random));
                 let state = WebhookState { failures, backoff_until: after(now, wait), ..state };
-                let too_old = self.too_old(store, policy, failures, now)?;
-                let failure = FailedAttempt { counts, too_old, ..FailedAttempt::of(&state, &error) };
+                let expire_before = self.expire_before(store, policy, failures, now)?;
+                let failure = FailedAttempt { failures: counts, expire_before, ..FailedAttempt::new(&state, &error) };
                 let too_old = self.record(store, message, failure, now)?;
                 Ok(AttemptReport { outcome: AttemptOutcome::RetryIn(wait, error), too_old })
             }
@@ -267,14 +274,14 @@ impl Queue {
                     // It works, and says so.
                     store.record_webhook(&self.webhook, &state.recovered())?;
                 }
-                store.mark_dead(message.id, &error, now)?;
+                store.mark_dead(message.id, DeadReason::Rejected, &error, now)?;
                 Ok(AttemptOutcome::Dead(error).into())
             }
             SendResult::EndpointGone(error) => {
                 let news = state.suspended.is_none();
                 let failures = if news { 1 } else { state.failures.saturating_add(1) };
                 let since = state.suspended.map_or(now, |suspended| suspended.since);
-                let suspended = Some(Suspended { error: error.clone(), since, url: url.to_owned() });
+                let suspended = Some(Suspended { error: error.clone(), since, url_hash: url.to_owned() });
                 let wait = SUSPENDED_PROBE_FIRST
                     .saturating_mul(1 << failures.saturating_sub(1).min(10))
                     .min(SUSPENDED_PROBE_MAX);
@@ -284,9 +291,13 @@ impl Queue {
                     backoff_until: after(now, wait),
                     next_slot_at: state.next_slot_at,
                 };
-                let too_old = self.too_old(store, policy, failures, now)?;
-                let too_old =
-                    self.record(store, message, FailedAttempt { too_old, ..FailedAttempt::of(&state, &error) }, now)?;
+                let expire_before = self.expire_before(store, policy, failures, now)?;
+                let too_old = self.record(
+                    store,
+                    message,
+                    FailedAttempt { expire_before, ..FailedAttempt::new(&state, &error) },
+                    now,
+                )?;
                 Ok(AttemptReport { outcome: AttemptOutcome::Suspended { error, news }, too_old })
             }
         }
@@ -308,7 +319,7 @@ impl Queue {
         }
         let wait = wish.unwrap_or_else(|| backoff::wait(failures, random));
         let failure =
-            FailedAttempt { counts: 1, next_attempt_at: after(now, wait), ..FailedAttempt::of(state, &error) };
+            FailedAttempt { failures: 1, next_attempt_at: after(now, wait), ..FailedAttempt::new(state, &error) };
         self.record(store, message, failure, now)?;
         Ok(AttemptOutcome::RetryIn(wait, error).into())
     }
@@ -320,7 +331,7 @@ impl Queue {
         failure: FailedAttempt<'_>,
         now: Timestamp,
     ) -> Result<Vec<(i64, String)>, StoreError> {
-        store.failed(message.id, &self.webhook, &failure, now)
+        store.record_failure(message.id, &self.webhook, &failure, now)
     }
 
     /// How far probe the first message another one is, a different one each time.
@@ -336,7 +347,7 @@ impl Queue {
     }
 
     /// By route, before when messages are too old.
-    fn too_old(
+    fn expire_before(
         &self,
         store: &Store,
         policy: &DeliveryPolicy,
@@ -366,7 +377,8 @@ fn give_up(
     error: String,
     now: Timestamp,
 ) -> Result<AttemptReport, StoreError> {
-    store.mark_dead(message.id, &format!("too old, after the webhook said: {error}"), now)?;
+    let why = format!("too old, after the webhook said: {error}");
+    store.mark_dead(message.id, DeadReason::Expired, &why, now)?;
     Ok(AttemptOutcome::TooOld(error).into())
 }
 
@@ -396,7 +408,7 @@ fn within_rate(state: &WebhookState, policy: &DeliveryPolicy, now: Timestamp) ->
 
 /// A time that something was put off to, or now if it never was put off for so long.
 pub(super) fn clamp_deadline(at: Timestamp, now: Timestamp) -> Timestamp {
-    clamp_deadline_within(at, now, LONGEST_WAIT_MS)
+    clamp_deadline_within(at, now, MAX_WAIT_MS)
 }
 
 fn clamp_deadline_within(at: Timestamp, now: Timestamp, longest_ms: i64) -> Timestamp {

@@ -33,7 +33,7 @@ impl Simulation {
     fn new() -> Self {
         let temp = tempfile::tempdir().unwrap();
         let folder = StateDir::new(temp.path().join("state"));
-        let lock = folder.try_work().unwrap().unwrap();
+        let lock = folder.try_work_lock().unwrap().unwrap();
         let store = Store::open_for_work(&folder, &lock).unwrap();
         let policy = DeliveryPolicy {
             target: Target::Slack,
@@ -42,7 +42,7 @@ impl Simulation {
             max_age: BTreeMap::from([("sec".to_owned(), Duration::from_secs(86_400))]),
             fallbacks: BTreeMap::new(),
         };
-        let (inbox, queue) = (store.inbox().unwrap(), Queue::new("hook".to_owned()));
+        let (inbox, queue) = (store.open_inbox().unwrap(), Queue::new("hook".to_owned()));
         let (sent, accepted) = (Vec::new(), Vec::new());
         Self { store, inbox, queue, policy, url: "url", now: START, sent, accepted, _temp: temp }
     }
@@ -217,7 +217,7 @@ fn after_a_day_messages_die_with_the_answer_and_newer_ones_live() {
     simulation.run(25 * HOUR, |_, _| server_error());
     let counts = simulation.ledger().routes["sec"];
     assert_eq!((counts.dead, counts.pending), (3, 2));
-    let messages = simulation.store.messages(false, true, 9).unwrap();
+    let messages = simulation.store.list_messages(false, true, 9).unwrap();
     assert!(messages.iter().all(|letter| letter.error.as_deref().is_some_and(|error| error.contains("500"))));
     simulation.run(26 * HOUR, |_, _| ok());
     assert_eq!(simulation.accepted, [4, 5]);
@@ -288,7 +288,8 @@ fn another_webhook_takes_over_from_one_that_is_gone() {
     simulation.run(3 * HOUR, |_, _| SendResult::EndpointGone("404 no_service".into()));
     assert_eq!(simulation.store.pending_webhooks().unwrap(), ["other"]);
     // If both are suspended, nothing goes to and fro; and once the first one is mended, all goes back.
-    let suspended = Suspended { error: "404".into(), since: Timestamp(simulation.now), url: simulation.url.to_owned() };
+    let suspended =
+        Suspended { error: "404".into(), since: Timestamp(simulation.now), url_hash: simulation.url.to_owned() };
     let backoff_until = Timestamp(simulation.now + HOUR);
     let state =
         WebhookState { suspended: Some(suspended), backoff_until, ..simulation.store.webhook("other").unwrap() };
@@ -391,9 +392,9 @@ fn a_webhook_that_is_gone_is_tried_again_though_the_clock_was_set_back_by_a_day(
     let mut simulation = Simulation::new();
     simulation.post(1);
     simulation.run(1_000, |_, _| SendResult::EndpointGone("404".into()));
-    assert_eq!(simulation.store.rest(Timestamp(simulation.now)).unwrap(), Remaining::Stuck);
+    assert_eq!(simulation.store.remaining(Timestamp(simulation.now)).unwrap(), Remaining::Suspended);
     let before = Timestamp(simulation.now - 24 * HOUR);
-    assert_eq!(simulation.store.rest(before).unwrap(), Remaining::Work);
+    assert_eq!(simulation.store.remaining(before).unwrap(), Remaining::Work);
     assert_eq!(simulation.store.queues(before).unwrap()["hook"].backoff_until, None);
 }
 
@@ -440,11 +441,11 @@ fn a_message_that_became_part_of_a_digest_is_not_sent() {
     assert!(!simulation.queue.begin(&mut simulation.store, &simulation.policy, message.id, now).unwrap());
     assert_eq!(simulation.next(), NextAction::Nothing);
     let closes = Closes::At(now);
-    simulation.word(vec![Disposition::Hold(DigestKey {
+    simulation.word(vec![Disposition::Digest(DigestKey {
         cause: DigestCause::Storm,
         key: String::new(),
         closes,
-        unbans: None,
+        merge_unbans: None,
     })]);
     assert_eq!(simulation.ledger().routes["sec"].pending, 4);
 }

@@ -25,24 +25,24 @@ impl LoadedRoute {
     ) -> Result<(), StoreError> {
         if hold.cause == DigestCause::Unbans {
             // What is left when it is enough comes next time.
-            let events = store.events_of(hold.id, FORMAT_BATCH)?;
+            let events = store.message_events(hold.id, FORMAT_BATCH)?;
             return self.format_all(store, Some(hold.id), events, now, enough).map(drop);
         }
         if hold.cause != DigestCause::Held {
             // Unbans that were let go of just before may have joined it.
-            let mut events = store.events_of(hold.id, 2)?;
+            let mut events = store.message_events(hold.id, 2)?;
             if let (1, Some(standalone)) = (events.len(), events.pop()) {
                 let formatted = self.format(standalone, None, now);
                 return match &formatted.disposition {
-                    Disposition::Send(body) => store.close(hold.id, body, false, now),
+                    Disposition::Send(body) => store.close_digest(hold.id, body, false, now),
                     _ => store.record_formatted(&self.route.name, Some(hold.id), &[formatted], None, now),
                 };
             }
         }
         let defaults = self.defaults.clone();
-        let batch = store.batch(hold, &defaults.host, |event| defaults.apply(event))?;
+        let batch = store.digest_batch(hold, &defaults.host, |event| defaults.apply(event))?;
         let body = self.digest(&batch, now);
-        store.close(hold.id, &body, true, now)
+        store.close_digest(hold.id, &body, true, now)
     }
 
     /// Events that are told together, as the plugin or, without its help, banhook words them.
@@ -86,6 +86,6 @@ impl LoadedRoute {
         let window = now.plus_ms(milliseconds(self.route.digest_window));
         let until = until.filter(|until| until.0 <= now.0.saturating_add(HOLD_LONGEST_MS)).unwrap_or(window);
         let key = key.chars().take(KEY_CHARS).collect();
-        DigestKey { cause: DigestCause::Held, key, closes: Closes::At(until), unbans: None }
+        DigestKey { cause: DigestCause::Held, key, closes: Closes::At(until), merge_unbans: None }
     }
 }

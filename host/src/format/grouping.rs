@@ -66,7 +66,7 @@ pub(super) fn digest_key(
         cause: DigestCause::Storm,
         key: String::new(),
         closes,
-        unbans: None,
+        merge_unbans: None,
     })
 }
 
@@ -75,15 +75,15 @@ pub(super) fn digest_key(
 fn of_restart(event: &Event, quiet: Duration) -> Option<DigestKey> {
     // JSON, since a jail's name may contain anything.
     let jail = || serde_json::json!([event.host, event.jail]).to_string();
-    let (cause, key, unbans) = match &event.details {
+    let (cause, key, merge_unbans) = match &event.details {
         EventDetails::Stop | EventDetails::Flush => (DigestCause::Restart, event.host.clone(), Some(jail())),
         EventDetails::Start => (DigestCause::Restart, event.host.clone(), None),
         EventDetails::Ban(ban) if ban.restored => (DigestCause::Restart, event.host.clone(), None),
         EventDetails::Unban(_) => (DigestCause::Unbans, jail(), None),
         EventDetails::Ban(_) => return None,
     };
-    let closes = Closes::Quiet { for_ms: milliseconds(quiet), most_ms: milliseconds(RESTART_MOST) };
-    Some(DigestKey { cause, key, closes, unbans })
+    let closes = Closes::Quiet { quiet_ms: milliseconds(quiet), max_ms: milliseconds(RESTART_MOST) };
+    Some(DigestKey { cause, key, closes, merge_unbans })
 }
 
 pub(super) fn milliseconds(duration: Duration) -> i64 {

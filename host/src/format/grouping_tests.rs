@@ -28,11 +28,11 @@ impl Fixture {
     fn new(lines: &str) -> Self {
         let temp = tempfile::tempdir().unwrap();
         let folder = StateDir::new(temp.path().join("state"));
-        let lock = folder.try_work().unwrap().unwrap();
+        let lock = folder.try_work_lock().unwrap().unwrap();
         let store = Store::open_for_work(&folder, &lock).unwrap();
         let (routes, defaults, live) = load(&folder, lines);
         assert_eq!(live.faults().count(), 0);
-        let inbox = store.inbox().unwrap();
+        let inbox = store.open_inbox().unwrap();
         Self { live, defaults, routes, store, inbox, now: 1_000_000, count: 0, _temp: temp }
     }
 
@@ -74,7 +74,7 @@ impl Fixture {
             sent.push(body.to_string());
             let state = WebhookState::default();
             assert!(self.store.begin_attempt(message.id, "main", &state, Timestamp(self.now)).unwrap());
-            self.store.accepted(message.id, None, "main", &state, Timestamp(self.now)).unwrap();
+            self.store.record_accepted(message.id, None, "main", &state, Timestamp(self.now)).unwrap();
         }
         sent
     }
@@ -135,7 +135,7 @@ fn what_piles_up_at_the_webhook_that_takes_over_is_folded_too() {
     fixture.bans(1);
     fixture.work(false);
     let queues = fixture.store.queues(Timestamp(fixture.now)).unwrap();
-    assert_eq!((queues["other"].pending, queues["other"].held_events, queues["main"].pending), (0, 20, 1));
+    assert_eq!((queues["other"].pending, queues["other"].digest_events, queues["main"].pending), (0, 20, 1));
 }
 
 #[test]
@@ -345,7 +345,8 @@ fn a_backlog_is_folded() {
     fixture.bans(140);
     fixture.work(false);
     // As many as the webhook takes in a minute may wait one by one.
-    let one_by_one = fixture.store.messages(true, false, 999).unwrap().iter().filter(|one| one.cause.is_none()).count();
+    let one_by_one =
+        fixture.store.list_messages(true, false, 999).unwrap().iter().filter(|one| one.cause.is_none()).count();
     assert!(one_by_one <= 60, "{one_by_one}");
     fixture.pass(30);
     let sent = fixture.sent();

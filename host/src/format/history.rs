@@ -45,8 +45,8 @@ impl History for RouteHistory {
         // A panic while it was held leaves a connection that is still whole.
         let store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.current_event.0.load(Ordering::Relaxed);
-        let sight = HistoryScope { jail: &|jail| self.jails.contains(jail), before, deadline };
-        match store.bans(query, &sight) {
+        let scope = HistoryScope { may_see: &|jail| self.jails.contains(jail), before, deadline };
+        match store.bans(query, &scope) {
             Ok(Some(summary)) => Ok(summary),
             Ok(None) => Err(HistoryError::TookTooLong),
             Err(error) => Err(HistoryError::Failed(error.to_string())),

@@ -169,7 +169,7 @@ impl LoadedRoute {
         let all = hurry && unformatted.is_empty();
         self.reassign(store, unformatted.iter().map(|unformatted| &unformatted.webhook))?;
         let mut done = self.format_all(store, None, unformatted, now, &mut enough)?;
-        let closing = store.closing(&self.route.name, now, all)?;
+        let closing = store.digests_to_close(&self.route.name, now, all)?;
         self.reassign(store, closing.iter().map(|hold| &hold.webhook))?;
         for hold in closing {
             done += 1;
@@ -198,7 +198,7 @@ impl LoadedRoute {
         if webhooks.all(|webhook| *webhook == self.route.webhook) {
             return Ok(());
         }
-        store.redirect(&self.route.name, &self.route.webhook)
+        store.reassign_unformatted(&self.route.name, &self.route.webhook)
     }
 
     /// When the next digest is to be closed.
@@ -206,7 +206,7 @@ impl LoadedRoute {
     /// # Errors
     /// When the store fails.
     pub fn next_closing(&self, store: &Store) -> Result<Option<Timestamp>, StoreError> {
-        store.next_closing(&self.route.name)
+        store.next_digest_at(&self.route.name)
     }
 
     /// `from`: the open message that the events were held in, and no stop has followed.
@@ -272,7 +272,7 @@ impl LoadedRoute {
         }
         if let Ok(Decision::Digest(hold)) = answered {
             self.worked();
-            return Disposition::Hold(self.held(hold, now));
+            return Disposition::Digest(self.held(hold, now));
         }
         // A post, or the plain message: too many of these are a storm as well.
         if let (Some(waited), Some(recent)) = (digest_key, &mut self.recent)
@@ -281,7 +281,7 @@ impl LoadedRoute {
             if answered.is_ok() {
                 self.worked();
             }
-            return Disposition::Hold(digest_key);
+            return Disposition::Digest(digest_key);
         }
         let guarded = match answered {
             Ok(Decision::Post(message)) => match self.checked(&message, |policy| guard(&message, [event], policy)) {

@@ -75,10 +75,10 @@ pub fn format_removed_route(
         store.record_formatted(route, None, &formatted, None, now)?;
         return Ok(formatted.len());
     }
-    let holds = store.closing(route, now, true)?;
+    let holds = store.digests_to_close(route, now, true)?;
     for hold in &holds {
-        let batch = store.batch(hold, &defaults.host, |event| defaults.apply(event))?;
-        store.close(hold.id, &digest(&batch, Some(&why), target(&hold.webhook)), true, now)?;
+        let batch = store.digest_batch(hold, &defaults.host, |event| defaults.apply(event))?;
+        store.close_digest(hold.id, &digest(&batch, Some(&why), target(&hold.webhook)), true, now)?;
     }
     Ok(holds.len())
 }

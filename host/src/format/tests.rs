@@ -65,9 +65,9 @@ fn ban(subject: &str) -> EventDetails {
 fn told(routes: &[&str], batch: usize, events: &[Event]) -> Vec<String> {
     let temp = tempfile::tempdir().unwrap();
     let folder = StateDir::new(temp.path().join("state"));
-    let lock = folder.try_work().unwrap().unwrap();
+    let lock = folder.try_work_lock().unwrap().unwrap();
     let mut store = Store::open_for_work(&folder, &lock).unwrap();
-    let mut inbox = store.inbox().unwrap();
+    let mut inbox = store.open_inbox().unwrap();
     let Routes { config, defaults, mut live } = load(temp.path(), Some(folder), routes);
     let faults: Vec<_> = live.iter().flat_map(LoadedRoute::faults).map(|fault| fault.error.to_string()).collect();
     assert_eq!(faults, [] as [&str; 0]);
@@ -169,9 +169,9 @@ fn places_out_of_the_files_of_a_route_and_a_broken_one_is_a_fault() {
 fn an_event_that_was_stored_anew_meanwhile_is_read_again_before_it_is_assigned() {
     let temp = tempfile::tempdir().unwrap();
     let state = StateDir::new(temp.path().join("state"));
-    let lock = state.try_work().unwrap().unwrap();
+    let lock = state.try_work_lock().unwrap().unwrap();
     let mut store = Store::open_for_work(&state, &lock).unwrap();
-    let mut inbox = store.inbox().unwrap();
+    let mut inbox = store.open_inbox().unwrap();
     let database = temp.path().join("fail2ban.sqlite3");
     let rows = "CREATE TABLE bans(jail TEXT NOT NULL, ip TEXT, timeofban INTEGER NOT NULL, data JSON);
          INSERT INTO bans VALUES
@@ -200,6 +200,6 @@ fn an_event_that_was_stored_anew_meanwhile_is_read_again_before_it_is_assigned()
         stored.push((event.id.clone(), event.ban().unwrap().matches.clone()));
         Ok::<_, StoreError>(())
     };
-    store.export(None, 9, &mut keep).unwrap();
+    store.export_events(None, 9, &mut keep).unwrap();
     assert_eq!(stored, [("logged".into(), vec!["two".into()]), ("acted".into(), vec!["one".to_owned()])]);
 }

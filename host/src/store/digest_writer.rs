@@ -56,7 +56,7 @@ impl<'a> DigestWriter<'a> {
             open.events += 1;
             move_into(transaction, open.id, self.route, from, seq)?;
         }
-        if let Some(key) = &digest_key.unbans {
+        if let Some(key) = &digest_key.merge_unbans {
             self.merge_unbans(transaction, digest_key, key)?;
         }
         Ok(true)
@@ -178,8 +178,8 @@ impl OpenMessage {
     fn postpone(&mut self, closes: Closes, now: Timestamp) {
         self.closes_at = match closes {
             Closes::At(at) => self.closes_at.min(at.0),
-            Closes::Quiet { for_ms, most_ms } => {
-                now.0.saturating_add(for_ms).min(self.opened_at.saturating_add(most_ms))
+            Closes::Quiet { quiet_ms, max_ms } => {
+                now.0.saturating_add(quiet_ms).min(self.opened_at.saturating_add(max_ms))
             }
         };
     }

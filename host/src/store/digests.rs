@@ -21,9 +21,9 @@ pub enum Closes {
     /// This many ms after the last event writer, but at most so many after the first did.
     Quiet {
         /// Without an event.
-        for_ms: i64,
+        quiet_ms: i64,
         /// From the first event on.
-        most_ms: i64,
+        max_ms: i64,
     },
 }
 
@@ -37,7 +37,7 @@ pub struct DigestKey {
     /// When it closes.
     pub closes: Closes,
     /// Another message of the same route, whose events join, too: the unbans before this stop, by their key.
-    pub unbans: Option<String>,
+    pub merge_unbans: Option<String>,
 }
 
 /// A message that is to be closed.
@@ -60,7 +60,7 @@ impl Store {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn closing(&self, route: &str, now: Timestamp, all: bool) -> Result<Vec<OpenDigest>, StoreError> {
+    pub fn digests_to_close(&self, route: &str, now: Timestamp, all: bool) -> Result<Vec<OpenDigest>, StoreError> {
         /// A plugin may hold each event by itself; between two such steps it is looked whether to stop.
         const AT_MOST: i64 = 32;
         self.database.read("read what is held", |connection| {
@@ -89,7 +89,7 @@ impl Store {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn next_closing(&self, route: &str) -> Result<Option<Timestamp>, StoreError> {
+    pub fn next_digest_at(&self, route: &str) -> Result<Option<Timestamp>, StoreError> {
         self.database.read("read what is held", |connection| {
             connection
                 .prepare_cached("SELECT min(closes_at) FROM messages WHERE state = 'open' AND route = ?")?
@@ -101,7 +101,12 @@ impl Store {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn batch(&self, hold: &OpenDigest, host: &str, name: impl Fn(Event) -> Event) -> Result<Batch, StoreError> {
+    pub fn digest_batch(
+        &self,
+        hold: &OpenDigest,
+        host: &str,
+        name: impl Fn(Event) -> Event,
+    ) -> Result<Batch, StoreError> {
         let (totals, first, last) = self.database.read("count what is held", |connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT kind, restored, host, jail, subject, at FROM routed_events CROSS JOIN inbox.events ON seq = event WHERE message = ?",
@@ -159,7 +164,7 @@ impl Store {
     ///
     /// # Errors
     /// When the disk refuses; then it is still open.
-    pub fn close(&mut self, hold: i64, body: &Guarded, digest: bool, now: Timestamp) -> Result<(), StoreError> {
+    pub fn close_digest(&mut self, hold: i64, body: &Guarded, digest: bool, now: Timestamp) -> Result<(), StoreError> {
         self.database.write("close a digest", |transaction| {
             transaction
                 .prepare_cached(
@@ -176,7 +181,7 @@ impl Store {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn redirect(&mut self, route: &str, webhook: &str) -> Result<(), StoreError> {
+    pub fn reassign_unformatted(&mut self, route: &str, webhook: &str) -> Result<(), StoreError> {
         self.database.write("redirect a route", |transaction| {
             for change in [
                 "UPDATE routed_events SET webhook = ?2 WHERE route = ?1 AND state = 'pending' AND message IS NULL",
@@ -227,7 +232,7 @@ impl Store {
                 cause: DigestCause::Backlog,
                 key: String::new(),
                 closes: Closes::At(closes_at),
-                unbans: None,
+                merge_unbans: None,
             };
             let mut grouped = 0;
             for (message, events) in messages {

@@ -38,7 +38,7 @@ pub(super) const OF_JAILS: &str = question!("bans", "?5 IS NULL AND ?6 IS NULL")
 /// Which bans may be seen, and for how long they may be looked for.
 pub struct HistoryScope<'a> {
     /// Whether a jail's bans may be seen.
-    pub jail: &'a dyn Fn(&str) -> bool,
+    pub may_see: &'a dyn Fn(&str) -> bool,
     /// Only of events that were taken in before this one.
     pub before: i64,
     /// When an answer would come too late.
@@ -50,27 +50,27 @@ impl Store {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn bans(&self, query: &BanQuery, sight: &HistoryScope<'_>) -> Result<Option<BanSummary>, StoreError> {
-        self.database.read("read the history", |connection| read_bans(connection, query, sight))
+    pub fn bans(&self, query: &BanQuery, scope: &HistoryScope<'_>) -> Result<Option<BanSummary>, StoreError> {
+        self.database.read("read the history", |connection| read_bans(connection, query, scope))
     }
 }
 
 fn read_bans(
     connection: &Connection,
     query: &BanQuery,
-    sight: &HistoryScope<'_>,
+    scope: &HistoryScope<'_>,
 ) -> rusqlite::Result<Option<BanSummary>> {
     let mut tally = Tally::default();
-    let jails = jails(connection, query, sight)?;
+    let jails = jails(connection, query, scope)?;
     let since = query.since.map_or(i64::MIN, |since| since.0);
     let mut statement = connection.prepare_cached(statement(query))?;
-    let mut rows = statement.query(params![jails, since, query.until.0, sight.before, query.subject, query.host])?;
+    let mut rows = statement.query(params![jails, since, query.until.0, scope.before, query.subject, query.host])?;
     let mut seen = 0_u32;
     while let Some(row) = rows.next()? {
         let text = |column| Ok::<_, rusqlite::Error>(row.get_ref(column)?.as_str()?);
         tally.add(Timestamp(row.get(0)?), text(1)?, text(2)?, text(3)?);
         seen = seen.wrapping_add(1);
-        if seen.is_multiple_of(ROWS_BETWEEN_LOOKS) && Instant::now() > sight.deadline {
+        if seen.is_multiple_of(ROWS_BETWEEN_LOOKS) && Instant::now() > scope.deadline {
             return Ok(None);
         }
     }
@@ -78,16 +78,16 @@ fn read_bans(
 }
 
 /// The jails to look in, as a JSON list.
-fn jails(connection: &Connection, query: &BanQuery, sight: &HistoryScope<'_>) -> rusqlite::Result<String> {
+fn jails(connection: &Connection, query: &BanQuery, scope: &HistoryScope<'_>) -> rusqlite::Result<String> {
     let mut jails = Vec::new();
     if let Some(jail) = &query.jail {
-        jails.extend((sight.jail)(jail).then(|| jail.clone()));
+        jails.extend((scope.may_see)(jail).then(|| jail.clone()));
     } else {
         let mut statement = connection.prepare_cached("SELECT name FROM jails")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let jail = row.get_ref(0)?.as_str()?;
-            jails.extend((sight.jail)(jail).then(|| jail.to_owned()));
+            jails.extend((scope.may_see)(jail).then(|| jail.to_owned()));
         }
     }
     Ok(serde_json::Value::from(jails).to_string())

@@ -19,8 +19,8 @@ fn later() -> Instant {
 }
 
 /// All bans may be seen.
-fn sight(before: i64) -> HistoryScope<'static> {
-    HistoryScope { jail: &|_| true, before, deadline: later() }
+fn scope(before: i64) -> HistoryScope<'static> {
+    HistoryScope { may_see: &|_| true, before, deadline: later() }
 }
 
 fn random_ban(random: &mut fastrand::Rng) -> PastBan {
@@ -48,11 +48,11 @@ fn the_store_counts_as_memory_does() {
         let query = random_query(&mut random);
         let before = random.usize(1..350);
         let seen = |jail: &str| jail.starts_with("nginx-") || jail == "sshd";
-        let sight = HistoryScope { jail: &seen, ..sight(i64::try_from(before).unwrap()) };
+        let scope = HistoryScope { may_see: &seen, ..scope(i64::try_from(before).unwrap()) };
         let visible = bans.iter().take(before - 1).filter(|ban| seen(&ban.jail));
         let expected = BanSummary::of(visible, &query);
         found += expected.bans;
-        assert_eq!(store.bans(&query, &sight).unwrap(), Some(expected), "{query:?} before {before}");
+        assert_eq!(store.bans(&query, &scope).unwrap(), Some(expected), "{query:?} before {before}");
     }
     assert!(found > 1_000, "the questions found {found}");
 }
@@ -72,7 +72,7 @@ fn only_routed_new_bans_are_remembered_and_not_the_one_in_hand() {
     }
     let bans = |store: &Store, before| {
         let everything = BanQuery { until: Timestamp(i64::MAX), ..BanQuery::default() };
-        store.bans(&everything, &sight(before)).unwrap().unwrap().bans
+        store.bans(&everything, &scope(before)).unwrap().unwrap().bans
     };
     assert_eq!(bans(store, i64::MAX), 0, "not routed yet");
     let waiting = store.unrouted(10).unwrap();
@@ -112,7 +112,7 @@ fn an_answer_that_comes_too_late_is_none() {
     let bans: Vec<_> = (1..1_000).map(|_| random_ban(&mut random)).collect();
     store.database.write("test", |transaction| record(transaction, (1..).zip(&bans))).unwrap();
     let everything = BanQuery { until: Timestamp(1_000), ..BanQuery::default() };
-    let too_late = HistoryScope { deadline: Instant::now(), ..sight(i64::MAX) };
+    let too_late = HistoryScope { deadline: Instant::now(), ..scope(i64::MAX) };
     assert_eq!(store.bans(&everything, &too_late).unwrap(), None);
     let few = BanQuery { jail: Some("no such jail".into()), ..everything };
     assert_eq!(store.bans(&few, &too_late).unwrap(), Some(BanSummary::default()), "done before it looks at the clock");
@@ -163,7 +163,7 @@ fn a_million_bans() {
         let mut times: Vec<_> = (0..rounds)
             .map(|_| {
                 let begun = Instant::now();
-                let found = store.bans(&query, &sight(i64::MAX)).unwrap().unwrap().bans;
+                let found = store.bans(&query, &scope(i64::MAX)).unwrap().unwrap().bans;
                 (begun.elapsed().as_micros(), found)
             })
             .collect();

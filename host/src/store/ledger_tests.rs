@@ -35,19 +35,19 @@ fn the_ledger_follows_every_step() {
     assert_eq!(sums(store).3, RouteLedger { matched: 2, posted: 1, pending: 1, ..RouteLedger::default() });
     let second = next(store).unwrap();
     let why = "webhook \"hook\" is no longer configured";
-    store.mark_dead(second.id, why, Timestamp(5)).unwrap();
+    store.mark_dead(second.id, DeadReason::WebhookRemoved, why, Timestamp(5)).unwrap();
     let dead = RouteLedger { matched: 2, posted: 1, dead: 1, ..RouteLedger::default() };
     assert_eq!(sums(store).3, dead);
     assert_eq!(next(store), None);
-    assert!(store.is_idle().unwrap());
+    assert!(store.is_drained().unwrap());
     let queue = &store.queues(Timestamp(6)).unwrap()["hook"];
-    assert_eq!((queue.dead, queue.last_dead.as_deref()), (1, Some(why)));
-    assert_eq!(queue.last_error, queue.last_dead);
+    assert_eq!((queue.dead, queue.last_dead_error.as_deref()), (1, Some(why)));
+    assert_eq!(queue.last_error, queue.last_dead_error);
 
     let all = MessageSelector::Dead(None);
     assert_eq!(
         store.retry(&all, None, Timestamp(7)).unwrap(),
-        Retried { again: vec![second.id], ..Retried::default() }
+        Retried { resent: vec![second.id], ..Retried::default() }
     );
     assert_eq!(sums(store).3, RouteLedger { matched: 2, posted: 1, pending: 1, ..RouteLedger::default() });
     assert_eq!(
@@ -94,25 +94,26 @@ fn the_ledger_is_checked_as_of_one_moment() {
     const EVENTS: i64 = 300;
     let mut fixture = fixture();
     let Fixture { store, inbox, .. } = &mut fixture;
-    let beside = store.another().unwrap();
+    let beside = store.new_connection().unwrap();
     let busy = AtomicBool::new(true);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            let keep = RetentionLimits { events_since: Timestamp(3), events: 50, dead_since: Timestamp(9), dead: 5 };
+            let keep =
+                RetentionLimits { events_since: Timestamp(3), max_events: 50, dead_since: Timestamp(9), max_dead: 5 };
             for number in 0..EVENTS {
                 take(inbox, EventDetails::Start);
                 let disposition = if number % 3 == 0 { storm(20) } else { Disposition::Send(message()) };
                 routed(store, if number % 7 == 0 { vec![] } else { vec![("sec", disposition)] });
                 if let Some(next) = next(store) {
                     match number % 5 {
-                        0 => store.mark_dead(next.id, "400", Timestamp(number)).unwrap(),
+                        0 => store.mark_dead(next.id, DeadReason::Rejected, "400", Timestamp(number)).unwrap(),
                         1 => drop(store.drop_messages(&MessageSelector::Ids(vec![next.id]), Timestamp(9)).unwrap()),
                         _ => accept(store, next.id),
                     }
                 }
                 if number % 20 == 0 {
-                    for hold in store.closing("sec", Timestamp(20), true).unwrap() {
-                        store.close(hold.id, &message(), true, Timestamp(21)).unwrap();
+                    for hold in store.digests_to_close("sec", Timestamp(20), true).unwrap() {
+                        store.close_digest(hold.id, &message(), true, Timestamp(21)).unwrap();
                     }
                     store.prune(inbox, &keep, 0).unwrap();
                 }

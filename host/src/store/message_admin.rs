@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::reformat::unformat;
 use super::routed_events::{limit, parsed};
-use super::{Store, StoreError};
+use super::{DeadReason, Store, StoreError};
 use crate::event::{Event, Timestamp};
 
 /// A message and where it is.
@@ -36,7 +36,10 @@ pub struct MessageInfo {
     /// When it was begun last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_attempt_at: Option<Timestamp>,
-    /// What went wrong last.
+    /// Why it is dead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dead_reason: Option<DeadReason>,
+    /// The last error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
@@ -70,11 +73,11 @@ pub enum MessageSelector {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Retried {
     /// These are sent as they are: the webhook has said nothing against them.
-    pub again: Vec<i64>,
+    pub resent: Vec<i64>,
     /// These were refused and are no more: their events are formatted anew.
-    pub anew: Vec<i64>,
+    pub reformatted: Vec<i64>,
     /// These stay dead.
-    pub left: Vec<(i64, RetryBlocked)>,
+    pub blocked: Vec<(i64, RetryBlocked)>,
 }
 
 /// Why a message stays dead.
@@ -88,22 +91,22 @@ pub enum RetryBlocked {
 
 /// The names that the configuration knows.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Configured {
+pub struct ConfiguredNames {
     /// Of routes.
     pub routes: BTreeSet<String>,
     /// Of webhooks.
     pub webhooks: BTreeSet<String>,
 }
 
-impl Configured {
+impl ConfiguredNames {
     /// Why a message of this route, for this webhook, cannot be sent again.
-    fn leaves(&self, route: &str, webhook: &str, refused: bool) -> Option<RetryBlocked> {
+    fn retry_blocked(&self, route: &str, webhook: &str, rejected: bool) -> Option<RetryBlocked> {
         if self.routes.contains(route) {
             return None;
         }
         // What is left of routes that are no more goes to the only webhook there is.
         let has_webhook = self.webhooks.contains(webhook) || self.webhooks.len() == 1;
-        match (refused, has_webhook) {
+        match (rejected, has_webhook) {
             (true, _) => Some(RetryBlocked::NoRoute(route.to_owned())),
             (false, false) => Some(RetryBlocked::NoWebhook(webhook.to_owned())),
             (false, true) => None,
@@ -111,18 +114,14 @@ impl Configured {
     }
 }
 
-/// Whether the webhook has refused a dead message: its answer begins with the status. All else that a message dies of
-/// begins with a word.
-const REFUSED: &str = "error GLOB '[0-9][0-9][0-9]*'";
-
-const MESSAGE_INFO: &str = "SELECT id, route, webhook, state, events, age_starts_at, cause, closes_at, attempts, last_attempt_at, error FROM messages";
+const MESSAGE_INFO: &str = "SELECT id, route, webhook, state, events, age_starts_at, cause, closes_at, attempts, last_attempt_at, dead_reason, error FROM messages";
 
 impl Store {
     /// The messages that are pending (ready or open) or dead, oldest first.
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn messages(&self, pending: bool, dead: bool, at_most: usize) -> Result<Vec<MessageInfo>, StoreError> {
+    pub fn list_messages(&self, pending: bool, dead: bool, at_most: usize) -> Result<Vec<MessageInfo>, StoreError> {
         self.database.read("read the outbox", |connection| {
             connection
                 .prepare(&format!(
@@ -160,28 +159,31 @@ impl Store {
     pub fn retry(
         &mut self,
         choice: &MessageSelector,
-        configured: Option<&Configured>,
+        configured: Option<&ConfiguredNames>,
         now: Timestamp,
     ) -> Result<Retried, StoreError> {
         self.database.write("send messages again", |transaction| {
             let mut retried = Retried::default();
             for id in dead(transaction, choice)? {
-                let (route, webhook, refused): (String, String, bool) = transaction
-                    .prepare_cached(&format!("SELECT route, webhook, {REFUSED} FROM messages WHERE id = ?"))?
-                    .query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
-                if let Some(left) = configured.and_then(|configured| configured.leaves(&route, &webhook, refused)) {
-                    retried.left.push((id, left));
+                let (route, webhook, rejected): (String, String, bool) = transaction
+                    .prepare_cached("SELECT route, webhook, dead_reason IS ? FROM messages WHERE id = ?")?
+                    .query_row(params![DeadReason::Rejected.as_str(), id], |row| {
+                        Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+                    })?;
+                let blocked = configured.and_then(|configured| configured.retry_blocked(&route, &webhook, rejected));
+                if let Some(blocked) = blocked {
+                    retried.blocked.push((id, blocked));
                     continue;
                 }
                 // Moves its events in the ledger. Its age counts anew, or it would be too old at once.
                 transaction
                     .prepare_cached(
                         "UPDATE messages SET state = 'ready', age_starts_at = ?1, next_attempt_at = ?1, failures = 0, parked = 0,
-                             finished_at = NULL WHERE id = ?2",
+                             finished_at = NULL, dead_reason = NULL WHERE id = ?2",
                     )?
                     .execute(params![now.0, id])?;
-                let anew = refused && unformat(transaction, id)?;
-                (if anew { &mut retried.anew } else { &mut retried.again }).push(id);
+                let reformatted = rejected && unformat(transaction, id)?;
+                (if reformatted { &mut retried.reformatted } else { &mut retried.resent }).push(id);
             }
             Ok(retried)
         })
@@ -192,7 +194,8 @@ impl Store {
     /// # Errors
     /// When the disk refuses.
     pub fn drop_messages(&mut self, choice: &MessageSelector, now: Timestamp) -> Result<Vec<i64>, StoreError> {
-        let set = "UPDATE messages SET state = 'dropped', body = NULL, finished_at = ?1, error = 'dropped by hand'";
+        let set = "UPDATE messages SET state = 'dropped', body = NULL, finished_at = ?1,
+             dead_reason = 'dropped', error = 'dropped by hand'";
         self.database.write("drop messages", |transaction| match choice {
             MessageSelector::Ids(ids) => {
                 let mut one =
@@ -214,7 +217,7 @@ impl Store {
     ///
     /// # Errors
     /// When the disk refuses, or `each` has enough.
-    pub fn export<E: From<StoreError>>(
+    pub fn export_events<E: From<StoreError>>(
         &self,
         message: Option<i64>,
         last: usize,
@@ -287,6 +290,7 @@ fn message(row: &Row<'_>) -> rusqlite::Result<MessageInfo> {
         closes_at: row.get::<_, Option<i64>>(7)?.map(Timestamp),
         attempts: row.get(8)?,
         last_attempt_at: row.get::<_, Option<i64>>(9)?.map(Timestamp),
-        error: row.get(10)?,
+        dead_reason: row.get_ref(10)?.as_str_or_null()?.and_then(DeadReason::parse),
+        error: row.get(11)?,
     })
 }

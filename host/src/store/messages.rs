@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use rusqlite::{OptionalExtension, Row, params};
+use serde::Serialize;
 
-use super::webhooks::{self, LONGEST_WAIT_MS, WebhookState};
+use super::webhooks::{self, MAX_WAIT_MS, WebhookState};
 use super::{Store, StoreError};
 use crate::event::Timestamp;
 use crate::message::Target;
@@ -38,9 +39,42 @@ pub enum Remaining {
     /// Nothing.
     Nothing,
     /// Only messages for webhooks that are suspended and not to be tried for now.
-    Stuck,
+    Suspended,
     /// Something.
     Work,
+}
+
+/// Why a message is dead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeadReason {
+    /// The webhook rejected it for good; it would reject the same body again.
+    Rejected,
+    /// It was older than its route's `max_age`.
+    Expired,
+    /// The configuration no longer has its webhook, and no other webhook to send it to.
+    WebhookRemoved,
+    /// It was dropped by hand.
+    Dropped,
+}
+
+impl DeadReason {
+    /// The column's value.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rejected => "rejected",
+            Self::Expired => "expired",
+            Self::WebhookRemoved => "webhook_removed",
+            Self::Dropped => "dropped",
+        }
+    }
+
+    /// The reason with this name; `None` for one that only another version knows.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Rejected, Self::Expired, Self::WebhookRemoved, Self::Dropped].into_iter().find(|it| it.as_str() == name)
+    }
 }
 
 const OUTBOUND: &str =
@@ -111,7 +145,7 @@ impl Store {
     ///
     /// # Errors
     /// When the disk refuses; then it will be sent again.
-    pub fn accepted(
+    pub fn record_accepted(
         &mut self,
         message: i64,
         parked_message: Option<(i64, Timestamp)>,
@@ -124,7 +158,7 @@ impl Store {
             transaction
                 .prepare_cached(
                     "UPDATE messages SET state = CASE WHEN cause IS NULL THEN 'posted' ELSE 'digested' END,
-                         body = NULL, error = NULL, finished_at = ? WHERE id = ?",
+                         body = NULL, error = NULL, dead_reason = NULL, finished_at = ? WHERE id = ?",
                 )?
                 .execute(params![now.0, message])?;
             if let Some((overtaken, next_attempt_at)) = parked_message {
@@ -143,30 +177,30 @@ impl Store {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn failed(
+    pub fn record_failure(
         &mut self,
         message: i64,
         webhook: &str,
         failure: &FailedAttempt<'_>,
         now: Timestamp,
     ) -> Result<Vec<(i64, String)>, StoreError> {
-        let FailedAttempt { state, error, counts, next_attempt_at, too_old } = failure;
+        let FailedAttempt { state, error, failures, next_attempt_at, expire_before } = failure;
         self.database.write("record a failed attempt", |transaction| {
             transaction
                 .prepare_cached(
                     "UPDATE messages SET error = ?, failures = failures + ?, next_attempt_at = ? WHERE id = ? AND state = 'ready'",
                 )?
-                .execute(params![error, counts, next_attempt_at.0, message])?;
+                .execute(params![error, failures, next_attempt_at.0, message])?;
             webhooks::record(transaction, webhook, state)?;
             let why = format!("too old, after the webhook said: {error}");
             let mut dead = Vec::new();
-            for (route, made_before) in too_old {
+            for (route, expire_before) in expire_before {
                 let dead_ids = transaction
                     .prepare_cached(
-                        "UPDATE messages SET state = 'dead', error = ?, finished_at = ?
+                        "UPDATE messages SET state = 'dead', dead_reason = ?, error = ?, finished_at = ?
                          WHERE webhook = ? AND route = ? AND state = 'ready' AND age_starts_at < ? RETURNING id",
                     )?
-                    .query_map(params![why, now.0, webhook, route, made_before.0], |row| row.get(0))?
+                    .query_map(params![DeadReason::Expired.as_str(), why, now.0, webhook, route, expire_before.0], |row| row.get(0))?
                     .collect::<rusqlite::Result<Vec<i64>>>()?;
                 dead.extend(dead_ids.into_iter().map(|id| (id, route.clone())));
             }
@@ -178,13 +212,20 @@ impl Store {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn mark_dead(&mut self, message: i64, error: &str, now: Timestamp) -> Result<(), StoreError> {
+    pub fn mark_dead(
+        &mut self,
+        message: i64,
+        reason: DeadReason,
+        error: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         self.database.write("record a dead message", |transaction| {
             transaction
                 .prepare_cached(
-                    "UPDATE messages SET state = 'dead', error = ?, finished_at = ? WHERE id = ? AND state = 'ready'",
+                    "UPDATE messages SET state = 'dead', dead_reason = ?, error = ?, finished_at = ?
+                     WHERE id = ? AND state = 'ready'",
                 )?
-                .execute(params![error, now.0, message])
+                .execute(params![reason.as_str(), error, now.0, message])
                 .map(drop)
         })
     }
@@ -197,16 +238,17 @@ impl Store {
         &mut self,
         route: &str,
         webhook: &str,
+        reason: DeadReason,
         error: &str,
         now: Timestamp,
     ) -> Result<Vec<i64>, StoreError> {
         self.database.write("record dead messages", |transaction| {
             transaction
                 .prepare_cached(
-                    "UPDATE messages SET state = 'dead', error = ?, finished_at = ?
+                    "UPDATE messages SET state = 'dead', dead_reason = ?, error = ?, finished_at = ?
                      WHERE webhook = ? AND route = ? AND state = 'ready' RETURNING id",
                 )?
-                .query_map(params![error, now.0, webhook, route], |row| row.get(0))?
+                .query_map(params![reason.as_str(), error, now.0, webhook, route], |row| row.get(0))?
                 .collect()
         })
     }
@@ -256,7 +298,7 @@ impl Store {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn rest(&self, now: Timestamp) -> Result<Remaining, StoreError> {
+    pub fn remaining(&self, now: Timestamp) -> Result<Remaining, StoreError> {
         self.database.read("read the queues", |connection| {
             let (work, stuck): (bool, bool) = connection
                 .prepare_cached(
@@ -264,13 +306,13 @@ impl Store {
                          OR EXISTS (SELECT 1 FROM routed_events WHERE state = 'pending' AND message IS NULL)
                          OR EXISTS (SELECT 1 FROM messages WHERE state = 'open')
                          OR EXISTS (SELECT 1 FROM messages WHERE state = 'ready' AND webhook NOT IN
-                             (SELECT name FROM webhooks WHERE suspended IS NOT NULL AND backoff_until > ?1 AND backoff_until <= ?2)),
+                             (SELECT name FROM webhooks WHERE suspended_error IS NOT NULL AND backoff_until > ?1 AND backoff_until <= ?2)),
                          EXISTS (SELECT 1 FROM messages WHERE state = 'ready')",
                 )?
-                .query_row([now.0, now.plus_ms(LONGEST_WAIT_MS).0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+                .query_row([now.0, now.plus_ms(MAX_WAIT_MS).0], |row| Ok((row.get(0)?, row.get(1)?)))?;
             Ok(match (work, stuck) {
                 (true, _) => Remaining::Work,
-                (false, true) => Remaining::Stuck,
+                (false, true) => Remaining::Suspended,
                 (false, false) => Remaining::Nothing,
             })
         })
@@ -280,9 +322,9 @@ impl Store {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn is_idle(&self) -> Result<bool, StoreError> {
+    pub fn is_drained(&self) -> Result<bool, StoreError> {
         // Before anything was left standalone for a while.
-        Ok(self.rest(Timestamp(i64::MIN))? == Remaining::Nothing)
+        Ok(self.remaining(Timestamp(i64::MIN))? == Remaining::Nothing)
     }
 }
 
@@ -293,19 +335,19 @@ pub struct FailedAttempt<'a> {
     pub state: &'a WebhookState,
     /// What went wrong.
     pub error: &'a str,
-    /// What of it counts as a refusal of this message: 1 or 0.
-    pub counts: u32,
-    /// When the message is due if it waits standalone.
+    /// Failures to add to the message's own: 1 or 0.
+    pub failures: u32,
+    /// When a parked message is attempted again.
     pub next_attempt_at: Timestamp,
-    /// By route, which messages of the webhook are too old: those made before.
-    pub too_old: BTreeMap<String, Timestamp>,
+    /// By route, the time before which the age of an expired message of this webhook began.
+    pub expire_before: BTreeMap<String, Timestamp>,
 }
 
 impl<'a> FailedAttempt<'a> {
     /// One that says nothing about the message.
     #[must_use]
-    pub const fn of(state: &'a WebhookState, error: &'a str) -> Self {
-        Self { state, error, counts: 0, next_attempt_at: Timestamp(0), too_old: BTreeMap::new() }
+    pub const fn new(state: &'a WebhookState, error: &'a str) -> Self {
+        Self { state, error, failures: 0, next_attempt_at: Timestamp(0), expire_before: BTreeMap::new() }
     }
 }
 

@@ -54,14 +54,14 @@ pub use error::StoreError;
 pub use history::HistoryScope;
 pub use inbox::{Appended, Inbox};
 pub use ledger::{Discrepancy, Ledger, RouteLedger};
-pub use message_admin::{Configured, MessageInfo, MessageSelector, MessageState, Retried, RetryBlocked};
-pub use messages::{FailedAttempt, OutboundMessage, Remaining};
+pub use message_admin::{ConfiguredNames, MessageInfo, MessageSelector, MessageState, Retried, RetryBlocked};
+pub use messages::{DeadReason, FailedAttempt, OutboundMessage, Remaining};
 pub use plugins::PluginState;
 pub use retention::{Pruned, RetentionLimits};
 pub use routed_events::{Disposition, FormattedEvent, RoutedTo, UnformattedEvent, UnroutedEvent};
 pub use state_dir::{NO_FOLLOW, StateDir, WorkLock, YIELD};
-pub use webhook_queues::QueueState;
-pub use webhooks::{LONGEST_WAIT_MS, Suspended, WebhookState};
+pub use webhook_queues::WebhookQueue;
+pub use webhooks::{MAX_WAIT_MS, Suspended, WebhookState};
 
 /// What becomes of events. One for each thread that uses it.
 pub struct Store {
@@ -109,7 +109,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::open`].
-    pub fn another(&self) -> Result<Self, StoreError> {
+    pub fn new_connection(&self) -> Result<Self, StoreError> {
         let another = Self::beside_inbox(self.folder())?;
         another.database.limit_wal()?;
         Ok(another)
@@ -121,8 +121,8 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::open`].
-    pub fn another_for_routing(&self) -> Result<Self, StoreError> {
-        let another = self.another()?;
+    pub fn new_routing_connection(&self) -> Result<Self, StoreError> {
+        let another = self.new_connection()?;
         another.database.prepare_for_routing()?;
         Ok(another)
     }
@@ -131,7 +131,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Inbox::open`].
-    pub fn inbox(&self) -> Result<Inbox, StoreError> {
+    pub fn open_inbox(&self) -> Result<Inbox, StoreError> {
         let inbox = Inbox::open(self.folder())?;
         inbox.limit_wal()?;
         Ok(inbox)
@@ -141,8 +141,8 @@ impl Store {
     ///
     /// # Errors
     /// As [`Inbox::open`].
-    pub fn inbox_for_routing(&self) -> Result<Inbox, StoreError> {
-        let inbox = self.inbox()?;
+    pub fn open_routing_inbox(&self) -> Result<Inbox, StoreError> {
+        let inbox = self.open_inbox()?;
         inbox.prepare_for_routing()?;
         Ok(inbox)
     }
@@ -176,7 +176,7 @@ impl Store {
     /// When the disk refuses.
     pub fn checkpoint_and_truncate(&self) -> Result<(), StoreError> {
         self.database.checkpoint("TRUNCATE")?;
-        let mut inbox = self.inbox()?;
+        let mut inbox = self.open_inbox()?;
         inbox.record_settled(self.settled_through()?)?;
         inbox.checkpoint_and_truncate()
     }

@@ -15,11 +15,11 @@ pub struct RetentionLimits {
     /// Events that were taken in since then.
     pub events_since: Timestamp,
     /// And of these so many, the newest.
-    pub events: u64,
+    pub max_events: u64,
     /// Dead messages that died since then.
     pub dead_since: Timestamp,
     /// And of these so many, the newest.
-    pub dead: u64,
+    pub max_dead: u64,
 }
 
 /// What a step of pruning came to.
@@ -63,7 +63,7 @@ impl Store {
     fn give_up(&mut self, keep: &RetentionLimits) -> Result<usize, StoreError> {
         let which = "state = 'dead' AND (finished_at < ?1 OR id <= ifnull(
             (SELECT id FROM messages WHERE state = 'dead' ORDER BY id DESC LIMIT 1 OFFSET ?2), -1))";
-        let bounds = params![keep.dead_since.0, i64::try_from(keep.dead).unwrap_or(i64::MAX)];
+        let bounds = params![keep.dead_since.0, i64::try_from(keep.max_dead).unwrap_or(i64::MAX)];
         let any: bool = self.database.read("look for dead messages", |connection| {
             connection
                 .prepare_cached(&format!("SELECT EXISTS (SELECT 1 FROM messages WHERE {which})"))?
@@ -94,7 +94,7 @@ fn old_events(connection: &Connection, keep: &RetentionLimits, from: i64) -> rus
     let (newest, last_routed): (i64, i64) = connection
         .prepare_cached("SELECT ifnull((SELECT max(seq) FROM inbox.events), 0), last_seq FROM routing_cursor")?
         .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let too_many = newest.saturating_sub(i64::try_from(keep.events).unwrap_or(i64::MAX));
+    let too_many = newest.saturating_sub(i64::try_from(keep.max_events).unwrap_or(i64::MAX));
     let mut statement = connection.prepare_cached(
         "SELECT seq, at, jail, received_at, EXISTS (
              SELECT 1 FROM routed_events LEFT JOIN messages ON messages.id = routed_events.message

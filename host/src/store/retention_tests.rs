@@ -19,22 +19,22 @@ fn what_is_past_its_time_goes_and_stays_in_the_totals() {
     take(inbox, EventDetails::Stop);
     // Posted, dead, dropped, pending; digested twice; skipped; unmatched; waiting.
     accept(store, 1);
-    store.mark_dead(2, "400", Timestamp(30)).unwrap();
+    store.mark_dead(2, DeadReason::Rejected, "400", Timestamp(30)).unwrap();
     store.drop_messages(&MessageSelector::Ids(vec![3]), Timestamp(30)).unwrap();
-    let hold = store.closing("sec", Timestamp(20), false).unwrap().remove(0);
-    store.close(hold.id, &message(), true, Timestamp(21)).unwrap();
+    let hold = store.digests_to_close("sec", Timestamp(20), false).unwrap().remove(0);
+    store.close_digest(hold.id, &message(), true, Timestamp(21)).unwrap();
     accept(store, hold.id);
     let before = (store.ledger().unwrap(), of_sec(store));
-    let keep = |events_since, events, dead_since, dead| RetentionLimits {
+    let keep = |events_since, max_events, dead_since, max_dead| RetentionLimits {
         events_since: Timestamp(events_since),
-        events,
+        max_events,
         dead_since: Timestamp(dead_since),
-        dead,
+        max_dead,
     };
     let seqs = |store: &Store| {
         let mut ids = Vec::new();
         store
-            .export::<StoreError>(None, 99, |event| {
+            .export_events::<StoreError>(None, 99, |event| {
                 ids.push(event.unwrap().id);
                 Ok(())
             })
@@ -48,8 +48,8 @@ fn what_is_past_its_time_goes_and_stays_in_the_totals() {
     assert_eq!((seqs(store), (store.ledger().unwrap(), of_sec(store))), (3, before.clone()));
     assert_eq!(store.message(1).unwrap(), None);
     let everything = BanQuery { until: Timestamp(i64::MAX), ..BanQuery::default() };
-    let sight = HistoryScope { jail: &|_| true, before: 99, deadline: Instant::now() + Duration::from_secs(9) };
-    assert_eq!(store.bans(&everything, &sight).unwrap().unwrap().bans, 0);
+    let scope = HistoryScope { may_see: &|_| true, before: 99, deadline: Instant::now() + Duration::from_secs(9) };
+    assert_eq!(store.bans(&everything, &scope).unwrap().unwrap().bans, 0);
     // Dead ones have a time of their own; then they are history like the others.
     assert_eq!(store.prune(inbox, &keep(3, 100, 31, 9), 0).unwrap(), Pruned { events: 1, dead: 1, next: 0 });
     assert_eq!((seqs(store), (store.ledger().unwrap(), of_sec(store))), (2, before.clone()));
@@ -74,7 +74,7 @@ fn what_goes_is_counted_once_though_a_step_breaks_off() {
     let mut fixture = fixture();
     formatted(&mut fixture, 10, (0..3).map(|_| Disposition::Skip("dull".into())).collect());
     let Fixture { store, inbox, .. } = &mut fixture;
-    let keep = RetentionLimits { events_since: Timestamp(99), events: 99, dead_since: Timestamp(99), dead: 9 };
+    let keep = RetentionLimits { events_since: Timestamp(99), max_events: 99, dead_since: Timestamp(99), max_dead: 9 };
     inbox.database.connection.execute_batch("PRAGMA query_only = 1").unwrap();
     assert!(store.prune(inbox, &keep, 0).is_err());
     of_sec(store);

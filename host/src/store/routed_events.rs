@@ -65,7 +65,7 @@ pub enum Disposition {
     /// To be sent.
     Send(Guarded),
     /// To be told together with others.
-    Hold(DigestKey),
+    Digest(DigestKey),
     /// Not worth a message, and why.
     Skip(String),
     /// Cannot be told at all, and why.
@@ -205,7 +205,7 @@ impl Store {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn events_of(&self, message: i64, at_most: usize) -> Result<Vec<UnformattedEvent>, StoreError> {
+    pub fn message_events(&self, message: i64, at_most: usize) -> Result<Vec<UnformattedEvent>, StoreError> {
         self.database.read("read the events of a message", |connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT event, webhook, body, standalone FROM routed_events CROSS JOIN inbox.events ON seq = event
@@ -252,7 +252,7 @@ impl Store {
             for FormattedEvent { seq, disposition } in formatted {
                 let moved = match disposition {
                     Disposition::Send(body) => send(transaction, route, from, *seq, body, now)?,
-                    Disposition::Hold(digest_key) => joined.join(transaction, from, *seq, digest_key)?,
+                    Disposition::Digest(digest_key) => joined.join(transaction, from, *seq, digest_key)?,
                     Disposition::Skip(reason) => end(transaction, route, from, *seq, "skipped", reason)?,
                     Disposition::Dead(reason) => end(transaction, route, from, *seq, "dead", reason)?,
                 };

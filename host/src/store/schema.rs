@@ -136,15 +136,15 @@ CREATE INDEX messages_open ON messages (route, cause, key) WHERE state = 'open';
 CREATE INDEX messages_dead ON messages (id) WHERE state = 'dead';
 
 -- The state of each webhook. next_slot_at: when one more message is within the rate, as a theoretical arrival time.
--- suspended: the answer by which it said that it takes no more messages; url: a hash of the URL that gave that answer.
+-- suspended_error: the answer that suspended it; url_hash: a hash of the URL that gave that answer.
 CREATE TABLE webhooks (
     name TEXT PRIMARY KEY,
     next_slot_at INTEGER NOT NULL DEFAULT 0,
     backoff_until INTEGER NOT NULL DEFAULT 0,
     failures INTEGER NOT NULL DEFAULT 0,
-    suspended TEXT,
+    suspended_error TEXT,
     suspended_at INTEGER,
-    url TEXT
+    url_hash TEXT
 ) WITHOUT ROWID;
 
 -- When each route last had something to post, newest last: storms are recognized by it.

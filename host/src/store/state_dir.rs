@@ -192,7 +192,7 @@ impl StateDir {
     ///
     /// # Errors
     /// When the folder does not let us make or open the lock file.
-    pub fn try_work(&self) -> Result<Option<WorkLock>, StoreError> {
+    pub fn try_work_lock(&self) -> Result<Option<WorkLock>, StoreError> {
         self.prepare(DbFile::Inbox)?;
         let path = self.path.join("work.lock");
         let file = self.open_own(&path)?;
@@ -221,7 +221,7 @@ impl StateDir {
     }
 
     /// Asks a run that ends by itself to end now, for a daemon that wants to take over.
-    pub fn ask_to_yield(&self) {
+    pub fn request_yield(&self) {
         self.tell(YIELD);
     }
 

@@ -57,7 +57,7 @@ fn an_inbox_is_the_same_without_what_retention_has_removed() {
     }
     let Fixture { store, inbox, .. } = &mut fixture;
     take(inbox, EventDetails::Stop);
-    let keep = RetentionLimits { events_since: Timestamp(99), events: 9, dead_since: Timestamp(99), dead: 9 };
+    let keep = RetentionLimits { events_since: Timestamp(99), max_events: 9, dead_since: Timestamp(99), max_dead: 9 };
     assert_eq!(store.prune(inbox, &keep, 0).unwrap().events, 2);
     let Fixture { folder, store, inbox, lock, temp: _temp } = fixture;
     drop((store, inbox));
@@ -67,12 +67,12 @@ fn an_inbox_is_the_same_without_what_retention_has_removed() {
 #[test]
 fn one_process_works_and_the_lock_can_be_handed_over() {
     let Fixture { folder, lock, temp: _temp, .. } = fixture();
-    assert!(folder.try_work().unwrap().is_none());
+    assert!(folder.try_work_lock().unwrap().is_none());
     let handed = lock.into_file();
     let copy = handed.try_clone().unwrap();
-    assert!(folder.try_work().unwrap().is_none());
+    assert!(folder.try_work_lock().unwrap().is_none());
     WorkLock::from_file(handed).release();
-    assert!(folder.try_work().unwrap().is_some(), "released although a copy of the file is open");
+    assert!(folder.try_work_lock().unwrap().is_some(), "released although a copy of the file is open");
     drop(copy);
 }
 

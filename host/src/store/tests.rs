@@ -17,9 +17,9 @@ pub(super) struct Fixture {
 pub(super) fn fixture() -> Fixture {
     let temp = tempfile::tempdir().unwrap();
     let folder = StateDir::new(temp.path().join("state"));
-    let lock = folder.try_work().unwrap().unwrap();
+    let lock = folder.try_work_lock().unwrap().unwrap();
     let store = Store::open_for_work(&folder, &lock).unwrap();
-    let inbox = store.inbox().unwrap();
+    let inbox = store.open_inbox().unwrap();
     Fixture { folder, store, inbox, lock, temp }
 }
 
@@ -55,7 +55,7 @@ pub(super) fn begin(store: &mut Store, message: i64) -> bool {
 }
 
 pub(super) fn accept(store: &mut Store, message: i64) {
-    store.accepted(message, None, "hook", &WebhookState::default(), Timestamp(5)).unwrap();
+    store.record_accepted(message, None, "hook", &WebhookState::default(), Timestamp(5)).unwrap();
 }
 
 pub(super) fn next(store: &Store) -> Option<OutboundMessage> {
@@ -79,7 +79,7 @@ fn an_event_is_assigned_and_worded_once() {
     for _ in 0..2 {
         store.route_events(&[RoutedTo { seq: 1, ban: None, to: vec![("sec".into(), "hook".into())] }]).unwrap();
     }
-    assert!(!store.is_idle().unwrap());
+    assert!(!store.is_drained().unwrap());
     assert_eq!(store.unfinished_routes().unwrap(), ["sec"]);
     assert_eq!(store.unformatted("sec", 9).unwrap().len(), 1);
     for disposition in
@@ -94,7 +94,7 @@ fn an_event_is_assigned_and_worded_once() {
 
 pub(super) fn storm(closes_at: i64) -> Disposition {
     let closes = Closes::At(Timestamp(closes_at));
-    Disposition::Hold(DigestKey { cause: DigestCause::Storm, key: String::new(), closes, unbans: None })
+    Disposition::Digest(DigestKey { cause: DigestCause::Storm, key: String::new(), closes, merge_unbans: None })
 }
 
 /// Takes events in and has the route `sec` word them all at once.
@@ -118,18 +118,18 @@ fn messages_that_are_too_old_die_with_the_answer_and_can_be_sent_again() {
     let first = next(store).unwrap();
     assert!(begin(store, first.id));
     let fail = |store: &mut Store, before| {
-        let too_old = BTreeMap::from([("sec".to_owned(), Timestamp(before))]);
+        let expire_before = BTreeMap::from([("sec".to_owned(), Timestamp(before))]);
         let state = WebhookState { failures: 7, ..WebhookState::default() };
-        let failure = FailedAttempt { counts: 1, too_old, ..FailedAttempt::of(&state, "503") };
-        store.failed(first.id, "hook", &failure, Timestamp(50)).unwrap().len()
+        let failure = FailedAttempt { failures: 1, expire_before, ..FailedAttempt::new(&state, "503") };
+        store.record_failure(first.id, "hook", &failure, Timestamp(50)).unwrap().len()
     };
     assert_eq!(fail(store, 2), 0);
     assert_eq!((store.webhook("hook").unwrap().failures, next(store).unwrap().failures), (7, 1));
     assert_eq!(fail(store, 3), 2);
     assert_eq!(of_sec(store), RouteLedger { matched: 2, dead: 2, ..RouteLedger::default() });
-    let messages = store.messages(false, true, 9).unwrap();
+    let messages = store.list_messages(false, true, 9).unwrap();
     assert_eq!(messages[0].error.as_deref(), Some("too old, after the webhook said: 503"));
-    assert_eq!(store.retry(&MessageSelector::Dead(Some("hook".into())), None, Timestamp(60)).unwrap().again.len(), 2);
+    assert_eq!(store.retry(&MessageSelector::Dead(Some("hook".into())), None, Timestamp(60)).unwrap().resent.len(), 2);
     assert_eq!(next(store).unwrap().age_starts_at, Timestamp(60), "or it would be too old at once");
     let (info, body) = store.message(first.id).unwrap().unwrap();
     assert_eq!((info.state, info.attempts, body), (MessageState::Ready, 1, Some(message().to_json_string())));
@@ -140,33 +140,38 @@ fn what_was_refused_is_worded_anew_and_the_ledger_is_right_at_each_step() {
     let mut fixture = fixture();
     formatted(&mut fixture, 10, vec![storm(50), storm(50), Disposition::Send(message()), Disposition::Send(message())]);
     let store = &mut fixture.store;
-    let hold = store.closing("sec", Timestamp(50), false).unwrap().remove(0);
-    store.close(hold.id, &message(), true, Timestamp(50)).unwrap();
+    let hold = store.digests_to_close("sec", Timestamp(50), false).unwrap().remove(0);
+    store.close_digest(hold.id, &message(), true, Timestamp(50)).unwrap();
     // Its events go where they were to go first, whoever refused them.
     store.reassign("sec", "hook", "other").unwrap();
-    let ready: Vec<_> = store.messages(true, false, 9).unwrap().into_iter().map(|message| message.id).collect();
+    let ready: Vec<_> = store.list_messages(true, false, 9).unwrap().into_iter().map(|message| message.id).collect();
     let [digest, refused, old] = ready[..] else { panic!("{ready:?}") };
     let sums = |store: &Store, dead, pending| {
         assert_eq!(of_sec(store), RouteLedger { matched: 4, dead, pending, ..RouteLedger::default() });
         assert_eq!(store.check_ledger().unwrap(), []);
     };
-    for (id, error) in [(digest, "400 invalid_blocks"), (refused, "413"), (old, "too old, after the webhook said: 503")]
-    {
-        store.mark_dead(id, error, Timestamp(60)).unwrap();
+    // The reason decides, whatever the text.
+    for (id, reason, error) in [
+        (digest, DeadReason::Rejected, "400 invalid_blocks"),
+        (refused, DeadReason::Rejected, "too large"),
+        (old, DeadReason::Expired, "503, and too old"),
+    ] {
+        store.mark_dead(id, reason, error, Timestamp(60)).unwrap();
+        assert_eq!(store.message(id).unwrap().unwrap().0.dead_reason, Some(reason));
     }
     sums(store, 4, 0);
 
     // Nobody would word them.
-    let left = [digest, refused].map(|id| (id, RetryBlocked::NoRoute("sec".to_owned()))).into();
+    let blocked = [digest, refused].map(|id| (id, RetryBlocked::NoRoute("sec".to_owned()))).into();
     let choice = MessageSelector::Ids(vec![digest, refused]);
     assert_eq!(
-        store.retry(&choice, Some(&Configured::default()), Timestamp(70)).unwrap(),
-        Retried { left, ..Retried::default() }
+        store.retry(&choice, Some(&ConfiguredNames::default()), Timestamp(70)).unwrap(),
+        Retried { blocked, ..Retried::default() }
     );
     sums(store, 4, 0);
 
     let retried = store.retry(&MessageSelector::Dead(None), None, Timestamp(80)).unwrap();
-    assert_eq!(retried, Retried { anew: vec![digest, refused], again: vec![old], left: vec![] });
+    assert_eq!(retried, Retried { reformatted: vec![digest, refused], resent: vec![old], blocked: vec![] });
     sums(store, 0, 4);
     assert_eq!(store.retry(&choice, None, Timestamp(80)).unwrap(), Retried::default());
     assert_eq!(store.message(digest).unwrap(), None);
@@ -179,13 +184,15 @@ fn what_was_refused_is_worded_anew_and_the_ledger_is_right_at_each_step() {
     let again = |seq| FormattedEvent { seq, disposition: Disposition::Send(message()) };
     store.record_formatted("sec", None, &[again(1), again(2), again(3)], None, Timestamp(90)).unwrap();
     sums(store, 0, 4);
-    let messages = store.messages(true, true, 9).unwrap();
+    let messages = store.list_messages(true, true, 9).unwrap();
     assert_eq!(
         messages.iter().map(|message| message.age_starts_at).collect::<Vec<_>>(),
         [Timestamp(80); 4],
         "their age counts anew"
     );
-    assert!(store.messages(true, true, 9).unwrap().iter().all(|message| message.error.is_none() || message.id == old));
+    assert!(
+        store.list_messages(true, true, 9).unwrap().iter().all(|message| message.error.is_none() || message.id == old)
+    );
 }
 
 #[test]
@@ -193,18 +200,18 @@ fn a_webhook_that_is_gone_is_no_work_for_now_and_another_may_take_over() {
     let mut fixture = fixture();
     formatted(&mut fixture, 10, vec![Disposition::Send(message())]);
     let store = &mut fixture.store;
-    let suspended = Suspended { error: "404 no_service".into(), since: Timestamp(20), url: "hash".into() };
+    let suspended = Suspended { error: "404 no_service".into(), since: Timestamp(20), url_hash: "hash".into() };
     let state = WebhookState { backoff_until: Timestamp(100), suspended: Some(suspended), ..WebhookState::default() };
-    assert_eq!(store.rest(Timestamp(50)).unwrap(), Remaining::Work);
+    assert_eq!(store.remaining(Timestamp(50)).unwrap(), Remaining::Work);
     store.record_webhook("hook", &state).unwrap();
     assert_eq!(store.webhook("hook").unwrap(), state);
-    assert_eq!(store.rest(Timestamp(50)).unwrap(), Remaining::Stuck);
-    assert_eq!(store.rest(Timestamp(100)).unwrap(), Remaining::Work);
-    assert!(!store.is_idle().unwrap());
+    assert_eq!(store.remaining(Timestamp(50)).unwrap(), Remaining::Suspended);
+    assert_eq!(store.remaining(Timestamp(100)).unwrap(), Remaining::Work);
+    assert!(!store.is_drained().unwrap());
     assert_eq!(store.reassign("sec", "hook", "other").unwrap(), 1);
     assert_eq!(store.pending_webhooks().unwrap(), ["other"]);
-    assert_eq!(store.rest(Timestamp(50)).unwrap(), Remaining::Work);
-    assert_eq!(store.queues(Timestamp(50)).unwrap()["hook"].suspended.as_deref(), Some("404 no_service"));
+    assert_eq!(store.remaining(Timestamp(50)).unwrap(), Remaining::Work);
+    assert_eq!(store.queues(Timestamp(50)).unwrap()["hook"].suspended_error.as_deref(), Some("404 no_service"));
 }
 
 #[test]
@@ -224,7 +231,7 @@ fn what_is_configured_no_more_is_forgotten() {
         store.record_plugin(route, &state(failures)).unwrap();
     }
     assert_eq!(store.plugins().unwrap(), [("ops".into(), state(1)), ("sec".into(), state(2))].into());
-    let suspended = Some(Suspended { error: "404".into(), since: Timestamp(6), url: "url".into() });
+    let suspended = Some(Suspended { error: "404".into(), since: Timestamp(6), url_hash: "hash".into() });
     let is_gone = WebhookState { suspended, ..WebhookState::default() };
     store.record_webhook("old", &is_gone).unwrap();
     store.record_webhook("hook", &is_gone).unwrap();

@@ -4,30 +4,30 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::webhooks::LONGEST_WAIT_MS;
+use super::webhooks::MAX_WAIT_MS;
 use super::{Store, StoreError};
 use crate::event::Timestamp;
 
 /// The queue of one webhook, for `status`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-pub struct QueueState {
+pub struct WebhookQueue {
     /// Messages to be sent.
     pub pending: u64,
     /// Digests that events still join.
     pub open: u64,
     /// Events in them.
-    pub held_events: u64,
+    pub digest_events: u64,
     /// When the first of them closes.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub next_closing: Option<Timestamp>,
+    pub next_digest_at: Option<Timestamp>,
     /// Messages that were refused for good, or given up.
     pub dead: u64,
     /// Why the last of them died.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub last_dead: Option<String>,
+    pub last_dead_error: Option<String>,
     /// When the first event of what is to be sent was taken in.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub oldest: Option<Timestamp>,
+    pub oldest_pending_at: Option<Timestamp>,
     /// What the webhook said last to a message that is still here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
@@ -39,7 +39,7 @@ pub struct QueueState {
     pub suspended_at: Option<Timestamp>,
     /// What it said then.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub suspended: Option<String>,
+    pub suspended_error: Option<String>,
 }
 
 impl Store {
@@ -47,8 +47,8 @@ impl Store {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn queues(&self, now: Timestamp) -> Result<BTreeMap<String, QueueState>, StoreError> {
-        let mut queues: BTreeMap<String, QueueState> = self.database.read("read the outbox", |connection| {
+    pub fn queues(&self, now: Timestamp) -> Result<BTreeMap<String, WebhookQueue>, StoreError> {
+        let mut queues: BTreeMap<String, WebhookQueue> = self.database.read("read the outbox", |connection| {
             connection
                 .prepare(
                     // Each state by its own index: most messages are history.
@@ -66,29 +66,29 @@ impl Store {
                      FROM here GROUP BY webhook",
                 )?
                 .query_map([], |row| {
-                    let state = QueueState {
+                    let state = WebhookQueue {
                         pending: row.get(1)?,
                         open: row.get(2)?,
-                        held_events: row.get(3)?,
+                        digest_events: row.get(3)?,
                         dead: row.get(4)?,
-                        oldest: row.get::<_, Option<i64>>(5)?.map(Timestamp),
-                        next_closing: row.get::<_, Option<i64>>(6)?.map(Timestamp),
+                        oldest_pending_at: row.get::<_, Option<i64>>(5)?.map(Timestamp),
+                        next_digest_at: row.get::<_, Option<i64>>(6)?.map(Timestamp),
                         last_error: row.get(7)?,
-                        last_dead: row.get(8)?,
-                        ..QueueState::default()
+                        last_dead_error: row.get(8)?,
+                        ..WebhookQueue::default()
                     };
                     Ok((row.get(0)?, state))
                 })?
                 .collect()
         })?;
         for (webhook, queue) in &mut queues {
-            let is_put_off = |at: &Timestamp| *at > now && *at <= now.plus_ms(LONGEST_WAIT_MS);
+            let is_put_off = |at: &Timestamp| *at > now && *at <= now.plus_ms(MAX_WAIT_MS);
             queue.backoff_until =
                 Some(self.webhook(webhook)?.backoff_until).filter(|at| is_put_off(at) && queue.pending > 0);
         }
         for (webhook, suspended) in self.suspended_webhooks()? {
             let queue = queues.entry(webhook).or_default();
-            (queue.suspended, queue.suspended_at) = (Some(suspended.error), Some(suspended.since));
+            (queue.suspended_error, queue.suspended_at) = (Some(suspended.error), Some(suspended.since));
         }
         Ok(queues)
     }

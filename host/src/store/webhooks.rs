@@ -10,7 +10,7 @@ use super::{Store, StoreError};
 use crate::event::Timestamp;
 
 /// Nothing is ever put off for longer, in ms: what is was so by a clock that has been set back since.
-pub const LONGEST_WAIT_MS: i64 = 3_600_000;
+pub const MAX_WAIT_MS: i64 = 3_600_000;
 
 /// The state of one webhook.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -35,7 +35,7 @@ pub struct Suspended {
     pub since: Timestamp,
     /// Under which URL, as a hash: another one may work.
     #[serde(skip)]
-    pub url: String,
+    pub url_hash: String,
 }
 
 impl WebhookState {
@@ -58,8 +58,8 @@ impl Store {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn try_again(&self, webhook: &str) -> Result<(), StoreError> {
-        self.another()?.record_webhook(webhook, &self.webhook(webhook)?.without_failures())
+    pub fn clear_failures(&self, webhook: &str) -> Result<(), StoreError> {
+        self.new_connection()?.record_webhook(webhook, &self.webhook(webhook)?.without_failures())
     }
 
     /// How a webhook fares.
@@ -70,7 +70,7 @@ impl Store {
         self.database.read("read how a webhook fares", |connection| {
             let state = connection
                 .prepare_cached(
-                    "SELECT next_slot_at, backoff_until, failures, suspended, suspended_at, url FROM webhooks WHERE name = ?",
+                    "SELECT next_slot_at, backoff_until, failures, suspended_error, suspended_at, url_hash FROM webhooks WHERE name = ?",
                 )?
                 .query_row([name], |row| {
                     let suspended: Option<String> = row.get(3)?;
@@ -80,11 +80,11 @@ impl Store {
                         failures: row.get(2)?,
                         suspended: match suspended {
                             Some(error) => {
-                                let (since, url) = (row.get::<_, Option<i64>>(4)?, row.get::<_, Option<String>>(5)?);
+                                let (since, url_hash) = (row.get::<_, Option<i64>>(4)?, row.get::<_, Option<String>>(5)?);
                                 Some(Suspended {
                                     error,
                                     since: Timestamp(since.unwrap_or_default()),
-                                    url: url.unwrap_or_default(),
+                                    url_hash: url_hash.unwrap_or_default(),
                                 })
                             }
                             None => None,
@@ -111,12 +111,12 @@ impl Store {
     pub fn suspended_webhooks(&self) -> Result<BTreeMap<String, Suspended>, StoreError> {
         self.database.read("read how webhooks fare", |connection| {
             connection
-                .prepare("SELECT name, suspended, suspended_at, url FROM webhooks WHERE suspended IS NOT NULL")?
+                .prepare("SELECT name, suspended_error, suspended_at, url_hash FROM webhooks WHERE suspended_error IS NOT NULL")?
                 .query_map([], |row| {
                     let since: Option<i64> = row.get(2)?;
                     let since = Timestamp(since.unwrap_or_default());
-                    let url: Option<String> = row.get(3)?;
-                    Ok((row.get(0)?, Suspended { error: row.get(1)?, since, url: url.unwrap_or_default() }))
+                    let url_hash: Option<String> = row.get(3)?;
+                    Ok((row.get(0)?, Suspended { error: row.get(1)?, since, url_hash: url_hash.unwrap_or_default() }))
                 })?
                 .collect()
         })
@@ -127,7 +127,7 @@ pub(super) fn record(transaction: &Transaction<'_>, name: &str, state: &WebhookS
     let suspended = state.suspended.as_ref();
     transaction
         .prepare_cached(
-            "INSERT OR REPLACE INTO webhooks (name, next_slot_at, backoff_until, failures, suspended, suspended_at, url)
+            "INSERT OR REPLACE INTO webhooks (name, next_slot_at, backoff_until, failures, suspended_error, suspended_at, url_hash)
              VALUES (?, ?, ?, ?, ?, ?, ?)",
         )?
         .execute(params![
@@ -137,7 +137,7 @@ pub(super) fn record(transaction: &Transaction<'_>, name: &str, state: &WebhookS
             state.failures,
             suspended.map(|suspended| &suspended.error),
             suspended.map(|suspended| suspended.since.0),
-            suspended.map(|suspended| &suspended.url),
+            suspended.map(|suspended| &suspended.url_hash),
         ])
         .map(drop)
 }

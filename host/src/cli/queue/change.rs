@@ -5,7 +5,7 @@ use std::io::Write as _;
 
 use crate::event::Timestamp;
 use crate::message::one_line;
-use crate::store::{Configured, MessageSelector, MessageState, Retried, RetryBlocked, Store, StoreError};
+use crate::store::{ConfiguredNames, MessageSelector, MessageState, Retried, RetryBlocked, Store, StoreError};
 
 use super::{open, unknown};
 use crate::cli::Outcome;
@@ -24,19 +24,20 @@ pub fn retry(global: &GlobalOptions, options: &RetryOptions) -> Outcome {
     // One that cannot be read here (its URLs may be in the daemon's environment) says nothing of routes; what is left of
     // one that is no more is told plainly by whoever is at work.
     let config = global.config().ok();
-    let configured = config.map(|config| Configured {
+    let configured = config.map(|config| ConfiguredNames {
         routes: config.routes.into_iter().map(|route| route.name).collect(),
         webhooks: config.webhooks.into_keys().collect(),
     });
-    let Retried { again, anew, left } = store.retry(&choice, configured.as_ref(), now)?;
-    let seen: Vec<i64> = again.iter().chain(&anew).copied().chain(left.iter().map(|(message, _)| *message)).collect();
+    let Retried { resent, reformatted, blocked } = store.retry(&choice, configured.as_ref(), now)?;
+    let seen: Vec<i64> =
+        resent.iter().chain(&reformatted).copied().chain(blocked.iter().map(|(message, _)| *message)).collect();
     let is_whole = explain_others(&store, &choice, &seen, |state| match state {
         MessageState::Open | MessageState::Ready => "is pending: it goes out by itself",
         MessageState::Sent => "was sent already",
         MessageState::Dropped => "was dropped, and its text with it",
         MessageState::Dead => "died again meanwhile",
     })?;
-    for (message, why) in &left {
+    for (message, why) in &blocked {
         say(&match why {
             RetryBlocked::NoRoute(route) => format!(
                 "message {message} was refused, and its route \"{route}\" is not configured any more: nothing can word it anew"
@@ -49,19 +50,19 @@ pub fn retry(global: &GlobalOptions, options: &RetryOptions) -> Outcome {
         });
     }
     let mut out = std::io::stdout();
-    if !anew.is_empty() {
-        let (are, their) = if anew.len() == 1 { ("is", "its events") } else { ("are", "their events") };
-        writeln!(out, "{} {are} formatted anew from {their}", counted(anew.len() as u64, "message"))?;
+    if !reformatted.is_empty() {
+        let (are, their) = if reformatted.len() == 1 { ("is", "its events") } else { ("are", "their events") };
+        writeln!(out, "{} {are} formatted anew from {their}", counted(reformatted.len() as u64, "message"))?;
     }
-    if !again.is_empty() || anew.is_empty() {
-        let are = if again.len() == 1 { "is" } else { "are" };
-        writeln!(out, "{} {are} to be sent again", counted(again.len() as u64, "message"))?;
+    if !resent.is_empty() || reformatted.is_empty() {
+        let are = if resent.len() == 1 { "is" } else { "are" };
+        writeln!(out, "{} {are} to be sent again", counted(resent.len() as u64, "message"))?;
     }
-    if !again.is_empty() || !anew.is_empty() {
+    if !resent.is_empty() || !reformatted.is_empty() {
         say_what_delays(&store, now)?;
         ensure_runner(&folder, &global.config).map_err(CommandError::Other)?;
     }
-    Ok(is_whole && left.is_empty() && is_known(global, &choice, again.is_empty() && anew.is_empty()))
+    Ok(is_whole && blocked.is_empty() && is_known(global, &choice, resent.is_empty() && reformatted.is_empty()))
 }
 
 /// Gives messages up; `Ok(false)` if any of those named cannot be.
@@ -130,7 +131,7 @@ fn nothing_there(choice: &MessageSelector) -> Outcome {
 /// What keeps a webhook from getting its messages at once.
 fn say_what_delays(store: &Store, now: Timestamp) -> Result<(), StoreError> {
     for (webhook, queue) in store.queues(now)?.into_iter().filter(|(_, queue)| queue.pending > 0) {
-        match (queue.suspended, queue.backoff_until) {
+        match (queue.suspended_error, queue.backoff_until) {
             (Some(error), _) => {
                 say(&format!("the webhook \"{webhook}\" is suspended ({}): mend its URL", one_line(&error)));
             }

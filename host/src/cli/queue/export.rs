@@ -59,7 +59,7 @@ fn write(
     out: &mut impl Write,
 ) -> Result<bool, CommandError> {
     let mut is_whole = true;
-    store.export(message, last, |event| -> Result<(), CommandError> {
+    store.export_events(message, last, |event| -> Result<(), CommandError> {
         match event {
             Ok(event) => writeln!(out, "{}", defaults.apply(event).to_json())?,
             Err(error) => {

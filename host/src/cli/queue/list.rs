@@ -39,7 +39,7 @@ pub fn list(global: &GlobalOptions, options: &ListOptions) -> Outcome {
     };
     let limit = usize::try_from(options.limit).unwrap_or(usize::MAX);
     let mut messages = match open(global)? {
-        Some((_, store)) => store.messages(pending, dead, limit.saturating_add(1))?,
+        Some((_, store)) => store.list_messages(pending, dead, limit.saturating_add(1))?,
         None => Vec::new(),
     };
     let more = messages.len() > limit;
@@ -110,7 +110,9 @@ pub fn state(message: &MessageInfo) -> String {
         (MessageState::Open, Some(at)) => format!("open until {}", to_the_second(at)),
         (MessageState::Open, None) => "open".to_owned(),
         (MessageState::Ready, _) => "ready".to_owned(),
-        (MessageState::Dead, _) => "dead".to_owned(),
+        (MessageState::Dead, _) => {
+            message.dead_reason.map_or_else(|| "dead".to_owned(), |reason| format!("dead ({})", reason.as_str()))
+        }
         (MessageState::Dropped, _) => "dropped".to_owned(),
         (MessageState::Sent, _) => "sent".to_owned(),
     }
@@ -119,6 +121,7 @@ pub fn state(message: &MessageInfo) -> String {
 #[cfg(test)]
 mod tests {
     use crate::event::Timestamp;
+    use crate::store::DeadReason;
 
     use super::*;
 
@@ -135,6 +138,7 @@ mod tests {
             closes_at: None,
             attempts: 12,
             last_attempt_at: None,
+            dead_reason: Some(DeadReason::Rejected),
             error: Some("400 in\nvalid\u{1b}[31m".into()),
         };
         let open = MessageInfo {
@@ -142,6 +146,7 @@ mod tests {
             state: MessageState::Open,
             events: 10_000,
             closes_at: Some(Timestamp(1_763_809_045_601)),
+            dead_reason: None,
             error: None,
             ..message.clone()
         };
@@ -149,7 +154,7 @@ mod tests {
             table(&[message, open]),
             "\
 number  route  webhook  state                           events  since (UTC)          attempts  last error
-     7  all    main     dead                                 1  2025-11-22 10:56:55        12  400 in valid\\u{1b}[31m
+     7  all    main     dead (rejected)                      1  2025-11-22 10:56:55        12  400 in valid\\u{1b}[31m
   1234  all    main     open until 2025-11-22 10:57:25   10000  2025-11-22 10:56:55        12
 "
         );

@@ -35,7 +35,7 @@ struct MessageReport {
 pub fn show(global: &GlobalOptions, id: i64, format: Format) -> Outcome {
     let Some((_, store)) = open(global)? else { return Err(CommandError::Other(anyhow!(unknown(id)))) };
     let Some((message, body)) = store.message(id)? else { return Err(CommandError::Other(anyhow!(unknown(id)))) };
-    let events = store.events_of(id, EVENTS)?.into_iter().filter_map(|event| event.event.ok()).collect();
+    let events = store.message_events(id, EVENTS)?.into_iter().filter_map(|event| event.event.ok()).collect();
     let body = body.map(|body| serde_json::from_str(&body)).transpose().map_err(anyhow::Error::from)?;
     let shown = MessageReport { message, body, events };
     let mut out = io::stdout();
@@ -95,6 +95,7 @@ fn drawn(message: &MessageInfo, body: Option<&Value>, colors: bool, now: Timesta
 #[cfg(test)]
 mod tests {
     use crate::event::EventDetails;
+    use crate::store::DeadReason;
     use serde_json::json;
 
     use super::*;
@@ -119,6 +120,7 @@ mod tests {
             closes_at: (state == MessageState::Open).then_some(Timestamp(1_763_809_045_601)),
             attempts: 1,
             last_attempt_at: Some(Timestamp(1_763_809_015_601)),
+            dead_reason: (state == MessageState::Dead).then_some(DeadReason::Rejected),
             error: Some("400 invalid_blocks".into()),
         };
         MessageReport { message, body, events: vec![event] }
@@ -135,7 +137,7 @@ mod tests {
             told(Some(body), MessageState::Dead),
             "\
 message     7
-state       dead
+state       dead (rejected)
 route       all
 webhook     main
 events      3, told together (storm)
