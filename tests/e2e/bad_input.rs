@@ -16,7 +16,7 @@ use crate::test_env::{NOBODY, TestEnv, content_of};
 use crate::webhook::Fault;
 
 #[test]
-fn an_event_without_a_word_or_a_jail_is_refused() {
+fn notify_missing_kind_or_jail_is_rejected() {
     let env = TestEnv::new();
     env.banhook(["notify", "--jail=sshd"]).exits(2).complains(&["ban", "unban", "start"]);
     env.banhook(["notify", "explode", "--jail=sshd"]).exits(2).complains(&["explode", "ban"]);
@@ -27,7 +27,7 @@ fn an_event_without_a_word_or_a_jail_is_refused() {
 }
 
 #[test]
-fn a_bad_optional_value_is_warned_of_and_absent() {
+fn notify_invalid_optional_value_warns_and_is_omitted() {
     for (option, named) in [
         ("--failures=many", "failures"),
         ("--failures=-77", "failures"),
@@ -47,7 +47,7 @@ fn a_bad_optional_value_is_warned_of_and_absent() {
 }
 
 #[test]
-fn a_tag_that_fail2ban_left_as_it_is_counts_as_absent() {
+fn notify_unreplaced_fail2ban_tag_is_omitted() {
     let env = TestEnv::new();
     let line = "ban --jail=sshd --ip=203.0.113.7 --failures=<failures> --time=<time> --bantime=<bantime> \
                 --bancount=<bancount> --restored=<restored>";
@@ -58,7 +58,7 @@ fn a_tag_that_fail2ban_left_as_it_is_counts_as_absent() {
 }
 
 #[test]
-fn bytes_that_are_no_utf8_are_kept_readable() {
+fn notify_invalid_utf8_stays_readable() {
     let env = TestEnv::new();
     let subject = OsStr::from_bytes(b"--ip=caf\xe9 \xff\xfe bob");
     env.banhook([OsStr::new("notify"), OsStr::new("ban"), OsStr::new("--jail=logins"), subject]).ok();
@@ -68,7 +68,7 @@ fn bytes_that_are_no_utf8_are_kept_readable() {
 }
 
 #[test]
-fn control_characters_are_no_more_than_text() {
+fn notify_control_characters_are_neutralized() {
     let env = TestEnv::new();
     env.banhook(["notify", "ban", "--jail=logins", "--ip=a\u{1b}[31mred\u{202e}desrever\u{7}\u{0085}z"]).ok();
     let message = &env.webhook.wait_for(1)[0];
@@ -78,7 +78,7 @@ fn control_characters_are_no_more_than_text() {
 }
 
 #[test]
-fn an_option_that_does_not_exist_is_refused() {
+fn cli_unknown_option_is_rejected() {
     let env = TestEnv::new();
     // The usual form of usage errors, over several lines: these are typed by people.
     for (words, named) in [(&["run", "--untill-idle"][..], "'--until-idle'"), (&["drian"], "'drain'")] {
@@ -88,7 +88,7 @@ fn an_option_that_does_not_exist_is_refused() {
 }
 
 #[test]
-fn an_unknown_key_is_refused_and_the_nearest_known_one_named() {
+fn config_check_unknown_key_suggests_nearest() {
     let env = TestEnv::with_route("plugn = \"sec.wasm\"");
     for command in ["check", "run"] {
         config(&env, command).exits(2).complains(&["plugn", "plugin", "config.toml"]);
@@ -96,33 +96,33 @@ fn an_unknown_key_is_refused_and_the_nearest_known_one_named() {
 }
 
 #[test]
-fn a_configuration_that_is_no_toml_names_the_line() {
+fn config_check_invalid_toml_names_the_file() {
     let env = TestEnv::with_route("jails = [");
     config(&env, "check").exits(2).complains(&["config.toml"]);
 }
 
 #[test]
-fn a_missing_configuration_says_which() {
+fn config_check_missing_configuration_names_the_file() {
     let env = TestEnv::new();
     fs::remove_file(env.config()).unwrap();
     config(&env, "check").exits(2).complains(&["config.toml"]);
 }
 
 #[test]
-fn a_missing_plugin_is_named() {
+fn config_check_missing_plugin_names_the_file() {
     let env = TestEnv::with_route("plugin = \"sec.wasm\"");
     config(&env, "check").exits(2).complains(&["config.toml:", "sec.wasm"]);
 }
 
 #[test]
-fn a_component_of_another_world_is_named_with_what_it_lacks() {
+fn config_check_component_of_another_world_names_missing_export() {
     let env = TestEnv::with_route("plugin = \"clock.wasm\"");
     env.write("clock.wasm", component::of_another_world());
     config(&env, "check").exits(2).complains(&["clock.wasm", "formatter"]);
 }
 
 #[test]
-fn a_file_that_is_no_component_is_named() {
+fn config_check_invalid_component_names_the_file() {
     for content in [&b"#!/bin/sh\necho no\n"[..], b"", b"\0asm\x01\0\0\0", b"\0asm\x0d\0\x01\0\xff\xff"] {
         let env = TestEnv::with_route("plugin = \"script.wasm\"");
         env.write("script.wasm", content);
@@ -131,7 +131,7 @@ fn a_file_that_is_no_component_is_named() {
 }
 
 #[test]
-fn a_url_that_is_none_is_refused_without_being_shown() {
+fn config_check_invalid_url_is_rejected_without_showing_it() {
     for url in [
         "not a url TOPSECRET",
         "ftp://hooks.slack.com/services/T0/B0/TOPSECRET",
@@ -146,7 +146,7 @@ fn a_url_that_is_none_is_refused_without_being_shown() {
 }
 
 #[test]
-fn a_url_file_that_others_read_is_told_of_and_works() {
+fn config_check_world_readable_url_file_warns() {
     let env = TestEnv::new();
     fs::set_permissions(env.path("main.url"), fs::Permissions::from_mode(0o644)).unwrap();
     let told = config(&env, "check").ok();
@@ -155,7 +155,7 @@ fn a_url_file_that_others_read_is_told_of_and_works() {
 }
 
 #[test]
-fn a_webhook_that_does_not_exist_is_named() {
+fn config_check_unknown_webhook_names_it() {
     let env = TestEnv::new();
     fs::write(
         env.config(),
@@ -174,7 +174,7 @@ fn config(env: &TestEnv, command: &str) -> CommandOutput {
 }
 
 #[test]
-fn a_state_folder_that_is_none_is_an_error() {
+fn notify_state_dir_is_a_file_reports_error() {
     let env = TestEnv::new();
     env.write("state", "somebody's notes");
     env.banhook(["notify", "ban", "--jail=sshd", "--ip=203.0.113.7"]).exits(1).complains(&["state"]);
@@ -182,7 +182,7 @@ fn a_state_folder_that_is_none_is_an_error() {
 }
 
 #[test]
-fn an_unwritable_state_folder_is_an_error() {
+fn notify_unwritable_state_dir_reports_error() {
     let env = TestEnv::new();
     fs::create_dir(env.state()).unwrap();
     fs::set_permissions(env.state(), fs::Permissions::from_mode(0o555)).unwrap();
@@ -227,7 +227,7 @@ echo "$stored $code"
 "#;
 
 #[test]
-fn a_full_disk_is_a_clear_error_and_what_was_stored_stays_whole() {
+fn notify_full_disk_reports_error_and_keeps_stored_events() {
     let env = TestEnv::new();
     // Only root may mount, in a namespace of its own; others get a limit on the size of files.
     let can_mount = Command::new("unshare").args(["-m", "true"]).output().is_ok_and(|probe| probe.status.success());
@@ -251,7 +251,7 @@ fn a_full_disk_is_a_clear_error_and_what_was_stored_stays_whole() {
 }
 
 #[test]
-fn an_error_never_shows_the_secret() {
+fn errors_never_contain_the_webhook_secret() {
     let env = TestEnv::new();
     env.webhook.stop();
     env.notify("--no-spawn ban --jail=sshd --ip=203.0.113.7");
@@ -267,7 +267,7 @@ fn an_error_never_shows_the_secret() {
 }
 
 #[test]
-fn what_a_webhook_repeats_of_its_url_is_stored_and_shown_nowhere() {
+fn webhook_answer_repeating_its_url_is_redacted_everywhere() {
     const KEY: &str = "XKEYX0123456789";
     let env = TestEnv::new();
     env.write("main.url", format!("{}?api_key={KEY}", env.webhook.url()));
@@ -306,7 +306,7 @@ fn what_a_webhook_repeats_of_its_url_is_stored_and_shown_nowhere() {
 }
 
 #[test]
-fn status_names_what_is_configured_and_a_configuration_that_is_not_there() {
+fn status_missing_configuration_is_reported() {
     let env = TestEnv::new();
     let status = || env.banhook(["status"]).ok().stdout;
     let fresh = status();
@@ -320,7 +320,7 @@ fn status_names_what_is_configured_and_a_configuration_that_is_not_there() {
 }
 
 #[test]
-fn a_link_in_the_state_folder_leads_nowhere() {
+fn state_dir_symlink_is_not_followed() {
     let env = TestEnv::new();
     env.webhook.stop();
     env.notify("--no-spawn ban --jail=sshd --ip=203.0.113.7");
@@ -335,7 +335,7 @@ fn a_link_in_the_state_folder_leads_nowhere() {
 
 /// The harness needs these anyway; told here rather than in the middle of something else.
 #[test]
-fn the_programs_that_the_tests_need_are_installed() {
+fn test_environment_required_programs_are_installed() {
     for (program, package) in [("fail2ban-client", "fail2ban"), ("strace", "strace"), ("unshare", "util-linux")] {
         require(program, package);
     }

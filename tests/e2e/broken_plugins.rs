@@ -28,37 +28,37 @@ fn is_told_plainly(jail: &str, how: &str) {
 }
 
 #[test]
-fn a_trap_is_told_plainly() {
+fn plugin_trapping_sends_fallback() {
     is_told_plainly("~trap", "trap|unreachable|crash");
 }
 
 #[test]
-fn an_endless_loop_is_told_plainly() {
+fn plugin_looping_forever_sends_fallback() {
     is_told_plainly("~loop", "time|ms");
 }
 
 #[test]
-fn taking_all_memory_is_told_plainly() {
+fn plugin_exhausting_memory_sends_fallback() {
     is_told_plainly("~hog", "memory|MiB");
 }
 
 #[test]
-fn handing_over_too_much_is_told_plainly() {
+fn plugin_returning_too_much_data_sends_fallback() {
     is_told_plainly("~flood", "handed over more than");
 }
 
 #[test]
-fn an_error_is_told_plainly_with_its_text() {
+fn plugin_returning_error_sends_fallback_with_its_text() {
     is_told_plainly("~error", "the scanner is on holiday");
 }
 
 #[test]
-fn a_message_that_slack_would_refuse_is_told_plainly() {
+fn plugin_returning_invalid_message_sends_fallback() {
     is_told_plainly("~blank", "empty|text");
 }
 
 #[test]
-fn a_plugin_that_fails_already_when_loaded_keeps_no_alert_back() {
+fn plugin_failing_at_load_sends_fallback() {
     let env = place_with(&component::always_traps());
     env.notify("ban --jail=sshd --ip=203.0.113.7");
     env.notify("unban --jail=sshd --ip=203.0.113.7");
@@ -70,7 +70,7 @@ fn a_plugin_that_fails_already_when_loaded_keeps_no_alert_back() {
 }
 
 #[test]
-fn a_skipped_event_is_counted_and_not_told() {
+fn plugin_skipping_event_counts_it_and_sends_nothing() {
     let env = place_with(&component::faulty());
     env.notify("ban --jail=sshd --ip=203.0.113.7");
     let all = env.wait_until_idle().all();
@@ -79,7 +79,7 @@ fn a_skipped_event_is_counted_and_not_told() {
 }
 
 #[test]
-fn a_storm_says_that_its_plugin_fails() {
+fn storm_with_failing_plugin_names_it_in_digest() {
     let env = TestEnv::as_shipped(
         "",
         "plugin = \"always_traps.wasm\"\nstorm = { threshold = 1, within = \"60s\" }\ndigest_window = \"1s\"",

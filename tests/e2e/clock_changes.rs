@@ -59,17 +59,17 @@ fn library() -> PathBuf {
 }
 
 #[test]
-fn a_day_forward_and_what_waits_goes_out() {
+fn clock_set_forward_a_day_delivers_pending_messages() {
     goes_out_after(&["+1d"]);
 }
 
 #[test]
-fn a_day_back_and_what_waits_goes_out() {
+fn clock_set_back_a_day_delivers_pending_messages() {
     goes_out_after(&["-1d"]);
 }
 
 #[test]
-fn a_day_forward_and_back_again_and_what_waits_goes_out() {
+fn clock_set_forward_and_back_delivers_pending_messages() {
     goes_out_after(&["+1d", "+0d"]);
 }
 

@@ -14,7 +14,7 @@ const AT_ONCE: usize = 200;
 const BUSY_WITH: usize = 3_000;
 
 #[test]
-fn two_hundred_at_once_beside_a_busy_daemon_are_all_taken_in_and_told() {
+fn notify_two_hundred_at_once_with_busy_daemon_all_delivered() {
     let env = TestEnv::exclusive();
     env.configure("[[sources]]\nlog = \"fail2ban.log\"\ntimezone = \"UTC\"\nfrom_start = true");
     let lines: String = (0..BUSY_WITH)

@@ -57,7 +57,7 @@ fn password_shows_nowhere(env: &TestEnv) {
 }
 
 #[test]
-fn a_message_takes_the_way_of_its_proxy() {
+fn proxy_configured_forwards_message() {
     let (env, proxy) = (TestEnv::new(), Proxy::open(Some(KEY)));
     configure(&env, &format!("proxy = \"http://banhook:{PASSWORD}@{}\"", proxy.address()));
     let _daemon = env.daemon();
@@ -69,7 +69,7 @@ fn a_message_takes_the_way_of_its_proxy() {
 }
 
 #[test]
-fn a_proxy_that_lets_nobody_in_costs_no_message_and_no_password() {
+fn proxy_rejecting_credentials_keeps_message_and_hides_password() {
     let (env, proxy) = (TestEnv::new(), Proxy::open(Some(KEY)));
     configure(&env, &format!("proxy = \"http://other:{PASSWORD}@{}\"", proxy.address()));
     let _daemon = env.daemon();
@@ -82,7 +82,7 @@ fn a_proxy_that_lets_nobody_in_costs_no_message_and_no_password() {
 }
 
 #[test]
-fn a_proxy_that_is_down_is_named_without_its_password() {
+fn proxy_down_error_hides_password() {
     let env = TestEnv::new();
     let address = Proxy::open(None).address();
     configure(&env, &format!("proxy = \"http://banhook:{PASSWORD}@{address}\""));
@@ -95,7 +95,7 @@ fn a_proxy_that_is_down_is_named_without_its_password() {
 }
 
 #[test]
-fn a_proxys_password_is_for_no_file_that_others_read() {
+fn config_check_proxy_password_in_readable_file_is_rejected() {
     let env = TestEnv::new();
     configure(&env, &format!("proxy = \"http://banhook:{PASSWORD}@127.0.0.1:1\""));
     fs::set_permissions(env.config(), fs::Permissions::from_mode(0o644)).unwrap();
@@ -105,7 +105,7 @@ fn a_proxys_password_is_for_no_file_that_others_read() {
 }
 
 #[test]
-fn a_private_authority_is_trusted_where_the_configuration_says_so() {
+fn private_ca_in_ca_file_is_trusted() {
     let env = TestEnv::new();
     let webhook = HttpsWebhook::open(&env);
     write_url(&env, &webhook.url());
@@ -117,7 +117,7 @@ fn a_private_authority_is_trusted_where_the_configuration_says_so() {
 }
 
 #[test]
-fn a_private_authority_is_trusted_nowhere_else() {
+fn private_ca_without_ca_file_is_not_trusted() {
     let env = TestEnv::new();
     let webhook = HttpsWebhook::open(&env);
     write_url(&env, &webhook.url());
@@ -128,7 +128,7 @@ fn a_private_authority_is_trusted_nowhere_else() {
 }
 
 #[test]
-fn a_changed_authority_is_taken_up() {
+fn ca_file_changed_is_reloaded() {
     let env = TestEnv::new();
     let webhook = HttpsWebhook::open(&env);
     write_url(&env, &webhook.url());
@@ -143,7 +143,7 @@ fn a_changed_authority_is_taken_up() {
 }
 
 #[test]
-fn a_proxy_hands_on_tls_unopened() {
+fn proxy_https_webhook_is_tunnelled() {
     let (env, proxy) = (TestEnv::new(), Proxy::open(Some(KEY)));
     let webhook = HttpsWebhook::open(&env);
     write_url(&env, &webhook.url());
@@ -157,7 +157,7 @@ fn a_proxy_hands_on_tls_unopened() {
 }
 
 #[test]
-fn a_request_is_given_up_when_its_time_is_over() {
+fn request_exceeding_timeout_is_retried() {
     let env = TestEnv::new();
     let late = Duration::from_secs(20);
     env.webhook.inject(&[Fault::Slow(late)]);

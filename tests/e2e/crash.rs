@@ -27,7 +27,7 @@ const SIDE_BY_SIDE: u32 = 4;
 const ROUNDS_OF_A_FOLDER: u32 = 10;
 
 #[test]
-fn whoever_is_killed_every_acknowledged_event_is_told() {
+fn crash_at_any_moment_delivers_every_acknowledged_event() {
     let rounds = std::env::var("BANHOOK_SOAK").map_or(ROUNDS, |text| text.parse().unwrap());
     let (seed, begun) = (seed(), Instant::now());
     let compiled = compiled();
@@ -80,7 +80,7 @@ fn wait_until_held(env: &TestEnv, events: u64) {
 }
 
 #[test]
-fn an_open_storm_digest_survives_kills_and_is_told_once() {
+fn storm_digest_open_during_kills_is_sent_once() {
     let env = TestEnv::new();
     env.configure_both(QUICK, &format!("storm = {{ threshold = 1, within = \"60s\" }}\n{WINDOW}"));
     let ban = |number: u32| env.notify(&format!("--no-spawn ban --jail={} --ip=203.0.113.{number}", jail(number)));
@@ -105,7 +105,7 @@ fn an_open_storm_digest_survives_kills_and_is_told_once() {
 }
 
 #[test]
-fn what_a_plugin_holds_survives_kills_and_is_told_once() {
+fn held_events_during_kills_are_sent_once() {
     let env = TestEnv::new();
     env.write("digests.wasm", component::digests());
     env.configure_both(QUICK, &format!("plugin = \"digests.wasm\"\nstorm = false\n{WINDOW}"));

@@ -7,7 +7,7 @@ use crate::polling::until;
 use crate::test_env::TestEnv;
 
 #[test]
-fn a_short_run_that_waits_for_its_webhook_makes_way_for_a_daemon() {
+fn short_run_waiting_for_webhook_yields_to_daemon() {
     let env = TestEnv::new();
     env.webhook.stop();
     env.notify("ban --jail=sshd --ip=203.0.113.1");
@@ -23,14 +23,14 @@ fn a_short_run_that_waits_for_its_webhook_makes_way_for_a_daemon() {
 }
 
 #[test]
-fn a_second_daemon_says_that_there_is_one() {
+fn daemon_second_instance_reports_the_first() {
     let env = TestEnv::new();
     let _daemon = env.daemon();
     env.banhook(["run"]).exits(1).complains(&["another banhook is at work", "stop it first"]);
 }
 
 #[test]
-fn of_two_daemons_that_start_at_the_same_moment_one_works() {
+fn daemons_started_simultaneously_only_one_runs() {
     let env = TestEnv::new();
     let mut both = [(); 2].map(|()| env.spawn(env.command(banhook()).arg("run")));
     let ended = until("one of them to give up", || {

@@ -68,7 +68,7 @@ impl Copied {
 }
 
 #[test]
-fn a_damaged_file_is_named_and_neither_is_written_to() {
+fn store_damaged_file_is_named_and_not_written() {
     let copied = Copied::new();
     let env = &copied.env;
     let garbage: Damage = |bytes| bytes.iter_mut().zip(0_usize..).for_each(|(byte, at)| *byte = (at * 7 + 3) as u8);
@@ -100,7 +100,7 @@ fn a_damaged_file_is_named_and_neither_is_written_to() {
 }
 
 #[test]
-fn a_damaged_page_is_an_error_that_names_the_file_or_does_not_matter() {
+fn store_damaged_page_is_reported_or_irrelevant() {
     let copied = Copied::new();
     let env = &copied.env;
     let mut seen = 0;
@@ -130,7 +130,7 @@ fn a_damaged_page_is_an_error_that_names_the_file_or_does_not_matter() {
 }
 
 #[test]
-fn a_file_that_is_gone_is_not_taken_for_a_new_beginning() {
+fn store_missing_file_is_not_treated_as_new() {
     let copied = Copied::new();
     let env = &copied.env;
     for empty in [false, true] {
@@ -173,7 +173,7 @@ fn a_file_that_is_gone_is_not_taken_for_a_new_beginning() {
 }
 
 #[test]
-fn a_daemon_whose_folder_is_deleted_says_so_and_ends() {
+fn daemon_with_deleted_state_dir_reports_it_and_exits() {
     for pending in [false, true] {
         let env = TestEnv::new();
         let mut daemon = env.daemon();
@@ -197,7 +197,7 @@ fn a_daemon_whose_folder_is_deleted_says_so_and_ends() {
 }
 
 #[test]
-fn a_daemon_whose_folder_is_made_anew_makes_way_for_the_next() {
+fn daemon_with_replaced_state_dir_yields_to_the_next() {
     let env = TestEnv::new();
     let mut daemon = env.daemon();
     env.notify("ban --jail=sshd --ip=203.0.113.1");

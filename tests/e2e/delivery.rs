@@ -45,7 +45,7 @@ fn all_five_arrive_despite(faults: &[Fault]) {
 }
 
 #[test]
-fn a_webhook_that_is_down_gets_everything_once_it_is_up() {
+fn webhook_down_receives_everything_when_back() {
     let env = TestEnv::new();
     let _daemon = env.daemon();
     env.webhook.stop();
@@ -60,7 +60,7 @@ fn a_webhook_that_is_down_gets_everything_once_it_is_up() {
 }
 
 #[test]
-fn a_webhook_that_is_down_gets_everything_once_it_is_up_without_a_daemon() {
+fn webhook_down_without_daemon_receives_everything_when_back() {
     let env = TestEnv::new();
     env.webhook.stop();
     five_bans(&env);
@@ -70,7 +70,7 @@ fn a_webhook_that_is_down_gets_everything_once_it_is_up_without_a_daemon() {
 }
 
 #[test]
-fn what_a_stopped_daemon_left_is_delivered_by_the_next() {
+fn stopped_daemon_messages_are_delivered_by_the_next() {
     let env = TestEnv::new();
     let daemon = env.daemon();
     env.webhook.stop();
@@ -83,7 +83,7 @@ fn what_a_stopped_daemon_left_is_delivered_by_the_next() {
 }
 
 #[test]
-fn a_daemon_killed_in_the_middle_of_a_message_loses_nothing_and_repeats_at_most_that_one() {
+fn daemon_killed_during_request_repeats_at_most_that_message() {
     let env = TestEnv::new();
     let daemon = env.daemon();
     env.webhook.inject(&[Fault::Slow(Duration::from_secs(1))]);
@@ -100,22 +100,22 @@ fn a_daemon_killed_in_the_middle_of_a_message_loses_nothing_and_repeats_at_most_
 }
 
 #[test]
-fn server_errors_are_tried_again() {
+fn server_error_is_retried() {
     all_five_arrive_despite(&[Fault::ServerError, Fault::ServerError]);
 }
 
 #[test]
-fn a_connection_broken_before_the_message_is_tried_again() {
+fn connection_reset_before_request_is_retried() {
     all_five_arrive_despite(&[Fault::ResetBeforeReading]);
 }
 
 #[test]
-fn a_slow_answer_is_waited_for() {
+fn webhook_slow_response_is_awaited() {
     all_five_arrive_despite(&[Fault::Slow(Duration::from_secs(2))]);
 }
 
 #[test]
-fn retry_after_is_honoured() {
+fn rate_limited_request_honours_retry_after() {
     let env = TestEnv::new();
     let _daemon = env.daemon();
     env.webhook.inject(&[Fault::RateLimited(3)]);
@@ -128,7 +128,7 @@ fn retry_after_is_honoured() {
 }
 
 #[test]
-fn an_answer_that_never_came_costs_at_most_one_repetition() {
+fn lost_response_repeats_at_most_one_message() {
     let env = TestEnv::new();
     let _daemon = env.daemon();
     env.webhook.inject(&[Fault::ResetAfterAccepting]);
@@ -140,7 +140,7 @@ fn an_answer_that_never_came_costs_at_most_one_repetition() {
 }
 
 #[test]
-fn a_webhook_that_is_gone_keeps_its_messages_until_its_url_is_mended() {
+fn suspended_webhook_keeps_messages_until_url_changes() {
     let env = TestEnv::new();
     env.webhook.inject(&[Fault::NoService]);
     env.notify("--no-spawn ban --jail=sshd --ip=203.0.113.7");
@@ -162,7 +162,7 @@ fn a_webhook_that_is_gone_keeps_its_messages_until_its_url_is_mended() {
 }
 
 #[test]
-fn a_webhook_that_is_gone_is_tried_again_when_somebody_asks_for_it() {
+fn suspended_webhook_is_probed_on_request() {
     let env = TestEnv::new();
     env.webhook.inject(&[Fault::NoService]);
     let daemon = env.daemon();
@@ -192,7 +192,7 @@ fn a_webhook_that_is_gone_is_tried_again_when_somebody_asks_for_it() {
 }
 
 #[test]
-fn since_when_a_webhook_is_gone_stays_known_and_is_said_once() {
+fn suspended_webhook_keeps_its_time_and_is_logged_once() {
     let env = TestEnv::new();
     env.webhook.inject(&[Fault::NoService; 3]);
     let daemon = env.daemon();
@@ -215,7 +215,7 @@ fn since_when_a_webhook_is_gone_stays_known_and_is_said_once() {
 }
 
 #[test]
-fn another_webhook_takes_over_from_one_that_is_gone() {
+fn fallback_webhook_receives_messages_of_suspended_webhook() {
     let env = TestEnv::new();
     let ops = Webhook::open();
     env.write_url("ops.url", &ops);
@@ -231,7 +231,7 @@ fn another_webhook_takes_over_from_one_that_is_gone() {
 }
 
 #[test]
-fn another_webhook_takes_over_also_in_a_run_that_finds_the_first_one_gone() {
+fn fallback_webhook_in_short_run_receives_messages() {
     let env = TestEnv::new();
     let ops = Webhook::open();
     env.write_url("ops.url", &ops);
@@ -252,7 +252,7 @@ fn another_webhook_takes_over_also_in_a_run_that_finds_the_first_one_gone() {
 }
 
 #[test]
-fn a_message_at_which_the_webhook_fails_does_not_hold_up_the_others() {
+fn message_failing_repeatedly_does_not_block_others() {
     let env = TestEnv::new();
     let _daemon = env.daemon();
     env.webhook.inject(&[Fault::ServerError; 3]);
@@ -272,7 +272,7 @@ fn a_message_at_which_the_webhook_fails_does_not_hold_up_the_others() {
 }
 
 #[test]
-fn drain_that_runs_out_of_time_says_that_something_is_pending() {
+fn drain_timing_out_reports_pending_messages() {
     let env = TestEnv::new();
     env.webhook.stop();
     env.notify("--no-spawn ban --jail=sshd --ip=203.0.113.7");
@@ -285,7 +285,7 @@ fn drain_that_runs_out_of_time_says_that_something_is_pending() {
 }
 
 #[test]
-fn only_the_events_that_a_route_wants_go_there() {
+fn route_receives_only_matching_events() {
     let env = TestEnv::with_route("jails = [\"ssh*\"]\nevents = [\"ban\"]");
     for line in ["start --jail=sshd", "ban --jail=nginx --ip=203.0.113.1", "ban --jail=sshd --ip=203.0.113.2"] {
         env.notify(&format!("--no-spawn {line}"));

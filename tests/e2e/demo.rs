@@ -5,7 +5,7 @@ use crate::command_output::CommandOutput;
 use crate::test_env::TestEnv;
 
 #[test]
-fn demo_needs_no_setup_and_ends_with_its_ledger() {
+fn demo_without_setup_prints_ledger() {
     let env = TestEnv::new();
     let mut command = env.command(banhook());
     // As for somebody who has set nothing up.
@@ -20,7 +20,7 @@ fn demo_needs_no_setup_and_ends_with_its_ledger() {
 }
 
 #[test]
-fn demo_talks_to_nobody_but_loopback() {
+fn demo_connects_only_to_loopback() {
     require("strace", "strace");
     let env = TestEnv::new();
     let trace = env.path("trace");

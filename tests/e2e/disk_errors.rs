@@ -85,7 +85,7 @@ impl Drop for Disk<'_> {
 const DECIDES_WITHIN: Duration = Duration::from_secs(5);
 
 #[test]
-fn a_disk_that_fills_up_under_a_daemon_loses_nothing() {
+fn disk_filling_up_during_daemon_loses_nothing() {
     // No room at all, and some that it uses up itself.
     [0, 300].into_iter().for_each(fills_up);
 }
@@ -146,7 +146,7 @@ fn fills_up(kilobytes: u32) {
 }
 
 #[test]
-fn a_disk_that_is_full_from_the_beginning_is_a_clear_error() {
+fn disk_full_from_start_reports_error() {
     let env = TestEnv::new();
     let disk = Disk::mount(&env, 1);
     disk.fill_but_for(0);
@@ -162,7 +162,7 @@ fn a_disk_that_is_full_from_the_beginning_is_a_clear_error() {
 }
 
 #[test]
-fn a_disk_that_became_read_only_is_a_clear_error() {
+fn disk_read_only_reports_error() {
     require_mounts();
     let env = TestEnv::new();
     env.banhook(["drain"]).ok(); // makes all files
@@ -186,7 +186,7 @@ fn a_disk_that_became_read_only_is_a_clear_error() {
 }
 
 #[test]
-fn a_folder_that_others_own_is_a_clear_error() {
+fn state_dir_of_another_user_reports_error() {
     require_root();
     let env = TestEnv::new();
     env.notify("--no-spawn ban --jail=sshd --ip=10.0.0.1");

@@ -35,11 +35,11 @@ fn bans_come_with_their_lines(by_action: bool) {
 }
 
 #[test]
-fn bans_of_the_action_come_with_the_lines_that_led_to_them() {
+fn bans_from_action_include_matched_log_lines() {
     bans_come_with_their_lines(true);
 }
 
 #[test]
-fn bans_of_the_log_come_with_the_lines_that_led_to_them() {
+fn bans_from_log_include_matched_log_lines() {
     bans_come_with_their_lines(false);
 }

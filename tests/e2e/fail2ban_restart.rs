@@ -15,7 +15,7 @@ const AT_ONCE: Duration = Duration::from_secs(4);
 
 /// Side by side: mostly they wait for quiet.
 #[test]
-fn a_restart_is_one_message_with_a_daemon_and_without_with_actionflush_and_without() {
+fn fail2ban_restart_is_one_digest_in_every_setup() {
     let lives: [fn(); 3] = [with_daemon, with_daemon_and_without_flush, without_daemon];
     std::thread::scope(|scope| lives.map(|life| scope.spawn(life)).map(|life| life.join().unwrap()));
 }

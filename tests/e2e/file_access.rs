@@ -37,7 +37,7 @@ fn reads(env: &TestEnv, log: &Path) {
 }
 
 #[test]
-fn a_log_that_the_owner_of_the_state_folder_may_not_read() {
+fn config_check_log_unreadable_by_state_dir_owner_is_rejected() {
     let env = of_nobody();
     let log = env.write("f.log", "");
     reads(&env, &log);
@@ -56,7 +56,7 @@ fn a_log_that_the_owner_of_the_state_folder_may_not_read() {
 }
 
 #[test]
-fn what_the_configuration_is_made_of_is_read_as_the_owner_of_the_state_folder() {
+fn config_check_files_are_checked_as_state_dir_owner() {
     let env = of_nobody();
     fs::create_dir(env.path("conf.d")).unwrap();
     env.write("conf.d/a.toml", "host = \"web-1\"");
@@ -100,7 +100,7 @@ fn what_the_configuration_is_made_of_is_read_as_the_owner_of_the_state_folder() 
 }
 
 #[test]
-fn as_the_current_user_where_there_is_no_state_folder_yet() {
+fn config_check_without_state_dir_checks_as_current_user() {
     let env = of_nobody();
     let log = env.write("f.log", "");
     set_mode(&log, 0o600);
@@ -119,7 +119,7 @@ fn as_the_current_user_where_there_is_no_state_folder_yet() {
 }
 
 #[test]
-fn what_is_not_there_yet_is_worth_a_warning() {
+fn config_check_missing_log_and_database_warn() {
     let env = TestEnv::new();
     let database = "[fail2ban]\ndatabase = \"absent.sqlite3\"";
     env.configure(&format!("[[sources]]\nlog = \"absent.log\"\n{database}"));
@@ -133,7 +133,7 @@ fn what_is_not_there_yet_is_worth_a_warning() {
 
 /// As the README has it, and that it survives what happens to a database.
 #[test]
-fn the_database_of_a_real_server_is_opened_to_one_user() {
+fn config_check_fail2ban_database_acl_suffices() {
     let env = of_nobody();
     require("setfacl", "acl");
     let server = Fail2ban::start(&env);

@@ -4,7 +4,7 @@ use crate::component;
 use crate::test_env::TestEnv;
 
 #[test]
-fn an_import_that_the_route_does_not_grant_is_named_with_the_line_to_add() {
+fn config_check_ungranted_import_names_the_line_to_add() {
     for (plugin, import, line) in
         [(component::asks_history(), "history", "add history = true"), (component::asks_geo(), "geo", "add geo = [")]
     {
@@ -19,7 +19,7 @@ fn an_import_that_the_route_does_not_grant_is_named_with_the_line_to_add() {
 }
 
 #[test]
-fn a_broken_mmdb_file_is_named_and_keeps_no_alert_back() {
+fn grant_geo_broken_mmdb_is_named_and_alert_is_sent() {
     let env = TestEnv::with_route("grants.geo = [\"country.mmdb\"]");
     env.banhook(["config", "check"]).exits(2).complains(&["config.toml:11", "country.mmdb", "does not exist"]);
     env.write("country.mmdb", "<html>404</html>");
@@ -29,7 +29,7 @@ fn a_broken_mmdb_file_is_named_and_keeps_no_alert_back() {
 }
 
 #[test]
-fn a_daemon_tells_of_the_bans_that_it_has_routed() {
+fn grant_history_returns_routed_bans() {
     let env = TestEnv::with_route("plugin = \"asks.wasm\"\ngrants.history = true");
     env.write("asks.wasm", component::asks_history());
     let daemon = env.daemon();
@@ -47,7 +47,7 @@ fn a_daemon_tells_of_the_bans_that_it_has_routed() {
 }
 
 #[test]
-fn a_case_holds_the_answers_of_history_and_geo() {
+fn test_case_provides_history_and_geo_answers() {
     let env = TestEnv::new();
     let history = env.write("history.wasm", component::asks_history());
     let event = r#"{"id": "all", "action": "ban", "at": "2026-11-22T10:00:00Z", "host": "web-1", "jail": "sshd", "subject": "203.0.113.7"}"#;

@@ -62,7 +62,7 @@ fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
 }
 
 #[test]
-fn what_was_compiled_against_0_1_0_still_decides_as_it_did() {
+fn guests_compiled_against_0_1_0_match_golden_decisions() {
     let components = files(&compiled_against_0_1_0(), "wasm");
     let names: Vec<_> = components.iter().map(|file| file.file_name().unwrap().to_str().unwrap()).collect();
     assert_eq!(names, ["c.wasm", "javascript.wasm", "rust.wasm"]);
@@ -72,11 +72,11 @@ fn what_was_compiled_against_0_1_0_still_decides_as_it_did() {
 }
 
 #[test]
-fn a_guest_in_rust_decides_as_all_do() {
+fn guest_rust_matches_golden_decisions() {
     decides_as_all_do(&built_from_source("rust.wasm"));
 }
 
 #[test]
-fn a_guest_in_python_decides_as_all_do() {
+fn guest_python_matches_golden_decisions() {
     decides_as_all_do(&built_from_source("python.wasm"));
 }

@@ -111,7 +111,7 @@ impl Findings {
 }
 
 #[test]
-fn every_attack_is_contained_and_no_other_route_notices() {
+fn attacks_are_contained_and_leave_other_routes_unaffected() {
     let arena = AttackEnv::new(TestEnv::exclusive());
     let env = &arena.env;
     let mut findings = Findings::default();
@@ -206,7 +206,7 @@ fn every_attack_is_contained_and_no_other_route_notices() {
 }
 
 #[test]
-fn every_text_of_the_corpus_attacks() {
+fn corpus_every_wat_file_is_a_case() {
     let names: BTreeSet<String> = CASES.iter().map(|case| format!("{}.wat", case.name)).collect();
     for entry in fs::read_dir(corpus::folder()).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
@@ -216,7 +216,7 @@ fn every_text_of_the_corpus_attacks() {
 }
 
 #[test]
-fn security_md_names_tests_that_exist() {
+fn security_md_names_existing_tests() {
     let text = fs::read_to_string(root().join("SECURITY.md")).unwrap();
     let mut sources = String::new();
     for folder in ["host/src", "tests/e2e"] {

@@ -16,7 +16,7 @@ const BANS_EACH: u32 = 3;
 const DAEMON_LIVES_AT_MOST: u32 = 400;
 
 #[test]
-fn notify_run_and_drain_at_the_same_moment_tell_everything_once() {
+fn notify_run_and_drain_concurrently_deliver_everything_once() {
     let rounds = std::env::var("BANHOOK_SOAK").map_or(ROUNDS, |text| text.parse().unwrap());
     for round in 0..rounds {
         one_round(round);

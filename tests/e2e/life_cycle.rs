@@ -14,7 +14,7 @@ use crate::test_env::{TestEnv, content_of, running};
 use crate::webhook::shown;
 
 #[test]
-fn everything_fail2ban_does_arrives_in_order_without_a_daemon() {
+fn fail2ban_life_cycle_without_daemon_arrives_in_order() {
     let env = TestEnv::new();
     let watch = CommandLines::watch(&env);
     whole_life(&env);
@@ -22,7 +22,7 @@ fn everything_fail2ban_does_arrives_in_order_without_a_daemon() {
 }
 
 #[test]
-fn everything_fail2ban_does_arrives_in_order_with_a_daemon() {
+fn fail2ban_life_cycle_with_daemon_arrives_in_order() {
     let env = TestEnv::new();
     let daemon = env.daemon();
     let watch = CommandLines::watch(&env);
@@ -99,7 +99,7 @@ fn whole_life(env: &TestEnv) {
 }
 
 #[test]
-fn an_id_written_by_an_attacker_arrives_as_harmless_text() {
+fn fail2ban_hostile_id_arrives_as_harmless_text() {
     let env = TestEnv::new();
     let server = Fail2ban::start(&env);
     env.webhook.wait_for(2);
@@ -112,14 +112,14 @@ fn an_id_written_by_an_attacker_arrives_as_harmless_text() {
 }
 
 #[test]
-fn the_same_id_given_to_notify_arrives_as_harmless_text() {
+fn notify_hostile_id_arrives_as_harmless_text() {
     let env = TestEnv::new();
     env.banhook(["notify", "ban", "--jail=sshd", &format!("--ip={HOSTILE}")]).ok();
     is_harmless(&env.webhook.wait_for(1)[0]);
 }
 
 #[test]
-fn a_ban_that_fail2ban_runs_again_is_told_once() {
+fn ban_run_twice_by_fail2ban_is_delivered_once() {
     let env = TestEnv::new();
     // Does its work, and says that it failed: fail2ban runs a failed ban once more.
     let banhook = crate::binary::banhook().display();

@@ -29,7 +29,7 @@ fn corpus(folder: &str) -> Vec<PathBuf> {
 }
 
 #[test]
-fn a_line_for_each_finding() {
+fn lint_prints_one_line_per_finding() {
     let env = TestEnv::new();
     let file = env.write("message.json", too_long());
     let told = env.banhook(["lint".as_ref(), file.as_os_str()]).exits(1);
@@ -45,7 +45,7 @@ fn a_line_for_each_finding() {
 }
 
 #[test]
-fn warnings_alone_are_no_failure_and_nothing_wrong_is_nothing_said() {
+fn lint_warnings_only_succeeds() {
     let env = TestEnv::new();
     let warned = env.write("warned.json", r#"{"text": "x", "channel": "C1"}"#);
     let told = env.banhook(["lint".as_ref(), warned.as_os_str()]).ok();
@@ -56,7 +56,7 @@ fn warnings_alone_are_no_failure_and_nothing_wrong_is_nothing_said() {
 }
 
 #[test]
-fn the_corpus() {
+fn lint_corpus_accepts_valid_and_reports_invalid() {
     let env = TestEnv::new();
     let mut arguments = vec!["lint".into()];
     arguments.extend(corpus("valid").into_iter().map(PathBuf::into_os_string));
@@ -71,7 +71,7 @@ fn the_corpus() {
 }
 
 #[test]
-fn for_programs() {
+fn lint_json_lists_findings() {
     let env = TestEnv::new();
     let files = ["a.json", "b.json"].map(|name| env.write(name, too_long()));
     let mut arguments = vec!["lint".into(), "--format=json".into()];
@@ -97,7 +97,7 @@ fn for_programs() {
 }
 
 #[test]
-fn standard_input() {
+fn lint_reads_standard_input() {
     let env = TestEnv::new();
     let mut child =
         env.command(banhook()).args(["lint", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
@@ -109,7 +109,7 @@ fn standard_input() {
 }
 
 #[test]
-fn what_is_no_json_says_where() {
+fn lint_invalid_json_names_line_and_column() {
     let env = TestEnv::new();
     for (content, complaint) in [
         ("{\n  \"text\": \"a\"\n  \"blocks\": []\n}", "line 3 column 3"),
@@ -129,7 +129,7 @@ fn what_is_no_json_says_where() {
 }
 
 #[test]
-fn what_cannot_be_read_hides_nothing_of_the_rest() {
+fn lint_unreadable_file_does_not_hide_other_findings() {
     let env = TestEnv::new();
     let (missing, folder) = (env.path("missing.json"), env.path(""));
     let last = env.write("last.json", "{}");
@@ -143,7 +143,7 @@ fn what_cannot_be_read_hides_nothing_of_the_rest() {
 }
 
 #[test]
-fn neither_configuration_nor_state_is_needed_or_touched() {
+fn lint_needs_no_configuration_or_state() {
     let env = TestEnv::new();
     fs::remove_file(env.config()).unwrap();
     let file = env.write("fine.json", r#"{"text": "x"}"#);
@@ -152,7 +152,7 @@ fn neither_configuration_nor_state_is_needed_or_touched() {
 }
 
 #[test]
-fn what_the_file_says_is_only_text_on_a_terminal() {
+fn lint_hostile_file_prints_no_control_characters() {
     let env = TestEnv::new();
     let hostile = "\\u001b[31m\\u202e\\u009b\\n<evil>";
     let content = format!(
@@ -170,7 +170,7 @@ fn what_the_file_says_is_only_text_on_a_terminal() {
 }
 
 #[test]
-fn messages_are_drawn() {
+fn lint_draw_prints_and_writes_html() {
     let env = TestEnv::new();
     let text = r#"{"text": "x", "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": "*203.0.113.7* \u001b[31m"}}]}"#;
     env.write("drawn.json", text);
@@ -182,7 +182,7 @@ fn messages_are_drawn() {
 }
 
 #[test]
-fn cases_are_previewed() {
+fn preview_cases_prints_and_writes_html() {
     let env = TestEnv::new();
     let cases = root().join("plugins/template/cases");
     let shown = env.banhook(["preview".as_ref(), "template".as_ref(), cases.as_os_str()]).ok().stdout;
@@ -197,7 +197,7 @@ fn cases_are_previewed() {
 }
 
 #[test]
-fn a_case_whose_message_would_be_refused_fails() {
+fn test_case_with_invalid_message_fails() {
     let env = TestEnv::new();
     env.write("blank.wasm", crate::component::faulty());
     env.write(

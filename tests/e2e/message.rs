@@ -168,7 +168,7 @@ fn without_code(mrkdwn: &str) -> String {
 }
 
 #[test]
-fn a_reader_sees_text_and_slack_acts_on_entities() {
+fn message_separates_visible_text_and_entities() {
     let body = r#"{"text": "fallback", "blocks": [
         {"type": "section", "text": {"type": "mrkdwn", "text": "*sshd* <!here> &lt;b&gt; <https://a.example|site> `*c*`"}},
         {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": [

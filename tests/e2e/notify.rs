@@ -19,7 +19,7 @@ const AT_ONCE: usize = 50;
 const SLOWEST: Duration = Duration::from_secs(1);
 
 #[test]
-fn a_ban_is_told_with_all_that_is_known_of_it() {
+fn notify_ban_message_contains_all_fields() {
     let env = TestEnv::new();
     env.notify(BAN);
     let message = &env.webhook.wait_for(1)[0];
@@ -32,7 +32,7 @@ fn a_ban_is_told_with_all_that_is_known_of_it() {
 }
 
 #[test]
-fn fifty_at_the_same_moment_are_fifty_events_each_within_a_second() {
+fn notify_fifty_at_once_each_finish_within_a_second() {
     let env = TestEnv::exclusive();
     let _daemon = env.daemon();
     let slowest = notify_at_once(&env, &[]);
@@ -43,7 +43,7 @@ fn fifty_at_the_same_moment_are_fifty_events_each_within_a_second() {
 }
 
 #[test]
-fn fifty_at_the_same_moment_without_a_daemon_leave_none_waiting() {
+fn notify_fifty_at_once_without_daemon_all_delivered() {
     let env = TestEnv::new();
     notify_at_once(&env, &[]);
     let ledger = env.wait_until_idle();
@@ -70,7 +70,7 @@ fn notify_at_once(env: &TestEnv, options: &[&str]) -> Duration {
 }
 
 #[test]
-fn an_event_is_synced_before_notify_exits_and_costs_no_more_than_two_syncs() {
+fn notify_syncs_event_before_exit_with_at_most_two_syncs() {
     let env = TestEnv::new();
     let _daemon = env.daemon();
     env.notify("start --jail=sshd"); // whatever happens only once has happened
@@ -88,7 +88,7 @@ fn an_event_is_synced_before_notify_exits_and_costs_no_more_than_two_syncs() {
 }
 
 #[test]
-fn notify_reads_no_configuration_and_talks_to_no_network() {
+fn notify_reads_no_configuration_and_uses_no_network() {
     let env = TestEnv::new();
     let _daemon = env.daemon();
     let trace = syscall_trace::of_notify(&env, BAN);
@@ -99,7 +99,7 @@ fn notify_reads_no_configuration_and_talks_to_no_network() {
 }
 
 #[test]
-fn a_broken_configuration_loses_no_ban() {
+fn notify_with_broken_configuration_stores_event() {
     let env = TestEnv::new();
     env.configure("plugn = \"a typing mistake\"");
     env.notify(BAN);
@@ -110,7 +110,7 @@ fn a_broken_configuration_loses_no_ban() {
 }
 
 #[test]
-fn a_ban_reported_twice_is_one_event() {
+fn notify_same_ban_twice_is_one_event() {
     let env = TestEnv::new();
     env.notify(&format!("--no-spawn {BAN}"));
     env.notify(&format!("--no-spawn {BAN}"));
@@ -122,7 +122,7 @@ fn a_ban_reported_twice_is_one_event() {
 }
 
 #[test]
-fn another_ban_of_the_same_address_is_another_event() {
+fn notify_different_ban_is_another_event() {
     let env = TestEnv::new();
     env.notify(&format!("--no-spawn {BAN}"));
     env.notify(&format!("--no-spawn {}", BAN.replace("1763809015.6", "1763809999.1")));
@@ -133,7 +133,7 @@ fn another_ban_of_the_same_address_is_another_event() {
 }
 
 #[test]
-fn the_same_restored_ban_after_each_of_two_restarts_is_two_events() {
+fn notify_restored_ban_after_two_restarts_is_two_events() {
     let env = TestEnv::new();
     for _ in 0..2 {
         for line in ["flush --jail=sshd", "stop --jail=sshd", "start --jail=sshd", RESTORED] {
@@ -147,7 +147,7 @@ fn the_same_restored_ban_after_each_of_two_restarts_is_two_events() {
 }
 
 #[test]
-fn no_spawn_leaves_the_event_to_somebody_else() {
+fn notify_no_spawn_leaves_event_unrouted() {
     let env = TestEnv::new();
     env.notify(&format!("--no-spawn {BAN}"));
     let ledger = env.ledger();
@@ -159,7 +159,7 @@ fn no_spawn_leaves_the_event_to_somebody_else() {
 }
 
 #[test]
-fn started_as_root_it_becomes_the_owner_of_the_state_folder() {
+fn notify_as_root_becomes_state_dir_owner() {
     require_root();
     let env = TestEnv::new();
     fs::create_dir(env.state()).unwrap();

@@ -28,13 +28,13 @@ fn test(env: &TestEnv, plugin: &Path, cases: &Path) -> crate::command_output::Co
 }
 
 #[test]
-fn the_built_in_plugin_passes_its_cases() {
+fn template_passes_its_cases() {
     let env = TestEnv::new();
     test(&env, Path::new("template"), &cases()).ok();
 }
 
 #[test]
-fn the_committed_plugin_decides_as_one_built_from_source() {
+fn template_committed_and_built_from_source_decide_alike() {
     let fresh = std::env::var_os("BANHOOK_FRESH_TEMPLATE").map(PathBuf::from).expect(
         "BANHOOK_FRESH_TEMPLATE names a template plugin built from source; run the tests by `cargo xtask test`, which sets it",
     );
@@ -46,7 +46,7 @@ fn the_committed_plugin_decides_as_one_built_from_source() {
 }
 
 #[test]
-fn a_wrong_golden_decision_fails_the_test_and_is_shown() {
+fn test_wrong_golden_decision_fails_and_is_shown() {
     let env = TestEnv::new();
     let original = &case_files(&cases())[0];
     let mut case: Value = serde_json::from_slice(&fs::read(original).unwrap()).unwrap();
@@ -77,13 +77,13 @@ fn spoil(value: &mut Value) -> bool {
 }
 
 #[test]
-fn a_plugin_that_is_missing_is_bad_input() {
+fn test_missing_plugin_is_bad_input() {
     let env = TestEnv::new();
     test(&env, Path::new("no-such-plugin.wasm"), &cases()).exits(2).complains(&["no-such-plugin.wasm"]);
 }
 
 #[test]
-fn a_plugin_that_is_none_is_no_fault_of_a_case() {
+fn test_invalid_plugin_is_named_instead_of_a_case() {
     let env = TestEnv::new();
     env.write("script.wasm", "#!/bin/sh\n");
     for command in ["test", "preview"] {
@@ -93,7 +93,7 @@ fn a_plugin_that_is_none_is_no_fault_of_a_case() {
 }
 
 #[test]
-fn time_is_counted_in_fuel_so_that_a_case_ends_alike_everywhere() {
+fn test_time_limit_counts_fuel() {
     let env = TestEnv::new();
     env.write("faulty.wasm", crate::component::faulty());
     let event = r#"{"action": "start", "at": "2026-11-22T10:00:00Z", "host": "web-1", "jail": "~loop"}"#;
@@ -113,7 +113,7 @@ fn bans(count: usize, jail: &str) -> String {
 }
 
 #[test]
-fn the_digests_fixture_does_as_the_jail_says() {
+fn digests_fixture_follows_the_jail_name() {
     let env = TestEnv::new();
     env.write("digests.wasm", crate::component::digests());
     let text = |text: &str| format!(r#"{{"post": {{"text": {{"plain": "{text}"}}}}}}"#);
@@ -145,7 +145,7 @@ fn the_digests_fixture_does_as_the_jail_says() {
 }
 
 #[test]
-fn a_digest_that_fails_or_is_refused_fails_its_case() {
+fn test_case_with_failing_digest_fails() {
     let env = TestEnv::new();
     env.write("digests.wasm", crate::component::digests());
     for (key, says) in [("~hold-trap", "unreachable"), ("~hold-blank", "Slack would refuse the message")] {
@@ -163,7 +163,7 @@ fn a_digest_that_fails_or_is_refused_fails_its_case() {
 }
 
 #[test]
-fn a_plugin_without_a_digester_has_the_built_in_digest() {
+fn test_batch_for_plugin_without_digester_fails() {
     let env = TestEnv::new();
     let case = format!(r#"{{"batch": {{"cause": "storm", "events": [{}]}}}}"#, bans(12, "sshd"));
     let case = env.write("case.json", case);
@@ -183,7 +183,7 @@ fn a_plugin_without_a_digester_has_the_built_in_digest() {
 }
 
 #[test]
-fn a_case_is_about_an_event_or_a_batch() {
+fn test_case_without_exactly_one_of_event_and_batch_is_rejected() {
     let env = TestEnv::new();
     let event = bans(1, "sshd");
     for (case, says) in [
@@ -200,7 +200,7 @@ fn a_case_is_about_an_event_or_a_batch() {
 }
 
 #[test]
-fn a_broken_case_keeps_no_other_from_being_run() {
+fn test_broken_case_does_not_stop_others() {
     let env = TestEnv::new();
     env.write("a.json", "{");
     let event = bans(1, "sshd");

@@ -46,7 +46,7 @@ const DRAINED: std::ops::Range<u32> = 15..18;
 const AFTERWARDS: u32 = 18;
 
 #[test]
-fn whenever_the_power_fails_every_acknowledged_event_is_told() {
+fn power_failure_at_any_call_delivers_every_acknowledged_event() {
     let failures = std::env::var("BANHOOK_SOAK").map_or(FAILURES, |text| text.parse().unwrap());
     let (seed, begun) = (seed(), Instant::now());
     let (original, compiled) = (Original::record(), compiled());

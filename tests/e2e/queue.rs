@@ -43,14 +43,14 @@ fn counts(matched: u64, posted: u64, dead: u64) -> Counts {
 }
 
 #[test]
-fn a_refused_message_is_listed_with_its_answer_and_sent_again_beside_a_daemon() {
+fn queue_retry_rejected_message_with_daemon_sends_it() {
     let env = TestEnv::new();
     let _daemon = env.daemon();
     sent_again(&env);
 }
 
 #[test]
-fn a_refused_message_is_listed_with_its_answer_and_sent_again_without_a_daemon() {
+fn queue_retry_rejected_message_without_daemon_sends_it() {
     sent_again(&TestEnv::new());
 }
 
@@ -97,7 +97,7 @@ fn accounted_for(env: &TestEnv) {
 }
 
 #[test]
-fn what_was_refused_is_told_in_new_words_once_they_are_mended() {
+fn queue_retry_after_template_change_uses_new_text() {
     const SAYS: &str = "[routes.settings]\nban = \"{{ ip }} is out\"";
     let env = TestEnv::new();
     let message = refused(&env, 1);
@@ -109,7 +109,7 @@ fn what_was_refused_is_told_in_new_words_once_they_are_mended() {
 }
 
 #[test]
-fn the_events_of_a_refused_digest_are_worded_anew_beside_a_daemon() {
+fn queue_retry_rejected_digest_reformats_its_events() {
     let env = TestEnv::as_shipped(QUICK, "storm = { threshold = 1, within = \"60s\" }\ndigest_window = \"1s\"");
     let _daemon = env.daemon();
     ban(&env, 1);
@@ -128,7 +128,7 @@ fn the_events_of_a_refused_digest_are_worded_anew_beside_a_daemon() {
 }
 
 #[test]
-fn what_was_refused_stays_dead_while_nobody_can_word_it() {
+fn queue_retry_without_route_stays_dead() {
     let env = TestEnv::new();
     let message = refused(&env, 1);
     let config = fs::read_to_string(env.config()).unwrap();
@@ -147,7 +147,7 @@ fn what_was_refused_stays_dead_while_nobody_can_word_it() {
 }
 
 #[test]
-fn what_was_refused_is_told_plainly_if_its_route_is_gone_and_nobody_could_know() {
+fn queue_retry_of_removed_route_sends_fallback() {
     let env = TestEnv::new();
     let message = refused(&env, 1);
     let config = fs::read_to_string(env.config()).unwrap();
@@ -163,7 +163,7 @@ fn what_was_refused_is_told_plainly_if_its_route_is_gone_and_nobody_could_know()
 }
 
 #[test]
-fn all_that_is_dead_is_sent_again_or_what_one_webhook_refused() {
+fn queue_retry_all_of_webhook_sends_its_dead_messages() {
     let env = TestEnv::new();
     let _daemon = env.daemon();
     env.webhook.inject(&[Fault::Rejected; 3]);
@@ -186,7 +186,7 @@ fn all_that_is_dead_is_sent_again_or_what_one_webhook_refused() {
 }
 
 #[test]
-fn what_is_dropped_is_dead_and_listed_no_more() {
+fn queue_drop_marks_dead_and_hides_message() {
     let env = TestEnv::new();
     let message = refused(&env, 1);
     let dropped = queue(&env, &format!("drop {message}")).ok();
@@ -206,7 +206,7 @@ fn what_is_dropped_is_dead_and_listed_no_more() {
 }
 
 #[test]
-fn what_waits_for_a_webhook_that_is_down_can_be_dropped_too() {
+fn queue_drop_pending_message_is_not_sent() {
     let env = TestEnv::new();
     env.webhook.stop();
     let _daemon = env.daemon();
@@ -227,7 +227,7 @@ fn what_waits_for_a_webhook_that_is_down_can_be_dropped_too() {
 }
 
 #[test]
-fn an_open_digest_is_listed_and_cannot_be_dropped() {
+fn queue_open_digest_is_listed_and_cannot_be_dropped() {
     let env = TestEnv::as_shipped(QUICK, "storm = { threshold = 1, within = \"60s\" }\ndigest_window = \"10m\"");
     let _daemon = env.daemon();
     (1..=4).for_each(|last| ban(&env, last));
@@ -250,7 +250,7 @@ fn an_open_digest_is_listed_and_cannot_be_dropped() {
 }
 
 #[test]
-fn those_that_are_dead_are_sent_again_whatever_else_is_named() {
+fn queue_retry_with_unknown_ids_sends_the_known() {
     let env = TestEnv::new();
     let message = refused(&env, 1);
     let retried = queue(&env, &format!("retry 4711 {message} 4712")).exits(1);
@@ -276,7 +276,7 @@ fn those_that_are_dead_are_sent_again_whatever_else_is_named() {
 }
 
 #[test]
-fn where_nothing_was_stored_there_is_nothing_to_see_and_nothing_is_made() {
+fn queue_without_store_is_empty_and_creates_nothing() {
     let env = TestEnv::new();
     assert!(queue(&env, "list").ok().stdout.contains("No message is pending or dead"));
     assert_eq!(listed(&env, ""), [] as [Value; 0]);
@@ -292,7 +292,7 @@ fn where_nothing_was_stored_there_is_nothing_to_see_and_nothing_is_made() {
 }
 
 #[test]
-fn an_exported_event_is_a_fixture() {
+fn queue_export_event_is_a_test_case() {
     let env = TestEnv::new();
     fs::write(
         env.config(),
@@ -348,7 +348,7 @@ fn an_exported_event_is_a_fixture() {
 }
 
 #[test]
-fn a_reader_that_has_enough_is_no_error() {
+fn queue_closed_pipe_is_no_error() {
     let env = TestEnv::new();
     env.notify("--no-spawn ban --jail=sshd --ip=203.0.113.1");
     for line in ["export", "list"] {
@@ -362,7 +362,7 @@ fn a_reader_that_has_enough_is_no_error() {
 }
 
 #[test]
-fn the_ledger_is_right_at_every_moment_of_a_storm() {
+fn ledger_during_storm_always_balances() {
     const EACH: u32 = 120;
     let env = TestEnv::as_shipped(QUICK, "storm = { threshold = 20, within = \"2s\" }\ndigest_window = \"1s\"");
     let _daemon = env.daemon();

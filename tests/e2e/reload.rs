@@ -54,7 +54,7 @@ fn replace(env: &TestEnv, name: &str, content: &[u8]) {
 }
 
 #[test]
-fn a_changed_configuration_counts_at_once() {
+fn reload_changed_configuration_applies_immediately() {
     let env = TestEnv::new();
     let _daemon = env.daemon();
     env.notify("ban --jail=sshd --ip=203.0.113.1");
@@ -67,7 +67,7 @@ fn a_changed_configuration_counts_at_once() {
 }
 
 #[test]
-fn sighup_reads_everything_again() {
+fn reload_sighup_rereads_configuration() {
     let env = TestEnv::new();
     let daemon = env.daemon();
     daemon.signal(Signal::HUP);
@@ -78,7 +78,7 @@ fn sighup_reads_everything_again() {
 }
 
 #[test]
-fn a_broken_configuration_leaves_the_old_one_at_work() {
+fn reload_broken_configuration_keeps_the_old() {
     let env = TestEnv::with_route("settings = { ban = \"good words for {{ ip }}\" }");
     let _daemon = env.daemon();
     env.write("config.toml", "[webhook.main]\n");
@@ -90,7 +90,7 @@ fn a_broken_configuration_leaves_the_old_one_at_work() {
 }
 
 #[test]
-fn a_changed_plugin_takes_over_and_a_broken_one_does_not() {
+fn reload_changed_plugin_applies_and_broken_one_does_not() {
     let built_in = fs::read(crate::binary::root().join("plugins/dist/template.wasm")).unwrap();
     let env = TestEnv::with_route("plugin = \"own.wasm\"");
     env.write("own.wasm", &built_in);
@@ -126,7 +126,7 @@ fn a_changed_plugin_takes_over_and_a_broken_one_does_not() {
 }
 
 #[test]
-fn a_webhook_that_moves_gets_what_the_old_one_did_not() {
+fn reload_changed_url_receives_pending_messages() {
     let env = TestEnv::new();
     let _daemon = env.daemon();
     let right = fs::read(env.path("main.url")).unwrap();
@@ -142,7 +142,7 @@ fn a_webhook_that_moves_gets_what_the_old_one_did_not() {
 }
 
 #[test]
-fn what_waits_for_a_webhook_that_becomes_another_kind_of_service_is_worded_anew() {
+fn reload_changed_target_reformats_pending_messages() {
     let env = TestEnv::new();
     let _daemon = env.daemon();
     let right = fs::read(env.path("main.url")).unwrap();
@@ -167,7 +167,7 @@ fn what_waits_for_a_webhook_that_becomes_another_kind_of_service_is_worded_anew(
 }
 
 #[test]
-fn a_changed_mmdb_file_is_read_again_and_a_broken_one_is_not() {
+fn reload_changed_mmdb_applies_and_broken_one_does_not() {
     let env = TestEnv::with_route("plugin = \"own.wasm\"\ngrants.geo = [\"country.mmdb\"]");
     env.write("own.wasm", component::asks_geo());
     let country = |code| mmdb(4, 24, &[("203.0.113.0/24", serde_json::json!({ "country_code": code }))]);
@@ -184,7 +184,7 @@ fn a_changed_mmdb_file_is_read_again_and_a_broken_one_is_not() {
 }
 
 #[test]
-fn what_a_removed_route_still_had_to_word_is_told_plainly() {
+fn reload_removed_route_sends_fallback_for_its_events() {
     let env = TestEnv::new();
     let route = |name: &str| {
         format!(
@@ -211,7 +211,7 @@ fn what_a_removed_route_still_had_to_word_is_told_plainly() {
 }
 
 #[test]
-fn a_plugin_that_always_fails_is_left_alone_for_a_while_and_says_so_once() {
+fn plugin_failing_repeatedly_is_paused_and_reported_once() {
     let env = TestEnv::with_route("plugin = \"own.wasm\"");
     env.write("own.wasm", component::faulty());
     let _daemon = env.daemon();

@@ -39,7 +39,7 @@ fn all_arrived(env: &TestEnv, webhook: &Webhook, bans: std::ops::RangeInclusive<
 }
 
 #[test]
-fn what_arrives_while_a_new_plugin_is_compiled_goes_where_the_route_points_already() {
+fn events_during_plugin_compilation_go_to_the_new_webhook() {
     let env = TestEnv::new();
     env.write("config.toml", format!("{}[[routes]]\nname = \"r\"\n{ALONE}\n", webhook("old")));
     let _daemon = env.daemon();
@@ -55,7 +55,7 @@ fn what_arrives_while_a_new_plugin_is_compiled_goes_where_the_route_points_alrea
 }
 
 #[test]
-fn what_waits_for_a_fallback_that_is_taken_out_goes_to_the_routes_own_webhook() {
+fn removed_fallback_returns_messages_to_own_webhook() {
     let (env, ops) = (TestEnv::new(), Webhook::open());
     env.write_url("ops.url", &ops);
     let with = |fallback: &str| format!("{fallback}\n{ALONE}");
@@ -74,7 +74,7 @@ fn what_waits_for_a_fallback_that_is_taken_out_goes_to_the_routes_own_webhook() 
 }
 
 #[test]
-fn what_the_only_webhook_was_to_get_follows_it_under_another_name() {
+fn renamed_only_webhook_receives_pending_messages() {
     let env = TestEnv::new();
     env.write("config.toml", webhook("main"));
     let daemon = env.daemon();
@@ -89,7 +89,7 @@ fn what_the_only_webhook_was_to_get_follows_it_under_another_name() {
 }
 
 #[test]
-fn what_nobody_is_left_for_stays_dead_and_retry_says_so() {
+fn removed_route_and_webhook_keep_message_dead() {
     let env = TestEnv::new();
     env.write("config.toml", format!("{}[[routes]]\nname = \"r\"\n{ALONE}\n", webhook("main")));
     let daemon = env.daemon();
@@ -113,7 +113,7 @@ fn what_nobody_is_left_for_stays_dead_and_retry_says_so() {
 }
 
 #[test]
-fn what_is_given_back_is_worded_at_once_however_busy_the_others_are() {
+fn retried_event_is_formatted_soon_despite_busy_route() {
     let env = TestEnv::new();
     let route = |name: &str, jail: &str| format!("[[routes]]\nname = \"{name}\"\njails = [\"{jail}\"]\n{ALONE}\n");
     env.write("config.toml", webhook("main") + &route("quiet", "quiet") + &route("busy", "busy"));

@@ -23,7 +23,7 @@ fn hear(manager: &UnixDatagram) -> String {
 }
 
 #[test]
-fn a_daemon_says_when_it_is_ready_reloads_and_stops() {
+fn service_manager_hears_ready_reloading_and_stopping() {
     let env = TestEnv::new();
     let manager = manager(&env);
     let mut command = env.command(banhook());
@@ -39,7 +39,7 @@ fn a_daemon_says_when_it_is_ready_reloads_and_stops() {
 }
 
 #[test]
-fn what_notify_starts_does_not_speak_for_fail2bans_service() {
+fn service_manager_hears_nothing_from_notify() {
     let env = TestEnv::new();
     let manager = manager(&env);
     let mut notify = env.command(banhook());

@@ -33,7 +33,7 @@ const SMALL: Size = Size { bans: 1_000, over: Duration::from_secs(6), accounted_
 const WHOLE: Size = Size { bans: 10_000, over: Duration::from_secs(60), accounted_within: Duration::from_secs(120) };
 
 #[test]
-fn a_storm_reaches_the_channel_at_once_in_few_messages_that_count_every_ban() {
+fn storm_is_few_messages_that_count_every_ban() {
     let size = if std::env::var_os("BANHOOK_SOAK").is_some() { WHOLE } else { SMALL };
     let env = TestEnv::as_shipped("", "[[sources]]\nlog = \"fail2ban.log\"\ntimezone = \"UTC\"");
     env.webhook.limit_rate(EVERY, BURST);

@@ -61,7 +61,7 @@ fn append(path: &Path, text: &str) {
 }
 
 #[test]
-fn recorded_logs_come_to_their_golden_events() {
+fn tail_recorded_logs_match_golden_events() {
     let env = TestEnv::new();
     let folder = root().join("host/src/source/log/testdata");
     // The others have lines without a time, or without a year, which count from now.
@@ -79,7 +79,7 @@ fn recorded_logs_come_to_their_golden_events() {
 }
 
 #[test]
-fn once_delivers_what_is_new() {
+fn tail_once_delivers_only_new_lines() {
     let env = TestEnv::new();
     let log = env.write("f.log", ban("203.0.113.1") + &ban("203.0.113.2") + "2026-11-22 11:5");
     let once = || env.banhook(["tail", "--once", &log.display().to_string()]).ok();
@@ -95,7 +95,7 @@ fn once_delivers_what_is_new() {
 }
 
 #[test]
-fn a_log_of_another_program_is_worth_a_warning() {
+fn tail_foreign_log_warns() {
     let env = TestEnv::new();
     env.write("auth.log", "Nov 22 11:56:55 web-1 sshd[1]: Failed password for root\nand more\n");
     env.write("f.log", ban("203.0.113.1") + "and more\n");
@@ -114,7 +114,7 @@ fn a_log_of_another_program_is_worth_a_warning() {
 }
 
 #[test]
-fn what_logrotate_has_packed_meanwhile_is_unpacked() {
+fn tail_compressed_rotations_are_read() {
     require("logrotate", "logrotate");
     for (program, package, extension) in
         [("gzip", "gzip", "gz"), ("xz", "xz-utils", "xz"), ("zstd", "zstd", "zst"), ("bzip2", "bzip2", "bz2")]
@@ -152,7 +152,7 @@ fn what_logrotate_has_packed_meanwhile_is_unpacked() {
 }
 
 #[test]
-fn a_log_is_followed_from_its_end_and_from_where_it_was_left() {
+fn tail_follows_from_end_and_resumes() {
     let env = TestEnv::new();
     let log = env.write("f.log", ban("203.0.113.1"));
     let name = log.display().to_string();
@@ -176,7 +176,7 @@ fn holds(bytes: &[u8], text: &str) -> bool {
 }
 
 #[test]
-fn a_pipe_is_read_to_its_end_and_delivered() {
+fn tail_pipe_is_read_to_end_and_delivered() {
     let env = TestEnv::new();
     let mut command = env.command(banhook());
     let mut tail = command.args(["tail", "-"]).stdin(Stdio::piped()).spawn().unwrap();
@@ -191,7 +191,7 @@ fn a_pipe_is_read_to_its_end_and_delivered() {
 }
 
 #[test]
-fn the_daemon_reads_its_sources() {
+fn daemon_reads_configured_sources() {
     let env = TestEnv::new();
     let log = env.path("later/f.log");
     env.configure(&format!("[[sources]]\nlog = \"{}\"\ntimezone = \"UTC\"", log.display()));
@@ -205,7 +205,7 @@ fn the_daemon_reads_its_sources() {
 }
 
 #[test]
-fn what_both_the_action_and_the_log_tell_is_told_once() {
+fn event_from_action_and_log_is_delivered_once() {
     let env = TestEnv::new();
     let log = env.path("fail2ban/fail2ban.log");
     env.configure(&format!("{PLAIN}\n[[sources]]\nlog = \"{}\"\ntimezone = \"UTC\"", log.display()));

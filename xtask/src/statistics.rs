@@ -24,14 +24,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quantiles_are_values_that_were_measured() {
+    fn quantile_is_a_measured_value() {
         let values = [5.0, 1.0, 4.0, 2.0, 3.0];
         assert_eq!([0.0, 0.5, 0.95, 1.0].map(|share| quantile(&values, share)), [1.0, 3.0, 5.0, 5.0]);
         assert_eq!(quantile(&[], 0.5), 0.0);
     }
 
     #[test]
-    fn ratios_are_taken_within_a_round() {
+    fn median_ratio_pairs_values_of_a_round() {
         assert_eq!(median_ratio(&[2.0, 20.0, 3.0], &[1.0, 10.0, 1.0]), 2.0);
     }
 }

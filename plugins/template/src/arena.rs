@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_are_aligned_and_apart() {
+    fn arena_several_layouts_are_aligned_and_disjoint() {
         let arena = Arena::<SIZE>::new();
         let pieces = [(3, 1), (8, 8), (1, 1), (100, 16), (5, 4)].map(|(size, align)| {
             let byte = u8::try_from(size).unwrap();
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_comes_from_elsewhere_and_goes_back_there() {
+    fn arena_full_falls_back_to_system() {
         let arena = Arena::<SIZE>::new();
         let (all, _) = fill(&arena, layout(SIZE, 1), 1);
         let (more, offset) = fill(&arena, layout(1, 1), 2);
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_piece_is_used_again_and_the_others_are_not() {
+    fn arena_only_the_last_allocation_is_reused() {
         let arena = Arena::<SIZE>::new();
         let (first, _) = fill(&arena, layout(10, 1), 1);
         let (second, offset) = fill(&arena, layout(10, 1), 2);
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_piece_grows_where_it_is_while_there_is_room() {
+    fn arena_last_allocation_grows_in_place() {
         let arena = Arena::<SIZE>::new();
         let (first, _) = fill(&arena, layout(10, 1), 1);
         let (last, _) = fill(&arena, layout(10, 1), 2);

@@ -95,19 +95,19 @@ mod tests {
     }
 
     #[test]
-    fn builtin_templates_are_right() {
+    fn builtin_templates_have_no_problems() {
         let settings: Vec<_> = Settings::ALL.iter().map(|known| (known.template, known.builtin)).collect();
         assert_eq!(check(&settings), [""; 0]);
     }
 
     #[test]
-    fn good_settings() {
+    fn settings_valid_have_no_problems() {
         let own = "{{ ip | code }} {% if failures and failures > 3 %}{{ failures }}{% endif %} {{ at | time }}";
         assert_eq!(check(&[("ban", own), ("ban_color", "danger"), ("start", "")]), [""; 0]);
     }
 
     #[test]
-    fn every_mistake_is_found() {
+    fn settings_each_mistake_is_reported() {
         assert_eq!(
             check(&[
                 ("ban", "{{ jial }}\n{% if false %}{{ contry }}{% endif %}"),
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_on_paths_that_few_events_take() {
+    fn template_rare_branch_mistake_is_reported() {
         assert_eq!(
             check(&[("ban", "{% if restored %}{{ ip | cod }}{% endif %}")]),
             [r#"ban: line 1: unknown filter "cod"; did you mean "code"? (when the ban was restored)"#]

@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_escaped_and_markup_is_not() {
+    fn template_values_are_escaped_and_markup_is_kept() {
         let hostile = || sample::ban_of("<!here> & *b*\n---\n`x`");
         assert_eq!(
             render("<https://a.example|{{ ip }}>", hostile()).unwrap(),
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_values_print_nothing() {
+    fn template_unknown_value_prints_nothing() {
         let bare = || sample::bare(Action::Ban(sample::bare_ban()));
         assert_eq!(render("[{{ failures }}{{ host }}{{ labels.no }}]", bare()).unwrap(), "[]");
         assert_eq!(render("{% if failures and failures > 3 %}many{% endif %}", bare()).unwrap(), "");
@@ -125,14 +125,14 @@ mod tests {
     }
 
     #[test]
-    fn lists_labels_and_tests() {
+    fn template_lists_labels_and_tests_render() {
         let source = "{% for line in matches %}{{ loop.index }} {{ line }};{% endfor %}{{ labels.site }}\
             {% for name in labels %},{{ name }}{% endfor %}{% if jail is startingwith 's' %}!{% endif %}";
         assert_eq!(render(source, ban()).unwrap(), "1 Failed password for root;fra1,site,ticket-at!");
     }
 
     #[test]
-    fn mistakes_name_setting_line_and_cure() {
+    fn template_mistake_names_setting_line_and_suggestion() {
         for (source, expected) in [
             ("a\n{{ ip | spn }}", r#"setting "ban", line 2: unknown filter "spn"; did you mean "span"?"#),
             ("{{ jial }}", r#"setting "ban", line 1: unknown variable "jial"; did you mean "jail"?"#),
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_variables_on_paths_not_taken() {
+    fn template_unknown_variable_in_untaken_branch_is_found() {
         let source = "{% set mine = 1 %}{{ mine }}{% if false %}{{ contry }}{% endif %}{% for x in matches %}{{ loop.index }}{% endfor %}";
         assert_eq!(Engine::new(sample::berlin).unknown_variables(&BAN, source), ["contry"]);
     }

@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn text_alone_has_no_blocks() {
+    fn layout_text_without_small_print_has_no_blocks() {
         let message = message("\n one \n\n two\n", Some(Color::Danger)).unwrap();
         assert_eq!(
             message,
@@ -106,14 +106,14 @@ mod tests {
     }
 
     #[test]
-    fn small_print_is_joined() {
+    fn layout_small_print_lines_are_joined() {
         let message = message(&mark("main\n ---\na\n\nb\n---\r\nc\n"), None).unwrap();
         assert_eq!(message.text, mrkdwn("main\na · b\nc"));
         assert_eq!(message.blocks, Some(vec![section("main"), Block::Context(vec![mrkdwn("a · b\nc")])]));
     }
 
     #[test]
-    fn either_part_may_be_missing() {
+    fn layout_missing_part_is_omitted() {
         assert_eq!(message(" \n\n", None), None);
         assert_eq!(message(&mark("\n---\n"), None), None);
         assert_eq!(message(&mark("main\n---\n"), None).unwrap().blocks, None);
@@ -122,13 +122,13 @@ mod tests {
     }
 
     #[test]
-    fn marks_keep_the_lines() {
+    fn layout_marks_keep_line_numbers() {
         assert_eq!(mark("a\n---\nb --- c\n----"), "a\n\x1e\nb --- c\n----");
         assert!(matches!(mark("no line"), Cow::Borrowed(_)));
     }
 
     #[test]
-    fn long_texts_are_cut() {
+    fn layout_long_text_is_cut() {
         let long = "x".repeat(TEXT_MAX + 1);
         let message = message(&format!("{long}\n{MARK}\n{long}"), None).unwrap();
         let Text::Mrkdwn(text) = message.text else { panic!("not mrkdwn") };

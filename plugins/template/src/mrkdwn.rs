@@ -118,27 +118,27 @@ mod tests {
     }
 
     #[test]
-    fn text_is_escaped_once() {
+    fn escape_is_applied_once() {
         assert_eq!(text("plain 203.0.113.7"), "plain 203.0.113.7");
         assert_eq!(text("<!channel> &amp; <@U1>"), "&lt;!channel&gt; &amp;amp; &lt;@U1&gt;");
         assert_eq!(text("é 猫"), "é 猫");
     }
 
     #[test]
-    fn nothing_stays_invisible() {
+    fn code_invisible_characters_become_visible() {
         assert_eq!(text("a\nb\r\n---\u{2028}c\td"), "a b  --- c d");
         assert_eq!(text("\x1b[31m\u{202e}x\u{200b}\u{feff}\u{9b}\x7f\0"), "�[31m�x�����");
     }
 
     #[test]
-    fn code_cannot_be_left() {
+    fn code_backticks_cannot_end_it() {
         assert_eq!(code("a `b` <c>"), "`a 'b' &lt;c&gt;`");
         assert_eq!(code("2001:db8::/32"), "`2001:db8::/32`");
         assert_eq!(code(" \n"), "");
     }
 
     #[test]
-    fn values_are_cut_before_they_are_escaped() {
+    fn escape_long_value_is_cut_first() {
         let long = text(&"<".repeat(VALUE_MAX + 1));
         assert_eq!(long, format!("{}…", "&lt;".repeat(VALUE_MAX)));
         assert_eq!(text(&"é".repeat(VALUE_MAX)), "é".repeat(VALUE_MAX));
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_are_cut_between_entities() {
+    fn cut_message_keeps_entities_whole() {
         for (whole, max, expected) in [
             ("short", 5, "short"),
             ("éééé", 4, "éééé"),

@@ -20,7 +20,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn near_ones_only() {
+    fn suggestion_distant_name_is_not_suggested() {
         let known = ["jail", "span", "subject"];
         assert_eq!(suggestion("jial", known), "; did you mean \"jail\"?");
         assert_eq!(suggestion("spn", known), "; did you mean \"span\"?");

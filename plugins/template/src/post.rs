@@ -46,14 +46,14 @@ mod tests {
     const DATE: &str = "<!date^1795345015^{date_short_pretty} {time}|2026-11-22 10:56:55 UTC>";
 
     #[test]
-    fn ban_in_full() {
+    fn builtin_ban_with_all_fields_renders_fully() {
         let (main, small_print) = builtin(sample::event(Action::Ban(sample::ban())));
         assert_eq!(main, "⛔ `203.0.113.7` banned in `sshd` on `web-1`");
         assert_eq!(small_print, format!("5 failures · for 10 minutes · 2nd ban · {DATE}"));
     }
 
     #[test]
-    fn ban_of_every_kind() {
+    fn builtin_ban_variants_render() {
         let with = |change: fn(&mut Ban)| {
             let mut ban = sample::ban();
             change(&mut ban);
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn bare_ban_has_no_gaps() {
+    fn builtin_bare_ban_has_no_gaps() {
         assert_eq!(
             builtin(sample::bare(Action::Ban(sample::bare_ban()))),
             ("⛔ Someone unknown banned in `sshd`".to_owned(), DATE.to_owned())
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_names_are_text() {
+    fn builtin_hostile_names_are_text() {
         let mut event = sample::ban_of("abc 1.2.3.4] Ban 9.9.9.9 $(id) `x` \"q\" 'é' <!channel> *b*");
         event.jail = "<@U1>\u{202e}`".to_owned();
         event.host = "---\n---".to_owned();
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn other_events() {
+    fn builtin_other_events_render() {
         let unban = sample::event(Action::Unban(sample::ban()));
         let (main, small_print) = builtin(unban);
         assert_eq!(main, "🔓 `203.0.113.7` unbanned in `sshd` on `web-1`");
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn own_template_and_color() {
+    fn decide_own_template_and_color_are_used() {
         let get = |key: &str| match key {
             "ban" => Some("{{ ip }} {{ labels.site }}".to_owned()),
             "ban_color" => Some("danger".to_owned()),
@@ -124,14 +124,14 @@ mod tests {
     }
 
     #[test]
-    fn empty_template_skips() {
+    fn decide_empty_template_skips() {
         let get = |key: &str| (key == "ban").then(|| "{% if failures and failures > 9 %}x{% endif %}".to_owned());
         let decision = decide(&engine(), sample::event(Action::Ban(sample::ban())), get);
         assert_eq!(decision, Ok(Decision::Skip("the template \"ban\" came out empty".to_owned())));
     }
 
     #[test]
-    fn broken_template_is_an_error() {
+    fn decide_broken_template_is_an_error() {
         let get = |key: &str| (key == "ban").then(|| "{{ ip | spn }}".to_owned());
         let error = decide(&engine(), sample::event(Action::Ban(sample::ban())), get).unwrap_err();
         assert_eq!(error, r#"setting "ban", line 1: unknown filter "spn"; did you mean "span"?"#);

@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_listed_color_is_one() {
+    fn parse_color_accepts_every_listed_color() {
         assert!(COLORS.iter().all(|word| parse_color(word).is_some()));
         assert_eq!(parse_color("red"), None);
     }

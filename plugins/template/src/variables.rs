@@ -145,7 +145,7 @@ mod tests {
     use crate::sample;
 
     #[test]
-    fn every_name_has_a_value() {
+    fn variables_every_name_has_a_value() {
         for event in [sample::event(Action::Ban(sample::ban())), sample::bare(Action::Start)] {
             let variables = Arc::new(Variables(event));
             assert!(NAMES.iter().all(|name| variables.get_value_by_str(name).is_some()));

@@ -62,7 +62,7 @@ pub fn endless() -> Vec<u8> {
 }
 
 #[test]
-fn what_takes_forever_to_compile_is_given_up_and_keeps_nobody_waiting() {
+fn compiler_bomb_is_stopped_and_delays_no_other_route() {
     let env = TestEnv::new();
     let attacked = Webhook::open();
     env.write_url("attacked.url", &attacked);

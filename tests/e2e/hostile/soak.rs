@@ -30,7 +30,7 @@ const BEHIND: u32 = 4;
 const AT_THE_MOMENT: usize = 8;
 
 #[test]
-fn memory_returns_to_where_it_was() {
+fn soak_daemon_memory_returns_to_baseline() {
     let rounds = std::env::var("BANHOOK_SOAK").map_or(ROUNDS, |text| text.parse().unwrap());
     let arena = AttackEnv::new(TestEnv::new());
     let env = &arena.env;

@@ -241,7 +241,7 @@ fn only_keys(object: &Value, allowed: &[&str]) -> Checked {
 }
 
 #[test]
-fn slack_would_refuse_these() {
+fn parse_invalid_message_is_rejected() {
     let long = "x".repeat(3001);
     for (body, answer) in [
         ("ban!", "invalid_payload"),

@@ -194,7 +194,7 @@ fn set(names: &mut BTreeMap<PathBuf, Node>, path: &Path, node: Option<Node>) {
 }
 
 #[test]
-fn what_was_not_synced_may_be_gone() {
+fn simulated_disk_loses_unsynced_writes() {
     let [above, folder, file] = ["/x", "/x/state", "/x/state/a.sqlite3"].map(PathBuf::from);
     let synced = |path: &PathBuf, before| Call::Synced { path: path.clone(), before };
     let calls = [

@@ -105,7 +105,7 @@ impl Drop for Over<'_> {
 }
 
 #[test]
-fn a_real_server_under_rotation_is_told_of_once_whoever_is_killed() {
+fn tail_rotations_and_kills_deliver_every_line_once() {
     let env = TestEnv::with_route(PLAIN);
     let record = env.path("record");
     let recorder = env.write("recorder", format!("#!/bin/sh\necho \"$@\" >> {}\n", record.display()));

@@ -143,7 +143,7 @@ mod tests {
     const AT: i64 = 1_795_345_015_601; // 2026-11-22T10:56:55.601Z
 
     #[test]
-    fn date_carries_its_own_fallback() {
+    fn date_contains_utc_fallback() {
         let shown = date(&Value::from(AT)).unwrap();
         assert!(shown.is_safe());
         assert_eq!(shown.as_str(), Some("<!date^1795345015^{date_short_pretty} {time}|2026-11-22 10:56:55 UTC>"));
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn time_in_the_zone_of_the_route() {
+    fn time_uses_the_routes_time_zone() {
         let shown = |format| time(sample::berlin, &Value::from(AT), format).map(|value| value.to_string());
         assert_eq!(shown(None).unwrap(), "11:56");
         assert_eq!(shown(Some("%a %d.%m.%Y %H:%M:%S %z 100%%")).unwrap(), "Sun 22.11.2026 11:56:55 +01:00 100%");
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn ticket_times() {
+    fn parse_utc_reads_rfc3339() {
         assert_eq!(parse_utc("2026-11-22T10:56:55.601Z"), Some(AT));
         assert_eq!(parse_utc("2026-11-22T10:56:55.6Z"), Some(AT - 1));
         assert_eq!(parse_utc("2026-11-22T10:56:55Z"), Some(AT - 601));
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn calendar_there_and_back() {
+    fn civil_date_round_trips() {
         for day in (-800_000..800_000).step_by(97) {
             let (year, month, date) = civil(day);
             assert_eq!(days(year, month, date), day);

@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ordinals() {
+    fn ordinal_has_english_suffix() {
         for (number, word) in
             [(1, "1st"), (2, "2nd"), (3, "3rd"), (4, "4th"), (11, "11th"), (22, "22nd"), (113, "113th")]
         {
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn plurals() {
+    fn plural_picks_the_right_form() {
         let word = |number: u32, many| plural(&Value::from(number), "entry", many).unwrap().to_string();
         assert_eq!(word(1, None), "1 entry");
         assert_eq!(word(0, Some("entries")), "0 entries");
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unknown_stays_nothing() {
+    fn filters_unknown_value_is_empty() {
         for unknown in [Value::from(()), Value::UNDEFINED] {
             assert!(!code(&unknown).is_true());
             assert!(!ordinal(&unknown).unwrap().is_true());

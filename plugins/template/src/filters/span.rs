@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn as_people_say_it() {
+    fn span_seconds_become_words() {
         for (seconds, expected) in [
             (0, "0 seconds"),
             (1, "1 second"),
@@ -88,12 +88,12 @@ mod tests {
     }
 
     #[test]
-    fn prefix_of_a_span() {
+    fn span_prefix_precedes_times_only() {
         assert_eq!(span(&Value::from(60), Some("for ")).unwrap().as_str(), Some("for 1 minute"));
     }
 
     #[test]
-    fn permanent_unknown_and_wrong() {
+    fn span_permanent_unknown_and_invalid_values() {
         assert_eq!(span(&Value::from(PERMANENT), Some("for ")).unwrap().as_str(), Some(PERMANENT));
         assert_eq!(span(&Value::from(()), Some("for ")).unwrap().as_str(), Some(""));
         for wrong in [Value::from("soon"), Value::from(-1)] {
