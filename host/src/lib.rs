@@ -2,9 +2,10 @@
 //! whether and how.
 //!
 //! An event passes the stages in this order: [`receive`], [`route`], [`format`], [`deliver`]. They share [`event`],
-//! [`message`], [`config`], [`store`] and [`plugin`]; [`daemon`] runs them, [`cli`] is what users call. Each module
+//! [`message`], [`config`], [`store`] and [`plugin`], over [`accounts`]; [`daemon`] runs them, [`cli`] is what users call. Each module
 //! uses only what is below it (`ARCHITECTURE.md` has the map).
 
+pub mod accounts;
 pub mod cli;
 pub mod config;
 pub mod daemon;

@@ -7,6 +7,9 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::thread;
 
+use rustix::process::{Gid, Uid};
+
+use crate::accounts::{group_name, user_name};
 use crate::config::Config;
 use crate::event::Timestamp;
 use crate::route::{DatabaseError, Fail2banDatabase};
@@ -41,11 +44,11 @@ fn as_owner(config: &Config, state: &Path) -> Access {
     }
     let now = rustix::process::geteuid().as_raw();
     if let Some(owner) = fs::metadata(state).ok().map(|meta| meta.uid()).filter(|owner| *owner != now) {
-        let owner = name(Path::new("/etc/passwd"), owner);
+        let owner = user_name(Uid::from_raw(owner));
         access.warnings.push(format!("cannot tell what {owner} may read, which banhook works as; ask again as root"));
         return access;
     }
-    let user = name(Path::new("/etc/passwd"), now);
+    let user = user_name(Uid::from_raw(now));
     // As the user who checks they were read already.
     for file in config.files.iter().filter(|_| now != before) {
         // The configuration's own name may be relative, and a folder is to be named.
@@ -156,35 +159,14 @@ fn command(meta: &Metadata, path: &Path, user: &str) -> String {
     const GROUP_READS: u32 = 0o040;
     // To join root's group is to be given more than a log.
     if meta.permissions().mode() & GROUP_READS != 0 && meta.gid() != 0 {
-        return format!("usermod -aG {} {user}, and restart banhook", name(Path::new("/etc/group"), meta.gid()));
+        return format!("usermod -aG {} {user}, and restart banhook", group_name(Gid::from_raw(meta.gid())));
     }
     format!("setfacl -m u:{user}:r {}", path.display())
-}
-
-/// The name of a user or group, as `/etc/passwd` or `/etc/group` has it; otherwise the number.
-fn name(file: &Path, number: u32) -> String {
-    let text = fs::read(file).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
-    let found = text.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let (name, its) = (fields.next()?, fields.nth(1)?);
-        (its.parse() == Ok(number)).then(|| name.to_owned())
-    });
-    found.unwrap_or_else(|| number.to_string())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_by_number() {
-        let folder = tempfile::tempdir().unwrap();
-        let passwd = folder.path().join("passwd");
-        fs::write(&passwd, "root:x:0:0::/root:/bin/sh\nodd\nbanhook:x:998:997::/var/lib/banhook:/bin/false\n").unwrap();
-        assert_eq!(name(&passwd, 998), "banhook");
-        assert_eq!(name(&passwd, 997), "997");
-        assert_eq!(name(&folder.path().join("absent"), 0), "0");
-    }
 
     #[test]
     fn the_command_that_opens_a_file() {

@@ -16,7 +16,6 @@ mod digests;
 #[cfg(test)]
 mod digests_tests;
 mod error;
-mod groups;
 mod history;
 #[cfg(test)]
 mod history_tests;

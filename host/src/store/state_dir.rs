@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::process::{Gid, Uid};
 
-use super::{StoreError, groups};
+use super::StoreError;
+use crate::accounts;
 
 /// Of files in the folder: what is a link there was put there by somebody else, and leads elsewhere.
 pub const NO_FOLLOW: i32 = OFlags::NOFOLLOW.bits().cast_signed();
@@ -139,7 +140,7 @@ impl StateDir {
             return Ok(());
         }
         let (uid, gid) = (Uid::from_raw(meta.uid()), Gid::from_raw(meta.gid()));
-        rustix::thread::set_thread_groups(&groups::of(uid, gid))
+        rustix::thread::set_thread_groups(&accounts::groups_of(uid, gid))
             .and_then(|()| rustix::thread::set_thread_res_gid(gid, gid, gid))
             .and_then(|()| rustix::thread::set_thread_res_uid(uid, uid, uid))
             .map_err(|error| self.error("become the owner of", &self.path, error.into()))
