@@ -69,7 +69,7 @@ pub fn demo() -> Outcome {
         tails: &Tails::default(),
         now: Timestamp::now,
     };
-    work.run(&mut Signals::listen()?, RunMode::Idle, || ())?;
+    work.run(&mut Signals::listen()?, RunMode::UntilIdle, || ())?;
     let messages = webhook.stop();
 
     println!("\n{messages} messages arrived. Where every event is (`banhook status`):\n");

@@ -33,8 +33,13 @@ pub fn drain(global: &GlobalOptions, timeout: Duration) -> Outcome {
             wait_for_work(&folder, deadline, || Ok(store.remaining(Timestamp::now())? == Remaining::Work))?
         {
             let left = deadline.saturating_duration_since(Instant::now());
-            if finish(global, config.take().map_or_else(|| global.config(), Ok)?, &folder, lock, RunMode::IdleOr(left))?
-                == ExitReason::Stopped
+            if finish(
+                global,
+                config.take().map_or_else(|| global.config(), Ok)?,
+                &folder,
+                lock,
+                RunMode::UntilIdleOr(left),
+            )? == ExitReason::Stopped
             {
                 break;
             }

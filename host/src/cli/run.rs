@@ -61,9 +61,9 @@ pub fn daemon(
     let lock = take_over(folder)?;
     let store = Store::open_for_work(folder, &lock)?;
     let end = loop {
-        match work(global, config.clone(), &store, &tails(&config), &mut signals, RunMode::Stopped)? {
+        match work(global, config.clone(), &store, &tails(&config), &mut signals, RunMode::Forever)? {
             // Other logs than before.
-            ExitReason::Reload => config = reread(global).unwrap_or(config),
+            ExitReason::SourcesChanged => config = reread(global).unwrap_or(config),
             end => break end,
         }
     };
@@ -107,7 +107,7 @@ fn until_idle(global: &GlobalOptions, folder: &StateDir, lock_on_stdin: Option<W
     let mut next = lock_on_stdin;
     while let Some(lock) = next.take().map_or_else(|| folder.try_work_lock(), |lock| Ok(Some(lock)))? {
         let store = Store::open_for_work(folder, &lock)?;
-        let end = work(global, global.config()?, &store, &Tails::default(), &mut signals, RunMode::Idle)?;
+        let end = work(global, global.config()?, &store, &Tails::default(), &mut signals, RunMode::UntilIdle)?;
         release(&store, lock);
         if end != ExitReason::Idle || store.remaining(Timestamp::now())? != Remaining::Work {
             break;
@@ -185,7 +185,7 @@ fn work(
     };
     let routes = config.routes.len();
     // What runs until it is stopped.
-    let is_service = until == RunMode::Stopped;
+    let is_service = until == RunMode::Forever;
     let reread = || {
         if !is_service {
             return reread(global);

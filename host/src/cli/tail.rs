@@ -52,7 +52,7 @@ pub fn tail(global: &GlobalOptions, options: &TailOptions) -> Outcome {
     }
     let pipe = reads_stdin(options).then(|| (Arc::new(Pipe::open(io::stdin())), zone(options)));
     let end = daemon(global, &folder, |config| Tails { logs: logs(options, Some(config)), pipe: pipe.clone() })?;
-    if end == ExitReason::Read { drain(global, DELIVER) } else { Ok(true) }
+    if end == ExitReason::EndOfInput { drain(global, DELIVER) } else { Ok(true) }
 }
 
 /// Reads all logs to their end, into the store.

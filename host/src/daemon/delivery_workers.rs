@@ -1,4 +1,4 @@
-//! The delivery_workers that are at work, one for each webhook.
+//! The delivery workers of a daemon, one for each webhook that has had messages.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -6,11 +6,9 @@ use std::sync::Arc;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
-use super::DaemonError;
-use crate::config::{Config, Http, Proxy, Webhook};
-use crate::deliver::{
-    Client, DeliveryError, DeliveryPolicy, DeliveryWorker, Endpoint, Endpoints, HttpSettings, Via, failover,
-};
+use super::error::DaemonError;
+use crate::config::Config;
+use crate::deliver::{Client, DeliveryContext, DeliveryError, DeliveryWorker, Endpoints, failover};
 use crate::event::Timestamp;
 use crate::store::Store;
 
@@ -19,40 +17,43 @@ pub(super) struct DeliveryWorkers {
     endpoints: watch::Sender<Endpoints>,
     wakes: BTreeMap<String, Arc<Notify>>,
     tasks: JoinSet<Result<(), DeliveryError>>,
-    /// Webhooks that are suspended, with a route and the webhook that takes over for it.
+    /// Failovers that were logged: the suspended webhook, a route, and the webhook that gets its messages.
     failed_over: BTreeSet<(String, String, String)>,
-    done: Arc<Notify>,
+    progress: Arc<Notify>,
     stop: watch::Receiver<bool>,
     now: fn() -> Timestamp,
 }
 
 impl DeliveryWorkers {
-    /// None yet; `done` is told whenever a message came to its end.
-    pub(super) fn new(config: &Config, done: Arc<Notify>, stop: watch::Receiver<bool>, now: fn() -> Timestamp) -> Self {
-        let endpoints = watch::Sender::new(endpoints(config));
+    /// Starts without workers. `progress` is notified by each worker: see [`DeliveryWorker::run`].
+    pub(super) fn new(
+        config: &Config,
+        progress: Arc<Notify>,
+        stop: watch::Receiver<bool>,
+        now: fn() -> Timestamp,
+    ) -> Self {
         Self {
             client: Client::new(),
-            endpoints,
+            endpoints: watch::Sender::new(Endpoints::new(config)),
             wakes: BTreeMap::new(),
             tasks: JoinSet::new(),
             failed_over: BTreeSet::new(),
-            done,
+            progress,
             stop,
             now,
         }
     }
 
-    /// Has messages go where the webhooks are now.
+    /// Applies another configuration.
     pub(super) fn configure(&self, config: &Config) {
-        self.endpoints.send_replace(endpoints(config));
+        self.endpoints.send_replace(Endpoints::new(config));
         self.prepare();
         for wake in self.wakes.values() {
             wake.notify_one();
         }
     }
 
-    /// Has webhooks that are suspended tried again: all of them, or those that are somewhere else by now. Before anybody asks
-    /// whether there is something to do.
+    /// Makes suspended webhooks due again: all of them, or those whose URL has changed.
     pub(super) fn retry_suspended(&self, store: &Store, all: bool) -> Result<(), DaemonError> {
         let webhooks = self.endpoints.borrow().webhooks.clone();
         for (name, suspended) in store.suspended_webhooks()? {
@@ -63,45 +64,51 @@ impl DeliveryWorkers {
         Ok(())
     }
 
-    /// Sees to it that each webhook with pending messages has a worker, and wakes them. Before that, messages for one that
-    /// is suspended go to the one that takes over: here and not in its worker, so that nobody finds nothing to do meanwhile.
-    pub(super) fn send_out(&mut self, store: &Store) -> Result<(), DaemonError> {
-        let suspended = store.suspended_webhooks()?;
-        self.failed_over.retain(|(webhook, ..)| suspended.contains_key(webhook));
-        for webhook in suspended.into_keys() {
-            if let Some((endpoint, policy)) = self.endpoints.borrow().webhooks.get(&webhook) {
-                for (route, other) in
-                    failover(&mut store.new_connection()?, &webhook, policy, &endpoint.url_hash(), (self.now)())?
-                {
-                    // Said once, and not for each message.
-                    if self.failed_over.insert((webhook.clone(), route.clone(), other.clone())) {
-                        tracing::info!(webhook, route, "suspended: {other} takes over");
-                    }
-                }
-            }
-        }
+    /// Wakes the worker of each webhook with pending messages, starting those that do not run yet.
+    pub(super) fn wake(&mut self, store: &Store) -> Result<(), DaemonError> {
+        // Here and not in the worker of a suspended webhook, so that nobody finds the queues idle in between.
+        self.fail_over(store)?;
         for webhook in store.pending_webhooks()? {
             if let Some(wake) = self.wakes.get(&webhook) {
                 wake.notify_one();
                 continue;
             }
-            let wake = Arc::new(Notify::new());
-            let worker = DeliveryWorker {
+            let context = DeliveryContext {
                 endpoints: self.endpoints.subscribe(),
-                webhook: webhook.clone(),
                 client: self.client.clone(),
+                stop: self.stop.clone(),
                 now: self.now,
-                random: fastrand::f64,
+                jitter: fastrand::f64,
             };
-            let (store, done, stop) = (store.new_connection()?, Arc::clone(&self.done), self.stop.clone());
+            let worker = DeliveryWorker::new(webhook.clone(), store.new_connection()?, context);
+            let (wake, progress) = (Arc::new(Notify::new()), Arc::clone(&self.progress));
             self.wakes.insert(webhook, Arc::clone(&wake));
-            self.tasks.spawn(async move { worker.run(store, &wake, &done, stop).await });
+            self.tasks.spawn(async move { worker.run(&wake, &progress).await });
         }
         Ok(())
     }
 
-    /// Has the connections set up meanwhile that the webhooks need, so that the first message does not wait for it: reading
-    /// every certificate of the system takes as long as all plugins together.
+    /// Moves the messages of suspended webhooks to the other webhook of their route.
+    fn fail_over(&mut self, store: &Store) -> Result<(), DaemonError> {
+        let suspended = store.suspended_webhooks()?;
+        self.failed_over.retain(|(webhook, ..)| suspended.contains_key(webhook));
+        for webhook in suspended.into_keys() {
+            let endpoints = self.endpoints.borrow();
+            let Some((endpoint, policy)) = endpoints.webhooks.get(&webhook) else { continue };
+            let reassigned =
+                failover(&mut store.new_connection()?, &webhook, policy, &endpoint.url_hash(), (self.now)())?;
+            for (route, other) in reassigned {
+                // Logged once, and not for each message.
+                if self.failed_over.insert((webhook.clone(), route.clone(), other.clone())) {
+                    tracing::info!(webhook, route, other, "webhook suspended: messages fail over");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets up the connections that the webhooks need in the background, so that the first message does not wait for it:
+    /// reading every certificate of the system takes as long as loading all plugins.
     pub(super) fn prepare(&self) {
         let client = self.client.clone();
         let endpoints: Vec<_> =
@@ -109,56 +116,19 @@ impl DeliveryWorkers {
         tokio::spawn(async move { client.prepare(&endpoints).await });
     }
 
-    /// Waits for the first worker that ends; that is a failure unless they were stopped. Never, if there is none.
-    pub(super) async fn failure(&mut self) -> Result<(), DeliveryError> {
+    /// Waits for the first worker that ends, which is a failure unless they were stopped. Waits for ever if there is none.
+    pub(super) async fn ended(&mut self) -> Result<(), DeliveryError> {
         match self.tasks.join_next().await {
             Some(ended) => ended?,
             None => std::future::pending().await,
         }
     }
 
-    /// Waits until all have ended, after a stop.
-    pub(super) async fn ended(&mut self) -> Result<(), DeliveryError> {
+    /// Waits until all workers have ended, after a stop.
+    pub(super) async fn join(&mut self) -> Result<(), DeliveryError> {
         while let Some(ended) = self.tasks.join_next().await {
             ended??;
         }
         Ok(())
-    }
-}
-
-fn endpoints(config: &Config) -> Endpoints {
-    let webhook = |(name, webhook): (&String, &Webhook)| {
-        let Webhook { url, target, .. } = webhook;
-        let endpoint = Endpoint::new(url.expose().clone(), url.is_loopback(), *target, settings(&webhook.http));
-        (name.clone(), (endpoint, policy(config, webhook)))
-    };
-    let routes = config.routes.iter().map(|route| (route.name.clone(), route.webhook.clone()));
-    Endpoints { webhooks: config.webhooks.iter().map(webhook).collect(), routes: routes.collect() }
-}
-
-fn settings(http: &Http) -> HttpSettings {
-    HttpSettings {
-        connect_timeout: http.connect_timeout,
-        timeout: http.timeout,
-        via: match &http.proxy {
-            Proxy::Environment => Via::Environment,
-            Proxy::None => Via::Nothing,
-            Proxy::At(url) => Via::Proxy(url.expose().clone()),
-        },
-        certificates: http.ca_file.as_ref().map(|file| Arc::clone(&file.certificates)).unwrap_or_default(),
-    }
-}
-
-/// What all routes have to say of a webhook, those included whose messages it takes over.
-fn policy(config: &Config, webhook: &Webhook) -> DeliveryPolicy {
-    let routes = || config.routes.iter();
-    DeliveryPolicy {
-        target: webhook.target,
-        every: webhook.pace.every,
-        burst: webhook.pace.burst,
-        max_age: routes().map(|route| (route.name.clone(), route.max_age)).collect(),
-        fallbacks: routes()
-            .filter_map(|route| Some((route.name.clone(), [route.webhook.clone(), route.fallback_webhook.clone()?])))
-            .collect(),
     }
 }

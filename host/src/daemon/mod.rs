@@ -1,19 +1,23 @@
-//! The process that works on a state folder: it wires the pipeline and the delivery_workers to the store, to `notify`'s
-//! wake-ups and to signals.
+//! The process that works on a state directory: it runs the stages over the store, and is woken by `notify` and by signals.
 //!
-//! Routing has a thread of its own (`router`) and each route another (`worker`), since plugins compute; delivery waits,
-//! and is async. All look at the store by themselves now and then, so that a lost wake-up costs a second and not an
-//! alert.
+//! Routing has a thread of its own (`router`) and each route another (`route_worker`), since plugins compute; delivery
+//! waits, and is async (`event_loop`). All of them poll the store now and then, so a lost wake-up costs a second and not
+//! an alert.
 
 mod daemon;
 mod delivery_workers;
+mod error;
+mod event_loop;
 mod pruner;
 mod route_worker;
 mod router;
+mod run;
 mod signals;
 mod tailers;
 mod watcher;
+mod worker_context;
 
-pub use daemon::{Daemon, DaemonError, ExitReason, RunMode};
+pub use daemon::{Daemon, ExitReason, RunMode};
+pub use error::DaemonError;
 pub use signals::Signals;
 pub use tailers::Tails;

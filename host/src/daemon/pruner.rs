@@ -1,45 +1,45 @@
-//! What is past its time goes, a little at a time while nothing else is to be done; and how far events are over is noted.
+//! Retention while nothing else is to be done, in small steps; and the note of which events are settled.
 
 use std::time::{Duration, Instant};
 
-use super::DaemonError;
+use super::error::DaemonError;
 use crate::config::Retention;
 use crate::event::Timestamp;
 use crate::store::{Inbox, RetentionLimits, Store};
 
-/// How often it is looked for.
-const EVERY: Duration = Duration::from_secs(60);
+/// How often retention is applied.
+const PRUNE_INTERVAL: Duration = Duration::from_secs(60);
 
 pub(super) struct Pruner {
-    /// Connections that sync, which those for routing do not.
+    /// Connections that sync, unlike those for routing.
     store: Store,
     inbox: Inbox,
-    /// Up to where the inbox has been looked at; 0: to its end.
-    from: i64,
-    at: Option<Instant>,
+    /// Where the next step begins; 0: at the oldest event, after the interval.
+    next: i64,
+    last_step_at: Option<Instant>,
 }
 
 impl Pruner {
     pub(super) fn new(store: &Store) -> Result<Self, DaemonError> {
-        Ok(Self { store: store.new_connection()?, inbox: store.open_inbox()?, from: 0, at: None })
+        Ok(Self { store: store.new_connection()?, inbox: store.open_inbox()?, next: 0, last_step_at: None })
     }
 
-    /// Takes a step if it is time for one. Says whether there is more.
+    /// Takes a step if it is time for one. Returns whether there is more to do.
     pub(super) fn step(&mut self, retention: &Retention, now: Timestamp) -> Result<bool, DaemonError> {
-        if self.from == 0 && self.at.is_some_and(|at| at.elapsed() < EVERY) {
+        if self.next == 0 && self.last_step_at.is_some_and(|at| at.elapsed() < PRUNE_INTERVAL) {
             return Ok(false);
         }
-        self.at = Some(Instant::now());
+        self.last_step_at = Some(Instant::now());
         self.inbox.record_settled(self.store.settled_through()?)?;
         let since = |age: Duration| now.plus_ms(i64::try_from(age.as_millis()).unwrap_or(i64::MAX).saturating_neg());
-        let keep = RetentionLimits {
+        let limits = RetentionLimits {
             events_since: since(retention.history),
             max_events: retention.events,
             dead_since: since(retention.dead_message_max_age),
             max_dead: retention.dead_message_max_count,
         };
-        let pruned = self.store.prune(&mut self.inbox, &keep, self.from)?;
-        self.from = pruned.next;
+        let pruned = self.store.prune(&mut self.inbox, &limits, self.next)?;
+        self.next = pruned.next;
         Ok(pruned.next > 0)
     }
 }

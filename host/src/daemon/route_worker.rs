@@ -1,80 +1,59 @@
-//! The thread of one route: it words that route's events, in its own time, so that what one plugin does delays no other
-//! route.
+//! The thread of one route: it formats that route's events in its own time, so that a slow plugin delays no other route.
 //!
-//! Plugins are loaded on a further thread, while the one before goes on; the new one takes over between two events.
+//! Plugins are loaded on a further thread while the previous version goes on; the new one is installed between two events.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Notify;
-
-use super::DaemonError;
+use super::error::DaemonError;
+use super::worker_context::WorkerContext;
 use crate::config::Route;
 use crate::event::EventDefaults;
-use crate::event::Timestamp;
 use crate::format::{LoadedRoute, RouteContext, WebhookProfiles};
 use crate::message::{cut, one_line};
-use crate::plugin::{GeoDatabases, Runtime};
-use crate::store::{PluginState, StateDir, Store, StoreError};
+use crate::store::{PluginState, Store, StoreError};
 
-/// How often the route's events are looked at without a wake-up. The router's orders cannot get lost, so this is only a net
-/// below, and an idle daemon with many routes stays idle.
-const LOOK: Duration = Duration::from_secs(30);
+/// How often a worker polls without a command. Commands cannot get lost, so this is only a safety net, and an idle daemon
+/// with many routes stays idle.
+const POLL_INTERVAL: Duration = Duration::from_secs(30);
 
-/// The same while digests are open: by then the clock may have been set.
-const LOOK_AT_OPEN: Duration = Duration::from_secs(1);
+/// The same while digests are open: the clock may be set before they close.
+const OPEN_DIGEST_POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A batch is cut short after this long: what a slow plugin has decided must not wait for what it has not.
 const BATCH_TIME: Duration = Duration::from_millis(100);
 
-/// Characters of what is wrong with a plugin that are logged.
+/// Characters of a plugin's error that are logged.
 const LOG_CHARS: usize = 1_000;
 
-/// What all workers of a run share.
-#[derive(Clone)]
-pub(super) struct WorkerContext {
-    pub(super) runtime: Arc<Runtime>,
-    pub(super) databases: GeoDatabases,
-    pub(super) state: StateDir,
-    pub(super) system_host: String,
-    /// Bytes of stack of a thread that calls plugins: theirs, and ours beneath it.
-    pub(super) thread_stack: usize,
-    pub(super) now: fn() -> Timestamp,
-    /// RouterCommand whenever a batch of events was formatted, and when a route is ready.
-    pub(super) formatted: Arc<Notify>,
-    /// Routes whose plugin has not been loaded once yet.
-    pub(super) loading: Arc<AtomicUsize>,
-    /// Whether digests are to be closed as soon as no event is left.
-    pub(super) close_digests: Arc<AtomicBool>,
-}
-
-/// What a worker is told.
+/// What a worker is asked to do.
 pub(super) enum WorkerCommand {
-    /// Something may be there to be formatted.
+    /// Look for events to format.
     Wake,
-    /// The route as it is from now on.
+    /// Load the route as it is configured now.
     Load(Box<Route>, EventDefaults, WebhookProfiles),
-    /// What came of the order to load with this number.
+    /// Install the result of the `Load` with this number.
     Loaded(u64, Box<LoadedRoute>),
-    /// ExitReason, after the event in hand.
+    /// End after the current event.
     Stop,
 }
 
-pub(super) struct Worker {
-    orders: Sender<WorkerCommand>,
+/// The router's side of a worker.
+pub(super) struct RouteWorkerHandle {
+    commands: Sender<WorkerCommand>,
     thread: JoinHandle<Result<(), StoreError>>,
 }
 
-impl Worker {
+impl RouteWorkerHandle {
     pub(super) fn start(route: &str, store: Store, context: &WorkerContext) -> Result<Self, DaemonError> {
-        let (orders, received) = mpsc::channel();
-        let at_work = RouteWorker {
+        let (commands, received) = mpsc::channel();
+        let worker = RouteWorker {
             store,
             context: context.clone(),
-            to_self: orders.clone(),
+            to_self: commands.clone(),
             loaded: None,
             loads: 0,
             recorded: None,
@@ -82,14 +61,14 @@ impl Worker {
         let thread = Builder::new()
             .name(route.to_owned())
             .stack_size(context.thread_stack)
-            .spawn(move || at_work.run(&received))
+            .spawn(move || worker.run(&received))
             .map_err(|reason| DaemonError::System { what: "start a thread", reason })?;
-        Ok(Self { orders, thread })
+        Ok(Self { commands, thread })
     }
 
-    /// Nobody listens only after it has ended, which the router sees by itself.
-    pub(super) fn tell(&self, order: WorkerCommand) {
-        let _ = self.orders.send(order);
+    /// Sends a command. It is lost only if the worker has ended, which the router notices by itself.
+    pub(super) fn send(&self, command: WorkerCommand) {
+        let _ = self.commands.send(command);
     }
 
     pub(super) fn has_ended(&self) -> bool {
@@ -97,29 +76,30 @@ impl Worker {
     }
 
     pub(super) fn join(self) -> Result<(), DaemonError> {
-        Ok(self.thread.join().map_err(|_| DaemonError::Pipeline)??)
+        Ok(self.thread.join().map_err(|_| DaemonError::Router)??)
     }
 }
 
+/// The thread's side of a worker.
 struct RouteWorker {
     store: Store,
     context: WorkerContext,
     to_self: Sender<WorkerCommand>,
-    /// None until it is loaded: its events wait meanwhile.
+    /// None until it is loaded; events stay pending meanwhile.
     loaded: Option<LoadedRoute>,
-    /// The number of the last order to load. What comes of an earlier one is late, and not wanted any more.
+    /// The number of the last `Load`. The result of an earlier one is out of date.
     loads: u64,
-    /// As `status` has it.
+    /// The state that `status` shows.
     recorded: Option<PluginState>,
 }
 
 impl RouteWorker {
-    fn run(mut self, orders: &Receiver<WorkerCommand>) -> Result<(), StoreError> {
+    fn run(mut self, commands: &Receiver<WorkerCommand>) -> Result<(), StoreError> {
         loop {
             loop {
-                match orders.try_recv() {
-                    Ok(order) => {
-                        if !self.follow(order)? {
+                match commands.try_recv() {
+                    Ok(command) => {
+                        if !self.follow(command)? {
                             return Ok(());
                         }
                     }
@@ -130,9 +110,9 @@ impl RouteWorker {
             if self.advance()? > 0 {
                 continue;
             }
-            match orders.recv_timeout(self.until_closing()?) {
-                Ok(order) => {
-                    if !self.follow(order)? {
+            match commands.recv_timeout(self.poll_interval()?) {
+                Ok(command) => {
+                    if !self.follow(command)? {
                         return Ok(());
                     }
                 }
@@ -142,9 +122,9 @@ impl RouteWorker {
         }
     }
 
-    /// False: the end.
-    fn follow(&mut self, order: WorkerCommand) -> Result<bool, StoreError> {
-        match order {
+    /// Returns false when the worker is to end.
+    fn follow(&mut self, command: WorkerCommand) -> Result<bool, StoreError> {
+        match command {
             WorkerCommand::Wake => {}
             WorkerCommand::Load(route, defaults, profiles) => self.load(*route, defaults, profiles),
             WorkerCommand::Loaded(load, fresh) if load == self.loads => self.install(*fresh)?,
@@ -179,25 +159,25 @@ impl RouteWorker {
     }
 
     fn install(&mut self, fresh: LoadedRoute) -> Result<(), StoreError> {
-        let taken = match &mut self.loaded {
+        let installed = match &mut self.loaded {
             None => {
                 self.loaded = Some(fresh);
                 let loading = &self.context.loading;
-                // Routes that come later are not among those that the beginning waits for.
+                // Routes that are added later are not among those that readiness waits for.
                 let _ = loading.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
                 self.context.formatted.notify_one();
                 true
             }
             Some(loaded) => {
-                let taken = loaded.replace(fresh);
-                if taken {
+                let installed = loaded.replace(fresh);
+                if installed {
                     let sha256 = loaded.state().sha256;
-                    tracing::info!(route = loaded.name(), sha256, "took up a new version of the route or its plugin");
+                    tracing::info!(route = loaded.name(), sha256, "new version of the route or its plugin installed");
                 }
-                taken
+                installed
             }
         };
-        for fault in self.loaded.iter().filter(|_| taken).flat_map(LoadedRoute::faults) {
+        for fault in self.loaded.iter().filter(|_| installed).flat_map(LoadedRoute::faults) {
             tracing::error!(
                 route = fault.route,
                 "plugin {} {}",
@@ -210,9 +190,9 @@ impl RouteWorker {
 
     fn advance(&mut self) -> Result<usize, StoreError> {
         let Some(loaded) = &mut self.loaded else { return Ok(0) };
-        let (begun, close_digests) = (Instant::now(), self.context.close_digests.load(Ordering::SeqCst));
+        let (began, close_digests) = (Instant::now(), self.context.close_digests.load(Ordering::SeqCst));
         let now = (self.context.now)();
-        let formatted = loaded.advance(&mut self.store, now, close_digests, || begun.elapsed() > BATCH_TIME)?;
+        let formatted = loaded.advance(&mut self.store, now, close_digests, || began.elapsed() > BATCH_TIME)?;
         if formatted > 0 {
             self.context.formatted.notify_one();
             self.record()?;
@@ -220,15 +200,15 @@ impl RouteWorker {
         Ok(formatted)
     }
 
-    /// How long nothing is to be done without an order.
-    fn until_closing(&self) -> Result<Duration, StoreError> {
-        let Some(loaded) = &self.loaded else { return Ok(LOOK) };
-        let Some(at) = loaded.next_closing(&self.store)? else { return Ok(LOOK) };
+    /// Returns how long there is nothing to do without a command.
+    fn poll_interval(&self) -> Result<Duration, StoreError> {
+        let Some(loaded) = &self.loaded else { return Ok(POLL_INTERVAL) };
+        let Some(at) = loaded.next_closing(&self.store)? else { return Ok(POLL_INTERVAL) };
         let left = at.0.saturating_sub((self.context.now)().0).max(1);
-        Ok(Duration::from_millis(left.unsigned_abs()).min(LOOK_AT_OPEN))
+        Ok(Duration::from_millis(left.unsigned_abs()).min(OPEN_DIGEST_POLL_INTERVAL))
     }
 
-    /// Tells `status`, if it is any different from what that says.
+    /// Stores the plugin's state for `status`, if it has changed.
     fn record(&mut self) -> Result<(), StoreError> {
         let Some(loaded) = &self.loaded else { return Ok(()) };
         let state = loaded.state();

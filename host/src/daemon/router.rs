@@ -1,4 +1,4 @@
-//! The thread that assigns waiting events to routes, and keeps a worker for each of these.
+//! The router thread: it routes the events of the inbox and keeps a worker for each route.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,71 +6,57 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::DaemonError;
+use super::error::DaemonError;
 use super::pruner::Pruner;
-use super::route_worker::{Worker, WorkerCommand, WorkerContext};
+use super::route_worker::{RouteWorkerHandle, WorkerCommand};
+use super::worker_context::WorkerContext;
 use crate::config::Config;
 use crate::event::EventDefaults;
 use crate::format;
 use crate::message::one_line;
-use crate::route::Enricher;
-use crate::route::{self, Enrichment, RoutingPass};
+use crate::route::{self, Enricher, Enrichment, RoutingPass};
 use crate::store::{Inbox, Store};
 
-/// How often the inbox is looked at without a wake-up.
-const LOOK: Duration = Duration::from_secs(1);
+/// How often the inbox is polled without a command.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How soon an event is looked at again that waits for fail2ban's database.
-const LOOK_FOR_MORE: Duration = Duration::from_millis(50);
+/// How often an event is tried again that waits for fail2ban's database.
+const ENRICHMENT_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How often it is looked whether the built-in plugin is compiled: mostly that takes a millisecond.
-const LOOK_WHILE_PREPARING: Duration = Duration::from_millis(1);
+/// How often the compilation of the built-in plugin is polled; mostly it takes a millisecond.
+const PREPARE_POLL_INTERVAL: Duration = Duration::from_millis(1);
 
-/// What the router is told. Once nobody can tell it anything any more, it ends.
+/// What the router is asked to do. It ends once nobody can send it a command.
 pub(super) enum RouterCommand {
-    /// Something may be waiting.
+    /// Look for events to route.
     Wake,
-    /// Digests are to be closed as soon as no event is left.
+    /// Close digests as soon as no event is left.
     CloseDigests,
-    /// This counts from now on; plugins are loaded anew where they or their files have changed.
+    /// Use this configuration; plugins are loaded again where they or their files have changed.
     Reconfigure(Arc<Config>),
 }
 
-/// Routes events until the other end of `told` is gone.
+/// Routes events until the other end of `commands` is dropped.
 pub(super) fn run(
     config: Arc<Config>,
     mut store: Store,
     context: &WorkerContext,
-    told: &Receiver<RouterCommand>,
+    commands: &Receiver<RouterCommand>,
 ) -> Result<(), DaemonError> {
-    let Some(config) = prepared(config, context, told) else { return Ok(()) };
-    let defaults = config.event_defaults(&context.system_host);
-    let inbox = store.open_routing_inbox()?;
-    let enricher = Enricher::new(config.fail2ban.database.clone(), config.fail2ban.configured);
-    let mut router = Router {
-        config,
-        defaults,
-        workers: BTreeMap::new(),
-        context,
-        inbox,
-        enricher,
-        later: false,
-        pruner: Pruner::new(&store)?,
-    };
+    let Some(config) = prepare(config, context, commands) else { return Ok(()) };
+    let mut router = Router::new(config, &store, context)?;
     router.configure(&mut store)?;
-    let mut looked_after = Instant::now();
+    let mut checked_at = Instant::now();
     loop {
         router.check_workers()?;
-        // Not only when nothing else happens: on a busy host something always does.
-        if looked_after.elapsed() >= LOOK {
-            looked_after = Instant::now();
-            router.look_after(&mut store)?;
+        // Not only when there is nothing else to do: on a busy host there always is.
+        if checked_at.elapsed() >= POLL_INTERVAL {
+            checked_at = Instant::now();
+            router.wake_unfinished(&mut store)?;
         }
         loop {
-            match told.try_recv() {
-                Ok(RouterCommand::Wake) => {}
-                Ok(RouterCommand::CloseDigests) => router.close_digests(&mut store)?,
-                Ok(RouterCommand::Reconfigure(config)) => router.reconfigure(config, &mut store)?,
+            match commands.try_recv() {
+                Ok(command) => router.follow(command, &mut store)?,
                 Err(TryRecvError::Disconnected) => return router.stop(),
                 Err(TryRecvError::Empty) => break,
             }
@@ -84,24 +70,27 @@ pub(super) fn run(
         if router.pruner.step(&router.config.retention, (context.now)())? {
             continue;
         }
-        match told.recv_timeout(if router.later { LOOK_FOR_MORE } else { LOOK }) {
-            Ok(RouterCommand::Reconfigure(config)) => router.reconfigure(config, &mut store)?,
-            Ok(RouterCommand::CloseDigests) => router.close_digests(&mut store)?,
-            Ok(RouterCommand::Wake) | Err(RecvTimeoutError::Timeout) => {}
+        match commands.recv_timeout(if router.enriching { ENRICHMENT_POLL_INTERVAL } else { POLL_INTERVAL }) {
+            Ok(command) => router.follow(command, &mut store)?,
+            Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return router.stop(),
         }
     }
 }
 
-/// The configuration, once the built-in plugin is compiled; none, if it is to end before.
-fn prepared(mut config: Arc<Config>, context: &WorkerContext, told: &Receiver<RouterCommand>) -> Option<Arc<Config>> {
+/// Returns the configuration once the built-in plugin is compiled; `None` if the router is to end before.
+fn prepare(
+    mut config: Arc<Config>,
+    context: &WorkerContext,
+    commands: &Receiver<RouterCommand>,
+) -> Option<Arc<Config>> {
     let (routes, runtime) = (config.routes.clone(), Arc::clone(&context.runtime));
     // Not joined: compiling may take longer than a stop may.
     let preparing = thread::spawn(move || format::prepare(&routes, &runtime));
     while !preparing.is_finished() {
-        match told.recv_timeout(LOOK_WHILE_PREPARING) {
+        match commands.recv_timeout(PREPARE_POLL_INTERVAL) {
             Ok(RouterCommand::Reconfigure(newer)) => config = newer,
-            // Whether to close_digests, workers see for themselves.
+            // Workers see by themselves whether to close digests.
             Ok(RouterCommand::Wake | RouterCommand::CloseDigests) | Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return None,
         }
@@ -112,85 +101,108 @@ fn prepared(mut config: Arc<Config>, context: &WorkerContext, told: &Receiver<Ro
 struct Router<'a> {
     config: Arc<Config>,
     defaults: EventDefaults,
-    workers: BTreeMap<String, Worker>,
+    workers: BTreeMap<String, RouteWorkerHandle>,
     context: &'a WorkerContext,
-    /// For what fail2ban's database adds.
+    /// Stores what fail2ban's database adds to events.
     inbox: Inbox,
     enricher: Enricher,
     /// Whether an event waits for that database.
-    later: bool,
+    enriching: bool,
     pruner: Pruner,
 }
 
-impl Router<'_> {
-    /// Takes up another configuration, or other files behind the same.
+impl<'a> Router<'a> {
+    fn new(config: Arc<Config>, store: &Store, context: &'a WorkerContext) -> Result<Self, DaemonError> {
+        Ok(Self {
+            defaults: config.event_defaults(&context.system_host),
+            workers: BTreeMap::new(),
+            context,
+            inbox: store.open_routing_inbox()?,
+            enricher: Enricher::new(config.fail2ban.database.clone(), config.fail2ban.configured),
+            enriching: false,
+            pruner: Pruner::new(store)?,
+            config,
+        })
+    }
+
+    fn follow(&mut self, command: RouterCommand, store: &mut Store) -> Result<(), DaemonError> {
+        match command {
+            RouterCommand::Wake => Ok(()),
+            RouterCommand::CloseDigests => self.close_digests(store),
+            RouterCommand::Reconfigure(config) => self.reconfigure(config, store),
+        }
+    }
+
+    /// Applies another configuration, or other files that the same one names.
     fn reconfigure(&mut self, config: Arc<Config>, store: &mut Store) -> Result<(), DaemonError> {
         if config.fail2ban != self.config.fail2ban {
             self.enricher = Enricher::new(config.fail2ban.database.clone(), config.fail2ban.configured);
         }
         self.config = config;
         let databases = self.context.databases.clone();
-        // Not joined: a large file takes a while, and the old one serves meanwhile.
+        // Not joined: reading a large file takes a while, and the previous version serves meanwhile.
         thread::spawn(move || {
             for (path, read) in databases.reload_if_changed() {
                 match read {
-                    Ok(()) => tracing::info!("read {} again", path.display()),
-                    Err(error) => tracing::error!("the one before stays at work: {}", one_line(&error.to_string())),
+                    Ok(()) => tracing::info!("MMDB file {} reloaded", path.display()),
+                    Err(error) => {
+                        tracing::error!("the previous MMDB file stays in use: {}", one_line(&error.to_string()))
+                    }
                 }
             }
         });
         self.configure(store)
     }
 
-    /// Has a worker for each route, with its route as it is now.
+    /// Starts and stops workers so that each route has one, with the route as it is configured now.
     fn configure(&mut self, store: &mut Store) -> Result<(), DaemonError> {
         self.defaults = self.config.event_defaults(&self.context.system_host);
-        let names: Vec<_> = self.config.routes.iter().map(|route| route.name.as_str()).collect();
+        let routes: Vec<_> = self.config.routes.iter().map(|route| route.name.as_str()).collect();
         let webhooks: Vec<_> = self.config.webhooks.keys().map(String::as_str).collect();
-        store.prune_unconfigured(&names, &webhooks)?;
-        let gone: Vec<_> = self.workers.keys().filter(|name| !names.contains(&name.as_str())).cloned().collect();
-        for name in gone {
+        store.prune_unconfigured(&routes, &webhooks)?;
+        let removed: Vec<_> = self.workers.keys().filter(|name| !routes.contains(&name.as_str())).cloned().collect();
+        for name in removed {
             if let Some(worker) = self.workers.remove(&name) {
-                worker.tell(WorkerCommand::Stop);
-                // Two must not word the same events; it takes no longer than the event in hand.
+                worker.send(WorkerCommand::Stop);
+                // Two threads must not format the same events; this takes no longer than the current event.
                 worker.join()?;
             }
         }
         let profiles = format::profiles(&self.config);
         for route in &self.config.routes {
-            let order = WorkerCommand::Load(Box::new(route.clone()), self.defaults.clone(), profiles.clone());
+            let load = WorkerCommand::Load(Box::new(route.clone()), self.defaults.clone(), profiles.clone());
             match self.workers.get(&route.name) {
-                Some(worker) => worker.tell(order),
+                Some(worker) => worker.send(load),
                 None => {
                     let store = store.new_routing_connection()?;
-                    let worker = Worker::start(&route.name, store, self.context)?;
-                    worker.tell(order);
+                    let worker = RouteWorkerHandle::start(&route.name, store, self.context)?;
+                    worker.send(load);
                     self.workers.insert(route.name.clone(), worker);
                 }
             }
         }
-        self.format_removed_route(store)
+        self.format_removed_routes(store)
     }
 
-    /// Assigns one batch. Says how many events that were.
+    /// Routes one batch of events. Returns how many there were.
     fn advance(&mut self, store: &mut Store) -> Result<usize, DaemonError> {
         let enrichment = Enrichment { enricher: &mut self.enricher, inbox: &mut self.inbox };
         let now = (self.context.now)();
         let RoutingPass { events, routes, later } =
             route::route_events(&self.config.routes, &self.defaults, store, Some(enrichment), now)?;
-        self.later = later;
+        self.enriching = later;
         for worker in routes.iter().filter_map(|route| self.workers.get(route)) {
-            worker.tell(WorkerCommand::Wake);
+            worker.send(WorkerCommand::Wake);
         }
         if events > 0 && routes.is_empty() {
-            // What an idle run waits for.
+            // A run that ends when idle waits for this.
             self.context.formatted.notify_one();
         }
         Ok(events)
     }
 
-    /// Words what is left of routes that are gone.
-    fn format_removed_route(&self, store: &mut Store) -> Result<(), DaemonError> {
+    /// Formats what is left of routes that are no longer configured.
+    fn format_removed_routes(&self, store: &mut Store) -> Result<(), DaemonError> {
         for route in store.unfinished_routes()? {
             if self.workers.contains_key(&route) {
                 continue;
@@ -202,23 +214,23 @@ impl Router<'_> {
         Ok(())
     }
 
-    /// Has workers look that have something to do, and words the rest: `queue retry` may have given some of it back.
-    fn look_after(&self, store: &mut Store) -> Result<(), DaemonError> {
+    /// Wakes the workers that have something to do: `queue retry` may have given events back to their routes.
+    fn wake_unfinished(&self, store: &mut Store) -> Result<(), DaemonError> {
         for worker in store.unfinished_routes()?.iter().filter_map(|route| self.workers.get(route)) {
-            worker.tell(WorkerCommand::Wake);
+            worker.send(WorkerCommand::Wake);
         }
-        self.format_removed_route(store)
+        self.format_removed_routes(store)
     }
 
-    /// Has workers close what is open.
+    /// Wakes all workers, which see by themselves that digests are to be closed.
     fn close_digests(&self, store: &mut Store) -> Result<(), DaemonError> {
         for worker in self.workers.values() {
-            worker.tell(WorkerCommand::Wake);
+            worker.send(WorkerCommand::Wake);
         }
-        self.format_removed_route(store)
+        self.format_removed_routes(store)
     }
 
-    /// A worker ends by itself only with an error.
+    /// Reports the error of a worker that has ended; a worker ends by itself only with one.
     fn check_workers(&mut self) -> Result<(), DaemonError> {
         let ended: Vec<_> =
             self.workers.iter().filter(|(_, worker)| worker.has_ended()).map(|(name, _)| name.clone()).collect();
@@ -232,8 +244,8 @@ impl Router<'_> {
 
     fn stop(self) -> Result<(), DaemonError> {
         for worker in self.workers.values() {
-            worker.tell(WorkerCommand::Stop);
+            worker.send(WorkerCommand::Stop);
         }
-        self.workers.into_values().try_for_each(Worker::join)
+        self.workers.into_values().try_for_each(RouteWorkerHandle::join)
     }
 }

@@ -1,12 +1,12 @@
-//! The signals that a run listens to, from before it opens the store and loads plugins: one that comes meanwhile must not
+//! The signals that a daemon listens to, from before it opens the store and loads plugins: one that comes meanwhile must not
 //! end a process that others rely on.
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::DaemonError;
+use super::error::DaemonError;
 
-/// Listens as long as it lives, and remembers what came in between two waits.
+/// Listens as long as it lives, and remembers signals that come between two waits.
 pub struct Signals {
     pub(super) runtime: Runtime,
     pub(super) terminate: Signal,
@@ -15,7 +15,7 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Listens from now on.
+    /// Starts to listen.
     ///
     /// # Errors
     /// When the system refuses.

@@ -1,4 +1,4 @@
-//! The threads that read logs while work goes on, one for each log.
+//! The threads of a daemon that read logs, one for each log.
 
 use std::io;
 use std::path::Path;
@@ -8,22 +8,22 @@ use std::thread::{self, Scope, ScopedJoinHandle};
 
 use jiff::tz::TimeZone;
 
-use super::DaemonError;
+use super::error::DaemonError;
 use crate::event::Timestamp;
 use crate::receive::LogParser;
 use crate::receive::tail::{Follower, InboxSink, Log, Pipe, Stop, Stopped, TailError, follow, read_pipe, stop_switch};
 use crate::store::Store;
 
-/// What is read while work goes on.
+/// The logs that a daemon reads.
 #[derive(Clone, Default)]
 pub struct Tails {
     /// Logs that are followed.
     pub logs: Vec<Log>,
-    /// A log that comes through a pipe, and the zone of its times. It outlives a reload, with what was read ahead of it.
+    /// A log that comes through a pipe, and the time zone of its lines. It outlives a reload, with what was read ahead.
     pub pipe: Option<(Arc<Pipe>, TimeZone)>,
 }
 
-/// The threads at work.
+/// The running threads.
 pub(super) struct Tailers<'scope> {
     stops: Vec<Stop>,
     threads: Vec<ScopedJoinHandle<'scope, Result<(), TailError>>>,
@@ -40,12 +40,12 @@ impl<'scope> Tailers<'scope> {
         let mut tailers = Self { stops: Vec::new(), threads: Vec::new(), failed: Arc::default() };
         for log in &tails.logs {
             let log = log.clone();
-            tailers.spawn(scope, store, now, move |into, stopped| follow_log(&log, now, into, stopped))?;
+            tailers.spawn(scope, store, now, move |sink, stopped| follow_log(&log, now, sink, stopped))?;
         }
         if let Some((pipe, zone)) = tails.pipe.clone() {
-            tailers.spawn(scope, store, now, move |into, stopped| {
+            tailers.spawn(scope, store, now, move |sink, stopped| {
                 let parser = LogParser::new(zone, now);
-                read_pipe(&pipe, parser, into, &|| stopped.is_stopped()).map(drop)
+                read_pipe(&pipe, parser, sink, &|| stopped.is_stopped()).map(drop)
             })?;
         }
         Ok(tailers)
@@ -59,12 +59,12 @@ impl<'scope> Tailers<'scope> {
         read: impl FnOnce(&mut InboxSink, &Stopped) -> Result<(), TailError> + Send + 'scope,
     ) -> Result<(), DaemonError> {
         let (stop, stopped) = stop_switch();
-        let mut into = InboxSink { inbox: store.open_inbox()?, now, new_id: || uuid::Uuid::now_v7().to_string() };
+        let mut sink = InboxSink { inbox: store.open_inbox()?, now, new_id: || uuid::Uuid::now_v7().to_string() };
         let failed = Arc::clone(&self.failed);
         let thread = thread::Builder::new()
             .name("tailer".into())
             .spawn_scoped(scope, move || {
-                read(&mut into, &stopped).inspect_err(|_| failed.store(true, Ordering::Relaxed))
+                read(&mut sink, &stopped).inspect_err(|_| failed.store(true, Ordering::Relaxed))
             })
             .map_err(|reason| DaemonError::System { what: "start a thread", reason })?;
         self.stops.push(stop);
@@ -72,13 +72,13 @@ impl<'scope> Tailers<'scope> {
         Ok(())
     }
 
-    /// Whether there is nothing more to come: all that was to be read has been, or something failed.
+    /// Returns whether nothing more comes: every log was read to its end, or something failed.
     pub(super) fn are_done(&self) -> bool {
         let read = !self.threads.is_empty() && self.threads.iter().all(ScopedJoinHandle::is_finished);
         read || self.failed.load(Ordering::Relaxed)
     }
 
-    /// Stops them and waits for their end.
+    /// Stops the threads and waits for their end.
     pub(super) fn stop(self) -> Result<(), DaemonError> {
         self.stops.iter().for_each(Stop::stop);
         for thread in self.threads {
@@ -88,15 +88,15 @@ impl<'scope> Tailers<'scope> {
     }
 }
 
-/// A log that does not let us at first is tried again until it does.
-fn follow_log(log: &Log, now: fn() -> Timestamp, into: &mut InboxSink, stopped: &Stopped) -> Result<(), TailError> {
-    let mut told = false;
+/// Follows a log. One that cannot be read at first is tried again until it can.
+fn follow_log(log: &Log, now: fn() -> Timestamp, sink: &mut InboxSink, stopped: &Stopped) -> Result<(), TailError> {
+    let mut reported = false;
     while !stopped.is_stopped() {
-        match Follower::new(log.clone(), now, into) {
-            Ok(follower) => return follow(follower, into, stopped),
+        match Follower::new(log.clone(), now, sink) {
+            Ok(follower) => return follow(follower, sink, stopped),
             Err(TailError::Read { path, reason }) => {
-                if !std::mem::replace(&mut told, true) {
-                    tell(&path, &reason);
+                if !std::mem::replace(&mut reported, true) {
+                    report(&path, &reason);
                 }
                 stopped.wait();
             }
@@ -106,12 +106,12 @@ fn follow_log(log: &Log, now: fn() -> Timestamp, into: &mut InboxSink, stopped: 
     Ok(())
 }
 
-fn tell(path: &Path, reason: &io::Error) {
+fn report(path: &Path, reason: &io::Error) {
     let hint = match reason.kind() {
         io::ErrorKind::PermissionDenied => {
-            "; let the user that banhook runs as read it (on Debian: usermod -aG adm USER)"
+            "; give the user that banhook runs as read access (on Debian: usermod -aG adm USER)"
         }
         _ => "",
     };
-    tracing::error!("cannot read {}: {reason}{hint}; trying again each second", path.display());
+    tracing::error!("cannot read {}: {reason}{hint}; retried each second", path.display());
 }

@@ -20,7 +20,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn doubles_up_to_the_cap_and_never_vanishes() {
+    fn wait_doubles_up_to_the_cap_and_is_never_zero() {
         let most: Vec<u64> = [1, 2, 3, 9, 10, 32, 33, u32::MAX].map(|attempts| wait(attempts, 1.0).as_secs()).to_vec();
         assert_eq!(most, [1, 2, 4, 256, 300, 300, 300, 300]);
         assert_eq!(wait(5, 0.0), LEAST);

@@ -1,63 +1,66 @@
-//! Messages that go to another webhook than they were made for: theirs is suspended, or the configuration has it no more.
+//! Messages that go to another webhook than they were made for: theirs is suspended, or no longer configured.
 
-use super::queue::{DeliveryPolicy, clamp_deadline};
+use super::deadline::clamp_deadline;
+use super::delivery_policy::DeliveryPolicy;
+use super::endpoints::Endpoints;
 use crate::event::Timestamp;
 use crate::store::{DeadReason, Store, StoreError};
 
-/// Messages that wait for a webhook which is suspended go to the other one of their route, unless that is suspended as well: to the
-/// fallback, or from there back. `url`: a hash of where it is; what is to be tried again is left alone. Says which routes
-/// that concerned, and to which webhooks their messages went.
+/// Reassigns the messages of a suspended webhook to the other webhook of their route (from its own to its fallback, or
+/// back), unless that is suspended as well. Leaves a webhook alone whose next probe is due. `url_hash`: of its URL.
+///
+/// Returns the routes whose messages were reassigned, each with the other webhook.
 ///
 /// # Errors
-/// When the disk refuses.
+/// When the store fails.
 pub fn failover(
     store: &mut Store,
     webhook: &str,
     policy: &DeliveryPolicy,
-    url: &str,
+    url_hash: &str,
     now: Timestamp,
 ) -> Result<Vec<(String, String)>, StoreError> {
-    let mut failed_over = Vec::new();
+    let mut reassigned = Vec::new();
     let state = store.webhook(webhook)?;
-    if state.suspended.is_none_or(|suspended| suspended.url_hash != url)
+    if state.suspended.is_none_or(|suspended| suspended.url_hash != url_hash)
         || clamp_deadline(state.backoff_until, now) <= now
     {
-        return Ok(failed_over);
+        return Ok(reassigned);
     }
     for route in store.pending_routes(webhook)? {
         let others = policy.fallbacks.get(&route).into_iter().flatten().filter(|other| *other != webhook);
         for other in others {
             if store.webhook(other)?.suspended.is_none() {
                 store.reassign(&route, webhook, other)?;
-                failed_over.push((route.clone(), other.clone()));
+                reassigned.push((route.clone(), other.clone()));
                 break;
             }
         }
     }
-    Ok(failed_over)
+    Ok(reassigned)
 }
 
-/// Messages that wait for a webhook which the configuration has no more go to another, by their route, or are dead. Says
-/// whether there were some.
+/// Reassigns the messages of a webhook that is no longer configured to their successors, or marks them dead where there is
+/// none. Returns whether there were any.
 ///
 /// # Errors
-/// When the disk refuses.
-pub(super) fn leave<'a>(
+/// When the store fails.
+pub(super) fn reassign_removed(
     store: &mut Store,
     webhook: &str,
-    instead: impl Fn(&str) -> Option<&'a str>,
+    endpoints: &Endpoints,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     let routes = store.pending_routes(webhook)?;
     for route in &routes {
-        if let Some(other) = instead(route) {
-            let messages = store.reassign(route, webhook, other)?;
-            tracing::warn!(webhook, route, messages, "no longer configured: {other} gets its messages");
+        if let Some(successor) = endpoints.successor(route) {
+            let messages = store.reassign(route, webhook, successor)?;
+            tracing::warn!(webhook, route, successor, messages, "webhook no longer configured: messages reassigned");
             continue;
         }
         let error = format!("webhook \"{webhook}\" is no longer configured");
         for id in store.mark_all_dead(route, webhook, DeadReason::WebhookRemoved, &error, now)? {
-            tracing::error!(webhook, route, id, "dead: {error}");
+            tracing::error!(webhook, route, id, error, "message dead");
         }
     }
     Ok(!routes.is_empty())

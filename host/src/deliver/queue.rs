@@ -1,191 +1,149 @@
-//! One webhook's queue: what it gets next and when, and what its answer leads to. Without clock or network, which are the
-//! worker's; all that must survive is in the store.
+//! One webhook's queue: which message it gets next and when, and what its answer leads to. Pure: the clock and the jitter
+//! are handed in, the network is the worker's, and all that must survive is in the store.
 //!
-//! Messages keep their order. A webhook that fails is left alone for longer and longer, and then gets the same message
-//! again; but one that has failed three times may be at fault itself, so each time it fails another one is tried probe it.
-//! If that is accepted, the first waits alone (`parked`), and the others go on.
+//! Messages keep their order. A webhook that fails gets the same message again after a backoff. A message that has failed
+//! three times may be at fault itself, so after each further failure a later message is sent as a *probe*. If that is
+//! accepted, the failing message is *parked*: it is retried separately, and the others go on in order.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::attempt::{AttemptOutcome, AttemptReport, NextAction};
 use super::backoff;
+use super::deadline::{after, clamp_deadline, clock_went_back, next_slot, within_rate};
+use super::delivery_policy::DeliveryPolicy;
 use super::send_result::SendResult;
 use crate::event::Timestamp;
-use crate::message::Target;
-use crate::store::{
-    DeadReason, FailedAttempt, MAX_WAIT_MS, OutboundMessage, Store, StoreError, Suspended, WebhookState,
-};
+use crate::store::{DeadReason, FailedAttempt, OutboundMessage, Store, StoreError, Suspended, WebhookState};
 
-/// A message that has failed so often does not keep the next one from being tried.
+/// Failures of a message after which later messages are probed, and after which it is parked if a probe succeeds.
 const PARK_AFTER_FAILURES: u32 = 3;
 
-/// How far probe a message that fails others are tried in turn: of those, too, one may be at fault.
+/// How many of the messages after a failing one are probed in turn: a probe may be at fault as well.
 const PROBE_WINDOW: u32 = 8;
 
-/// Messages in order that go before the next one that waits alone, if there are so many; and how many times as long as that
-/// took they have at least. Else a few that a webhook answers only after a time-out would take all of its time.
-const BETWEEN_PARKED: u32 = 4;
-const PARKED_TIME_SHARE: i64 = 9;
+/// Messages in order that are sent between two parked ones, while there are any.
+const ORDERED_PER_PARKED: u32 = 4;
 
-/// A message is not too old before so many attempts in a row have failed: a clock that is set forward is no reason.
+/// How much longer than the attempt at a parked message messages in order have the webhook for themselves. Otherwise a few
+/// parked messages that end in a time-out would take all of its time.
+const ORDERED_TIME_SHARE: i64 = 9;
+
+/// Attempts in a row that must have failed before a message expires: a clock that is set forward is no reason.
 const EXPIRE_AFTER_FAILURES: u32 = 10;
 
-/// How long a webhook that is suspended is left alone at first, and at most.
+/// How long after it was suspended a webhook is probed first; the time doubles with each probe that fails.
 const SUSPENDED_PROBE_FIRST: Duration = Duration::from_secs(300);
+/// The longest time between two probes of a suspended webhook.
 const SUSPENDED_PROBE_MAX: Duration = Duration::from_secs(3_600);
 
-/// How old a message of a route may become that the configuration has no more.
-const MAX_AGE: Duration = Duration::from_secs(86_400);
-
-/// What the configuration says of a webhook's queue.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeliveryPolicy {
-    /// What the webhook speaks.
-    pub target: Target,
-    /// The time between two messages.
-    pub every: Duration,
-    /// Messages that may go at once after a pause; at least one.
-    pub burst: u32,
-    /// By route, how old a message may become.
-    pub max_age: BTreeMap<String, Duration>,
-    /// By route, its own webhook and the one that takes over when that is suspended.
-    pub fallbacks: BTreeMap<String, [String; 2]>,
-}
-
-/// When an answer came, and what chance says, in 0..1.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Moment {
-    pub(super) now: Timestamp,
-    pub(super) random: f64,
-}
-
-/// What is to be done.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum NextAction {
-    /// Send this now.
-    Send(OutboundMessage),
-    /// Nothing before then.
-    At(Timestamp),
-    /// Look again: messages for another kind of service were there, and their events are formatted anew.
-    Again,
-    /// Nothing is there.
-    Nothing,
-}
-
-/// What an answer led to, for the log.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum AttemptOutcome {
-    /// The webhook has it. Another message was parked. Recovered: it has failed before, or was suspended.
-    Accepted { parked_message: Option<i64>, recovered: bool },
-    /// Again after this long.
-    RetryIn(Duration, String),
-    /// Never: the webhook refused it.
-    Dead(String),
-    /// Never: it is too old, after this.
-    TooOld(String),
-    /// The webhook takes nothing any more, which is news or not.
-    Suspended { error: String, news: bool },
-}
-
-/// An answer's consequences.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct AttemptReport {
-    pub(super) outcome: AttemptOutcome,
-    /// Messages that are dead since they are too old, with their routes.
-    pub(super) too_old: Vec<(i64, String)>,
-}
-
-impl From<AttemptOutcome> for AttemptReport {
-    fn from(outcome: AttemptOutcome) -> Self {
-        Self { outcome, too_old: Vec::new() }
-    }
-}
-
-/// A message that is tried probe one that has failed again and again.
+/// A message that is sent before one that keeps failing.
 #[derive(Clone, Copy)]
 struct Probe {
+    /// The message that keeps failing.
     overtaken: i64,
-    /// So many messages probe that.
-    by: u32,
-    /// Without waiting for what the failure has put off.
+    /// How many places after it the probe stands.
+    offset: u32,
+    /// Whether it is sent without waiting for the backoff.
     at_once: bool,
+}
+
+/// One attempt with its webhook's state before it, and what its result is judged by.
+struct Attempt<'a> {
+    policy: &'a DeliveryPolicy,
+    url_hash: &'a str,
+    message: &'a OutboundMessage,
+    state: WebhookState,
+    /// The message that this one overtook as a probe.
+    overtaken: Option<i64>,
+    now: Timestamp,
+    /// In 0..1.
+    jitter: f64,
 }
 
 pub(super) struct Queue {
     webhook: String,
-    /// A message that just failed, and the one that is tried next instead.
+    /// The probe that is sent next, after a message failed.
     probe: Option<Probe>,
-    /// How far probe that is the next time.
-    next_probe: u32,
+    /// The offset of the probe after that.
+    next_probe_offset: u32,
     /// When the last attempt began.
-    begun: Timestamp,
-    /// Messages that go before one that waits alone does, and until when.
-    until_parked: u32,
-    no_parked_before: Timestamp,
+    attempt_began_at: Timestamp,
+    /// Messages in order that are sent before the next parked one.
+    ordered_before_parked: u32,
+    /// No parked message is sent before.
+    parked_not_before: Timestamp,
 }
 
 impl Queue {
     pub(super) const fn new(webhook: String) -> Self {
         let never = Timestamp(0);
-        Self { webhook, probe: None, next_probe: 1, begun: never, until_parked: 0, no_parked_before: never }
+        Self {
+            webhook,
+            probe: None,
+            next_probe_offset: 1,
+            attempt_began_at: never,
+            ordered_before_parked: 0,
+            parked_not_before: never,
+        }
     }
 
-    /// What the webhook gets next. `url`: a hash of where it is, so that a new one is noticed.
+    /// Returns what to do next. `url_hash`: of the webhook's URL; with another URL a suspended webhook is tried again.
     pub(super) fn next(
         &mut self,
         store: &mut Store,
         policy: &DeliveryPolicy,
-        url: &str,
+        url_hash: &str,
         now: Timestamp,
     ) -> Result<NextAction, StoreError> {
         let mut state = store.webhook(&self.webhook)?;
-        if state.suspended.as_ref().is_some_and(|suspended| suspended.url_hash != url) {
+        if state.suspended.as_ref().is_some_and(|suspended| suspended.url_hash != url_hash) {
             state = state.recovered();
             store.record_webhook(&self.webhook, &state)?;
         }
         let backoff_until =
             if clock_went_back(&state, policy, now) { now } else { clamp_deadline(state.backoff_until, now) };
         let probe = match self.probe {
-            Some(Probe { by, .. }) => store.next_in_order(&self.webhook, by)?,
+            Some(Probe { offset, .. }) => store.next_in_order(&self.webhook, offset)?,
             None => None,
         };
-        let may_wait = probe.is_none() || self.probe.is_some_and(|probe| !probe.at_once);
+        let skips_backoff = probe.is_some() && self.probe.is_some_and(|probe| probe.at_once);
         let message = match probe {
             Some(message) => Some(message),
             None => self.first(store, now)?,
         };
-        let Some(message) = message else { return Ok(NextAction::Nothing) };
+        let Some(message) = message else { return Ok(NextAction::Idle) };
         if message.target != Some(policy.target) {
-            let (webhook, target) = (&self.webhook, policy.target);
-            let messages = store.reformat(webhook, target)?;
+            let (webhook, target) = (&self.webhook, policy.target.name());
+            let messages = store.reformat(webhook, policy.target)?;
             self.probe = None;
-            tracing::info!(webhook, messages, "speaks {} now: what it was to get is formatted anew", target.name());
-            return Ok(NextAction::Again);
+            tracing::info!(webhook, target, messages, "target changed: pending messages are formatted again");
+            return Ok(NextAction::AskAgain);
         }
         let mut at = within_rate(&state, policy, now);
-        if may_wait {
+        if !skips_backoff {
             at = at.max(backoff_until);
         }
         if message.parked {
             at = at.max(clamp_deadline(message.next_attempt_at, now));
         }
-        Ok(if at <= now { NextAction::Send(message) } else { NextAction::At(at) })
+        Ok(if at <= now { NextAction::Send(message) } else { NextAction::WaitUntil(at) })
     }
 
-    /// The webhook is tried again at once: it is reached in another way than before.
+    /// Forgets the webhook's failures, since it is reached in another way now.
     pub(super) fn forget_failures(&self, store: &mut Store) -> Result<(), StoreError> {
         store.record_webhook(&self.webhook, &store.webhook(&self.webhook)?.without_failures())
     }
 
-    /// The next message in order, or one that waits alone and is due.
+    /// Returns the next message in order, or a parked one whose time has come.
     fn first(&self, store: &Store, now: Timestamp) -> Result<Option<OutboundMessage>, StoreError> {
         let (parked, in_order) = (store.next_parked(&self.webhook)?, store.next_in_order(&self.webhook, 0)?);
         let is_due = parked.as_ref().is_some_and(|message| clamp_deadline(message.next_attempt_at, now) <= now);
-        let has_turn = self.until_parked == 0 && clamp_deadline(self.no_parked_before, now) <= now;
+        let has_turn = self.ordered_before_parked == 0 && clamp_deadline(self.parked_not_before, now) <= now;
         Ok(if is_due && (has_turn || in_order.is_none()) { parked } else { in_order.or(parked) })
     }
 
-    /// Records that a message's sending begins. False: it is not to be sent any more.
+    /// Records that an attempt begins. Returns false if the message is not to be sent any more.
     pub(super) fn begin(
         &mut self,
         store: &mut Store,
@@ -194,134 +152,153 @@ impl Queue {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let mut state = store.webhook(&self.webhook)?;
-        self.begun = now;
-        let next_slot_at = clamp_deadline_within(state.next_slot_at, now, ahead(policy));
-        state.next_slot_at = next_slot_at.max(now).plus_ms(ms(policy.every));
+        self.attempt_began_at = now;
+        state.next_slot_at = next_slot(&state, policy, now);
         store.begin_attempt(message, &self.webhook, &state, now)
     }
 
-    /// Records what a webhook said to a message. `url`: as for [`Self::next`].
+    /// Records what an attempt came to. `url_hash`: as for [`Self::next`]. `jitter`: in 0..1.
+    #[expect(clippy::too_many_arguments, reason = "all of it is one attempt, and the caller has it in pieces")]
     pub(super) fn record_result(
         &mut self,
         store: &mut Store,
         policy: &DeliveryPolicy,
-        url: &str,
+        url_hash: &str,
         message: &OutboundMessage,
-        answer: SendResult,
-        moment: Moment,
+        result: SendResult,
+        now: Timestamp,
+        jitter: f64,
     ) -> Result<AttemptReport, StoreError> {
         let overtaken = self.probe.take().map(|probe| probe.overtaken);
-        let (now, state) = (moment.now, store.webhook(&self.webhook)?);
+        let state = store.webhook(&self.webhook)?;
         if message.parked {
-            let took = now.0.saturating_sub(self.begun.0).max(0);
-            self.until_parked = BETWEEN_PARKED;
-            self.no_parked_before = now.plus_ms(took.saturating_mul(PARKED_TIME_SHARE));
+            let took = now.0.saturating_sub(self.attempt_began_at.0).max(0);
+            self.ordered_before_parked = ORDERED_PER_PARKED;
+            self.parked_not_before = now.plus_ms(took.saturating_mul(ORDERED_TIME_SHARE));
         } else {
-            self.until_parked = self.until_parked.saturating_sub(1);
+            self.ordered_before_parked = self.ordered_before_parked.saturating_sub(1);
         }
-        match answer {
-            SendResult::Accepted { pause } => {
-                let (failures, was_suspended) = (state.failures, state.suspended.is_some());
-                let backoff_until = pause.map_or(Timestamp(0), |pause| after(now, pause));
-                let state = WebhookState { backoff_until, ..state.recovered() };
-                let parked_message =
-                    overtaken.map(|id| (id, after(now, backoff::wait(PARK_AFTER_FAILURES, moment.random))));
-                store.record_accepted(message.id, parked_message, &self.webhook, &state, now)?;
-                self.next_probe = 1;
-                let recovered = failures > 0 || was_suspended;
-                Ok(AttemptOutcome::Accepted { parked_message: overtaken, recovered }.into())
+        let attempt = Attempt { policy, url_hash, message, state, overtaken, now, jitter };
+        match result {
+            SendResult::Accepted { pause } => self.accepted(store, attempt, pause),
+            SendResult::RateLimited(wait, error) => self.rate_limited(store, attempt, wait, error),
+            SendResult::Transient { after, error } if message.parked => {
+                self.parked_failed(store, &attempt, after, error)
             }
-            SendResult::RateLimited(wait, error) => {
-                let state = WebhookState { backoff_until: after(now, wait), ..state };
-                self.record(store, message, FailedAttempt::new(&state, &error), now)?;
-                // No failure of the webhook's; but for ever is too long.
-                if is_too_old(policy, message, message.attempts.saturating_add(1), now) {
-                    return give_up(store, message, error, now);
-                }
-                Ok(AttemptOutcome::RetryIn(wait, error).into())
-            }
-            SendResult::Transient { after: wish, error } if message.parked => {
-                self.failed_parked(store, policy, &state, message, (wish, error), moment)
-            }
-            SendResult::Transient { after: wish, error } => {
-                // The one that is tried probe another has not failed by itself.
-                let counts = u32::from(overtaken.is_none());
-                let failures = message.failures.saturating_add(counts);
-                if overtaken.is_none() && failures >= PARK_AFTER_FAILURES {
-                    // A wish is the webhook's, not the message's: the other one keeps to it as well.
-                    let (overtaken, at_once) = (message.id, wish.is_none());
-                    self.probe = self.probe_another(store)?.map(|by| Probe { overtaken, by, at_once });
-                }
-                if self.probe.is_some_and(|probe| probe.at_once) {
-                    self.record(
-                        store,
-                        message,
-                        FailedAttempt { failures: counts, ..FailedAttempt::new(&state, &error) },
-                        now,
-                    )?;
-                    return Ok(AttemptOutcome::RetryIn(Duration::ZERO, error).into());
-                }
-                let failures = state.failures.saturating_add(1);
-                let wait = wish.unwrap_or_else(|| backoff::wait(failures, moment.random));
-                let state = WebhookState { failures, backoff_until: after(now, wait), ..state };
-                let expire_before = self.expire_before(store, policy, failures, now)?;
-                let failure = FailedAttempt { failures: counts, expire_before, ..FailedAttempt::new(&state, &error) };
-                let too_old = self.record(store, message, failure, now)?;
-                Ok(AttemptReport { outcome: AttemptOutcome::RetryIn(wait, error), too_old })
-            }
-            SendResult::Rejected(error) => {
-                if state.failures > 0 || state.suspended.is_some() {
-                    // It works, and says so.
-                    store.record_webhook(&self.webhook, &state.recovered())?;
-                }
-                store.mark_dead(message.id, DeadReason::Rejected, &error, now)?;
-                Ok(AttemptOutcome::Dead(error).into())
-            }
-            SendResult::EndpointGone(error) => {
-                let news = state.suspended.is_none();
-                let failures = if news { 1 } else { state.failures.saturating_add(1) };
-                let since = state.suspended.map_or(now, |suspended| suspended.since);
-                let suspended = Some(Suspended { error: error.clone(), since, url_hash: url.to_owned() });
-                let wait = SUSPENDED_PROBE_FIRST
-                    .saturating_mul(1 << failures.saturating_sub(1).min(10))
-                    .min(SUSPENDED_PROBE_MAX);
-                let state = WebhookState {
-                    failures,
-                    suspended,
-                    backoff_until: after(now, wait),
-                    next_slot_at: state.next_slot_at,
-                };
-                let expire_before = self.expire_before(store, policy, failures, now)?;
-                let too_old = self.record(
-                    store,
-                    message,
-                    FailedAttempt { expire_before, ..FailedAttempt::new(&state, &error) },
-                    now,
-                )?;
-                Ok(AttemptReport { outcome: AttemptOutcome::Suspended { error, news }, too_old })
-            }
+            SendResult::Transient { after, error } => self.failed(store, attempt, after, error),
+            SendResult::Rejected(error) => self.rejected(store, &attempt, error),
+            SendResult::EndpointGone(error) => self.suspend(store, attempt, error),
         }
     }
 
-    /// A message that waits alone has failed again. The webhook works: only this message is put off.
-    fn failed_parked(
+    fn accepted(
+        &mut self,
+        store: &mut Store,
+        attempt: Attempt<'_>,
+        pause: Option<Duration>,
+    ) -> Result<AttemptReport, StoreError> {
+        let Attempt { message, state, overtaken, now, jitter, .. } = attempt;
+        let recovered = state.failures > 0 || state.suspended.is_some();
+        let backoff_until = pause.map_or(Timestamp(0), |pause| after(now, pause));
+        let state = WebhookState { backoff_until, ..state.recovered() };
+        let parked = overtaken.map(|id| (id, after(now, backoff::wait(PARK_AFTER_FAILURES, jitter))));
+        store.record_accepted(message.id, parked, &self.webhook, &state, now)?;
+        self.next_probe_offset = 1;
+        Ok(AttemptOutcome::Accepted { parked_message: overtaken, recovered }.into())
+    }
+
+    /// Rate limits are no failures of the webhook, but a message does not wait for them for ever.
+    fn rate_limited(
         &self,
         store: &mut Store,
-        policy: &DeliveryPolicy,
-        state: &WebhookState,
-        message: &OutboundMessage,
-        (wish, error): (Option<Duration>, String),
-        Moment { now, random }: Moment,
+        attempt: Attempt<'_>,
+        wait: Duration,
+        error: String,
     ) -> Result<AttemptReport, StoreError> {
-        let failures = message.failures.saturating_add(1);
-        if is_too_old(policy, message, failures, now) {
-            return give_up(store, message, error, now);
+        let Attempt { policy, message, state, now, .. } = attempt;
+        let state = WebhookState { backoff_until: after(now, wait), ..state };
+        self.record(store, message, FailedAttempt::new(&state, &error), now)?;
+        if is_expired(policy, message, message.attempts.saturating_add(1), now) {
+            return expire(store, message, error, now);
         }
-        let wait = wish.unwrap_or_else(|| backoff::wait(failures, random));
+        Ok(AttemptOutcome::RetryIn(wait, error).into())
+    }
+
+    fn failed(
+        &mut self,
+        store: &mut Store,
+        attempt: Attempt<'_>,
+        retry_after: Option<Duration>,
+        error: String,
+    ) -> Result<AttemptReport, StoreError> {
+        let Attempt { policy, message, state, overtaken, now, jitter, .. } = attempt;
+        // The failure of a probe says nothing about that message.
+        let counts = u32::from(overtaken.is_none());
+        if overtaken.is_none() && message.failures.saturating_add(1) >= PARK_AFTER_FAILURES {
+            // A time that the webhook asks for holds for its other messages as well.
+            let (overtaken, at_once) = (message.id, retry_after.is_none());
+            self.probe = self.choose_probe(store)?.map(|offset| Probe { overtaken, offset, at_once });
+        }
+        if self.probe.is_some_and(|probe| probe.at_once) {
+            self.record(store, message, FailedAttempt { failures: counts, ..FailedAttempt::new(&state, &error) }, now)?;
+            return Ok(AttemptOutcome::RetryIn(Duration::ZERO, error).into());
+        }
+        let failures = state.failures.saturating_add(1);
+        let wait = retry_after.unwrap_or_else(|| backoff::wait(failures, jitter));
+        let state = WebhookState { failures, backoff_until: after(now, wait), ..state };
+        let expire_before = self.expire_before(store, policy, failures, now)?;
+        let failure = FailedAttempt { failures: counts, expire_before, ..FailedAttempt::new(&state, &error) };
+        let expired = self.record(store, message, failure, now)?;
+        Ok(AttemptReport { outcome: AttemptOutcome::RetryIn(wait, error), expired })
+    }
+
+    /// A parked message failed again. The webhook works, so only this message is put off.
+    fn parked_failed(
+        &self,
+        store: &mut Store,
+        attempt: &Attempt<'_>,
+        retry_after: Option<Duration>,
+        error: String,
+    ) -> Result<AttemptReport, StoreError> {
+        let Attempt { policy, message, ref state, now, jitter, .. } = *attempt;
+        let failures = message.failures.saturating_add(1);
+        if is_expired(policy, message, failures, now) {
+            return expire(store, message, error, now);
+        }
+        let wait = retry_after.unwrap_or_else(|| backoff::wait(failures, jitter));
         let failure =
             FailedAttempt { failures: 1, next_attempt_at: after(now, wait), ..FailedAttempt::new(state, &error) };
         self.record(store, message, failure, now)?;
         Ok(AttemptOutcome::RetryIn(wait, error).into())
+    }
+
+    fn rejected(&self, store: &mut Store, attempt: &Attempt<'_>, error: String) -> Result<AttemptReport, StoreError> {
+        let Attempt { message, ref state, now, .. } = *attempt;
+        if state.failures > 0 || state.suspended.is_some() {
+            // A webhook that rejects a message works.
+            store.record_webhook(&self.webhook, &state.recovered())?;
+        }
+        store.mark_dead(message.id, DeadReason::Rejected, &error, now)?;
+        Ok(AttemptOutcome::Rejected(error).into())
+    }
+
+    fn suspend(&self, store: &mut Store, attempt: Attempt<'_>, error: String) -> Result<AttemptReport, StoreError> {
+        let Attempt { policy, url_hash, message, state, now, .. } = attempt;
+        let news = state.suspended.is_none();
+        let failures = if news { 1 } else { state.failures.saturating_add(1) };
+        let since = state.suspended.map_or(now, |suspended| suspended.since);
+        let wait =
+            SUSPENDED_PROBE_FIRST.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(SUSPENDED_PROBE_MAX);
+        let state = WebhookState {
+            failures,
+            suspended: Some(Suspended { error: error.clone(), since, url_hash: url_hash.to_owned() }),
+            backoff_until: after(now, wait),
+            next_slot_at: state.next_slot_at,
+        };
+        let expire_before = self.expire_before(store, policy, failures, now)?;
+        let expired =
+            self.record(store, message, FailedAttempt { expire_before, ..FailedAttempt::new(&state, &error) }, now)?;
+        Ok(AttemptReport { outcome: AttemptOutcome::Suspended { error, news }, expired })
     }
 
     fn record(
@@ -334,19 +311,19 @@ impl Queue {
         store.record_failure(message.id, &self.webhook, &failure, now)
     }
 
-    /// How far probe the first message another one is, a different one each time.
-    fn probe_another(&mut self, store: &Store) -> Result<Option<u32>, StoreError> {
-        let probe = self.next_probe;
-        if store.next_in_order(&self.webhook, probe)?.is_some() {
-            self.next_probe = probe % PROBE_WINDOW + 1;
-            return Ok(Some(probe));
+    /// Returns how many places after the first message the next probe stands; another one each time.
+    fn choose_probe(&mut self, store: &Store) -> Result<Option<u32>, StoreError> {
+        let offset = self.next_probe_offset;
+        if store.next_in_order(&self.webhook, offset)?.is_some() {
+            self.next_probe_offset = offset % PROBE_WINDOW + 1;
+            return Ok(Some(offset));
         }
         let first = store.next_in_order(&self.webhook, 1)?.map(|_| 1);
-        self.next_probe = if first.is_some() { 2 } else { 1 };
+        self.next_probe_offset = if first.is_some() { 2 } else { 1 };
         Ok(first)
     }
 
-    /// By route, before when messages are too old.
+    /// Returns by route the time whose older messages are expired; empty while the webhook has not failed often enough.
     fn expire_before(
         &self,
         store: &Store,
@@ -366,59 +343,18 @@ impl Queue {
     }
 }
 
-/// Whether one message is given up that was tried so often.
-fn is_too_old(policy: &DeliveryPolicy, message: &OutboundMessage, tries: u32, now: Timestamp) -> bool {
-    tries >= EXPIRE_AFTER_FAILURES && message.age_starts_at < now.plus_ms(-policy.max_age_ms(&message.route))
+/// Returns whether a message that failed `failures` times expires.
+fn is_expired(policy: &DeliveryPolicy, message: &OutboundMessage, failures: u32, now: Timestamp) -> bool {
+    failures >= EXPIRE_AFTER_FAILURES && message.age_starts_at < now.plus_ms(-policy.max_age_ms(&message.route))
 }
 
-fn give_up(
+fn expire(
     store: &mut Store,
     message: &OutboundMessage,
     error: String,
     now: Timestamp,
 ) -> Result<AttemptReport, StoreError> {
-    let why = format!("too old, after the webhook said: {error}");
+    let why = format!("older than max_age; the webhook's last answer: {error}");
     store.mark_dead(message.id, DeadReason::Expired, &why, now)?;
-    Ok(AttemptOutcome::TooOld(error).into())
-}
-
-impl DeliveryPolicy {
-    fn max_age_ms(&self, route: &str) -> i64 {
-        ms(self.max_age.get(route).copied().unwrap_or(MAX_AGE))
-    }
-}
-
-/// Whether the clock has been set back since the last attempt by more than what has passed since: each attempt takes its
-/// part of the rate, which is never used up further ahead than the burst allows. A pause that was asked for then would
-/// last for as much longer.
-fn clock_went_back(state: &WebhookState, policy: &DeliveryPolicy, now: Timestamp) -> bool {
-    state.next_slot_at > now.plus_ms(ahead(policy))
-}
-
-/// How far ahead the rate may be used up, in ms.
-fn ahead(policy: &DeliveryPolicy) -> i64 {
-    ms(policy.every).saturating_mul(i64::from(policy.burst))
-}
-
-/// When one message more is within the rate.
-fn within_rate(state: &WebhookState, policy: &DeliveryPolicy, now: Timestamp) -> Timestamp {
-    let (every, ahead) = (ms(policy.every), ahead(policy));
-    clamp_deadline_within(state.next_slot_at, now, ahead).plus_ms(every.saturating_sub(ahead))
-}
-
-/// A time that something was put off to, or now if it never was put off for so long.
-pub(super) fn clamp_deadline(at: Timestamp, now: Timestamp) -> Timestamp {
-    clamp_deadline_within(at, now, MAX_WAIT_MS)
-}
-
-fn clamp_deadline_within(at: Timestamp, now: Timestamp, longest_ms: i64) -> Timestamp {
-    if at > now.plus_ms(longest_ms) { now } else { at }
-}
-
-fn after(now: Timestamp, wait: Duration) -> Timestamp {
-    now.plus_ms(ms(wait))
-}
-
-fn ms(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+    Ok(AttemptOutcome::Expired(error).into())
 }

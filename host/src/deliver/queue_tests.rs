@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use super::attempt::{AttemptOutcome, NextAction};
+use super::delivery_policy::DeliveryPolicy;
 use super::failover::failover;
-use super::queue::{AttemptOutcome, DeliveryPolicy, Moment, NextAction, Queue};
+use super::queue::Queue;
 use super::send_result::SendResult;
 use crate::event::{DigestCause, Event, EventDetails, Timestamp};
 use crate::message::{Target, fallback};
@@ -74,13 +76,13 @@ impl Simulation {
         loop {
             self.failover("hook");
             match self.next() {
-                NextAction::Again => {}
-                NextAction::Nothing => return,
-                NextAction::At(at) if at.0 > START + until => {
+                NextAction::AskAgain => {}
+                NextAction::Idle => return,
+                NextAction::WaitUntil(at) if at.0 > START + until => {
                     self.now = START + until;
                     return;
                 }
-                NextAction::At(at) => {
+                NextAction::WaitUntil(at) => {
                     assert!(at.0 > self.now, "it would turn in circles");
                     self.now = at.0;
                 }
@@ -89,9 +91,9 @@ impl Simulation {
                     self.sent.push((self.now - START, message.id));
                     let answer = webhook(message.id, self.now - START);
                     let (store, policy) = (&mut self.store, &self.policy);
-                    let moment = Moment { now: Timestamp(self.now), random: 1.0 };
-                    let answered = self.queue.record_result(store, policy, self.url, &message, answer, moment).unwrap();
-                    if matches!(answered.outcome, AttemptOutcome::Accepted { .. }) {
+                    let now = Timestamp(self.now);
+                    let report = self.queue.record_result(store, policy, self.url, &message, answer, now, 1.0).unwrap();
+                    if matches!(report.outcome, AttemptOutcome::Accepted { .. }) {
                         self.accepted.push(message.id);
                     }
                 }
@@ -136,7 +138,7 @@ fn server_error() -> SendResult {
 const HOUR: i64 = 3_600_000;
 
 #[test]
-fn a_burst_and_then_one_a_second() {
+fn rate_allows_a_burst_then_one_a_second() {
     let mut simulation = Simulation::new();
     simulation.post(8);
     simulation.run(HOUR, |_, _| ok());
@@ -154,7 +156,7 @@ fn a_burst_and_then_one_a_second() {
 }
 
 #[test]
-fn too_many_requests_and_an_empty_budget_hold_everything_for_as_long_as_asked() {
+fn rate_limit_answer_pauses_all_messages_for_the_time_it_asks() {
     let mut simulation = Simulation::new();
     simulation.post(3);
     let mut answers = VecDeque::from([
@@ -166,7 +168,7 @@ fn too_many_requests_and_an_empty_budget_hold_everything_for_as_long_as_asked() 
 }
 
 #[test]
-fn a_message_at_which_the_webhook_fails_does_not_hold_up_the_others() {
+fn failing_message_is_parked_and_others_are_sent() {
     let mut simulation = Simulation::new();
     simulation.post(5);
     simulation.run(20_000, |id, _| if id == 2 { server_error() } else { ok() });
@@ -184,7 +186,7 @@ fn a_message_at_which_the_webhook_fails_does_not_hold_up_the_others() {
 }
 
 #[test]
-fn of_several_such_messages_each_ends_up_alone() {
+fn several_failing_messages_are_each_parked() {
     let mut simulation = Simulation::new();
     simulation.post(6);
     simulation.run(HOUR / 2, |id, _| if id <= 3 { server_error() } else { ok() });
@@ -196,7 +198,7 @@ fn of_several_such_messages_each_ends_up_alone() {
 }
 
 #[test]
-fn an_outage_keeps_the_order_and_is_not_hammered() {
+fn outage_keeps_the_order_and_backs_off() {
     let mut simulation = Simulation::new();
     simulation.post(40);
     // Down for 23 hours.
@@ -209,7 +211,7 @@ fn an_outage_keeps_the_order_and_is_not_hammered() {
 }
 
 #[test]
-fn after_a_day_messages_die_with_the_answer_and_newer_ones_live() {
+fn messages_expire_after_max_age_and_newer_ones_stay() {
     let mut simulation = Simulation::new();
     simulation.post(3);
     simulation.run(12 * HOUR, |_, _| server_error());
@@ -224,7 +226,7 @@ fn after_a_day_messages_die_with_the_answer_and_newer_ones_live() {
 }
 
 #[test]
-fn a_clock_that_jumps_neither_loses_nor_holds_up_anything() {
+fn clock_jump_neither_loses_nor_delays_messages() {
     for jump in [24 * HOUR, -24 * HOUR, -HOUR, -HOUR / 6] {
         let mut simulation = Simulation::new();
         simulation.post(6);
@@ -243,7 +245,7 @@ fn a_clock_that_jumps_neither_loses_nor_holds_up_anything() {
 }
 
 #[test]
-fn a_refused_message_is_dead_and_the_next_one_goes() {
+fn rejected_message_is_dead_and_the_next_is_sent() {
     let mut simulation = Simulation::new();
     simulation.post(2);
     simulation.run(HOUR, |id, _| if id == 1 { SendResult::Rejected("400 invalid_blocks".into()) } else { ok() });
@@ -252,7 +254,7 @@ fn a_refused_message_is_dead_and_the_next_one_goes() {
 }
 
 #[test]
-fn a_webhook_that_is_gone_is_asked_seldom_and_works_again_when_its_url_is_mended() {
+fn suspended_webhook_is_probed_seldom_and_recovers_with_a_new_url() {
     let mut simulation = Simulation::new();
     simulation.post(3);
     let suspended = || SendResult::EndpointGone("404 no_service".into());
@@ -262,7 +264,7 @@ fn a_webhook_that_is_gone_is_asked_seldom_and_works_again_when_its_url_is_mended
     assert_eq!(simulation.ledger().routes["sec"].pending, 3);
     // Another process knows as well.
     simulation.queue = Queue::new("hook".to_owned());
-    assert!(matches!(simulation.next(), NextAction::At(_)));
+    assert!(matches!(simulation.next(), NextAction::WaitUntil(_)));
     simulation.url = "another";
     simulation.run(8 * HOUR + 10_000, |_, _| ok());
     assert_eq!(simulation.accepted, [1, 2, 3]);
@@ -270,7 +272,7 @@ fn a_webhook_that_is_gone_is_asked_seldom_and_works_again_when_its_url_is_mended
 }
 
 #[test]
-fn another_webhook_takes_over_from_one_that_is_gone() {
+fn suspended_webhook_fails_over_to_the_fallback() {
     let mut simulation = Simulation::new();
     simulation.policy.fallbacks.insert("sec".into(), ["hook".into(), "other".into()]);
     simulation.post(3);
@@ -278,7 +280,7 @@ fn another_webhook_takes_over_from_one_that_is_gone() {
     assert_eq!(simulation.sent.len(), 1);
     simulation.post(1);
     simulation.failover("hook");
-    assert_eq!(simulation.next(), NextAction::Nothing);
+    assert_eq!(simulation.next(), NextAction::Idle);
     let mut other = Queue::new("other".to_owned());
     let next = other.next(&mut simulation.store, &simulation.policy, "url", Timestamp(simulation.now)).unwrap();
     assert!(matches!(next, NextAction::Send(message) if message.id == 1));
@@ -304,7 +306,7 @@ fn another_webhook_takes_over_from_one_that_is_gone() {
 }
 
 #[test]
-fn messages_that_are_answered_only_after_a_time_out_take_a_tenth_of_the_time() {
+fn parked_messages_that_time_out_take_a_tenth_of_the_time() {
     let mut simulation = Simulation::new();
     let mut slow = Vec::new();
     let mut posted = 0;
@@ -319,8 +321,8 @@ fn messages_that_are_answered_only_after_a_time_out_take_a_tenth_of_the_time() {
             }
         }
         match simulation.next() {
-            NextAction::Nothing | NextAction::Again => simulation.now += 1_000,
-            NextAction::At(at) => simulation.now = at.0.min(simulation.now + 1_000),
+            NextAction::Idle | NextAction::AskAgain => simulation.now += 1_000,
+            NextAction::WaitUntil(at) => simulation.now = at.0.min(simulation.now + 1_000),
             NextAction::Send(message) => {
                 simulation
                     .queue
@@ -333,9 +335,9 @@ fn messages_that_are_answered_only_after_a_time_out_take_a_tenth_of_the_time() {
                     answered += 1;
                     ok()
                 };
-                let moment = Moment { now: Timestamp(simulation.now), random: 0.5 };
+                let now = Timestamp(simulation.now);
                 let (store, policy) = (&mut simulation.store, &simulation.policy);
-                simulation.queue.record_result(store, policy, simulation.url, &message, answer, moment).unwrap();
+                simulation.queue.record_result(store, policy, simulation.url, &message, answer, now, 0.5).unwrap();
             }
         }
     }
@@ -345,7 +347,7 @@ fn messages_that_are_answered_only_after_a_time_out_take_a_tenth_of_the_time() {
 }
 
 #[test]
-fn a_message_that_is_always_put_off_does_not_hold_up_the_others() {
+fn message_always_rate_limited_does_not_delay_others() {
     let mut simulation = Simulation::new();
     simulation.post(4);
     let wish = Some(Duration::from_secs(1));
@@ -357,7 +359,7 @@ fn a_message_that_is_always_put_off_does_not_hold_up_the_others() {
 }
 
 #[test]
-fn a_message_that_is_put_off_for_ever_dies_of_its_age_and_no_other_with_it() {
+fn message_rate_limited_for_ever_expires_alone() {
     let mut simulation = Simulation::new();
     simulation.policy.max_age = BTreeMap::from([("sec".to_owned(), Duration::from_secs(3_600))]);
     simulation.post(2);
@@ -374,21 +376,21 @@ fn a_message_that_is_put_off_for_ever_dies_of_its_age_and_no_other_with_it() {
 }
 
 #[test]
-fn a_webhook_that_refuses_is_not_gone_any_more() {
+fn rejecting_webhook_is_no_longer_suspended() {
     let mut simulation = Simulation::new();
     simulation.post(2);
     let NextAction::Send(message) = simulation.next() else { panic!() };
     for answer in [SendResult::EndpointGone("404".into()), SendResult::Rejected("400".into())] {
         simulation.queue.forget_failures(&mut simulation.store).unwrap();
-        let moment = Moment { now: Timestamp(simulation.now), random: 0.5 };
+        let now = Timestamp(simulation.now);
         let (store, policy) = (&mut simulation.store, &simulation.policy);
-        simulation.queue.record_result(store, policy, simulation.url, &message, answer, moment).unwrap();
+        simulation.queue.record_result(store, policy, simulation.url, &message, answer, now, 0.5).unwrap();
     }
     assert_eq!(simulation.store.suspended_webhooks().unwrap(), BTreeMap::new());
 }
 
 #[test]
-fn a_webhook_that_is_gone_is_tried_again_though_the_clock_was_set_back_by_a_day() {
+fn suspended_webhook_is_probed_although_the_clock_went_back() {
     let mut simulation = Simulation::new();
     simulation.post(1);
     simulation.run(1_000, |_, _| SendResult::EndpointGone("404".into()));
@@ -399,7 +401,7 @@ fn a_webhook_that_is_gone_is_tried_again_though_the_clock_was_set_back_by_a_day(
 }
 
 #[test]
-fn what_was_worded_for_another_kind_of_service_is_not_sent_but_worded_anew() {
+fn message_for_another_target_is_formatted_again() {
     let mut simulation = Simulation::new();
     simulation.post(3);
     simulation.run(HOUR, |id, _| if id == 2 { SendResult::Rejected("400 invalid_blocks".into()) } else { ok() });
@@ -408,8 +410,8 @@ fn what_was_worded_for_another_kind_of_service_is_not_sent_but_worded_anew() {
     simulation.run(60_000, |_, _| SendResult::Transient { after: None, error: "500".into() });
     let sent = simulation.sent.len();
     simulation.policy.target = Target::Zulip;
-    assert_eq!(simulation.next(), NextAction::Again);
-    assert_eq!(simulation.next(), NextAction::Nothing);
+    assert_eq!(simulation.next(), NextAction::AskAgain);
+    assert_eq!(simulation.next(), NextAction::Idle);
     assert_eq!(simulation.ledger().routes["sec"].pending, 5);
     let unformatted = simulation.store.unformatted("sec", 10).unwrap();
     assert_eq!(
@@ -432,14 +434,14 @@ fn what_was_worded_for_another_kind_of_service_is_not_sent_but_worded_anew() {
 }
 
 #[test]
-fn a_message_that_became_part_of_a_digest_is_not_sent() {
+fn message_that_joined_a_digest_is_not_sent() {
     let mut simulation = Simulation::new();
     simulation.post(3);
     let NextAction::Send(message) = simulation.next() else { panic!() };
     let now = Timestamp(simulation.now);
     assert_eq!(simulation.store.digest_backlog("sec", "hook", 1, now.plus_ms(30_000), now).unwrap(), 3);
     assert!(!simulation.queue.begin(&mut simulation.store, &simulation.policy, message.id, now).unwrap());
-    assert_eq!(simulation.next(), NextAction::Nothing);
+    assert_eq!(simulation.next(), NextAction::Idle);
     let closes = Closes::At(now);
     simulation.word(vec![Disposition::Digest(DigestKey {
         cause: DigestCause::Storm,

@@ -192,7 +192,7 @@ impl Store {
                 )?
                 .execute(params![error, failures, next_attempt_at.0, message])?;
             webhooks::record(transaction, webhook, state)?;
-            let why = format!("too old, after the webhook said: {error}");
+            let why = format!("older than max_age; the webhook's last answer: {error}");
             let mut dead = Vec::new();
             for (route, expire_before) in expire_before {
                 let dead_ids = transaction

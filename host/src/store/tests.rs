@@ -128,7 +128,7 @@ fn messages_that_are_too_old_die_with_the_answer_and_can_be_sent_again() {
     assert_eq!(fail(store, 3), 2);
     assert_eq!(of_sec(store), RouteLedger { matched: 2, dead: 2, ..RouteLedger::default() });
     let messages = store.list_messages(false, true, 9).unwrap();
-    assert_eq!(messages[0].error.as_deref(), Some("too old, after the webhook said: 503"));
+    assert_eq!(messages[0].error.as_deref(), Some("older than max_age; the webhook's last answer: 503"));
     assert_eq!(store.retry(&MessageSelector::Dead(Some("hook".into())), None, Timestamp(60)).unwrap().resent.len(), 2);
     assert_eq!(next(store).unwrap().age_starts_at, Timestamp(60), "or it would be too old at once");
     let (info, body) = store.message(first.id).unwrap().unwrap();

@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn certificates_are_read_only_for_tls() {
+    fn connection_without_tls_reads_no_certificates() {
         let proxy = |text| Via::Proxy(url(text));
         for (to, via, plain) in [
             ("http://127.0.0.1/", Via::Nothing, true),
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_connections_share_a_client_until_nobody_uses_it() {
+    fn equal_connections_share_a_client() {
         let connections = Connections::default();
         let get = |via| {
             let connection = Connection::new(&url("http://127.0.0.1/"), &settings(via));
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_built_says_why_and_is_tried_again() {
+    fn client_that_cannot_be_built_reports_why_and_is_retried() {
         let connections = Connections::default();
         let settings = HttpSettings { certificates: vec![b"no certificate".to_vec()].into(), ..settings(Via::Nothing) };
         let connection = Connection::new(&url("https://127.0.0.1/"), &settings);

@@ -1,0 +1,58 @@
+//! What the queue decides before an attempt, and what an attempt came to.
+
+use std::time::Duration;
+
+use crate::event::Timestamp;
+use crate::store::OutboundMessage;
+
+/// What a worker does next.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum NextAction {
+    /// Send this message now.
+    Send(OutboundMessage),
+    /// Wait until then.
+    WaitUntil(Timestamp),
+    /// Ask again: messages in another target's form were given back to be formatted again.
+    AskAgain,
+    /// Wait for messages.
+    Idle,
+}
+
+/// What an answer came to, for the log.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum AttemptOutcome {
+    /// The webhook has the message.
+    Accepted {
+        /// The message that this one overtook, which is parked now.
+        parked_message: Option<i64>,
+        /// Whether the webhook failed or was suspended before.
+        recovered: bool,
+    },
+    /// It is sent again after this time; with the error.
+    RetryIn(Duration, String),
+    /// The webhook rejected it for good; with the error.
+    Rejected(String),
+    /// It is older than its route's `max_age` and keeps failing; with the last error.
+    Expired(String),
+    /// The webhook takes no more messages.
+    Suspended {
+        /// Its answer.
+        error: String,
+        /// Whether it took messages until now.
+        news: bool,
+    },
+}
+
+/// What an answer came to, for its message and for others of the webhook.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct AttemptReport {
+    pub(super) outcome: AttemptOutcome,
+    /// Other messages that are expired, with their routes.
+    pub(super) expired: Vec<(i64, String)>,
+}
+
+impl From<AttemptOutcome> for AttemptReport {
+    fn from(outcome: AttemptOutcome) -> Self {
+        Self { outcome, expired: Vec::new() }
+    }
+}

@@ -1,0 +1,64 @@
+//! One webhook's endpoint: its URL, kept from being printed, and how it is reached.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use super::connection::{Connection, HttpSettings, Via};
+use crate::config::Secrets;
+use crate::message::Target;
+
+/// Bytes of a URL's hash that are kept: enough to tell two apart.
+const URL_HASH_BYTES: usize = 12;
+
+/// The URL of a webhook and how it is reached. Holds a secret, hence no `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    pub(super) url: url::Url,
+    pub(super) target: Target,
+    pub(super) timeout: Duration,
+    pub(super) connection: Connection,
+    /// What must not be kept of an answer.
+    pub(super) secrets: Arc<Secrets>,
+}
+
+impl Endpoint {
+    /// Returns the endpoint at a URL that the configuration has checked. `direct`: it is on this host, so the proxy of the
+    /// environment is not used.
+    #[must_use]
+    pub fn new(url: url::Url, direct: bool, target: Target, mut http: HttpSettings) -> Self {
+        if direct && http.via == Via::Environment {
+            http.via = Via::Nothing;
+        }
+        let connection = Connection::new(&url, &http);
+        let secrets = Arc::new(Secrets::of([Some(&url), connection.proxy()].into_iter().flatten()));
+        Self { url, target, timeout: http.timeout, connection, secrets }
+    }
+
+    /// Returns a hash by which another URL is recognized. It does not reveal the URL.
+    #[must_use]
+    pub fn url_hash(&self) -> String {
+        let digest = Sha256::digest(self.url.as_str());
+        digest.iter().take(URL_HASH_BYTES).map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoint_on_this_host_uses_only_its_own_proxy() {
+        let url = |text: &str| text.parse::<url::Url>().unwrap();
+        let connection = |direct, via| {
+            let (connect_timeout, timeout) = (Duration::from_secs(1), Duration::from_secs(2));
+            let http = HttpSettings { connect_timeout, timeout, via, certificates: Arc::default() };
+            Endpoint::new(url("https://localhost/"), direct, Target::Slack, http).connection
+        };
+        let proxy = || Via::Proxy(url("http://localhost:3128"));
+        assert!(connection(true, Via::Environment) == connection(true, Via::Nothing));
+        assert!(connection(false, Via::Environment) != connection(false, Via::Nothing));
+        assert!(connection(true, proxy()) == connection(false, proxy()));
+    }
+}
