@@ -1,4 +1,4 @@
-//! Messages that others call valid or invalid, each with its source in `testdata/corpus/manifest.tsv`.
+//! Messages that other projects label valid or invalid, with their sources in `testdata/corpus/manifest.tsv`.
 
 use std::fs;
 use std::path::Path;
@@ -9,11 +9,11 @@ use super::{Finding, Rule, Severity, check};
 
 const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/corpus");
 
-/// Invalid messages that only get a warning, by which rule, and why.
+/// Invalid messages that only get a warning: of which rule, and why.
 const ONLY_WARNED: &[(&str, Rule, &str)] = &[
-    ("doc__unknown-block", Rule::UnknownType, "Slack makes new blocks faster than linters learn"),
-    ("doc__duplicate-block-id", Rule::DuplicateBlockId, "documents say should; nobody has seen it refused"),
-    ("nodetypes__CardBlock-title-must-be-mrkdwn", Rule::TextType, "slack-messaging takes plain_text there"),
+    ("doc__unknown-block", Rule::UnknownType, "Slack adds new blocks faster than linters follow"),
+    ("doc__duplicate-block-id", Rule::DuplicateBlockId, "the documents say should; nobody has seen it refused"),
+    ("nodetypes__CardBlock-title-must-be-mrkdwn", Rule::TextType, "slack-messaging allows plain_text there"),
     ("pysdk__Attachment-color-attribute-must-be-good-warning-danger", Rule::Format, "an SDK's rule; Slack is lenient"),
     (
         "pysdk__VideoBlock-title-attribute-cannot-exceed-200-characters",
@@ -56,7 +56,7 @@ fn errors(case: &Case) -> Vec<String> {
 }
 
 #[test]
-fn nothing_valid_is_refused() {
+fn check_of_valid_messages_has_no_error() {
     let cases: Vec<Case> = cases().into_iter().filter(|case| case.valid).collect();
     assert!(cases.len() >= 160, "{}", cases.len());
     let refused: Vec<_> =
@@ -65,14 +65,14 @@ fn nothing_valid_is_refused() {
 }
 
 #[test]
-fn everything_invalid_is_refused() {
+fn check_of_invalid_messages_has_an_error() {
     let cases: Vec<Case> = cases().into_iter().filter(|case| !case.valid).collect();
     assert!(cases.len() >= 77, "{}", cases.len());
     for case in &cases {
         match ONLY_WARNED.iter().find(|(name, ..)| *name == case.name) {
             None => assert!(!errors(case).is_empty(), "{}: {:?}", case.name, case.findings),
             Some((_, rule, _)) => {
-                assert_eq!(errors(case), [""; 0], "{} is refused, so it needs no excuse", case.name);
+                assert_eq!(errors(case), [""; 0], "{} has an error, so it needs no exception", case.name);
                 assert!(case.findings.iter().any(|found| found.rule == *rule), "{}: {:?}", case.name, case.findings);
             }
         }
@@ -82,9 +82,8 @@ fn everything_invalid_is_refused() {
     }
 }
 
-/// A message that breaks one rule is not called wrong for others as well.
 #[test]
-fn invalid_messages_break_one_rule() {
+fn check_of_invalid_messages_has_one_error_each() {
     for case in cases().iter().filter(|case| !case.valid) {
         assert_eq!(errors(case).len().max(1), 1, "{}: {:?}", case.name, case.findings);
     }

@@ -1,84 +1,89 @@
-//! How the table's entries are written, so that a field and its limits fit a line.
+//! Short ways to write a definition, so that a field and its limits fit a line.
 
-use super::schema::{Extra, Field, Form, Kind, List, Max, Need, Object, Pair, Str, TextForm};
-use super::table::{BLOCK_FIELDS, ELEMENT_FIELDS, TYPES};
+use super::schema::{Array, CustomCheck, Dependency, Field, Format, Kind, Max, Object, Presence, Str, TextType};
+use super::source::{PYTHON, Sources, TYPES};
+
+/// The fields that every block has.
+const BLOCK_FIELDS: &[Field] = &[field("block_id", formatted(Format::BlockId, max(255))).from(&[TYPES, PYTHON])];
+/// The fields that every interactive element has.
+const ELEMENT_FIELDS: &[Field] = &[field("action_id", formatted(Format::ActionId, max(255))).from(&[PYTHON])];
 
 /// No limit.
 pub const NO_MAX: Max = Max { agreed: usize::MAX, largest: usize::MAX };
 
-/// All sources agree.
+/// A limit on which all sources agree.
 pub const fn max(count: usize) -> Max {
     Max { agreed: count, largest: count }
 }
 
-/// Sources name different numbers.
+/// Two limits, of sources that disagree.
 pub const fn disputed(agreed: usize, largest: usize) -> Max {
     Max { agreed, largest }
 }
 
-/// One source names a number, others know none.
-pub const fn perhaps(agreed: usize) -> Max {
+/// A limit that some sources name, while others know none.
+pub const fn by_some(agreed: usize) -> Max {
     Max { agreed, largest: usize::MAX }
 }
 
 /// A string of any length.
 pub const fn string() -> Kind {
-    Kind::Str(Str { min: 0, max: NO_MAX, form: Form::Free })
+    Kind::Str(Str { min: 0, max: NO_MAX, format: Format::Any })
 }
 
-/// A string of at most so many characters.
+/// A string of at most `max` characters.
 pub const fn up_to(max: Max) -> Kind {
-    Kind::Str(Str { min: 0, max, form: Form::Free })
+    Kind::Str(Str { min: 0, max, format: Format::Any })
 }
 
-/// A string of at least one character, and at most so many.
+/// A string of 1 to `max` characters.
 pub const fn filled(max: Max) -> Kind {
-    Kind::Str(Str { min: 1, max, form: Form::Free })
+    Kind::Str(Str { min: 1, max, format: Format::Any })
 }
 
-/// A string of this form.
-pub const fn formed(form: Form, max: Max) -> Kind {
-    Kind::Str(Str { min: 0, max, form })
+/// A string of this format.
+pub const fn formatted(format: Format, max: Max) -> Kind {
+    Kind::Str(Str { min: 0, max, format })
 }
 
-/// `plain_text` of at most so many characters.
+/// A `plain_text` object of at most `max_chars` characters.
 pub const fn plain(max_chars: usize) -> Kind {
-    Kind::Text(TextForm::Plain, max(max_chars))
+    Kind::Text(TextType::Plain, max(max_chars))
 }
 
-/// A text object of at most so many characters.
+/// A text object of at most `max_chars` characters.
 pub const fn text(max_chars: usize) -> Kind {
-    Kind::Text(TextForm::Any, max(max_chars))
+    Kind::Text(TextType::Any, max(max_chars))
 }
 
-/// `mrkdwn` of at most so many characters.
-pub const fn markup(max_chars: usize) -> Kind {
-    Kind::Text(TextForm::Markup, max(max_chars))
+/// A `mrkdwn` object of at most `max_chars` characters.
+pub const fn mrkdwn(max_chars: usize) -> Kind {
+    Kind::Text(TextType::Mrkdwn, max(max_chars))
 }
 
-/// An array of at least and at most so many.
-pub const fn list(noun: &'static str, items: Kind, min: usize, max: Max) -> List {
-    List { noun, items, min, max, nulls: false }
+/// An array of `min` to `max` items.
+pub const fn array(noun: &'static str, items: Kind, min: usize, max: Max) -> Array {
+    Array { noun, items, min, max, nulls: false }
 }
 
 /// An optional field.
 pub const fn field(key: &'static str, kind: Kind) -> Field {
-    Field { key, kind, need: Need::Optional, sure: true, useless: None, sources: &[TYPES] }
+    Field { key, kind, presence: Presence::Optional, documented: true, no_effect: None, sources: &[TYPES] }
 }
 
 /// A block.
 pub const fn block(name: &'static str, fields: &'static [Field]) -> Object {
-    Object { noun: "block", typed: true, common: BLOCK_FIELDS, ..object(name, fields) }
+    Object { noun: "block", tagged: true, common: BLOCK_FIELDS, ..object(name, fields) }
 }
 
 /// An interactive element.
 pub const fn element(name: &'static str, fields: &'static [Field]) -> Object {
-    Object { noun: "element", typed: true, common: ELEMENT_FIELDS, ..object(name, fields) }
+    Object { noun: "element", tagged: true, common: ELEMENT_FIELDS, ..object(name, fields) }
 }
 
-/// Anything else that says by its `type` what it is.
-pub const fn typed(noun: &'static str, name: &'static str, fields: &'static [Field]) -> Object {
-    Object { noun, typed: true, ..object(name, fields) }
+/// Any other object whose `type` names it.
+pub const fn tagged(noun: &'static str, name: &'static str, fields: &'static [Field]) -> Object {
+    Object { noun, tagged: true, ..object(name, fields) }
 }
 
 /// A composition object.
@@ -86,67 +91,67 @@ pub const fn object(name: &'static str, fields: &'static [Field]) -> Object {
     Object {
         noun: "object",
         name,
-        typed: false,
+        tagged: false,
         common: &[],
         fields,
         any_of: &[],
         one_of: &[],
-        pairs: &[],
-        extra: None,
-        useless: None,
+        dependencies: &[],
+        custom: None,
+        no_effect: None,
     }
 }
 
 impl Field {
-    /// It must be there.
+    /// Makes it required.
     pub const fn required(self) -> Self {
-        Self { need: Need::Required, ..self }
+        Self { presence: Presence::Required, ..self }
     }
 
-    /// Some sources want it.
-    pub const fn wanted_by_some(self) -> Self {
-        Self { need: Need::Disputed, ..self }
+    /// Makes it required according to some sources.
+    pub const fn required_by_some(self) -> Self {
+        Self { presence: Presence::Disputed, ..self }
     }
 
-    /// What we know of it is hearsay: no more than warnings.
-    pub const fn unsure(self) -> Self {
-        Self { sure: false, ..self }
+    /// Makes breaking its rules no more than a warning.
+    pub const fn undocumented(self) -> Self {
+        Self { documented: false, ..self }
     }
 
-    /// An incoming webhook can do nothing with it.
-    pub const fn useless(self, why: &'static str) -> Self {
-        Self { useless: Some(why), ..self }
+    /// States why it has no effect in an incoming webhook's message.
+    pub const fn no_effect(self, why: &'static str) -> Self {
+        Self { no_effect: Some(why), ..self }
     }
 
-    /// Where its rules were read.
-    pub const fn from(self, sources: &'static [&'static str]) -> Self {
+    /// Sets the sources of its rules.
+    pub const fn from(self, sources: Sources) -> Self {
         Self { sources, ..self }
     }
 }
 
 impl Object {
-    /// At least one of these fields must be there.
+    /// Requires at least one of these fields.
     pub const fn any_of(self, keys: &'static [&'static str]) -> Self {
         Self { any_of: keys, ..self }
     }
 
-    /// Exactly one of these fields must be there.
+    /// Requires exactly one of these fields.
     pub const fn one_of(self, keys: &'static [&'static str]) -> Self {
         Self { one_of: keys, ..self }
     }
 
-    /// How its fields depend on each other.
-    pub const fn pairs(self, pairs: &'static [Pair]) -> Self {
-        Self { pairs, ..self }
+    /// Sets the rules between its fields.
+    pub const fn dependencies(self, dependencies: &'static [Dependency]) -> Self {
+        Self { dependencies, ..self }
     }
 
-    /// What no table of fields can say.
-    pub const fn also(self, extra: Extra) -> Self {
-        Self { extra: Some(extra), ..self }
+    /// Adds a rule that a list of fields cannot express.
+    pub const fn custom(self, custom: CustomCheck) -> Self {
+        Self { custom: Some(custom), ..self }
     }
 
-    /// An incoming webhook can do nothing with it.
-    pub const fn useless(self, why: &'static str) -> Self {
-        Self { useless: Some(why), ..self }
+    /// States why it has no effect in an incoming webhook's message.
+    pub const fn no_effect(self, why: &'static str) -> Self {
+        Self { no_effect: Some(why), ..self }
     }
 }

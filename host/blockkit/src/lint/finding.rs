@@ -1,20 +1,20 @@
-//! What the linter says: one thing that is wrong, where, by which rule.
+//! The linter's result: one rule that a body breaks, where, and by how much.
 
 use std::fmt;
 
 use super::rule::Rule;
 
-/// Whether Slack would refuse it.
+/// Whether Slack would refuse the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Severity {
-    /// It would.
+    /// It would, by a documented rule.
     Error,
-    /// It would not, or nobody knows, or sources disagree.
+    /// It would not, or sources disagree, or the rule is not documented.
     Warning,
 }
 
 impl Severity {
-    /// In one word.
+    /// Returns `error` or `warning`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -24,22 +24,22 @@ impl Severity {
     }
 }
 
-/// Something wrong with a body.
+/// A rule that a body breaks. Displays as `/blocks/1/text/text: 151 characters, at most 150 (too-long)`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// How bad it is.
+    /// Whether Slack would refuse the body.
     pub severity: Severity,
-    /// Where: a JSON pointer. Keys in it stand as in the body; make it safe before a terminal sees it.
+    /// The place in the body, as a JSON pointer. Its keys are those of the body: clean it before you print it.
     pub path: String,
-    /// The rule that it breaks.
+    /// The rule.
     pub rule: Rule,
-    /// What is wrong, with the limit and the value. One line, without hidden characters.
+    /// A description with the value and the limit, on one line and without hidden characters.
     pub message: String,
-    /// What was counted or given, where the rule is about a number.
+    /// The number that is out of bounds, if the rule is about a number.
     pub value: Option<i64>,
-    /// What it may be at most (or at least, for `too-short`, `too-few` and `too-small`).
+    /// The limit of that number: the greatest allowed, or the least for `too-short`, `too-few` and `too-small`.
     pub limit: Option<i64>,
-    /// Where the rule was read.
+    /// The documents and packages that state the rule.
     pub sources: &'static [&'static str],
 }
 

@@ -1,13 +1,13 @@
-//! The table against `testdata/limits.json`, which says source by source what each limit is.
+//! The definitions against `testdata/limits.json`, which has each limit with its source.
 
 use serde_json::{Map, Value};
 
-use super::schema::{Field, Kind, Max, Need, Object};
-use super::table_tests::Tour;
+use super::definitions_tests::Traversal;
+use super::schema::{Array, Field, Kind, Max, Object, Presence};
 
 const LIMITS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/limits.json"));
 
-/// What the list calls by other names than the table.
+/// Objects that the file names differently.
 const NAMES: &[(&str, &[&str])] = &[
     ("text", &["plain_text", "mrkdwn"]),
     ("confirm", &["confirmation dialog"]),
@@ -19,15 +19,15 @@ const NAMES: &[(&str, &[&str])] = &[
     ("feedback_button(object)", &["feedback button"]),
 ];
 
-/// Required there, and here no more than a warning: its own note says that sources disagree.
+/// Required in the file, but by its note disputed: here a warning.
 const REQUIRED_BY_SOME: &[(&str, &str)] = &[("task_card", "status")];
 
 type Problems = Vec<String>;
 
 #[test]
-fn the_table_says_what_the_sources_say() {
+fn definitions_have_the_limits_of_their_sources() {
     let limits: Value = serde_json::from_str(LIMITS).unwrap();
-    let objects = Tour::whole().seen;
+    let objects = Traversal::whole().seen;
     let mut problems = Problems::new();
     let mut fields = 0;
     let mut compare = |noun: Option<&str>, group: &Value| {
@@ -38,7 +38,7 @@ fn the_table_says_what_the_sources_say() {
                 |object: &&&Object| names.contains(&object.name) && noun.is_none_or(|noun| object.noun == noun);
             let found: Vec<_> = objects.iter().filter(is_named).collect();
             if found.len() < names.len() {
-                problems.push(format!("{name}: not in the table"));
+                problems.push(format!("{name}: not in the definitions"));
             }
             for object in found {
                 fields += compare_object(object, name, rules.as_object().unwrap(), &mut problems);
@@ -65,12 +65,12 @@ fn compare_object(object: &Object, name: &str, rules: &Map<String, Value>, probl
     for (key, rule) in rules.iter().filter(|(key, _)| !key.starts_with('_') && *key != "type") {
         fields += 1;
         match object.all_fields().find(|field| field.key == key) {
-            None => problems.push(format!("{name}.{key}: not in the table")),
+            None => problems.push(format!("{name}.{key}: not in the definitions")),
             Some(field) => compare_field(object, field, rule, &mut |what| {
                 let note = rule.get("note").or(rule.get("disputed")).unwrap_or(&Value::Null);
                 problems.push(format!(
-                    "{name}.{key}: {what}, and the table says {:?} {:?} ({note})",
-                    field.need, field.kind
+                    "{name}.{key}: {what}, but the definition has {:?} {:?} ({note})",
+                    field.presence, field.kind
                 ));
             }),
         }
@@ -80,94 +80,102 @@ fn compare_object(object: &Object, name: &str, rules: &Map<String, Value>, probl
 
 fn compare_field(object: &Object, field: &Field, rule: &Value, differs: &mut dyn FnMut(String)) {
     let is_in_group = object.any_of.contains(&field.key) || object.one_of.contains(&field.key);
-    let need = match &rule["required"] {
-        // What a message must have is in `whole`.
-        Value::String(_) if object.name == "message" => field.need == Need::Optional,
+    let presence = match &rule["required"] {
+        // That a message needs content is a rule of `body`.
+        Value::String(_) if object.name == "message" => field.presence == Presence::Optional,
         Value::String(group) if group.starts_with("any_of") => object.any_of.contains(&field.key),
         Value::String(_) => object.one_of.contains(&field.key),
-        Value::Bool(true) if REQUIRED_BY_SOME.contains(&(object.name, field.key)) => field.need == Need::Disputed,
-        Value::Bool(true) => field.need == Need::Required,
-        _ => field.need == Need::Optional && !is_in_group,
+        Value::Bool(true) if REQUIRED_BY_SOME.contains(&(object.name, field.key)) => {
+            field.presence == Presence::Disputed
+        }
+        Value::Bool(true) => field.presence == Presence::Required,
+        _ => field.presence == Presence::Optional && !is_in_group,
     };
-    if !need {
+    if !presence {
         differs(format!("required: {}", rule["required"]));
     }
-    let disputed = rule.get("disputed").is_some();
-    let number = |key: &str| rule[key].as_u64().map(|number| number as usize);
-    let mut most = |what: &str, found: Option<Max>| {
-        if let Some(limit) = number(what) {
-            let fits = match found {
-                Some(max) if disputed && !what.starts_with("row_") => {
-                    max.agreed != max.largest && (max.agreed == limit || max.largest == limit)
-                }
-                found => found == Some(Max { agreed: limit, largest: limit }),
-            };
-            if !fits {
-                differs(format!("{what}: {limit}"));
-            }
-        }
-    };
-    let kind = &field.kind;
-    let (list, inner) = match kind {
-        Kind::List(list) => match &list.items {
-            Kind::List(inner) => (Some(list), Some(inner)),
-            _ => (Some(list), None),
-        },
-        _ => (None, None),
-    };
-    // A message's text is cut and not refused: `whole`.
+    let (array, inner) = arrays(&field.kind);
+    // Slack truncates a message's text instead of refusing it: a rule of `body`.
     if object.name != "message" {
-        most("max_len", length(kind));
+        compare_max("max_len", length(&field.kind), rule, differs);
     }
-    most("max_items", list.map(|list| list.max));
-    most("row_max_items", inner.map(|inner| inner.max));
-    most("item_max_len", list.and_then(|list| length(&list.items)));
-    let least = [
-        ("min_items", list.map(|list| list.min)),
-        ("row_min_items", inner.map(|inner| inner.min)),
-        ("min_len", least_length(kind)),
-    ];
-    for (what, found) in least {
-        if number(what).is_some() && number(what) != found {
-            differs(format!("{what}: {}", rule[what]));
+    compare_max("max_items", array.map(|array| array.max), rule, differs);
+    compare_max("row_max_items", inner.map(|inner| inner.max), rule, differs);
+    compare_max("item_max_len", array.and_then(|array| length(&array.items)), rule, differs);
+    let (min, max) = if let Kind::Int(min, max) = field.kind { (Some(min), Some(max)) } else { (None, None) };
+    let to_i64 = |number: usize| i64::try_from(number).unwrap();
+    for (key, found) in [
+        ("min_items", array.map(|array| to_i64(array.min))),
+        ("row_min_items", inner.map(|inner| to_i64(inner.min))),
+        ("min_len", least_length(&field.kind).map(to_i64)),
+    ] {
+        if rule[key].is_number() && rule[key].as_i64() != found {
+            differs(format!("{key}: {}", rule[key]));
         }
     }
-    if let Kind::Int(min, max) = kind {
-        for (what, found) in [("min", min), ("max", max)] {
-            if rule[what].as_i64().is_some_and(|limit| limit != *found) {
-                differs(format!("{what}: {}", rule[what]));
-            }
+    for (key, found) in [("min", min), ("max", max)] {
+        if found.is_some() && rule[key].is_number() && rule[key].as_i64() != found {
+            differs(format!("{key}: {}", rule[key]));
         }
     }
-    if let (Some(theirs), true) = (rule["enum"].as_array(), rule["enum"][0].is_string()) {
-        let theirs: Vec<_> = theirs.iter().filter_map(Value::as_str).collect();
-        let innermost = inner.or(list).map_or(kind, |list| &list.items);
-        let ours: Vec<&str> = match innermost {
-            Kind::Enum(words) => words.to_vec(),
-            Kind::Typed(types) => types.listed.iter().map(|object| object.name).collect(),
-            _ => vec![],
-        };
-        // Types of charts with axes differ only in name.
-        if !(theirs.iter().all(|word| ours.contains(word)) && ours.len() == theirs.len()) {
-            differs(format!("one of {theirs:?}"));
-        }
+    compare_enum(&field.kind, rule, differs);
+    compare_type(&field.kind, rule, differs);
+    if rule["source"].as_str().is_some_and(|source| source.starts_with("UNSOURCED")) && field.documented {
+        differs("no source, so no more than a warning".to_owned());
     }
-    let shape = match rule["type"].as_str().unwrap_or_default() {
-        "bool" => matches!(kind, Kind::Flag),
+}
+
+fn compare_max(key: &str, found: Option<Max>, rule: &Value, differs: &mut dyn FnMut(String)) {
+    let Some(limit) = rule[key].as_u64().map(|limit| usize::try_from(limit).unwrap()) else { return };
+    let disputed = rule.get("disputed").is_some() && !key.starts_with("row_");
+    let fits = match found {
+        Some(max) if disputed => max.agreed != max.largest && (max.agreed == limit || max.largest == limit),
+        found => found == Some(Max { agreed: limit, largest: limit }),
+    };
+    if !fits {
+        differs(format!("{key}: {limit}"));
+    }
+}
+
+fn compare_enum(kind: &Kind, rule: &Value, differs: &mut dyn FnMut(String)) {
+    let theirs: Vec<_> = rule["enum"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    if theirs.is_empty() {
+        return;
+    }
+    let (array, inner) = arrays(kind);
+    let ours: Vec<&str> = match inner.or(array).map_or(kind, |array| &array.items) {
+        Kind::Enum(allowed) => allowed.to_vec(),
+        Kind::Union(union) => union.members.iter().map(|object| object.name).collect(),
+        _ => vec![],
+    };
+    if !(theirs.iter().all(|value| ours.contains(value)) && ours.len() == theirs.len()) {
+        differs(format!("one of {theirs:?}"));
+    }
+}
+
+fn compare_type(kind: &Kind, rule: &Value, differs: &mut dyn FnMut(String)) {
+    let fits = match rule["type"].as_str().unwrap_or_default() {
+        "bool" => matches!(kind, Kind::Bool),
         "int" => matches!(kind, Kind::Int(..)),
         "string" => matches!(kind, Kind::Str(_) | Kind::Enum(_)),
-        text if text.starts_with("text:") => matches!(kind, Kind::Text(..)),
-        array if array.starts_with("array") => list.is_some(),
-        block if block.starts_with("block:") => matches!(kind, Kind::Object(_)),
+        name if name.starts_with("text:") => matches!(kind, Kind::Text(..)),
+        name if name.starts_with("array") => matches!(kind, Kind::Array(_)),
+        name if name.starts_with("block:") => matches!(kind, Kind::Object(_)),
         _ => true,
     };
-    // `only_if`: the other of the two text objects may not have it.
-    let only_elsewhere = matches!(kind, Kind::Never) && rule.get("only_if").is_some();
-    if !shape && !only_elsewhere {
+    // `only_if`: only one of the two text objects may have it.
+    let only_elsewhere = matches!(kind, Kind::Forbidden) && rule.get("only_if").is_some();
+    if !fits && !only_elsewhere {
         differs(format!("type: {}", rule["type"]));
     }
-    if rule["source"].as_str().is_some_and(|source| source.starts_with("UNSOURCED")) && field.sure {
-        differs("no source, so no more than a warning".to_owned());
+}
+
+/// The array that a field holds, and the array in that.
+fn arrays(kind: &Kind) -> (Option<&'static Array>, Option<&'static Array>) {
+    let Kind::Array(array) = kind else { return (None, None) };
+    match array.items {
+        Kind::Array(inner) => (Some(array), Some(inner)),
+        _ => (Some(array), None),
     }
 }
 

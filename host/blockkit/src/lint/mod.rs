@@ -1,52 +1,62 @@
-//! What Slack would refuse about a body, found offline.
+//! The linter: finds offline what Slack would refuse about a body.
 //!
-//! [`table`] says what there is (every block, element and object, its fields and their limits, each with its source),
-//! [`walk`] goes through a body with it, [`values`] checks what it holds, [`rows`] and [`whole`] hold the few rules that no table of fields can say.
-//! Works on plain JSON: on what `slack` lowers to as on a file that somebody wrote by hand.
+//! [`definitions`] lists every block, element and object with its fields, their limits and the source of each; [`walk`]
+//! goes through a body with them, and [`body`] adds the rules of the whole. A lower file knows none above it:
 //!
-//! An error is what a documented rule forbids. A warning is what sources disagree on, what somebody has seen, or
-//! what does nothing. Lengths are Unicode code points, escaped text counted as it is written: Slack documents
-//! neither, others have seen the first, and the second is the safe reading.
+//! ```text
+//! body ─► walk ─► scalars, rows, series ─► checker ─► format, phrase, pointer, finding
+//!           └───► definitions ─► entry ─► schema, source
+//! ```
+//!
+//! An error breaks a documented rule. A warning is about something on which sources disagree, that somebody has seen, or
+//! that has no effect. Lengths are Unicode code points, escaped text counted as it is written: Slack documents neither,
+//! others have seen the first, and the second is the safe reading.
 
+mod body;
+mod checker;
+mod definitions;
 mod entry;
 mod finding;
-mod form;
-mod path;
+mod format;
+mod phrase;
+mod pointer;
 mod rows;
 mod rule;
+mod scalars;
 mod schema;
-mod table;
-mod values;
+mod series;
+mod source;
 mod walk;
-mod whole;
-mod words;
 
 #[cfg(test)]
 mod corpus_tests;
+#[cfg(test)]
+mod definitions_tests;
 #[cfg(test)]
 mod limits_tests;
 #[cfg(test)]
 mod rule_tests;
 #[cfg(test)]
-mod table_tests;
+mod samples;
 
 use serde_json::Value;
 
 pub use finding::{Finding, Severity};
 pub use rule::Rule;
 
-use walk::Walk;
+use checker::Checker;
 
-/// All that is wrong with an incoming webhook's body, in the order of the body; what is about the whole comes last.
+/// Returns everything that is wrong with the body of an incoming webhook's request, in the order of the body; findings
+/// about the whole body come last.
 #[must_use]
 pub fn check(body: &Value) -> Vec<Finding> {
     check_and_count(body).0
 }
 
-/// The same, and how many characters of text its blocks hold.
+/// Returns the findings of [`check`], and the number of characters of text in the blocks.
 #[must_use]
 pub fn check_and_count(body: &Value) -> (Vec<Finding>, usize) {
-    let mut walk = Walk::default();
-    whole::body(&mut walk, body);
-    (walk.findings, walk.totals.text)
+    let mut checker = Checker::default();
+    body::check(&mut checker, body);
+    (checker.findings, checker.totals.text)
 }

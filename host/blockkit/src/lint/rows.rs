@@ -1,141 +1,92 @@
-//! What the rows of a table have in common, and the series of a chart.
-
-use std::collections::HashSet;
+//! The rules of a table's rows: as many cells in each, and not too much text in all.
 
 use serde_json::{Map, Value};
 
-use super::entry::{disputed, field, perhaps};
+use super::checker::{Checker, to_i64};
+use super::entry::{by_some, disputed};
 use super::finding::Severity;
-use super::path::Path;
+use super::phrase::counted;
+use super::pointer::Pointer;
 use super::rule::Rule;
-use super::schema::{Field, Kind, Max};
-use super::table::{GO, MESSAGING, MORPHISM, OBSERVED, SLACKBLOCKS};
-use super::walk::{Walk, whole};
-use super::words::{counted, quoted};
+use super::schema::Max;
+use super::source::{MORPHISM, OBSERVED, SLACKBLOCKS, Sources};
 
 /// All cells of a `table`. Not documented; seen by others: <https://github.com/vellum-ai/vellum-assistant/pull/36219>.
-const TABLE_TEXT: Max = perhaps(10_000);
+const TABLE_TEXT: Max = by_some(10_000);
 /// All cells of a `data_table`; older documents name the smaller number.
 const DATA_TABLE_TEXT: Max = disputed(10_000, 20_000);
 
-// Whose word the rules here are.
-static ROWS: Field = field("rows", Kind::Any).from(&[SLACKBLOCKS]);
-static TEXT_SEEN: Field = field("rows", Kind::Any).from(&[OBSERVED]);
-static DATA_ROWS: Field = field("rows", Kind::Any).from(&[SLACKBLOCKS, MORPHISM]);
-static SERIES: Field = field("series", Kind::Any).from(&[MESSAGING, SLACKBLOCKS, GO]);
+const DATA_TABLE_SOURCES: Sources = &[SLACKBLOCKS, MORPHISM];
 
-impl<'v> Walk<'v> {
-    /// A `table` block.
-    pub(super) fn table(&mut self, at: &Path<'_>, fields: &'v Map<String, Value>) {
+impl Checker<'_> {
+    /// Checks a `table` block.
+    pub fn table(&mut self, at: &Pointer<'_>, fields: &Map<String, Value>) {
         self.totals.tables += 1;
-        self.rows(at, items(fields, "rows"), TABLE_TEXT, &ROWS, &TEXT_SEEN);
+        let rows = rows(fields);
+        self.row_lengths(at, rows, &[SLACKBLOCKS]);
+        self.cell_text(at, rows, TABLE_TEXT, &[OBSERVED]);
     }
 
-    /// A `data_table` block.
-    pub(super) fn data_table(&mut self, at: &Path<'_>, fields: &'v Map<String, Value>) {
+    /// Checks a `data_table` block.
+    pub fn data_table(&mut self, at: &Pointer<'_>, fields: &Map<String, Value>) {
         self.totals.tables += 1;
-        let rows = items(fields, "rows");
-        self.rows(at, rows, DATA_TABLE_TEXT, &DATA_ROWS, &DATA_ROWS);
-        let path = Path::Key(at, "rows");
-        let path = Path::Index(&path, 0);
+        let rows = rows(fields);
+        self.row_lengths(at, rows, DATA_TABLE_SOURCES);
+        self.cell_text(at, rows, DATA_TABLE_TEXT, DATA_TABLE_SOURCES);
+        let path = Pointer::Key(at, "rows");
+        let path = Pointer::Index(&path, 0);
         for (index, cell) in rows.first().and_then(Value::as_array).into_iter().flatten().enumerate() {
             if cell.get("type").and_then(Value::as_str) == Some("rich_text") {
                 let text = "rich_text in the header row, which takes only raw_text and raw_number".to_owned();
-                self.find(Severity::Error, &Path::Index(&path, index), Rule::HeaderRow, &DATA_ROWS, text);
+                let path = Pointer::Index(&path, index);
+                self.add(Severity::Error, &path, Rule::HeaderRow, DATA_TABLE_SOURCES, text);
             }
         }
     }
 
-    /// As many cells in each row, and not too much text in all.
-    fn rows(&mut self, at: &Path<'_>, rows: &'v [Value], text: Max, even: &'static Field, length: &'static Field) {
-        let path = Path::Key(at, "rows");
-        let mut width = None;
-        let mut characters = 0;
-        for (index, row) in rows.iter().enumerate() {
-            let Some(cells) = row.as_array() else { continue };
-            let first = *width.get_or_insert(cells.len());
+    fn row_lengths(&mut self, at: &Pointer<'_>, rows: &[Value], sources: Sources) {
+        let path = Pointer::Key(at, "rows");
+        let mut first = None;
+        for (index, cells) in rows.iter().enumerate().filter_map(|(index, row)| Some((index, row.as_array()?))) {
+            let first = *first.get_or_insert(cells.len());
             if cells.len() != first {
-                let text = format!("{}, and the first row has {first}", counted(cells.len(), "cells"));
-                let numbers = (whole(cells.len()), whole(first));
-                self.count(Severity::Error, &Path::Index(&path, index), Rule::RaggedRows, even, text, numbers);
-            }
-            characters += cells.iter().map(text_of).sum::<usize>();
-        }
-        self.total(&path, characters, "characters in all cells", text, Rule::TableText, length);
-    }
-
-    /// The series of a chart with axes: names and categories that occur once, a point of each for each.
-    pub(super) fn axis_chart(&mut self, at: &Path<'_>, fields: &'v Map<String, Value>) {
-        let config = Path::Key(at, "axis_config");
-        let categories = fields.get("axis_config").map_or(&[][..], |config| items_of(config, "categories"));
-        let wanted: HashSet<_> = categories.iter().filter_map(Value::as_str).collect();
-        self.unique(&Path::Key(&config, "categories"), categories.iter().map(Value::as_str));
-        let path = Path::Key(at, "series");
-        let series = items(fields, "series");
-        let name = |one: &'v Value| one.get("name").and_then(Value::as_str);
-        self.unique(&path, series.iter().map(name));
-        for (index, one) in series.iter().enumerate() {
-            let points = items_of(one, "data");
-            let label = |point: &'v Value| point.get("label").and_then(Value::as_str);
-            let labels: HashSet<_> = points.iter().filter_map(label).collect();
-            let fits = points.len() == categories.len() && labels == wanted;
-            // Without categories, that is what is wrong.
-            if !fits && !categories.is_empty() {
-                let path = Path::Index(&path, index);
-                let (have, want) = (points.len(), categories.len());
-                let text = format!("{}, where each category ({want}) must have exactly one", counted(have, "points"));
-                let numbers = (whole(have), whole(want));
-                let path = Path::Key(&path, "data");
-                self.count(Severity::Error, &path, Rule::PointsPerCategory, &SERIES, text, numbers);
+                let text = format!("{}, but the first row has {first}", counted(cells.len(), "cells"));
+                let numbers = (to_i64(cells.len()), to_i64(first));
+                self.add_numbers(
+                    Severity::Error,
+                    &Pointer::Index(&path, index),
+                    Rule::RaggedRows,
+                    sources,
+                    text,
+                    numbers,
+                );
             }
         }
     }
 
-    fn unique(&mut self, at: &Path<'_>, names: impl Iterator<Item = Option<&'v str>>) {
-        let mut seen = HashSet::new();
-        for (index, name) in names.enumerate() {
-            let Some(name) = name else { continue };
-            if !seen.insert(name) {
-                let text = format!("{} is there twice", quoted(name));
-                self.find(Severity::Error, &Path::Index(at, index), Rule::DuplicateName, &SERIES, text);
-            }
-        }
-    }
-
-    /// A sum over many texts.
-    pub fn total(&mut self, at: &Path<'_>, value: usize, noun: &str, max: Max, rule: Rule, field: &'static Field) {
-        let (severity, limit) = if value > max.largest {
-            (Severity::Error, max.largest)
-        } else if value > max.agreed {
-            (Severity::Warning, max.agreed)
-        } else {
-            return;
-        };
-        let text = format!("{value} {noun}, at most {limit}");
-        self.count(severity, at, rule, field, text, (whole(value), whole(limit)));
+    fn cell_text(&mut self, at: &Pointer<'_>, rows: &[Value], max: Max, sources: Sources) {
+        let characters = rows.iter().filter_map(Value::as_array).flatten().map(text_length).sum();
+        let path = Pointer::Key(at, "rows");
+        self.total(&path, characters, "characters in all cells", max, Rule::TableText, sources);
     }
 }
 
-/// Characters in a cell, of whatever kind.
-fn text_of(value: &Value) -> usize {
+/// The number of characters in a cell of any type.
+fn text_length(value: &Value) -> usize {
     match value {
         Value::Object(fields) => fields
             .iter()
             .map(|(key, value)| match value {
                 Value::String(text) if key == "text" => text.chars().count(),
-                Value::Array(_) => text_of(value),
+                Value::Array(_) => text_length(value),
                 _ => 0,
             })
             .sum(),
-        Value::Array(items) => items.iter().map(text_of).sum(),
+        Value::Array(items) => items.iter().map(text_length).sum(),
         _ => 0,
     }
 }
 
-fn items<'v>(fields: &'v Map<String, Value>, key: &str) -> &'v [Value] {
-    fields.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
-}
-
-fn items_of<'v>(value: &'v Value, key: &str) -> &'v [Value] {
-    value.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+fn rows(fields: &Map<String, Value>) -> &[Value] {
+    fields.get("rows").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }

@@ -1,88 +1,84 @@
-//! The names of the linter's rules: what a finding shows in brackets, and what programs may look for.
+//! The linter's rules by name: a finding shows the name in brackets, and programs match on it.
 
 use std::fmt;
 
 /// A rule that a body can break.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Rule {
-    /// A JSON value of another type than the field takes.
+    /// A JSON value of a type that the field does not take.
     WrongType,
-    /// An explicit `null`, where Slack's documents know only fields that are absent.
+    /// A `null`, where Slack's documents know only absent fields.
     Null,
-    /// A field that must be there.
+    /// A required field is missing.
     Missing,
-    /// None of several fields of which at least one must be there.
+    /// All of several fields are missing, of which one is required.
     MissingOneOf,
-    /// Several fields of which only one may be there.
+    /// Several fields, of which only one is allowed.
     OnlyOneOf,
-    /// A field that does nothing without another, or beside another.
-    Pairing,
-    /// A text with fewer characters than it must have.
+    /// A field that is not allowed, or has no effect, because of another field.
+    FieldDependency,
+    /// A text with too few characters.
     TooShort,
-    /// A text with more characters than it may have.
+    /// A text with too many characters.
     TooLong,
-    /// A text that shows nothing where something should be shown.
+    /// A text that shows nothing.
     Blank,
-    /// A list with fewer items than it must have.
+    /// An array with too few items.
     TooFew,
-    /// A list with more items than it may have.
+    /// An array with too many items.
     TooMany,
-    /// A number below what it may be.
+    /// A number that is too small.
     TooSmall,
-    /// A number above what it may be.
+    /// A number that is too large.
     TooLarge,
-    /// A word that is none of those that the field takes.
+    /// A string that is not one of those that the field takes.
     UnknownValue,
-    /// A date, time, colour or timestamp that is not written as one.
+    /// A date, time, colour, emoji or timestamp in another format.
     Format,
-    /// What is no URL, or one of a scheme that does not belong there.
+    /// A string that is not a URL, or is one of the wrong scheme.
     Url,
-    /// `mrkdwn` where only `plain_text` may be, or the other way round.
+    /// `mrkdwn` in place of `plain_text`, or the other way round.
     TextType,
     /// A field that the object does not have.
     UnknownField,
-    /// A field that objects of this kind may not have.
+    /// A field that is not allowed in this object.
     ForbiddenField,
-    /// A block, or a part of rich text, of a type that nobody has heard of.
+    /// A block or an element of a `type` that is not known.
     UnknownType,
-    /// An object of a type that may not stand here.
+    /// An object of a `type` that is not allowed in this place.
     MisplacedType,
-    /// A field or block that an incoming webhook can do nothing with.
-    Useless,
-    /// Neither text nor blocks nor attachments.
+    /// A field or an object without effect in an incoming webhook's message.
+    NoEffect,
+    /// No text, blocks or attachments.
     NoContent,
     /// More than one table in a message.
-    OneTable,
-    /// More charts than a message may have.
+    TooManyTables,
+    /// Too many charts in a message.
     TooManyCharts,
-    /// More text in all `markdown` blocks together than a message may have.
+    /// Too much text in all `markdown` blocks of a message.
     MarkdownTotal,
-    /// More text in all blocks together than Slack has been seen to take.
+    /// Too much text in all blocks of a message.
     BlocksText,
-    /// More text in all cells of a table than it may have.
+    /// Too much text in all cells of a table.
     TableText,
-    /// A table's row with another number of cells than the first.
+    /// A row with another number of cells than the first row.
     RaggedRows,
     /// Rich text in the header row of a `data_table`.
     HeaderRow,
     /// A series without exactly one point for each category.
     PointsPerCategory,
-    /// A name that must be unique in its chart.
+    /// A name that is not unique in its chart.
     DuplicateName,
-    /// A `block_id` that another block has too.
+    /// A `block_id` that an earlier block has.
     DuplicateBlockId,
-    /// An `action_id` that another element of the same block has too.
+    /// An `action_id` that an earlier element of the same block has.
     DuplicateActionId,
-    /// A body that is longer than anything sensible; the guard's own.
-    BodySize,
-    /// A hint that no target knows; the plugin interface's, not Slack's.
-    HintUnknown,
-    /// A `thread` hint that is no message's `ts`; likewise.
-    HintThread,
+    /// A rule of the calling program, by its name, for findings that it adds itself.
+    Custom(&'static str),
 }
 
 impl Rule {
-    /// As it is shown and looked for.
+    /// Returns the rule's name, as in `too-long`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -91,7 +87,7 @@ impl Rule {
             Self::Missing => "missing",
             Self::MissingOneOf => "missing-one-of",
             Self::OnlyOneOf => "only-one-of",
-            Self::Pairing => "pairing",
+            Self::FieldDependency => "field-dependency",
             Self::TooShort => "too-short",
             Self::TooLong => "too-long",
             Self::Blank => "blank",
@@ -107,9 +103,9 @@ impl Rule {
             Self::ForbiddenField => "forbidden-field",
             Self::UnknownType => "unknown-type",
             Self::MisplacedType => "misplaced-type",
-            Self::Useless => "useless",
+            Self::NoEffect => "no-effect",
             Self::NoContent => "no-content",
-            Self::OneTable => "one-table",
+            Self::TooManyTables => "too-many-tables",
             Self::TooManyCharts => "too-many-charts",
             Self::MarkdownTotal => "markdown-total",
             Self::BlocksText => "blocks-text",
@@ -120,9 +116,7 @@ impl Rule {
             Self::DuplicateName => "duplicate-name",
             Self::DuplicateBlockId => "duplicate-block-id",
             Self::DuplicateActionId => "duplicate-action-id",
-            Self::BodySize => "body-size",
-            Self::HintUnknown => "hint-unknown",
-            Self::HintThread => "hint-thread",
+            Self::Custom(name) => name,
         }
     }
 }

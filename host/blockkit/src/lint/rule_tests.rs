@@ -1,10 +1,10 @@
-//! The rules between objects and across a message, and how findings are told.
+//! The rules between objects and across a message, and the texts of findings.
 
 use serde_json::{Value, json};
 
 use super::{Rule, Severity, check};
 
-/// What is found, as `banhook lint` shows it, with `error` in front of errors only.
+/// The findings as text, with `error` before errors.
 fn found(body: &Value) -> Vec<String> {
     let line = |finding: &super::Finding| match finding.severity {
         Severity::Error => format!("error {finding}"),
@@ -48,22 +48,22 @@ fn markdown(count: usize) -> Value {
 const NOTHING: [&str; 0] = [];
 
 #[test]
-fn what_is_no_message() {
+fn check_of_another_json_type_names_it() {
     for (body, expected) in [
         (
             json!([]),
-            "error /: an array, where a message must be: an object; put blocks into {\"blocks\": […]} (wrong-type)",
+            "error /: expected a message object, found an array; wrap blocks in {\"blocks\": […]} (wrong-type)",
         ),
-        (json!("x"), "error /: a string, where a message must be: an object (wrong-type)"),
-        (json!(null), "error /: null, where a message must be: an object (wrong-type)"),
+        (json!("x"), "error /: expected a message object, found a string (wrong-type)"),
+        (json!(null), "error /: expected a message object, found null (wrong-type)"),
     ] {
         assert_eq!(found(&body), [expected]);
     }
 }
 
 #[test]
-fn something_must_be_shown() {
-    const NO_CONTENT: &str = "error /: neither text nor blocks nor attachments that show something (no-content)";
+fn check_without_content_is_an_error() {
+    const NO_CONTENT: &str = "error /: no text, blocks or attachments to show (no-content)";
     for empty in [
         json!({}),
         json!({ "text": "" }),
@@ -82,26 +82,26 @@ fn something_must_be_shown() {
     ] {
         assert_eq!(found(&shown), NOTHING, "{shown}");
     }
-    // One thing wrong is told once.
-    assert_eq!(found(&json!({ "blocks": {} })), ["error /blocks: an object, where an array must be (wrong-type)"]);
+    // One mistake is one finding.
+    assert_eq!(found(&json!({ "blocks": {} })), ["error /blocks: expected an array, found an object (wrong-type)"]);
 }
 
 #[test]
-fn long_text_is_cut_and_not_refused() {
+fn check_of_long_text_is_a_warning() {
     let text = |count: usize| found(&json!({ "text": "é".repeat(count) }));
     assert_eq!(text(4_000), NOTHING);
     assert_eq!(text(4_001), ["/text: 4001 characters; Slack recommends at most 4000 (too-long)"]);
     assert_eq!(text(40_000), ["/text: 40000 characters; Slack recommends at most 4000 (too-long)"]);
-    assert_eq!(text(40_001), ["/text: 40001 characters; Slack cuts what is longer than 40000 (too-long)"]);
+    assert_eq!(text(40_001), ["/text: 40001 characters; Slack truncates text longer than 40000 (too-long)"]);
 }
 
 #[test]
-fn one_table() {
+fn check_of_two_tables_is_an_error() {
     let (a, b) = (table(json!([[cell("a")]])), data_table(json!([[cell("a")], [cell("b")]])));
     for one in [&a, &b] {
         assert_eq!(blocks(json!([one])), NOTHING);
     }
-    let two = ["error /: 2 tables, at most 1 (one-table)"];
+    let two = ["error /: 2 tables, at most 1 (too-many-tables)"];
     assert_eq!(blocks(json!([a, a])), two);
     assert_eq!(blocks(json!([a, b])), two);
     assert_eq!(blocks(json!([a, container(json!([a]))])), two);
@@ -109,13 +109,13 @@ fn one_table() {
 }
 
 #[test]
-fn two_charts() {
+fn check_of_three_charts_is_an_error() {
     assert_eq!(blocks(json!([pie(), pie()])), NOTHING);
     assert_eq!(blocks(json!([pie(), pie(), pie()])), ["error /: 3 charts, at most 2 (too-many-charts)"]);
 }
 
 #[test]
-fn markdown_in_all() {
+fn check_counts_the_text_of_all_markdown_blocks() {
     assert_eq!(blocks(json!([markdown(6_000), markdown(6_000)])), NOTHING);
     assert_eq!(
         blocks(json!([markdown(6_000), markdown(6_001)])),
@@ -124,7 +124,7 @@ fn markdown_in_all() {
 }
 
 #[test]
-fn text_in_all_blocks() {
+fn check_counts_the_text_of_all_blocks() {
     let many = |last: usize| {
         let mut all = vec![section(&"😀".repeat(3_000)); 4];
         all.push(section(&"a".repeat(last)));
@@ -144,18 +144,18 @@ fn text_in_all_blocks() {
 }
 
 #[test]
-fn rows_are_even() {
+fn check_of_a_row_of_another_length_is_an_error() {
     let rows = json!([[cell("a"), cell("b")], [cell("a")], [cell("a"), cell("b"), cell("c")]]);
     let uneven = [
-        "error /blocks/0/rows/1: 1 cell, and the first row has 2 (ragged-rows)",
-        "error /blocks/0/rows/2: 3 cells, and the first row has 2 (ragged-rows)",
+        "error /blocks/0/rows/1: 1 cell, but the first row has 2 (ragged-rows)",
+        "error /blocks/0/rows/2: 3 cells, but the first row has 2 (ragged-rows)",
     ];
     assert_eq!(blocks(json!([table(rows.clone())])), uneven);
     assert_eq!(blocks(json!([data_table(rows)])), uneven);
 }
 
 #[test]
-fn text_in_all_cells() {
+fn check_counts_the_text_of_all_cells() {
     let rows = |per_cell: usize, extra: &str| {
         let cell = cell(&"a".repeat(per_cell));
         json!([vec![cell.clone(); 10], vec![cell; 9].into_iter().chain([self::cell(extra)]).collect::<Vec<_>>()])
@@ -176,7 +176,7 @@ fn text_in_all_cells() {
 }
 
 #[test]
-fn a_header_row_is_plain() {
+fn check_of_rich_text_in_a_header_row_is_an_error() {
     let rich = json!({ "type": "rich_text", "elements": [] });
     let row = |cells: &[&Value]| json!(cells);
     let plain = cell("a");
@@ -187,11 +187,11 @@ fn a_header_row_is_plain() {
             "error /blocks/0/rows/0/1: rich_text in the header row, which takes only raw_text and raw_number (header-row)"
         ]
     );
-    assert_eq!(blocks(json!([table(json!([row(&[&rich])]))])), NOTHING, "a plain table has no such row");
+    assert_eq!(blocks(json!([table(json!([row(&[&rich])]))])), NOTHING, "a table has no header row");
 }
 
 #[test]
-fn series_fit_their_categories() {
+fn check_of_a_series_without_a_point_for_each_category_is_an_error() {
     let chart = |kind: &str, categories: &[&str], series: Value| {
         let chart = json!({ "type": kind, "axis_config": { "categories": categories }, "series": series });
         blocks(json!([{ "type": "data_visualization", "title": "t", "chart": chart }]))
@@ -205,24 +205,24 @@ fn series_fit_their_categories() {
             assert_eq!(
                 chart(kind, &["a", "b"], json!([series("s", &["a", "b"]), series("t", labels)])),
                 [format!(
-                    "{path}/series/1/data: {have}, where each category (2) must have exactly one (points-per-category)"
+                    "{path}/series/1/data: {have} for 2 categories; each category needs exactly one (points-per-category)"
                 )]
             );
         }
         assert_eq!(
             chart(kind, &["a"], json!([series("s", &["a"]), series("s", &["a"])])),
-            [format!("{path}/series/1: \"s\" is there twice (duplicate-name)")]
+            [format!("{path}/series/1: \"s\" is not unique (duplicate-name)")]
         );
         let twice = chart(kind, &["a", "a"], json!([series("s", &["a", "a"])]));
-        assert_eq!(twice, [format!("{path}/axis_config/categories/1: \"a\" is there twice (duplicate-name)")]);
+        assert_eq!(twice, [format!("{path}/axis_config/categories/1: \"a\" is not unique (duplicate-name)")]);
     }
 }
 
 #[test]
-fn ids_are_unique_where_they_must_be() {
+fn check_of_duplicate_ids_is_a_warning() {
     let divider = |id: &str| json!({ "type": "divider", "block_id": id });
     assert_eq!(blocks(json!([divider("a"), divider("b")])), NOTHING);
-    let again = |path: &str| format!("{path}/block_id: \"a\" is the id of another block too (duplicate-block-id)");
+    let again = |path: &str| format!("{path}/block_id: an earlier block has the block_id \"a\" (duplicate-block-id)");
     assert_eq!(blocks(json!([divider("a"), divider("b"), divider("a")])), [again("/blocks/2")]);
     assert_eq!(blocks(json!([divider("a"), container(json!([divider("a")]))])), [again("/blocks/1/child_blocks/0")]);
     let attached = json!({ "text": "x", "blocks": [divider("a")], "attachments": [{ "blocks": [divider("a")] }] });
@@ -235,47 +235,47 @@ fn ids_are_unique_where_they_must_be() {
     assert_eq!(
         blocks(json!([container(json!([actions(&["a"]), actions(&["b", "c", "b"])]))])),
         [
-            "/blocks/0/child_blocks/1/elements/2/action_id: \"b\" is the id of another element of this block too (duplicate-action-id)"
+            "/blocks/0/child_blocks/1/elements/2/action_id: an earlier element of this block has the action_id \"b\" (duplicate-action-id)"
         ]
     );
 }
 
 #[test]
-fn unknown_blocks_are_named_and_their_links_looked_at() {
+fn check_of_an_unknown_block_names_it_and_checks_its_links() {
     assert_eq!(
         blocks(json!([{ "type": "secton", "text": 3 }, { "type": "brand_new", "deep": [{ "url": "javascript:x" }] }])),
         [
             "/blocks/0/type: unknown block type \"secton\"; did you mean \"section\"? (unknown-type)",
             "/blocks/1/type: unknown block type \"brand_new\" (unknown-type)",
-            "error /blocks/1/deep/0/url: \"javascript:x\" is no http or https URL (url)",
+            "error /blocks/1/deep/0/url: expected an http or https URL, found \"javascript:x\" (url)",
         ]
     );
 }
 
 #[test]
-fn misspelt_fields_are_named() {
+fn check_of_a_misspelt_field_suggests_the_known_one() {
     let header = json!({ "type": "header", "txet": { "type": "plain_text", "text": "a" } });
     assert_eq!(
         blocks(json!([header])),
         [
-            "error /blocks/0: no \"text\", which a header block needs (missing)",
+            "error /blocks/0: a header block requires \"text\" (missing)",
             "/blocks/0/txet: a header block has no field \"txet\"; did you mean \"text\"? (unknown-field)",
         ]
     );
 }
 
 #[test]
-fn text_as_a_string_says_what_to_write() {
+fn check_of_a_string_as_text_object_shows_the_object() {
     assert_eq!(
         blocks(json!([{ "type": "section", "text": "a" }])),
         [
-            "error /blocks/0/text: a string, where a text object ({\"type\": \"plain_text\", \"text\": …}) must be (wrong-type)"
+            "error /blocks/0/text: expected a text object ({\"type\": \"plain_text\", \"text\": …}), found a string (wrong-type)"
         ]
     );
 }
 
 #[test]
-fn options_of_menus_are_plain() {
+fn check_of_mrkdwn_in_a_menu_option_is_an_error() {
     let option = |kind: &str| json!({ "text": { "type": kind, "text": "a" }, "value": "v" });
     let actions = |kind: &str, text: &str| {
         blocks(json!([{ "type": "actions", "elements": [{ "type": kind, "options": [option(text)] }] }]))
@@ -286,34 +286,33 @@ fn options_of_menus_are_plain() {
     for kind in ["static_select", "multi_static_select", "overflow"] {
         assert_eq!(actions(kind, "plain_text"), NOTHING);
         let path = "error /blocks/0/elements/0/options/0/text/type";
-        assert_eq!(actions(kind, "mrkdwn"), [format!("{path}: mrkdwn, where plain_text must be (text-type)")]);
+        assert_eq!(actions(kind, "mrkdwn"), [format!("{path}: expected plain_text, found mrkdwn (text-type)")]);
     }
 }
 
-/// Everything at once, in the order of the body and of the table, whatever order the JSON has.
 #[test]
-fn all_findings_in_a_stable_order() {
+fn check_returns_findings_in_the_order_of_the_definitions() {
     let body = r#"{"zzz": 1, "blocks": [
         {"text": {"text": "", "type": "mrkdwn"}, "type": "header"},
         {"fields": [], "block_id": 7, "type": "section", "accessory": {"type": "button"}},
         {"type": "image"}], "unfurl_links": "no", "text": 3}"#;
     let expected = [
-        "error /text: a number, where a string must be (wrong-type)",
-        "error /blocks/0/text/type: mrkdwn, where plain_text must be (text-type)",
+        "error /text: expected a string, found a number (wrong-type)",
+        "error /blocks/0/text/type: expected plain_text, found mrkdwn (text-type)",
         "error /blocks/0/text/text: no characters, at least 1 (too-short)",
-        "error /blocks/1/block_id: a number, where a string must be (wrong-type)",
+        "error /blocks/1/block_id: expected a string, found a number (wrong-type)",
         "error /blocks/1/fields: no fields, at least 1 (too-few)",
-        "error /blocks/1/accessory: no \"text\", which a button element needs (missing)",
-        "error /blocks/2: no \"alt_text\", which an image block needs (missing)",
-        "error /blocks/2: no image_url or slack_file; an image block needs one (missing-one-of)",
-        "error /unfurl_links: a string, where true or false must be (wrong-type)",
+        "error /blocks/1/accessory: a button element requires \"text\" (missing)",
+        "error /blocks/2: an image block requires \"alt_text\" (missing)",
+        "error /blocks/2: an image block requires image_url or slack_file (missing-one-of)",
+        "error /unfurl_links: expected true or false, found a string (wrong-type)",
         "/zzz: a message has no field \"zzz\" (unknown-field)",
     ];
     assert_eq!(found(&serde_json::from_str(body).unwrap()), expected);
 }
 
 #[test]
-fn what_the_body_says_is_harmless_in_a_message() {
+fn check_of_hostile_values_returns_clean_messages() {
     let hostile = "\u{1b}[31m\u{202e}\n<!channel>";
     let body = json!({ "text": "a", hostile: 1, "blocks": [
         { "type": hostile }, { "type": "image", "image_url": hostile, "alt_text": "a", "block_id": hostile },
@@ -325,9 +324,8 @@ fn what_the_body_says_is_harmless_in_a_message() {
     }
 }
 
-/// A message that is wrong everywhere costs no more than a message.
 #[test]
-fn much_that_is_wrong() {
+fn check_of_a_body_with_20_000_mistakes_returns_them_all() {
     let elements: Vec<Value> = (0..20_000).map(|_| json!({ "type": "button", "action_id": "a" })).collect();
     let findings = check(&json!({ "text": "a", "blocks": [{ "type": "actions", "elements": elements }] }));
     let of = |rule: Rule| findings.iter().filter(|finding| finding.rule == rule).count();
@@ -335,7 +333,7 @@ fn much_that_is_wrong() {
 }
 
 #[test]
-fn deep_nesting_ends() {
+fn check_of_deep_nesting_returns() {
     let mut deep = json!({ "type": "divider" });
     for _ in 0..60 {
         deep = container(json!([deep]));

@@ -1,32 +1,34 @@
-//! What the table is made of: objects, their fields, and what a field may hold. Data only: `entry` makes it, `walk` reads it.
+//! The terms of a definition: objects, their fields, and the values that a field may hold. Data only: `entry` has short
+//! ways to write them, `definitions` holds them, `walk` reads them.
 
 use std::fmt;
 
 use super::finding::Severity;
-use super::words::a;
+use super::phrase::a;
+use super::source::Sources;
 
 /// A block, an element, a composition object, or the message itself.
 pub struct Object {
-    /// What it is one of: "block", "element", "object".
+    /// The kind of thing that it is: "block", "element", "object".
     pub noun: &'static str,
-    /// What it is called; also what stands in its `type`, if `typed`.
+    /// Its name; also the value of its `type`, if `tagged`.
     pub name: &'static str,
-    /// Whether it says in `type` what it is.
-    pub typed: bool,
-    /// Fields that all of its noun have.
+    /// Whether its `type` field names it.
+    pub tagged: bool,
+    /// Fields that all objects of this noun have.
     pub common: &'static [Field],
-    /// Its own fields, in the order in which findings about them come.
+    /// Its own fields, in the order of their findings.
     pub fields: &'static [Field],
-    /// Fields of which at least one must be there; may be empty.
+    /// Fields of which at least one is required; may be empty.
     pub any_of: &'static [&'static str],
-    /// Fields of which exactly one must be there; may be empty.
+    /// Fields of which exactly one is required; may be empty.
     pub one_of: &'static [&'static str],
-    /// How its fields depend on each other.
-    pub pairs: &'static [Pair],
-    /// What no table of fields can say.
-    pub extra: Option<Extra>,
-    /// Why an incoming webhook cannot use it, if so.
-    pub useless: Option<&'static str>,
+    /// Rules between two of its fields.
+    pub dependencies: &'static [Dependency],
+    /// A rule that a list of fields cannot express.
+    pub custom: Option<CustomCheck>,
+    /// The reason why it has no effect in an incoming webhook's message, if so.
+    pub no_effect: Option<&'static str>,
 }
 
 /// A field of an object.
@@ -34,186 +36,186 @@ pub struct Object {
 pub struct Field {
     /// Its name.
     pub key: &'static str,
-    /// What it may hold.
+    /// The values that it may hold.
     pub kind: Kind,
-    /// Whether it must be there.
-    pub need: Need,
-    /// Whether what we know of it is documented, so that breaking it is an error and no warning.
-    pub sure: bool,
-    /// Why an incoming webhook cannot use it, if so.
-    pub useless: Option<&'static str>,
-    /// Where its rules were read.
-    pub sources: &'static [&'static str],
+    /// Whether it is required.
+    pub presence: Presence,
+    /// Whether its rules are documented. Breaking a rule that is not is only a warning.
+    pub documented: bool,
+    /// The reason why it has no effect in an incoming webhook's message, if so.
+    pub no_effect: Option<&'static str>,
+    /// The sources of its rules.
+    pub sources: Sources,
 }
 
-/// Whether a field must be there.
+/// Whether a field is required.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Need {
-    /// It need not.
+pub enum Presence {
+    /// It is not.
     Optional,
     /// Sources disagree.
     Disputed,
-    /// It must.
+    /// It is.
     Required,
 }
 
-/// What a field or item may hold.
+/// The values that a field or an item may hold.
 #[derive(Debug, Clone, Copy)]
 pub enum Kind {
-    /// Anything.
+    /// Any value.
     Any,
-    /// True or false.
-    Flag,
+    /// `true` or `false`.
+    Bool,
     /// A string.
     Str(Str),
-    /// A whole number from, to.
+    /// A whole number between the two, inclusive.
     Int(i64, i64),
     /// Any number.
     Number,
-    /// A number above 0.
+    /// A number greater than 0.
     Positive,
     /// A whole number or a string.
     IntOrStr,
-    /// One of these words.
+    /// One of these strings.
     Enum(&'static [&'static str]),
     /// A text object.
-    Text(TextForm, Max),
-    /// An object that this place demands; if it has a `type`, that is checked.
+    Text(TextType, Max),
+    /// This object; if it is tagged, its `type` is checked.
     Object(&'static Object),
-    /// An object that says by its `type` what it is.
-    Typed(&'static Types),
+    /// One of several objects, which its `type` tells apart.
+    Union(&'static Union),
     /// An array.
-    List(&'static List),
-    /// Nothing: the field may not be there.
-    Never,
+    Array(&'static Array),
+    /// No value: the field is not allowed.
+    Forbidden,
 }
 
 /// A string.
 #[derive(Debug, Clone, Copy)]
 pub struct Str {
-    /// How many characters it must have.
+    /// The least number of characters.
     pub min: usize,
-    /// How many it may have.
+    /// The greatest number of characters.
     pub max: Max,
-    /// What it is.
-    pub form: Form,
+    /// What it must look like.
+    pub format: Format,
 }
 
-/// What a string is.
+/// What a string must look like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    /// Any text.
-    Free,
-    /// Text that people should see: blank is a warning.
-    Shown,
-    /// A piece of a text, which may be the space between two others: empty is a warning.
-    Piece,
+pub enum Format {
+    /// Anything.
+    Any,
+    /// Text for a reader: a blank one is a warning.
+    NotBlank,
+    /// A piece of a text, which may be the space between two others: an empty one is a warning.
+    NotEmpty,
     /// The id of a block.
     BlockId,
     /// The id of an element.
     ActionId,
     /// A URL that Slack fetches.
-    Fetched,
+    FetchedUrl,
     /// A URL that a person opens, on the web or in an app.
-    Opened,
-    /// A URL that must be https.
-    Https,
+    LinkUrl,
+    /// An https URL.
+    HttpsUrl,
     /// `YYYY-MM-DD`.
     Date,
     /// `HH:mm`.
     Time,
     /// `#RRGGBB`.
-    Rgb,
+    HexColor,
     /// `good`, `warning`, `danger` or a hex colour.
     AttachmentColor,
     /// `:name:`.
     Emoji,
-    /// A message's time stamp: `1503435956.000247`.
-    Timestamp,
+    /// A message's `ts`: `1503435956.000247`.
+    MessageTs,
 }
 
-/// Which text objects may stand in a place.
+/// The text objects that a field takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TextForm {
+pub enum TextType {
     /// Both.
     Any,
     /// `plain_text` only.
     Plain,
-    /// `mrkdwn`; of `plain_text`, sources disagree.
-    Markup,
+    /// `mrkdwn`; sources disagree about `plain_text`.
+    Mrkdwn,
 }
 
-/// The most of something. Between the two numbers sources disagree: a warning. Above the larger: an error.
+/// An upper limit. A value between the two numbers, about which sources disagree, is a warning; one above both is an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Max {
-    /// What all sources allow.
+    /// The limit that all sources allow.
     pub agreed: usize,
-    /// What the most generous source allows; `usize::MAX` if one knows no limit.
+    /// The limit of the most generous source; `usize::MAX` if that knows none.
     pub largest: usize,
 }
 
 /// An array.
 #[derive(Debug)]
-pub struct List {
-    /// What its items are called when they are counted.
+pub struct Array {
+    /// The plural for its items.
     pub noun: &'static str,
-    /// What each is.
+    /// The value of each item.
     pub items: Kind,
-    /// How many it must have.
+    /// The least number of items.
     pub min: usize,
-    /// How many it may have.
+    /// The greatest number of items.
     pub max: Max,
-    /// Whether `null` may be among them.
+    /// Whether an item may be `null`.
     pub nulls: bool,
 }
 
-/// Objects told apart by their `type`.
+/// Objects that their `type` tells apart.
 #[derive(Debug)]
-pub struct Types {
-    /// What they are called.
+pub struct Union {
+    /// The noun for all of them.
     pub noun: &'static str,
-    /// Those that may stand here.
-    pub listed: &'static [&'static Object],
-    /// Those that exist elsewhere.
+    /// The objects that are allowed here.
+    pub members: &'static [&'static Object],
+    /// Objects that exist, but are not allowed here.
     pub known: &'static [&'static Object],
-    /// How bad one is that exists but is not listed.
-    pub unlisted: Severity,
-    /// How bad one is that nobody has heard of.
+    /// The severity of an object that is known, but not allowed here.
+    pub misplaced: Severity,
+    /// The severity of a `type` that is not known.
     pub unknown: Severity,
 }
 
-/// How two fields of an object depend on each other.
+/// A rule between two fields of an object.
 #[derive(Debug, Clone, Copy)]
-pub enum Pair {
+pub enum Dependency {
     /// The first may be `true` only where the second is (absent is `false`).
-    OnlyWith(&'static str, &'static str),
-    /// Both may not be `true`.
-    NeverWith(&'static str, &'static str),
-    /// The first does nothing where the second is absent: a warning.
-    IdleWithout(&'static str, &'static str),
-    /// The first does nothing where the second is present: a warning.
-    IdleBeside(&'static str, &'static str),
+    Requires(&'static str, &'static str),
+    /// At most one of them may be `true`.
+    Excludes(&'static str, &'static str),
+    /// The first has no effect where the second is absent: a warning.
+    NoEffectWithout(&'static str, &'static str),
+    /// The first has no effect where the second is present: a warning.
+    NoEffectWith(&'static str, &'static str),
 }
 
-/// What no table of fields can say.
+/// A rule that a list of fields cannot express.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Extra {
-    /// A `table` block.
+pub enum CustomCheck {
+    /// Of a `table` block.
     Table,
-    /// A `data_table` block.
+    /// Of a `data_table` block.
     DataTable,
-    /// A `data_visualization` block.
-    Visualization,
-    /// Its `chart`, if that has axes.
+    /// Of a `data_visualization` block.
+    DataVisualization,
+    /// Of its `chart`, if that has axes.
     AxisChart,
-    /// A `markdown` block.
+    /// Of a `markdown` block.
     Markdown,
 }
 
 impl Field {
-    /// An error, if what we know is sure.
+    /// Returns the severity of breaking one of its rules.
     pub const fn severity(&self) -> Severity {
-        if self.sure { Severity::Error } else { Severity::Warning }
+        if self.documented { Severity::Error } else { Severity::Warning }
     }
 }
 
@@ -225,12 +227,12 @@ impl fmt::Debug for Object {
 }
 
 impl Object {
-    /// As findings call it: `a header block`.
+    /// Returns its name with an article, as in `a header block`.
     pub fn label(&self) -> String {
-        if self.typed { a(&format!("{} {}", self.name, self.noun)) } else { a(self.name) }
+        if self.tagged { a(&format!("{} {}", self.name, self.noun)) } else { a(self.name) }
     }
 
-    /// All its fields.
+    /// Returns its common fields, then its own.
     pub fn all_fields(&self) -> impl Iterator<Item = &'static Field> {
         self.common.iter().chain(self.fields)
     }

@@ -1,74 +1,46 @@
-//! Goes through a body with the table in hand and writes down what is wrong.
+//! The way through a body along the definitions.
 //!
-//! Findings come in the order of the body, and within an object in that of the table, whatever order its JSON has.
-
-use std::collections::HashSet;
+//! Findings come in the order of the body, and within an object in that of its definition, whatever order the JSON has.
 
 use serde_json::{Map, Value};
 
-use super::finding::{Finding, Severity};
-use super::form;
-use super::path::Path;
+use super::checker::{Checker, Count};
+use super::definitions::{MRKDWN, PLAIN_TEXT};
+use super::finding::Severity;
+use super::format;
+use super::phrase::{a, either, nearest, quoted};
+use super::pointer::Pointer;
 use super::rule::Rule;
-use super::schema::{Extra, Field, Form, List, Need, Object, Pair, Types};
-use super::values::Count;
-use super::words::{a, listed, nearest, quoted, type_of};
+use super::schema::{Array, CustomCheck, Dependency, Field, Format, Kind, Max, Object, Presence, TextType, Union};
 
-/// How many of something a body holds, where a rule is about the whole.
-#[derive(Debug, Default)]
-pub struct Totals {
-    /// `table` and `data_table` blocks.
-    pub tables: usize,
-    /// `data_visualization` blocks.
-    pub charts: usize,
-    /// Characters in `markdown` blocks.
-    pub markdown: usize,
-    /// Characters of `text` in blocks.
-    pub text: usize,
-}
-
-/// One way through a body.
-#[derive(Default)]
-pub struct Walk<'v> {
-    /// What is wrong.
-    pub findings: Vec<Finding>,
-    /// What there is of it all.
-    pub totals: Totals,
-    /// Of all blocks so far.
-    pub block_ids: HashSet<&'v str>,
-    /// Of the elements so far of the block that we are in.
-    pub action_ids: HashSet<&'v str>,
-    /// How many blocks we are in: a container's children are in two.
-    pub depth: usize,
-}
-
-impl<'v> Walk<'v> {
-    /// An object of the table, with its contents.
-    pub fn object(&mut self, at: &Path<'_>, value: &'v Value, object: &'static Object, field: &'static Field) {
+impl<'v> Checker<'v> {
+    /// Checks an object and everything in it.
+    pub fn object(&mut self, at: &Pointer<'_>, value: &'v Value, object: &'static Object, field: &'static Field) {
         let Some(fields) = value.as_object() else {
             return self.wrong_type(at, value, "an object", field);
         };
-        if object.typed {
+        if object.tagged {
             match fields.get("type") {
-                Some(Value::String(kind)) if kind == object.name => {}
-                Some(Value::String(kind)) => {
-                    let text = format!("type {}, where only \"{}\" may be", quoted(kind), object.name);
-                    return self.find(Severity::Error, &Path::Key(at, "type"), Rule::MisplacedType, field, text);
+                Some(Value::String(tag)) if tag == object.name => {}
+                Some(Value::String(tag)) => {
+                    let text = format!("expected \"{}\", found {}", object.name, quoted(tag));
+                    let path = Pointer::Key(at, "type");
+                    return self.add(Severity::Error, &path, Rule::MisplacedType, field.sources, text);
                 }
-                Some(other) => return self.wrong_type(&Path::Key(at, "type"), other, "a string", field),
+                Some(other) => return self.wrong_type(&Pointer::Key(at, "type"), other, "a string", field),
                 None => {
-                    let text = format!("no \"type\"; write \"type\": \"{}\"", object.name);
-                    return self.find(Severity::Error, at, Rule::Missing, field, text);
+                    let text = format!("requires \"type\": \"{}\"", object.name);
+                    return self.add(Severity::Error, at, Rule::Missing, field.sources, text);
                 }
             }
         }
-        self.described(at, fields, object, field);
+        self.object_of_its_type(at, fields, object, field);
     }
 
-    /// An object whose `type` is known to be right.
-    fn described(
+    /// Checks an object whose `type`, if it has one, is that of its definition.
+    fn object_of_its_type(
         &mut self,
-        at: &Path<'_>,
+        at: &Pointer<'_>,
         fields: &'v Map<String, Value>,
         object: &'static Object,
         place: &'static Field,
@@ -83,193 +55,275 @@ impl<'v> Walk<'v> {
         self.action_ids = outer;
     }
 
-    /// The fields of an object, present and missing.
-    pub fn fields(
+    /// Checks the fields of an object, present and missing.
+    fn fields(
         &mut self,
-        at: &Path<'_>,
+        at: &Pointer<'_>,
         fields: &'v Map<String, Value>,
         object: &'static Object,
         place: &'static Field,
     ) {
-        if let Some(why) = object.useless {
-            let text = format!("{} is of no use in a webhook's message: {why}", object.label());
-            self.find(Severity::Warning, at, Rule::Useless, place, text);
+        if let Some(why) = object.no_effect {
+            let text = format!("{} has no effect in a webhook's message: {why}", object.label());
+            self.add(Severity::Warning, at, Rule::NoEffect, place.sources, text);
         }
-        let mut known = usize::from(object.typed && fields.contains_key("type"));
+        let mut known = usize::from(object.tagged && fields.contains_key("type"));
         for field in object.all_fields() {
             match fields.get(field.key) {
                 None => self.absent(at, object, field),
                 Some(Value::Null) => {
                     known += 1;
-                    self.null(&Path::Key(at, field.key), field);
+                    let text = "null; omit the field instead".to_owned();
+                    self.add(Severity::Warning, &Pointer::Key(at, field.key), Rule::Null, field.sources, text);
                     self.absent(at, object, field);
                 }
                 Some(value) => {
                     known += 1;
-                    self.field(&Path::Key(at, field.key), value, field);
+                    self.field(&Pointer::Key(at, field.key), value, field);
                 }
             }
         }
         if known < fields.len() {
             self.unknown_fields(at, fields, object, place);
         }
-        self.together(at, fields, object, place);
-        if let Some(extra) = object.extra {
-            self.extra(at, fields, extra);
+        self.groups(at, fields, object, place);
+        self.dependencies(at, fields, object, place);
+        if let Some(check) = object.custom {
+            self.custom(at, fields, check);
         }
     }
 
-    fn field(&mut self, at: &Path<'_>, value: &'v Value, field: &'static Field) {
-        if let Some(why) = field.useless {
-            self.find(Severity::Warning, at, Rule::Useless, field, format!("of no use here: {why}"));
+    fn field(&mut self, at: &Pointer<'_>, value: &'v Value, field: &'static Field) {
+        if let Some(why) = field.no_effect {
+            let text = format!("has no effect here: {why}");
+            self.add(Severity::Warning, at, Rule::NoEffect, field.sources, text);
         }
         self.value(at, value, &field.kind, field);
     }
 
-    fn absent(&mut self, at: &Path<'_>, object: &Object, field: &'static Field) {
-        let severity = match field.need {
-            Need::Optional => return,
-            Need::Disputed => Severity::Warning,
-            Need::Required => Severity::Error,
+    fn absent(&mut self, at: &Pointer<'_>, object: &Object, field: &'static Field) {
+        let severity = match field.presence {
+            Presence::Optional => return,
+            Presence::Disputed => Severity::Warning,
+            Presence::Required => Severity::Error,
         };
-        let text = format!("no \"{}\", which {} needs", field.key, object.label());
-        self.find(severity, at, Rule::Missing, field, text);
-    }
-
-    fn null(&mut self, at: &Path<'_>, field: &'static Field) {
-        self.find(Severity::Warning, at, Rule::Null, field, "null; leave it out instead".to_owned());
+        let text = format!("{} requires \"{}\"", object.label(), field.key);
+        self.add(severity, at, Rule::Missing, field.sources, text);
     }
 
     fn unknown_fields(
         &mut self,
-        at: &Path<'_>,
+        at: &Pointer<'_>,
         fields: &'v Map<String, Value>,
         object: &'static Object,
         place: &'static Field,
     ) {
-        let is_known = |key: &str| (object.typed && key == "type") || object.all_fields().any(|field| field.key == key);
+        let is_known =
+            |key: &str| (object.tagged && key == "type") || object.all_fields().any(|field| field.key == key);
         let mut unknown: Vec<_> = fields.iter().filter(|(key, _)| !is_known(key)).collect();
         unknown.sort_by_key(|(key, _)| *key);
         for (key, value) in unknown {
-            let path = Path::Key(at, key);
+            let path = Pointer::Key(at, key);
             let hint = match nearest(key, object.all_fields().map(|field| field.key)) {
                 Some(known) => format!("; did you mean \"{known}\"?"),
                 None => String::new(),
             };
             let text = format!("{} has no field {}{hint}", object.label(), quoted(key));
-            self.find(Severity::Warning, &path, Rule::UnknownField, place, text);
-            self.foreign(&path, key, value, place);
+            self.add(Severity::Warning, &path, Rule::UnknownField, place.sources, text);
+            self.undefined(&path, key, value, place);
         }
     }
 
-    /// Which fields need, exclude or replace each other.
-    fn together(
+    /// Checks that of several fields at least, or exactly, one is present.
+    fn groups(
         &mut self,
-        at: &Path<'_>,
+        at: &Pointer<'_>,
         fields: &'v Map<String, Value>,
         object: &'static Object,
         place: &'static Field,
     ) {
-        let present = |key: &str| fields.get(key).is_some_and(|value| !value.is_null());
-        let of = |keys: &[&'static str]| keys.iter().filter(|key| present(key)).count();
-        if !object.any_of.is_empty() && of(object.any_of) == 0 {
-            let text = format!("no {}; {} needs at least one", listed(object.any_of), object.label());
-            self.find(Severity::Error, at, Rule::MissingOneOf, place, text);
-        }
-        match of(object.one_of) {
-            0 if !object.one_of.is_empty() => {
-                let text = format!("no {}; {} needs one", listed(object.one_of), object.label());
-                self.find(Severity::Error, at, Rule::MissingOneOf, place, text);
-            }
-            0 | 1 => {}
-            _ => {
-                let text = format!("{} together; {} takes only one", object.one_of.join(" and "), object.label());
-                self.find(Severity::Error, at, Rule::OnlyOneOf, place, text);
+        let present = |keys: &[&'static str]| keys.iter().filter(|key| is_present(fields, key)).count();
+        for group in [object.any_of, object.one_of] {
+            if !group.is_empty() && present(group) == 0 {
+                let text = format!("{} requires {}", object.label(), either(group));
+                self.add(Severity::Error, at, Rule::MissingOneOf, place.sources, text);
             }
         }
+        if present(object.one_of) > 1 {
+            let text = format!("{} takes only one of {}", object.label(), object.one_of.join(" and "));
+            self.add(Severity::Error, at, Rule::OnlyOneOf, place.sources, text);
+        }
+    }
+
+    /// Checks the rules between two fields of an object.
+    fn dependencies(
+        &mut self,
+        at: &Pointer<'_>,
+        fields: &'v Map<String, Value>,
+        object: &'static Object,
+        place: &'static Field,
+    ) {
         let is_true = |key: &str| fields.get(key) == Some(&Value::Bool(true));
-        for pair in object.pairs {
-            let (severity, key, text) = match *pair {
-                Pair::OnlyWith(a, b) if is_true(a) && !is_true(b) => {
-                    (Severity::Error, a, format!("true, which it may be only where \"{b}\" is true"))
+        let present = |key: &str| is_present(fields, key);
+        for dependency in object.dependencies {
+            let (severity, key, text) = match *dependency {
+                Dependency::Requires(a, b) if is_true(a) && !is_true(b) => {
+                    (Severity::Error, a, format!("can be true only if \"{b}\" is true"))
                 }
-                Pair::NeverWith(a, b) if is_true(a) && is_true(b) => {
-                    (Severity::Error, a, format!("true, which it may not be where \"{b}\" is true"))
+                Dependency::Excludes(a, b) if is_true(a) && is_true(b) => {
+                    (Severity::Error, a, format!("cannot be true if \"{b}\" is true"))
                 }
-                Pair::IdleWithout(a, b) if present(a) && !present(b) => {
-                    (Severity::Warning, a, format!("does nothing without \"{b}\""))
+                Dependency::NoEffectWithout(a, b) if present(a) && !present(b) => {
+                    (Severity::Warning, a, format!("has no effect without \"{b}\""))
                 }
-                Pair::IdleBeside(a, b) if present(a) && present(b) => {
-                    (Severity::Warning, a, format!("does nothing beside \"{b}\""))
+                Dependency::NoEffectWith(a, b) if present(a) && present(b) => {
+                    (Severity::Warning, a, format!("has no effect together with \"{b}\""))
                 }
                 _ => continue,
             };
-            self.find(severity, &Path::Key(at, key), Rule::Pairing, place, text);
+            self.add(severity, &Pointer::Key(at, key), Rule::FieldDependency, place.sources, text);
         }
     }
 
-    /// An object that says by its `type` what it is.
-    pub fn typed(&mut self, at: &Path<'_>, value: &'v Value, types: &'static Types, field: &'static Field) {
+    /// Checks a value against what its field or array may hold.
+    fn value(&mut self, at: &Pointer<'_>, value: &'v Value, kind: &'static Kind, field: &'static Field) {
+        match kind {
+            Kind::Any => self.undefined(at, field.key, value, field),
+            Kind::Bool if value.is_boolean() => {}
+            Kind::Bool => self.wrong_type(at, value, "true or false", field),
+            Kind::Str(rules) => match value {
+                Value::String(text) => self.string(at, text, rules, field),
+                _ => self.wrong_type(at, value, "a string", field),
+            },
+            Kind::Int(min, max) => self.int(at, value, *min, *max, field),
+            Kind::Number if value.is_number() => {}
+            Kind::Number => self.wrong_type(at, value, "a number", field),
+            Kind::Positive => self.positive(at, value, field),
+            Kind::IntOrStr if value.is_string() || format::whole(value).is_some() => {}
+            Kind::IntOrStr => self.wrong_type(at, value, "a whole number or a string", field),
+            Kind::Enum(allowed) => self.one_of(at, value, allowed, field),
+            Kind::Text(text_type, max) => self.text_object(at, value, *text_type, *max, field),
+            Kind::Object(object) => self.object(at, value, object, field),
+            Kind::Union(union) => self.union(at, value, union, field),
+            Kind::Array(array) => self.array(at, value, array, field),
+            Kind::Forbidden => {
+                let text = "is not allowed here".to_owned();
+                self.add(field.severity(), at, Rule::ForbiddenField, field.sources, text);
+            }
+        }
+    }
+
+    /// Checks a text object: the rules of all text objects, and the type and length that the field takes.
+    fn text_object(
+        &mut self,
+        at: &Pointer<'_>,
+        value: &'v Value,
+        text_type: TextType,
+        max: Max,
+        field: &'static Field,
+    ) {
+        let Some(fields) = value.as_object() else {
+            return self.wrong_type(at, value, "a text object ({\"type\": \"plain_text\", \"text\": …})", field);
+        };
+        let (object, mismatch) = match (fields.get("type").and_then(Value::as_str), text_type) {
+            (Some("plain_text"), TextType::Any | TextType::Plain) => (&PLAIN_TEXT, None),
+            (Some("plain_text"), TextType::Mrkdwn) => (&PLAIN_TEXT, Some((Severity::Warning, "mrkdwn"))),
+            (Some("mrkdwn"), TextType::Any | TextType::Mrkdwn) => (&MRKDWN, None),
+            (Some("mrkdwn"), TextType::Plain) => (&MRKDWN, Some((Severity::Error, "plain_text"))),
+            (Some(other), _) => {
+                let text = format!("expected plain_text or mrkdwn, found {}", quoted(other));
+                let path = Pointer::Key(at, "type");
+                return self.add(Severity::Error, &path, Rule::MisplacedType, field.sources, text);
+            }
+            (None, _) => {
+                let text = "a text object requires \"type\": plain_text or mrkdwn".to_owned();
+                return self.add(Severity::Error, at, Rule::Missing, field.sources, text);
+            }
+        };
+        if let Some((severity, expected)) = mismatch {
+            let text = format!("expected {expected}, found {}", object.name);
+            self.add(severity, &Pointer::Key(at, "type"), Rule::TextType, field.sources, text);
+        }
+        let before = self.findings.len();
+        self.fields(at, fields, object, field);
+        let text = fields.get("text").and_then(Value::as_str).unwrap_or_default();
+        if text.len() <= max.agreed {
+            return;
+        }
+        let count = Count::characters(text);
+        if count.value > max.agreed {
+            // A text that exceeds two limits gets one finding, about the smaller: this field's, not that of all text
+            // objects.
+            let mut new = self.findings.split_off(before);
+            new.retain(|finding| finding.rule != Rule::TooLong);
+            self.findings.append(&mut new);
+            self.bounds(&Pointer::Key(at, "text"), count, 0, max, field);
+        }
+    }
+
+    /// Checks an object that is one of several, by its `type`.
+    fn union(&mut self, at: &Pointer<'_>, value: &'v Value, union: &'static Union, field: &'static Field) {
         let Some(fields) = value.as_object() else {
             return self.wrong_type(at, value, "an object", field);
         };
-        let kind = match fields.get("type") {
-            Some(Value::String(kind)) => kind,
-            Some(other) => return self.wrong_type(&Path::Key(at, "type"), other, "a string", field),
+        let tag = match fields.get("type") {
+            Some(Value::String(tag)) => tag,
+            Some(other) => return self.wrong_type(&Pointer::Key(at, "type"), other, "a string", field),
             None => {
-                let text = format!("no \"type\", which {} needs", a(types.noun));
-                return self.find(Severity::Error, at, Rule::Missing, field, text);
+                let text = format!("{} requires \"type\"", a(union.noun));
+                return self.add(Severity::Error, at, Rule::Missing, field.sources, text);
             }
         };
-        if let Some(object) = types.listed.iter().find(|object| object.name == kind) {
-            return self.described(at, fields, object, field);
+        if let Some(object) = union.members.iter().find(|object| object.name == tag) {
+            return self.object_of_its_type(at, fields, object, field);
         }
-        let path = Path::Key(at, "type");
-        if let Some(object) = types.known.iter().find(|object| object.name == kind) {
-            let text = format!("{} may not stand here", object.label());
-            self.find(types.unlisted, &path, Rule::MisplacedType, field, text);
-            return self.described(at, fields, object, field);
+        let path = Pointer::Key(at, "type");
+        if let Some(object) = union.known.iter().find(|object| object.name == tag) {
+            let text = format!("{} is not allowed here", object.label());
+            self.add(union.misplaced, &path, Rule::MisplacedType, field.sources, text);
+            return self.object_of_its_type(at, fields, object, field);
         }
-        let near = nearest(kind, types.listed.iter().map(|object| object.name));
+        let near = nearest(tag, union.members.iter().map(|object| object.name));
         let hint = near.map(|near| format!("; did you mean \"{near}\"?")).unwrap_or_default();
-        let text = format!("unknown {} type {}{hint}", types.noun, quoted(kind));
-        self.find(types.unknown, &path, Rule::UnknownType, field, text);
-        let is_block = types.noun.starts_with("block");
+        let text = format!("unknown {} type {}{hint}", union.noun, quoted(tag));
+        self.add(union.unknown, &path, Rule::UnknownType, field.sources, text);
+        let is_block = union.noun.starts_with("block");
         self.depth += usize::from(is_block);
-        self.foreign(at, "", value, field);
+        self.undefined(at, "", value, field);
         self.depth -= usize::from(is_block);
     }
 
-    /// An array, and what is in it.
-    pub fn list(&mut self, at: &Path<'_>, value: &'v Value, list: &'static List, field: &'static Field) {
+    /// Checks an array and its items.
+    fn array(&mut self, at: &Pointer<'_>, value: &'v Value, array: &'static Array, field: &'static Field) {
         let Some(items) = value.as_array() else {
             return self.wrong_type(at, value, "an array", field);
         };
-        self.bounds(at, Count::items(items.len(), list.noun), list.min, list.max, field);
+        self.bounds(at, Count::items(items.len(), array.noun), array.min, array.max, field);
         for (index, item) in items.iter().enumerate() {
-            if !(list.nulls && item.is_null()) {
-                self.value(&Path::Index(at, index), item, &list.items, field);
+            if !(array.nulls && item.is_null()) {
+                self.value(&Pointer::Index(at, index), item, &array.items, field);
             }
         }
     }
 
-    /// What the table does not describe. Texts in it are counted and URLs looked at all the same: a link that runs
-    /// something is one wherever it stands.
-    pub fn foreign(&mut self, at: &Path<'_>, key: &str, value: &'v Value, field: &'static Field) {
+    /// Goes through a value that has no definition. Its texts count and its URLs are checked all the same, since a link
+    /// that runs something is dangerous wherever it is.
+    fn undefined(&mut self, at: &Pointer<'_>, key: &str, value: &'v Value, field: &'static Field) {
         match value {
             Value::Object(fields) => {
                 for (key, value) in fields {
-                    self.foreign(&Path::Key(at, key), key, value, field);
+                    self.undefined(&Pointer::Key(at, key), key, value, field);
                 }
             }
             Value::Array(items) => {
                 for (index, item) in items.iter().enumerate() {
-                    self.foreign(&Path::Index(at, index), key, item, field);
+                    self.undefined(&Pointer::Index(at, index), key, item, field);
                 }
             }
             Value::String(text) if key == "url" || key.ends_with("_url") => {
-                if let Some(fault) = form::fault(Form::Opened, text).filter(|fault| fault.sure) {
-                    self.malformed(at, text, fault, field);
+                let mismatch = format::mismatch(Format::LinkUrl, text);
+                if let Some(mismatch) = mismatch.filter(|mismatch| mismatch.certain) {
+                    self.malformed(at, text, mismatch, field);
                 }
             }
             Value::String(text) if key == "text" && self.depth > 0 => self.totals.text += text.chars().count(),
@@ -277,48 +331,20 @@ impl<'v> Walk<'v> {
         }
     }
 
-    fn extra(&mut self, at: &Path<'_>, fields: &'v Map<String, Value>, extra: Extra) {
-        match extra {
-            Extra::Table => self.table(at, fields),
-            Extra::DataTable => self.data_table(at, fields),
-            Extra::AxisChart => self.axis_chart(at, fields),
-            Extra::Visualization => self.totals.charts += 1,
-            Extra::Markdown => {
+    fn custom(&mut self, at: &Pointer<'_>, fields: &'v Map<String, Value>, check: CustomCheck) {
+        match check {
+            CustomCheck::Table => self.table(at, fields),
+            CustomCheck::DataTable => self.data_table(at, fields),
+            CustomCheck::AxisChart => self.axis_chart(at, fields),
+            CustomCheck::DataVisualization => self.totals.charts += 1,
+            CustomCheck::Markdown => {
                 let text = fields.get("text").and_then(Value::as_str).unwrap_or_default();
                 self.totals.markdown += text.chars().count();
             }
         }
     }
-
-    /// A value of another JSON type than `wanted`.
-    pub fn wrong_type(&mut self, at: &Path<'_>, value: &Value, wanted: &str, field: &'static Field) {
-        let text = format!("{}, where {wanted} must be", type_of(value));
-        self.find(field.severity(), at, Rule::WrongType, field, text);
-    }
-
-    /// Writes down what is wrong.
-    pub fn find(&mut self, severity: Severity, at: &Path<'_>, rule: Rule, field: &'static Field, message: String) {
-        let path = at.pointer();
-        let sources = field.sources;
-        self.findings.push(Finding { severity, path, rule, message, value: None, limit: None, sources });
-    }
-
-    /// The same, with the value and the limit.
-    pub fn count(
-        &mut self,
-        severity: Severity,
-        at: &Path<'_>,
-        rule: Rule,
-        field: &'static Field,
-        message: String,
-        (value, limit): (i64, i64),
-    ) {
-        let (path, value, limit) = (at.pointer(), Some(value), Some(limit));
-        self.findings.push(Finding { severity, path, rule, message, value, limit, sources: field.sources });
-    }
 }
 
-/// A count as findings hold it.
-pub fn whole(count: usize) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
+fn is_present(fields: &Map<String, Value>, key: &str) -> bool {
+    fields.get(key).is_some_and(|value| !value.is_null())
 }

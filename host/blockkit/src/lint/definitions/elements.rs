@@ -1,14 +1,15 @@
-//! Interactive elements: buttons, menus, pickers, inputs. Nobody answers them behind an incoming webhook, but Slack
-//! takes them.
+//! Interactive elements: buttons, menus, pickers, inputs. An incoming webhook has nobody to answer them, but Slack accepts
+//! them.
 
-use super::super::entry::{NO_MAX, element, field, formed, list, max, object, plain, string, typed, up_to};
-use super::super::schema::Kind::{Enum, Flag, Int};
-use super::super::schema::{Field, Form, Kind, List, Object};
 use super::objects::{
     CHOICE, CONFIRM, DISPATCH, FILTER, OPTION_GROUP, OVERFLOW_OPTION, SELECT_OPTION, SLACK_FILE, STYLE, WORKFLOW,
 };
 use super::rich_text::RICH_TEXT;
-use super::{GO, MESSAGING, PYTHON, SLACKBLOCKS, TYPES};
+use crate::limits::{ALT_MAX, BUTTON_MAX};
+use crate::lint::entry::{NO_MAX, array, element, field, formatted, max, object, plain, string, tagged, up_to};
+use crate::lint::schema::Kind::{Bool, Enum, Int};
+use crate::lint::schema::{Array, Field, Format, Kind, Object};
+use crate::lint::source::{GO, MESSAGING, PYTHON, SLACKBLOCKS, TYPES};
 
 const LIMITS: &[&str] = &[MESSAGING, SLACKBLOCKS, GO];
 
@@ -44,20 +45,20 @@ pub static ELEMENTS: &[&Object] = &[
 ];
 
 const LABEL: Field = field("accessibility_label", up_to(max(75))).from(&[TYPES, PYTHON]);
-const BUTTON_TEXT: Field = field("text", plain(75)).required().from(&[TYPES, PYTHON]);
+const BUTTON_TEXT: Field = field("text", plain(BUTTON_MAX)).required().from(&[TYPES, PYTHON]);
 const PLACEHOLDER: Field = field("placeholder", plain(150)).from(&[PYTHON]);
-const FOCUS: Field = field("focus_on_load", Flag);
+const FOCUS: Field = field("focus_on_load", Bool);
 const MOST_SELECTED: Field = field("max_selected_items", Int(1, i64::MAX));
 const MIN_QUERY: Field = field("min_query_length", Int(0, i64::MAX));
-const RESPONSE_URL: Field = field("response_url_enabled", Flag);
-const DEFAULT_CONVERSATION: Field = field("default_to_current_conversation", Flag);
+const RESPONSE_URL: Field = field("response_url_enabled", Bool);
+const DEFAULT_CONVERSATION: Field = field("default_to_current_conversation", Bool);
 const INITIAL_TEXT: Field = field("initial_value", string());
 
 pub static BUTTON: Object = element(
     "button",
     &[
         BUTTON_TEXT,
-        field("url", formed(Form::Opened, max(3_000))).from(&[TYPES, PYTHON]),
+        field("url", formatted(Format::LinkUrl, max(3_000))).from(&[TYPES, PYTHON]),
         field("value", up_to(max(2_000))).from(&[TYPES, PYTHON]),
         STYLE,
         LABEL,
@@ -70,24 +71,25 @@ pub static WORKFLOW_BUTTON: Object = element(
     &[BUTTON_TEXT, field("workflow", Kind::Object(&WORKFLOW)).required(), STYLE, LABEL, CONFIRM],
 );
 
-/// Where an image comes from, and what stands for it.
-pub const IMAGE_URL: Field = field("image_url", formed(Form::Fetched, max(3_000))).from(&[PYTHON, SLACKBLOCKS]);
+/// The source of an image.
+pub const IMAGE_URL: Field = field("image_url", formatted(Format::FetchedUrl, max(3_000))).from(&[PYTHON, SLACKBLOCKS]);
 pub const IMAGE_FILE: Field = field("slack_file", Kind::Object(&SLACK_FILE));
-pub const ALT_TEXT: Field = field("alt_text", formed(Form::Shown, max(2_000))).required().from(&[TYPES, PYTHON]);
+pub const ALT_TEXT: Field =
+    field("alt_text", formatted(Format::NotBlank, max(ALT_MAX))).required().from(&[TYPES, PYTHON]);
 pub const IMAGE_SOURCE: &[&str] = &["image_url", "slack_file"];
 
-pub static IMAGE_ELEMENT: Object = typed("element", "image", &[IMAGE_URL, IMAGE_FILE, ALT_TEXT]).one_of(IMAGE_SOURCE);
+pub static IMAGE_ELEMENT: Object = tagged("element", "image", &[IMAGE_URL, IMAGE_FILE, ALT_TEXT]).one_of(IMAGE_SOURCE);
 
-static OPTIONS: List = list("options", Kind::Object(&SELECT_OPTION), 1, max(100));
-static OPTION_GROUPS: List = list("option groups", Kind::Object(&OPTION_GROUP), 1, max(100));
-static INITIAL_OPTIONS: List = list("options", Kind::Object(&SELECT_OPTION), 0, NO_MAX);
-static IDS: List = list("ids", string(), 0, NO_MAX);
+static OPTIONS: Array = array("options", Kind::Object(&SELECT_OPTION), 1, max(100));
+static OPTION_GROUPS: Array = array("option groups", Kind::Object(&OPTION_GROUP), 1, max(100));
+static INITIAL_OPTIONS: Array = array("options", Kind::Object(&SELECT_OPTION), 0, NO_MAX);
+static IDS: Array = array("ids", string(), 0, NO_MAX);
 
-const SELECT_OPTIONS: Field = field("options", Kind::List(&OPTIONS)).from(LIMITS);
-const SELECT_GROUPS: Field = field("option_groups", Kind::List(&OPTION_GROUPS)).from(LIMITS);
+const SELECT_OPTIONS: Field = field("options", Kind::Array(&OPTIONS)).from(LIMITS);
+const SELECT_GROUPS: Field = field("option_groups", Kind::Array(&OPTION_GROUPS)).from(LIMITS);
 const SELECT_SOURCE: &[&str] = &["options", "option_groups"];
 const INITIAL_OPTION: Field = field("initial_option", Kind::Object(&SELECT_OPTION));
-const INITIAL_SELECTION: Field = field("initial_options", Kind::List(&INITIAL_OPTIONS));
+const INITIAL_SELECTION: Field = field("initial_options", Kind::Array(&INITIAL_OPTIONS));
 
 pub static STATIC_SELECT: Object =
     element("static_select", &[PLACEHOLDER, SELECT_OPTIONS, SELECT_GROUPS, INITIAL_OPTION, CONFIRM, FOCUS])
@@ -112,13 +114,13 @@ pub static MULTI_EXTERNAL_SELECT: Object =
     element("multi_external_select", &[PLACEHOLDER, INITIAL_SELECTION, MIN_QUERY, MOST_SELECTED, CONFIRM, FOCUS]);
 pub static MULTI_USERS_SELECT: Object = element(
     "multi_users_select",
-    &[PLACEHOLDER, field("initial_users", Kind::List(&IDS)), MOST_SELECTED, CONFIRM, FOCUS],
+    &[PLACEHOLDER, field("initial_users", Kind::Array(&IDS)), MOST_SELECTED, CONFIRM, FOCUS],
 );
 pub static MULTI_CONVERSATIONS_SELECT: Object = element(
     "multi_conversations_select",
     &[
         PLACEHOLDER,
-        field("initial_conversations", Kind::List(&IDS)),
+        field("initial_conversations", Kind::Array(&IDS)),
         DEFAULT_CONVERSATION,
         FILTER,
         MOST_SELECTED,
@@ -128,32 +130,32 @@ pub static MULTI_CONVERSATIONS_SELECT: Object = element(
 );
 pub static MULTI_CHANNELS_SELECT: Object = element(
     "multi_channels_select",
-    &[PLACEHOLDER, field("initial_channels", Kind::List(&IDS)), MOST_SELECTED, CONFIRM, FOCUS],
+    &[PLACEHOLDER, field("initial_channels", Kind::Array(&IDS)), MOST_SELECTED, CONFIRM, FOCUS],
 );
 
-static OVERFLOW_OPTIONS: List = list("options", Kind::Object(&OVERFLOW_OPTION), 1, max(5));
-static CHOICES: List = list("options", Kind::Object(&CHOICE), 1, max(10));
-static INITIAL_CHOICES: List = list("options", Kind::Object(&CHOICE), 0, NO_MAX);
-const CHOICE_OPTIONS: Field = field("options", Kind::List(&CHOICES)).required().from(&[TYPES, SLACKBLOCKS]);
+static OVERFLOW_OPTIONS: Array = array("options", Kind::Object(&OVERFLOW_OPTION), 1, max(5));
+static CHOICES: Array = array("options", Kind::Object(&CHOICE), 1, max(10));
+static INITIAL_CHOICES: Array = array("options", Kind::Object(&CHOICE), 0, NO_MAX);
+const CHOICE_OPTIONS: Field = field("options", Kind::Array(&CHOICES)).required().from(&[TYPES, SLACKBLOCKS]);
 
 pub static OVERFLOW: Object = element(
     "overflow",
-    &[field("options", Kind::List(&OVERFLOW_OPTIONS)).required().from(&[TYPES, SLACKBLOCKS]), CONFIRM],
+    &[field("options", Kind::Array(&OVERFLOW_OPTIONS)).required().from(&[TYPES, SLACKBLOCKS]), CONFIRM],
 );
 pub static CHECKBOXES: Object =
-    element("checkboxes", &[CHOICE_OPTIONS, field("initial_options", Kind::List(&INITIAL_CHOICES)), CONFIRM, FOCUS]);
+    element("checkboxes", &[CHOICE_OPTIONS, field("initial_options", Kind::Array(&INITIAL_CHOICES)), CONFIRM, FOCUS]);
 pub static RADIO_BUTTONS: Object =
     element("radio_buttons", &[CHOICE_OPTIONS, field("initial_option", Kind::Object(&CHOICE)), CONFIRM, FOCUS]);
 
 pub static DATEPICKER: Object =
-    element("datepicker", &[PLACEHOLDER, field("initial_date", formed(Form::Date, NO_MAX)), CONFIRM, FOCUS]);
+    element("datepicker", &[PLACEHOLDER, field("initial_date", formatted(Format::Date, NO_MAX)), CONFIRM, FOCUS]);
 pub static TIMEPICKER: Object = element(
     "timepicker",
-    &[PLACEHOLDER, field("initial_time", formed(Form::Time, NO_MAX)), field("timezone", string()), CONFIRM, FOCUS],
+    &[PLACEHOLDER, field("initial_time", formatted(Format::Time, NO_MAX)), field("timezone", string()), CONFIRM, FOCUS],
 );
 pub static DATETIMEPICKER: Object = element(
     "datetimepicker",
-    // Ten digits: the SDK's text says 99999999, its code and its own test another.
+    // Ten digits: the SDK's text says 99999999, but its code and its test say otherwise.
     &[field("initial_date_time", Int(0, 9_999_999_999)).from(&[PYTHON]), CONFIRM, FOCUS],
 );
 
@@ -175,23 +177,23 @@ static FEEDBACK_BUTTON: Object = object(
 pub static ICON_BUTTON: Object = element(
     "icon_button",
     &[
-        // An example in the documents, and the only one.
-        field("icon", Enum(&["trash"])).required().unsure(),
+        // The only example in the documents.
+        field("icon", Enum(&["trash"])).required().undocumented(),
         field("text", plain(3_000)).required(),
         field("value", up_to(max(2_000))).from(LIMITS),
         field("accessibility_label", up_to(max(75))).from(LIMITS),
-        field("visible_to_user_ids", Kind::List(&VISIBLE_TO)).from(&[SLACKBLOCKS]),
+        field("visible_to_user_ids", Kind::Array(&VISIBLE_TO)).from(&[SLACKBLOCKS]),
         CONFIRM,
     ],
 );
-static VISIBLE_TO: List = list("ids", string(), 0, max(10));
+static VISIBLE_TO: Array = array("ids", string(), 0, max(10));
 
 pub static PLAIN_TEXT_INPUT: Object = element(
     "plain_text_input",
     &[
         PLACEHOLDER,
         INITIAL_TEXT,
-        field("multiline", Flag),
+        field("multiline", Bool),
         field("min_length", Int(0, 3_000)).from(LIMITS),
         field("max_length", Int(1, 3_000)).from(LIMITS),
         DISPATCH,
@@ -202,7 +204,7 @@ pub static NUMBER_INPUT: Object = element(
     "number_input",
     &[
         PLACEHOLDER,
-        field("is_decimal_allowed", Flag).required(),
+        field("is_decimal_allowed", Bool).required(),
         INITIAL_TEXT,
         field("min_value", string()),
         field("max_value", string()),
@@ -213,8 +215,8 @@ pub static NUMBER_INPUT: Object = element(
 pub static EMAIL_TEXT_INPUT: Object = element("email_text_input", &[PLACEHOLDER, INITIAL_TEXT, DISPATCH, FOCUS]);
 pub static URL_TEXT_INPUT: Object = element("url_text_input", &[PLACEHOLDER, INITIAL_TEXT, DISPATCH, FOCUS]);
 pub static FILE_INPUT: Object =
-    element("file_input", &[field("filetypes", Kind::List(&FILE_TYPES)), field("max_files", Int(1, 10)).from(LIMITS)]);
-static FILE_TYPES: List = list("file types", string(), 0, NO_MAX);
+    element("file_input", &[field("filetypes", Kind::Array(&FILE_TYPES)), field("max_files", Int(1, 10)).from(LIMITS)]);
+static FILE_TYPES: Array = array("file types", string(), 0, NO_MAX);
 pub static RICH_TEXT_INPUT: Object = element(
     "rich_text_input",
     &[

@@ -1,21 +1,21 @@
-//! How findings name things: values quoted and made safe, lists, the nearest known word.
+//! Phrases of findings: quoted values made safe, lists, counted nouns, the likely spelling.
 
 use serde_json::Value;
 
 use crate::text::{cut, one_line};
 
-/// How much of a value a finding shows.
+/// The number of characters of a value that a finding shows.
 const SHOWN: usize = 100;
 
-/// How alike two words must be for one to be a misspelling of the other.
-const ALIKE: f64 = 0.8;
+/// The Jaro-Winkler similarity from which a word counts as a misspelling of another.
+const SIMILAR: f64 = 0.8;
 
-/// A value of the body, which anybody may have written.
+/// A value of the body, which may be hostile.
 pub fn quoted(text: &str) -> String {
     format!("\"{}\"", cut(&one_line(text), SHOWN))
 }
 
-/// The noun with its article.
+/// A noun with its article.
 pub fn a(noun: &str) -> String {
     let article = if noun.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" };
     format!("{article} {noun}")
@@ -31,7 +31,7 @@ pub fn counted(count: usize, nouns: &str) -> String {
 }
 
 /// `a, b or c`.
-pub fn listed(words: &[&str]) -> String {
+pub fn either(words: &[&str]) -> String {
     match words {
         [] => String::new(),
         [word] => (*word).to_owned(),
@@ -39,20 +39,20 @@ pub fn listed(words: &[&str]) -> String {
     }
 }
 
-/// Which of the known words was meant.
+/// Returns the known word of which `word` is most likely a misspelling.
 pub fn nearest(word: &str, known: impl Iterator<Item = &'static str>) -> Option<&'static str> {
-    // No known word is longer, and comparing takes the square of it.
+    // No known word is longer, and the time that the comparison takes grows with the square of the length.
     if word.len() > SHOWN {
         return None;
     }
     known
         .map(|known| (strsim::jaro_winkler(word, known), known))
-        .filter(|(likeness, _)| *likeness >= ALIKE)
+        .filter(|(similarity, _)| *similarity >= SIMILAR)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
         .map(|(_, known)| known)
 }
 
-/// What a value is, as JSON calls it.
+/// The JSON type of a value.
 pub const fn type_of(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
@@ -69,15 +69,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lists() {
+    fn either_of_several_words_joins_the_last_with_or() {
         assert_eq!(
-            [listed(&[]), listed(&["a"]), listed(&["a", "b"]), listed(&["a", "b", "c"])],
+            [either(&[]), either(&["a"]), either(&["a", "b"]), either(&["a", "b", "c"])],
             ["", "a", "a or b", "a, b or c"]
         );
     }
 
     #[test]
-    fn misspellings() {
+    fn nearest_of_a_misspelling_is_the_known_word() {
         let known = || ["text", "block_id", "elements"].into_iter();
         assert_eq!(nearest("txet", known()), Some("text"));
         assert_eq!(nearest("element", known()), Some("elements"));
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_short_and_harmless() {
+    fn quoted_hostile_value_is_short_and_harmless() {
         let shown = quoted(&format!("a\n\u{1b}[31m\u{202e}{}", "b".repeat(1_000)));
         assert!(shown.starts_with(r#""a \u{1b}[31m\u{202e}bbb"#) && shown.chars().count() == SHOWN + 2, "{shown}");
     }
