@@ -38,7 +38,7 @@ fn lint_prints_one_line_per_finding() {
         told.stdout,
         format!(
             "{name}: error: /blocks/1/text/text: 151 characters, at most 150 (too-long)\n\
-             {name}: warning: /blocks/2/text/text: 201 characters; at most 200, some say, and others say 3000 (too-long)\n"
+             {name}: warning: /blocks/2/text/text: 201 characters; some sources allow 200, others 3000 (too-long)\n"
         )
     );
     assert_eq!(told.stderr, "");
@@ -104,7 +104,7 @@ fn lint_reads_standard_input() {
     child.stdin.take().unwrap().write_all(b"{}").unwrap();
     let told = child.wait_with_output().unwrap();
     assert_eq!(told.status.code(), Some(1));
-    let expected = "(stdin): error: /: neither text nor blocks nor attachments that show something (no-content)\n";
+    let expected = "(stdin): error: /: no text, blocks or attachments to show (no-content)\n";
     assert_eq!(String::from_utf8_lossy(&told.stdout), expected);
 }
 

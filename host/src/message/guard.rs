@@ -78,7 +78,7 @@ fn disarmed(decided: &Message, sanitizer: &Sanitizer, policy: &Policy) -> Result
     let (mut findings, text) = check_and_count(&body);
     findings.retain(|finding| finding.severity == Severity::Error || ALSO_REFUSED.contains(&finding.rule));
     findings.extend(own_limit(Rule::BlocksText, "characters of text in blocks", text, BLOCKS_TEXT_MAX));
-    findings.extend(own_limit(Rule::BodySize, "bytes", bytes(&body), BODY_BYTES_MAX));
+    findings.extend(own_limit(Rule::Custom("body-size"), "bytes", bytes(&body), BODY_BYTES_MAX));
     if findings.is_empty() { Ok(Guarded { body, target: policy.target }) } else { Err(GuardError::Refused(findings)) }
 }
 
@@ -173,14 +173,8 @@ mod tests {
         let raw = |block: Value| json!([{ "raw": block.to_string() }]);
         for (found, expected) in [
             (many(51, &json!("divider")), "/blocks: 51 blocks, at most 50 (too-many)"),
-            (
-                json!([{ "section": {} }]),
-                "/blocks/0: no text or fields; a section block needs at least one (missing-one-of)",
-            ),
-            (
-                json!([section(" ")]),
-                "/blocks/0: no text or fields; a section block needs at least one (missing-one-of)",
-            ),
+            (json!([{ "section": {} }]), "/blocks/0: a section block requires text or fields (missing-one-of)"),
+            (json!([section(" ")]), "/blocks/0: a section block requires text or fields (missing-one-of)"),
             (
                 json!(["divider", { "section": { "fields": many(11, &field) } }]),
                 "/blocks/1/fields: 11 fields, at most 10 (too-many)",
@@ -197,18 +191,18 @@ mod tests {
             ),
             (
                 json!([{ "buttons": [button("javascript:alert(1)")] }]),
-                "/blocks/0/elements/0/url: \"javascript:alert(1)\" is no http or https URL (url)",
+                "/blocks/0/elements/0/url: expected an http or https URL, found \"javascript:alert(1)\" (url)",
             ),
             (
                 json!([image("file:///etc/passwd", "a")]),
-                "/blocks/0/image_url: \"file:///etc/passwd\" is no http or https URL (url)",
+                "/blocks/0/image_url: expected an http or https URL, found \"file:///etc/passwd\" (url)",
             ),
-            (json!([image("https://example.org", " ")]), "/blocks/0/alt_text: shows nothing (blank)"),
-            (json!([{ "preformatted": "" }]), "/blocks/0/elements/0/elements/0/text: shows nothing (blank)"),
+            (json!([image("https://example.org", " ")]), "/blocks/0/alt_text: is blank (blank)"),
+            (json!([{ "preformatted": "" }]), "/blocks/0/elements/0/elements/0/text: is empty (blank)"),
             (json!([{ "table": [] }]), "/blocks/0/rows: no rows, at least 1 (too-few)"),
             (json!([{ "table": many(101, &json!(["a"])) }]), "/blocks/0/rows: 101 rows, at most 100 (too-many)"),
             (json!([{ "table": [many(21, &json!("a"))] }]), "/blocks/0/rows/0: 21 cells, at most 20 (too-many)"),
-            (json!([{ "table": [["a"]] }, { "table": [["a"]] }]), "/: 2 tables, at most 1 (one-table)"),
+            (json!([{ "table": [["a"]] }, { "table": [["a"]] }]), "/: 2 tables, at most 1 (too-many-tables)"),
             (
                 many(4, &section(&"a".repeat(3_000))),
                 "/: 12000 characters of text in blocks, at most 10000 (blocks-text)",
@@ -221,7 +215,7 @@ mod tests {
                 raw(json!({ "type": "header", "text": { "type": "plain_text", "text": "a".repeat(151) } })),
                 "/blocks/0/text/text: 151 characters, at most 150 (too-long)",
             ),
-            (raw(json!({ "type": "header" })), "/blocks/0: no \"text\", which a header block needs (missing)"),
+            (raw(json!({ "type": "header" })), "/blocks/0: a header block requires \"text\" (missing)"),
             (json!([{ "raw": "" }]), "block 1 (raw): not JSON: EOF while parsing a value at line 1 column 0"),
         ] {
             assert_eq!(blocks(found), expected);
@@ -233,7 +227,7 @@ mod tests {
         for text in [json!({ "plain": " " }), json!({ "mrkdwn": "" }), json!({ "rich": [{ "bold": "" }] })] {
             assert_eq!(
                 refused(json!({ "text": text })),
-                "Slack would refuse the message: /: neither text nor blocks nor attachments that show something (no-content)"
+                "Slack would refuse the message: /: no text, blocks or attachments to show (no-content)"
             );
         }
     }
@@ -247,10 +241,7 @@ mod tests {
     #[test]
     fn colour_and_nothing_else() {
         let error = refused(json!({ "text": { "plain": "" }, "color": "good" }));
-        assert_eq!(
-            error,
-            "Slack would refuse the message: /: neither text nor blocks nor attachments that show something (no-content)"
-        );
+        assert_eq!(error, "Slack would refuse the message: /: no text, blocks or attachments to show (no-content)");
     }
 
     #[test]

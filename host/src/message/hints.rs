@@ -47,10 +47,16 @@ pub fn check_hints(message: &Message) -> Vec<Finding> {
     for (index, (name, value)) in message.hints.iter().enumerate() {
         let (rule, problem) = if !NAMES.contains(&name.as_str()) {
             let shown = one_line(name);
-            (Rule::HintUnknown, format!("no hint \"{}\"; there are {}", cut(&shown, SHOWN_MAX), NAMES.join(", ")))
+            (
+                Rule::Custom("hint-unknown"),
+                format!("no hint \"{}\"; there are {}", cut(&shown, SHOWN_MAX), NAMES.join(", ")),
+            )
         } else if name == "thread" && !is_ts(value) {
             let shown = clean(value);
-            (Rule::HintThread, format!("\"{}\" is no ts of a message, as 1763809015.601000", cut(&shown, SHOWN_MAX)))
+            (
+                Rule::Custom("hint-thread"),
+                format!("\"{}\" is no ts of a message, as 1763809015.601000", cut(&shown, SHOWN_MAX)),
+            )
         } else {
             continue;
         };
