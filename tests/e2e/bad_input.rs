@@ -272,7 +272,7 @@ fn webhook_answer_repeating_its_url_is_redacted_everywhere() {
     let env = TestEnv::new();
     env.write("main.url", format!("{}?api_key={KEY}", env.webhook.url()));
     let statuses = ["400 Bad Request", "503 Service Unavailable", "307 Temporary Redirect", "404 Not Found"];
-    env.webhook.inject(&statuses.map(Fault::Repeats));
+    env.webhook.inject(&statuses.map(Fault::Echo));
     for (tries, last) in [(1, 1), (3, 2)] {
         env.notify(&format!("ban --jail=sshd --ip=203.0.113.{last}"));
         until("the webhook to be tried", || match env.webhook.requests().len() {

@@ -1,4 +1,4 @@
-//! Where the program under test is, and the programs it is tested with.
+//! The binary under test, and the programs and privileges that a test needs.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -18,8 +18,8 @@ pub fn banhook() -> &'static Path {
     })
 }
 
-/// `--workspace`, since that is how features are unified in `cargo test --workspace`, and without what cargo has set for
-/// this test: nothing is compiled twice.
+/// Builds with `--workspace`, which unifies features as `cargo test --workspace` does, and without the variables that cargo
+/// sets for tests: otherwise dependencies would be compiled a second time.
 fn build() -> PathBuf {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--workspace", "--bin=banhook", "--message-format=json-render-diagnostics"]);
@@ -45,19 +45,22 @@ pub fn require_root() {
     assert!(rustix::process::geteuid().is_root(), "this test needs root, to act as other users");
 }
 
-/// Fails unless this user may mount, in a namespace of its own.
+/// Fails unless this user may mount in a new namespace.
 #[track_caller]
 pub fn require_mounts() {
     require("unshare", "util-linux");
     let probe = Command::new("unshare").args(["-m", "mount", "-t", "tmpfs", "probe", "/mnt"]).output().unwrap();
-    let said = String::from_utf8_lossy(&probe.stderr);
-    assert!(probe.status.success(), "this test needs root and, in a container, CAP_SYS_ADMIN, to mount a disk: {said}");
+    let stderr = String::from_utf8_lossy(&probe.stderr);
+    assert!(
+        probe.status.success(),
+        "this test needs root and, in a container, CAP_SYS_ADMIN, to mount a disk: {stderr}"
+    );
 }
 
-/// Fails with the command that installs the missing program.
+/// Fails unless the program is installed, with the command that installs it.
 #[track_caller]
 pub fn require(program: &str, package: &str) {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let is_there = std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
-    assert!(is_there, "this test needs {program}: apt-get install --no-install-recommends {package}");
+    let is_installed = std::env::split_paths(&path).any(|folder| folder.join(program).is_file());
+    assert!(is_installed, "this test needs {program}: apt-get install --no-install-recommends {package}");
 }

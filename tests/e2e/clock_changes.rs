@@ -85,7 +85,7 @@ fn goes_out_after(settings: &[&str]) {
             .status();
         assert!(status.unwrap().success());
     };
-    let mut daemon = env.ready(clock.command(&env).arg("run"));
+    let mut daemon = env.daemon_of(clock.command(&env).arg("run"));
     for (round, setting) in settings.iter().enumerate() {
         let (first, told) = (round as u32 * 5, env.webhook.arrived().len());
         env.webhook.inject(&[Fault::RateLimited(RETRY_AFTER)]);
@@ -100,7 +100,7 @@ fn goes_out_after(settings: &[&str]) {
             3 => Ok(()),
             arrived => Err(format!("{arrived} messages: {:?} {}", unrouted(&env), env.log())),
         });
-        assert!(daemon.ended().is_none(), "{}", env.log());
+        assert!(daemon.exit_status().is_none(), "{}", env.log());
     }
     let expected = 5 * settings.len() as u64;
     let all = env.wait_until_idle().all();

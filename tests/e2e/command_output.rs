@@ -1,4 +1,4 @@
-//! What a finished program left: its exit code, its output and how long it took.
+//! The result of a command that has finished: its exit code, its output and how long it took.
 
 use std::io::Read;
 use std::process::{Command, Stdio};
@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use crate::polling::DEFAULT_TIMEOUT;
 
-/// A finished program.
+/// The exit code and output of a finished command.
 pub struct CommandOutput {
-    what: String,
+    command: String,
     pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
@@ -17,52 +17,52 @@ pub struct CommandOutput {
 }
 
 impl CommandOutput {
-    /// Runs to the end, until nobody holds its stdout and stderr any more: a child that is left behind with them open
-    /// would have fail2ban wait for it.
+    /// Runs a command until it has exited and its stdout and stderr are closed: fail2ban, too, would wait for a child that
+    /// keeps them open.
     pub fn of(command: &mut Command) -> Self {
         Self::within(command, DEFAULT_TIMEOUT * 2)
     }
 
-    /// As `of`, for what may take that long.
-    pub fn within(command: &mut Command, patience: Duration) -> Self {
-        let what = format!("{command:?}");
-        let begun = Instant::now();
+    /// The same with another timeout.
+    pub fn within(command: &mut Command, timeout: Duration) -> Self {
+        let name = format!("{command:?}");
+        let start = Instant::now();
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .unwrap_or_else(|error| panic!("{what}: {error}"));
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
         let stdout = read_all(child.stdout.take().unwrap());
         let stderr = read_all(child.stderr.take().unwrap());
-        let deadline = begun + patience;
+        let deadline = start + timeout;
         let mut text =
             |of: mpsc::Receiver<Vec<u8>>| match of.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
                 Err(_) => {
                     child.kill().ok();
-                    panic!("{what}: its output is still open after {:?}", begun.elapsed());
+                    panic!("{name}: its output is still open after {:?}", start.elapsed());
                 }
             };
         let (stdout, stderr) = (text(stdout), text(stderr));
         let status = child.wait().unwrap();
-        Self { what, code: status.code(), stdout, stderr, took: begun.elapsed() }
+        Self { command: name, code: status.code(), stdout, stderr, took: start.elapsed() }
     }
 
-    /// It did what it was asked.
+    /// Fails unless it exited with success.
     #[track_caller]
     pub fn ok(self) -> Self {
         self.exits(0)
     }
 
-    /// It ended with this exit code.
+    /// Fails unless it exited with this code.
     #[track_caller]
     pub fn exits(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "exit code of {self}");
         self
     }
 
-    /// It said one clear thing on stderr, with each of these words in it; a hint may follow on a line of its own.
+    /// Fails unless stderr is one line with each of these words in it; a hint may follow on a line of its own.
     #[track_caller]
     pub fn complains(&self, words: &[&str]) {
         let lines: Vec<_> = self.stderr.lines().filter(|line| !line.trim().is_empty()).collect();
@@ -71,19 +71,19 @@ impl CommandOutput {
             [_, hint] => hint.trim_start().to_lowercase().starts_with("hint"),
             _ => false,
         };
-        assert!(is_short, "not one clear line (and perhaps a hint): {self}");
-        let said = self.stderr.to_lowercase();
-        assert!(said.matches("os error").count() <= 1, "the reason is there twice: {self}");
+        assert!(is_short, "not one line, with at most a hint after it: {self}");
+        let stderr = self.stderr.to_lowercase();
+        assert!(stderr.matches("os error").count() <= 1, "the reason is printed twice: {self}");
         for word in words {
-            assert!(said.contains(&word.to_lowercase()), "nothing about {word:?}: {self}");
+            assert!(stderr.contains(&word.to_lowercase()), "no {word:?}: {self}");
         }
     }
 }
 
 impl std::fmt::Display for CommandOutput {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { what, code, stdout, stderr, .. } = self;
-        write!(f, "{what}\nexit code {code:?}\n--- stdout\n{stdout}\n--- stderr\n{stderr}")
+        let Self { command, code, stdout, stderr, .. } = self;
+        write!(f, "{command}\nexit code {code:?}\n--- stdout\n{stdout}\n--- stderr\n{stderr}")
     }
 }
 

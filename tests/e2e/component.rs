@@ -1,27 +1,27 @@
-//! Plugins made of a few lines of WebAssembly text, for what no good toolchain produces.
+//! Plugins assembled from WebAssembly text, for behaviour that no sane toolchain produces.
 
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::{PackageId, Resolve};
 
 use crate::binary::root;
 
-/// Behaves as the event's jail says (`~trap`, `~loop`, `~hog`, `~error`, `~blank`); any other event is skipped.
+/// Misbehaves as the event's jail says (`~trap`, `~loop`, `~hog`, `~error`, `~blank`) and skips any other event.
 pub fn faulty() -> Vec<u8> {
     plugin(include_str!("plugins/faulty.wat"))
 }
 
-/// Holds what the event's jail says (`~hold`), tells the rest, and words digests as `2 events (held, ~hold), …`; see the
-/// file.
+/// Holds events whose jail begins with `~hold`, posts the others, and formats digests as `2 events (held, ~hold), …`; see
+/// the file.
 pub fn digests() -> Vec<u8> {
     of_world(include_str!("plugins/digests.wat"), "plugin-with-digest")
 }
 
-/// Traps on every event, so also when it is loaded.
+/// Traps on every event, and therefore also when it is loaded.
 pub fn always_traps() -> Vec<u8> {
     plugin(include_str!("plugins/always_traps.wat"))
 }
 
-/// Asks about past bans and skips with the answer.
+/// Queries past bans and skips with the answer.
 pub fn asks_history() -> Vec<u8> {
     with_grants(include_str!("../../host/src/plugin/testdata/history.wat"))
 }
@@ -31,7 +31,7 @@ pub fn asks_geo() -> Vec<u8> {
     with_grants(include_str!("../../host/src/plugin/testdata/geo.wat"))
 }
 
-/// A sound component that is no banhook plugin.
+/// A valid component that is not a banhook plugin.
 pub fn of_another_world() -> Vec<u8> {
     let mut resolve = Resolve::default();
     let package = resolve
@@ -52,7 +52,7 @@ fn of_world(text: &str, world: &str) -> Vec<u8> {
     component(text, &resolve, package, world)
 }
 
-/// `text` as a component that may import what routes grant; it imports what it uses.
+/// `text` as a component of a world that includes the imports that routes grant.
 fn with_grants(text: &str) -> Vec<u8> {
     let mut resolve = Resolve::default();
     resolve.push_dir(root().join("wit")).unwrap();
@@ -65,7 +65,7 @@ fn with_grants(text: &str) -> Vec<u8> {
     component(text, &resolve, package, "guest")
 }
 
-/// `text`, a core module, as a component of a world. Not validated: that is for the program under test.
+/// `text`, a core module, as a component of a world. Not validated: that is the job of the program under test.
 pub fn component(text: &str, resolve: &Resolve, package: PackageId, world: &str) -> Vec<u8> {
     let mut module = wat::parse_str(text).unwrap_or_else(|error| panic!("{error}"));
     let world = resolve.select_world(&[package], Some(world)).unwrap();

@@ -64,7 +64,7 @@ fn proxy_configured_forwards_message() {
     ban(&env);
     assert!(env.webhook.wait_for(1)[0].contains(&["203.0.113.7"]));
     assert_eq!(env.wait_until_idle().all().posted, 1);
-    assert_eq!(proxy.asked(), [format!("POST {}", env.webhook.url())]);
+    assert_eq!(proxy.requests(), [format!("POST {}", env.webhook.url())]);
     password_shows_nowhere(&env);
 }
 
@@ -152,7 +152,7 @@ fn proxy_https_webhook_is_tunnelled() {
     let _daemon = env.daemon();
     ban(&env);
     webhook.wait_for_one();
-    assert_eq!(proxy.asked(), [format!("CONNECT 127.0.0.1:{}", webhook.port)]);
+    assert_eq!(proxy.requests(), [format!("CONNECT 127.0.0.1:{}", webhook.port)]);
     password_shows_nowhere(&env);
 }
 

@@ -1,5 +1,5 @@
-//! Crashes: whoever is killed at whatever instant, and whatever the webhook does meanwhile, each event that `notify`
-//! acknowledged is told, once but for what a crash or a lost answer repeats, and the sums balance all the while.
+//! Crashes: any process is killed at any moment while the webhook misbehaves. Each event that `notify` acknowledged is
+//! delivered, only what a crash or a lost response interrupts is sent twice, and the ledger always balances.
 
 mod scenario;
 
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use scenario::{Scenario, Sum};
+use scenario::{Scenario, Totals};
 use tempfile::TempDir;
 
 use crate::component;
@@ -19,40 +19,40 @@ use crate::seeded_random::{SeededRandom, seed};
 use crate::test_env::{QUICK, TestEnv};
 use crate::webhook::shown;
 
-/// A minute of CI's; `BANHOOK_SOAK=2000` looks for what happens once in a thousand times.
+/// Takes about a minute; `BANHOOK_SOAK=2000` finds what happens once in a thousand rounds.
 const ROUNDS: u32 = 100;
-/// Rounds that go on side by side: mostly they wait for a webhook.
-const SIDE_BY_SIDE: u32 = 4;
-/// Rounds on the same state folder: what one leaves behind, the next one finds.
-const ROUNDS_OF_A_FOLDER: u32 = 10;
+/// Rounds that run concurrently: mostly they wait for a webhook.
+const THREADS: u32 = 4;
+/// Rounds on the same state folder: each begins with the state that the previous one left.
+const ROUNDS_PER_FOLDER: u32 = 10;
 
 #[test]
 fn crash_at_any_moment_delivers_every_acknowledged_event() {
     let rounds = std::env::var("BANHOOK_SOAK").map_or(ROUNDS, |text| text.parse().unwrap());
-    let (seed, begun) = (seed(), Instant::now());
+    let (seed, start) = (seed(), Instant::now());
     let compiled = compiled();
-    let (next, sum) = (AtomicU32::new(0), Mutex::new(Sum::default()));
+    let (next, totals) = (AtomicU32::new(0), Mutex::new(Totals::default()));
     thread::scope(|scope| {
-        for _ in 0..SIDE_BY_SIDE {
+        for _ in 0..THREADS {
             scope.spawn(|| {
                 loop {
-                    let first = next.fetch_add(ROUNDS_OF_A_FOLDER, Ordering::Relaxed);
+                    let first = next.fetch_add(ROUNDS_PER_FOLDER, Ordering::Relaxed);
                     if first >= rounds {
                         break;
                     }
                     let mut scenario = Scenario::set_up(compiled.path());
-                    for number in first..rounds.min(first + ROUNDS_OF_A_FOLDER) {
-                        scenario.round(SeededRandom::of("round", seed, number));
+                    for number in first..rounds.min(first + ROUNDS_PER_FOLDER) {
+                        scenario.round(SeededRandom::new("round", seed, number));
                     }
-                    *sum.lock().unwrap() += scenario.sum();
+                    *totals.lock().unwrap() += scenario.totals();
                 }
             });
         }
     });
-    eprintln!("{rounds} rounds in {:?}, seed {seed}: {:?}", begun.elapsed(), sum.lock().unwrap());
+    eprintln!("{rounds} rounds in {:?}, seed {seed}: {:?}", start.elapsed(), totals.lock().unwrap());
 }
 
-/// A folder with the compiled plugins that all stands begin with. No env: a thread has one at a time.
+/// A folder with the compiled plugins that all scenarios begin with. Not a [`TestEnv`]: a thread has only one at a time.
 pub fn compiled() -> TempDir {
     let env = TestEnv::new();
     env.daemon().stop();
@@ -61,21 +61,21 @@ pub fn compiled() -> TempDir {
     folder
 }
 
-/// Time enough for a daemon to be killed and another one to be started before a digest closes.
+/// Long enough to kill a daemon and start another one before a digest closes.
 const WINDOW: &str = "digest_window = \"6s\"\nrestart = false";
 
-/// How many events are held, as `status` has it.
-fn held(env: &TestEnv) -> u64 {
+/// The number of events in open digests, from `status`.
+fn digest_events(env: &TestEnv) -> u64 {
     let status = env.banhook(["status", "--format", "json"]).ok();
     let json: serde_json::Value = serde_json::from_str(&status.stdout).unwrap();
     json["webhooks"]["main"]["digest_events"].as_u64().unwrap_or(0)
 }
 
 #[track_caller]
-fn wait_until_held(env: &TestEnv, events: u64) {
-    until("events to be held", || match held(env) {
-        held if held == events => Ok(()),
-        held => Err(format!("{held}")),
+fn wait_for_digest_events(env: &TestEnv, expected: u64) {
+    until("events in an open digest", || match digest_events(env) {
+        events if events == expected => Ok(()),
+        events => Err(format!("{events}")),
     });
 }
 
@@ -88,11 +88,11 @@ fn storm_digest_open_during_kills_is_sent_once() {
     ban(1);
     env.webhook.wait_for(1);
     (2..=4).for_each(|number| drop(ban(number)));
-    wait_until_held(&env, 3);
+    wait_for_digest_events(&env, 3);
     drop(daemon);
     ban(5);
     let daemon = env.daemon();
-    wait_until_held(&env, 4);
+    wait_for_digest_events(&env, 4);
     drop(daemon);
     ban(6);
     let _daemon = env.daemon();
@@ -116,14 +116,14 @@ fn held_events_during_kills_are_sent_once() {
     ban("sshd", 1);
     assert!(env.webhook.wait_for(1)[0].contains(&["told 203.0.113.1 in sshd"]));
     (2..=4).for_each(|number| ban("~hold", number));
-    // For nine seconds, each its own.
+    // Held for nine seconds under a key of their own.
     (5..=6).for_each(|number| ban("~hold-9", number));
-    wait_until_held(&env, 5);
+    wait_for_digest_events(&env, 5);
     drop(daemon);
     let daemon = env.daemon();
     ban("~hold", 7);
     ban("~hold-9", 8);
-    wait_until_held(&env, 7);
+    wait_for_digest_events(&env, 7);
     drop(daemon);
     let _daemon = env.daemon();
     let messages = env.webhook.wait_for(3);

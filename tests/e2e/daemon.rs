@@ -34,13 +34,13 @@ fn daemons_started_simultaneously_only_one_runs() {
     let env = TestEnv::new();
     let mut both = [(); 2].map(|()| env.spawn(env.command(banhook()).arg("run")));
     let ended = until("one of them to give up", || {
-        both.iter_mut().position(|daemon| daemon.ended().is_some()).ok_or_else(|| env.log())
+        both.iter_mut().position(|daemon| daemon.exit_status().is_some()).ok_or_else(|| env.log())
     });
-    assert_eq!(both[ended].ended().unwrap().code(), Some(1), "{}", env.log());
+    assert_eq!(both[ended].exit_status().unwrap().code(), Some(1), "{}", env.log());
     assert_eq!(env.log().matches("another banhook is at work").count(), 1, "{}", env.log());
     env.notify("ban --jail=sshd --ip=203.0.113.1");
     env.webhook.wait_for(1);
-    assert!(both[1 - ended].ended().is_none(), "{}", env.log());
+    assert!(both[1 - ended].exit_status().is_none(), "{}", env.log());
     // The right to work dies with its holder.
     drop(both);
     let next = env.daemon();

@@ -188,7 +188,7 @@ fn daemon_with_deleted_state_dir_reports_it_and_exits() {
             });
         }
         delete(&env.state());
-        let status = daemon.ends_within(SEEN_WITHIN);
+        let status = daemon.wait_within(SEEN_WITHIN);
         let said = env.log();
         assert_eq!(status.code(), Some(1), "{said}");
         assert!(!said.contains("panicked"), "{said}");
@@ -206,7 +206,7 @@ fn daemon_with_replaced_state_dir_yields_to_the_next() {
     // Makes the folder again, and is told by a run of its own.
     env.notify("ban --jail=sshd --ip=203.0.113.2");
     assert!(env.webhook.wait_for(2)[1].contains(&["203.0.113.2"]));
-    let status = daemon.ends_within(SEEN_WITHIN);
+    let status = daemon.wait_within(SEEN_WITHIN);
     let said = env.log();
     assert_eq!(status.code(), Some(1), "{said}");
     assert!(said.contains("removed or replaced") && !said.contains("panicked"), "{said}");

@@ -1,59 +1,59 @@
-//! Which events messages tell: each has a jail of its own, by which it is found again.
+//! Which events a list of messages contains. Each event has a jail of its own, which identifies it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::message::Message;
 use crate::webhook::shown;
 
-/// What somebody was told by all messages together.
+/// The events of all messages together.
 pub struct Delivered {
     pub jails: BTreeSet<String>,
-    /// How many of these in digests.
+    /// How many of them are in digests.
     pub digested: usize,
-    /// Messages that came once more.
+    /// Messages that arrived again.
     pub repeated: usize,
 }
 
 impl Delivered {
-    /// Fails if an event is part of two messages, or a digest does not count what it names.
+    /// Fails if an event is in two messages, or if the count of a digest is not the number of its jails.
     #[track_caller]
     pub fn of(messages: &[Message]) -> Self {
-        let (mut told, mut bodies) = (Self { jails: BTreeSet::new(), digested: 0, repeated: 0 }, BTreeMap::new());
+        let (mut delivered, mut bodies) = (Self { jails: BTreeSet::new(), digested: 0, repeated: 0 }, BTreeMap::new());
         for message in messages {
             *bodies.entry(message.body()).or_insert(0) += 1;
             if bodies[message.body()] > 1 {
-                told.repeated += 1;
+                delivered.repeated += 1;
                 continue;
             }
             let jails = jails_of(message);
             match events_of(message) {
                 Some(events) => {
                     assert_eq!(events, jails.len(), "{}", message.shown());
-                    told.digested += events;
+                    delivered.digested += events;
                 }
                 None => assert_eq!(jails.len(), 1, "{}", message.shown()),
             }
             for jail in jails {
-                assert!(!told.jails.contains(&jail), "{jail} is in two messages: {:#?}", shown(messages));
-                told.jails.insert(jail);
+                assert!(!delivered.jails.contains(&jail), "{jail} is in two messages: {:#?}", shown(messages));
+                delivered.jails.insert(jail);
             }
         }
-        told
+        delivered
     }
 }
 
-/// The number that a digest begins with; `None`: it is none.
+/// The number of events in a digest; `None` if the message is not a digest.
 pub fn events_of(message: &Message) -> Option<usize> {
     let (number, rest) = message.text().split_once(' ')?;
     rest.starts_with("event").then(|| number.parse().ok())?
 }
 
-/// A name that is found again.
+/// The jail of an event.
 pub fn jail(number: u32) -> String {
     format!("c{number:06}z")
 }
 
-/// All such names in a message.
+/// All such jails in a message.
 pub fn jails_of(message: &Message) -> BTreeSet<String> {
     let shown = message.shown();
     let is_name = |piece: &&str| {

@@ -94,7 +94,7 @@ fn fills_up(kilobytes: u32) {
     let env = TestEnv::new();
     env.daemon().stop();
     let disk = Disk::mount(&env, 16);
-    let mut daemon = env.ready(disk.command(banhook()).arg("run"));
+    let mut daemon = env.daemon_of(disk.command(banhook()).arg("run"));
     for number in 1..=3 {
         disk.notify(number).ok();
     }
@@ -118,7 +118,7 @@ fn fills_up(kilobytes: u32) {
     let stored = stored.expect("the disk is never full") as usize - 1;
     env.webhook.start();
     // It ends with a clear error, or works on in what room there is.
-    let ended = within(DECIDES_WITHIN * 2, "the daemon to decide", || match daemon.ended() {
+    let ended = within(DECIDES_WITHIN * 2, "the daemon to decide", || match daemon.exit_status() {
         Some(status) => Ok(Some(status)),
         None if env.webhook.arrived().len() >= stored => Ok(None),
         None => Err(env.log()),
@@ -134,7 +134,7 @@ fn fills_up(kilobytes: u32) {
         ended.map_or("worked on".to_owned(), |status| status.to_string())
     );
     disk.free();
-    let _next = ended.map(|_| env.ready(disk.command(banhook()).arg("run")));
+    let _next = ended.map(|_| env.daemon_of(disk.command(banhook()).arg("run")));
     disk.settle(stored);
     let messages = env.webhook.arrived();
     for number in 1..=stored {

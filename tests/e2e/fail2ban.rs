@@ -1,5 +1,5 @@
-//! A private fail2ban: the real one of the distribution, with configuration, socket, database and log in a folder of its
-//! own. It runs the action file that banhook ships, and needs no systemd, firewall or network.
+//! A private instance of the distribution's fail2ban, with configuration, socket, database and log in a folder of its own.
+//! It runs the action file that banhook ships, and needs no systemd, firewall or network.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -14,30 +14,30 @@ use crate::command_output::CommandOutput;
 use crate::polling::until;
 use crate::test_env::TestEnv;
 
-/// Three of these lines are a ban in the jail `sshd`: `auth fail user USER from ADDRESS`.
+/// Three lines `auth fail user USER from ADDRESS` are a ban in the jail `sshd`.
 const FILTER: &str = "[Definition]\nfailregex = ^\\s*auth fail user <F-USER>.*?</F-USER> from <ADDR>$\n";
 
-/// One of these lines is a ban in the jail `logins`, of whatever stands between the words: no address at all.
+/// One line `login fail of ID end` is a ban in the jail `logins`, of an ID that need not be an address.
 const FILTER_OF_IDS: &str = "[Definition]\nfailregex = ^\\s*login fail of <F-ID>.*</F-ID> end$\n";
 
-/// A running server with the jails `sshd` and `logins`. Stopped when it is let go of.
+/// A running server with the jails `sshd` and `logins`. Killed on drop.
 pub struct Fail2ban<'a> {
     env: &'a TestEnv,
     folder: PathBuf,
 }
 
 impl<'a> Fail2ban<'a> {
-    /// Starts one whose bans go to the place's banhook.
+    /// Starts a server whose actions run banhook.
     pub fn start(env: &'a TestEnv) -> Self {
         Self::start_with(env, banhook())
     }
 
-    /// Starts one whose actions run this program instead.
+    /// Starts a server whose actions run this program instead.
     pub fn start_with(env: &'a TestEnv, program: &Path) -> Self {
         Self::start_of(env, program, &shipped_action())
     }
 
-    /// Starts one whose action has no `actionflush`: it lifts one ban after the other before a jail stops.
+    /// Starts a server whose action has no `actionflush`: it lifts each ban separately before a jail stops.
     pub fn start_without_flush(env: &'a TestEnv) -> Self {
         let shipped = shipped_action();
         let lines: Vec<_> = shipped.lines().filter(|line| !line.starts_with("actionflush =")).collect();
@@ -65,7 +65,7 @@ impl<'a> Fail2ban<'a> {
                 at("bans.sqlite3"),
             ),
         );
-        // The flags, since a real server's environment has neither variable.
+        // Flags, since the environment of a real server has neither variable.
         let options = format!("--state-dir={} --config={}", env.state().display(), env.config().display());
         let program = program.display();
         write(
@@ -89,48 +89,48 @@ impl<'a> Fail2ban<'a> {
         server
     }
 
-    /// Runs `fail2ban-client` with these words.
-    pub fn client(&self, words: &str) -> CommandOutput {
-        CommandOutput::of(self.command().args(words.split_whitespace()))
+    /// Runs `fail2ban-client` with these arguments, separated by spaces.
+    pub fn client(&self, arguments: &str) -> CommandOutput {
+        CommandOutput::of(self.command().args(arguments.split_whitespace()))
     }
 
     fn command(&self) -> Command {
         let mut command = self.env.command("fail2ban-client");
         command.arg("-c").arg(&self.folder).arg("-s").arg(self.folder.join("socket")).arg("-p").arg(self.pid_file());
-        // What the server hands on to its actions is what a service has: no configuration in the environment.
+        // The server passes its environment on to its actions; that of a service has neither variable.
         command.env_remove("BANHOOK_CONFIG").env_remove("BANHOOK_STATE_DIR");
         command
     }
 
-    /// Writes a line into the log that a jail watches, as something that happens now.
-    pub fn observe(&self, jail: &str, line: &str) {
+    /// Appends a line with the current time to the log that a jail watches.
+    pub fn append_to_log(&self, jail: &str, line: &str) {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         let path = self.folder.join(format!("{jail}.auth.log"));
         writeln!(OpenOptions::new().append(true).open(path).unwrap(), "{now} {line}").unwrap();
     }
 
-    /// Where everything of it is.
+    /// The folder of the server.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Where fail2ban's own log is.
+    /// The path of fail2ban's own log.
     pub fn log_path(&self) -> PathBuf {
         self.folder.join("fail2ban.log")
     }
 
-    /// What a shell has to run to reach this server, without the words for it.
+    /// The shell command of a client for this server, without its arguments.
     pub fn client_line(&self) -> String {
         let folder = self.folder.display();
         format!("fail2ban-client -c {folder} -s {folder}/socket -p {folder}/pid")
     }
 
-    /// fail2ban's own log.
+    /// The content of fail2ban's own log.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(self.log_path()).unwrap_or_default()).into_owned()
     }
 
-    /// Fails if fail2ban complained about anything, an action above all.
+    /// Fails if fail2ban logged an error, for example of an action.
     #[track_caller]
     pub fn assert_no_errors(&self) {
         let log = self.log();
@@ -139,13 +139,13 @@ impl<'a> Fail2ban<'a> {
         }
     }
 
-    /// Stops it, in good order.
+    /// Stops the server and waits until it has exited.
     #[track_caller]
     pub fn stop(&self) {
         let pid = self.pid();
         self.client("stop").ok();
         if let Some(pid) = pid {
-            until("fail2ban to stop", || test_kill_process(pid).err().map_or(Err("it runs".into()), |_| Ok(())));
+            until("fail2ban to stop", || test_kill_process(pid).err().map_or(Err("it is running".into()), |_| Ok(())));
         }
     }
 

@@ -18,11 +18,11 @@ fn bans_come_with_their_lines(by_action: bool) {
     let nothing = env.write("nothing", "#!/bin/sh\n");
     std::fs::set_permissions(&nothing, std::fs::Permissions::from_mode(0o755)).unwrap();
     let server = if by_action { Fail2ban::start(&env) } else { Fail2ban::start_with(&env, &nothing) };
-    server.observe("logins", "login fail of user-1 end");
+    server.append_to_log("logins", "login fail of user-1 end");
     let told = env.webhook.wait_for(1)[0].shown();
     assert!(told.starts_with("user-1: ") && told.contains("login fail of user-1 end"), "{told}");
     for user in ["a", "b", "c"] {
-        server.observe("sshd", &format!("auth fail user {user} from 203.0.113.7"));
+        server.append_to_log("sshd", &format!("auth fail user {user} from 203.0.113.7"));
     }
     let told = env.webhook.wait_for(2)[1].shown();
     let lines: Vec<_> = told.split(" / ").collect();

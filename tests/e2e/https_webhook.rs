@@ -1,4 +1,4 @@
-//! A webhook behind HTTPS, with a certificate of an authority that no system knows.
+//! A mock HTTPS webhook, whose certificate is signed by a private authority.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -10,7 +10,7 @@ use crate::message::Message;
 use crate::polling::until;
 use crate::test_env::TestEnv;
 
-/// Takes every message, and writes it into a file, one a line.
+/// Accepts every message and appends it to a file, one per line.
 const SERVER: &str = r#"
 import http.server, ssl
 class Webhook(http.server.BaseHTTPRequestHandler):
@@ -33,10 +33,10 @@ print(server.server_port, flush=True)
 server.serve_forever()
 "#;
 
-/// What `openssl req` wants to have said, and nothing that it would add.
+/// The minimal configuration of `openssl req`, so that it adds nothing of its own.
 const REQUEST: &str = "[req]\ndistinguished_name = dn\n[dn]\n";
 
-/// A running stand-in in a place's folder. Killed when it is let go of.
+/// A running server in the folder of a test environment. Killed on drop.
 pub struct HttpsWebhook {
     child: Child,
     pub port: u16,
@@ -44,7 +44,7 @@ pub struct HttpsWebhook {
 }
 
 impl HttpsWebhook {
-    /// Serves with a certificate that the authority in `ca.pem` has signed, which is made here too.
+    /// Creates an authority in `ca.pem` and serves with a certificate signed by it.
     pub fn open(env: &TestEnv) -> Self {
         require("python3", "python3");
         authority(env, "ca");
@@ -56,12 +56,12 @@ impl HttpsWebhook {
         Self { child, port: port.trim().parse().unwrap(), arrived: env.path("arrived") }
     }
 
-    /// Where to post to.
+    /// The URL of the webhook.
     pub fn url(&self) -> String {
         format!("https://127.0.0.1:{}/services/T0/B0/X", self.port)
     }
 
-    /// Everything accepted up to now.
+    /// The messages accepted so far.
     pub fn arrived(&self) -> Vec<Message> {
         let lines = fs::read_to_string(&self.arrived).unwrap_or_default();
         lines.lines().map(|line| Message::parse(line.as_bytes()).unwrap()).collect()
@@ -81,7 +81,7 @@ impl Drop for HttpsWebhook {
     }
 }
 
-/// Makes `NAME.pem`, an authority, and `NAME.key`.
+/// Creates an authority: `NAME.pem` and `NAME.key`.
 pub fn authority(env: &TestEnv, name: &str) {
     openssl(env, name, "basicConstraints=critical,CA:TRUE", &[]);
 }
@@ -91,7 +91,7 @@ fn openssl(env: &TestEnv, name: &str, constraints: &str, signer: &[&str]) {
     env.write("request.cnf", REQUEST);
     let (key, certificate, subject) =
         (format!("{name}.key"), format!("{name}.pem"), format!("/CN=banhook test {name}"));
-    let made = env
+    let output = env
         .command("openssl")
         .args(["req", "-x509", "-config", "request.cnf", "-days", "2", "-nodes"])
         .args(["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-keyout", &key, "-out", &certificate])
@@ -99,5 +99,5 @@ fn openssl(env: &TestEnv, name: &str, constraints: &str, signer: &[&str]) {
         .args(signer)
         .output()
         .unwrap();
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

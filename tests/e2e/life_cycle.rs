@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::fail2ban::Fail2ban;
 use crate::message::Message;
-use crate::test_env::{TestEnv, content_of, running};
+use crate::test_env::{TestEnv, all_processes, content_of};
 use crate::webhook::shown;
 
 #[test]
@@ -44,7 +44,7 @@ fn whole_life(env: &TestEnv) {
     expect_ban(&story.next(1)[0], "203.0.113.7", &[]);
 
     for user in ["root", "admin", "Robert'); drop table bans;--"] {
-        server.observe("sshd", &format!("auth fail user {user} from 198.51.100.7"));
+        server.append_to_log("sshd", &format!("auth fail user {user} from 198.51.100.7"));
     }
     // Three failures are what it took.
     expect_ban(&story.next(1)[0], "198.51.100.7", &["3"]);
@@ -103,7 +103,7 @@ fn fail2ban_hostile_id_arrives_as_harmless_text() {
     let env = TestEnv::new();
     let server = Fail2ban::start(&env);
     env.webhook.wait_for(2);
-    server.observe("logins", &format!("login fail of {HOSTILE} end"));
+    server.append_to_log("logins", &format!("login fail of {HOSTILE} end"));
     let message = env.webhook.wait_for(3).pop().unwrap();
     assert!(message.contains(&["logins"]), "{}", message.shown());
     is_harmless(&message);
@@ -224,7 +224,7 @@ fn watch_until(stop: &AtomicBool, secret: &str, folder: &Path) -> (usize, Vec<St
     let folder = folder.to_str().unwrap();
     let (mut seen, mut leaks) = (0, Vec::new());
     while !stop.load(Ordering::Relaxed) {
-        for (_, path) in running() {
+        for (_, path) in all_processes() {
             let line = String::from_utf8_lossy(&fs::read(path.join("cmdline")).unwrap_or_default()).into_owned();
             seen += usize::from(line.contains(folder));
             leaks.extend(line.contains(secret).then_some(line));

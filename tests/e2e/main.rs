@@ -1,12 +1,16 @@
-//! banhook as a whole: the built program, a real fail2ban in front of it, a strict webhook behind it.
+//! End-to-end tests: the built program, with a real fail2ban and a strict mock webhook.
 //!
-//! Each test has a [`env::TestEnv`] of its own and touches nothing outside; nothing is slept for, conditions are polled
-//! with a deadline. `cargo xtask test` installs what they need; a missing program fails a test and names its package.
+//! Each test has a [`test_env::TestEnv`] of its own and touches nothing outside. No test sleeps to wait: conditions are
+//! polled with a deadline. Tests that need root, another program or a plugin built from source are `#[ignore]`d with the
+//! reason; `cargo xtask test` installs what they need, runs them too, and fails if it cannot.
 //!
-//! `BANHOOK_BIN` tests a binary that is already built, `BANHOOK_FRESH_TEMPLATE` names a template plugin built from source
-//! and `BANHOOK_GUESTS` the folder of the example plugins built so (both set by `cargo xtask test`), `BANHOOK_SOAK` is how
-//! many rounds the tests of interleavings, crashes and power failures and the hostile corpus' soak run, and has the whole
-//! storm, and `BANHOOK_SEED` has a run of crashes or power failures make the random choices of an earlier one.
+//! Environment variables:
+//! * `BANHOOK_BIN`: the binary under test, instead of one that is built here.
+//! * `BANHOOK_FRESH_TEMPLATE`: the template plugin built from source (set by `cargo xtask test`).
+//! * `BANHOOK_GUESTS`: the folder of the example plugins built from source (set by `cargo xtask test`).
+//! * `BANHOOK_SOAK`: the number of rounds for interleavings, crashes, power failures and the hostile corpus. If set, the
+//!   storm test runs at full size.
+//! * `BANHOOK_SEED`: the seed for crashes and power failures, to repeat an earlier run.
 
 #![allow(
     clippy::unwrap_used,
@@ -14,7 +18,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     missing_docs,
-    reason = "in tests a panic is how a failure is told"
+    reason = "a test reports its failure by a panic"
 )]
 
 mod bad_input;

@@ -1,4 +1,4 @@
-//! UnroutedEvent without sleeping blindly: poll for the condition, give up at a deadline.
+//! Waiting for a condition: polls until it holds, and fails at a deadline.
 
 use std::time::{Duration, Instant};
 
@@ -7,20 +7,20 @@ pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
 const POLL_INTERVAL: Duration = Duration::from_millis(15);
 
-/// Looks until there is something to return; at the deadline fails with `what` and the last thing that `look` saw.
+/// Polls until there is a value to return. At the deadline fails with `what` and the last error of `check`.
 #[track_caller]
-pub fn until<T>(what: &str, look: impl FnMut() -> Result<T, String>) -> T {
-    within(DEFAULT_TIMEOUT, what, look)
+pub fn until<T>(what: &str, check: impl FnMut() -> Result<T, String>) -> T {
+    within(DEFAULT_TIMEOUT, what, check)
 }
 
-/// As `until`, with a deadline that is part of what is tested.
+/// The same with a timeout that is part of the test.
 #[track_caller]
-pub fn within<T>(patience: Duration, what: &str, mut look: impl FnMut() -> Result<T, String>) -> T {
-    let deadline = Instant::now() + patience;
+pub fn within<T>(timeout: Duration, what: &str, mut check: impl FnMut() -> Result<T, String>) -> T {
+    let deadline = Instant::now() + timeout;
     loop {
-        match look() {
+        match check() {
             Ok(found) => return found,
-            Err(seen) if Instant::now() > deadline => panic!("waited {patience:?} for {what}; last seen: {seen}"),
+            Err(seen) if Instant::now() > deadline => panic!("waited {timeout:?} for {what}; last: {seen}"),
             Err(_) => std::thread::sleep(POLL_INTERVAL),
         }
     }

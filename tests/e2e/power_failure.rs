@@ -1,8 +1,8 @@
-//! Power failures: whatever a disk has kept of what was not synced, each event that `notify` acknowledged is told, once but
-//! for what was being sent, and the sums balance.
+//! Power failures: whatever the disk kept of the writes that were not synced, each event that `notify` acknowledged is
+//! delivered, only a message that was being sent is sent twice, and the ledger balances.
 //!
-//! Nothing is switched off. What the processes do to the store is recorded once, call by call; the disk is then made as it
-//! may be found if the power fails after any of these calls, and banhook goes on with that.
+//! Nothing is switched off. strace records once which system calls the processes make on the store. Each simulated failure
+//! then creates the files as they may be found if the power fails after one of these calls, and runs banhook on them.
 
 mod disk;
 mod recording;
@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use disk::{Disk, Luck};
+use disk::{SimulatedDisk, Unsynced};
 use recording::{Call, Step};
 
 use crate::binary::banhook;
@@ -30,58 +30,58 @@ use crate::seeded_random::{SeededRandom, seed};
 use crate::test_env::{QUICK, TestEnv};
 use crate::webhook::shown;
 
-/// Some seconds; `BANHOOK_SOAK=1200` takes a minute, and comes by nearly every call.
+/// Takes some seconds; `BANHOOK_SOAK=1200` takes a minute and reaches nearly every call.
 const FAILURES: u32 = 100;
-/// Mostly they compute.
-const SIDE_BY_SIDE: u32 = 2;
+/// Few: they use the processor all the time.
+const THREADS: u32 = 2;
 
-/// Some messages are of one event, and some are digests.
+/// Makes messages of single events as well as digests.
 const ROUTE: &str = "storm = { threshold = 2, within = \"1s\" }\ndigest_window = \"1s\"\nrestart = false";
 
-/// Events that runs tell which `notify` starts, that a daemon tells, and that `drain` tells.
-const ALONE: std::ops::Range<u32> = 0..3;
-const BESIDE_A_DAEMON: std::ops::Range<u32> = 3..15;
-const DRAINED: std::ops::Range<u32> = 15..18;
-/// What happens after the power failure.
+/// Events delivered by runs that `notify` starts, by a daemon, and by `drain`.
+const BY_SHORT_RUN: std::ops::Range<u32> = 0..3;
+const BY_DAEMON: std::ops::Range<u32> = 3..15;
+const BY_DRAIN: std::ops::Range<u32> = 15..18;
+/// The event after the power failure.
 const AFTERWARDS: u32 = 18;
 
 #[test]
 fn power_failure_at_any_call_delivers_every_acknowledged_event() {
     let failures = std::env::var("BANHOOK_SOAK").map_or(FAILURES, |text| text.parse().unwrap());
-    let (seed, begun) = (seed(), Instant::now());
-    let (original, compiled) = (Original::record(), compiled());
+    let (seed, start) = (seed(), Instant::now());
+    let (recording, compiled) = (Recording::new(), compiled());
     let (next, repeated) = (AtomicU32::new(0), Mutex::new(0));
     thread::scope(|scope| {
-        for _ in 0..SIDE_BY_SIDE {
+        for _ in 0..THREADS {
             scope.spawn(|| {
                 loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     if number >= failures {
                         break;
                     }
-                    let again = original.fail(SeededRandom::of("failure", seed, number), compiled.path());
+                    let again = recording.simulate_failure(SeededRandom::new("failure", seed, number), compiled.path());
                     *repeated.lock().unwrap() += again;
                 }
             });
         }
     });
-    let (steps, repeated) = (original.steps.len(), repeated.lock().unwrap());
+    let (steps, repeated) = (recording.steps.len(), repeated.lock().unwrap());
     eprintln!(
-        "{failures} failures of {steps} steps in {:?}, seed {seed}: {repeated} messages repeated",
-        begun.elapsed()
+        "{failures} failures in {steps} recorded calls, {:?}, seed {seed}: {repeated} messages repeated",
+        start.elapsed()
     );
 }
 
-/// What happened while there was power.
-struct Original {
+/// The run without a power failure.
+struct Recording {
     folder: PathBuf,
     steps: Vec<Step>,
-    /// When, in seconds since 1970, and what.
-    told: Vec<(f64, Message)>,
+    /// The messages, each with its time in seconds since 1970.
+    messages: Vec<(f64, Message)>,
 }
 
-impl Original {
-    fn record() -> Self {
+impl Recording {
+    fn new() -> Self {
         let env = TestEnv::new();
         env.configure_both(QUICK, ROUTE);
         let (now, clock) = (Instant::now(), SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64());
@@ -89,44 +89,44 @@ impl Original {
         let all = |events: std::ops::Range<u32>, how: &str, then: &str| -> String {
             events.map(|number| format!("\"$BANHOOK\" notify {how} {} || exit 91{then}\n", ban(number))).collect()
         };
-        let ends = record(&env, &all(ALONE, "", ""), &mut steps, |_| {});
-        assert!(ends, "{}", env.log());
-        let beside = all(BESIDE_A_DAEMON, "", " & jobs=\"$jobs $!\"");
+        let succeeded = record(&env, &all(BY_SHORT_RUN, "", ""), &mut steps, |_| {});
+        assert!(succeeded, "{}", env.log());
+        let by_daemon = all(BY_DAEMON, "", " & jobs=\"$jobs $!\"");
         let script = format!(
-            "\"$BANHOOK\" run & run=$!; jobs=\n{beside}for job in $jobs; do wait \"$job\" || exit 92; done\n\
-             read -r told; kill -TERM $run; wait $run"
+            "\"$BANHOOK\" run & run=$!; jobs=\n{by_daemon}for job in $jobs; do wait \"$job\" || exit 92; done\n\
+             read -r delivered; kill -TERM $run; wait $run"
         );
-        let ends = record(&env, &script, &mut steps, |env| {
-            until("all to be told", || {
+        let succeeded = record(&env, &script, &mut steps, |env| {
+            until("everything to be delivered", || {
                 let ledger = env.ledger();
-                let all = u64::from(BESIDE_A_DAEMON.end);
+                let all = u64::from(BY_DAEMON.end);
                 if ledger.received == all && ledger.all().pending == 0 { Ok(()) } else { Err(format!("{ledger:?}")) }
             });
         });
-        assert!(ends, "{}", env.log());
-        let drained = all(DRAINED, "--no-spawn", "") + "\"$BANHOOK\" drain --timeout 30s";
-        let ends = record(&env, &drained, &mut steps, |_| {});
-        assert!(ends, "{}", env.log());
+        assert!(succeeded, "{}", env.log());
+        let drained = all(BY_DRAIN, "--no-spawn", "") + "\"$BANHOOK\" drain --timeout 30s";
+        let succeeded = record(&env, &drained, &mut steps, |_| {});
+        assert!(succeeded, "{}", env.log());
         assert_eq!(env.wait_until_idle().received, u64::from(AFTERWARDS));
         let at = |moment: Instant| clock + moment.duration_since(now).as_secs_f64();
-        let told = env.webhook.arrivals().into_iter().map(|(moment, message)| (at(moment), message)).collect();
-        Self { folder: env.path(""), steps, told }
+        let messages = env.webhook.arrivals().into_iter().map(|(moment, message)| (at(moment), message)).collect();
+        Self { folder: env.path(""), steps, messages }
     }
 
-    /// What becomes of it all if the power fails somewhen. How many messages came once more.
-    fn fail(&self, mut random: SeededRandom, compiled: &Path) -> usize {
-        let luck = Luck::any(&mut random);
+    /// Simulates a power failure after a random call, and checks what is delivered. Returns how many messages were repeated.
+    fn simulate_failure(&self, mut random: SeededRandom, compiled: &Path) -> usize {
+        let unsynced = Unsynced::random(&mut random);
         let done = random.below(u32::try_from(self.steps.len()).unwrap()) as usize + 1;
         let (before, failed_at) = (&self.steps[..done], self.steps[done - 1].at);
         let env = TestEnv::new();
         env.configure_both(QUICK, ROUTE);
-        for (path, content) in Disk::after(before).left(luck, &mut random) {
+        for (path, content) in SimulatedDisk::after(before).files(unsynced, &mut random) {
             let path = env.path("").join(path.strip_prefix(&self.folder).unwrap());
             fs::DirBuilder::new().recursive(true).mode(0o700).create(path.parent().unwrap()).unwrap();
             fs::write(path, content).unwrap();
         }
         env.copy_plugin_cache(compiled);
-        let what = format!("after step {done} ({}), {luck:?}", before[done - 1].call);
+        let failure = format!("after call {done} ({}), unsynced: {unsynced:?}", before[done - 1].call);
 
         env.notify(&format!("--no-spawn {}", ban(AFTERWARDS)));
         let ledger = env.ledger();
@@ -137,57 +137,64 @@ impl Original {
 
         let acknowledged: BTreeSet<_> = before.iter().filter_map(acknowledged).chain([jail(AFTERWARDS)]).collect();
         let received = exported(&env);
-        assert!(acknowledged.is_subset(&received), "{what}: of {acknowledged:?} only {received:?} are there");
-        assert_eq!((after.received, after.all().matched), (received.len() as u64, after.received), "{what}: {after:?}");
+        assert!(
+            acknowledged.is_subset(&received),
+            "{failure}: acknowledged {acknowledged:?}, stored only {received:?}"
+        );
+        assert_eq!(
+            (after.received, after.all().matched),
+            (received.len() as u64, after.received),
+            "{failure}: {after:?}"
+        );
         let messages = env.webhook.arrived();
-        let told = Delivered::of(&messages);
-        let ended_before = ledger.all().posted + ledger.all().digested;
-        let ended = after.all().posted + after.all().digested;
-        assert_eq!(ended, after.received, "{what}: {after:?}");
-        assert_eq!(ended_before + told.jails.len() as u64, ended, "{what}: {:#?}", shown(&messages));
-        // What is not told now was told before.
-        let told_before: Vec<_> =
-            self.told.iter().take_while(|(at, _)| *at < failed_at).map(|(_, message)| jails_of(message)).collect();
-        for jail in received.difference(&told.jails) {
-            assert!(told_before.iter().any(|jails| jails.contains(jail)), "{what}: nobody was told of {jail}");
+        let delivered = Delivered::of(&messages);
+        let done_before = ledger.all().posted + ledger.all().digested;
+        let done_after = after.all().posted + after.all().digested;
+        assert_eq!(done_after, after.received, "{failure}: {after:?}");
+        assert_eq!(done_before + delivered.jails.len() as u64, done_after, "{failure}: {:#?}", shown(&messages));
+        // What is not delivered now was delivered before the failure.
+        let delivered_before: Vec<_> =
+            self.messages.iter().take_while(|(at, _)| *at < failed_at).map(|(_, message)| jails_of(message)).collect();
+        for jail in received.difference(&delivered.jails) {
+            assert!(delivered_before.iter().any(|jails| jails.contains(jail)), "{failure}: {jail} was never delivered");
         }
         let repeated = messages
             .iter()
             .map(jails_of)
-            .filter(|jails| told_before.iter().any(|before| before.intersection(jails).next().is_some()));
+            .filter(|jails| delivered_before.iter().any(|before| before.intersection(jails).next().is_some()));
         let repeated = repeated.count();
-        assert!(repeated <= 1, "{what}: {repeated} came once more: {:#?}", shown(&messages));
+        assert!(repeated <= 1, "{failure}: {repeated} messages were repeated: {:#?}", shown(&messages));
         repeated
     }
 }
 
-/// Runs a shell script until it and all that it started have ended. `meanwhile` is done before the script reads a line.
-/// Whether it ended well.
+/// Records a shell script until it and every process that it started have exited. `meanwhile` runs before the script reads
+/// a line from stdin. Returns whether it succeeded.
 fn record(env: &TestEnv, script: &str, steps: &mut Vec<Step>, meanwhile: impl FnOnce(&TestEnv)) -> bool {
     let file = env.path("recording");
-    let mut command: Command = recording::recorded(env.command("strace"), &file);
+    let mut command: Command = recording::strace_command(env.command("strace"), &file);
     command.args(["sh", "-c", script]).env("BANHOOK", banhook()).stdin(Stdio::piped());
-    let said = fs::File::create(env.path("run.log")).unwrap();
-    let mut child = command.stdout(Stdio::null()).stderr(said).spawn().unwrap();
+    let log = fs::File::create(env.path("run.log")).unwrap();
+    let mut child = command.stdout(Stdio::null()).stderr(log).spawn().unwrap();
     meanwhile(env);
-    child.stdin.take().unwrap().write_all(b"told\n").ok();
-    let ends = child.wait().unwrap().success();
+    child.stdin.take().unwrap().write_all(b"delivered\n").ok();
+    let succeeded = child.wait().unwrap().success();
     recording::read(&file, steps);
-    ends
+    succeeded
 }
 
 fn ban(number: u32) -> String {
     format!("ban --jail={} --ip=203.0.113.{}", jail(number), number + 1)
 }
 
-/// The jail of an event that a `notify` acknowledged in this step.
+/// The jail of the event if this step is a `notify` that succeeded.
 fn acknowledged(step: &Step) -> Option<String> {
-    let Call::Done(program) = &step.call else { return None };
+    let Call::Exited(program) = &step.call else { return None };
     let jail = program.iter().find_map(|argument| argument.strip_prefix("--jail="))?;
     program.contains(&"notify".to_owned()).then(|| jail.to_owned())
 }
 
-/// The jails of all events.
+/// The jails of all stored events.
 fn exported(env: &TestEnv) -> BTreeSet<String> {
     let exported = env.banhook(["queue", "export", "--last", "100"]).ok();
     let jail = |line: &str| {

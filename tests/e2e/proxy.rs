@@ -1,4 +1,4 @@
-//! A stand-in for an HTTP proxy: forwards and tunnels, writes down what it was asked, and may want a password.
+//! A mock HTTP proxy: forwards and tunnels, records its requests, and can require a password.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -9,36 +9,36 @@ use std::thread::JoinHandle;
 /// A proxy on loopback.
 pub struct Proxy {
     address: SocketAddr,
-    desk: Arc<Desk>,
-    door: Option<JoinHandle<()>>,
+    server: Arc<Server>,
+    accept_thread: Option<JoinHandle<()>>,
 }
 
-/// What the threads share.
-struct Desk {
-    /// The `Proxy-Authorization` that lets in; `None`: everybody may pass.
+/// State shared by the threads.
+struct Server {
+    /// The required `Proxy-Authorization`; `None` accepts everybody.
     key: Option<&'static str>,
-    asked: Mutex<Vec<String>>,
+    requests: Mutex<Vec<String>>,
     is_closed: AtomicBool,
 }
 
 impl Proxy {
-    /// Listens. `key` is the header `Proxy-Authorization` that it wants, if any.
+    /// Listens. `key` is the required value of the header `Proxy-Authorization`, if any.
     pub fn open(key: Option<&'static str>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
-        let desk = Arc::new(Desk { key, asked: Mutex::default(), is_closed: AtomicBool::new(false) });
-        let at_door = Arc::clone(&desk);
-        let door = std::thread::spawn(move || {
+        let server = Arc::new(Server { key, requests: Mutex::default(), is_closed: AtomicBool::new(false) });
+        let accepting = Arc::clone(&server);
+        let accept_thread = std::thread::spawn(move || {
             while let Ok((connection, _)) = listener.accept() {
-                if at_door.is_closed.load(Ordering::SeqCst) {
+                if accepting.is_closed.load(Ordering::SeqCst) {
                     return;
                 }
-                let desk = Arc::clone(&at_door);
-                // A connection that breaks off is the other side's to tell.
-                std::thread::spawn(move || desk.attend(connection).ok());
+                let server = Arc::clone(&accepting);
+                // A broken connection is reported by the other side.
+                std::thread::spawn(move || server.handle(connection).ok());
             }
         });
-        Self { address, desk, door: Some(door) }
+        Self { address, server, accept_thread: Some(accept_thread) }
     }
 
     /// Host and port.
@@ -46,26 +46,26 @@ impl Proxy {
         self.address
     }
 
-    /// The method and the target of each request up to now.
-    pub fn asked(&self) -> Vec<String> {
-        self.desk.asked.lock().unwrap().clone()
+    /// The method and the target of each request so far.
+    pub fn requests(&self) -> Vec<String> {
+        self.server.requests.lock().unwrap().clone()
     }
 }
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.desk.is_closed.store(true, Ordering::SeqCst);
-        // Wakes the thread at the door.
+        self.server.is_closed.store(true, Ordering::SeqCst);
+        // Wakes the accepting thread.
         TcpStream::connect(self.address).ok();
-        if let Some(door) = self.door.take() {
-            door.join().ok();
+        if let Some(accept_thread) = self.accept_thread.take() {
+            accept_thread.join().ok();
         }
     }
 }
 
-impl Desk {
-    /// Serves one request, and closes the connection after it.
-    fn attend(&self, mut client: TcpStream) -> io::Result<()> {
+impl Server {
+    /// Serves one request, then closes the connection.
+    fn handle(&self, mut client: TcpStream) -> io::Result<()> {
         let mut reader = BufReader::new(client.try_clone()?);
         let head = head(&mut reader)?;
         let (request, headers) = head.split_once("\r\n").unwrap_or_default();
@@ -76,7 +76,7 @@ impl Desk {
         reader.read_exact(&mut body)?;
         let mut words = request.split(' ');
         let (method, target) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-        self.asked.lock().unwrap().push(format!("{method} {target}"));
+        self.requests.lock().unwrap().push(format!("{method} {target}"));
         if self.key.is_some_and(|key| header("proxy-authorization").is_none_or(|(_, given)| given != key)) {
             return client.write_all(
                 b"HTTP/1.1 407 Proxy Authentication Required\r\nProxy-Authenticate: Basic\r\n\
@@ -88,7 +88,7 @@ impl Desk {
             client.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")?;
             return tunnel(client, server);
         }
-        // Anything but the absolute form is for no proxy.
+        // A proxy gets the absolute form.
         let (host, path) = target.strip_prefix("http://").and_then(|rest| rest.split_once('/')).unwrap_or_default();
         let mut server = TcpStream::connect(host)?;
         let kept: String = headers
@@ -104,7 +104,7 @@ impl Desk {
     }
 }
 
-/// Request line and headers, without the empty line after them.
+/// Reads the request line and the headers, without the empty line after them.
 fn head(reader: &mut impl BufRead) -> io::Result<String> {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
@@ -116,7 +116,7 @@ fn head(reader: &mut impl BufRead) -> io::Result<String> {
     Ok(head)
 }
 
-/// Hands on whatever comes, both ways, until one side has closed.
+/// Forwards bytes in both directions until one side closes.
 fn tunnel(client: TcpStream, server: TcpStream) -> io::Result<()> {
     let (mut from_client, mut to_server) = (client.try_clone()?, server.try_clone()?);
     let there = std::thread::spawn(move || {

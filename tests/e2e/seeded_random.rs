@@ -1,15 +1,15 @@
-//! Random choices that can be made again: a failed test prints its seed, and `BANHOOK_SEED` takes it.
+//! Reproducible random choices: a failing test prints its seed, and `BANHOOK_SEED` repeats it.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// A stream of choices (SplitMix64). Says how it began if its test fails.
+/// A random number generator (SplitMix64) that prints its seed when its test fails.
 pub struct SeededRandom {
     seed: u64,
     state: u64,
-    of: String,
+    name: String,
 }
 
-/// The seed of this run, another one each time unless `BANHOOK_SEED` says which.
+/// The seed of this run: `BANHOOK_SEED`, or a different one each time.
 pub fn seed() -> u64 {
     std::env::var("BANHOOK_SEED").map_or_else(
         |_| {
@@ -21,15 +21,15 @@ pub fn seed() -> u64 {
 }
 
 impl SeededRandom {
-    /// The choices of one part of a run, the same for the same seed and number.
-    pub fn of(what: &str, seed: u64, number: u32) -> Self {
+    /// The generator of one part of a run. The same seed and number give the same choices.
+    pub fn new(part: &str, seed: u64, number: u32) -> Self {
         let state = seed.wrapping_add(u64::from(number).wrapping_mul(0x2545_f491_4f6c_dd1d));
-        Self { seed, state, of: format!("{what} {number}") }
+        Self { seed, state, name: format!("{part} {number}") }
     }
 
-    /// Choices of their own for a thread.
-    pub fn another(&mut self) -> Self {
-        Self { seed: self.seed, state: self.next(), of: self.of.clone() }
+    /// An independent generator, for another thread.
+    pub fn fork(&mut self) -> Self {
+        Self { seed: self.seed, state: self.next(), name: self.name.clone() }
     }
 
     /// A number below `bound`.
@@ -37,13 +37,13 @@ impl SeededRandom {
         u32::try_from(self.next() % u64::from(bound)).unwrap()
     }
 
-    /// True once in so many times.
+    /// True with a probability of one in `times`.
     pub fn one_in(&mut self, times: u32) -> bool {
         self.below(times) == 0
     }
 
-    /// A time of up to so many milliseconds.
-    pub fn time(&mut self, most_ms: u32) -> Duration {
+    /// A duration of at most so many milliseconds.
+    pub fn duration(&mut self, most_ms: u32) -> Duration {
         Duration::from_micros(u64::from(self.below(most_ms * 1_000 + 1)))
     }
 
@@ -59,7 +59,7 @@ impl SeededRandom {
 impl Drop for SeededRandom {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("in {}; again with BANHOOK_SEED={}", self.of, self.seed);
+            eprintln!("failed in {}; BANHOOK_SEED={} repeats it", self.name, self.seed);
         }
     }
 }

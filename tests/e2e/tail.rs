@@ -213,7 +213,7 @@ fn event_from_action_and_log_is_delivered_once() {
     let server = Fail2ban::start(&env);
     assert_eq!(log, server.log_path());
     for n in 1..=3 {
-        server.observe("logins", &format!("login fail of user-{n} end"));
+        server.append_to_log("logins", &format!("login fail of user-{n} end"));
     }
     until("three bans in the log", || match server.log().matches("] Ban ").count() {
         3 => Ok(()),

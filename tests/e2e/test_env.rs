@@ -1,5 +1,5 @@
-//! A place to try banhook in: its own folder, configuration, state, webhook and environment. Nothing outside is touched,
-//! and nothing that was started stays behind.
+//! A test environment: a folder with configuration and state, a webhook, and the environment variables of its processes.
+//! Nothing outside is touched, and no process outlives it.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -19,76 +19,76 @@ use crate::command_output::CommandOutput;
 use crate::polling::{until, within};
 use crate::webhook::Webhook;
 
-/// Tests share the machine, but for those that measure.
+/// Held shared by most tests, and exclusively by those that measure.
 static MACHINE: RwLock<()> = RwLock::new(());
 
-/// How long a daemon may take to stop when told to.
+/// How long a daemon may take to stop after SIGTERM.
 pub const STOP_WITHIN: Duration = Duration::from_secs(5);
 
-/// Lines of a webhook that keep nothing waiting.
+/// Webhook settings whose rate limit delays nothing.
 pub const QUICK: &str = "rate = \"1000/s\"\nburst = 1000";
 
-/// A user who may write nowhere.
+/// A user without write permission anywhere.
 pub const NOBODY: u32 = 65534;
 
-/// A folder with everything a banhook needs. One at a time in each test.
+/// A folder with everything that banhook needs. A thread has at most one at a time.
 pub struct TestEnv {
     folder: TempDir,
     pub webhook: Webhook,
-    _turn: Turn,
+    _machine: MachineLock,
 }
 
-enum Turn {
+enum MachineLock {
     #[expect(dead_code, reason = "held, not read")]
     Shared(RwLockReadGuard<'static, ()>),
     #[expect(dead_code, reason = "held, not read")]
-    Alone(RwLockWriteGuard<'static, ()>),
+    Exclusive(RwLockWriteGuard<'static, ()>),
 }
 
 impl TestEnv {
-    /// One route, `all`, with the built-in plugin, to the webhook.
+    /// One route, `all`, with the built-in plugin.
     pub fn new() -> Self {
         Self::with_route("")
     }
 
-    /// As `new`, with more lines in the route's table.
+    /// The same, with more lines in the route's table.
     pub fn with_route(lines: &str) -> Self {
-        let turn = Turn::Shared(MACHINE.read().unwrap_or_else(PoisonError::into_inner));
-        Self::set_up(turn, lines)
+        let lock = MachineLock::Shared(MACHINE.read().unwrap_or_else(PoisonError::into_inner));
+        Self::set_up(lock, lines)
     }
 
-    /// As `new`, with no other test running meanwhile.
+    /// The same, with no other test running at the same time.
     pub fn exclusive() -> Self {
-        let turn = Turn::Alone(MACHINE.write().unwrap_or_else(PoisonError::into_inner));
-        Self::set_up(turn, "")
+        let lock = MachineLock::Exclusive(MACHINE.write().unwrap_or_else(PoisonError::into_inner));
+        Self::set_up(lock, "")
     }
 
-    /// As it is shipped, rates, storms and restarts included, but for these lines in the tables of webhook and route.
+    /// The default configuration, with rate limit and digests, plus these lines in the tables of webhook and route.
     pub fn as_shipped(webhook: &str, route: &str) -> Self {
         let env = Self::new();
         env.configure_both(webhook, route);
         env
     }
 
-    fn set_up(turn: Turn, lines: &str) -> Self {
-        banhook(); // built before any clock runs
+    fn set_up(lock: MachineLock, lines: &str) -> Self {
+        banhook(); // built before any deadline starts
         let env = Self {
             folder: tempfile::Builder::new().prefix("banhook-").tempdir().unwrap(),
             webhook: Webhook::open(),
-            _turn: turn,
+            _machine: lock,
         };
         env.write_url("main.url", &env.webhook);
         env.configure(lines);
         env
     }
 
-    /// Rewrites the configuration: the webhook `main`, and the route `all` with these lines in its table. Each event is told
-    /// by itself and at once, which is what most tests look at.
+    /// Rewrites the configuration: the webhook `main`, and the route `all` with these lines in its table. Each event
+    /// becomes a message of its own immediately, as most tests expect.
     pub fn configure(&self, lines: &str) {
         self.configure_both(QUICK, &format!("storm = false\nrestart = false\n{lines}"));
     }
 
-    /// The same with these lines in the tables of webhook and route, and nothing else.
+    /// The same with only these lines in the tables of webhook and route.
     pub fn configure_both(&self, webhook: &str, route: &str) {
         let text = format!(
             "[webhooks.main]\nurl_file = \"main.url\"\n{webhook}\n\n[[routes]]\nname = \"all\"\nwebhook = \"main\"\n{route}\n"
@@ -115,13 +115,13 @@ impl TestEnv {
         path
     }
 
-    /// Writes where a webhook is into a file of the folder that only its owner can read.
+    /// Writes a webhook's URL into a file of the folder that only its owner can read.
     pub fn write_url(&self, name: &str, webhook: &Webhook) {
         let path = self.write(name, format!("{}\n", webhook.url()));
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     }
 
-    /// A program with an environment of this place's own.
+    /// A command with this environment's variables, and no others.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command
@@ -137,42 +137,42 @@ impl TestEnv {
         command
     }
 
-    /// Runs `banhook` with these arguments to its end.
+    /// Runs `banhook` with these arguments until it exits.
     pub fn banhook<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> CommandOutput {
         CommandOutput::of(self.command(banhook()).args(arguments))
     }
 
-    /// Runs `banhook notify` with these arguments, as words of one line.
+    /// Runs `banhook notify` with these arguments, separated by spaces.
     #[track_caller]
     pub fn notify(&self, line: &str) -> CommandOutput {
         self.banhook(["notify"].into_iter().chain(line.split_whitespace())).ok()
     }
 
-    /// A daemon that is ready. Killed when it is let go of.
+    /// Starts a daemon and waits until it is ready. Killed on drop.
     pub fn daemon(&self) -> Daemon {
-        self.ready(self.command(banhook()).arg("run"))
+        self.daemon_of(self.command(banhook()).arg("run"))
     }
 
-    /// The same of a command that runs `banhook run` in some other way.
-    pub fn ready(&self, command: &mut Command) -> Daemon {
+    /// The same for a command that runs `banhook run` in another way.
+    pub fn daemon_of(&self, command: &mut Command) -> Daemon {
         fs::File::create(self.run_log()).unwrap();
         let mut daemon = self.spawn(command);
         until("the daemon to be ready", || {
-            let said = self.log();
-            assert!(daemon.ended().is_none(), "the daemon ended: {said}");
-            if said.contains("ready") { Ok(()) } else { Err(said) }
+            let log = self.log();
+            assert!(daemon.exit_status().is_none(), "the daemon exited: {log}");
+            if log.contains("ready") { Ok(()) } else { Err(log) }
         });
         daemon
     }
 
-    /// Starts a process that goes on by itself, whatever becomes of it; what it says is added to what was said before.
+    /// Starts a process and does not wait for it. Its stderr is appended to the log.
     pub fn spawn(&self, command: &mut Command) -> Daemon {
         let stderr = fs::OpenOptions::new().append(true).create(true).open(self.run_log()).unwrap();
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr).spawn().unwrap();
         Daemon { child }
     }
 
-    /// What the daemon said.
+    /// The stderr of the daemons started here.
     pub fn log(&self) -> String {
         fs::read_to_string(self.run_log()).unwrap_or_default()
     }
@@ -181,7 +181,7 @@ impl TestEnv {
         self.path("run.log")
     }
 
-    /// Gives the state folder the compiled plugins of another one, so that nothing is compiled again.
+    /// Copies the compiled plugins of another state folder, so that nothing is compiled again.
     pub fn copy_plugin_cache(&self, other: &Path) {
         let cache = self.state().join("cache");
         let mut private = fs::DirBuilder::new();
@@ -193,13 +193,13 @@ impl TestEnv {
         }
     }
 
-    /// What `status` says; the sums are checked each time.
+    /// The ledger as `status` prints it. Its sums are checked each time.
     #[track_caller]
     pub fn ledger(&self) -> Ledger {
         Ledger::parse(&self.banhook(["status", "--format", "json"]).ok().stdout)
     }
 
-    /// Waits until nothing is waiting or pending.
+    /// Waits until no event is unrouted and no message pending.
     #[track_caller]
     pub fn wait_until_idle(&self) -> Ledger {
         until("everything to be delivered", || {
@@ -211,10 +211,10 @@ impl TestEnv {
         })
     }
 
-    /// Every process that has this place's folder in its command line or environment.
+    /// Every process that has this environment's folder in its command line or environment.
     pub fn processes(&self) -> Vec<Pid> {
         let folder = self.folder.path().as_os_str().as_encoded_bytes();
-        running()
+        all_processes()
             .filter(|(_, path)| {
                 ["cmdline", "environ"].iter().any(|file| {
                     fs::read(path.join(file)).is_ok_and(|bytes| bytes.windows(folder.len()).any(|part| part == folder))
@@ -227,14 +227,14 @@ impl TestEnv {
 
 impl Drop for TestEnv {
     fn drop(&mut self) {
-        // What `notify` started works on its own; without a folder it is of no use to anybody.
+        // The runs that `notify` starts outlive it, and are useless without their folder.
         let deadline = Instant::now() + STOP_WITHIN;
         loop {
-            let left = self.processes();
-            if left.is_empty() || Instant::now() > deadline {
+            let remaining = self.processes();
+            if remaining.is_empty() || Instant::now() > deadline {
                 return;
             }
-            for pid in left {
+            for pid in remaining {
                 kill_process(pid, Signal::KILL).ok();
             }
             std::thread::yield_now();
@@ -242,8 +242,8 @@ impl Drop for TestEnv {
     }
 }
 
-/// All processes of the machine, each with its folder in `/proc`.
-pub fn running() -> impl Iterator<Item = (Pid, PathBuf)> {
+/// Every other process of the machine, with its folder in `/proc`.
+pub fn all_processes() -> impl Iterator<Item = (Pid, PathBuf)> {
     let own = std::process::id().cast_signed();
     fs::read_dir("/proc").unwrap().flatten().filter_map(move |entry| {
         let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
@@ -266,26 +266,26 @@ impl Daemon {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// How it ended, if it has.
-    pub fn ended(&mut self) -> Option<ExitStatus> {
+    /// The exit status, or `None` while it runs.
+    pub fn exit_status(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap()
     }
 
-    /// Waits until it ends by itself.
+    /// Waits until it exits by itself.
     #[track_caller]
-    pub fn ends_within(&mut self, patience: Duration) -> ExitStatus {
-        within(patience, "the process to end", || self.ended().ok_or_else(|| "it runs".to_owned()))
+    pub fn wait_within(&mut self, timeout: Duration) -> ExitStatus {
+        within(timeout, "the process to exit", || self.exit_status().ok_or_else(|| "it is running".to_owned()))
     }
 
-    /// `kill -9`. How it ended before, if it had.
+    /// `kill -9`. Returns the exit status if it had exited already.
     pub fn kill(mut self) -> Option<ExitStatus> {
-        let ended = self.ended();
+        let status = self.exit_status();
         self.child.kill().ok();
         self.child.wait().unwrap();
-        ended
+        status
     }
 
-    /// SIGTERM, and a good end within the promised time.
+    /// Sends SIGTERM, and fails unless it exits with success in time.
     #[track_caller]
     pub fn stop(mut self) {
         let status = terminate(&mut self.child);
@@ -300,16 +300,16 @@ impl Drop for Daemon {
     }
 }
 
-/// SIGTERM; fails if the process is still there after `STOP_WITHIN`.
+/// Sends SIGTERM and waits; fails if that takes longer than `STOP_WITHIN`.
 #[track_caller]
 pub fn terminate(child: &mut Child) -> ExitStatus {
-    let begun = Instant::now();
+    let start = Instant::now();
     kill_process(Pid::from_child(child), Signal::TERM).unwrap();
     let status = until("the process to stop", || match child.try_wait().unwrap() {
         Some(status) => Ok(status),
-        None => Err("it runs".into()),
+        None => Err("it is running".into()),
     });
-    assert!(begun.elapsed() < STOP_WITHIN, "stopping took {:?}", begun.elapsed());
+    assert!(start.elapsed() < STOP_WITHIN, "stopping took {:?}", start.elapsed());
     status
 }
 
@@ -323,7 +323,7 @@ pub struct Ledger {
     pub routes: BTreeMap<String, Counts>,
 }
 
-/// What became of a route's events.
+/// The counts of a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counts {
     pub matched: u64,
@@ -363,14 +363,14 @@ impl Ledger {
         ledger
     }
 
-    /// The route that `TestEnv` makes; all zero before its first event.
+    /// The counts of the route `all`; zero before its first event.
     pub fn all(&self) -> Counts {
         let none = Counts { matched: 0, posted: 0, digested: 0, skipped: 0, dead: 0, pending: 0 };
         self.routes.get("all").copied().unwrap_or(none)
     }
 }
 
-/// Everything in the files of a folder, for a search.
+/// The concatenated content of all files in a folder, for a search.
 pub fn content_of(folder: &Path) -> Vec<u8> {
     let mut content = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {

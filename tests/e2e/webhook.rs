@@ -1,4 +1,4 @@
-//! A stand-in for Slack's incoming webhook: as strict as Slack is known to be, and it misbehaves when told to.
+//! A mock of Slack's incoming webhook: as strict as Slack is known to be, with faults injected on request.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
@@ -15,140 +15,140 @@ use crate::message::Message;
 use crate::polling::until;
 
 const BODY_MAX: usize = 1 << 20;
-const CONNECTIONS_WAITING: i32 = 128;
+const LISTEN_BACKLOG: i32 = 128;
 
-/// What goes wrong with one request.
+/// A fault of one request.
 #[derive(Debug, Clone, Copy)]
 pub enum Fault {
-    /// 429, and after how many seconds it may be tried again.
+    /// 429, with this many seconds as `Retry-After`.
     RateLimited(u64),
     /// 500 `rollup_error`.
     ServerError,
-    /// 404 `no_service`: somebody removed the webhook.
+    /// 404 `no_service`: the webhook was removed.
     NoService,
-    /// 400 `invalid_blocks`: this message, never.
+    /// 400 `invalid_blocks`: this message is never accepted.
     Rejected,
-    /// This status, and what was asked for, as it was and escaped.
-    Repeats(&'static str),
-    /// Accepted, but the answer comes late.
+    /// This status, with the requested path in the body, verbatim and escaped.
+    Echo(&'static str),
+    /// Accepted, but the response is delayed.
     Slow(Duration),
-    /// The connection breaks before anything was read.
+    /// The connection is reset before anything is read.
     ResetBeforeReading,
-    /// The message is accepted, and the connection breaks before the answer.
+    /// The message is accepted, and the connection is reset before the response.
     ResetAfterAccepting,
 }
 
-/// A webhook on loopback. Its port stays its own while it is gone.
+/// A webhook on loopback. It keeps its port while it is stopped.
 pub struct Webhook {
     address: SocketAddr,
     secret: String,
-    desk: Arc<Desk>,
-    door: Mutex<Option<JoinHandle<()>>>,
-    /// Bound but never listening: keeps the port from being handed to anybody else.
+    server: Arc<Server>,
+    accept_thread: Mutex<Option<JoinHandle<()>>>,
+    /// Bound but never listening, so that the port is not given to anybody else.
     _reserved: OwnedFd,
 }
 
-/// What the threads share.
-struct Desk {
+/// State shared by the threads.
+struct Server {
     path: String,
-    book: Mutex<Book>,
+    state: Mutex<State>,
 }
 
 #[derive(Default)]
-struct Book {
+struct State {
     accepted: Vec<(Instant, Message)>,
-    tries: Vec<Instant>,
+    requests: Vec<Instant>,
     violations: Vec<String>,
-    script: VecDeque<Fault>,
-    pace: Option<Pace>,
-    limited: usize,
-    unanswered: usize,
+    faults: VecDeque<Fault>,
+    rate_limit: Option<RateLimit>,
+    rate_limited: usize,
+    lost_responses: usize,
     is_open: bool,
     connections: Vec<TcpStream>,
 }
 
-/// A rate that is kept to, as Slack does: one message in each `every`, `burst` at once after a pause.
-struct Pace {
+/// A rate limit as Slack enforces it: one message per `every`, and `burst` at once after a pause.
+struct RateLimit {
     every: Duration,
     burst: u32,
-    /// When one message more is within the rate, were there no burst.
+    /// When the next message is within the rate, without the burst.
     next_slot_at: Instant,
 }
 
-/// By how much a message may be early: the way from the sender's clock to this one is not always equally long.
+/// How early a message may arrive: the latency between the sender's clock and this one varies.
 const JITTER: Duration = Duration::from_millis(300);
 
-impl Pace {
-    /// Whether a message is within the rate, of which it then uses up its part.
-    fn lets_in(&mut self, now: Instant) -> bool {
-        let is_in = self.next_slot_at <= now + self.every * (self.burst - 1) + JITTER;
-        if is_in {
+impl RateLimit {
+    /// Takes one message from the budget; returns whether it was within the rate.
+    fn allows(&mut self, now: Instant) -> bool {
+        let is_allowed = self.next_slot_at <= now + self.every * (self.burst - 1) + JITTER;
+        if is_allowed {
             self.next_slot_at = self.next_slot_at.max(now) + self.every;
         }
-        is_in
+        is_allowed
     }
 }
 
-impl Desk {
-    fn book(&self) -> MutexGuard<'_, Book> {
-        self.book.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+impl Server {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
 
 impl Webhook {
-    /// Listens, with a secret that nothing else in the world contains.
+    /// Listens, with a secret in its URL that occurs nowhere else.
     pub fn open() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let secret = format!("XSECRET{}X{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let reserved = bound(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0));
         let address: SocketAddr = rustix::net::getsockname(&reserved).unwrap().try_into().unwrap();
-        let desk = Arc::new(Desk { path: format!("/services/T0/B0/{secret}"), book: Mutex::default() });
-        let webhook = Self { address, secret, desk, door: Mutex::new(None), _reserved: reserved };
+        let server = Arc::new(Server { path: format!("/services/T0/B0/{secret}"), state: Mutex::default() });
+        let webhook = Self { address, secret, server, accept_thread: Mutex::new(None), _reserved: reserved };
         webhook.start();
         webhook
     }
 
-    /// Where to post to, secret included.
+    /// The URL, secret included.
     pub fn url(&self) -> String {
-        format!("http://{}{}", self.address, self.desk.path)
+        format!("http://{}{}", self.address, self.server.path)
     }
 
-    /// What may be seen nowhere.
+    /// The secret, which must appear nowhere.
     pub fn secret(&self) -> &str {
         &self.secret
     }
 
-    /// The next requests go wrong like this, one each.
+    /// Gives each of the next requests one of these faults.
     pub fn inject(&self, faults: &[Fault]) {
-        self.desk.book().script.extend(faults);
+        self.server.state().faults.extend(faults);
     }
 
-    /// What is more than a message in each `every`, and more than `burst` at once, gets a 429 from now on.
+    /// From now on answers 429 to more than one message per `every` and more than `burst` at once.
     pub fn limit_rate(&self, every: Duration, burst: u32) {
-        self.desk.book().pace = Some(Pace { every, burst, next_slot_at: Instant::now() });
+        self.server.state().rate_limit = Some(RateLimit { every, burst, next_slot_at: Instant::now() });
     }
 
-    /// How many requests were over the rate.
+    /// The number of requests that were over the rate.
     pub fn rate_limited(&self) -> usize {
-        self.desk.book().limited
+        self.server.state().rate_limited
     }
 
-    /// How many messages were accepted of which the sender was told nothing.
-    pub fn unanswered(&self) -> usize {
-        self.desk.book().unanswered
+    /// The number of messages that were accepted without a response.
+    pub fn lost_responses(&self) -> usize {
+        self.server.state().lost_responses
     }
 
-    /// From now on connections are refused, and open ones break.
+    /// Closes open connections and refuses new ones.
     pub fn stop(&self) {
         let connections = {
-            let mut book = self.desk.book();
-            book.is_open = false;
-            std::mem::take(&mut book.connections)
+            let mut state = self.server.state();
+            state.is_open = false;
+            std::mem::take(&mut state.connections)
         };
-        // Wakes the thread at the door.
+        // Wakes the accepting thread.
         TcpStream::connect(self.address).ok();
-        if let Some(door) = self.door.lock().unwrap().take() {
-            door.join().unwrap();
+        if let Some(thread) = self.accept_thread.lock().unwrap().take() {
+            thread.join().unwrap();
         }
         for connection in connections {
             connection.shutdown(Shutdown::Both).ok();
@@ -158,38 +158,38 @@ impl Webhook {
     /// Listens again, on the same port.
     pub fn start(&self) {
         let socket = bound(self.address);
-        listen(&socket, CONNECTIONS_WAITING).unwrap();
+        listen(&socket, LISTEN_BACKLOG).unwrap();
         let listener = TcpListener::from(socket);
-        self.desk.book().is_open = true;
-        let desk = Arc::clone(&self.desk);
-        *self.door.lock().unwrap() = Some(std::thread::spawn(move || {
+        self.server.state().is_open = true;
+        let server = Arc::clone(&self.server);
+        *self.accept_thread.lock().unwrap() = Some(std::thread::spawn(move || {
             while let Ok((connection, _)) = listener.accept() {
-                let mut book = desk.book();
-                if !book.is_open {
+                let mut state = server.state();
+                if !state.is_open {
                     return;
                 }
-                book.connections.push(connection.try_clone().unwrap());
-                let desk = Arc::clone(&desk);
-                std::thread::spawn(move || desk.attend(connection));
+                state.connections.push(connection.try_clone().unwrap());
+                let server = Arc::clone(&server);
+                std::thread::spawn(move || server.handle(connection));
             }
         }));
     }
 
-    /// Everything accepted up to now, in order. Fails if anything was sent that Slack would refuse.
+    /// The messages accepted so far, in order. Fails if anything was sent that Slack would reject.
     #[track_caller]
     pub fn arrived(&self) -> Vec<Message> {
         self.arrivals().into_iter().map(|(_, message)| message).collect()
     }
 
-    /// As `arrived`, each with its moment.
+    /// The same, each with its time.
     #[track_caller]
     pub fn arrivals(&self) -> Vec<(Instant, Message)> {
-        let book = self.desk.book();
-        assert!(book.violations.is_empty(), "Slack would refuse: {:#?}", book.violations);
-        book.accepted.clone()
+        let state = self.server.state();
+        assert!(state.violations.is_empty(), "Slack would reject: {:#?}", state.violations);
+        state.accepted.clone()
     }
 
-    /// Waits until this many messages arrived; more is an error, as far as is seen by then.
+    /// Waits until this many messages have arrived; fails if there are more by then.
     #[track_caller]
     pub fn wait_for(&self, count: usize) -> Vec<Message> {
         until(&format!("{count} messages"), || {
@@ -204,9 +204,9 @@ impl Webhook {
         arrived
     }
 
-    /// When each request was begun, also those that went wrong.
+    /// When each request began, including those that failed.
     pub fn requests(&self) -> Vec<Instant> {
-        self.desk.book().tries.clone()
+        self.server.state().requests.clone()
     }
 }
 
@@ -223,13 +223,13 @@ pub fn shown(messages: &[Message]) -> Vec<String> {
 
 fn bound(address: impl Into<SocketAddr>) -> OwnedFd {
     let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
-    // Two sockets may share a port as long as only one of them listens.
+    // Two sockets can share a port as long as only one of them listens.
     sockopt::set_socket_reuseaddr(&socket, true).unwrap();
     bind(&socket, &address.into()).unwrap();
     socket
 }
 
-/// One request, as far as it matters.
+/// The parts of a request that are checked.
 struct Request {
     method: String,
     path: String,
@@ -237,12 +237,12 @@ struct Request {
     body: Vec<u8>,
 }
 
-impl Desk {
-    /// Serves one connection, and lets go of it.
-    fn attend(&self, connection: TcpStream) {
+impl Server {
+    /// Serves one connection to its end.
+    fn handle(&self, connection: TcpStream) {
         let peer = connection.peer_addr().ok();
         self.serve(&connection);
-        self.book().connections.retain(|other| other.peer_addr().ok() != peer);
+        self.state().connections.retain(|other| other.peer_addr().ok() != peer);
     }
 
     fn serve(&self, mut connection: &TcpStream) {
@@ -253,9 +253,9 @@ impl Desk {
                 return;
             }
             let fault = {
-                let mut book = self.book();
-                book.tries.push(Instant::now());
-                book.script.pop_front()
+                let mut state = self.state();
+                state.requests.push(Instant::now());
+                state.faults.pop_front()
             };
             if matches!(fault, Some(Fault::ResetBeforeReading)) {
                 return reset(connection);
@@ -263,9 +263,9 @@ impl Desk {
             let request = match Request::read(connection, &mut unread) {
                 Ok(request) => request,
                 Err(error) => {
-                    let mut book = self.book();
-                    if book.is_open {
-                        book.violations.push(format!("no HTTP request: {error}"));
+                    let mut state = self.state();
+                    if state.is_open {
+                        state.violations.push(format!("no HTTP request: {error}"));
                     }
                     return;
                 }
@@ -277,27 +277,27 @@ impl Desk {
                 Some(Fault::ServerError) => ("500 Internal Server Error", "rollup_error".into(), String::new()),
                 Some(Fault::NoService) => ("404 Not Found", "no_service".into(), String::new()),
                 Some(Fault::Rejected) => ("400 Bad Request", "invalid_blocks".into(), String::new()),
-                Some(Fault::Repeats(status)) => {
+                Some(Fault::Echo(status)) => {
                     let path = &request.path;
                     let escaped = path.replace('/', "&#x2F;").replace('=', "%3D");
                     let answer = format!("<pre>Cannot POST {path}</pre> (no {escaped} here)");
                     (status, answer, format!("Location: {path}\r\n"))
                 }
                 Some(Fault::Slow(delay)) => {
-                    std::thread::sleep(delay); // not waiting for anything: this is the fault
-                    let (status, answer) = self.judge(&request);
+                    std::thread::sleep(delay); // not a wait: the delay is the fault
+                    let (status, answer) = self.respond(&request);
                     (status, answer, String::new())
                 }
                 _ if !self.is_within_rate() => {
                     ("429 Too Many Requests", "rate_limited".into(), "Retry-After: 1\r\n".to_owned())
                 }
                 _ => {
-                    let (status, answer) = self.judge(&request);
+                    let (status, answer) = self.respond(&request);
                     (status, answer, String::new())
                 }
             };
             if matches!(fault, Some(Fault::ResetAfterAccepting)) {
-                self.book().unanswered += 1;
+                self.state().lost_responses += 1;
                 return reset(connection);
             }
             let length = answer.len();
@@ -311,42 +311,42 @@ impl Desk {
     }
 
     fn is_within_rate(&self) -> bool {
-        let mut book = self.book();
-        let is_in = book.pace.as_mut().is_none_or(|pace| pace.lets_in(Instant::now()));
-        book.limited += usize::from(!is_in);
-        is_in
+        let mut state = self.state();
+        let is_allowed = state.rate_limit.as_mut().is_none_or(|limit| limit.allows(Instant::now()));
+        state.rate_limited += usize::from(!is_allowed);
+        is_allowed
     }
 
-    /// Slack's verdict on a request, and its place in the book.
-    fn judge(&self, request: &Request) -> (&'static str, String) {
-        let mut book = self.book();
+    /// Answers a request as Slack would, and records it.
+    fn respond(&self, request: &Request) -> (&'static str, String) {
+        let mut state = self.state();
         let Request { method, path, content_type, body } = request;
         if method != "POST" || *path != self.path {
-            book.violations.push(format!("{method} {path}"));
+            state.violations.push(format!("{method} {path}"));
             return ("404 Not Found", "no_service".into());
         }
         if content_type.split(';').next().unwrap_or_default().trim() != "application/json" {
-            book.violations.push(format!("content-type {content_type:?}"));
+            state.violations.push(format!("content-type {content_type:?}"));
             return ("400 Bad Request", "invalid_payload".into());
         }
         match Message::parse(body) {
             Ok(message) => {
-                book.accepted.push((Instant::now(), message));
+                state.accepted.push((Instant::now(), message));
                 ("200 OK", "ok".into())
             }
-            Err(refusal) => {
+            Err(rejection) => {
                 let body = String::from_utf8_lossy(body);
-                book.violations.push(format!("{}: {}\n{body}", refusal.answer, refusal.because));
-                ("400 Bad Request", refusal.answer.into())
+                state.violations.push(format!("{}: {}\n{body}", rejection.answer, rejection.reason));
+                ("400 Bad Request", rejection.answer.into())
             }
         }
     }
 }
 
 impl Request {
-    /// Reads one request; `unread` holds what was read too far.
+    /// Reads one request; `unread` keeps the bytes that belong to the next one.
     fn read(mut connection: &TcpStream, unread: &mut Vec<u8>) -> std::io::Result<Self> {
-        let invalid = |what: String| std::io::Error::new(ErrorKind::InvalidData, what);
+        let invalid = |reason: String| std::io::Error::new(ErrorKind::InvalidData, reason);
         loop {
             let mut headers = [httparse::EMPTY_HEADER; 64];
             let mut head = httparse::Request::new(&mut headers);
@@ -384,7 +384,7 @@ impl Request {
     }
 }
 
-/// Has the connection break, once it is let go of, as if this side had crashed: the other side sees a reset.
+/// Makes closing the connection a reset, as if this side had crashed.
 fn reset(connection: &TcpStream) {
     sockopt::set_socket_linger(connection, Some(Duration::ZERO)).ok();
 }

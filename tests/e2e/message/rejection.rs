@@ -1,4 +1,4 @@
-//! What Slack would refuse in a message, as strictly as it is known to be.
+//! Slack's rules for messages, as strict as Slack is known to be.
 
 use std::collections::BTreeSet;
 
@@ -6,58 +6,58 @@ use serde_json::{Map, Value};
 
 use super::visible;
 
-/// What the stand-in takes at the top. `channel`, `username` and `icon_*` have no effect on today's webhooks, so sending
-/// them is a mistake.
+/// Keys allowed at the top. `channel`, `username` and `icon_*` have no effect on current webhooks, so sending them is a
+/// mistake.
 const TOP_LEVEL: &[&str] =
     &["text", "blocks", "attachments", "thread_ts", "mrkdwn", "unfurl_links", "unfurl_media", "link_names"];
 const TEXT_MAX: usize = 40_000;
 const BLOCKS_MAX: usize = 50;
 const ATTACHMENTS_MAX: usize = 100;
-/// Seen to be refused as `msg_blocks_too_long` from about here, in all blocks of a message.
+/// The length of all blocks together. Observed: from about here Slack answers `msg_blocks_too_long`.
 const ALL_BLOCKS_MAX: usize = 13_200;
 
-/// Why Slack refuses a message: the body of its answer, and for the test's reader where it is.
+/// Why Slack rejects a message: the body of its response, and an explanation for the reader of the test.
 #[derive(Debug)]
 pub struct Rejection {
     pub answer: &'static str,
-    pub because: String,
+    pub reason: String,
 }
 
 pub type Checked = Result<(), Rejection>;
 
-pub fn refuse<T>(answer: &'static str, because: impl Into<String>) -> Result<T, Rejection> {
-    Err(Rejection { answer, because: because.into() })
+pub fn reject<T>(answer: &'static str, reason: impl Into<String>) -> Result<T, Rejection> {
+    Err(Rejection { answer, reason: reason.into() })
 }
 
-/// Checks it, from its top down.
+/// Checks a whole message.
 pub fn check_message(message: &Map<String, Value>) -> Checked {
     for key in message.keys() {
         if !TOP_LEVEL.contains(&key.as_str()) {
-            return refuse("invalid_payload", format!("unknown key {key:?}"));
+            return reject("invalid_payload", format!("unknown key {key:?}"));
         }
     }
     let text = message.get("text").map_or(Ok(""), |text| match text.as_str() {
         Some(text) => Ok(text),
-        None => refuse("invalid_payload", "text is no string"),
+        None => reject("invalid_payload", "text is not a string"),
     })?;
     if text.chars().count() > TEXT_MAX {
-        return refuse("invalid_payload", "text would be cut");
+        return reject("invalid_payload", "text would be truncated");
     }
     let blocks = list(message, "blocks", "invalid_blocks")?;
     let attachments = list(message, "attachments", "invalid_payload")?;
     if text.is_empty() && blocks.is_empty() && attachments.is_empty() {
-        return refuse("no_text", "nothing to show");
+        return reject("no_text", "nothing to show");
     }
     if text.trim().is_empty() {
-        return refuse("no_text", "the notification would be empty");
+        return reject("no_text", "the notification would be empty");
     }
     if attachments.len() > ATTACHMENTS_MAX {
-        return refuse("too_many_attachments", attachments.len().to_string());
+        return reject("too_many_attachments", attachments.len().to_string());
     }
     check_blocks(blocks)?;
     for attachment in attachments {
         let Value::Object(attachment) = attachment else {
-            return refuse("invalid_payload", "an attachment is no object");
+            return reject("invalid_payload", "an attachment is not an object");
         };
         check_blocks(list(attachment, "blocks", "invalid_blocks")?)?;
     }
@@ -68,31 +68,31 @@ fn list<'a>(of: &'a Map<String, Value>, key: &str, answer: &'static str) -> Resu
     match of.get(key) {
         None => Ok(&[]),
         Some(Value::Array(items)) => Ok(items),
-        Some(_) => refuse(answer, format!("{key} is no array")),
+        Some(_) => reject(answer, format!("{key} is not an array")),
     }
 }
 
 fn check_blocks(blocks: &[Value]) -> Checked {
     if blocks.len() > BLOCKS_MAX {
-        return refuse("invalid_blocks", format!("{} blocks", blocks.len()));
+        return reject("invalid_blocks", format!("{} blocks", blocks.len()));
     }
     let mut ids = BTreeSet::new();
     let mut tables = 0;
     let mut pieces = Vec::new();
     for (index, block) in blocks.iter().enumerate() {
         check_block(block)
-            .map_err(|refusal| Rejection { because: format!("/blocks/{index}: {}", refusal.because), ..refusal })?;
+            .map_err(|rejection| Rejection { reason: format!("/blocks/{index}: {}", rejection.reason), ..rejection })?;
         if let Some(id) = block["block_id"].as_str()
             && (id.chars().count() > 255 || !ids.insert(id))
         {
-            return refuse("invalid_blocks", format!("/blocks/{index}: block_id {id:?}"));
+            return reject("invalid_blocks", format!("/blocks/{index}: block_id {id:?}"));
         }
         tables += usize::from(block["type"] == "table");
         visible(block, &mut pieces);
     }
     let length: usize = pieces.iter().map(|piece| piece.chars().count()).sum();
     if tables > 1 || length > ALL_BLOCKS_MAX {
-        return refuse("invalid_blocks", format!("{tables} tables, {length} characters in all"));
+        return reject("invalid_blocks", format!("{tables} tables, {length} characters in all"));
     }
     Ok(())
 }
@@ -102,7 +102,7 @@ fn check_block(block: &Value) -> Checked {
         "section" => {
             only_keys(block, &["text", "fields", "accessory", "expand"])?;
             if block.get("text").is_none() && block.get("fields").is_none() {
-                return refuse("invalid_blocks", "an empty section");
+                return reject("invalid_blocks", "an empty section");
             }
             block.get("text").map_or(Ok(()), |text| check_text(text, ANY, 3000))?;
             block.get("fields").map_or(Ok(()), |fields| each(fields, 1..=10, |field| check_text(field, ANY, 2000)))
@@ -136,11 +136,11 @@ fn check_block(block: &Value) -> Checked {
             only_keys(block, &["rows", "column_settings"])?;
             each(&block["rows"], 1..=100, |row| each(row, 1..=20, check_cell))
         }
-        other => refuse("invalid_blocks", format!("a block of type {other:?}")),
+        other => reject("invalid_blocks", format!("a block of type {other:?}")),
     }
 }
 
-/// Which text objects are allowed somewhere.
+/// The types of text object that are allowed.
 type Kinds = &'static [&'static str];
 const ANY: Kinds = &["mrkdwn", "plain_text"];
 const PLAIN: Kinds = &["plain_text"];
@@ -148,9 +148,9 @@ const PLAIN: Kinds = &["plain_text"];
 fn check_text(text: &Value, kinds: Kinds, max: usize) -> Checked {
     let kind = text["type"].as_str().unwrap_or_default();
     if !kinds.contains(&kind) {
-        return refuse("invalid_blocks", format!("a text of type {kind:?}, not one of {kinds:?}"));
+        return reject("invalid_blocks", format!("a text of type {kind:?}, not one of {kinds:?}"));
     }
-    // A mrkdwn object may not carry `emoji`, a plain one not `verbatim`.
+    // A mrkdwn object must not have `emoji`, a plain one not `verbatim`.
     only_keys(text, if kind == "mrkdwn" { &["text", "verbatim"] } else { &["text", "emoji"] })?;
     check_string(&text["text"], 1, max)
 }
@@ -166,7 +166,7 @@ fn check_button(button: &Value) -> Checked {
     button.get("url").map_or(Ok(()), check_url)?;
     match button.get("style").map(|style| style.as_str()) {
         None | Some(Some("primary" | "danger")) if button["type"] == "button" => Ok(()),
-        other => refuse("invalid_blocks", format!("a {} of style {other:?}", button["type"])),
+        other => reject("invalid_blocks", format!("a {} of style {other:?}", button["type"])),
     }
 }
 
@@ -177,7 +177,7 @@ fn check_rich_text(part: &Value) -> Checked {
             each(&part["elements"], 1..=usize::MAX, check_span)
         }
         "rich_text_list" => each(&part["elements"], 1..=usize::MAX, check_rich_text),
-        other => refuse("invalid_blocks", format!("rich text of type {other:?}")),
+        other => reject("invalid_blocks", format!("rich text of type {other:?}")),
     }
 }
 
@@ -194,7 +194,7 @@ fn check_span(span: &Value) -> Checked {
         "emoji" => check_string(&span["name"], 1, 255),
         "date" if span["timestamp"].is_i64() && span["format"].is_string() => Ok(()),
         "broadcast" | "user" | "usergroup" | "channel" | "team" => Ok(()),
-        other => refuse("invalid_blocks", format!("a span of type {other:?}: {span}")),
+        other => reject("invalid_blocks", format!("a span of type {other:?}: {span}")),
     }
 }
 
@@ -202,7 +202,7 @@ fn check_cell(cell: &Value) -> Checked {
     match cell["type"].as_str().unwrap_or_default() {
         "raw_text" => check_string(&cell["text"], 1, usize::MAX),
         "rich_text" => each(&cell["elements"], 1..=usize::MAX, check_rich_text),
-        other => refuse("invalid_blocks", format!("a cell of type {other:?}")),
+        other => reject("invalid_blocks", format!("a cell of type {other:?}")),
     }
 }
 
@@ -211,32 +211,32 @@ fn check_url(url: &Value) -> Checked {
     let url = url.as_str().unwrap_or_default();
     match url.starts_with("http://") || url.starts_with("https://") || url.starts_with("mailto:") {
         true => Ok(()),
-        false => refuse("invalid_blocks", format!("no URL: {url:?}")),
+        false => reject("invalid_blocks", format!("not a URL: {url:?}")),
     }
 }
 
 fn check_string(value: &Value, min: usize, max: usize) -> Checked {
     match value.as_str().map(|text| text.chars().count()) {
         Some(length) if (min..=max).contains(&length) => Ok(()),
-        found => refuse("invalid_blocks", format!("length {found:?} is not in {min}..={max}: {value}")),
+        found => reject("invalid_blocks", format!("length {found:?} is not in {min}..={max}: {value}")),
     }
 }
 
 fn each(items: &Value, count: std::ops::RangeInclusive<usize>, check: impl Fn(&Value) -> Checked) -> Checked {
     match items.as_array() {
         Some(items) if count.contains(&items.len()) => items.iter().try_for_each(check),
-        _ => refuse("invalid_blocks", format!("not {count:?} items: {items}")),
+        _ => reject("invalid_blocks", format!("not {count:?} items: {items}")),
     }
 }
 
 /// `type` and `block_id` are always allowed.
 fn only_keys(object: &Value, allowed: &[&str]) -> Checked {
     let Value::Object(object) = object else {
-        return refuse("invalid_blocks", format!("no object: {object}"));
+        return reject("invalid_blocks", format!("not an object: {object}"));
     };
     match object.keys().find(|key| !["type", "block_id"].contains(&key.as_str()) && !allowed.contains(&key.as_str())) {
         None => Ok(()),
-        Some(key) => refuse("invalid_blocks", format!("{key:?} does not belong into {}", object["type"])),
+        Some(key) => reject("invalid_blocks", format!("{key:?} is not a field of {}", object["type"])),
     }
 }
 

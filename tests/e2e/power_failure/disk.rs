@@ -1,7 +1,7 @@
-//! A disk without power: what was synced is there, and of what was not, any part.
+//! A simulated disk after a power failure: everything that was synced is there, and any part of the rest.
 //!
-//! As POSIX has it, which is less than ext4 promises: a file that was made or removed is so only once its folder was
-//! synced, and writes that were not synced are there or not, each of its sectors by itself.
+//! It follows POSIX, which promises less than ext4: creating or removing a file is durable only after its folder was synced,
+//! and of a write that was not synced each sector may be there or not.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -9,18 +9,18 @@ use std::path::{Path, PathBuf};
 use super::recording::{Call, Step};
 use crate::seeded_random::SeededRandom;
 
-/// Bytes that are written whole or not at all.
+/// Bytes that are written completely or not at all.
 const SECTOR: usize = 512;
 
-/// Files and folders, and what of them is safe.
+/// Files and folders, and which of them are durable.
 #[derive(Default)]
-pub struct Disk {
+pub struct SimulatedDisk {
     files: Vec<File>,
-    /// As whoever looks sees it.
+    /// The current names.
     names: BTreeMap<PathBuf, Node>,
-    safe: BTreeMap<PathBuf, Node>,
-    /// What happened to names, and at which step.
-    renamings: Vec<(usize, PathBuf, Option<Node>)>,
+    durable_names: BTreeMap<PathBuf, Node>,
+    /// Changes of names that were not synced, each with its step.
+    unsynced_names: Vec<(usize, PathBuf, Option<Node>)>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -31,111 +31,111 @@ enum Node {
 
 #[derive(Default)]
 struct File {
-    safe: Vec<u8>,
-    edits: Vec<(usize, Edit)>,
+    durable: Vec<u8>,
+    unsynced: Vec<(usize, Edit)>,
 }
 
 enum Edit {
     Write(usize, Vec<u8>),
-    Cut(usize),
+    Truncate(usize),
 }
 
-/// How much of what was not synced is there.
+/// What happens to changes that were not synced.
 #[derive(Debug, Clone, Copy)]
-pub enum Luck {
-    /// All of it, as when only a process dies.
-    All,
-    /// None.
-    None,
-    /// Any part.
-    Some,
+pub enum Unsynced {
+    /// All are kept, as if only a process died.
+    Kept,
+    /// All are lost.
+    Lost,
+    /// Each is kept or lost at random.
+    Random,
 }
 
-impl Disk {
-    /// After these steps, in a folder that held nothing.
+impl SimulatedDisk {
+    /// The disk after these steps, in a folder that was empty.
     pub fn after(steps: &[Step]) -> Self {
         let mut disk = Self::default();
         for (number, step) in steps.iter().enumerate() {
-            disk.follow(number, &step.call);
+            disk.apply(number, &step.call);
         }
         disk
     }
 
-    fn follow(&mut self, number: usize, call: &Call) {
+    fn apply(&mut self, number: usize, call: &Call) {
         match call {
-            Call::Made(path) if !self.names.contains_key(path) => {
+            Call::Created(path) if !self.names.contains_key(path) => {
                 self.files.push(File::default());
-                self.name(number, path, Some(Node::File(self.files.len() - 1)));
+                self.set_name(number, path, Some(Node::File(self.files.len() - 1)));
             }
-            Call::FolderMade(path) => self.name(number, path, Some(Node::Folder)),
-            Call::Removed(path) => self.name(number, path, None),
+            Call::FolderCreated(path) => self.set_name(number, path, Some(Node::Folder)),
+            Call::Removed(path) => self.set_name(number, path, None),
             Call::Written { path, at, data } => {
                 let edit = Edit::Write(*at, data.clone());
-                self.file(path).edits.push((number, edit));
+                self.file(path).unsynced.push((number, edit));
             }
-            Call::Cut { path, bytes } => self.file(path).edits.push((number, Edit::Cut(*bytes))),
+            Call::Truncated { path, bytes } => self.file(path).unsynced.push((number, Edit::Truncate(*bytes))),
             Call::Synced { path, before } => self.sync(path, *before),
-            Call::Made(_) | Call::Done(_) => {}
+            Call::Created(_) | Call::Exited(_) => {}
         }
     }
 
-    fn name(&mut self, number: usize, path: &Path, node: Option<Node>) {
+    fn set_name(&mut self, number: usize, path: &Path, node: Option<Node>) {
         set(&mut self.names, path, node);
-        self.renamings.push((number, path.to_owned(), node));
+        self.unsynced_names.push((number, path.to_owned(), node));
     }
 
     fn file(&mut self, path: &Path) -> &mut File {
-        let Some(Node::File(file)) = self.names.get(path) else { panic!("{} was not made", path.display()) };
+        let Some(Node::File(file)) = self.names.get(path) else { panic!("{} was not created", path.display()) };
         &mut self.files[*file]
     }
 
     fn sync(&mut self, path: &Path, before: usize) {
         if let Some(Node::File(file)) = self.names.get(path) {
-            let File { safe, edits } = &mut self.files[*file];
-            for (_, edit) in edits.extract_if(.., |(number, _)| *number < before) {
-                edit.apply(safe, |_| true);
+            let File { durable, unsynced } = &mut self.files[*file];
+            for (_, edit) in unsynced.extract_if(.., |(number, _)| *number < before) {
+                edit.apply(durable, |_| true);
             }
             return;
         }
-        let is_safe = |(number, name, _): &mut (usize, PathBuf, _)| *number < before && name.parent() == Some(path);
-        for (_, name, node) in self.renamings.extract_if(.., is_safe) {
-            set(&mut self.safe, &name, node);
+        let is_synced = |(number, name, _): &mut (usize, PathBuf, _)| *number < before && name.parent() == Some(path);
+        for (_, name, node) in self.unsynced_names.extract_if(.., is_synced) {
+            set(&mut self.durable_names, &name, node);
         }
     }
 
-    /// What is found of it after a power failure: files with what is in them.
-    pub fn left(&self, luck: Luck, random: &mut SeededRandom) -> BTreeMap<PathBuf, Vec<u8>> {
-        let mut names = self.safe.clone();
-        for (_, name, node) in &self.renamings {
-            if luck.has(random) {
+    /// The files that are found after a power failure, with their content.
+    pub fn files(&self, unsynced: Unsynced, random: &mut SeededRandom) -> BTreeMap<PathBuf, Vec<u8>> {
+        let mut names = self.durable_names.clone();
+        for (_, name, node) in &self.unsynced_names {
+            if unsynced.keeps(random) {
                 set(&mut names, name, *node);
             }
         }
-        let is_there = |path: &Path| {
-            let above = path.parent().unwrap();
-            // That above all was there before.
-            names.get(above) == Some(&Node::Folder) || !self.names.contains_key(above)
+        let has_parent = |path: &Path| {
+            let parent = path.parent().unwrap();
+            // The topmost folder existed before.
+            names.get(parent) == Some(&Node::Folder) || !self.names.contains_key(parent)
         };
-        let mut left = BTreeMap::new();
+        let mut files = BTreeMap::new();
         for (name, node) in &names {
             if let Node::File(file) = node
-                && is_there(name)
+                && has_parent(name)
             {
-                left.insert(name.clone(), self.files[*file].left(luck, random));
+                files.insert(name.clone(), self.files[*file].content(unsynced, random));
             }
         }
-        left
+        files
     }
 }
 
 impl File {
-    fn left(&self, luck: Luck, random: &mut SeededRandom) -> Vec<u8> {
-        let mut content = self.safe.clone();
-        for (_, edit) in &self.edits {
-            // Mostly a write is there as a whole or not at all.
+    fn content(&self, unsynced: Unsynced, random: &mut SeededRandom) -> Vec<u8> {
+        let mut content = self.durable.clone();
+        for (_, edit) in &self.unsynced {
+            // Usually a write is kept completely or not at all.
             let torn = random.one_in(3);
-            if torn || luck.has(random) {
-                edit.apply(&mut content, |_| !torn || luck.has(random));
+            if torn || unsynced.keeps(random) {
+                edit.apply(&mut content, |_| !torn || unsynced.keeps(random));
             }
         }
         content
@@ -143,23 +143,23 @@ impl File {
 }
 
 impl Edit {
-    /// `sector`: whether this one of its sectors is written.
-    fn apply(&self, content: &mut Vec<u8>, mut sector: impl FnMut(usize) -> bool) {
+    /// Applies the edit to the sectors for which `writes_sector` returns true.
+    fn apply(&self, content: &mut Vec<u8>, mut writes_sector: impl FnMut(usize) -> bool) {
         match self {
-            Self::Cut(bytes) => {
-                if sector(0) {
+            Self::Truncate(bytes) => {
+                if writes_sector(0) {
                     content.resize(*bytes, 0);
                 }
             }
             Self::Write(at, data) => {
                 let mut written = 0;
                 while written < data.len() {
-                    let place = at + written;
-                    let end = data.len().min(written + SECTOR - place % SECTOR);
-                    if sector(place / SECTOR) {
+                    let position = at + written;
+                    let end = data.len().min(written + SECTOR - position % SECTOR);
+                    if writes_sector(position / SECTOR) {
                         let until = at + end;
                         content.resize(content.len().max(until), 0);
-                        content[place..until].copy_from_slice(&data[written..end]);
+                        content[position..until].copy_from_slice(&data[written..end]);
                     }
                     written = end;
                 }
@@ -168,20 +168,20 @@ impl Edit {
     }
 }
 
-impl Luck {
-    pub fn any(random: &mut SeededRandom) -> Self {
+impl Unsynced {
+    pub fn random(random: &mut SeededRandom) -> Self {
         match random.below(8) {
-            0 => Self::All,
-            1 | 2 => Self::None,
-            _ => Self::Some,
+            0 => Self::Kept,
+            1 | 2 => Self::Lost,
+            _ => Self::Random,
         }
     }
 
-    fn has(self, random: &mut SeededRandom) -> bool {
+    fn keeps(self, random: &mut SeededRandom) -> bool {
         match self {
-            Self::All => true,
-            Self::None => false,
-            Self::Some => random.one_in(2),
+            Self::Kept => true,
+            Self::Lost => false,
+            Self::Random => random.one_in(2),
         }
     }
 }
@@ -195,30 +195,31 @@ fn set(names: &mut BTreeMap<PathBuf, Node>, path: &Path, node: Option<Node>) {
 
 #[test]
 fn simulated_disk_loses_unsynced_writes() {
-    let [above, folder, file] = ["/x", "/x/state", "/x/state/a.sqlite3"].map(PathBuf::from);
+    let [parent, folder, file] = ["/x", "/x/state", "/x/state/a.sqlite3"].map(PathBuf::from);
     let synced = |path: &PathBuf, before| Call::Synced { path: path.clone(), before };
     let calls = [
-        Call::FolderMade(folder.clone()),
-        Call::Made(file.clone()),
+        Call::FolderCreated(folder.clone()),
+        Call::Created(file.clone()),
         Call::Written { path: file.clone(), at: 0, data: vec![1; 2 * SECTOR] },
         synced(&file, 3),
         Call::Written { path: file.clone(), at: SECTOR, data: vec![2; 2 * SECTOR] },
         synced(&folder, 5),
-        synced(&above, 6),
-        // Begun before what it is to make safe was done.
+        synced(&parent, 6),
+        // A sync that began before the write finished.
         synced(&file, 4),
         Call::Removed(file.clone()),
     ];
     let steps: Vec<_> = calls.into_iter().map(|call| Step { at: 0.0, call }).collect();
-    let mut random = SeededRandom::of("disk", 1, 0);
-    let mut left = |first: usize, luck| Disk::after(&steps[..first]).left(luck, &mut random).remove(&file);
-    let safe = vec![1; 2 * SECTOR];
+    let mut random = SeededRandom::new("disk", 1, 0);
+    let mut left =
+        |first: usize, unsynced| SimulatedDisk::after(&steps[..first]).files(unsynced, &mut random).remove(&file);
+    let durable = vec![1; 2 * SECTOR];
     let all = [vec![1; SECTOR], vec![2; 2 * SECTOR]].concat();
-    assert_eq!((left(5, Luck::None), left(5, Luck::All)), (None, Some(all.clone())));
-    assert_eq!(left(6, Luck::None), None, "its folder may be gone");
-    assert_eq!((left(8, Luck::None), left(8, Luck::All)), (Some(safe.clone()), Some(all.clone())));
-    assert_eq!((left(9, Luck::None), left(9, Luck::All)), (Some(safe), None));
-    let some: std::collections::BTreeSet<_> = (0..100).map(|_| left(8, Luck::Some).unwrap()).collect();
-    // Each of two sectors is there or not; the second one after the end makes a gap.
+    assert_eq!((left(5, Unsynced::Lost), left(5, Unsynced::Kept)), (None, Some(all.clone())));
+    assert_eq!(left(6, Unsynced::Lost), None, "its folder may be lost");
+    assert_eq!((left(8, Unsynced::Lost), left(8, Unsynced::Kept)), (Some(durable.clone()), Some(all.clone())));
+    assert_eq!((left(9, Unsynced::Lost), left(9, Unsynced::Kept)), (Some(durable), None));
+    let some: std::collections::BTreeSet<_> = (0..100).map(|_| left(8, Unsynced::Random).unwrap()).collect();
+    // Each of two sectors is kept or lost; the second one alone leaves a gap.
     assert_eq!(some.len(), 4);
 }

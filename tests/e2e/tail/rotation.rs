@@ -123,10 +123,10 @@ fn tail_rotations_and_kills_deliver_every_line_once() {
                 let n = bans.fetch_add(1, Ordering::Relaxed) + 1;
                 if n.is_multiple_of(4) {
                     for _ in 0..3 {
-                        server.observe("sshd", &format!("auth fail user x from 198.51.{}.{}", n / 250, n % 250));
+                        server.append_to_log("sshd", &format!("auth fail user x from 198.51.{}.{}", n / 250, n % 250));
                     }
                 } else {
-                    server.observe("logins", &format!("login fail of user-{n} end"));
+                    server.append_to_log("logins", &format!("login fail of user-{n} end"));
                 }
                 std::thread::sleep(Duration::from_millis(15));
             }
