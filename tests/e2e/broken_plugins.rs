@@ -1,23 +1,24 @@
-//! An alert survives its plugin.
+//! Failing plugins: each event is delivered as the host's fallback message, which names the failure.
 
 use crate::component;
 use crate::test_env::TestEnv;
 use crate::webhook::shown;
 
-fn place_with(plugin: &[u8]) -> TestEnv {
+fn env_with(plugin: &[u8]) -> TestEnv {
     let env = TestEnv::with_route("plugin = \"broken.wasm\"");
     env.write("broken.wasm", plugin);
     env
 }
 
-/// The event arrives as a plain message that names the plugin and what happened to it; the next event fares no worse.
+/// Checks that the event arrives as the fallback message, which names the plugin and its failure, and that the next event
+/// is handled normally.
 #[track_caller]
-fn is_told_plainly(jail: &str, how: &str) {
-    let env = place_with(&component::faulty());
+fn sends_fallback(jail: &str, failure: &str) {
+    let env = env_with(&component::faulty());
     let _daemon = env.daemon();
     env.notify(&format!("ban --jail={jail} --ip=203.0.113.7 --failures=5"));
     let message = &env.webhook.wait_for(1)[0];
-    for word in [jail, "203.0.113.7", "broken", how] {
+    for word in [jail, "203.0.113.7", "broken.wasm", failure] {
         assert!(message.contains(&[word]), "{word}: {}", message.shown());
     }
 
@@ -29,49 +30,49 @@ fn is_told_plainly(jail: &str, how: &str) {
 
 #[test]
 fn plugin_trapping_sends_fallback() {
-    is_told_plainly("~trap", "trap|unreachable|crash");
+    sends_fallback("~trap", "trapped: wasm `unreachable` instruction executed");
 }
 
 #[test]
 fn plugin_looping_forever_sends_fallback() {
-    is_told_plainly("~loop", "time|ms");
+    sends_fallback("~loop", "was stopped after");
 }
 
 #[test]
 fn plugin_exhausting_memory_sends_fallback() {
-    is_told_plainly("~hog", "memory|MiB");
+    sends_fallback("~hog", "limits.memory");
 }
 
 #[test]
 fn plugin_returning_too_much_data_sends_fallback() {
-    is_told_plainly("~flood", "handed over more than");
+    sends_fallback("~flood", "handed over more than");
 }
 
 #[test]
 fn plugin_returning_error_sends_fallback_with_its_text() {
-    is_told_plainly("~error", "the scanner is on holiday");
+    sends_fallback("~error", "the scanner is on holiday");
 }
 
 #[test]
 fn plugin_returning_invalid_message_sends_fallback() {
-    is_told_plainly("~blank", "empty|text");
+    sends_fallback("~blank", "no text");
 }
 
 #[test]
 fn plugin_failing_at_load_sends_fallback() {
-    let env = place_with(&component::always_traps());
+    let env = env_with(&component::always_traps());
     env.notify("ban --jail=sshd --ip=203.0.113.7");
     env.notify("unban --jail=sshd --ip=203.0.113.7");
     let messages = env.webhook.wait_for(2);
     for message in &messages {
-        assert!(message.contains(&["203.0.113.7"]) && message.contains(&["broken"]), "{}", message.shown());
+        assert!(message.contains(&["203.0.113.7"]) && message.contains(&["broken.wasm"]), "{}", message.shown());
     }
     assert_eq!(env.wait_until_idle().all().posted, 2);
 }
 
 #[test]
 fn plugin_skipping_event_counts_it_and_sends_nothing() {
-    let env = place_with(&component::faulty());
+    let env = env_with(&component::faulty());
     env.notify("ban --jail=sshd --ip=203.0.113.7");
     let all = env.wait_until_idle().all();
     assert_eq!((all.matched, all.skipped), (1, 1), "{all:?}");

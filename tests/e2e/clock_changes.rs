@@ -1,4 +1,4 @@
-//! A clock that is set while a daemon works: it neither dies nor lets a message wait for a day that has passed.
+//! The system clock is set while a daemon runs: it keeps running, and no message waits for a day that has passed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,21 +10,21 @@ use crate::polling::within;
 use crate::test_env::{QUICK, TestEnv};
 use crate::webhook::Fault;
 
-/// All that was due is sent so soon after the clock was set: everybody looks each second.
+/// How soon after the clock is set everything due is sent: each worker polls once a second.
 const SOON: Duration = Duration::from_secs(8);
 
-/// Past this they would still wait, if the clock had not been set.
-const FOLDED: &str = "storm = { threshold = 2, within = \"60s\" }\ndigest_window = \"10m\"\nrestart = false";
+/// Both waits are longer than `SOON`: without the change of the clock the messages would still be pending.
+const DIGESTS: &str = "storm = { threshold = 2, within = \"60s\" }\ndigest_window = \"10m\"\nrestart = false";
 const RETRY_AFTER: u64 = 600;
 
-/// The clock of a place's processes, by Debian's libfaketime: what it shows is a file's to say. Monotonic clocks go on.
-struct Clock {
+/// The clock of a test environment's processes, by Debian's libfaketime. A file has its offset; monotonic clocks are real.
+struct FakeClock {
     library: PathBuf,
     file: PathBuf,
 }
 
-impl Clock {
-    fn of(env: &TestEnv) -> Self {
+impl FakeClock {
+    fn new(env: &TestEnv) -> Self {
         require("faketime", "faketime");
         let clock = Self { library: library(), file: env.path("clock") };
         clock.set("+0d");
@@ -49,7 +49,7 @@ impl Clock {
     }
 }
 
-/// Each architecture has a folder of its own.
+/// The library, in the folder of this architecture.
 fn library() -> PathBuf {
     let folders = fs::read_dir("/usr/lib").unwrap().flatten().map(|entry| entry.path());
     folders
@@ -60,24 +60,24 @@ fn library() -> PathBuf {
 
 #[test]
 fn clock_set_forward_a_day_delivers_pending_messages() {
-    goes_out_after(&["+1d"]);
+    delivers_after(&["+1d"]);
 }
 
 #[test]
 fn clock_set_back_a_day_delivers_pending_messages() {
-    goes_out_after(&["-1d"]);
+    delivers_after(&["-1d"]);
 }
 
 #[test]
 fn clock_set_forward_and_back_delivers_pending_messages() {
-    goes_out_after(&["+1d", "+0d"]);
+    delivers_after(&["+1d", "+0d"]);
 }
 
-/// Two messages behind a 429 and an open storm digest of three, when the clock is set; then as many again.
-fn goes_out_after(settings: &[&str]) {
+/// Sets the clock while two messages wait after a 429 and three events are in an open digest; repeats that per setting.
+fn delivers_after(settings: &[&str]) {
     let env = TestEnv::new();
-    env.configure_both(QUICK, FOLDED);
-    let clock = Clock::of(&env);
+    env.configure_both(QUICK, DIGESTS);
+    let clock = FakeClock::new(&env);
     let ban = |number: u32| {
         let status = clock
             .command(&env)
@@ -87,18 +87,18 @@ fn goes_out_after(settings: &[&str]) {
     };
     let mut daemon = env.daemon_of(clock.command(&env).arg("run"));
     for (round, setting) in settings.iter().enumerate() {
-        let (first, told) = (round as u32 * 5, env.webhook.arrived().len());
+        let (first, before) = (round as u32 * 5, env.webhook.arrived().len());
         env.webhook.inject(&[Fault::RateLimited(RETRY_AFTER)]);
         (first + 1..=first + 5).for_each(ban);
-        within(SOON, "two to be pending and three to be held", || match unrouted(&env) {
+        within(SOON, "two pending messages and three events in a digest", || match pending(&env) {
             (2, 3, true) => Ok(()),
             other => Err(format!("{other:?} {}", env.log())),
         });
-        assert_eq!(env.webhook.arrived().len(), told);
+        assert_eq!(env.webhook.arrived().len(), before);
         clock.set(setting);
-        within(SOON, "everything to be delivered", || match env.webhook.arrived().len() - told {
+        within(SOON, "everything to be delivered", || match env.webhook.arrived().len() - before {
             3 => Ok(()),
-            arrived => Err(format!("{arrived} messages: {:?} {}", unrouted(&env), env.log())),
+            arrived => Err(format!("{arrived} messages: {:?} {}", pending(&env), env.log())),
         });
         assert!(daemon.exit_status().is_none(), "{}", env.log());
     }
@@ -110,8 +110,8 @@ fn goes_out_after(settings: &[&str]) {
     assert!(!env.log().contains("panicked"), "{}", env.log());
 }
 
-/// Messages that are pending, events that are held, and whether the webhook is left alone.
-fn unrouted(env: &TestEnv) -> (u64, u64, bool) {
+/// Pending messages, events in open digests, and whether the webhook's last request failed.
+fn pending(env: &TestEnv) -> (u64, u64, bool) {
     let status = env.banhook(["status", "--format", "json"]).ok();
     let json: serde_json::Value = serde_json::from_str(&status.stdout).unwrap();
     let main = &json["webhooks"]["main"];

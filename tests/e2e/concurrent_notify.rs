@@ -1,5 +1,5 @@
-//! Two hundred `notify` at the same moment beside a daemon that has its hands full: each is taken in and told once. How long
-//! fail2ban waits for them is measured by `cargo xtask bench crowd`.
+//! Two hundred `notify` at the same moment, with a busy daemon: each event is stored and delivered once. `cargo xtask bench
+//! concurrency` measures how long fail2ban waits for them.
 
 use std::process::Stdio;
 use std::sync::Barrier;
@@ -10,14 +10,14 @@ use crate::test_env::TestEnv;
 
 const AT_ONCE: usize = 200;
 
-/// What the daemon has to word and to deliver meanwhile.
-const BUSY_WITH: usize = 3_000;
+/// Events that the daemon has to format and deliver at the same time.
+const BACKLOG: usize = 3_000;
 
 #[test]
 fn notify_two_hundred_at_once_with_busy_daemon_all_delivered() {
     let env = TestEnv::exclusive();
     env.configure("[[sources]]\nlog = \"fail2ban.log\"\ntimezone = \"UTC\"\nfrom_start = true");
-    let lines: String = (0..BUSY_WITH)
+    let lines: String = (0..BACKLOG)
         .map(|number| {
             let (high, low) = (number / 250, number % 250 + 1);
             format!("2026-11-22 11:56:55,601 fail2ban.actions        [2784]: NOTICE  [nginx] Ban 10.1.{high}.{low}\n")
@@ -30,22 +30,25 @@ fn notify_two_hundred_at_once_with_busy_daemon_all_delivered() {
         _ => Ok(()),
     });
     let before = env.webhook.arrived().len();
-    all_at_once(|number| {
+    run_concurrently(|number| {
         let mut command = env.command(banhook());
         command.args(["notify", "ban", "--jail=sshd", &format!("--ip=10.2.{number}.1"), "--time=1763809015"]);
         command
     });
-    let meanwhile = env.webhook.arrived().len() - before;
+    let sent_meanwhile = env.webhook.arrived().len() - before;
     let ledger = env.wait_until_idle();
-    let expected = (BUSY_WITH + AT_ONCE) as u64;
+    let expected = (BACKLOG + AT_ONCE) as u64;
     assert_eq!((ledger.received, ledger.all().posted), (expected, expected), "{ledger:?}");
     assert_eq!(env.webhook.arrived().len() as u64, expected);
-    assert!((1..BUSY_WITH - before).contains(&meanwhile), "{meanwhile} sent meanwhile: the daemon was not busy");
+    assert!(
+        (1..BACKLOG - before).contains(&sent_meanwhile),
+        "{sent_meanwhile} sent meanwhile: the daemon was not busy"
+    );
     daemon.stop();
 }
 
-/// Runs one of each of these, all from the same moment on.
-fn all_at_once(command: impl Fn(usize) -> std::process::Command + Sync) {
+/// Starts all commands at the same moment and waits for them.
+fn run_concurrently(command: impl Fn(usize) -> std::process::Command + Sync) {
     let start = Barrier::new(AT_ONCE);
     std::thread::scope(|scope| {
         for number in 0..AT_ONCE {

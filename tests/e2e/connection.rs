@@ -1,4 +1,4 @@
-//! What lies between banhook and a webhook: proxies, certificates, time-outs.
+//! The connection to a webhook: proxies, certificates, time-outs.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -10,12 +10,12 @@ use crate::proxy::Proxy;
 use crate::test_env::{TestEnv, content_of};
 use crate::webhook::Fault;
 
-/// What may be seen nowhere.
+/// The password, which must appear nowhere.
 const PASSWORD: &str = "XPROXYSECRETX";
-/// `banhook:XPROXYSECRETX`, as a proxy is told it.
+/// `banhook:XPROXYSECRETX` as the value of `Proxy-Authorization`.
 const KEY: &str = "Basic YmFuaG9vazpYUFJPWFlTRUNSRVRY";
 
-/// The configuration with these lines for the webhook `main`, readable by its owner only.
+/// Writes a configuration with these lines for the webhook `main` that only its owner can read.
 fn configure(env: &TestEnv, lines: &str) {
     env.configure("");
     let text = fs::read_to_string(env.config()).unwrap();
@@ -24,7 +24,7 @@ fn configure(env: &TestEnv, lines: &str) {
     fs::rename(path, env.config()).unwrap();
 }
 
-/// The webhook `main` is there, as this host's owner only can read.
+/// Writes the URL of the webhook `main` into a file that only its owner can read.
 fn write_url(env: &TestEnv, url: &str) {
     let path = env.write("main.url", url);
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
@@ -34,26 +34,26 @@ fn ban(env: &TestEnv) {
     env.notify("ban --jail=sshd --ip=203.0.113.7");
 }
 
-/// Waits until `status` gives this for the webhook's last answer, with one message pending.
+/// Waits until `status` shows this error of the webhook, with one message pending.
 #[track_caller]
-fn until_pending_because(env: &TestEnv, words: &str) -> String {
+fn wait_for_error(env: &TestEnv, words: &str) -> String {
     until("the error", || {
         let status = env.banhook(["status"]).ok().stdout;
         if status.contains(words) && env.ledger().all().pending == 1 { Ok(status.clone()) } else { Err(status) }
     })
 }
 
-/// Neither the password nor the header with it is in anything that was written or said.
+/// Fails if the password, or the header with it, is in the state folder, the log or the output of a command.
 #[track_caller]
-fn password_shows_nowhere(env: &TestEnv) {
-    let mut seen = content_of(&env.state());
-    seen.extend(fs::read(env.path("run.log")).unwrap());
+fn assert_password_hidden(env: &TestEnv) {
+    let mut written = content_of(&env.state());
+    written.extend(fs::read(env.path("run.log")).unwrap());
     for command in [["status", "--format=json"], ["config", "check"]] {
-        seen.extend(format!("{}", env.banhook(command)).into_bytes());
+        written.extend(format!("{}", env.banhook(command)).into_bytes());
     }
-    let seen = String::from_utf8_lossy(&seen);
+    let written = String::from_utf8_lossy(&written);
     let key = KEY.strip_prefix("Basic ").unwrap();
-    assert!(!seen.contains(PASSWORD) && !seen.contains(key), "{seen}");
+    assert!(!written.contains(PASSWORD) && !written.contains(key), "{written}");
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn proxy_configured_forwards_message() {
     assert!(env.webhook.wait_for(1)[0].contains(&["203.0.113.7"]));
     assert_eq!(env.wait_until_idle().all().posted, 1);
     assert_eq!(proxy.requests(), [format!("POST {}", env.webhook.url())]);
-    password_shows_nowhere(&env);
+    assert_password_hidden(&env);
 }
 
 #[test]
@@ -74,9 +74,9 @@ fn proxy_rejecting_credentials_keeps_message_and_hides_password() {
     configure(&env, &format!("proxy = \"http://other:{PASSWORD}@{}\"", proxy.address()));
     let _daemon = env.daemon();
     ban(&env);
-    until_pending_because(&env, "407");
+    wait_for_error(&env, "407");
     assert!(env.webhook.requests().is_empty());
-    password_shows_nowhere(&env);
+    assert_password_hidden(&env);
     configure(&env, &format!("proxy = \"http://banhook:{PASSWORD}@{}\"", proxy.address()));
     env.webhook.wait_for(1);
 }
@@ -88,8 +88,8 @@ fn proxy_down_error_hides_password() {
     configure(&env, &format!("proxy = \"http://banhook:{PASSWORD}@{address}\""));
     let _daemon = env.daemon();
     ban(&env);
-    until_pending_because(&env, "no connection through the proxy: Connection refused");
-    password_shows_nowhere(&env);
+    wait_for_error(&env, "no connection through the proxy: Connection refused");
+    assert_password_hidden(&env);
     configure(&env, "proxy = false");
     env.webhook.wait_for(1);
 }
@@ -123,7 +123,7 @@ fn private_ca_without_ca_file_is_not_trusted() {
     write_url(&env, &webhook.url());
     let _daemon = env.daemon();
     ban(&env);
-    until_pending_because(&env, "certificate");
+    wait_for_error(&env, "certificate");
     assert!(webhook.arrived().is_empty());
 }
 
@@ -137,7 +137,7 @@ fn ca_file_changed_is_reloaded() {
     configure(&env, "ca_file = \"trusted.pem\"");
     let _daemon = env.daemon();
     ban(&env);
-    until_pending_because(&env, "certificate");
+    wait_for_error(&env, "certificate");
     fs::rename(env.path("ca.pem"), env.path("trusted.pem")).unwrap();
     webhook.wait_for_one();
 }
@@ -153,19 +153,19 @@ fn proxy_https_webhook_is_tunnelled() {
     ban(&env);
     webhook.wait_for_one();
     assert_eq!(proxy.requests(), [format!("CONNECT 127.0.0.1:{}", webhook.port)]);
-    password_shows_nowhere(&env);
+    assert_password_hidden(&env);
 }
 
 #[test]
 fn request_exceeding_timeout_is_retried() {
     let env = TestEnv::new();
-    let late = Duration::from_secs(20);
-    env.webhook.inject(&[Fault::Slow(late)]);
+    let delay = Duration::from_secs(20);
+    env.webhook.inject(&[Fault::Slow(delay)]);
     configure(&env, "timeout = \"300ms\"");
     let _daemon = env.daemon();
     ban(&env);
     env.webhook.wait_for(1);
-    let tries = env.webhook.requests();
-    assert!(tries.len() == 2 && tries[1] - tries[0] < late / 2, "{tries:?}");
+    let requests = env.webhook.requests();
+    assert!(requests.len() == 2 && requests[1] - requests[0] < delay / 2, "{requests:?}");
     assert!(env.log().contains(": no answer within timeout "), "{}", env.log());
 }

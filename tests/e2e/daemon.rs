@@ -1,4 +1,4 @@
-//! The daemon among its kind: taking over, giving way.
+//! Several daemons and short runs on one state folder: exactly one of them delivers.
 
 use std::fs;
 
@@ -11,9 +11,9 @@ fn short_run_waiting_for_webhook_yields_to_daemon() {
     let env = TestEnv::new();
     env.webhook.stop();
     env.notify("ban --jail=sshd --ip=203.0.113.1");
-    until("the short run to be at work", || {
-        let said = fs::read_to_string(env.state().join("banhook.log")).unwrap_or_default();
-        if said.contains("not delivered") { Ok(()) } else { Err(said) }
+    until("the short run to try its webhook", || {
+        let log = fs::read_to_string(env.state().join("banhook.log")).unwrap_or_default();
+        if log.contains("not delivered") { Ok(()) } else { Err(log) }
     });
     let daemon = env.daemon();
     env.webhook.start();
@@ -33,15 +33,15 @@ fn daemon_second_instance_reports_the_first() {
 fn daemons_started_simultaneously_only_one_runs() {
     let env = TestEnv::new();
     let mut both = [(); 2].map(|()| env.spawn(env.command(banhook()).arg("run")));
-    let ended = until("one of them to give up", || {
+    let exited = until("one of them to exit", || {
         both.iter_mut().position(|daemon| daemon.exit_status().is_some()).ok_or_else(|| env.log())
     });
-    assert_eq!(both[ended].exit_status().unwrap().code(), Some(1), "{}", env.log());
+    assert_eq!(both[exited].exit_status().unwrap().code(), Some(1), "{}", env.log());
     assert_eq!(env.log().matches("another banhook is at work").count(), 1, "{}", env.log());
     env.notify("ban --jail=sshd --ip=203.0.113.1");
     env.webhook.wait_for(1);
-    assert!(both[1 - ended].exit_status().is_none(), "{}", env.log());
-    // The right to work dies with its holder.
+    assert!(both[1 - exited].exit_status().is_none(), "{}", env.log());
+    // The lock is released when its holder exits.
     drop(both);
     let next = env.daemon();
     env.notify("ban --jail=sshd --ip=203.0.113.2");

@@ -1,4 +1,4 @@
-//! Whatever the webhook does, everything arrives, in order, and once.
+//! A misbehaving webhook: every message arrives, in order, and once.
 
 use std::time::Duration;
 
@@ -15,33 +15,33 @@ fn five_bans(env: &TestEnv) {
     }
 }
 
-/// All five, in the order in which they happened, each once.
+/// Waits for all five, in the order of the bans, each once.
 #[track_caller]
-fn all_five_arrived(webhook: &Webhook) {
+fn wait_for_all_five(webhook: &Webhook) {
     let messages = webhook.wait_for(5);
     for (number, message) in (1..=5).zip(&messages) {
         assert!(message.contains(&[&format!("203.0.113.{number}")]), "{:#?}", shown(&messages));
     }
 }
 
-/// Of `.1` to `.5`.
-fn how_often_each_arrived(webhook: &Webhook) -> Vec<usize> {
+/// How often each of `.1` to `.5` arrived.
+fn arrival_counts(webhook: &Webhook) -> Vec<usize> {
     let messages = webhook.arrived();
     let of = |number| messages.iter().filter(|message| message.contains(&[&format!("203.0.113.{number}")])).count();
     (1..=5).map(of).collect()
 }
 
-/// With these faults for the first requests.
+/// Checks that all five arrive although the first requests have these faults.
 #[track_caller]
 fn all_five_arrive_despite(faults: &[Fault]) {
     let env = TestEnv::new();
     let _daemon = env.daemon();
     env.webhook.inject(faults);
     five_bans(&env);
-    all_five_arrived(&env.webhook);
+    wait_for_all_five(&env.webhook);
     let all = env.wait_until_idle().all();
     assert_eq!((all.matched, all.posted), (5, 5), "{all:?}");
-    assert_eq!(env.webhook.arrived().len(), 5, "nothing comes twice");
+    assert_eq!(env.webhook.arrived().len(), 5, "nothing arrives twice");
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn webhook_down_receives_everything_when_back() {
     let ledger = env.ledger();
     assert_eq!(ledger.unrouted + ledger.all().pending, 5, "{ledger:?}");
     env.webhook.start();
-    all_five_arrived(&env.webhook);
+    wait_for_all_five(&env.webhook);
     let ledger = env.wait_until_idle();
     assert_eq!(ledger.all().posted, 5, "{ledger:?}");
     assert_eq!(env.webhook.arrived().len(), 5);
@@ -65,7 +65,7 @@ fn webhook_down_without_daemon_receives_everything_when_back() {
     env.webhook.stop();
     five_bans(&env);
     env.webhook.start();
-    all_five_arrived(&env.webhook);
+    wait_for_all_five(&env.webhook);
     assert_eq!(env.wait_until_idle().all().posted, 5);
 }
 
@@ -78,7 +78,7 @@ fn stopped_daemon_messages_are_delivered_by_the_next() {
     daemon.stop();
     env.webhook.start();
     let _next = env.daemon();
-    all_five_arrived(&env.webhook);
+    wait_for_all_five(&env.webhook);
     assert_eq!(env.wait_until_idle().all().posted, 5);
 }
 
@@ -88,14 +88,12 @@ fn daemon_killed_during_request_repeats_at_most_that_message() {
     let daemon = env.daemon();
     env.webhook.inject(&[Fault::Slow(Duration::from_secs(1))]);
     five_bans(&env);
-    until("the first message to be under way", || {
-        if env.webhook.requests().is_empty() { Err(String::new()) } else { Ok(()) }
-    });
+    until("the first request", || if env.webhook.requests().is_empty() { Err(String::new()) } else { Ok(()) });
     drop(daemon);
     let _next = env.daemon();
     let all = env.wait_until_idle().all();
     assert_eq!((all.matched, all.posted), (5, 5), "{all:?}");
-    let counts = how_often_each_arrived(&env.webhook);
+    let counts = arrival_counts(&env.webhook);
     assert!((1..=2).contains(&counts[0]) && counts[1..] == [1; 4], "{counts:?}");
 }
 
@@ -120,11 +118,11 @@ fn rate_limited_request_honours_retry_after() {
     let _daemon = env.daemon();
     env.webhook.inject(&[Fault::RateLimited(3)]);
     five_bans(&env);
-    all_five_arrived(&env.webhook);
-    let tries = env.webhook.requests();
-    assert_eq!(tries.len(), 6, "one was told to wait, five were accepted");
-    let waited = tries[1] - tries[0];
-    assert!((Duration::from_secs(3)..Duration::from_secs(6)).contains(&waited), "tried again after {waited:?}");
+    wait_for_all_five(&env.webhook);
+    let requests = env.webhook.requests();
+    assert_eq!(requests.len(), 6, "one was rate limited, five were accepted");
+    let waited = requests[1] - requests[0];
+    assert!((Duration::from_secs(3)..Duration::from_secs(6)).contains(&waited), "retried after {waited:?}");
 }
 
 #[test]
@@ -135,8 +133,8 @@ fn lost_response_repeats_at_most_one_message() {
     five_bans(&env);
     let all = env.wait_until_idle().all();
     assert_eq!(all.posted, 5, "{all:?}");
-    // Nobody can know whether the first was taken: it comes once more, and nothing else does.
-    assert_eq!(how_often_each_arrived(&env.webhook), [2, 1, 1, 1, 1]);
+    // The sender cannot know whether the first was accepted: it is repeated, and nothing else is.
+    assert_eq!(arrival_counts(&env.webhook), [2, 1, 1, 1, 1]);
 }
 
 #[test]
@@ -145,19 +143,19 @@ fn suspended_webhook_keeps_messages_until_url_changes() {
     env.webhook.inject(&[Fault::NoService]);
     env.notify("--no-spawn ban --jail=sshd --ip=203.0.113.7");
     let drained = env.banhook(["drain", "--timeout", "20s"]).exits(1);
-    assert!(drained.took < Duration::from_secs(10), "there is nothing to wait for: {drained}");
+    assert!(drained.took < Duration::from_secs(10), "nothing to wait for: {drained}");
     assert!(drained.stderr.contains("is gone (404 no_service)"), "{drained}");
     let all = env.ledger().all();
     assert_eq!((all.matched, all.pending), (1, 1), "{all:?}");
     assert!(env.webhook.arrived().is_empty());
-    assert_eq!(env.webhook.requests().len(), 1, "it is not hammered");
+    assert_eq!(env.webhook.requests().len(), 1, "it is not retried");
     let status = env.banhook(["status"]).ok();
     assert!(status.stdout.contains("GONE") && status.stdout.contains("404 no_service"), "{status}");
     assert!(!format!("{drained}{status}").contains(env.webhook.secret()), "{drained}{status}");
-    let mended = Webhook::open();
-    env.write_url("main.url", &mended);
+    let replacement = Webhook::open();
+    env.write_url("main.url", &replacement);
     env.banhook(["drain", "--timeout", "20s"]).ok();
-    assert!(mended.wait_for(1)[0].contains(&["203.0.113.7"]));
+    assert!(replacement.wait_for(1)[0].contains(&["203.0.113.7"]));
     assert!(!env.banhook(["status"]).ok().stdout.contains("GONE"));
 }
 
@@ -167,22 +165,22 @@ fn suspended_webhook_is_probed_on_request() {
     env.webhook.inject(&[Fault::NoService]);
     let daemon = env.daemon();
     env.notify("ban --jail=sshd --ip=203.0.113.1");
-    let is_gone = || match env.banhook(["status"]).ok().stdout.contains("GONE") {
+    let is_suspended = || match env.banhook(["status"]).ok().stdout.contains("GONE") {
         true => Ok(()),
-        false => Err("it is not".to_owned()),
+        false => Err("it is not suspended".to_owned()),
     };
-    until("the webhook to be gone", is_gone);
-    // What made it so was mended on its own side: the URL is the same.
+    until("the webhook to be suspended", is_suspended);
+    // The webhook was restored on its own side: the URL is the same.
     env.banhook(["drain", "--timeout", "20s"]).ok();
     env.webhook.wait_for(1);
     env.webhook.inject(&[Fault::NoService]);
     env.notify("ban --jail=sshd --ip=203.0.113.2");
-    until("the webhook to be gone", is_gone);
+    until("the webhook to be suspended", is_suspended);
     daemon.signal(Signal::HUP);
     env.webhook.wait_for(2);
     env.webhook.inject(&[Fault::NoService]);
     env.notify("ban --jail=sshd --ip=203.0.113.3");
-    until("the webhook to be gone", is_gone);
+    until("the webhook to be suspended", is_suspended);
     assert!(!env.banhook(["status"]).ok().stdout.contains("NOTHING IS AT WORK"));
     assert!(env.log().matches("the webhook works again").count() >= 2, "{}", env.log());
     assert!(daemon.kill().is_none());
@@ -202,11 +200,11 @@ fn suspended_webhook_keeps_its_time_and_is_logged_once() {
         let json: serde_json::Value = serde_json::from_str(&status).unwrap();
         json["webhooks"]["main"]["suspended_at"].as_str().map(str::to_owned)
     };
-    let first = until("the webhook to be gone", || since().ok_or_else(|| "it is not".to_owned()));
-    for tries in 2..=3 {
+    let first = until("the webhook to be suspended", || since().ok_or_else(|| "it is not suspended".to_owned()));
+    for requests in 2..=3 {
         daemon.signal(Signal::HUP);
-        until("it to be tried again", || match env.webhook.requests().len() {
-            count if count >= tries => Ok(()),
+        until("another request", || match env.webhook.requests().len() {
+            count if count >= requests => Ok(()),
             count => Err(format!("{count}")),
         });
         assert_eq!(since().as_ref(), Some(&first));
@@ -225,7 +223,7 @@ fn fallback_webhook_receives_messages_of_suspended_webhook() {
     let _daemon = env.daemon();
     env.webhook.inject(&[Fault::NoService; 9]);
     five_bans(&env);
-    all_five_arrived(&ops);
+    wait_for_all_five(&ops);
     assert_eq!(env.wait_until_idle().all().posted, 5);
     assert_eq!(env.webhook.requests().len(), 1);
 }
@@ -242,7 +240,7 @@ fn fallback_webhook_in_short_run_receives_messages() {
     for number in 1..=3 {
         env.notify(&format!("ban --jail=sshd --ip=203.0.113.{number}"));
         ops.wait_for(number);
-        until("the run to end", || match env.processes().len() {
+        until("the run to exit", || match env.processes().len() {
             0 => Ok(()),
             more => Err(format!("{more} processes")),
         });
@@ -258,15 +256,15 @@ fn message_failing_repeatedly_does_not_block_others() {
     env.webhook.inject(&[Fault::ServerError; 3]);
     five_bans(&env);
     let messages = env.webhook.wait_for(5);
-    let of = |number: u32| {
+    let position = |number: u32| {
         let subject = format!("203.0.113.{number}");
         messages
             .iter()
             .position(|message| message.contains(&[&subject]))
             .unwrap_or_else(|| panic!("{subject} is missing"))
     };
-    // The second is tried as soon as the first has failed three times.
-    assert_eq!((of(2), of(3), of(4)), (0, 1, 2), "{:#?}", shown(&messages));
+    // The second is sent as soon as the first has failed three times.
+    assert_eq!((position(2), position(3), position(4)), (0, 1, 2), "{:#?}", shown(&messages));
     assert_eq!(env.wait_until_idle().all().posted, 5);
     assert_eq!(env.webhook.arrived().len(), 5);
 }

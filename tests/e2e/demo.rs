@@ -1,4 +1,4 @@
-//! `demo`: what somebody sees who has just built it.
+//! `demo`: runs without any setup.
 
 use crate::binary::{banhook, require};
 use crate::command_output::CommandOutput;
@@ -8,15 +8,15 @@ use crate::test_env::TestEnv;
 fn demo_without_setup_prints_ledger() {
     let env = TestEnv::new();
     let mut command = env.command(banhook());
-    // As for somebody who has set nothing up.
+    // As on a machine where banhook is not set up.
     command.arg("demo").env_remove("BANHOOK_CONFIG").env_remove("BANHOOK_STATE_DIR");
     let demo = CommandOutput::of(&mut command).ok();
-    let said = demo.stdout.to_lowercase();
+    let stdout = demo.stdout.to_lowercase();
     for word in ["ban", "sshd", "posted", "pending"] {
-        assert!(said.contains(word), "{word}: {demo}");
+        assert!(stdout.contains(word), "{word}: {demo}");
     }
     assert!(env.webhook.requests().is_empty());
-    assert!(!env.state().exists(), "it left something behind");
+    assert!(!env.state().exists(), "it left a state folder");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! fail2ban's database behind its bans: the log lines that led to them.
+//! fail2ban's database: bans arrive with the log lines that led to them.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -8,7 +8,7 @@ use crate::test_env::TestEnv;
 const LINES: &str = "[routes.settings]\nstart = \"\"\nban = \"{{ ip }}: {{ matches | join(' / ') }}\"\n";
 
 /// Delivered of by the action, or by the log alone.
-fn bans_come_with_their_lines(by_action: bool) {
+fn bans_include_log_lines(by_action: bool) {
     let env = TestEnv::new();
     let folder = env.path("fail2ban");
     let sources = format!("[[sources]]\nlog = \"{}\"\ntimezone = \"UTC\"", folder.join("fail2ban.log").display());
@@ -19,15 +19,15 @@ fn bans_come_with_their_lines(by_action: bool) {
     std::fs::set_permissions(&nothing, std::fs::Permissions::from_mode(0o755)).unwrap();
     let server = if by_action { Fail2ban::start(&env) } else { Fail2ban::start_with(&env, &nothing) };
     server.append_to_log("logins", "login fail of user-1 end");
-    let told = env.webhook.wait_for(1)[0].shown();
-    assert!(told.starts_with("user-1: ") && told.contains("login fail of user-1 end"), "{told}");
+    let shown = env.webhook.wait_for(1)[0].shown();
+    assert!(shown.starts_with("user-1: ") && shown.contains("login fail of user-1 end"), "{shown}");
     for user in ["a", "b", "c"] {
         server.append_to_log("sshd", &format!("auth fail user {user} from 203.0.113.7"));
     }
-    let told = env.webhook.wait_for(2)[1].shown();
-    let lines: Vec<_> = told.split(" / ").collect();
-    assert!(told.starts_with("203.0.113.7: ") && lines.len() == 3, "{told}");
-    assert!(lines[2].ends_with("auth fail user c from 203.0.113.7"), "{told}");
+    let shown = env.webhook.wait_for(2)[1].shown();
+    let lines: Vec<_> = shown.split(" / ").collect();
+    assert!(shown.starts_with("203.0.113.7: ") && lines.len() == 3, "{shown}");
+    assert!(lines[2].ends_with("auth fail user c from 203.0.113.7"), "{shown}");
     server.client("set sshd banip 203.0.113.8").ok();
     assert_eq!(env.webhook.wait_for(3)[2].shown().trim(), "203.0.113.8:");
     server.assert_no_errors();
@@ -36,10 +36,10 @@ fn bans_come_with_their_lines(by_action: bool) {
 
 #[test]
 fn bans_from_action_include_matched_log_lines() {
-    bans_come_with_their_lines(true);
+    bans_include_log_lines(true);
 }
 
 #[test]
 fn bans_from_log_include_matched_log_lines() {
-    bans_come_with_their_lines(false);
+    bans_include_log_lines(false);
 }

@@ -1,4 +1,4 @@
-//! What `config check` says of files that the user may not read that banhook works as.
+//! `config check` on files that banhook's own user cannot read.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -13,8 +13,8 @@ use crate::fail2ban::Fail2ban;
 use crate::reload::mmdb;
 use crate::test_env::{NOBODY, TestEnv};
 
-/// A place whose state folder is nobody's.
-fn of_nobody() -> TestEnv {
+/// A test environment whose state folder belongs to the user nobody.
+fn env_of_nobody() -> TestEnv {
     require_root();
     let env = TestEnv::new();
     set_mode(&env.path(""), 0o755);
@@ -32,15 +32,15 @@ fn check(env: &TestEnv) -> CommandOutput {
     env.banhook(["config", "check"])
 }
 
-fn reads(env: &TestEnv, log: &Path) {
+fn configure_log(env: &TestEnv, log: &Path) {
     env.configure(&format!("[[sources]]\nlog = \"{}\"", log.display()));
 }
 
 #[test]
 fn config_check_log_unreadable_by_state_dir_owner_is_rejected() {
-    let env = of_nobody();
+    let env = env_of_nobody();
     let log = env.write("f.log", "");
-    reads(&env, &log);
+    configure_log(&env, &log);
     check(&env).ok();
     // As on Debian: root:adm 640.
     set_mode(&log, 0o640);
@@ -50,14 +50,14 @@ fn config_check_log_unreadable_by_state_dir_owner_is_rejected() {
     check(&env).exits(2).complains(&["nobody cannot read", "setfacl -m u:nobody:r "]);
     fs::create_dir(env.path("closed")).unwrap();
     set_mode(&env.path("closed"), 0o700);
-    reads(&env, &env.path("closed/f.log"));
+    configure_log(&env, &env.path("closed/f.log"));
     check(&env).exits(2).complains(&["nobody cannot read", "closed/f.log", "setfacl -m u:nobody:x "]);
-    assert!(fs::read_dir(env.state()).unwrap().next().is_none(), "a check stores nothing");
+    assert!(fs::read_dir(env.state()).unwrap().next().is_none(), "a check creates no file");
 }
 
 #[test]
 fn config_check_files_are_checked_as_state_dir_owner() {
-    let env = of_nobody();
+    let env = env_of_nobody();
     fs::create_dir(env.path("conf.d")).unwrap();
     env.write("conf.d/a.toml", "host = \"web-1\"");
     env.write("own.wasm", component::faulty());
@@ -82,30 +82,30 @@ fn config_check_files_are_checked_as_state_dir_owner() {
         set_mode(&file, if name == "conf.d" { 0o711 } else { 0o600 });
         let run = format!("run: chown nobody: {}", file.display());
         check(&env).exits(2).complains(&["nobody cannot read", &run]);
-        // As it says.
+        // The printed command solves it.
         chown(&file, Some(NOBODY), Some(NOBODY)).unwrap();
         if name == "conf.d" {
             set_mode(&file, meta.permissions().mode() & 0o777);
         }
         check(&env).ok();
     }
-    // All that is in a closed folder is one fault.
+    // A folder that cannot be entered is reported once, not once per file.
     set_mode(&env.path(""), 0o700);
     let open_state = tempfile::tempdir().unwrap();
     chown(open_state.path(), Some(NOBODY), Some(NOBODY)).unwrap();
     let state = ["--state-dir".as_ref(), open_state.path().as_os_str()];
-    let told = env.banhook(["config".as_ref(), "check".as_ref()].into_iter().chain(state)).exits(2);
+    let output = env.banhook(["config".as_ref(), "check".as_ref()].into_iter().chain(state)).exits(2);
     let folder = env.path("").display().to_string();
-    told.complains(&[&format!("setfacl -m u:nobody:x {}", folder.trim_end_matches('/'))]);
+    output.complains(&[&format!("setfacl -m u:nobody:x {}", folder.trim_end_matches('/'))]);
 }
 
 #[test]
 fn config_check_without_state_dir_checks_as_current_user() {
-    let env = of_nobody();
+    let env = env_of_nobody();
     let log = env.write("f.log", "");
     set_mode(&log, 0o600);
-    reads(&env, &log);
-    // What nobody may not read cannot be blamed on the configuration or the program.
+    configure_log(&env, &log);
+    // The user nobody can read everything else, so only the log is reported.
     let copy = env.path("banhook");
     fs::copy(banhook(), &copy).unwrap();
     let as_nobody = || CommandOutput::of(env.command(&copy).args(["config", "check"]).uid(NOBODY).gid(NOBODY));
@@ -113,8 +113,8 @@ fn config_check_without_state_dir_checks_as_current_user() {
     fs::remove_dir(env.state()).unwrap();
     as_nobody().exits(2).complains(&["nobody cannot read", "f.log"]);
     fs::create_dir(env.state()).unwrap();
-    let told = as_nobody().ok();
-    assert!(told.stderr.contains("cannot tell what root may read"), "{told}");
+    let output = as_nobody().ok();
+    assert!(output.stderr.contains("cannot tell what root may read"), "{output}");
     check(&env).ok();
 }
 
@@ -123,23 +123,23 @@ fn config_check_missing_log_and_database_warn() {
     let env = TestEnv::new();
     let database = "[fail2ban]\ndatabase = \"absent.sqlite3\"";
     env.configure(&format!("[[sources]]\nlog = \"absent.log\"\n{database}"));
-    let told = check(&env).ok();
+    let output = check(&env).ok();
     for word in ["no log", "absent.log yet", "absent.sqlite3 yet"] {
-        assert!(told.stderr.contains(word), "{told}");
+        assert!(output.stderr.contains(word), "{output}");
     }
     env.write("absent.sqlite3", "something else");
     check(&env).exits(2);
 }
 
-/// As the README has it, and that it survives what happens to a database.
+/// The commands that README names, and that they survive a restart and a new database.
 #[test]
 fn config_check_fail2ban_database_acl_suffices() {
-    let env = of_nobody();
+    let env = env_of_nobody();
     require("setfacl", "acl");
     let server = Fail2ban::start(&env);
     let file = server.folder().join("bans.sqlite3");
     let setfacl =
-        |what: &str, path: &PathBuf| CommandOutput::of(Command::new("setfacl").arg("-m").arg(what).arg(path)).ok();
+        |entry: &str, path: &PathBuf| CommandOutput::of(Command::new("setfacl").arg("-m").arg(entry).arg(path)).ok();
     env.configure(&format!("[fail2ban]\ndatabase = \"{}\"", file.display()));
     check(&env).exits(2).complains(&["nobody cannot read", "bans.sqlite3", "setfacl -m u:nobody:r "]);
     setfacl("u:nobody:r", &file);
@@ -150,7 +150,7 @@ fn config_check_fail2ban_database_acl_suffices() {
     fs::remove_file(&file).unwrap();
     setfacl("d:u:nobody:r,d:g::-,d:o::-", &server.folder().to_owned());
     server.client("start").ok();
-    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o007, 0, "closed to all others");
-    let told = check(&env).ok();
-    assert_eq!(told.stderr, "", "{told}");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o007, 0, "not accessible to others");
+    let output = check(&env).ok();
+    assert_eq!(output.stderr, "", "{output}");
 }

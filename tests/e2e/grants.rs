@@ -1,4 +1,4 @@
-//! `[routes.grants]`: what is refused and found before the first ban, and what a plugin's cases answer.
+//! `[routes.grants]`: ungranted imports are found by `config check`, and granted ones answer the plugin.
 
 use crate::component;
 use crate::test_env::TestEnv;
@@ -10,8 +10,8 @@ fn config_check_ungranted_import_names_the_line_to_add() {
     {
         let env = TestEnv::with_route("plugin = \"asks.wasm\"");
         env.write("asks.wasm", &plugin);
-        let refused = env.banhook(["config", "check"]).exits(2);
-        refused.complains(&["asks.wasm", &format!("imports {import}"), line, "[routes.grants]"]);
+        let rejected = env.banhook(["config", "check"]).exits(2);
+        rejected.complains(&["asks.wasm", &format!("imports {import}"), line, "[routes.grants]"]);
 
         env.configure(&format!("plugin = \"asks.wasm\"\ngrants.{import} = false"));
         env.banhook(["config", "check"]).ok();
@@ -33,14 +33,14 @@ fn grant_history_returns_routed_bans() {
     let env = TestEnv::with_route("plugin = \"asks.wasm\"\ngrants.history = true");
     env.write("asks.wasm", component::asks_history());
     let daemon = env.daemon();
-    // The first one finds nothing before it and traps, so it is told plainly.
+    // The first ban has no history, so the plugin traps and the fallback message is sent.
     env.notify("ban --jail=~sshd --ip=203.0.113.7");
     assert!(env.webhook.wait_for(1)[0].contains(&["203.0.113.7"]));
     env.notify("ban --jail=~sshd --ip=203.0.113.8");
     let all = env.wait_until_idle().all();
     assert_eq!((all.posted, all.skipped), (1, 1), "{all:?}");
     daemon.stop();
-    // What is remembered outlives the process.
+    // The history outlives the process.
     env.notify("ban --jail=~sshd --ip=203.0.113.9");
     let all = env.wait_until_idle().all();
     assert_eq!((all.posted, all.skipped), (1, 2), "{all:?}");
@@ -69,12 +69,12 @@ fn test_case_provides_history_and_geo_answers() {
     let (known, unknown) = (env.write("known.json", known), env.write("unknown.json", unknown));
     env.banhook(["test".as_ref(), geo.as_os_str(), known.as_os_str(), unknown.as_os_str()]).ok();
 
-    // `--update` keeps the answers.
+    // `--update` keeps the provided answers.
     let wrong = std::fs::read_to_string(&known).unwrap().replace(r#"{"skip": "DE"}"#, r#"{"skip": "FR"}"#);
     let wrong = env.write("wrong.json", wrong);
     env.banhook(["test".as_ref(), geo.as_os_str(), wrong.as_os_str()]).exits(1);
     env.banhook(["test".as_ref(), "--update".as_ref(), geo.as_os_str(), wrong.as_os_str()]).ok();
     let updated: serde_json::Value = serde_json::from_slice(&std::fs::read(&wrong).unwrap()).unwrap();
-    let meant: serde_json::Value = serde_json::from_slice(&std::fs::read(&known).unwrap()).unwrap();
-    assert_eq!((&updated["geo"], &updated["decision"]), (&meant["geo"], &meant["decision"]));
+    let expected: serde_json::Value = serde_json::from_slice(&std::fs::read(&known).unwrap()).unwrap();
+    assert_eq!((&updated["geo"], &updated["decision"]), (&expected["geo"], &expected["decision"]));
 }

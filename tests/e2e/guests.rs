@@ -1,5 +1,5 @@
-//! Plugins in four languages, all made to decide the same: those compiled against 0.1.0 of the interface, which must run
-//! for as long as 0.1 is promised, and those built from `plugins/guests` just now.
+//! The example plugin in four languages, with the same decisions in each: components compiled against 0.1.0 of the
+//! interface, which must run as long as 0.1 is supported, and those built from `plugins/guests` now.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,10 +11,10 @@ use crate::binary::{banhook, root};
 use crate::command_output::CommandOutput;
 use crate::test_env::TestEnv;
 
-/// Compiling CPython takes ten seconds of a core, and others are at work.
+/// Compiling CPython takes ten seconds of one core; other tests run at the same time.
 const COMPILING: Duration = Duration::from_secs(300);
 
-/// Kept from one run of the tests to the next, so that it is compiled once.
+/// Kept between test runs, so that CPython is compiled only once.
 const CACHE: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/guests");
 
 fn compiled_against_0_1_0() -> PathBuf {
@@ -26,13 +26,13 @@ fn built_from_source(guest: &str) -> PathBuf {
         "BANHOOK_GUESTS names the folder of the guests built from source; run the tests by `cargo xtask test`, which sets it",
     );
     let guest = folder.join(guest);
-    assert!(guest.is_file(), "{} is no file", guest.display());
+    assert!(guest.is_file(), "{} is not a file", guest.display());
     guest
 }
 
-/// It comes to the golden decision in each case, and logs on the way what every guest logs.
+/// Checks that a guest makes the golden decision in each case, and logs the same lines as every guest.
 #[track_caller]
-fn decides_as_all_do(guest: &Path) {
+fn matches_golden_decisions(guest: &Path) {
     let cases = compiled_against_0_1_0().join("cases");
     let env = TestEnv::new();
     let mut command = env.command(banhook());
@@ -51,7 +51,7 @@ fn decides_as_all_do(guest: &Path) {
     assert_eq!(tested.stdout.lines().collect::<Vec<_>>(), expected, "{tested}");
 }
 
-/// The files in a folder that end so, by name; there are some.
+/// The files in a folder with this extension, sorted by name. Fails if there are none.
 fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
@@ -67,16 +67,16 @@ fn guests_compiled_against_0_1_0_match_golden_decisions() {
     let names: Vec<_> = components.iter().map(|file| file.file_name().unwrap().to_str().unwrap()).collect();
     assert_eq!(names, ["c.wasm", "javascript.wasm", "rust.wasm"]);
     for component in &components {
-        decides_as_all_do(component);
+        matches_golden_decisions(component);
     }
 }
 
 #[test]
 fn guest_rust_matches_golden_decisions() {
-    decides_as_all_do(&built_from_source("rust.wasm"));
+    matches_golden_decisions(&built_from_source("rust.wasm"));
 }
 
 #[test]
 fn guest_python_matches_golden_decisions() {
-    decides_as_all_do(&built_from_source("python.wasm"));
+    matches_golden_decisions(&built_from_source("python.wasm"));
 }

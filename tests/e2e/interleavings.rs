@@ -1,4 +1,4 @@
-//! `notify` with the runs it spawns, `run` and `drain`, all at the same moment: nothing twice, nothing left behind.
+//! `notify` with the runs it starts, `run` and `drain`, all at the same time: nothing is delivered twice or left pending.
 
 use std::process::Stdio;
 use std::sync::Barrier;
@@ -8,12 +8,12 @@ use crate::binary::banhook;
 use crate::test_env::{TestEnv, terminate};
 use crate::webhook::shown;
 
-/// Enough to find a coarse mistake; `BANHOOK_SOAK=500` looks for a fine one.
+/// Finds a coarse mistake; `BANHOOK_SOAK=500` finds a rare race.
 const ROUNDS: u32 = 8;
 const NOTIFIERS: u32 = 3;
 const BANS_EACH: u32 = 3;
-/// `run` is stopped somewhere in here, which is while the others are at it.
-const DAEMON_LIVES_AT_MOST: u32 = 400;
+/// The longest time, in ms, after which `run` is stopped, while the others are running.
+const DAEMON_LIFETIME_MS: u32 = 400;
 
 #[test]
 fn notify_run_and_drain_concurrently_deliver_everything_once() {
@@ -41,9 +41,9 @@ fn one_round(round: u32) {
             command.arg("run").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
             start.wait();
             let mut daemon = command.spawn().unwrap();
-            // Not waiting for anything: a different moment in each round.
-            std::thread::sleep(Duration::from_millis(scattered(round, DAEMON_LIVES_AT_MOST).into()));
-            // It may have found another at work, and left already.
+            // Not a wait: a different moment in each round.
+            std::thread::sleep(Duration::from_millis(scattered(round, DAEMON_LIFETIME_MS).into()));
+            // It may have exited already, because another process was running.
             if daemon.try_wait().unwrap().is_none() {
                 terminate(&mut daemon);
             }
@@ -54,7 +54,7 @@ fn one_round(round: u32) {
         });
     });
 
-    // What `notify` spawned is enough: nothing needs another push.
+    // The runs that `notify` started deliver everything.
     let ledger = env.wait_until_idle();
     let expected = u64::from(NOTIFIERS * BANS_EACH);
     assert_eq!((ledger.received, ledger.all().posted), (expected, expected), "round {round}: {ledger:?}");
@@ -68,7 +68,7 @@ fn one_round(round: u32) {
     }
 }
 
-/// A number below `below`, another one in each round, the same in each run.
+/// A number below `below`, different in each round and the same in each run.
 fn scattered(round: u32, below: u32) -> u32 {
     round.wrapping_mul(2_654_435_761).rotate_left(16) % below
 }
