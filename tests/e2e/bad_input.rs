@@ -296,7 +296,7 @@ fn webhook_answer_repeating_its_url_is_redacted_everywhere() {
     let outputs: String = outputs.map(|output| output.to_string()).concat();
     let log = fs::read_to_string(env.state().join("banhook.log")).unwrap();
     for text in [&outputs, &log] {
-        assert!(text.contains("Cannot POST […]?[…]</pre> (no […]?[…] here)"), "{text}");
+        assert!(text.contains("… POST … no … here"), "{text}");
     }
     let stored = content_of(&env.state());
     for secret in [env.webhook.secret(), KEY] {

@@ -125,7 +125,7 @@ fn tell(store: &mut Store) -> anyhow::Result<()> {
         let (mut routed, mut formatted, mut body) = (Vec::new(), Vec::new(), None);
         for waiting in store.unrouted(AT_ONCE)? {
             let event = waiting.event.map_err(anyhow::Error::msg)?;
-            let told = fallback(&event, "a benchmark", Target::Slack);
+            let told = fallback(&event, "a benchmark", Target::SLACK);
             let to = vec![("all".to_owned(), "main".to_owned())];
             routed.push(RoutedTo { seq: waiting.seq, ban: PastBan::of(&event), to });
             let disposition = if waiting.seq % ALONE == 0 {

@@ -126,7 +126,7 @@ fn a_whole_configuration() {
     assert_eq!(config.host.as_deref(), Some("web-1"));
     assert_eq!(config.labels["site"], "fra1");
     let webhook = &config.webhooks["security"];
-    assert_eq!((webhook.name.as_str(), webhook.target), ("security", Target::Slack));
+    assert_eq!((webhook.name.as_str(), webhook.target), ("security", Target::SLACK));
     assert_eq!(webhook.url.expose().as_str(), URL);
     assert_eq!(webhook.pace, Pace::STANDARD);
     assert_eq!((webhook.http.timeout, webhook.http.connect_timeout), (seconds(30), seconds(10)));

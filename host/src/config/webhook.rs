@@ -47,10 +47,10 @@ impl Webhook {
 
 fn target(table: &Table<'_>) -> Option<Target> {
     let Some(word) = table.string("target") else {
-        return table.key_place("target").is_none().then_some(Target::Slack);
+        return table.key_place("target").is_none().then_some(Target::SLACK);
     };
     let Some(target) = Target::parse(&word.value) else {
-        let words = || Target::ALL.into_iter().map(Target::as_str);
+        let words = || Target::ALL.iter().map(|target| target.as_str());
         let hint = did_you_mean(&word.value, words()).unwrap_or_else(|| format!("it is {}", listed(words(), "or")));
         table.problems.report_with(word.place, format!("unknown target {}", quoted(&word.value)), hint);
         return None;

@@ -1,18 +1,14 @@
 //! The HTTP client: one request to a webhook. The only reqwest, together with `connection`.
 
-use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
+use reqwest::header::CONTENT_TYPE;
 
 use super::connection::{Connections, failure};
 use super::endpoint::Endpoint;
-use super::send_result::{AnswerContext, Headers, SendResult, classify};
+use super::send_result::{AnswerContext, SendResult, classify};
 use crate::event::Timestamp;
 
 /// Bytes of an answer that are read: Slack's are a word, others' a line of JSON.
 const ANSWER_BYTES: usize = 4096;
-/// Discord's header with what is left of its rate limit.
-const REMAINING: &str = "x-ratelimit-remaining";
-/// Discord's header with the time until its rate limit is reset, in seconds; finer than its `Retry-After`.
-const RESET_AFTER: &str = "x-ratelimit-reset-after";
 
 /// Sends messages and holds the connections, which its clones share.
 #[derive(Clone, Default)]
@@ -51,21 +47,15 @@ impl Client {
         match request.send().await {
             Ok(mut response) => {
                 let status = response.status().as_u16();
-                let header = |name: &str| response.headers().get(name)?.to_str().ok().map(str::to_owned);
-                let (retry_after, remaining) = (header(RETRY_AFTER.as_str()), header(REMAINING));
-                let reset_after = header(RESET_AFTER);
+                let headers = response.headers().clone();
                 let body = first_bytes(&mut response).await;
-                let headers = Headers {
-                    retry_after: retry_after.as_deref(),
-                    remaining: remaining.as_deref(),
-                    reset_after: reset_after.as_deref(),
-                };
-                let context = AnswerContext { target: endpoint.target, secrets: &endpoint.secrets, now: now() };
-                classify(context, status, headers, &body)
+                let context = AnswerContext { target: endpoint.target, redaction: &endpoint.redaction, now: now() };
+                let header = |name: &str| headers.get(name)?.to_str().ok().map(str::to_owned);
+                classify(context, status, &header, &body)
             }
             // The cause may repeat what a proxy answered.
             Err(error) => {
-                let error = endpoint.secrets.conceal(&failure(&error, &endpoint.connection));
+                let error = endpoint.redaction.error(&failure(&error, &endpoint.connection));
                 SendResult::Transient { after: None, error }
             }
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::connection::{Connection, HttpSettings, Via};
-use crate::config::Secrets;
+use super::redaction::Redaction;
 use crate::message::Target;
 
 /// Bytes of a URL's hash that are kept: enough to tell two apart.
@@ -19,8 +19,8 @@ pub struct Endpoint {
     pub(super) target: Target,
     pub(super) timeout: Duration,
     pub(super) connection: Connection,
-    /// What must not be kept of an answer.
-    pub(super) secrets: Arc<Secrets>,
+    /// What is left out of its answers.
+    pub(super) redaction: Arc<Redaction>,
 }
 
 impl Endpoint {
@@ -32,8 +32,8 @@ impl Endpoint {
             http.via = Via::Nothing;
         }
         let connection = Connection::new(&url, &http);
-        let secrets = Arc::new(Secrets::of([Some(&url), connection.proxy()].into_iter().flatten()));
-        Self { url, target, timeout: http.timeout, connection, secrets }
+        let redaction = Arc::new(Redaction::new(target, &url, connection.proxy()));
+        Self { url, target, timeout: http.timeout, connection, redaction }
     }
 
     /// Returns a hash by which another URL is recognized. It does not reveal the URL.
@@ -54,7 +54,7 @@ mod tests {
         let connection = |direct, via| {
             let (connect_timeout, timeout) = (Duration::from_secs(1), Duration::from_secs(2));
             let http = HttpSettings { connect_timeout, timeout, via, certificates: Arc::default() };
-            Endpoint::new(url("https://localhost/"), direct, Target::Slack, http).connection
+            Endpoint::new(url("https://localhost/"), direct, Target::SLACK, http).connection
         };
         let proxy = || Via::Proxy(url("http://localhost:3128"));
         assert!(connection(true, Via::Environment) == connection(true, Via::Nothing));

@@ -16,6 +16,7 @@ mod failover;
 mod queue;
 #[cfg(test)]
 mod queue_tests;
+mod redaction;
 mod send_result;
 mod worker;
 

@@ -38,7 +38,7 @@ impl Simulation {
         let lock = folder.try_work_lock().unwrap().unwrap();
         let store = Store::open_for_work(&folder, &lock).unwrap();
         let policy = DeliveryPolicy {
-            target: Target::Slack,
+            target: Target::SLACK,
             every: Duration::from_secs(1),
             burst: 4,
             max_age: BTreeMap::from([("sec".to_owned(), Duration::from_secs(86_400))]),
@@ -51,7 +51,7 @@ impl Simulation {
 
     /// So many messages more; returns the first one's number.
     fn post(&mut self, messages: usize) {
-        self.word((0..messages).map(|_| Disposition::Send(fallback(&event(), "", Target::Slack))).collect());
+        self.word((0..messages).map(|_| Disposition::Send(fallback(&event(), "", Target::SLACK))).collect());
     }
 
     fn word(&mut self, verdicts: Vec<Disposition>) {
@@ -409,7 +409,7 @@ fn message_for_another_target_is_formatted_again() {
     // One of them waits for its next try, and another was tried behind it.
     simulation.run(60_000, |_, _| SendResult::Transient { after: None, error: "500".into() });
     let sent = simulation.sent.len();
-    simulation.policy.target = Target::Zulip;
+    simulation.policy.target = Target::ZULIP;
     assert_eq!(simulation.next(), NextAction::AskAgain);
     assert_eq!(simulation.next(), NextAction::Idle);
     assert_eq!(simulation.ledger().routes["sec"].pending, 5);
@@ -419,7 +419,7 @@ fn message_for_another_target_is_formatted_again() {
         [4, 5, 6, 7, 8],
         "in their order"
     );
-    let disposition = || Disposition::Send(fallback(&event(), "", Target::Zulip));
+    let disposition = || Disposition::Send(fallback(&event(), "", Target::ZULIP));
     let formatted: Vec<_> = unformatted
         .iter()
         .map(|UnformattedEvent { seq, .. }| FormattedEvent { seq: *seq, disposition: disposition() })

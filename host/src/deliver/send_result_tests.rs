@@ -1,6 +1,14 @@
-//! What answers mean, as each service documents them.
+//! Answers as each service documents them, and what they are classified as.
 
 use super::*;
+
+/// The headers of an answer that matter, as they came.
+#[derive(Debug, Clone, Copy, Default)]
+struct Headers<'a> {
+    retry_after: Option<&'a str>,
+    remaining: Option<&'a str>,
+    reset_after: Option<&'a str>,
+}
 
 fn retry_after(text: &str) -> Headers<'_> {
     Headers { retry_after: Some(text), ..NONE }
@@ -12,7 +20,17 @@ const fn budget<'a>(remaining: &'a str, reset_after: &'a str) -> Headers<'a> {
 
 fn classified(target: Target, status: u16, headers: Headers<'_>, body: &str) -> SendResult {
     let url = "https://chat.example.org/hooks/s3cret-s3cret".parse().unwrap();
-    classify(AnswerContext { target, secrets: &Secrets::of([&url]), now: NOW }, status, headers, body)
+    let redaction = Redaction::new(target, &url, None);
+    let header = |name: &str| {
+        let value = match name {
+            "retry-after" => headers.retry_after,
+            "x-ratelimit-remaining" => headers.remaining,
+            "x-ratelimit-reset-after" => headers.reset_after,
+            _ => None,
+        };
+        value.map(str::to_owned)
+    };
+    classify(AnswerContext { target, redaction: &redaction, now: NOW }, status, &header, body)
 }
 
 /// 2026-10-21T07:27:00Z
@@ -25,8 +43,8 @@ fn check(target: Target, status: u16, headers: Headers<'_>, body: &str, expected
         SendResult::Accepted { pause } => SendResult::Accepted { pause },
         SendResult::RateLimited(time, _) => SendResult::RateLimited(time, String::new()),
         SendResult::Transient { after, .. } => SendResult::Transient { after, error: String::new() },
-        SendResult::Rejected(_) => REFUSED,
-        SendResult::EndpointGone(_) => SUSPENDED,
+        SendResult::Rejected(_) => REJECTED,
+        SendResult::EndpointGone(_) => GONE,
     };
     assert_eq!(without_text, *expected, "{target:?} {status} {headers:?} {body}");
 }
@@ -40,46 +58,46 @@ fn failed_for(seconds: u64) -> SendResult {
 }
 
 const ACCEPTED: SendResult = SendResult::Accepted { pause: None };
-const FAILED: SendResult = SendResult::Transient { after: None, error: String::new() };
-const REFUSED: SendResult = SendResult::Rejected(String::new());
-const SUSPENDED: SendResult = SendResult::EndpointGone(String::new());
+const TRANSIENT: SendResult = SendResult::Transient { after: None, error: String::new() };
+const REJECTED: SendResult = SendResult::Rejected(String::new());
+const GONE: SendResult = SendResult::EndpointGone(String::new());
 
 #[test]
-fn answers_as_slack_documents_them() {
+fn classify_slack_answers() {
     for (status, headers, body, expected) in [
         (200, NONE, "ok", ACCEPTED),
         (200, NONE, "{\"success\":true}", ACCEPTED),
-        (200, NONE, "<!DOCTYPE html><title>Sign in</title>", SUSPENDED),
-        (302, NONE, "", SUSPENDED),
-        (400, NONE, "invalid_payload", REFUSED),
-        (400, NONE, "user_not_found", REFUSED),
-        (400, NONE, "no_text", REFUSED),
-        (400, NONE, "too_many_attachments", REFUSED),
-        (400, NONE, "invalid_blocks", REFUSED),
-        (400, NONE, "something_new", REFUSED),
-        (413, NONE, "", REFUSED),
-        (401, NONE, "", SUSPENDED),
-        (403, NONE, "action_prohibited", SUSPENDED),
-        (403, NONE, "invalid_token", SUSPENDED),
-        (404, NONE, "channel_not_found", SUSPENDED),
-        (404, NONE, "no_active_hooks", SUSPENDED),
-        (404, NONE, "no_service", SUSPENDED),
-        (404, NONE, "<html>", SUSPENDED),
-        (410, NONE, "channel_is_archived", SUSPENDED),
-        (407, NONE, "", FAILED),
-        (408, NONE, "", FAILED),
+        (200, NONE, "<!DOCTYPE html><title>Sign in</title>", GONE),
+        (302, NONE, "", GONE),
+        (400, NONE, "invalid_payload", REJECTED),
+        (400, NONE, "user_not_found", REJECTED),
+        (400, NONE, "no_text", REJECTED),
+        (400, NONE, "too_many_attachments", REJECTED),
+        (400, NONE, "invalid_blocks", REJECTED),
+        (400, NONE, "something_new", REJECTED),
+        (413, NONE, "", REJECTED),
+        (401, NONE, "", GONE),
+        (403, NONE, "action_prohibited", GONE),
+        (403, NONE, "invalid_token", GONE),
+        (404, NONE, "channel_not_found", GONE),
+        (404, NONE, "no_active_hooks", GONE),
+        (404, NONE, "no_service", GONE),
+        (404, NONE, "<html>", GONE),
+        (410, NONE, "channel_is_archived", GONE),
+        (407, NONE, "", TRANSIENT),
+        (408, NONE, "", TRANSIENT),
         (429, retry_after("30"), "", waits(30.0)),
         (429, NONE, "", waits(1.0)),
         (429, retry_after("soon"), "", waits(1.0)),
         (429, retry_after("1e300"), "", waits(3_600.0)),
         (429, retry_after("NaN"), "", waits(1.0)),
         (429, NONE, "{\"retry_after\":64}", waits(1.0)),
-        (500, NONE, "rollup_error", FAILED),
+        (500, NONE, "rollup_error", TRANSIENT),
         (503, retry_after("5"), "", failed_for(5)),
         (503, retry_after("0"), "", failed_for(1)),
         (503, retry_after("Wed, 21 Oct 2026 07:28:00 GMT"), "", failed_for(60)),
         (503, retry_after("Wed, 21 Oct 2026 07:26:59 GMT"), "", failed_for(1)),
-        (503, retry_after("Wed, 21 Oct 2026"), "", FAILED),
+        (503, retry_after("Wed, 21 Oct 2026"), "", TRANSIENT),
         (429, retry_after(" Wed, 21 Oct 2026 07:28:30 GMT "), "", waits(90.0)),
         (429, retry_after("Wed, 21 Oct 2026 07:27:00 GMT"), "", waits(1.0)),
         (429, retry_after("Thu, 01 Jan 1970 00:00:00 GMT"), "", waits(1.0)),
@@ -87,98 +105,108 @@ fn answers_as_slack_documents_them() {
         (429, retry_after("Thu, 31 Dec 2099 23:59:59 GMT"), "", waits(3_600.0)),
         (429, retry_after("Wednesday, 21-Oct-26 07:28:30 GMT"), "", waits(1.0)),
     ] {
-        check(Target::Slack, status, headers, body, &expected);
+        check(Target::SLACK, status, headers, body, &expected);
     }
-    let says = classified(Target::Slack, 404, NONE, "no_service\n");
+    let says = classified(Target::SLACK, 404, NONE, "no_service\n");
     assert_eq!(says, SendResult::EndpointGone("404 no_service".into()));
 }
 
 #[test]
-fn slacks_words_count_more_than_the_status() {
-    for status in [200, 400, 403, 404, 429, 500] {
-        for body in DEAD_WEBHOOK {
-            check(Target::Slack, status, NONE, body, &SUSPENDED);
+fn slack_error_outweighs_the_status() {
+    for body in ["no_service_id", "no_team", "team_disabled", "posting_to_general_channel_denied"] {
+        for status in [200, 400, 403, 404, 429, 500] {
+            check(Target::SLACK, status, NONE, body, &GONE);
         }
     }
-    for body in DEAD_UNLESS_OK {
+    for body in [
+        "invalid_token",
+        "action_prohibited",
+        "channel_not_found",
+        "channel_is_archived",
+        "no_active_hooks",
+        "no_service",
+    ] {
         for status in [400, 403, 404, 410, 500] {
-            check(Target::Slack, status, NONE, body, &SUSPENDED);
+            check(Target::SLACK, status, NONE, body, &GONE);
         }
-        check(Target::Slack, 200, NONE, body, &ACCEPTED);
+        check(Target::SLACK, 200, NONE, body, &ACCEPTED);
     }
 }
 
 #[test]
-fn answers_of_the_others() {
-    use Target::{Discord, Mattermost, RocketChat, Zulip};
+fn classify_answers_of_the_other_services() {
+    const MATTERMOST: Target = Target::MATTERMOST;
+    const ROCKETCHAT: Target = Target::ROCKETCHAT;
+    const DISCORD: Target = Target::DISCORD;
+    const ZULIP: Target = Target::ZULIP;
     for (target, status, headers, body, expected) in [
-        (Mattermost, 200, NONE, "ok", ACCEPTED),
-        (Mattermost, 200, NONE, "no_team", ACCEPTED),
-        (Mattermost, 400, NONE, r#"{"id":"web.incoming_webhook.invalid.app_error","message":"…"}"#, SUSPENDED),
-        (Mattermost, 501, NONE, r#"{"id":"web.incoming_webhook.disabled.app_error","message":"…"}"#, SUSPENDED),
-        (Mattermost, 404, NONE, r#"{"id":"web.incoming_webhook.channel.app_error","message":"…"}"#, SUSPENDED),
-        (Mattermost, 403, NONE, r#"{"id":"web.incoming_webhook.channel_locked.app_error","message":"…"}"#, SUSPENDED),
-        (Mattermost, 400, NONE, r#"{"id":"web.incoming_webhook.text.app_error","message":"…"}"#, REFUSED),
-        (Mattermost, 400, NONE, r#"{"id":"web.incoming_webhook.parse.app_error","message":"…"}"#, REFUSED),
-        (Mattermost, 401, NONE, "", SUSPENDED),
-        (Mattermost, 501, NONE, "", FAILED),
-        (Mattermost, 307, NONE, "", SUSPENDED),
-        (Mattermost, 429, retry_after("2"), "limit exceeded", waits(2.0)),
-        (RocketChat, 200, NONE, r#"{"success":true}"#, ACCEPTED),
-        (RocketChat, 200, NONE, r#"{"success":false,"error":"error-invalid-channel"}"#, SUSPENDED),
-        (RocketChat, 400, NONE, r#"{"success":false,"error":"invalid-channel"}"#, SUSPENDED),
-        (RocketChat, 400, NONE, r#"{"success":false,"error":"Invalid integration id or token provided."}"#, SUSPENDED),
-        (RocketChat, 404, NONE, r#"{"success":false,"error":"Invalid integration id or token provided."}"#, SUSPENDED),
-        (RocketChat, 401, NONE, r#"{"success":false}"#, SUSPENDED),
-        (RocketChat, 400, NONE, r#"{"success":false,"error":"unexpected token"}"#, REFUSED),
-        (RocketChat, 200, NONE, r#"{"success":false}"#, REFUSED),
-        (RocketChat, 503, NONE, "Service Unavailable", FAILED),
+        (MATTERMOST, 200, NONE, "ok", ACCEPTED),
+        (MATTERMOST, 200, NONE, "no_team", ACCEPTED),
+        (MATTERMOST, 400, NONE, r#"{"id":"web.incoming_webhook.invalid.app_error","message":"…"}"#, GONE),
+        (MATTERMOST, 501, NONE, r#"{"id":"web.incoming_webhook.disabled.app_error","message":"…"}"#, GONE),
+        (MATTERMOST, 404, NONE, r#"{"id":"web.incoming_webhook.channel.app_error","message":"…"}"#, GONE),
+        (MATTERMOST, 403, NONE, r#"{"id":"web.incoming_webhook.channel_locked.app_error","message":"…"}"#, GONE),
+        (MATTERMOST, 400, NONE, r#"{"id":"web.incoming_webhook.text.app_error","message":"…"}"#, REJECTED),
+        (MATTERMOST, 400, NONE, r#"{"id":"web.incoming_webhook.parse.app_error","message":"…"}"#, REJECTED),
+        (MATTERMOST, 401, NONE, "", GONE),
+        (MATTERMOST, 501, NONE, "", TRANSIENT),
+        (MATTERMOST, 307, NONE, "", GONE),
+        (MATTERMOST, 429, retry_after("2"), "limit exceeded", waits(2.0)),
+        (ROCKETCHAT, 200, NONE, r#"{"success":true}"#, ACCEPTED),
+        (ROCKETCHAT, 200, NONE, r#"{"success":false,"error":"error-invalid-channel"}"#, GONE),
+        (ROCKETCHAT, 400, NONE, r#"{"success":false,"error":"invalid-channel"}"#, GONE),
+        (ROCKETCHAT, 400, NONE, r#"{"success":false,"error":"Invalid integration id or token provided."}"#, GONE),
+        (ROCKETCHAT, 404, NONE, r#"{"success":false,"error":"Invalid integration id or token provided."}"#, GONE),
+        (ROCKETCHAT, 401, NONE, r#"{"success":false}"#, GONE),
+        (ROCKETCHAT, 400, NONE, r#"{"success":false,"error":"unexpected token"}"#, REJECTED),
+        (ROCKETCHAT, 200, NONE, r#"{"success":false}"#, REJECTED),
+        (ROCKETCHAT, 503, NONE, "Service Unavailable", TRANSIENT),
         (
-            RocketChat,
+            ROCKETCHAT,
             429,
             NONE,
             r#"{"success":false,"error":"Error, too many requests. Please slow down. You must wait 46 seconds before trying this endpoint again. [error-too-many-requests]"}"#,
             waits(46.0),
         ),
-        (RocketChat, 400, NONE, r#"{"success":false,"error":"[error-too-many-requests]"}"#, waits(1.0)),
-        (Discord, 200, NONE, "ok", ACCEPTED),
-        (Discord, 204, NONE, "", ACCEPTED),
+        (ROCKETCHAT, 400, NONE, r#"{"success":false,"error":"[error-too-many-requests]"}"#, waits(1.0)),
+        (DISCORD, 200, NONE, "ok", ACCEPTED),
+        (DISCORD, 204, NONE, "", ACCEPTED),
         (
-            Discord,
+            DISCORD,
             429,
             NONE,
             r#"{"message":"You are being rate limited.","retry_after":3.25,"global":false}"#,
             waits(3.25),
         ),
         (
-            Discord,
+            DISCORD,
             429,
             NONE,
             r#"{"message":"You are being rate limited.","retry_after":0.3,"global":false}"#,
             waits(1.0),
         ),
-        (Discord, 429, retry_after("65"), r#"{"retry_after":64.57}"#, waits(65.0)),
-        (Discord, 429, budget("0", "7.5"), "", waits(7.5)),
-        (Discord, 429, budget("0", "Wed, 21 Oct 2026 07:28:00 GMT"), "", waits(1.0)),
-        (Discord, 400, NONE, r#"{"message":"Cannot send an empty message","code":50006}"#, REFUSED),
-        (Discord, 401, NONE, r#"{"message":"Invalid Webhook Token","code":50027}"#, SUSPENDED),
-        (Discord, 403, NONE, r#"{"message":"Missing Access","code":50001}"#, SUSPENDED),
-        (Discord, 404, NONE, r#"{"message":"Unknown Webhook","code":10015}"#, SUSPENDED),
-        (Discord, 502, NONE, "<html>", FAILED),
-        (Discord, 502, budget("4", "7.5"), "<html>", FAILED),
-        (Zulip, 200, NONE, r#"{"result":"success","msg":""}"#, ACCEPTED),
-        (Zulip, 200, NONE, r#"{"result":"error","msg":"Stream 'bans' does not exist"}"#, SUSPENDED),
-        (Zulip, 400, NONE, r#"{"result":"error","msg":"…","code":"STREAM_DOES_NOT_EXIST"}"#, SUSPENDED),
-        (Zulip, 401, NONE, r#"{"result":"error","msg":"Invalid API key","code":"INVALID_API_KEY"}"#, SUSPENDED),
-        (Zulip, 400, NONE, r#"{"result":"error","msg":"Unsupported","code":"BAD_REQUEST"}"#, REFUSED),
-        (Zulip, 429, NONE, r#"{"result":"error","code":"RATE_LIMIT_HIT","retry-after":28.7}"#, waits(28.7)),
+        (DISCORD, 429, retry_after("65"), r#"{"retry_after":64.57}"#, waits(65.0)),
+        (DISCORD, 429, budget("0", "7.5"), "", waits(7.5)),
+        (DISCORD, 429, budget("0", "Wed, 21 Oct 2026 07:28:00 GMT"), "", waits(1.0)),
+        (DISCORD, 400, NONE, r#"{"message":"Cannot send an empty message","code":50006}"#, REJECTED),
+        (DISCORD, 401, NONE, r#"{"message":"Invalid Webhook Token","code":50027}"#, GONE),
+        (DISCORD, 403, NONE, r#"{"message":"Missing Access","code":50001}"#, GONE),
+        (DISCORD, 404, NONE, r#"{"message":"Unknown Webhook","code":10015}"#, GONE),
+        (DISCORD, 502, NONE, "<html>", TRANSIENT),
+        (DISCORD, 502, budget("4", "7.5"), "<html>", TRANSIENT),
+        (ZULIP, 200, NONE, r#"{"result":"success","msg":""}"#, ACCEPTED),
+        (ZULIP, 200, NONE, r#"{"result":"error","msg":"Stream 'bans' does not exist"}"#, GONE),
+        (ZULIP, 400, NONE, r#"{"result":"error","msg":"…","code":"STREAM_DOES_NOT_EXIST"}"#, GONE),
+        (ZULIP, 401, NONE, r#"{"result":"error","msg":"Invalid API key","code":"INVALID_API_KEY"}"#, GONE),
+        (ZULIP, 400, NONE, r#"{"result":"error","msg":"Unsupported","code":"BAD_REQUEST"}"#, REJECTED),
+        (ZULIP, 429, NONE, r#"{"result":"error","code":"RATE_LIMIT_HIT","retry-after":28.7}"#, waits(28.7)),
     ] {
         check(target, status, headers, body, &expected);
     }
 }
 
 #[test]
-fn a_budget_that_is_used_up() {
+fn classify_used_up_budget_pauses() {
     for (remaining, reset_after, pause) in [
         ("0", "2.5", Some(2.5)),
         ("0", "0.3", Some(0.3)),
@@ -190,25 +218,16 @@ fn a_budget_that_is_used_up() {
         ("0", "soon", None),
     ] {
         let pause = pause.map(Duration::from_secs_f64);
-        check(Target::Discord, 204, budget(remaining, reset_after), "", &SendResult::Accepted { pause });
+        check(Target::DISCORD, 204, budget(remaining, reset_after), "", &SendResult::Accepted { pause });
     }
 }
 
 #[test]
-fn what_is_kept_is_short_and_visible() {
-    let SendResult::Rejected(says) = classified(Target::Mattermost, 400, NONE, &"\u{1b}[31m\n".repeat(500)) else {
-        panic!()
-    };
-    assert_eq!(says.chars().count(), "400 ".len() + ANSWER_CHARS);
-    assert!(says.starts_with("400 \\u{1b}[31m \\u{1b}"), "{says}");
-}
-
-#[test]
-fn what_is_kept_holds_no_secret_nor_half_of_one() {
-    for before in ["", "no such thing: ", &"-".repeat(ANSWER_CHARS - "/hooks/s3c".len())] {
+fn answer_error_holds_no_secret_nor_a_part_of_one() {
+    for before in ["", "no such thing: ", &"-".repeat(189)] {
         for status in [200, 400, 404, 429, 500] {
             let body = format!("{before}/hooks/s3cret-s3cret, /hooks/s3cret-s3cret");
-            let answer = format!("{:?}", classified(Target::Zulip, status, NONE, &body));
+            let answer = format!("{:?}", classified(Target::ZULIP, status, NONE, &body));
             assert!(!answer.contains("s3c"), "{answer}");
         }
     }

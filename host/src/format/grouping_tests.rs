@@ -115,7 +115,7 @@ fn what_a_route_has_not_told_yet_goes_where_it_points_now() {
     route_events(&fixture.routes, &fixture.defaults, &mut fixture.store, None, Timestamp(fixture.now)).unwrap();
     let new = "new".to_owned();
     (fixture.live.route.webhook, fixture.routes[0].webhook) = (new.clone(), new);
-    fixture.live.profile.target = Target::Mattermost;
+    fixture.live.profile.target = Target::MATTERMOST;
     fixture.bans(2);
     fixture.pass(30);
     assert_eq!(fixture.store.pending_webhooks().unwrap(), ["new"]);
@@ -144,7 +144,7 @@ fn what_is_worded_anew_is_no_storm() {
     fixture.bans(8);
     fixture.work(false);
     for _ in 0..2 {
-        assert_eq!(fixture.store.reformat("main", Target::Zulip).unwrap(), 8);
+        assert_eq!(fixture.store.reformat("main", Target::ZULIP).unwrap(), 8);
         fixture.work(false);
     }
     // All that a storm lets through were told once, so the next one is part of it.
@@ -165,7 +165,7 @@ fn a_route_that_keeps_its_plugin_since_the_new_one_is_broken_still_goes_where_it
     let new = "webhook = 'new'\nsettings = { ban = '{{ jial }}' }\n[webhooks.new]\nurl = 'http://127.0.0.1:2/'";
     let (routes, _, fresh) = load(fixture.store.folder(), new);
     // As soon as the configuration is read; what is wrong with the plugin comes out later.
-    let profile = WebhookProfile { target: Target::Slack, messages_per_minute: 60 };
+    let profile = WebhookProfile { target: Target::SLACK, messages_per_minute: 60 };
     fixture.live.redirect(&routes[0], &WebhookProfiles::from([("new".to_owned(), profile)]));
     fixture.routes = routes;
     assert!(!fixture.live.replace(fresh));

@@ -6,7 +6,7 @@ use crate::config::{Config, Route, Webhook};
 use crate::message::Target;
 
 /// The configuration is checked: a route's webhook is always known.
-const UNKNOWN: WebhookProfile = WebhookProfile { target: Target::Slack, messages_per_minute: 60 };
+const UNKNOWN: WebhookProfile = WebhookProfile { target: Target::SLACK, messages_per_minute: 60 };
 
 /// What a route has to know of a webhook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,5 +1,7 @@
 //! What the built-in digest says, and that nothing keeps it from being sent.
 
+use serde_json::json;
+
 use super::*;
 use crate::event::{Ban, Event, EventDetails};
 use crate::message::{check, to_terminal};
@@ -35,7 +37,7 @@ fn on(host: &str, event: Event) -> Event {
 
 /// A digest without a reason, as a terminal shows it.
 fn shown(events: &[Event], cause: DigestCause, key: Option<&str>) -> String {
-    let guarded = digest(&Batch::of(events, cause, key.map(str::to_owned)), None, Target::Slack);
+    let guarded = digest(&Batch::of(events, cause, key.map(str::to_owned)), None, Target::SLACK);
     let body = guarded.body();
     assert_eq!(check(body), [], "{body}");
     let shown = to_terminal(body, false);
@@ -145,14 +147,14 @@ fn more_jails_than_a_tally_has_and_nobody_seen_twice() {
 #[test]
 fn the_reason_stands_in_small_print() {
     let batch = Batch::of(&[ban(0, "sshd", "203.0.113.7")], DigestCause::Other, None);
-    let guarded = digest(&batch, Some("plugin sec.wasm trapped:\n<!here>"), Target::Slack);
+    let guarded = digest(&batch, Some("plugin sec.wasm trapped:\n<!here>"), Target::SLACK);
     assert_eq!(guarded.body()["text"], "1 event on web-1, told together");
     let last = guarded.body()["blocks"].as_array().unwrap().last().unwrap();
     assert_eq!(last["type"], "context");
     assert_eq!(last["elements"][0]["type"], "plain_text");
     assert_eq!(last["elements"][0]["text"], "plugin sec.wasm trapped: <!here>");
     // None, where it would show nothing.
-    assert_eq!(digest(&batch, Some(" \n"), Target::Slack), digest(&batch, None, Target::Slack));
+    assert_eq!(digest(&batch, Some(" \n"), Target::SLACK), digest(&batch, None, Target::SLACK));
 }
 
 #[test]
@@ -183,7 +185,9 @@ fn never_refused() {
         (most.first, most.last) = (Timestamp(i64::MIN), Timestamp(i64::MAX));
         batches.push(most);
         for mut batch in batches {
-            for (cause, target) in CAUSES.into_iter().flat_map(|cause| Target::ALL.map(|target| (cause, target))) {
+            for (cause, target) in
+                CAUSES.into_iter().flat_map(|cause| Target::ALL.iter().map(move |target| (cause, *target)))
+            {
                 batch.cause = cause;
                 batch.key = Some(value.clone());
                 let guarded = digest(&batch, Some(&value), target);
@@ -191,7 +195,7 @@ fn never_refused() {
                 assert!(guarded.to_json_string().len() < 20_000, "{cause:?} {target:?} {body}");
                 let last_resort = json!({ "text": format!("{} told together", super::events(&batch.totals)) });
                 assert_ne!(*body, last_resort, "{cause:?} {target:?}");
-                if target == Target::Slack {
+                if target == Target::SLACK {
                     assert_eq!(check(body), [], "{cause:?}");
                 }
             }

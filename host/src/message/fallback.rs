@@ -1,15 +1,9 @@
 //! The plain message that goes out when a plugin cannot word an event, and the line that it and the logs share.
 
-use blockkit::limits::TEXT_OBJECT_MAX;
 use blockkit::text::{cut, one_line};
-use serde_json::json;
 
-use super::escape::escape;
 use super::guard::Guarded;
 use super::model::{Block, Message, Section, Text};
-use super::sanitizer::Sanitizer;
-use super::slack::plain_text;
-use super::slack_compatible;
 use super::target::Target;
 use crate::event::{Ban, BanDuration, Event, EventDetails};
 
@@ -23,28 +17,13 @@ const WHY_MAX: usize = 500;
 /// `why` says which plugin failed and how; it may hold hostile text of any length.
 #[must_use]
 pub fn fallback(event: &Event, why: &str, target: Target) -> Guarded {
+    let plain = |text: String| Text::Plain(text);
     let summary = summary(event);
-    let why = small_print(why);
-    if target != Target::Slack {
-        let plain = |text: &str| Text::Plain(text.to_owned());
-        let section = Block::Section(Section { text: Some(plain(&summary)), fields: vec![] });
-        let blocks = [section].into_iter().chain(why.map(|why| Block::Context(vec![plain(&why)]))).collect();
-        let message = Message { text: plain(&summary), blocks, color: None, hints: vec![] };
-        let body = slack_compatible::lower(&message, &Sanitizer::new([], false), target);
-        // A summary is never blank; its plain form would still be harmless.
-        return Guarded::own(body.unwrap_or_else(|| json!({ "text": "an event" })), target);
-    }
-    let mut blocks = vec![json!({ "type": "section", "text": plain_text(&summary, TEXT_OBJECT_MAX) })];
-    if let Some(why) = why {
-        blocks.push(json!({ "type": "context", "elements": [plain_text(&why, WHY_MAX)] }));
-    }
-    let body = json!({
-        "text": escape(&summary).as_str(),
-        "blocks": blocks,
-        "unfurl_links": false,
-        "unfurl_media": false,
-    });
-    Guarded::own(body, target)
+    let section = Block::Section(Section { text: Some(plain(summary.clone())), fields: vec![] });
+    let small_print = small_print(why).map(|why| Block::Context(vec![plain(why)]));
+    let blocks = [section].into_iter().chain(small_print).collect();
+    let message = Message { text: plain(summary), blocks, color: None, hints: vec![] };
+    Guarded::own(&message, target, "an event")
 }
 
 /// The reason on one line; `None` if it would show nothing.
@@ -116,6 +95,8 @@ pub(super) fn shown(foreign: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::message::check;
 
@@ -158,7 +139,7 @@ mod tests {
     #[test]
     fn whole_message() {
         let guarded =
-            fallback(&event(r#""action":"stop","host":"<a>""#), "plugin sec.wasm: <!here>\n*trap*", Target::Slack);
+            fallback(&event(r#""action":"stop","host":"<a>""#), "plugin sec.wasm: <!here>\n*trap*", Target::SLACK);
         let plain = |text: &str| json!({"type": "plain_text", "text": text, "emoji": false});
         assert_eq!(
             guarded.body(),
@@ -183,12 +164,12 @@ mod tests {
         if let EventDetails::Ban(ban) = &mut event.details {
             ban.subject.clone_from(&long);
         }
-        for target in Target::ALL {
+        for target in Target::ALL.iter().copied() {
             let body = fallback(&event, &long, target).to_json_string();
             assert!(body.chars().count() < 10_000, "{target:?}");
         }
         for why in [&long, "", " \n"] {
-            assert_eq!(check(fallback(&event, why, Target::Slack).body()), []);
+            assert_eq!(check(fallback(&event, why, Target::SLACK).body()), []);
         }
     }
 }

@@ -58,7 +58,7 @@ fn on_each_target(
     counts: fn(&str) -> bool,
     message: fn(&str) -> Message,
 ) -> Result<(), TestCaseError> {
-    for target in Target::ALL {
+    for target in Target::ALL.iter().copied() {
         let body = |text: &str| sent(&message(text), &hostile_event(text), &Policy { mentions, target });
         assert_same(&body(text), &body(&harmless(text)), target, counts)?;
     }
@@ -264,7 +264,7 @@ fn foreign() -> impl Strategy<Value = String> {
 proptest! {
     #[test]
     fn fallback_is_harmless(text in foreign()) {
-        for target in Target::ALL {
+        for target in Target::ALL.iter().copied() {
             let body = |text: &str| fallback(&hostile_event(text), text, target);
             assert_same(&body(&text), &body(&harmless(&text)), target, all)?;
         }
@@ -274,7 +274,7 @@ proptest! {
     fn digests_are_harmless(text in foreign(), cause in 0..6_usize) {
         const CAUSES: [DigestCause; 6] = [DigestCause::Held, DigestCause::Storm, DigestCause::Backlog, DigestCause::Restart, DigestCause::Stop, DigestCause::Other];
         let of = |text: &str| [hostile_event(text), ban(text), hostile_event(text), ban("203.0.113.9")];
-        for target in Target::ALL {
+        for target in Target::ALL.iter().copied() {
             // One event stands for one host and jail, which are named elsewhere than several.
             for count in [1, 4] {
                 let body = |text: &str| {
@@ -336,7 +336,7 @@ fn the_hostile_id() {
         on_each_target(HOSTILE_ID, true, all, message).unwrap();
     }
     on_each_target(HOSTILE_ID, true, is_strong, cutting).unwrap();
-    let body = fallback(&event, "", Target::Slack).to_json_string();
+    let body = fallback(&event, "", Target::SLACK).to_json_string();
     assert!(body.contains("&lt;!channel&gt; ∗b∗ banned in"), "{body}");
 }
 

@@ -1,7 +1,7 @@
 //! The message: what a plugin decided, made safe, and made into what a webhook takes.
 //!
 //! ```text
-//! Message ─► guard: lower to the target's JSON (every text escaped or disarmed) ─► lint ─► Guarded ─► outbox
+//! Message ─► guard: lower to the target's JSON (every text escaped or neutralized), lint ─► Guarded ─► outbox
 //! Event   ─► fallback: the built-in plain message ─────────────────────────────────────► Guarded ─► outbox
 //! Batch   ─► digest: the built-in message, by way of the guard ────────────────────────► Guarded ─► outbox
 //! ```
@@ -10,10 +10,12 @@
 //! [`code`], a plugin's own markup only by way of the guard. [`Guarded`] is a body that may go out: only
 //! [`guard`] and [`guard_digest`], [`fallback`] and [`digest`] make one. Nothing here knows of files, networks, plugins or webhooks.
 
+mod block_kit;
 mod digest;
 mod escape;
 mod fallback;
 mod guard;
+mod guard_error;
 mod hints;
 mod limits;
 mod link;
@@ -21,7 +23,6 @@ mod model;
 mod raw;
 mod rich;
 mod sanitizer;
-mod slack;
 mod slack_compatible;
 mod target;
 mod values;
@@ -37,9 +38,9 @@ pub use digest::digest;
 
 pub use escape::{Mrkdwn, code, escape};
 pub use fallback::{fallback, summary};
-pub use guard::{GuardError, Guarded, Policy, guard, guard_digest};
+pub use guard::{Guarded, Policy, guard, guard_digest};
+pub use guard_error::GuardError;
 pub use hints::check_hints;
 pub use model::{Block, Button, ButtonStyle, Color, Decision, Field, Hold, Image, Link, Message, Section, Span, Text};
 pub use raw::RawError;
-pub use slack::LowerError;
-pub use target::Target;
+pub use target::{Answer, Service, Target, UrlProblem, Verdict};

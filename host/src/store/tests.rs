@@ -37,7 +37,7 @@ pub(super) fn take(inbox: &mut Inbox, details: EventDetails) -> Appended {
 }
 
 pub(super) fn message() -> Guarded {
-    fallback(&event("sshd", EventDetails::Start), "a test", Target::Slack)
+    fallback(&event("sshd", EventDetails::Start), "a test", Target::SLACK)
 }
 
 pub(super) fn routed(store: &mut Store, verdicts: Vec<(&str, Disposition)>) {

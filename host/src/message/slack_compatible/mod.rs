@@ -1,54 +1,50 @@
 //! A message for what takes Slack's webhooks but not its blocks: Mattermost, Rocket.Chat, Discord and Zulip.
 //!
-//! `layout` makes parts of a message, `dialect` writes text in each one's Markdown, and here both become a body: one
-//! text, or one attachment where there is a colour to show. Every character that is not ours passes
-//! `Dialect::escape`, also those of a plugin's own markup: that is read into [`Inline`](blockkit::inline::Inline)s first,
-//! and only what Slack would have formatted is formatted again. Raw blocks are left out.
+//! `layout` makes parts of a message, `writer` writes them in the Markdown of a [`Dialect`], and here they become a body:
+//! one text, or one attachment where there is a colour to show. Every foreign character passes
+//! [`Dialect::escape`], also those in a plugin's own markup: that is read into
+//! [`Inline`](blockkit::inline::Inline)s first, and only what Slack would have formatted is formatted again. Raw blocks are
+//! left out.
 
 mod dialect;
 mod layout;
 #[cfg(test)]
 mod tests;
+mod writer;
 
 use blockkit::text::{cut, one_line};
 use blockkit::web_url;
 use serde_json::{Map, Value, json};
 
-use super::hints::Hints;
 use super::model::{Color, Image, Message};
 use super::sanitizer::Sanitizer;
-use super::target::Target;
-use dialect::{BREAK, Dialect};
+pub use dialect::{BREAK, Dialect, Markers, Place, begins_block};
 use layout::Part;
+use writer::Writer;
 
 /// Characters of what a notification shows.
 const FALLBACK_MAX: usize = 300;
 /// Pictures in a message; Discord takes 10 attachments.
 const IMAGES_MAX: usize = 9;
 
-/// The body for the target's webhook; `None` if it would show nothing.
-pub fn lower(message: &Message, sanitizer: &Sanitizer, target: Target) -> Option<Value> {
-    let dialect = Dialect(target);
-    let (parts, images) = layout::parts(message, sanitizer);
-    body(dialect, &parts, &images, message, sanitizer)
-}
-
-fn body(dialect: Dialect, parts: &[Part], images: &[Image], message: &Message, sanitizer: &Sanitizer) -> Option<Value> {
-    let target = dialect.0;
-    let images: Vec<&Image> = images.iter().filter(|image| web_url(&image.url).is_some()).take(IMAGES_MAX).collect();
-    let mut parts = parts.to_vec();
-    if target == Target::Zulip {
-        // It has no attachments to show; a link to a picture shows the picture.
-        parts.extend(images.iter().map(|image| Part::picture(image)));
-        if let (Some(color), false) = (message.color, parts.is_empty()) {
+/// Returns the body for a service's webhook; `None` if it would show nothing.
+pub fn lower(message: &Message, sanitizer: &Sanitizer, dialect: &dyn Dialect) -> Option<Value> {
+    let writer = Writer(dialect);
+    let (mut parts, mut images) = layout::parts(message, sanitizer);
+    images.retain(|image| web_url(&image.url).is_some());
+    images.truncate(IMAGES_MAX);
+    let mut color = message.color;
+    if !dialect.has_attachments() {
+        // A link to a picture shows the picture.
+        parts.extend(images.drain(..).map(|image| Part::picture(&image)));
+        if let (Some(color), false) = (color.take(), parts.is_empty()) {
             layout::mark(&mut parts, mark(color));
         }
     }
-    let color = message.color.filter(|_| target != Target::Zulip);
-    let attached = color.is_some() || target == Target::Discord && dialect.length(&parts) > limit(target, false);
-    let text = dialect.write(&parts, limit(target, attached));
-    let pictures = if target == Target::Zulip { Vec::new() } else { images };
-    if text.trim().is_empty() && pictures.is_empty() {
+    let is_long = || writer.length(&parts) > dialect.text_max(false);
+    let attached = color.is_some() || dialect.attaches_long_text() && is_long();
+    let text = writer.write(&parts, dialect.text_max(attached));
+    if text.trim().is_empty() && images.is_empty() {
         return None;
     }
 
@@ -63,12 +59,9 @@ fn body(dialect: Dialect, parts: &[Part], images: &[Image], message: &Message, s
     } else if !text.trim().is_empty() {
         body.insert("text".to_owned(), json!(text));
     }
-    attachments.extend(pictures.into_iter().map(picture));
+    attachments.extend(images.iter().map(picture));
     if !attachments.is_empty() {
         body.insert("attachments".to_owned(), Value::Array(attachments));
-    }
-    if let Some(topic) = Hints::of(message).topic.filter(|_| target == Target::Zulip) {
-        body.insert("channel".to_owned(), json!(topic));
     }
     Some(Value::Object(body))
 }
@@ -96,22 +89,6 @@ fn plain(text: &str) -> String {
         }
     }
     plain
-}
-
-/// How many characters a message's text may have, alone or in an attachment.
-///
-/// Discord: 2,000, and 4,096 in what it makes of an attachment. Mattermost: 16,383, but older servers keep all
-/// attachments of a message in 8,000. Rocket.Chat: 5,000 unless its admin says otherwise. Zulip: 10,000, of which
-/// its bold takes some more than ours.
-const fn limit(target: Target, attached: bool) -> usize {
-    match (target, attached) {
-        (Target::Discord, false) => 2_000,
-        (Target::Discord, true) => 4_000,
-        (Target::Mattermost, false) => 16_000,
-        (Target::Mattermost, true) => 7_000,
-        (Target::Zulip, _) => 9_500,
-        (Target::RocketChat | Target::Slack, _) => 5_000,
-    }
 }
 
 /// Slack's own colours: not all know its names for them.

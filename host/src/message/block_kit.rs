@@ -1,4 +1,4 @@
-//! A message as the JSON of a Slack incoming webhook.
+//! A message as Block Kit JSON, the body of a Slack incoming webhook.
 //!
 //! What the channel shows is always in blocks, even when the plugin gave only `text`: there plain text stays
 //! exactly as it is, and bare URLs, names and channels in markup are not looked for. `text` beside blocks is only
@@ -14,33 +14,23 @@ use blockkit::web_url;
 use serde_json::{Map, Value, json};
 
 use super::escape::{Mrkdwn, escape};
+use super::guard_error::GuardError;
 use super::hints::Hints;
 use super::limits::{CELL_MAX, NOTIFICATION_MAX, RICH_TEXT_MAX};
 use super::model::{Block, Button, ButtonStyle, Color, Field, Image, Message, Section, Text};
-use super::raw::RawError;
 use super::rich;
 use super::sanitizer::Sanitizer;
 
-/// A block that cannot be lowered.
-#[derive(Debug, thiserror::Error)]
-#[error("block {number} (raw): {source}")]
-pub struct LowerError {
-    /// Which of the message's blocks, from 1.
-    pub number: usize,
-    /// What is wrong with it.
-    pub source: RawError,
-}
-
-/// The body for an incoming webhook.
+/// Returns the body for an incoming webhook.
 ///
 /// # Errors
-/// A raw block that is none.
-pub fn lower(message: &Message, sanitizer: &Sanitizer) -> Result<Value, LowerError> {
+/// When a raw block cannot be read.
+pub fn lower(message: &Message, sanitizer: &Sanitizer) -> Result<Value, GuardError> {
     let mut blocks = Vec::new();
     for (index, part) in message.blocks.iter().enumerate() {
         match part {
             Block::Raw(json) => {
-                blocks.extend(sanitizer.raw(json).map_err(|source| LowerError { number: index + 1, source })?);
+                blocks.extend(sanitizer.raw(json).map_err(|source| GuardError::Raw { number: index + 1, source })?);
             }
             part => blocks.push(block(part, sanitizer)),
         }
@@ -195,7 +185,7 @@ fn text_object(text: &Text, max_chars: usize, sanitizer: &Sanitizer) -> Value {
 }
 
 /// `emoji: false`, or `:skull:` would become one.
-pub(super) fn plain_text(foreign: &str, max_chars: usize) -> Value {
+fn plain_text(foreign: &str, max_chars: usize) -> Value {
     let text = clean(foreign);
     json!({ "type": "plain_text", "text": cut(&text, max_chars), "emoji": false })
 }
@@ -219,5 +209,5 @@ const fn color_name(color: Color) -> &'static str {
 }
 
 #[cfg(test)]
-#[path = "slack_tests.rs"]
+#[path = "block_kit_tests.rs"]
 mod tests;

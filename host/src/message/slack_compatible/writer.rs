@@ -1,0 +1,258 @@
+//! Writes the parts of a message in one service's Markdown.
+
+use std::borrow::Cow;
+
+use blockkit::emoji;
+use blockkit::inline::{self, Inline, Look, Mention};
+use blockkit::text::cut;
+
+use super::dialect::{BREAK, Dialect, Markers, Place};
+use super::layout::Part;
+
+/// What stands for the rest of a message that is too long.
+const CUT: &str = "…";
+
+/// Writes in a service's Markdown.
+#[derive(Clone, Copy)]
+pub struct Writer<'d>(pub &'d dyn Dialect);
+
+impl Writer<'_> {
+    /// All parts, one below the other, in at most so many characters. What does not fit is cut before it is escaped.
+    pub fn write(self, parts: &[Part], max_chars: usize) -> String {
+        let mut written = String::new();
+        for part in parts {
+            let left = max_chars.saturating_sub(written.chars().count() + "\n\n".len() + CUT.len());
+            let text = self.part(part);
+            let fits = text.chars().count() <= left;
+            let text = if fits { text } else { self.shortened(part, left) };
+            if !written.is_empty() && !text.is_empty() {
+                written.push_str(if matches!(part, Part::Divider) || written.ends_with('\n') { "\n" } else { "\n\n" });
+            }
+            written.push_str(&text);
+            if !fits {
+                if !written.ends_with(CUT) {
+                    written.push_str(CUT);
+                }
+                break;
+            }
+        }
+        written
+    }
+
+    /// How many characters all parts take.
+    pub fn length(self, parts: &[Part]) -> usize {
+        parts.iter().map(|part| self.part(part).chars().count() + 2).sum()
+    }
+
+    /// A part, cut so that it fits once it is written; empty if nothing of it does.
+    fn shortened(self, part: &Part, max_chars: usize) -> String {
+        let mut chars = max_chars;
+        while chars > 0 {
+            let part = match part {
+                Part::Text(inlines) => Part::Text(inline::cut(inlines.clone(), chars)),
+                Part::Code(text) => Part::Code(cut(text, chars).into_owned()),
+                Part::Heading(text) => Part::Heading(cut(text, chars).into_owned()),
+                Part::Divider => return String::new(),
+            };
+            let text = self.part(&part);
+            let length = text.chars().count();
+            if length <= max_chars {
+                return text;
+            }
+            // What is escaped takes up to nine characters; the estimate falls short of none.
+            chars = (chars * max_chars / length).min(chars - 1);
+        }
+        String::new()
+    }
+
+    fn part(self, part: &Part) -> String {
+        match part {
+            Part::Text(inlines) => self.inlines(inlines),
+            Part::Heading(text) => match self.0.heading() {
+                Some(marker) => format!("{marker}{}", self.escaped(text)),
+                None => self.inlines(&[Inline::Text(text.clone(), Look { bold: true, ..Look::default() })]),
+            },
+            Part::Divider => self.0.divider().to_owned(),
+            Part::Code(text) => fence(text),
+        }
+    }
+
+    fn inlines(self, inlines: &[Inline]) -> String {
+        let mut out = String::new();
+        for (index, inline) in inlines.iter().enumerate() {
+            match inline {
+                Inline::Text(text, look) if look.code => out.push_str(&code(text)),
+                Inline::Text(text, look) => {
+                    let next = inlines.get(index + 1).and_then(|next| next.shown().chars().next());
+                    self.styled(text, *look, next, &mut out);
+                }
+                Inline::Preformatted(text) => {
+                    if !out.is_empty() && !out.ends_with('\n') {
+                        out.push('\n');
+                    }
+                    out.push_str(&fence(text));
+                    out.push('\n');
+                }
+                Inline::Emoji(name, _) => match emoji::by_name(name) {
+                    Some(characters) => out.push_str(&characters),
+                    None => self.escape(&format!(":{name}:"), false, &mut out),
+                },
+                Inline::Link { url, label, .. } => self.link(url, label.as_deref(), &mut out),
+                Inline::Date { seconds, fallback, .. } => self.date(*seconds, fallback, &mut out),
+                Inline::Mention(mention) => self.mention(mention, &mut out),
+                Inline::Channel(_) | Inline::Other(_) => self.escape(&inline.shown(), false, &mut out),
+                Inline::Quote => out.push_str("> "),
+            }
+        }
+        end_quotations(&out)
+    }
+
+    /// Markers around each line's words; none where the target would not take them.
+    fn styled(self, text: &str, look: Look, next: Option<char>, out: &mut String) {
+        let Markers { bold, italic, strike } = self.0.markers();
+        let markers: Vec<&str> = [(look.strike, strike), (look.bold, bold), (look.italic, italic)]
+            .into_iter()
+            .filter_map(|(on, marker)| on.then_some(marker))
+            .collect();
+        for (index, line) in text.split('\n').enumerate() {
+            if index > 0 {
+                out.push('\n');
+            }
+            let words = line.trim();
+            let (before, after) = line.split_once(words).unwrap_or((line, ""));
+            let last_line = text.matches('\n').count() == index;
+            let joined = before.is_empty() && out.ends_with(char::is_alphanumeric)
+                || after.is_empty() && last_line && next.is_some_and(char::is_alphanumeric);
+            if markers.is_empty() || words.is_empty() || joined {
+                self.escape(line, false, out);
+                continue;
+            }
+            self.escape(before, false, out);
+            out.extend(markers.iter().copied());
+            self.escape(words, true, out);
+            out.extend(markers.iter().rev().copied());
+            out.push_str(after);
+        }
+    }
+
+    fn link(self, url: &str, label: Option<&str>, out: &mut String) {
+        // What a URL may hold and Markdown reads.
+        let mut target = String::with_capacity(url.len());
+        for char in url.chars() {
+            match char {
+                '(' | ')' | '*' | '_' | '~' | '|' | '\\' | '<' | '>' | '[' | ']' | '`' | '\'' | '!' | '@' | '$' => {
+                    target.push_str(&format!("%{:02X}", u32::from(char)));
+                }
+                char => target.push(char),
+            }
+        }
+        if !target.starts_with("http://") && !target.starts_with("https://") {
+            return self.escape(label.unwrap_or(url), false, out);
+        }
+        match label {
+            Some(label) => {
+                out.push('[');
+                self.escape(label, true, out);
+                out.push_str("](");
+                out.push_str(&target);
+                out.push(')');
+            }
+            None => out.push_str(&target),
+        }
+    }
+
+    fn date(self, seconds: i64, fallback: &str, out: &mut String) {
+        match self.0.date(seconds) {
+            Some(date) => out.push_str(&date),
+            None => self.escape(fallback, false, out),
+        }
+    }
+
+    /// Only what the guard let through comes here: a mention that the route allows.
+    fn mention(self, mention: &Mention, out: &mut String) {
+        match mention {
+            Mention::All(whom) => out.push_str(self.0.mention_all(whom)),
+            Mention::Some(id) => match self.0.mention_one(id) {
+                Some(mention) => out.push_str(&mention),
+                None => self.escape(&format!("@{id}"), false, out),
+            },
+        }
+    }
+
+    fn escaped(self, text: &str) -> String {
+        // Not the start of a line: the marker stands before it.
+        let mut out = " ".to_owned();
+        self.escape(text, false, &mut out);
+        out.split_off(1)
+    }
+
+    /// Adds cleaned text that shows as just that text. `within`: between markers, or in a link's label.
+    fn escape(self, text: &str, within: bool, out: &mut String) {
+        // First, since what a backtick becomes may stand in an emoji's name.
+        let text = match self.0.backtick_within() {
+            '`' => Cow::Borrowed(text),
+            _ if !within => Cow::Borrowed(text),
+            other => Cow::Owned(text.replace('`', other.encode_utf8(&mut [0; 4]))),
+        };
+        for (at, char) in text.char_indices() {
+            let rest = text.get(at..).unwrap_or_default();
+            let line_start = !within && (out.is_empty() || out.ends_with('\n'));
+            let place = Place { char, before: out.chars().next_back(), rest, line_start };
+            if line_start && self.0.begins_block(rest) {
+                out.push(BREAK);
+            }
+            if within {
+                self.0.escape_within(place, out);
+            } else {
+                self.0.escape(place, out);
+            }
+        }
+    }
+}
+
+/// A quotation goes on until an empty line.
+fn end_quotations(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut quoted = false;
+    for (index, line) in text.split('\n').enumerate() {
+        if index > 0 {
+            out.push('\n');
+        }
+        let quotes = line.starts_with('>');
+        if quoted && !quotes && !line.is_empty() {
+            out.push('\n');
+        }
+        out.push_str(line);
+        quoted = quotes;
+    }
+    out
+}
+
+/// Code on one line, that the text cannot break out of.
+fn code(text: &str) -> String {
+    let text = text.replace(['\n', '\t'], " ").replace('`', "'");
+    if text.trim().is_empty() { text } else { format!("`{}`", unlinked(&text)) }
+}
+
+/// Code on lines of its own.
+fn fence(text: &str) -> String {
+    let text = text.replace("```", "'''").replace("~~~", "∼∼∼");
+    format!("```\n{}\n```", unlinked(text.trim_matches('\n')))
+}
+
+/// In code nothing is formatted, but some look for mentions there, and translate Slack's before they look for code.
+fn unlinked(code: &str) -> String {
+    let mut out = String::with_capacity(code.len());
+    for (at, char) in code.char_indices() {
+        out.push(char);
+        let rest = code.get(at + char.len_utf8()..).unwrap_or_default();
+        let calls = || {
+            let rest = rest.to_ascii_lowercase();
+            ["everyone", "here", "channel", "all", "**", "_**", "!", "&"].iter().any(|name| rest.starts_with(name))
+        };
+        if char == '<' || char == '@' && calls() {
+            out.push(BREAK);
+        }
+    }
+    out
+}

@@ -1,0 +1,126 @@
+//! Discord's webhooks, at the address that takes Slack's format.
+
+use serde_json::Value;
+use url::Url;
+
+use super::super::guard_error::GuardError;
+use super::super::model::Message;
+use super::super::sanitizer::Sanitizer;
+use super::super::slack_compatible::{self, BREAK, Dialect, Markers, Place};
+use super::answer::{Answer, Verdict};
+use super::service::{Service, UrlProblem, segments};
+
+/// Discord.
+pub struct Discord;
+
+/// Requests that are left of the webhook's budget.
+const REMAINING: &str = "x-ratelimit-remaining";
+/// When the budget is full again, in seconds with a fraction; `Retry-After` rounds them up.
+const RESET_AFTER: &str = "x-ratelimit-reset-after";
+
+impl Service for Discord {
+    fn key(&self) -> &'static str {
+        "discord"
+    }
+
+    fn name(&self) -> &'static str {
+        "Discord"
+    }
+
+    /// With its two trial versions and its old name.
+    fn hosts(&self) -> &'static [&'static str] {
+        &["discord.com", "ptb.discord.com", "canary.discord.com", "discordapp.com"]
+    }
+
+    fn check_path(&self, url: &Url) -> Result<(), UrlProblem> {
+        const OTHER: UrlProblem =
+            UrlProblem("the path is not that of a Discord webhook: https://discord.com/api/webhooks/…/…/slack");
+        let segments = segments(url);
+        let path = match segments.as_slice() {
+            ["api", version, path @ ..] if version.starts_with('v') => path,
+            ["api", path @ ..] => path,
+            _ => return Err(OTHER),
+        };
+        match path {
+            ["webhooks", id, token, rest @ ..] if !id.is_empty() && !token.is_empty() => match rest {
+                ["slack"] => Ok(()),
+                [] => Err(UrlProblem("the URL takes messages in Discord's own format; add /slack to its end")),
+                _ => Err(OTHER),
+            },
+            _ => Err(OTHER),
+        }
+    }
+
+    fn public_words(&self) -> &'static [&'static str] {
+        &["api", "webhooks", "slack", "wait", "true"]
+    }
+
+    fn lower(&self, message: &Message, sanitizer: &Sanitizer) -> Result<Value, GuardError> {
+        slack_compatible::lower(message, sanitizer, self).ok_or(GuardError::Empty(self.name()))
+    }
+
+    fn verdict(&self, _answer: &Answer<'_>) -> Option<Verdict> {
+        None
+    }
+
+    fn retry_after(&self, answer: &Answer<'_>) -> Option<f64> {
+        answer.header_seconds(RESET_AFTER).or_else(|| answer.json["retry_after"].as_f64())
+    }
+
+    fn pause(&self, answer: &Answer<'_>) -> Option<f64> {
+        let used_up = (answer.header)(REMAINING)?.trim() == "0";
+        answer.header_seconds(RESET_AFTER).filter(|_| used_up)
+    }
+
+    /// The texts of its JSON error codes.
+    fn known_errors(&self) -> Vec<&'static str> {
+        vec![
+            "Cannot send an empty message",
+            "Invalid Form Body",
+            "Invalid Webhook Token",
+            "Missing Access",
+            "Missing Permissions",
+            "Unknown Channel",
+            "Unknown Webhook",
+            "You are being rate limited",
+        ]
+    }
+}
+
+impl Dialect for Discord {
+    /// 2,000 characters, and 4,096 in what Discord makes of an attachment.
+    fn text_max(&self, attached: bool) -> usize {
+        if attached { 4_000 } else { 2_000 }
+    }
+
+    fn markers(&self) -> Markers {
+        Markers { bold: "**", italic: "*", strike: "~~" }
+    }
+
+    fn date(&self, seconds: i64) -> Option<String> {
+        Some(format!("<t:{seconds}:f>"))
+    }
+
+    fn mention_all(&self, whom: &str) -> &'static str {
+        if whom == "here" { "@here" } else { "@everyone" }
+    }
+
+    fn mention_one(&self, id: &str) -> Option<String> {
+        id.bytes().all(|b| b.is_ascii_digit()).then(|| format!("<@{id}>"))
+    }
+
+    fn attaches_long_text(&self) -> bool {
+        true
+    }
+
+    fn escape(&self, place: Place<'_>, out: &mut String) {
+        const ENTITIES: [&str; 4] = ["&amp;", "&lt;", "&gt;", "&#"];
+        match place.char {
+            char @ ('\\' | '*' | '_' | '~' | '`' | '|' | '[' | ']') => out.extend(['\\', char]),
+            char @ ('@' | '#' | '<') => out.extend([char, BREAK]),
+            ':' if place.colon_acts() => out.push_str("\\:"),
+            '&' if ENTITIES.iter().any(|entity| place.rest.starts_with(entity)) => out.extend(['&', BREAK]),
+            char => out.push(char),
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Mattermost's incoming webhooks.
+
+use serde_json::Value;
+
+use super::super::guard_error::GuardError;
+use super::super::model::Message;
+use super::super::sanitizer::Sanitizer;
+use super::super::slack_compatible::{self, BREAK, Dialect, Markers, Place};
+use super::answer::{Answer, Verdict};
+use super::service::Service;
+
+/// Mattermost.
+pub struct Mattermost;
+
+/// Errors that mean a dead webhook: `HandleIncomingWebhook` of its server. No message names a channel, so an error about
+/// one is about the webhook's own.
+const GONE: [&str; 6] = [
+    "web.incoming_webhook.invalid.app_error",
+    "web.incoming_webhook.disabled.app_error",
+    "web.incoming_webhook.channel.app_error",
+    "web.incoming_webhook.user.app_error",
+    "web.incoming_webhook.permissions.app_error",
+    "api.post.create_post.can_not_post_to_deleted.error",
+];
+
+/// Errors about a message.
+const REJECTED: [&str; 5] = [
+    "web.incoming_webhook.attachment.app_error",
+    "web.incoming_webhook.channel_locked.app_error",
+    "web.incoming_webhook.parse.app_error",
+    "web.incoming_webhook.split_props_length.app_error",
+    "web.incoming_webhook.text.app_error",
+];
+
+impl Service for Mattermost {
+    fn key(&self) -> &'static str {
+        "mattermost"
+    }
+
+    fn name(&self) -> &'static str {
+        "Mattermost"
+    }
+
+    fn public_words(&self) -> &'static [&'static str] {
+        &["hooks"]
+    }
+
+    fn lower(&self, message: &Message, sanitizer: &Sanitizer) -> Result<Value, GuardError> {
+        slack_compatible::lower(message, sanitizer, self).ok_or(GuardError::Empty(self.name()))
+    }
+
+    fn verdict(&self, answer: &Answer<'_>) -> Option<Verdict> {
+        (!answer.is_success() && GONE.contains(&answer.text("id"))).then_some(Verdict::EndpointGone)
+    }
+
+    fn known_errors(&self) -> Vec<&'static str> {
+        [&GONE[..], &REJECTED].concat()
+    }
+}
+
+impl Dialect for Mattermost {
+    /// Mattermost takes 16,383 characters; older servers keep all attachments of a message in 8,000.
+    fn text_max(&self, attached: bool) -> usize {
+        if attached { 7_000 } else { 16_000 }
+    }
+
+    fn markers(&self) -> Markers {
+        Markers { bold: "**", italic: "_", strike: "~~" }
+    }
+
+    fn heading(&self) -> Option<&'static str> {
+        Some("#### ")
+    }
+
+    fn divider(&self) -> &'static str {
+        "\n---"
+    }
+
+    fn mention_all(&self, whom: &str) -> &'static str {
+        match whom {
+            "here" => "@here",
+            "channel" => "@channel",
+            _ => "@all",
+        }
+    }
+
+    fn escape(&self, place: Place<'_>, out: &mut String) {
+        match place.char {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '$' => out.push_str("&#36;"),
+            char @ ('\\' | '*' | '_' | '`' | '[' | ']' | '|') => out.extend(['\\', char]),
+            // A channel's name follows it, too.
+            '~' => out.extend(['\\', '~', BREAK]),
+            char @ ('@' | '#') => out.extend([char, BREAK]),
+            ':' if place.colon_acts() => out.extend([':', BREAK]),
+            '.' if out.to_ascii_lowercase().ends_with("www") => out.push_str("\\."),
+            char => out.push(char),
+        }
+    }
+}

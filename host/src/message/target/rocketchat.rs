@@ -1,0 +1,114 @@
+//! Rocket.Chat's incoming integrations.
+
+use serde_json::Value;
+
+use super::super::guard_error::GuardError;
+use super::super::model::Message;
+use super::super::sanitizer::Sanitizer;
+use super::super::slack_compatible::{self, BREAK, Dialect, Markers, Place};
+use super::answer::{Answer, Verdict};
+use super::service::Service;
+
+/// Rocket.Chat.
+pub struct RocketChat;
+
+/// In the error of a 429, which comes with other statuses as well.
+const TOO_MANY: &str = "error-too-many-requests";
+
+/// In the error of a dead webhook: a word or a sentence, depending on the version.
+const GONE: [&str; 2] = ["invalid-channel", "Invalid integration id"];
+
+impl Service for RocketChat {
+    fn key(&self) -> &'static str {
+        "rocketchat"
+    }
+
+    fn name(&self) -> &'static str {
+        "Rocket.Chat"
+    }
+
+    fn public_words(&self) -> &'static [&'static str] {
+        &["hooks"]
+    }
+
+    fn lower(&self, message: &Message, sanitizer: &Sanitizer) -> Result<Value, GuardError> {
+        slack_compatible::lower(message, sanitizer, self).ok_or(GuardError::Empty(self.name()))
+    }
+
+    fn verdict(&self, answer: &Answer<'_>) -> Option<Verdict> {
+        let failed = answer.json["success"] == false;
+        if failed && GONE.iter().any(|error| answer.body.contains(error)) {
+            Some(Verdict::EndpointGone)
+        } else if answer.body.contains(TOO_MANY) {
+            Some(Verdict::RateLimited)
+        } else {
+            (failed && answer.is_success()).then_some(Verdict::Rejected)
+        }
+    }
+
+    /// "… You must wait 46 seconds before trying this endpoint again. …"
+    fn retry_after(&self, answer: &Answer<'_>) -> Option<f64> {
+        answer.text("error").split_once("wait ")?.1.split_whitespace().next()?.parse().ok()
+    }
+
+    fn known_errors(&self) -> Vec<&'static str> {
+        vec![TOO_MANY, "error-invalid-channel", "invalid-channel", "Invalid integration id or token provided"]
+    }
+}
+
+impl Dialect for RocketChat {
+    /// Rocket.Chat's default; its administrator may set another.
+    fn text_max(&self, _attached: bool) -> usize {
+        5_000
+    }
+
+    fn markers(&self) -> Markers {
+        Markers { bold: "*", italic: "_", strike: "~" }
+    }
+
+    fn mention_all(&self, whom: &str) -> &'static str {
+        if whom == "here" { "@here" } else { "@all" }
+    }
+
+    fn escape(&self, place: Place<'_>, out: &mut String) {
+        match place.char {
+            char @ ('\\' | '*' | '_' | '~' | '`') => out.extend(['\\', char]),
+            // It links bare domains and addresses.
+            '.' if place.before.is_some_and(char::is_alphanumeric) => out.push_str("\\."),
+            _ => escape_with_breaks(place, out),
+        }
+    }
+
+    /// Between its markers there are neither escapes nor bare links.
+    fn escape_within(&self, place: Place<'_>, out: &mut String) {
+        match place.char {
+            '\\' => out.push('∖'),
+            '*' => out.push('∗'),
+            '_' => out.push('ˍ'),
+            '~' => out.push('∼'),
+            '|' => out.push('¦'),
+            ']' => out.push('］'),
+            '.' if place.before.is_some_and(char::is_alphanumeric)
+                && place.after().is_some_and(char::is_alphabetic) =>
+            {
+                out.push('․');
+            }
+            _ => escape_with_breaks(place, out),
+        }
+    }
+
+    fn backtick_within(&self) -> char {
+        '\''
+    }
+}
+
+fn escape_with_breaks(place: Place<'_>, out: &mut String) {
+    match place.char {
+        // The last one begins a number to call.
+        char @ ('@' | '#' | '<' | '[' | ']' | '|' | '+') => out.extend([char, BREAK]),
+        // Of formulas, which anything may stand in.
+        '$' => out.push('＄'),
+        ':' if place.colon_acts() => out.extend([':', BREAK]),
+        char => out.push(char),
+    }
+}

@@ -1,0 +1,71 @@
+//! What banhook has to know of a service: the trait that each target's module implements.
+
+use serde_json::Value;
+use url::Url;
+
+use super::super::guard_error::GuardError;
+use super::super::model::Message;
+use super::super::sanitizer::Sanitizer;
+use super::answer::{Answer, Verdict};
+
+/// A chat that takes messages by webhook.
+pub trait Service: Sync {
+    /// The word for it in the configuration and in the store.
+    fn key(&self) -> &'static str;
+
+    /// The name as its makers write it.
+    fn name(&self) -> &'static str;
+
+    /// The hosts of its webhooks; empty where everybody runs a server of their own.
+    fn hosts(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Checks the path of a URL on one of [`Service::hosts`].
+    ///
+    /// # Errors
+    /// What is wrong with it, without showing what is secret.
+    fn check_path(&self, _url: &Url) -> Result<(), UrlProblem> {
+        Ok(())
+    }
+
+    /// The beginning of the URL's path that is no secret. Everything else in path and query is one.
+    fn public_path<'u>(&self, _url: &'u Url) -> &'u str {
+        ""
+    }
+
+    /// Parts of paths and queries that are the same in everybody's URL, so that an answer may repeat them.
+    fn public_words(&self) -> &'static [&'static str];
+
+    /// The message as a body for the service's webhooks, with every foreign text escaped.
+    ///
+    /// # Errors
+    /// When the service would refuse the body, or show nothing.
+    fn lower(&self, message: &Message, sanitizer: &Sanitizer) -> Result<Value, GuardError>;
+
+    /// What the service says of the message or the webhook in words of its own. `None`: the status says it all.
+    fn verdict(&self, answer: &Answer<'_>) -> Option<Verdict>;
+
+    /// Seconds to wait after a 429 without a `Retry-After`.
+    fn retry_after(&self, _answer: &Answer<'_>) -> Option<f64> {
+        None
+    }
+
+    /// Seconds without another message after one that was accepted, since it used up the webhook's budget.
+    fn pause(&self, _answer: &Answer<'_>) -> Option<f64> {
+        None
+    }
+
+    /// Errors in its answers that are stored and shown word for word.
+    fn known_errors(&self) -> Vec<&'static str>;
+}
+
+/// Why a URL is not that of the service's webhooks. Shows nothing of the URL's secret part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct UrlProblem(pub &'static str);
+
+/// The segments of a URL's path.
+pub(super) fn segments(url: &Url) -> Vec<&str> {
+    url.path_segments().into_iter().flatten().collect()
+}

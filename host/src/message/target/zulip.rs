@@ -1,0 +1,118 @@
+//! Zulip's integration for what posts to Slack, `slack_incoming`.
+
+use serde_json::Value;
+
+use super::super::guard_error::GuardError;
+use super::super::hints::Hints;
+use super::super::model::Message;
+use super::super::sanitizer::Sanitizer;
+use super::super::slack_compatible::{self, Dialect, Markers, Place, begins_block};
+use super::answer::{Answer, Verdict};
+use super::service::Service;
+
+/// Zulip.
+pub struct Zulip;
+
+/// Codes for a bot, an organization or a channel that does not exist any more.
+const GONE: [&str; 5] =
+    ["INVALID_API_KEY", "USER_DEACTIVATED", "REALM_DEACTIVATED", "NONEXISTENT_SUBDOMAIN", "STREAM_DOES_NOT_EXIST"];
+
+impl Service for Zulip {
+    fn key(&self) -> &'static str {
+        "zulip"
+    }
+
+    fn name(&self) -> &'static str {
+        "Zulip"
+    }
+
+    fn public_words(&self) -> &'static [&'static str] {
+        &["api", "v1", "external", "slack_incoming", "api_key", "stream", "topic"]
+    }
+
+    fn lower(&self, message: &Message, sanitizer: &Sanitizer) -> Result<Value, GuardError> {
+        let mut body = slack_compatible::lower(message, sanitizer, self).ok_or(GuardError::Empty(self.name()))?;
+        if let Some(topic) = Hints::of(message).topic {
+            // The integration posts under what Slack would call the channel.
+            body["channel"] = Value::String(topic);
+        }
+        Ok(body)
+    }
+
+    fn verdict(&self, answer: &Answer<'_>) -> Option<Verdict> {
+        if answer.json["result"] != "error" {
+            return None;
+        }
+        let gone = GONE.contains(&answer.text("code")) || answer.text("msg").ends_with("does not exist");
+        match gone {
+            true => Some(Verdict::EndpointGone),
+            false => answer.is_success().then_some(Verdict::Rejected),
+        }
+    }
+
+    fn retry_after(&self, answer: &Answer<'_>) -> Option<f64> {
+        answer.json["retry-after"].as_f64()
+    }
+
+    fn known_errors(&self) -> Vec<&'static str> {
+        [&GONE[..], &["BAD_REQUEST", "RATE_LIMIT_HIT", "UNAUTHORIZED_PRINCIPAL"]].concat()
+    }
+}
+
+/// Zulip translates Slack's markup first: `*bold*` becomes `**bold**`, and `_italic_` becomes `*italic*`.
+impl Dialect for Zulip {
+    /// 10,000 characters, of which Zulip's bold takes some more than ours.
+    fn text_max(&self, _attached: bool) -> usize {
+        9_500
+    }
+
+    fn markers(&self) -> Markers {
+        Markers { bold: "*", italic: "_", strike: "~~" }
+    }
+
+    fn heading(&self) -> Option<&'static str> {
+        Some("## ")
+    }
+
+    fn divider(&self) -> &'static str {
+        "\n----"
+    }
+
+    fn date(&self, seconds: i64) -> Option<String> {
+        let at = jiff::Timestamp::from_second(seconds).ok()?;
+        Some(format!("<time:{}>", at.strftime("%Y-%m-%dT%H:%M:%SZ")))
+    }
+
+    fn mention_all(&self, _whom: &str) -> &'static str {
+        "@**all**"
+    }
+
+    fn has_attachments(&self) -> bool {
+        false
+    }
+
+    /// Entities begin nothing, but code begins with spaces.
+    fn begins_block(&self, line: &str) -> bool {
+        line.starts_with(char::is_whitespace) && begins_block(line)
+    }
+
+    /// There are no backslash escapes, but HTML entities are shown, after everything else was looked for.
+    fn escape(&self, place: Place<'_>, out: &mut String) {
+        let (before, after) = (place.before, place.after());
+        let digit = |char: Option<char>| char.is_some_and(|c| c.is_ascii_digit());
+        let acts = match place.char {
+            '&' | '<' | '>' | '*' | '_' | '~' | '`' | '[' | ']' | '(' | ')' | '{' | '}' | '@' | '#' | '|' | '!'
+            | '\\' | '$' | '^' => true,
+            ':' => place.colon_acts() || !digit(before) && !after.is_some_and(|c| c.is_ascii_hexdigit()),
+            // It links bare domains.
+            '.' => !digit(before) || !digit(after),
+            '/' | '-' | '+' | '=' => place.line_start,
+            _ => false,
+        };
+        if acts {
+            out.push_str(&format!("&#{};", u32::from(place.char)));
+        } else {
+            out.push(place.char);
+        }
+    }
+}
