@@ -61,7 +61,7 @@ fn reload_changed_configuration_applies_immediately() {
     assert!(env.webhook.wait_for(1)[0].contains(&["203.0.113.1", "banned in"]));
 
     env.configure("settings = { ban = \"changed words for {{ ip }}\" }");
-    assert!(until_said(&env, "took up") < WITHIN);
+    assert!(until_said(&env, "new version of the route") < WITHIN);
     env.notify("ban --jail=sshd --ip=203.0.113.2");
     assert!(env.webhook.wait_for(2)[1].contains(&["changed words for 203.0.113.2"]));
 }
@@ -100,7 +100,7 @@ fn reload_changed_plugin_applies_and_broken_one_does_not() {
     let first = plugin(&env)["sha256"].clone();
 
     replace(&env, "own.wasm", &component::faulty());
-    until_said(&env, "took up");
+    until_said(&env, "new version of the route");
     env.notify("ban --jail=sshd --ip=203.0.113.2");
     assert_eq!(env.wait_until_idle().all().skipped, 1);
     let second = plugin(&env)["sha256"].clone();
@@ -108,16 +108,16 @@ fn reload_changed_plugin_applies_and_broken_one_does_not() {
 
     // It traps already in its trial, so the one before stays.
     replace(&env, "own.wasm", &component::always_traps());
-    until_said(&env, "the one before stays at work: plugin own.wasm trapped");
+    until_said(&env, "the previous version stays active: plugin own.wasm trapped");
     env.notify("ban --jail=sshd --ip=203.0.113.3");
     assert_eq!(env.wait_until_idle().all().skipped, 2);
     let state = plugin(&env);
     assert_eq!(state["sha256"], second);
-    assert!(state["error"].as_str().unwrap().contains("a newer version was not taken, since it trapped"), "{state}");
+    assert!(state["error"].as_str().unwrap().contains("a newer version was rejected: it trapped"), "{state}");
 
     // Compiled already, so it is there at once.
     replace(&env, "own.wasm", &built_in);
-    assert!(until_said_times(&env, "took up", 2) < WITHIN);
+    assert!(until_said_times(&env, "new version of the route", 2) < WITHIN);
     env.notify("ban --jail=sshd --ip=203.0.113.4");
     assert!(env.webhook.wait_for(2)[1].contains(&["203.0.113.4", "banned in"]));
     let state = plugin(&env);
@@ -178,7 +178,7 @@ fn reload_changed_mmdb_applies_and_broken_one_does_not() {
     replace(&env, "country.mmdb", &country("FR"));
     until_said(&env, "country.mmdb again");
     replace(&env, "country.mmdb", b"<html>404</html>");
-    until_said(&env, "the one before stays at work: ");
+    until_said(&env, "the previous MMDB file stays in use: ");
     env.notify("ban --jail=sshd --ip=203.0.113.2");
     assert_eq!(env.wait_until_idle().all().skipped, 2);
 }
@@ -220,8 +220,8 @@ fn plugin_failing_repeatedly_is_paused_and_reported_once() {
     }
     let messages = env.webhook.wait_for(13);
     let telling = |words: &str| messages.iter().filter(|message| message.contains(&[words])).count();
-    assert_eq!(telling("10 failures in a row, so it is not called for the next 60 s"), 1);
-    assert_eq!(telling("is not called for a while, after 10 failures in a row"), 3);
+    assert_eq!(telling("After 10 failures in a row it is paused for 60 s"), 1);
+    assert_eq!(telling("is paused after 10 failures in a row"), 3);
     let state = plugin(&env);
     assert_eq!(state["failures"], 10, "{state}");
     assert!(state["paused_until"].is_string() && state["error"].as_str().unwrap().contains("trapped"), "{state}");
@@ -231,7 +231,7 @@ fn plugin_failing_repeatedly_is_paused_and_reported_once() {
     // A new version is called at once.
     let built_in = fs::read(crate::binary::root().join("plugins/dist/template.wasm")).unwrap();
     replace(&env, "own.wasm", &built_in);
-    until_said(&env, "took up");
+    until_said(&env, "new version of the route");
     env.notify("ban --jail=~trap --ip=203.0.113.99");
     assert!(env.webhook.wait_for(14)[13].contains(&["203.0.113.99", "banned in"]));
 }

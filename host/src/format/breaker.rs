@@ -1,48 +1,48 @@
-//! How a route's plugin fares: one that fails many times in a row is not called for a while.
+//! The circuit breaker of a route's plugin: one that fails many times in a row is paused.
 
 use std::time::Duration;
 
 use crate::event::Timestamp;
 
 /// Failures in a row after which a plugin is paused.
-pub const FAILURES: u32 = 10;
+const MAX_FAILURES: u32 = 10;
 /// The first pause; each that follows without a success between is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_secs(60);
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3_600);
 
-/// The breaker of one plugin.
+/// The circuit breaker of one plugin.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Breaker {
+pub(super) struct Breaker {
     /// Failures in a row.
-    pub failures: u32,
+    pub(super) failures: u32,
     /// The last of them.
-    pub error: Option<String>,
-    /// Not to be called before.
-    pub paused_until: Option<Timestamp>,
+    pub(super) error: Option<String>,
+    /// When it may be called again.
+    pub(super) paused_until: Option<Timestamp>,
     pauses: u32,
 }
 
-/// What a failure led to.
+/// What a failure changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BreakerTransition {
     None,
-    /// It is paused for the first time since it worked: to be said in the channel.
+    /// Paused for the first time since it succeeded, which the channel is told.
     Paused(Duration),
-    /// It was tried again, failed again, and is paused again.
+    /// Paused again, after another try failed.
     PausedAgain(Duration),
 }
 
 impl Breaker {
-    /// Whether it is to be left standalone now.
+    /// Returns whether it must not be called now.
     pub(super) fn is_paused(&self, now: Timestamp) -> bool {
-        // A pause that is longer than any was written by a clock that has been set back since.
+        // A longer pause than any was set by a clock that has been set back since.
         let longest = i64::try_from(LONGEST_PAUSE.as_millis()).unwrap_or(i64::MAX);
         self.paused_until.is_some_and(|until| now < until && until.0.saturating_sub(now.0) <= longest)
     }
 
-    /// It worked. Says whether that is news.
-    pub(super) fn worked(&mut self) -> bool {
+    /// Records a success. Returns whether the plugin was paused before.
+    pub(super) fn succeeded(&mut self) -> bool {
         let was_paused = self.paused_until.is_some();
         if self.failures > 0 {
             *self = Self::default();
@@ -50,11 +50,11 @@ impl Breaker {
         was_paused
     }
 
-    /// It failed.
+    /// Records a failure.
     pub(super) fn failed(&mut self, error: &str, now: Timestamp) -> BreakerTransition {
         self.failures = self.failures.saturating_add(1);
         self.error = Some(error.to_owned());
-        if self.failures < FAILURES {
+        if self.failures < MAX_FAILURES {
             return BreakerTransition::None;
         }
         let pause = FIRST_PAUSE.saturating_mul(1 << self.pauses.min(10)).min(LONGEST_PAUSE);
@@ -69,10 +69,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_grow_are_said_once_and_end_with_a_success() {
+    fn pauses_grow_are_reported_once_and_end_with_a_success() {
         let mut breaker = Breaker::default();
         let mut now = Timestamp(0);
-        for _ in 1..FAILURES {
+        for _ in 1..MAX_FAILURES {
             assert_eq!(breaker.failed("oops", now), BreakerTransition::None);
         }
         assert!(!breaker.is_paused(now));
@@ -89,8 +89,8 @@ mod tests {
         }
         assert_eq!(longest, LONGEST_PAUSE);
 
-        assert!(breaker.worked());
-        assert!(!breaker.is_paused(now) && !breaker.worked());
+        assert!(breaker.succeeded());
+        assert!(!breaker.is_paused(now) && !breaker.succeeded());
         assert_eq!(breaker.failed("oops", now), BreakerTransition::None);
     }
 }

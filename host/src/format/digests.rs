@@ -1,91 +1,51 @@
-//! How a route closes what it holds: as a digest, formatted by its plugin or by banhook, or one by one after all.
+//! How a route closes its digests: formatted by its plugin or by banhook, or as single messages after all.
 
-use super::FORMAT_BATCH;
-use super::grouping::milliseconds;
+use super::formatter::FORMAT_BATCH;
+use super::grouping::Grouping;
 use super::loaded_route::LoadedRoute;
-use crate::event::DigestCause;
-use crate::event::{Batch, Timestamp};
-use crate::message::{Guarded, Hold, digest, guard_digest};
-use crate::store::{Closes, DigestKey, Disposition, OpenDigest, Store, StoreError};
-
-/// Characters of a hold's key that count.
-const KEY_CHARS: usize = 200;
-
-/// The longest that a plugin may have an event held, as `wit/exports.wit` promises, in ms.
-const HOLD_LONGEST_MS: i64 = 86_400_000;
+use crate::event::{Batch, DigestCause, Timestamp};
+use crate::message::{Guarded, digest, guard_digest};
+use crate::store::{Disposition, OpenDigest, Store, StoreError};
 
 impl LoadedRoute {
-    /// Closes a digest, or lets go one by one what waited for others and stayed standalone.
+    /// Closes a digest, or sends one by one what was held in case others followed.
     pub(super) fn close(
         &mut self,
         store: &mut Store,
-        hold: &OpenDigest,
+        open: &OpenDigest,
         now: Timestamp,
         enough: &mut impl FnMut() -> bool,
     ) -> Result<(), StoreError> {
-        if hold.cause == DigestCause::Unbans {
-            // What is left when it is enough comes next time.
-            let events = store.message_events(hold.id, FORMAT_BATCH)?;
-            return self.format_all(store, Some(hold.id), events, now, enough).map(drop);
+        if open.cause == DigestCause::Unbans {
+            // No stop has followed. What `enough` leaves is formatted next time.
+            let events = store.message_events(open.id, FORMAT_BATCH)?;
+            return self.format_all(store, Some(open.id), events, now, enough).map(drop);
         }
-        if hold.cause != DigestCause::Held {
-            // Unbans that were let go of just before may have joined it.
-            let mut events = store.message_events(hold.id, 2)?;
-            if let (1, Some(standalone)) = (events.len(), events.pop()) {
-                let formatted = self.format(standalone, None, now);
+        if open.cause != DigestCause::Held {
+            // Counted again: unbans that were released just before may have joined it.
+            let mut events = store.message_events(open.id, 2)?;
+            if let (1, Some(single)) = (events.len(), events.pop()) {
+                let formatted = self.format(single, Grouping::Standalone, now);
                 return match &formatted.disposition {
-                    Disposition::Send(body) => store.close_digest(hold.id, body, false, now),
-                    _ => store.record_formatted(&self.route.name, Some(hold.id), &[formatted], None, now),
+                    Disposition::Send(body) => store.close_digest(open.id, body, false, now),
+                    _ => store.record_formatted(&self.route.name, Some(open.id), &[formatted], None, now),
                 };
             }
         }
-        let defaults = self.defaults.clone();
-        let batch = store.digest_batch(hold, &defaults.host, |event| defaults.apply(event))?;
-        let body = self.digest(&batch, now);
-        store.close_digest(hold.id, &body, true, now)
+        let batch = store.digest_batch(open, &self.defaults.host, |event| self.defaults.apply(event))?;
+        let body = self.format_digest(&batch, now);
+        store.close_digest(open.id, &body, true, now)
     }
 
-    /// Events that are told together, as the plugin or, without its help, banhook words them.
-    fn digest(&mut self, batch: &Batch, now: Timestamp) -> Guarded {
-        let target = self.profile.target;
-        let fallback_message = |why: &str| digest(batch, Some(&format!("plugin {} {why}", self.plugin_name)), target);
-        let plugin = match &self.plugin {
-            Ok(plugin) => plugin,
-            Err(error) => return fallback_message(&error.to_string()),
+    /// Returns the message of a digest: the plugin's, or else the built-in one.
+    fn format_digest(&mut self, batch: &Batch, now: Timestamp) -> Guarded {
+        let formatted = match self.plugin.digest(batch, now) {
+            Ok(None) => return digest(batch, None, self.profile.target),
+            Ok(Some(message)) => self.plugin.guard(&message, |policy| guard_digest(&message, batch, policy), now),
+            Err(why) => Err(why),
         };
-        if self.breaker.is_paused(now) {
-            return fallback_message("is not called for a while");
-        }
-        self.current_event.take(i64::MAX);
-        let Some(answer) = plugin.digest(batch, now) else {
-            // It words no digests, and of these events it may have formatted none.
-            return match &self.breaker.error {
-                Some(error) => fallback_message(&format!("failed {} times in a row: {error}", self.breaker.failures)),
-                None => digest(batch, None, target),
-            };
-        };
-        self.log(&answer);
-        let guarded = match answer.decision {
-            Ok(message) => self.checked(&message, |policy| guard_digest(&message, batch, policy)),
-            Err(error) => Err(self.failure(&error, "a digest")),
-        };
-        match guarded {
-            Ok(body) => {
-                self.worked();
-                body
-            }
-            Err(why) => {
-                let why = self.failed(why, now);
-                digest(batch, Some(&format!("plugin {} {why}", self.plugin_name)), target)
-            }
-        }
-    }
-
-    /// What a plugin holds an event for, with the route's window where it names no time, or one too far off.
-    pub(super) fn held(&self, Hold { key, until }: Hold, now: Timestamp) -> DigestKey {
-        let window = now.plus_ms(milliseconds(self.route.digest_window));
-        let until = until.filter(|until| until.0 <= now.0.saturating_add(HOLD_LONGEST_MS)).unwrap_or(window);
-        let key = key.chars().take(KEY_CHARS).collect();
-        DigestKey { cause: DigestCause::Held, key, closes: Closes::At(until), merge_unbans: None }
+        formatted.unwrap_or_else(|why| {
+            digest(batch, Some(&format!("plugin {} {why}", self.plugin.name)), self.profile.target)
+        })
     }
 }

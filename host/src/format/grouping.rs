@@ -1,78 +1,65 @@
-//! Which posts are told together fallback_message of one by one: those of a storm, and what a restart of fail2ban consists of.
+//! Which posts are grouped into a digest instead of being sent one by one: those of a storm, those of a restart of fail2ban,
+//! and what a plugin holds.
 //!
-//! A plugin has decided before that each of them is worth a message; only then is it looked at here.
+//! A plugin has decided before that each of them is worth a message; only then is it grouped.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::config::{Route, Storm};
-use crate::event::DigestCause;
-use crate::event::{Event, EventDetails, Timestamp};
+use super::recent_posts::{RecentPosts, milliseconds};
+use crate::config::Route;
+use crate::event::{DigestCause, Event, EventDetails, Timestamp};
+use crate::message::Hold;
 use crate::store::{Closes, DigestKey};
 
-/// What a restart consists of is told after this long at the latest, however many events there still are.
-const RESTART_MOST: Duration = Duration::from_secs(60);
+/// The digest of a restart closes after this long at the latest, however many events there still are.
+const MAX_RESTART: Duration = Duration::from_secs(60);
 
-/// When a route had something to post, as far as its `storm` looks back.
-#[derive(Debug, Default)]
-pub(super) struct Recent {
-    posts: VecDeque<Timestamp>,
-    changed: bool,
+/// Characters of a hold's key that count.
+const KEY_CHARS: usize = 200;
+
+/// The longest that a plugin may hold an event, as `wit/exports.wit` promises, in ms.
+const MAX_HOLD_MS: i64 = 86_400_000;
+
+/// Whether an event may be grouped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Grouping {
+    /// It gets a message of its own.
+    Standalone,
+    /// With others of a storm or of a restart.
+    Any,
+    /// With others of a storm: it is an unban that was held in case a stop followed, and none has.
+    StormOnly,
 }
 
-impl Recent {
-    pub(super) fn of(posts: Vec<Timestamp>) -> Self {
-        Self { posts: posts.into(), changed: false }
-    }
-
-    /// Takes note of a post. Says whether it is one more than may be told one by one.
-    fn is_over(&mut self, storm: Storm, now: Timestamp) -> bool {
-        let since = now.plus_ms(-milliseconds(storm.within));
-        // One that is later than now is of a time before the clock was set back.
-        self.posts.retain(|at| since < *at && *at <= now);
-        let over = usize::try_from(storm.threshold).unwrap_or(usize::MAX);
-        let is_over = self.posts.len() >= over;
-        self.posts.push_back(now);
-        while self.posts.len() > over {
-            self.posts.pop_front();
-        }
-        self.changed = true;
-        is_over
-    }
-
-    /// All of them, if they have changed since this was asked last.
-    pub(super) fn changed(&mut self) -> Option<Vec<Timestamp>> {
-        std::mem::take(&mut self.changed).then(|| self.posts.iter().copied().collect())
-    }
-}
-
-/// The message that a post joins fallback_message of making one of its own. `waited`: it is an unban that was held already, and no
-/// stop has followed.
-pub(super) fn digest_key(
+/// Returns the digest that a post joins; `None` if it gets a message of its own.
+pub(super) fn digest_of(
     route: &Route,
-    recent: &mut Recent,
+    recent: &mut RecentPosts,
     event: &Event,
-    waited: bool,
+    grouping: Grouping,
     now: Timestamp,
 ) -> Option<DigestKey> {
-    if let Some(quiet) = route.restart.filter(|_| !waited)
-        && let Some(digest_key) = of_restart(event, quiet)
+    if grouping == Grouping::Standalone {
+        return None;
+    }
+    if let Some(quiet) = route.restart.filter(|_| grouping == Grouping::Any)
+        && let Some(key) = digest_of_restart(event, quiet)
     {
-        return Some(digest_key);
+        return Some(key);
     }
     let storm = route.storm?;
-    let closes = Closes::At(now.plus_ms(milliseconds(route.digest_window)));
-    recent.is_over(storm, now).then(|| DigestKey {
+    recent.exceeds(storm, now).then(|| DigestKey {
         cause: DigestCause::Storm,
         key: String::new(),
-        closes,
+        closes: Closes::At(now.plus_ms(milliseconds(route.digest_window))),
         merge_unbans: None,
     })
 }
 
-/// What may be part of a restart: with `actionflush` that is flush, stop, start and restored bans; without it, fail2ban
-/// lifts one ban after the other before the stop, which is all that tells these unbans from others.
-fn of_restart(event: &Event, quiet: Duration) -> Option<DigestKey> {
+/// Returns the digest of an event that may belong to a restart. With `actionflush` these are flush, stop, start and restored
+/// bans. Without it, fail2ban lifts one ban after the other before the stop, and only the stop distinguishes these unbans
+/// from others.
+fn digest_of_restart(event: &Event, quiet: Duration) -> Option<DigestKey> {
     // JSON, since a jail's name may contain anything.
     let jail = || serde_json::json!([event.host, event.jail]).to_string();
     let (cause, key, merge_unbans) = match &event.details {
@@ -82,32 +69,15 @@ fn of_restart(event: &Event, quiet: Duration) -> Option<DigestKey> {
         EventDetails::Unban(_) => (DigestCause::Unbans, jail(), None),
         EventDetails::Ban(_) => return None,
     };
-    let closes = Closes::Quiet { quiet_ms: milliseconds(quiet), max_ms: milliseconds(RESTART_MOST) };
+    let closes = Closes::Quiet { quiet_ms: milliseconds(quiet), max_ms: milliseconds(MAX_RESTART) };
     Some(DigestKey { cause, key, closes, merge_unbans })
 }
 
-pub(super) fn milliseconds(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn over_at(recent: &mut Recent, times: &[i64]) -> Vec<bool> {
-        let storm = Storm { threshold: 3, within: Duration::from_secs(60) };
-        times.iter().map(|at| recent.is_over(storm, Timestamp(*at * 1_000))).collect()
-    }
-
-    #[test]
-    fn a_storm_begins_with_one_too_many_and_ends_when_it_is_quieter() {
-        let mut recent = Recent::default();
-        assert_eq!(over_at(&mut recent, &[100, 100, 100, 100, 159, 159]), [false, false, false, true, true, true]);
-        // With two at 159, this is the third; what was grouped counts as well.
-        assert_eq!(over_at(&mut recent, &[161, 218, 219]), [false, true, false]);
-        assert_eq!(recent.changed().unwrap().len(), 3);
-        assert_eq!(recent.changed(), None);
-        // A clock that is set back makes nothing a storm.
-        assert_eq!(over_at(&mut recent, &[10, 10, 10, 10]), [false, false, false, true]);
-    }
+/// Returns the digest that a plugin's hold asks for. Closes after the route's window where the hold names no time, or one
+/// too far off.
+pub(super) fn digest_of_hold(route: &Route, Hold { key, until }: Hold, now: Timestamp) -> DigestKey {
+    let window = now.plus_ms(milliseconds(route.digest_window));
+    let until = until.filter(|until| until.0 <= now.0.saturating_add(MAX_HOLD_MS)).unwrap_or(window);
+    let key = key.chars().take(KEY_CHARS).collect();
+    DigestKey { cause: DigestCause::Held, key, closes: Closes::At(until), merge_unbans: None }
 }

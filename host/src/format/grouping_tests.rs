@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::*;
-use crate::event::{Ban, Event, EventDetails};
+use crate::config::{Config, Route};
+use crate::event::{Ban, Event, EventDefaults, EventDetails, Timestamp};
 use crate::message::Target;
-use crate::plugin::{Compiler, Metering, Setup};
+use crate::plugin::{Compiler, GeoDatabases, Metering, Runtime, Setup};
 use crate::route::route_events;
-use crate::store::{Inbox, WebhookState};
+use crate::store::{Inbox, StateDir, Store, WebhookState};
 
 /// One route, `sec`, at work.
 struct Fixture {
@@ -104,7 +106,7 @@ fn load(folder: &StateDir, lines: &str) -> (Vec<Route>, EventDefaults, LoadedRou
 }
 
 #[test]
-fn what_a_route_has_not_told_yet_goes_where_it_points_now() {
+fn pending_events_follow_the_route_to_its_new_webhook() {
     let mut fixture =
         Fixture::new("webhook = 'main'\n[webhooks.new]\nurl = 'http://127.0.0.1:2/'\ntarget = 'mattermost'");
     fixture.bans(20);
@@ -125,7 +127,7 @@ fn what_a_route_has_not_told_yet_goes_where_it_points_now() {
 }
 
 #[test]
-fn what_piles_up_at_the_webhook_that_takes_over_is_folded_too() {
+fn backlog_at_the_fallback_webhook_is_grouped() {
     let own = "webhook = 'main'\nfallback_webhook = 'other'\nstorm = false";
     let mut fixture = Fixture::new(&format!("{own}\n[webhooks.other]\nurl = 'http://127.0.0.1:2/'\nrate = '10/m'"));
     // Fewer than its own webhook takes in a minute, and more than the other one does.
@@ -139,7 +141,7 @@ fn what_piles_up_at_the_webhook_that_takes_over_is_folded_too() {
 }
 
 #[test]
-fn what_is_worded_anew_is_no_storm() {
+fn reformatted_events_are_no_storm() {
     let mut fixture = Fixture::new("");
     fixture.bans(8);
     fixture.work(false);
@@ -157,7 +159,7 @@ fn what_is_worded_anew_is_no_storm() {
 }
 
 #[test]
-fn a_route_that_keeps_its_plugin_since_the_new_one_is_broken_still_goes_where_it_points() {
+fn route_with_a_rejected_update_still_follows_its_webhook() {
     let mut fixture = Fixture::new("");
     fixture.bans(10);
     fixture.work(false);
@@ -181,7 +183,7 @@ fn a_route_that_keeps_its_plugin_since_the_new_one_is_broken_still_goes_where_it
 }
 
 #[test]
-fn a_storm_is_told_in_a_few_messages_that_count_every_event() {
+fn storm_is_a_few_messages_that_count_every_event() {
     let mut fixture = Fixture::new("");
     fixture.bans(500);
     fixture.work(false);
@@ -210,7 +212,7 @@ fn a_storm_is_told_in_a_few_messages_that_count_every_event() {
 }
 
 #[test]
-fn unbans_that_join_a_storm_as_it_closes_are_told_with_it() {
+fn unbans_that_join_a_closing_storm_are_part_of_its_digest() {
     let mut fixture = Fixture::new("storm = { threshold = 1, within = '60s' }\ndigest_window = '5s'");
     fixture.bans(1);
     fixture.work(false);
@@ -226,7 +228,7 @@ fn unbans_that_join_a_storm_as_it_closes_are_told_with_it() {
 }
 
 #[test]
-fn a_storm_is_still_one_for_the_next_process() {
+fn storm_goes_on_in_the_next_process() {
     let mut fixture = Fixture::new("");
     fixture.bans(8);
     fixture.work(false);
@@ -241,7 +243,7 @@ fn a_storm_is_still_one_for_the_next_process() {
 }
 
 #[test]
-fn settings_turn_folding_off() {
+fn settings_turn_grouping_off() {
     let mut fixture = Fixture::new("storm = false\nrestart = false");
     fixture.bans(50);
     for action in [EventDetails::Flush, EventDetails::Stop, EventDetails::Start] {
@@ -260,7 +262,7 @@ fn banned(subject: &str, restored: bool) -> Ban {
 }
 
 #[test]
-fn a_restart_is_one_message_with_or_without_a_flush() {
+fn restart_is_one_message_with_or_without_a_flush() {
     for flush in [true, false] {
         let mut fixture = Fixture::new("");
         for jail in ["sshd", "nginx"] {
@@ -298,7 +300,7 @@ fn a_restart_is_one_message_with_or_without_a_flush() {
 }
 
 #[test]
-fn a_plain_stop_and_a_plain_start_are_one_message_each_and_a_single_jail_is_told_as_usual() {
+fn stop_and_start_alone_are_one_message_each_and_one_jail_is_its_own_message() {
     let mut fixture = Fixture::new("");
     for jail in ["sshd", "nginx"] {
         fixture.happens(jail, EventDetails::Flush);
@@ -320,7 +322,7 @@ fn a_plain_stop_and_a_plain_start_are_one_message_each_and_a_single_jail_is_told
 }
 
 #[test]
-fn an_unban_without_a_stop_is_told_a_little_later_and_many_are_a_storm() {
+fn unban_without_a_stop_is_sent_later_and_many_are_a_storm() {
     let mut fixture = Fixture::new("");
     fixture.happens("sshd", EventDetails::Unban(banned("203.0.113.7", false)));
     fixture.pass(4);
@@ -338,7 +340,7 @@ fn an_unban_without_a_stop_is_told_a_little_later_and_many_are_a_storm() {
 }
 
 #[test]
-fn a_backlog_is_folded() {
+fn backlog_is_grouped() {
     let mut fixture = Fixture::new("storm = false");
     fixture.bans(60);
     fixture.work(false);
@@ -356,7 +358,7 @@ fn a_backlog_is_folded() {
 }
 
 #[test]
-fn what_is_left_of_a_removed_route_is_told() {
+fn events_of_a_removed_route_are_sent_plainly() {
     let mut fixture = Fixture::new("");
     fixture.bans(20);
     fixture.work(false);

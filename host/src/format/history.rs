@@ -1,4 +1,4 @@
-//! What a route's plugin is told of past bans: those that the route may see, without the event in hand.
+//! The past bans that a route's plugin may see: those of the route's jails, before the current event.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +9,7 @@ use crate::event::{BanQuery, BanSummary, Kind};
 use crate::plugin::{EmptyProvider, History, HistoryError};
 use crate::store::{HistoryScope, StateDir, Store};
 
-/// The event that a route's plugin is asked about. At load, when standard events are tried, everything is past.
+/// The event that a route's plugin is asked about. In the smoke test at load, everything is past.
 #[derive(Debug, Clone)]
 pub(super) struct CurrentEvent(Arc<AtomicI64>);
 
@@ -20,10 +20,10 @@ struct RouteHistory {
     current_event: CurrentEvent,
 }
 
-/// Past bans are there, and cannot be read.
+/// The history of a store that cannot be opened.
 struct Unreadable(String);
 
-/// Who answers for a route; without a state folder there is no past.
+/// Returns the provider of a route's `history` interface.
 pub(super) fn of(route: &Route, state: Option<&StateDir>, current_event: &CurrentEvent) -> Option<Arc<dyn History>> {
     match (route.grants.history, state) {
         (Grant::Absent, _) => None,
@@ -65,8 +65,8 @@ impl CurrentEvent {
         Self(Arc::new(AtomicI64::new(i64::MAX)))
     }
 
-    /// The plugin is about to be asked about this event; those that were taken in before it are past.
-    pub(super) fn take(&self, event: i64) {
+    /// Makes the events that were received before this one the past.
+    pub(super) fn set(&self, event: i64) {
         self.0.store(event, Ordering::Relaxed);
     }
 }

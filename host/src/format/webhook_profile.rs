@@ -1,4 +1,4 @@
-//! What routes have to know of the webhooks that their messages go to.
+//! What routes need to know of the webhooks that their messages go to.
 
 use std::collections::BTreeMap;
 
@@ -8,19 +8,19 @@ use crate::message::Target;
 /// The configuration is checked: a route's webhook is always known.
 const UNKNOWN: WebhookProfile = WebhookProfile { target: Target::SLACK, messages_per_minute: 60 };
 
-/// What a route has to know of a webhook.
+/// What a route needs to know of a webhook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WebhookProfile {
-    /// What it speaks.
+    /// The service that it belongs to.
     pub target: Target,
-    /// Messages that it takes in a minute, at least one.
+    /// Messages within its rate in a minute, at least one.
     pub messages_per_minute: u32,
 }
 
 /// Webhooks by their names.
 pub type WebhookProfiles = BTreeMap<String, WebhookProfile>;
 
-/// What routes have to know of the webhooks.
+/// Returns the profiles of all webhooks.
 #[must_use]
 pub fn profiles(config: &Config) -> WebhookProfiles {
     let profile = |webhook: &Webhook| {
@@ -33,12 +33,12 @@ pub fn profiles(config: &Config) -> WebhookProfiles {
     config.webhooks.iter().map(|(name, webhook)| (name.clone(), profile(webhook))).collect()
 }
 
-/// A route's own webhook.
+/// Returns the profile of a route's own webhook.
 pub(super) fn of(route: &Route, profiles: &WebhookProfiles) -> WebhookProfile {
     profiles.get(&route.webhook).copied().unwrap_or(UNKNOWN)
 }
 
-/// The webhook that takes over from that.
+/// Returns the profile of its fallback webhook.
 pub(super) fn of_fallback(route: &Route, profiles: &WebhookProfiles) -> Option<WebhookProfile> {
     profiles.get(route.fallback_webhook.as_ref()?).copied()
 }

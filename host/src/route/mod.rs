@@ -70,7 +70,7 @@ fn routed(routes: &[Route], defaults: &EventDefaults, UnroutedEvent { seq, event
             RoutedTo { seq, ban: PastBan::of(&event), to }
         }
         Err(error) => {
-            tracing::error!(event = seq, "set aside as unmatched, since the store was changed by hand: {error}");
+            tracing::error!(event = seq, "unmatched: the stored event cannot be read: {error}");
             RoutedTo { seq, ban: None, to: Vec::new() }
         }
     }

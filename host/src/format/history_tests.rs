@@ -4,13 +4,16 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 
+use super::grouping::Grouping;
 use super::*;
-use crate::event::{Ban, Event, EventDetails};
+use crate::config::{Config, Route};
+use crate::event::{Ban, Event, EventDefaults, EventDetails, Timestamp};
 use crate::plugin::geo::mmdb::mmdb;
-use crate::plugin::{Compiler, Metering, Setup, guest};
+use crate::plugin::{Compiler, GeoDatabases, Metering, Runtime, Setup, guest};
 use crate::route::{Enricher, Enrichment, route_events};
-use crate::store::UnformattedEvent;
+use crate::store::{Disposition, FormattedEvent, StateDir, Store, StoreError, UnformattedEvent};
 
 /// Some routes, ready to work.
 struct Routes {
@@ -79,7 +82,7 @@ fn told(routes: &[&str], batch: usize, events: &[Event]) -> Vec<String> {
         while route_events(&config, &defaults, &mut store, None, Timestamp(0)).unwrap().events > 0 {}
         for (n, route) in live.iter_mut().enumerate() {
             for unformatted in store.unformatted(&format!("r{n}"), events.len()).unwrap() {
-                let FormattedEvent { seq, disposition } = route.format(unformatted, None, Timestamp(0));
+                let FormattedEvent { seq, disposition } = route.format(unformatted, Grouping::Standalone, Timestamp(0));
                 told[usize::try_from(seq).unwrap() - 1][n] = reason(disposition);
                 let formatted = FormattedEvent { seq, disposition: Disposition::Skip(String::new()) };
                 store.record_formatted(&format!("r{n}"), None, &[formatted], None, Timestamp(0)).unwrap();
@@ -90,7 +93,7 @@ fn told(routes: &[&str], batch: usize, events: &[Event]) -> Vec<String> {
 }
 
 #[test]
-fn past_bans_that_a_route_may_see_without_the_one_in_hand() {
+fn history_has_the_past_bans_of_the_routes_jails_without_the_current_event() {
     let routes = [
         "grants.history = true",
         "jails = ['ssh*']\ngrants.history = true",
@@ -138,15 +141,16 @@ fn unformatted(event: Event) -> UnformattedEvent {
 }
 
 #[test]
-fn without_a_store_there_were_no_bans() {
+fn history_without_a_store_is_empty() {
     let temp = tempfile::tempdir().unwrap();
     let mut live = load(temp.path(), None, &["grants.history = true"]).live;
-    let formatted = live[0].format(unformatted(event("sshd", "all", 1_000, ban("a"))), None, Timestamp(0));
+    let formatted =
+        live[0].format(unformatted(event("sshd", "all", 1_000, ban("a"))), Grouping::Standalone, Timestamp(0));
     assert_eq!(reason(formatted.disposition), "0000");
 }
 
 #[test]
-fn places_out_of_the_files_of_a_route_and_a_broken_one_is_a_fault() {
+fn geo_answers_from_the_routes_files_and_reports_a_broken_one() {
     let temp = tempfile::tempdir().unwrap();
     let country = |code| mmdb(4, 24, &[("203.0.113.0/24", serde_json::json!({ "country_code": code }))]);
     std::fs::write(temp.path().join("de.mmdb"), country("DE")).unwrap();
@@ -159,14 +163,18 @@ fn places_out_of_the_files_of_a_route_and_a_broken_one_is_a_fault() {
     let [fault] = &faults[..] else { panic!("{faults:?}") };
     assert!(fault.contains("broken.mmdb is no MMDB file, or damaged"), "{fault}");
     let told = live.iter_mut().map(|route| {
-        reason(route.format(unformatted(event("sshd", "x", 1_000, ban("203.0.113.7"))), None, Timestamp(0)).disposition)
+        reason(
+            route
+                .format(unformatted(event("sshd", "x", 1_000, ban("203.0.113.7"))), Grouping::Standalone, Timestamp(0))
+                .disposition,
+        )
     });
     assert_eq!(told.collect::<Vec<_>>(), ["DE", "FR", "?"]);
 }
 
 /// The action reports a ban between the router's read, which has it from the log, and its write.
 #[test]
-fn an_event_that_was_stored_anew_meanwhile_is_read_again_before_it_is_assigned() {
+fn event_changed_during_enrichment_is_read_again_before_routing() {
     let temp = tempfile::tempdir().unwrap();
     let state = StateDir::new(temp.path().join("state"));
     let lock = state.try_work_lock().unwrap().unwrap();

@@ -1,0 +1,100 @@
+//! Events of a route become dispositions: a message, a place in a digest, or a skip.
+
+use super::grouping::{Grouping, digest_of, digest_of_hold};
+use super::loaded_route::LoadedRoute;
+use super::recent_posts::RecentPosts;
+use crate::event::{Event, Timestamp};
+use crate::message::{Decision, Guarded, fallback, guard};
+use crate::store::{Disposition, FormattedEvent, Store, StoreError, UnformattedEvent};
+
+/// Events that are formatted in one transaction, for the same reason as `route` routes many at once; a slow plugin ends a
+/// batch earlier. No message of a batch is sent before all of it is formatted.
+pub(super) const FORMAT_BATCH: usize = 1_024;
+
+/// Characters of a skip's reason that are kept.
+const REASON_CHARS: usize = 200;
+
+impl LoadedRoute {
+    /// Formats events and records the results. `from`: the open digest of unbans that they were held in, no stop having
+    /// followed. Stops after the event at which `enough` returns true. Returns how many events it formatted.
+    pub(super) fn format_all(
+        &mut self,
+        store: &mut Store,
+        from: Option<i64>,
+        events: Vec<UnformattedEvent>,
+        now: Timestamp,
+        enough: &mut impl FnMut() -> bool,
+    ) -> Result<usize, StoreError> {
+        if events.is_empty() {
+            return Ok(0);
+        }
+        if self.recent_posts.is_none() {
+            self.recent_posts = Some(RecentPosts::of(store.recent_posts(&self.route.name)?));
+        }
+        let mut formatted = Vec::with_capacity(events.len());
+        for unformatted in events {
+            let grouping = match (unformatted.standalone, from) {
+                (true, _) => Grouping::Standalone,
+                (false, None) => Grouping::Any,
+                (false, Some(_)) => Grouping::StormOnly,
+            };
+            formatted.push(self.format(unformatted, grouping, now));
+            if enough() {
+                break;
+            }
+        }
+        let posts = self.recent_posts.as_mut().and_then(RecentPosts::changed);
+        store.record_formatted(&self.route.name, from, &formatted, posts.as_deref(), now)?;
+        Ok(formatted.len())
+    }
+
+    /// Formats one event.
+    pub(super) fn format(
+        &mut self,
+        UnformattedEvent { seq, event, .. }: UnformattedEvent,
+        grouping: Grouping,
+        now: Timestamp,
+    ) -> FormattedEvent {
+        let disposition = match event {
+            Ok(event) => self.dispose(seq, &self.defaults.apply(event), grouping, now),
+            Err(error) => Disposition::Dead(unreadable(&error)),
+        };
+        FormattedEvent { seq, disposition }
+    }
+
+    fn dispose(&mut self, seq: i64, event: &Event, grouping: Grouping, now: Timestamp) -> Disposition {
+        let decision = match self.plugin.decide(seq, event, now) {
+            Ok(Decision::Skip(reason)) => {
+                self.plugin.succeeded();
+                return Disposition::Skip(reason.chars().take(REASON_CHARS).collect());
+            }
+            Ok(Decision::Digest(hold)) => {
+                self.plugin.succeeded();
+                return Disposition::Digest(digest_of_hold(&self.route, hold, now));
+            }
+            Ok(Decision::Post(message)) => Ok(message),
+            Err(why) => Err(why),
+        };
+        // A post, or the plain message in its place: too many of either are a storm.
+        if let Some(recent) = &mut self.recent_posts
+            && let Some(key) = digest_of(&self.route, recent, event, grouping, now)
+        {
+            if decision.is_ok() {
+                self.plugin.succeeded();
+            }
+            return Disposition::Digest(key);
+        }
+        let guarded =
+            decision.and_then(|message| self.plugin.guard(&message, |policy| guard(&message, [event], policy), now));
+        Disposition::Send(guarded.unwrap_or_else(|why| self.fallback_message(event, &why)))
+    }
+
+    fn fallback_message(&self, event: &Event, why: &str) -> Guarded {
+        fallback(event, &format!("plugin {} {why}", self.plugin.name), self.profile.target)
+    }
+}
+
+/// Returns why an event that is stored cannot be formatted.
+pub(super) fn unreadable(error: &str) -> String {
+    format!("the stored event cannot be read: {error}")
+}

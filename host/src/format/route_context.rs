@@ -1,0 +1,23 @@
+//! What routes are loaded with, besides their own configuration.
+
+use std::sync::Arc;
+
+use super::webhook_profile::WebhookProfiles;
+use crate::event::EventDefaults;
+use crate::plugin::{GeoDatabases, Runtime};
+use crate::store::StateDir;
+
+/// What all routes of a process share.
+#[derive(Clone)]
+pub struct RouteContext {
+    /// What events get that have none of their own.
+    pub defaults: EventDefaults,
+    /// What routes need to know of each webhook.
+    pub profiles: WebhookProfiles,
+    /// Where plugins run.
+    pub runtime: Arc<Runtime>,
+    /// The MMDB files that are open.
+    pub databases: GeoDatabases,
+    /// Where past bans are; `None`: there are none.
+    pub state: Option<StateDir>,
+}
