@@ -1,4 +1,4 @@
-//! An error on its way to stderr and the exit code.
+//! What a command results in: success, or an error that becomes a line on stderr and an exit code.
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -6,33 +6,36 @@ use std::process::ExitCode;
 use crate::config::ConfigErrors;
 use crate::message::clean;
 
+/// What a command returns: `Ok(true)` is exit code 0; `Ok(false)` is 1, with everything reported already.
+pub type Outcome = Result<bool, CommandError>;
+
 /// Why a command failed.
 #[derive(Debug)]
 pub enum CommandError {
     /// Exit code 2: usage, configuration or input is wrong. The text says what to do.
     Input(anyhow::Error),
-    /// Exit code 1: what was asked for did not succeed.
+    /// Exit code 1: the command was understood and did not succeed.
     Other(anyhow::Error),
 }
 
 impl CommandError {
-    /// Bad usage, configuration or input.
+    /// Makes an error of bad usage, configuration or input.
     pub fn input(error: impl Into<anyhow::Error>) -> Self {
         Self::Input(error.into())
     }
 
-    /// Tells the user.
+    /// Prints the error on stderr.
     pub fn report(&self) {
-        say(&self.text());
+        print_stderr(&self.text());
     }
 
-    /// What is wrong.
+    /// Returns the error and its causes in a line.
     pub fn text(&self) -> String {
         let (Self::Input(error) | Self::Other(error)) = self;
         format!("{error:#}")
     }
 
-    /// The process's exit code.
+    /// Returns the exit code of the process.
     pub fn code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Input(_) => 2,
@@ -56,13 +59,13 @@ where
     }
 }
 
-/// A line on stderr, in which nothing that an attacker or a plugin wrote is more than text. A closed stderr is no reason
-/// to fail.
-pub fn say(text: &str) {
+/// Prints a line on stderr, with control characters escaped: an attacker or a plugin may have written part of it. A closed
+/// stderr is no reason to fail.
+pub fn print_stderr(text: &str) {
     let _ = writeln!(std::io::stderr(), "banhook: {}", clean(text));
 }
 
-/// Errors that are nobody's input.
+/// Errors that no input of the user causes.
 pub trait NotInput {}
 impl NotInput for crate::store::StoreError {}
 impl NotInput for crate::daemon::DaemonError {}

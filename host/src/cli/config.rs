@@ -1,21 +1,43 @@
-//! `banhook config check`: everything that is wrong, at once.
+//! `banhook config check`: reports every error of the configuration at once.
 
 use std::sync::Arc;
 
 use crate::format::{LoadedRoute, RouteContext, load_all, profiles};
+use crate::phrase::counted;
 use crate::plugin::{Compiler, GeoDatabases, Metering, Runtime, Setup};
 
-use super::Outcome;
-use super::access;
-use super::command_error::CommandError;
-use super::global_options::GlobalOptions;
-use super::run::host_name;
+use clap::{Args, Subcommand};
 
-/// Checks the configuration, and that the user who works may read all of it and its logs; runs each plugin's own check and
-/// a smoke_test of it.
-pub fn check(global: &GlobalOptions) -> Outcome {
+use super::access::check_access;
+use super::command_error::{CommandError, Outcome};
+use super::global_options::GlobalOptions;
+use super::host_name::host_name;
+
+/// Check the configuration
+#[derive(Debug, Args)]
+pub struct ConfigArgs {
+    #[command(subcommand)]
+    command: ConfigCommand,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+enum ConfigCommand {
+    /// Report every error, those of plugins and their settings included; exit code 2 if there is one
+    Check,
+}
+
+/// Runs the subcommand.
+pub fn config(global: &GlobalOptions, arguments: &ConfigArgs) -> Outcome {
+    match arguments.command {
+        ConfigCommand::Check => check(global),
+    }
+}
+
+/// Checks the configuration, and that the user that banhook runs as may read all of it and its logs; loads each plugin,
+/// runs its own check and formats a test event with it.
+fn check(global: &GlobalOptions) -> Outcome {
     let config = global.config()?;
-    let access = access::look(&config, &global.state_dir);
+    let access = check_access(&config, &global.state_dir);
     let warnings = config.warnings.iter().map(ToString::to_string).chain(access.warnings);
     for warning in warnings {
         eprintln!("warning: {warning}");
@@ -42,11 +64,8 @@ pub fn check(global: &GlobalOptions) -> Outcome {
     if !faults.is_empty() {
         return Err(CommandError::Input(anyhow::anyhow!("{}", faults.join("\n"))));
     }
-    println!(
-        "{} is fine: {} webhook(s), {} route(s)",
-        global.config.display(),
-        config.webhooks.len(),
-        config.routes.len()
-    );
+    let webhooks = counted(config.webhooks.len() as u64, "webhook");
+    let routes = counted(config.routes.len() as u64, "route");
+    println!("{} is valid: {webhooks}, {routes}", global.config.display());
     Ok(true)
 }

@@ -1,4 +1,4 @@
-//! `banhook demo`: the whole of it on loopback, with no setup: recorded events, two routes, a stand-in webhook.
+//! `banhook demo`: everything on loopback, with no setup: recorded events, two routes, a local webhook.
 
 mod webhook;
 
@@ -14,43 +14,43 @@ use crate::plugin::{Compiler, Metering, Runtime, Setup};
 use crate::store::{StateDir, Store};
 use anyhow::Context;
 
-use super::Outcome;
-use super::status::ledger_text;
+use super::command_error::Outcome;
+use super::ledger_table::ledger_table;
 use webhook::DemoWebhook;
 
-/// Recorded events: what `notify` stored beside a real fail2ban, with addresses set aside for examples.
+/// Recorded events: stored by `notify` for a real fail2ban, with addresses that are reserved for examples.
 const EVENTS: &str = include_str!("demo/events.jsonl");
-/// The configuration, but for the webhook's address.
+/// The configuration, with `ADDRESS` for the address of the webhook.
 const CONFIG: &str = include_str!("demo/config.toml");
 
 /// Bans of the storm at the end.
 const STORM: u32 = 300;
 
-/// Shows it.
+/// Runs the demonstration.
 pub fn demo() -> Outcome {
     let folder = tempfile::Builder::new().prefix("banhook-demo-").tempdir()?;
     let webhook = DemoWebhook::start(std::io::stdout().is_terminal())?;
     let text = CONFIG.replace("ADDRESS", &webhook.address());
     let config = Config::parse(&text, Path::new("demo.toml"), &|_| None)?;
-    println!("A webhook that stands in for Slack listens at {}. Two routes lead to it:\n", webhook.address());
+    println!("A local webhook takes the place of Slack at {}. Two routes post to it:\n", webhook.address());
     for line in text.lines().filter(|line| !line.trim_start().starts_with('#')) {
         println!("    {line}");
     }
 
     let state = StateDir::new(folder.path().join("state"));
-    let lock = state.try_work_lock()?.context("the demo's own folder is in use")?;
+    let lock = state.try_work_lock()?.context("the folder of the demonstration is in use")?;
     let store = Store::open_for_work(&state, &lock)?;
     let mut inbox = store.open_inbox()?;
     for line in EVENTS.lines() {
-        let event = Event::from_json(line).context("in the demo's events")?;
+        let event = Event::from_json(line).context("in the demonstration's events")?;
         inbox.append(&EventDefaults::default().apply(event), Timestamp::now())?;
     }
     let now = Timestamp::now();
     for number in 0..STORM {
-        inbox.append(&of_storm(number, now), now)?;
+        inbox.append(&storm_ban(number, now), now)?;
     }
     println!(
-        "\n{} recorded events are stored, as `banhook notify` does, and then a storm of {STORM} bans. What arrives:",
+        "\n{} recorded events are stored, as `banhook notify` does, then {STORM} bans at once. The messages:",
         EVENTS.lines().count()
     );
 
@@ -60,7 +60,7 @@ pub fn demo() -> Outcome {
         metering: Metering::Time,
         sandbox: config.sandbox,
     })?;
-    let work = Daemon {
+    let daemon = Daemon {
         config,
         reread: &|| None,
         runtime: Arc::new(runtime),
@@ -69,18 +69,18 @@ pub fn demo() -> Outcome {
         tails: &Tails::default(),
         now: Timestamp::now,
     };
-    work.run(&mut Signals::listen()?, RunMode::UntilIdle, || ())?;
+    daemon.run(&mut Signals::listen()?, RunMode::UntilIdle, || ())?;
     let messages = webhook.stop();
 
-    println!("\n{messages} messages arrived. Where every event is (`banhook status`):\n");
+    println!("\n{messages} messages were posted. The ledger (`banhook status`) shows where every event is:\n");
     let ledger = store.ledger()?;
-    print!("{}", ledger_text(&ledger));
-    println!("\nNext: README.md, \"From nothing to the first alert\".");
+    print!("{}", ledger_table(&ledger));
+    println!("\nNext: README.md shows how to get the first alert.");
     Ok(ledger.balances())
 }
 
-/// One of many bans at once, from addresses that are set aside for examples.
-fn of_storm(number: u32, at: Timestamp) -> Event {
+/// One of many bans at once, of addresses that are reserved for examples.
+fn storm_ban(number: u32, at: Timestamp) -> Event {
     let ban = Ban { subject: format!("198.51.100.{}", number % 60), failures: Some(5), ..Ban::default() };
     Event {
         id: format!("storm-{number}"),

@@ -1,67 +1,81 @@
-//! `banhook drain`: everything that is stored is delivered, then it exits.
+//! `banhook drain`: delivers everything that is stored, then exits.
 
 use std::time::{Duration, Instant};
 
 use crate::daemon::{ExitReason, RunMode};
 use crate::event::Timestamp;
 use crate::store::{Ledger, Remaining, Store};
+use clap::Args;
 
-use super::Outcome;
-use super::command_error::say;
+use super::command_error::{Outcome, print_stderr};
+use super::daemon::run_once;
 use super::global_options::GlobalOptions;
 use super::logging;
-use super::notify::ensure_runner;
-use super::run::{finish, wait_for_work};
+use super::runner::ensure_runner;
+use super::work_lock::wait_for_lock;
 
-/// Drains; `Ok(false)` if something is still pending when the time is up, or died meanwhile.
+/// Deliver everything that is stored, then exit; exit code 1 if anything is still pending or was rejected
+///
+/// If it runs out of time or is stopped, a background run continues to deliver.
+#[derive(Debug, Args)]
+pub struct DrainArgs {
+    /// Stop after this long, for example 90s or 5m
+    #[arg(long, default_value = "60s", value_parser = duration)]
+    pub timeout: Duration,
+}
+
+/// Parses `250ms`, `90s`, `5m`, `1h` or `1d`, as in the configuration.
+fn duration(text: &str) -> Result<Duration, String> {
+    crate::config::parse_duration(text).ok_or_else(|| "write it as 250ms, 90s, 5m, 1h or 1d".to_owned())
+}
+
+/// Drains; `Ok(false)` if anything is still pending when the time is up, or became dead meanwhile.
 pub fn drain(global: &GlobalOptions, timeout: Duration) -> Outcome {
     let folder = global.folder()?;
-    // Before anything else: a broken one is this command's failure.
+    // Before anything else: an invalid one is this command's failure.
     let mut config = Some(global.config()?);
     logging::to_stderr();
     let deadline = Instant::now() + timeout;
     let store = Store::open(&folder)?;
     let dead_before = dead(&store.ledger()?);
-    // A daemon that is at work left them alone for a while.
+    // A running daemon probes suspended webhooks only now and then.
     for (webhook, _) in store.suspended_webhooks()? {
         store.clear_failures(&webhook)?;
     }
     let mut rest = Remaining::Work;
     while rest == Remaining::Work && Instant::now() < deadline {
-        // Another's work is as good as ours.
-        if let Some(lock) =
-            wait_for_work(&folder, deadline, || Ok(store.remaining(Timestamp::now())? == Remaining::Work))?
-        {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if finish(
-                global,
-                config.take().map_or_else(|| global.config(), Ok)?,
-                &folder,
-                lock,
-                RunMode::UntilIdleOr(left),
-            )? == ExitReason::Stopped
-            {
+        // Another process that holds the lock delivers as well as this one would.
+        let wanted = || Ok(store.remaining(Timestamp::now())? == Remaining::Work);
+        if let Some(lock) = wait_for_lock(&folder, deadline, wanted)? {
+            let mode = RunMode::UntilIdleOr(deadline.saturating_duration_since(Instant::now()));
+            let config = config.take().map_or_else(|| global.config(), Ok)?;
+            if run_once(global, config, &folder, lock, mode)? == ExitReason::Stopped {
                 break;
             }
         }
         rest = store.remaining(Timestamp::now())?;
     }
-    // A `notify` that found us at work has started nothing.
+    // A `notify` that found the lock taken has started nothing.
     if store.remaining(Timestamp::now())? == Remaining::Work {
         ensure_runner(&folder, &global.config)?;
     }
+    report(&store, dead_before)
+}
+
+/// Says what is left, and what became dead.
+fn report(store: &Store, dead_before: u64) -> Outcome {
     let drained = store.is_drained()?;
     let ledger = store.ledger()?;
     let died = dead(&ledger).saturating_sub(dead_before);
     if !drained {
         let pending: u64 = ledger.unrouted + ledger.routes.values().map(|route| route.pending).sum::<u64>();
         for (webhook, suspended) in store.suspended_webhooks()? {
-            say(&format!("the webhook \"{webhook}\" is gone ({}): mend its URL", suspended.error));
+            print_stderr(&format!("the webhook \"{webhook}\" is suspended ({}); correct its URL", suspended.error));
         }
-        say(&format!("{pending} still pending; they go on being tried, and `banhook status` shows where"));
+        print_stderr(&format!("{pending} still pending; delivery continues in the background, see `banhook status`"));
     }
     if died > 0 {
-        say(&format!("{died} refused for good; `banhook queue list --dead` shows why"));
+        print_stderr(&format!("{died} dead; `banhook queue list --dead` shows why"));
     }
     Ok(drained && died == 0)
 }

@@ -1,44 +1,68 @@
 //! Where a command works: the configuration file and the state folder.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::config::Config;
-use crate::store::StateDir;
+use crate::store::{StateDir, Store};
 use clap::Args;
 
 use super::command_error::CommandError;
 
-/// The configuration, where nothing else is said.
-pub const CONFIG: &str = "/etc/banhook/config.toml";
-/// The state folder, where nothing else is said.
-pub const STATE: &str = "/var/lib/banhook";
+/// The option that names the configuration file.
+pub const CONFIG_OPTION: &str = "config";
+/// The environment variable that names the configuration file, where no option does.
+pub const CONFIG_VARIABLE: &str = "BANHOOK_CONFIG";
+/// The configuration file, where neither option nor variable names one.
+pub const CONFIG_DEFAULT: &str = "/etc/banhook/config.toml";
+
+/// The option that names the state folder.
+pub const STATE_DIR_OPTION: &str = "state-dir";
+/// The environment variable that names the state folder, where no option does.
+pub const STATE_DIR_VARIABLE: &str = "BANHOOK_STATE_DIR";
+/// The state folder, where neither option nor variable names one.
+pub const STATE_DIR_DEFAULT: &str = "/var/lib/banhook";
+
+/// Where the help lists the options of every command.
+const HEADING: &str = "Global options";
 
 /// `--config` and `--state-dir`.
 #[derive(Debug, Clone, Args)]
 pub struct GlobalOptions {
-    /// Configuration file; conf.d/*.toml beside it is read too
-    #[arg(long, global = true, env = "BANHOOK_CONFIG", value_name = "FILE", default_value = CONFIG)]
+    /// Configuration file; conf.d/*.toml in the same folder is read too
+    #[arg(
+        long = CONFIG_OPTION, global = true, env = CONFIG_VARIABLE, value_name = "FILE", default_value = CONFIG_DEFAULT,
+        help_heading = HEADING
+    )]
     pub config: PathBuf,
-    /// Folder that holds the store
-    #[arg(long, global = true, env = "BANHOOK_STATE_DIR", value_name = "DIR", default_value = STATE)]
+    /// State folder, which holds the store
+    #[arg(
+        long = STATE_DIR_OPTION, global = true, env = STATE_DIR_VARIABLE, value_name = "DIR",
+        default_value = STATE_DIR_DEFAULT, help_heading = HEADING
+    )]
     pub state_dir: PathBuf,
 }
 
 impl GlobalOptions {
-    /// The state folder. A process started as root has become its owner when this returns.
+    /// Returns the state folder. A process started as root has become its owner when this returns.
     pub fn folder(&self) -> Result<StateDir, CommandError> {
-        folder(&self.state_dir)
+        // Absolute, since fail2ban runs actions in `/` and a daemon may change its folder.
+        let folder = StateDir::new(std::path::absolute(&self.state_dir)?);
+        folder.become_owner()?;
+        Ok(folder)
     }
 
-    /// The configuration, read and checked.
+    /// Opens the store; `None` where nothing was ever stored, so that looking makes no files.
+    pub fn existing_store(&self) -> Result<Option<(StateDir, Store)>, CommandError> {
+        let folder = self.folder()?;
+        if !folder.has_store()? {
+            return Ok(None);
+        }
+        let store = Store::open(&folder)?;
+        Ok(Some((folder, store)))
+    }
+
+    /// Reads and checks the configuration.
     pub fn config(&self) -> Result<Config, CommandError> {
         Ok(Config::load(&self.config, &|name| std::env::var(name).ok())?)
     }
-}
-
-/// As [`GlobalOptions::folder`]. Absolute, since fail2ban runs actions in `/` and a daemon may change its folder.
-pub fn folder(path: &Path) -> Result<StateDir, CommandError> {
-    let folder = StateDir::new(std::path::absolute(path)?);
-    folder.become_owner()?;
-    Ok(folder)
 }

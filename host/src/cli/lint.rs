@@ -1,31 +1,48 @@
-//! `banhook lint`: what Slack would refuse about messages in files, offline.
+//! `banhook lint`: finds offline what Slack would reject in messages.
 //!
-//! The files are as hostile as any text from outside: nothing of them reaches the terminal but as text.
+//! The files are as hostile as any text from outside: their control characters never reach the terminal.
 
 use std::fs::{self, File};
 use std::io::{self, IsTerminal as _, Read, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::message::{Finding, Severity, check, one_line, to_html, to_terminal};
 use anyhow::{Context as _, anyhow, ensure};
+use clap::Args;
 use serde_json::{Value, json};
 
-use super::Outcome;
-use super::arguments::{LintFormat, LintOptions};
-use super::command_error::CommandError;
+use super::command_error::{CommandError, Outcome};
+use super::output_format::OutputFormat;
 
-/// What a file may hold. The longest body that Slack could take is some megabytes.
+/// The longest file that is read, in bytes. The longest body that Slack accepts is some megabytes.
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// Standard input, as an argument.
 const STDIN: &str = "-";
 
-/// Checks every file, also behind one that cannot be read; `Ok(false)` if any has an error.
-pub fn lint(options: &LintOptions) -> Outcome {
+/// Check Slack messages (JSON, as a webhook takes them) offline; exit code 1 if Slack would reject any
+#[derive(Debug, Args)]
+pub struct LintArgs {
+    /// Files with one message each; - is standard input
+    #[arg(required = true, value_name = "FILE|-")]
+    files: Vec<PathBuf>,
+    /// Output format; json is an array of objects
+    #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
+    format: OutputFormat,
+    /// Also draw each message as Slack would display it
+    #[arg(long, conflicts_with = "format")]
+    draw: bool,
+    /// Also write an HTML page that shows all messages
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+}
+
+/// Checks every file, also after one that cannot be read; `Ok(false)` if any has an error.
+pub fn lint(arguments: &LintArgs) -> Outcome {
     let mut found = Vec::new();
     let mut unreadable = Vec::new();
     let mut bodies = Vec::new();
-    for path in &options.files {
+    for path in &arguments.files {
         let name = if path.as_os_str() == STDIN { "(stdin)".to_owned() } else { one_line(&path.to_string_lossy()) };
         match read(path).with_context(|| name.clone()) {
             Ok(body) => {
@@ -35,11 +52,11 @@ pub fn lint(options: &LintOptions) -> Outcome {
             Err(error) => unreadable.push(format!("{error:#}")),
         }
     }
-    show(&found, options.format)?;
-    if options.draw {
+    show(&found, arguments.format)?;
+    if arguments.draw {
         draw(&bodies)?;
     }
-    if let Some(file) = &options.html {
+    if let Some(file) = &arguments.html {
         let page = to_html("Messages for Slack", bodies.iter().map(|(name, body)| (name.as_str(), body)));
         fs::write(file, page)
             .with_context(|| format!("cannot write {}", file.display()))
@@ -51,7 +68,7 @@ pub fn lint(options: &LintOptions) -> Outcome {
     Ok(found.iter().all(|(_, finding)| finding.severity != Severity::Error))
 }
 
-/// The JSON in a file; an error says where it ends to be JSON.
+/// Reads the JSON in a file; an error says where it stops to be JSON.
 fn read(path: &Path) -> anyhow::Result<Value> {
     let mut text = Vec::new();
     let more_than_allowed = FILE_BYTES_MAX + 1;
@@ -60,20 +77,20 @@ fn read(path: &Path) -> anyhow::Result<Value> {
     } else {
         File::open(path)?.take(more_than_allowed).read_to_end(&mut text)?;
     }
-    ensure!(text.len() as u64 <= FILE_BYTES_MAX, "longer than {FILE_BYTES_MAX} bytes, so no message for Slack");
+    ensure!(text.len() as u64 <= FILE_BYTES_MAX, "longer than {FILE_BYTES_MAX} bytes, so not a message for Slack");
     serde_json::from_slice(&text).context("not JSON")
 }
 
-fn show(found: &[(String, Finding)], format: LintFormat) -> io::Result<()> {
+fn show(found: &[(String, Finding)], format: OutputFormat) -> io::Result<()> {
     let mut out = io::BufWriter::new(io::stdout().lock());
     match format {
-        LintFormat::Human => {
+        OutputFormat::Text => {
             for (file, finding) in found {
                 let line = format!("{}: {finding}", finding.severity.name());
                 writeln!(out, "{file}: {}", one_line(&line))?;
             }
         }
-        LintFormat::Json => {
+        OutputFormat::Json => {
             let findings: Vec<Value> = found.iter().map(|(file, finding)| as_json(file, finding)).collect();
             serde_json::to_writer_pretty(&mut out, &findings)?;
             writeln!(out)?;

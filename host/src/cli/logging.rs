@@ -1,4 +1,4 @@
-//! Where the log goes: stderr (the journal, under systemd), or a bounded file for runs that nobody watches.
+//! Where the log goes: stderr (the journal, under systemd), or a bounded file for background runs.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
@@ -9,7 +9,7 @@ use std::sync::Mutex;
 use crate::store::{NO_FOLLOW, StateDir};
 use tracing_subscriber::fmt;
 
-/// Before the file would be longer, it begins anew, in bytes.
+/// The longest log file, in bytes; before it would grow longer, it starts from empty.
 const FILE_BYTES: u64 = 1 << 20;
 
 /// Logs to stderr. Without times where the journal adds its own.
@@ -20,39 +20,39 @@ pub fn to_stderr() {
     let _ = if journal { builder.without_time().try_init() } else { builder.try_init() };
 }
 
-/// Logs to `banhook.log` in the state folder; without a log, if that cannot be opened: delivering matters more.
+/// Logs to `banhook.log` in the state folder; logs nothing if that cannot be opened, since delivering matters more.
 pub fn to_file(folder: &StateDir) {
     let Ok(file) = BoundedLogFile::open(&folder.log_file(), FILE_BYTES) else { return };
     let _ = fmt().with_writer(Mutex::new(file)).with_ansi(false).with_target(false).try_init();
 }
 
-/// A file that is added to, and begins anew where it would grow beyond its bound. A run may take as long as a webhook is out
-/// of reach.
+/// A file that is appended to, and truncated where it would grow beyond its bound: a run may last as long as a webhook
+/// cannot be reached.
 struct BoundedLogFile {
     file: File,
-    /// What is in it, as far as this process knows.
+    /// Its length, as far as this process knows.
     bytes: u64,
-    most: u64,
+    max_bytes: u64,
 }
 
 impl BoundedLogFile {
-    fn open(path: &Path, most: u64) -> io::Result<Self> {
+    fn open(path: &Path, max_bytes: u64) -> io::Result<Self> {
         let file = OpenOptions::new().append(true).create(true).mode(0o600).custom_flags(NO_FOLLOW).open(path)?;
         let bytes = file.metadata()?.len();
-        Ok(Self { file, bytes, most })
+        Ok(Self { file, bytes, max_bytes })
     }
 }
 
 impl Write for BoundedLogFile {
-    /// A line comes whole, and so stays whole.
+    /// Writes a line. Each call is one whole line, so none is cut in two.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let adds = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX);
-        if self.bytes > 0 && self.bytes.saturating_add(adds(line.len())) > self.most {
+        let length = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX);
+        if self.bytes > 0 && self.bytes.saturating_add(length(line.len())) > self.max_bytes {
             self.file.set_len(0)?;
             self.bytes = 0;
         }
         let written = self.file.write(line)?;
-        self.bytes = self.bytes.saturating_add(adds(written));
+        self.bytes = self.bytes.saturating_add(length(written));
         Ok(written)
     }
 
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_log_stays_within_its_bound_while_it_is_written() {
+    fn bounded_log_file_is_truncated_before_it_exceeds_its_bound() {
         let temp = tempfile::tempdir().unwrap();
         let path = temp.path().join("banhook.log");
         let read = || std::fs::read_to_string(&path).unwrap();
@@ -76,7 +76,7 @@ mod tests {
             assert!(read().len() <= 20 && read().ends_with(&format!("line {number}\n")), "{}", read());
         }
         assert_eq!(read(), "line 98\nline 99\n");
-        // The next run goes on with it; what was too long begins anew.
+        // The next run appends to it; a line that is too long truncates it.
         let mut log = BoundedLogFile::open(&path, 24).unwrap();
         log.write_all(b"line 00\n").unwrap();
         assert_eq!(read(), "line 98\nline 99\nline 00\n");

@@ -1,43 +1,87 @@
-//! The command line: one file for each command, thin. `anyhow` ends here, in a line on stderr and an exit code.
+//! The command line: one file for each command, which owns its arguments. `anyhow` ends here, as a line on stderr and
+//! an exit code.
 
 mod access;
-mod arguments;
 mod command_error;
+mod compile;
 mod config;
+mod daemon;
 mod demo;
 mod drain;
 mod global_options;
+mod host_name;
+mod ledger_table;
 mod lint;
 mod logging;
 mod notify;
+mod output_format;
+mod plugin_case;
+mod plugin_file;
 mod preview;
 mod queue;
 mod run;
+mod runner;
 mod service;
 mod status;
 mod tail;
 mod test;
 mod time_format;
+mod work_lock;
 
 use std::process::ExitCode;
 
-use crate::plugin::{Metering, compile_for_parent};
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
-use arguments::{Arguments, Command, ConfigCommand};
-use command_error::CommandError;
+use command_error::{CommandError, Outcome};
+use compile::CompileArgs;
+use config::ConfigArgs;
+use drain::DrainArgs;
+use global_options::GlobalOptions;
+use lint::LintArgs;
+use notify::{Notify, NotifyHelp};
+use preview::PreviewArgs;
+use queue::QueueArgs;
+use run::RunArgs;
+use status::StatusArgs;
+use tail::TailArgs;
+use test::TestArgs;
 
-/// What a command came to: `Ok(true)` is exit code 0, `Ok(false)` is 1 with everything said already.
-type Outcome = Result<bool, CommandError>;
+/// Turns what fail2ban does into Slack messages, formatted by sandboxed WebAssembly plugins.
+#[derive(Debug, Parser)]
+#[command(name = "banhook", version, max_term_width = 100)]
+struct CommandLine {
+    #[command(flatten)]
+    global: GlobalOptions,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Notify(NotifyHelp),
+    Run(RunArgs),
+    Tail(TailArgs),
+    Drain(DrainArgs),
+    Status(StatusArgs),
+    Queue(QueueArgs),
+    Config(ConfigArgs),
+    Test(TestArgs),
+    Lint(LintArgs),
+    Preview(PreviewArgs),
+    /// Run a demonstration on loopback, with no setup: recorded events, two routes, a local webhook
+    Demo,
+    #[command(hide = true)]
+    Compile(CompileArgs),
+}
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().skip(1).collect();
-    // `notify` runs for each ban, with values that an attacker chose: it has a parser that refuses nothing, and
-    // the rest of the command line is not even built for it.
-    let outcome = match notify::Notify::recognize(&arguments) {
+    // `notify` runs for each ban, with values that an attacker chose: its parser rejects none of them, and the rest of
+    // the command line is not even built for it.
+    let outcome = match Notify::recognize(&arguments) {
         Some(notify) => notify.run(),
-        None => dispatch(Arguments::parse()),
+        None => dispatch(CommandLine::parse()),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
@@ -49,28 +93,22 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn dispatch(Arguments { global, command }: Arguments) -> Outcome {
+fn dispatch(CommandLine { global, command }: CommandLine) -> Outcome {
     match command {
         // clap answers `notify --help`, and every other `notify` was recognized before.
-        Command::Notify { .. } => {
-            Err(CommandError::input(anyhow::anyhow!("put `notify` right behind --config and --state-dir")))
+        Command::Notify(_) => {
+            Err(CommandError::input(anyhow::anyhow!("before `notify`, only --config and --state-dir are allowed")))
         }
-        Command::Run(options) => run::run(&global, &options),
-        Command::Tail(options) => tail::tail(&global, &options),
-        Command::Drain { timeout } => drain::drain(&global, timeout),
-        Command::Status(options) => status::status(&global, &options),
-        Command::Queue { command } => queue::queue(&global, &command),
-        Command::Config { command: ConfigCommand::Check } => config::check(&global),
-        Command::Test(options) => test::test(&options),
-        Command::Lint(options) => lint::lint(&options),
-        Command::Preview(options) => preview::preview(&options),
+        Command::Run(arguments) => run::run(&global, &arguments),
+        Command::Tail(arguments) => tail::tail(&global, &arguments),
+        Command::Drain(arguments) => drain::drain(&global, arguments.timeout),
+        Command::Status(arguments) => status::status(&global, &arguments),
+        Command::Queue(arguments) => queue::queue(&global, &arguments),
+        Command::Config(arguments) => config::config(&global, &arguments),
+        Command::Test(arguments) => test::test(&arguments),
+        Command::Lint(arguments) => lint::lint(&arguments),
+        Command::Preview(arguments) => preview::preview(&arguments),
         Command::Demo => demo::demo(),
-        Command::Compile { metering } => compile(metering),
+        Command::Compile(arguments) => compile::compile(&arguments),
     }
-}
-
-/// Compiles one component for the banhook that started this process.
-fn compile(metering: Metering) -> Outcome {
-    compile_for_parent(metering)?;
-    Ok(true)
 }

@@ -1,46 +1,58 @@
-//! `banhook preview`: what a plugin's cases look like in the channel, without sending anything.
+//! `banhook preview`: shows a plugin's cases as they would look in the channel, without sending anything.
 
 use std::fs;
 use std::io::{IsTerminal, Write as _};
+use std::path::PathBuf;
 
 use crate::message::{Decision, Policy, digest, fallback, one_line, to_html, to_terminal};
+use crate::plugin::Runtime;
 use anyhow::Context as _;
+use clap::Args;
 use serde_json::Value;
 
-use super::Outcome;
-use super::arguments::PreviewOptions;
-use super::command_error::CommandError;
-use super::test::{Case, CaseInput, PluginFile, case_files, plugin_file, runtime};
+use super::command_error::{CommandError, Outcome};
+use super::plugin_case::{CaseInput, PluginCase};
+use super::plugin_file::{PluginCaseArgs, PluginFile, case_runtime};
 
-/// One case as it looks, or why there is nothing to see.
-struct Seen {
-    heading: String,
-    shown: Result<Value, String>,
+/// Show the messages that a plugin makes of its cases, as Slack would display them
+#[derive(Debug, Args)]
+pub struct PreviewArgs {
+    #[command(flatten)]
+    plugin: PluginCaseArgs,
+    /// Write an HTML page instead of text
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 }
 
-/// Shows the messages of the cases; the decisions in them do not matter.
-pub fn preview(options: &PreviewOptions) -> Outcome {
-    let plugin = plugin_file(&options.plugin).map_err(CommandError::Input)?;
-    let files = case_files(&options.plugin, &options.cases).map_err(CommandError::Input)?;
-    let runtime = runtime()?;
-    let mut seen = Vec::new();
+/// The message of one case, or why it has none.
+struct CasePreview {
+    heading: String,
+    message: Result<Value, String>,
+}
+
+/// Shows the messages of the cases, whatever decision the cases expect.
+pub fn preview(arguments: &PreviewArgs) -> Outcome {
+    let plugin = arguments.plugin.read_plugin().map_err(CommandError::Input)?;
+    let files = arguments.plugin.case_files().map_err(CommandError::Input)?;
+    let runtime = case_runtime()?;
+    let mut previews = Vec::new();
     for file in files {
-        let case = Case::read(&file).map_err(CommandError::Input)?;
-        let shown = look(&case, &runtime, &plugin).map_err(CommandError::Input)?;
+        let case = PluginCase::read(&file).map_err(CommandError::Input)?;
+        let message = message_of(&case, &runtime, &plugin).map_err(CommandError::Input)?;
         let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let heading = if case.about().is_empty() { name } else { format!("{name}: {}", case.about()) };
-        seen.push(Seen { heading: one_line(&heading), shown });
+        previews.push(CasePreview { heading: one_line(&heading), message });
     }
-    match &options.html {
-        None => text(&seen)?,
+    match &arguments.html {
+        None => print_text(&previews)?,
         Some(file) => {
-            let bodies = seen.iter().filter_map(|seen| Some((seen.heading.as_str(), seen.shown.as_ref().ok()?)));
+            let bodies = previews.iter().filter_map(|case| Some((case.heading.as_str(), case.message.as_ref().ok()?)));
             let page = to_html("Messages of a banhook plugin", bodies);
             fs::write(file, page)
                 .with_context(|| format!("cannot write {}", file.display()))
                 .map_err(CommandError::Input)?;
-            for Seen { heading, shown } in &seen {
-                if let Err(why) = shown {
+            for CasePreview { heading, message } in &previews {
+                if let Err(why) = message {
                     println!("{heading}: {why}");
                 }
             }
@@ -49,12 +61,12 @@ pub fn preview(options: &PreviewOptions) -> Outcome {
     Ok(true)
 }
 
-/// What the plugin says to a case, guarded as it would go out to Slack, or what banhook says in its place; or why nothing
-/// is said.
-fn look(case: &Case, runtime: &crate::plugin::Runtime, plugin: &PluginFile) -> anyhow::Result<Result<Value, String>> {
-    let (told, target) = (case.told()?, Policy::default().target);
+/// Returns the plugin's message, guarded as it would go out to Slack, or the one that banhook sends in its place; or why
+/// there is none.
+fn message_of(case: &PluginCase, runtime: &Runtime, plugin: &PluginFile) -> anyhow::Result<Result<Value, String>> {
+    let (input, target) = (case.input()?, Policy::default().target);
     let built_in = |why: Option<&str>| {
-        let guarded = match &told {
+        let guarded = match &input {
             CaseInput::Event(event) => fallback(event, why.unwrap_or_default(), target),
             CaseInput::Batch(batch, _) => digest(batch, why, target),
         };
@@ -63,7 +75,7 @@ fn look(case: &Case, runtime: &crate::plugin::Runtime, plugin: &PluginFile) -> a
     let fallback_message = |why: &str| built_in(Some(why));
     let Some(answer) = case.answer(runtime, plugin)? else { return Ok(built_in(None)) };
     Ok(match answer.decision {
-        Ok(Decision::Post(message)) => match told.guard(&message, &Policy::default()) {
+        Ok(Decision::Post(message)) => match input.guard(&message, &Policy::default()) {
             Ok(body) => Ok(body.body().clone()),
             Err(error) => fallback_message(&format!("the plugin made a message that cannot go out: {error}")),
         },
@@ -73,12 +85,12 @@ fn look(case: &Case, runtime: &crate::plugin::Runtime, plugin: &PluginFile) -> a
     })
 }
 
-fn text(seen: &[Seen]) -> std::io::Result<()> {
+fn print_text(previews: &[CasePreview]) -> std::io::Result<()> {
     let mut out = std::io::stdout();
     let colors = out.is_terminal();
-    for Seen { heading, shown } in seen {
+    for CasePreview { heading, message } in previews {
         writeln!(out, "── {heading} ──")?;
-        match shown {
+        match message {
             Ok(body) => writeln!(out, "{}\n", to_terminal(body, colors).trim_end())?,
             Err(why) => writeln!(out, "{why}\n")?,
         }

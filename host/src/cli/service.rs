@@ -1,29 +1,29 @@
-//! What the service manager is told of a daemon: that it is ready, reads its configuration again, or stops.
+//! Notifies the service manager of the daemon's state: ready, reloading, stopping.
 //!
-//! Of a daemon only: what `notify` starts has fail2ban's environment, and would speak for fail2ban's service.
+//! Only a daemon does so: a run that `notify` starts has fail2ban's environment, and would speak for fail2ban's service.
 
 use sd_notify::NotifyState;
 
-/// It is at work.
+/// The daemon is ready.
 pub fn ready() {
-    tell(&[NotifyState::Ready]);
+    notify(&[NotifyState::Ready]);
 }
 
-/// It reads everything again; [`ready`] says when that is done.
+/// The daemon reloads its configuration; [`ready`] ends that.
 pub fn reloading() {
-    // Without the time systemd takes the message all the same, unless the unit is of Type=notify-reload.
+    // systemd accepts the message without the time too, unless the unit is of Type=notify-reload.
     let at = NotifyState::monotonic_usec_now().ok();
-    tell(&[NotifyState::Reloading].into_iter().chain(at).collect::<Vec<_>>());
+    notify(&[NotifyState::Reloading].into_iter().chain(at).collect::<Vec<_>>());
 }
 
-/// It was told to stop, and does.
+/// The daemon stops.
 pub fn stopping() {
-    tell(&[NotifyState::Stopping]);
+    notify(&[NotifyState::Stopping]);
 }
 
-/// Without a service manager this does nothing; one that cannot be reached will notice by itself.
-fn tell(states: &[NotifyState<'_>]) {
+/// Does nothing without a service manager; one that cannot be reached will notice by itself.
+fn notify(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
-        tracing::debug!("the service manager was not told: {error}");
+        tracing::debug!("cannot notify the service manager: {error}");
     }
 }

@@ -1,4 +1,4 @@
-//! `banhook tail`: fail2ban's log fallback_message of its action.
+//! `banhook tail`: as `run`, and reads fail2ban's log, for a fail2ban without banhook's action.
 
 use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
@@ -9,35 +9,68 @@ use std::time::Duration;
 use crate::config::Config;
 use crate::daemon::{ExitReason, Tails};
 use crate::event::Timestamp;
+use crate::phrase::counted;
 use crate::receive::tail::{
     DryRun, EventSink, Follower, InboxSink, Log, Pipe, Step, TailError, follow, read_pipe, stop_switch,
 };
 use crate::receive::{LogCounts, LogParser};
 use crate::store::Store;
+use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::tz::TimeZone;
 
-use super::Outcome;
-use super::arguments::TailOptions;
-use super::command_error::{CommandError, say};
+use super::command_error::{CommandError, Outcome, print_stderr};
+use super::daemon::{configured_logs, run_until_stopped};
 use super::drain::drain;
 use super::global_options::GlobalOptions;
 use super::logging;
-use super::run::{daemon, of_configuration, release, take_over};
+use super::work_lock::{release, take_over};
 
-/// Where Debian has it.
-const LOG: &str = "/var/log/fail2ban.log";
+/// The log that is read where none is named: fail2ban's default.
+const DEFAULT_LOG: &str = "/var/log/fail2ban.log";
 
-/// How long what was read to the end may take to be delivered; `banhook drain` takes the same.
-const DELIVER: Duration = Duration::from_secs(60);
+/// Standard input, as an argument.
+const STDIN: &str = "-";
+
+/// How long delivering may take once the logs have been read to their end; as `banhook drain`.
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How much is written to standard output at a time, in bytes.
 const WRITE_BYTES: usize = 64 << 10;
 
-/// Reads.
-pub fn tail(global: &GlobalOptions, options: &TailOptions) -> Outcome {
-    if options.dry_run {
-        return match dry_run(options) {
+/// Like run, and also read fail2ban's log
+///
+/// Each line is read once, across rotations and restarts: the position in the log is stored together with the events up to
+/// there. A log is read from its end on the first time. With --once, it is read from its beginning and every event in it
+/// is sent, however old: try --dry-run first.
+#[derive(Debug, Args)]
+pub struct TailArgs {
+    /// Log files, or - for standard input [default: [[sources]] in the configuration, otherwise /var/log/fail2ban.log]
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Read to the end of the log, deliver, then exit; on first use, read the whole log and send every event in it
+    #[arg(long)]
+    once: bool,
+    /// On first use, start at the beginning of the log
+    #[arg(long)]
+    from_start: bool,
+    /// Print events as JSON lines; store and send nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Time zone of the times in the log, for example Europe/Berlin [default: the system's]
+    #[arg(long, value_name = "ZONE", value_parser = time_zone)]
+    timezone: Option<TimeZone>,
+}
+
+/// Parses `Europe/Berlin`, as in the configuration.
+fn time_zone(name: &str) -> Result<TimeZone, String> {
+    TimeZone::get(name).map_err(|_| "unknown time zone; write it like Europe/Berlin or UTC".to_owned())
+}
+
+/// Reads logs, and routes and delivers their events.
+pub fn tail(global: &GlobalOptions, arguments: &TailArgs) -> Outcome {
+    if arguments.dry_run {
+        return match dry_run(arguments) {
             // `banhook tail --dry-run | head`
             Err(TailError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(true),
             Err(error) => Err(CommandError::input(error)),
@@ -46,26 +79,30 @@ pub fn tail(global: &GlobalOptions, options: &TailOptions) -> Outcome {
     }
     let folder = global.folder()?;
     logging::to_stderr();
-    if options.once {
-        once(global, options)?;
-        return drain(global, DELIVER);
+    if arguments.once {
+        once(global, arguments)?;
+        return drain(global, DELIVERY_TIMEOUT);
     }
-    let pipe = reads_stdin(options).then(|| (Arc::new(Pipe::open(io::stdin())), zone(options)));
-    let end = daemon(global, &folder, |config| Tails { logs: logs(options, Some(config)), pipe: pipe.clone() })?;
-    if end == ExitReason::EndOfInput { drain(global, DELIVER) } else { Ok(true) }
+    let pipe = reads_stdin(arguments).then(|| (Arc::new(Pipe::open(io::stdin())), zone_or_system(arguments)));
+    let tails = |config: &Config| Tails { logs: logs(arguments, Some(config)), pipe: pipe.clone() };
+    if run_until_stopped(global, &folder, tails)? == ExitReason::EndOfInput {
+        drain(global, DELIVERY_TIMEOUT)
+    } else {
+        Ok(true)
+    }
 }
 
 /// Reads all logs to their end, into the store.
-fn once(global: &GlobalOptions, options: &TailOptions) -> Result<(), CommandError> {
+fn once(global: &GlobalOptions, arguments: &TailArgs) -> Result<(), CommandError> {
     let folder = global.folder()?;
     let config = global.config()?;
     let lock = take_over(&folder)?;
     let store = Store::open_for_work(&folder, &lock)?;
-    let mut into =
+    let mut sink =
         InboxSink { inbox: store.open_inbox()?, now: Timestamp::now, new_id: || uuid::Uuid::now_v7().to_string() };
     let inbox = store.open_inbox()?;
     let wal_checkpoint = || inbox.checkpoint_if_long().map_err(TailError::from);
-    read_all(options, Some(&config), &mut into, wal_checkpoint).map_err(|error| match error {
+    read_all(arguments, Some(&config), &mut sink, wal_checkpoint).map_err(|error| match error {
         TailError::Store(error) => CommandError::Other(error.into()),
         error => CommandError::input(error),
     })?;
@@ -73,71 +110,71 @@ fn once(global: &GlobalOptions, options: &TailOptions) -> Result<(), CommandErro
     Ok(())
 }
 
-/// Prints events fallback_message of storing them.
-fn dry_run(options: &TailOptions) -> Result<(), TailError> {
+/// Prints events instead of storing them.
+fn dry_run(arguments: &TailArgs) -> Result<(), TailError> {
     let mut out = DryRun(BufWriter::with_capacity(WRITE_BYTES, io::stdout().lock()));
-    if options.once || logs(options, None).is_empty() {
-        return read_all(options, None, &mut out, || Ok(()));
+    if arguments.once || logs(arguments, None).is_empty() {
+        return read_all(arguments, None, &mut out, || Ok(()));
     }
     drop(out);
     thread::scope(|scope| {
-        let pipe = reads_stdin(options).then(|| scope.spawn(|| dry_run_pipe(options, &mut DryRun(io::stdout()))));
-        let followed: Vec<_> = logs(options, None)
+        let pipe = reads_stdin(arguments).then(|| scope.spawn(|| dry_run_pipe(arguments, &mut DryRun(io::stdout()))));
+        let followed: Vec<_> = logs(arguments, None)
             .into_iter()
             .map(|log| {
                 scope.spawn(move || {
                     let mut out = DryRun(io::stdout());
-                    // Never stopped: whoever runs it interrupts it.
+                    // Never stopped, only interrupted.
                     let (_stop, stopped) = stop_switch();
                     follow(Follower::new(log, Timestamp::now, &mut out)?, &mut out, &stopped)
                 })
             })
             .collect();
         for thread in pipe.into_iter().chain(followed) {
-            thread.join().unwrap_or_else(|_| Err(TailError::Output(io::Error::other("a thread broke off"))))?;
+            thread.join().unwrap_or_else(|_| Err(TailError::Output(io::Error::other("a thread panicked"))))?;
         }
         Ok(())
     })
 }
 
-fn dry_run_pipe(options: &TailOptions, out: &mut dyn EventSink) -> Result<(), TailError> {
-    read_pipe(&Pipe::open(io::stdin()), parser(options), out, &|| false).map(drop)
+fn dry_run_pipe(arguments: &TailArgs, out: &mut dyn EventSink) -> Result<(), TailError> {
+    read_pipe(&Pipe::open(io::stdin()), parser(arguments), out, &|| false).map(drop)
 }
 
-/// Reads each log to its end, in turn; `wal_checkpoint` is called now and then.
+/// Reads each log to its end, one after the other; `wal_checkpoint` is called after each piece.
 fn read_all(
-    options: &TailOptions,
+    arguments: &TailArgs,
     config: Option<&Config>,
-    into: &mut dyn EventSink,
+    sink: &mut dyn EventSink,
     wal_checkpoint: impl Fn() -> Result<(), TailError>,
 ) -> Result<(), TailError> {
-    if reads_stdin(options) {
-        let counts = read_pipe(&Pipe::open(io::stdin()), parser(options), into, &|| false)?;
-        summarize(Path::new("-"), counts);
+    if reads_stdin(arguments) {
+        let counts = read_pipe(&Pipe::open(io::stdin()), parser(arguments), sink, &|| false)?;
+        summarize(Path::new(STDIN), counts);
     }
-    for log in logs(options, config) {
+    for log in logs(arguments, config) {
         let path = log.path.clone();
-        // Nothing would come of it if it were begun at its end.
-        let mut follower = Follower::new(Log { from_start: true, ..log }, Timestamp::now, into)?;
+        // Starting at the end would read nothing.
+        let mut follower = Follower::new(Log { from_start: true, ..log }, Timestamp::now, sink)?;
         let bar = progress(&path, follower.left());
-        let mut begun = false;
-        while follower.step(into)? == Step::Read {
-            begun = true;
+        let mut has_read = false;
+        while follower.step(sink)? == Step::Read {
+            has_read = true;
             wal_checkpoint()?;
             bar.set_position(bar.length().unwrap_or_default().saturating_sub(follower.left()));
         }
         bar.finish_and_clear();
-        if !begun && !path.exists() {
-            let reason = io::Error::new(io::ErrorKind::NotFound, "there is no such file");
+        if !has_read && !path.exists() {
+            let reason = io::Error::new(io::ErrorKind::NotFound, "no such file");
             return Err(TailError::Read { path, reason });
         }
-        follower.settle(into)?;
+        follower.settle(sink)?;
         summarize(&path, follower.counts());
     }
     Ok(())
 }
 
-/// Shown on a terminal only.
+/// Makes a progress bar, which is shown on a terminal only.
 fn progress(path: &Path, bytes: u64) -> ProgressBar {
     let bar = ProgressBar::new(bytes);
     if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes} {eta}") {
@@ -147,51 +184,59 @@ fn progress(path: &Path, bytes: u64) -> ProgressBar {
     bar
 }
 
-/// What the log consisted of; not shown in a dry run, which has no log of its own, but that it is no log of fail2ban's.
+/// Logs what the log contained, and warns if none of it is fail2ban's. A dry run has no log, but the warning.
 fn summarize(path: &Path, counts: LogCounts) {
     let LogCounts { lines, found, events, foreign, unfinished, long, late } = counts;
     if lines > 0 && foreign == lines {
-        say(&format!(
-            "warning: of the {lines} line(s) read from {} none is fail2ban's; `fail2ban-client get logtarget` says where \
-             it logs",
+        let lines = counted(lines, "line");
+        print_stderr(&format!(
+            "warning: {} is not a log of fail2ban ({lines} read, none recognized); `fail2ban-client get logtarget` shows \
+             where it logs",
             path.display()
         ));
     }
-    tracing::info!(lines, found, events, foreign, unfinished, long, late, "read {}", path.display());
+    let log = path.display();
+    tracing::info!(%log, lines, found, events, foreign, unfinished, long, late, "log read");
 }
 
-fn reads_stdin(options: &TailOptions) -> bool {
-    options.files.iter().any(|file| file.as_os_str() == "-")
+fn reads_stdin(arguments: &TailArgs) -> bool {
+    arguments.files.iter().any(|file| file.as_os_str() == STDIN)
 }
 
-fn zone(options: &TailOptions) -> TimeZone {
-    options.timezone.clone().unwrap_or_else(TimeZone::system)
+fn zone_or_system(arguments: &TailArgs) -> TimeZone {
+    arguments.timezone.clone().unwrap_or_else(TimeZone::system)
 }
 
-fn parser(options: &TailOptions) -> LogParser {
-    LogParser::new(zone(options), Timestamp::now)
+fn parser(arguments: &TailArgs) -> LogParser {
+    LogParser::new(zone_or_system(arguments), Timestamp::now)
 }
 
-/// The logs that are named on the command line, or else in the configuration, or else fail2ban's own.
-fn logs(options: &TailOptions, config: Option<&Config>) -> Vec<Log> {
-    let of = |path: &Path| Log {
+/// The logs named on the command line, otherwise those of the configuration, otherwise fail2ban's default.
+fn logs(arguments: &TailArgs, config: Option<&Config>) -> Vec<Log> {
+    let log = |path: &Path| Log {
         path: std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
-        timezone: zone(options),
-        from_start: options.from_start,
+        timezone: zone_or_system(arguments),
+        from_start: arguments.from_start,
     };
-    if !options.files.is_empty() {
-        return options.files.iter().map(PathBuf::as_path).filter(|file| file.as_os_str() != "-").map(of).collect();
+    if !arguments.files.is_empty() {
+        return arguments
+            .files
+            .iter()
+            .map(PathBuf::as_path)
+            .filter(|file| file.as_os_str() != STDIN)
+            .map(log)
+            .collect();
     }
-    match config.map(of_configuration) {
+    match config.map(configured_logs) {
         Some(tails) if !tails.logs.is_empty() => tails
             .logs
             .into_iter()
             .map(|log| Log {
-                timezone: options.timezone.clone().unwrap_or(log.timezone),
-                from_start: options.from_start || log.from_start,
+                timezone: arguments.timezone.clone().unwrap_or(log.timezone),
+                from_start: arguments.from_start || log.from_start,
                 path: log.path,
             })
             .collect(),
-        _ => vec![of(Path::new(LOG))],
+        _ => vec![log(Path::new(DEFAULT_LOG))],
     }
 }

@@ -1,131 +1,149 @@
-//! `banhook test`: a plugin's cases through the real sandbox, offline.
-//!
-//! A case is a JSON file: an event, or a batch of them to word; the route's settings, what the host answers when asked for
-//! `history` and `geo`, and the golden decision that the plugin must come to.
+//! `banhook test`: runs a plugin's cases offline, in the sandbox, and compares its decisions with the expected ones.
 
-mod answers;
-mod case;
-
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::message::{clean, one_line};
-use crate::plugin::{BUILT_IN, Cache, Compiler, Metering, Runtime, Sandbox, Setup};
-use anyhow::{Context as _, anyhow};
+use crate::plugin::Runtime;
+use clap::Args;
 use similar::{ChangeTag, TextDiff};
 
-use super::Outcome;
-use super::arguments::TestOptions;
-use super::command_error::{CommandError, say};
-pub use case::{Case, CaseInput};
+use super::command_error::{CommandError, Outcome, print_stderr};
+use super::plugin_case::{PluginCase, pretty};
+use super::plugin_file::{PluginCaseArgs, PluginFile, case_runtime};
 
-/// How one case went.
-enum Verdict {
+/// Run a plugin's cases offline, in the sandbox, and compare its decisions with the expected ones
+#[derive(Debug, Args)]
+pub struct TestArgs {
+    #[command(flatten)]
+    plugin: PluginCaseArgs,
+    /// Write the plugin's decisions into the case files, to be reviewed and committed
+    #[arg(long)]
+    update: bool,
+}
+
+/// The result of one case.
+enum CaseResult {
     Passed,
-    /// The case has what the plugin decides now; how it failed, if that is what it says.
+    /// The case file now has the plugin's decision; the failure, if that is the decision.
     Updated(Option<String>),
-    /// What was expected (none: the case has no decision yet), and what came.
+    /// The expected decision (`None` if the case has none yet), and the plugin's.
     Differs(Option<String>, String),
-    /// Its message cannot go out, or there is none, and why; a golden decision does not help.
-    Refused(String),
+    /// The message cannot go out, or there is none, and why; an expected decision does not help.
+    Rejected(String),
 }
 
-/// What is tested.
-pub struct PluginFile {
-    /// As it was given; `template` for the built-in one.
-    pub path: PathBuf,
-    /// What is in it.
-    pub bytes: Vec<u8>,
+/// How many cases had each result.
+#[derive(Default)]
+struct Tally {
+    passed: usize,
+    updated: usize,
+    failed: usize,
+    /// Why files are no cases.
+    invalid: Vec<anyhow::Error>,
 }
 
-/// Runs the cases; `Ok(false)` if any decision is not the golden one.
+/// Runs the cases; `Ok(false)` if any decision is not the expected one.
 ///
-/// A file that is no case keeps no other from being run.
-pub fn test(options: &TestOptions) -> Outcome {
-    let plugin = plugin_file(&options.plugin).map_err(CommandError::Input)?;
-    let files = case_files(&options.plugin, &options.cases).map_err(CommandError::Input)?;
-    let runtime = runtime()?;
-    let (mut passed, mut updated, mut failed, mut broken) = (0, 0, 0, Vec::new());
+/// A file that is not a case does not keep the others from being run.
+pub fn test(arguments: &TestArgs) -> Outcome {
+    let plugin = arguments.plugin.read_plugin().map_err(CommandError::Input)?;
+    let files = arguments.plugin.case_files().map_err(CommandError::Input)?;
+    let runtime = case_runtime()?;
+    let mut tally = Tally::default();
     for file in files {
-        let mut case = match Case::read(&file) {
-            Ok(case) => case,
+        match PluginCase::read(&file) {
+            Ok(mut case) => {
+                let result = run(&runtime, &plugin, &mut case, &file, arguments.update)?;
+                tally.add(result, &case, &file);
+            }
             Err(error) => {
-                println!("BROKEN   {}", file.display());
-                broken.push(error);
-                continue;
-            }
-        };
-        match check(&runtime, &plugin, &mut case, &file, options.update)? {
-            Verdict::Passed => {
-                passed += 1;
-                println!("ok       {}", file.display());
-            }
-            Verdict::Updated(failure) => {
-                updated += 1;
-                println!("updated  {}", file.display());
-                if let Some(failure) = failure {
-                    println!(
-                        "  warning: the plugin FAILS here, and the case says now that it does: {}",
-                        one_line(&failure)
-                    );
-                }
-            }
-            Verdict::Differs(expected, found) => {
-                failed += 1;
-                println!("FAILED   {}: {}", file.display(), case.about());
-                show_difference(expected.as_deref(), &found);
-            }
-            Verdict::Refused(why) => {
-                failed += 1;
-                println!("FAILED   {}: {}\n  {}", file.display(), case.about(), one_line(&why));
+                println!("INVALID  {}", file.display());
+                tally.invalid.push(error);
             }
         }
     }
-    if updated > 0 {
-        println!("{updated} updated: read what they say now, and commit them");
-    }
-    let and_broken = if broken.is_empty() { String::new() } else { format!(", {} broken", broken.len()) };
-    println!("{passed} passed, {failed} failed{and_broken}");
-    let Some(last) = broken.pop() else { return Ok(failed == 0) };
-    broken.iter().for_each(|error| say(&format!("{error:#}")));
-    Err(CommandError::Input(last))
+    tally.finish()
 }
 
-fn check(
+fn run(
     runtime: &Runtime,
     plugin: &PluginFile,
-    case: &mut Case,
+    case: &mut PluginCase,
     file: &Path,
     update: bool,
-) -> Result<Verdict, CommandError> {
+) -> Result<CaseResult, CommandError> {
     let decided = case.decide(runtime, plugin).map_err(CommandError::Input)?;
     for warning in &decided.warnings {
         println!("  warning: {}", one_line(warning));
     }
-    if let Some(why) = decided.refused {
-        return Ok(Verdict::Refused(why));
+    if let Some(why) = decided.rejected {
+        return Ok(CaseResult::Rejected(why));
     }
     let found = decided.decision;
     if case.expected() == Some(&found) {
-        return Ok(Verdict::Passed);
+        return Ok(CaseResult::Passed);
     }
     if update {
         let failure = found.get("failure").map(|failure| failure.as_str().unwrap_or_default().to_owned());
         case.write(file, found)?;
-        return Ok(Verdict::Updated(failure));
+        return Ok(CaseResult::Updated(failure));
     }
-    Ok(Verdict::Differs(case.expected().map(case::pretty), case::pretty(&found)))
+    Ok(CaseResult::Differs(case.expected().map(pretty), pretty(&found)))
 }
 
-fn show_difference(expected: Option<&str>, found: &str) {
+impl Tally {
+    /// Counts and prints the result of a case.
+    fn add(&mut self, result: CaseResult, case: &PluginCase, file: &Path) {
+        let file = file.display();
+        match result {
+            CaseResult::Passed => {
+                self.passed += 1;
+                println!("ok       {file}");
+            }
+            CaseResult::Updated(failure) => {
+                self.updated += 1;
+                println!("updated  {file}");
+                if let Some(failure) = failure {
+                    println!("  warning: the plugin fails, and the case now expects it to: {}", one_line(&failure));
+                }
+            }
+            CaseResult::Differs(expected, found) => {
+                self.failed += 1;
+                println!("FAILED   {file}: {}", case.about());
+                print_difference(expected.as_deref(), &found);
+            }
+            CaseResult::Rejected(why) => {
+                self.failed += 1;
+                println!("FAILED   {file}: {}\n  {}", case.about(), one_line(&why));
+            }
+        }
+    }
+
+    /// Prints the sum of all results.
+    fn finish(mut self) -> Outcome {
+        if self.updated > 0 {
+            println!("{} updated: review the decisions, then commit the files", self.updated);
+        }
+        let invalid = match self.invalid.len() {
+            0 => String::new(),
+            count => format!(", {count} invalid"),
+        };
+        println!("{} passed, {} failed{invalid}", self.passed, self.failed);
+        let Some(last) = self.invalid.pop() else { return Ok(self.failed == 0) };
+        self.invalid.iter().for_each(|error| print_stderr(&format!("{error:#}")));
+        Err(CommandError::Input(last))
+    }
+}
+
+fn print_difference(expected: Option<&str>, found: &str) {
     let Some(expected) = expected else {
-        println!("  has no \"decision\" yet; this is what the plugin decides (--update writes it):");
+        println!("  has no \"decision\" yet; this is the plugin's (--update writes it into the file):");
         for line in found.lines() {
             println!("  + {}", clean(line));
         }
         return;
     };
-    println!("  - what the case says, + what the plugin decides:");
+    println!("  - expected, + the plugin's decision:");
     let difference = TextDiff::from_lines(expected, found);
     for group in difference.grouped_ops(3) {
         for change in group.iter().flat_map(|op| difference.iter_changes(op)) {
@@ -137,67 +155,4 @@ fn show_difference(expected: Option<&str>, found: &str) {
             println!("  {sign} {}", clean(change.value().trim_end_matches('\n')));
         }
     }
-}
-
-/// The plugin's file, or the built-in one.
-pub fn plugin_file(plugin: &Path) -> anyhow::Result<PluginFile> {
-    let path = plugin.to_owned();
-    if plugin == Path::new("template") && !plugin.exists() {
-        return Ok(PluginFile { path, bytes: BUILT_IN.to_vec() });
-    }
-    let bytes = fs::read(plugin).with_context(|| {
-        format!(
-            "cannot read the plugin {}; give its .wasm file, or \"template\" for the built-in one",
-            plugin.display()
-        )
-    })?;
-    Ok(PluginFile { path, bytes })
-}
-
-/// The case files, in the order given; those of a folder by name.
-pub fn case_files(plugin: &Path, cases: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
-    let beside = [plugin.parent().unwrap_or(Path::new("")).join("cases")];
-    let given = if cases.is_empty() { &beside[..] } else { cases };
-    let mut files = Vec::new();
-    for path in given {
-        if !path.is_dir() {
-            files.push(path.clone());
-            continue;
-        }
-        let mut inside = Vec::new();
-        for entry in fs::read_dir(path).with_context(|| format!("cannot read {}", path.display()))? {
-            let file = entry?.path();
-            if file.extension().is_some_and(|extension| extension == "json") {
-                inside.push(file);
-            }
-        }
-        inside.sort();
-        files.append(&mut inside);
-    }
-    if files.is_empty() {
-        return Err(anyhow!(
-            "no cases: {} holds no .json file",
-            given.first().map_or(Path::new("?"), PathBuf::as_path).display()
-        ));
-    }
-    Ok(files)
-}
-
-/// Where cases run: fuel is counted, so that they end alike everywhere.
-pub fn runtime() -> Result<Runtime, CommandError> {
-    Ok(Runtime::new(Setup {
-        cache: cache(),
-        compiler: Compiler::this_program(),
-        metering: Metering::Fuel,
-        sandbox: Sandbox::STANDARD,
-    })?)
-}
-
-/// Compiled plugins are kept for the next run, where the user has a place for such things.
-fn cache() -> Option<Cache> {
-    let base = std::env::var_os("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))
-        .filter(|base| base.is_absolute())?;
-    Cache::open(&base.join("banhook")).ok()
 }

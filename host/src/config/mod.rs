@@ -22,7 +22,6 @@ mod retention;
 mod route;
 mod source;
 mod storm;
-mod suggest;
 #[cfg(test)]
 mod tests;
 mod units;

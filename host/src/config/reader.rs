@@ -12,7 +12,7 @@ use super::name::is_name;
 use super::problem::{Location, Problems, may_be_url, quoted};
 use super::refused::Refusal;
 use super::source::Source;
-use super::suggest::{did_you_mean, listed};
+use crate::phrase::{did_you_mean, listed};
 
 /// A value and where it stands.
 #[derive(Debug, Clone)]

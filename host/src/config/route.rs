@@ -8,9 +8,9 @@ use jiff::tz::TimeZone;
 use super::problem::quoted;
 use super::reader::{Located, Table};
 use super::storm::{DIGEST_WINDOW, RESTART, digest_window, restart};
-use super::suggest::{did_you_mean, listed};
 use super::{Grants, Jails, PluginSource, Storm, Target, bounded, plugin, refused};
 use crate::event::{Event, Kind};
+use crate::phrase::{did_you_mean, listed};
 use crate::plugin::Limits;
 
 /// Which events a team wants, the plugin that words them, the webhook that gets them.

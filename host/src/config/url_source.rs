@@ -9,7 +9,7 @@ use super::Env;
 use super::problem::{Location, quoted};
 use super::reader::{Located, Table};
 use super::source::Source;
-use super::suggest::listed;
+use crate::phrase::listed;
 
 /// Set by systemd for units with `LoadCredential=`: the folder that holds a file for each.
 const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";

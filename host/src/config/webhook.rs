@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use super::name::{NAME_RULE, is_name};
 use super::problem::quoted;
 use super::reader::{Located, Table};
-use super::suggest::{did_you_mean, listed};
 use super::url_source::{self, UrlText};
 use super::{Env, Http, Pace, Target, WebhookUrl, WebhookUrlError, refused};
+use crate::phrase::{did_you_mean, listed};
 
 /// A webhook that can be posted to.
 #[derive(Debug, Clone)]

@@ -5,8 +5,8 @@ use std::fmt;
 use url::{Host, Url};
 
 use super::Target;
-use super::suggest::listed;
 use crate::message::UrlProblem;
+use crate::phrase::listed;
 
 /// Quotes that people copy with a URL: those of a shell, and those of a word processor.
 const QUOTES: [char; 7] = ['"', '\'', '`', '“', '”', '‘', '’'];

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::connection::{Connection, HttpSettings, Via};
 use super::redaction::Redaction;
+use crate::hex::hex;
 use crate::message::Target;
 
 /// Bytes of a URL's hash that are kept: enough to tell two apart.
@@ -39,8 +40,7 @@ impl Endpoint {
     /// Returns a hash by which another URL is recognized. It does not reveal the URL.
     #[must_use]
     pub fn url_hash(&self) -> String {
-        let digest = Sha256::digest(self.url.as_str());
-        digest.iter().take(URL_HASH_BYTES).map(|byte| format!("{byte:02x}")).collect()
+        hex(Sha256::digest(self.url.as_str()).get(..URL_HASH_BYTES).unwrap_or_default())
     }
 }
 

@@ -13,6 +13,7 @@ use super::model::{Block, Message, Section, Span, Text};
 use super::rich::utc;
 use super::target::Target;
 use crate::event::{Batch, DigestCause, Row, Timestamp, Totals};
+use crate::phrase::counted;
 
 /// Subjects that are named.
 const SUBJECTS: usize = 5;
@@ -202,10 +203,6 @@ fn name(row: &Row) -> Span {
 
 fn text(text: impl Into<String>) -> Span {
     Span::Text(text.into())
-}
-
-fn counted(count: u32, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 #[cfg(test)]

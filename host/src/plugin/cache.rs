@@ -20,6 +20,7 @@ use wasmtime::component::Component;
 
 use super::PluginError;
 use super::compiler::Compiled;
+use crate::hex::hex;
 
 /// Ends each file, and changes with its format: the compiled component, 4 bytes of its CRC-32, and this.
 const MAGIC: &[u8] = b"banhook compiled component 2\n";
@@ -98,7 +99,7 @@ impl Cache {
     }
 
     fn file(&self, engine: &Engine, sha256: &[u8; 32]) -> PathBuf {
-        let name: String = sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+        let name = hex(sha256);
         self.folder.join(format!("{name}-{}{EXTENSION}", engine_hash(engine)))
     }
 }

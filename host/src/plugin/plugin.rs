@@ -18,6 +18,7 @@ use super::ticker::Ticker;
 use super::wasi::Denied;
 use super::{PluginError, convert, standard};
 use crate::event::{Batch, DigestCause, Event, Timestamp};
+use crate::hex::hex;
 use crate::message::{Decision, Message};
 
 /// Problems with settings that are told, and bytes of each: more help nobody.
@@ -92,7 +93,7 @@ impl Plugin {
     /// The SHA-256 of its file.
     #[must_use]
     pub fn sha256(&self) -> String {
-        self.sha256.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&self.sha256)
     }
 
     /// The version that its author gave it, if any.

@@ -4,5 +4,5 @@ mod action;
 mod log;
 pub mod tail;
 
-pub use action::{ActionArguments, ArgumentError};
+pub use action::{ActionArguments, ActionOption, ArgumentError, OPTIONS};
 pub use log::{LogCounts, LogParser, LoggedEvent};

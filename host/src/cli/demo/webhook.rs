@@ -1,4 +1,4 @@
-//! A stand-in for Slack on loopback that shows each message as it arrives.
+//! A local webhook that takes the place of Slack and shows each message as it arrives.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -9,12 +9,13 @@ use anyhow::{Context, anyhow};
 use serde_json::Value;
 use tiny_http::{Response, Server};
 
-/// Bytes of a request that are read.
+/// How much of a request is read, in bytes.
 const REQUEST_BYTES: u64 = 1 << 20;
 
+/// An HTTP server on loopback.
 pub struct DemoWebhook {
     server: Arc<Server>,
-    shows: JoinHandle<usize>,
+    thread: JoinHandle<usize>,
 }
 
 impl DemoWebhook {
@@ -22,20 +23,20 @@ impl DemoWebhook {
     pub fn start(colors: bool) -> anyhow::Result<Self> {
         let server = Server::http("127.0.0.1:0").map_err(|error| anyhow!("cannot listen on 127.0.0.1: {error}"))?;
         let server = Arc::new(server);
-        let listens = Arc::clone(&server);
-        let shows = std::thread::Builder::new().name("webhook".into()).spawn(move || show_all(&listens, colors))?;
-        Ok(Self { server, shows })
+        let in_thread = Arc::clone(&server);
+        let thread = std::thread::Builder::new().name("webhook".into()).spawn(move || show_all(&in_thread, colors))?;
+        Ok(Self { server, thread })
     }
 
-    /// `127.0.0.1:PORT`
+    /// Returns `127.0.0.1:PORT`.
     pub fn address(&self) -> String {
         self.server.server_addr().to_string()
     }
 
-    /// Stops listening and says how many messages arrived.
+    /// Stops listening and returns how many messages arrived.
     pub fn stop(self) -> usize {
         self.server.unblock();
-        self.shows.join().unwrap_or_default()
+        self.thread.join().unwrap_or_default()
     }
 }
 
@@ -54,7 +55,7 @@ fn show_all(server: &Server, colors: bool) -> usize {
             }
             Err(_) => Response::from_string("invalid_payload").with_status_code(400),
         };
-        // A sender that went away sends it again.
+        // A sender that has gone away sends it again.
         let _ = request.respond(answer);
     }
     messages

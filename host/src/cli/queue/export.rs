@@ -1,56 +1,73 @@
-//! `banhook queue export`: stored events as lines of JSON, of which fixtures are made.
+//! `banhook queue export`: stored events as JSON lines, for fixtures and cases.
 
 use std::io::{self, BufWriter, Write};
 
 use crate::event::EventDefaults;
 use crate::store::Store;
+use clap::Args;
 
-use super::{open, unknown};
-use crate::cli::Outcome;
-use crate::cli::arguments::ExportOptions;
-use crate::cli::command_error::{CommandError, say};
+use super::message_id::{message_id, no_such_message};
+use crate::cli::command_error::{CommandError, Outcome, print_stderr};
 use crate::cli::global_options::GlobalOptions;
-use crate::cli::run::host_name;
+use crate::cli::host_name::host_name;
 
-/// Events are written one by one, so that memory does not grow with the history; so much of them at a time, in bytes.
+/// How much is written at a time, in bytes. Events are written one by one, so that memory does not grow with the history.
 const WRITE_BYTES: usize = 64 << 10;
 
-/// Prints them; `Ok(false)` if a message is unknown, or a stored event cannot be read.
-pub fn export(global: &GlobalOptions, options: &ExportOptions) -> Outcome {
-    let Some((_, store)) = open(global)? else {
-        options.messages.iter().for_each(|message| say(&unknown(*message)));
-        return Ok(options.messages.is_empty());
+/// Print stored events as JSON lines, oldest first: those of the given messages, or all
+///
+/// They have the form of the events in the cases of `banhook test`. To make a case of the last one:
+///
+///   printf '{"event": %s}' "$(banhook queue export --last 1)" > cases/new.json
+///
+/// and `banhook test --update PLUGIN cases/new.json` writes the plugin's decision into it.
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct ExportArgs {
+    /// Message ids, as `queue list` shows them [default: all stored events]
+    #[arg(value_name = "ID", value_parser = message_id())]
+    messages: Vec<i64>,
+    /// Only the last N events
+    #[arg(long, value_name = "N", conflicts_with = "messages")]
+    last: Option<usize>,
+}
+
+/// Prints events; `Ok(false)` if a message is unknown, or a stored event cannot be read.
+pub fn export(global: &GlobalOptions, arguments: &ExportArgs) -> Outcome {
+    let Some((_, store)) = global.existing_store()? else {
+        arguments.messages.iter().for_each(|id| print_stderr(&no_such_message(*id)));
+        return Ok(arguments.messages.is_empty());
     };
     let defaults = defaults(global);
     let mut out = BufWriter::with_capacity(WRITE_BYTES, io::stdout().lock());
-    let mut is_whole = true;
-    if options.messages.is_empty() {
-        is_whole = write(&store, None, options.last.unwrap_or(usize::MAX), &defaults, &mut out)?;
+    let mut complete = true;
+    if arguments.messages.is_empty() {
+        complete = write(&store, None, arguments.last.unwrap_or(usize::MAX), &defaults, &mut out)?;
     }
-    for message in &options.messages {
-        if store.message(*message)?.is_none() {
-            say(&unknown(*message));
-            is_whole = false;
+    for id in &arguments.messages {
+        if store.message(*id)?.is_none() {
+            print_stderr(&no_such_message(*id));
+            complete = false;
             continue;
         }
-        is_whole &= write(&store, Some(*message), usize::MAX, &defaults, &mut out)?;
+        complete &= write(&store, Some(*id), usize::MAX, &defaults, &mut out)?;
     }
     out.flush()?;
-    Ok(is_whole)
+    Ok(complete)
 }
 
-/// Events as plugins were handed them: what `notify` stored has no host and no labels of its own yet.
+/// The host and labels that plugins saw: an event that `notify` stored has neither of its own.
 fn defaults(global: &GlobalOptions) -> EventDefaults {
     match global.config() {
         Ok(config) => config.event_defaults(&host_name()),
-        Err(CommandError::Input(error) | CommandError::Other(error)) => {
-            say(&format!("events are exported without the configuration's host and labels: {error:#}"));
+        Err(failure) => {
+            print_stderr(&format!("exporting without the configuration's host and labels: {}", failure.text()));
             EventDefaults { host: host_name(), labels: std::collections::BTreeMap::new() }
         }
     }
 }
 
-/// False: an event could not be read.
+/// Writes events; returns false if one could not be read.
 fn write(
     store: &Store,
     message: Option<i64>,
@@ -58,16 +75,16 @@ fn write(
     defaults: &EventDefaults,
     out: &mut impl Write,
 ) -> Result<bool, CommandError> {
-    let mut is_whole = true;
+    let mut complete = true;
     store.export_events(message, last, |event| -> Result<(), CommandError> {
         match event {
             Ok(event) => writeln!(out, "{}", defaults.apply(event).to_json())?,
             Err(error) => {
-                is_whole = false;
-                say(&format!("a stored event cannot be read: {error}"));
+                complete = false;
+                print_stderr(&format!("cannot read a stored event: {error}"));
             }
         }
         Ok(())
     })?;
-    Ok(is_whole)
+    Ok(complete)
 }

@@ -3,19 +3,36 @@
 use std::io::{self, Write as _};
 
 use crate::message::one_line;
-use crate::store::{MessageInfo, MessageState};
+use crate::phrase::counted;
+use crate::store::MessageInfo;
+use clap::Args;
 
-use super::open;
-use crate::cli::Outcome;
-use crate::cli::arguments::{Format, ListOptions};
-use crate::cli::command_error::say;
+use super::message_state::message_state;
+use crate::cli::command_error::{Outcome, print_stderr};
 use crate::cli::global_options::GlobalOptions;
-use crate::cli::status::counted;
+use crate::cli::output_format::OutputFormat;
 use crate::cli::time_format::to_the_second;
 
-/// The columns; numbers stand at the right, and the last one is as long as it is.
+/// List the messages that are pending (open or ready) or dead, oldest first
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Only pending messages
+    #[arg(long)]
+    pending: bool,
+    /// Only dead messages
+    #[arg(long)]
+    dead: bool,
+    /// List at most this many
+    #[arg(long, value_name = "N", default_value = "100", value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
+    /// Output format; json is an array of objects
+    #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
+    format: OutputFormat,
+}
+
+/// The columns; numbers are right-aligned.
 const COLUMNS: [(&str, Side); 8] = [
-    ("number", Side::Right),
+    ("id", Side::Right),
     ("route", Side::Left),
     ("webhook", Side::Left),
     ("state", Side::Left),
@@ -31,30 +48,28 @@ enum Side {
     Right,
 }
 
-/// Lists them, oldest first.
-pub fn list(global: &GlobalOptions, options: &ListOptions) -> Outcome {
-    let (pending, dead) = match (options.pending, options.dead) {
+/// Lists messages.
+pub fn list(global: &GlobalOptions, arguments: &ListArgs) -> Outcome {
+    let (pending, dead) = match (arguments.pending, arguments.dead) {
         (false, false) => (true, true),
         chosen => chosen,
     };
-    let limit = usize::try_from(options.limit).unwrap_or(usize::MAX);
-    let mut messages = match open(global)? {
+    let limit = usize::try_from(arguments.limit).unwrap_or(usize::MAX);
+    let mut messages = match global.existing_store()? {
         Some((_, store)) => store.list_messages(pending, dead, limit.saturating_add(1))?,
         None => Vec::new(),
     };
     let more = messages.len() > limit;
     messages.truncate(limit);
     let mut out = io::stdout().lock();
-    match options.format {
-        Format::Json => writeln!(out, "{}", serde_json::to_string(&messages).map_err(anyhow::Error::from)?)?,
-        Format::Text if messages.is_empty() => writeln!(out, "{}", nothing(pending, dead))?,
-        Format::Text => write!(out, "{}", table(&messages))?,
+    match arguments.format {
+        OutputFormat::Json => writeln!(out, "{}", serde_json::to_string(&messages).map_err(anyhow::Error::from)?)?,
+        OutputFormat::Text if messages.is_empty() => writeln!(out, "{}", nothing(pending, dead))?,
+        OutputFormat::Text => write!(out, "{}", table(&messages))?,
     }
     if more {
-        say(&format!(
-            "there are more than the first {}; --limit says how many to list",
-            counted(messages.len() as u64, "message")
-        ));
+        let listed = counted(messages.len() as u64, "message");
+        print_stderr(&format!("only the first {listed} are listed; use --limit to list more"));
     }
     Ok(true)
 }
@@ -96,7 +111,7 @@ fn row(message: &MessageInfo) -> [String; 8] {
         message.id.to_string(),
         one_line(&message.route),
         one_line(&message.webhook),
-        state(message),
+        message_state(message),
         message.events.to_string(),
         to_the_second(message.age_starts_at),
         message.attempts.to_string(),
@@ -104,41 +119,26 @@ fn row(message: &MessageInfo) -> [String; 8] {
     ]
 }
 
-/// Where it is, as people read it.
-pub fn state(message: &MessageInfo) -> String {
-    match (message.state, message.closes_at) {
-        (MessageState::Open, Some(at)) => format!("open until {}", to_the_second(at)),
-        (MessageState::Open, None) => "open".to_owned(),
-        (MessageState::Ready, _) => "ready".to_owned(),
-        (MessageState::Dead, _) => {
-            message.dead_reason.map_or_else(|| "dead".to_owned(), |reason| format!("dead ({})", reason.as_str()))
-        }
-        (MessageState::Dropped, _) => "dropped".to_owned(),
-        (MessageState::Sent, _) => "sent".to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use crate::event::Timestamp;
-    use crate::store::DeadReason;
-
     use super::*;
+    use crate::event::Timestamp;
+    use crate::store::{DeadReason, MessageState};
 
     #[test]
-    fn columns_are_aligned_and_foreign_text_is_one_line() {
+    fn table_aligns_columns_and_keeps_hostile_text_on_one_line() {
         let message = MessageInfo {
             id: 7,
             route: "all".into(),
             webhook: "main".into(),
             state: MessageState::Dead,
+            dead_reason: Some(DeadReason::Rejected),
             events: 1,
             age_starts_at: Timestamp(1_763_809_015_601),
             cause: None,
             closes_at: None,
             attempts: 12,
             last_attempt_at: None,
-            dead_reason: Some(DeadReason::Rejected),
             error: Some("400 in\nvalid\u{1b}[31m".into()),
         };
         let open = MessageInfo {
@@ -153,9 +153,9 @@ mod tests {
         assert_eq!(
             table(&[message, open]),
             "\
-number  route  webhook  state                           events  since (UTC)          attempts  last error
-     7  all    main     dead (rejected)                      1  2025-11-22 10:56:55        12  400 in valid\\u{1b}[31m
-  1234  all    main     open until 2025-11-22 10:57:25   10000  2025-11-22 10:56:55        12
+  id  route  webhook  state                           events  since (UTC)          attempts  last error
+   7  all    main     dead (rejected)                      1  2025-11-22 10:56:55        12  400 in valid\\u{1b}[31m
+1234  all    main     open until 2025-11-22 10:57:25   10000  2025-11-22 10:56:55        12
 "
         );
     }

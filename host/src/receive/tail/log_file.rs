@@ -9,10 +9,14 @@ use sha2::{Digest, Sha256};
 
 use super::TailError;
 use super::packed::Packing;
+use crate::hex::hex;
 use crate::store::Checkpoint;
 
 /// How much of a file's beginning it is recognized by, in bytes: a few lines, with milliseconds in them.
 const HEAD_BYTES: usize = 1024;
+
+/// How much of the hash of its beginning is kept, in bytes.
+const FINGERPRINT_BYTES: usize = 16;
 
 /// How much is read at a time to get to a place in a compressed file, in bytes.
 const SKIP_BYTES: usize = 64 << 10;
@@ -201,6 +205,5 @@ impl LogFile {
 }
 
 fn fingerprint(head: &[u8]) -> String {
-    let digest = Sha256::digest(head);
-    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    hex(Sha256::digest(head).get(..FINGERPRINT_BYTES).unwrap_or_default())
 }

@@ -1,0 +1,159 @@
+//! Runs the daemon on a state folder: loads the configuration and plugins, holds the work lock, reloads.
+//!
+//! A `notify` that finds the lock taken relies on its holder and starts nothing. So each holder looks once more for work
+//! after it has released the lock.
+
+use std::sync::Arc;
+
+use crate::config::{Config, LogSource};
+use crate::daemon::{Daemon, ExitReason, RunMode, Signals, Tails};
+use crate::event::Timestamp;
+use crate::plugin::{Cache, Compiler, Metering, Runtime, Setup};
+use crate::receive::tail::Log;
+use crate::store::{Remaining, StateDir, Store, WorkLock};
+
+use super::command_error::{CommandError, Outcome};
+use super::global_options::GlobalOptions;
+use super::host_name::host_name;
+use super::runner::ensure_runner;
+use super::service;
+use super::work_lock::{release, take_over};
+
+/// Routes and delivers until a signal; `tails` says which logs are read meanwhile.
+pub fn run_until_stopped(
+    global: &GlobalOptions,
+    folder: &StateDir,
+    tails: impl Fn(&Config) -> Tails,
+) -> Result<ExitReason, CommandError> {
+    // Before anything else: it may be stopped while it waits for another process to yield.
+    let mut signals = Signals::listen()?;
+    let mut config = global.config()?;
+    let lock = take_over(folder)?;
+    let store = Store::open_for_work(folder, &lock)?;
+    let reason = loop {
+        match run_daemon(global, config.clone(), &store, &tails(&config), &mut signals, RunMode::Forever)? {
+            // The configuration names other logs.
+            ExitReason::SourcesChanged => config = reload(global).unwrap_or(config),
+            reason => break reason,
+        }
+    };
+    service::stopping();
+    release(&store, lock);
+    if store.remaining(Timestamp::now())? == Remaining::Work {
+        ensure_runner(folder, &global.config)?;
+    }
+    Ok(reason)
+}
+
+/// Routes and delivers until nothing is left, with the lock that was handed over or, if it is free, a lock of its own.
+pub fn run_until_idle(global: &GlobalOptions, folder: &StateDir, handed_over: Option<WorkLock>) -> Outcome {
+    let mut signals = Signals::listen()?;
+    let mut next = handed_over;
+    while let Some(lock) = next.take().map_or_else(|| folder.try_work_lock(), |lock| Ok(Some(lock)))? {
+        let store = Store::open_for_work(folder, &lock)?;
+        let reason = run_daemon(global, global.config()?, &store, &Tails::default(), &mut signals, RunMode::UntilIdle)?;
+        release(&store, lock);
+        if reason != ExitReason::Idle || store.remaining(Timestamp::now())? != Remaining::Work {
+            break;
+        }
+    }
+    Ok(true)
+}
+
+/// Routes and delivers once, until the end of the mode, and releases the lock.
+pub fn run_once(
+    global: &GlobalOptions,
+    config: Config,
+    folder: &StateDir,
+    lock: WorkLock,
+    mode: RunMode,
+) -> Result<ExitReason, CommandError> {
+    let mut signals = Signals::listen()?;
+    let store = Store::open_for_work(folder, &lock)?;
+    let reason = run_daemon(global, config, &store, &Tails::default(), &mut signals, mode)?;
+    release(&store, lock);
+    Ok(reason)
+}
+
+/// Returns the logs that the configuration names.
+pub fn configured_logs(config: &Config) -> Tails {
+    let log = |source: &LogSource| Log {
+        path: source.log.clone(),
+        timezone: source.timezone.clone(),
+        from_start: source.from_start,
+    };
+    Tails { logs: config.sources.iter().map(log).collect(), pipe: None }
+}
+
+/// Loads the plugins and runs the daemon.
+fn run_daemon(
+    global: &GlobalOptions,
+    config: Config,
+    store: &Store,
+    tails: &Tails,
+    signals: &mut Signals,
+    mode: RunMode,
+) -> Result<ExitReason, CommandError> {
+    log_warnings(&config);
+    let setup = Setup {
+        cache: cache(store.folder()),
+        compiler: Compiler::this_program(),
+        metering: Metering::Time,
+        sandbox: config.sandbox,
+    };
+    let routes = config.routes.len();
+    let is_service = mode == RunMode::Forever;
+    let reread = || {
+        if !is_service {
+            return reload(global);
+        }
+        service::reloading();
+        let config = reload(global);
+        service::ready();
+        config
+    };
+    let daemon = Daemon {
+        config,
+        reread: &reread,
+        runtime: Arc::new(Runtime::new(setup)?),
+        system_host: host_name(),
+        store,
+        tails,
+        now: Timestamp::now,
+    };
+    let ready = || {
+        tracing::info!(routes, "ready");
+        if is_service {
+            service::ready();
+        }
+    };
+    Ok(daemon.run(signals, mode, ready)?)
+}
+
+/// Reads the configuration again; `None`, after logging why, if it is invalid.
+fn reload(global: &GlobalOptions) -> Option<Config> {
+    match global.config() {
+        Ok(config) => {
+            log_warnings(&config);
+            tracing::info!(routes = config.routes.len(), "configuration reloaded");
+            Some(config)
+        }
+        Err(failure) => {
+            tracing::error!("configuration not reloaded, the previous one stays active: {}", failure.text());
+            None
+        }
+    }
+}
+
+fn log_warnings(config: &Config) {
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+}
+
+/// Opens the cache of compiled components; without it, everything works, only slower.
+fn cache(folder: &StateDir) -> Option<Cache> {
+    Cache::open(&folder.cache())
+        .inspect_err(|error| tracing::warn!("plugin cache unavailable, plugins are compiled at each start: {error}"))
+        .ok()
+}

@@ -1,0 +1,10 @@
+//! `--format`: text for people, JSON for programs.
+
+use clap::ValueEnum;
+
+/// What a command prints: text for people, or JSON for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OutputFormat {
+    Text,
+    Json,
+}

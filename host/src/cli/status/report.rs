@@ -1,0 +1,66 @@
+//! The state of a store, and of what works on it.
+
+use std::collections::BTreeMap;
+
+use crate::event::Timestamp;
+use crate::store::{Discrepancy, Ledger, PluginState, RouteLedger, WebhookQueue};
+use serde::Serialize;
+
+use crate::cli::command_error::CommandError;
+use crate::cli::global_options::GlobalOptions;
+
+/// The state of a store; this is its JSON, with the ledger's fields at the top.
+#[derive(Serialize)]
+pub struct StatusReport {
+    #[serde(flatten)]
+    pub ledger: Ledger,
+    pub balances: bool,
+    #[serde(skip)]
+    pub is_new: bool,
+    /// Whether a process routes and delivers at this moment.
+    pub running: bool,
+    /// What is wrong with the configuration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub configuration_error: Option<String>,
+    /// By webhook: those of the configuration, and others that have messages left.
+    pub webhooks: BTreeMap<String, WebhookQueue>,
+    /// By route: the plugin that is active, or was when a process last ran.
+    pub plugins: BTreeMap<String, PluginState>,
+    /// Where the ledger differs from the rows; `None` if they were not compared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub discrepancies: Option<Vec<Discrepancy>>,
+}
+
+impl StatusReport {
+    /// Reads the state of the store; `check`: counts every event, too.
+    pub fn read(global: &GlobalOptions, check: bool) -> Result<Self, CommandError> {
+        let folder = global.folder()?;
+        let (mut ledger, mut webhooks, plugins, discrepancies) = if let Some((_, store)) = global.existing_store()? {
+            // As a run does: if the inbox is damaged, nothing is delivered any more, whatever the sums say.
+            store.check_inbox()?;
+            let discrepancies = check.then(|| store.check_ledger()).transpose()?;
+            (store.ledger()?, store.queues(Timestamp::now())?, store.plugins()?, discrepancies)
+        } else {
+            (Ledger::default(), BTreeMap::new(), BTreeMap::new(), check.then(Vec::new))
+        };
+        // Where there is neither a store nor a file, nothing is wrong yet.
+        let is_new = ledger == Ledger::default();
+        let config = (global.config.exists() || !is_new).then(|| global.config());
+        for config in config.iter().flatten() {
+            let configured = config.webhooks.keys().map(|name| (name.clone(), WebhookQueue::default()));
+            webhooks = configured.chain(webhooks).collect();
+            let routes = config.routes.iter().map(|route| (route.name.clone(), RouteLedger::default()));
+            ledger.routes = routes.chain(ledger.routes).collect();
+        }
+        Ok(Self {
+            balances: ledger.balances(),
+            is_new,
+            ledger,
+            running: folder.is_running(),
+            configuration_error: config.and_then(Result::err).map(|failure| failure.text()),
+            webhooks,
+            plugins,
+            discrepancies,
+        })
+    }
+}

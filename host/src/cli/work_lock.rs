@@ -1,0 +1,55 @@
+//! Waiting for the work lock of a state folder, and releasing it.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::store::{StateDir, Store, WorkLock};
+use anyhow::anyhow;
+
+use super::command_error::CommandError;
+
+/// How long a daemon waits for a short run to yield.
+const YIELD_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How often a lock that another process holds is tried again.
+const LOCK_POLL_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Waits for the work lock until the deadline, or until `still_wanted`, which is asked at each try, returns false.
+pub fn wait_for_lock(
+    folder: &StateDir,
+    deadline: Instant,
+    mut still_wanted: impl FnMut() -> Result<bool, CommandError>,
+) -> Result<Option<WorkLock>, CommandError> {
+    loop {
+        if let Some(lock) = folder.try_work_lock()? {
+            return Ok(Some(lock));
+        }
+        if Instant::now() >= deadline || !still_wanted()? {
+            return Ok(None);
+        }
+        thread::sleep(LOCK_POLL_INTERVAL);
+    }
+}
+
+/// Takes the work lock for a daemon; a short run that holds it yields.
+pub fn take_over(folder: &StateDir) -> Result<WorkLock, CommandError> {
+    let ask_to_yield = || {
+        folder.request_yield();
+        Ok(true)
+    };
+    wait_for_lock(folder, Instant::now() + YIELD_TIMEOUT, ask_to_yield)?.ok_or_else(|| {
+        CommandError::Other(anyhow!(
+            "another banhook (run, tail or drain) is running on {}; stop it first",
+            folder.path().display()
+        ))
+    })
+}
+
+/// Empties the write-ahead logs, and releases the lock.
+pub fn release(store: &Store, lock: WorkLock) {
+    // A failure costs the next process that opens the store some time, and nothing else.
+    if let Err(error) = store.checkpoint_and_truncate() {
+        tracing::warn!("cannot checkpoint the store: {error}");
+    }
+    lock.release();
+}

@@ -1,0 +1,73 @@
+//! Pieces of the sentences that people read: counted nouns, lists, and suggestions for a misspelt word.
+
+/// Returns `1 message`, `2 messages`.
+pub(crate) fn counted(count: impl Into<u64>, noun: &str) -> String {
+    let count = count.into();
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
+/// Returns `a, b and c`, or with another word for the last `and`.
+pub(crate) fn listed<'a>(words: impl IntoIterator<Item = &'a str>, and: &str) -> String {
+    let words: Vec<_> = words.into_iter().collect();
+    match words.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} {and} {last}", rest.join(", ")),
+        Some((last, _)) => (*last).to_owned(),
+        None => String::new(),
+    }
+}
+
+/// Returns `did you mean "jails"?`, if a candidate is near enough to a misspelt word.
+pub(crate) fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    nearest(word, candidates).map(|near| format!("did you mean \"{near}\"?"))
+}
+
+/// The candidate that a misspelt word most likely stands for.
+fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let word = word.to_lowercase();
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(&word, &candidate.to_lowercase()), candidate))
+        .filter(|(distance, candidate)| {
+            // About one slip in three characters.
+            let length = word.chars().count().max(candidate.chars().count());
+            *distance <= (length + 1) / 3
+        })
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counted_one_is_singular() {
+        assert_eq!(counted(1_u32, "message"), "1 message");
+        assert_eq!(counted(0_u64, "message"), "0 messages");
+    }
+
+    #[test]
+    fn listed_joins_the_last_with_a_word() {
+        assert_eq!(listed(["a", "b", "c"], "and"), "a, b and c");
+        assert_eq!(listed(["a", "b"], "or"), "a or b");
+        assert_eq!(listed(["a"], "and"), "a");
+        assert_eq!(listed([], "and"), "");
+    }
+
+    #[test]
+    fn nearest_finds_slips_and_no_other_words() {
+        const KEYS: [&str; 6] = ["jails", "events", "plugin", "webhook", "name", "url"];
+        for (word, near) in [
+            ("jial", Some("jails")),
+            ("jail", Some("jails")),
+            ("Event", Some("events")),
+            ("web-hook", Some("webhook")),
+            ("us", None),
+            ("game", Some("name")),
+            ("time", None),
+            ("colour", None),
+        ] {
+            assert_eq!(nearest(word, KEYS), near, "{word}");
+        }
+    }
+}
