@@ -151,7 +151,7 @@ fn config_check_world_readable_url_file_warns() {
     fs::set_permissions(env.path("main.url"), fs::Permissions::from_mode(0o644)).unwrap();
     let output = config(&env, "check").ok();
     output.complains(&["warning: ", "main.url", "mode 0644", "run: chmod o-rwx "]);
-    assert!(output.stdout.contains("is fine"), "{output}");
+    assert!(output.stdout.contains("is valid: 1 webhook, 1 route"), "{output}");
 }
 
 #[test]
@@ -310,13 +310,13 @@ fn status_missing_configuration_is_reported() {
     let env = TestEnv::new();
     let status = || env.banhook(["status"]).ok().stdout;
     let fresh = status();
-    for words in ["Nothing stored yet", "\nall          0 ", "\nwebhook main: nothing pending\n"] {
+    for words in ["Nothing is stored yet", "\nall          0 ", "\nwebhook main: nothing pending\n"] {
         assert!(fresh.contains(words), "{words:?} in {fresh}");
     }
     env.notify("--no-spawn ban --jail=sshd --ip=203.0.113.7");
     fs::remove_file(env.config()).unwrap();
-    assert!(status().contains("THE CONFIGURATION IS BROKEN: "), "{}", status());
-    assert!(status().contains("NOTHING IS AT WORK: "), "{}", status());
+    assert!(status().contains("The configuration cannot be loaded: "), "{}", status());
+    assert!(status().contains("No daemon is running. "), "{}", status());
 }
 
 #[test]

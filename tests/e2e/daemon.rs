@@ -26,7 +26,7 @@ fn short_run_waiting_for_webhook_yields_to_daemon() {
 fn daemon_second_instance_reports_the_first() {
     let env = TestEnv::new();
     let _daemon = env.daemon();
-    env.banhook(["run"]).exits(1).complains(&["another banhook is at work", "stop it first"]);
+    env.banhook(["run"]).exits(1).complains(&["another banhook is running", "stop it first"]);
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn daemons_started_simultaneously_only_one_runs() {
         both.iter_mut().position(|daemon| daemon.exit_status().is_some()).ok_or_else(|| env.log())
     });
     assert_eq!(both[exited].exit_status().unwrap().code(), Some(1), "{}", env.log());
-    assert_eq!(env.log().matches("another banhook is at work").count(), 1, "{}", env.log());
+    assert_eq!(env.log().matches("another banhook is running").count(), 1, "{}", env.log());
     env.notify("ban --jail=sshd --ip=203.0.113.1");
     env.webhook.wait_for(1);
     assert!(both[1 - exited].exit_status().is_none(), "{}", env.log());

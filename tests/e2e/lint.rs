@@ -159,7 +159,7 @@ fn lint_hostile_file_prints_no_control_characters() {
         r#"{{"text": "x", "{hostile}": 1, "blocks": [{{"type": "{hostile}"}}, {{"type": "header", "{hostile}": {{}}}}]}}"#
     );
     let file = env.write("a\u{1b}[31mb.json", content);
-    for format in ["human", "json"] {
+    for format in ["text", "json"] {
         let told = CommandOutput::of(env.command(banhook()).args(["lint", "--format", format]).arg(&file)).exits(1);
         let hidden = |c: char| (c.is_control() && c != '\n') || ('\u{202a}'..='\u{202e}').contains(&c);
         assert!(!told.stdout.contains(hidden) && !told.stderr.contains(hidden), "{told:?}", told = told.to_string());

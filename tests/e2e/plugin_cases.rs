@@ -207,10 +207,10 @@ fn test_broken_case_does_not_stop_others() {
     env.write("b.json", format!(r#"{{"event": {event}, "settings": {{"ban": ""}}, "decision": {{"skip": "x"}}}}"#));
     env.write("c.json", r#"{"about": "nothing"}"#);
     let tested = env.banhook(["test", "template", "a.json", "b.json", "c.json"]).exits(2);
-    for line in ["BROKEN   a.json", "FAILED   b.json: ", "BROKEN   c.json", "0 passed, 1 failed, 2 broken"] {
+    for line in ["INVALID  a.json", "FAILED   b.json: ", "INVALID  c.json", "0 passed, 1 failed, 2 invalid"] {
         assert!(tested.stdout.lines().any(|said| said == line), "{line}: {tested}");
     }
-    for why in ["a.json is no case: EOF", "c.json is no case: it has neither"] {
+    for why in ["a.json is not a valid case: EOF", "c.json is not a valid case: it has neither"] {
         assert!(tested.stderr.contains(why), "{why}: {tested}");
     }
 }

@@ -69,7 +69,7 @@ fn sent_again(env: &TestEnv) {
 
     let shown = queue(env, &format!("show {message}")).ok();
     assert!(shown.stdout.contains("400 invalid_blocks"), "{shown}");
-    assert_eq!(shown.stdout.matches("203.0.113.1").count(), 2, "as it looks, and as an event: {shown}");
+    assert_eq!(shown.stdout.matches("203.0.113.1").count(), 2, "in the preview, and as an event: {shown}");
     let all = json(&queue(env, &format!("show {message} --format json")).ok().stdout);
     assert_eq!(all["message"]["error"], "400 invalid_blocks", "{all}");
     assert_eq!(all["message"]["dead_reason"], "rejected", "{all}");
@@ -78,11 +78,11 @@ fn sent_again(env: &TestEnv) {
     assert!(all["body"]["blocks"].is_array(), "{all}");
 
     let retried = queue(env, &format!("retry {message}")).ok();
-    assert!(retried.stdout.contains("1 message is formatted anew"), "{retried}");
+    assert!(retried.stdout.contains("1 message is formatted again"), "{retried}");
     assert!(env.webhook.wait_for(1)[0].contains(&["203.0.113.1"]));
     assert_eq!(env.wait_until_idle().all(), counts(1, 1, 0));
     assert_eq!(listed(env, ""), [] as [Value; 0]);
-    queue(env, &format!("show {message}")).exits(1).complains(&["formatted anew"]);
+    queue(env, &format!("show {message}")).exits(1).complains(&["formatted again"]);
     let again = queue(env, &format!("retry {}", message + 1)).exits(1);
     again.complains(&["was sent already"]);
     assert!(queue(env, &format!("show {}", message + 1)).ok().stdout.contains("not kept any more"));
@@ -173,7 +173,7 @@ fn queue_retry_all_of_webhook_sends_its_dead_messages() {
     assert_eq!(env.wait_until_idle().all().dead, 3);
     let limited = queue(&env, "list --limit 2 --format json").ok();
     assert_eq!(json(&limited.stdout).as_array().unwrap().len(), 2);
-    assert!(limited.stderr.contains("more than the first 2"), "{limited}");
+    assert!(limited.stderr.contains("only the first 2 messages"), "{limited}");
     for command in ["retry --all --webhook mian", "drop --all --webhook mian"] {
         queue(&env, command).exits(1).complains(&["no webhook has the name \"mian\""]);
     }
@@ -241,10 +241,13 @@ fn queue_open_digest_is_listed_and_cannot_be_dropped() {
     assert!(open["closes_at"].is_string(), "{open}");
     assert!(queue(&env, "list").ok().stdout.contains("open until "));
     let status = env.banhook(["status"]).ok();
-    assert!(status.stdout.contains("3 events held in 1 digest"), "{status}");
+    assert!(status.stdout.contains("3 events in 1 open digest"), "{status}");
     queue(&env, &format!("drop {}", open["id"])).exits(1).complains(&["is open", "once it has closed"]);
     let shown = queue(&env, &format!("show {}", open["id"])).ok();
-    assert!(shown.stdout.contains("formatted when it closes") && shown.stdout.contains("203.0.113.4"), "{shown}");
+    assert!(
+        shown.stdout.contains("formatted when the digest closes") && shown.stdout.contains("203.0.113.4"),
+        "{shown}"
+    );
     let events = queue(&env, &format!("export {}", open["id"])).ok();
     assert_eq!(events.stdout.lines().count(), 3, "{events}");
 }

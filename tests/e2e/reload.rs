@@ -71,7 +71,7 @@ fn reload_sighup_rereads_configuration() {
     let env = TestEnv::new();
     let daemon = env.daemon();
     daemon.signal(Signal::HUP);
-    until_said(&env, "read the configuration again");
+    until_said(&env, "configuration reloaded");
     env.notify("ban --jail=sshd --ip=203.0.113.1");
     env.webhook.wait_for(1);
     daemon.stop();
@@ -82,7 +82,7 @@ fn reload_broken_configuration_keeps_the_old() {
     let env = TestEnv::with_route("settings = { ban = \"good words for {{ ip }}\" }");
     let _daemon = env.daemon();
     env.write("config.toml", "[webhook.main]\n");
-    until_said(&env, "going on with the configuration as it was");
+    until_said(&env, "configuration not reloaded");
     env.notify("ban --jail=sshd --ip=203.0.113.1");
     assert!(env.webhook.wait_for(1)[0].contains(&["good words for 203.0.113.1"]));
     let said = fs::read_to_string(env.path("run.log")).unwrap();
@@ -132,7 +132,7 @@ fn reload_changed_url_receives_pending_messages() {
     let right = fs::read(env.path("main.url")).unwrap();
     // Nothing listens there.
     fs::write(env.path("main.url"), "http://127.0.0.1:9/services/T/B/moved").unwrap();
-    until_said(&env, "read the configuration again");
+    until_said(&env, "configuration reloaded");
     env.notify("ban --jail=sshd --ip=203.0.113.1");
     until_said(&env, "not delivered");
     let begun = Instant::now();
@@ -147,14 +147,14 @@ fn reload_changed_target_reformats_pending_messages() {
     let _daemon = env.daemon();
     let right = fs::read(env.path("main.url")).unwrap();
     fs::write(env.path("main.url"), "http://127.0.0.1:9/services/T/B/moved").unwrap();
-    until_said(&env, "read the configuration again");
+    until_said(&env, "configuration reloaded");
     // Two words that Slack and Mattermost act on, and what each wants escaped.
     for octet in 1..=3 {
         env.notify(&format!("ban --jail=<!here>@all --ip=203.0.113.{octet}"));
     }
     until_said(&env, "not delivered");
     env.configure_both("target = \"mattermost\"\nrate = \"20/s\"", "storm = false\nrestart = false");
-    until_said_times(&env, "read the configuration again", 2);
+    until_said_times(&env, "configuration reloaded", 2);
     fs::write(env.path("main.url"), right).unwrap();
     let messages = env.webhook.wait_for(3);
     for (message, octet) in messages.iter().zip(1..) {

@@ -48,7 +48,7 @@ fn events_during_plugin_compilation_go_to_the_new_webhook() {
     env.write("slow.wasm", compiler_bombs::endless());
     let slow = format!("plugin = \"slow.wasm\"\nlimits = {{ compile = \"3s\" }}\n{ALONE}");
     env.write("config.toml", format!("{}[[routes]]\nname = \"r\"\n{slow}\n", webhook("new")));
-    until_said(&env, "read the configuration again");
+    until_said(&env, "configuration reloaded");
     (2..=6).for_each(|last| ban(&env, last));
     all_arrived(&env, &env.webhook, 1..=6);
     assert!(!env.log().contains("stays active"), "the plugin was given up meanwhile: nothing was tested");
@@ -103,7 +103,7 @@ fn removed_route_and_webhook_keep_message_dead() {
         _ => Err(env.log()),
     });
     env.webhook.start();
-    let says = ["\"main\" is not configured any more, and neither is its route"];
+    let says = ["neither its webhook \"main\" nor its route is configured any more"];
     env.banhook(["queue", "retry", "--all"]).exits(1).complains(&says);
     // Its route is back, with another webhook.
     env.write("config.toml", others.replace("name = \"s\"", "name = \"r\""));

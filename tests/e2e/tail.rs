@@ -63,7 +63,7 @@ fn append(path: &Path, text: &str) {
 #[test]
 fn tail_recorded_logs_match_golden_events() {
     let env = TestEnv::new();
-    let folder = root().join("host/src/source/log/testdata");
+    let folder = root().join("host/src/receive/log/testdata");
     // The others have lines without a time, or without a year, which count from now.
     for name in ["fail2ban-1.0.2", "hostile", "increments", "fail2ban-0.8", "clocks-set-back"] {
         let log = folder.join(format!("{name}.log"));
@@ -103,8 +103,8 @@ fn tail_foreign_log_warns() {
     let once = |arguments: &[&str]| env.banhook(["tail", "--once"].iter().chain(arguments)).ok();
     for arguments in [&["--dry-run", "auth.log"][..], &["auth.log"]] {
         let told = once(arguments);
-        let warning = told.stderr.lines().find(|line| line.contains("warning: of the 2 line(s)"));
-        assert!(warning.is_some_and(|line| line.contains("auth.log none is fail2ban's")), "{told}");
+        let warning = told.stderr.lines().find(|line| line.contains("auth.log is not a log of fail2ban"));
+        assert!(warning.is_some_and(|line| line.contains("(2 lines read, none recognized)")), "{told}");
     }
     // Nothing new in it, or some of it is, is no reason.
     for log in ["empty.log", "f.log", "f.log"] {
@@ -168,7 +168,7 @@ fn tail_follows_from_end_and_resumes() {
     append(&log, &ban("203.0.113.3"));
     let _tail = Tail::until_ready(&env, &[&name]);
     assert!(env.webhook.wait_for(2)[1].contains(&["203.0.113.3"]));
-    env.banhook(["run"]).exits(1).complains(&["another banhook is at work"]);
+    env.banhook(["run"]).exits(1).complains(&["another banhook is running"]);
 }
 
 fn holds(bytes: &[u8], text: &str) -> bool {

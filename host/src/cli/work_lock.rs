@@ -39,7 +39,7 @@ pub fn take_over(folder: &StateDir) -> Result<WorkLock, CommandError> {
     };
     wait_for_lock(folder, Instant::now() + YIELD_TIMEOUT, ask_to_yield)?.ok_or_else(|| {
         CommandError::Other(anyhow!(
-            "another banhook (run, tail or drain) is running on {}; stop it first",
+            "another banhook is running on {} (run, tail or drain); stop it first",
             folder.path().display()
         ))
     })
