@@ -8,10 +8,10 @@ pub fn message_id() -> RangedI64ValueParser<i64> {
     value_parser!(i64).range(1..)
 }
 
-/// Says that there is no message of this id: after it was merged into a digest, formatted again or pruned, there is none.
+/// Says that there is no message of this id.
 pub fn no_such_message(id: i64) -> String {
     format!(
-        "there is no message {id}, or it is gone: a message that waits long may be merged into a digest, and a rejected \
-         one that is retried is formatted again under a new id; see `banhook queue list`"
+        "there is no message {id} in the queue; it may have been merged into a digest, or formatted again under a new id \
+         when it was retried; see `banhook queue list`"
     )
 }
