@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use banhook::event::Event;
-use banhook::message::{Message, Policy, Severity, check, guard};
+use banhook::message::{Message, Policy, guard};
+use blockkit::{Severity, check};
 use serde_json::{Value, json};
 
 /// How often each is measured.

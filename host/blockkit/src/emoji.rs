@@ -1,7 +1,7 @@
 //! Slack's names of emoji, as characters.
 //!
-//! `emoji.tsv` is the list of <https://github.com/iamcal/emoji-data> (16.0.0), which Slack itself uses: a name and its
-//! characters in each line, sorted. The crates that know GitHub's names lack a third of Slack's.
+//! `emoji.tsv` is the list of <https://github.com/iamcal/emoji-data> (16.0.0), which Slack itself uses: each line has a
+//! name and its characters, sorted. Crates with GitHub's names lack a third of Slack's.
 
 use std::sync::LazyLock;
 
@@ -10,7 +10,7 @@ static LIST: &str = include_str!("emoji.tsv");
 static BY_NAME: LazyLock<Vec<(&str, &str)>> =
     LazyLock::new(|| LIST.lines().filter_map(|line| line.split_once('\t')).collect());
 
-/// The characters of `no_entry` or `thumbsup::skin-tone-2`; `None` for those that only a workspace knows.
+/// Returns the characters of an emoji like `no_entry` or `thumbsup::skin-tone-2`; `None` for a workspace's own.
 #[must_use]
 pub fn by_name(name: &str) -> Option<String> {
     let (base, tone) = match name.split_once("::") {
@@ -19,7 +19,7 @@ pub fn by_name(name: &str) -> Option<String> {
     };
     let mut characters = listed(base)?.to_owned();
     if let Some(tone) = tone {
-        // A tone takes the place of the variation selector.
+        // A tone replaces the variation selector.
         let plain = characters.trim_end_matches('\u{fe0f}').len();
         characters.truncate(plain);
         characters.push_str(tone);
@@ -32,8 +32,8 @@ fn listed(name: &str) -> Option<&'static str> {
     BY_NAME.get(at).map(|(_, characters)| *characters)
 }
 
-/// What Slack takes as an emoji's name: `no_entry`, `+1`, `flag-de`, `thumbsup::skin-tone-2`. Not `_a_`, which it could
-/// also take for italics.
+/// Returns whether Slack accepts `name` as an emoji's: `no_entry`, `+1`, `flag-de`, `thumbsup::skin-tone-2`. Not `_a_`,
+/// which could also be italics.
 #[must_use]
 pub fn is_name(name: &str) -> bool {
     (1..=100).contains(&name.len())
@@ -42,7 +42,7 @@ pub fn is_name(name: &str) -> bool {
         && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_+-':".contains(&b))
 }
 
-/// The name in `:name:` at the start of `text`, and how many bytes it takes with its colons.
+/// Returns the name in `:name:` at the start of `text`, and its length in bytes with the colons.
 #[must_use]
 pub fn at_start(text: &str) -> Option<(&str, usize)> {
     let rest = text.strip_prefix(':')?;
@@ -54,7 +54,7 @@ pub fn at_start(text: &str) -> Option<(&str, usize)> {
     (is_name(name) && name.bytes().any(|b| b.is_ascii_alphanumeric())).then_some((name, name.len() + 2))
 }
 
-/// Whether the colon that `text` begins with might begin an emoji anywhere: what names may hold differs.
+/// Returns whether the colon at the start of `text` may begin an emoji in any chat: the characters of names differ.
 #[must_use]
 pub fn might_begin(text: &str) -> bool {
     let Some(after) = text.strip_prefix(':') else { return false };
@@ -64,8 +64,8 @@ pub fn might_begin(text: &str) -> bool {
     name.is_some_and(|name| !name.bytes().all(|b| b.is_ascii_hexdigit()) || listed(&name.to_lowercase()).is_some())
 }
 
-/// Whether Slack makes an emoji of `:name:` at the start of `text`. What is all hexadecimal, as in `2001:db8::1`, only
-/// if it is in the list: an address has to stay one.
+/// Returns whether Slack shows `:name:` at the start of `text` as an emoji. A hexadecimal name, as in `2001:db8::1`, counts
+/// only if it is in the list, so that addresses stay intact.
 #[must_use]
 pub fn acts_at_start(text: &str) -> bool {
     at_start(text).is_some_and(|(name, _)| !name.bytes().all(|b| b.is_ascii_hexdigit()) || listed(name).is_some())
@@ -76,14 +76,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_list_is_sorted_and_whole() {
+    fn list_is_sorted_and_every_line_is_an_emoji() {
         assert!(BY_NAME.is_sorted());
         assert_eq!(BY_NAME.len(), LIST.lines().count());
         assert!(BY_NAME.iter().all(|(name, characters)| is_name(name) && !characters.is_empty()));
     }
 
     #[test]
-    fn by_slacks_names() {
+    fn by_name_of_slacks_names_returns_their_characters() {
         for (name, characters) in [
             ("no_entry", Some("⛔")),
             ("robot_face", Some("🤖")),
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn in_text() {
+    fn at_start_finds_names_between_colons() {
         for (text, name) in [
             (":no_entry: x", Some("no_entry")),
             (":+1::skin-tone-2:", Some("+1::skin-tone-2")),
@@ -110,6 +110,10 @@ mod tests {
         ] {
             assert_eq!(at_start(text).map(|(name, _)| name), name, "{text}");
         }
+    }
+
+    #[test]
+    fn acts_at_start_of_an_address_is_false() {
         for (text, acts) in [(":db8:", false), (":100:", true), (":skull:", true), (":nope:", true), (":56:55", false)]
         {
             assert_eq!(acts_at_start(text), acts, "{text}");

@@ -1,12 +1,12 @@
-//! Slack's limits on the common texts, for programs that cut theirs before they send them. The rest, and the sources of
-//! all, are in the linter's table.
+//! Slack's limits on common texts, for programs that cut theirs before they send them. The linter's definitions use them
+//! too, and have the other limits and all sources.
 //!
-//! Lengths are Unicode code points, escaped text counted as it is written (whether Slack counts an entity as one
-//! character or five is not documented; this is the safe reading).
+//! Lengths are Unicode code points, escaped text counted as it is written: whether Slack counts an entity as one
+//! character or five is not documented, and this is the safe reading.
 
-/// A message's `text`; Slack cuts what is longer.
+/// A message's `text`; Slack truncates a longer one.
 pub const TEXT_MAX: usize = 40_000;
-/// A text object, and so a section's text.
+/// The text of a text object, as in a section.
 pub const TEXT_OBJECT_MAX: usize = 3_000;
 /// A header's text.
 pub const HEADER_MAX: usize = 150;
@@ -18,5 +18,5 @@ pub const BUTTON_MAX: usize = 75;
 pub const ALT_MAX: usize = 2_000;
 /// An image's title.
 pub const TITLE_MAX: usize = 2_000;
-/// Cells of a table's row.
+/// The number of cells in a row of a table.
 pub const TABLE_COLUMNS_MAX: usize = 20;

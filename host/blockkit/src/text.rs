@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-/// Stands for the end of a text that was cut.
+/// Marks the end of a text that was cut.
 pub const ELLIPSIS: char = '…';
 
-/// The text with every hidden character shown as `\u{202e}`.
+/// Returns the text with every [hidden](is_hidden) character written as in `\u{202e}`.
 #[inline]
 #[must_use]
 pub fn clean(text: &str) -> Cow<'_, str> {
@@ -23,15 +23,15 @@ pub fn clean(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// Cleaned, and line feeds and tabs made spaces.
+/// Returns the [clean] text on one line: line feeds and tabs become spaces.
 #[must_use]
 pub fn one_line(text: &str) -> String {
     clean(text).replace(['\n', '\t'], " ")
 }
 
-/// At most so many characters (code points), an ellipsis at the end of what was cut.
+/// Returns at most `max_chars` characters (code points), with an ellipsis at the end if something was cut.
 ///
-/// For text that is not escaped yet: afterwards a cut could fall inside an entity.
+/// Cut a text before you escape it: otherwise the cut could fall inside an entity.
 #[inline]
 #[must_use]
 pub fn cut(text: &str, max_chars: usize) -> Cow<'_, str> {
@@ -43,11 +43,11 @@ pub fn cut(text: &str, max_chars: usize) -> Cow<'_, str> {
     Cow::Owned(kept)
 }
 
-/// Characters that change how their neighbours look, or that nobody sees: controls but for line feed and tab,
-/// bidi marks and overrides, zero-width characters, tags.
+/// Returns whether a character is invisible or changes how its neighbours look: controls except line feed and tab, bidi
+/// marks and overrides, zero-width characters, tags.
 ///
-/// U+200D is among them, so emoji that it joins fall apart: an attacker's joined letters look the same as plain
-/// ones, and no rule short of a table of emoji tells the two apart.
+/// U+200D is among them, so emoji that it joins fall apart: letters that an attacker joins look the same as plain ones, and
+/// only a table of all emoji could tell the two apart.
 #[inline]
 #[must_use]
 pub const fn is_hidden(char: char) -> bool {
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cut_counts_characters() {
+    fn cut_of_long_text_counts_characters_and_ends_in_an_ellipsis() {
         assert_eq!(cut("äöü", 3), "äöü");
         assert_eq!(cut("äöüß", 3), "äö…");
         assert_eq!(cut("x", 0), "…");

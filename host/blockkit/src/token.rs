@@ -1,24 +1,24 @@
 //! The smallest pieces of Slack's markup: entities, `<…>`, and single characters.
 
-/// A piece that must not be taken apart.
+/// A piece that must not be split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Token<'t> {
     /// `&amp;`, `&lt;` or `&gt;`, and the character that it shows.
     Entity(char),
-    /// What stands between `<` and `>`: a link, a mention, a date. Holds neither of the two.
+    /// The text between `<` and `>`: a link, a mention, a date. Holds neither of the two.
     Angle(&'t str),
-    /// Any other character, a lone `<`, `>` or `&` included.
+    /// Any other character, including a lone `<`, `>` or `&`.
     Char(char),
 }
 
-/// The first token and how many bytes it takes; `None` at the end.
+/// Returns the first token and its length in bytes; `None` at the end.
 #[inline]
 pub fn first(text: &str) -> Option<(Token<'_>, usize)> {
     let char = text.chars().next()?;
     let special = match char {
         '&' => entity(text),
         '<' => angle(text),
-        // Nearly all of them: this is asked of every character of every text.
+        // The common case, kept short: this runs for every character of every text.
         _ => None,
     };
     Some(special.unwrap_or((Token::Char(char), char.len_utf8())))
@@ -36,7 +36,7 @@ fn angle(text: &str) -> Option<(Token<'_>, usize)> {
     end.starts_with('>').then_some((Token::Angle(inner), inner.len() + 2))
 }
 
-/// All tokens, each with the text as it is written.
+/// Returns all tokens, each with its source text.
 #[inline]
 pub fn tokens(text: &str) -> impl Iterator<Item = (Token<'_>, &str)> {
     let mut rest = text;
@@ -48,19 +48,20 @@ pub fn tokens(text: &str) -> impl Iterator<Item = (Token<'_>, &str)> {
     })
 }
 
-/// The three escapes alone, `&` first.
+/// Replaces `&`, `<` and `>` by entities.
 #[must_use]
 pub fn escape_entities(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// Undoes [`escape_entities`], `&` last.
+/// Replaces the entities of [`escape_entities`] by their characters.
 #[must_use]
 pub fn unescape_entities(text: &str) -> String {
+    // `&` last: `&amp;lt;` is `&lt;`.
     text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 }
 
-/// Target and label of `<target|label>`, without entities.
+/// Returns target and label of `<target|label>`, without entities.
 pub fn target_and_label(inner: &str) -> (String, Option<String>) {
     match inner.split_once('|') {
         Some((target, label)) => (unescape_entities(target), Some(unescape_entities(label))),
@@ -73,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pieces() {
+    fn tokens_of_markup_are_entities_angles_and_characters() {
         for (text, expected) in [
             ("a&lt;", vec![Token::Char('a'), Token::Entity('<')]),
             ("<a|b>c", vec![Token::Angle("a|b"), Token::Char('c')]),

@@ -6,8 +6,9 @@ use std::fs::{self, File};
 use std::io::{self, IsTerminal as _, Read, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::message::{Finding, Severity, check, one_line, to_html, to_terminal};
+use crate::message::one_line;
 use anyhow::{Context as _, anyhow, ensure};
+use blockkit::{Finding, Page, Severity, check, to_html, to_terminal};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -57,7 +58,8 @@ pub fn lint(arguments: &LintArgs) -> Outcome {
         draw(&bodies)?;
     }
     if let Some(file) = &arguments.html {
-        let page = to_html("Messages for Slack", bodies.iter().map(|(name, body)| (name.as_str(), body)));
+        let around = Page { title: "Messages for Slack", sender: "banhook" };
+        let page = to_html(&around, bodies.iter().map(|(name, body)| (name.as_str(), body)));
         fs::write(file, page)
             .with_context(|| format!("cannot write {}", file.display()))
             .map_err(CommandError::Input)?;

@@ -8,13 +8,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::event::{BanQuery, BanSummary, Batch, DigestCause, Event, EventDefaults, PastBan, Timestamp};
-use crate::message::{
-    Decision, GuardError, Guarded, Message, Policy, check, check_hints, guard, guard_digest, one_line,
-};
+use crate::message::{Decision, GuardError, Guarded, Message, Policy, check_hints, guard, guard_digest, one_line};
 use crate::plugin::{
     Answer, Geo, GeoError, GeoInfo, Grants, History, HistoryError, Limits, PluginContext, PluginError, Runtime,
 };
 use anyhow::{Context as _, anyhow, ensure};
+use blockkit::check;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

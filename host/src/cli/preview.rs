@@ -4,9 +4,10 @@ use std::fs;
 use std::io::{IsTerminal, Write as _};
 use std::path::PathBuf;
 
-use crate::message::{Decision, Policy, digest, fallback, one_line, to_html, to_terminal};
+use crate::message::{Decision, Policy, digest, fallback, one_line};
 use crate::plugin::Runtime;
 use anyhow::Context as _;
+use blockkit::{Page, to_html, to_terminal};
 use clap::Args;
 use serde_json::Value;
 
@@ -47,7 +48,7 @@ pub fn preview(arguments: &PreviewArgs) -> Outcome {
         None => print_text(&previews)?,
         Some(file) => {
             let bodies = previews.iter().filter_map(|case| Some((case.heading.as_str(), case.message.as_ref().ok()?)));
-            let page = to_html("Messages of a banhook plugin", bodies);
+            let page = to_html(&Page { title: "Messages of a banhook plugin", sender: "banhook" }, bodies);
             fs::write(file, page)
                 .with_context(|| format!("cannot write {}", file.display()))
                 .map_err(CommandError::Input)?;
@@ -96,4 +97,37 @@ fn print_text(previews: &[CasePreview]) -> std::io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use blockkit::{Picture, Theme, to_svg};
+
+    use super::*;
+    use crate::plugin::{BUILT_IN, Compiler, Metering, Sandbox, Setup};
+
+    /// The pictures in README are what the built-in plugin makes of its usual ban; `UPDATE_GOLDEN=1` writes them.
+    #[test]
+    fn message_of_a_usual_ban_is_the_picture_in_the_documents() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let setup =
+            Setup { cache: None, compiler: Compiler::Here, metering: Metering::Fuel, sandbox: Sandbox::STANDARD };
+        let runtime = Runtime::new(setup).unwrap();
+        let case = PluginCase::read(&root.join("plugins/template/cases/ban-v4.json")).unwrap();
+        let plugin = PluginFile { path: "template".into(), bytes: BUILT_IN.to_vec() };
+        let body = message_of(&case, &runtime, &plugin).unwrap().unwrap();
+        for (name, theme) in [("message-light.svg", Theme::Light), ("message-dark.svg", Theme::Dark)] {
+            let alt = "A message: 203.0.113.7 banned in sshd on web-1, 5 failures";
+            let svg = to_svg(&Picture { alt, sender: "banhook", theme, width: 560, height: 104 }, &body);
+            let file = root.join("docs/src/images").join(name);
+            if std::env::var_os("UPDATE_GOLDEN").is_some() {
+                fs::create_dir_all(file.parent().unwrap()).unwrap();
+                fs::write(&file, svg).unwrap();
+            } else {
+                assert_eq!(svg, fs::read_to_string(&file).unwrap(), "{name} is not up to date");
+            }
+        }
+    }
 }

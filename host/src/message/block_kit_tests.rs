@@ -1,7 +1,8 @@
 //! Messages and what Slack gets for them.
 
+use blockkit::check;
+
 use super::*;
-use crate::message::check;
 use crate::message::hostile_tests::ban;
 
 /// Lowers a message, given as the JSON that golden files hold.

@@ -1,10 +1,10 @@
 //! What the built-in digest says, and that nothing keeps it from being sent.
 
+use blockkit::{check, to_terminal};
 use serde_json::json;
 
 use super::*;
 use crate::event::{Ban, Event, EventDetails};
-use crate::message::{check, to_terminal};
 
 const AT: Timestamp = Timestamp(1_763_809_015_601);
 

@@ -95,10 +95,10 @@ pub(super) fn shown(foreign: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use blockkit::check;
     use serde_json::json;
 
     use super::*;
-    use crate::message::check;
 
     fn event(json: &str) -> Event {
         Event::from_json(&format!(r#"{{"at":"2026-11-22T10:56:55.601Z","jail":"sshd",{json}}}"#)).unwrap()

@@ -1,5 +1,6 @@
 //! Whatever an attacker writes, only text of theirs goes out.
 
+use blockkit::Page;
 use blockkit::text::is_hidden;
 use proptest::prelude::*;
 
@@ -317,7 +318,7 @@ proptest! {
     fn pages_are_harmless(text in foreign()) {
         let page = |text: &str| {
             let body = sent(&safe_texts(text), &hostile_event(text), &Policy::default());
-            blockkit::to_html(text, [(text, body.body())])
+            blockkit::to_html(&Page { title: text, sender: text }, [(text, body.body())])
         };
         let count = |page: &str, sign: char| page.chars().filter(|c| *c == sign).count();
         let (page, harmless) = (page(&format!("{text}<")), page(&format!("{}<", harmless(&text))));

@@ -33,7 +33,6 @@ mod active;
 mod hostile_tests;
 
 pub use blockkit::text::{clean, cut, one_line};
-pub use blockkit::{Finding, Rule, Severity, check, to_html, to_terminal};
 pub use digest::digest;
 
 pub use escape::{Mrkdwn, code, escape};

@@ -2,7 +2,7 @@
 //! to escaped mrkdwn, where Slack takes only text objects.
 
 use blockkit::emoji::is_name;
-use blockkit::inline::{Inline, Look};
+use blockkit::inline::{Inline, Style};
 use blockkit::text::{clean, cut, one_line};
 use blockkit::web_url;
 use serde_json::{Value, json};
@@ -95,27 +95,27 @@ pub fn to_mrkdwn(spans: &[Span]) -> Mrkdwn {
 
 /// The pieces that a preview and the other targets are made of.
 pub fn to_inlines(spans: &[Span]) -> Vec<Inline> {
-    let text = |text: &str, look| Inline::Text(clean(text).into_owned(), look);
-    let plain = Look::default();
+    let text = |text: &str, style| Inline::Text(clean(text).into_owned(), style);
+    let plain = Style::default();
     spans
         .iter()
         .map(|span| match span {
             Span::Text(shown) => text(shown, plain),
-            Span::Bold(shown) => text(shown, Look { bold: true, ..plain }),
-            Span::Italic(shown) => text(shown, Look { italic: true, ..plain }),
-            Span::Strike(shown) => text(shown, Look { strike: true, ..plain }),
-            Span::Code(shown) => text(shown, Look { code: true, ..plain }),
+            Span::Bold(shown) => text(shown, Style { bold: true, ..plain }),
+            Span::Italic(shown) => text(shown, Style { italic: true, ..plain }),
+            Span::Strike(shown) => text(shown, Style { strike: true, ..plain }),
+            Span::Code(shown) => text(shown, Style { code: true, ..plain }),
             Span::Emoji(name) if is_name(name) => Inline::Emoji(name.clone(), plain),
             Span::Emoji(name) => text(&format!(":{name}:"), plain),
             Span::Link(link) => match web_url(&link.url) {
                 Some(url) => {
                     let label = Some(link.shown()).filter(|_| !link.label.trim().is_empty());
-                    Inline::Link { url: url.into(), label, look: plain }
+                    Inline::Link { url: url.into(), label, style: plain }
                 }
                 None => text(&link.shown(), plain),
             },
             Span::Date(at) => match seconds(*at) {
-                Some(seconds) => Inline::Date { seconds, fallback: utc(*at), look: plain },
+                Some(seconds) => Inline::Date { seconds, fallback: utc(*at), style: plain },
                 None => text(&utc(*at), plain),
             },
         })

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use banhook::event::{Event, EventDetails, Timestamp};
-use banhook::message::{Severity, Target, check, fallback};
+use banhook::message::{Target, fallback};
 use banhook::plugin::{Compiler, Grants, Limits, Metering, PluginContext, Runtime, Sandbox, Setup};
+use blockkit::{Severity, check};
 use jiff::tz::TimeZone;
 use wit_component::{StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;

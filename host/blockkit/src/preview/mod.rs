@@ -1,15 +1,10 @@
-//! A body as a person would see it in Slack, drawn elsewhere.
+//! The preview: a body as a person would see it in Slack, rendered in a terminal or as HTML.
 //!
-//! `blocks` lays a message out in lines of styled pieces, which `terminal` prints; everything shown there passes
-//! `Piece::new`, which makes control characters visible. `html` writes the same as a page; everything shown there
-//! passes `html::escape`.
+//! Everything that a terminal shows passes `Piece::new`, which makes control characters visible; everything that a page or
+//! picture shows passes `fragment::escape`.
 
-mod blocks;
 mod html;
-mod line;
-mod pieces;
-mod rich_text;
 mod terminal;
 
-pub use html::to_html;
+pub use html::{Page, Picture, Theme, to_html, to_svg};
 pub use terminal::to_terminal;

@@ -4,8 +4,8 @@ use std::io::Read;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use crate::message::to_terminal;
 use anyhow::{Context, anyhow};
+use blockkit::to_terminal;
 use serde_json::Value;
 use tiny_http::{Response, Server};
 

@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
 
 use crate::event::{Event, Timestamp};
-use crate::message::{clean, one_line, summary, to_terminal};
+use crate::message::{clean, one_line, summary};
 use crate::store::{MessageInfo, MessageState};
 use anyhow::anyhow;
+use blockkit::to_terminal;
 use clap::Args;
 use serde::Serialize;
 use serde_json::Value;

@@ -1,9 +1,9 @@
 //! What of a message stands where, for targets without blocks: its parts from top to bottom, and its pictures.
 
-use blockkit::inline::{self, Inline, Look};
+use blockkit::inline::{self, Inline, Style};
 use blockkit::limits::{BUTTON_MAX, FIELD_MAX, HEADER_MAX, TABLE_COLUMNS_MAX, TEXT_OBJECT_MAX, TITLE_MAX};
 use blockkit::text::{clean, one_line};
-use blockkit::web_url;
+use blockkit::{mrkdwn, web_url};
 
 use super::super::limits::{CELL_MAX, RICH_TEXT_MAX};
 use super::super::model::{Block, Button, Field, Image, Message, Section, Text};
@@ -91,8 +91,8 @@ impl Part {
 
 fn text(text: &Text, max_chars: usize, sanitizer: &Sanitizer) -> Vec<Inline> {
     let inlines = match text {
-        Text::Plain(plain) => vec![Inline::Text(clean(plain).into_owned(), Look::default())],
-        Text::Mrkdwn(markup) => inline::from_mrkdwn(sanitizer.mrkdwn(markup).as_str()),
+        Text::Plain(plain) => vec![Inline::Text(clean(plain).into_owned(), Style::default())],
+        Text::Mrkdwn(markup) => mrkdwn::parse(sanitizer.mrkdwn(markup).as_str()),
         Text::Rich(spans) => rich::to_inlines(spans),
     };
     inline::cut(inlines, max_chars)
@@ -156,9 +156,9 @@ fn link(label: &str, url: &str) -> Inline {
     match web_url(url) {
         Some(url) => {
             let label = Some(label).filter(|label| !label.trim().is_empty());
-            Inline::Link { url: url.into(), label, look: Look::default() }
+            Inline::Link { url: url.into(), label, style: Style::default() }
         }
-        None => Inline::Text(label, Look::default()),
+        None => Inline::Text(label, Style::default()),
     }
 }
 
@@ -187,11 +187,11 @@ fn table(rows: &[Vec<String>]) -> String {
 }
 
 fn bold(text: &str) -> Inline {
-    Inline::Text(text.to_owned(), Look { bold: true, ..Look::default() })
+    Inline::Text(text.to_owned(), Style { bold: true, ..Style::default() })
 }
 
 fn plain_text(text: &str) -> Inline {
-    Inline::Text(text.to_owned(), Look::default())
+    Inline::Text(text.to_owned(), Style::default())
 }
 
 fn cut(text: &str, max_chars: usize) -> String {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use blockkit::emoji;
-use blockkit::inline::{self, Inline, Look, Mention};
+use blockkit::inline::{self, Inline, Mention, Style};
 use blockkit::text::cut;
 
 use super::dialect::{BREAK, Dialect, Markers, Place};
@@ -70,7 +70,7 @@ impl Writer<'_> {
             Part::Text(inlines) => self.inlines(inlines),
             Part::Heading(text) => match self.0.heading() {
                 Some(marker) => format!("{marker}{}", self.escaped(text)),
-                None => self.inlines(&[Inline::Text(text.clone(), Look { bold: true, ..Look::default() })]),
+                None => self.inlines(&[Inline::Text(text.clone(), Style { bold: true, ..Style::default() })]),
             },
             Part::Divider => self.0.divider().to_owned(),
             Part::Code(text) => fence(text),
@@ -81,10 +81,10 @@ impl Writer<'_> {
         let mut out = String::new();
         for (index, inline) in inlines.iter().enumerate() {
             match inline {
-                Inline::Text(text, look) if look.code => out.push_str(&code(text)),
-                Inline::Text(text, look) => {
+                Inline::Text(text, style) if style.code => out.push_str(&code(text)),
+                Inline::Text(text, style) => {
                     let next = inlines.get(index + 1).and_then(|next| next.shown().chars().next());
-                    self.styled(text, *look, next, &mut out);
+                    self.styled(text, *style, next, &mut out);
                 }
                 Inline::Preformatted(text) => {
                     if !out.is_empty() && !out.ends_with('\n') {
@@ -108,9 +108,9 @@ impl Writer<'_> {
     }
 
     /// Markers around each line's words; none where the target would not take them.
-    fn styled(self, text: &str, look: Look, next: Option<char>, out: &mut String) {
+    fn styled(self, text: &str, style: Style, next: Option<char>, out: &mut String) {
         let Markers { bold, italic, strike } = self.0.markers();
-        let markers: Vec<&str> = [(look.strike, strike), (look.bold, bold), (look.italic, italic)]
+        let markers: Vec<&str> = [(style.strike, strike), (style.bold, bold), (style.italic, italic)]
             .into_iter()
             .filter_map(|(on, marker)| on.then_some(marker))
             .collect();

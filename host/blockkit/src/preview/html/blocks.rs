@@ -1,12 +1,13 @@
-//! Blocks, attachments, and what is shown where a message has neither.
+//! Blocks, attachments, and the text of a message without blocks.
 
 use serde_json::Value;
 
+use super::fragment::{array, escape, hex_color, link, picture, placeholder, string};
 use super::inlines::{mrkdwn, rich_text, rich_text_line, text_object};
-use super::{array, charts, elements, escape, hex_color, link, picture, placeholder, string, tables};
+use super::{charts, elements, tables};
 
-/// What Slack shows of `text` and `blocks`: the text only where there are no blocks.
-pub fn shown(owner: &Value) -> String {
+/// Draws `blocks`, or `text` if there are none, as Slack does.
+pub fn content(owner: &Value) -> String {
     let blocks = array(&owner["blocks"]);
     if blocks.is_empty() {
         return match string(owner, "text") {
@@ -17,7 +18,7 @@ pub fn shown(owner: &Value) -> String {
     blocks.iter().map(block).collect()
 }
 
-/// An attachment, the old form without blocks included.
+/// Draws an attachment, with blocks or in the older format.
 pub fn attachment(attachment: &Value) -> String {
     let mut html = String::new();
     let pretext = string(attachment, "pretext");
@@ -45,7 +46,7 @@ pub fn attachment(attachment: &Value) -> String {
             link(string(attachment, "title_link"), "", &escape(title))
         ));
     }
-    inside.push_str(&shown(attachment));
+    inside.push_str(&content(attachment));
     inside.push_str(&fields(attachment));
     for key in ["image_url", "thumb_url"] {
         if !string(attachment, key).is_empty() {
@@ -66,7 +67,7 @@ fn fields(attachment: &Value) -> String {
     let field = |field: &Value| {
         let class = if field["short"] == true { "field" } else { "field wide" };
         let title = escape(string(field, "title"));
-        format!("<div class=\"{class}\"><b>{title}</b><br>{}</div>", mrkdwn(string(field, "value")))
+        format!("<div class=\"{class}\"><b>{title}</b><br/>{}</div>", mrkdwn(string(field, "value")))
     };
     let fields: String = array(&attachment["fields"]).iter().map(field).collect();
     if fields.is_empty() { fields } else { format!("<div class=\"fields\">{fields}</div>\n") }
@@ -77,7 +78,7 @@ fn block(block: &Value) -> String {
         "header" => format!("<h3>{}</h3>\n", text_object(&block["text"])),
         "section" => section(block),
         "context" => elements::row(array(&block["elements"]), "context"),
-        "divider" => "<hr>\n".to_owned(),
+        "divider" => "<hr/>\n".to_owned(),
         "image" => image(block),
         "actions" | "context_actions" => elements::row(array(&block["elements"]), "actions"),
         "rich_text" => rich_text(array(&block["elements"])),
@@ -197,7 +198,7 @@ fn container(block: &Value) -> String {
     };
     let inside: String = array(&block["child_blocks"]).iter().map(self::block).collect();
     if block["is_collapsible"] == true {
-        let open = if block["default_collapsed"] == true { "" } else { " open" };
+        let open = if block["default_collapsed"] == true { "" } else { " open=\"\"" };
         return format!(
             "<details class=\"card\"{open}><summary><b>{title}</b></summary>\n{subtitle}{inside}</details>\n"
         );

@@ -1,10 +1,10 @@
-//! `data_visualization`: not the chart, but its numbers, as bars.
+//! The block `data_visualization`: its numbers, as bars whatever the chart.
 
 use serde_json::Value;
 
-use super::{array, escape, placeholder, string};
+use super::fragment::{array, escape, placeholder, string};
 
-/// Any of its charts.
+/// Draws a chart of any type.
 pub fn chart(block: &Value) -> String {
     let chart = &block["chart"];
     let kind = string(chart, "type");

@@ -1,17 +1,17 @@
-//! What stands in a block and can be pressed, chosen or looked at.
+//! Elements of blocks: buttons, menus, inputs, pictures, texts.
 
 use serde_json::Value;
 
+use super::fragment::{array, escape, link, picture, string};
 use super::inlines::text_object;
-use super::{array, escape, link, picture, string};
 
-/// Buttons, fields and pictures in a row.
+/// Draws elements in a row.
 pub fn row(elements: &[Value], class: &str) -> String {
     let elements: String = elements.iter().map(element).collect();
     format!("<div class=\"{class}\">{elements}</div>\n")
 }
 
-/// One of them.
+/// Draws an element.
 pub fn element(element: &Value) -> String {
     match string(element, "type") {
         "button" | "workflow_button" => button(element),
@@ -62,7 +62,7 @@ fn options(element: &Value, mark: &str) -> String {
     format!("<ul class=\"options\">{}</ul>", array(&element["options"]).iter().map(option).collect::<String>())
 }
 
-/// The options' texts, for a tooltip.
+/// The texts of the options, for a tooltip.
 fn labels(element: &Value) -> String {
     let texts = array(&element["options"]).iter().filter_map(|option| option.pointer("/text/text")?.as_str());
     escape(&texts.collect::<Vec<_>>().join(", "))
@@ -70,7 +70,7 @@ fn labels(element: &Value) -> String {
 
 fn select(element: &Value, kind: &str) -> String {
     let chosen = element.pointer("/initial_option/text/text").and_then(Value::as_str).unwrap_or_default();
-    let what = match kind.trim_start_matches("multi_") {
+    let placeholder = match kind.trim_start_matches("multi_") {
         "users_select" => "Choose a person",
         "conversations_select" => "Choose a conversation",
         "channels_select" => "Choose a channel",
@@ -79,11 +79,11 @@ fn select(element: &Value, kind: &str) -> String {
     format!(
         "<span title=\"{}\">{}</span>",
         labels(element),
-        field("", chosen, element, what).replace("</span>", " ▾</span>")
+        field("", chosen, element, placeholder).replace("</span>", " ▾</span>")
     )
 }
 
-/// What is set, else the placeholder that the message gives, else ours.
+/// Draws an input with its value, or the placeholder of the message, or ours.
 fn field(mark: &str, value: &str, element: &Value, ours: &str) -> String {
     let given = element.pointer("/placeholder/text").and_then(Value::as_str).unwrap_or(ours);
     let shown = if value.is_empty() { given } else { value };

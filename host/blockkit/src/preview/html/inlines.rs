@@ -1,36 +1,36 @@
-//! Text: text objects, mrkdwn, and the elements of rich text.
+//! Text: text objects, mrkdwn, and rich text.
 
 use serde_json::Value;
 
-use super::{array, escape, link, string};
+use super::fragment::{array, escape, link, string};
 use crate::emoji;
-use crate::inline::{self, Inline, Look};
+use crate::inline::{self, Inline, Style};
 
-/// How deep Slack indents a list.
+/// The deepest indentation of a list in Slack.
 const INDENT_MAX: u64 = 8;
 
-/// A text object, or a bare string where a block has one.
+/// Draws a text object, or a string in its place.
 pub fn text_object(object: &Value) -> String {
     let text = object.as_str().unwrap_or_else(|| string(object, "text"));
     match object["type"].as_str() {
         Some("mrkdwn") => mrkdwn(text),
-        Some("plain_text") if object["emoji"] == false => lines(&[Inline::Text(text.to_owned(), Look::default())]),
+        Some("plain_text") if object["emoji"] == false => lines(&[Inline::Text(text.to_owned(), Style::default())]),
         Some("plain_text") => lines(&inline::from_plain_with_emoji(text)),
-        _ => lines(&[Inline::Text(text.to_owned(), Look::default())]),
+        _ => lines(&[Inline::Text(text.to_owned(), Style::default())]),
     }
 }
 
-/// Finished mrkdwn.
+/// Draws mrkdwn.
 pub fn mrkdwn(text: &str) -> String {
-    lines(&inline::from_mrkdwn(text))
+    lines(&crate::mrkdwn::parse(text))
 }
 
-/// The elements of a `rich_text` block.
+/// Draws the elements of a `rich_text` block.
 pub fn rich_text(elements: &[Value]) -> String {
     elements.iter().map(rich_text_element).collect()
 }
 
-/// The same within a line, for cells and titles.
+/// Draws them on one line, for cells and titles.
 pub fn rich_text_line(elements: &[Value]) -> String {
     elements.iter().map(|part| lines(&inlines(array(&part["elements"])))).collect::<Vec<_>>().join(" ")
 }
@@ -44,7 +44,7 @@ fn rich_text_element(element: &Value) -> String {
         }
         "rich_text_quote" => format!("<blockquote>{}</blockquote>\n", lines(&inlines(parts))),
         "rich_text_list" => list(element, parts),
-        other => super::placeholder(other),
+        other => super::fragment::placeholder(other),
     }
 }
 
@@ -69,10 +69,10 @@ fn inlines(parts: &[Value]) -> Vec<Inline> {
     parts.iter().map(inline::from_element).collect()
 }
 
-/// Text with its line feeds, lines that are quoted and follow each other in one quotation.
+/// Draws text with its line feeds; consecutive quoted lines become one quotation.
 fn lines(inlines: &[Inline]) -> String {
     let mut html = String::new();
-    // Within a quotation, and at the end of a line of it.
+    // Within a quotation; at the end of one of its lines.
     let (mut quoted, mut ended) = (false, false);
     for (index, inline) in inlines.iter().enumerate() {
         if *inline == Inline::Quote {
@@ -91,26 +91,26 @@ fn lines(inlines: &[Inline]) -> String {
             (quoted, ended) = (false, false);
         }
         match inline {
-            Inline::Text(text, look) if quoted => match text.split_once('\n') {
+            Inline::Text(text, style) if quoted => match text.split_once('\n') {
                 Some((line, rest)) => {
-                    html.push_str(&styled(&escape(line), *look));
+                    html.push_str(&styled(&escape(line), *style));
                     ended = rest.is_empty();
                     if !ended {
                         html.push_str("</blockquote>");
                         quoted = false;
-                        html.push_str(&styled(&escape(rest), *look));
+                        html.push_str(&styled(&escape(rest), *style));
                     }
                 }
-                None => html.push_str(&styled(&escape(text), *look)),
+                None => html.push_str(&styled(&escape(text), *style)),
             },
-            Inline::Text(text, look) => {
+            Inline::Text(text, style) => {
                 // A block of code ends its line by itself.
                 let below = index.checked_sub(1).and_then(|before| inlines.get(before));
                 let text = match below {
                     Some(Inline::Preformatted(_)) => text.strip_prefix('\n').unwrap_or(text),
                     _ => text,
                 };
-                html.push_str(&styled(&escape(text), *look));
+                html.push_str(&styled(&escape(text), *style));
             }
             inline => html.push_str(&other(inline)),
         }
@@ -125,15 +125,15 @@ fn other(inline: &Inline) -> String {
     match inline {
         Inline::Text(..) | Inline::Quote => String::new(),
         Inline::Preformatted(text) => format!("<pre>{}</pre>", escape(text)),
-        Inline::Emoji(name, look) => match emoji::by_name(name) {
-            Some(characters) => styled(
-                &format!("<span class=\"emoji\" title=\":{}:\">{}</span>", escape(name), escape_emoji(&characters)),
-                *look,
-            ),
-            None => styled(&escape(&format!(":{name}:")), *look),
+        Inline::Emoji(name, style) => match emoji::by_name(name) {
+            // Not escaped: from our own list, which needs its joiners.
+            Some(characters) => {
+                styled(&format!("<span class=\"emoji\" title=\":{}:\">{}</span>", escape(name), characters), *style)
+            }
+            None => styled(&escape(&format!(":{name}:")), *style),
         },
-        Inline::Link { url, label, look } => styled(&link(url, "", &escape(label.as_ref().unwrap_or(url))), *look),
-        Inline::Date { fallback, look, .. } => styled(&format!("<time>{}</time>", escape(fallback)), *look),
+        Inline::Link { url, label, style } => styled(&link(url, "", &escape(label.as_ref().unwrap_or(url))), *style),
+        Inline::Date { fallback, style, .. } => styled(&format!("<time>{}</time>", escape(fallback)), *style),
         Inline::Mention(_) | Inline::Channel(_) => {
             format!("<span class=\"mention\">{}</span>", escape(&inline.shown()))
         }
@@ -141,13 +141,9 @@ fn other(inline: &Inline) -> String {
     }
 }
 
-/// From our own list: its joiners are meant.
-fn escape_emoji(characters: &str) -> &str {
-    characters
-}
-
-fn styled(html: &str, look: Look) -> String {
-    let tags = [(look.strike, "s"), (look.underline, "u"), (look.italic, "i"), (look.bold, "b"), (look.code, "code")];
+fn styled(html: &str, style: Style) -> String {
+    let tags =
+        [(style.strike, "s"), (style.underline, "u"), (style.italic, "i"), (style.bold, "b"), (style.code, "code")];
     let open: String = tags.iter().filter(|(on, _)| *on).map(|(_, tag)| format!("<{tag}>")).collect();
     let close: String = tags.iter().rev().filter(|(on, _)| *on).map(|(_, tag)| format!("</{tag}>")).collect();
     format!("{open}{html}{close}")

@@ -1,11 +1,11 @@
-//! Tables: the block `table`, and `data_table` with its caption.
+//! Tables: the blocks `table` and `data_table`.
 
 use serde_json::Value;
 
+use super::fragment::{array, escape, string};
 use super::inlines::rich_text_line;
-use super::{array, escape, string};
 
-/// The first row is the heading.
+/// Draws a table with its first row as the heading.
 pub fn table(block: &Value) -> String {
     let settings = array(&block["column_settings"]);
     let header_column = block["row_header_column_index"].as_u64();

@@ -2,14 +2,14 @@
 
 use serde_json::Value;
 
-use super::line::{Line, Piece, Style};
+use super::line::{Attributes, Line, Piece};
 use super::pieces;
 use crate::inline;
 
-/// How deep Slack indents a list.
+/// The deepest indentation of a list in Slack.
 const INDENT_MAX: usize = 8;
 
-/// The lines of a `rich_text` block's elements.
+/// Lays out the elements of a `rich_text` block.
 pub fn lines(elements: &[Value]) -> Vec<Line> {
     elements.iter().flat_map(element).collect()
 }
@@ -17,17 +17,17 @@ pub fn lines(elements: &[Value]) -> Vec<Line> {
 fn element(element: &Value) -> Vec<Line> {
     let parts = element["elements"].as_array().map(Vec::as_slice).unwrap_or_default();
     match element["type"].as_str().unwrap_or_default() {
-        "rich_text_section" => Line::broken(inlines(parts, Style::PLAIN)),
+        "rich_text_section" => Line::split(inlines(parts, Attributes::PLAIN)),
         "rich_text_preformatted" => {
-            let lines = Line::broken(inlines(parts, Style::PREFORMATTED));
-            lines.into_iter().map(|line| line.after("  ", Style::PLAIN)).collect()
+            let lines = Line::split(inlines(parts, Attributes::PREFORMATTED));
+            lines.into_iter().map(|line| line.prefixed("  ", Attributes::PLAIN)).collect()
         }
         "rich_text_quote" => {
-            let lines = Line::broken(inlines(parts, Style::PLAIN));
-            lines.into_iter().map(|line| line.after("▌ ", Style::DIM)).collect()
+            let lines = Line::split(inlines(parts, Attributes::PLAIN));
+            lines.into_iter().map(|line| line.prefixed("▌ ", Attributes::DIM)).collect()
         }
         "rich_text_list" => list(element, parts),
-        other => vec![Line::new(&format!("[{other}]"), Style::DIM)],
+        other => vec![Line::new(&format!("[{other}]"), Attributes::DIM)],
     }
 }
 
@@ -40,22 +40,25 @@ fn list(list: &Value, items: &[Value]) -> Vec<Line> {
         let indent = "  ".repeat(depth);
         let hang = " ".repeat(mark.chars().count());
         for (index, line) in element(item).into_iter().enumerate() {
-            lines.push(line.after(if index == 0 { &mark } else { &hang }, Style::PLAIN).after(&indent, Style::PLAIN));
+            lines.push(
+                line.prefixed(if index == 0 { &mark } else { &hang }, Attributes::PLAIN)
+                    .prefixed(&indent, Attributes::PLAIN),
+            );
         }
     }
     lines
 }
 
-fn inlines(parts: &[Value], base: Style) -> Vec<Piece> {
+fn inlines(parts: &[Value], base: Attributes) -> Vec<Piece> {
     pieces::of(parts.iter().map(inline::from_element).collect(), base)
 }
 
-/// The text of a table's cell, or of anything else that holds rich text, on one line.
+/// Lays out a table's cell on one line.
 pub fn one_line(elements: &[Value]) -> Line {
     let mut whole = Line::default();
     for (index, line) in lines(elements).into_iter().enumerate() {
         let column = if index == 0 { 0 } else { whole.columns() + 1 };
-        whole.join(column, line);
+        whole.append_at(column, line);
     }
     whole
 }

@@ -1,22 +1,22 @@
-//! Lines of styled text.
+//! Lines of text with attributes.
 
 use crate::text::clean;
 
-/// How a piece looks.
+/// The attributes of a text in a terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Style {
+pub struct Attributes {
     pub bold: bool,
     pub italic: bool,
     pub strike: bool,
     pub code: bool,
-    /// Code in a block of its own.
+    /// A block of code.
     pub preformatted: bool,
     pub dim: bool,
     pub underline: bool,
 }
 
-impl Style {
-    /// As it is.
+impl Attributes {
+    /// None.
     pub const PLAIN: Self = Self {
         bold: false,
         italic: false,
@@ -34,26 +34,26 @@ impl Style {
     pub const PREFORMATTED: Self = Self { preformatted: true, ..Self::PLAIN };
 }
 
-/// Text of one style; holds line feeds, but no other control character.
+/// Text of the same attributes; holds line feeds, but no other control character.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Piece {
     text: String,
-    /// How it looks.
-    pub style: Style,
+    /// Its attributes.
+    pub attributes: Attributes,
 }
 
 impl Piece {
-    /// Cleaned; a tab becomes four spaces, so that columns stay columns.
-    pub fn new(text: &str, style: Style) -> Self {
-        Self { text: clean(text).replace('\t', "    "), style }
+    /// Cleans the text. A tab becomes four spaces, so that columns stay aligned.
+    pub fn new(text: &str, attributes: Attributes) -> Self {
+        Self { text: clean(text).replace('\t', "    "), attributes }
     }
 
-    /// Adds what another one of the same style shows.
+    /// Appends a piece of the same attributes.
     pub fn append(&mut self, more: &Self) {
         self.text.push_str(&more.text);
     }
 
-    /// What it shows.
+    /// Returns its text.
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -64,13 +64,13 @@ impl Piece {
 pub struct Line(Vec<Piece>);
 
 impl Line {
-    /// One line of one style; line feeds become spaces.
-    pub fn new(text: &str, style: Style) -> Self {
-        Self(vec![Piece::new(&text.replace('\n', " "), style)])
+    /// Makes a line of one piece; line feeds become spaces.
+    pub fn new(text: &str, attributes: Attributes) -> Self {
+        Self(vec![Piece::new(&text.replace('\n', " "), attributes)])
     }
 
-    /// Pieces as lines, broken at their line feeds.
-    pub fn broken(pieces: Vec<Piece>) -> Vec<Self> {
+    /// Breaks pieces into lines at their line feeds.
+    pub fn split(pieces: Vec<Piece>) -> Vec<Self> {
         let mut lines = Vec::new();
         let mut line = Self::default();
         for piece in pieces {
@@ -79,7 +79,7 @@ impl Line {
                     lines.push(std::mem::take(&mut line));
                 }
                 if !text.is_empty() {
-                    line.0.push(Piece { text: text.to_owned(), style: piece.style });
+                    line.0.push(Piece { text: text.to_owned(), attributes: piece.attributes });
                 }
             }
         }
@@ -87,31 +87,32 @@ impl Line {
         lines
     }
 
-    /// The same with something before it.
-    pub fn after(mut self, text: &str, style: Style) -> Self {
-        self.0.insert(0, Piece::new(text, style));
+    /// Inserts a text before the line.
+    pub fn prefixed(mut self, text: &str, attributes: Attributes) -> Self {
+        self.0.insert(0, Piece::new(text, attributes));
         self
     }
 
-    /// Adds a line at the end, at a column.
-    pub fn join(&mut self, column: usize, other: Self) {
+    /// Appends another line at a column.
+    pub fn append_at(&mut self, column: usize, other: Self) {
         let missing = column.saturating_sub(self.columns());
-        self.0.push(Piece::new(&" ".repeat(missing), Style::PLAIN));
+        self.0.push(Piece::new(&" ".repeat(missing), Attributes::PLAIN));
         self.0.extend(other.0);
     }
 
-    /// Its pieces.
+    /// Returns its pieces.
     pub fn pieces(&self) -> &[Piece] {
         &self.0
     }
 
-    /// How many columns of a terminal it takes.
+    /// Returns its width in columns.
     pub fn columns(&self) -> usize {
         self.0.iter().flat_map(|piece| piece.text.chars()).map(columns).sum()
     }
 }
 
-/// Near enough to align a preview: East Asian and emoji two, combining marks none.
+/// Returns the width of a character, close enough to align a preview: two columns for East Asian characters and emoji, none for
+/// combining marks.
 const fn columns(char: char) -> usize {
     match char {
         '\u{300}'..='\u{36f}' | '\u{fe00}'..='\u{fe0f}' => 0,

@@ -1,15 +1,22 @@
-//! A body for a terminal, with ANSI colours or without.
+//! A body in a terminal, with ANSI colours or without.
+//!
+//! `blocks` lays a message out in lines of pieces; this file prints them.
 
+mod blocks;
+mod line;
+mod pieces;
+mod rich_text;
+#[cfg(test)]
+mod tests;
 use serde_json::Value;
 
-use super::blocks;
-use super::line::{Line, Style};
+use line::{Attributes, Line};
 
 const RESET: &str = "\u{1b}[0m";
 
-/// An incoming webhook's body as a person would see it in Slack; ends with a line feed unless it is empty.
+/// Draws the body of a webhook request for a terminal. The result ends with a line feed unless it is empty.
 ///
-/// The only control characters in it are line feeds and, with `colors`, our own SGR sequences.
+/// Its only control characters are line feeds and, with `colors`, its own SGR sequences.
 #[must_use]
 pub fn to_terminal(body: &Value, colors: bool) -> String {
     let mut shown = String::new();
@@ -32,11 +39,11 @@ pub fn to_terminal(body: &Value, colors: bool) -> String {
 fn print(shown: &mut String, line: &Line, colors: bool) {
     let start = shown.len();
     for piece in line.pieces() {
-        let sgr = sgr(piece.style);
+        let sgr = sgr(piece.attributes);
         if colors && !sgr.is_empty() {
             shown.push_str(&format!("\u{1b}[{sgr}m{}{RESET}", piece.text()));
-        } else if piece.style.code {
-            // The one marker that is kept: where code ends matters.
+        } else if piece.attributes.code {
+            // The only markup that is kept: a reader must see where code ends.
             shown.push_str(&format!("`{}`", piece.text()));
         } else {
             shown.push_str(piece.text());
@@ -47,15 +54,15 @@ fn print(shown: &mut String, line: &Line, colors: bool) {
     shown.push('\n');
 }
 
-/// The parameters of the SGR sequence that begins a style.
-fn sgr(style: Style) -> String {
+/// Returns the parameters of the SGR sequence that sets these attributes.
+fn sgr(attributes: Attributes) -> String {
     [
-        (style.bold, "1"),
-        (style.dim, "2"),
-        (style.italic, "3"),
-        (style.underline, "4"),
-        (style.strike, "9"),
-        (style.code || style.preformatted, "36"),
+        (attributes.bold, "1"),
+        (attributes.dim, "2"),
+        (attributes.italic, "3"),
+        (attributes.underline, "4"),
+        (attributes.strike, "9"),
+        (attributes.code || attributes.preformatted, "36"),
     ]
     .iter()
     .filter_map(|(on, code)| on.then_some(*code))
@@ -63,7 +70,7 @@ fn sgr(style: Style) -> String {
     .join(";")
 }
 
-/// `good`, `warning`, `danger`, or `#rrggbb`.
+/// Returns the SGR parameters of `good`, `warning`, `danger` or `#rrggbb`.
 fn bar_color(name: &str) -> Option<String> {
     match name {
         "good" => return Some("32".to_owned()),
@@ -76,7 +83,3 @@ fn bar_color(name: &str) -> Option<String> {
     let [_, red, green, blue] = rgb.to_be_bytes();
     Some(format!("38;2;{red};{green};{blue}"))
 }
-
-#[cfg(test)]
-#[path = "terminal_tests.rs"]
-mod tests;

@@ -1,11 +1,11 @@
-//! Bodies and what a terminal gets for them.
+//! Bodies and their drawing in a terminal.
 
 use serde_json::json;
 
 use super::*;
 
 #[test]
-fn every_block() {
+fn to_terminal_of_every_block_shows_its_text() {
     let rich = |kind: &str, text: &str| json!({ "type": kind, "elements": [{ "type": "text", "text": text }] });
     let body = json!({ "text": "only the notification", "blocks": [
         { "type": "header", "text": { "type": "plain_text", "text": ":shield: Ban" } },
@@ -14,7 +14,7 @@ fn every_block() {
                 { "type": "mrkdwn", "text": "*Jail*\nsshd" }, { "type": "mrkdwn", "text": "*Host*\nweb-1" },
                 { "type": "plain_text", "text": ":shield:", "emoji": false },
             ],
-            "accessory": { "type": "button", "text": { "type": "plain_text", "text": "Look" }, "url": "https://example.org" } },
+            "accessory": { "type": "button", "text": { "type": "plain_text", "text": "Style" }, "url": "https://example.org" } },
         { "type": "divider" },
         { "type": "context", "elements": [{ "type": "plain_text", "text": "a" }, { "type": "mrkdwn", "text": "_b_" },
             { "type": "image", "alt_text": "map", "image_url": "https://example.org/m.png" }] },
@@ -48,7 +48,7 @@ more (https://example.org)
 Jail   Host
 sshd   web-1
 :shield:
-[Look](https://example.org)
+[Style](https://example.org)
 ────────────────────────
 a  b  [image: map](https://example.org/m.png)
 Map
@@ -71,7 +71,7 @@ nginx-http   3
 }
 
 #[test]
-fn preformatted_is_no_inline_code() {
+fn to_terminal_of_preformatted_text_is_indented() {
     let body = json!({ "blocks": [{ "type": "rich_text", "elements": [{ "type": "rich_text_preformatted",
         "elements": [{ "type": "text", "text": "one\n\ttwo" }] }] }] });
     assert_eq!(to_terminal(&body, false), "  one\n      two\n");
@@ -79,7 +79,7 @@ fn preformatted_is_no_inline_code() {
 }
 
 #[test]
-fn text_and_attachments() {
+fn to_terminal_of_attachments_has_a_bar() {
     for (body, colors, expected) in [
         (json!({ "text": "*a* &amp; b\nc" }), false, "a & b\nc\n"),
         (json!({ "text": "*a*" }), true, "\u{1b}[1ma\u{1b}[0m\n"),
@@ -103,7 +103,7 @@ fn text_and_attachments() {
 }
 
 #[test]
-fn no_control_character_is_sent() {
+fn to_terminal_of_hostile_text_has_no_control_character() {
     let body = json!({ "text": "\u{1b}]0;title\u{7}", "attachments": [
         { "fallback": "\u{9b}31m" },
         { "blocks": [{ "type": "a\u{1b}[2J" }, { "type": "image", "image_url": "x\r\ny", "alt_text": "\u{202e}" }] },
