@@ -107,12 +107,12 @@ fn grow(folder: &StateDir, size: u64) -> anyhow::Result<()> {
         events::store(folder, next..until)?;
         next = until;
         tell(&mut store)?;
-        store.checkpoint_if_long()?;
-        inbox.checkpoint_if_long()?;
+        store.wal_checkpoint_if_long()?;
+        inbox.wal_checkpoint_if_long()?;
     }
     let ledger = store.ledger()?;
     ensure!(ledger.balances() && store.is_drained()?, "not everything is past: {ledger:?}");
-    opened.checkpoint_and_truncate()?;
+    opened.wal_checkpoint_and_truncate()?;
     lock.release();
     Ok(())
 }

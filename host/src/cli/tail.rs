@@ -101,7 +101,7 @@ fn once(global: &GlobalOptions, arguments: &TailArgs) -> Result<(), CommandError
     let mut sink =
         InboxSink { inbox: store.open_inbox()?, now: Timestamp::now, new_id: || uuid::Uuid::now_v7().to_string() };
     let inbox = store.open_inbox()?;
-    let wal_checkpoint = || inbox.checkpoint_if_long().map_err(TailError::from);
+    let wal_checkpoint = || inbox.wal_checkpoint_if_long().map_err(TailError::from);
     read_all(arguments, Some(&config), &mut sink, wal_checkpoint).map_err(|error| match error {
         TailError::Store(error) => CommandError::Other(error.into()),
         error => CommandError::input(error),

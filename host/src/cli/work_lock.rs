@@ -48,7 +48,7 @@ pub fn take_over(folder: &StateDir) -> Result<WorkLock, CommandError> {
 /// Empties the write-ahead logs, and releases the lock.
 pub fn release(store: &Store, lock: WorkLock) {
     // A failure costs the next process that opens the store some time, and nothing else.
-    if let Err(error) = store.checkpoint_and_truncate() {
+    if let Err(error) = store.wal_checkpoint_and_truncate() {
         tracing::warn!("cannot checkpoint the store: {error}");
     }
     lock.release();

@@ -39,7 +39,7 @@ impl Pruner {
             max_dead: retention.dead_message_max_count,
         };
         let pruned = self.store.prune(&mut self.inbox, &limits, self.next)?;
-        self.next = pruned.next;
-        Ok(pruned.next > 0)
+        self.next = pruned.next_after;
+        Ok(pruned.next_after > 0)
     }
 }

@@ -62,11 +62,11 @@ pub(super) fn run(
             }
         }
         if router.advance(&mut store)? > 0 {
-            store.checkpoint_if_very_long()?;
+            store.wal_checkpoint_if_very_long()?;
             continue;
         }
-        store.checkpoint_if_long()?;
-        router.inbox.checkpoint_if_long()?;
+        store.wal_checkpoint_if_long()?;
+        router.inbox.wal_checkpoint_if_long()?;
         if router.pruner.step(&router.config.retention, (context.now)())? {
             continue;
         }

@@ -1,21 +1,53 @@
-//! Events join open messages: what one transaction has join, and the counts of it, written once at its end.
+//! How events join open digests: the digests that one transaction changes, whose counts are written once at its end.
+//!
+//! It writes no SQL of its own: rows are changed by `messages` and `routed_events`.
 
 use std::collections::HashMap;
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::digests::{Closes, DigestKey, MAX_DIGEST_EVENTS};
-use crate::event::DigestCause;
-use crate::event::Timestamp;
+use super::{messages, routed_events};
+use crate::event::{DigestCause, Timestamp};
 
-/// The open messages of a route that a transaction has events join. Their counts are written once, at the end.
+/// The most events of one digest; further ones open the next. Bounds the time that formatting one takes.
+pub const MAX_DIGEST_EVENTS: u32 = 10_000;
+
+/// When a digest closes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closes {
+    /// At this time, or at an earlier one of another event that joins.
+    At(Timestamp),
+    /// A while after the last event that joins.
+    Quiet {
+        /// The time without an event, in ms.
+        quiet_ms: i64,
+        /// The longest time from the first event on, in ms.
+        max_ms: i64,
+    },
+}
+
+/// Which digest an event joins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DigestKey {
+    /// Why events are grouped.
+    pub cause: DigestCause,
+    /// Events of a route with the same cause and key join the same digest.
+    pub key: String,
+    /// When it closes.
+    pub closes: Closes,
+    /// The key of another open digest of the route, whose events join as well: the unbans before this stop.
+    pub merge_unbans: Option<String>,
+}
+
+/// The open digests of a route that a transaction has events join.
 pub(super) struct DigestWriter<'a> {
     route: &'a str,
     now: Timestamp,
-    open: HashMap<(DigestCause, String), OpenMessage>,
+    open: HashMap<(DigestCause, String), OpenRow>,
 }
 
-struct OpenMessage {
+/// The row of an open digest, with counts that are not written yet.
+struct OpenRow {
     id: i64,
     events: u32,
     age_starts_at: i64,
@@ -28,7 +60,7 @@ impl<'a> DigestWriter<'a> {
         Self { route, now, open: HashMap::new() }
     }
 
-    /// Has an event join. False: it is not where it should be (any more).
+    /// Has an event join a digest. False: it is not pending, or not in the message `from`.
     pub(super) fn join(
         &mut self,
         transaction: &Transaction<'_>,
@@ -36,25 +68,20 @@ impl<'a> DigestWriter<'a> {
         seq: i64,
         digest_key: &DigestKey,
     ) -> rusqlite::Result<bool> {
-        let key = (digest_key.cause, digest_key.key.clone());
+        let (key, event) = ((digest_key.cause, digest_key.key.clone()), (seq, self.route, from));
         if let Some(open) = self.open.get_mut(&key).filter(|open| open.events < MAX_DIGEST_EVENTS) {
-            if !move_into(transaction, open.id, self.route, from, seq)? {
+            if !routed_events::move_to_message(transaction, event, open.id)? {
                 return Ok(false);
             }
             open.events += 1;
             open.postpone(digest_key.closes, self.now);
         } else {
-            let place: Option<(String, i64)> = transaction
-                .prepare_cached(
-                    "SELECT webhook, ifnull(age_starts_at, received_at) FROM routed_events JOIN inbox.events ON seq = event
-                     WHERE event = ? AND route = ? AND routed_events.state = 'pending' AND message IS ?",
-                )?
-                .query_row(params![seq, self.route, from], |row| Ok((row.get(0)?, row.get(1)?)))
-                .optional()?;
-            let Some((webhook, received_at)) = place else { return Ok(false) };
-            let open = self.open(transaction, digest_key, &webhook, received_at, 1)?;
+            let Some((webhook, age_starts_at)) = routed_events::find_pending(transaction, event)? else {
+                return Ok(false);
+            };
+            let open = self.open(transaction, digest_key, &webhook, age_starts_at, 1)?;
             open.events += 1;
-            move_into(transaction, open.id, self.route, from, seq)?;
+            routed_events::move_to_message(transaction, event, open.id)?;
         }
         if let Some(key) = &digest_key.merge_unbans {
             self.merge_unbans(transaction, digest_key, key)?;
@@ -69,7 +96,7 @@ impl<'a> DigestWriter<'a> {
         digest_key: &DigestKey,
         key: &str,
     ) -> rusqlite::Result<()> {
-        // Those that writer in this transaction are not counted in the file yet.
+        // Those that joined in this transaction are not counted in the file yet.
         if let Some(open) = self.open.remove(&(DigestCause::Unbans, key.to_owned())) {
             open.write(transaction)?;
         }
@@ -82,7 +109,7 @@ impl<'a> DigestWriter<'a> {
         unbans.into_iter().try_for_each(|(id, events)| self.merge(transaction, digest_key, id, events))
     }
 
-    /// Has all events of another message join, which is no more then.
+    /// Has all events of a message join, and deletes it.
     pub(super) fn merge(
         &mut self,
         transaction: &Transaction<'_>,
@@ -94,14 +121,13 @@ impl<'a> DigestWriter<'a> {
             .prepare_cached("SELECT webhook, age_starts_at FROM messages WHERE id = ?")?
             .query_row([message], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let open = self.open(transaction, digest_key, &webhook, age_starts_at, events)?;
-        let id = open.id;
         open.events += events;
         open.age_starts_at = open.age_starts_at.min(age_starts_at);
-        transaction.prepare_cached("UPDATE routed_events SET message = ? WHERE message = ?")?.execute([id, message])?;
-        transaction.prepare_cached("DELETE FROM messages WHERE id = ?")?.execute([message]).map(drop)
+        routed_events::move_all(transaction, message, open.id)?;
+        messages::delete(transaction, message)
     }
 
-    /// The open message of a digest_key, with room for so many more events.
+    /// Returns the open digest of a key, with room for so many more events.
     fn open(
         &mut self,
         transaction: &Transaction<'_>,
@@ -109,7 +135,7 @@ impl<'a> DigestWriter<'a> {
         webhook: &str,
         age_starts_at: i64,
         room_for: u32,
-    ) -> rusqlite::Result<&mut OpenMessage> {
+    ) -> rusqlite::Result<&mut OpenRow> {
         let key = (digest_key.cause, digest_key.key.clone());
         if let Some(mut full) = self.open.remove(&key) {
             if full.events.saturating_add(room_for) <= MAX_DIGEST_EVENTS {
@@ -119,53 +145,50 @@ impl<'a> DigestWriter<'a> {
             full.closes_at = self.now.0;
             full.write(transaction)?;
         }
-        let found = transaction
+        let mut open = match self.find_open(transaction, digest_key, webhook, room_for)? {
+            Some(open) => open,
+            None => self.insert_open(transaction, digest_key, webhook, age_starts_at)?,
+        };
+        open.postpone(digest_key.closes, self.now);
+        Ok(self.open.entry(key).or_insert(open))
+    }
+
+    fn find_open(
+        &self,
+        transaction: &Transaction<'_>,
+        digest_key: &DigestKey,
+        webhook: &str,
+        room_for: u32,
+    ) -> rusqlite::Result<Option<OpenRow>> {
+        let most = MAX_DIGEST_EVENTS.saturating_sub(room_for);
+        transaction
             .prepare_cached(
                 "SELECT id, events, age_starts_at, opened_at, closes_at FROM messages
                  WHERE state = 'open' AND route = ? AND cause = ? AND key = ? AND webhook = ? AND events <= ?
                  ORDER BY id DESC LIMIT 1",
             )?
-            .query_row(
-                params![
-                    self.route,
-                    digest_key.cause.as_str(),
-                    digest_key.key,
-                    webhook,
-                    MAX_DIGEST_EVENTS.saturating_sub(room_for)
-                ],
-                |row| {
-                    Ok(OpenMessage {
-                        id: row.get(0)?,
-                        events: row.get(1)?,
-                        age_starts_at: row.get(2)?,
-                        opened_at: row.get(3)?,
-                        closes_at: row.get(4)?,
-                    })
-                },
-            )
-            .optional()?;
-        let mut open = match found {
-            Some(open) => open,
-            None => {
-                let now = self.now.0;
-                transaction
-                    .prepare_cached(
-                        "INSERT INTO messages (route, webhook, state, events, age_starts_at, cause, key, opened_at, closes_at)
-                         VALUES (?1, ?2, 'open', 0, ?3, ?4, ?5, ?6, ?6)",
-                    )?
-                    .execute(params![self.route, webhook, age_starts_at, digest_key.cause.as_str(), digest_key.key, now])?;
-                let id = transaction.last_insert_rowid();
-                OpenMessage {
-                    id,
-                    events: 0,
-                    age_starts_at: age_starts_at.min(now),
-                    opened_at: now,
-                    closes_at: i64::MAX,
-                }
-            }
-        };
-        open.postpone(digest_key.closes, self.now);
-        Ok(self.open.entry(key).or_insert(open))
+            .query_row(params![self.route, digest_key.cause.as_str(), digest_key.key, webhook, most], |row| {
+                Ok(OpenRow {
+                    id: row.get(0)?,
+                    events: row.get(1)?,
+                    age_starts_at: row.get(2)?,
+                    opened_at: row.get(3)?,
+                    closes_at: row.get(4)?,
+                })
+            })
+            .optional()
+    }
+
+    fn insert_open(
+        &self,
+        transaction: &Transaction<'_>,
+        DigestKey { cause, key, .. }: &DigestKey,
+        webhook: &str,
+        age_starts_at: i64,
+    ) -> rusqlite::Result<OpenRow> {
+        let id = messages::insert_open(transaction, (self.route, webhook), (*cause, key), age_starts_at, self.now)?;
+        let now = self.now.0;
+        Ok(OpenRow { id, events: 0, age_starts_at: age_starts_at.min(now), opened_at: now, closes_at: i64::MAX })
     }
 
     /// Writes the counts.
@@ -174,7 +197,8 @@ impl<'a> DigestWriter<'a> {
     }
 }
 
-impl OpenMessage {
+impl OpenRow {
+    /// Moves the time at which it closes, for an event that joins now.
     fn postpone(&mut self, closes: Closes, now: Timestamp) {
         self.closes_at = match closes {
             Closes::At(at) => self.closes_at.min(at.0),
@@ -185,31 +209,6 @@ impl OpenMessage {
     }
 
     fn write(&self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
-        transaction
-            .prepare_cached("UPDATE messages SET events = ?, closes_at = ?, age_starts_at = ? WHERE id = ?")?
-            .execute(params![self.events, self.closes_at, self.age_starts_at, self.id])
-            .map(drop)
+        messages::update_open(transaction, self.id, self.events, self.closes_at, self.age_starts_at)
     }
-}
-
-/// Has an event join a message. False: it is not where it should be (any more).
-fn move_into(
-    transaction: &Transaction<'_>,
-    message: i64,
-    route: &str,
-    from: Option<i64>,
-    seq: i64,
-) -> rusqlite::Result<bool> {
-    let moved = transaction
-        .prepare_cached(
-            "UPDATE routed_events SET message = ? WHERE event = ? AND route = ? AND state = 'pending' AND message IS ?",
-        )?
-        .execute(params![message, seq, route, from])?;
-    Ok(moved > 0)
-}
-
-/// Takes note that so many events have left an open message; an empty one is no more.
-pub(super) fn remove_events(transaction: &Transaction<'_>, hold: i64, gone: i64) -> rusqlite::Result<()> {
-    transaction.prepare_cached("UPDATE messages SET events = events - ? WHERE id = ?")?.execute([gone, hold])?;
-    transaction.prepare_cached("DELETE FROM messages WHERE id = ? AND events = 0")?.execute([hold]).map(drop)
 }

@@ -1,76 +1,52 @@
-//! Messages that are open: events still join them, until they close and are formatted as one.
+//! Open digests: which are to be closed, what is in them, and how they close. Also the backlog of a webhook, which becomes
+//! one.
 //!
-//! Only the thread of a route adds to its open messages and closes them, so nothing can join one while it is formatted.
+//! Only the worker of a route adds to its open digests and closes them, so nothing joins one while it is formatted.
 
-use rusqlite::params;
+use rusqlite::{Connection, Transaction, params};
 
-use super::digest_writer::DigestWriter;
-use super::routed_events::{limit, parsed};
-use super::{Store, StoreError};
-use crate::event::{Batch, Counted, Counter, DigestCause, Event, Kind, LISTED_FIRST, LISTED_LAST, Timestamp};
+use super::database_file::sql_limit;
+use super::digest_writer::{Closes, DigestKey, DigestWriter, MAX_DIGEST_EVENTS};
+use super::error::StoreError;
+use super::inbox::parse_event;
+use super::store::Store;
+use super::{messages, routed_events};
+use crate::event::{Batch, Counted, Counter, DigestCause, Event, Kind, LISTED_FIRST, LISTED_LAST, Timestamp, Totals};
 use crate::message::Guarded;
 
-/// Events of one digest at most; the next one begins then. Bounds what wording it takes.
-pub const MAX_DIGEST_EVENTS: u32 = 10_000;
+/// The most digests that one query returns: a plugin may hold each event by itself, and the route's worker looks between
+/// two queries whether to stop.
+const CLOSE_BATCH: i64 = 32;
 
-/// When a message closes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Closes {
-    /// Then; what joins later may bring it forward.
-    At(Timestamp),
-    /// This many ms after the last event writer, but at most so many after the first did.
-    Quiet {
-        /// Without an event.
-        quiet_ms: i64,
-        /// From the first event on.
-        max_ms: i64,
-    },
-}
-
-/// Which open message an event joins.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DigestKey {
-    /// Why.
-    pub cause: DigestCause,
-    /// Events with the same reason and key join the same.
-    pub key: String,
-    /// When it closes.
-    pub closes: Closes,
-    /// Another message of the same route, whose events join, too: the unbans before this stop, by their key.
-    pub merge_unbans: Option<String>,
-}
-
-/// A message that is to be closed.
+/// A digest that is to be closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenDigest {
-    /// Its number.
+    /// Its message's id.
     pub id: i64,
     /// The webhook that gets it.
     pub webhook: String,
-    /// Why its events wait.
+    /// Why its events are grouped.
     pub cause: DigestCause,
     /// The key that they share.
     pub key: String,
-    /// How many when it was looked for; more may have writer since.
+    /// The number of events at the time of the query; more may have joined since.
     pub events: u32,
 }
 
 impl Store {
-    /// The first open messages of a route that close now, or of `all` of them; oldest first.
+    /// Returns the first open digests of a route that are to be closed now, or of `all` of them; oldest first.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When the store fails.
     pub fn digests_to_close(&self, route: &str, now: Timestamp, all: bool) -> Result<Vec<OpenDigest>, StoreError> {
-        /// A plugin may hold each event by itself; between two such steps it is looked whether to stop.
-        const AT_MOST: i64 = 32;
-        self.database.read("read what is held", |connection| {
-            // One that was opened later than now is of a time before the clock was set back.
-            let holds = connection
+        self.database.read("read the open digests", |connection| {
+            // One that was opened later than now is from before the clock was set back.
+            connection
                 .prepare_cached(
                     "SELECT id, webhook, cause, key, events FROM messages
                      WHERE state = 'open' AND route = ?1 AND (?3 OR closes_at <= ?2 OR opened_at > ?2) ORDER BY id LIMIT ?4",
                 )?
-                .query_map(params![route, now.0, all, AT_MOST], |row| {
+                .query_map(params![route, now.0, all, CLOSE_BATCH], |row| {
                     let cause = row.get_ref(2)?.as_str()?;
                     Ok(OpenDigest {
                         id: row.get(0)?,
@@ -80,125 +56,72 @@ impl Store {
                         events: row.get(4)?,
                     })
                 })?
-                .collect::<rusqlite::Result<Vec<_>>>()?;
-            Ok(holds)
+                .collect()
         })
     }
 
-    /// When the next open message of a route closes.
+    /// Returns when the next open digest of a route closes.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When the store fails.
     pub fn next_digest_at(&self, route: &str) -> Result<Option<Timestamp>, StoreError> {
-        self.database.read("read what is held", |connection| {
+        self.database.read("read the open digests", |connection| {
             connection
                 .prepare_cached("SELECT min(closes_at) FROM messages WHERE state = 'open' AND route = ?")?
                 .query_row([route], |row| Ok(row.get::<_, Option<i64>>(0)?.map(Timestamp)))
         })
     }
 
-    /// The events of an open message, counted and in part listed; each passes through `name` first.
+    /// Returns the events of an open digest, counted and in part listed. `name` completes each that is listed; `host` is the
+    /// host of those that have none.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When the store fails.
     pub fn digest_batch(
         &self,
-        hold: &OpenDigest,
+        digest: &OpenDigest,
         host: &str,
         name: impl Fn(Event) -> Event,
     ) -> Result<Batch, StoreError> {
-        let (totals, first, last) = self.database.read("count what is held", |connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT kind, restored, host, jail, subject, at FROM routed_events CROSS JOIN inbox.events ON seq = event WHERE message = ?",
-            )?;
-            let mut rows = statement.query([hold.id])?;
-            let (mut counter, mut first, mut last) = (Counter::default(), i64::MAX, i64::MIN);
-            while let Some(row) = rows.next()? {
-                let Some(kind) = Kind::parse(row.get_ref(0)?.as_str()?) else { continue };
-                let stored_host = row.get_ref(2)?.as_str()?;
-                counter.add(Counted {
-                    kind,
-                    restored: row.get(1)?,
-                    host: if stored_host.is_empty() { host } else { stored_host },
-                    jail: row.get_ref(3)?.as_str()?,
-                    subject: row.get_ref(4)?.as_str()?,
-                });
-                let at = row.get(5)?;
-                (first, last) = (first.min(at), last.max(at));
-            }
-            Ok((counter.finish(), Timestamp(first), Timestamp(last)))
-        })?;
-        let events = self.listed(hold.id)?.into_iter().map(name).collect();
-        let cause = match hold.cause {
-            DigestCause::Restart if totals.starts == 0 && totals.restored == 0 && totals.stops > 0 => DigestCause::Stop,
-            DigestCause::Restart if totals.starts == 0 && totals.stops == 0 && totals.restored == 0 => {
-                DigestCause::Other
-            }
-            DigestCause::Unbans => DigestCause::Other,
-            cause => cause,
-        };
-        let key = (hold.cause == DigestCause::Held).then(|| hold.key.clone());
+        let (totals, first, last) =
+            self.database.read("count the events of a digest", |connection| count(connection, digest.id, host))?;
+        let listed = self.database.read("read the events of a digest", |connection| list(connection, digest.id))?;
+        let cause = shown_cause(digest.cause, &totals);
+        let key = (digest.cause == DigestCause::Held).then(|| digest.key.clone());
+        let events = listed.into_iter().map(name).collect();
         Ok(Batch { key, cause, first, last, totals, events, labels: std::collections::BTreeMap::new() })
     }
 
-    /// The first and the last events of a message.
-    fn listed(&self, message: i64) -> Result<Vec<Event>, StoreError> {
-        self.database.read("read what is held", |connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT event, body FROM (
-                     SELECT * FROM (SELECT event FROM routed_events WHERE message = ?1 ORDER BY event LIMIT ?2)
-                     UNION
-                     SELECT * FROM (SELECT event FROM routed_events WHERE message = ?1 ORDER BY event DESC LIMIT ?3)
-                 ) CROSS JOIN inbox.events ON seq = event ORDER BY event",
-            )?;
-            let events = statement
-                .query_map(params![message, limit(LISTED_FIRST), limit(LISTED_LAST)], |row| {
-                    Ok(parsed(row.get_ref(1)?.as_str()?).ok())
-                })?
-                .collect::<rusqlite::Result<Vec<_>>>()?;
-            Ok(events.into_iter().flatten().collect())
-        })
-    }
-
-    /// Closes a message: it is ready to be sent. As a `digest`, or, of one event, as that event's own message.
+    /// Closes a digest: it is ready to be sent. `as_digest`: otherwise, as the message of its only event.
     ///
     /// # Errors
-    /// When the disk refuses; then it is still open.
-    pub fn close_digest(&mut self, hold: i64, body: &Guarded, digest: bool, now: Timestamp) -> Result<(), StoreError> {
-        self.database.write("close a digest", |transaction| {
-            transaction
-                .prepare_cached(
-                    "UPDATE messages SET state = 'ready', body = ?2, target = ?5, next_attempt_at = ?3, closes_at = NULL,
-                         cause = CASE WHEN ?4 THEN cause END, key = CASE WHEN ?4 THEN key END
-                     WHERE id = ?1 AND state = 'open'",
-                )?
-                .execute(params![hold, body.to_json_string(), now.0, digest, body.target().as_str()])
-                .map(drop)
-        })
+    /// When the store fails; then it is still open.
+    pub fn close_digest(
+        &mut self,
+        digest: i64,
+        body: &Guarded,
+        as_digest: bool,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.database.write("close a digest", |transaction| messages::close(transaction, digest, body, as_digest, now))
     }
 
-    /// Has the events of a route that are not formatted yet, and what is open, go to this webhook.
+    /// Gives the events of a route that are not formatted yet, and its open digests, to this webhook.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When the store fails.
     pub fn reassign_unformatted(&mut self, route: &str, webhook: &str) -> Result<(), StoreError> {
-        self.database.write("redirect a route", |transaction| {
-            for change in [
-                "UPDATE routed_events SET webhook = ?2 WHERE route = ?1 AND state = 'pending' AND message IS NULL",
-                "UPDATE routed_events SET webhook = ?2 WHERE message IN (SELECT id FROM messages WHERE route = ?1 AND state = 'open')",
-                "UPDATE messages SET webhook = ?2 WHERE route = ?1 AND state = 'open'",
-            ] {
-                transaction.prepare_cached(change)?.execute(params![route, webhook])?;
-            }
-            Ok(())
+        self.database.write("reassign a route's events", |transaction| {
+            routed_events::reassign_unformatted(transaction, route, webhook)?;
+            messages::reassign_open(transaction, route, webhook)
         })
     }
 
-    /// If more than `most` messages wait for a webhook that were never attempted, folds those of a route into an open
-    /// message. Says how many messages that were.
+    /// If more than `most` messages for a webhook were never attempted, groups those of a route into an open digest. Returns
+    /// how many messages these are.
     ///
     /// # Errors
-    /// When the disk refuses; then all is as it was.
+    /// When the store fails; then nothing has changed.
     pub fn digest_backlog(
         &mut self,
         route: &str,
@@ -207,26 +130,13 @@ impl Store {
         closes_at: Timestamp,
         now: Timestamp,
     ) -> Result<usize, StoreError> {
-        let count = |connection: &rusqlite::Connection| {
-            connection
-                .prepare_cached(
-                    "SELECT count(*) FROM (SELECT 1 FROM messages
-                     WHERE webhook = ? AND state = 'ready' AND attempts = 0 LIMIT ?)",
-                )?
-                .query_row(params![webhook, i64::from(most) + 1], |row| row.get::<_, i64>(0))
-        };
-        // Mostly there is nothing to do, and a look waits for no turn.
-        if self.database.read("count what waits", count)? <= i64::from(most) {
+        // Usually there is nothing to do, and a query waits for no writer.
+        let backlog =
+            self.database.read("count the backlog", |connection| count_unattempted(connection, webhook, most))?;
+        if backlog <= i64::from(most) {
             return Ok(0);
         }
-        self.database.write("digest_key what waits", |transaction| {
-            let messages = transaction
-                .prepare_cached(
-                    "SELECT id, events FROM messages
-                     WHERE webhook = ? AND route = ? AND state = 'ready' AND attempts = 0 ORDER BY id",
-                )?
-                .query_map(params![webhook, route], |row| Ok((row.get(0)?, row.get(1)?)))?
-                .collect::<rusqlite::Result<Vec<(i64, u32)>>>()?;
+        self.database.write("group the backlog", |transaction| {
             let mut writer = DigestWriter::new(route, now);
             let digest_key = DigestKey {
                 cause: DigestCause::Backlog,
@@ -235,8 +145,8 @@ impl Store {
                 merge_unbans: None,
             };
             let mut grouped = 0;
-            for (message, events) in messages {
-                // Large digests stay as they are: to count them over and over would take longer and longer.
+            for (message, events) in unattempted(transaction, route, webhook)? {
+                // Large digests stay as they are: to count their events repeatedly would take longer each time.
                 if events <= MAX_DIGEST_EVENTS / 2 {
                     writer.merge(transaction, &digest_key, message, events)?;
                     grouped += 1;
@@ -246,4 +156,75 @@ impl Store {
             Ok(grouped)
         })
     }
+}
+
+/// Counts the events of a digest. Returns the times of the first and last as well.
+fn count(connection: &Connection, digest: i64, host: &str) -> rusqlite::Result<(Totals, Timestamp, Timestamp)> {
+    let mut statement = connection.prepare_cached(
+        "SELECT kind, restored, host, jail, subject, at FROM routed_events CROSS JOIN inbox.events ON seq = event WHERE message = ?",
+    )?;
+    let mut rows = statement.query([digest])?;
+    let (mut counter, mut first, mut last) = (Counter::default(), i64::MAX, i64::MIN);
+    while let Some(row) = rows.next()? {
+        let Some(kind) = Kind::parse(row.get_ref(0)?.as_str()?) else { continue };
+        let stored_host = row.get_ref(2)?.as_str()?;
+        counter.add(Counted {
+            kind,
+            restored: row.get(1)?,
+            host: if stored_host.is_empty() { host } else { stored_host },
+            jail: row.get_ref(3)?.as_str()?,
+            subject: row.get_ref(4)?.as_str()?,
+        });
+        let at = row.get(5)?;
+        (first, last) = (first.min(at), last.max(at));
+    }
+    Ok((counter.finish(), Timestamp(first), Timestamp(last)))
+}
+
+/// Returns the first and the last events of a digest.
+fn list(connection: &Connection, digest: i64) -> rusqlite::Result<Vec<Event>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT event, body FROM (
+             SELECT * FROM (SELECT event FROM routed_events WHERE message = ?1 ORDER BY event LIMIT ?2)
+             UNION
+             SELECT * FROM (SELECT event FROM routed_events WHERE message = ?1 ORDER BY event DESC LIMIT ?3)
+         ) CROSS JOIN inbox.events ON seq = event ORDER BY event",
+    )?;
+    let events = statement
+        .query_map(params![digest, sql_limit(LISTED_FIRST), sql_limit(LISTED_LAST)], |row| {
+            Ok(parse_event(row.get_ref(1)?.as_str()?).ok())
+        })?
+        .collect::<rusqlite::Result<Vec<_>>>()?;
+    Ok(events.into_iter().flatten().collect())
+}
+
+/// The cause that a message names: a restart without starts is a stop, or neither.
+const fn shown_cause(cause: DigestCause, totals: &Totals) -> DigestCause {
+    match cause {
+        DigestCause::Restart if totals.starts == 0 && totals.restored == 0 && totals.stops > 0 => DigestCause::Stop,
+        DigestCause::Restart if totals.starts == 0 && totals.stops == 0 && totals.restored == 0 => DigestCause::Other,
+        DigestCause::Unbans => DigestCause::Other,
+        cause => cause,
+    }
+}
+
+/// Counts the messages for a webhook that were never attempted, up to one more than `most`.
+fn count_unattempted(connection: &Connection, webhook: &str, most: u32) -> rusqlite::Result<i64> {
+    connection
+        .prepare_cached(
+            "SELECT count(*) FROM (SELECT 1 FROM messages
+             WHERE webhook = ? AND state = 'ready' AND attempts = 0 LIMIT ?)",
+        )?
+        .query_row(params![webhook, i64::from(most) + 1], |row| row.get(0))
+}
+
+/// Returns the messages of a route for a webhook that were never attempted, with their numbers of events.
+fn unattempted(transaction: &Transaction<'_>, route: &str, webhook: &str) -> rusqlite::Result<Vec<(i64, u32)>> {
+    transaction
+        .prepare_cached(
+            "SELECT id, events FROM messages
+             WHERE webhook = ? AND route = ? AND state = 'ready' AND attempts = 0 ORDER BY id",
+        )?
+        .query_map(params![webhook, route], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect()
 }

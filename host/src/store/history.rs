@@ -1,21 +1,22 @@
-//! Past bans, for plugins that ask what happened before.
+//! Past bans, for plugins that query the history. Writes the tables `bans` and `jails`.
 //!
-//! A new ban is recorded in the transaction that assigns its event to routes. Each question is one statement over one index that
-//! covers it, and ends early when its time is up: an index over a year of bans of every jail takes longer than an event may.
+//! A new ban is recorded in the transaction that routes its event. Each query is one statement over one index that covers it,
+//! and ends early at its deadline: to read a year of bans of every jail takes longer than formatting an event may.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
 
 use rusqlite::{Connection, Transaction, params};
 
-use super::{Store, StoreError};
+use super::error::StoreError;
+use super::store::Store;
 use crate::event::{BanQuery, BanSummary, PastBan, Tally, Timestamp};
 
-/// Rows between two looks at the clock: some 100 µs.
-const ROWS_BETWEEN_LOOKS: u32 = 256;
+/// Rows between two comparisons with the deadline: some 100 µs.
+const DEADLINE_CHECK_ROWS: u32 = 256;
 
-/// The columns and bounds that all questions share. The jails come as a JSON list.
-macro_rules! question {
+/// The columns and bounds that all queries share. The jails are a JSON list.
+macro_rules! ban_query {
     ($from:literal, $which:literal) => {
         concat!(
             "SELECT at, host, jail, subject FROM ",
@@ -27,29 +28,29 @@ macro_rules! question {
     };
 }
 
-/// Of one subject.
+/// The bans of one subject.
 pub(super) const OF_SUBJECT: &str =
-    question!("bans INDEXED BY bans_of_subject", "subject = ?5 AND host = ifnull(?6, host)");
-/// Of one host.
-pub(super) const OF_HOST: &str = question!("bans INDEXED BY bans_of_host", "?5 IS NULL AND host = ?6");
-/// Of jails; the table is its own index.
-pub(super) const OF_JAILS: &str = question!("bans", "?5 IS NULL AND ?6 IS NULL");
+    ban_query!("bans INDEXED BY bans_of_subject", "subject = ?5 AND host = ifnull(?6, host)");
+/// The bans of one host.
+pub(super) const OF_HOST: &str = ban_query!("bans INDEXED BY bans_of_host", "?5 IS NULL AND host = ?6");
+/// The bans of jails; the table is its own index.
+pub(super) const OF_JAILS: &str = ban_query!("bans", "?5 IS NULL AND ?6 IS NULL");
 
-/// Which bans may be seen, and for how long they may be looked for.
+/// Which bans a query may see, and until when.
 pub struct HistoryScope<'a> {
-    /// Whether a jail's bans may be seen.
+    /// Returns whether a jail's bans may be seen.
     pub may_see: &'a dyn Fn(&str) -> bool,
-    /// Only of events that were taken in before this one.
+    /// Only bans whose events were received before this one may be seen.
     pub before: i64,
-    /// When an answer would come too late.
+    /// When the query ends without an answer.
     pub deadline: Instant,
 }
 
 impl Store {
-    /// Past bans, summed up; `None`: the time was up.
+    /// Returns a summary of past bans; `None` at the deadline.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When the store fails.
     pub fn bans(&self, query: &BanQuery, scope: &HistoryScope<'_>) -> Result<Option<BanSummary>, StoreError> {
         self.database.read("read the history", |connection| read_bans(connection, query, scope))
     }
@@ -70,14 +71,14 @@ fn read_bans(
         let text = |column| Ok::<_, rusqlite::Error>(row.get_ref(column)?.as_str()?);
         tally.add(Timestamp(row.get(0)?), text(1)?, text(2)?, text(3)?);
         seen = seen.wrapping_add(1);
-        if seen.is_multiple_of(ROWS_BETWEEN_LOOKS) && Instant::now() > scope.deadline {
+        if seen.is_multiple_of(DEADLINE_CHECK_ROWS) && Instant::now() > scope.deadline {
             return Ok(None);
         }
     }
     Ok(Some(tally.finish()))
 }
 
-/// The jails to look in, as a JSON list.
+/// Returns the jails that the query selects and may see, as a JSON list.
 fn jails(connection: &Connection, query: &BanQuery, scope: &HistoryScope<'_>) -> rusqlite::Result<String> {
     let mut jails = Vec::new();
     if let Some(jail) = &query.jail {
@@ -93,7 +94,7 @@ fn jails(connection: &Connection, query: &BanQuery, scope: &HistoryScope<'_>) ->
     Ok(serde_json::Value::from(jails).to_string())
 }
 
-/// The statement that finds the fewest rows.
+/// Returns the statement that reads the fewest rows.
 const fn statement(query: &BanQuery) -> &'static str {
     match (&query.subject, &query.host) {
         (Some(_), _) => OF_SUBJECT,
@@ -102,19 +103,28 @@ const fn statement(query: &BanQuery) -> &'static str {
     }
 }
 
-/// Remembers the bans of events.
+/// Records the bans of events.
 pub(super) fn record<'a>(
     transaction: &Transaction<'_>,
     bans: impl IntoIterator<Item = (i64, &'a PastBan)>,
 ) -> rusqlite::Result<()> {
     let mut bans: Vec<_> = bans.into_iter().collect();
     let jails: BTreeSet<_> = bans.iter().map(|(_, ban)| ban.jail.as_str()).collect();
-    let mut enter = transaction.prepare_cached("INSERT OR IGNORE INTO jails VALUES (?)")?;
-    jails.into_iter().try_for_each(|jail| enter.execute([jail]).map(drop))?;
-    // In the order of the index that scatters them most, so that one after another goes to the same page of it.
+    let mut insert = transaction.prepare_cached("INSERT OR IGNORE INTO jails VALUES (?)")?;
+    jails.into_iter().try_for_each(|jail| insert.execute([jail]).map(drop))?;
+    // In the order of the index that scatters them most, so that consecutive rows go to the same page of it.
     bans.sort_by(|(_, a), (_, b)| a.subject.cmp(&b.subject));
-    let mut enter =
+    let mut insert =
         transaction.prepare_cached("INSERT INTO bans (event, at, host, jail, subject) VALUES (?, ?, ?, ?, ?)")?;
-    bans.into_iter()
-        .try_for_each(|(event, ban)| enter.execute(params![event, ban.at.0, ban.host, ban.jail, ban.subject]).map(drop))
+    bans.into_iter().try_for_each(|(event, ban)| {
+        insert.execute(params![event, ban.at.0, ban.host, ban.jail, ban.subject]).map(drop)
+    })
+}
+
+/// Removes the ban of an event that retention removes, if it had one.
+pub(super) fn remove(transaction: &Transaction<'_>, jail: &str, at: i64, event: i64) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached("DELETE FROM bans WHERE jail = ? AND at = ? AND event = ?")?
+        .execute(params![jail, at, event])
+        .map(drop)
 }

@@ -1,12 +1,11 @@
-//! What the store remembers of bans, against the same counted in memory; that every question has its index; how long it
-//! takes with a million of them.
+//! The history of bans: compared with a count in memory, the index of each query, and the times with a million bans.
 
 use std::time::{Duration, Instant};
 
 use rusqlite::params;
 
+use super::fixture::{ban, event, fixture};
 use super::history::{OF_HOST, OF_JAILS, OF_SUBJECT, record};
-use super::tests::{ban, event, fixture};
 use super::*;
 use crate::event::{BanQuery, BanSummary, Event, EventDetails, PastBan, Timestamp};
 
@@ -18,7 +17,7 @@ fn later() -> Instant {
     Instant::now() + Duration::from_secs(600)
 }
 
-/// All bans may be seen.
+/// A scope that sees every jail.
 fn scope(before: i64) -> HistoryScope<'static> {
     HistoryScope { may_see: &|_| true, before, deadline: later() }
 }
@@ -37,7 +36,7 @@ fn random_query(random: &mut fastrand::Rng) -> BanQuery {
 }
 
 #[test]
-fn the_store_counts_as_memory_does() {
+fn bans_of_random_queries_equal_a_count_in_memory() {
     let mut fixture = fixture();
     let store = &mut fixture.store;
     let mut random = fastrand::Rng::with_seed(1);
@@ -47,18 +46,18 @@ fn the_store_counts_as_memory_does() {
     for _ in 0..300 {
         let query = random_query(&mut random);
         let before = random.usize(1..350);
-        let seen = |jail: &str| jail.starts_with("nginx-") || jail == "sshd";
-        let scope = HistoryScope { may_see: &seen, ..scope(i64::try_from(before).unwrap()) };
-        let visible = bans.iter().take(before - 1).filter(|ban| seen(&ban.jail));
+        let may_see = |jail: &str| jail.starts_with("nginx-") || jail == "sshd";
+        let scope = HistoryScope { may_see: &may_see, ..scope(i64::try_from(before).unwrap()) };
+        let visible = bans.iter().take(before - 1).filter(|ban| may_see(&ban.jail));
         let expected = BanSummary::of(visible, &query);
         found += expected.bans;
         assert_eq!(store.bans(&query, &scope).unwrap(), Some(expected), "{query:?} before {before}");
     }
-    assert!(found > 1_000, "the questions found {found}");
+    assert!(found > 1_000, "the queries found {found}");
 }
 
 #[test]
-fn only_routed_new_bans_are_remembered_and_not_the_one_in_hand() {
+fn bans_are_the_routed_new_ones_before_the_event() {
     let mut fixture = fixture();
     let store = &mut fixture.store;
     for action in [
@@ -75,37 +74,37 @@ fn only_routed_new_bans_are_remembered_and_not_the_one_in_hand() {
         store.bans(&everything, &scope(before)).unwrap().unwrap().bans
     };
     assert_eq!(bans(store, i64::MAX), 0, "not routed yet");
-    let waiting = store.unrouted(10).unwrap();
+    let unrouted = store.unrouted(10).unwrap();
     let ban = |event: &Result<Event, String>| PastBan::of(event.as_ref().unwrap());
     let routed: Vec<_> =
-        waiting.iter().map(|waiting| RoutedTo { seq: waiting.seq, ban: ban(&waiting.event), to: vec![] }).collect();
+        unrouted.iter().map(|unrouted| RoutedTo { seq: unrouted.seq, ban: ban(&unrouted.event), to: vec![] }).collect();
     store.route_events(&routed).unwrap();
-    // Once more changes nothing.
+    // Routing them again changes nothing.
     store.route_events(&routed).unwrap();
     assert_eq!((bans(store, i64::MAX), bans(store, 5), bans(store, 2)), (2, 1, 0));
 }
 
 #[test]
-fn every_question_has_its_index() {
+fn ban_queries_use_their_covering_indexes() {
     let fixture = fixture();
     let store = &fixture.store;
-    for (question, plan) in [
+    for (query, plan) in [
         (OF_SUBJECT, "SEARCH bans USING COVERING INDEX bans_of_subject (subject=? AND at>? AND at<?)"),
         (OF_HOST, "SEARCH bans USING COVERING INDEX bans_of_host (host=? AND jail=? AND at>? AND at<?)"),
         (OF_JAILS, "SEARCH bans USING PRIMARY KEY (jail=? AND at>? AND at<?)"),
     ] {
-        let mut statement = store.database.connection.prepare(&format!("EXPLAIN QUERY PLAN {question}")).unwrap();
+        let mut statement = store.database.connection.prepare(&format!("EXPLAIN QUERY PLAN {query}")).unwrap();
         let parameters = params!["[]", 0, 0, 0, None::<&str>, None::<&str>];
         let steps: Vec<String> =
             statement.query_map(parameters, |row| row.get("detail")).unwrap().map(Result::unwrap).collect();
         assert_eq!(steps[0], plan, "{steps:?}");
-        // Else only the list of jails.
+        // The other steps read only the list of jails.
         assert!(steps[1..].iter().all(|step| !step.contains("bans")), "{steps:?}");
     }
 }
 
 #[test]
-fn an_answer_that_comes_too_late_is_none() {
+fn bans_past_the_deadline_are_none() {
     let mut fixture = fixture();
     let store = &mut fixture.store;
     let mut random = fastrand::Rng::with_seed(1);
@@ -115,13 +114,17 @@ fn an_answer_that_comes_too_late_is_none() {
     let too_late = HistoryScope { deadline: Instant::now(), ..scope(i64::MAX) };
     assert_eq!(store.bans(&everything, &too_late).unwrap(), None);
     let few = BanQuery { jail: Some("no such jail".into()), ..everything };
-    assert_eq!(store.bans(&few, &too_late).unwrap(), Some(BanSummary::default()), "done before it looks at the clock");
+    assert_eq!(
+        store.bans(&few, &too_late).unwrap(),
+        Some(BanSummary::default()),
+        "done before it compares the deadline"
+    );
 }
 
 /// `cargo test --release -p banhook --lib million -- --ignored --nocapture`
 #[test]
 #[ignore = "a measurement of half a minute; prints microseconds"]
-fn a_million_bans() {
+fn bans_of_a_million_are_timed() {
     const BANS: i64 = 1_000_000;
     /// One every 30 s: a year's worth.
     const APART: i64 = 30_000;
@@ -133,7 +136,7 @@ fn a_million_bans() {
     for chunk in 0..BANS / 10_000 {
         let mut bans = Vec::new();
         for n in chunk * 10_000..(chunk + 1) * 10_000 {
-            // Few come often.
+            // A few subjects are banned often.
             let who = if random.u8(..) < 64 { random.u32(..1_000) } else { random.u32(..500_000) };
             let (host, jail) = (format!("web-{}", random.u8(..10)), format!("jail-{}", random.u8(..20)));
             bans.push((n, PastBan { at: Timestamp(n * APART), host, jail, subject: subject(who) }));

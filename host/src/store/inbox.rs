@@ -1,55 +1,76 @@
-//! Taking events in: the file that is added to by `notify` and tailers, and read by whoever works.
+//! The inbox: every event, in the order of receipt. Writes the tables `events` and `inbox_meta`.
+//!
+//! `notify` and the log readers append to it, and nothing else waits for them. It must never need the other file: an event
+//! is durable before anything knows of it.
 
-use rusqlite::{Transaction, params};
+use rusqlite::{Row, Rows, Transaction, params};
 
+use super::checkpoints::{self, Checkpoint};
 use super::database_file::Database;
-use super::state_dir::DbFile;
-use super::{StateDir, StoreError, UnroutedEvent};
+use super::error::StoreError;
+use super::schema::DbFile;
+use super::state_dir::StateDir;
 use crate::event::{Event, Timestamp};
 
-/// How far the times of a ban may lie apart that the action and the log both report, in ms: between the line and the
-/// action lies whatever other actions the jail has.
+/// How far apart the times may be of a ban that both the action and the log report, in ms: other actions of the jail run
+/// between the line and the action.
 const COUNTERPART_WITHIN_MS: u64 = 10_000;
 
-/// What an event may repeat is looked for among so many of its subject, the latest: intake takes as long whatever the
-/// history.
-const LATEST: u32 = 16;
+/// The number of a subject's latest events among which a repeat or counterpart is looked for, so that appending takes the
+/// same time whatever the history.
+const RECENT_EVENTS: u32 = 16;
 
-/// What became of an event that was to be taken in.
+/// Bytes of stored JSON that are read at a time: they are in memory together.
+const READ_BYTES: usize = 2 << 20;
+
+/// The result of appending an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Appended {
     /// It is on disk.
     New,
-    /// fail2ban ran a failed action again, or its log was faster; the first report of it is on disk.
+    /// fail2ban ran a failed action again, or its log was faster; the first report of the event is on disk.
     Repeat,
 }
 
-/// Every event, in the order of intake. What `notify` opens.
+/// An event in the inbox.
+#[derive(Debug, Clone)]
+pub struct UnroutedEvent {
+    /// Its number in the order of receipt.
+    pub seq: i64,
+    /// When it was received.
+    pub received_at: Timestamp,
+    /// The event, or why its stored text cannot be parsed (the store was edited by hand).
+    pub event: Result<Event, String>,
+    /// Its stored text, by which a later change is noticed.
+    pub(super) body: String,
+}
+
+/// An open inbox. One for each thread that uses it.
 pub struct Inbox {
     pub(super) database: Database,
 }
 
 impl Inbox {
-    /// Opens the inbox to take events in, making it where there is none. Leaves an older schema as it is.
+    /// Opens the inbox to append events, creating it where there is none. Leaves an older schema as it is.
     ///
     /// # Errors
-    /// When the folder or file cannot be made or opened, or a newer banhook wrote it.
+    /// When the folder or file cannot be created or opened, or a newer banhook has migrated it.
     pub fn open(folder: &StateDir) -> Result<Self, StoreError> {
         Ok(Self { database: Database::open(folder, DbFile::Inbox)? })
     }
 
-    /// Takes an event in. When this returns, the event is on disk.
+    /// Appends an event that the action has reported. When this returns, the event is on disk.
     ///
     /// # Errors
-    /// When the disk refuses; then nothing of it is stored.
+    /// When the store fails; then nothing of it is stored.
     pub fn append(&mut self, event: &Event, received_at: Timestamp) -> Result<Appended, StoreError> {
         self.database.write("store the event", |transaction| {
-            let latest = latest(transaction, event)?;
-            if is_repeat(transaction, event, &latest)? {
+            let recent = recent_events(transaction, event)?;
+            if is_repeat(transaction, event, &recent)? {
                 return Ok(Appended::Repeat);
             }
-            if let Some(seq) = counterpart(event, false, &latest) {
-                enrich_counterpart(transaction, seq, event)?;
+            if let Some(seq) = counterpart(event, false, &recent) {
+                replace_with_counterpart(transaction, seq, event)?;
                 return Ok(Appended::Repeat);
             }
             insert(transaction, event, received_at, false)?;
@@ -57,18 +78,48 @@ impl Inbox {
         })
     }
 
-    /// Stores events again that more has become known of. Says which is the first that was stored anew since it was read:
-    /// the action has reported what the log told before, and what it said stays.
+    /// Appends events of a log, in their order, and moves the log's checkpoint after them, both or neither. When this
+    /// returns, they are on disk.
     ///
     /// # Errors
-    /// When the disk refuses; then they are as they were.
+    /// When the store fails; then nothing of it is stored.
+    pub fn append_all(
+        &mut self,
+        events: &[Event],
+        checkpoint: Option<(&str, &Checkpoint)>,
+        received_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.database.write("store the events", |transaction| {
+            for event in events {
+                append_logged(transaction, event, received_at)?;
+            }
+            match checkpoint {
+                Some((log, checkpoint)) => checkpoints::record(transaction, log, checkpoint),
+                None => Ok(()),
+            }
+        })
+    }
+
+    /// Returns how far a log has been read; `None` if it was never read.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn log_checkpoint(&self, log: &str) -> Result<Option<Checkpoint>, StoreError> {
+        self.database.read("read the checkpoints", |connection| checkpoints::read(connection, log))
+    }
+
+    /// Stores events to which details have been added. Returns the first that was not stored, since it has changed after it
+    /// was read: the action has reported an event of the log, and its report stays.
+    ///
+    /// # Errors
+    /// When the store fails; then they are unchanged.
     pub fn update_enriched(&mut self, events: &[&UnroutedEvent]) -> Result<Option<i64>, StoreError> {
-        self.database.write("complete events", |transaction| {
-            let mut complete = transaction.prepare_cached("UPDATE events SET body = ? WHERE seq = ? AND body = ?")?;
+        self.database.write("store the details of events", |transaction| {
+            let mut update = transaction.prepare_cached("UPDATE events SET body = ? WHERE seq = ? AND body = ?")?;
             let mut changed = None;
             for UnroutedEvent { seq, event, body, .. } in events {
                 if let Ok(event) = event
-                    && complete.execute(params![event.to_json(), seq, body])? == 0
+                    && update.execute(params![event.to_json(), seq, body])? == 0
                 {
                     changed = changed.or(Some(*seq));
                 }
@@ -77,10 +128,18 @@ impl Inbox {
         })
     }
 
-    /// Takes note of how far events have come to their end: see [`Store::over`](super::Store::over).
+    /// Removes events.
+    pub(super) fn remove(&mut self, seqs: impl Iterator<Item = i64>) -> Result<(), StoreError> {
+        self.database.write("remove old events", |transaction| {
+            let mut delete = transaction.prepare_cached("DELETE FROM events WHERE seq = ?")?;
+            seqs.into_iter().try_for_each(|seq| delete.execute([seq]).map(drop))
+        })
+    }
+
+    /// Records up to which event all are settled: see [`Store::settled_through`](super::Store::settled_through).
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When the store fails.
     pub fn record_settled(&mut self, settled_through: i64) -> Result<(), StoreError> {
         let known: i64 = self.database.read("read the inbox", |connection| {
             connection.prepare_cached("SELECT settled_through FROM inbox_meta")?.query_row([], |row| row.get(0))
@@ -96,41 +155,24 @@ impl Inbox {
         })
     }
 
-    /// The folder that it lives in.
+    /// The folder that it is in.
     #[must_use]
     pub const fn folder(&self) -> &StateDir {
         self.database.folder()
     }
 
-    /// Moves the write-ahead log into the database if it has grown; cheap otherwise.
+    /// Copies the write-ahead log into the database if it has grown; cheap otherwise.
     ///
     /// # Errors
-    /// When the disk refuses.
-    pub fn checkpoint_if_long(&self) -> Result<(), StoreError> {
-        self.database.checkpoint_if_long()
-    }
-
-    /// For what may be lost in a crash of the machine: whoever takes an event in still syncs it.
-    pub(super) fn prepare_for_routing(&self) -> Result<(), StoreError> {
-        self.database.prepare_for_routing()
-    }
-
-    pub(super) fn limit_wal(&self) -> Result<(), StoreError> {
-        self.database.limit_wal()
-    }
-
-    pub(super) fn checkpoint_and_truncate(&self) -> Result<(), StoreError> {
-        self.database.checkpoint("TRUNCATE")
+    /// When the store fails.
+    pub fn wal_checkpoint_if_long(&self) -> Result<(), StoreError> {
+        self.database.wal_checkpoint_if_long()
     }
 }
 
-/// Takes in an event of a log, unless the action has reported it before.
-pub(super) fn append_logged(
-    transaction: &Transaction<'_>,
-    event: &Event,
-    received_at: Timestamp,
-) -> rusqlite::Result<()> {
-    match counterpart(event, true, &latest(transaction, event)?) {
+/// Appends an event of a log, unless the action has reported it before.
+fn append_logged(transaction: &Transaction<'_>, event: &Event, received_at: Timestamp) -> rusqlite::Result<()> {
+    match counterpart(event, true, &recent_events(transaction, event)?) {
         Some(seq) => {
             transaction.prepare_cached("UPDATE events SET counterpart = 1 WHERE seq = ?")?.execute([seq])?;
             Ok(())
@@ -139,7 +181,6 @@ pub(super) fn append_logged(
     }
 }
 
-/// Writes an event into the inbox.
 fn insert(transaction: &Transaction<'_>, event: &Event, received_at: Timestamp, logged: bool) -> rusqlite::Result<()> {
     let ban = event.ban();
     transaction
@@ -162,10 +203,10 @@ fn insert(transaction: &Transaction<'_>, event: &Event, received_at: Timestamp, 
     Ok(())
 }
 
-/// An event of the same subject, jail and host as one that is to be taken in.
-struct Known {
+/// A stored event of the same subject, jail and host as the one that is to be appended.
+struct StoredEvent {
     seq: i64,
-    /// The same action upon a ban that is restored or not as well.
+    /// Of the same kind, and restored or not as well.
     is_alike: bool,
     is_ban_or_unban: bool,
     ticket_at: Option<i64>,
@@ -174,8 +215,8 @@ struct Known {
     at: i64,
 }
 
-/// The latest events of an event's subject, jail and host, the last one first: one look for all that a new one may repeat.
-fn latest(transaction: &Transaction<'_>, event: &Event) -> rusqlite::Result<Vec<Known>> {
+/// Returns the latest events of an event's subject, jail and host, newest first: one query for all that a new one may repeat.
+fn recent_events(transaction: &Transaction<'_>, event: &Event) -> rusqlite::Result<Vec<StoredEvent>> {
     let ban = event.ban();
     transaction
         .prepare_cached(
@@ -189,10 +230,10 @@ fn latest(transaction: &Transaction<'_>, event: &Event) -> rusqlite::Result<Vec<
                 event.host,
                 event.kind().as_str(),
                 ban.is_some_and(|ban| ban.restored),
-                LATEST,
+                RECENT_EVENTS,
             ],
             |row| {
-                Ok(Known {
+                Ok(StoredEvent {
                     seq: row.get(0)?,
                     is_alike: row.get(1)?,
                     is_ban_or_unban: row.get(2)?,
@@ -206,29 +247,29 @@ fn latest(transaction: &Transaction<'_>, event: &Event) -> rusqlite::Result<Vec<
         .collect()
 }
 
-/// The event that the action reported of what is a line of the log, or the other way round. Each has one counterpart at most,
-/// so that what happens twice is told twice.
-fn counterpart(event: &Event, logged: bool, latest: &[Known]) -> Option<i64> {
-    let is_near = |known: &Known| known.at.abs_diff(event.at.0) <= COUNTERPART_WITHIN_MS;
+/// Returns the action's report of a logged event, or the log's of a reported one. Each has at most one counterpart, so that
+/// what happens twice is stored twice.
+fn counterpart(event: &Event, logged: bool, recent: &[StoredEvent]) -> Option<i64> {
+    let is_near = |stored: &StoredEvent| stored.at.abs_diff(event.at.0) <= COUNTERPART_WITHIN_MS;
     let is_counterpart =
-        |known: &&Known| known.is_alike && known.logged != logged && !known.counterpart && is_near(known);
-    latest.iter().rev().find(is_counterpart).map(|known| known.seq)
+        |stored: &&StoredEvent| stored.is_alike && stored.logged != logged && !stored.counterpart && is_near(stored);
+    recent.iter().rev().find(is_counterpart).map(|stored| stored.seq)
 }
 
-/// The action knows more than the log: unless the event was formatted already, what it says is what is told.
-fn enrich_counterpart(transaction: &Transaction<'_>, seq: i64, event: &Event) -> rusqlite::Result<()> {
+/// Replaces a logged event by the action's report of it, which knows more. A message that was formatted already stays.
+fn replace_with_counterpart(transaction: &Transaction<'_>, seq: i64, event: &Event) -> rusqlite::Result<()> {
     transaction
         .prepare_cached("UPDATE events SET counterpart = 1, ticket_at = ?, body = ? WHERE seq = ?")?
         .execute(params![event.ban().and_then(|ban| ban.ticket_at).map(|at| at.0), event.to_json(), seq])?;
     Ok(())
 }
 
-/// Whether the last event of this (host, jail, subject) was the same one: fail2ban runs a failed ban or unban a
+/// Returns whether the last event of this (host, jail, subject) was the same one: fail2ban runs a failed ban or unban a
 /// second time. A start, stop or flush of the jail in between makes it a new one (the same ban, restored again).
-fn is_repeat(transaction: &Transaction<'_>, event: &Event, latest: &[Known]) -> rusqlite::Result<bool> {
-    // Without the ticket's time nothing tells a repeat from a second ban.
+fn is_repeat(transaction: &Transaction<'_>, event: &Event, recent: &[StoredEvent]) -> rusqlite::Result<bool> {
+    // Without the ticket's time, a repeat cannot be distinguished from a second ban.
     let Some(ticket_at) = event.ban().and_then(|ban| ban.ticket_at) else { return Ok(false) };
-    let last = latest.iter().find(|known| known.is_ban_or_unban);
+    let last = recent.iter().find(|stored| stored.is_ban_or_unban);
     let Some(last) = last.filter(|last| last.is_alike && last.ticket_at == Some(ticket_at.0)) else {
         return Ok(false);
     };
@@ -238,4 +279,26 @@ fn is_repeat(transaction: &Transaction<'_>, event: &Event, latest: &[Known]) -> 
                  WHERE subject = '' AND jail = ? AND host = ? AND seq > ? AND kind IN ('start', 'stop', 'flush'))",
         )?
         .query_row(params![event.jail, event.host, last.seq], |row| row.get(0))
+}
+
+/// Parses a stored event; the error says why it cannot be parsed.
+pub(super) fn parse_event(body: &str) -> Result<Event, String> {
+    Event::from_stored_json(body).map_err(|error| error.to_string())
+}
+
+/// Reads rows whose third column is a stored event, up to the first with which these have [`READ_BYTES`].
+pub(super) fn read_events<T>(
+    mut rows: Rows<'_>,
+    read: impl Fn(&Row<'_>, &str) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Vec<T>> {
+    let (mut events, mut bytes) = (Vec::new(), 0);
+    while let Some(row) = rows.next()? {
+        let body = row.get_ref(2)?.as_str()?;
+        events.push(read(row, body)?);
+        bytes += body.len();
+        if bytes >= READ_BYTES {
+            break;
+        }
+    }
+    Ok(events)
 }

@@ -1,23 +1,23 @@
-//! Intake: what is one event and what are two, and how far logs were read.
+//! Appending: which reports are one event and which are two, and how far logs were read.
 
-use super::tests::{Fixture, ban, event, fixture, take};
+use super::fixture::{Fixture, append, ban, event, fixture};
 use super::*;
 use crate::event::{Event, EventDetails, Timestamp};
 
 #[test]
-fn a_failed_action_that_is_run_again_is_one_event() {
+fn append_action_run_again_is_a_repeat() {
     let mut fixture = fixture();
     let inbox = &mut fixture.inbox;
-    let mut is = |action, expected| assert_eq!(take(inbox, action), expected);
+    let mut is = |action, expected| assert_eq!(append(inbox, action), expected);
     is(EventDetails::Ban(ban("1.2.3.4", Some(10), false)), Appended::New);
     is(EventDetails::Ban(ban("1.2.3.4", Some(10), false)), Appended::Repeat);
     is(EventDetails::Ban(ban("1.2.3.5", Some(10), false)), Appended::New);
     is(EventDetails::Unban(ban("1.2.3.4", Some(10), false)), Appended::New);
     is(EventDetails::Unban(ban("1.2.3.4", Some(10), false)), Appended::Repeat);
-    // Not the last one of its subject any more: a ban after an unban is a new one.
+    // A ban after an unban is a new one.
     is(EventDetails::Ban(ban("1.2.3.4", Some(10), false)), Appended::New);
     is(EventDetails::Ban(ban("1.2.3.4", Some(11), false)), Appended::New);
-    // Without a time, nothing tells a repeat.
+    // Without a time, nothing identifies a repeat.
     is(EventDetails::Ban(ban("1.2.3.6", None, false)), Appended::New);
     is(EventDetails::Ban(ban("1.2.3.6", None, false)), Appended::New);
     is(EventDetails::Start, Appended::New);
@@ -25,54 +25,58 @@ fn a_failed_action_that_is_run_again_is_one_event() {
 }
 
 #[test]
-fn the_same_ban_restored_after_each_of_two_restarts_is_two_events() {
+fn append_ban_restored_after_each_restart_is_new() {
     let mut fixture = fixture();
     let Fixture { store, inbox, .. } = &mut fixture;
     let restored = || EventDetails::Ban(ban("1.2.3.4", Some(10), true));
-    let mut is = |action, expected| assert_eq!(take(inbox, action), expected);
+    let mut is = |action, expected| assert_eq!(append(inbox, action), expected);
     is(EventDetails::Ban(ban("1.2.3.4", Some(10), false)), Appended::New);
     for _restart in 0..2 {
         is(EventDetails::Start, Appended::New);
         is(restored(), Appended::New);
         is(restored(), Appended::Repeat);
     }
-    // Another jail's start is no mark.
+    // Another jail's start makes no difference.
     inbox.append(&event("nginx", EventDetails::Start), Timestamp(2)).unwrap();
-    assert_eq!(take(inbox, restored()), Appended::Repeat);
+    assert_eq!(append(inbox, restored()), Appended::Repeat);
     assert_eq!(store.ledger().unwrap().received, 6);
 }
 
 #[test]
-fn what_the_action_and_the_log_both_report_is_one_event() {
+fn append_event_of_action_and_log_is_stored_once() {
     let mut fixture = fixture();
     let Fixture { store, inbox, .. } = &mut fixture;
     let reported = |at, action| Event { at: Timestamp(at), ..event("sshd", action) };
-    let acted = |inbox: &mut Inbox, at, action| inbox.append(&reported(at, action), Timestamp(2)).unwrap();
+    let reported_by_action = |inbox: &mut Inbox, at, action| inbox.append(&reported(at, action), Timestamp(2)).unwrap();
     let logged = |inbox: &mut Inbox, at, action| {
         inbox.append_all(&[reported(at, action)], None, Timestamp(2)).unwrap();
         store.ledger().unwrap().received
     };
     let named = |ticket_at| EventDetails::Ban(ban("1.2.3.4", ticket_at, false));
     // The action first, or the log.
-    assert_eq!(acted(inbox, 100_000, named(Some(9))), Appended::New);
+    assert_eq!(reported_by_action(inbox, 100_000, named(Some(9))), Appended::New);
     assert_eq!(logged(inbox, 99_950, named(None)), 1);
     assert_eq!(logged(inbox, 200_000, named(None)), 2);
-    assert_eq!(acted(inbox, 200_040, named(Some(10))), Appended::Repeat);
-    assert_eq!(acted(inbox, 200_050, named(Some(10))), Appended::Repeat, "a failed action that is run again");
-    // It knows more.
-    let told = store.unrouted(9).unwrap().remove(1).event.unwrap();
-    assert_eq!(told.ban().unwrap().ticket_at, Some(Timestamp(10)));
-    // Each once, and only what happens at a time and is of a kind.
+    assert_eq!(reported_by_action(inbox, 200_040, named(Some(10))), Appended::Repeat);
+    assert_eq!(
+        reported_by_action(inbox, 200_050, named(Some(10))),
+        Appended::Repeat,
+        "a failed action that is run again"
+    );
+    // The action knows more.
+    let stored = store.unrouted(9).unwrap().remove(1).event.unwrap();
+    assert_eq!(stored.ban().unwrap().ticket_at, Some(Timestamp(10)));
+    // Each report has one counterpart at most: of the same kind, and at about the same time.
     assert_eq!(logged(inbox, 200_060, named(None)), 3);
     assert_eq!(logged(inbox, 200_070, EventDetails::Unban(ban("1.2.3.4", None, false))), 4);
     assert_eq!(logged(inbox, 300_000, EventDetails::Ban(ban("1.2.3.4", None, true))), 5);
-    assert_eq!(acted(inbox, 320_000, EventDetails::Ban(ban("1.2.3.4", Some(10), true))), Appended::New);
-    assert_eq!(acted(inbox, 400_000, EventDetails::Start), Appended::New);
+    assert_eq!(reported_by_action(inbox, 320_000, EventDetails::Ban(ban("1.2.3.4", Some(10), true))), Appended::New);
+    assert_eq!(reported_by_action(inbox, 400_000, EventDetails::Start), Appended::New);
     assert_eq!(logged(inbox, 400_001, EventDetails::Start), 7);
 }
 
 #[test]
-fn what_the_action_reports_while_an_event_is_completed_stays() {
+fn update_enriched_event_that_the_action_reported_meanwhile_is_not_replaced() {
     let mut fixture = fixture();
     let Fixture { store, inbox, .. } = &mut fixture;
     let of = |at, subject: &str, ticket_at| Event {
@@ -80,31 +84,31 @@ fn what_the_action_reports_while_an_event_is_completed_stays() {
         ..event("sshd", EventDetails::Ban(ban(subject, ticket_at, false)))
     };
     inbox.append_all(&[of(100, "1.2.3.4", None), of(100, "1.2.3.5", None)], None, Timestamp(2)).unwrap();
-    let completed = |store: &Store| {
-        let mut waiting = store.unrouted(9).unwrap();
-        for waiting in &mut waiting {
-            let event = waiting.event.as_mut().unwrap();
+    let enriched = |store: &Store| {
+        let mut unrouted = store.unrouted(9).unwrap();
+        for unrouted in &mut unrouted {
+            let event = unrouted.event.as_mut().unwrap();
             let EventDetails::Ban(ban) = &mut event.details else { panic!("no ban") };
             ban.matches.push("a line".to_owned());
         }
-        waiting
+        unrouted
     };
     let stored = |store: &Store| {
-        let events = store.unrouted(9).unwrap().into_iter().map(|waiting| waiting.event.unwrap());
+        let events = store.unrouted(9).unwrap().into_iter().map(|event| event.event.unwrap());
         events.map(|event| (event.ban().unwrap().ticket_at, event.ban().unwrap().matches.len())).collect::<Vec<_>>()
     };
-    let early = completed(store);
+    let early = enriched(store);
     assert_eq!(inbox.append(&of(101, "1.2.3.4", Some(9)), Timestamp(3)).unwrap(), Appended::Repeat);
     assert_eq!(inbox.update_enriched(&early.iter().collect::<Vec<_>>()).unwrap(), Some(1));
     assert_eq!(stored(store), [(Some(Timestamp(9)), 0), (None, 1)]);
-    // Read again, it is completed as well.
-    let again = completed(store);
+    // Read again, it gets the details as well.
+    let again = enriched(store);
     assert_eq!(inbox.update_enriched(&[&again[0]]).unwrap(), None);
     assert_eq!(stored(store), [(Some(Timestamp(9)), 1), (None, 1)]);
 }
 
 #[test]
-fn a_checkpoint_moves_with_its_events() {
+fn append_all_stores_events_and_checkpoint_or_neither() {
     let mut fixture = fixture();
     let Fixture { store, inbox, .. } = &mut fixture;
     assert_eq!(inbox.log_checkpoint("/l").unwrap(), None);

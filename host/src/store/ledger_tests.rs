@@ -1,44 +1,46 @@
-//! The ledger: right at each step, and what is wrong is found.
+//! The ledger: it is right after each step, and its check finds errors.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::tests::{Fixture, accept, begin, fixture, message, next, of_sec, routed, storm, take};
+use super::fixture::{
+    Fixture, accept, append, begin_attempt, fixture, join_storm, message, next_message, route_one, sec_ledger,
+};
 use super::*;
 use crate::event::{EventDetails, Timestamp};
 
 #[test]
-fn the_ledger_follows_every_step() {
+fn ledger_after_each_step_counts_it() {
     let mut fixture = fixture();
     let Fixture { store, inbox, .. } = &mut fixture;
     for _ in 0..3 {
-        take(inbox, EventDetails::Start);
+        append(inbox, EventDetails::Start);
     }
     let sums = |store: &Store| {
-        let route = of_sec(store);
+        let route = sec_ledger(store);
         let ledger = store.ledger().unwrap();
         (ledger.unrouted, ledger.unmatched, ledger.routed, route)
     };
     assert_eq!(sums(store), (3, 0, 0, RouteLedger::default()));
 
-    routed(store, vec![]);
+    route_one(store, vec![]);
     assert_eq!(sums(store), (2, 1, 0, RouteLedger::default()));
-    routed(store, vec![("sec", Disposition::Send(message())), ("ops", Disposition::Skip("dull".into()))]);
-    routed(store, vec![("sec", Disposition::Send(message()))]);
+    route_one(store, vec![("sec", Disposition::Send(message())), ("ops", Disposition::Skip("dull".into()))]);
+    route_one(store, vec![("sec", Disposition::Send(message()))]);
     let pending = RouteLedger { matched: 2, pending: 2, ..RouteLedger::default() };
     assert_eq!(sums(store), (0, 1, 2, pending));
     assert_eq!(store.ledger().unwrap().routes["ops"], RouteLedger { matched: 1, skipped: 1, ..RouteLedger::default() });
 
-    let first = next(store).unwrap();
-    assert!(begin(store, first.id));
+    let first = next_message(store).unwrap();
+    assert!(begin_attempt(store, first.id));
     assert_eq!(sums(store).3, pending);
     accept(store, first.id);
     assert_eq!(sums(store).3, RouteLedger { matched: 2, posted: 1, pending: 1, ..RouteLedger::default() });
-    let second = next(store).unwrap();
+    let second = next_message(store).unwrap();
     let why = "webhook \"hook\" is no longer configured";
     store.mark_dead(second.id, DeadReason::WebhookRemoved, why, Timestamp(5)).unwrap();
     let dead = RouteLedger { matched: 2, posted: 1, dead: 1, ..RouteLedger::default() };
     assert_eq!(sums(store).3, dead);
-    assert_eq!(next(store), None);
+    assert_eq!(next_message(store), None);
     assert!(store.is_drained().unwrap());
     let queue = &store.queues(Timestamp(6)).unwrap()["hook"];
     assert_eq!((queue.dead, queue.last_dead_error.as_deref()), (1, Some(why)));
@@ -55,19 +57,20 @@ fn the_ledger_follows_every_step() {
         [second.id]
     );
     assert_eq!(sums(store).3, dead);
-    assert!(!begin(store, second.id), "what was dropped is not sent");
+    assert!(!begin_attempt(store, second.id), "it was dropped");
     assert_eq!(store.retry(&all, None, Timestamp(8)).unwrap(), Retried::default());
-    // It was under way when it was dropped.
+    // It was dropped during the attempt.
     accept(store, second.id);
+    assert_eq!(store.message(second.id).unwrap().unwrap().0.dead_reason, None);
     assert_eq!(sums(store).3, RouteLedger { matched: 2, posted: 2, ..RouteLedger::default() });
 }
 
 #[test]
-fn a_count_that_is_wrong_is_found() {
+fn check_ledger_wrong_count_is_reported() {
     let mut fixture = fixture();
     let Fixture { store, inbox, .. } = &mut fixture;
-    take(inbox, EventDetails::Start);
-    routed(store, vec![("sec", Disposition::Send(message()))]);
+    append(inbox, EventDetails::Start);
+    route_one(store, vec![("sec", Disposition::Send(message()))]);
     store.database.connection.execute_batch("UPDATE ledger SET n = 2 WHERE state = 'matched'").unwrap();
     let wrong = store.check_ledger().unwrap();
     assert_eq!(wrong, [Discrepancy { route: "sec".into(), state: "matched".into(), ledger: 2, counted: 1 }]);
@@ -75,12 +78,12 @@ fn a_count_that_is_wrong_is_found() {
 }
 
 #[test]
-fn an_event_that_is_lost_is_found_to_be() {
+fn check_ledger_lost_event_is_reported() {
     let mut fixture = fixture();
     let Fixture { store, inbox, .. } = &mut fixture;
     for _ in 0..2 {
-        take(inbox, EventDetails::Start);
-        routed(store, vec![("sec", Disposition::Send(message()))]);
+        append(inbox, EventDetails::Start);
+        route_one(store, vec![("sec", Disposition::Send(message()))]);
     }
     inbox.database.connection.execute_batch("DELETE FROM events WHERE seq = 1").unwrap();
     let wrong = store.check_ledger().unwrap();
@@ -88,23 +91,23 @@ fn an_event_that_is_lost_is_found_to_be() {
     assert_eq!(wrong[0].to_string(), "route sec: events that are in the inbox: 2 in the ledger, 1 counted");
 }
 
-/// Whatever happens meanwhile: intake, routing, grouping, delivery, dropping, retention.
+/// While another thread appends, routes, groups, delivers, drops and prunes.
 #[test]
-fn the_ledger_is_checked_as_of_one_moment() {
+fn check_ledger_during_changes_sees_one_moment() {
     const EVENTS: i64 = 300;
     let mut fixture = fixture();
     let Fixture { store, inbox, .. } = &mut fixture;
-    let beside = store.new_connection().unwrap();
+    let other = store.new_connection().unwrap();
     let busy = AtomicBool::new(true);
     std::thread::scope(|scope| {
         scope.spawn(|| {
             let keep =
                 RetentionLimits { events_since: Timestamp(3), max_events: 50, dead_since: Timestamp(9), max_dead: 5 };
             for number in 0..EVENTS {
-                take(inbox, EventDetails::Start);
-                let disposition = if number % 3 == 0 { storm(20) } else { Disposition::Send(message()) };
-                routed(store, if number % 7 == 0 { vec![] } else { vec![("sec", disposition)] });
-                if let Some(next) = next(store) {
+                append(inbox, EventDetails::Start);
+                let disposition = if number % 3 == 0 { join_storm(20) } else { Disposition::Send(message()) };
+                route_one(store, if number % 7 == 0 { vec![] } else { vec![("sec", disposition)] });
+                if let Some(next) = next_message(store) {
                     match number % 5 {
                         0 => store.mark_dead(next.id, DeadReason::Rejected, "400", Timestamp(number)).unwrap(),
                         1 => drop(store.drop_messages(&MessageSelector::Ids(vec![next.id]), Timestamp(9)).unwrap()),
@@ -112,8 +115,8 @@ fn the_ledger_is_checked_as_of_one_moment() {
                     }
                 }
                 if number % 20 == 0 {
-                    for hold in store.digests_to_close("sec", Timestamp(20), true).unwrap() {
-                        store.close_digest(hold.id, &message(), true, Timestamp(21)).unwrap();
+                    for digest in store.digests_to_close("sec", Timestamp(20), true).unwrap() {
+                        store.close_digest(digest.id, &message(), true, Timestamp(21)).unwrap();
                     }
                     store.prune(inbox, &keep, 0).unwrap();
                 }
@@ -122,9 +125,9 @@ fn the_ledger_is_checked_as_of_one_moment() {
         });
         let mut checks = 0;
         while busy.load(Ordering::SeqCst) || checks == 0 {
-            assert_eq!(beside.check_ledger().unwrap(), []);
+            assert_eq!(other.check_ledger().unwrap(), []);
             checks += 1;
         }
     });
-    assert_eq!(beside.check_ledger().unwrap(), []);
+    assert_eq!(other.check_ledger().unwrap(), []);
 }

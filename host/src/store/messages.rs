@@ -1,48 +1,15 @@
-//! The outbox: messages that are ready to be sent, in order for each webhook, and how they end.
+//! The table `messages`: every statement that writes it, and no other file has one.
+//!
+//! The ledger follows by itself: the trigger `message_moved` moves a message's events between the counts of its route
+//! whenever an `UPDATE` sets `state`; each such statement here is marked with the trigger's name. An `INSERT` or `DELETE`
+//! counts nothing, since the events were counted with their rows in `routed_events`. It must not know who decides: which
+//! message is sent, retried or pruned is up to its callers.
 
-use std::collections::BTreeMap;
-
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::Serialize;
 
-use super::webhooks::{self, MAX_WAIT_MS, WebhookState};
-use super::{Store, StoreError};
-use crate::event::Timestamp;
-use crate::message::Target;
-
-/// A message that is to be sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OutboundMessage {
-    /// Its number; lower ones are sent first.
-    pub id: i64,
-    /// The route that it is from.
-    pub route: String,
-    /// The webhook's JSON.
-    pub body: String,
-    /// Whose format that is in; `None`: a service that only another version knows.
-    pub target: Option<Target>,
-    /// When its first event was taken in.
-    pub age_starts_at: Timestamp,
-    /// How often its sending was begun.
-    pub attempts: u32,
-    /// How often it failed in a way that may pass.
-    pub failures: u32,
-    /// Whether others overtake it.
-    pub parked: bool,
-    /// Of one that is parked: not to be sent before.
-    pub next_attempt_at: Timestamp,
-}
-
-/// What is left to be done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Remaining {
-    /// Nothing.
-    Nothing,
-    /// Only messages for webhooks that are suspended and not to be tried for now.
-    Suspended,
-    /// Something.
-    Work,
-}
+use crate::event::{DigestCause, Timestamp};
+use crate::message::{Guarded, Target};
 
 /// Why a message is dead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -59,7 +26,7 @@ pub enum DeadReason {
 }
 
 impl DeadReason {
-    /// The column's value.
+    /// Returns the column's value.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -70,297 +37,304 @@ impl DeadReason {
         }
     }
 
-    /// The reason with this name; `None` for one that only another version knows.
+    /// Returns the reason with this name; `None` for one that only another version knows.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         [Self::Rejected, Self::Expired, Self::WebhookRemoved, Self::Dropped].into_iter().find(|it| it.as_str() == name)
     }
 }
 
-const OUTBOUND: &str =
-    "SELECT id, route, body, age_starts_at, attempts, failures, parked, next_attempt_at, target FROM messages";
-
-impl Store {
-    /// The message that a webhook gets next among those that keep their order; `skip` of them are passed over.
-    ///
-    /// # Errors
-    /// When the disk refuses.
-    pub fn next_in_order(&self, webhook: &str, skip: u32) -> Result<Option<OutboundMessage>, StoreError> {
-        self.pending(
-            "WHERE webhook = ?1 AND state = 'ready' AND parked = 0 ORDER BY id LIMIT 1 OFFSET ?2",
-            webhook,
-            skip,
-        )
-    }
-
-    /// Of the messages that wait standalone, the one that is due first.
-    ///
-    /// # Errors
-    /// When the disk refuses.
-    pub fn next_parked(&self, webhook: &str) -> Result<Option<OutboundMessage>, StoreError> {
-        self.pending(
-            "WHERE webhook = ?1 AND state = 'ready' AND parked = 1 ORDER BY next_attempt_at, id LIMIT 1 OFFSET ?2",
-            webhook,
-            0,
-        )
-    }
-
-    fn pending(&self, which: &str, webhook: &str, skip: u32) -> Result<Option<OutboundMessage>, StoreError> {
-        self.database.read("read the outbox", |connection| {
-            connection
-                .prepare_cached(&format!("{OUTBOUND} {which}"))?
-                .query_row(params![webhook, skip], pending)
-                .optional()
-        })
-    }
-
-    /// Records that a message's sending begins, and what of the webhook's rate that uses up, before a byte of it leaves.
-    /// False: it is not to be sent there any more (it became part of a digest, was dropped, or goes to another webhook).
-    ///
-    /// # Errors
-    /// When the disk refuses; then it must not be sent.
-    pub fn begin_attempt(
-        &mut self,
-        message: i64,
-        webhook: &str,
-        state: &WebhookState,
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        self.database.write("record an attempt", |transaction| {
-            let begun = transaction
-                .prepare_cached(
-                    "UPDATE messages SET attempts = attempts + 1, last_attempt_at = ?
-                     WHERE id = ? AND webhook = ? AND state = 'ready'",
-                )?
-                .execute(params![now.0, message, webhook])?;
-            if begun > 0 {
-                webhooks::record(transaction, webhook, state)?;
-            }
-            Ok(begun > 0)
-        })
-    }
-
-    /// The webhook has accepted a message: its events are posted, or digested. `parked_message`: another message, which this
-    /// one has overtaken, and when that is due.
-    ///
-    /// # Errors
-    /// When the disk refuses; then it will be sent again.
-    pub fn record_accepted(
-        &mut self,
-        message: i64,
-        parked_message: Option<(i64, Timestamp)>,
-        webhook: &str,
-        state: &WebhookState,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        self.database.write("record an accepted message", |transaction| {
-            // Also where somebody dropped it meanwhile: it was told.
-            transaction
-                .prepare_cached(
-                    "UPDATE messages SET state = CASE WHEN cause IS NULL THEN 'posted' ELSE 'digested' END,
-                         body = NULL, error = NULL, dead_reason = NULL, finished_at = ? WHERE id = ?",
-                )?
-                .execute(params![now.0, message])?;
-            if let Some((overtaken, next_attempt_at)) = parked_message {
-                transaction
-                    .prepare_cached(
-                        "UPDATE messages SET parked = 1, next_attempt_at = ? WHERE id = ? AND state = 'ready'",
-                    )?
-                    .execute(params![next_attempt_at.0, overtaken])?;
-            }
-            webhooks::record(transaction, webhook, state)
-        })
-    }
-
-    /// An attempt failed: the message stays ready. Those messages of the webhook that are too old are dead now; their
-    /// numbers and routes are returned.
-    ///
-    /// # Errors
-    /// When the disk refuses.
-    pub fn record_failure(
-        &mut self,
-        message: i64,
-        webhook: &str,
-        failure: &FailedAttempt<'_>,
-        now: Timestamp,
-    ) -> Result<Vec<(i64, String)>, StoreError> {
-        let FailedAttempt { state, error, failures, next_attempt_at, expire_before } = failure;
-        self.database.write("record a failed attempt", |transaction| {
-            transaction
-                .prepare_cached(
-                    "UPDATE messages SET error = ?, failures = failures + ?, next_attempt_at = ? WHERE id = ? AND state = 'ready'",
-                )?
-                .execute(params![error, failures, next_attempt_at.0, message])?;
-            webhooks::record(transaction, webhook, state)?;
-            let why = format!("older than max_age; the webhook's last answer: {error}");
-            let mut dead = Vec::new();
-            for (route, expire_before) in expire_before {
-                let dead_ids = transaction
-                    .prepare_cached(
-                        "UPDATE messages SET state = 'dead', dead_reason = ?, error = ?, finished_at = ?
-                         WHERE webhook = ? AND route = ? AND state = 'ready' AND age_starts_at < ? RETURNING id",
-                    )?
-                    .query_map(params![DeadReason::Expired.as_str(), why, now.0, webhook, route, expire_before.0], |row| row.get(0))?
-                    .collect::<rusqlite::Result<Vec<i64>>>()?;
-                dead.extend(dead_ids.into_iter().map(|id| (id, route.clone())));
-            }
-            Ok(dead)
-        })
-    }
-
-    /// The webhook has refused a message for good: its events are dead, and the message is kept.
-    ///
-    /// # Errors
-    /// When the disk refuses.
-    pub fn mark_dead(
-        &mut self,
-        message: i64,
-        reason: DeadReason,
-        error: &str,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        self.database.write("record a dead message", |transaction| {
-            transaction
-                .prepare_cached(
-                    "UPDATE messages SET state = 'dead', dead_reason = ?, error = ?, finished_at = ?
-                     WHERE id = ? AND state = 'ready'",
-                )?
-                .execute(params![reason.as_str(), error, now.0, message])
-                .map(drop)
-        })
-    }
-
-    /// All messages of a route that wait for a webhook are dead. Says which.
-    ///
-    /// # Errors
-    /// When the disk refuses.
-    pub fn mark_all_dead(
-        &mut self,
-        route: &str,
-        webhook: &str,
-        reason: DeadReason,
-        error: &str,
-        now: Timestamp,
-    ) -> Result<Vec<i64>, StoreError> {
-        self.database.write("record dead messages", |transaction| {
-            transaction
-                .prepare_cached(
-                    "UPDATE messages SET state = 'dead', dead_reason = ?, error = ?, finished_at = ?
-                     WHERE webhook = ? AND route = ? AND state = 'ready' RETURNING id",
-                )?
-                .query_map(params![reason.as_str(), error, now.0, webhook, route], |row| row.get(0))?
-                .collect()
-        })
-    }
-
-    /// Hands the messages of a route that wait for one webhook over to another. Says how many.
-    ///
-    /// # Errors
-    /// When the disk refuses.
-    pub fn reassign(&mut self, route: &str, from: &str, to: &str) -> Result<usize, StoreError> {
-        self.database.write("reassign messages", |transaction| {
-            transaction
-                .prepare_cached(
-                    "UPDATE messages SET webhook = ?3, parked = 0, failures = 0, next_attempt_at = 0
-                     WHERE webhook = ?2 AND route = ?1 AND state = 'ready'",
-                )?
-                .execute(params![route, from, to])
-        })
-    }
-
-    /// The webhooks that have messages to be sent.
-    ///
-    /// # Errors
-    /// When the disk refuses.
-    pub fn pending_webhooks(&self) -> Result<Vec<String>, StoreError> {
-        self.database.read("read the outbox", |connection| {
-            connection
-                .prepare_cached("SELECT DISTINCT webhook FROM messages WHERE state = 'ready' ORDER BY webhook")?
-                .query_map([], |row| row.get(0))?
-                .collect()
-        })
-    }
-
-    /// The routes that have messages to be sent by a webhook.
-    ///
-    /// # Errors
-    /// When the disk refuses.
-    pub fn pending_routes(&self, webhook: &str) -> Result<Vec<String>, StoreError> {
-        self.database.read("read the outbox", |connection| {
-            connection
-                .prepare_cached("SELECT DISTINCT route FROM messages WHERE state = 'ready' AND webhook = ?")?
-                .query_map([webhook], |row| row.get(0))?
-                .collect()
-        })
-    }
-
-    /// What is left to be done: events to be routed or formatted, digests to be closed, messages to be sent.
-    ///
-    /// # Errors
-    /// When the disk refuses.
-    pub fn remaining(&self, now: Timestamp) -> Result<Remaining, StoreError> {
-        self.database.read("read the queues", |connection| {
-            let (work, stuck): (bool, bool) = connection
-                .prepare_cached(
-                    "SELECT EXISTS (SELECT 1 FROM inbox.events WHERE seq > (SELECT last_seq FROM routing_cursor))
-                         OR EXISTS (SELECT 1 FROM routed_events WHERE state = 'pending' AND message IS NULL)
-                         OR EXISTS (SELECT 1 FROM messages WHERE state = 'open')
-                         OR EXISTS (SELECT 1 FROM messages WHERE state = 'ready' AND webhook NOT IN
-                             (SELECT name FROM webhooks WHERE suspended_error IS NOT NULL AND backoff_until > ?1 AND backoff_until <= ?2)),
-                         EXISTS (SELECT 1 FROM messages WHERE state = 'ready')",
-                )?
-                .query_row([now.0, now.plus_ms(MAX_WAIT_MS).0], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            Ok(match (work, stuck) {
-                (true, _) => Remaining::Work,
-                (false, true) => Remaining::Suspended,
-                (false, false) => Remaining::Nothing,
-            })
-        })
-    }
-
-    /// Whether nothing waits, is held or is pending.
-    ///
-    /// # Errors
-    /// When the disk refuses.
-    pub fn is_drained(&self) -> Result<bool, StoreError> {
-        // Before anything was left standalone for a while.
-        Ok(self.remaining(Timestamp(i64::MIN))? == Remaining::Nothing)
-    }
+/// Inserts a message of one event that is ready to be sent, and returns its id; `None` if the event is not pending on the
+/// route, or not in the message `from`.
+pub(super) fn insert_ready(
+    transaction: &Transaction<'_>,
+    (event, route, from): (i64, &str, Option<i64>),
+    body: &Guarded,
+    now: Timestamp,
+) -> rusqlite::Result<Option<i64>> {
+    let inserted = transaction
+        .prepare_cached(
+            "INSERT INTO messages (route, webhook, state, events, body, target, age_starts_at, next_attempt_at)
+             SELECT route, webhook, 'ready', 1, ?4, ?6, min(ifnull(age_starts_at, received_at), ?5), ?5 FROM routed_events JOIN inbox.events ON seq = event
+             WHERE event = ?1 AND route = ?2 AND routed_events.state = 'pending' AND message IS ?3",
+        )?
+        .execute(params![event, route, from, body.to_json_string(), now.0, body.target().as_str()])?;
+    Ok((inserted > 0).then(|| transaction.last_insert_rowid()))
 }
 
-/// A failed attempt.
-#[derive(Debug, Clone)]
-pub struct FailedAttempt<'a> {
-    /// How the webhook fares now.
-    pub state: &'a WebhookState,
-    /// What went wrong.
-    pub error: &'a str,
-    /// Failures to add to the message's own: 1 or 0.
-    pub failures: u32,
-    /// When a parked message is attempted again.
-    pub next_attempt_at: Timestamp,
-    /// By route, the time before which the age of an expired message of this webhook began.
-    pub expire_before: BTreeMap<String, Timestamp>,
+/// Inserts an open digest without events, and returns its id.
+pub(super) fn insert_open(
+    transaction: &Transaction<'_>,
+    (route, webhook): (&str, &str),
+    (cause, key): (DigestCause, &str),
+    age_starts_at: i64,
+    now: Timestamp,
+) -> rusqlite::Result<i64> {
+    transaction
+        .prepare_cached(
+            "INSERT INTO messages (route, webhook, state, events, age_starts_at, cause, key, opened_at, closes_at)
+             VALUES (?1, ?2, 'open', 0, ?3, ?4, ?5, ?6, ?6)",
+        )?
+        .execute(params![route, webhook, age_starts_at, cause.as_str(), key, now.0])?;
+    Ok(transaction.last_insert_rowid())
 }
 
-impl<'a> FailedAttempt<'a> {
-    /// One that says nothing about the message.
-    #[must_use]
-    pub const fn new(state: &'a WebhookState, error: &'a str) -> Self {
-        Self { state, error, failures: 0, next_attempt_at: Timestamp(0), expire_before: BTreeMap::new() }
-    }
+/// Records the events that have joined an open digest.
+pub(super) fn update_open(
+    transaction: &Transaction<'_>,
+    message: i64,
+    events: u32,
+    closes_at: i64,
+    age_starts_at: i64,
+) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached("UPDATE messages SET events = ?, closes_at = ?, age_starts_at = ? WHERE id = ?")?
+        .execute(params![events, closes_at, age_starts_at, message])
+        .map(drop)
 }
 
-fn pending(row: &Row<'_>) -> rusqlite::Result<OutboundMessage> {
-    Ok(OutboundMessage {
-        id: row.get(0)?,
-        route: row.get(1)?,
-        body: row.get(2)?,
-        age_starts_at: Timestamp(row.get(3)?),
-        attempts: row.get(4)?,
-        failures: row.get(5)?,
-        parked: row.get(6)?,
-        next_attempt_at: Timestamp(row.get(7)?),
-        target: Target::parse(row.get_ref(8)?.as_str()?),
-    })
+/// Records that so many events have left an open digest; deletes an empty one.
+pub(super) fn remove_events(transaction: &Transaction<'_>, message: i64, events: i64) -> rusqlite::Result<()> {
+    transaction.prepare_cached("UPDATE messages SET events = events - ? WHERE id = ?")?.execute([events, message])?;
+    transaction.prepare_cached("DELETE FROM messages WHERE id = ? AND events = 0")?.execute([message]).map(drop)
+}
+
+/// Deletes a message whose events have all gone to another, or are to be formatted again.
+pub(super) fn delete(transaction: &Transaction<'_>, message: i64) -> rusqlite::Result<()> {
+    transaction.prepare_cached("DELETE FROM messages WHERE id = ?")?.execute([message]).map(drop)
+}
+
+/// Deletes a message whose routed events have all been pruned. After them: the trigger routed_event_pruned reads its state.
+pub(super) fn delete_pruned(transaction: &Transaction<'_>, message: i64) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached(
+            "DELETE FROM messages WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM routed_events WHERE message = ?1)",
+        )?
+        .execute([message])
+        .map(drop)
+}
+
+/// Closes an open digest: it is ready to be sent. `as_digest`: otherwise, as the message of its only event.
+pub(super) fn close(
+    transaction: &Transaction<'_>,
+    message: i64,
+    body: &Guarded,
+    as_digest: bool,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    // Ledger: message_moved; open and ready both count as pending.
+    transaction
+        .prepare_cached(
+            "UPDATE messages SET state = 'ready', body = ?2, target = ?5, next_attempt_at = ?3, closes_at = NULL,
+                 cause = CASE WHEN ?4 THEN cause END, key = CASE WHEN ?4 THEN key END
+             WHERE id = ?1 AND state = 'open'",
+        )?
+        .execute(params![message, body.to_json_string(), now.0, as_digest, body.target().as_str()])
+        .map(drop)
+}
+
+/// Gives a route's open digests to another webhook.
+pub(super) fn reassign_open(transaction: &Transaction<'_>, route: &str, webhook: &str) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached("UPDATE messages SET webhook = ?2 WHERE route = ?1 AND state = 'open'")?
+        .execute(params![route, webhook])
+        .map(drop)
+}
+
+/// Gives a route's ready messages from one webhook to another, as if they had never failed. Returns how many they are.
+pub(super) fn reassign(transaction: &Transaction<'_>, route: &str, from: &str, to: &str) -> rusqlite::Result<usize> {
+    transaction
+        .prepare_cached(
+            "UPDATE messages SET webhook = ?3, parked = 0, failures = 0, next_attempt_at = 0
+             WHERE webhook = ?2 AND route = ?1 AND state = 'ready'",
+        )?
+        .execute(params![route, from, to])
+}
+
+/// Records that an attempt to send a message begins. False: it is not ready any more, or another webhook's.
+pub(super) fn begin_attempt(
+    transaction: &Transaction<'_>,
+    message: i64,
+    webhook: &str,
+    now: Timestamp,
+) -> rusqlite::Result<bool> {
+    let begun = transaction
+        .prepare_cached(
+            "UPDATE messages SET attempts = attempts + 1, last_attempt_at = ?
+             WHERE id = ? AND webhook = ? AND state = 'ready'",
+        )?
+        .execute(params![now.0, message, webhook])?;
+    Ok(begun > 0)
+}
+
+/// Records that the webhook has a message, even if it was dropped during the attempt.
+pub(super) fn accept(transaction: &Transaction<'_>, message: i64, now: Timestamp) -> rusqlite::Result<()> {
+    // Ledger: message_moved, from pending (or dead, if it was dropped) to posted or digested.
+    transaction
+        .prepare_cached(
+            "UPDATE messages SET state = CASE WHEN cause IS NULL THEN 'posted' ELSE 'digested' END,
+                 body = NULL, error = NULL, dead_reason = NULL, finished_at = ? WHERE id = ?",
+        )?
+        .execute(params![now.0, message])
+        .map(drop)
+}
+
+/// Parks a ready message: later ones overtake it.
+pub(super) fn park(transaction: &Transaction<'_>, message: i64, next_attempt_at: Timestamp) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached("UPDATE messages SET parked = 1, next_attempt_at = ? WHERE id = ? AND state = 'ready'")?
+        .execute(params![next_attempt_at.0, message])
+        .map(drop)
+}
+
+/// Records a failed attempt to send a message, which stays ready.
+pub(super) fn fail(
+    transaction: &Transaction<'_>,
+    message: i64,
+    error: &str,
+    failures: u32,
+    next_attempt_at: Timestamp,
+) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached(
+            "UPDATE messages SET error = ?, failures = failures + ?, next_attempt_at = ? WHERE id = ? AND state = 'ready'",
+        )?
+        .execute(params![error, failures, next_attempt_at.0, message])
+        .map(drop)
+}
+
+/// Moves a ready message to dead.
+pub(super) fn mark_dead(
+    transaction: &Transaction<'_>,
+    message: i64,
+    reason: DeadReason,
+    error: &str,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    // Ledger: message_moved, from pending to dead.
+    transaction
+        .prepare_cached(
+            "UPDATE messages SET state = 'dead', dead_reason = ?, error = ?, finished_at = ?
+             WHERE id = ? AND state = 'ready'",
+        )?
+        .execute(params![reason.as_str(), error, now.0, message])
+        .map(drop)
+}
+
+/// Moves a route's ready messages for a webhook to dead. Returns them.
+pub(super) fn mark_all_dead(
+    transaction: &Transaction<'_>,
+    (route, webhook): (&str, &str),
+    reason: DeadReason,
+    error: &str,
+    now: Timestamp,
+) -> rusqlite::Result<Vec<i64>> {
+    // Ledger: message_moved, from pending to dead.
+    transaction
+        .prepare_cached(
+            "UPDATE messages SET state = 'dead', dead_reason = ?, error = ?, finished_at = ?
+             WHERE webhook = ? AND route = ? AND state = 'ready' RETURNING id",
+        )?
+        .query_map(params![reason.as_str(), error, now.0, webhook, route], |row| row.get(0))?
+        .collect()
+}
+
+/// Moves a route's ready messages for a webhook whose age began before a time to dead. Returns them.
+pub(super) fn expire(
+    transaction: &Transaction<'_>,
+    (route, webhook): (&str, &str),
+    before: Timestamp,
+    error: &str,
+    now: Timestamp,
+) -> rusqlite::Result<Vec<i64>> {
+    // Ledger: message_moved, from pending to dead.
+    transaction
+        .prepare_cached(
+            "UPDATE messages SET state = 'dead', dead_reason = ?, error = ?, finished_at = ?
+             WHERE webhook = ? AND route = ? AND state = 'ready' AND age_starts_at < ? RETURNING id",
+        )?
+        .query_map(params![DeadReason::Expired.as_str(), error, now.0, webhook, route, before.0], |row| row.get(0))?
+        .collect()
+}
+
+/// Moves a dead message back to ready. Its age starts now, or it would expire at once.
+pub(super) fn retry(transaction: &Transaction<'_>, message: i64, now: Timestamp) -> rusqlite::Result<()> {
+    // Ledger: message_moved, from dead to pending.
+    transaction
+        .prepare_cached(
+            "UPDATE messages SET state = 'ready', age_starts_at = ?1, next_attempt_at = ?1, failures = 0, parked = 0,
+                 finished_at = NULL, dead_reason = NULL WHERE id = ?2",
+        )?
+        .execute(params![now.0, message])
+        .map(drop)
+}
+
+/// Declares a ready message to be in a target's format.
+pub(super) fn set_target(transaction: &Transaction<'_>, message: i64, target: Target) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached("UPDATE messages SET target = ? WHERE id = ?")?
+        .execute(params![target.as_str(), message])
+        .map(drop)
+}
+
+/// Drops a dead or ready message by hand. False: it is neither.
+pub(super) fn drop_one(transaction: &Transaction<'_>, message: i64, now: Timestamp) -> rusqlite::Result<bool> {
+    // Ledger: message_moved, from pending to dead; dead and dropped both count as dead.
+    let dropped = transaction
+        .prepare_cached(
+            "UPDATE messages SET state = 'dropped', body = NULL, finished_at = ?1, dead_reason = 'dropped',
+                 error = 'dropped by hand' WHERE id = ?2 AND state IN ('dead', 'ready') RETURNING id",
+        )?
+        .query_row(params![now.0, message], |_| Ok(()))
+        .optional()?;
+    Ok(dropped.is_some())
+}
+
+/// Drops all dead messages by hand, or those of one webhook. Returns them.
+pub(super) fn drop_dead(
+    transaction: &Transaction<'_>,
+    webhook: Option<&str>,
+    now: Timestamp,
+) -> rusqlite::Result<Vec<i64>> {
+    // Ledger: message_moved; dead and dropped both count as dead.
+    transaction
+        .prepare_cached(
+            "UPDATE messages SET state = 'dropped', body = NULL, finished_at = ?1, dead_reason = 'dropped',
+                 error = 'dropped by hand' WHERE state = 'dead' AND webhook = ifnull(?2, webhook) RETURNING id",
+        )?
+        .query_map(params![now.0, webhook], |row| row.get(0))?
+        .collect()
+}
+
+/// The dead messages that retention does not keep: those from before a time (?1), and those before the newest of a number
+/// (?2).
+macro_rules! past_retention {
+    () => {
+        "state = 'dead' AND (finished_at < ?1 OR id <= ifnull(
+            (SELECT id FROM messages WHERE state = 'dead' ORDER BY id DESC LIMIT 1 OFFSET ?2), -1))"
+    };
+}
+
+/// Returns whether there are dead messages that retention does not keep.
+pub(super) fn has_past_retention(connection: &Connection, since: Timestamp, max: i64) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached(concat!("SELECT EXISTS (SELECT 1 FROM messages WHERE ", past_retention!(), ")"))?
+        .query_row([since.0, max], |row| row.get(0))
+}
+
+/// Drops some of the dead messages that retention does not keep. They keep the reason that they are dead for. Returns how
+/// many they are.
+pub(super) fn drop_past_retention(
+    transaction: &Transaction<'_>,
+    since: Timestamp,
+    max: i64,
+) -> rusqlite::Result<usize> {
+    // Ledger: message_moved; dead and dropped both count as dead.
+    transaction
+        .prepare_cached(concat!(
+            "UPDATE messages SET state = 'dropped', body = NULL WHERE id IN (SELECT id FROM messages WHERE ",
+            past_retention!(),
+            " LIMIT 200)"
+        ))?
+        .execute([since.0, max])
 }

@@ -1,41 +1,47 @@
-//! What each route's plugin is and how it fares, as the process at work last wrote it down: for `status`.
+//! The table `plugins`: each route's plugin and its state, as the daemon or the last run recorded them, for `status`.
 
 use std::collections::BTreeMap;
 
 use rusqlite::params;
 use serde::Serialize;
 
-use super::{Store, StoreError};
+use super::error::StoreError;
+use super::store::Store;
 use crate::event::Timestamp;
 
-/// A route's plugin, as it is live.
+/// A route's active plugin; this is its JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PluginState {
-    /// How it is called in messages.
+    /// Its name in messages.
     pub plugin: String,
-    /// The SHA-256 of its file, in hexadecimal; none: it could not be loaded.
+    /// The SHA-256 of its file, in hexadecimal; `None`: it could not be loaded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
     /// The version that its author gave it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
-    /// Since when it is live.
+    /// Since when it is active.
     pub since: Timestamp,
-    /// Failures in a row, up to now.
+    /// Consecutive failures, up to now.
     pub failures: u32,
-    /// Its last failure; of one that could not be loaded, why. None once it works again.
+    /// Its last failure, or why it could not be loaded; `None` once it works again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// It is not called before.
+    /// It is not called before this.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub paused_until: Option<Timestamp>,
 }
 
+/// The query for the routes whose plugins have a state.
+pub(super) const ROUTES: &str = "SELECT route FROM plugins";
+/// The statement that removes the state of a route's plugin.
+pub(super) const REMOVE: &str = "DELETE FROM plugins WHERE route = ?";
+
 impl Store {
-    /// Writes down how a route's plugin fares.
+    /// Records the state of a route's plugin.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When the store fails.
     pub fn record_plugin(&mut self, route: &str, state: &PluginState) -> Result<(), StoreError> {
         self.database.write("record a plugin's state", |transaction| {
             transaction
@@ -54,10 +60,10 @@ impl Store {
         })
     }
 
-    /// The plugins by route.
+    /// Returns the plugins by route.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When the store fails.
     pub fn plugins(&self) -> Result<BTreeMap<String, PluginState>, StoreError> {
         self.database.read("read the plugins' state", |connection| {
             connection

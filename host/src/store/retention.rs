@@ -1,146 +1,124 @@
-//! How long what is over is kept. Rows go, a few at a time, and the totals stay.
+//! Retention: what is older or more than the limits is removed, a few rows at a time; the ledger's totals stay.
 //!
-//! First from the file of what became of events, then from the inbox, each synced: a crash in between leaves events that
-//! nothing refers to, which go the next time and are not counted again.
+//! First from the file of routed events, then from the inbox, each synced: a crash in between leaves events that nothing
+//! refers to, which the next step removes and does not count again.
 
 use rusqlite::{Connection, Transaction, params};
 
-use super::routed_events::limit;
-use super::{Inbox, Store, StoreError};
+use super::database_file::sql_limit;
+use super::error::StoreError;
+use super::inbox::Inbox;
+use super::store::Store;
+use super::{history, ledger, messages, routed_events};
 use crate::event::Timestamp;
 
-/// What is kept.
+/// The limits of what is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetentionLimits {
-    /// Events that were taken in since then.
+    /// Events received before this are removed.
     pub events_since: Timestamp,
-    /// And of these so many, the newest.
+    /// The most events that are kept, the newest.
     pub max_events: u64,
-    /// Dead messages that died since then.
+    /// Dead messages from before this are dropped.
     pub dead_since: Timestamp,
-    /// And of these so many, the newest.
+    /// The most dead messages that are kept, the newest.
     pub max_dead: u64,
 }
 
-/// What a step of pruning came to.
+/// The result of a step of pruning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Pruned {
-    /// Events that are gone.
+    /// Events that were removed.
     pub events: usize,
-    /// Dead messages that were given up.
+    /// Dead messages that were dropped.
     pub dead: usize,
-    /// Where the next step begins; 0: all has been looked at.
-    pub next: i64,
+    /// The event after which the next step continues; 0: the step reached the end.
+    pub next_after: i64,
 }
 
-/// Events that are looked at in a step.
-const LOOK_AT: usize = 1_000;
-/// Events that go in a step at most: writers wait meanwhile.
-const STEP: usize = 200;
+/// The most events that a step reads.
+const READ_BATCH: usize = 1_000;
+/// The most events that a step removes: writers wait meanwhile.
+const REMOVE_BATCH: usize = 200;
 
 impl Store {
-    /// Removes some of what is past its time, from the event after `from` on. An event that is pending, or told by a dead
-    /// message which is still kept, stays, and so does the newest of all, by which the inbox counts on.
+    /// Removes some of what is past the limits, from the first event after `after` on. An event stays that is pending, or in
+    /// a dead message that is kept, and so does the newest of all, from which the inbox counts on.
     ///
     /// # Errors
-    /// When the disk refuses.
-    pub fn prune(&mut self, inbox: &mut Inbox, keep: &RetentionLimits, from: i64) -> Result<Pruned, StoreError> {
-        let dead = self.give_up(keep)?;
-        let (old, next) = self.database.read("look for old events", |connection| old_events(connection, keep, from))?;
+    /// When the store fails.
+    pub fn prune(&mut self, inbox: &mut Inbox, limits: &RetentionLimits, after: i64) -> Result<Pruned, StoreError> {
+        let dead = self.drop_old_dead(limits)?;
+        let (old, next_after) =
+            self.database.read("look for old events", |connection| old_events(connection, limits, after))?;
         if old.is_empty() {
-            return Ok(Pruned { events: 0, dead, next });
+            return Ok(Pruned { events: 0, dead, next_after });
         }
         self.database
-            .write("remove old events", |transaction| old.iter().try_for_each(|old| forget(transaction, old)))?;
-        inbox.database.write("remove old events", |transaction| {
-            let mut delete = transaction.prepare_cached("DELETE FROM events WHERE seq = ?")?;
-            old.iter().try_for_each(|old| delete.execute([old.seq]).map(drop))
-        })?;
-        Ok(Pruned { events: old.len(), dead, next })
+            .write("remove old events", |transaction| old.iter().try_for_each(|old| remove(transaction, old)))?;
+        inbox.remove(old.iter().map(|old| old.seq))?;
+        Ok(Pruned { events: old.len(), dead, next_after })
     }
 
-    /// Dead messages that are kept no longer count as dropped.
-    fn give_up(&mut self, keep: &RetentionLimits) -> Result<usize, StoreError> {
-        let which = "state = 'dead' AND (finished_at < ?1 OR id <= ifnull(
-            (SELECT id FROM messages WHERE state = 'dead' ORDER BY id DESC LIMIT 1 OFFSET ?2), -1))";
-        let bounds = params![keep.dead_since.0, i64::try_from(keep.max_dead).unwrap_or(i64::MAX)];
-        let any: bool = self.database.read("look for dead messages", |connection| {
-            connection
-                .prepare_cached(&format!("SELECT EXISTS (SELECT 1 FROM messages WHERE {which})"))?
-                .query_row(bounds, |row| row.get(0))
-        })?;
-        if !any {
+    /// Drops some of the dead messages that are past the limits.
+    fn drop_old_dead(&mut self, limits: &RetentionLimits) -> Result<usize, StoreError> {
+        let (since, max) = (limits.dead_since, i64::try_from(limits.max_dead).unwrap_or(i64::MAX));
+        let has_some = self
+            .database
+            .read("look for old dead messages", |connection| messages::has_past_retention(connection, since, max))?;
+        if !has_some {
             return Ok(0);
         }
-        self.database.write("give dead messages up", |transaction| {
-            transaction
-                .prepare_cached(&format!(
-                    "UPDATE messages SET state = 'dropped', body = NULL
-                     WHERE id IN (SELECT id FROM messages WHERE {which} LIMIT 200)"
-                ))?
-                .execute(bounds)
-        })
+        self.database
+            .write("drop old dead messages", |transaction| messages::drop_past_retention(transaction, since, max))
     }
 }
 
-/// An event whose time is over.
-struct Old {
+/// An event to remove.
+struct OldEvent {
     seq: i64,
     at: i64,
     jail: String,
 }
 
-fn old_events(connection: &Connection, keep: &RetentionLimits, from: i64) -> rusqlite::Result<(Vec<Old>, i64)> {
+/// Returns events to remove, and the event after which to look for more; 0: there are no more.
+fn old_events(connection: &Connection, limits: &RetentionLimits, after: i64) -> rusqlite::Result<(Vec<OldEvent>, i64)> {
     let (newest, last_routed): (i64, i64) = connection
         .prepare_cached("SELECT ifnull((SELECT max(seq) FROM inbox.events), 0), last_seq FROM routing_cursor")?
         .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let too_many = newest.saturating_sub(i64::try_from(keep.max_events).unwrap_or(i64::MAX));
+    let too_many = newest.saturating_sub(i64::try_from(limits.max_events).unwrap_or(i64::MAX));
     let mut statement = connection.prepare_cached(
         "SELECT seq, at, jail, received_at, EXISTS (
              SELECT 1 FROM routed_events LEFT JOIN messages ON messages.id = routed_events.message
              WHERE event = seq AND ifnull(messages.state, routed_events.state) IN ('pending', 'open', 'ready', 'dead')
          ) FROM inbox.events WHERE seq > ? AND seq <= ? AND seq < ? ORDER BY seq LIMIT ?",
     )?;
-    let mut rows = statement.query(params![from, last_routed, newest, limit(LOOK_AT)])?;
-    let (mut old, mut last, mut seen) = (Vec::new(), from, 0);
+    let mut rows = statement.query(params![after, last_routed, newest, sql_limit(READ_BATCH)])?;
+    let (mut old, mut last, mut seen) = (Vec::new(), after, 0);
     while let Some(row) = rows.next()? {
-        let (seq, received_at, wanted): (i64, i64, bool) = (row.get(0)?, row.get(3)?, row.get(4)?);
-        if seq > too_many && received_at >= keep.events_since.0 {
+        let (seq, received_at, is_needed): (i64, i64, bool) = (row.get(0)?, row.get(3)?, row.get(4)?);
+        if seq > too_many && received_at >= limits.events_since.0 {
             return Ok((old, 0));
         }
-        if !wanted {
-            old.push(Old { seq, at: row.get(1)?, jail: row.get(2)? });
+        if !is_needed {
+            old.push(OldEvent { seq, at: row.get(1)?, jail: row.get(2)? });
         }
         (last, seen) = (seq, seen + 1);
-        if old.len() >= STEP {
+        if old.len() >= REMOVE_BATCH {
             break;
         }
     }
-    let more = seen == LOOK_AT || old.len() >= STEP;
-    Ok((old, if more { last } else { 0 }))
+    let has_more = seen == READ_BATCH || old.len() >= REMOVE_BATCH;
+    Ok((old, if has_more { last } else { 0 }))
 }
 
-fn forget(transaction: &Transaction<'_>, old: &Old) -> rusqlite::Result<()> {
-    let messages = transaction
-        .prepare_cached("SELECT message FROM routed_events WHERE event = ? AND message IS NOT NULL")?
-        .query_map([old.seq], |row| row.get(0))?
-        .collect::<rusqlite::Result<Vec<i64>>>()?;
-    let of_routes = transaction.prepare_cached("DELETE FROM routed_events WHERE event = ?")?.execute([old.seq])?;
+/// Removes an event from all tables but the inbox.
+fn remove(transaction: &Transaction<'_>, old: &OldEvent) -> rusqlite::Result<()> {
+    let (messages, was_routed) = routed_events::prune(transaction, old.seq)?;
     for message in messages {
-        transaction
-            .prepare_cached(
-                "DELETE FROM messages WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM routed_events WHERE message = ?1)",
-            )?
-            .execute([message])?;
+        messages::delete_pruned(transaction, message)?;
     }
-    transaction
-        .prepare_cached("DELETE FROM bans WHERE jail = ? AND at = ? AND event = ?")?
-        .execute(params![old.jail, old.at, old.seq])?;
-    // Else no route wanted it, or a step before this one broke off after it had been counted.
-    if of_routes > 0 {
-        transaction
-            .prepare_cached("INSERT INTO pruned VALUES ('', 'routed', 1) ON CONFLICT DO UPDATE SET n = n + 1")?
-            .execute([])?;
-    }
-    Ok(())
+    history::remove(transaction, &old.jail, old.at, old.seq)?;
+    // Otherwise no route matched it, or a step before this one was interrupted after it had counted the event.
+    if was_routed { ledger::count_pruned(transaction) } else { Ok(()) }
 }

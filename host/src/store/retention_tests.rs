@@ -1,37 +1,37 @@
-//! What is past its time goes, and stays in the totals.
+//! Retention: what is removed, what stays, and that the totals never change.
 
 use std::time::{Duration, Instant};
 
-use super::tests::{Fixture, accept, ban, fixture, formatted, message, of_sec, storm, take};
+use super::fixture::{Fixture, accept, append, ban, fixture, join_storm, message, receive_and_format, sec_ledger};
 use super::*;
 use crate::event::{BanQuery, EventDetails, PastBan, Timestamp};
 
 #[test]
-fn what_is_past_its_time_goes_and_stays_in_the_totals() {
+fn prune_past_the_limits_removes_rows_and_keeps_totals() {
     let mut fixture = fixture();
-    formatted(&mut fixture, 10, (0..4).map(|_| Disposition::Send(message())).collect());
-    formatted(&mut fixture, 10, vec![storm(20), storm(20), Disposition::Skip("dull".into())]);
-    take(&mut fixture.inbox, EventDetails::Ban(ban("1.2.3.4", Some(10), false)));
+    receive_and_format(&mut fixture, 10, (0..4).map(|_| Disposition::Send(message())).collect());
+    receive_and_format(&mut fixture, 10, vec![join_storm(20), join_storm(20), Disposition::Skip("dull".into())]);
+    append(&mut fixture.inbox, EventDetails::Ban(ban("1.2.3.4", Some(10), false)));
     let Fixture { store, inbox, .. } = &mut fixture;
-    let waiting = store.unrouted(1).unwrap().remove(0);
-    let ban = PastBan::of(&waiting.event.unwrap());
-    store.route_events(&[RoutedTo { seq: waiting.seq, ban, to: vec![] }]).unwrap();
-    take(inbox, EventDetails::Stop);
-    // Posted, dead, dropped, pending; digested twice; skipped; unmatched; waiting.
+    let unrouted = store.unrouted(1).unwrap().remove(0);
+    let ban = PastBan::of(&unrouted.event.unwrap());
+    store.route_events(&[RoutedTo { seq: unrouted.seq, ban, to: vec![] }]).unwrap();
+    append(inbox, EventDetails::Stop);
+    // Posted, dead, dropped, pending; digested twice; skipped; unmatched; unrouted.
     accept(store, 1);
     store.mark_dead(2, DeadReason::Rejected, "400", Timestamp(30)).unwrap();
     store.drop_messages(&MessageSelector::Ids(vec![3]), Timestamp(30)).unwrap();
-    let hold = store.digests_to_close("sec", Timestamp(20), false).unwrap().remove(0);
-    store.close_digest(hold.id, &message(), true, Timestamp(21)).unwrap();
-    accept(store, hold.id);
-    let before = (store.ledger().unwrap(), of_sec(store));
+    let digest = store.digests_to_close("sec", Timestamp(20), false).unwrap().remove(0);
+    store.close_digest(digest.id, &message(), true, Timestamp(21)).unwrap();
+    accept(store, digest.id);
+    let before = (store.ledger().unwrap(), sec_ledger(store));
     let keep = |events_since, max_events, dead_since, max_dead| RetentionLimits {
         events_since: Timestamp(events_since),
         max_events,
         dead_since: Timestamp(dead_since),
         max_dead,
     };
-    let seqs = |store: &Store| {
+    let stored = |store: &Store| {
         let mut ids = Vec::new();
         store
             .export_events::<StoreError>(None, 99, |event| {
@@ -42,43 +42,43 @@ fn what_is_past_its_time_goes_and_stays_in_the_totals() {
         ids.len()
     };
     assert_eq!(store.prune(inbox, &keep(2, 100, 30, 9), 0).unwrap(), Pruned::default(), "nothing is old");
-    assert_eq!(seqs(store), 9);
-    // By age: what is pending or dead stays, and so does what waits.
+    assert_eq!(stored(store), 9);
+    // By age: pending, dead and unrouted events stay.
     assert_eq!(store.prune(inbox, &keep(3, 100, 30, 9), 0).unwrap().events, 6);
-    assert_eq!((seqs(store), (store.ledger().unwrap(), of_sec(store))), (3, before.clone()));
+    assert_eq!((stored(store), (store.ledger().unwrap(), sec_ledger(store))), (3, before.clone()));
     assert_eq!(store.message(1).unwrap(), None);
     let everything = BanQuery { until: Timestamp(i64::MAX), ..BanQuery::default() };
     let scope = HistoryScope { may_see: &|_| true, before: 99, deadline: Instant::now() + Duration::from_secs(9) };
     assert_eq!(store.bans(&everything, &scope).unwrap().unwrap().bans, 0);
-    // Dead ones have a time of their own; then they are history like the others.
-    assert_eq!(store.prune(inbox, &keep(3, 100, 31, 9), 0).unwrap(), Pruned { events: 1, dead: 1, next: 0 });
-    assert_eq!((seqs(store), (store.ledger().unwrap(), of_sec(store))), (2, before.clone()));
-    // A crash between the two files has kept one in the inbox.
-    let again =
+    // Dead messages have a limit of their own; once dropped, their events are removed like others.
+    assert_eq!(store.prune(inbox, &keep(3, 100, 31, 9), 0).unwrap(), Pruned { events: 1, dead: 1, next_after: 0 });
+    assert_eq!((stored(store), (store.ledger().unwrap(), sec_ledger(store))), (2, before.clone()));
+    // A crash between the two files has left one in the inbox.
+    let leftover =
         "INSERT INTO events SELECT 2, received_at, at, logged, counterpart, kind, host, jail, subject, ticket_at, restored, body
         FROM events WHERE seq = 4";
-    inbox.database.connection.execute_batch(again).unwrap();
-    assert_eq!((seqs(store), store.check_ledger().unwrap()), (3, vec![]));
+    inbox.database.connection.execute_batch(leftover).unwrap();
+    assert_eq!((stored(store), store.check_ledger().unwrap()), (3, vec![]));
     assert_eq!(store.prune(inbox, &keep(3, 100, 31, 9), 0).unwrap().events, 1);
-    assert_eq!((seqs(store), store.check_ledger().unwrap()), (2, vec![]));
-    // By number; the newest counts on.
+    assert_eq!((stored(store), store.check_ledger().unwrap()), (2, vec![]));
+    // By number; the newest stays, so that the inbox counts on.
     accept(store, 4);
     assert_eq!(store.prune(inbox, &keep(0, 1, 31, 9), 0).unwrap().events, 1);
-    take(inbox, EventDetails::Flush);
+    append(inbox, EventDetails::Flush);
     assert_eq!(store.ledger().unwrap().received, 10);
     assert_eq!(store.check_ledger().unwrap(), []);
 }
 
 #[test]
-fn what_goes_is_counted_once_though_a_step_breaks_off() {
+fn prune_interrupted_counts_each_event_once() {
     let mut fixture = fixture();
-    formatted(&mut fixture, 10, (0..3).map(|_| Disposition::Skip("dull".into())).collect());
+    receive_and_format(&mut fixture, 10, (0..3).map(|_| Disposition::Skip("dull".into())).collect());
     let Fixture { store, inbox, .. } = &mut fixture;
     let keep = RetentionLimits { events_since: Timestamp(99), max_events: 99, dead_since: Timestamp(99), max_dead: 9 };
     inbox.database.connection.execute_batch("PRAGMA query_only = 1").unwrap();
     assert!(store.prune(inbox, &keep, 0).is_err());
-    of_sec(store);
+    sec_ledger(store);
     inbox.database.connection.execute_batch("PRAGMA query_only = 0").unwrap();
     assert_eq!(store.prune(inbox, &keep, 0).unwrap().events, 2, "the newest stays");
-    assert_eq!(of_sec(store).skipped, 3);
+    assert_eq!(sec_ledger(store).skipped, 3);
 }

@@ -1,38 +1,47 @@
-//! The tables of both files, and how older ones become these.
+//! The tables of both database files, the triggers that keep the ledger, and the migrations from older versions.
 //!
 //! What `notify` writes (the inbox) must stay writable by the previous and the next version: a `notify` never migrates.
 
 use rusqlite::Transaction;
 
-use super::state_dir::DbFile;
+/// One of the two files that make up the store.
+///
+/// `notify` only ever opens the inbox, so it neither parses the schema of the other file nor waits for its writers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum DbFile {
+    /// Every event, and how far each log has been read.
+    Inbox,
+    /// Everything else: routed events, messages, webhooks, history, ledger.
+    Work,
+}
 
 /// The schema of one file.
 pub(super) struct Schema {
     first: &'static str,
-    /// `steps[n]` makes version `n + 2` of version `n + 1`.
+    /// `steps[n]` migrates version `n + 1` to version `n + 2`.
     steps: &'static [&'static str],
 }
 
 impl Schema {
-    pub(super) const fn of(part: DbFile) -> Self {
-        match part {
+    pub(super) const fn of(file: DbFile) -> Self {
+        match file {
             DbFile::Inbox => Self { first: INBOX, steps: &[] },
             DbFile::Work => Self { first: WORK, steps: &[] },
         }
     }
 
-    /// The version that this program reads and writes, kept in SQLite's `user_version`.
+    /// Returns the version that this program reads and writes, as in SQLite's `user_version`.
     pub(super) fn version(&self) -> i64 {
         i64::try_from(self.steps.len()).unwrap_or(i64::MAX).saturating_add(1)
     }
 
-    /// Makes the first version, in an empty file.
+    /// Creates the first version, in an empty file.
     pub(super) fn create(&self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
         transaction.execute_batch(self.first)?;
         transaction.pragma_update(None, "user_version", 1)
     }
 
-    /// Brings an older version up to this one, one step at a time.
+    /// Migrates an older version to this one, one step at a time.
     pub(super) fn migrate(&self, transaction: &Transaction<'_>) -> rusqlite::Result<()> {
         let mut version: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
         while let Some(step) = usize::try_from(version - 1).ok().and_then(|index| self.steps.get(index)) {
@@ -46,7 +55,7 @@ impl Schema {
 
 /// Times are milliseconds since 1970.
 ///
-/// Short, since every `notify` parses it: names say the rest.
+/// Short, since every `notify` parses it.
 const INBOX: &str = "
 -- Every event, in the order of receipt; the newest is never pruned, so that seq counts the events received. logged: read
 -- from a log; counterpart: reported by the action and by the log, and this row stands for both.
@@ -72,7 +81,7 @@ CREATE TABLE checkpoints (
     inode INTEGER NOT NULL,
     head INTEGER NOT NULL,
     fingerprint TEXT NOT NULL,
-    byte INTEGER NOT NULL
+    byte_offset INTEGER NOT NULL
 ) WITHOUT ROWID;
 
 -- One row. settled_through: all events up to this seq are posted, skipped or dead, and are not sent again should the other
@@ -81,7 +90,7 @@ CREATE TABLE inbox_meta (settled_through INTEGER NOT NULL, id TEXT NOT NULL);
 INSERT INTO inbox_meta VALUES (0, hex(randomblob(16)));
 ";
 
-/// Rows stay as history until retention prunes them; the totals stay.
+/// Rows stay as history until retention prunes them; the ledger's totals stay.
 const WORK: &str = "
 -- One row: all events up to last_seq have been routed. The other columns identify the inbox and that event.
 CREATE TABLE routing_cursor (last_seq INTEGER NOT NULL, inbox TEXT, received_at INTEGER, subject TEXT);
@@ -105,9 +114,9 @@ CREATE INDEX routed_events_by_message ON routed_events (message, event) WHERE me
 CREATE INDEX unformatted_events ON routed_events (route, event) WHERE state = 'pending' AND message IS NULL;
 
 -- Messages: open (a digest that events still join), ready (to be sent), and then posted, digested, dead or dropped (dead,
--- by hand). Those with a cause are digests. age_starts_at: when the first event was received. parked: later messages
--- overtake it. body: JSON as its target takes it; removed once the message is accepted. dead_reason: rejected, expired,
--- webhook_removed or dropped.
+-- and no longer listed). Those with a cause are digests. age_starts_at: when the first event was received. parked: later
+-- messages overtake it. body: JSON as its target takes it; removed once the message is accepted or dropped. dead_reason:
+-- rejected, expired, webhook_removed or dropped (by hand).
 CREATE TABLE messages (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     route TEXT NOT NULL,

@@ -1,29 +1,67 @@
-//! What is kept of routes and webhooks beside events and messages is forgotten with them.
+//! Removes the state of plugins, storms and webhooks that are no longer configured. Events and messages stay.
 
-use super::{Store, StoreError};
+use super::database_file::Database;
+use super::error::StoreError;
+use super::store::Store;
+use super::{plugins, recent_posts, webhooks};
 
 impl Store {
-    /// Forgets how plugins, storms and webhooks fared, but of these routes and webhooks.
+    /// Removes the state of plugins, storms and webhooks of other routes and webhooks than these.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When the store fails.
     pub fn prune_unconfigured(&mut self, routes: &[&str], webhooks: &[&str]) -> Result<(), StoreError> {
-        for (table, column, kept) in
-            [("plugins", "route", routes), ("recent_posts", "route", routes), ("webhooks", "name", webhooks)]
-        {
-            // Mostly there is nothing to do, and a look waits for no turn.
-            let mut known: Vec<String> = self.database.read("read what is configured no more", |connection| {
-                connection.prepare(&format!("SELECT {column} FROM {table}"))?.query_map([], |row| row.get(0))?.collect()
-            })?;
-            known.retain(|name| !kept.contains(&name.as_str()));
-            if known.is_empty() {
-                continue;
-            }
-            self.database.write("forget what is configured no more", |transaction| {
-                let mut forget = transaction.prepare(&format!("DELETE FROM {table} WHERE {column} = ?"))?;
-                known.iter().try_for_each(|name| forget.execute([name]).map(drop))
-            })?;
+        prune(&mut self.database, (plugins::ROUTES, plugins::REMOVE), routes)?;
+        prune(&mut self.database, (recent_posts::ROUTES, recent_posts::REMOVE), routes)?;
+        prune(&mut self.database, (webhooks::NAMES, webhooks::REMOVE), webhooks)
+    }
+}
+
+/// Removes rows by their names: `query` returns all names, `remove` deletes the row with one.
+fn prune(database: &mut Database, (query, remove): (&str, &str), configured: &[&str]) -> Result<(), StoreError> {
+    // Usually there is nothing to do, and a query waits for no writer.
+    let mut names: Vec<String> = database.read("read the state of routes and webhooks", |connection| {
+        connection.prepare(query)?.query_map([], |row| row.get(0))?.collect()
+    })?;
+    names.retain(|name| !configured.contains(&name.as_str()));
+    if names.is_empty() {
+        return Ok(());
+    }
+    database.write("remove the state of routes and webhooks", |transaction| {
+        let mut remove = transaction.prepare(remove)?;
+        names.iter().try_for_each(|name| remove.execute([name]).map(drop))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::event::Timestamp;
+    use crate::store::fixture::fixture;
+    use crate::store::{PluginState, Suspended, WebhookState};
+
+    #[test]
+    fn prune_unconfigured_removes_the_state_of_other_names() {
+        let mut fixture = fixture();
+        let store = &mut fixture.store;
+        let state = |failures| PluginState {
+            plugin: "sec.wasm".into(),
+            sha256: Some("00".repeat(32)),
+            version: Some("1.2.3".into()),
+            since: Timestamp(5),
+            failures,
+            error: (failures > 0).then(|| "trapped".into()),
+            paused_until: (failures > 1).then_some(Timestamp(7)),
+        };
+        for (route, failures) in [("sec", 0), ("ops", 1), ("sec", 2)] {
+            store.record_plugin(route, &state(failures)).unwrap();
         }
-        Ok(())
+        assert_eq!(store.plugins().unwrap(), [("ops".into(), state(1)), ("sec".into(), state(2))].into());
+        let suspended = Some(Suspended { error: "404".into(), since: Timestamp(6), url_hash: "hash".into() });
+        let is_gone = WebhookState { suspended, ..WebhookState::default() };
+        store.record_webhook("old", &is_gone).unwrap();
+        store.record_webhook("hook", &is_gone).unwrap();
+        store.prune_unconfigured(&["sec"], &["hook"]).unwrap();
+        assert_eq!(store.plugins().unwrap(), [("sec".into(), state(2))].into());
+        assert_eq!(store.suspended_webhooks().unwrap().into_keys().collect::<Vec<_>>(), ["hook"]);
     }
 }

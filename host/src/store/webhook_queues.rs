@@ -1,52 +1,53 @@
-//! The queues of webhooks as `status` shows them: what they hold, and what is known of it.
+//! The queue of each webhook, as `status` shows it. It writes nothing.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::error::StoreError;
+use super::store::Store;
 use super::webhooks::MAX_WAIT_MS;
-use super::{Store, StoreError};
 use crate::event::Timestamp;
 
-/// The queue of one webhook, for `status`.
+/// The queue of one webhook; this is its JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct WebhookQueue {
-    /// Messages to be sent.
+    /// Messages that are ready to be sent.
     pub pending: u64,
-    /// Digests that events still join.
+    /// Digests that are open: events still join them.
     pub open: u64,
     /// Events in them.
     pub digest_events: u64,
-    /// When the first of them closes.
+    /// When the next of them closes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_digest_at: Option<Timestamp>,
-    /// Messages that were refused for good, or given up.
+    /// Dead messages.
     pub dead: u64,
-    /// Why the last of them died.
+    /// The error of the one that died last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_dead_error: Option<String>,
-    /// When the first event of what is to be sent was taken in.
+    /// When the first event of all pending messages was received.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub oldest_pending_at: Option<Timestamp>,
-    /// What the webhook said last to a message that is still here.
+    /// The last error of a pending or dead message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
-    /// Nothing is sent before, as the webhook or its failures have it.
+    /// Nothing is sent before this: the webhook asked for it, or has failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backoff_until: Option<Timestamp>,
-    /// Since when it takes nothing any more.
+    /// Since when it is suspended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suspended_at: Option<Timestamp>,
-    /// What it said then.
+    /// The answer that suspended it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suspended_error: Option<String>,
 }
 
 impl Store {
-    /// The queues by webhook, for `status`: those that hold something, or are suspended.
+    /// Returns the queues by webhook: those with messages that are pending or dead, and those of suspended webhooks.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When the store fails.
     pub fn queues(&self, now: Timestamp) -> Result<BTreeMap<String, WebhookQueue>, StoreError> {
         let mut queues: BTreeMap<String, WebhookQueue> = self.database.read("read the outbox", |connection| {
             connection
@@ -82,9 +83,9 @@ impl Store {
                 .collect()
         })?;
         for (webhook, queue) in &mut queues {
-            let is_put_off = |at: &Timestamp| *at > now && *at <= now.plus_ms(MAX_WAIT_MS);
+            let is_backing_off = |at: &Timestamp| *at > now && *at <= now.plus_ms(MAX_WAIT_MS);
             queue.backoff_until =
-                Some(self.webhook(webhook)?.backoff_until).filter(|at| is_put_off(at) && queue.pending > 0);
+                Some(self.webhook(webhook)?.backoff_until).filter(|at| is_backing_off(at) && queue.pending > 0);
         }
         for (webhook, suspended) in self.suspended_webhooks()? {
             let queue = queues.entry(webhook).or_default();

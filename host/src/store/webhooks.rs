@@ -1,51 +1,52 @@
-//! How webhooks fare: what of their rate is used up, until when they are left standalone, and whether they are suspended. Stored,
-//! so that short runs and the daemon together keep to it.
+//! The table `webhooks`: what is used of each webhook's rate, until when it backs off, and whether it is suspended. Stored,
+//! so that short runs and the daemon share one limit.
 
 use std::collections::BTreeMap;
 
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde::Serialize;
 
-use super::{Store, StoreError};
+use super::error::StoreError;
+use super::store::Store;
 use crate::event::Timestamp;
 
-/// Nothing is ever put off for longer, in ms: what is was so by a clock that has been set back since.
+/// The longest time for which anything is put off, in ms. A longer one is from before the clock was set back.
 pub const MAX_WAIT_MS: i64 = 3_600_000;
 
 /// The state of one webhook.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct WebhookState {
-    /// When one message more is within the rate, were there no burst: the theoretical arrival time of the generic cell
-    /// rate algorithm.
+    /// When one more message is within the rate, ignoring the burst: the theoretical arrival time of the generic cell rate
+    /// algorithm.
     pub next_slot_at: Timestamp,
-    /// Nothing is sent before.
+    /// Nothing is sent before this.
     pub backoff_until: Timestamp,
-    /// Attempts in a row that failed, whichever the message.
+    /// Consecutive failed attempts, whichever the message.
     pub failures: u32,
-    /// It takes no message any more.
+    /// Whether it is suspended.
     pub suspended: Option<Suspended>,
 }
 
-/// A webhook that takes no message any more.
+/// Why a webhook is suspended: its answer says that it takes no more messages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Suspended {
-    /// What it said.
+    /// The answer.
     pub error: String,
     /// Since when.
     pub since: Timestamp,
-    /// Under which URL, as a hash: another one may work.
+    /// A hash of the URL that gave it; another URL may work.
     #[serde(skip)]
     pub url_hash: String,
 }
 
 impl WebhookState {
-    /// As if it had never failed; what of its rate is used up stays so.
+    /// Returns the state without failures or suspension; what is used of the rate stays used.
     #[must_use]
     pub fn recovered(&self) -> Self {
         Self { next_slot_at: self.next_slot_at, ..Self::default() }
     }
 
-    /// As if it had never failed, but that it is known to be suspended if it is.
+    /// Returns the state without failures; a suspension stays, but no longer delays the next attempt.
     #[must_use]
     pub fn without_failures(&self) -> Self {
         Self { suspended: self.suspended.clone(), ..self.recovered() }
@@ -53,21 +54,21 @@ impl WebhookState {
 }
 
 impl Store {
-    /// Has a webhook tried again at once, beside whoever is at work. Its rate is used up as before, and since when it is
-    /// suspended stays known.
+    /// Lets a webhook be attempted at once, also while a daemon is running. What is used of its rate stays used, and a
+    /// suspension stays.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When the store fails.
     pub fn clear_failures(&self, webhook: &str) -> Result<(), StoreError> {
         self.new_connection()?.record_webhook(webhook, &self.webhook(webhook)?.without_failures())
     }
 
-    /// How a webhook fares.
+    /// Returns a webhook's state.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When the store fails.
     pub fn webhook(&self, name: &str) -> Result<WebhookState, StoreError> {
-        self.database.read("read how a webhook fares", |connection| {
+        self.database.read("read a webhook's state", |connection| {
             let state = connection
                 .prepare_cached(
                     "SELECT next_slot_at, backoff_until, failures, suspended_error, suspended_at, url_hash FROM webhooks WHERE name = ?",
@@ -96,20 +97,20 @@ impl Store {
         })
     }
 
-    /// Writes down how a webhook fares.
+    /// Records a webhook's state.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When the store fails.
     pub fn record_webhook(&mut self, name: &str, state: &WebhookState) -> Result<(), StoreError> {
-        self.database.write("record how a webhook fares", |transaction| record(transaction, name, state))
+        self.database.write("record a webhook's state", |transaction| record(transaction, name, state))
     }
 
-    /// The webhooks that are suspended.
+    /// Returns the webhooks that are suspended.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When the store fails.
     pub fn suspended_webhooks(&self) -> Result<BTreeMap<String, Suspended>, StoreError> {
-        self.database.read("read how webhooks fare", |connection| {
+        self.database.read("read the state of webhooks", |connection| {
             connection
                 .prepare("SELECT name, suspended_error, suspended_at, url_hash FROM webhooks WHERE suspended_error IS NOT NULL")?
                 .query_map([], |row| {
@@ -123,6 +124,12 @@ impl Store {
     }
 }
 
+/// The query for the names of all webhooks with a state.
+pub(super) const NAMES: &str = "SELECT name FROM webhooks";
+/// The statement that removes a webhook's state.
+pub(super) const REMOVE: &str = "DELETE FROM webhooks WHERE name = ?";
+
+/// Records a webhook's state.
 pub(super) fn record(transaction: &Transaction<'_>, name: &str, state: &WebhookState) -> rusqlite::Result<()> {
     let suspended = state.suspended.as_ref();
     transaction

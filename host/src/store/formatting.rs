@@ -1,0 +1,154 @@
+//! The results of formatting: an event becomes a message, joins a digest, or is settled without one; and what undoes it.
+
+use rusqlite::{Transaction, params};
+
+use super::digest_writer::{DigestKey, DigestWriter};
+use super::error::StoreError;
+use super::store::Store;
+use super::{messages, recent_posts, routed_events};
+use crate::event::Timestamp;
+use crate::message::{Guarded, Target};
+
+/// The most messages that one transaction has formatted again: other writers wait meanwhile.
+const REFORMAT_BATCH: i64 = 1_024;
+
+/// The result of formatting an event for a route.
+#[derive(Debug)]
+pub struct FormattedEvent {
+    /// The event's number in the order of receipt.
+    pub seq: i64,
+    /// What it becomes.
+    pub disposition: Disposition,
+}
+
+/// What an event becomes on a route.
+#[derive(Debug)]
+pub enum Disposition {
+    /// A message of its own.
+    Send(Guarded),
+    /// Part of a digest.
+    Digest(DigestKey),
+    /// Skipped by the plugin, for this reason.
+    Skip(String),
+    /// Dead without a message, for this reason: it cannot be formatted at all.
+    Dead(String),
+}
+
+impl Store {
+    /// Records the results of formatting events for a route; all or nothing. `from`: the open digest that the events were in;
+    /// `None`: they were to be formatted. `posts`: the route's recent posts, if they have changed. Leaves out events that
+    /// are no longer there.
+    ///
+    /// # Errors
+    /// When the store fails; then nothing has changed.
+    pub fn record_formatted(
+        &mut self,
+        route: &str,
+        from: Option<i64>,
+        formatted: &[FormattedEvent],
+        posts: Option<&[Timestamp]>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.database.write("record formatted events", |transaction| {
+            let mut digests = DigestWriter::new(route, now);
+            let mut moved = 0;
+            for FormattedEvent { seq, disposition } in formatted {
+                let event = (*seq, route, from);
+                let is_moved = match disposition {
+                    Disposition::Send(body) => send(transaction, event, body, now)?,
+                    Disposition::Digest(digest_key) => digests.join(transaction, from, *seq, digest_key)?,
+                    Disposition::Skip(reason) => routed_events::settle(transaction, event, "skipped", reason)?,
+                    Disposition::Dead(reason) => routed_events::settle(transaction, event, "dead", reason)?,
+                };
+                moved += i64::from(is_moved);
+            }
+            digests.finish(transaction)?;
+            if let Some(posts) = posts {
+                recent_posts::record(transaction, route, posts)?;
+            }
+            match from {
+                Some(digest) => messages::remove_events(transaction, digest, moved),
+                None => Ok(()),
+            }
+        })
+    }
+
+    /// Has the events of the first ready messages for a webhook formatted again that are in another target's format. Returns
+    /// how many messages these are.
+    ///
+    /// # Errors
+    /// When the store fails; then nothing has changed.
+    pub fn reformat(&mut self, webhook: &str, target: Target) -> Result<usize, StoreError> {
+        self.database.write("have events formatted again", |transaction| {
+            let others: Vec<i64> = transaction
+                .prepare_cached(
+                    "SELECT id FROM messages WHERE webhook = ? AND state = 'ready' AND target <> ? ORDER BY id LIMIT ?",
+                )?
+                .query_map(params![webhook, target.as_str(), REFORMAT_BATCH], |row| row.get(0))?
+                .collect::<rusqlite::Result<_>>()?;
+            for id in &others {
+                if !unformat(transaction, *id)? {
+                    // It is sent as it is; otherwise it would never be.
+                    messages::set_target(transaction, *id, target)?;
+                }
+            }
+            Ok(others.len())
+        })
+    }
+}
+
+/// Makes a message of one event. False: the event is not pending, or not in the message `from`.
+fn send(
+    transaction: &Transaction<'_>,
+    event: (i64, &str, Option<i64>),
+    body: &Guarded,
+    now: Timestamp,
+) -> rusqlite::Result<bool> {
+    let Some(message) = messages::insert_ready(transaction, event, body, now)? else { return Ok(false) };
+    let (seq, route, _) = event;
+    routed_events::set_message(transaction, (seq, route), message)?;
+    Ok(true)
+}
+
+/// Has the events of a ready message formatted again, and deletes it. False: one of them is missing, and nothing has
+/// changed.
+pub(super) fn unformat(transaction: &Transaction<'_>, message: i64) -> rusqlite::Result<bool> {
+    let are_complete = routed_events::are_complete(transaction, message)?;
+    if are_complete {
+        routed_events::unformat(transaction, message)?;
+        messages::delete(transaction, message)?;
+    }
+    Ok(are_complete)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::EventDetails;
+    use crate::store::fixture::{Fixture, append, fixture, join_storm, message, sec_ledger};
+    use crate::store::{RouteLedger, RoutedTo};
+
+    #[test]
+    fn record_formatted_again_changes_nothing() {
+        let mut fixture = fixture();
+        let Fixture { store, inbox, .. } = &mut fixture;
+        append(inbox, EventDetails::Start);
+        for _ in 0..2 {
+            store.route_events(&[RoutedTo { seq: 1, ban: None, to: vec![("sec".into(), "hook".into())] }]).unwrap();
+        }
+        assert!(!store.is_drained().unwrap());
+        assert_eq!(store.unfinished_routes().unwrap(), ["sec"]);
+        assert_eq!(store.unformatted("sec", 9).unwrap().len(), 1);
+        for disposition in [
+            Disposition::Send(message()),
+            Disposition::Send(message()),
+            Disposition::Skip("late".into()),
+            join_storm(9),
+        ] {
+            store.record_formatted("sec", None, &[FormattedEvent { seq: 1, disposition }], None, Timestamp(3)).unwrap();
+            assert!(store.unformatted("sec", 9).unwrap().is_empty());
+        }
+        assert_eq!(store.queues(Timestamp(3)).unwrap()["hook"].pending, 1);
+        assert_eq!(sec_ledger(store), RouteLedger { matched: 1, pending: 1, ..RouteLedger::default() });
+    }
+}

@@ -1,0 +1,162 @@
+//! What orders the processes that use one state folder: the work lock, the writer locks, and the wake pipe.
+//!
+//! Locks are `flock`s: the kernel releases them when their holder dies.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+
+use rustix::fs::{CWD, FileType, Mode, OFlags};
+
+use super::error::StoreError;
+use super::schema::DbFile;
+use super::state_dir::StateDir;
+
+/// The byte on the wake pipe after which the daemon looks for new events and messages.
+const WAKE: u8 = b'w';
+/// The byte on the wake pipe that asks a run that ends by itself to end now.
+pub const YIELD: u8 = b'y';
+
+/// The right to route, deliver, checkpoint and migrate in a state folder. One process has it at a time.
+#[derive(Debug)]
+pub struct WorkLock {
+    file: File,
+}
+
+/// The right to write to one of the database files; held for one transaction.
+pub(super) struct WriterLock {
+    _file: File,
+}
+
+impl WorkLock {
+    /// Returns the locked file, to be handed to a process that we start, which then holds the lock.
+    #[must_use]
+    pub fn into_file(self) -> File {
+        self.file
+    }
+
+    /// The lock in a file that the process which started us has handed over.
+    #[must_use]
+    pub const fn from_file(file: File) -> Self {
+        Self { file }
+    }
+
+    /// Releases the lock, even where a copy of the file is still open.
+    pub fn release(self) {
+        // Dropping the file releases it as well, unless a copy of it is open.
+        let _ = self.file.unlock();
+    }
+}
+
+impl StateDir {
+    /// Takes the work lock; `None` if another process has it.
+    ///
+    /// # Errors
+    /// When the folder or the lock file cannot be created or opened.
+    pub fn try_work_lock(&self) -> Result<Option<WorkLock>, StoreError> {
+        self.create()?;
+        let path = self.path().join("work.lock");
+        let file = self.open_private(&path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(WorkLock { file })),
+            Err(fs::TryLockError::WouldBlock) => Ok(None),
+            Err(fs::TryLockError::Error(error)) => Err(self.error("lock", &path, error)),
+        }
+    }
+
+    /// Waits for the right to write to a file.
+    pub(super) fn lock_writer(&self, file: DbFile) -> Result<WriterLock, StoreError> {
+        let path = self.path().join(match file {
+            DbFile::Inbox => "inbox.lock",
+            DbFile::Work => "writer.lock",
+        });
+        let file = self.open_private(&path)?;
+        file.lock().map_err(|error| self.error("lock", &path, error))?;
+        Ok(WriterLock { _file: file })
+    }
+
+    /// Creates the pipe by which `notify` wakes the daemon, if there is none, and returns its path.
+    ///
+    /// # Errors
+    /// When it cannot be created.
+    pub fn make_wake_pipe(&self) -> Result<PathBuf, StoreError> {
+        let path = self.wake_pipe();
+        match rustix::fs::mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0) {
+            Ok(()) | Err(rustix::io::Errno::EXIST) => Ok(path),
+            Err(error) => Err(self.error("create the pipe", &path, error.into())),
+        }
+    }
+
+    /// Wakes the daemon, if one is running. It polls as well, so no failure matters.
+    pub fn wake(&self) {
+        self.signal(WAKE);
+    }
+
+    /// Asks a run that ends by itself to end now, for a daemon that waits for the work lock.
+    pub fn request_yield(&self) {
+        self.signal(YIELD);
+    }
+
+    fn signal(&self, byte: u8) {
+        if let Ok(mut pipe) = self.open_wake_pipe() {
+            // A full pipe means that its reader is about to wake anyway.
+            let _ = pipe.write(&[byte]);
+        }
+    }
+
+    /// Returns whether a process holds the work lock, by whether the pipe has a reader: to try the lock would be to take it.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.open_wake_pipe().is_ok()
+    }
+
+    /// Opens the pipe to write; an error if it has no reader.
+    fn open_wake_pipe(&self) -> io::Result<File> {
+        let flags = OFlags::NONBLOCK.bits().cast_signed();
+        OpenOptions::new().write(true).custom_flags(flags).open(self.wake_pipe())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    fn folder() -> (StateDir, tempfile::TempDir) {
+        let temp = tempfile::tempdir().unwrap();
+        (StateDir::new(temp.path().join("state")), temp)
+    }
+
+    #[test]
+    fn work_lock_is_exclusive_and_can_be_handed_over() {
+        let (folder, _temp) = folder();
+        let lock = folder.try_work_lock().unwrap().unwrap();
+        assert!(folder.try_work_lock().unwrap().is_none());
+        let handed_over = lock.into_file();
+        let copy = handed_over.try_clone().unwrap();
+        assert!(folder.try_work_lock().unwrap().is_none());
+        WorkLock::from_file(handed_over).release();
+        assert!(folder.try_work_lock().unwrap().is_some(), "released although a copy of the file is open");
+        drop(copy);
+    }
+
+    #[test]
+    fn wake_pipe_with_a_reader_carries_wakes_and_yields() {
+        let (folder, _temp) = folder();
+        folder.wake();
+        assert!(!folder.is_running(), "no pipe");
+        folder.create().unwrap();
+        let pipe = folder.make_wake_pipe().unwrap();
+        assert!(!folder.is_running(), "no reader");
+        let flags = OFlags::NONBLOCK.bits().cast_signed();
+        let mut reader = OpenOptions::new().read(true).custom_flags(flags).open(pipe).unwrap();
+        assert!(folder.is_running());
+        folder.wake();
+        folder.request_yield();
+        let mut bytes = [0; 3];
+        assert_eq!(reader.read(&mut bytes).unwrap(), 2);
+        assert_eq!(bytes[..2], [WAKE, YIELD]);
+    }
+}

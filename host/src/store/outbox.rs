@@ -1,0 +1,289 @@
+//! The outbox: the ready messages of each webhook, in their order, and the results of attempts to send them.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::error::StoreError;
+use super::messages::{self, DeadReason};
+use super::store::Store;
+use super::webhooks::{self, MAX_WAIT_MS, WebhookState};
+use crate::event::Timestamp;
+use crate::message::Target;
+
+/// A message that is to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboundMessage {
+    /// Its id; lower ones are sent first.
+    pub id: i64,
+    /// The route that it is from.
+    pub route: String,
+    /// The body of the request: JSON.
+    pub body: String,
+    /// The target whose format the body is in; `None`: one that only another version knows.
+    pub target: Option<Target>,
+    /// When its first event was received, or when it was retried.
+    pub age_starts_at: Timestamp,
+    /// The number of attempts to send it.
+    pub attempts: u32,
+    /// The number of its failures that may pass.
+    pub failures: u32,
+    /// Whether later messages overtake it.
+    pub parked: bool,
+    /// When a parked message is attempted again.
+    pub next_attempt_at: Timestamp,
+}
+
+/// What remains to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remaining {
+    /// Nothing.
+    Nothing,
+    /// Only messages for suspended webhooks that are not probed for now.
+    Suspended,
+    /// Events to route or format, digests to close, or messages to send.
+    Work,
+}
+
+/// A failed attempt.
+#[derive(Debug, Clone)]
+pub struct FailedAttempt<'a> {
+    /// The webhook's state after it.
+    pub state: &'a WebhookState,
+    /// The error.
+    pub error: &'a str,
+    /// Failures to add to the message's own: 1 or 0.
+    pub failures: u32,
+    /// When a parked message is attempted again.
+    pub next_attempt_at: Timestamp,
+    /// By route, the time before which the age of an expired message of this webhook began.
+    pub expire_before: BTreeMap<String, Timestamp>,
+}
+
+impl<'a> FailedAttempt<'a> {
+    /// An attempt that says nothing about the message.
+    #[must_use]
+    pub const fn new(state: &'a WebhookState, error: &'a str) -> Self {
+        Self { state, error, failures: 0, next_attempt_at: Timestamp(0), expire_before: BTreeMap::new() }
+    }
+}
+
+const OUTBOUND_COLUMNS: &str =
+    "SELECT id, route, body, age_starts_at, attempts, failures, parked, next_attempt_at, target FROM messages";
+
+impl Store {
+    /// Returns a webhook's next message among those that are not parked, after `skip` others.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn next_in_order(&self, webhook: &str, skip: u32) -> Result<Option<OutboundMessage>, StoreError> {
+        self.next_where(
+            "WHERE webhook = ?1 AND state = 'ready' AND parked = 0 ORDER BY id LIMIT 1 OFFSET ?2",
+            webhook,
+            skip,
+        )
+    }
+
+    /// Returns a webhook's parked message that is attempted next.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn next_parked(&self, webhook: &str) -> Result<Option<OutboundMessage>, StoreError> {
+        self.next_where(
+            "WHERE webhook = ?1 AND state = 'ready' AND parked = 1 ORDER BY next_attempt_at, id LIMIT 1 OFFSET ?2",
+            webhook,
+            0,
+        )
+    }
+
+    fn next_where(&self, which: &str, webhook: &str, skip: u32) -> Result<Option<OutboundMessage>, StoreError> {
+        self.database.read("read the outbox", |connection| {
+            connection
+                .prepare_cached(&format!("{OUTBOUND_COLUMNS} {which}"))?
+                .query_row(params![webhook, skip], outbound)
+                .optional()
+        })
+    }
+
+    /// Records that an attempt to send a message begins, and what it uses of the webhook's rate, before a byte of it leaves.
+    /// False: it is not to be sent there any more (it has joined a digest, was dropped, or is another webhook's).
+    ///
+    /// # Errors
+    /// When the store fails; then it must not be sent.
+    pub fn begin_attempt(
+        &mut self,
+        message: i64,
+        webhook: &str,
+        state: &WebhookState,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.database.write("record an attempt", |transaction| {
+            let begun = messages::begin_attempt(transaction, message, webhook, now)?;
+            if begun {
+                webhooks::record(transaction, webhook, state)?;
+            }
+            Ok(begun)
+        })
+    }
+
+    /// Records that the webhook has accepted a message: its events are posted, or digested. `parked_message`: a message that
+    /// this one has overtaken, and when that is attempted again.
+    ///
+    /// # Errors
+    /// When the store fails; then it will be sent again.
+    pub fn record_accepted(
+        &mut self,
+        message: i64,
+        parked_message: Option<(i64, Timestamp)>,
+        webhook: &str,
+        state: &WebhookState,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.database.write("record an accepted message", |transaction| {
+            messages::accept(transaction, message, now)?;
+            if let Some((overtaken, next_attempt_at)) = parked_message {
+                messages::park(transaction, overtaken, next_attempt_at)?;
+            }
+            webhooks::record(transaction, webhook, state)
+        })
+    }
+
+    /// Records a failed attempt: the message stays ready. Messages of the webhook that have expired are dead now; returns
+    /// them with their routes.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn record_failure(
+        &mut self,
+        message: i64,
+        webhook: &str,
+        failure: &FailedAttempt<'_>,
+        now: Timestamp,
+    ) -> Result<Vec<(i64, String)>, StoreError> {
+        let FailedAttempt { state, error, failures, next_attempt_at, expire_before } = failure;
+        self.database.write("record a failed attempt", |transaction| {
+            messages::fail(transaction, message, error, *failures, *next_attempt_at)?;
+            webhooks::record(transaction, webhook, state)?;
+            let why = format!("older than max_age; the webhook's last answer: {error}");
+            let mut dead = Vec::new();
+            for (route, before) in expire_before {
+                let expired = messages::expire(transaction, (route, webhook), *before, &why, now)?;
+                dead.extend(expired.into_iter().map(|id| (id, route.clone())));
+            }
+            Ok(dead)
+        })
+    }
+
+    /// Moves a ready message to dead, and its events with it. The message is kept.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn mark_dead(
+        &mut self,
+        message: i64,
+        reason: DeadReason,
+        error: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.database
+            .write("record a dead message", |transaction| messages::mark_dead(transaction, message, reason, error, now))
+    }
+
+    /// Moves all ready messages of a route for a webhook to dead. Returns them.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn mark_all_dead(
+        &mut self,
+        route: &str,
+        webhook: &str,
+        reason: DeadReason,
+        error: &str,
+        now: Timestamp,
+    ) -> Result<Vec<i64>, StoreError> {
+        self.database.write("record dead messages", |transaction| {
+            messages::mark_all_dead(transaction, (route, webhook), reason, error, now)
+        })
+    }
+
+    /// Gives the ready messages of a route from one webhook to another. Returns how many they are.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn reassign(&mut self, route: &str, from: &str, to: &str) -> Result<usize, StoreError> {
+        self.database.write("reassign messages", |transaction| messages::reassign(transaction, route, from, to))
+    }
+
+    /// Returns the webhooks with ready messages.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn pending_webhooks(&self) -> Result<Vec<String>, StoreError> {
+        self.database.read("read the outbox", |connection| {
+            connection
+                .prepare_cached("SELECT DISTINCT webhook FROM messages WHERE state = 'ready' ORDER BY webhook")?
+                .query_map([], |row| row.get(0))?
+                .collect()
+        })
+    }
+
+    /// Returns the routes with ready messages for a webhook.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn pending_routes(&self, webhook: &str) -> Result<Vec<String>, StoreError> {
+        self.database.read("read the outbox", |connection| {
+            connection
+                .prepare_cached("SELECT DISTINCT route FROM messages WHERE state = 'ready' AND webhook = ?")?
+                .query_map([webhook], |row| row.get(0))?
+                .collect()
+        })
+    }
+
+    /// Returns what remains to be done.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn remaining(&self, now: Timestamp) -> Result<Remaining, StoreError> {
+        self.database.read("read the queues", |connection| {
+            let (work, ready): (bool, bool) = connection
+                .prepare_cached(
+                    "SELECT EXISTS (SELECT 1 FROM inbox.events WHERE seq > (SELECT last_seq FROM routing_cursor))
+                         OR EXISTS (SELECT 1 FROM routed_events WHERE state = 'pending' AND message IS NULL)
+                         OR EXISTS (SELECT 1 FROM messages WHERE state = 'open')
+                         OR EXISTS (SELECT 1 FROM messages WHERE state = 'ready' AND webhook NOT IN
+                             (SELECT name FROM webhooks WHERE suspended_error IS NOT NULL AND backoff_until > ?1 AND backoff_until <= ?2)),
+                         EXISTS (SELECT 1 FROM messages WHERE state = 'ready')",
+                )?
+                .query_row([now.0, now.plus_ms(MAX_WAIT_MS).0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok(match (work, ready) {
+                (true, _) => Remaining::Work,
+                (false, true) => Remaining::Suspended,
+                (false, false) => Remaining::Nothing,
+            })
+        })
+    }
+
+    /// Returns whether no event is unrouted or pending, also none for a suspended webhook.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn is_drained(&self) -> Result<bool, StoreError> {
+        // At a time when no webhook is backing off yet.
+        Ok(self.remaining(Timestamp(i64::MIN))? == Remaining::Nothing)
+    }
+}
+
+fn outbound(row: &Row<'_>) -> rusqlite::Result<OutboundMessage> {
+    Ok(OutboundMessage {
+        id: row.get(0)?,
+        route: row.get(1)?,
+        body: row.get(2)?,
+        age_starts_at: Timestamp(row.get(3)?),
+        attempts: row.get(4)?,
+        failures: row.get(5)?,
+        parked: row.get(6)?,
+        next_attempt_at: Timestamp(row.get(7)?),
+        target: Target::parse(row.get_ref(8)?.as_str()?),
+    })
+}

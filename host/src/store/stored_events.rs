@@ -1,0 +1,162 @@
+//! Reads stored events: those to be routed, those to be formatted, and those of a message. It writes nothing.
+
+use rusqlite::{Row, params};
+
+use super::database_file::sql_limit;
+use super::error::StoreError;
+use super::inbox::{UnroutedEvent, parse_event, read_events};
+use super::store::Store;
+use crate::event::{Event, Timestamp};
+
+/// Events that an export reads at a time, so that memory does not grow with the history.
+const EXPORT_PAGE: usize = 500;
+
+/// An event that a route is to format.
+#[derive(Debug, Clone)]
+pub struct UnformattedEvent {
+    /// Its number in the order of receipt.
+    pub seq: i64,
+    /// The webhook that gets the message.
+    pub webhook: String,
+    /// The event, or why its stored text cannot be parsed (the store was edited by hand).
+    pub event: Result<Event, String>,
+    /// It had a message of its own, and gets one again.
+    pub standalone: bool,
+}
+
+impl Store {
+    /// Returns the first events of the inbox that are not routed yet, oldest first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn unrouted(&self, at_most: usize) -> Result<Vec<UnroutedEvent>, StoreError> {
+        self.database.read("read the inbox", |connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT seq, received_at, body FROM inbox.events WHERE seq > (SELECT last_seq FROM routing_cursor) ORDER BY seq LIMIT ?",
+            )?;
+            let rows = statement.query([sql_limit(at_most)])?;
+            read_events(rows, |row, body| {
+                let (seq, received_at) = (row.get(0)?, Timestamp(row.get(1)?));
+                Ok(UnroutedEvent { seq, received_at, event: parse_event(body), body: body.to_owned() })
+            })
+        })
+    }
+
+    /// Returns the first events that a route is to format, oldest first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn unformatted(&self, route: &str, at_most: usize) -> Result<Vec<UnformattedEvent>, StoreError> {
+        self.database.read("read the events of a route", |connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT event, webhook, body, standalone FROM routed_events INDEXED BY unformatted_events
+                     CROSS JOIN inbox.events ON seq = event
+                 WHERE route = ? AND routed_events.state = 'pending' AND message IS NULL ORDER BY event LIMIT ?",
+            )?;
+            let rows = statement.query(params![route, sql_limit(at_most)])?;
+            read_events(rows, unformatted)
+        })
+    }
+
+    /// Returns the first events of a message, in the order of receipt.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn message_events(&self, message: i64, at_most: usize) -> Result<Vec<UnformattedEvent>, StoreError> {
+        self.database.read("read the events of a message", |connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT event, webhook, body, standalone FROM routed_events CROSS JOIN inbox.events ON seq = event
+                 WHERE message = ? ORDER BY event LIMIT ?",
+            )?;
+            let rows = statement.query(params![message, sql_limit(at_most)])?;
+            read_events(rows, unformatted)
+        })
+    }
+
+    /// Returns the routes with events to format or digests to close.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn unfinished_routes(&self) -> Result<Vec<String>, StoreError> {
+        self.database.read("read the events of routes", |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT DISTINCT route FROM routed_events WHERE state = 'pending' AND message IS NULL
+                     UNION SELECT DISTINCT route FROM messages WHERE state = 'open' ORDER BY route",
+                )?
+                .query_map([], |row| row.get(0))?
+                .collect()
+        })
+    }
+
+    /// Calls `each` with events in the order of receipt: those of one message, or the last ones of all.
+    ///
+    /// # Errors
+    /// When the store fails, or the first error of `each`.
+    pub fn export_events<E: From<StoreError>>(
+        &self,
+        message: Option<i64>,
+        last: usize,
+        mut each: impl FnMut(Result<Event, String>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut after = match message {
+            Some(_) => 0,
+            None => self.last_seq()?.saturating_sub(sql_limit(last)).max(0),
+        };
+        loop {
+            let page = self.export_page(message, after)?;
+            let Some((last, _)) = page.last() else { return Ok(()) };
+            after = *last;
+            page.into_iter().try_for_each(|(_, event)| each(event))?;
+        }
+    }
+
+    /// The number of the last event in the inbox; 0: there is none.
+    fn last_seq(&self) -> Result<i64, StoreError> {
+        self.database.read("read the inbox", |connection| {
+            connection.query_row("SELECT ifnull(max(seq), 0) FROM inbox.events", [], |row| row.get(0))
+        })
+    }
+
+    fn export_page(&self, message: Option<i64>, after: i64) -> Result<Vec<(i64, Result<Event, String>)>, StoreError> {
+        let row = |row: &Row<'_>| Ok((row.get(0)?, parse_event(row.get_ref(1)?.as_str()?)));
+        self.database.read("read events", |connection| match message {
+            Some(message) => connection
+                .prepare_cached(
+                    "SELECT event, body FROM routed_events CROSS JOIN inbox.events ON seq = event
+                     WHERE message = ? AND event > ? ORDER BY event LIMIT ?",
+                )?
+                .query_map(params![message, after, sql_limit(EXPORT_PAGE)], row)?
+                .collect(),
+            None => connection
+                .prepare_cached("SELECT seq, body FROM inbox.events WHERE seq > ? ORDER BY seq LIMIT ?")?
+                .query_map(params![after, sql_limit(EXPORT_PAGE)], row)?
+                .collect(),
+        })
+    }
+}
+
+fn unformatted(row: &Row<'_>, body: &str) -> rusqlite::Result<UnformattedEvent> {
+    Ok(UnformattedEvent { seq: row.get(0)?, webhook: row.get(1)?, event: parse_event(body), standalone: row.get(3)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::event::{Ban, EventDetails};
+    use crate::store::RoutedTo;
+    use crate::store::fixture::{append, ban, fixture};
+
+    #[test]
+    fn unrouted_large_events_are_read_few_at_a_time() {
+        let mut fixture = fixture();
+        for number in 0..5 {
+            let large = Ban { matches: vec!["x".repeat(1 << 20)], ..ban(&number.to_string(), None, false) };
+            append(&mut fixture.inbox, EventDetails::Ban(large));
+        }
+        assert_eq!(fixture.store.unrouted(10).unwrap().len(), 2);
+        assert_eq!(fixture.store.unrouted(1).unwrap().len(), 1);
+        let to = |seq| RoutedTo { seq, ban: None, to: vec![("route".to_owned(), "hook".to_owned())] };
+        fixture.store.route_events(&(1..=5).map(to).collect::<Vec<_>>()).unwrap();
+        assert_eq!(fixture.store.unformatted("route", 10).unwrap().len(), 2);
+    }
+}
