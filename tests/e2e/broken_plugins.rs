@@ -45,7 +45,7 @@ fn plugin_exhausting_memory_sends_fallback() {
 
 #[test]
 fn plugin_returning_too_much_data_sends_fallback() {
-    sends_fallback("~flood", "handed over more than");
+    sends_fallback("~flood", "passed more than");
 }
 
 #[test]

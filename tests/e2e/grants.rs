@@ -5,13 +5,14 @@ use crate::test_env::TestEnv;
 
 #[test]
 fn config_check_ungranted_import_names_the_line_to_add() {
-    for (plugin, import, line) in
-        [(component::asks_history(), "history", "add history = true"), (component::asks_geo(), "geo", "add geo = [")]
-    {
+    for (plugin, import, line) in [
+        (component::asks_history(), "history", "add history = true"),
+        (component::asks_geo(), "geo", "add geo = [\"FILE.mmdb\"]"),
+    ] {
         let env = TestEnv::with_route("plugin = \"asks.wasm\"");
         env.write("asks.wasm", &plugin);
         let rejected = env.banhook(["config", "check"]).exits(2);
-        rejected.complains(&["asks.wasm", &format!("imports {import}"), line, "[routes.grants]"]);
+        rejected.complains(&["asks.wasm", &format!("imports {import}, which route"), line, "[routes.grants]"]);
 
         env.configure(&format!("plugin = \"asks.wasm\"\ngrants.{import} = false"));
         env.banhook(["config", "check"]).ok();
@@ -23,7 +24,7 @@ fn grant_geo_broken_mmdb_is_named_and_alert_is_sent() {
     let env = TestEnv::with_route("grants.geo = [\"country.mmdb\"]");
     env.banhook(["config", "check"]).exits(2).complains(&["config.toml:11", "country.mmdb", "does not exist"]);
     env.write("country.mmdb", "<html>404</html>");
-    env.banhook(["config", "check"]).exits(2).complains(&["country.mmdb", "no MMDB file"]);
+    env.banhook(["config", "check"]).exits(2).complains(&["country.mmdb", "is not an MMDB file"]);
     env.notify("ban --jail=sshd --ip=203.0.113.7");
     assert!(env.webhook.wait_for(1)[0].contains(&["203.0.113.7"]));
 }

@@ -88,7 +88,7 @@ fn test_invalid_plugin_is_named_instead_of_a_case() {
     env.write("script.wasm", "#!/bin/sh\n");
     for command in ["test", "preview"] {
         let told = env.banhook([Path::new(command), Path::new("script.wasm"), &cases()]).exits(2);
-        told.complains(&["banhook: the plugin script.wasm is no WebAssembly component"]);
+        told.complains(&["banhook: the plugin script.wasm is not a WebAssembly component"]);
     }
 }
 
@@ -97,7 +97,7 @@ fn test_time_limit_counts_fuel() {
     let env = TestEnv::new();
     env.write("faulty.wasm", crate::component::faulty());
     let event = r#"{"action": "start", "at": "2026-11-22T10:00:00Z", "host": "web-1", "jail": "~loop"}"#;
-    let failure = "burnt all of its 250000000 units of fuel, which stand for the time allowed (limits.time)";
+    let failure = "consumed all of its 250000000 units of fuel, which stand for the time allowed (limits.time)";
     env.write("loop.json", format!(r#"{{"event": {event}, "decision": {{"failure": "{failure}"}}}}"#));
     env.banhook(["test", "faulty.wasm", "loop.json"]).ok();
 }

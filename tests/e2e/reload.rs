@@ -1,10 +1,9 @@
 //! What changes beneath a running daemon: its configuration, its plugins, the URLs of its webhooks.
 
-#[path = "../../host/src/plugin/geo/mmdb.rs"]
+#[path = "../../host/src/plugin/host/geo/mmdb.rs"]
 mod mmdb;
 
 use std::fs;
-use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -15,11 +14,6 @@ use crate::polling::until;
 use crate::test_env::TestEnv;
 
 pub(crate) use mmdb::mmdb;
-
-/// The first address of a network, for `mmdb`.
-fn address(network: &str) -> Option<IpAddr> {
-    network.split('/').next()?.parse().ok()
-}
 
 /// A change takes effect within this, once it is compiled; the machine may be busy with other tests.
 const WITHIN: Duration = Duration::from_secs(5);
@@ -176,9 +170,9 @@ fn reload_changed_mmdb_applies_and_broken_one_does_not() {
     env.notify("ban --jail=sshd --ip=203.0.113.1");
     assert_eq!(env.wait_until_idle().all().skipped, 1);
     replace(&env, "country.mmdb", &country("FR"));
-    until_said(&env, "country.mmdb again");
+    until_said(&env, "country.mmdb reloaded");
     replace(&env, "country.mmdb", b"<html>404</html>");
-    until_said(&env, "the previous MMDB file stays in use: ");
+    until_said(&env, "the previous file stays in use: ");
     env.notify("ban --jail=sshd --ip=203.0.113.2");
     assert_eq!(env.wait_until_idle().all().skipped, 2);
 }

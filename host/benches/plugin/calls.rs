@@ -34,8 +34,8 @@ const SHELL: &str = r#"printf '[%s] banned %s after %s failures' "$1" "$2" "$3""
 pub fn measure(report: &mut Report) -> anyhow::Result<()> {
     let event = guests::ban();
     let runtime = guests::runtime(None)?;
-    let small = runtime.load(SMALL, guests::context(), guests::limits())?;
-    let template = runtime.load(BUILT_IN, guests::context(), guests::limits())?;
+    let small = runtime.load(SMALL, &guests::providers(&runtime), guests::limits())?;
+    let template = runtime.load(BUILT_IN, &guests::providers(&runtime), guests::limits())?;
     ensure!(small.smoke_test().is_empty() && template.smoke_test().is_empty(), "a plugin fails its smoke_test");
     let expected = words::banned("sshd", "203.0.113.7", Some(5));
     ensure!(said(&small, &event)? == expected, "the small guest says something else than the native code");

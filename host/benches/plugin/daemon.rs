@@ -43,7 +43,9 @@ fn set_up(folder: &Path, python: &[u8]) -> anyhow::Result<()> {
     // A daemon would be ready without those that take long to compile.
     let compiling = guests::runtime(Some(Cache::open(&state.join("cache"))?))?;
     for (name, file) in plugins {
-        compiling.load(&file, guests::context(), guests::limits()).with_context(|| format!("loading {name}"))?;
+        compiling
+            .load(&file, &guests::providers(&compiling), guests::limits())
+            .with_context(|| format!("loading {name}"))?;
         fs::write(folder.join(&name), file)?;
         let route = name.trim_end_matches(".wasm");
         writeln!(config, "\n[[routes]]\nname = \"{route}\"\nplugin = \"{name}\"\nwebhook = \"main\"")?;

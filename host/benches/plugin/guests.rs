@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use banhook::event::{Ban, BanDuration, Event, EventDetails, Timestamp};
-use banhook::plugin::{Cache, Compiler, Grants, Limits, Metering, PluginContext, PluginError, Runtime, Sandbox, Setup};
-use jiff::tz::TimeZone;
+use banhook::plugin::{
+    Cache, Compiler, Limits, Metering, PluginContext, PluginError, Providers, Runtime, Sandbox, Setup,
+};
 
 /// The smallest guest in Rust; its source is `testdata/small`.
 pub const SMALL: &[u8] = include_bytes!("../../testdata/small.wasm");
@@ -22,8 +23,8 @@ pub fn runtime(cache: Option<Cache>) -> Result<Runtime, PluginError> {
 }
 
 /// No settings, no grants.
-pub fn context() -> PluginContext {
-    PluginContext { settings: BTreeMap::new(), timezone: TimeZone::UTC, grants: Grants::default() }
+pub fn providers(runtime: &Runtime) -> Providers {
+    runtime.host().open(&PluginContext::default()).0
 }
 
 /// A ban as fail2ban's own action tells it.

@@ -47,7 +47,7 @@ pub fn measure(report: &mut Report) -> anyhow::Result<()> {
     }
     let mut smoke_test = Vec::new();
     let runtime = guests::runtime(Some(cache.clone()))?;
-    let plugin = runtime.load(&python, guests::context(), guests::limits())?;
+    let plugin = runtime.load(&python, &guests::providers(&runtime), guests::limits())?;
     for _ in 0..ROUNDS {
         let begun = Instant::now();
         ensure!(plugin.smoke_test().is_empty(), "{:?}", plugin.smoke_test());
@@ -69,7 +69,7 @@ pub fn measure(report: &mut Report) -> anyhow::Result<()> {
 
 fn load(runtime: &Runtime, file: &[u8]) -> anyhow::Result<std::time::Duration> {
     let begun = Instant::now();
-    let plugin = runtime.load(file, guests::context(), guests::limits())?;
+    let plugin = runtime.load(file, &guests::providers(&runtime), guests::limits())?;
     let taken = begun.elapsed();
     drop(plugin);
     Ok(taken)
@@ -80,7 +80,7 @@ fn further(cache: &Cache, module: &[u8]) -> anyhow::Result<f64> {
     let files: Vec<_> = (0..=FURTHER).map(|number| guests::another(module, number)).collect();
     let compiling = guests::runtime(Some(cache.clone()))?;
     for file in &files {
-        drop(compiling.load(file, guests::context(), guests::limits())?);
+        drop(compiling.load(file, &guests::providers(&compiling), guests::limits())?);
     }
     drop(compiling);
 
@@ -88,7 +88,7 @@ fn further(cache: &Cache, module: &[u8]) -> anyhow::Result<f64> {
     let mut plugins: Vec<Plugin> = Vec::new();
     let mut before = None;
     for file in &files {
-        let plugin = runtime.load(file, guests::context(), guests::limits())?;
+        let plugin = runtime.load(file, &guests::providers(&runtime), guests::limits())?;
         ensure!(plugin.smoke_test().is_empty(), "a plugin fails its smoke_test");
         plugins.push(plugin);
         // What the first one took is the engine's.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::format::{LoadedRoute, RouteContext, load_all, profiles};
 use crate::phrase::counted;
-use crate::plugin::{Compiler, GeoDatabases, Metering, Runtime, Setup};
+use crate::plugin::{Compiler, Metering, Runtime, Setup};
 
 use clap::{Args, Subcommand};
 
@@ -52,7 +52,6 @@ fn check(global: &GlobalOptions) -> Outcome {
         defaults: config.event_defaults(&host_name()),
         profiles: profiles(&config),
         runtime: Arc::new(runtime),
-        databases: GeoDatabases::default(),
         state: None,
     };
     let routes = load_all(&config, &context);

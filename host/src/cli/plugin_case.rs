@@ -1,18 +1,16 @@
-//! One case of a plugin's tests: a JSON file with an event or a batch of them, the route's settings, the host's answers to
-//! `history` and `geo`, and the decision that is expected of the plugin.
+//! One case of a plugin's tests: a JSON file with an event or a batch of them, the route's settings, the answers of host
+//! interfaces (`history`, `geo`), and the decision that is expected of the plugin.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::event::{BanQuery, BanSummary, Batch, DigestCause, Event, EventDefaults, PastBan, Timestamp};
+use crate::event::{Batch, DigestCause, Event, Timestamp};
 use crate::message::{Decision, GuardError, Guarded, Message, Policy, check_hints, guard, guard_digest, one_line};
-use crate::plugin::{
-    Answer, Geo, GeoError, GeoInfo, Grants, History, HistoryError, Limits, PluginContext, PluginError, Runtime,
-};
-use anyhow::{Context as _, anyhow, ensure};
+use crate::phrase::listed;
+use crate::plugin::{Answer, Grant, Host, Limits, PluginContext, PluginError, Runtime, grantable};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use blockkit::check;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
@@ -29,7 +27,6 @@ const NO_DIGESTER: &str = "the case has a \"batch\", but the plugin exports no d
 
 /// A case, in the form of its file.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct PluginCase {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     about: String,
@@ -41,12 +38,9 @@ pub struct PluginCase {
     settings: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     timezone: Option<String>,
-    /// Earlier events, for `history`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    history: Vec<Event>,
-    /// What `geo` answers, by subject.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    geo: BTreeMap<String, GeoInfo>,
+    /// The answers of host interfaces, by their names. An interface that is missing answers nothing.
+    #[serde(flatten)]
+    answers: BTreeMap<String, Value>,
     /// The expected decision: `{"post": …}`, `{"skip": "…"}`, `{"digest": …}` or `{"error": "…"}`; for a batch, a post or
     /// an error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -81,8 +75,12 @@ impl PluginCase {
         let invalid = || format!("{} is not a valid case", file.display());
         let case: Self = serde_json::from_str(&text).with_context(invalid)?;
         case.input().with_context(invalid)?;
-        case.timezone().with_context(invalid)?;
-        Ok(case)
+        let (_, faults) = Host::new().open(&case.context().with_context(invalid)?);
+        match faults.into_iter().next() {
+            Some(PluginError::Grant { import, reason }) => Err(anyhow!("\"{import}\": {reason}")).with_context(invalid),
+            Some(error) => Err(error).with_context(invalid),
+            None => Ok(case),
+        }
     }
 
     /// Writes it with this as the expected decision.
@@ -129,24 +127,34 @@ impl PluginCase {
         }
     }
 
+    /// Returns the route that the plugin works for: it grants every interface, with the answers of the case.
+    fn context(&self) -> anyhow::Result<PluginContext> {
+        let names: Vec<_> = grantable().into_iter().map(|(name, _)| name).collect();
+        if let Some(unknown) = self.answers.keys().find(|key| !names.contains(&key.as_str())) {
+            bail!("unknown field `{unknown}`; the host answers {}", listed(names, "and"));
+        }
+        let answers = |name| self.answers.get(name).cloned().map_or(Grant::Refused, Grant::Answers);
+        let first = match (&self.event, &self.batch) {
+            (Some(event), _) => Some(event),
+            (None, batch) => batch.as_ref().and_then(|batch| batch.events.first()),
+        };
+        Ok(PluginContext {
+            host: first.map(|event| event.host.clone()).unwrap_or_default(),
+            settings: self.settings.clone(),
+            timezone: self.timezone()?,
+            grants: names.iter().map(|name| (*name, answers(*name))).collect(),
+            ..PluginContext::default()
+        })
+    }
+
     /// Runs the plugin; its answer to a batch is a post. `None`: it is a batch, and the plugin exports no digester.
     ///
     /// # Errors
     /// When the plugin does not load, which no case is to blame for.
     pub fn answer(&self, runtime: &Runtime, plugin: &PluginFile) -> anyhow::Result<Option<Answer>> {
-        let timezone = self.timezone()?;
         let input = self.input()?;
-        let first = match &input {
-            CaseInput::Event(event) => Some(*event),
-            CaseInput::Batch(batch, _) => batch.events.first(),
-        };
-        let host = first.map_or("", |event| &event.host);
-        let grants = Grants {
-            history: Some(Arc::new(PastBans::of(&self.history, host))),
-            geo: Some(Arc::new(CaseGeo(self.geo.clone()))),
-        };
-        let context = PluginContext { settings: self.settings.clone(), timezone, grants };
-        let loaded = runtime.load(&plugin.bytes, context, LIMITS);
+        let (providers, _) = runtime.host().open(&self.context()?);
+        let loaded = runtime.load(&plugin.bytes, &providers, LIMITS);
         let plugin = loaded.map_err(|error| anyhow!("the plugin {} {error}", plugin.path.display()))?;
         Ok(match &input {
             CaseInput::Event(event) => Some(plugin.format(event)),
@@ -204,32 +212,6 @@ pub struct Decided {
     pub rejected: Option<String>,
     /// What the linter says of the message otherwise.
     pub warnings: Vec<String>,
-}
-
-/// Past bans from the case's file, so that answers are the same everywhere. The plugin may see all of them.
-struct PastBans(Vec<PastBan>);
-
-impl PastBans {
-    /// Takes those of the past events that history counts. An event without a host is of this host.
-    fn of(events: &[Event], host: &str) -> Self {
-        let defaults = EventDefaults { host: host.to_owned(), labels: BTreeMap::new() };
-        Self(events.iter().map(|event| defaults.apply(event.clone())).filter_map(|event| PastBan::of(&event)).collect())
-    }
-}
-
-impl History for PastBans {
-    fn bans(&self, query: &BanQuery, _deadline: Instant) -> Result<BanSummary, HistoryError> {
-        Ok(BanSummary::of(&self.0, query))
-    }
-}
-
-/// Places from the case's file, by subject.
-struct CaseGeo(BTreeMap<String, GeoInfo>);
-
-impl Geo for CaseGeo {
-    fn lookup(&self, subject: &str) -> Result<Option<GeoInfo>, GeoError> {
-        Ok(self.0.get(subject).cloned())
-    }
 }
 
 /// Formats a decision over several lines, for a diff.

@@ -1,71 +1,50 @@
-//! What a route's plugin may ask the host: `[routes.grants]`.
-//!
-//! Saying nothing and saying no differ: a plugin that imports what is not mentioned is refused when it is loaded, so
-//! that nobody wonders why it knows nothing; `false` lets it run and answers nothing.
+//! Reads what a route grants its plugin: `[routes.grants]`. Which interfaces there are, and how each is granted, is up to
+//! [`crate::plugin`].
 
 use std::fs::File;
 use std::path::PathBuf;
 
 use super::problem::{may_be_url, quoted};
 use super::reader::{Located, Table};
+use crate::plugin::{Grant, GrantSyntax, Grants, grantable};
 
-/// What the configuration says of one thing that a plugin may ask for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Grant<T> {
-    /// Nothing: a plugin that imports it is refused.
-    #[default]
-    Absent,
-    /// `false`: a plugin may import it, and gets no answer.
-    Refused,
-    /// It may ask.
-    Given(T),
+/// Reads `[routes.grants]`; a grant that is wrong is ignored after it is reported.
+pub(super) fn read(route: &Table<'_>) -> Grants {
+    let Some(table) = route.table("grants", "[routes.grants]") else { return Grants::default() };
+    let grants = grantable().into_iter().filter_map(|(name, syntax)| Some((name, grant(&table, name, syntax)?)));
+    let grants = grants.collect();
+    table.finish(&[]);
+    grants
 }
 
-/// What a route's plugin may ask the host.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Grants {
-    /// The bans that this route has seen.
-    pub history: Grant<()>,
-    /// Country and network of an address, from these MMDB files (at least one). Absolute paths to regular files that
-    /// could be read when the configuration was.
-    pub geo: Grant<Vec<PathBuf>>,
-}
-
-impl Grants {
-    /// Reads `[routes.grants]`; what is wrong is as if it was not there.
-    pub(super) fn read(route: &Table<'_>) -> Self {
-        let Some(table) = route.table("grants", "[routes.grants]") else { return Self::default() };
-        let history = match table.bool("history") {
-            Some(true) => Grant::Given(()),
-            Some(false) => Grant::Refused,
-            None => Grant::Absent,
-        };
-        let geo = match table.strings_or_false("geo", "a list of MMDB files, or false") {
-            Some(Some(files)) => Grant::Given(files.value.into_iter().filter_map(|file| mmdb(&table, file)).collect()),
-            Some(None) => Grant::Refused,
-            None => Grant::Absent,
-        };
-        table.finish(&[]);
-        Self { history, geo }
+fn grant(table: &Table<'_>, name: &'static str, syntax: GrantSyntax) -> Option<Grant> {
+    match syntax {
+        GrantSyntax::Switch => Some(if table.bool(name)? { Grant::Given } else { Grant::Refused }),
+        GrantSyntax::Files { kind, .. } => {
+            let Some(files) = table.strings_or_false(name, &format!("a list of {kind}, or false"))? else {
+                return Some(Grant::Refused);
+            };
+            Some(Grant::Files(files.value.into_iter().filter_map(|found| file(table, name, found)).collect()))
+        }
     }
 }
 
-/// The path of a file that can be read. What is in it is looked at when the plugin is loaded.
-fn mmdb(table: &Table<'_>, name: Located<String>) -> Option<PathBuf> {
+/// The path of a file that can be read. Its content is read when the plugin is loaded.
+fn file(table: &Table<'_>, key: &str, name: Located<String>) -> Option<PathBuf> {
     if may_be_url(&name.value) {
-        table.problems.report(name.place, format!("geo: expected the name of a file, found {}", quoted(&name.value)));
+        table.problems.report(name.place, format!("{key}: expected the name of a file, found {}", quoted(&name.value)));
         return None;
     }
     let path = table.source.beside(&name.value);
     let shown = path.display();
     let message = match path.metadata() {
-        Ok(found) if !found.is_file() => format!("geo: {shown} is not a file"),
+        Ok(found) if !found.is_file() => format!("{key}: {shown} is not a file"),
         Ok(_) => match File::open(&path) {
             Ok(_) => return Some(path),
-            Err(error) => format!("geo: cannot read {shown}: {error}"),
+            Err(error) => format!("{key}: cannot read {shown}: {error}"),
         },
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => format!("geo: the file {shown} does not exist"),
-        Err(error) => format!("geo: cannot read {shown}: {error}"),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => format!("{key}: the file {shown} does not exist"),
+        Err(error) => format!("{key}: cannot read {shown}: {error}"),
     };
     table.problems.report(name.place, message);
     None

@@ -12,7 +12,7 @@ use super::problem::{Location, Problem, Problems, quoted};
 use super::reader::{Located, Table};
 use super::route::{KnownWebhooks, Route};
 use super::source::Source;
-use super::{Config, ConfigErrors, Env, Fail2ban, Grant, LogSource, PluginSource, Retention, Webhook, plugin, refused};
+use super::{Config, ConfigErrors, Env, Fail2ban, LogSource, PluginSource, Retention, Webhook, plugin, refused};
 use crate::plugin::Sandbox;
 
 /// The folder of further files, beside the main one.
@@ -47,10 +47,7 @@ fn files(main: &Path, sources: &[Source], config: &Config) -> BTreeSet<PathBuf> 
         PluginSource::File(path) => Some(path.clone()),
         PluginSource::BuiltIn => None,
     }));
-    files.extend(config.routes.iter().flat_map(|route| match &route.grants.geo {
-        Grant::Given(paths) => paths.clone(),
-        Grant::Absent | Grant::Refused => Vec::new(),
-    }));
+    files.extend(config.routes.iter().flat_map(|route| route.grants.files().cloned()));
     files
 }
 

@@ -33,7 +33,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 pub use fail2ban::Fail2ban;
-pub use grants::{Grant, Grants};
 pub use http_settings::{CaFile, Http, Proxy};
 pub use jails::{JailPatternError, Jails};
 pub use log_source::LogSource;

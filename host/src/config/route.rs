@@ -8,10 +8,10 @@ use jiff::tz::TimeZone;
 use super::problem::quoted;
 use super::reader::{Located, Table};
 use super::storm::{DIGEST_WINDOW, RESTART, digest_window, restart};
-use super::{Grants, Jails, PluginSource, Storm, Target, bounded, plugin, refused};
+use super::{Jails, PluginSource, Storm, Target, bounded, grants, plugin, refused};
 use crate::event::{Event, Kind};
 use crate::phrase::{did_you_mean, listed};
-use crate::plugin::Limits;
+use crate::plugin::{Grants, Limits};
 
 /// Which events a team wants, the plugin that words them, the webhook that gets them.
 #[derive(Debug, Clone, PartialEq)]
@@ -105,7 +105,7 @@ impl Route {
         let timezone = timezone(table);
         let mentions = table.bool("mentions").unwrap_or(false);
         let limits = plugin::limits(table);
-        let grants = Grants::read(table);
+        let grants = grants::read(table);
         let storm = Storm::read(table);
         let digest_window = digest_window(table);
         let restart = restart(table);

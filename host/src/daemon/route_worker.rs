@@ -142,7 +142,6 @@ impl RouteWorker {
             defaults,
             profiles,
             runtime: Arc::clone(&self.context.runtime),
-            databases: self.context.databases.clone(),
             state: Some(self.context.state.clone()),
         };
         self.loads += 1;

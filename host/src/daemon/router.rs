@@ -139,15 +139,13 @@ impl<'a> Router<'a> {
             self.enricher = Enricher::new(config.fail2ban.database.clone(), config.fail2ban.configured);
         }
         self.config = config;
-        let databases = self.context.databases.clone();
+        let runtime = Arc::clone(&self.context.runtime);
         // Not joined: reading a large file takes a while, and the previous version serves meanwhile.
         thread::spawn(move || {
-            for (path, read) in databases.reload_if_changed() {
+            for (path, read) in runtime.host().reload() {
                 match read {
-                    Ok(()) => tracing::info!("MMDB file {} reloaded", path.display()),
-                    Err(error) => {
-                        tracing::error!("the previous MMDB file stays in use: {}", one_line(&error.to_string()))
-                    }
+                    Ok(()) => tracing::info!("file {} reloaded", path.display()),
+                    Err(error) => tracing::error!("the previous file stays in use: {}", one_line(&error)),
                 }
             }
         });

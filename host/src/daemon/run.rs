@@ -13,7 +13,6 @@ use super::router;
 use super::signals::Signals;
 use super::tailers::Tailers;
 use super::worker_context::WorkerContext;
-use crate::plugin::GeoDatabases;
 
 /// Bytes of stack that a thread has for itself, as Rust's default is.
 const OWN_STACK: usize = 2 << 20;
@@ -28,7 +27,6 @@ impl Daemon<'_> {
         let (router_commands, received) = mpsc::channel();
         let context = WorkerContext {
             runtime: Arc::clone(&self.runtime),
-            databases: GeoDatabases::default(),
             state: self.store.folder().clone(),
             system_host: self.system_host.clone(),
             thread_stack: self.config.sandbox.stack + OWN_STACK,

@@ -6,14 +6,13 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 use tokio::sync::Notify;
 
 use crate::event::Timestamp;
-use crate::plugin::{GeoDatabases, Runtime};
+use crate::plugin::Runtime;
 use crate::store::StateDir;
 
 /// Shared by the threads that route and format.
 #[derive(Clone)]
 pub(super) struct WorkerContext {
     pub(super) runtime: Arc<Runtime>,
-    pub(super) databases: GeoDatabases,
     pub(super) state: StateDir,
     pub(super) system_host: String,
     /// Bytes of stack of a thread that calls plugins: theirs, and ours below it.

@@ -8,7 +8,7 @@ use super::*;
 use crate::config::{Config, Route};
 use crate::event::{Ban, Event, EventDefaults, EventDetails, Timestamp};
 use crate::message::Target;
-use crate::plugin::{Compiler, GeoDatabases, Metering, Runtime, Setup};
+use crate::plugin::{Compiler, Metering, Runtime, Setup};
 use crate::route::route_events;
 use crate::store::{Inbox, StateDir, Store, WebhookState};
 
@@ -98,7 +98,6 @@ fn load(folder: &StateDir, lines: &str) -> (Vec<Route>, EventDefaults, LoadedRou
         defaults: defaults.clone(),
         profiles: profiles(&config),
         runtime: Arc::new(Runtime::new(setup).unwrap()),
-        databases: GeoDatabases::default(),
         state: Some(folder.clone()),
     };
     let live = load_all(&config, &context).remove(0);

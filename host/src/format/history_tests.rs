@@ -10,8 +10,8 @@ use super::grouping::Grouping;
 use super::*;
 use crate::config::{Config, Route};
 use crate::event::{Ban, Event, EventDefaults, EventDetails, Timestamp};
-use crate::plugin::geo::mmdb::mmdb;
-use crate::plugin::{Compiler, GeoDatabases, Metering, Runtime, Setup, guest};
+use crate::plugin::host::geo::mmdb::mmdb;
+use crate::plugin::{Compiler, Metering, Runtime, Setup, guest};
 use crate::route::{Enricher, Enrichment, route_events};
 use crate::store::{Disposition, FormattedEvent, StateDir, Store, StoreError, UnformattedEvent};
 
@@ -36,13 +36,7 @@ fn load(folder: &Path, state: Option<StateDir>, routes: &[&str]) -> Routes {
     let setup = Setup { cache: None, compiler: Compiler::Here, metering: Metering::Time, sandbox: config.sandbox };
     let defaults = config.event_defaults("web-1");
     let runtime = Arc::new(Runtime::new(setup).unwrap());
-    let context = RouteContext {
-        defaults: defaults.clone(),
-        profiles: profiles(&config),
-        runtime,
-        databases: GeoDatabases::default(),
-        state,
-    };
+    let context = RouteContext { defaults: defaults.clone(), profiles: profiles(&config), runtime, state };
     Routes { live: load_all(&config, &context), config: config.routes, defaults }
 }
 
@@ -161,7 +155,7 @@ fn geo_answers_from_the_routes_files_and_reports_a_broken_one() {
     let mut live = load(temp.path(), None, &routes).live;
     let faults: Vec<_> = live.iter().flat_map(LoadedRoute::faults).map(|fault| fault.error.to_string()).collect();
     let [fault] = &faults[..] else { panic!("{faults:?}") };
-    assert!(fault.contains("broken.mmdb is no MMDB file, or damaged"), "{fault}");
+    assert!(fault.contains("broken.mmdb is not an MMDB file, or is damaged"), "{fault}");
     let told = live.iter_mut().map(|route| {
         reason(
             route

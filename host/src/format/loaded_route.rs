@@ -1,20 +1,16 @@
 //! A route with its plugin: loaded, compared with a newer version, and shown in `status`.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::breaker::Breaker;
-use super::history::{self, CurrentEvent};
 use super::recent_posts::RecentPosts;
 use super::route_context::RouteContext;
 use super::route_plugin::RoutePlugin;
 use super::webhook_profile::{self, WebhookProfile, WebhookProfiles};
-use crate::config::{Config, Grant, PluginSource, Route};
+use crate::config::{Config, PluginSource, Route};
 use crate::event::{EventDefaults, Timestamp};
 use crate::message::{Policy, one_line};
-use crate::plugin::{
-    BUILT_IN, EmptyProvider, Geo, GeoDatabases, GeoError, Grants, Plugin, PluginContext, PluginError, Runtime,
-};
+use crate::plugin::{BUILT_IN, CurrentEvent, Plugin, PluginContext, PluginError, RouteEvents, Runtime};
 use crate::store::PluginState;
 
 /// A route with its plugin.
@@ -49,16 +45,13 @@ impl LoadedRoute {
     pub fn load(route: &Route, context: &RouteContext, now: Timestamp) -> Self {
         let runtime = &context.runtime;
         let current_event = CurrentEvent::new();
-        let (geo, broken) = geo(&route.grants.geo, &context.databases);
-        let grants = Grants { history: history::of(route, context.state.as_ref(), &current_event), geo };
-        let plugin_context =
-            PluginContext { settings: route.settings.clone(), timezone: route.timezone.clone(), grants };
+        let (providers, faults) = runtime.host().open(&plugin_context(route, context, &current_event));
         let plugin = match &route.plugin {
-            PluginSource::BuiltIn => runtime.load(BUILT_IN, plugin_context, route.limits),
-            PluginSource::File(path) => runtime.load_file(path, plugin_context, route.limits),
+            PluginSource::BuiltIn => runtime.load(BUILT_IN, &providers, route.limits),
+            PluginSource::File(path) => runtime.load_file(path, &providers, route.limits),
         };
         let mut smoke_test = plugin.as_ref().map(Plugin::smoke_test).unwrap_or_default();
-        smoke_test.extend(broken.into_iter().map(PluginError::Geo));
+        smoke_test.extend(faults);
         let profile = webhook_profile::of(route, &context.profiles);
         Self {
             route: route.clone(),
@@ -170,15 +163,21 @@ pub fn prepare(routes: &[Route], runtime: &Runtime) {
     }
 }
 
-/// Returns the provider of a route's `geo` interface, and what is wrong with its files.
-fn geo(grant: &Grant<Vec<PathBuf>>, databases: &GeoDatabases) -> (Option<Arc<dyn Geo>>, Vec<GeoError>) {
-    match grant {
-        Grant::Absent => (None, Vec::new()),
-        Grant::Refused => (Some(Arc::new(EmptyProvider)), Vec::new()),
-        Grant::Given(paths) => {
-            let (files, broken) = databases.open(paths);
-            (Some(Arc::new(files)), broken)
-        }
+/// Returns the route, as host interfaces need to know it.
+fn plugin_context(route: &Route, context: &RouteContext, current: &CurrentEvent) -> PluginContext {
+    let jails = route.jails.clone();
+    PluginContext {
+        route: route.name.clone(),
+        host: context.defaults.host.clone(),
+        settings: route.settings.clone(),
+        timezone: route.timezone.clone(),
+        grants: route.grants.clone(),
+        events: context.state.clone().map(|state| RouteEvents {
+            state,
+            kinds: route.events.clone(),
+            jails: Arc::new(move |jail| jails.contains(jail)),
+            current: current.clone(),
+        }),
     }
 }
 

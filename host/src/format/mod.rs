@@ -12,7 +12,6 @@ mod formatter;
 mod grouping;
 #[cfg(test)]
 mod grouping_tests;
-mod history;
 #[cfg(test)]
 mod history_tests;
 mod loaded_route;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::webhook_profile::WebhookProfiles;
 use crate::event::EventDefaults;
-use crate::plugin::{GeoDatabases, Runtime};
+use crate::plugin::Runtime;
 use crate::store::StateDir;
 
 /// What all routes of a process share.
@@ -16,8 +16,6 @@ pub struct RouteContext {
     pub profiles: WebhookProfiles,
     /// Where plugins run.
     pub runtime: Arc<Runtime>,
-    /// The MMDB files that are open.
-    pub databases: GeoDatabases,
-    /// Where past bans are; `None`: there are none.
+    /// Where past events are stored; `None`: there are none.
     pub state: Option<StateDir>,
 }

@@ -1,10 +1,9 @@
 //! The plugin of one route: called, logged, its messages guarded, and paused while it keeps failing.
 
 use super::breaker::{Breaker, BreakerTransition};
-use super::history::CurrentEvent;
 use crate::event::{Batch, Event, Timestamp};
 use crate::message::{Decision, GuardError, Guarded, Message, Policy, check_hints, cut, one_line};
-use crate::plugin::{Answer, Level, Plugin, PluginError};
+use crate::plugin::{Answer, CurrentEvent, Level, Plugin, PluginError};
 
 /// Characters of a plugin's error that are logged.
 const LOG_CHARS: usize = 1_000;

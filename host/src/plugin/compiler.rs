@@ -13,7 +13,7 @@ use std::time::Duration;
 use rustix::process::{Resource, Rlimit, Signal, nice, set_parent_process_death_signal, setrlimit};
 use wasmtime::Engine;
 
-use super::runtime::{Metering, compiling_engine};
+use super::engine::{Metering, compiling_engine};
 use super::{PluginError, component};
 
 /// Address space that compiling may take: CPython, the largest guest known, takes less than half.

@@ -1,6 +1,4 @@
-//! Plugins that word digests, and those that fail to.
-
-use jiff::tz::TimeZone;
+//! Plugins that format digests, and those that fail to.
 
 use super::bindings::exports::banhook::plugin::digester;
 use super::tests::{LIMITS, runtime};
@@ -8,12 +6,13 @@ use super::*;
 use crate::event::{Ban, Batch, DigestCause, Event, EventDetails, Timestamp};
 use crate::message::{Message, Text};
 
-/// When holds close here.
+/// When digests close here.
 const NOW: Timestamp = Timestamp(1_763_809_075_601);
 
 fn load(guest: &[u8], limits: Limits) -> Plugin {
-    let context = PluginContext { settings: [].into(), timezone: TimeZone::UTC, grants: Grants::default() };
-    runtime(None).load(guest, context, limits).unwrap()
+    let runtime = runtime(None);
+    let (providers, _) = runtime.host().open(&PluginContext::default());
+    runtime.load(guest, &providers, limits).unwrap()
 }
 
 fn bans(count: usize, jail: &str) -> Vec<Event> {
@@ -45,28 +44,28 @@ fn text(plugin: &Plugin, batch: &Batch) -> String {
 }
 
 #[test]
-fn a_plugin_words_what_is_told_together() {
+fn digest_batch_is_formatted_by_the_plugin() {
     let plugin = load(&guest::digests(), LIMITS);
     assert_eq!(text(&plugin, &held(1, "~hold")), "1 events (held, ~hold), 1 listed, 1 bans");
     let storm = Batch::of(&bans(250, "sshd"), DigestCause::Storm, None);
     assert_eq!(text(&plugin, &storm), "250 events (storm, no key), 100 listed, 250 bans");
-    for (cause, word) in
+    for (cause, name) in
         [(DigestCause::Backlog, "backlog"), (DigestCause::Restart, "restart"), (DigestCause::Stop, "stop")]
     {
         let batch = Batch { cause, ..storm.clone() };
-        assert_eq!(text(&plugin, &batch), format!("250 events ({word}, no key), 100 listed, 250 bans"));
+        assert_eq!(text(&plugin, &batch), format!("250 events ({name}, no key), 100 listed, 250 bans"));
     }
 }
 
 #[test]
-fn its_clock_shows_when_the_hold_closed() {
+fn digest_clock_shows_when_the_hold_closed() {
     let plugin = load(&guest::digests(), LIMITS);
     let found = text(&plugin, &held(2, "~hold-now"));
     assert_eq!(found, "2 events (held, ~hold-now), 2 listed, 2 bans at 1763809075");
 }
 
 #[test]
-fn a_plugin_fails_at_a_digest_as_at_an_event() {
+fn digest_failures_are_those_of_an_event() {
     let plugin = load(&guest::digests(), LIMITS);
     let error = |key: &str| formatted(&plugin, &held(2, key)).unwrap_err();
     assert!(matches!(error("~hold-trap"), PluginError::Trap { reason, .. } if reason.contains("unreachable")));
@@ -84,14 +83,14 @@ fn a_plugin_fails_at_a_digest_as_at_an_event() {
 }
 
 #[test]
-fn without_a_digester_there_is_no_answer() {
+fn digest_without_a_digester_returns_none() {
     let plugin = load(BUILT_IN, LIMITS);
     assert!(plugin.digest(&held(2, "x"), NOW).is_none());
 }
 
-/// The events of the smoke_test are held by none of the fixture's rules, so only its digest can fail.
+/// None of the fixture's rules holds an event of the smoke test, so only its digest can fail.
 #[test]
-fn the_trial_runs_a_digest() {
+fn smoke_test_runs_a_digest() {
     assert!(load(&guest::digests(), LIMITS).smoke_test().is_empty());
     let enough_for_events = Limits { text: 35, ..LIMITS };
     let found: Vec<String> =
@@ -102,7 +101,7 @@ fn the_trial_runs_a_digest() {
 
 /// `wit/exports.wit` and `wit/types.wit` promise how much a batch holds.
 #[test]
-fn a_plugin_is_given_no_more_than_is_promised() {
+fn lower_large_batch_keeps_within_the_promised_bounds() {
     let mut events = bans(300, "sshd");
     for (n, event) in events.iter_mut().enumerate() {
         event.jail = format!("jail-{n}");
@@ -111,7 +110,7 @@ fn a_plugin_is_given_no_more_than_is_promised() {
             ban.matches = vec!["ä".repeat(5_000); 50];
         }
     }
-    let digester::Batch { events, totals, .. } = convert::batch(&Batch::of(&events, DigestCause::Storm, None));
+    let digester::Batch { events, totals, .. } = lower::batch(&Batch::of(&events, DigestCause::Storm, None));
     assert_eq!((events.len(), events[49].id.as_str(), events[50].id.as_str()), (100, "49", "250"));
     assert_eq!([totals.by_jail.len(), totals.by_host.len(), totals.by_subject.len()], [20; 3]);
     let bindings::banhook::plugin::types::Action::Ban(ban) = &events[99].action else { panic!("{:?}", events[99]) };

@@ -1,10 +1,13 @@
-//! How a plugin can fail: to load, or on an event.
+//! How a plugin can fail: when it is loaded, or on an event.
 //!
-//! The texts end in fallback messages and in logs, after the plugin's name: `plugin sec.wasm <text>`.
+//! The texts appear in fallback messages and in logs, after the plugin's name: `plugin sec.wasm <text>`.
 
 use std::time::Duration;
 
-use super::{GeoError, HistoryError};
+/// A host function's reason for ending the call; becomes [`PluginError::Host`].
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct HostError(pub(super) String);
 
 /// A failure of a plugin.
 #[derive(Debug, thiserror::Error)]
@@ -22,11 +25,11 @@ pub enum PluginError {
     },
     /// Not WebAssembly at all.
     #[error(
-        "is no WebAssembly component (it does not begin with \\0asm); give the .wasm file that your toolchain built"
+        "is not a WebAssembly component (it does not begin with \\0asm); use the .wasm file that your toolchain built"
     )]
     NotWasm,
     /// WebAssembly that is broken, or of a kind that banhook does not run.
-    #[error("is no valid component: {0}")]
+    #[error("is not a valid component: {0}")]
     Invalid(String),
     /// It needs more of something than any plugin may have.
     #[error("is larger than the sandbox: {0}")]
@@ -36,31 +39,43 @@ pub enum PluginError {
         "does not export banhook:plugin/formatter@0.1.0, so it is a component of another world; build it against banhook's wit/, world \"plugin\""
     )]
     WrongWorld,
-    /// It wants something that it cannot have.
-    #[error(
-        "imports {0}, which banhook does not offer; a plugin may import log, settings, clock and, where its route grants them, history and geo of banhook:plugin@0.1, and an empty WASI 0.2"
-    )]
-    Import(String),
+    /// It imports an interface that does not exist here.
+    #[error("imports {import}, which banhook does not offer; it may import {offered}")]
+    Import {
+        /// The interface's full name.
+        import: String,
+        /// The names of all interfaces.
+        offered: String,
+    },
     /// Compiling it took too long.
     #[error("took longer to compile than the {} ms allowed (limits.compile)", .0.as_millis())]
     CompileTime(Duration),
-    /// The process that compiles it came to an end by itself.
+    /// The process that compiles it ended without an answer.
     #[error("cannot be compiled: {0}")]
     Compile(String),
-    /// It wants something that its route does not grant.
-    #[error("imports {import}, which its route does not grant; add {line} (or {import} = false) under [routes.grants]")]
+    /// It imports an interface that its route does not grant.
+    #[error(
+        "imports {import}, which route \"{route}\" does not grant; add {line} (or {import} = false) under [routes.grants]"
+    )]
     NotGranted {
-        /// What it imports.
+        /// The interface.
         import: &'static str,
-        /// What grants it.
-        line: &'static str,
+        /// The route's name.
+        route: String,
+        /// The line that grants it.
+        line: String,
     },
-    /// It was to know where addresses are registered, and a file does not say.
-    #[error("does not learn where all addresses are registered: {0}")]
-    Geo(#[from] GeoError),
-    /// It asked about past bans, and got no answer.
+    /// Its route grants an interface that cannot answer everything.
+    #[error("gets incomplete answers from {import}: {reason}")]
+    Grant {
+        /// The interface.
+        import: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A host function ended the call: it has no answer, or the plugin asked for something that no plugin gets.
     #[error("{0}")]
-    History(HistoryError),
+    Host(String),
     /// The engine itself cannot be set up.
     #[error("cannot run here: {0}")]
     Engine(String),
@@ -73,15 +88,15 @@ pub enum PluginError {
         allowed: Duration,
     },
     /// It computed too much, where fuel is counted instead of time.
-    #[error("burnt all of its {0} units of fuel, which stand for the time allowed (limits.time)")]
+    #[error("consumed all of its {0} units of fuel, which stand for the time allowed (limits.time)")]
     Fuel(u64),
-    /// It called itself too deeply.
+    /// It recursed too deeply.
     #[error("used up the {0} bytes of stack allowed ([sandbox] stack)")]
     Stack(usize),
     /// It asked for too much memory.
     #[error("asked for {asked} bytes of memory, {allowed} are allowed (limits.memory)")]
     Memory {
-        /// Bytes it would have had.
+        /// Bytes it would have come to.
         asked: usize,
         /// Bytes allowed.
         allowed: usize,
@@ -89,7 +104,7 @@ pub enum PluginError {
     /// It asked for tables that are too large.
     #[error("asked for tables of {asked} elements, {allowed} are allowed (limits.table)")]
     Table {
-        /// Elements it would have had.
+        /// Elements it would have come to.
         asked: usize,
         /// Elements allowed.
         allowed: usize,
@@ -104,24 +119,21 @@ pub enum PluginError {
         /// How many it may have.
         allowed: usize,
     },
-    /// It handed over too much in one call.
-    #[error("handed over more than the {0} bytes allowed in one call (limits.transfer)")]
+    /// It passed too much to the host in one call.
+    #[error("passed more than the {0} bytes allowed in one call (limits.transfer)")]
     Transfer(usize),
-    /// One of the texts or lists that it handed over is too long.
-    #[error("handed over {what} of {found}, {allowed} are allowed (limits.{limit})")]
+    /// A text or list that it returned is too long.
+    #[error("returned {what} of {found} {}, {allowed} are allowed (limits.{limit})", if *limit == "text" { "bytes" } else { "entries" })]
     TooLong {
-        /// Which, in a few words.
+        /// Which one, with its article.
         what: &'static str,
         /// Its bytes or entries.
         found: usize,
         /// Bytes or entries allowed.
         allowed: usize,
-        /// The setting that says so: `text` or `items`.
+        /// The limit's name: `text` or `items`.
         limit: &'static str,
     },
-    /// It asked WASI for something that plugins do not have.
-    #[error("{0}")]
-    Denied(String),
     /// It trapped.
     #[error("trapped: {reason}{}", if printed.is_empty() { String::new() } else { format!("; it printed last: {}", last_line(printed)) })]
     Trap {
@@ -132,22 +144,22 @@ pub enum PluginError {
         /// The end of what it printed; written by the plugin: hostile, bounded.
         printed: String,
     },
-    /// It said so itself.
+    /// It returned an error of its own.
     #[error("returned an error: {0}")]
     Returned(String),
-    /// It found a setting to be wrong.
+    /// It rejects a setting.
     #[error("does not accept {}: {message}", if setting.is_empty() { "its settings".to_owned() } else { format!("the setting \"{setting}\"") })]
     Setting {
-        /// The setting, or empty.
+        /// The setting's name; empty if it is about all of them.
         setting: String,
-        /// The plugin's own words.
+        /// The plugin's own text.
         message: String,
     },
 }
 
 impl PluginError {
-    /// Where it happened in the plugin's code and what it had printed, where that is known: lines for a log, never for a
-    /// channel.
+    /// Where it happened in the plugin's code, and what the plugin had printed, as far as known: lines for a log, never for
+    /// a channel.
     pub fn details(&self) -> impl Iterator<Item = &str> {
         let (backtrace, printed) = match self {
             Self::Trap { backtrace, printed, .. } => (backtrace.as_str(), printed.as_str()),

@@ -1,9 +1,9 @@
-//! Plugins for tests, out of a few lines of WebAssembly text.
+//! Plugins for tests, made of a few lines of WebAssembly text.
 
 use wit_component::{StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
-/// Skips with what it is told of past bans; see the file.
+/// Skips with the numbers that it gets about past bans; see the file.
 pub(crate) fn asks_history() -> Vec<u8> {
     plugin(include_str!("testdata/history.wat"), "plugin")
 }
@@ -13,13 +13,13 @@ pub(crate) fn asks_geo() -> Vec<u8> {
     plugin(include_str!("testdata/geo.wat"), "plugin")
 }
 
-/// Holds what its jail says, and words digests; see the file, which the end-to-end tests use as well.
+/// Holds an event as its jail says, and formats digests; see the file, which the end-to-end tests use as well.
 pub(crate) fn digests() -> Vec<u8> {
     plugin(include_str!("../../../tests/e2e/plugins/digests.wat"), "plugin-with-digest")
 }
 
 /// A core module that carries its component type, as cargo leaves it.
-fn plugin(text: &str, exports: &str) -> Vec<u8> {
+pub(super) fn plugin(text: &str, exports: &str) -> Vec<u8> {
     // A world with all imports, and with the exports of one of banhook's.
     let world = format!(
         "package test:guest@0.1.0; world guest {{

@@ -1,9 +1,9 @@
 //! One instance for many events, which banhook never does: benchmarks measure against it what a fresh one costs.
 
 use super::bindings::exports::banhook::plugin::formatter;
-use super::plugin::Call;
+use super::call::Call;
 use super::ticker::Ticker;
-use super::{Plugin, PluginError, convert};
+use super::{Plugin, PluginError, lift, lower};
 use crate::event::{Event, Timestamp};
 use crate::message::Decision;
 
@@ -22,29 +22,29 @@ impl Plugin {
     /// When the plugin fails to start.
     #[doc(hidden)]
     pub fn reused(&self) -> Result<Reused<'_>, PluginError> {
-        let mut call = self.begin(Timestamp(0), "reused");
+        let mut call = self.caller.begin(Timestamp(0), "reused");
         let store = &mut call.store;
-        let started =
-            self.pre.instantiate(&mut *store).and_then(|instance| self.formatter.load(&mut *store, &instance));
-        match started {
+        let instance = self.component.instantiate(&mut *store);
+        match instance.and_then(|instance| self.formatter.load(&mut *store, &instance)) {
             Ok(guest) => Ok(Reused { plugin: self, call, guest }),
-            Err(error) => Err(self.failure(&call, &error)),
+            Err(error) => Err(self.caller.failure(&call, &error)),
         }
     }
 }
 
 impl Reused<'_> {
-    /// Puts an event through it. After an error there is nothing left to use.
+    /// Asks the instance to decide on an event. After an error it cannot be used again.
     ///
     /// # Errors
     /// As the plugin's own `format`.
     pub fn format(&mut self, event: &Event) -> Result<Decision, PluginError> {
-        let _running = self.plugin.ticker.running();
-        self.call.store.set_epoch_deadline(Ticker::ticks(self.plugin.limits.time));
-        match self.guest.call_format(&mut self.call.store, &convert::event(event)) {
-            Ok(Ok(decision)) => convert::decision(decision, &self.plugin.limits),
+        let caller = &self.plugin.caller;
+        let _running = caller.ticker.running();
+        self.call.store.set_epoch_deadline(Ticker::ticks(caller.limits.time));
+        match self.guest.call_format(&mut self.call.store, &lower::event(event)) {
+            Ok(Ok(decision)) => lift::decision(decision, &caller.limits),
             Ok(Err(error)) => Err(PluginError::Returned(error)),
-            Err(error) => Err(self.plugin.failure(&self.call, &error)),
+            Err(error) => Err(caller.failure(&self.call, &error)),
         }
     }
 }

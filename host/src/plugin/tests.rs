@@ -1,13 +1,9 @@
-//! Loading, refusing and caching. What plugins do once they run is tested end to end and by their cases.
+//! Loading, refusing and caching. Running plugins is tested end to end and by their cases.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-
-use jiff::tz::TimeZone;
 
 use super::*;
 use crate::message::Decision;
@@ -31,15 +27,17 @@ pub(super) fn runtime(cache: Option<Cache>) -> Runtime {
         .unwrap()
 }
 
-fn context(settings: &[(&str, &str)]) -> PluginContext {
-    let settings: BTreeMap<_, _> =
-        settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-    PluginContext { settings, timezone: TimeZone::UTC, grants: Grants::default() }
+/// Loads a plugin for a route with these settings, which grants everything as `false`.
+fn load(runtime: &Runtime, file: &[u8], settings: &[(&str, &str)]) -> Result<Plugin, PluginError> {
+    let settings = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+    let grants = grantable().into_iter().map(|(name, _)| (name, Grant::Refused)).collect();
+    let (providers, _) = runtime.host().open(&PluginContext { settings, grants, ..PluginContext::default() });
+    runtime.load(file, &providers, LIMITS)
 }
 
-/// What is built without that step works as well, three times as slow.
+/// A plugin that is built without that step works as well, three times as slow.
 #[test]
-fn built_in_plugin_is_initialized() {
+fn built_in_plugin_is_preinitialized() {
     let exports: Vec<_> = wasmparser::Parser::new(0)
         .parse_all(BUILT_IN)
         .filter_map(|part| match part.unwrap() {
@@ -54,28 +52,27 @@ fn built_in_plugin_is_initialized() {
 }
 
 fn refusal(file: &[u8]) -> String {
-    let runtime = runtime(None);
-    runtime.load(file, context(&[]), LIMITS).err().unwrap().to_string()
+    load(&runtime(None), file, &[]).err().unwrap().to_string()
 }
 
 #[test]
-fn the_built_in_plugin_passes_its_trial_and_finds_bad_settings() {
+fn smoke_test_built_in_plugin_passes_and_rejects_bad_settings() {
     let runtime = runtime(None);
-    let plugin = runtime.load(BUILT_IN, context(&[]), LIMITS).unwrap();
+    let plugin = load(&runtime, BUILT_IN, &[]).unwrap();
     assert!(plugin.smoke_test().is_empty(), "{:?}", plugin.smoke_test());
     for event in standard::events() {
         assert!(matches!(plugin.format(&event).decision, Ok(Decision::Post(_))), "{event:?}");
     }
-    let plugin = runtime.load(BUILT_IN, context(&[("ban", "one\n{{ oops"), ("bna", "")]), LIMITS).unwrap();
+    let plugin = load(&runtime, BUILT_IN, &[("ban", "one\n{{ oops"), ("bna", "")]).unwrap();
     let found: Vec<String> = plugin.smoke_test().iter().map(ToString::to_string).collect();
     assert_eq!(found.len(), 2, "{found:?}");
     assert!(found.iter().any(|problem| problem.contains("line 2")), "{found:?}");
 }
 
 #[test]
-fn what_is_no_plugin_is_refused_with_advice() {
-    assert!(refusal(b"#!/bin/sh").contains("no WebAssembly component"));
-    assert!(refusal(b"\0asm\x0d\0\x01\0junk").contains("no valid component"));
+fn load_file_that_is_not_a_plugin_fails_with_advice() {
+    assert!(refusal(b"#!/bin/sh").contains("not a WebAssembly component"));
+    assert!(refusal(b"\0asm\x0d\0\x01\0junk").contains("not a valid component"));
     assert!(refusal(b"\0asm\x02\0\0\0").contains("version"));
     let other_world = wat::parse_str("(component)").unwrap();
     assert!(refusal(&other_world).contains("world \"plugin\""));
@@ -87,67 +84,49 @@ fn what_is_no_plugin_is_refused_with_advice() {
     assert!(text.contains("world \"plugin\"") || text.contains("wasm-tools component new"), "{text}");
 }
 
-#[test]
-fn only_offered_interfaces_of_a_compatible_version() {
-    for (name, offered) in [
-        ("banhook:plugin/log@0.1.0", true),
-        ("banhook:plugin/clock@0.1.7", true),
-        ("banhook:plugin/log@0.2.0", false),
-        ("banhook:plugin/log@0.10.0", false),
-        ("banhook:plugin/log", false),
-        ("banhook:plugin/geo@0.1.0", true),
-        ("banhook:plugin/history@0.1.4", true),
-        ("banhook:plugin/history@0.2.0", false),
-        ("banhook:plugin/geography@0.1.0", false),
-        ("banhook:plugins/log@0.1.0", false),
-    ] {
-        assert_eq!(imports::is_offered(name), offered, "{name}");
-    }
-}
-
 /// A cache that holds the built-in plugin, and the file that it is in.
 fn filled(folder: &Path) -> (Cache, PathBuf) {
     let cache = Cache::open(folder).unwrap();
-    runtime(Some(cache.clone())).load(BUILT_IN, context(&[]), LIMITS).unwrap();
+    load(&runtime(Some(cache.clone())), BUILT_IN, &[]).unwrap();
     let files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     let [file] = &files[..] else { panic!("{files:?}") };
     (cache, file.clone())
 }
 
-/// Whether the built-in plugin is taken from the cache: compiling is told from loading by what it rewrites.
-fn is_taken_from(cache: &Cache, file: &Path) -> bool {
+/// Whether the built-in plugin is loaded from the cache: compiling would replace its file.
+fn is_loaded_from(cache: &Cache, file: &Path) -> bool {
     let inode = |path: &Path| std::os::unix::fs::MetadataExt::ino(&fs::symlink_metadata(path).unwrap());
     let before = inode(file);
     // Held open, so that the inode's number is not used again.
     let _held = fs::File::open(file);
-    let plugin = runtime(Some(cache.clone())).load(BUILT_IN, context(&[]), LIMITS).unwrap();
+    let plugin = load(&runtime(Some(cache.clone())), BUILT_IN, &[]).unwrap();
     assert!(plugin.smoke_test().is_empty());
     inode(file) == before
 }
 
 #[test]
-fn a_compiled_component_is_taken_only_if_nobody_else_can_have_written_it() {
+fn cache_file_that_others_could_write_is_not_used() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path().join("cache");
     let (cache, file) = filled(&folder);
-    assert!(is_taken_from(&cache, &file));
+    assert!(is_loaded_from(&cache, &file));
 
     fs::set_permissions(&file, fs::Permissions::from_mode(0o620)).unwrap();
-    assert!(!is_taken_from(&cache, &file), "writable by the group");
-    assert!(is_taken_from(&cache, &file), "written anew");
+    assert!(!is_loaded_from(&cache, &file), "writable by the group");
+    assert!(is_loaded_from(&cache, &file), "written again");
 
     fs::hard_link(&file, temp.path().join("other-name")).unwrap();
-    assert!(!is_taken_from(&cache, &file), "has a second name");
+    assert!(!is_loaded_from(&cache, &file), "has a second name");
 
     let elsewhere = temp.path().join("elsewhere");
     fs::rename(&file, &elsewhere).unwrap();
     symlink(&elsewhere, &file).unwrap();
-    assert!(!is_taken_from(&cache, &file), "a link");
-    assert!(is_taken_from(&cache, &file), "the link was replaced, not followed");
+    assert!(!is_loaded_from(&cache, &file), "a link");
+    assert!(is_loaded_from(&cache, &file), "the link was replaced, not followed");
 }
 
 #[test]
-fn a_damaged_compiled_component_is_compiled_anew() {
+fn cache_damaged_file_is_compiled_again() {
     let temp = tempfile::tempdir().unwrap();
     let (cache, file) = filled(&temp.path().join("cache"));
     let whole = fs::read(&file).unwrap();
@@ -155,13 +134,13 @@ fn a_damaged_compiled_component_is_compiled_anew() {
     flipped[whole.len() / 2] ^= 1;
     for (damage, bytes) in [("flipped bit", &flipped[..]), ("truncated", &whole[..whole.len() / 2]), ("empty", &[])] {
         fs::write(&file, bytes).unwrap();
-        assert!(!is_taken_from(&cache, &file), "{damage}");
+        assert!(!is_loaded_from(&cache, &file), "{damage}");
     }
-    assert!(is_taken_from(&cache, &file));
+    assert!(is_loaded_from(&cache, &file));
 }
 
 #[test]
-fn a_folder_that_others_can_enter_is_no_cache() {
+fn cache_folder_that_others_can_enter_is_refused() {
     let temp = tempfile::tempdir().unwrap();
     fs::set_permissions(temp.path(), fs::Permissions::from_mode(0o750)).unwrap();
     assert!(Cache::open(temp.path()).unwrap_err().to_string().contains("0700"));
@@ -171,7 +150,7 @@ fn a_folder_that_others_can_enter_is_no_cache() {
     assert!(Cache::open(&link).is_err());
 }
 
-/// A small plugin, in a version of its own: what stands in a section that nobody reads makes it another file.
+/// A small plugin, in a version of its own: a custom section that nobody reads makes it another file.
 fn version(number: u8) -> Vec<u8> {
     [&guest::asks_history()[..], &[0, 3, 1, b'v', number]].concat()
 }
@@ -183,37 +162,33 @@ fn mapped(folder: &Path) -> usize {
     maps.lines().filter(|line| line.contains(folder.to_str().unwrap())).filter(is_beginning).count()
 }
 
-fn granted() -> PluginContext {
-    PluginContext { grants: Grants { history: Some(Arc::new(EmptyProvider)), geo: None }, ..context(&[]) }
-}
-
 #[test]
-fn a_version_is_loaded_once_and_let_go_of_with_the_last_route_that_has_it() {
+fn components_same_file_twice_is_mapped_once_and_freed_with_its_last_plugin() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path().join("cache");
     let runtime = runtime(Some(Cache::open(&folder).unwrap()));
-    let load = |number| runtime.load(&version(number), granted(), LIMITS).unwrap();
-    let old = (load(1), load(1));
+    let load_version = |number| load(&runtime, &version(number), &[]).unwrap();
+    let old = (load_version(1), load_version(1));
     assert_eq!(mapped(&folder), 1);
-    let new = load(2);
+    let new = load_version(2);
     assert_eq!(mapped(&folder), 2);
     drop(old.0);
     assert_eq!(mapped(&folder), 2);
     drop(old.1);
     assert_eq!(mapped(&folder), 1);
-    drop((load(1), new));
+    drop((load_version(1), new));
     assert_eq!(mapped(&folder), 0);
 }
 
 #[test]
-fn what_was_prepared_is_not_compiled_again() {
+fn prepare_then_load_does_not_compile_again() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path().join("cache");
     let runtime = runtime(Some(Cache::open(&folder).unwrap()));
     runtime.prepare(&version(1), &LIMITS).unwrap();
     let [file] = &files(&folder)[..] else { panic!("not one file") };
     fs::remove_file(folder.join(file)).unwrap();
-    runtime.load(&version(1), granted(), LIMITS).unwrap();
+    load(&runtime, &version(1), &[]).unwrap();
     assert_eq!(files(&folder), [] as [&str; 0]);
 }
 
@@ -226,7 +201,7 @@ fn files(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn compiled_components_go_that_nothing_uses_any_more() {
+fn cache_unused_and_foreign_engine_files_are_removed() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path().join("cache");
     let days_ago = |days: u64| SystemTime::now() - Duration::from_secs(days * 86_400);
@@ -253,12 +228,12 @@ fn compiled_components_go_that_nothing_uses_any_more() {
     age(&file, 400);
 
     let runtime = runtime(Some(cache));
-    let _loaded = runtime.load(BUILT_IN, context(&[]), LIMITS).unwrap();
+    let _loaded = load(&runtime, BUILT_IN, &[]).unwrap();
     assert!(fs::metadata(&file).unwrap().modified().unwrap() > days_ago(1), "used now");
-    assert_eq!(files(&folder).len(), 1 + stay.len() + go.len(), "nothing new was kept");
+    assert_eq!(files(&folder).len(), 1 + stay.len() + go.len(), "nothing new was stored");
     // In use all the time, though loaded long ago.
     age(&file, 400);
-    runtime.load(&version(1), granted(), LIMITS).unwrap();
+    load(&runtime, &version(1), &[]).unwrap();
     let left = files(&folder);
     assert!(left.iter().any(|left| left == name), "in use: {left:?}");
     assert!(stay.iter().all(|name| left.contains(name)), "{left:?}");

@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 use banhook::message::{Decision, Policy, Target, guard};
 use banhook::plugin::Plugin;
 use libfuzzer_sys::fuzz_target;
-use plugin::{World, can_be_told, context, event, limits, passes_lint, runtime};
+use plugin::{World, can_be_told, event, limits, passes_lint, providers, runtime};
 
 /// Where the guest's answer lies; as in lifting.wat.
 const AREA: u32 = 0x1000;
@@ -21,7 +21,8 @@ const AREA_BYTES: usize = 0x8000;
 
 static PLUGIN: LazyLock<Plugin> = LazyLock::new(|| {
     let module = wat::parse_str(include_str!("lifting.wat")).expect("sound text");
-    runtime().load(&World::plugin().of(module), context(), limits()).expect("a sound plugin")
+    let runtime = runtime();
+    runtime.load(&World::plugin().of(module), &providers(&runtime), limits()).expect("a sound plugin")
 });
 
 fuzz_target!(|input: &[u8]| {

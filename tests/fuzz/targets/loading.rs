@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 use banhook::plugin::Runtime;
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
-use plugin::{World, can_be_told, context, limits};
+use plugin::{World, can_be_told, limits, providers};
 use wasm_smith::{Component, Config, Module};
 
 /// Inputs for which a runtime is kept: it remembers what it has compiled.
@@ -45,7 +45,7 @@ fuzz_target!(|input: &[u8]| {
         }
         *used = used.wrapping_add(1);
         let runtime = runtime.get_or_insert_with(plugin::runtime);
-        match runtime.load(&file, context(), limits()) {
+        match runtime.load(&file, &providers(runtime), limits()) {
             Ok(plugin) => plugin.smoke_test().iter().for_each(can_be_told),
             Err(error) => can_be_told(&error),
         }

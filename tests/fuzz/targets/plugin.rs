@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use banhook::event::{Event, EventDetails, Timestamp};
 use banhook::message::{Target, fallback};
-use banhook::plugin::{Compiler, Grants, Limits, Metering, PluginContext, Runtime, Sandbox, Setup};
+use banhook::plugin::{Compiler, Limits, Metering, PluginContext, Providers, Runtime, Sandbox, Setup};
 use blockkit::{Severity, check};
-use jiff::tz::TimeZone;
 use wit_component::{StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
@@ -24,8 +23,8 @@ pub fn runtime() -> Runtime {
 }
 
 /// No settings, no grants.
-pub fn context() -> PluginContext {
-    PluginContext { settings: BTreeMap::new(), timezone: TimeZone::UTC, grants: Grants::default() }
+pub fn providers(runtime: &Runtime) -> Providers {
+    runtime.host().open(&PluginContext::default()).0
 }
 
 /// Adds to modules what tells the host that they are plugins.

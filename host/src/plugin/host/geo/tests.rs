@@ -1,14 +1,15 @@
-//! What files of each kind say, what damage does to them, and that a changed one is read again.
+//! Records of each vendor, damaged files, and files that change.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use super::address::address;
 use super::mmdb::mmdb;
 use super::*;
 
-fn place(json: Value) -> GeoInfo {
+fn info(json: Value) -> GeoInfo {
     serde_json::from_value(json).unwrap()
 }
 
@@ -38,11 +39,11 @@ fn country(code: &str) -> Vec<u8> {
 }
 
 fn country_of(geo: &GeoFiles) -> Option<String> {
-    geo.lookup("203.0.113.7").unwrap().and_then(|place| place.country)
+    geo.lookup("203.0.113.7").unwrap().and_then(|info| info.country)
 }
 
 #[test]
-fn subjects_as_addresses() {
+fn address_subject_is_parsed_or_none() {
     for (subject, found) in [
         ("203.0.113.7", Some("203.0.113.7")),
         ("203.0.113.7/24", Some("203.0.113.0")),
@@ -62,8 +63,8 @@ fn subjects_as_addresses() {
 }
 
 #[test]
-fn records_of_each_maker() {
-    for (maker, record, expected) in [
+fn lookup_records_of_each_vendor_are_understood() {
+    for (vendor, record, expected) in [
         (
             "MaxMind, DB-IP: city",
             json!({
@@ -103,7 +104,7 @@ fn records_of_each_maker() {
             json!({ "country": "DE", "country_name": "Germany", "as_number": 64496,
                 "labels": { "city": "Berlin", "region": "Berlin" } }),
         ),
-        ("nothing that we know", json!({ "is_anonymous": true, "scores": [1, 2] }), json!({})),
+        ("no known field", json!({ "is_anonymous": true, "scores": [1, 2] }), json!({})),
         ("no map", json!("text"), json!({})),
         (
             "absurd",
@@ -115,13 +116,13 @@ fn records_of_each_maker() {
         let path = files.write("x.mmdb", &mmdb(4, 28, &[("203.0.113.0/24", record)]));
         let (geo, errors) = GeoDatabases::default().open(&[path]);
         assert!(errors.is_empty(), "{errors:?}");
-        assert_eq!(geo.lookup("203.0.113.7").unwrap(), Some(place(expected)), "{maker}");
-        assert_eq!(geo.lookup("203.0.114.7").unwrap(), None, "{maker}");
+        assert_eq!(geo.lookup("203.0.113.7").unwrap(), Some(info(expected)), "{vendor}");
+        assert_eq!(geo.lookup("203.0.114.7").unwrap(), None, "{vendor}");
     }
 }
 
 #[test]
-fn the_first_file_that_knows_is_believed() {
+fn lookup_several_files_first_answer_counts() {
     let files = Files::new();
     let paths = [
         files.write("asn.mmdb", &mmdb(4, 24, &[("203.0.113.0/24", json!({ "asn": "AS1", "country_code": "DE" }))])),
@@ -141,19 +142,19 @@ fn the_first_file_that_knows_is_believed() {
     assert!(errors.is_empty(), "{errors:?}");
     let found = |subject| geo.lookup(subject).unwrap();
     let both = json!({ "country": "DE", "as_number": 1, "labels": { "city": "Berlin" } });
-    assert_eq!(found("203.0.113.7"), Some(place(both.clone())));
-    assert_eq!(found("::ffff:203.0.113.7"), Some(place(both)));
+    assert_eq!(found("203.0.113.7"), Some(info(both.clone())));
+    assert_eq!(found("::ffff:203.0.113.7"), Some(info(both)));
     assert_eq!(
         found("203.0.113.0/20"),
-        Some(place(json!({ "country": "FR", "as_name": "not of AS1", "labels": { "city": "Berlin" } })))
+        Some(info(json!({ "country": "FR", "as_name": "not of AS1", "labels": { "city": "Berlin" } })))
     );
-    assert_eq!(found("2001:db8::7"), Some(place(json!({ "country": "AT" }))), "the first file knows IPv4 only");
+    assert_eq!(found("2001:db8::7"), Some(info(json!({ "country": "AT" }))), "the first file knows IPv4 only");
     assert_eq!(found("2001:db9::7"), None);
     assert_eq!(found("user bob"), None);
 }
 
 #[test]
-fn what_a_file_says_is_bounded() {
+fn lookup_large_record_is_bounded() {
     let files = Files::new();
     let many: serde_json::Map<_, _> = (0..1_000).map(|n| (format!("a{n:04}"), json!("x"))).collect();
     let mut deep = json!("x");
@@ -169,18 +170,18 @@ fn what_a_file_says_is_bounded() {
         let path = files.write("x.mmdb", &mmdb(4, 24, &[("203.0.113.0/24", record)]));
         let (geo, _) = GeoDatabases::default().open(&[path]);
         // A record that is too deep may be refused as a whole.
-        if let Ok(Some(place)) = geo.lookup("203.0.113.7") {
-            assert_eq!(place.labels.get("city"), city.as_ref());
+        if let Ok(Some(info)) = geo.lookup("203.0.113.7") {
+            assert_eq!(info.labels.get("city"), city.as_ref());
         }
     }
 }
 
 #[test]
-fn a_broken_file_is_named_and_answers_nothing_until_it_is_mended() {
+fn open_broken_file_is_reported_and_answers_nothing_until_replaced() {
     let good = country("DE");
     let marker = good.windows(11).position(|part| part == b"MaxMind.com").unwrap();
     let files = Files::new();
-    for (what, bytes) in [
+    for (damage, bytes) in [
         ("empty", &b""[..]),
         ("text", b"<html>404 not found</html>"),
         ("cut short", &good[..good.len() / 2]),
@@ -190,13 +191,13 @@ fn a_broken_file_is_named_and_answers_nothing_until_it_is_mended() {
         let path = files.write("x.mmdb", bytes);
         let databases = GeoDatabases::default();
         let (geo, errors) = databases.open(std::slice::from_ref(&path));
-        let [GeoError::Damaged { .. }] = &errors[..] else { panic!("{what}: {errors:?}") };
-        assert!(errors[0].to_string().contains("x.mmdb is no MMDB file, or damaged"), "{}", errors[0]);
-        assert_eq!(country_of(&geo), None, "{what}");
-        assert!(databases.reload_if_changed().is_empty(), "{what}: said once");
+        let [GeoError::Damaged { .. }] = &errors[..] else { panic!("{damage}: {errors:?}") };
+        assert!(errors[0].to_string().contains("x.mmdb is not an MMDB file, or is damaged"), "{}", errors[0]);
+        assert_eq!(country_of(&geo), None, "{damage}");
+        assert!(databases.reload_if_changed().is_empty(), "{damage}: reported once");
         files.replace("x.mmdb", &good);
-        assert!(matches!(&databases.reload_if_changed()[..], [(changed, Ok(()))] if *changed == path), "{what}");
-        assert_eq!(country_of(&geo).as_deref(), Some("DE"), "{what}");
+        assert!(matches!(&databases.reload_if_changed()[..], [(changed, Ok(()))] if *changed == path), "{damage}");
+        assert_eq!(country_of(&geo).as_deref(), Some("DE"), "{damage}");
     }
     let (_, errors) = GeoDatabases::default().open(&[files.0.path().join("none.mmdb"), files.0.path().to_owned()]);
     assert!(matches!(&errors[..], [GeoError::Read { .. }, GeoError::Read { .. }]), "{errors:?}");
@@ -204,7 +205,7 @@ fn a_broken_file_is_named_and_answers_nothing_until_it_is_mended() {
 
 /// Each byte of a file damaged, one at a time: an error or an answer, never a panic.
 #[test]
-fn no_damage_does_harm() {
+fn lookup_any_damaged_byte_never_panics() {
     let record = json!({ "country": { "iso_code": "DE", "names": { "en": "Germany" } }, "subdivisions": [{ "iso_code": "BE" }], "asn": 64496, "location": { "latitude": 52.5 } });
     let (mut refused, mut unanswered, mut answered) = (0, 0, 0);
     for record_size in [24, 28, 32] {
@@ -229,7 +230,7 @@ fn no_damage_does_harm() {
 }
 
 #[test]
-fn a_changed_file_is_read_again_and_the_old_one_serves_meanwhile() {
+fn reload_changed_file_is_read_and_the_old_one_serves_meanwhile() {
     let files = Files::new();
     let path = files.write("x.mmdb", &country("DE"));
     let databases = GeoDatabases::default();
@@ -244,7 +245,7 @@ fn a_changed_file_is_read_again_and_the_old_one_serves_meanwhile() {
     assert_eq!((outcome(), outcome()), (vec![true], vec![]));
     serves("FR");
 
-    // Written over in place, at first by half.
+    // Overwritten in place, at first by half.
     let new = country("AT");
     files.write("x.mmdb", &new[..new.len() / 2]);
     assert_eq!((outcome(), outcome()), (vec![false], vec![]));
@@ -262,7 +263,7 @@ fn a_changed_file_is_read_again_and_the_old_one_serves_meanwhile() {
 }
 
 #[test]
-fn routes_share_a_file_and_the_last_one_frees_it() {
+fn open_same_file_twice_is_shared_and_freed_with_the_last_route() {
     let files = Files::new();
     let path = [files.write("x.mmdb", &country("DE"))];
     let databases = GeoDatabases::default();

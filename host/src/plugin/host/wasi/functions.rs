@@ -1,95 +1,17 @@
-//! An empty WASI 0.2, for guests whose toolchain cannot do without: JavaScript, Python, C.
-//!
-//! There is nothing behind it: no file, no environment, no network, and nothing that waits. What it prints is kept
-//! for error reports; its clock shows the event's time, and its random numbers follow from the event, so that the same
-//! event gives the same answer. Only what a component imports is defined, by name, whatever its version within
-//! 0.2: a handful of functions that every language runtime calls as it starts, and for all others an error code or,
-//! where their type has none, a trap that names them.
+//! The functions that language runtimes call as they start, and those that guests print with.
 
-use wasmtime::StoreContextMut;
-use wasmtime::component::types::{ComponentFunc, ComponentItem, Type};
-use wasmtime::component::{Component, ComponentType, Linker, LinkerInstance, Lower, Resource, ResourceType, Val};
+use wasmtime::component::{ComponentType, Lower, Resource, ResourceType};
 
-use super::imports::State;
-use super::limits::Limits;
 use crate::event::Timestamp;
-
-/// The packages that the empty WASI covers.
-const PACKAGES: [&str; 6] = ["cli", "clocks", "filesystem", "io", "random", "sockets"];
-
-/// Error codes that say no, as `wasi:filesystem`, `wasi:sockets` and others call them.
-const REFUSALS: [&str; 4] = ["access", "access-denied", "not-supported", "unsupported"];
+use crate::plugin::error::HostError;
+use crate::plugin::host::interface::{Cx, Linked};
 
 /// Random bytes that one call may ask for.
 const RANDOM_BYTES: u64 = 64 << 10;
 
-/// What one instance did with its WASI.
-pub(super) struct Wasi {
-    printed: Vec<u8>,
-    keep: usize,
-    random: fastrand::Rng,
-    /// Nanoseconds that the monotonic clock has shown: it goes on by one with each look.
-    monotonic: u64,
-}
+// A handle's number says everything about it, so there is no table of resources.
 
-/// Something that a plugin asked of WASI and cannot have.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub(super) struct Denied(String);
-
-impl Wasi {
-    /// `seed` decides its random numbers.
-    pub(super) fn new(limits: &Limits, seed: u64) -> Self {
-        Self { printed: Vec::new(), keep: limits.log_bytes, random: fastrand::Rng::with_seed(seed), monotonic: 0 }
-    }
-
-    /// The end of what it printed to its standard output and error.
-    pub(super) fn printed(&self) -> String {
-        String::from_utf8_lossy(&self.printed).trim().to_owned()
-    }
-
-    fn print(&mut self, bytes: &[u8]) {
-        // The end says more than the beginning: a traceback closes with its reason.
-        let bytes = bytes.get(bytes.len().saturating_sub(self.keep)..).unwrap_or_default();
-        let over = (self.printed.len() + bytes.len()).saturating_sub(self.keep);
-        self.printed.drain(..over);
-        self.printed.extend_from_slice(bytes);
-    }
-}
-
-/// Whether the empty WASI covers the interface with this full name (`wasi:cli/environment@0.2.3`).
-pub(super) fn is_covered(name: &str) -> bool {
-    parse(name).is_some()
-}
-
-/// `cli/environment` of `wasi:cli/environment@0.2.3`.
-fn parse(name: &str) -> Option<&str> {
-    let (interface, version) = name.strip_prefix("wasi:")?.split_once('@')?;
-    let (package, _) = interface.split_once('/')?;
-    let patch = version.strip_prefix("0.2.")?;
-    (PACKAGES.contains(&package) && patch.bytes().all(|byte| byte.is_ascii_digit())).then_some(interface)
-}
-
-/// Defines what of it a component imports.
-pub(super) fn add_to_linker(linker: &mut Linker<State>, component: &Component) -> wasmtime::Result<()> {
-    let engine = linker.engine().clone();
-    for (name, import) in component.component_type().imports(&engine) {
-        let (Some(interface), ComponentItem::ComponentInstance(instance)) = (parse(name), import.ty) else { continue };
-        let mut definitions = linker.instance(name)?;
-        for (item, export) in instance.exports(&engine) {
-            match export.ty {
-                ComponentItem::Resource(_) => definitions.resource(item, resource(item), |_, _| Ok(()))?,
-                ComponentItem::ComponentFunc(function) if !offer(&mut definitions, interface, item)? => {
-                    deny(&mut definitions, name, item, &function)?;
-                }
-                _ => {}
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Handles carry all there is to know in their number, so there is no table behind them.
+/// Always at its end.
 enum Input {}
 /// 0: standard output, 1: standard error.
 enum Output {}
@@ -97,13 +19,14 @@ enum Output {}
 enum Pollable {}
 enum Terminal {}
 enum IoError {}
-/// What is never handed out: files, sockets.
+/// A resource that no plugin ever gets: files, sockets.
 enum NoResource {}
 
 const READY: u32 = 0;
 const NEVER: u32 = 1;
 
-fn resource(name: &str) -> ResourceType {
+/// The type of a resource with this name.
+pub(super) fn resource(name: &str) -> ResourceType {
     match name {
         "input-stream" => ResourceType::host::<Input>(),
         "output-stream" => ResourceType::host::<Output>(),
@@ -133,11 +56,8 @@ struct Datetime {
     nanoseconds: u32,
 }
 
-type Cx<'a> = StoreContextMut<'a, State>;
-type Linked<'a> = LinkerInstance<'a, State>;
-
-/// Defines a function that runtimes rely on; false if it is none of these.
-fn offer(to: &mut Linked<'_>, interface: &str, name: &str) -> wasmtime::Result<bool> {
+/// Defines a function that language runtimes call. Returns false if it is another one.
+pub(super) fn define(to: &mut Linked<'_>, interface: &str, name: &str) -> wasmtime::Result<bool> {
     match interface {
         "cli/environment" | "cli/exit" | "cli/stdin" | "cli/stdout" | "cli/stderr" => process(to, name),
         "cli/terminal-stdin" | "cli/terminal-stdout" | "cli/terminal-stderr" => {
@@ -162,7 +82,7 @@ fn process(to: &mut Linked<'_>, name: &str) -> wasmtime::Result<bool> {
         "get-arguments" => to.func_wrap(name, |_: Cx<'_>, (): ()| Ok((Vec::<String>::new(),)))?,
         "initial-cwd" => to.func_wrap(name, |_: Cx<'_>, (): ()| Ok((None::<String>,)))?,
         "exit" => to.func_wrap(name, |_: Cx<'_>, (_,): (Result<(), ()>,)| -> wasmtime::Result<()> {
-            Err(Denied("ended itself (wasi:cli/exit)".to_owned()).into())
+            Err(HostError("called exit (wasi:cli/exit)".to_owned()).into())
         })?,
         "get-stdin" => to.func_wrap(name, |_: Cx<'_>, (): ()| Ok((Resource::<Input>::new_own(0),)))?,
         "get-stdout" => to.func_wrap(name, |_: Cx<'_>, (): ()| Ok((Resource::<Output>::new_own(0),)))?,
@@ -190,7 +110,7 @@ fn streams(to: &mut Linked<'_>, name: &str) -> wasmtime::Result<bool> {
         }
         "[method]output-stream.write" | "[method]output-stream.blocking-write-and-flush" => {
             to.func_wrap(name, |mut cx: Cx<'_>, (_, bytes): (Resource<Output>, Vec<u8>)| {
-                cx.data_mut().wasi.print(&bytes);
+                cx.data_mut().print(&bytes);
                 Ok::<Written, _>((Ok(()),))
             })?;
         }
@@ -205,10 +125,10 @@ fn streams(to: &mut Linked<'_>, name: &str) -> wasmtime::Result<bool> {
     Ok(true)
 }
 
-/// What is ready answers at once; for anything else a plugin would have to wait, which it cannot.
+/// Whatever is ready answers at once; for anything else the plugin would have to wait, which it cannot.
 fn poll(to: &mut Linked<'_>, name: &str) -> wasmtime::Result<bool> {
     let function = name.to_owned();
-    let waited = move || Denied(format!("waited (wasi:io/poll#{function}), which a plugin cannot"));
+    let waited = move || HostError(format!("waited (wasi:io/poll#{function}), which no plugin can"));
     match name {
         "[method]pollable.ready" => {
             to.func_wrap(name, |_: Cx<'_>, (this,): (Resource<Pollable>,)| Ok((this.rep() == READY,)))?;
@@ -233,6 +153,7 @@ fn poll(to: &mut Linked<'_>, name: &str) -> wasmtime::Result<bool> {
     Ok(true)
 }
 
+/// The wall clock shows the event's time; the monotonic one advances by a nanosecond with each look.
 fn clocks(to: &mut Linked<'_>, interface: &str, name: &str) -> wasmtime::Result<bool> {
     match (interface, name) {
         ("clocks/wall-clock", "now") => {
@@ -242,9 +163,9 @@ fn clocks(to: &mut Linked<'_>, interface: &str, name: &str) -> wasmtime::Result<
             to.func_wrap(name, |_: Cx<'_>, (): ()| Ok((Datetime { seconds: 0, nanoseconds: 1_000_000 },)))?;
         }
         ("clocks/monotonic-clock", "now") => to.func_wrap(name, |mut cx: Cx<'_>, (): ()| {
-            let wasi = &mut cx.data_mut().wasi;
-            wasi.monotonic += 1;
-            Ok((wasi.monotonic,))
+            let state = cx.data_mut();
+            state.ticks += 1;
+            Ok((state.ticks,))
         })?,
         ("clocks/monotonic-clock", "resolution") => to.func_wrap(name, |_: Cx<'_>, (): ()| Ok((1_u64,)))?,
         ("clocks/monotonic-clock", "subscribe-instant" | "subscribe-duration") => {
@@ -261,21 +182,21 @@ fn random(to: &mut Linked<'_>, name: &str) -> wasmtime::Result<bool> {
             let name_in_error = name.to_owned();
             to.func_wrap(name, move |mut cx: Cx<'_>, (wanted,): (u64,)| {
                 if wanted > RANDOM_BYTES {
-                    return Err(Denied(format!(
+                    return Err(HostError(format!(
                         "asked for {wanted} random bytes at once ({name_in_error}), {RANDOM_BYTES} are allowed"
                     ))
                     .into());
                 }
                 let mut bytes = vec![0; usize::try_from(wanted)?];
-                cx.data_mut().wasi.random.fill(&mut bytes);
+                cx.data_mut().random.fill(&mut bytes);
                 Ok((bytes,))
             })?;
         }
         "get-random-u64" | "get-insecure-random-u64" => {
-            to.func_wrap(name, |mut cx: Cx<'_>, (): ()| Ok((cx.data_mut().wasi.random.u64(..),)))?;
+            to.func_wrap(name, |mut cx: Cx<'_>, (): ()| Ok((cx.data_mut().random.u64(..),)))?;
         }
         "insecure-seed" => to.func_wrap(name, |mut cx: Cx<'_>, (): ()| {
-            let random = &mut cx.data_mut().wasi.random;
+            let random = &mut cx.data_mut().random;
             Ok(((random.u64(..), random.u64(..)),))
         })?,
         _ => return Ok(false),
@@ -283,27 +204,8 @@ fn random(to: &mut Linked<'_>, name: &str) -> wasmtime::Result<bool> {
     Ok(true)
 }
 
-/// The event's time; before 1970 there is none.
+/// The event's time; before 1970, the epoch.
 fn datetime(at: Timestamp) -> Datetime {
     let ms = u64::try_from(at.0).unwrap_or(0);
     Datetime { seconds: ms / 1_000, nanoseconds: u32::try_from(ms % 1_000).unwrap_or(0) * 1_000_000 }
-}
-
-/// Defines a function that gives an error code, or traps where its type has none.
-fn deny(to: &mut Linked<'_>, interface: &str, name: &str, function: &ComponentFunc) -> wasmtime::Result<()> {
-    let refusal = function.results().next().and_then(|result| refusal(&result));
-    let called = format!("called {interface}#{name}, which a plugin cannot");
-    to.func_new(name, move |_, _, _, results| match (&refusal, results.first_mut()) {
-        (Some(code), Some(result)) => {
-            *result = Val::Result(Err(Some(Box::new(Val::Enum(code.clone())))));
-            Ok(())
-        }
-        _ => Err(Denied(called.clone()).into()),
-    })
-}
-
-fn refusal(result: &Type) -> Option<String> {
-    let Type::Result(result) = result else { return None };
-    let Some(Type::Enum(codes)) = result.err() else { return None };
-    codes.names().find(|name| REFUSALS.contains(name)).map(ToOwned::to_owned)
 }

@@ -1,8 +1,8 @@
 //! Makes small MMDB files for tests, after MaxMind's description of the format (version 2.0).
 
-use serde_json::{Value, json};
+use std::net::IpAddr;
 
-use super::address;
+use serde_json::{Value, json};
 
 const MARKER: &[u8] = b"\xab\xcd\xefMaxMind.com";
 const STRING: u8 = 2;
@@ -57,11 +57,11 @@ pub(crate) fn mmdb(ip_version: u8, record_size: usize, networks: &[(&str, Value)
 
 /// The path to a network through the tree; IPv4 lies at `::/96` of an IPv6 one.
 fn bits(network: &str, ip_version: u8) -> Vec<bool> {
-    let (_, prefix) = network.split_once('/').expect("a network");
+    let (address, prefix) = network.split_once('/').expect("a network");
     let prefix: usize = prefix.parse().unwrap();
-    let (address, all) = match address(network).expect("a network") {
-        std::net::IpAddr::V4(address) => (u128::from(address.to_bits()), 32),
-        std::net::IpAddr::V6(address) => (address.to_bits(), 128),
+    let (address, all) = match address.parse().unwrap() {
+        IpAddr::V4(address) => (u128::from(address.to_bits()), 32),
+        IpAddr::V6(address) => (address.to_bits(), 128),
     };
     let zeros = if ip_version == 6 { 128 - all } else { 0 };
     let bits = (0..prefix).map(|bit| address >> (all - 1 - bit) & 1 == 1);

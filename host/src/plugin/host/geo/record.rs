@@ -1,4 +1,4 @@
-//! A record of an MMDB file, whoever made it, as a place.
+//! Where an address is registered, read from the record of an MMDB file, whoever made it.
 //!
 //! MaxMind and DB-IP nest (`country.iso_code`, `names.en`), IPinfo and others are flat (`country_code`, `asn`). So a
 //! record is read as paths with texts, and a table says which paths mean what.
@@ -8,7 +8,26 @@ use std::fmt;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::GeoInfo;
+/// Where an address is registered.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct GeoInfo {
+    /// ISO 3166-1 alpha-2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub country: Option<String>,
+    /// In English.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub country_name: Option<String>,
+    /// Autonomous system.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub as_number: Option<u32>,
+    /// Who runs it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub as_name: Option<String>,
+    /// Everything else that the files say, by the names that `wit/` lists.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+}
 
 /// Bytes of a text that are kept.
 const TEXT: usize = 200;
@@ -19,7 +38,7 @@ const STEPS: usize = 4;
 /// Bytes of a path.
 const PATH: usize = 100;
 
-/// Labels of a place, and the paths that they are found under; the first that is there counts.
+/// Labels, and the paths that they are found under; the first path that exists counts.
 const LABELS: [(&str, &[&str]); 9] = [
     ("as-domain", &["as_domain"]),
     ("city", &["city.names.en", "city"]),
@@ -44,9 +63,9 @@ const AS_NAME: [&str; 4] = ["autonomous_system_organization", "as_name", "as_org
 pub(super) struct Record(BTreeMap<String, String>);
 
 impl Record {
-    /// Fills in what a place lacks.
-    pub(super) fn complete(&self, place: &mut GeoInfo) {
-        let GeoInfo { country, country_name, as_number, as_name, labels } = place;
+    /// Fills in what is missing in `info`.
+    pub(super) fn complete(&self, info: &mut GeoInfo) {
+        let GeoInfo { country, country_name, as_number, as_name, labels } = info;
         *country = country.take().or_else(|| self.first(&COUNTRY, is_code).map(str::to_ascii_uppercase));
         *country_name =
             country_name.take().or_else(|| self.first(&COUNTRY_NAME, |text| !is_code(text)).map(str::to_owned));
@@ -88,7 +107,7 @@ impl<'de> Deserialize<'de> for Record {
     }
 }
 
-/// A value somewhere in a record: what is text or number in it is put into the record.
+/// A value somewhere in a record: texts and numbers in it are added to the record.
 struct Value<'a> {
     path: &'a str,
     steps: usize,
@@ -98,7 +117,7 @@ struct Value<'a> {
 impl Value<'_> {
     fn put<E>(self, text: &str) -> Result<(), E> {
         if self.record.0.len() < TEXTS {
-            // No control character of a file's gets any further.
+            // Control characters of a file go no further.
             let kept = text.get(..text.floor_char_boundary(TEXT)).unwrap_or_default();
             self.record.0.insert(self.path.to_owned(), kept.chars().filter(|c| !c.is_control()).collect());
         }
@@ -109,7 +128,7 @@ impl Value<'_> {
         self.put(&number.to_string())
     }
 
-    /// The path of a value in this one; `None`: not worth looking at.
+    /// The path of a value in this one; `None` if it is of no interest.
     fn below(&self, step: &str) -> Option<String> {
         // Names come in a dozen languages.
         let other_language = step != "en" && (self.path == "names" || self.path.ends_with(".names"));

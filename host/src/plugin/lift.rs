@@ -1,108 +1,13 @@
-//! Between banhook's own types and those generated from `wit/`: an event or a batch going in, a decision or a message coming
-//! out, of which every text and list is bounded here.
+//! Lifts decisions and messages: the types generated from `wit/` as banhook's own. Every text and list in them is bounded
+//! here.
 
-use super::bindings::banhook::plugin::{messages as wit, types};
-use super::bindings::exports::banhook::plugin::{digester, formatter};
-use super::imports::{milliseconds, timestamp};
+use super::bindings::banhook::plugin::messages as wit;
+use super::bindings::exports::banhook::plugin::formatter;
 use super::{Limits, PluginError};
-use crate::event::{
-    Ban, BanDuration, Batch, DigestCause, Event, EventDetails, Family, LISTED_FIRST, LISTED_LAST, ROWS, Row, Totals,
-};
+use crate::event::Timestamp;
 use crate::message::{
     Block, Button, ButtonStyle, Color, Decision, Field, Hold, Image, Link, Message, Section, Span, Text,
 };
-
-/// Matched log lines that a plugin is given at most, and bytes of each; as `wit/types.wit` promises.
-const MATCHES: usize = 20;
-const MATCH_BYTES: usize = 1_000;
-
-pub(super) fn event(event: &Event) -> types::Event {
-    let mut labels = event.labels.clone();
-    if let Some(at) = event.ban().and_then(|ban| ban.ticket_at) {
-        labels.insert("ticket-at".to_owned(), at.to_string());
-    }
-    types::Event {
-        id: event.id.clone(),
-        at: milliseconds(event.at),
-        host: event.host.clone(),
-        jail: event.jail.clone(),
-        action: match &event.details {
-            EventDetails::Start => types::Action::Start,
-            EventDetails::Stop => types::Action::Stop,
-            EventDetails::Flush => types::Action::Flush,
-            EventDetails::Ban(details) => types::Action::Ban(ban(details)),
-            EventDetails::Unban(details) => types::Action::Unban(ban(details)),
-        },
-        labels: labels.into_iter().collect(),
-    }
-}
-
-fn ban(ban: &Ban) -> types::Ban {
-    types::Ban {
-        subject: ban.subject.clone(),
-        family: match ban.family() {
-            Family::Ipv4 => types::Family::Ipv4,
-            Family::Ipv6 => types::Family::Ipv6,
-            Family::Ipv4Network => types::Family::Ipv4Network,
-            Family::Ipv6Network => types::Family::Ipv6Network,
-            Family::Name => types::Family::Name,
-            Family::Other => types::Family::Other,
-        },
-        failures: ban.failures,
-        count: ban.count,
-        duration: ban.duration.map(|duration| match duration {
-            BanDuration::Seconds(seconds) => types::Duration::Seconds(seconds),
-            BanDuration::Permanent => types::Duration::Permanent,
-        }),
-        restored: ban.restored,
-        matches: ban
-            .matches
-            .iter()
-            .take(MATCHES)
-            .map(|line| line.get(..line.floor_char_boundary(MATCH_BYTES)).unwrap_or_default().to_owned())
-            .collect(),
-    }
-}
-
-pub(super) fn batch(batch: &Batch) -> digester::Batch {
-    digester::Batch {
-        key: batch.key.clone(),
-        cause: match batch.cause {
-            DigestCause::Held => digester::Cause::Held,
-            DigestCause::Storm => digester::Cause::Storm,
-            DigestCause::Backlog => digester::Cause::Backlog,
-            DigestCause::Restart => digester::Cause::Restart,
-            DigestCause::Stop => digester::Cause::Stop,
-            DigestCause::Unbans | DigestCause::Other => digester::Cause::Other,
-        },
-        first: milliseconds(batch.first),
-        last: milliseconds(batch.last),
-        totals: totals(&batch.totals),
-        events: batch.events.iter().take(LISTED_FIRST + LISTED_LAST).map(event).collect(),
-        labels: batch.labels.clone().into_iter().collect(),
-    }
-}
-
-fn totals(totals: &Totals) -> digester::Totals {
-    let tally = |rows: &[Row]| rows.iter().take(ROWS).map(row).collect();
-    digester::Totals {
-        events: totals.events,
-        starts: totals.starts,
-        stops: totals.stops,
-        flushes: totals.flushes,
-        bans: totals.bans,
-        restored: totals.restored,
-        unbans: totals.unbans,
-        subjects: totals.subjects,
-        by_jail: tally(&totals.by_jail),
-        by_host: tally(&totals.by_host),
-        by_subject: tally(&totals.by_subject),
-    }
-}
-
-fn row(row: &Row) -> digester::Tally {
-    digester::Tally { name: row.name.clone(), events: row.events, bans: row.bans }
-}
 
 /// What one decision may hold; each text and list of it passes here.
 struct Bounds<'a>(&'a Limits);
@@ -219,4 +124,10 @@ impl Bounds<'_> {
             }),
         })
     }
+}
+
+/// A time that a plugin gave; saturates, and NaN is the epoch.
+#[allow(clippy::cast_possible_truncation, reason = "saturates, as documented")]
+pub(super) const fn timestamp(ms: f64) -> Timestamp {
+    Timestamp(ms as i64)
 }

@@ -1,0 +1,72 @@
+//! What a route grants its plugin: `[routes.grants]`.
+//!
+//! An interface that is not mentioned and one that is `false` differ: a plugin that imports the former is refused when it
+//! is loaded, so that nobody wonders why it knows nothing; the latter it may import, and every answer is empty.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+/// How a route writes that it grants an interface, which is `false` otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GrantSyntax {
+    /// `true`.
+    Switch,
+    /// A list of files.
+    Files {
+        /// What kind of files, in the plural.
+        kind: &'static str,
+        /// An example of their names.
+        example: &'static str,
+    },
+}
+
+/// What a route says of one interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Grant {
+    /// `false`: the plugin may ask, and every answer is empty.
+    Refused,
+    /// `true`.
+    Given,
+    /// These files: at least one; absolute paths to regular files that could be read when the configuration was.
+    Files(Vec<PathBuf>),
+    /// The answers of a test case, as its file has them.
+    Answers(Value),
+}
+
+/// What a route says of all interfaces, by their names. A plugin that imports one which is missing here is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Grants(BTreeMap<&'static str, Grant>);
+
+impl GrantSyntax {
+    /// A line of the configuration that grants the interface with this name.
+    pub(super) fn example(self, name: &str) -> String {
+        match self {
+            Self::Switch => format!("{name} = true"),
+            Self::Files { example, .. } => format!("{name} = [\"{example}\"]"),
+        }
+    }
+}
+
+impl Grants {
+    /// What is said of the interface with this name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Grant> {
+        self.0.get(name)
+    }
+
+    /// The files of all interfaces. When one changes, [`super::Host::reload`] reads it again.
+    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        self.0.values().flat_map(|grant| match grant {
+            Grant::Files(files) => files.as_slice(),
+            Grant::Refused | Grant::Given | Grant::Answers(_) => &[],
+        })
+    }
+}
+
+impl FromIterator<(&'static str, Grant)> for Grants {
+    fn from_iter<I: IntoIterator<Item = (&'static str, Grant)>>(grants: I) -> Self {
+        Self(grants.into_iter().collect())
+    }
+}
