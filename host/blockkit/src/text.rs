@@ -70,6 +70,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn clean_of_hidden_characters_shows_their_numbers() {
+        for (text, cleaned) in [
+            ("a\u{202e}b\u{1b}[31m", "a\\u{202e}b\\u{1b}[31m"),
+            ("\u{200d}\u{feff}\0", "\\u{200d}\\u{feff}\\u{0}"),
+            ("two\nlines\tä 👍", "two\nlines\tä 👍"),
+        ] {
+            assert_eq!(clean(text), cleaned);
+        }
+    }
+
+    #[test]
+    fn one_line_of_lines_has_spaces_between_them() {
+        assert_eq!(one_line("two\nlines\t\r"), "two lines \\u{d}");
+    }
+
+    #[test]
     fn cut_of_long_text_counts_characters_and_ends_in_an_ellipsis() {
         assert_eq!(cut("äöü", 3), "äöü");
         assert_eq!(cut("äöüß", 3), "äö…");

@@ -1,6 +1,6 @@
-//! The state of one check: the findings so far, and what is counted over the whole body.
+//! The state of one check: the findings so far, and the sums over the whole body.
 //!
-//! Other files add what is checked: `scalars`, `rows` and `series` the rules of single values, `walk` the way through
+//! Other files add the rules: `scalars`, `rows` and `series` the rules of single values, `walk` the way through
 //! objects and arrays, `body` the rules of the whole.
 
 use std::collections::HashSet;

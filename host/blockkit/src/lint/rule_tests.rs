@@ -133,7 +133,7 @@ fn check_counts_the_text_of_all_blocks() {
     assert_eq!(blocks(many(1_200)), NOTHING);
     let seen = "/: 13201 characters of text in all blocks, at most 13200 (blocks-text)";
     assert_eq!(blocks(many(1_201)), [seen]);
-    // Wherever it stands.
+    // In any block, known or not.
     let spread = json!([
         container(json!([section(&"a".repeat(3_000)), section(&"a".repeat(3_000))])),
         { "type": "brand_new", "parts": [{ "text": "a".repeat(3_000) }] },

@@ -143,15 +143,15 @@ impl<'v> Checker<'v> {
         place: &'static Field,
     ) {
         let present = |keys: &[&'static str]| keys.iter().filter(|key| is_present(fields, key)).count();
-        for group in [object.any_of, object.one_of] {
-            if !group.is_empty() && present(group) == 0 {
+        for (group, only_one) in [(object.any_of, false), (object.one_of, true)] {
+            let count = present(group);
+            if count == 0 && !group.is_empty() {
                 let text = format!("{} requires {}", object.label(), either(group));
                 self.add(Severity::Error, at, Rule::MissingOneOf, place.sources, text);
+            } else if count > 1 && only_one {
+                let text = format!("{} takes only one of {}", object.label(), group.join(" and "));
+                self.add(Severity::Error, at, Rule::OnlyOneOf, place.sources, text);
             }
-        }
-        if present(object.one_of) > 1 {
-            let text = format!("{} takes only one of {}", object.label(), object.one_of.join(" and "));
-            self.add(Severity::Error, at, Rule::OnlyOneOf, place.sources, text);
         }
     }
 
