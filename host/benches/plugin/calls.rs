@@ -1,4 +1,4 @@
-//! What one event costs: in a fresh instance, in one that is reused, natively, and in a shell.
+//! The cost of one event: in a fresh instance, in one that is reused, natively, and in a shell.
 
 use std::hint::black_box;
 use std::process::Command;
@@ -14,20 +14,20 @@ use crate::report::Report;
 use crate::statistics::median_ratio;
 use crate::words;
 
-/// What the median may be at most, in microseconds.
+/// Targets of the medians, in microseconds.
 const SMALL_AT_MOST: f64 = 8.0;
 const TEMPLATE_AT_MOST: f64 = 25.0;
 
-/// All take turns, so that a noisy neighbour is everybody's.
+/// All variants take turns, so that noise hits each of them.
 const ROUNDS: usize = 200;
 /// Rounds that are not counted.
 const WARM_UP: usize = 5;
 /// Calls of one plugin within a round: fail2ban's events come in bursts.
 const BURST: usize = 20;
-/// A native call is as short as a look at the clock, so many are measured as one.
+/// A native call takes no longer than reading the clock, so many are measured as one.
 const NATIVE_CALLS: u32 = 100;
 
-/// What the shell does for the same line.
+/// The same line in a shell.
 const SHELL: &str = r#"printf '[%s] banned %s after %s failures' "$1" "$2" "$3""#;
 
 /// Measures, and adds to the report.
@@ -36,9 +36,9 @@ pub fn measure(report: &mut Report) -> anyhow::Result<()> {
     let runtime = guests::runtime(None)?;
     let small = runtime.load(SMALL, &guests::providers(&runtime), guests::limits())?;
     let template = runtime.load(BUILT_IN, &guests::providers(&runtime), guests::limits())?;
-    ensure!(small.smoke_test().is_empty() && template.smoke_test().is_empty(), "a plugin fails its smoke_test");
+    ensure!(small.smoke_test().is_empty() && template.smoke_test().is_empty(), "a plugin fails its smoke test");
     let expected = words::banned("sshd", "203.0.113.7", Some(5));
-    ensure!(said(&small, &event)? == expected, "the small guest says something else than the native code");
+    ensure!(text_of(&small, &event)? == expected, "the small guest's text differs from the native code's");
     let (mut small_reused, mut template_reused) = (small.reused()?, template.reused()?);
 
     let [mut of_small, mut of_small_reused, mut of_template, mut of_template_reused, mut of_native, mut of_shell] =
@@ -59,7 +59,7 @@ pub fn measure(report: &mut Report) -> anyhow::Result<()> {
             of_native.push(native(&event)?);
         }
         let (taken, output) = shell()?;
-        ensure!(output == expected.as_bytes(), "the shell says something else than the native code");
+        ensure!(output == expected.as_bytes(), "the shell's text differs from the native code's");
         of_shell.extend([taken; BURST]);
     }
 
@@ -78,7 +78,7 @@ pub fn measure(report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn said(plugin: &Plugin, event: &Event) -> anyhow::Result<String> {
+fn text_of(plugin: &Plugin, event: &Event) -> anyhow::Result<String> {
     match plugin.format(event).decision? {
         Decision::Post(message) => match message.text {
             Text::Plain(text) => Ok(text),
@@ -97,7 +97,7 @@ where
         let begun = Instant::now();
         let decision = call();
         values.push(begun.elapsed().as_secs_f64() * 1e6);
-        ensure!(matches!(decision?, Decision::Post(_)), "a ban was not told");
+        ensure!(matches!(decision?, Decision::Post(_)), "a ban was not posted");
     }
     Ok(())
 }
@@ -113,7 +113,7 @@ fn native(event: &Event) -> anyhow::Result<f64> {
     Ok(begun.elapsed().as_secs_f64() * 1e6 / f64::from(NATIVE_CALLS))
 }
 
-/// Microseconds of a shell, and what it said.
+/// Microseconds of a shell, and what it printed.
 fn shell() -> anyhow::Result<(f64, Vec<u8>)> {
     let begun = Instant::now();
     let output = Command::new("/bin/sh").args(["-c", SHELL, "sh", "sshd", "203.0.113.7", "5"]).output()?;

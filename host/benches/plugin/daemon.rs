@@ -1,4 +1,4 @@
-//! How soon a daemon is ready that has compiled its plugins before.
+//! The time until a daemon is ready whose plugins are compiled already.
 
 use std::fmt::Write as _;
 use std::fs::{self, DirBuilder};
@@ -14,7 +14,7 @@ use banhook::plugin::{BUILT_IN, Cache};
 use crate::guests::{self, SMALL};
 use crate::report::Report;
 
-/// What the median may be at most, in milliseconds.
+/// Target of the median, in milliseconds.
 const READY_AT_MOST: f64 = 60.0;
 
 const ROUNDS: usize = 20;
@@ -40,7 +40,7 @@ fn set_up(folder: &Path, python: &[u8]) -> anyhow::Result<()> {
     fs::write(folder.join("main.url"), "http://127.0.0.1:9/services/T0/B0/SECRET")?;
     let state = folder.join("state");
     DirBuilder::new().mode(0o700).create(&state)?;
-    // A daemon would be ready without those that take long to compile.
+    // Otherwise the daemon would be ready before those that take long to compile.
     let compiling = guests::runtime(Some(Cache::open(&state.join("cache"))?))?;
     for (name, file) in plugins {
         compiling
@@ -66,8 +66,8 @@ fn start(folder: &Path) -> anyhow::Result<f64> {
     for line in BufReader::new(stderr).lines() {
         let line = line?;
         if line.contains("ready") {
-            // A plugin that did not load was quick to load.
-            ensure!(!said.contains("ERROR"), "the daemon is not well: {said}");
+            // A plugin that fails to load does so quickly.
+            ensure!(!said.contains("ERROR"), "the daemon reports errors: {said}");
             return Ok(begun.elapsed().as_secs_f64() * 1e3);
         }
         said.push_str(&line);
@@ -76,7 +76,7 @@ fn start(folder: &Path) -> anyhow::Result<f64> {
     bail!("the daemon ended before it was ready: {said}")
 }
 
-/// Killed when it is let go of.
+/// Killed when it is dropped.
 struct Stopped(Child);
 
 impl Drop for Stopped {

@@ -17,7 +17,7 @@ pub fn limits() -> Limits {
     Limits::STANDARD
 }
 
-/// A runtime as the daemon has one, but that it compiles here.
+/// A runtime like the daemon's, but compiling in this process.
 pub fn runtime(cache: Option<Cache>) -> Result<Runtime, PluginError> {
     Runtime::new(Setup { cache, compiler: Compiler::Here, metering: Metering::Time, sandbox: Sandbox::STANDARD })
 }
@@ -27,7 +27,7 @@ pub fn providers(runtime: &Runtime) -> Providers {
     runtime.host().open(&PluginContext::default()).0
 }
 
-/// A ban as fail2ban's own action tells it.
+/// A ban as fail2ban's action reports it.
 pub fn ban() -> Event {
     Event {
         id: "0199e5a0-0000-7000-8000-000000000000".to_owned(),

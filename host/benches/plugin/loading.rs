@@ -1,4 +1,4 @@
-//! What a plugin costs that is compiled already: to load it, and to have it.
+//! The cost of a compiled plugin: to load it, and to keep it.
 
 use std::time::Instant;
 
@@ -8,13 +8,13 @@ use banhook::plugin::{BUILT_IN, Cache, Plugin, Runtime};
 use crate::guests::{self, SMALL};
 use crate::report::Report;
 
-/// What the median may be at most, in milliseconds, for a plugin in Rust: the smallest and the largest that we have.
+/// Target of the median, in milliseconds, for a plugin in Rust: the smallest and the largest that we have.
 const LOAD_AT_MOST: f64 = 1.0;
 /// MB of memory for each further plugin.
 const MEMORY_AT_MOST: f64 = 10.0;
 
 const ROUNDS: usize = 40;
-/// Plugins that are loaded to see what one more takes.
+/// Plugins that are loaded to measure the memory of one more.
 const FURTHER: u8 = 8;
 
 /// Measures, and adds to the report.
@@ -58,7 +58,7 @@ pub fn measure(report: &mut Report) -> anyhow::Result<()> {
     report.row("small Rust guest", &of_small, Some(LOAD_AT_MOST));
     report.row("template plugin", &of_template, Some(LOAD_AT_MOST));
     report.row("Python guest", &of_python, None);
-    report.row("  its smoke_test: check and five events", &smoke_test, None);
+    report.row("  its smoke test: check and five events", &smoke_test, None);
 
     println!("\nresident memory for each further idle plugin, MB");
     for (name, module) in [("small Rust guest", SMALL), ("template plugin", BUILT_IN)] {
@@ -89,9 +89,9 @@ fn further(cache: &Cache, module: &[u8]) -> anyhow::Result<f64> {
     let mut before = None;
     for file in &files {
         let plugin = runtime.load(file, &guests::providers(&runtime), guests::limits())?;
-        ensure!(plugin.smoke_test().is_empty(), "a plugin fails its smoke_test");
+        ensure!(plugin.smoke_test().is_empty(), "a plugin fails its smoke test");
         plugins.push(plugin);
-        // What the first one took is the engine's.
+        // The first one also pays for the engine.
         if before.is_none() {
             before = Some(resident()?);
         }

@@ -1,6 +1,7 @@
-//! What the sandbox costs, beside what it replaces, in one run: machines differ, and moods of one machine do too.
+//! What the sandbox costs, compared with what it replaces. Both in one run: machines differ, and one machine varies over
+//! time.
 //!
-//! `cargo xtask bench plugin` runs it. It fails when a target is missed; each is a constant beside what it measures.
+//! `cargo xtask bench plugin` runs it. It fails when a target is missed; each target is a constant next to its measurement.
 
 mod calls;
 mod daemon;
@@ -21,7 +22,7 @@ fn main() -> anyhow::Result<()> {
     let all = on_one_core().context("keeping to one core")?;
     calls::measure(&mut report)?;
     loading::measure(&mut report)?;
-    // A daemon has what there is.
+    // A daemon uses all cores.
     rustix::thread::sched_setaffinity(None, &all).context("taking all cores back")?;
     if let Err(error) = daemon::measure(&mut report) {
         report.failed("the daemon was not measured", &error);
@@ -29,7 +30,8 @@ fn main() -> anyhow::Result<()> {
     report.finish()
 }
 
-/// The engine's clock and a shell share the core with what is measured. Says which cores there were.
+/// Pins this process to one core, which the engine's clock and the shell share with the measured code. Returns the cores that
+/// it had.
 fn on_one_core() -> std::io::Result<rustix::thread::CpuSet> {
     let all = rustix::thread::sched_getaffinity(None)?;
     let mut one = rustix::thread::CpuSet::new();

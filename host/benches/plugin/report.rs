@@ -1,4 +1,4 @@
-//! The table that is printed, and what in it is over its target.
+//! The table that is printed, and which rows miss their target.
 
 use anyhow::ensure;
 
@@ -12,24 +12,24 @@ pub struct Report {
 
 impl Report {
     /// Begins a table.
-    pub fn heading(&self, what: &str, unit: &str) {
-        println!("\n{what:<58}{:>12}{:>12}", format!("median {unit}"), format!("p95 {unit}"));
+    pub fn heading(&self, title: &str, unit: &str) {
+        println!("\n{title:<58}{:>12}{:>12}", format!("median {unit}"), format!("p95 {unit}"));
     }
 
-    /// A row of measurements, and what their median may be at most.
+    /// Prints a row of measurements; `at_most` is the target of their median.
     pub fn row(&mut self, name: &str, values: &[f64], at_most: Option<f64>) {
         let (middle, most) = (median(values), quantile(values, 0.95));
-        println!("{name:<58}{middle:>12.2}{most:>12.2}{}", self.disposition(name, middle, at_most));
+        println!("{name:<58}{middle:>12.2}{most:>12.2}{}", self.judge(name, middle, at_most));
     }
 
-    /// A row of one number.
+    /// Prints a row of one number.
     pub fn number(&mut self, name: &str, value: f64, at_most: Option<f64>) {
-        println!("{name:<58}{value:>12.2}{:>12}{}", "", self.disposition(name, value, at_most));
+        println!("{name:<58}{value:>12.2}{:>12}{}", "", self.judge(name, value, at_most));
     }
 
-    fn disposition(&mut self, name: &str, value: f64, at_most: Option<f64>) -> String {
+    fn judge(&mut self, name: &str, value: f64, at_most: Option<f64>) -> String {
         let Some(at_most) = at_most else { return String::new() };
-        // Not `>`: what is no number has not met its target either.
+        // Not `>`: NaN has not met its target either.
         let met = value <= at_most;
         if !met {
             self.missed.push(name.trim().to_owned());
@@ -37,7 +37,7 @@ impl Report {
         format!("   at most {at_most:.2}{}", if met { "" } else { " MISSED" })
     }
 
-    /// What could not be measured has not met its target.
+    /// Notes a measurement that failed: it has not met its target.
     pub fn failed(&mut self, name: &str, error: &anyhow::Error) {
         self.missed.push(format!("{name} ({error:#})"));
     }

@@ -1,5 +1,4 @@
-//! Reads what a route grants its plugin: `[routes.grants]`. Which interfaces there are, and how each is granted, is up to
-//! [`crate::plugin`].
+//! Reads the grants of a route: `[routes.grants]`. [`crate::plugin`] says which interfaces exist and how each is granted.
 
 use std::fs::File;
 use std::path::PathBuf;

@@ -1,11 +1,12 @@
 //! Compiled components on disk, so that a daemon with many plugins is ready at once.
 //!
-//! Compiled code is run as it is: whoever can write it can run anything as us. So the folder must be ours alone, a
-//! file must be ours, plain and not writable by others, its checksum must match, and its name is the hash of the
-//! component, of wasmtime's version and of every setting that shapes the code. Whatever is odd is compiled anew.
+//! Compiled code runs as it is: whoever can write it can run anything as this user. So the directory must belong to this
+//! user alone; a file must be this user's, regular and not writable by others; its checksum must match; and its name is
+//! the hash of the component, of wasmtime's version and of every setting that shapes the code. A file that fails any of
+//! this is compiled again.
 //!
-//! A file is mapped, not read: CPython's is 40 MB, of which one event touches little. It is never changed in place. When it
-//! was last used is kept as the time of its last change.
+//! A file is mapped, not read: CPython's is 40 MB, of which one event touches little. It is never changed in place. Its
+//! modification time is when it was last used.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -33,45 +34,45 @@ const EXTENSION: &str = ".cwasm";
 /// Bytes that are read at once for the checksum.
 const PIECE: usize = 256 << 10;
 
-/// What has not been used for so long goes when something new comes: versions of plugins that nobody has any more.
+/// A file that has not been used for so long is removed when a new one is stored: nobody has that version any more.
 const UNUSED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// A folder of compiled components.
+/// A directory of compiled components.
 #[derive(Debug, Clone)]
 pub struct Cache {
-    folder: PathBuf,
+    directory: PathBuf,
 }
 
 impl Cache {
-    /// Uses a folder, making it if there is none.
+    /// Uses a directory, which is created if it does not exist.
     ///
     /// # Errors
-    /// When it cannot be made, or is not ours alone.
-    pub fn open(folder: &Path) -> io::Result<Self> {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-        let meta = fs::symlink_metadata(folder)?;
+    /// When it cannot be created, or others than this user can enter it.
+    pub fn open(directory: &Path) -> io::Result<Self> {
+        DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+        let meta = fs::symlink_metadata(directory)?;
         if !meta.is_dir() || meta.uid() != own_uid() || meta.mode() & 0o077 != 0 {
             return Err(io::Error::new(
                 io::ErrorKind::PermissionDenied,
-                format!("{} is not a folder of this user's alone (mode 0700)", folder.display()),
+                format!("{} must be a directory that belongs to this user alone (mode 0700)", directory.display()),
             ));
         }
-        Ok(Self { folder: folder.to_owned() })
+        Ok(Self { directory: directory.to_owned() })
     }
 
-    /// The component with this hash of its file, if it was compiled for an engine like this one.
+    /// Returns the component whose file has this hash, if it was compiled for an engine like this one.
     pub(super) fn get(&self, engine: &Engine, sha256: &[u8; 32]) -> Option<Component> {
         let file = open_own(&self.file(engine, sha256)).ok()?;
         let component = is_whole(&file).ok()?.then(|| map(engine, &file))??;
-        // Without it, a file goes early and is compiled once more.
+        // If that fails, the file is removed early and compiled once more.
         let _ = file.set_modified(SystemTime::now());
         Some(component)
     }
 
-    /// Keeps a compiled component: whole, or not at all.
+    /// Stores a compiled component: whole, or not at all.
     pub(super) fn put(&self, engine: &Engine, sha256: &[u8; 32], compiled: &Compiled) -> io::Result<()> {
-        // Mode 0600, in the same folder, so that the rename is atomic. Not synced: the checksum catches damage.
-        let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
+        // Mode 0600, in the same directory, so that the rename is atomic. Not synced: the checksum catches damage.
+        let mut file = tempfile::NamedTempFile::new_in(&self.directory)?;
         file.write_all(compiled.bytes())?;
         file.write_all(&crc32fast::hash(compiled.bytes()).to_le_bytes())?;
         file.write_all(MAGIC)?;
@@ -79,13 +80,13 @@ impl Cache {
         Ok(())
     }
 
-    /// Removes what was compiled for another engine than this one, or has not been used for long and is not in use by this
-    /// process. Whoever has a file mapped keeps what is in it, and who misses one compiles it.
+    /// Removes files that were compiled for another engine, or have not been used for long and are not in use by this
+    /// process. A process that has such a file mapped keeps its content; one that misses it compiles it again.
     pub(super) fn remove_unused(&self, engine: &Engine, in_use: &[[u8; 32]]) {
         let in_use: Vec<_> = in_use.iter().map(|sha256| self.file(engine, sha256)).collect();
         let engine = engine_hash(engine);
-        // What cannot be looked at or removed takes room, nothing else.
-        for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
+        // A file that cannot be read or removed takes up space, nothing else.
+        for entry in fs::read_dir(&self.directory).into_iter().flatten().flatten() {
             let name = entry.file_name();
             let Some(compiled_for) = name.to_str().and_then(engine_of) else { continue };
             let unused = || {
@@ -100,7 +101,7 @@ impl Cache {
 
     fn file(&self, engine: &Engine, sha256: &[u8; 32]) -> PathBuf {
         let name = hex(sha256);
-        self.folder.join(format!("{name}-{}{EXTENSION}", engine_hash(engine)))
+        self.directory.join(format!("{name}-{}{EXTENSION}", engine_hash(engine)))
     }
 }
 
@@ -111,14 +112,14 @@ fn engine_hash(engine: &Engine) -> String {
     format!("{:016x}", hasher.finish())
 }
 
-/// The engine's hash in the name of one of our files; `None`: it is none.
+/// The engine's hash in the name of a file of the cache; `None` for any other file.
 fn engine_of(name: &str) -> Option<&str> {
     let (component, engine) = name.strip_suffix(EXTENSION)?.split_once('-')?;
     let is_hex = |part: &str, digits| part.len() == digits && part.bytes().all(|byte| byte.is_ascii_hexdigit());
     (is_hex(component, 64) && is_hex(engine, 16)).then_some(engine)
 }
 
-/// Opens a file that is ours: a plain file behind no link, with one name, which nobody else can write.
+/// Opens a file that only this user can have written: a regular file, not a link, with one name.
 fn open_own(path: &Path) -> io::Result<File> {
     let file: File = OpenOptions::new()
         .read(true)
@@ -155,28 +156,29 @@ fn own_uid() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
-/// What a file of the cache holds, which [`open_own`] opened and [`is_whole`] checked.
+/// Maps a file of the cache, which [`open_own`] opened and [`is_whole`] checked.
 fn map(engine: &Engine, file: &File) -> Option<Component> {
-    run_as_it_is(engine, &Trusted::File(file)).ok()
+    deserialize(engine, &Trusted::File(file)).ok()
 }
 
-/// What was compiled just now and cannot be kept.
+/// Loads a component that was just compiled and cannot be stored.
 pub(super) fn load(engine: &Engine, compiled: &Compiled) -> Result<Component, PluginError> {
-    run_as_it_is(engine, &Trusted::Fresh(compiled)).map_err(|error| PluginError::Unfit(error.root_cause().to_string()))
+    deserialize(engine, &Trusted::Fresh(compiled)).map_err(|error| PluginError::Unfit(error.root_cause().to_string()))
 }
 
+/// Compiled code that this program wrote itself.
 enum Trusted<'a> {
     File(&'a File),
     Fresh(&'a Compiled),
 }
 
 #[allow(unsafe_code, reason = "the one place in banhook")]
-fn run_as_it_is(engine: &Engine, from: &Trusted<'_>) -> wasmtime::Result<Component> {
-    // SAFETY: wasmtime trusts that it wrote these bytes itself, and that a mapped file does not change. A `Compiled` is
-    // only what our own compiler answered. `Cache::open` and `open_own` uphold the rest for files: only this user can
-    // have written one, `put` is the only code that does, from a `Compiled`, and it renames and never changes one in
-    // place; `is_whole` excludes damage. The path names the file that was checked and no other. wasmtime checks version
-    // and configuration itself.
+fn deserialize(engine: &Engine, from: &Trusted<'_>) -> wasmtime::Result<Component> {
+    // SAFETY: wasmtime requires that it wrote these bytes itself, and that a mapped file does not change. Only our own
+    // compiler makes a `Compiled`. For files, `Cache::open` and `open_own` ensure that only this user can have written
+    // one; `put` is the only code that does, from a `Compiled`, and it renames and never changes one in place; `is_whole`
+    // excludes damage. The path names the file that was checked and no other. wasmtime checks version and configuration
+    // itself.
     unsafe {
         match from {
             Trusted::File(file) => Component::deserialize_file(engine, format!("/proc/self/fd/{}", file.as_raw_fd())),

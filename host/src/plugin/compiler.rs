@@ -1,7 +1,7 @@
-//! Compiling components: in a process of its own, since nothing else bounds the compiler's time and memory.
+//! Compiles components in a separate process, since nothing else bounds the compiler's time and memory.
 //!
-//! The child is this very program (`banhook compile`), gets the plugin's file on its standard input and answers on its
-//! standard output; it has no environment and opens nothing. The daemon's memory stays free of the compiler's.
+//! The child is this very program (`banhook compile`): it reads the plugin's file from its standard input and answers on
+//! its standard output; it has no environment and opens nothing. The compiler's memory is never the daemon's.
 
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
@@ -19,10 +19,10 @@ use super::{PluginError, component};
 /// Address space that compiling may take: CPython, the largest guest known, takes less than half.
 const ADDRESS_SPACE: u64 = 4 << 30;
 
-/// Steps of niceness that compiling stands behind everything else.
-const BEHIND: i32 = 5;
+/// How much lower the priority of compiling is: delivering alerts goes first.
+const NICENESS: i32 = 5;
 
-/// The first byte of a child's answer: what follows.
+/// The first byte of a child's answer: a compiled component follows, or an error.
 const COMPILED: u8 = b'+';
 const INVALID: u8 = b'-';
 
@@ -31,11 +31,11 @@ const INVALID: u8 = b'-';
 pub enum Compiler {
     /// In this process, without a bound on time.
     Here,
-    /// By a child that runs this program, which must answer to `compile` with [`serve`].
+    /// In a child process that runs this program, whose command `compile` must call [`serve`].
     Child(PathBuf),
 }
 
-/// What wasmtime compiled, as it serialized it. Only this module makes one, so whoever holds one may run it.
+/// A component as wasmtime serialized it. Only this module makes one, so it may be run.
 pub(super) struct Compiled(Vec<u8>);
 
 impl Compiled {
@@ -45,7 +45,7 @@ impl Compiled {
 }
 
 impl Compiler {
-    /// The program that runs now, as the child's. It stays the same file when the program is upgraded meanwhile.
+    /// A child process that runs the program that runs now, even if its file is replaced meanwhile.
     #[must_use]
     pub fn this_program() -> Self {
         Self::Child(PathBuf::from("/proc/self/exe"))
@@ -78,7 +78,7 @@ fn compile(engine: &Engine, file: &[u8]) -> Result<Vec<u8>, PluginError> {
     engine.precompile_component(&wasm).map_err(|error| PluginError::Invalid(format!("{error:#}")))
 }
 
-/// Hands the file over and waits for the answer. The child is gone when this returns.
+/// Sends the file and waits for the answer. The child has ended when this returns.
 fn ask(mut child: Child, file: &[u8], within: Duration) -> Result<Compiled, PluginError> {
     let (Some(mut input), Some(mut output)) = (child.stdin.take(), child.stdout.take()) else {
         return Err(PluginError::Engine("the compiler has no pipes".to_owned()));
@@ -88,14 +88,14 @@ fn ask(mut child: Child, file: &[u8], within: Duration) -> Result<Compiled, Plug
         scope.spawn(move || {
             let mut bytes = Vec::new();
             let read = output.read_to_end(&mut bytes).map(|_| bytes);
-            // Nobody waits for it any more only after a time-out.
+            // Nobody receives it only after a time-out.
             let _ = answered.send(read);
         });
-        // It reads all before it answers; if it is gone meanwhile, its answer says more than this error.
+        // The child reads everything before it answers; if it ends early, its answer says more than this error.
         scope.spawn(move || input.write_all(file));
         let result = answer.recv_timeout(within);
         if result.is_err() {
-            // Fails only if it has ended, which is what is wanted.
+            // Fails only if it has ended already.
             let _ = child.kill();
         }
         result
@@ -121,15 +121,14 @@ fn ask(mut child: Child, file: &[u8], within: Duration) -> Result<Compiled, Plug
     }
 }
 
-/// The child's side: compiles what stands on standard input, and answers on standard output.
+/// The child's side: compiles what it reads from standard input, and answers on standard output.
 ///
 /// # Errors
-/// When the parent is gone, or the compiler cannot be set up.
+/// When the parent has ended, or the compiler cannot be set up.
 pub fn serve(metering: Metering) -> io::Result<()> {
     let bound = Rlimit { current: Some(ADDRESS_SPACE), maximum: Some(ADDRESS_SPACE) };
     setrlimit(Resource::As, bound)?;
-    // Delivering alerts goes first.
-    nice(BEHIND)?;
+    nice(NICENESS)?;
     // A daemon that is stopped meanwhile does not wait.
     set_parent_process_death_signal(Some(Signal::KILL))?;
     let mut file = Vec::new();

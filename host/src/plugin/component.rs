@@ -1,4 +1,4 @@
-//! The bytes of a plugin's file as a component: checked, and made one if they are a core module.
+//! A plugin's file as a component: checked, and converted if it is a core module.
 
 use std::borrow::Cow;
 
@@ -14,10 +14,10 @@ const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
 /// Characters of a version that are kept.
 const VERSION_CHARS: usize = 40;
 
-/// Looks at a file's size and its first bytes.
+/// Checks a file's size and its first bytes.
 ///
 /// # Errors
-/// When it is too large, or no WebAssembly that banhook runs.
+/// When it is too large, or not WebAssembly that banhook runs.
 pub(super) fn check(bytes: &[u8], allowed: u64) -> Result<(), PluginError> {
     let found = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     if found > allowed {
@@ -27,16 +27,16 @@ pub(super) fn check(bytes: &[u8], allowed: u64) -> Result<(), PluginError> {
         return Ok(());
     }
     if bytes.starts_with(b"\0asm") {
-        return Err(PluginError::Invalid("WebAssembly of a version that banhook does not know".to_owned()));
+        return Err(PluginError::Invalid("it is WebAssembly of a version that banhook does not know".to_owned()));
     }
     Err(PluginError::NotWasm)
 }
 
-/// The component that a file holds. A core module that carries its component type (what
-/// `cargo build --target wasm32-unknown-unknown` leaves) becomes one.
+/// Returns the component that a file holds. A core module that carries its component type, as
+/// `cargo build --target wasm32-unknown-unknown` makes it, is converted.
 ///
 /// # Errors
-/// When it is a core module that cannot be made one.
+/// When it is a core module that cannot be converted.
 pub(super) fn from_file(bytes: &[u8]) -> Result<Cow<'_, [u8]>, PluginError> {
     if !bytes.starts_with(MODULE) {
         return Ok(Cow::Borrowed(bytes));
@@ -44,7 +44,7 @@ pub(super) fn from_file(bytes: &[u8]) -> Result<Cow<'_, [u8]>, PluginError> {
     let encoded = ComponentEncoder::default().module(bytes).and_then(|encoder| encoder.validate(false).encode());
     encoded.map(Cow::Owned).map_err(|error| {
         PluginError::Invalid(format!(
-            "a core module that cannot be made one ({error:#}); build it with wit-bindgen, or run `wasm-tools component new` on it"
+            "it is a core module that cannot be converted ({error:#}); build it with wit-bindgen, or run `wasm-tools component new` on it"
         ))
     })
 }

@@ -34,7 +34,7 @@ pub enum PluginError {
     /// It needs more of something than any plugin may have.
     #[error("is larger than the sandbox: {0}")]
     Unfit(String),
-    /// It does not export what a plugin must.
+    /// It does not export the interface `formatter`.
     #[error(
         "does not export banhook:plugin/formatter@0.1.0, so it is a component of another world; build it against banhook's wit/, world \"plugin\""
     )]
@@ -70,7 +70,7 @@ pub enum PluginError {
     Grant {
         /// The interface.
         import: &'static str,
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
     /// A host function ended the call: it has no answer, or the plugin asked for something that no plugin gets.
@@ -137,7 +137,7 @@ pub enum PluginError {
     /// It trapped.
     #[error("trapped: {reason}{}", if printed.is_empty() { String::new() } else { format!("; it printed last: {}", last_line(printed)) })]
     Trap {
-        /// What happened, in a line.
+        /// The kind of trap, in a line.
         reason: String,
         /// Where, innermost first; may be empty.
         backtrace: String,

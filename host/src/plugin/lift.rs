@@ -9,9 +9,11 @@ use crate::message::{
     Block, Button, ButtonStyle, Color, Decision, Field, Hold, Image, Link, Message, Section, Span, Text,
 };
 
-/// What one decision may hold; each text and list of it passes here.
+/// The bounds of one decision; each of its texts and lists passes here.
 struct Bounds<'a>(&'a Limits);
 
+/// Lifts a decision.
+///
 /// # Errors
 /// When a text or list is longer than the limits allow.
 pub(super) fn decision(decision: formatter::Decision, limits: &Limits) -> Result<Decision, PluginError> {
@@ -25,6 +27,8 @@ pub(super) fn decision(decision: formatter::Decision, limits: &Limits) -> Result
     })
 }
 
+/// Lifts a message.
+///
 /// # Errors
 /// As [`decision`].
 pub(super) fn message(message: wit::Message, limits: &Limits) -> Result<Message, PluginError> {

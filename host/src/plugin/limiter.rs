@@ -13,7 +13,7 @@ pub(super) struct Limiter {
     refused: Option<Refused>,
 }
 
-/// What was refused, and how much it would have come to.
+/// The memory or table that was refused, and the total that it would have come to.
 #[derive(Clone, Copy)]
 enum Refused {
     Memory(usize),
@@ -25,7 +25,7 @@ impl Limiter {
         Self { limits, memory: 0, table: 0, refused: None }
     }
 
-    /// The error for what was refused, if anything was.
+    /// The error for the last refusal, if there was one.
     pub(super) fn refusal(&self) -> Option<PluginError> {
         self.refused.map(|refused| match refused {
             Refused::Memory(asked) => PluginError::Memory { asked, allowed: self.limits.memory },
@@ -34,7 +34,7 @@ impl Limiter {
     }
 }
 
-/// Memories and tables are counted over the whole component: a limit for each alone would be a multiple of itself.
+/// Memories and tables are counted over the whole component: a limit on each one would allow a multiple of it.
 impl ResourceLimiter for Limiter {
     fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
         let total = self.memory.saturating_add(desired.saturating_sub(current));

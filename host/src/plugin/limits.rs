@@ -1,8 +1,8 @@
-//! What plugins may use: the bounds of one, and what the engine reserves for all.
+//! The limits of plugins: those of one, and those that the engine reserves memory for.
 
 use std::time::Duration;
 
-/// What one plugin may use: `[routes.limits]`. A plugin that exceeds them is stopped, and a plain message goes out
+/// The limits of one plugin: `[routes.limits]`. A plugin that exceeds them is stopped, and a plain message goes out
 /// instead. There is no `Default`: whoever loads a plugin states its limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -51,7 +51,7 @@ impl Limits {
     };
 }
 
-/// What all plugins share: `[sandbox]`.
+/// The limits that all plugins share: `[sandbox]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sandbox {
     /// Bytes of stack that a plugin has, within that of the thread that calls it. A setting of the engine, so the same

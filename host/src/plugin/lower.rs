@@ -7,10 +7,11 @@ use crate::event::{
     Totals,
 };
 
-/// Matched log lines that a plugin is given at most, and bytes of each; as `wit/types.wit` promises.
+/// Matched log lines that a plugin gets at most, and bytes of each, as `wit/types.wit` promises.
 const MATCHES: usize = 20;
 const MATCH_BYTES: usize = 1_000;
 
+/// Lowers an event.
 pub(super) fn event(event: &Event) -> types::Event {
     let mut labels = event.labels.clone();
     if let Some(at) = event.ban().and_then(|ban| ban.ticket_at) {
@@ -59,6 +60,7 @@ fn ban(ban: &Ban) -> types::Ban {
     }
 }
 
+/// Lowers a batch.
 pub(super) fn batch(batch: &Batch) -> digester::Batch {
     digester::Batch {
         key: batch.key.clone(),

@@ -52,7 +52,7 @@ impl Plugin {
     }
 
     /// Runs the plugin's own check of its settings, then one standard event of each kind, then a digest of these.
-    /// Returns what went wrong.
+    /// Returns the errors.
     #[must_use]
     pub fn smoke_test(&self) -> Vec<PluginError> {
         let problems = self.check();
@@ -127,7 +127,7 @@ impl Plugin {
         self.caller.call(call, &self.component, export)
     }
 
-    /// What a call returned, which may be an error of the plugin's own.
+    /// The value that a call returned; the plugin may also return an error of its own.
     fn returned<T>(&self, call: &Call, called: wasmtime::Result<Result<T, String>>) -> Result<T, PluginError> {
         match called {
             Ok(Ok(value)) => Ok(value),

@@ -28,7 +28,7 @@ pub struct Setup {
     pub compiler: Compiler,
     /// How computing time is bounded.
     pub metering: Metering,
-    /// What all plugins share.
+    /// The settings that all plugins share.
     pub sandbox: Sandbox,
 }
 

@@ -1,12 +1,12 @@
-//! The pool's places for instances: a call that finds none free waits for one, and does not fail for what others do.
+//! The pool's slots for instances: a call that finds none free waits for one, instead of failing because of other calls.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-/// So many calls at once.
+/// Bounds how many calls run at once.
 #[derive(Clone)]
 pub(super) struct Slots(Arc<(Mutex<u32>, Condvar)>);
 
-/// One of them, until it is let go of.
+/// The right to one call, until it is dropped.
 pub(super) struct Slot(Slots);
 
 impl Slots {
@@ -14,7 +14,7 @@ impl Slots {
         Self(Arc::new((Mutex::new(count), Condvar::new())))
     }
 
-    /// Waits until one is free; each is held no longer than a plugin's time.
+    /// Waits until one is free. No call keeps one for longer than a plugin's time limit.
     pub(super) fn take(&self) -> Slot {
         let (free, freed) = &*self.0;
         let free = free.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,5 +1,5 @@
-//! One standard event of each kind, run when a plugin is loaded: a plugin of the wrong shape is found then, and
-//! not at the first ban. A plugin that words digests is given all of them as a batch.
+//! One standard event of each kind, for the smoke test of a plugin that is loaded: a plugin of the wrong shape is found
+//! then, and not at the first ban. A plugin that formats digests also gets all of them as a batch.
 
 use std::collections::BTreeMap;
 
@@ -8,10 +8,10 @@ use crate::event::{Ban, BanDuration, Event, EventDetails, Timestamp};
 /// When the standard events happened: 2026-01-01T00:00:00Z.
 const AT: Timestamp = Timestamp(1_767_225_600_000);
 
-/// With which key a plugin is asked to word them together.
+/// The key of the digest of all of them.
 pub(super) const KEY: &str = "standard";
 
-/// The standard events; addresses and names are those that RFC 5737 and RFC 2606 set aside for examples.
+/// The standard events; addresses and names are those that RFC 5737 and RFC 2606 reserve for examples.
 pub(super) fn events() -> [Event; 5] {
     let ban = Ban {
         subject: "203.0.113.7".to_owned(),

@@ -1,6 +1,6 @@
-//! What host functions work on during one call of a plugin: its clock, its random numbers, its log and its output.
+//! The state that host functions work on during one call of a plugin: its clock, its random numbers, its log and its output.
 //!
-//! Nothing here knows a host interface. What is the same for all calls of a route, the interfaces keep themselves.
+//! Nothing here knows a host interface. Interfaces keep themselves what is the same for all calls.
 
 use std::time::{Duration, Instant};
 

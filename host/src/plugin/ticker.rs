@@ -1,6 +1,6 @@
 //! The clock of running plugins: a thread that advances the engine's epoch while any of them runs.
 //!
-//! An idle daemon must not wake up a hundred times a second, so the thread parks when nothing has run for a while.
+//! An idle daemon must not wake up a hundred times a second, so the thread parks when no plugin has run for a while.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -41,7 +41,7 @@ impl Ticker {
         Ok(Self { shared, thread: Some(thread) })
     }
 
-    /// Call before a plugin runs; the epoch advances until the answer is dropped.
+    /// Advances the epoch until the returned guard is dropped. Called before a plugin runs.
     pub(super) fn running(&self) -> Running<'_> {
         self.shared.running.fetch_add(1, Ordering::SeqCst);
         // Both sides write their own flag before they read the other's, so one of them sees the other.
@@ -87,7 +87,7 @@ impl Drop for Ticker {
         self.shared.stop.store(true, Ordering::SeqCst);
         if let Some(thread) = self.thread.take() {
             thread.thread().unpark();
-            // It ends within a tick; a panic in it would have been a defect of ours, and there is nothing to mend.
+            // It ends within a tick. If it panicked, nothing can be done about that here.
             let _ = thread.join();
         }
     }

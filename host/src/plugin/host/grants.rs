@@ -1,4 +1,4 @@
-//! What a route grants its plugin: `[routes.grants]`.
+//! The grants of a route: the host interfaces that its plugin may import (`[routes.grants]`).
 //!
 //! An interface that is not mentioned and one that is `false` differ: a plugin that imports the former is refused when it
 //! is loaded, so that nobody wonders why it knows nothing; the latter it may import, and every answer is empty.
@@ -15,14 +15,14 @@ pub enum GrantSyntax {
     Switch,
     /// A list of files.
     Files {
-        /// What kind of files, in the plural.
+        /// The kind of files, in the plural.
         kind: &'static str,
         /// An example of their names.
         example: &'static str,
     },
 }
 
-/// What a route says of one interface.
+/// The grant of one interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Grant {
     /// `false`: the plugin may ask, and every answer is empty.
@@ -35,7 +35,7 @@ pub enum Grant {
     Answers(Value),
 }
 
-/// What a route says of all interfaces, by their names. A plugin that imports one which is missing here is refused.
+/// The grants of one route, by the names of the interfaces. A plugin that imports an interface without a grant is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Grants(BTreeMap<&'static str, Grant>);
 
@@ -50,7 +50,7 @@ impl GrantSyntax {
 }
 
 impl Grants {
-    /// What is said of the interface with this name.
+    /// The grant of the interface with this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Grant> {
         self.0.get(name)

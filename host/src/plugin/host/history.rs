@@ -42,7 +42,7 @@ pub(super) enum HistoryError {
     Failed(String),
 }
 
-/// The functions, and who answers them.
+/// The functions, answered by a history.
 pub(super) struct HistoryFunctions(pub(super) Arc<dyn BanHistory>);
 
 /// The past bans of one route, read over a connection of its own.

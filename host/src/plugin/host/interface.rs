@@ -10,7 +10,7 @@ use super::context::PluginContext;
 use super::grants::{Grant, GrantSyntax};
 use crate::plugin::state::State;
 
-/// What a host function is called with.
+/// The context that a host function gets.
 pub(super) type Cx<'a> = StoreContextMut<'a, State>;
 /// Where host functions are defined.
 pub(super) type Linked<'a> = LinkerInstance<'a, State>;
@@ -39,9 +39,9 @@ pub(super) trait HostInterface: Send + Sync {
     }
 }
 
-/// Answers what the plugin of one route asks of one interface.
+/// Answers the plugin of one route, for one interface.
 pub(super) trait Provider: Send + Sync {
-    /// Defines the functions. This is done once, when the plugin is loaded; each function keeps what it answers from.
+    /// Defines the functions. This is done once, when the plugin is loaded; each function keeps the data that it needs.
     fn link(&self, to: &mut Linked<'_>, import: &Import<'_>) -> wasmtime::Result<()>;
 }
 
@@ -49,14 +49,14 @@ pub(super) trait Provider: Send + Sync {
 pub(super) struct Opened {
     /// Answers the plugin.
     pub(super) provider: Box<dyn Provider>,
-    /// What is wrong with the grant. Answers are incomplete as long as it lasts.
+    /// The faults of the grant. As long as there are any, answers are incomplete.
     pub(super) faults: Vec<String>,
 }
 
-/// A file that has changed, and what prevents it from being used, if anything.
+/// A file that has changed, with an error if it cannot be used.
 pub(super) type Reloaded = (PathBuf, Result<(), String>);
 
-/// What a component imports of one interface.
+/// A component's import of one interface.
 pub(super) struct Import<'a> {
     pub(super) engine: &'a Engine,
     /// The interface's full name, as the component has it.

@@ -1,4 +1,4 @@
-//! Host interfaces: what plugins may import.
+//! Host interfaces: the functions that plugins may import.
 //!
 //! Each is a module behind one trait ([`interface`]), and [`interfaces`] lists them. `log`, `settings`, `clock` and an
 //! empty WASI are there for every plugin; a route grants the others. Everything else that a component imports is refused
@@ -54,7 +54,7 @@ pub fn grantable() -> Vec<(&'static str, GrantSyntax)> {
 /// The host interfaces of one process, with what its routes share.
 pub struct Host(Vec<Box<dyn HostInterface>>);
 
-/// Who answers the plugin of one route, by interface.
+/// The providers that answer the plugin of one route, by interface.
 pub struct Providers {
     route: String,
     by_name: BTreeMap<&'static str, Box<dyn Provider>>,
@@ -67,7 +67,7 @@ impl Host {
         Self(interfaces())
     }
 
-    /// Opens the interfaces for one route. Also returns what is wrong with its grants.
+    /// Opens the interfaces for one route. Also returns the faults of its grants.
     #[must_use]
     pub fn open(&self, route: &PluginContext) -> (Providers, Vec<PluginError>) {
         let mut providers = Providers { route: route.route.clone(), by_name: BTreeMap::new() };
@@ -83,10 +83,10 @@ impl Host {
         (providers, all_faults)
     }
 
-    /// Defines what a component imports.
+    /// Defines the functions that a component imports.
     ///
     /// # Errors
-    /// When it imports what no plugin may, or what its route does not grant.
+    /// When it imports an interface that does not exist, or that its route does not grant.
     pub(super) fn link(
         &self,
         linker: &mut Linker<State>,
@@ -112,9 +112,9 @@ impl Host {
     }
 
     /// Reads the files of grants that have changed since they were read: replaced, overwritten, or there at last. Plugins
-    /// go on meanwhile with what was read before.
+    /// use the previous content meanwhile.
     ///
-    /// Returns each file that has changed, and what prevents it from being used; what was read before then stays.
+    /// Returns each file that has changed, with an error if it cannot be used; the previous content then stays.
     #[must_use]
     pub fn reload(&self) -> Vec<(PathBuf, Result<(), String>)> {
         self.0.iter().flat_map(|interface| interface.reload()).collect()

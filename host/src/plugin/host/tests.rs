@@ -16,7 +16,7 @@ use crate::message::Decision;
 use crate::plugin::tests::{LIMITS, runtime};
 use crate::plugin::{Plugin, Runtime, guest};
 
-/// A plugin of the route `sec` with these grants, and what is wrong with them.
+/// Loads a plugin for the route `sec` with these grants. Also returns the faults of the grants.
 fn open(
     runtime: &Runtime,
     guest: &[u8],

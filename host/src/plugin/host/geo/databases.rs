@@ -22,7 +22,7 @@ pub(super) struct GeoFiles {
 }
 
 impl GeoDatabases {
-    /// Opens the files of a route, and returns what is wrong with them. One that cannot be used answers nothing until it
+    /// Opens the files of a route, and returns their errors. One that cannot be used answers nothing until it
     /// can: see [`Self::reload_if_changed`].
     pub(super) fn open(&self, paths: &[PathBuf]) -> (GeoFiles, Vec<GeoError>) {
         let mut errors = Vec::new();
@@ -31,9 +31,9 @@ impl GeoDatabases {
     }
 
     /// Reads the files that have changed since they were read: replaced, overwritten, or there at last. Costs a `stat` of
-    /// each other one. Lookups go on meanwhile, with what was read before.
+    /// each other one. Lookups use the previous content meanwhile.
     ///
-    /// Returns each file that has changed, and whether it can be used; if not, what was read before stays.
+    /// Returns each file that has changed, and whether it can be used; if not, the previous content stays.
     pub(super) fn reload_if_changed(&self) -> Vec<(PathBuf, Result<(), GeoError>)> {
         // Files are read without the lock.
         let open: Vec<_> = self.lock().values().filter_map(Weak::upgrade).collect();

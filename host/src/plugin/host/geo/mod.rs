@@ -42,7 +42,7 @@ trait GeoSource: Send + Sync {
     fn lookup(&self, subject: &str) -> Result<Option<GeoInfo>, GeoError>;
 }
 
-/// The functions, and who answers them.
+/// The functions, answered by a source.
 struct GeoFunctions(Arc<dyn GeoSource>);
 
 impl HostInterface for Geo {
