@@ -1,25 +1,25 @@
-//! `[fail2ban]`: what is known of the fail2ban on this host.
+//! `[fail2ban]`: the fail2ban on this host.
 
 use std::path::{Path, PathBuf};
 
 use super::reader::Table;
 
-/// Where fail2ban keeps its database, where nothing else is said.
-const DATABASE: &str = "/var/lib/fail2ban/fail2ban.sqlite3";
+/// Where fail2ban keeps its database by default.
+const DEFAULT_DATABASE: &str = "/var/lib/fail2ban/fail2ban.sqlite3";
 
 /// The fail2ban on this host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fail2ban {
-    /// Its database, which need not be there: read for what a ban's event leaves open. `None`: it is left alone.
+    /// Its database, which enriches bans; it need not exist. `None`: it is not read.
     pub database: Option<PathBuf>,
-    /// Whether the configuration names it. The usual one is used only if it may be read, and nobody is told if not.
+    /// Whether the configuration names the database. The default one is read only if that is permitted, without a warning if not.
     pub configured: bool,
 }
 
 impl Fail2ban {
-    /// What holds without the table.
+    /// Returns the settings that apply without the table.
     pub(super) fn standard() -> Self {
-        Self { database: Some(Path::new(DATABASE).to_owned()), configured: false }
+        Self { database: Some(Path::new(DEFAULT_DATABASE).to_owned()), configured: false }
     }
 
     /// Reads the table of one file.
@@ -29,7 +29,7 @@ impl Fail2ban {
         table.finish(&[]);
         Some(match database {
             Some(named) => {
-                let path = named.map(|name| table.source.beside(&name.value));
+                let path = named.map(|name| table.file.resolve(&name.value));
                 Self { configured: path.is_some(), database: path }
             }
             None => Self::standard(),

@@ -31,10 +31,12 @@ fn grant(table: &Table<'_>, name: &'static str, syntax: GrantSyntax) -> Option<G
 /// The path of a file that can be read. Its content is read when the plugin is loaded.
 fn file(table: &Table<'_>, key: &str, name: Located<String>) -> Option<PathBuf> {
     if may_be_url(&name.value) {
-        table.problems.report(name.place, format!("{key}: expected the name of a file, found {}", quoted(&name.value)));
+        table
+            .problems
+            .report(name.location, format!("{key}: expected the name of a file, found {}", quoted(&name.value)));
         return None;
     }
-    let path = table.source.beside(&name.value);
+    let path = table.file.resolve(&name.value);
     let shown = path.display();
     let message = match path.metadata() {
         Ok(found) if !found.is_file() => format!("{key}: {shown} is not a file"),
@@ -45,6 +47,6 @@ fn file(table: &Table<'_>, key: &str, name: Located<String>) -> Option<PathBuf> 
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => format!("{key}: the file {shown} does not exist"),
         Err(error) => format!("{key}: cannot read {shown}: {error}"),
     };
-    table.problems.report(name.place, message);
+    table.problems.report(name.location, message);
     None
 }

@@ -1,4 +1,4 @@
-//! How a webhook is reached: time-outs, proxy and certificates.
+//! How a webhook is reached: timeouts, proxy and certificates.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -10,42 +10,42 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use super::bounded;
 use super::proxy_url::ProxyUrl;
+use super::quantity;
 use super::reader::{Located, Table};
-use super::source::Source;
+use super::text_file::TextFile;
 
-/// What a request to a webhook goes by.
+/// How requests to a webhook are made.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Http {
+pub struct HttpSettings {
     /// How long connecting may take, TLS included; 1 ms to 5 min. Default: 10 s.
     pub connect_timeout: Duration,
-    /// How long a whole request may take, until the answer is there; 1 ms to 5 min. Default: 30 s.
+    /// How long a whole request may take, its response included; 1 ms to 5 min. Default: 30 s.
     pub timeout: Duration,
-    /// Default: what the environment says.
+    /// Default: the proxy of the environment.
     pub proxy: Proxy,
-    /// Certificates that are trusted besides the system's. Default: none.
+    /// Certificates that are trusted in addition to the system's. Default: none.
     pub ca_file: Option<CaFile>,
 }
 
-/// What stands between us and a webhook.
+/// The proxy between banhook and a webhook.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub enum Proxy {
-    /// What `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` say; nothing for a webhook on this host.
+    /// As `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` say; none for a webhook on this host.
     #[default]
     Environment,
-    /// `false`: nothing.
+    /// No proxy: `false`.
     None,
-    /// This one, whatever the environment says, and for a webhook on this host too.
-    At(ProxyUrl),
+    /// This proxy, whatever the environment says, and for a webhook on this host too.
+    Url(ProxyUrl),
 }
 
 /// Certificates of authorities, as they were when the configuration was read.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct CaFile {
-    /// Where they are from; absolute.
+    /// The absolute path of their file.
     pub path: PathBuf,
-    /// In DER; at least one, and each can be trusted in.
+    /// In DER; at least one, and all of them valid.
     pub certificates: Arc<[Vec<u8>]>,
 }
 
@@ -56,8 +56,8 @@ impl fmt::Debug for CaFile {
     }
 }
 
-impl Http {
-    /// Time enough for a slow proxy and a busy chat, and not so much that a dead connection holds up the next message.
+impl HttpSettings {
+    /// Long enough for a slow proxy and a busy chat, and short enough that a dead connection does not delay the next message.
     pub const STANDARD: Self = Self {
         connect_timeout: Duration::from_secs(10),
         timeout: Duration::from_secs(30),
@@ -65,14 +65,14 @@ impl Http {
         ca_file: None,
     };
 
-    /// Of both time-outs. Who waits longer for one message waits too long with all behind it.
-    const TIME: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(300);
+    /// The bounds of both timeouts. A longer one would delay all messages after it.
+    const TIMEOUT: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(300);
 
     /// Reads its keys of a webhook.
     pub(super) fn read(webhook: &Table<'_>) -> Self {
         let mut http = Self::STANDARD;
-        bounded::duration(webhook, "timeout", Self::TIME, "1ms and 5m", &mut http.timeout);
-        bounded::duration(webhook, "connect_timeout", Self::TIME, "1ms and 5m", &mut http.connect_timeout);
+        quantity::duration(webhook, "timeout", Self::TIMEOUT, "1ms and 5m", &mut http.timeout);
+        quantity::duration(webhook, "connect_timeout", Self::TIMEOUT, "1ms and 5m", &mut http.connect_timeout);
         http.proxy = proxy(webhook);
         http.ca_file = ca_file(webhook);
         http
@@ -84,58 +84,60 @@ fn proxy(table: &Table<'_>) -> Proxy {
         return Proxy::None;
     }
     let expected = "a URL like \"http://proxy.example:3128\", or false";
-    let Some(Located { value, place }) = table.parsed("proxy", expected, |text| Some(text.to_owned())) else {
+    let Some(Located { value, location }) = table.parsed("proxy", expected, |text| Some(text.to_owned())) else {
         return Proxy::Environment;
     };
     let url = match ProxyUrl::parse(&value) {
         Ok(url) => url,
         Err(error) => {
-            table.problems.report_with(place, format!("proxy: {error}"), format!("write {expected}"));
+            table.problems.report_with(location, format!("proxy: {error}"), format!("write {expected}"));
             return Proxy::Environment;
         }
     };
-    if let Some(mode) = table.source.open_to_others.filter(|_| url.is_secret()) {
+    if let Some(mode) = table.file.open_to_others.filter(|_| url.is_secret()) {
         table.problems.report_with(
-            place,
-            format!("proxy holds a password, but this file is open to every user of this host (mode {mode:04o})"),
-            format!("run: chmod o-rwx {}", table.source.path.display()),
+            location,
+            format!(
+                "proxy contains a password, but this file is accessible to every user of this host (mode {mode:04o})"
+            ),
+            format!("run: chmod o-rwx {}", table.file.path.display()),
         );
     }
-    Proxy::At(url)
+    Proxy::Url(url)
 }
 
 fn ca_file(table: &Table<'_>) -> Option<CaFile> {
-    let Located { value, place } = table.reference("ca_file", "the name of a file with certificates")?;
-    let path = table.source.beside(&value);
+    let Located { value, location } = table.reference("ca_file", "the name of a file with certificates")?;
+    let path = table.file.resolve(&value);
     let shown = path.display();
-    let text = match Source::read(&path) {
+    let text = match TextFile::read(&path) {
         Ok(file) => file.text,
         Err(error) => {
-            table.problems.report(place, format!("ca_file: cannot read {shown}: {error}"));
+            table.problems.report(location, format!("ca_file: cannot read {shown}: {error}"));
             return None;
         }
     };
     match certificates(&text) {
         Ok(certificates) => Some(CaFile { path, certificates }),
         Err(error) => {
-            let hint = "it has to be PEM, with the lines \"-----BEGIN CERTIFICATE-----\"";
-            table.problems.report_with(place, format!("ca_file: {shown}: {error}"), hint);
+            let hint = "it must be PEM, with lines \"-----BEGIN CERTIFICATE-----\"";
+            table.problems.report_with(location, format!("ca_file: {shown}: {error}"), hint);
             None
         }
     }
 }
 
-/// All certificates of a PEM file; what else is in it does not matter.
+/// Returns all certificates of a PEM file, and ignores everything else in it.
 fn certificates(text: &str) -> Result<Arc<[Vec<u8>]>, String> {
     let mut certificates = Vec::new();
     for (index, certificate) in CertificateDer::pem_slice_iter(text.as_bytes()).enumerate() {
-        let damaged = || format!("certificate {} in it is damaged", index + 1);
+        let damaged = || format!("certificate {} is damaged", index + 1);
         let certificate = certificate.map_err(|_| damaged())?;
         certificates.push(certificate.to_vec());
         RootCertStore::empty().add(certificate).map_err(|_| damaged())?;
     }
     if certificates.is_empty() {
-        return Err("there is no certificate in it".to_owned());
+        return Err("it contains no certificate".to_owned());
     }
     Ok(certificates.into())
 }

@@ -1,20 +1,20 @@
-//! Logs that `run` reads: `[[sources]]`.
+//! `[[sources]]`: logs that `run` reads.
 
 use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
 
 use super::reader::Table;
-use super::route::timezone;
+use super::timezone::timezone;
 
 /// A log of fail2ban.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogSource {
-    /// Where it is; absolute.
+    /// Its absolute path.
     pub log: PathBuf,
-    /// What its times are in. Default: the system's.
+    /// The time zone of its times. Default: the system's.
     pub timezone: TimeZone,
-    /// Whether what stands in it when it is first read is told of, too. Default: no.
+    /// Whether a log that was never read is read from its beginning. Default: no, from its end.
     pub from_start: bool,
 }
 
@@ -22,13 +22,13 @@ impl LogSource {
     /// Reads one; `None` after reporting what is wrong with it.
     pub(super) fn read(table: &Table<'_>) -> Option<Self> {
         let log = table.reference("log", "the path of a log");
-        if log.is_none() && table.key_place("log").is_none() {
+        if log.is_none() && table.key_location("log").is_none() {
             let hint = "add log = \"/var/log/fail2ban.log\"";
-            table.problems.report_with(table.place.clone(), "the source names no log", hint);
+            table.problems.report_with(table.location.clone(), "the source names no log", hint);
         }
         let timezone = timezone(table);
         let from_start = table.bool("from_start").unwrap_or(false);
         table.finish(&[]);
-        Some(Self { log: table.source.beside(&log?.value), timezone, from_start })
+        Some(Self { log: table.file.resolve(&log?.value), timezone, from_start })
     }
 }

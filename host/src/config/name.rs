@@ -1,16 +1,16 @@
 //! The names that a configuration gives to routes and webhooks.
 //!
-//! They stand in `status`, in metrics and on the command line, so they need no quoting anywhere.
+//! They appear in `status` and on the command line, so they must need no quoting.
 
-/// In characters.
-const LONGEST: usize = 64;
+/// The longest name, in characters.
+const MAX_CHARS: usize = 64;
 
-/// The rule, for messages.
+/// The rule, as messages state it.
 pub(super) const NAME_RULE: &str = "a name of up to 64 letters, digits, \"-\" and \"_\"";
 
-/// Whether a text follows [`NAME_RULE`] (ASCII letters only).
+/// Returns whether a text follows [`NAME_RULE`] (ASCII letters only).
 pub(super) fn is_name(text: &str) -> bool {
-    (1..=LONGEST).contains(&text.len())
+    (1..=MAX_CHARS).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
 }
 
@@ -19,7 +19,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names() {
+    fn is_name_accepts_ascii_letters_digits_dash_and_underscore() {
         for good in ["sec", "web-1_b", "A", &"x".repeat(64)] {
             assert!(is_name(good), "{good}");
         }

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::bounded::{count, duration, size};
+use super::quantity::{count, duration, size};
 use super::reader::Table;
 use crate::plugin::{INSTANCES_MOST, Limits, Sandbox, TABLE_MOST};
 
@@ -31,7 +31,7 @@ impl PluginSource {
     /// Reads `plugin` of a route; `None` after reporting a file that cannot be used.
     pub(super) fn read(route: &Table<'_>) -> Option<Self> {
         let Some(name) = route.reference("plugin", "the name of a file") else { return Some(Self::BuiltIn) };
-        let path = route.source.beside(&name.value);
+        let path = route.file.resolve(&name.value);
         let shown = path.display();
         let message = match path.metadata() {
             Ok(found) if found.is_file() => return Some(Self::File(path)),
@@ -40,9 +40,9 @@ impl PluginSource {
             Err(error) => format!("cannot read plugin {shown}: {error}"),
         };
         if name.value == "template" {
-            route.problems.report_with(name.place, message, "leave plugin out for the built-in one");
+            route.problems.report_with(name.location, message, "leave plugin out for the built-in one");
         } else {
-            route.problems.report(name.place, message);
+            route.problems.report(name.location, message);
         }
         None
     }

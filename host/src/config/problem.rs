@@ -1,7 +1,7 @@
 //! What is wrong with a configuration, and where.
 //!
-//! Problems are collected, not thrown: a user fixes a whole file at once. No text in here may show a webhook's URL,
-//! so values from a file pass through [`quoted`] on their way into a message.
+//! Problems are collected, so that a user sees all of a file at once. No message may show a webhook's URL, so values from
+//! a file pass through [`quoted`] on their way into one.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -9,16 +9,16 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-/// A spot in a file.
+/// A position in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Location {
     pub(super) file: PathBuf,
-    /// From 1, the column in characters. `None`: the file as a whole.
+    /// Line and column, from 1, the column in characters. `None`: the file as a whole.
     pub(super) position: Option<(usize, usize)>,
 }
 
 impl Location {
-    /// A file as a whole.
+    /// Returns the location of a file as a whole.
     pub(super) fn whole(file: &Path) -> Self {
         Self { file: file.to_owned(), position: None }
     }
@@ -34,14 +34,14 @@ impl fmt::Display for Location {
     }
 }
 
-/// One mistake, or one warning. Shown as `config.toml:12:1: unknown key "jial" in [[routes]]; did you mean "jails"?`
+/// An error or a warning, shown as `config.toml:12:1: unknown key "jial" in [[routes]]; did you mean "jails"?`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
     /// The file, as it was named or found.
     pub file: PathBuf,
-    /// From 1. `None`: it is about the file as a whole.
+    /// The line, from 1. `None`: it is about the file as a whole.
     pub line: Option<usize>,
-    /// From 1, in characters.
+    /// The column, from 1, in characters.
     pub column: Option<usize>,
     /// What is wrong.
     pub message: String,
@@ -50,11 +50,11 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub(super) fn new(place: Location, message: impl Into<String>, hint: Option<String>) -> Self {
+    pub(super) fn new(location: Location, message: impl Into<String>, hint: Option<String>) -> Self {
         Self {
-            file: place.file,
-            line: place.position.map(|(line, _)| line),
-            column: place.position.map(|(_, column)| column),
+            file: location.file,
+            line: location.position.map(|(line, _)| line),
+            column: location.position.map(|(_, column)| column),
             message: message.into(),
             hint,
         }
@@ -64,8 +64,8 @@ impl Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let position = self.line.zip(self.column);
-        let place = Location { file: self.file.clone(), position };
-        write!(f, "{place}: {}", self.message)?;
+        let location = Location { file: self.file.clone(), position };
+        write!(f, "{location}: {}", self.message)?;
         match &self.hint {
             Some(hint) => write!(f, "; {hint}"),
             None => Ok(()),
@@ -90,43 +90,42 @@ impl fmt::Display for ConfigErrors {
     }
 }
 
-/// Where readers put what they find. Shared by all of them, hence the cells.
+/// Collects what the readers of all files find, hence the cells.
 #[derive(Debug, Default)]
 pub(super) struct Problems {
-    wrong: RefCell<Vec<Problem>>,
-    /// What works and yet is to be told.
+    errors: RefCell<Vec<Problem>>,
     warnings: RefCell<Vec<Problem>>,
 }
 
 impl Problems {
-    /// Adds one without a hint.
-    pub(super) fn report(&self, place: Location, message: impl Into<String>) {
-        self.wrong.borrow_mut().push(Problem::new(place, message, None));
+    /// Adds an error without a hint.
+    pub(super) fn report(&self, location: Location, message: impl Into<String>) {
+        self.errors.borrow_mut().push(Problem::new(location, message, None));
     }
 
-    /// Adds one that says what to do.
-    pub(super) fn report_with(&self, place: Location, message: impl Into<String>, hint: impl Into<String>) {
-        self.wrong.borrow_mut().push(Problem::new(place, message, Some(hint.into())));
+    /// Adds an error with a hint.
+    pub(super) fn report_with(&self, location: Location, message: impl Into<String>, hint: impl Into<String>) {
+        self.errors.borrow_mut().push(Problem::new(location, message, Some(hint.into())));
     }
 
-    /// Adds one that works, and says what to do.
-    pub(super) fn warn(&self, place: Location, message: impl Into<String>, hint: impl Into<String>) {
-        self.warnings.borrow_mut().push(Problem::new(place, message, Some(hint.into())));
+    /// Adds a warning with a hint.
+    pub(super) fn warn(&self, location: Location, message: impl Into<String>, hint: impl Into<String>) {
+        self.warnings.borrow_mut().push(Problem::new(location, message, Some(hint.into())));
     }
 
-    /// What works and yet is to be told, as far as it was not taken before.
+    /// Removes and returns the warnings.
     pub(super) fn take_warnings(&self) -> Vec<Problem> {
         self.warnings.take()
     }
 
-    /// Whether nothing is wrong.
+    /// Returns whether there is no error.
     pub(super) fn is_empty(&self) -> bool {
-        self.wrong.borrow().is_empty()
+        self.errors.borrow().is_empty()
     }
 
-    /// All of them, by file in the given order, then by line and column.
+    /// Returns the errors by file in the given order, then by line and column.
     pub(super) fn into_sorted(self, files: &[&Path]) -> Vec<Problem> {
-        let mut problems = self.wrong.into_inner();
+        let mut problems = self.errors.into_inner();
         problems.sort_by_key(|problem| {
             let file = files.iter().position(|file| *file == problem.file);
             (file, problem.line, problem.column)
@@ -135,20 +134,20 @@ impl Problems {
     }
 }
 
-/// True for what may be a webhook's URL, or part of one, that was put in the wrong place.
+/// Returns whether a text may be a webhook's URL, or part of one, under the wrong key.
 pub(super) fn may_be_url(text: &str) -> bool {
     ["://", "hooks.slack.com/", "hooks.slack-gov.com/"].iter().any(|mark| text.contains(mark))
 }
 
-/// A value from a file, in quotes, fit for a message: no secret, no control character, not too long.
+/// Quotes a value from a file for a message: without secrets and control characters, and not too long.
 pub(super) fn quoted(text: &str) -> String {
-    /// Characters; past them a message is hard to read.
-    const LONGEST: usize = 60;
+    /// How many characters are shown; more would make the message hard to read.
+    const MAX_CHARS: usize = 60;
     if may_be_url(text) {
         return "a URL (not shown)".to_owned();
     }
-    let mut shown: String = text.chars().take(LONGEST).flat_map(char::escape_debug).collect();
-    if text.chars().nth(LONGEST).is_some() {
+    let mut shown: String = text.chars().take(MAX_CHARS).flat_map(char::escape_debug).collect();
+    if text.chars().nth(MAX_CHARS).is_some() {
         shown.push('…');
     }
     format!("\"{shown}\"")
@@ -159,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quoted_hides_and_tames() {
+    fn quoted_hides_urls_escapes_controls_and_cuts() {
         assert_eq!(quoted("https://hooks.slack.com/services/T/B/secret"), "a URL (not shown)");
         assert_eq!(quoted("hooks.slack.com/services/T/B/secret"), "a URL (not shown)");
         assert_eq!(quoted("a\u{1b}[2Jb"), r#""a\u{1b}[2Jb""#);
@@ -167,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn the_main_file_comes_first() {
+    fn into_sorted_puts_the_main_file_first() {
         let (main, more) = (Path::new("config.toml"), Path::new("conf.d/a.toml"));
         let problems = Problems::default();
         problems.report(Location { file: more.to_owned(), position: Some((1, 1)) }, "third");

@@ -1,4 +1,4 @@
-//! A proxy's URL: it may hold a password, so no message may show it.
+//! The URL of a proxy, which may contain a password: no message may show it.
 
 use std::fmt;
 
@@ -8,24 +8,24 @@ use url::{Host, Url};
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ProxyUrl(Url);
 
-/// Why a text is no proxy's URL. The text itself is left out.
+/// Why a text is not the URL of a proxy. The text itself is not shown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProxyUrlError {
-    /// Not the form of a URL.
+    /// It is not a URL.
     #[error("the URL cannot be parsed ({0})")]
     Syntax(#[from] url::ParseError),
-    /// A space, a line feed or another control character within; a URL parser drops some of them silently.
-    #[error("the URL holds a space or more than one line")]
+    /// It contains a space, a line feed or another control character; a URL parser drops some of them silently.
+    #[error("the URL contains a space or more than one line")]
     Space,
-    /// SOCKS, or no scheme at all: `proxy:3128`.
-    #[error("only HTTP proxies are supported, whose URL begins with http:// or https://")]
+    /// It is of SOCKS, or has no scheme: `proxy:3128`.
+    #[error("only HTTP proxies are supported, and their URL begins with http:// or https://")]
     NotHttp,
-    /// Not of letters, digits, `-`, `_` and `.`.
-    #[error("the URL's host is no name of a host")]
+    /// The host has other characters than letters, digits, `-`, `_` and `.`.
+    #[error("the URL's host is not a valid host name")]
     Host,
-    /// A path, a query or a fragment.
-    #[error("the URL goes on after its host and port")]
-    More,
+    /// It has a path, a query or a fragment.
+    #[error("the URL has a path, a query or a fragment")]
+    TooLong,
 }
 
 impl ProxyUrl {
@@ -45,25 +45,25 @@ impl ProxyUrl {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(ProxyUrlError::NotHttp);
         }
-        // The HTTP client's own parser takes fewer names, and what it does not take it does without: no proxy.
+        // The HTTP client accepts fewer host names, and would silently use no proxy for any other.
         if let Some(Host::Domain(name)) = url.host()
             && !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
         {
             return Err(ProxyUrlError::Host);
         }
         if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
-            return Err(ProxyUrlError::More);
+            return Err(ProxyUrlError::TooLong);
         }
         Ok(Self(url))
     }
 
-    /// Whether it holds a user's name or a password.
+    /// Returns whether it contains a user name or a password.
     #[must_use]
     pub fn is_secret(&self) -> bool {
         !self.0.username().is_empty() || self.0.password().is_some()
     }
 
-    /// The URL with `***` for user and password: `http://***@proxy.example:3128`.
+    /// Returns the URL with `***` for user and password: `http://***@proxy.example:3128`.
     #[must_use]
     pub fn redacted(&self) -> String {
         let user = if self.is_secret() { "***@" } else { "" };
@@ -72,7 +72,7 @@ impl ProxyUrl {
         format!("{}://{user}{host}{port}", self.0.scheme())
     }
 
-    /// The secret itself, for the one caller that connects.
+    /// Returns the secret itself, for the caller that connects.
     #[must_use]
     pub const fn expose(&self) -> &Url {
         &self.0
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn accepted_and_redacted() {
+    fn parse_valid_url_redacts_user_and_password() {
         for (text, secret, shown) in [
             ("http://proxy.example:3128", false, "http://proxy.example:3128"),
             ("https://proxy.example/", false, "https://proxy.example"),
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn refused_without_showing_it() {
+    fn parse_invalid_url_does_not_show_it() {
         use ProxyUrlError as E;
         for (text, error) in [
             ("proxy.example:3128", E::NotHttp),
@@ -120,9 +120,9 @@ mod tests {
             ("http://me:s3cret@proxy example", E::Space),
             ("http://proxy.example\n", E::Space),
             ("http://me:s3cret@a{b}:3128", E::Host),
-            ("http://proxy.example/s3cret", E::More),
-            ("http://proxy.example?s3cret", E::More),
-            ("http://proxy.example/#s3cret", E::More),
+            ("http://proxy.example/s3cret", E::TooLong),
+            ("http://proxy.example?s3cret", E::TooLong),
+            ("http://proxy.example/#s3cret", E::TooLong),
         ] {
             let found = ProxyUrl::parse(text).unwrap_err();
             assert_eq!(found, error, "{text}");

@@ -1,45 +1,46 @@
-//! How fast a webhook is posted to: `rate` and `burst`.
+//! `rate` and `burst`: how fast messages are sent to a webhook.
 
 use std::time::Duration;
 
-use super::bounded;
+use super::quantity;
 use super::reader::{Located, Table};
 
-/// So many messages at once, and after them one at a time.
+/// How many messages may be sent at once, and how often one may be sent after them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Pace {
+pub struct Rate {
     /// The time between two messages once the burst is used up; 1 ms to 1 h. Default: 1 s.
-    pub every: Duration,
-    /// Messages that may go out at once after a pause that was long enough; 1 to 1,000. Default: 4.
+    pub interval: Duration,
+    /// How many messages may be sent at once after a long enough pause; 1 to 1,000. Default: 4.
     pub burst: u32,
 }
 
-/// What a rate may be counted in.
+/// The units of a rate.
 const UNITS: [(&str, Duration); 3] =
     [("s", Duration::from_secs(1)), ("m", Duration::from_secs(60)), ("h", Duration::from_secs(3_600))];
 
-impl Pace {
+impl Rate {
     /// What Slack documents for incoming webhooks: one message a second, and short bursts of more are tolerated.
-    pub const STANDARD: Self = Self { every: Duration::from_secs(1), burst: 4 };
+    pub const STANDARD: Self = Self { interval: Duration::from_secs(1), burst: 4 };
 
-    /// No chat takes more than a thousand a second.
-    const LEAST: Duration = Duration::from_millis(1);
+    /// The shortest interval: no chat accepts more than a thousand messages a second.
+    const MIN_INTERVAL: Duration = Duration::from_millis(1);
 
     /// Reads `rate` and `burst` of a webhook.
     pub(super) fn read(webhook: &Table<'_>) -> Self {
-        let mut pace = Self::STANDARD;
-        if let Some(Located { value, place }) = webhook.parsed("rate", "a rate like \"1/s\" or \"30/m\"", parse_rate) {
-            if value < Self::LEAST {
-                webhook.problems.report(place, "rate: has to be at most 1000/s");
+        let mut rate = Self::STANDARD;
+        if let Some(Located { value, location }) = webhook.parsed("rate", "a rate like \"1/s\" or \"30/m\"", parse_rate)
+        {
+            if value < Self::MIN_INTERVAL {
+                webhook.problems.report(location, "rate: must be at most 1000/s");
             }
-            pace.every = value;
+            rate.interval = value;
         }
-        bounded::count(webhook, "burst", 1..=1_000, &mut pace.burst);
-        pace
+        quantity::count(webhook, "burst", 1..=1_000, &mut rate.burst);
+        rate
     }
 }
 
-/// Parses `1/s`, `30/m` or `100/h` to the time between two.
+/// Parses `1/s`, `30/m` or `100/h` to the time between two messages.
 fn parse_rate(text: &str) -> Option<Duration> {
     let (number, unit) = text.split_once('/')?;
     let (_, time) = UNITS.iter().find(|(name, _)| *name == unit)?;
@@ -53,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rates() {
+    fn parse_rate_needs_one_number_and_one_unit() {
         for (text, micros) in [
             ("1/s", 1_000_000),
             ("4/s", 250_000),

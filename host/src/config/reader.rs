@@ -1,7 +1,7 @@
-//! Walks a TOML table, key by key, and knows where each stands.
+//! Reads a TOML table key by key, and knows the location of each.
 //!
-//! Every accessor reports a value of the wrong type and goes on; a key that nobody asked for is unknown, which
-//! [`Table::finish`] reports. So the keys are listed once: where they are read.
+//! Every accessor reports a value of the wrong type and goes on; a key that no accessor read is unknown, which
+//! [`Table::finish`] reports. So keys are listed once: where they are read.
 
 use std::cell::RefCell;
 
@@ -10,46 +10,46 @@ use toml::de::{DeTable, DeValue};
 
 use super::name::is_name;
 use super::problem::{Location, Problems, may_be_url, quoted};
-use super::refused::Refusal;
-use super::source::Source;
+use super::rejected_keys::RejectedKey;
+use super::text_file::TextFile;
 use crate::phrase::{did_you_mean, listed};
 
-/// A value and where it stands.
+/// A value and its location.
 #[derive(Debug, Clone)]
 pub(super) struct Located<T> {
     pub(super) value: T,
-    pub(super) place: Location,
+    pub(super) location: Location,
 }
 
 /// A table of a file, being read.
 pub(super) struct Table<'a> {
-    pub(super) source: &'a Source,
+    pub(super) file: &'a TextFile,
     pub(super) problems: &'a Problems,
-    /// How a user knows it: `[webhooks.security]`, `[[routes]]`.
+    /// As a user writes it: `[webhooks.security]`, `[[routes]]`.
     pub(super) title: String,
     /// Where it begins.
-    pub(super) place: Location,
+    pub(super) location: Location,
     entries: &'a DeTable<'a>,
-    asked: RefCell<Vec<&'static str>>,
+    read: RefCell<Vec<&'static str>>,
 }
 
 impl<'a> Table<'a> {
-    /// A file's outermost table.
-    pub(super) fn top(source: &'a Source, entries: &'a DeTable<'a>, problems: &'a Problems) -> Self {
-        let place = Location::whole(&source.path);
-        Self { source, problems, title: "the configuration".to_owned(), place, entries, asked: RefCell::default() }
+    /// Returns a file's outermost table.
+    pub(super) fn top(file: &'a TextFile, entries: &'a DeTable<'a>, problems: &'a Problems) -> Self {
+        let location = Location::whole(&file.path);
+        Self { file, problems, title: "the configuration".to_owned(), location, entries, read: RefCell::default() }
     }
 
     fn inner(&self, title: String, offset: usize, entries: &'a DeTable<'a>) -> Self {
-        let place = self.source.place(offset);
-        Self { source: self.source, problems: self.problems, title, place, entries, asked: RefCell::default() }
+        let location = self.file.location(offset);
+        Self { file: self.file, problems: self.problems, title, location, entries, read: RefCell::default() }
     }
 
     /// Marks a key as known and looks it up.
     fn get(&self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
-        let mut asked = self.asked.borrow_mut();
-        if !asked.contains(&key) {
-            asked.push(key);
+        let mut read = self.read.borrow_mut();
+        if !read.contains(&key) {
+            read.push(key);
         }
         self.entries.get(key)
     }
@@ -57,20 +57,20 @@ impl<'a> Table<'a> {
     fn wrong(&self, key: &str, value: &Spanned<DeValue<'_>>, expected: &str) {
         let found = match value.get_ref().as_str() {
             Some(text) => quoted(text),
-            None => kind(value.get_ref()).to_owned(),
+            None => type_name(value.get_ref()).to_owned(),
         };
         self.problems.report(
-            self.source.place(value.span().start),
+            self.file.location(value.span().start),
             format!("{}: expected {expected}, found {found}", label(key)),
         );
     }
 
-    /// Where a key's name stands, if the table has it.
-    pub(super) fn key_place(&self, key: &str) -> Option<Location> {
-        self.entries.get_key_value(key).map(|(key, _)| self.source.place(key.span().start))
+    /// Returns the location of a key, if the table has it.
+    pub(super) fn key_location(&self, key: &str) -> Option<Location> {
+        self.entries.get_key_value(key).map(|(key, _)| self.file.location(key.span().start))
     }
 
-    /// A string that `parse` understands; `expected` says what that is, for one that it does not.
+    /// Reads a string that `parse` accepts; `expected` describes it in the error for one that it does not.
     pub(super) fn parsed<T>(
         &self,
         key: &'static str,
@@ -79,7 +79,7 @@ impl<'a> Table<'a> {
     ) -> Option<Located<T>> {
         let value = self.get(key)?;
         match value.get_ref().as_str().and_then(parse) {
-            Some(parsed) => Some(Located { value: parsed, place: self.source.place(value.span().start) }),
+            Some(parsed) => Some(Located { value: parsed, location: self.file.location(value.span().start) }),
             None => {
                 self.wrong(key, value, expected);
                 None
@@ -87,28 +87,28 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// A string with at least one character.
+    /// Reads a string with at least one character.
     pub(super) fn string(&self, key: &'static str) -> Option<Located<String>> {
         let string = self.parsed(key, "a string", |text| Some(text.to_owned()))?;
         if string.value.is_empty() {
-            self.problems.report(string.place, format!("{key}: the string is empty"));
+            self.problems.report(string.location, format!("{key}: the string is empty"));
             return None;
         }
         Some(string)
     }
 
-    /// A string that names something. A URL put there by mistake is refused, since names are shown in messages.
+    /// Reads a string that names something. A URL put there by mistake is an error, since names are shown in messages.
     pub(super) fn reference(&self, key: &'static str, expected: &str) -> Option<Located<String>> {
         let name = self.string(key)?;
         if may_be_url(&name.value) {
             let message = format!("{key}: expected {expected}, found {}", quoted(&name.value));
-            self.problems.report(name.place, message);
+            self.problems.report(name.location, message);
             return None;
         }
         Some(name)
     }
 
-    /// As `reference`, and `Some(None)` for `false`.
+    /// Reads a name as [`Table::reference`] does, or `Some(None)` for `false`.
     pub(super) fn reference_or_false(&self, key: &'static str, expected: &str) -> Option<Option<Located<String>>> {
         let value = self.get(key)?;
         if value.get_ref().as_bool() == Some(false) {
@@ -121,7 +121,7 @@ impl<'a> Table<'a> {
         self.reference(key, expected).map(Some)
     }
 
-    /// `true` or `false`.
+    /// Reads `true` or `false`.
     pub(super) fn bool(&self, key: &'static str) -> Option<bool> {
         let value = self.get(key)?;
         let parsed = value.get_ref().as_bool();
@@ -131,17 +131,17 @@ impl<'a> Table<'a> {
         parsed
     }
 
-    /// Whether it is `false`; anything else is for the accessor that is asked next.
+    /// Returns whether a value is `false`; another accessor reads anything else.
     pub(super) fn is_false(&self, key: &'static str) -> bool {
         self.get(key).is_some_and(|value| value.get_ref().as_bool() == Some(false))
     }
 
-    /// A whole number, zero or more.
+    /// Reads a whole number, zero or more.
     pub(super) fn number(&self, key: &'static str) -> Option<Located<u64>> {
         let value = self.get(key)?;
         let parsed = value.get_ref().as_integer().and_then(|number| number.as_str().parse().ok());
         match parsed {
-            Some(parsed) => Some(Located { value: parsed, place: self.source.place(value.span().start) }),
+            Some(parsed) => Some(Located { value: parsed, location: self.file.location(value.span().start) }),
             None => {
                 self.wrong(key, value, "a whole number");
                 None
@@ -149,13 +149,13 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// A list of strings with at least one in it, and where the list stands.
+    /// Reads a list of at least one string.
     pub(super) fn strings(&self, key: &'static str) -> Option<Located<Vec<Located<String>>>> {
         let list = self.get(key)?;
-        self.list(key, list, "a list of strings", "leave it out for all")
+        self.list(key, list, "a list of strings", "remove the key to match all")
     }
 
-    /// As `strings`, and `Some(None)` for `false`; `expected` says what else it may be.
+    /// Reads a list as [`Table::strings`] does, or `Some(None)` for `false`; `expected` describes it in errors.
     pub(super) fn strings_or_false(
         &self,
         key: &'static str,
@@ -175,28 +175,28 @@ impl<'a> Table<'a> {
         expected: &str,
         if_empty: &str,
     ) -> Option<Located<Vec<Located<String>>>> {
-        let place = self.source.place(list.span().start);
+        let location = self.file.location(list.span().start);
         let Some(values) = list.get_ref().as_array() else {
             self.wrong(key, list, expected);
             return None;
         };
         if values.is_empty() {
-            self.problems.report_with(place, format!("{key}: the list is empty"), if_empty);
+            self.problems.report_with(location, format!("{key}: the list is empty"), if_empty);
             return None;
         }
         let mut strings = Vec::new();
         for value in values {
             match value.get_ref().as_str() {
                 Some(text) => {
-                    strings.push(Located { value: text.to_owned(), place: self.source.place(value.span().start) });
+                    strings.push(Located { value: text.to_owned(), location: self.file.location(value.span().start) });
                 }
                 None => self.wrong(key, value, expected),
             }
         }
-        (strings.len() == values.len()).then_some(Located { value: strings, place })
+        (strings.len() == values.len()).then_some(Located { value: strings, location })
     }
 
-    /// The table under a key; `title` is how a user writes it.
+    /// Returns the table under a key; `title` is how a user writes it.
     pub(super) fn table(&self, key: &'static str, title: &str) -> Option<Self> {
         let value = self.get(key)?;
         match value.get_ref().as_table() {
@@ -208,7 +208,7 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// As `table`, and `Some(None)` for `false`.
+    /// Returns a table as [`Table::table`] does, or `Some(None)` for `false`.
     pub(super) fn table_or_false(&self, key: &'static str, title: &str) -> Option<Option<Self>> {
         let value = self.get(key)?;
         if value.get_ref().as_bool() == Some(false) {
@@ -223,7 +223,7 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// The list of tables under a key: `[[routes]]`.
+    /// Returns the list of tables under a key: `[[routes]]`.
     pub(super) fn tables(&self, key: &'static str) -> Vec<Self> {
         let title = format!("[[{key}]]");
         let Some(value) = self.get(key) else { return Vec::new() };
@@ -241,7 +241,7 @@ impl<'a> Table<'a> {
         tables
     }
 
-    /// The tables under a key by their names: `[webhooks.NAME]`.
+    /// Returns the tables under a key by their names: `[webhooks.NAME]`.
     pub(super) fn named_tables(&self, key: &'static str) -> Vec<(Located<String>, Self)> {
         let Some(table) = self.table(key, &format!("[{key}.NAME]")) else { return Vec::new() };
         let mut tables = Vec::new();
@@ -250,7 +250,7 @@ impl<'a> Table<'a> {
             match value.get_ref().as_table() {
                 Some(entries) => {
                     let inner = self.inner(format!("[{key}.{}]", label(&text)), value.span().start, entries);
-                    tables.push((Located { value: text, place: self.source.place(name.span().start) }, inner));
+                    tables.push((Located { value: text, location: self.file.location(name.span().start) }, inner));
                 }
                 None => self.wrong(&text, value, &format!("a table ([{key}.NAME])")),
             }
@@ -258,7 +258,7 @@ impl<'a> Table<'a> {
         tables
     }
 
-    /// A table of free keys with strings: `[labels]`.
+    /// Reads a table of any keys with strings: `[labels]`.
     pub(super) fn free_strings(&self, key: &'static str, title: &str) -> Vec<(Located<String>, String)> {
         let Some(table) = self.table(key, title) else { return Vec::new() };
         let mut strings = Vec::new();
@@ -266,7 +266,7 @@ impl<'a> Table<'a> {
             let text = name.get_ref().to_string();
             match value.get_ref().as_str() {
                 Some(string) => {
-                    let name = Located { value: text, place: self.source.place(name.span().start) };
+                    let name = Located { value: text, location: self.file.location(name.span().start) };
                     strings.push((name, string.to_owned()));
                 }
                 None => self.wrong(&text, value, "a string (in quotes)"),
@@ -275,35 +275,35 @@ impl<'a> Table<'a> {
         strings
     }
 
-    /// Reports the keys that nobody asked for: those of `refused` with their reason, others as unknown.
-    pub(super) fn finish(&self, refused: &[(&str, Refusal)]) {
-        let asked = self.asked.borrow();
+    /// Reports the keys that were not read: those of `rejected` with their reason, others as unknown.
+    pub(super) fn finish(&self, rejected: &[(&str, RejectedKey)]) {
+        let read = self.read.borrow();
         for key in self.entries.keys() {
             let name: &str = key.get_ref();
-            if asked.contains(&name) {
+            if read.contains(&name) {
                 continue;
             }
-            let place = self.source.place(key.span().start);
-            if let Some((_, refusal)) = refused.iter().find(|(known, _)| *known == name) {
-                let (message, hint) = refusal.explain(name);
-                self.problems.report_with(place, message, hint);
+            let location = self.file.location(key.span().start);
+            if let Some((_, reason)) = rejected.iter().find(|(known, _)| *known == name) {
+                let (message, hint) = reason.explain(name);
+                self.problems.report_with(location, message, hint);
                 continue;
             }
-            let known = asked.iter().copied();
+            let known = read.iter().copied();
             let hint =
-                did_you_mean(name, known.clone()).unwrap_or_else(|| format!("it takes {}", listed(known, "and")));
-            self.problems.report_with(place, format!("unknown key {} in {}", quoted(name), self.title), hint);
+                did_you_mean(name, known.clone()).unwrap_or_else(|| format!("its keys are {}", listed(known, "and")));
+            self.problems.report_with(location, format!("unknown key {} in {}", quoted(name), self.title), hint);
         }
     }
 }
 
-/// A key for a message: as it is, unless it is one that only quotes could write.
+/// Formats a key for a message, quoted if TOML would need it to be.
 fn label(key: &str) -> String {
     if is_name(key) { key.to_owned() } else { quoted(key) }
 }
 
-/// What a value is, in a user's words.
-fn kind(value: &DeValue<'_>) -> &'static str {
+/// Names the type of a value for a message.
+fn type_name(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a string",
         DeValue::Integer(_) | DeValue::Float(_) => "a number",

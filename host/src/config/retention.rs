@@ -1,23 +1,23 @@
-//! How long what is over is kept: `[retention]`.
+//! `[retention]`: how long settled events and dead messages are kept.
 //!
-//! What is still to be told is never pruned, and what was pruned stays in the totals.
+//! Pending events are never pruned, and pruned ones stay in the ledger's counts.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::bounded;
+use super::quantity;
 use super::reader::Table;
 
-/// Ages count from the moment when banhook took the event in.
+/// Ages count from when banhook received the event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
-    /// The age of events that plugins may still ask about; at least 1 h. Default: 90 days.
+    /// The maximum age of events, which plugins can ask about with `history`; at least 1 h. Default: 90 days.
     pub history: Duration,
-    /// So many events at most, the newest; at least 1,000. Default: 1,000,000.
+    /// The maximum number of events; the newest are kept. At least 1,000. Default: 1,000,000.
     pub events: u64,
-    /// The age of dead messages; at least 1 h. Default: 30 days.
+    /// The maximum age of dead messages; at least 1 h. Default: 30 days.
     pub dead_message_max_age: Duration,
-    /// So many dead messages at most, the newest; at least 100. Default: 10,000.
+    /// The maximum number of dead messages; the newest are kept. At least 100. Default: 10,000.
     pub dead_message_max_count: u64,
 }
 
@@ -25,7 +25,7 @@ pub struct Retention {
 const DAY: u64 = 86_400;
 
 impl Retention {
-    /// Some hundred megabytes at most, and long enough to ask about an address that comes back.
+    /// Some hundred megabytes at most, and long enough to recognize an address that comes back.
     pub const STANDARD: Self = Self {
         history: Duration::from_secs(90 * DAY),
         events: 1_000_000,
@@ -33,26 +33,26 @@ impl Retention {
         dead_message_max_count: 10_000,
     };
 
-    /// A hundred years are for ever.
+    /// The upper bound, a hundred years, stands for no limit.
     const AGE: RangeInclusive<Duration> = Duration::from_secs(3_600)..=Duration::from_secs(36_500 * DAY);
 
-    /// More than any disk takes.
-    const MOST: u64 = 1_000_000_000_000;
+    /// More than any disk holds.
+    const MAX_COUNT: u64 = 1_000_000_000_000;
 
     /// Reads the table of one file.
     pub(super) fn read(top: &Table<'_>) -> Option<Self> {
         let table = top.table("retention", "[retention]")?;
         let mut retention = Self::STANDARD;
-        bounded::duration(&table, "history", Self::AGE, "1h and 36500d", &mut retention.history);
-        bounded::count(&table, "events", 1_000..=Self::MOST, &mut retention.events);
-        bounded::duration(
+        quantity::duration(&table, "history", Self::AGE, "1h and 36500d", &mut retention.history);
+        quantity::count(&table, "events", 1_000..=Self::MAX_COUNT, &mut retention.events);
+        quantity::duration(
             &table,
             "dead_message_max_age",
             Self::AGE,
             "1h and 36500d",
             &mut retention.dead_message_max_age,
         );
-        bounded::count(&table, "dead_message_max_count", 100..=Self::MOST, &mut retention.dead_message_max_count);
+        quantity::count(&table, "dead_message_max_count", 100..=Self::MAX_COUNT, &mut retention.dead_message_max_count);
         table.finish(&[]);
         Some(retention)
     }

@@ -1,83 +1,87 @@
-//! What a team gets: `[[routes]]`.
+//! `[[routes]]`: which events go through which plugin to which webhook.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use super::grouping::{DIGEST_WINDOW, RESTART, Storm, digest_window, restart};
+use super::jail_patterns::JailPatterns;
+use super::plugin::{self, PluginSource};
 use super::problem::quoted;
 use super::reader::{Located, Table};
-use super::storm::{DIGEST_WINDOW, RESTART, digest_window, restart};
-use super::{Jails, PluginSource, Storm, Target, bounded, grants, plugin, refused};
+use super::timezone::timezone;
+use super::{grants, quantity, rejected_keys};
 use crate::event::{Event, Kind};
+use crate::message::Target;
 use crate::phrase::{did_you_mean, listed};
 use crate::plugin::{Grants, Limits};
 
-/// Which events a team wants, the plugin that words them, the webhook that gets them.
+/// Which events, the plugin that formats them, and the webhook that gets their messages.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Route {
-    /// Unique; up to 64 letters, digits, `-` and `_`. Of an only route without one: its webhook's.
+    /// Its unique name: up to 64 letters, digits, `-` and `_`. Default, for a single route: its webhook's name.
     pub name: String,
-    /// Default: all.
-    pub jails: Jails,
-    /// Default: all.
+    /// The jails that it matches. Default: all.
+    pub jails: JailPatterns,
+    /// The kinds of events that it matches. Default: all.
     pub events: BTreeSet<Kind>,
-    /// Default: built in.
+    /// Its plugin. Default: the built-in one.
     pub plugin: PluginSource,
-    /// A key of [`super::Config::webhooks`]. Default: the only one.
+    /// The name of its webhook. Default: the only one.
     pub webhook: String,
-    /// Another such key, with the same target: it takes over while the webhook is dead. Default: none.
+    /// The name of another webhook, with the same target, which gets the messages while the webhook fails. Default: none.
     pub fallback_webhook: Option<String>,
-    /// Of the times that its plugin shows. Default: the system's.
+    /// The time zone of the times that its plugin shows. Default: the system's.
     pub timezone: TimeZone,
-    /// Whether its plugin may mention people and whole channels. Default: no.
+    /// Whether its plugin may mention people and channels. Default: no.
     pub mentions: bool,
     /// What its plugin may use. Default: [`Limits::STANDARD`].
     pub limits: Limits,
-    /// What its plugin may ask the host. Default: nothing.
+    /// The host interfaces that its plugin may use. Default: none.
     pub grants: Grants,
-    /// From when on bans are told in digests. Default: [`Storm::STANDARD`]; `None` (`false`): never.
+    /// How many messages are a storm. Default: [`Storm::STANDARD`]; `None` (`false`): none ever are.
     pub storm: Option<Storm>,
-    /// How long a digest collects; 1 s to 1 day. Default: 30 s.
+    /// How long a digest collects events; 1 s to 1 day. Default: 30 s.
     pub digest_window: Duration,
-    /// How long it must be quiet after the stops, flushes, unbans, starts and restored bans of a start or restart of
-    /// fail2ban before they are told as one message; 1 s to 60 s. Default: 5 s; `None` (`false`): each by itself.
+    /// How long no event may arrive after the stops, flushes, unbans, starts and restored bans of a start or restart of
+    /// fail2ban until their digest is sent; 1 s to 60 s. Default: 5 s; `None` (`false`): they are not grouped.
     pub restart: Option<Duration>,
-    /// The age at which a message that could not be delivered is given up; 1 min to 365 days. Default: 1 day.
+    /// The age at which a pending message expires; 1 min to 365 days. Default: 1 day.
     pub max_age: Duration,
-    /// For its plugin. Default: none.
+    /// Settings for its plugin. Default: none.
     pub settings: BTreeMap<String, String>,
 }
 
-/// The next day everybody has seen for themselves what an alert would have told.
+/// The default `max_age`: a day later, an alert is old news.
 const MAX_AGE: Duration = Duration::from_secs(86_400);
 
-/// What a route has to know of the rest of the configuration.
+/// The webhooks that a route may name.
 pub(super) struct KnownWebhooks<'a> {
-    /// All webhooks and what speaks there; `None` for those that are broken.
+    /// All webhooks and their targets; `None` for invalid ones.
     pub(super) webhooks: BTreeMap<&'a str, Option<Target>>,
-    /// Whether these are all: no file was unreadable.
+    /// Whether these are all: every file could be read.
     pub(super) complete: bool,
 }
 
 impl Route {
-    /// Whether an event is for this route.
+    /// Returns whether an event is for this route.
     #[must_use]
-    pub fn wants(&self, event: &Event) -> bool {
-        self.events.contains(&event.kind()) && self.jails.contains(&event.jail)
+    pub fn matches(&self, event: &Event) -> bool {
+        self.events.contains(&event.kind()) && self.jails.matches(&event.jail)
     }
 
-    /// Whether its messages may go to this webhook.
+    /// Returns whether its messages may go to this webhook.
     #[must_use]
     pub fn uses(&self, webhook: &str) -> bool {
         self.webhook == webhook || self.fallback_webhook.as_deref() == Some(webhook)
     }
 
-    /// The route of a configuration that has none: everything, by the built-in plugin, to one webhook.
+    /// Returns the route of a configuration that has none: all events, the built-in plugin, one webhook.
     pub(super) fn everything(webhook: &str) -> Self {
         Self {
             name: webhook.to_owned(),
-            jails: Jails::all(),
+            jails: JailPatterns::all(),
             events: Kind::ALL.into(),
             plugin: PluginSource::BuiltIn,
             webhook: webhook.to_owned(),
@@ -94,11 +98,11 @@ impl Route {
         }
     }
 
-    /// Reads one but for its name; `None` after reporting what is wrong with it. What has a default takes it after a
-    /// report too, so that everything is looked at.
-    pub(super) fn read(table: &Table<'_>, name: Option<String>, webhooks_known: &KnownWebhooks<'_>) -> Option<Self> {
-        let webhook = webhook(table, webhooks_known);
-        let fallback_webhook = fallback_webhook(table, webhook.as_deref(), webhooks_known);
+    /// Reads a route whose name was read before; `None` after reporting what is wrong with it. An invalid value is
+    /// reported and replaced by its default, so that the rest is checked too.
+    pub(super) fn read(table: &Table<'_>, name: Option<String>, known: &KnownWebhooks<'_>) -> Option<Self> {
+        let webhook = webhook(table, known);
+        let fallback_webhook = fallback_webhook(table, webhook.as_deref(), known);
         let jails = jails(table);
         let events = events(table);
         let source = PluginSource::read(table);
@@ -111,7 +115,7 @@ impl Route {
         let restart = restart(table);
         let max_age = max_age(table);
         let settings = table.free_strings("settings", "[routes.settings]");
-        table.finish(refused::ROUTE);
+        table.finish(rejected_keys::ROUTE);
 
         let webhook = webhook?;
         Some(Self {
@@ -134,56 +138,56 @@ impl Route {
     }
 }
 
-fn webhook(table: &Table<'_>, webhooks_known: &KnownWebhooks<'_>) -> Option<String> {
+fn webhook(table: &Table<'_>, known: &KnownWebhooks<'_>) -> Option<String> {
     let Some(name) = table.reference("webhook", "the name of a webhook") else {
-        let absent = table.key_place("webhook").is_none();
-        let names: Vec<_> = webhooks_known.webhooks.keys().copied().collect();
+        let absent = table.key_location("webhook").is_none();
+        let names: Vec<_> = known.webhooks.keys().copied().collect();
         return match names.as_slice() {
             [only] if absent => Some((*only).to_owned()),
             [_, _, ..] if absent => {
-                let hint = format!("add webhook = \"…\": {}", listed(names, "or"));
-                table.problems.report_with(table.place.clone(), "the route names no webhook", hint);
+                let hint = format!("add webhook = \"NAME\", which is {}", listed(names, "or"));
+                table.problems.report_with(table.location.clone(), "the route names no webhook", hint);
                 None
             }
-            // No webhook at all is reported once, for the whole configuration.
+            // That there is no webhook is reported once, for the whole configuration.
             _ => None,
         };
     };
-    configured(table, name, webhooks_known).map(|name| name.value)
+    configured(table, name, known).map(|name| name.value)
 }
 
-/// A webhook's name, if there is one of that name.
-fn configured(table: &Table<'_>, name: Located<String>, webhooks_known: &KnownWebhooks<'_>) -> Option<Located<String>> {
-    if webhooks_known.webhooks.contains_key(name.value.as_str()) {
+/// Returns the name of a webhook, or reports that none has it.
+fn configured(table: &Table<'_>, name: Located<String>, known: &KnownWebhooks<'_>) -> Option<Located<String>> {
+    if known.webhooks.contains_key(name.value.as_str()) {
         return Some(name);
     }
-    let names = || webhooks_known.webhooks.keys().copied();
-    if webhooks_known.complete && !webhooks_known.webhooks.is_empty() {
-        let hint =
-            did_you_mean(&name.value, names()).unwrap_or_else(|| format!("configured: {}", listed(names(), "and")));
-        table.problems.report_with(name.place, format!("no webhook is named {}", quoted(&name.value)), hint);
+    let names = || known.webhooks.keys().copied();
+    if known.complete && !known.webhooks.is_empty() {
+        let hint = did_you_mean(&name.value, names())
+            .unwrap_or_else(|| format!("the webhooks are {}", listed(names(), "and")));
+        table.problems.report_with(name.location, format!("no webhook is named {}", quoted(&name.value)), hint);
     }
     None
 }
 
-/// `webhook` is the route's own, if that is known.
-fn fallback_webhook(table: &Table<'_>, webhook: Option<&str>, webhooks_known: &KnownWebhooks<'_>) -> Option<String> {
+/// Reads `fallback_webhook`; `webhook` is the route's own, if it is valid.
+fn fallback_webhook(table: &Table<'_>, webhook: Option<&str>, known: &KnownWebhooks<'_>) -> Option<String> {
     let name = table.reference("fallback_webhook", "the name of a webhook")?;
-    let Located { value: name, place } = configured(table, name, webhooks_known)?;
+    let Located { value: name, location } = configured(table, name, known)?;
     let webhook = webhook?;
     if name == webhook {
         let message = format!("fallback_webhook: {} is the route's own webhook", quoted(&name));
-        table.problems.report_with(place, message, "name another one, or remove it");
+        table.problems.report_with(location, message, "name another one, or remove the key");
         return None;
     }
-    let target = |name: &str| webhooks_known.webhooks.get(name).copied().flatten().map(Target::as_str);
+    let target = |name: &str| known.webhooks.get(name).copied().flatten().map(Target::as_str);
     if let (Some(own), Some(other)) = (target(webhook), target(&name))
         && own != other
     {
-        // A message is stored in the form of its target.
+        // A message is stored in the format of its target.
         let message =
             format!("fallback_webhook: {} is for {other}, but the route's messages are for {own}", quoted(&name));
-        table.problems.report_with(place, message, format!("name a webhook with target = \"{own}\""));
+        table.problems.report_with(location, message, format!("name a webhook with target = \"{own}\""));
         return None;
     }
     Some(name)
@@ -192,28 +196,28 @@ fn fallback_webhook(table: &Table<'_>, webhook: Option<&str>, webhooks_known: &K
 fn max_age(table: &Table<'_>) -> Duration {
     let mut age = MAX_AGE;
     let range = Duration::from_secs(60)..=Duration::from_secs(365 * 86_400);
-    bounded::duration(table, "max_age", range, "1m and 365d", &mut age);
+    quantity::duration(table, "max_age", range, "1m and 365d", &mut age);
     age
 }
 
-fn jails(table: &Table<'_>) -> Option<Jails> {
-    let Some(patterns) = table.strings("jails") else { return Some(Jails::all()) };
+fn jails(table: &Table<'_>) -> Option<JailPatterns> {
+    let Some(patterns) = table.strings("jails") else { return Some(JailPatterns::all()) };
     let mut texts = Vec::new();
-    let mut whole = true;
-    for Located { value, place } in patterns.value {
-        if let Err(error) = Jails::matching(vec![value.clone()]) {
-            table.problems.report(place, format!("{} is not a pattern: {}", quoted(&value), error.kind()));
-            whole = false;
+    let mut valid = true;
+    for Located { value, location } in patterns.value {
+        if let Err(error) = JailPatterns::parse(vec![value.clone()]) {
+            table.problems.report(location, format!("{} is not a valid pattern: {}", quoted(&value), error.kind()));
+            valid = false;
         }
         texts.push(value);
     }
-    if !whole {
+    if !valid {
         return None;
     }
-    match Jails::matching(texts) {
+    match JailPatterns::parse(texts) {
         Ok(jails) => Some(jails),
         Err(error) => {
-            table.problems.report(patterns.place, format!("jails: {}", error.kind()));
+            table.problems.report(patterns.location, format!("jails: {}", error.kind()));
             None
         }
     }
@@ -222,35 +226,18 @@ fn jails(table: &Table<'_>) -> Option<Jails> {
 fn events(table: &Table<'_>) -> BTreeSet<Kind> {
     let Some(words) = table.strings("events") else { return Kind::ALL.into() };
     let mut kinds = BTreeSet::new();
-    for Located { value, place } in words.value {
+    for Located { value, location } in words.value {
         match Kind::parse(&value) {
             Some(kind) => {
                 kinds.insert(kind);
             }
             None => {
                 let known = || Kind::ALL.into_iter().map(Kind::as_str);
-                let hint = did_you_mean(&value, known()).unwrap_or_else(|| format!("it is {}", listed(known(), "or")));
-                table.problems.report_with(place, format!("unknown event {}", quoted(&value)), hint);
+                let hint =
+                    did_you_mean(&value, known()).unwrap_or_else(|| format!("expected {}", listed(known(), "or")));
+                table.problems.report_with(location, format!("unknown event {}", quoted(&value)), hint);
             }
         }
     }
     kinds
-}
-
-pub(super) fn timezone(table: &Table<'_>) -> TimeZone {
-    let Some(name) = table.string("timezone") else { return TimeZone::system() };
-    match TimeZone::get(&name.value) {
-        Ok(zone) => zone,
-        Err(_) => {
-            let known: Vec<_> = jiff::tz::db().available().map(|zone| zone.to_string()).collect();
-            let hint = if known.is_empty() {
-                "this host has no time zone database; install the package tzdata".to_owned()
-            } else {
-                did_you_mean(&name.value, known.iter().map(String::as_str))
-                    .unwrap_or_else(|| "write it like \"Europe/Berlin\"".to_owned())
-            };
-            table.problems.report_with(name.place, format!("unknown time zone {}", quoted(&name.value)), hint);
-            TimeZone::UTC
-        }
-    }
 }

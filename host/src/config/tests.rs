@@ -1,7 +1,7 @@
-//! The whole of it: every mistake with every line that a user gets to see, and what a right configuration becomes.
+//! The configuration as a whole: every error as a user sees it, and what a valid configuration is read as.
 //!
 //! `testdata/NAME.toml` is read as `config.toml` in a folder of its own, and what it yields is compared with
-//! `testdata/NAME.txt`; `UPDATE_GOLDEN=1` writes those anew.
+//! `testdata/NAME.txt`; `UPDATE_GOLDEN=1` rewrites those.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -10,17 +10,17 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::{Config, Fail2ban, Http, Pace, PluginSource, Proxy, ProxyUrl, Retention, Storm, Target};
+use super::{Config, Fail2ban, HttpSettings, PluginSource, Proxy, ProxyUrl, Rate, Retention, Storm, Target};
 use crate::event::{Ban, Event, Kind, Timestamp};
 use crate::plugin::{Grant, Grants, Limits};
 
 /// Every secret in the tests ends in this.
 const SECRET: &str = "s3cret";
 const URL: &str = "https://hooks.slack.com/services/T01/B02/s3cret";
-/// The certificate of an authority that nobody has the key of.
+/// The certificate of an authority whose key nobody has.
 const CA: &str = include_str!("testdata/ca.pem");
 
-/// A folder as a configuration finds it webhooks_known itself.
+/// A folder with a configuration and the files that it names.
 struct Etc(TempDir);
 
 impl Etc {
@@ -94,13 +94,13 @@ fn parse(text: &str) -> Config {
 }
 
 #[test]
-fn golden_files() {
+fn load_testdata_reports_the_golden_errors() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config/testdata");
     let mut paths: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
     paths.sort();
     assert!(!paths.is_empty());
-    let mut wrong = Vec::new();
+    let mut differing = Vec::new();
     for path in paths {
         let found = match Etc::new(&fs::read_to_string(&path).unwrap()).load() {
             Ok(config) => {
@@ -113,14 +113,14 @@ fn golden_files() {
         if std::env::var_os("UPDATE_GOLDEN").is_some() {
             fs::write(&golden, format!("{found}\n")).unwrap();
         } else if fs::read_to_string(&golden).unwrap_or_default() != format!("{found}\n") {
-            wrong.push(format!("{} is not what was found:\n{found}", golden.display()));
+            differing.push(format!("{} differs from:\n{found}", golden.display()));
         }
     }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+    assert!(differing.is_empty(), "{}", differing.join("\n\n"));
 }
 
 #[test]
-fn a_whole_configuration() {
+fn load_full_configuration_reads_every_key() {
     let etc = Etc::new(include_str!("testdata/design.toml"));
     let config = etc.load().unwrap();
     assert_eq!(config.host.as_deref(), Some("web-1"));
@@ -128,13 +128,13 @@ fn a_whole_configuration() {
     let webhook = &config.webhooks["security"];
     assert_eq!((webhook.name.as_str(), webhook.target), ("security", Target::SLACK));
     assert_eq!(webhook.url.expose().as_str(), URL);
-    assert_eq!(webhook.pace, Pace::STANDARD);
+    assert_eq!(webhook.rate, Rate::STANDARD);
     assert_eq!((webhook.http.timeout, webhook.http.connect_timeout), (seconds(30), seconds(10)));
-    assert_eq!(webhook.http.proxy, Proxy::At(ProxyUrl::parse("http://proxy.example:3128").unwrap()));
+    assert_eq!(webhook.http.proxy, Proxy::Url(ProxyUrl::parse("http://proxy.example:3128").unwrap()));
     let ca_file = webhook.http.ca_file.as_ref().unwrap();
     assert_eq!((&ca_file.path, ca_file.certificates.len()), (&etc.path("corp-ca.pem"), 1));
     assert!(config.files.contains(&etc.path("corp-ca.pem")));
-    assert_eq!(config.webhooks["ops"].http, Http { proxy: Proxy::None, ..Http::STANDARD });
+    assert_eq!(config.webhooks["ops"].http, HttpSettings { proxy: Proxy::None, ..HttpSettings::STANDARD });
     let [route] = config.routes.as_slice() else { panic!("{config:?}") };
     assert_eq!(route.name, "sec");
     assert_eq!(route.fallback_webhook.as_deref(), Some("ops"));
@@ -154,9 +154,8 @@ fn a_whole_configuration() {
     assert_eq!(config.warnings, []);
 }
 
-/// As written, or as not written.
 #[test]
-fn what_is_told_as_one() {
+fn parse_route_reads_grouping_or_its_defaults() {
     for (text, storm, window, restart, max_age) in [
         ("", Some((8, 60)), 30, Some(5), 86_400),
         ("storm = {}", Some((8, 60)), 30, Some(5), 86_400),
@@ -174,29 +173,33 @@ fn what_is_told_as_one() {
 }
 
 #[test]
-fn how_a_webhook_is_reached_and_how_fast() {
-    let proxy = |url: &str| Proxy::At(ProxyUrl::parse(url).unwrap());
-    for (text, pace, http) in [
-        ("", Pace::STANDARD, Http::STANDARD),
-        ("rate = '30/m'", Pace { every: seconds(2), burst: 4 }, Http::STANDARD),
-        ("burst = 1", Pace { every: seconds(1), burst: 1 }, Http::STANDARD),
-        ("timeout = '5m'", Pace::STANDARD, Http { timeout: seconds(300), ..Http::STANDARD }),
-        ("connect_timeout = '1s'", Pace::STANDARD, Http { connect_timeout: seconds(1), ..Http::STANDARD }),
-        ("proxy = false", Pace::STANDARD, Http { proxy: Proxy::None, ..Http::STANDARD }),
+fn load_webhook_reads_rate_and_http_settings() {
+    let proxy = |url: &str| Proxy::Url(ProxyUrl::parse(url).unwrap());
+    for (text, rate, http) in [
+        ("", Rate::STANDARD, HttpSettings::STANDARD),
+        ("rate = '30/m'", Rate { interval: seconds(2), burst: 4 }, HttpSettings::STANDARD),
+        ("burst = 1", Rate { interval: seconds(1), burst: 1 }, HttpSettings::STANDARD),
+        ("timeout = '5m'", Rate::STANDARD, HttpSettings { timeout: seconds(300), ..HttpSettings::STANDARD }),
+        (
+            "connect_timeout = '1s'",
+            Rate::STANDARD,
+            HttpSettings { connect_timeout: seconds(1), ..HttpSettings::STANDARD },
+        ),
+        ("proxy = false", Rate::STANDARD, HttpSettings { proxy: Proxy::None, ..HttpSettings::STANDARD }),
         (
             "proxy = 'http://me:s3cret@proxy.example'",
-            Pace::STANDARD,
-            Http { proxy: proxy("http://me:s3cret@proxy.example"), ..Http::STANDARD },
+            Rate::STANDARD,
+            HttpSettings { proxy: proxy("http://me:s3cret@proxy.example"), ..HttpSettings::STANDARD },
         ),
     ] {
         let config = Etc::new(&format!("[webhooks.x]\nurl_file = 'security.url'\n{text}")).load().unwrap();
         let webhook = &config.webhooks["x"];
-        assert_eq!((webhook.pace, &webhook.http), (pace, &http), "{text}");
+        assert_eq!((webhook.rate, &webhook.http), (rate, &http), "{text}");
     }
 }
 
 #[test]
-fn a_changed_ca_file_is_another_configuration() {
+fn load_changed_ca_file_differs() {
     let etc = Etc::new("[webhooks.x]\nurl_file = 'security.url'\nca_file = 'corp-ca.pem'");
     let before = etc.load().unwrap();
     etc.write("corp-ca.pem", 0o644, &CA.repeat(2));
@@ -204,13 +207,13 @@ fn a_changed_ca_file_is_another_configuration() {
 }
 
 #[test]
-fn a_proxys_password_in_a_file_that_others_read() {
+fn load_proxy_password_in_accessible_file_is_an_error() {
     let etc = Etc::new("");
     let text = "[webhooks.x]\nurl_file = 'security.url'\nproxy = 'http://me:s3cret@proxy.example'";
     etc.write("config.toml", 0o644, text);
     assert_eq!(
         etc.load().unwrap_err(),
-        "config.toml:3:9: proxy holds a password, but this file is open to every user of this host (mode 0644); \
+        "config.toml:3:9: proxy contains a password, but this file is accessible to every user of this host (mode 0644); \
          run: chmod o-rwx config.toml"
     );
     etc.write("config.toml", 0o644, &text.replace("me:s3cret@", ""));
@@ -218,7 +221,7 @@ fn a_proxys_password_in_a_file_that_others_read() {
 }
 
 #[test]
-fn grants_absent_false_or_true_differ() {
+fn parse_grants_are_absent_refused_or_given() {
     for (text, expected) in [
         ("", &[][..]),
         ("[routes.grants]", &[]),
@@ -231,7 +234,7 @@ fn grants_absent_false_or_true_differ() {
 }
 
 #[test]
-fn the_database_of_fail2ban_is_the_usual_one_another_or_none() {
+fn parse_fail2ban_database_is_the_default_another_or_none() {
     let usual = Some("/var/lib/fail2ban/fail2ban.sqlite3");
     for (text, database, configured) in [
         ("", usual, false),
@@ -246,7 +249,7 @@ fn the_database_of_fail2ban_is_the_usual_one_another_or_none() {
 }
 
 #[test]
-fn one_webhook_gets_everything() {
+fn parse_single_webhook_without_routes_gets_every_event() {
     for text in ["webhooks.ops.url_env = 'BANHOOK_URL'", "webhooks.ops.url_env = 'BANHOOK_URL'\n[[routes]]"] {
         let config = parse(text);
         let [route] = config.routes.as_slice() else { panic!("{config:?}") };
@@ -258,12 +261,12 @@ fn one_webhook_gets_everything() {
 }
 
 #[test]
-fn a_route_wants_its_jails_and_events() {
+fn route_matches_its_jails_and_kinds() {
     use crate::event::EventDetails;
     let config = parse(
         "webhooks.ops.url_env = 'BANHOOK_URL'\n[[routes]]\njails = ['sshd', 'nginx-*']\nevents = ['ban', 'stop']",
     );
-    for (jail, details, wanted) in [
+    for (jail, details, matches) in [
         ("sshd", EventDetails::Ban(Ban::default()), true),
         ("nginx-auth", EventDetails::Stop, true),
         ("sshd", EventDetails::Unban(Ban::default()), false),
@@ -277,12 +280,12 @@ fn a_route_wants_its_jails_and_events() {
             details,
             labels: [].into(),
         };
-        assert_eq!(config.routes[0].wants(&event), wanted, "{event:?}");
+        assert_eq!(config.routes[0].matches(&event), matches, "{event:?}");
     }
 }
 
 #[test]
-fn a_url_from_each_place() {
+fn load_url_from_each_source() {
     for (key, url) in [
         ("url_file = 'security.url'", URL),
         ("url_file = 'open-local.url'", "http://127.0.0.1:8080/s3cret"),
@@ -297,12 +300,12 @@ fn a_url_from_each_place() {
 }
 
 #[test]
-fn a_url_in_a_file_that_others_read() {
+fn load_url_in_accessible_configuration_is_an_error_unless_loopback() {
     let etc = Etc::new("");
     etc.write("config.toml", 0o644, &format!("[webhooks.x]\nurl = '{URL}'"));
     assert_eq!(
         etc.load().unwrap_err(),
-        "config.toml:2:7: url is a secret, but this file is open to every user of this host (mode 0644); \
+        "config.toml:2:7: url is a secret, but this file is accessible to every user of this host (mode 0644); \
          use url_file, or run: chmod o-rwx config.toml"
     );
     etc.write("config.toml", 0o644, "[webhooks.x]\nurl = 'http://127.0.0.1:8080/'");
@@ -310,23 +313,23 @@ fn a_url_in_a_file_that_others_read() {
 }
 
 #[test]
-fn a_url_file_of_this_host_that_others_read_is_worth_a_warning() {
+fn load_loopback_url_in_accessible_file_warns() {
     let etc = Etc::new("[webhooks.x]\nurl_file = 'open-local.url'");
-    let told = |config: Config| config.warnings.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let warnings = |config: Config| config.warnings.iter().map(ToString::to_string).collect::<Vec<_>>();
     let folder = etc.0.path().display().to_string();
     assert_eq!(
-        told(etc.load().unwrap()),
+        warnings(etc.load().unwrap()),
         [format!(
-            "{folder}/config.toml:2:12: {folder}/open-local.url holds a secret, but is open to every user of this host \
-             (mode 0644); run: chmod o-rwx {folder}/open-local.url"
+            "{folder}/config.toml:2:12: {folder}/open-local.url contains a secret, but is accessible to every user of this \
+             host (mode 0644); run: chmod o-rwx {folder}/open-local.url"
         )]
     );
     fs::set_permissions(etc.path("open-local.url"), fs::Permissions::from_mode(0o600)).unwrap();
-    assert_eq!(told(etc.load().unwrap()), [""; 0]);
+    assert_eq!(warnings(etc.load().unwrap()), [""; 0]);
 }
 
 #[test]
-fn files_add_up() {
+fn load_merges_conf_d_by_name() {
     let etc = Etc::new("[webhooks.ops]\nurl_file = 'security.url'\n[labels]\na = '1'\n[[routes]]\nname = 'a'");
     etc.write(
         "conf.d/20-team.toml",
@@ -345,23 +348,23 @@ fn files_add_up() {
 }
 
 #[test]
-fn files_do_not_override() {
+fn load_duplicate_definitions_are_errors() {
     let text = "host = 'a'\nlabels.site = 'fra1'\nwebhooks.ops.url_file = '../security.url'\n[[routes]]\nname = 'a'\n\
                 [retention]";
     let etc = Etc::new(&text.replace("../", ""));
     etc.write("conf.d/a.toml", 0o600, text);
     assert_eq!(
         etc.load().unwrap_err(),
-        "conf.d/a.toml:1:8: host is defined already, at config.toml:1:8\n\
-         conf.d/a.toml:2:8: the label \"site\" is defined already, at config.toml:2:8\n\
-         conf.d/a.toml:3:10: the webhook \"ops\" is defined already, at config.toml:3:10\n\
-         conf.d/a.toml:5:8: the route \"a\" is defined already, at config.toml:5:8\n\
-         conf.d/a.toml:6:2: [retention] is there already, at config.toml:6:2"
+        "conf.d/a.toml:1:8: host is already defined at config.toml:1:8\n\
+         conf.d/a.toml:2:8: the label \"site\" is already defined at config.toml:2:8\n\
+         conf.d/a.toml:3:10: the webhook \"ops\" is already defined at config.toml:3:10\n\
+         conf.d/a.toml:5:8: the route \"a\" is already defined at config.toml:5:8\n\
+         conf.d/a.toml:6:2: [retention] is already defined at config.toml:6:2"
     );
 }
 
 #[test]
-fn a_broken_file_casts_no_doubt_on_the_others() {
+fn load_invalid_file_suppresses_errors_across_files() {
     let etc = Etc::new("[[routes]]\nname = 'a'\nwebhook = 'there'\nmention = true");
     etc.write("conf.d/a.toml", 0o600, "[webhooks.there\n");
     assert_eq!(
@@ -372,24 +375,24 @@ fn a_broken_file_casts_no_doubt_on_the_others() {
 }
 
 #[test]
-fn no_configuration() {
+fn load_missing_file_suggests_what_to_do() {
     let etc = Etc::new("");
     fs::remove_file(etc.path("config.toml")).unwrap();
     assert_eq!(
         etc.load().unwrap_err(),
-        "config.toml: there is no configuration here; \
-         name another with --config or BANHOOK_CONFIG, or try \"banhook demo\", which needs none"
+        "config.toml: the configuration does not exist; \
+         set --config or BANHOOK_CONFIG, or try \"banhook demo\", which needs none"
     );
     fs::create_dir(etc.path("config.toml")).unwrap();
-    assert_eq!(etc.load().unwrap_err(), "config.toml: cannot read it: it is not a regular file");
+    assert_eq!(etc.load().unwrap_err(), "config.toml: cannot read the file: it is not a regular file");
 }
 
 #[test]
-fn systemd_without_credentials() {
+fn parse_credential_outside_systemd_is_an_error() {
     let errors = Config::parse("webhooks.x.url_credential = 'hook'", Path::new("c"), &|_| None).unwrap_err();
     assert_eq!(
         errors.to_string(),
-        "c:1:29: systemd has passed no credentials (CREDENTIALS_DIRECTORY is not set); \
+        "c:1:29: systemd passes no credentials (CREDENTIALS_DIRECTORY is not set); \
          add LoadCredential=hook:FILE to the unit"
     );
 }

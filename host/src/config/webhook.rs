@@ -1,29 +1,33 @@
-//! Where messages go: `[webhooks.NAME]`.
+//! `[webhooks.NAME]`: where messages are sent.
 
 use std::path::PathBuf;
 
+use super::http_settings::HttpSettings;
 use super::name::{NAME_RULE, is_name};
 use super::problem::quoted;
+use super::rate::Rate;
 use super::reader::{Located, Table};
-use super::url_source::{self, UrlText};
-use super::{Env, Http, Pace, Target, WebhookUrl, WebhookUrlError, refused};
+use super::rejected_keys;
+use super::url_source::{self, Env, UrlText};
+use super::webhook_url::{WebhookUrl, WebhookUrlError};
+use crate::message::Target;
 use crate::phrase::{did_you_mean, listed};
 
-/// A webhook that can be posted to.
+/// A configured webhook.
 #[derive(Debug, Clone)]
 pub struct Webhook {
-    /// As the configuration calls it: up to 64 letters, digits, `-` and `_`.
+    /// Its name in the configuration: up to 64 letters, digits, `-` and `_`.
     pub name: String,
-    /// The secret.
+    /// Its URL, a secret.
     pub url: WebhookUrl,
-    /// What speaks there; default Slack.
+    /// The service that it belongs to. Default: Slack.
     pub target: Target,
-    /// The file that the URL stands in, if that is not the configuration.
+    /// The file that contains the URL, if that is not the configuration.
     pub file: Option<PathBuf>,
-    /// How fast it is posted to. Default: [`Pace::STANDARD`].
-    pub pace: Pace,
-    /// How it is reached. Default: [`Http::STANDARD`].
-    pub http: Http,
+    /// How fast messages are sent to it. Default: [`Rate::STANDARD`].
+    pub rate: Rate,
+    /// How it is reached. Default: [`HttpSettings::STANDARD`].
+    pub http: HttpSettings,
 }
 
 impl Webhook {
@@ -32,27 +36,27 @@ impl Webhook {
         let named = is_name(&name.value);
         if !named {
             let message = format!("a webhook needs {NAME_RULE}, not {}", quoted(&name.value));
-            table.problems.report(name.place.clone(), message);
+            table.problems.report(name.location.clone(), message);
         }
         let target = target(table);
         let text = url_source::read(table, env);
-        let pace = Pace::read(table);
-        let http = Http::read(table);
-        table.finish(refused::WEBHOOK);
+        let rate = Rate::read(table);
+        let http = HttpSettings::read(table);
+        table.finish(rejected_keys::WEBHOOK);
         let (target, text) = (target?, text?);
         let url = checked(table, &text, target)?;
-        named.then(|| Self { name: name.value.clone(), url, target, file: text.file, pace, http })
+        named.then(|| Self { name: name.value.clone(), url, target, file: text.file, rate, http })
     }
 }
 
 fn target(table: &Table<'_>) -> Option<Target> {
     let Some(word) = table.string("target") else {
-        return table.key_place("target").is_none().then_some(Target::SLACK);
+        return table.key_location("target").is_none().then_some(Target::SLACK);
     };
     let Some(target) = Target::parse(&word.value) else {
         let words = || Target::ALL.iter().map(|target| target.as_str());
-        let hint = did_you_mean(&word.value, words()).unwrap_or_else(|| format!("it is {}", listed(words(), "or")));
-        table.problems.report_with(word.place, format!("unknown target {}", quoted(&word.value)), hint);
+        let hint = did_you_mean(&word.value, words()).unwrap_or_else(|| format!("expected {}", listed(words(), "or")));
+        table.problems.report_with(word.location, format!("unknown target {}", quoted(&word.value)), hint);
         return None;
     };
     Some(target)
@@ -68,27 +72,27 @@ fn checked(table: &Table<'_>, text: &UrlText, target: Target) -> Option<WebhookU
     };
     match &text.exposed {
         Some((message, hint)) if !url.is_loopback() => {
-            table.problems.report_with(text.place.clone(), message, hint);
+            table.problems.report_with(text.location.clone(), message, hint);
             None
         }
-        // Who can read it can post to this host, if only from there.
+        // Whoever can read it can post to this host, but only from this host.
         Some((message, hint)) if text.file.is_some() => {
-            table.problems.warn(text.place.clone(), message, hint);
+            table.problems.warn(text.location.clone(), message, hint);
             Some(url)
         }
         _ => Some(url),
     }
 }
 
-/// What is wrong with a URL, and where it stands: the configuration only names the file.
+/// Reports what is wrong with a URL, and the file that contains it: the configuration may only name that.
 fn report(table: &Table<'_>, text: &UrlText, error: &WebhookUrlError) {
-    let place = text.place.clone();
+    let location = text.location.clone();
     match &text.file {
         Some(file) if *error == WebhookUrlError::Empty => {
             let message = format!("{} is empty", file.display());
-            table.problems.report_with(place, message, "put the webhook's URL into it");
+            table.problems.report_with(location, message, "put the webhook's URL into it");
         }
-        Some(file) => table.problems.report(place, format!("{}: {error}", file.display())),
-        None => table.problems.report(place, error.to_string()),
+        Some(file) => table.problems.report(location, format!("{}: {error}", file.display())),
+        None => table.problems.report(location, error.to_string()),
     }
 }

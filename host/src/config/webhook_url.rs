@@ -4,7 +4,7 @@ use std::fmt;
 
 use url::{Host, Url};
 
-use super::Target;
+use crate::message::Target;
 use crate::message::UrlProblem;
 use crate::phrase::listed;
 

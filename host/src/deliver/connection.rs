@@ -8,38 +8,16 @@ use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use reqwest::{Certificate, Proxy};
+use reqwest::Certificate;
 use tokio::sync::OnceCell;
 
-/// How a webhook is reached. A proxy's URL may be a secret, hence no `Debug`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct HttpSettings {
-    /// How long connecting may take, TLS included.
-    pub connect_timeout: Duration,
-    /// How long a whole request may take.
-    pub timeout: Duration,
-    /// What stands in between.
-    pub via: Via,
-    /// Certificates, in DER, that are trusted besides the system's.
-    pub certificates: Arc<[Vec<u8>]>,
-}
-
-/// What stands between us and a webhook. May hold a secret, hence no `Debug`.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub enum Via {
-    /// The proxy that the environment names, if any.
-    Environment,
-    /// Nothing.
-    Nothing,
-    /// This proxy.
-    Proxy(url::Url),
-}
+use crate::config::{HttpSettings, Proxy};
 
 /// What a connection depends on: equal ones share a client.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct Connection {
     connect_timeout: Duration,
-    via: Via,
+    proxy: Proxy,
     trust: Trust,
 }
 
@@ -55,20 +33,21 @@ enum Trust {
 impl Connection {
     /// The connection to a URL.
     pub(super) fn new(url: &url::Url, settings: &HttpSettings) -> Self {
-        let is_plain = match &settings.via {
-            Via::Nothing => url.scheme() == "http",
-            Via::Proxy(proxy) => url.scheme() == "http" && proxy.scheme() == "http",
-            Via::Environment => false,
+        let is_plain = match &settings.proxy {
+            Proxy::None => url.scheme() == "http",
+            Proxy::Url(proxy) => url.scheme() == "http" && proxy.expose().scheme() == "http",
+            Proxy::Environment => false,
         };
-        let trust = if is_plain { Trust::Nobody } else { Trust::SystemAnd(Arc::clone(&settings.certificates)) };
-        Self { connect_timeout: settings.connect_timeout, via: settings.via.clone(), trust }
+        let certificates = || settings.ca_file.as_ref().map(|file| Arc::clone(&file.certificates)).unwrap_or_default();
+        let trust = if is_plain { Trust::Nobody } else { Trust::SystemAnd(certificates()) };
+        Self { connect_timeout: settings.connect_timeout, proxy: settings.proxy.clone(), trust }
     }
 
     /// The proxy of its own that it goes through.
     pub(super) const fn proxy(&self) -> Option<&url::Url> {
-        match &self.via {
-            Via::Proxy(url) => Some(url),
-            Via::Environment | Via::Nothing => None,
+        match &self.proxy {
+            Proxy::Url(url) => Some(url.expose()),
+            Proxy::Environment | Proxy::None => None,
         }
     }
 
@@ -80,10 +59,10 @@ impl Connection {
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(self.connect_timeout)
             .http1_only();
-        let builder = match &self.via {
-            Via::Environment => builder,
-            Via::Nothing => builder.no_proxy(),
-            Via::Proxy(url) => builder.proxy(Proxy::all(url.clone())?),
+        let builder = match &self.proxy {
+            Proxy::Environment => builder,
+            Proxy::None => builder.no_proxy(),
+            Proxy::Url(url) => builder.proxy(reqwest::Proxy::all(url.expose().clone())?),
         };
         let builder = match &self.trust {
             Trust::Nobody => builder.tls_certs_only([]),
@@ -152,10 +131,14 @@ fn cause(error: &reqwest::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{CaFile, ProxyUrl};
 
-    fn settings(via: Via) -> HttpSettings {
-        let (connect_timeout, timeout) = (Duration::from_secs(10), Duration::from_secs(30));
-        HttpSettings { connect_timeout, timeout, via, certificates: Arc::default() }
+    fn settings(proxy: Proxy) -> HttpSettings {
+        HttpSettings { proxy, ..HttpSettings::STANDARD }
+    }
+
+    fn proxy(url: &str) -> Proxy {
+        Proxy::Url(ProxyUrl::parse(url).unwrap())
     }
 
     fn url(text: &str) -> url::Url {
@@ -168,16 +151,15 @@ mod tests {
 
     #[test]
     fn connection_without_tls_reads_no_certificates() {
-        let proxy = |text| Via::Proxy(url(text));
-        for (to, via, plain) in [
-            ("http://127.0.0.1/", Via::Nothing, true),
+        for (to, proxy, plain) in [
+            ("http://127.0.0.1/", Proxy::None, true),
             ("http://127.0.0.1/", proxy("http://127.0.0.1:3128"), true),
             ("http://127.0.0.1/", proxy("https://127.0.0.1:3128"), false),
-            ("http://127.0.0.1/", Via::Environment, false),
-            ("https://127.0.0.1/", Via::Nothing, false),
+            ("http://127.0.0.1/", Proxy::Environment, false),
+            ("https://127.0.0.1/", Proxy::None, false),
             ("https://127.0.0.1/", proxy("http://127.0.0.1:3128"), false),
         ] {
-            let connection = Connection::new(&url(to), &settings(via));
+            let connection = Connection::new(&url(to), &settings(proxy));
             assert_eq!(matches!(connection.trust, Trust::Nobody), plain, "{to}");
         }
     }
@@ -185,16 +167,16 @@ mod tests {
     #[test]
     fn equal_connections_share_a_client() {
         let connections = Connections::default();
-        let get = |via| {
-            let connection = Connection::new(&url("http://127.0.0.1/"), &settings(via));
+        let get = |proxy| {
+            let connection = Connection::new(&url("http://127.0.0.1/"), &settings(proxy));
             runtime().block_on(connections.client(&connection)).unwrap();
             connection
         };
         let built = || connections.0.lock().unwrap().len();
-        let direct = get(Via::Nothing);
-        get(Via::Nothing);
+        let direct = get(Proxy::None);
+        get(Proxy::None);
         assert_eq!(built(), 1);
-        get(Via::Proxy(url("http://127.0.0.1:3128")));
+        get(proxy("http://127.0.0.1:3128"));
         assert_eq!(built(), 2);
         connections.keep(&[&direct]);
         assert_eq!(built(), 1);
@@ -203,7 +185,8 @@ mod tests {
     #[test]
     fn client_that_cannot_be_built_reports_why_and_is_retried() {
         let connections = Connections::default();
-        let settings = HttpSettings { certificates: vec![b"no certificate".to_vec()].into(), ..settings(Via::Nothing) };
+        let ca_file = CaFile { path: "ca.pem".into(), certificates: vec![b"no certificate".to_vec()].into() };
+        let settings = HttpSettings { ca_file: Some(ca_file), ..settings(Proxy::None) };
         let connection = Connection::new(&url("https://127.0.0.1/"), &settings);
         for _ in 0..2 {
             let error = runtime().block_on(connections.client(&connection)).err().unwrap();

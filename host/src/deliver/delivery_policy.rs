@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::config::{Config, Webhook};
+use crate::config::{Config, Rate, Webhook};
 use crate::message::Target;
 
 /// How old a message may become whose route is no longer configured.
@@ -15,10 +15,8 @@ const REMOVED_ROUTE_MAX_AGE: Duration = Duration::from_secs(86_400);
 pub struct DeliveryPolicy {
     /// The service that the webhook belongs to.
     pub target: Target,
-    /// The time between two messages.
-    pub every: Duration,
-    /// Messages that may be sent at once after a pause; at least one.
-    pub burst: u32,
+    /// How fast messages are sent.
+    pub rate: Rate,
     /// The maximum age of a message, by route.
     pub max_age: BTreeMap<String, Duration>,
     /// The two webhooks between which a route's messages fail over: its own and its `fallback_webhook`.
@@ -32,8 +30,7 @@ impl DeliveryPolicy {
         let routes = || config.routes.iter();
         Self {
             target: webhook.target,
-            every: webhook.pace.every,
-            burst: webhook.pace.burst,
+            rate: webhook.rate,
             max_age: routes().map(|route| (route.name.clone(), route.max_age)).collect(),
             fallbacks: routes()
                 .filter_map(|route| {
@@ -50,12 +47,12 @@ impl DeliveryPolicy {
 
     /// Returns the time between two messages, in ms.
     pub(super) fn every_ms(&self) -> i64 {
-        milliseconds(self.every)
+        milliseconds(self.rate.interval)
     }
 
     /// Returns how far ahead of time the rate may be used up, in ms.
     pub(super) fn burst_ms(&self) -> i64 {
-        self.every_ms().saturating_mul(i64::from(self.burst))
+        self.every_ms().saturating_mul(i64::from(self.rate.burst))
     }
 }
 

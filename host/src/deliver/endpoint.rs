@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::connection::{Connection, HttpSettings, Via};
+use super::connection::Connection;
 use super::redaction::Redaction;
+use crate::config::{HttpSettings, Proxy};
 use crate::hex::hex;
 use crate::message::Target;
 
@@ -29,8 +30,8 @@ impl Endpoint {
     /// environment is not used.
     #[must_use]
     pub fn new(url: url::Url, direct: bool, target: Target, mut http: HttpSettings) -> Self {
-        if direct && http.via == Via::Environment {
-            http.via = Via::Nothing;
+        if direct && http.proxy == Proxy::Environment {
+            http.proxy = Proxy::None;
         }
         let connection = Connection::new(&url, &http);
         let redaction = Arc::new(Redaction::new(target, &url, connection.proxy()));
@@ -47,18 +48,18 @@ impl Endpoint {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::ProxyUrl;
 
     #[test]
     fn endpoint_on_this_host_uses_only_its_own_proxy() {
         let url = |text: &str| text.parse::<url::Url>().unwrap();
-        let connection = |direct, via| {
-            let (connect_timeout, timeout) = (Duration::from_secs(1), Duration::from_secs(2));
-            let http = HttpSettings { connect_timeout, timeout, via, certificates: Arc::default() };
+        let connection = |direct, proxy| {
+            let http = HttpSettings { proxy, ..HttpSettings::STANDARD };
             Endpoint::new(url("https://localhost/"), direct, Target::SLACK, http).connection
         };
-        let proxy = || Via::Proxy(url("http://localhost:3128"));
-        assert!(connection(true, Via::Environment) == connection(true, Via::Nothing));
-        assert!(connection(false, Via::Environment) != connection(false, Via::Nothing));
+        let proxy = || Proxy::Url(ProxyUrl::parse("http://localhost:3128").unwrap());
+        assert!(connection(true, Proxy::Environment) == connection(true, Proxy::None));
+        assert!(connection(false, Proxy::Environment) != connection(false, Proxy::None));
         assert!(connection(true, proxy()) == connection(false, proxy()));
     }
 }

@@ -1,12 +1,10 @@
 //! All webhooks as the configuration has them now: where they are, and the webhook of each route.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use super::connection::{HttpSettings, Via};
 use super::delivery_policy::DeliveryPolicy;
 use super::endpoint::Endpoint;
-use crate::config::{Config, Http, Proxy};
+use crate::config::Config;
 
 /// The configured webhooks and routes, as delivery needs them.
 #[derive(Clone)]
@@ -23,7 +21,7 @@ impl Endpoints {
     pub fn new(config: &Config) -> Self {
         let webhooks = config.webhooks.iter().map(|(name, webhook)| {
             let (url, direct) = (webhook.url.expose().clone(), webhook.url.is_loopback());
-            let endpoint = Endpoint::new(url, direct, webhook.target, settings(&webhook.http));
+            let endpoint = Endpoint::new(url, direct, webhook.target, webhook.http.clone());
             (name.clone(), (endpoint, DeliveryPolicy::new(config, webhook)))
         });
         let routes = config.routes.iter().map(|route| (route.name.clone(), route.webhook.clone()));
@@ -36,18 +34,5 @@ impl Endpoints {
         let mut webhooks = self.webhooks.keys();
         let only = || webhooks.next().filter(|_| self.webhooks.len() == 1);
         self.routes.get(route).or_else(only).map(String::as_str)
-    }
-}
-
-fn settings(http: &Http) -> HttpSettings {
-    HttpSettings {
-        connect_timeout: http.connect_timeout,
-        timeout: http.timeout,
-        via: match &http.proxy {
-            Proxy::Environment => Via::Environment,
-            Proxy::None => Via::Nothing,
-            Proxy::At(url) => Via::Proxy(url.expose().clone()),
-        },
-        certificates: http.ca_file.as_ref().map(|file| Arc::clone(&file.certificates)).unwrap_or_default(),
     }
 }

@@ -21,7 +21,6 @@ mod send_result;
 mod worker;
 
 pub use client::Client;
-pub use connection::{HttpSettings, Via};
 pub use endpoint::Endpoint;
 pub use endpoints::Endpoints;
 pub use failover::failover;

@@ -8,6 +8,7 @@ use super::delivery_policy::DeliveryPolicy;
 use super::failover::failover;
 use super::queue::Queue;
 use super::send_result::SendResult;
+use crate::config::Rate;
 use crate::event::{DigestCause, Event, EventDetails, Timestamp};
 use crate::message::{Target, fallback};
 use crate::store::{
@@ -39,8 +40,7 @@ impl Simulation {
         let store = Store::open_for_work(&folder, &lock).unwrap();
         let policy = DeliveryPolicy {
             target: Target::SLACK,
-            every: Duration::from_secs(1),
-            burst: 4,
+            rate: Rate { interval: Duration::from_secs(1), burst: 4 },
             max_age: BTreeMap::from([("sec".to_owned(), Duration::from_secs(86_400))]),
             fallbacks: BTreeMap::new(),
         };

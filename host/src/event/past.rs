@@ -73,9 +73,9 @@ impl PastBan {
 }
 
 impl BanQuery {
-    /// Whether it asks for this one.
+    /// Returns whether it asks for this ban.
     #[must_use]
-    pub fn wants(&self, ban: &PastBan) -> bool {
+    pub fn matches(&self, ban: &PastBan) -> bool {
         let is = |asked: &Option<String>, found: &str| asked.as_deref().is_none_or(|asked| asked == found);
         is(&self.subject, &ban.subject)
             && is(&self.jail, &ban.jail)
@@ -130,7 +130,7 @@ impl BanSummary {
     #[must_use]
     pub fn of<'a>(bans: impl IntoIterator<Item = &'a PastBan>, query: &BanQuery) -> Self {
         let mut tally = Tally::default();
-        for ban in bans.into_iter().filter(|ban| query.wants(ban)) {
+        for ban in bans.into_iter().filter(|ban| query.matches(ban)) {
             tally.add(ban.at, &ban.host, &ban.jail, &ban.subject);
         }
         tally.finish()

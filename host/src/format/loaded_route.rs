@@ -175,7 +175,7 @@ fn plugin_context(route: &Route, context: &RouteContext, current: &CurrentEvent)
         events: context.state.clone().map(|state| RouteEvents {
             state,
             kinds: route.events.clone(),
-            jails: Arc::new(move |jail| jails.contains(jail)),
+            jails: Arc::new(move |jail| jails.matches(jail)),
             current: current.clone(),
         }),
     }

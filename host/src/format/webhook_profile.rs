@@ -24,10 +24,10 @@ pub type WebhookProfiles = BTreeMap<String, WebhookProfile>;
 #[must_use]
 pub fn profiles(config: &Config) -> WebhookProfiles {
     let profile = |webhook: &Webhook| {
-        let every = webhook.pace.every.as_millis().max(1);
+        let interval = webhook.rate.interval.as_millis().max(1);
         WebhookProfile {
             target: webhook.target,
-            messages_per_minute: u32::try_from(60_000 / every).unwrap_or(u32::MAX).max(1),
+            messages_per_minute: u32::try_from(60_000 / interval).unwrap_or(u32::MAX).max(1),
         }
     };
     config.webhooks.iter().map(|(name, webhook)| (name.clone(), profile(webhook))).collect()

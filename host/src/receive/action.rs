@@ -123,10 +123,10 @@ pub struct ActionArguments {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ArgumentError {
     /// There is none.
-    #[error("notify: the event kind is missing; it is start, stop, flush, ban or unban")]
+    #[error("notify: the event kind is missing; expected start, stop, flush, ban or unban")]
     MissingKind,
     /// It is none of the five.
-    #[error("notify: unknown event kind \"{}\"; it is start, stop, flush, ban or unban", .0.escape_debug())]
+    #[error("notify: unknown event kind \"{}\"; expected start, stop, flush, ban or unban", .0.escape_debug())]
     UnknownKind(String),
     /// No jail, an empty one, or the literal tag.
     #[error("notify: --jail is missing or empty; the action file passes it as --jail=\"<name>\"")]

@@ -65,8 +65,8 @@ fn routed(routes: &[Route], defaults: &EventDefaults, UnroutedEvent { seq, event
     match event {
         Ok(event) => {
             let event = defaults.apply(event);
-            let wanted = routes.iter().filter(|route| route.wants(&event));
-            let to = wanted.map(|route| (route.name.clone(), route.webhook.clone())).collect();
+            let matching = routes.iter().filter(|route| route.matches(&event));
+            let to = matching.map(|route| (route.name.clone(), route.webhook.clone())).collect();
             RoutedTo { seq, ban: PastBan::of(&event), to }
         }
         Err(error) => {

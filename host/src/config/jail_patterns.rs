@@ -1,16 +1,16 @@
-//! Which jails a route takes its events from.
+//! `jails` of a route: patterns over the names of jails.
 
 use std::fmt;
 
-/// A pattern that cannot be compiled; shows which one and why.
+/// A malformed pattern; shows which one and why.
 pub use globset::Error as JailPatternError;
 use globset::{Glob, GlobSet, GlobSetBuilder};
 
 /// Patterns over jail names, as in a shell: `*`, `?`, `[abc]`, `{a,b}`.
 ///
-/// A jail's name is text and no path: `*` also matches `/`, and case counts.
+/// A jail's name is text, not a path: `*` also matches `/`, and case matters.
 #[derive(Clone)]
-pub struct Jails(Option<Patterns>);
+pub struct JailPatterns(Option<Patterns>);
 
 #[derive(Clone)]
 struct Patterns {
@@ -18,18 +18,18 @@ struct Patterns {
     set: GlobSet,
 }
 
-impl Jails {
-    /// Every jail.
+impl JailPatterns {
+    /// Matches every jail.
     #[must_use]
     pub const fn all() -> Self {
         Self(None)
     }
 
-    /// The jails that match one of the patterns at least.
+    /// Matches the jails that any of the patterns matches.
     ///
     /// # Errors
     /// The first pattern that is malformed.
-    pub fn matching(patterns: Vec<String>) -> Result<Self, JailPatternError> {
+    pub fn parse(patterns: Vec<String>) -> Result<Self, JailPatternError> {
         let mut set = GlobSetBuilder::new();
         for pattern in &patterns {
             set.add(Glob::new(pattern)?);
@@ -37,29 +37,29 @@ impl Jails {
         Ok(Self(Some(Patterns { set: set.build()?, texts: patterns })))
     }
 
-    /// Whether a jail is one of them.
+    /// Returns whether a jail matches.
     #[must_use]
-    pub fn contains(&self, jail: &str) -> bool {
+    pub fn matches(&self, jail: &str) -> bool {
         self.0.as_ref().is_none_or(|patterns| patterns.set.is_match(jail))
     }
 
-    /// The patterns as they were written; `None` for all jails.
+    /// Returns the patterns as they were written; `None` for all jails.
     #[must_use]
     pub fn patterns(&self) -> Option<&[String]> {
         self.0.as_ref().map(|patterns| patterns.texts.as_slice())
     }
 }
 
-impl PartialEq for Jails {
+impl PartialEq for JailPatterns {
     fn eq(&self, other: &Self) -> bool {
         self.patterns() == other.patterns()
     }
 }
 
-impl fmt::Debug for Jails {
+impl fmt::Debug for JailPatterns {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The compiled set would fill a screen.
-        f.debug_tuple("Jails").field(&self.patterns()).finish()
+        f.debug_tuple("JailPatterns").field(&self.patterns()).finish()
     }
 }
 
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn globs() {
+    fn matches_globs_as_a_shell_does() {
         for (pattern, jail, matches) in [
             ("sshd", "sshd", true),
             ("sshd", "sshd2", false),
@@ -83,10 +83,10 @@ mod tests {
             ("{sshd,dovecot}", "dovecot", true),
             ("jail[0-9]", "jail7", true),
         ] {
-            let jails = Jails::matching(vec![pattern.to_owned()]).unwrap();
-            assert_eq!(jails.contains(jail), matches, "{pattern} on {jail}");
+            let jails = JailPatterns::parse(vec![pattern.to_owned()]).unwrap();
+            assert_eq!(jails.matches(jail), matches, "{pattern} on {jail}");
         }
-        assert!(Jails::all().contains("x"));
-        assert!(Jails::matching(vec!["a[".to_owned()]).is_err());
+        assert!(JailPatterns::all().matches("x"));
+        assert!(JailPatterns::parse(vec!["a[".to_owned()]).is_err());
     }
 }

@@ -1,0 +1,150 @@
+//! Durations, sizes and counts: how they are written, and that they are within bounds.
+//!
+//! The formats are our own few lines, since the crates for them accept much more than is documented (`1month 2s`, `64 MB`
+//! of two meanings), and what is accepted once cannot be rejected later. One whole number, one unit, nothing between.
+//!
+//! The readers write over a default: an absent key leaves it, a value out of bounds is reported.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::problem::Location;
+use super::reader::{Located, Table};
+
+/// Units of durations, in milliseconds.
+const DURATIONS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+
+/// Units of sizes, in bytes.
+const SIZES: [(&str, u64); 3] = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
+
+/// Parses `250ms`, `30s`, `5m`, `1h` or `1d`.
+pub fn parse_duration(text: &str) -> Option<Duration> {
+    parse(text, &DURATIONS).map(Duration::from_millis)
+}
+
+/// Parses `512KiB`, `64MiB` or `1GiB`, to bytes.
+fn parse_size(text: &str) -> Option<u64> {
+    parse(text, &SIZES)
+}
+
+fn parse(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+    let (number, unit) = text.split_at_checked(text.find(|c: char| !c.is_ascii_digit())?)?;
+    let (_, factor) = units.iter().find(|(name, _)| *name == unit)?;
+    number.parse::<u64>().ok()?.checked_mul(*factor)
+}
+
+/// Reads a duration; `shown` is the range as a user would write it.
+pub(super) fn duration(
+    table: &Table<'_>,
+    key: &'static str,
+    range: RangeInclusive<Duration>,
+    shown: &str,
+    to: &mut Duration,
+) {
+    let found = table.parsed(key, "a duration like \"30s\"", parse_duration);
+    within(table, key, found, &range, shown, to);
+}
+
+/// Reads a duration, or `None` for `false`.
+pub(super) fn duration_or_false(
+    table: &Table<'_>,
+    key: &'static str,
+    range: RangeInclusive<Duration>,
+    shown: &str,
+    to: &mut Option<Duration>,
+) {
+    if table.is_false(key) {
+        *to = None;
+        return;
+    }
+    let mut duration = to.unwrap_or(*range.start());
+    let found = table.parsed(key, "a duration like \"5s\", or false", parse_duration);
+    let is_there = found.is_some();
+    within(table, key, found, &range, shown, &mut duration);
+    if is_there {
+        *to = Some(duration);
+    }
+}
+
+/// Reads a size, in bytes; `shown` is the range as a user would write it.
+pub(super) fn size<N: TryFrom<u64> + PartialOrd>(
+    table: &Table<'_>,
+    key: &'static str,
+    range: RangeInclusive<N>,
+    shown: &str,
+    to: &mut N,
+) {
+    whole(table, key, table.parsed(key, "a size like \"64MiB\"", parse_size), &range, shown, to);
+}
+
+/// Reads a whole number.
+pub(super) fn count<N: TryFrom<u64> + PartialOrd + fmt::Display>(
+    table: &Table<'_>,
+    key: &'static str,
+    range: RangeInclusive<N>,
+    to: &mut N,
+) {
+    let shown = format!("{} and {}", range.start(), range.end());
+    whole(table, key, table.number(key), &range, &shown, to);
+}
+
+/// Checks a number; one that does not fit its type is out of bounds as well.
+fn whole<N: TryFrom<u64> + PartialOrd>(
+    table: &Table<'_>,
+    key: &str,
+    found: Option<Located<u64>>,
+    range: &RangeInclusive<N>,
+    shown: &str,
+    to: &mut N,
+) {
+    let Some(Located { value, location }) = found else { return };
+    match N::try_from(value) {
+        Ok(value) => within(table, key, Some(Located { value, location }), range, shown, to),
+        Err(_) => report(table, key, location, shown),
+    }
+}
+
+fn within<T: PartialOrd>(
+    table: &Table<'_>,
+    key: &str,
+    found: Option<Located<T>>,
+    range: &RangeInclusive<T>,
+    shown: &str,
+    to: &mut T,
+) {
+    let Some(Located { value, location }) = found else { return };
+    if !range.contains(&value) {
+        report(table, key, location, shown);
+    }
+    *to = value;
+}
+
+fn report(table: &Table<'_>, key: &str, location: Location, shown: &str) {
+    table.problems.report(location, format!("{key}: must be between {shown}"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parse_duration_needs_one_number_and_one_unit() {
+        for (text, ms) in [("250ms", 250), ("30s", 30_000), ("5m", 300_000), ("1h", 3_600_000), ("1d", 86_400_000)] {
+            assert_eq!(parse_duration(text), Some(Duration::from_millis(ms)), "{text}");
+        }
+        for bad in ["", "5", "s", "-1s", "1.5s", "1 s", "1S", "1month", "1h30m", "213503982335d"] {
+            assert_eq!(parse_duration(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn parse_size_needs_one_number_and_one_unit() {
+        for (text, bytes) in [("512KiB", 524_288), ("64MiB", 67_108_864), ("1GiB", 1_073_741_824)] {
+            assert_eq!(parse_size(text), Some(bytes), "{text}");
+        }
+        for bad in ["64", "64MB", "64 MiB", "mib", "99999999999GiB", "٣MiB"] {
+            assert_eq!(parse_size(bad), None, "{bad}");
+        }
+    }
+}

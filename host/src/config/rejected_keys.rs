@@ -1,0 +1,48 @@
+//! Keys that are known and yet rejected, each with its reason.
+//!
+//! A setting that is accepted and ignored would mislead, so a key of a later version is an error in this one. The change
+//! that implements it removes the key from its table here.
+
+/// Why a key is rejected.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum RejectedKey {
+    /// Planned and documented, but not implemented.
+    NotImplemented,
+    /// Slack does not let a message choose it: it belongs to the webhook.
+    SetInSlack,
+}
+
+/// Keys of the file itself.
+pub(super) const TOP: &[(&str, RejectedKey)] = &[("fleet", RejectedKey::NotImplemented)];
+
+/// Keys of `[webhooks.NAME]`.
+pub(super) const WEBHOOK: &[(&str, RejectedKey)] = &[
+    ("channel", RejectedKey::SetInSlack),
+    ("username", RejectedKey::SetInSlack),
+    ("icon", RejectedKey::SetInSlack),
+    ("icon_emoji", RejectedKey::SetInSlack),
+    ("icon_url", RejectedKey::SetInSlack),
+];
+
+/// Keys of `[[routes]]`.
+pub(super) const ROUTE: &[(&str, RejectedKey)] = &[
+    ("sha256", RejectedKey::NotImplemented),
+    ("channel", RejectedKey::SetInSlack),
+    ("username", RejectedKey::SetInSlack),
+    ("icon", RejectedKey::SetInSlack),
+    ("icon_emoji", RejectedKey::SetInSlack),
+    ("icon_url", RejectedKey::SetInSlack),
+];
+
+impl RejectedKey {
+    /// Returns the message and the hint for a key.
+    pub(super) fn explain(self, key: &str) -> (String, &'static str) {
+        match self {
+            Self::NotImplemented => (format!("\"{key}\" is not supported by this version of banhook"), "remove it"),
+            Self::SetInSlack => (
+                format!("\"{key}\" cannot be set: an incoming webhook has its own channel, name and icon"),
+                "set them in Slack, in the settings of the webhook, and remove this key",
+            ),
+        }
+    }
+}
