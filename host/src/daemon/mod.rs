@@ -4,6 +4,7 @@
 //! waits, and is async (`event_loop`). All of them poll the store now and then, so a lost wake-up costs a second and not
 //! an alert.
 
+#[allow(clippy::module_inception, reason = "the noun itself")]
 mod daemon;
 mod delivery_workers;
 mod error;

@@ -5,6 +5,8 @@
 
 mod ban;
 mod batch;
+#[allow(clippy::module_inception, reason = "the noun itself")]
+mod event;
 mod event_defaults;
 mod foreign;
 mod json;
@@ -12,104 +14,10 @@ mod past;
 pub(crate) mod readable;
 mod timestamp;
 
-use std::collections::BTreeMap;
-
 pub use ban::{Ban, BanDuration, Family};
 pub use batch::{Batch, Counted, Counter, DigestCause, LISTED_FIRST, LISTED_LAST, ROWS, Row, Totals};
+pub use event::{Event, EventDetails, Kind};
 pub use event_defaults::EventDefaults;
 pub use json::ParseEventError;
 pub use past::{BanQuery, BanSummary, JAILS_LISTED, PastBan, Tally};
 pub use timestamp::Timestamp;
-
-/// One thing fail2ban did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Event {
-    /// Unique over all hosts.
-    pub id: String,
-    /// When banhook took it in, or the time of its log line.
-    pub at: Timestamp,
-    /// The machine's name. Empty: this host (see [`EventDefaults`]).
-    pub host: String,
-    /// The jail, verbatim; not empty.
-    pub jail: String,
-    /// What happened.
-    pub details: EventDetails,
-    /// Facts without a field of their own, and the configuration's `[labels]`.
-    pub labels: BTreeMap<String, String>,
-}
-
-/// The five things fail2ban tells its actions.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum EventDetails {
-    /// The jail started.
-    Start,
-    /// The jail stopped.
-    Stop,
-    /// All bans of the jail were lifted at once.
-    Flush,
-    /// A subject was banned.
-    Ban(Ban),
-    /// A ban ended.
-    Unban(Ban),
-}
-
-/// An action without its details: what a route selects by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Kind {
-    /// See [`EventDetails::Start`].
-    Start,
-    /// See [`EventDetails::Stop`].
-    Stop,
-    /// See [`EventDetails::Flush`].
-    Flush,
-    /// See [`EventDetails::Ban`].
-    Ban,
-    /// See [`EventDetails::Unban`].
-    Unban,
-}
-
-impl Kind {
-    /// All of them, in the order in which they are documented.
-    pub const ALL: [Self; 5] = [Self::Start, Self::Stop, Self::Flush, Self::Ban, Self::Unban];
-
-    /// The word for it on the command line, in the configuration and in JSON.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Start => "start",
-            Self::Stop => "stop",
-            Self::Flush => "flush",
-            Self::Ban => "ban",
-            Self::Unban => "unban",
-        }
-    }
-
-    /// The kind that a word stands for.
-    #[must_use]
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
-    }
-}
-
-impl Event {
-    /// Returns which of the five kinds it is.
-    #[must_use]
-    pub const fn kind(&self) -> Kind {
-        match self.details {
-            EventDetails::Start => Kind::Start,
-            EventDetails::Stop => Kind::Stop,
-            EventDetails::Flush => Kind::Flush,
-            EventDetails::Ban(_) => Kind::Ban,
-            EventDetails::Unban(_) => Kind::Unban,
-        }
-    }
-
-    /// The ban or unban's details.
-    #[must_use]
-    pub const fn ban(&self) -> Option<&Ban> {
-        match &self.details {
-            EventDetails::Ban(ban) | EventDetails::Unban(ban) => Some(ban),
-            EventDetails::Start | EventDetails::Stop | EventDetails::Flush => None,
-        }
-    }
-}

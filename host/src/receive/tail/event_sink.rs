@@ -2,9 +2,24 @@
 
 use std::io::Write;
 
-use super::{EventSink, TailError};
+use super::error::TailError;
 use crate::event::{Event, Timestamp};
 use crate::store::{Checkpoint, Inbox};
+
+/// Where the events of a log go.
+pub trait EventSink {
+    /// How far a log was read before.
+    ///
+    /// # Errors
+    /// When that cannot be found out.
+    fn checkpoint(&mut self, log: &str) -> Result<Option<Checkpoint>, TailError>;
+
+    /// Appends events and moves the log's checkpoint past them, both or neither.
+    ///
+    /// # Errors
+    /// When it cannot; then it has done neither.
+    fn append(&mut self, log: &str, events: Vec<Event>, checkpoint: Option<&Checkpoint>) -> Result<(), TailError>;
+}
 
 /// Into the store; whoever works on it is woken.
 pub struct InboxSink {

@@ -7,8 +7,11 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
+use super::error::TailError;
+use super::event_sink::EventSink;
+use super::log::Log;
 use super::log_file::LogFile;
-use super::{EventSink, Log, TailError, rotated};
+use super::rotated;
 use crate::event::{Event, Timestamp};
 use crate::receive::log::LogParser;
 use crate::store::Checkpoint;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::TailError;
+use super::error::TailError;
 use super::packed::Packing;
 use crate::hex::hex;
 use crate::store::Checkpoint;

@@ -5,7 +5,8 @@ use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::sync::{Mutex, PoisonError};
 
-use super::{EventSink, TailError};
+use super::error::TailError;
+use super::event_sink::EventSink;
 use crate::receive::log::{LogCounts, LogParser};
 
 /// How much is read at a time, in bytes.

@@ -8,7 +8,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::TailError;
+use super::error::TailError;
 use super::log_file::LogFile;
 use super::packed::Packing;
 use crate::store::Checkpoint;

@@ -7,7 +7,10 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::event::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::event::{Event, Timestamp};
+use crate::store::Checkpoint;
 
 /// What a store would hold.
 #[derive(Default, Clone)]

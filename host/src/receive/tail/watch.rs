@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 use notify::event::{AccessKind, AccessMode};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
-use super::{EventSink, Follower, Step, TailError};
+use super::error::TailError;
+use super::event_sink::EventSink;
+use super::follower::{Follower, Step};
 
 /// How often a log is looked at all the same: some file systems, NFS among them, tell nothing.
 const LOOK: Duration = Duration::from_secs(1);

@@ -1,0 +1,98 @@
+//! One event: what fail2ban did, where and when.
+
+use std::collections::BTreeMap;
+
+use super::{Ban, Timestamp};
+
+/// One thing fail2ban did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Unique over all hosts.
+    pub id: String,
+    /// When banhook received it, or the time of its log line.
+    pub at: Timestamp,
+    /// The machine's name. Empty: this host (see [`EventDefaults`](super::EventDefaults)).
+    pub host: String,
+    /// The jail, verbatim; not empty.
+    pub jail: String,
+    /// What happened.
+    pub details: EventDetails,
+    /// Facts without a field of their own, and the configuration's `[labels]`.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// The five things fail2ban tells its actions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EventDetails {
+    /// The jail started.
+    Start,
+    /// The jail stopped.
+    Stop,
+    /// All bans of the jail were lifted at once.
+    Flush,
+    /// A subject was banned.
+    Ban(Ban),
+    /// A ban ended.
+    Unban(Ban),
+}
+
+/// The kind of an event, by which routes select.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// See [`EventDetails::Start`].
+    Start,
+    /// See [`EventDetails::Stop`].
+    Stop,
+    /// See [`EventDetails::Flush`].
+    Flush,
+    /// See [`EventDetails::Ban`].
+    Ban,
+    /// See [`EventDetails::Unban`].
+    Unban,
+}
+
+impl Kind {
+    /// All of them, in the order in which they are documented.
+    pub const ALL: [Self; 5] = [Self::Start, Self::Stop, Self::Flush, Self::Ban, Self::Unban];
+
+    /// The word for it on the command line, in the configuration and in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Stop => "stop",
+            Self::Flush => "flush",
+            Self::Ban => "ban",
+            Self::Unban => "unban",
+        }
+    }
+
+    /// The kind that a word stands for.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
+}
+
+impl Event {
+    /// Returns which of the five kinds it is.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        match self.details {
+            EventDetails::Start => Kind::Start,
+            EventDetails::Stop => Kind::Stop,
+            EventDetails::Flush => Kind::Flush,
+            EventDetails::Ban(_) => Kind::Ban,
+            EventDetails::Unban(_) => Kind::Unban,
+        }
+    }
+
+    /// The ban or unban's details.
+    #[must_use]
+    pub const fn ban(&self) -> Option<&Ban> {
+        match &self.details {
+            EventDetails::Ban(ban) | EventDetails::Unban(ban) => Some(ban),
+            EventDetails::Start | EventDetails::Stop | EventDetails::Flush => None,
+        }
+    }
+}
