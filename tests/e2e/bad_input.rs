@@ -64,7 +64,7 @@ fn notify_invalid_utf8_stays_readable() {
     env.banhook([OsStr::new("notify"), OsStr::new("ban"), OsStr::new("--jail=logins"), subject]).ok();
     let message = &env.webhook.wait_for(1)[0];
     assert!(message.contains(&["caf", "bob"]), "{}", message.shown());
-    assert!(message.contains(&["caf\u{fffd} \u{fffd}\u{fffd} bob"]), "{}", message.shown());
+    assert!(message.contains(&[r"caf\xE9 \xFF\xFE bob"]), "{}", message.shown());
 }
 
 #[test]
@@ -335,6 +335,7 @@ fn state_dir_symlink_is_not_followed() {
 
 /// Reports a missing program here, rather than in the middle of another test.
 #[test]
+#[ignore = "needs fail2ban and strace: cargo xtask test"]
 fn test_environment_required_programs_are_installed() {
     for (program, package) in [("fail2ban-client", "fail2ban"), ("strace", "strace"), ("unshare", "util-linux")] {
         require(program, package);

@@ -105,6 +105,7 @@ fn config_check_proxy_password_in_readable_file_is_rejected() {
 }
 
 #[test]
+#[ignore = "needs openssl and python3: cargo xtask test"]
 fn private_ca_in_ca_file_is_trusted() {
     let env = TestEnv::new();
     let webhook = HttpsWebhook::open(&env);
@@ -117,6 +118,7 @@ fn private_ca_in_ca_file_is_trusted() {
 }
 
 #[test]
+#[ignore = "needs openssl and python3: cargo xtask test"]
 fn private_ca_without_ca_file_is_not_trusted() {
     let env = TestEnv::new();
     let webhook = HttpsWebhook::open(&env);
@@ -128,6 +130,7 @@ fn private_ca_without_ca_file_is_not_trusted() {
 }
 
 #[test]
+#[ignore = "needs openssl and python3: cargo xtask test"]
 fn ca_file_changed_is_reloaded() {
     let env = TestEnv::new();
     let webhook = HttpsWebhook::open(&env);
@@ -143,6 +146,7 @@ fn ca_file_changed_is_reloaded() {
 }
 
 #[test]
+#[ignore = "needs openssl and python3: cargo xtask test"]
 fn proxy_https_webhook_is_tunnelled() {
     let (env, proxy) = (TestEnv::new(), Proxy::open(Some(KEY)));
     let webhook = HttpsWebhook::open(&env);

@@ -84,6 +84,7 @@ impl Drop for SmallDisk<'_> {
 const NOTICED_WITHIN: Duration = Duration::from_secs(5);
 
 #[test]
+#[ignore = "needs root, to mount a disk: cargo xtask test"]
 fn disk_filling_up_during_daemon_loses_nothing() {
     // No space at all, and some that the daemon itself uses up.
     [0, 300].into_iter().for_each(fills_up);
@@ -145,6 +146,7 @@ fn fills_up(kilobytes: u32) {
 }
 
 #[test]
+#[ignore = "needs root, to mount a disk: cargo xtask test"]
 fn disk_full_from_start_reports_error() {
     let env = TestEnv::new();
     let disk = SmallDisk::mount(&env, 1);
@@ -161,6 +163,7 @@ fn disk_full_from_start_reports_error() {
 }
 
 #[test]
+#[ignore = "needs root, to mount a disk: cargo xtask test"]
 fn disk_read_only_reports_error() {
     require_mounts();
     let env = TestEnv::new();
@@ -185,6 +188,7 @@ fn disk_read_only_reports_error() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn state_dir_of_another_user_reports_error() {
     require_root();
     let env = TestEnv::new();

@@ -15,6 +15,7 @@ const IMMEDIATELY: Duration = Duration::from_secs(4);
 
 /// The setups run concurrently: mostly they wait for digests to close.
 #[test]
+#[ignore = "needs fail2ban: cargo xtask test"]
 fn fail2ban_restart_is_one_digest_in_every_setup() {
     let setups: [fn(); 3] = [with_daemon, with_daemon_and_without_flush, without_daemon];
     std::thread::scope(|scope| setups.map(|setup| scope.spawn(setup)).map(|setup| setup.join().unwrap()));

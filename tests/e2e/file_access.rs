@@ -37,6 +37,7 @@ fn configure_log(env: &TestEnv, log: &Path) {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn config_check_log_unreadable_by_state_dir_owner_is_rejected() {
     let env = env_of_nobody();
     let log = env.write("f.log", "");
@@ -56,6 +57,7 @@ fn config_check_log_unreadable_by_state_dir_owner_is_rejected() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn config_check_files_are_checked_as_state_dir_owner() {
     let env = env_of_nobody();
     fs::create_dir(env.path("conf.d")).unwrap();
@@ -100,6 +102,7 @@ fn config_check_files_are_checked_as_state_dir_owner() {
 }
 
 #[test]
+#[ignore = "needs root: cargo xtask test"]
 fn config_check_without_state_dir_checks_as_current_user() {
     let env = env_of_nobody();
     let log = env.write("f.log", "");
@@ -133,6 +136,7 @@ fn config_check_missing_log_and_database_warn() {
 
 /// The commands that README names, and that they survive a restart and a new database.
 #[test]
+#[ignore = "needs root, fail2ban and setfacl: cargo xtask test"]
 fn config_check_fail2ban_database_acl_suffices() {
     let env = env_of_nobody();
     require("setfacl", "acl");

@@ -1,7 +1,7 @@
-//! Plugins that attack: whatever one does, its alert arrives, it stays within its limits, and no other route notices.
+//! Hostile plugins: whatever one does, its alert is delivered, it stays within its limits, and other routes are unaffected.
 //!
-//! `corpus` has the attackers and how each may end. Here they are let loose, all in one daemon, beside one route that is
-//! well-behaved and sees every event: the witness.
+//! `corpus` has the attackers and the end of each attack. All of them run in one daemon, together with the witness: a route
+//! with a well-behaved plugin that receives every event.
 
 pub mod compiler_bombs;
 mod corpus;
@@ -22,29 +22,29 @@ use crate::polling::until;
 use crate::test_env::{QUICK, TestEnv, content_of};
 use crate::webhook::Webhook;
 
-/// How long an attacker may take for an event.
+/// The time limit of an attacker for one event.
 const TIME: Duration = Duration::from_millis(500);
 
-/// An attack is over, its alert delivered, within twice its limits, and what any message takes on this machine.
+/// An attack may take this multiple of its limits, plus the time of any message on this machine.
 const CONTAINED: u32 = 2;
 
-/// The witness is late if its message took so much longer than it does in peace: it waited for an attacker then.
+/// The witness must not take this much longer than without attackers: it would have waited for one of them.
 const LATE: Duration = Duration::from_millis(250);
 
-/// As `LATE`, where all attack at once and few processors are shared by a dozen endless loops: what the witness waits
-/// for then is a processor, not the end of an attacker, and it is still less than one of them takes.
-const LATE_AMONG_MANY: Duration = TIME;
+/// The same while all attack at once and a dozen endless loops share few processors: the witness then waits for a
+/// processor, not for the end of an attacker, and still for less than one of them takes.
+const LATE_DURING_ALL: Duration = TIME;
 
-/// What the daemon may hold beside a plugin's memory while it handles one event (the event, the answer, the message).
-const BESIDE_MEMORY: u64 = 16 << 20;
+/// Bytes that the daemon may use in addition to the plugin's memory for one event (the event, the decision, the message).
+const HOST_MEMORY: u64 = 16 << 20;
 
-/// Lines that a plugin may log for one event: LOG_LINES of the host.
+/// Lines that a plugin may log for one event: the host's LOG_LINES.
 const LOG_LINES: usize = 50;
 
-/// What the daemon may have logged in all: two events for each attacker, fifty lines of a kilobyte at the very most.
+/// The size limit of the daemon's log: two events for each attacker, with at most fifty lines of a kilobyte each.
 const LOG_BYTES: u64 = 1 << 20;
 
-/// A daemon with the witness and all attackers.
+/// The environment of a daemon with the witness and all attackers.
 struct AttackEnv {
     env: TestEnv,
     attacked: Webhook,
@@ -52,25 +52,25 @@ struct AttackEnv {
 
 impl AttackEnv {
     fn new(env: TestEnv) -> Self {
-        let arena = Self { env, attacked: Webhook::open() };
-        arena.env.write_url("attacked.url", &arena.attacked);
-        arena
+        let attack = Self { env, attacked: Webhook::open() };
+        attack.env.write_url("attacked.url", &attack.attacked);
+        attack
     }
 
-    /// Only the witness.
-    fn configure_peace(&self) {
+    /// Configures only the witness.
+    fn configure_witness(&self) {
         self.configure("", [].into_iter());
     }
 
-    /// A route for each attacker, with `jails` of its own and `limits`.
+    /// Configures the witness, and a route for each attacker with its time limit. Empty `jails`: each has a jail of its own.
     fn configure<'a>(&self, jails: &str, attackers: impl Iterator<Item = (&'a Case, Duration)>) {
-        // Each event is told by itself and at once, on all routes.
+        // On all routes each event becomes a message of its own immediately.
         let mut text = format!(
             "host = \"web-1\"\n\
             [webhooks.main]\nurl_file = \"main.url\"\n{QUICK}\n\
             [webhooks.attacked]\nurl_file = \"attacked.url\"\n{QUICK}\n\
             [[routes]]\nname = \"witness\"\nwebhook = \"main\"\nstorm = false\nrestart = false\n\
-            # Without the time, which is another one in each run.\n\
+            # Without the time, which differs between runs.\n\
             settings = {{ ban = \"*{{{{ ip }}}}* banned in {{{{ jail }}}} on {{{{ host }}}} after {{{{ failures }}}} failures\" }}\n"
         );
         for (case, time) in attackers {
@@ -86,21 +86,21 @@ impl AttackEnv {
         self.env.write("config.toml", text);
     }
 
-    /// One attack in its jail, by `subject`. Returns when `notify` had it on disk.
+    /// Triggers one attack by a ban of `subject` in its jail. Returns the time at which `notify` finished.
     fn ban(&self, case: &Case, subject: &str) -> Instant {
         self.env.notify(&format!("ban --jail={} --ip={subject} --failures=5", case.jail()));
         Instant::now()
     }
 }
 
-/// What went wrong, case by case; told together at the end.
+/// Failed checks, by case; reported together at the end.
 #[derive(Default)]
 struct Findings(Vec<String>);
 
 impl Findings {
-    fn expect(&mut self, holds: bool, case: &str, what: impl FnOnce() -> String) {
+    fn expect(&mut self, holds: bool, case: &str, description: impl FnOnce() -> String) {
         if !holds {
-            self.0.push(format!("{case}: {}", what()));
+            self.0.push(format!("{case}: {}", description()));
         }
     }
 
@@ -112,18 +112,18 @@ impl Findings {
 
 #[test]
 fn attacks_are_contained_and_leave_other_routes_unaffected() {
-    let arena = AttackEnv::new(TestEnv::exclusive());
-    let env = &arena.env;
+    let attack = AttackEnv::new(TestEnv::exclusive());
+    let env = &attack.env;
     let mut findings = Findings::default();
 
-    // What the witness says when it is alone.
-    arena.configure_peace();
+    // The messages of the witness without attackers.
+    attack.configure_witness();
     let daemon = env.daemon();
     let mut calm = Duration::ZERO;
     for subject in ["203.0.113.7", "203.0.113.8"] {
         for case in CASES {
             let before = env.webhook.arrivals().len();
-            let sent = arena.ban(case, subject);
+            let sent = attack.ban(case, subject);
             calm = calm.max(nth_arrival(&env.webhook, before).0.saturating_duration_since(sent));
         }
     }
@@ -131,57 +131,57 @@ fn attacks_are_contained_and_leave_other_routes_unaffected() {
     let alone: Vec<Vec<u8>> = bodies(&env.webhook);
     daemon.stop();
 
-    // One after the other.
+    // One attack after the other.
     CASES.iter().for_each(|case| case.write_into(&env.path("")));
-    arena.configure("", CASES.iter().map(|case| (case, TIME)));
+    attack.configure("", CASES.iter().map(|case| (case, TIME)));
     let loading = Instant::now();
     let daemon = env.daemon();
     let loading = loading.elapsed();
     let process = Process(daemon.pid());
     let mut latest = Duration::ZERO;
     for case in CASES {
-        let told = arena.attacked.arrivals().len();
+        let attacked = attack.attacked.arrivals().len();
         let witnessed = env.webhook.arrivals().len();
-        process.forget_peak();
+        process.reset_peak();
         let memory = process.memory();
-        let sent = arena.ban(case, "203.0.113.7");
+        let sent = attack.ban(case, "203.0.113.7");
         let late = nth_arrival(&env.webhook, witnessed).0.saturating_duration_since(sent);
         latest = latest.max(late);
         let ledger = env.wait_until_idle();
-        let held = process.peak().saturating_sub(memory);
-        let arrivals = arena.attacked.arrivals().split_off(told);
+        let used = process.peak().saturating_sub(memory);
+        let arrivals = attack.attacked.arrivals().split_off(attacked);
 
         let counts = ledger.routes[case.name];
         findings.expect(counts.matched == counts.posted + counts.digested + counts.skipped, case.name, || {
             format!("{counts:?}")
         });
-        let (ended, how) = end_of(case, &arrivals);
-        findings.expect(ended, case.name, || format!("ended otherwise: {how}"));
+        let (is_expected, end) = end_of(case, &arrivals);
+        findings.expect(is_expected, case.name, || format!("unexpected end: {end}"));
         for (at, message) in &arrivals {
             let took = at.saturating_duration_since(sent);
             findings.expect(took < TIME * CONTAINED + calm, case.name, || format!("took {took:?}"));
-            is_harmless(message, case.name, &mut findings);
+            check_harmless(message, case.name, &mut findings);
         }
-        let allowed = u64::from(CONTAINED) * (case.memory.max(MEMORY) << 20) + BESIDE_MEMORY;
-        findings.expect(held < allowed, case.name, || format!("held {} MiB", held >> 20));
+        let allowed = u64::from(CONTAINED) * (case.memory.max(MEMORY) << 20) + HOST_MEMORY;
+        findings.expect(used < allowed, case.name, || format!("used {} MiB", used >> 20));
         findings.expect(late < LATE + calm, case.name, || format!("the witness was {late:?} late"));
         let took = arrivals.first().map(|(at, _)| at.saturating_duration_since(sent));
-        eprintln!("{:24} took {took:8.0?}, held {:3} MiB, witness {late:4.0?}, {how}", case.name, held >> 20);
+        eprintln!("{:24} took {took:8.0?}, used {:3} MiB, witness {late:4.0?}, {end}", case.name, used >> 20);
     }
 
-    // All at once.
-    let (told, witnessed) = (arena.attacked.arrivals().len(), env.webhook.arrivals().len());
-    let sent: Vec<Instant> = CASES.iter().map(|case| arena.ban(case, "203.0.113.8")).collect();
+    // All attacks at once.
+    let (attacked, witnessed) = (attack.attacked.arrivals().len(), env.webhook.arrivals().len());
+    let sent: Vec<Instant> = CASES.iter().map(|case| attack.ban(case, "203.0.113.8")).collect();
     let ledger = env.wait_until_idle();
     let at_once = env.webhook.arrivals().split_off(witnessed);
     assert_eq!(at_once.len(), CASES.len());
     let lateness = sent.iter().zip(&at_once).map(|(sent, (at, _))| at.saturating_duration_since(*sent));
-    let latest_among_many = lateness.max().unwrap();
-    findings.expect(latest_among_many < LATE_AMONG_MANY + calm, "all at once", || {
-        format!("the witness was {latest_among_many:?} late")
+    let latest_during_all = lateness.max().unwrap();
+    findings.expect(latest_during_all < LATE_DURING_ALL + calm, "all at once", || {
+        format!("the witness was {latest_during_all:?} late")
     });
-    for (_, message) in &arena.attacked.arrivals()[told..] {
-        is_harmless(message, "all at once", &mut findings);
+    for (_, message) in &attack.attacked.arrivals()[attacked..] {
+        check_harmless(message, "all at once", &mut findings);
     }
     for case in CASES {
         let counts = ledger.routes[case.name];
@@ -189,17 +189,17 @@ fn attacks_are_contained_and_leave_other_routes_unaffected() {
         findings.expect(all_ended, case.name, || format!("all at once: {counts:?}"));
     }
 
-    // The witness said what it says when it is alone, byte by byte and in the same order.
-    let beside = bodies(&env.webhook).split_off(alone.len());
-    for (beside, alone) in beside.iter().zip(&alone) {
-        let [beside, alone] = [beside, alone].map(|body| String::from_utf8_lossy(body));
-        findings.expect(beside == alone, "witness", || format!("said {beside} and not {alone}"));
+    // The witness sent the same messages as without attackers, byte by byte and in the same order.
+    let attacked = bodies(&env.webhook).split_off(alone.len());
+    for (attacked, alone) in attacked.iter().zip(&alone) {
+        let [attacked, alone] = [attacked, alone].map(|body| String::from_utf8_lossy(body));
+        findings.expect(attacked == alone, "witness", || format!("sent {attacked} instead of {alone}"));
     }
-    is_a_sound_log(&arena, &mut findings);
-    findings.expect(!process.has_ended(), "daemon", || "ended before it was told to".to_owned());
+    check_log(&attack, &mut findings);
+    findings.expect(!process.has_ended(), "daemon", || "exited by itself".to_owned());
     eprintln!(
-        "loaded in {loading:?}; the witness took {calm:?} alone, {latest:?} beside one attacker, \
-        {latest_among_many:?} beside all"
+        "loaded in {loading:?}; the witness took {calm:?} without attackers, {latest:?} during one attack, \
+        {latest_during_all:?} during all"
     );
     daemon.stop();
     findings.none();
@@ -211,7 +211,7 @@ fn corpus_every_wat_file_is_a_case() {
     for entry in fs::read_dir(corpus::folder()).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         let is_attacker = name.ends_with(".wat") && name != "prelude.wat";
-        assert!(!is_attacker || names.contains(&name), "{name} is in no case");
+        assert!(!is_attacker || names.contains(&name), "{name} is not in a case");
     }
 }
 
@@ -222,7 +222,7 @@ fn security_md_names_existing_tests() {
     for folder in ["host/src", "tests/e2e"] {
         sources.push_str(&String::from_utf8_lossy(&content_of(&root().join(folder))));
     }
-    // Names in backticks: of a test if they have underscores, of an attack in a line of the corpus.
+    // Names in backticks: with underscores those of tests, in lines with `hostile:` those of attacks.
     for line in text.lines() {
         for name in line.split('`').skip(1).step_by(2) {
             let is_test = name.contains('_') && !name.contains(['/', ' ', '=']);
@@ -240,42 +240,37 @@ fn security_md_names_existing_tests() {
     }
 }
 
-/// Message `index`, from 0, with its moment.
+/// Waits for message `index`, from 0; returns it with its time.
 fn nth_arrival(webhook: &Webhook, index: usize) -> (Instant, Message) {
-    until("the witness to be told", || {
-        webhook.arrivals().get(index).cloned().ok_or_else(|| "it is not there".to_owned())
-    })
+    until("the witness's message", || webhook.arrivals().get(index).cloned().ok_or_else(|| "not there".to_owned()))
 }
 
 fn bodies(webhook: &Webhook) -> Vec<Vec<u8>> {
     webhook.arrived().iter().map(|message| message.body().to_owned()).collect()
 }
 
-/// Whether an attack ended as it should, and how it ended.
+/// Whether an attack ended as expected, and how it ended.
 fn end_of(case: &Case, arrivals: &[(Instant, Message)]) -> (bool, String) {
     let Some((_, message)) = arrivals.first() else {
-        return (case.ends.iter().any(|end| matches!(end, End::Skipped)), "it was skipped".to_owned());
+        return (false, "no message".to_owned());
     };
     let (jail, file) = (case.jail(), case.file());
-    // In a digest the jail comes first.
-    let is_plain = ["203.0.113.7", &jail, &file].iter().all(|word| message.contains(&[word]));
-    // Refused when it was loaded, so the attack itself was not tried.
-    let is_refused = message.contains(&["does not offer"]);
-    let is_as = |end: &End| match *end {
-        End::Fallback(how) => is_plain && message.contains(&[&file, how]) && (!is_refused || how.contains("import")),
-        End::OwnMessage(words) => !is_plain && message.contains(&[words]),
-        End::Skipped => false,
+    // Checked one by one, since a digest names the jail first.
+    let is_fallback = ["203.0.113.7", &jail, &file].iter().all(|word| message.contains(&[word]));
+    let is_expected = match case.end {
+        End::Fallback(reason) => is_fallback && message.contains(&[&file, reason]),
+        End::OwnMessage(words) => !is_fallback && message.contains(&[words]),
     };
     let shown: String = message.shown().chars().take(300).collect();
-    (arrivals.len() == 1 && case.ends.iter().any(is_as), format!("{} messages, {shown:?}", arrivals.len()))
+    (arrivals.len() == 1 && is_expected, format!("{} messages, {shown:?}", arrivals.len()))
 }
 
-/// Nothing in it acts on whoever reads it, and nothing that was not to be had is in it.
-fn is_harmless(message: &Message, case: &str, findings: &mut Findings) {
+/// Checks that nothing in a message acts on its reader, and that it contains nothing that the attacker must not see.
+fn check_harmless(message: &Message, case: &str, findings: &mut Findings) {
     let shown = message.shown();
     findings.expect(!shown.contains("BREACH"), case, || shown.clone());
     let live: Vec<_> = message.live().into_iter().filter(|entity| !entity.starts_with("!date^")).collect();
-    findings.expect(live.is_empty(), case, || format!("alive: {live:?}"));
+    findings.expect(live.is_empty(), case, || format!("live markup: {live:?}"));
     findings.expect(!shown.chars().any(is_control) && !message.text().chars().any(is_control), case, || {
         format!("control characters: {:?}", shown.chars().take(300).collect::<String>())
     });
@@ -286,21 +281,21 @@ fn is_control(c: char) -> bool {
     (c.is_control() && c != '\n') || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// The log is bounded, holds no secret, and nobody but the daemon wrote lines of it.
-fn is_a_sound_log(arena: &AttackEnv, findings: &mut Findings) {
-    let log = fs::read_to_string(arena.env.path("run.log")).unwrap();
+/// Checks that the log is bounded, contains no secret, and that every line of it is the daemon's.
+fn check_log(attack: &AttackEnv, findings: &mut Findings) {
+    let log = fs::read_to_string(attack.env.path("run.log")).unwrap();
     findings.expect(log.len() as u64 <= LOG_BYTES, "log", || format!("{} bytes", log.len()));
     findings.expect(!log.chars().any(is_control), "log", || {
         let bad = log.lines().find(|line| line.chars().any(is_control)).unwrap_or_default();
         format!("control characters in {:?}", bad.chars().take(300).collect::<String>())
     });
-    // What forges a line says that it is of 2026-01-01.
+    // Forged lines have the date 2026-01-01.
     findings.expect(!log.lines().any(|line| line.starts_with("2026-01-01T00")), "log", || "a forged line".to_owned());
-    for webhook in [&arena.env.webhook, &arena.attacked] {
+    for webhook in [&attack.env.webhook, &attack.attacked] {
         findings.expect(!log.contains(webhook.secret()), "log", || "a secret".to_owned());
     }
     let flood = log.lines().filter(|line| line.contains("fffffffff")).count();
     findings.expect(flood > 0 && flood <= 2 * LOG_LINES, "log-flood", || format!("{flood} lines"));
     let drops = log.lines().any(|line| line.contains("log-flood") && line.contains("dropped"));
-    findings.expect(drops, "log-flood", || "nothing is said of what was dropped".to_owned());
+    findings.expect(drops, "log-flood", || "dropped lines are not reported".to_owned());
 }

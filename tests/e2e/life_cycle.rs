@@ -1,4 +1,4 @@
-//! From a real fail2ban to the webhook.
+//! A whole life of a real fail2ban, from its start to its stop, as it arrives at the webhook.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,78 +14,78 @@ use crate::test_env::{TestEnv, all_processes, content_of};
 use crate::webhook::shown;
 
 #[test]
+#[ignore = "needs fail2ban: cargo xtask test"]
 fn fail2ban_life_cycle_without_daemon_arrives_in_order() {
     let env = TestEnv::new();
-    let watch = CommandLines::watch(&env);
-    whole_life(&env);
+    let watch = CommandLineWatch::start(&env);
+    run_life_cycle(&env);
     watch.assert_secret_never_seen();
 }
 
 #[test]
+#[ignore = "needs fail2ban: cargo xtask test"]
 fn fail2ban_life_cycle_with_daemon_arrives_in_order() {
     let env = TestEnv::new();
     let daemon = env.daemon();
-    let watch = CommandLines::watch(&env);
-    whole_life(&env);
+    let watch = CommandLineWatch::start(&env);
+    run_life_cycle(&env);
     watch.assert_secret_never_seen();
     daemon.stop();
 }
 
-/// Start, bans by hand and by log lines, both families, unban, reload, restart, stop.
-fn whole_life(env: &TestEnv) {
+/// Start, bans by hand and by log lines, both address families, unban, reload, restart, stop.
+fn run_life_cycle(env: &TestEnv) {
     let server = Fail2ban::start(env);
-    let mut story = Story { env, told: 0 };
-    let mut jails = story.next(2);
-    jails.sort_by_key(|message| message.contains(&["sshd"]));
-    expect(&jails[0], &["logins", "start"]);
-    expect(&jails[1], &["sshd", "start"]);
+    let mut cursor = MessageCursor { env, seen: 0 };
+    let mut starts = cursor.next(2);
+    starts.sort_by_key(|message| message.contains(&["sshd"]));
+    expect(&starts[0], &["Jail `logins` started"]);
+    expect(&starts[1], &["Jail `sshd` started"]);
 
     server.client("set sshd banip 203.0.113.7").ok();
-    expect_ban(&story.next(1)[0], "203.0.113.7", &[]);
+    expect_ban(&cursor.next(1)[0], "203.0.113.7", &["by hand"]);
 
     for user in ["root", "admin", "Robert'); drop table bans;--"] {
         server.append_to_log("sshd", &format!("auth fail user {user} from 198.51.100.7"));
     }
-    // Three failures are what it took.
-    expect_ban(&story.next(1)[0], "198.51.100.7", &["3"]);
+    expect_ban(&cursor.next(1)[0], "198.51.100.7", &["3 failures"]);
 
     server.client("set sshd banip 2001:db8::7").ok();
-    expect_ban(&story.next(1)[0], "2001:db8::7", &[]);
+    expect_ban(&cursor.next(1)[0], "2001:db8::7", &["by hand"]);
 
     server.client("set sshd unbanip 203.0.113.7").ok();
-    let unban = &story.next(1)[0];
-    expect(unban, &["unban|lifted|released|ended|over"]);
-    for word in ["203.0.113.7", "sshd"] {
-        expect(unban, &[word]);
-    }
+    expect(&cursor.next(1)[0], &["`203.0.113.7` unbanned in `sshd`"]);
 
     server.client("reload").ok();
-    story.is_silent();
+    cursor.expect_none();
 
     // With `actionflush`, a restart is one flush for a jail that has bans rather than an unban for each of them.
     server.client("restart").ok();
-    let restart = story.next(7);
+    let restart = cursor.next(7);
     let about_sshd: Vec<_> = restart.iter().filter(|message| message.contains(&["sshd"])).collect();
     let about_logins: Vec<_> = restart.iter().filter(|message| message.contains(&["logins"])).collect();
     assert_eq!((about_sshd.len(), about_logins.len()), (5, 2), "{:#?}", shown(&restart));
-    expect(about_sshd[0], &["flush|lifted|cleared"]);
-    for (message, word) in about_sshd[1..3].iter().chain(&about_logins).zip(["stop", "start", "stop", "start"]) {
-        expect(message, &[word]);
+    expect(about_sshd[0], &["All bans lifted in `sshd`"]);
+    let restarts = ["Jail `sshd` stopped", "Jail `sshd` started", "Jail `logins` stopped", "Jail `logins` started"];
+    for (message, words) in about_sshd[1..3].iter().chain(&about_logins).zip(restarts) {
+        expect(message, &[words]);
     }
     let restored: BTreeSet<_> = about_sshd[3..]
         .iter()
         .map(|message| {
-            expect(message, &["restor|again|still"]);
-            ["198.51.100.7", "2001:db8::7"].into_iter().find(|address| message.contains(&[address]))
+            ["198.51.100.7", "2001:db8::7"]
+                .into_iter()
+                .find(|address| message.contains(&[&format!("`{address}` is still banned in `sshd`")]))
         })
         .collect();
     assert_eq!(restored, BTreeSet::from([Some("198.51.100.7"), Some("2001:db8::7")]), "{:#?}", shown(&restart));
 
     server.stop();
-    let mut end = story.next(3);
-    end.sort_by_key(|message| message.contains(&["sshd"]));
-    for (message, words) in end.iter().zip([["logins", "stop"], ["sshd", "flush|lifted|cleared"], ["sshd", "stop"]]) {
-        words.iter().for_each(|word| expect(message, &[word]));
+    let mut stops = cursor.next(3);
+    stops.sort_by_key(|message| message.contains(&["sshd"]));
+    let expected = ["Jail `logins` stopped", "All bans lifted in `sshd`", "Jail `sshd` stopped"];
+    for (message, words) in stops.iter().zip(expected) {
+        expect(message, &[words]);
     }
 
     let ledger = env.wait_until_idle();
@@ -99,6 +99,7 @@ fn whole_life(env: &TestEnv) {
 }
 
 #[test]
+#[ignore = "needs fail2ban: cargo xtask test"]
 fn fail2ban_hostile_id_arrives_as_harmless_text() {
     let env = TestEnv::new();
     let server = Fail2ban::start(&env);
@@ -106,7 +107,7 @@ fn fail2ban_hostile_id_arrives_as_harmless_text() {
     server.append_to_log("logins", &format!("login fail of {HOSTILE} end"));
     let message = env.webhook.wait_for(3).pop().unwrap();
     assert!(message.contains(&["logins"]), "{}", message.shown());
-    is_harmless(&message);
+    assert_harmless(&message);
     env.wait_until_idle();
     server.assert_no_errors();
 }
@@ -115,18 +116,19 @@ fn fail2ban_hostile_id_arrives_as_harmless_text() {
 fn notify_hostile_id_arrives_as_harmless_text() {
     let env = TestEnv::new();
     env.banhook(["notify", "ban", "--jail=sshd", &format!("--ip={HOSTILE}")]).ok();
-    is_harmless(&env.webhook.wait_for(1)[0]);
+    assert_harmless(&env.webhook.wait_for(1)[0]);
 }
 
 #[test]
+#[ignore = "needs fail2ban: cargo xtask test"]
 fn ban_run_twice_by_fail2ban_is_delivered_once() {
     let env = TestEnv::new();
-    // Does its work, and says that it failed: fail2ban runs a failed ban once more.
+    // Succeeds but exits with an error: fail2ban runs a failed ban once more.
     let banhook = crate::binary::banhook().display();
     let calls = env.path("calls");
-    let liar = env.write("liar", format!("#!/bin/sh\necho . >> {}\n{banhook} \"$@\"\nexit 1\n", calls.display()));
-    fs::set_permissions(&liar, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    let server = Fail2ban::start_with(&env, &liar);
+    let failing = env.write("failing", format!("#!/bin/sh\necho . >> {}\n{banhook} \"$@\"\nexit 1\n", calls.display()));
+    fs::set_permissions(&failing, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let server = Fail2ban::start_with(&env, &failing);
     env.webhook.wait_for(2);
     server.client("set sshd banip 203.0.113.7").ok();
     env.webhook.wait_for(3);
@@ -135,12 +137,12 @@ fn ban_run_twice_by_fail2ban_is_delivered_once() {
     assert_eq!((calls, ledger.received), (4, 3), "two starts, one ban run twice: {ledger:?}");
 }
 
-/// What a filter may capture: everything that means something to a shell, to JSON or to Slack.
+/// An ID as a filter may capture it: characters with a meaning to a shell, to JSON or to Slack.
 const HOSTILE: &str = "abc 1.2.3.4] Ban 9.9.9.9 $(id) `x` \"q\" 'é' <!channel> *b*";
 
-/// It is all there to read, and none of it works.
+/// Checks that all of the hostile ID is readable and none of it has an effect.
 #[track_caller]
-fn is_harmless(message: &Message) {
+fn assert_harmless(message: &Message) {
     let shown = crate::message::visible_only(&message.shown());
     for part in ["abc 1.2.3.4] Ban 9.9.9.9 $(id)", "x", "\"q\" 'é' <!channel>", "b"] {
         assert!(shown.contains(part), "{part:?} is missing in {shown}");
@@ -152,28 +154,28 @@ fn is_harmless(message: &Message) {
     assert!(!formatted.contains("*b*") && !formatted.contains("`x`"), "{formatted}");
 }
 
-/// What arrives, a chapter at a time.
-struct Story<'a> {
+/// Reads the messages of a webhook in order.
+struct MessageCursor<'a> {
     env: &'a TestEnv,
-    told: usize,
+    seen: usize,
 }
 
-impl Story<'_> {
-    /// The next messages, exactly this many.
+impl MessageCursor<'_> {
+    /// Waits for exactly this many further messages.
     #[track_caller]
     fn next(&mut self, count: usize) -> Vec<Message> {
-        let all = self.env.webhook.wait_for(self.told + count);
-        let new = all[self.told..].to_vec();
-        self.told = all.len();
+        let all = self.env.webhook.wait_for(self.seen + count);
+        let new = all[self.seen..].to_vec();
+        self.seen = all.len();
         new
     }
 
-    /// Nothing new came, and nothing is under way.
+    /// Fails if there are further messages, after everything was delivered.
     #[track_caller]
-    fn is_silent(&self) {
+    fn expect_none(&self) {
         self.env.wait_until_idle();
         let arrived = self.env.webhook.arrived();
-        assert_eq!(arrived.len(), self.told, "{:#?}", shown(&arrived[self.told..]));
+        assert_eq!(arrived.len(), self.seen, "{:#?}", shown(&arrived[self.seen..]));
     }
 }
 
@@ -182,23 +184,20 @@ fn expect(message: &Message, words: &[&str]) {
     assert!(message.contains(words), "{words:?} in {}", message.shown());
 }
 
-/// A ban in `sshd`; the built-in texts are free in what comes first.
+/// Checks a ban in `sshd`, with these words in the small print.
 #[track_caller]
-fn expect_ban(message: &Message, subject: &str, more: &[&str]) {
-    for word in [subject, "sshd", "ban"].iter().chain(more) {
-        expect(message, &[word]);
-    }
-    assert!(!message.contains(&["unban"]), "{}", message.shown());
+fn expect_ban(message: &Message, subject: &str, small_print: &[&str]) {
+    expect(message, &[&[&*format!("`{subject}` banned in `sshd`")], small_print].concat());
 }
 
-/// Looks at the command line of every process of the machine, over and over, for the webhook's secret.
-struct CommandLines {
+/// Searches the command lines of all processes of the machine for the webhook's secret, repeatedly.
+struct CommandLineWatch {
     is_over: Arc<AtomicBool>,
     watcher: JoinHandle<(usize, Vec<String>)>,
 }
 
-impl CommandLines {
-    fn watch(env: &TestEnv) -> Self {
+impl CommandLineWatch {
+    fn start(env: &TestEnv) -> Self {
         let is_over = Arc::new(AtomicBool::new(false));
         let stop = Arc::clone(&is_over);
         let secret = env.webhook.secret().to_owned();
@@ -211,15 +210,15 @@ impl CommandLines {
     fn assert_secret_never_seen(self) {
         self.is_over.store(true, Ordering::Relaxed);
         let (seen, leaks) = self.watcher.join().unwrap();
-        assert!(seen > 0, "the watcher saw none of the processes it was to watch");
+        assert!(seen > 0, "the watch saw none of banhook's processes");
         assert!(leaks.is_empty(), "{leaks:?}");
     }
 }
 
-/// Shorter than anything of ours runs, without taking the machine for itself.
+/// Shorter than the lifetime of any banhook process, without occupying a processor.
 const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
-/// How often a process at work in `folder` was seen, and the command lines with the secret.
+/// Returns how often a process that names `folder` was seen, and the command lines with the secret.
 fn watch_until(stop: &AtomicBool, secret: &str, folder: &Path) -> (usize, Vec<String>) {
     let folder = folder.to_str().unwrap();
     let (mut seen, mut leaks) = (0, Vec::new());

@@ -1,4 +1,4 @@
-//! `lint`: messages checked offline, by the built program.
+//! `lint`, `preview`, and how `test` lints messages.
 
 use std::fs;
 use std::io::Write as _;
@@ -32,27 +32,27 @@ fn corpus(folder: &str) -> Vec<PathBuf> {
 fn lint_prints_one_line_per_finding() {
     let env = TestEnv::new();
     let file = env.write("message.json", too_long());
-    let told = env.banhook(["lint".as_ref(), file.as_os_str()]).exits(1);
+    let output = env.banhook(["lint".as_ref(), file.as_os_str()]).exits(1);
     let name = file.to_str().unwrap();
     assert_eq!(
-        told.stdout,
+        output.stdout,
         format!(
             "{name}: error: /blocks/1/text/text: 151 characters, at most 150 (too-long)\n\
              {name}: warning: /blocks/2/text/text: 201 characters; some sources allow 200, others 3000 (too-long)\n"
         )
     );
-    assert_eq!(told.stderr, "");
+    assert_eq!(output.stderr, "");
 }
 
 #[test]
 fn lint_warnings_only_succeeds() {
     let env = TestEnv::new();
     let warned = env.write("warned.json", r#"{"text": "x", "channel": "C1"}"#);
-    let told = env.banhook(["lint".as_ref(), warned.as_os_str()]).ok();
-    assert!(told.stdout.contains(": warning: /channel: "), "{told}");
+    let output = env.banhook(["lint".as_ref(), warned.as_os_str()]).ok();
+    assert!(output.stdout.contains(": warning: /channel: "), "{output}");
     let fine = env.write("fine.json", r#"{"text": "x"}"#);
-    let told = env.banhook(["lint".as_ref(), fine.as_os_str()]).ok();
-    assert_eq!(told.stdout, "");
+    let output = env.banhook(["lint".as_ref(), fine.as_os_str()]).ok();
+    assert_eq!(output.stdout, "");
 }
 
 #[test]
@@ -60,13 +60,13 @@ fn lint_corpus_accepts_valid_and_reports_invalid() {
     let env = TestEnv::new();
     let mut arguments = vec!["lint".into()];
     arguments.extend(corpus("valid").into_iter().map(PathBuf::into_os_string));
-    let told = env.banhook(&arguments).ok();
-    assert!(!told.stdout.contains(": error: "), "{told}");
+    let output = env.banhook(&arguments).ok();
+    assert!(!output.stdout.contains(": error: "), "{output}");
     for file in corpus("invalid") {
-        let told = env.banhook(["lint".as_ref(), file.as_os_str()]);
-        assert!(matches!(told.code, Some(0 | 1)), "{told}");
-        assert!(!told.stdout.is_empty(), "nothing said about {}", file.display());
-        assert_eq!(told.code == Some(1), told.stdout.contains(": error: "), "{told}");
+        let output = env.banhook(["lint".as_ref(), file.as_os_str()]);
+        assert!(matches!(output.code, Some(0 | 1)), "{output}");
+        assert!(!output.stdout.is_empty(), "no finding for {}", file.display());
+        assert_eq!(output.code == Some(1), output.stdout.contains(": error: "), "{output}");
     }
 }
 
@@ -76,9 +76,9 @@ fn lint_json_lists_findings() {
     let files = ["a.json", "b.json"].map(|name| env.write(name, too_long()));
     let mut arguments = vec!["lint".into(), "--format=json".into()];
     arguments.extend(files.iter().map(|file| file.clone().into_os_string()));
-    let told = env.banhook(&arguments).exits(1);
-    let findings: Vec<Value> = serde_json::from_str(&told.stdout).unwrap();
-    assert_eq!(findings.len(), 4, "{told}");
+    let output = env.banhook(&arguments).exits(1);
+    let findings: Vec<Value> = serde_json::from_str(&output.stdout).unwrap();
+    assert_eq!(findings.len(), 4, "{output}");
     assert_eq!(
         findings[2],
         serde_json::json!({
@@ -102,10 +102,10 @@ fn lint_reads_standard_input() {
     let mut child =
         env.command(banhook()).args(["lint", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(b"{}").unwrap();
-    let told = child.wait_with_output().unwrap();
-    assert_eq!(told.status.code(), Some(1));
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
     let expected = "(stdin): error: /: no text, blocks or attachments to show (no-content)\n";
-    assert_eq!(String::from_utf8_lossy(&told.stdout), expected);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
 }
 
 #[test]
@@ -118,9 +118,9 @@ fn lint_invalid_json_names_line_and_column() {
         ("text=a", "line 1 column 2"),
     ] {
         let file = env.write("bad.json", content);
-        let told = env.banhook(["lint".as_ref(), file.as_os_str()]).exits(2);
-        told.complains(&["bad.json", "not JSON", complaint]);
-        assert_eq!(told.stdout, "");
+        let output = env.banhook(["lint".as_ref(), file.as_os_str()]).exits(2);
+        output.complains(&["bad.json", "not JSON", complaint]);
+        assert_eq!(output.stdout, "");
     }
     let latin1 = env.write("bad.json", b"{\"text\": \"caf\xe9\"}");
     env.banhook(["lint".as_ref(), latin1.as_os_str()]).exits(2).complains(&["bad.json", "line 1"]);
@@ -133,9 +133,9 @@ fn lint_unreadable_file_does_not_hide_other_findings() {
     let env = TestEnv::new();
     let (missing, folder) = (env.path("missing.json"), env.path(""));
     let last = env.write("last.json", "{}");
-    let told = env.banhook(["lint".as_ref(), missing.as_os_str(), folder.as_os_str(), last.as_os_str()]).exits(2);
-    assert!(told.stdout.contains("last.json: error: "), "{told}");
-    assert!(told.stderr.contains("missing.json") && told.stderr.contains("directory"), "{told}");
+    let output = env.banhook(["lint".as_ref(), missing.as_os_str(), folder.as_os_str(), last.as_os_str()]).exits(2);
+    assert!(output.stdout.contains("last.json: error: "), "{output}");
+    assert!(output.stderr.contains("missing.json") && output.stderr.contains("directory"), "{output}");
     let huge = fs::File::create(env.path("huge.json")).unwrap();
     huge.set_len(1 << 40).unwrap();
     env.banhook(["lint".as_ref(), env.path("huge.json").as_os_str()]).exits(2).complains(&["huge.json", "bytes"]);
@@ -160,10 +160,14 @@ fn lint_hostile_file_prints_no_control_characters() {
     );
     let file = env.write("a\u{1b}[31mb.json", content);
     for format in ["text", "json"] {
-        let told = CommandOutput::of(env.command(banhook()).args(["lint", "--format", format]).arg(&file)).exits(1);
+        let output = CommandOutput::of(env.command(banhook()).args(["lint", "--format", format]).arg(&file)).exits(1);
         let hidden = |c: char| (c.is_control() && c != '\n') || ('\u{202a}'..='\u{202e}').contains(&c);
-        assert!(!told.stdout.contains(hidden) && !told.stderr.contains(hidden), "{told:?}", told = told.to_string());
-        assert!(told.stdout.contains("evil"), "{told}");
+        assert!(
+            !output.stdout.contains(hidden) && !output.stderr.contains(hidden),
+            "{output:?}",
+            output = output.to_string()
+        );
+        assert!(output.stdout.contains("evil"), "{output}");
     }
     let lines = env.banhook(["lint".as_ref(), file.as_os_str()]).stdout.lines().count();
     assert_eq!(lines, 4, "a line for each finding: two fields, a type, no text");

@@ -46,6 +46,7 @@ const BY_DRAIN: std::ops::Range<u32> = 15..18;
 const AFTERWARDS: u32 = 18;
 
 #[test]
+#[ignore = "needs strace: cargo xtask test"]
 fn power_failure_at_any_call_delivers_every_acknowledged_event() {
     let failures = std::env::var("BANHOOK_SOAK").map_or(FAILURES, |text| text.parse().unwrap());
     let (seed, start) = (seed(), Instant::now());

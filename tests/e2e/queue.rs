@@ -1,4 +1,4 @@
-//! What did not arrive is found, explained, sent again or given up; and what is stored can be taken out.
+//! `queue`: pending and dead messages are listed, shown, retried and dropped; stored events are exported.
 
 use std::fs;
 use std::process::Stdio;
@@ -28,8 +28,8 @@ fn ban(env: &TestEnv, last: u32) {
     env.notify(&format!("ban --jail=sshd --ip=203.0.113.{last} --failures=5 --time=176380901{last}"));
 }
 
-/// A ban of this address that the webhook has refused; the number of its message, the only dead one.
-fn refused(env: &TestEnv, last: u32) -> i64 {
+/// Bans an address and has the webhook reject the message. Returns the id of the message, the only dead one.
+fn rejected(env: &TestEnv, last: u32) -> i64 {
     env.webhook.inject(&[Fault::Rejected]);
     ban(env, last);
     env.wait_until_idle();
@@ -46,16 +46,16 @@ fn counts(matched: u64, posted: u64, dead: u64) -> Counts {
 fn queue_retry_rejected_message_with_daemon_sends_it() {
     let env = TestEnv::new();
     let _daemon = env.daemon();
-    sent_again(&env);
+    retry_rejected(&env);
 }
 
 #[test]
 fn queue_retry_rejected_message_without_daemon_sends_it() {
-    sent_again(&TestEnv::new());
+    retry_rejected(&TestEnv::new());
 }
 
-fn sent_again(env: &TestEnv) {
-    let message = refused(env, 1);
+fn retry_rejected(env: &TestEnv) {
+    let message = rejected(env, 1);
     let list = queue(env, "list").ok();
     let line = list.stdout.lines().nth(1).unwrap_or_default();
     let words: Vec<_> = line.split_whitespace().collect();
@@ -69,7 +69,7 @@ fn sent_again(env: &TestEnv) {
 
     let shown = queue(env, &format!("show {message}")).ok();
     assert!(shown.stdout.contains("400 invalid_blocks"), "{shown}");
-    assert_eq!(shown.stdout.matches("203.0.113.1").count(), 2, "in the preview, and as an event: {shown}");
+    assert_eq!(shown.stdout.matches("203.0.113.1").count(), 2, "in the preview and in the event: {shown}");
     let all = json(&queue(env, &format!("show {message} --format json")).ok().stdout);
     assert_eq!(all["message"]["error"], "400 invalid_blocks", "{all}");
     assert_eq!(all["message"]["dead_reason"], "rejected", "{all}");
@@ -86,26 +86,26 @@ fn sent_again(env: &TestEnv) {
     let again = queue(env, &format!("retry {}", message + 1)).exits(1);
     again.complains(&["was sent already"]);
     assert!(queue(env, &format!("show {}", message + 1)).ok().stdout.contains("not kept any more"));
-    accounted_for(env);
+    assert_accounted_for(env);
     assert!(!format!("{list}{status}{shown}{all}{retried}{again}").contains(env.webhook.secret()));
 }
 
 #[track_caller]
-fn accounted_for(env: &TestEnv) {
+fn assert_accounted_for(env: &TestEnv) {
     let status = env.banhook(["status", "--check"]).ok();
     assert!(status.stdout.contains("every event is accounted for"), "{status}");
 }
 
 #[test]
 fn queue_retry_after_template_change_uses_new_text() {
-    const SAYS: &str = "[routes.settings]\nban = \"{{ ip }} is out\"";
+    const TEMPLATE: &str = "[routes.settings]\nban = \"{{ ip }} is out\"";
     let env = TestEnv::new();
-    let message = refused(&env, 1);
-    env.configure(SAYS);
+    let message = rejected(&env, 1);
+    env.configure(TEMPLATE);
     queue(&env, &format!("retry {message}")).ok();
     assert!(env.webhook.wait_for(1)[0].contains(&["203.0.113.1 is out"]));
     assert_eq!(env.wait_until_idle().all(), counts(1, 1, 0));
-    accounted_for(&env);
+    assert_accounted_for(&env);
 }
 
 #[test]
@@ -120,36 +120,36 @@ fn queue_retry_rejected_digest_reformats_its_events() {
     let dead = listed(&env, "--dead");
     assert_eq!((dead.len(), &dead[0]["events"]), (1, &json!(3)), "{dead:?}");
     queue(&env, "retry --all").ok();
-    // The storm is not over: they are told together once more.
+    // The storm is not over: the events go into another digest.
     env.webhook.wait_for(2);
     let all = env.wait_until_idle().all();
     assert_eq!((all.matched, all.posted, all.digested), (4, 1, 3), "{all:?}");
-    accounted_for(&env);
+    assert_accounted_for(&env);
 }
 
 #[test]
 fn queue_retry_without_route_stays_dead() {
     let env = TestEnv::new();
-    let message = refused(&env, 1);
+    let message = rejected(&env, 1);
     let config = fs::read_to_string(env.config()).unwrap();
     fs::write(env.config(), config.replace("name = \"all\"", "name = \"others\"")).unwrap();
     queue(&env, &format!("retry {message}")).exits(1).complains(&["route \"all\" is not configured any more"]);
     queue(&env, "retry --all").exits(1);
     assert_eq!(env.ledger().all(), counts(1, 0, 1));
     assert_eq!(listed(&env, "--dead").len(), 1);
-    accounted_for(&env);
+    assert_accounted_for(&env);
 
     fs::write(env.config(), config).unwrap();
     queue(&env, &format!("retry {message}")).ok();
     env.webhook.wait_for(1);
     assert_eq!(env.wait_until_idle().all(), counts(1, 1, 0));
-    accounted_for(&env);
+    assert_accounted_for(&env);
 }
 
 #[test]
 fn queue_retry_of_removed_route_sends_fallback() {
     let env = TestEnv::new();
-    let message = refused(&env, 1);
+    let message = rejected(&env, 1);
     let config = fs::read_to_string(env.config()).unwrap();
     fs::write(env.config(), config.replace("name = \"all\"", "name = \"others\"")).unwrap();
     let _daemon = env.daemon();
@@ -159,7 +159,7 @@ fn queue_retry_of_removed_route_sends_fallback() {
     assert!(retried.unwrap().success());
     assert!(env.webhook.wait_for(1)[0].contains(&["203.0.113.1"]));
     assert_eq!(env.wait_until_idle().all(), counts(1, 1, 0));
-    accounted_for(&env);
+    assert_accounted_for(&env);
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn queue_retry_all_of_webhook_sends_its_dead_messages() {
 #[test]
 fn queue_drop_marks_dead_and_hides_message() {
     let env = TestEnv::new();
-    let message = refused(&env, 1);
+    let message = rejected(&env, 1);
     let dropped = queue(&env, &format!("drop {message}")).ok();
     assert!(dropped.stdout.starts_with("1 message dropped"), "{dropped}");
     assert_eq!(env.ledger().all(), counts(1, 0, 1));
@@ -199,10 +199,10 @@ fn queue_drop_marks_dead_and_hides_message() {
     queue(&env, "retry --all").ok();
     assert!(env.webhook.arrived().is_empty());
 
-    refused(&env, 2);
+    rejected(&env, 2);
     assert!(queue(&env, "drop --all").ok().stdout.starts_with("1 message dropped"));
     assert_eq!(env.wait_until_idle().all(), counts(2, 0, 2));
-    accounted_for(&env);
+    assert_accounted_for(&env);
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn queue_drop_pending_message_is_not_sent() {
     env.webhook.start();
     assert!(env.webhook.wait_for(1)[0].contains(&["203.0.113.2"]));
     assert_eq!(env.wait_until_idle().all(), counts(2, 1, 1));
-    accounted_for(&env);
+    assert_accounted_for(&env);
 }
 
 #[test]
@@ -231,7 +231,7 @@ fn queue_open_digest_is_listed_and_cannot_be_dropped() {
     let env = TestEnv::as_shipped(QUICK, "storm = { threshold = 1, within = \"60s\" }\ndigest_window = \"10m\"");
     let _daemon = env.daemon();
     (1..=4).for_each(|last| ban(&env, last));
-    let open = until("three events to be held", || {
+    let open = until("three events in a digest", || {
         let open: Vec<_> = listed(&env, "").into_iter().filter(|message| message["state"] == "open").collect();
         match open.as_slice() {
             [message] if message["events"] == 3 => Ok(message.clone()),
@@ -255,7 +255,7 @@ fn queue_open_digest_is_listed_and_cannot_be_dropped() {
 #[test]
 fn queue_retry_with_unknown_ids_sends_the_known() {
     let env = TestEnv::new();
-    let message = refused(&env, 1);
+    let message = rejected(&env, 1);
     let retried = queue(&env, &format!("retry 4711 {message} 4712")).exits(1);
     assert!(retried.stdout.starts_with("1 message is"), "{retried}");
     assert_eq!(retried.stderr.lines().count(), 2, "{retried}");
@@ -290,7 +290,7 @@ fn queue_without_store_is_empty_and_creates_nothing() {
     for line in ["show 1", "retry 1", "drop 1", "export 1"] {
         queue(&env, line).exits(1).complains(&["no message 1 "]);
     }
-    accounted_for(&env);
+    assert_accounted_for(&env);
     assert!(!env.state().exists());
 }
 
@@ -326,7 +326,7 @@ fn queue_export_event_is_a_test_case() {
         assert_eq!(ban[field], value, "{field} of {ban}");
     }
 
-    // As the help says.
+    // As the help describes.
     let last = queue(&env, "export --last 1").ok();
     assert_eq!(json(&last.stdout), *ban);
     fs::create_dir(env.path("cases")).unwrap();
@@ -337,14 +337,14 @@ fn queue_export_event_is_a_test_case() {
     let tested = env.banhook(["test", "template", "cases"]).ok();
     assert!(tested.stdout.contains("2 passed"), "{tested}");
     let case = json(&fs::read_to_string(env.path("cases/1.json")).unwrap());
-    assert_eq!(case["event"], *ban, "nothing of it is lost");
+    assert_eq!(case["event"], *ban, "the event is complete");
     assert!(case["decision"].to_string().contains("web-1"), "{case}");
 
-    // Nothing that was stored acts on a terminal.
+    // Stored text has no effect on a terminal.
     let shown = queue(&env, "show 1").ok();
     assert!(shown.stdout.contains("ba\\u{1b}[31md") && !shown.stdout.contains(['\u{1b}', '\u{202e}']), "{shown}");
 
-    // Without a configuration the events are there all the same.
+    // Without a configuration the events are exported, too.
     fs::remove_file(env.config()).unwrap();
     let bare = queue(&env, "export").ok();
     assert!(bare.stdout.lines().count() == 2 && bare.stderr.contains("without"), "{bare}");
@@ -392,7 +392,7 @@ fn ledger_during_storm_always_balances() {
             checks
         });
         storms.into_iter().for_each(|storm| storm.join().unwrap());
-        let ledger = until("all to be told", || match env.wait_until_idle() {
+        let ledger = until("every event to be delivered", || match env.wait_until_idle() {
             ledger if ledger.all().dead == 0 => Ok(ledger),
             ledger => Err(format!("{ledger:?}")),
         });

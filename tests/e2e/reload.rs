@@ -1,4 +1,4 @@
-//! What changes beneath a running daemon: its configuration, its plugins, the URLs of its webhooks.
+//! Changes while a daemon runs: its configuration, its plugins, its MMDB files and the URLs of its webhooks.
 
 #[path = "../../host/src/plugin/host/geo/mmdb.rs"]
 mod mmdb;
@@ -15,33 +15,33 @@ use crate::test_env::TestEnv;
 
 pub(crate) use mmdb::mmdb;
 
-/// A change takes effect within this, once it is compiled; the machine may be busy with other tests.
+/// How soon a change takes effect after compilation; the machine may be busy with other tests.
 const WITHIN: Duration = Duration::from_secs(5);
 
-/// Waits until the daemon has said this, and returns how long that took.
+/// Waits until the daemon has logged this; returns how long that took.
 #[track_caller]
-fn until_said(env: &TestEnv, words: &str) -> Duration {
-    until_said_times(env, words, 1)
+fn wait_for_log(env: &TestEnv, words: &str) -> Duration {
+    wait_for_log_times(env, words, 1)
 }
 
-/// The same for the so many-th time.
+/// The same until it was logged that many times.
 #[track_caller]
-fn until_said_times(env: &TestEnv, words: &str, times: usize) -> Duration {
-    let begun = Instant::now();
-    until("the daemon to say so", || {
-        let said = fs::read_to_string(env.path("run.log")).unwrap();
-        if said.matches(words).count() >= times { Ok(()) } else { Err(said) }
+fn wait_for_log_times(env: &TestEnv, words: &str, times: usize) -> Duration {
+    let start = Instant::now();
+    until("a line in the log", || {
+        let log = env.log();
+        if log.matches(words).count() >= times { Ok(()) } else { Err(log) }
     });
-    begun.elapsed()
+    start.elapsed()
 }
 
-/// What `status` says of the plugin of the route `all`.
+/// The plugin of the route `all`, from `status`.
 fn plugin(env: &TestEnv) -> Value {
     let status: Value = serde_json::from_str(&env.banhook(["status", "--format", "json"]).ok().stdout).unwrap();
     status["plugins"]["all"].clone()
 }
 
-/// Puts a file into the place of another, as a package manager does.
+/// Replaces a file atomically, as a package manager does.
 fn replace(env: &TestEnv, name: &str, content: &[u8]) {
     let fresh = env.write("fresh", content);
     fs::rename(fresh, env.path(name)).unwrap();
@@ -54,10 +54,10 @@ fn reload_changed_configuration_applies_immediately() {
     env.notify("ban --jail=sshd --ip=203.0.113.1");
     assert!(env.webhook.wait_for(1)[0].contains(&["203.0.113.1", "banned in"]));
 
-    env.configure("settings = { ban = \"changed words for {{ ip }}\" }");
-    assert!(until_said(&env, "new version of the route") < WITHIN);
+    env.configure("settings = { ban = \"changed text for {{ ip }}\" }");
+    assert!(wait_for_log(&env, "new version of the route") < WITHIN);
     env.notify("ban --jail=sshd --ip=203.0.113.2");
-    assert!(env.webhook.wait_for(2)[1].contains(&["changed words for 203.0.113.2"]));
+    assert!(env.webhook.wait_for(2)[1].contains(&["changed text for 203.0.113.2"]));
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn reload_sighup_rereads_configuration() {
     let env = TestEnv::new();
     let daemon = env.daemon();
     daemon.signal(Signal::HUP);
-    until_said(&env, "configuration reloaded");
+    wait_for_log(&env, "configuration reloaded");
     env.notify("ban --jail=sshd --ip=203.0.113.1");
     env.webhook.wait_for(1);
     daemon.stop();
@@ -73,14 +73,14 @@ fn reload_sighup_rereads_configuration() {
 
 #[test]
 fn reload_broken_configuration_keeps_the_old() {
-    let env = TestEnv::with_route("settings = { ban = \"good words for {{ ip }}\" }");
+    let env = TestEnv::with_route("settings = { ban = \"valid text for {{ ip }}\" }");
     let _daemon = env.daemon();
     env.write("config.toml", "[webhook.main]\n");
-    until_said(&env, "configuration not reloaded");
+    wait_for_log(&env, "configuration not reloaded");
     env.notify("ban --jail=sshd --ip=203.0.113.1");
-    assert!(env.webhook.wait_for(1)[0].contains(&["good words for 203.0.113.1"]));
-    let said = fs::read_to_string(env.path("run.log")).unwrap();
-    assert!(said.contains("config.toml:1:") && said.contains("webhook"), "{said}");
+    assert!(env.webhook.wait_for(1)[0].contains(&["valid text for 203.0.113.1"]));
+    let log = env.log();
+    assert!(log.contains("config.toml:1:") && log.contains("webhook"), "{log}");
 }
 
 #[test]
@@ -94,24 +94,24 @@ fn reload_changed_plugin_applies_and_broken_one_does_not() {
     let first = plugin(&env)["sha256"].clone();
 
     replace(&env, "own.wasm", &component::faulty());
-    until_said(&env, "new version of the route");
+    wait_for_log(&env, "new version of the route");
     env.notify("ban --jail=sshd --ip=203.0.113.2");
     assert_eq!(env.wait_until_idle().all().skipped, 1);
     let second = plugin(&env)["sha256"].clone();
     assert_ne!(second, first);
 
-    // It traps already in its trial, so the one before stays.
+    // It traps in the smoke test, so the previous version stays active.
     replace(&env, "own.wasm", &component::always_traps());
-    until_said(&env, "the previous version stays active: plugin own.wasm trapped");
+    wait_for_log(&env, "the previous version stays active: plugin own.wasm trapped");
     env.notify("ban --jail=sshd --ip=203.0.113.3");
     assert_eq!(env.wait_until_idle().all().skipped, 2);
     let state = plugin(&env);
     assert_eq!(state["sha256"], second);
     assert!(state["error"].as_str().unwrap().contains("a newer version was rejected: it trapped"), "{state}");
 
-    // Compiled already, so it is there at once.
+    // Compiled before, so it is loaded immediately.
     replace(&env, "own.wasm", &built_in);
-    assert!(until_said_times(&env, "new version of the route", 2) < WITHIN);
+    assert!(wait_for_log_times(&env, "new version of the route", 2) < WITHIN);
     env.notify("ban --jail=sshd --ip=203.0.113.4");
     assert!(env.webhook.wait_for(2)[1].contains(&["203.0.113.4", "banned in"]));
     let state = plugin(&env);
@@ -126,13 +126,13 @@ fn reload_changed_url_receives_pending_messages() {
     let right = fs::read(env.path("main.url")).unwrap();
     // Nothing listens there.
     fs::write(env.path("main.url"), "http://127.0.0.1:9/services/T/B/moved").unwrap();
-    until_said(&env, "configuration reloaded");
+    wait_for_log(&env, "configuration reloaded");
     env.notify("ban --jail=sshd --ip=203.0.113.1");
-    until_said(&env, "not delivered");
-    let begun = Instant::now();
+    wait_for_log(&env, "not delivered");
+    let start = Instant::now();
     fs::write(env.path("main.url"), right).unwrap();
     env.webhook.wait_for(1);
-    assert!(begun.elapsed() < WITHIN, "{:?}", begun.elapsed());
+    assert!(start.elapsed() < WITHIN, "{:?}", start.elapsed());
 }
 
 #[test]
@@ -141,14 +141,14 @@ fn reload_changed_target_reformats_pending_messages() {
     let _daemon = env.daemon();
     let right = fs::read(env.path("main.url")).unwrap();
     fs::write(env.path("main.url"), "http://127.0.0.1:9/services/T/B/moved").unwrap();
-    until_said(&env, "configuration reloaded");
-    // Two words that Slack and Mattermost act on, and what each wants escaped.
+    wait_for_log(&env, "configuration reloaded");
+    // A mention of Slack and one of Mattermost, which each target escapes in its own way.
     for octet in 1..=3 {
         env.notify(&format!("ban --jail=<!here>@all --ip=203.0.113.{octet}"));
     }
-    until_said(&env, "not delivered");
+    wait_for_log(&env, "not delivered");
     env.configure_both("target = \"mattermost\"\nrate = \"20/s\"", "storm = false\nrestart = false");
-    until_said_times(&env, "configuration reloaded", 2);
+    wait_for_log_times(&env, "configuration reloaded", 2);
     fs::write(env.path("main.url"), right).unwrap();
     let messages = env.webhook.wait_for(3);
     for (message, octet) in messages.iter().zip(1..) {
@@ -170,9 +170,9 @@ fn reload_changed_mmdb_applies_and_broken_one_does_not() {
     env.notify("ban --jail=sshd --ip=203.0.113.1");
     assert_eq!(env.wait_until_idle().all().skipped, 1);
     replace(&env, "country.mmdb", &country("FR"));
-    until_said(&env, "country.mmdb reloaded");
+    wait_for_log(&env, "country.mmdb reloaded");
     replace(&env, "country.mmdb", b"<html>404</html>");
-    until_said(&env, "the previous file stays in use: ");
+    wait_for_log(&env, "the previous file stays in use: ");
     env.notify("ban --jail=sshd --ip=203.0.113.2");
     assert_eq!(env.wait_until_idle().all().skipped, 2);
 }
@@ -188,13 +188,13 @@ fn reload_removed_route_sends_fallback_for_its_events() {
     env.write("slow.wasm", component::faulty());
     env.write("config.toml", route("old"));
     let daemon = env.daemon();
-    // Ten seconds of endless loops for the old route; it is gone after the first.
+    // Twelve seconds of endless loops for the old route, which is removed during the first.
     for octet in 1..=4 {
         env.notify(&format!("ban --jail=~loop --ip=203.0.113.{octet}"));
     }
-    until("the old route to have all of them", || match env.ledger().unrouted {
+    until("the old route to receive all of them", || match env.ledger().unrouted {
         0 => Ok(()),
-        left => Err(left.to_string()),
+        unrouted => Err(unrouted.to_string()),
     });
     env.write("config.toml", route("new"));
     let messages = env.webhook.wait_for(4);
@@ -213,19 +213,19 @@ fn plugin_failing_repeatedly_is_paused_and_reported_once() {
         env.notify(&format!("ban --jail=~trap --ip=203.0.113.{octet}"));
     }
     let messages = env.webhook.wait_for(13);
-    let telling = |words: &str| messages.iter().filter(|message| message.contains(&[words])).count();
-    assert_eq!(telling("After 10 failures in a row it is paused for 60 s"), 1);
-    assert_eq!(telling("is paused after 10 failures in a row"), 3);
+    let count_of = |words: &str| messages.iter().filter(|message| message.contains(&[words])).count();
+    assert_eq!(count_of("After 10 failures in a row it is paused for 60 s"), 1);
+    assert_eq!(count_of("is paused after 10 failures in a row"), 3);
     let state = plugin(&env);
     assert_eq!(state["failures"], 10, "{state}");
     assert!(state["paused_until"].is_string() && state["error"].as_str().unwrap().contains("trapped"), "{state}");
     let text = env.banhook(["status"]).ok().stdout;
     assert!(text.contains("plugin own.wasm (sha256 ") && text.contains("paused until"), "{text}");
 
-    // A new version is called at once.
+    // A new version is called immediately.
     let built_in = fs::read(crate::binary::root().join("plugins/dist/template.wasm")).unwrap();
     replace(&env, "own.wasm", &built_in);
-    until_said(&env, "new version of the route");
+    wait_for_log(&env, "new version of the route");
     env.notify("ban --jail=~trap --ip=203.0.113.99");
     assert!(env.webhook.wait_for(14)[13].contains(&["203.0.113.99", "banned in"]));
 }

@@ -1,4 +1,4 @@
-//! What a daemon tells the service manager, as systemd would hear it.
+//! The notifications that a daemon sends to the service manager (systemd's sd_notify protocol).
 
 use std::os::unix::net::UnixDatagram;
 use std::process::Stdio;
@@ -9,16 +9,16 @@ use crate::binary::banhook;
 use crate::polling::DEFAULT_TIMEOUT;
 use crate::test_env::{TestEnv, terminate};
 
-/// A socket at which the manager listens.
+/// The socket of the service manager.
 fn manager(env: &TestEnv) -> UnixDatagram {
     let socket = UnixDatagram::bind(env.path("manager")).unwrap();
     socket.set_read_timeout(Some(DEFAULT_TIMEOUT)).unwrap();
     socket
 }
 
-fn hear(manager: &UnixDatagram) -> String {
+fn receive(manager: &UnixDatagram) -> String {
     let mut bytes = [0; 1024];
-    let length = manager.recv(&mut bytes).expect("nothing was said");
+    let length = manager.recv(&mut bytes).expect("a notification");
     String::from_utf8_lossy(&bytes[..length]).into_owned()
 }
 
@@ -29,13 +29,13 @@ fn service_manager_hears_ready_reloading_and_stopping() {
     let mut command = env.command(banhook());
     command.arg("run").env("NOTIFY_SOCKET", env.path("manager"));
     let mut daemon = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    assert_eq!(hear(&manager), "READY=1\n");
+    assert_eq!(receive(&manager), "READY=1\n");
     kill_process(Pid::from_child(&daemon), Signal::HUP).unwrap();
-    let reloading = hear(&manager);
+    let reloading = receive(&manager);
     assert!(reloading.starts_with("RELOADING=1\nMONOTONIC_USEC="), "{reloading}");
-    assert_eq!(hear(&manager), "READY=1\n");
+    assert_eq!(receive(&manager), "READY=1\n");
     assert!(terminate(&mut daemon).success());
-    assert_eq!(hear(&manager), "STOPPING=1\n");
+    assert_eq!(receive(&manager), "STOPPING=1\n");
 }
 
 #[test]
@@ -48,5 +48,5 @@ fn service_manager_hears_nothing_from_notify() {
     env.webhook.wait_for(1);
     env.wait_until_idle();
     manager.set_nonblocking(true).unwrap();
-    assert!(manager.recv(&mut [0; 16]).is_err(), "somebody spoke");
+    assert!(manager.recv(&mut [0; 16]).is_err(), "a notification was sent");
 }

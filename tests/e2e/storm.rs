@@ -1,5 +1,5 @@
-//! A storm as it is told by banhook as it is shipped: at once, in a few messages that count every ban, and without the
-//! webhook ever having to say that it is too much.
+//! A storm with the default configuration: it is announced immediately, in few messages that count every ban, and the rate
+//! limit of the webhook is never exceeded.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -10,85 +10,85 @@ use crate::polling::within;
 use crate::test_env::TestEnv;
 use crate::webhook::shown;
 
-/// Slack's rate, and the burst that it is known to tolerate.
+/// Slack's rate limit, and the burst that it is known to tolerate.
 const EVERY: Duration = Duration::from_secs(1);
 const BURST: u32 = 4;
 
-/// What a channel gets of any storm, in its first minute.
-const MESSAGES_IN_A_MINUTE: usize = 15;
+/// The most messages in the first minute of any storm.
+const MESSAGES_PER_MINUTE: usize = 15;
 
-/// One ban in ten comes from `notify`, the others from fail2ban's log: so many processes take more of a small machine than
-/// banhook does.
-const BY_NOTIFY: usize = 10;
+/// One ban in ten comes from `notify`, the others from fail2ban's log: so many processes would need more of a small machine
+/// than banhook does.
+const NOTIFY_EVERY: usize = 10;
 
 struct Size {
     bans: usize,
-    over: Duration,
-    /// From the first ban on.
-    accounted_within: Duration,
+    duration: Duration,
+    /// Measured from the first ban.
+    delivered_within: Duration,
 }
 
-/// A tenth of the whole in a tenth of the time; `BANHOOK_SOAK=1` has the whole.
-const SMALL: Size = Size { bans: 1_000, over: Duration::from_secs(6), accounted_within: Duration::from_secs(60) };
-const WHOLE: Size = Size { bans: 10_000, over: Duration::from_secs(60), accounted_within: Duration::from_secs(120) };
+/// A tenth of the bans in a tenth of the time; `BANHOOK_SOAK=1` runs the full size.
+const SMALL: Size = Size { bans: 1_000, duration: Duration::from_secs(6), delivered_within: Duration::from_secs(60) };
+const FULL: Size = Size { bans: 10_000, duration: Duration::from_secs(60), delivered_within: Duration::from_secs(120) };
 
 #[test]
 fn storm_is_few_messages_that_count_every_ban() {
-    let size = if std::env::var_os("BANHOOK_SOAK").is_some() { WHOLE } else { SMALL };
+    let size = if std::env::var_os("BANHOOK_SOAK").is_some() { FULL } else { SMALL };
     let env = TestEnv::as_shipped("", "[[sources]]\nlog = \"fail2ban.log\"\ntimezone = \"UTC\"");
     env.webhook.limit_rate(EVERY, BURST);
     let log = env.write("fail2ban.log", "");
     let _daemon = env.daemon();
-    // It is followed from its end, so that must have been found before anything is added.
-    within(Duration::from_secs(10), "the log to be taken up", || {
+    // The log is followed from its end, which must be found before lines are added.
+    within(Duration::from_secs(10), "the log to be opened", || {
         let wal = std::fs::read(env.state().join("inbox.sqlite3-wal")).unwrap_or_default();
         let name = log.to_str().unwrap().as_bytes();
         if wal.windows(name.len()).any(|part| part == name) { Ok(()) } else { Err(String::new()) }
     });
 
-    let begun = Instant::now();
-    let told = std::thread::scope(|scope| {
-        let bans = scope.spawn(|| rain(&env, &size, OpenOptions::new().append(true).open(&log).unwrap()));
+    let start = Instant::now();
+    let first_after = std::thread::scope(|scope| {
+        let bans = scope.spawn(|| send_bans(&env, &size, OpenOptions::new().append(true).open(&log).unwrap()));
         let first = within(Duration::from_secs(5), "the first message", || {
-            env.webhook.arrivals().first().map(|(at, _)| *at - begun).ok_or_else(String::new)
+            env.webhook.arrivals().first().map(|(at, _)| *at - start).ok_or_else(String::new)
         });
         bans.join().unwrap();
         first
     });
     let expected = size.bans as u64;
-    let ledger = within(size.accounted_within - begun.elapsed(), "every ban to be accounted for", || {
+    let ledger = within(size.delivered_within - start.elapsed(), "every ban to be delivered", || {
         let ledger = env.ledger();
         let all = ledger.all();
         let done = ledger.received == expected && all.posted + all.digested == expected;
         if done { Ok(ledger) } else { Err(format!("{ledger:?}")) }
     });
-    let took = begun.elapsed();
+    let took = start.elapsed();
 
     let arrivals = env.webhook.arrivals();
     let messages: Vec<_> = arrivals.iter().map(|(_, message)| message.clone()).collect();
     let counted: usize = messages.iter().map(|message| events_of(message).unwrap_or(1)).sum();
     assert_eq!(counted, size.bans, "{:#?}", shown(&messages));
-    let in_a_minute = arrivals.iter().filter(|(at, _)| *at - begun <= Duration::from_secs(60)).count();
+    let in_a_minute = arrivals.iter().filter(|(at, _)| *at - start <= Duration::from_secs(60)).count();
     eprintln!(
-        "{} bans: the first told after {told:?}, {in_a_minute} messages within a minute, all {} within {took:?}; {:?}",
+        "{} bans: the first message after {first_after:?}, {in_a_minute} messages within a minute, all {} within {took:?}; {:?}",
         size.bans,
         messages.len(),
         ledger.all(),
     );
-    assert!(told < Duration::from_secs(1), "the first was told after {told:?}");
-    assert!(in_a_minute <= MESSAGES_IN_A_MINUTE, "{in_a_minute} messages: {:#?}", shown(&messages));
-    assert_eq!(env.webhook.rate_limited(), 0, "the webhook had to say that it is too much");
+    assert!(first_after < Duration::from_secs(1), "the first message after {first_after:?}");
+    assert!(in_a_minute <= MESSAGES_PER_MINUTE, "{in_a_minute} messages: {:#?}", shown(&messages));
+    assert_eq!(env.webhook.rate_limited(), 0, "the rate limit was exceeded");
     assert_eq!(env.webhook.requests().len(), messages.len(), "nothing was sent twice");
 }
 
-/// Has bans happen evenly, some by `notify`, the others as lines of a log.
-fn rain(env: &TestEnv, size: &Size, mut log: File) {
-    let begun = Instant::now();
+/// Sends bans at a constant rate, some by `notify`, the others as lines of a log.
+fn send_bans(env: &TestEnv, size: &Size, mut log: File) {
+    let start = Instant::now();
     for number in 0..size.bans {
-        let due = begun + size.over.mul_f64(number as f64 / size.bans as f64);
-        std::thread::sleep(due.saturating_duration_since(Instant::now())); // not unrouted: this is how fast they come
+        let due = start + size.duration.mul_f64(number as f64 / size.bans as f64);
+        std::thread::sleep(due.saturating_duration_since(Instant::now())); // not a wait: this is the rate
         let (high, low) = (number / 250, number % 250 + 1);
-        if number.is_multiple_of(BY_NOTIFY) {
+        if number.is_multiple_of(NOTIFY_EVERY) {
             env.notify(&format!("ban --jail=sshd --ip=10.1.{high}.{low} --failures=5 --time=1763809015"));
         } else {
             let line = format!(

@@ -1,4 +1,4 @@
-//! fail2ban's log as a source: what a real server writes, each line once.
+//! fail2ban's log as a source: each line of a real server's log is read once.
 
 mod rotation;
 
@@ -15,7 +15,7 @@ use crate::fail2ban::Fail2ban;
 use crate::polling::until;
 use crate::test_env::{TestEnv, terminate};
 
-/// Messages that say what an event says, and no more.
+/// Templates that print the fields of an event and nothing else.
 const PLAIN: &str = r#"[routes.settings]
 start = "start {{ jail }}"
 stop = "stop {{ jail }}"
@@ -24,12 +24,12 @@ ban = "ban {{ jail }} {{ ip }} {{ failures }}"
 unban = "unban {{ jail }} {{ ip }}"
 "#;
 
-/// A line of a log, of a ban in the jail `sshd`.
+/// A log line of a ban in the jail `sshd`.
 fn ban(subject: &str) -> String {
     format!("2026-11-22 11:56:55,601 fail2ban.actions        [2784]: NOTICE  [sshd] Ban {subject}\n")
 }
 
-/// `banhook tail` at work. Killed, as by a power failure, when it is let go of.
+/// A running `banhook tail`. Killed on drop.
 struct Tail(Child);
 
 impl Tail {
@@ -39,11 +39,11 @@ impl Tail {
         Self(command.arg("tail").args(arguments).stdin(Stdio::null()).stderr(stderr).spawn().unwrap())
     }
 
-    fn until_ready(env: &TestEnv, arguments: &[&str]) -> Self {
+    fn spawn_ready(env: &TestEnv, arguments: &[&str]) -> Self {
         let tail = Self::spawn(env, arguments);
         until("the tailer to be ready", || {
-            let said = fs::read_to_string(env.path("tail.log")).unwrap();
-            if said.contains("ready") { Ok(()) } else { Err(said) }
+            let log = fs::read_to_string(env.path("tail.log")).unwrap();
+            if log.contains("ready") { Ok(()) } else { Err(log) }
         });
         tail
     }
@@ -64,7 +64,7 @@ fn append(path: &Path, text: &str) {
 fn tail_recorded_logs_match_golden_events() {
     let env = TestEnv::new();
     let folder = root().join("host/src/receive/log/testdata");
-    // The others have lines without a time, or without a year, which count from now.
+    // The other logs have lines without a time or a year, which depend on the current time.
     for name in ["fail2ban-1.0.2", "hostile", "increments", "fail2ban-0.8", "clocks-set-back"] {
         let log = folder.join(format!("{name}.log"));
         let golden = fs::read_to_string(folder.join(format!("{name}.jsonl"))).unwrap();
@@ -84,8 +84,8 @@ fn tail_once_delivers_only_new_lines() {
     let log = env.write("f.log", ban("203.0.113.1") + &ban("203.0.113.2") + "2026-11-22 11:5");
     let once = || env.banhook(["tail", "--once", &log.display().to_string()]).ok();
     once();
-    let told = env.webhook.wait_for(2);
-    assert!(told[0].contains(&["203.0.113.1"]) && told[1].contains(&["203.0.113.2"]));
+    let messages = env.webhook.wait_for(2);
+    assert!(messages[0].contains(&["203.0.113.1"]) && messages[1].contains(&["203.0.113.2"]));
     once();
     assert_eq!(env.webhook.arrived().len(), 2);
     fs::write(&log, ban("203.0.113.1") + &ban("203.0.113.2") + &ban("203.0.113.3")).unwrap();
@@ -102,18 +102,19 @@ fn tail_foreign_log_warns() {
     env.write("empty.log", "");
     let once = |arguments: &[&str]| env.banhook(["tail", "--once"].iter().chain(arguments)).ok();
     for arguments in [&["--dry-run", "auth.log"][..], &["auth.log"]] {
-        let told = once(arguments);
-        let warning = told.stderr.lines().find(|line| line.contains("auth.log is not a log of fail2ban"));
-        assert!(warning.is_some_and(|line| line.contains("(2 lines read, none recognized)")), "{told}");
+        let output = once(arguments);
+        let warning = output.stderr.lines().find(|line| line.contains("auth.log is not a log of fail2ban"));
+        assert!(warning.is_some_and(|line| line.contains("(2 lines read, none recognized)")), "{output}");
     }
-    // Nothing new in it, or some of it is, is no reason.
+    // No warning for a log without new lines, or with some lines of fail2ban.
     for log in ["empty.log", "f.log", "f.log"] {
-        let told = once(&[log]);
-        assert!(!told.stderr.contains("warning"), "{told}");
+        let output = once(&[log]);
+        assert!(!output.stderr.contains("warning"), "{output}");
     }
 }
 
 #[test]
+#[ignore = "needs logrotate, xz, zstd and bzip2: cargo xtask test"]
 fn tail_compressed_rotations_are_read() {
     require("logrotate", "logrotate");
     for (program, package, extension) in
@@ -126,7 +127,7 @@ fn tail_compressed_rotations_are_read() {
             .map(|folder| folder.join(program))
             .find(|path| path.is_file())
             .unwrap();
-        // zstd keeps what it packs unless it is told not to.
+        // Without `--rm` zstd keeps the original file.
         let options = if program == "zstd" { "--rm" } else { "" };
         let config = format!(
             "{} {{\nrotate 9\ncompress\ncompresscmd {}\ncompressext .{extension}\ncompressoptions {options} -5\n}}\n",
@@ -138,16 +139,20 @@ fn tail_compressed_rotations_are_read() {
         fs::set_permissions(env.path(""), fs::Permissions::from_mode(0o755)).unwrap();
         let once = || env.banhook(["tail", "--once", &log.display().to_string()]).ok();
         once();
-        // Into the midst of a file, and over one that nobody saw.
+        // One rotation in the middle of a file that was read, one of a file that was never read.
         append(&log, &ban("203.0.113.2"));
         rotation.force(&env);
         fs::write(&log, ban("203.0.113.3")).unwrap();
         rotation.force(&env);
         fs::write(&log, ban("203.0.113.4")).unwrap();
         assert!(env.path(&format!("f.log.2.{extension}")).is_file());
-        let told = once();
+        let output = once();
         let shown: Vec<_> = env.webhook.arrived().iter().map(|message| message.shown().trim().to_owned()).collect();
-        assert_eq!(shown, (1..=4).map(|n| format!("ban sshd 203.0.113.{n}")).collect::<Vec<_>>(), "{program}: {told}");
+        assert_eq!(
+            shown,
+            (1..=4).map(|n| format!("ban sshd 203.0.113.{n}")).collect::<Vec<_>>(),
+            "{program}: {output}"
+        );
     }
 }
 
@@ -156,9 +161,9 @@ fn tail_follows_from_end_and_resumes() {
     let env = TestEnv::new();
     let log = env.write("f.log", ban("203.0.113.1"));
     let name = log.display().to_string();
-    let mut tail = Tail::until_ready(&env, &[&name]);
-    // Ready is said by the process, the log is taken up by a thread of it.
-    until("the log to be taken up", || match env.banhook(["status"]).code {
+    let mut tail = Tail::spawn_ready(&env, &[&name]);
+    // A thread opens the log, possibly after the process is ready.
+    until("the log to be opened", || match env.banhook(["status"]).code {
         Some(0) if fs::read(env.state().join("inbox.sqlite3-wal")).is_ok_and(|wal| holds(&wal, &name)) => Ok(()),
         other => Err(format!("{other:?}")),
     });
@@ -166,7 +171,7 @@ fn tail_follows_from_end_and_resumes() {
     assert!(env.webhook.wait_for(1)[0].contains(&["203.0.113.2"]));
     assert!(terminate(&mut tail.0).success());
     append(&log, &ban("203.0.113.3"));
-    let _tail = Tail::until_ready(&env, &[&name]);
+    let _tail = Tail::spawn_ready(&env, &[&name]);
     assert!(env.webhook.wait_for(2)[1].contains(&["203.0.113.3"]));
     env.banhook(["run"]).exits(1).complains(&["another banhook is running"]);
 }
@@ -182,7 +187,7 @@ fn tail_pipe_is_read_to_end_and_delivered() {
     let mut tail = command.args(["tail", "-"]).stdin(Stdio::piped()).spawn().unwrap();
     let mut pipe = tail.stdin.take().unwrap();
     pipe.write_all(b"[sshd] Ban 203.0.113.1\n").unwrap();
-    // It arrives while the pipe is open.
+    // The message arrives while the pipe is open.
     assert!(env.webhook.wait_for(1)[0].contains(&["203.0.113.1"]));
     pipe.write_all(b"[sshd] Ban 203.0.113.2\n[sshd] Ban 203.0.").unwrap();
     drop(pipe);
@@ -205,6 +210,7 @@ fn daemon_reads_configured_sources() {
 }
 
 #[test]
+#[ignore = "needs fail2ban: cargo xtask test"]
 fn event_from_action_and_log_is_delivered_once() {
     let env = TestEnv::new();
     let log = env.path("fail2ban/fail2ban.log");
@@ -221,24 +227,24 @@ fn event_from_action_and_log_is_delivered_once() {
     });
     server.client("set logins unbanip user-2").ok();
     server.client("set sshd banip 203.0.113.7").ok();
-    // The last line is told of from both sides when this is: the log is read in order.
+    // The log is read in order: once this line is delivered, all lines before it are processed.
     append(&log, &ban("203.0.113.99"));
-    until("the last line to be told of", || {
+    until("the last line to be delivered", || {
         let arrived = env.webhook.arrived();
         let last = arrived.iter().any(|message| message.contains(&["203.0.113.99"]));
         if last { Ok(()) } else { Err(format!("{:?}", crate::webhook::shown(&arrived))) }
     });
     let ledger = env.wait_until_idle();
-    let mut told: Vec<_> = env.webhook.arrived().iter().map(|message| message.shown()).collect();
-    told.sort();
+    let mut delivered: Vec<_> = env.webhook.arrived().iter().map(|message| message.shown()).collect();
+    delivered.sort();
     let bans = ["ban logins user-1 1", "ban logins user-2 1", "ban logins user-3 1"];
     let others = ["start logins", "start sshd", "unban logins user-2"];
-    // Banned by hand: that there were no failures, the action knows. Unless the log was so much faster.
-    let by_hand = told.remove(told.iter().position(|line| line.starts_with("ban sshd 203.0.113.7")).unwrap());
+    // A ban by hand has 0 failures if the action reports it first; the log does not have the number.
+    let by_hand = delivered.remove(delivered.iter().position(|line| line.starts_with("ban sshd 203.0.113.7")).unwrap());
     assert!(["ban sshd 203.0.113.7 0", "ban sshd 203.0.113.7"].contains(&by_hand.trim()), "{by_hand}");
     let mut expected = [&bans[..], &["ban sshd 203.0.113.99"], &others[..]].concat();
     expected.sort_unstable();
-    assert_eq!(told.iter().map(|line| line.trim()).collect::<Vec<_>>(), expected);
+    assert_eq!(delivered.iter().map(|line| line.trim()).collect::<Vec<_>>(), expected);
     assert_eq!(ledger.received, 8, "{ledger:?}");
     daemon.stop();
 }

@@ -15,9 +15,16 @@ pub fn test(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
     let guests = guests::build(root, &guests::FOR_TESTS)?;
     // Examples in the documentation first, so that the closing lines are those of the tests proper.
     run(cargo(root).args(["test", "--workspace", "--doc"]))?;
+    let (of_cargo, of_tests) = match arguments.iter().position(|argument| argument == "--") {
+        Some(position) => arguments.split_at(position),
+        None => (arguments, &[][..]),
+    };
     run(cargo(root)
         .args(["test", "--workspace", "--lib", "--bins", "--tests"])
-        .args(arguments)
+        .args(of_cargo)
+        // Also the tests that `cargo test` leaves out because they need root or other programs.
+        .args(["--", "--include-ignored"])
+        .args(of_tests.iter().skip(1))
         .env("BANHOOK_FRESH_TEMPLATE", template)
         .env("BANHOOK_GUESTS", guests))
 }

@@ -1,31 +1,29 @@
-//! Small components that a compiler chokes on: each is far below the size that is allowed, and none was ever finished by
-//! the test's patience.
+//! Small components that keep a compiler busy: each is far below the size limit, and none finishes within a test.
 //!
-//! In processor time, with nothing to stop them: `loops`, 17 KB, is not done after 48 s, nor is `blocks`, 5 MB;
-//! `functions`, 4 MB, takes 17 s and 2.2 GB of memory. Of `loops` with 150 loops and 200 variables, 2 s; with 200 and 400,
-//! 8 s.
+//! Processor time without a limit: `loops` (17 KB) and `blocks` (5 MB) are not finished after 48 s; `functions` (4 MB) takes
+//! 17 s and 2.2 GB of memory. `loops` with 150 loops and 200 variables takes 2 s; with 200 and 400, 8 s.
 
 use std::fmt::Write;
 use std::fs;
 use std::time::{Duration, Instant};
 
 use super::corpus::component_of;
-use super::{CONTAINED, Findings, TIME, is_harmless};
+use super::{CONTAINED, Findings, TIME, check_harmless};
 use crate::polling::until;
 use crate::test_env::{Daemon, QUICK, TestEnv};
 use crate::webhook::Webhook;
 
-/// A route's limit for compiling its plugin, and how it is set.
+/// The limit for compiling a plugin, and the setting for it.
 const COMPILE: Duration = Duration::from_secs(2);
 const COMPILE_SETTING: &str = "compile = \"2s\"";
 
-/// Makes an attacker's text.
+/// Generates an attacker's text.
 type Make = fn() -> String;
 
 const BOMBS: &[(&str, Make)] = &[("loops", loops), ("blocks", blocks), ("functions", functions)];
 
-/// 300 loops in each other around 1,000 variables: for each variable in each loop a compiler has to find out where its
-/// value comes from.
+/// 300 nested loops around 1,000 variables: for each variable in each loop the compiler has to find where its value comes
+/// from.
 fn loops() -> String {
     const LOOPS: usize = 300;
     const LOCALS: usize = 1_000;
@@ -38,7 +36,7 @@ fn loops() -> String {
     bomb(&body)
 }
 
-/// 700,000 blocks in each other.
+/// 700,000 nested blocks.
 fn blocks() -> String {
     const BLOCKS: usize = 700_000;
     bomb(&format!("{}{}", "block ".repeat(BLOCKS), "local.get 0 br_if 0 end ".repeat(BLOCKS)))
@@ -56,7 +54,7 @@ fn functions() -> String {
     format!("(func $attack (result i32) (unreachable))\n{}", one.repeat(FUNCTIONS))
 }
 
-/// A component that is not compiled within any test's time.
+/// A component whose compilation does not finish within a test.
 pub fn endless() -> Vec<u8> {
     component_of(&loops())
 }
@@ -71,12 +69,12 @@ fn compiler_bomb_is_stopped_and_delays_no_other_route() {
         [[routes]]\nname = \"witness\"\nwebhook = \"main\"\nstorm = false\nrestart = false\n"
     );
     env.write("config.toml", &text);
-    // The first time the built-in plugin is compiled; the second time it is as in peace.
+    // The first run compiles the built-in plugin; the second is the baseline.
     let [_, calm] = ["198.51.100.1", "198.51.100.2"].map(|subject| {
-        let told = env.webhook.arrived().len();
-        let (daemon, begun) = start(&env, subject);
-        env.webhook.wait_for(told + 1);
-        let calm = env.webhook.arrivals()[told].0.saturating_duration_since(begun);
+        let before = env.webhook.arrived().len();
+        let (daemon, started) = start(&env, subject);
+        env.webhook.wait_for(before + 1);
+        let calm = env.webhook.arrivals()[before].0.saturating_duration_since(started);
         daemon.stop();
         calm
     });
@@ -93,28 +91,28 @@ fn compiler_bomb_is_stopped_and_delays_no_other_route() {
     }
     env.write("config.toml", text);
 
-    let (daemon, begun) = start(&env, "203.0.113.7");
+    let (daemon, started) = start(&env, "203.0.113.7");
     env.webhook.wait_for(3);
-    // Not when the daemon is ready: it waits for its plugins a while.
-    let witnessed = env.webhook.arrivals()[2].0.saturating_duration_since(begun);
+    // Measured from the start: the daemon waits for its plugins before it is ready.
+    let witnessed = env.webhook.arrivals()[2].0.saturating_duration_since(started);
     let messages = attacked.wait_for(BOMBS.len());
-    let told = begun.elapsed();
-    eprintln!("the witness was told after {witnessed:?}, in peace after {calm:?}; the others after {told:?}");
+    let took = started.elapsed();
+    eprintln!("the witness took {witnessed:?}, without attackers {calm:?}; the others took {took:?}");
 
     let mut findings = Findings::default();
-    // They may be compiled one after the other.
+    // The plugins may be compiled one after the other.
     let allowed = COMPILE * CONTAINED * u32::try_from(BOMBS.len()).unwrap();
-    findings.expect(told < allowed + calm, "bombs", || format!("took {told:?}, allowed are {allowed:?}"));
-    findings.expect(witnessed < COMPILE / 2 + calm, "witness", || format!("was told after {witnessed:?}"));
+    findings.expect(took < allowed + calm, "bombs", || format!("took {took:?}, at most {allowed:?} allowed"));
+    findings.expect(witnessed < COMPILE / 2 + calm, "witness", || format!("took {witnessed:?}"));
     for (name, _) in BOMBS {
         let file = format!("{name}.wasm");
         let message = messages.iter().find(|message| message.contains(&["203.0.113.7", &file, "compil"]));
         let all: Vec<_> = messages.iter().map(|message| message.shown()).collect();
-        findings.expect(message.is_some(), name, || format!("nothing is said of compiling: {all:?}"));
+        findings.expect(message.is_some(), name, || format!("the failed compilation is not reported: {all:?}"));
     }
-    messages.iter().for_each(|message| is_harmless(message, "bombs", &mut findings));
-    // What compiled is gone, and left nothing that would be taken for a compiled plugin.
-    until("the compilers to be gone", || match env.processes().len() {
+    messages.iter().for_each(|message| check_harmless(message, "bombs", &mut findings));
+    // The compilers have exited and left no file that would be used as a compiled plugin.
+    until("the compilers to exit", || match env.processes().len() {
         1 => Ok(()),
         count => Err(format!("{count} processes")),
     });
@@ -124,9 +122,9 @@ fn compiler_bomb_is_stopped_and_delays_no_other_route() {
     findings.none();
 }
 
-/// A daemon that finds an event waiting, and when it was started: the event meets plugins that are not compiled yet.
+/// Starts a daemon with an unrouted event, which meets plugins that are not compiled yet. Returns the time of the start.
 fn start(env: &TestEnv, subject: &str) -> (Daemon, Instant) {
     env.notify(&format!("ban --no-spawn --jail=~sshd --ip={subject}"));
-    let begun = Instant::now();
-    (env.daemon(), begun)
+    let started = Instant::now();
+    (env.daemon(), started)
 }

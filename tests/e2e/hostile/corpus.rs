@@ -1,4 +1,4 @@
-//! The attackers: each a text beside this file, or made by `made` where it is its size that attacks; and how each ends.
+//! The attackers, each a `.wat` file in this folder or built by `generated`, and the end of each attack.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,158 +11,163 @@ use crate::component::{component, of_another_world};
 
 /// One attack.
 pub struct Case {
-    /// Of its text, its plugin, its route; with `~` before it, of its jail.
+    /// The name of its text, its plugin and its route; after a `~`, of its jail.
     pub name: &'static str,
     source: Source,
-    /// The good ends: any of them will do.
-    pub ends: &'static [End],
-    /// What its route lets it use, in MiB of memory.
+    /// The end of the attack, the same on every machine.
+    pub end: End,
+    /// The memory limit of its route, in MiB.
     pub memory: u64,
 }
 
 enum Source {
     /// `NAME.wat`.
     Text,
-    /// Written to the plugin's file.
-    Made(fn(&Path)),
+    /// A function that writes the plugin's file.
+    Generated(fn(&Path)),
 }
 
-/// How an attack may end.
+/// How an attack ends. An alert arrives in any case.
 #[derive(Debug, Clone, Copy)]
 pub enum End {
-    /// The alert arrives as the plain message, with one of these words (`|` between them) after the plugin's name.
+    /// The alert arrives as the host's fallback message, with these words after the plugin's name.
     Fallback(&'static str),
-    /// The alert arrives in the attacker's own words, with these.
+    /// The alert arrives as the attacker's own message, with these words.
     OwnMessage(&'static str),
-    /// The attacker skips the event.
-    Skipped,
 }
 
-use End::{Fallback, OwnMessage, Skipped};
+use End::{Fallback, OwnMessage};
 
-/// MiB of memory that most routes give.
+/// The memory limit of most routes, in MiB.
 pub const MEMORY: u64 = 64;
 
-const fn text(name: &'static str, ends: &'static [End]) -> Case {
-    Case { name, source: Source::Text, ends, memory: MEMORY }
+const fn text(name: &'static str, end: End) -> Case {
+    Case { name, source: Source::Text, end, memory: MEMORY }
 }
 
-const fn made(name: &'static str, make: fn(&Path), ends: &'static [End]) -> Case {
-    Case { name, source: Source::Made(make), ends, memory: MEMORY }
+const fn generated(name: &'static str, make: fn(&Path), end: End) -> Case {
+    Case { name, source: Source::Generated(make), end, memory: MEMORY }
 }
 
-/// What a plugin does that is stopped by the clock.
-const TOO_LONG: &[End] = &[Fallback("was stopped after")];
+/// Stopped by the time limit.
+const TOO_LONG: End = Fallback("(limits.time)");
+
+/// Passed more data to the host than it accepts in one call.
+const TOO_MUCH: End = Fallback("(limits.transfer)");
 
 pub const CASES: &[Case] = &[
     // Time.
     text("endless-loop", TOO_LONG),
-    text("endless-recursion", &[Fallback("stack")]),
+    text("endless-recursion", Fallback("stack allowed ([sandbox] stack)")),
     text("loop-in-start", TOO_LONG),
     text("loop-in-realloc", TOO_LONG),
     text("loop-in-post-return", TOO_LONG),
     text("loop-in-digest", TOO_LONG),
-    text("loop-in-check", &[OwnMessage("own words after the check")]),
+    text("loop-in-check", OwnMessage("own words after the check")),
     text("fill-loop", TOO_LONG),
     text("copy-loop", TOO_LONG),
     text("host-calls", TOO_LONG),
-    text("atomic-wait", &[Fallback("valid component")]),
+    text("atomic-wait", Fallback("threads must be enabled for shared memories")),
     // Memory, tables, instances.
-    text("memory-to-the-limit", &[OwnMessage("own words in full memory")]),
-    text("memory-beyond-the-limit", &[Fallback("limits.memory")]),
-    text("memory-declared", &[Fallback("limits.memory")]),
-    text("memories-many", &[Fallback("memories")]),
-    made("memories-together", generated::memories_together, &[Fallback("limits.memory")]),
-    text("table-growth", &[Fallback("table")]),
-    text("table-declared", &[Fallback("table")]),
-    text("tables-many", &[Fallback("tables")]),
-    made("instances-many", generated::instances_many, &[Fallback("instances")]),
-    // What it hands over.
-    Case { memory: 1_024, ..text("string-of-a-gib", &[Fallback("passed more than|returned a")]) },
-    text("string-beyond-memory", &[Fallback("out of bounds")]),
-    text("strings-shared", &[Fallback("passed more than|returned a")]),
-    text("blocks-by-the-million", &[Fallback("passed more than|returned a")]),
-    text("list-beyond-memory", &[Fallback("out of bounds")]),
-    text("hints-many", &[OwnMessage("own words with hints"), Fallback("hints|passed more than|returned a")]),
-    text("raw-nested", &[Fallback("raw")]),
-    text("raw-deep", &[Fallback("raw")]),
-    text("message-maximal", &[OwnMessage("bbbb")]),
-    text("message-too-large", &[Fallback("characters")]),
-    text("text-huge", &[OwnMessage("aaaa"), Fallback("text")]),
-    text("text-of-controls", &[OwnMessage("own words")]),
-    text("mentions", &[OwnMessage("own words")]),
-    text("mentions-in-digest", &[OwnMessage("own words")]),
-    text("bad-utf8", &[Fallback("utf-8")]),
-    text("bad-result-pointer", &[Fallback("out of bounds")]),
-    text("bad-result-alignment", &[Fallback("align")]),
-    text("bad-string-pointer", &[Fallback("out of bounds")]),
-    text("bad-case", &[Fallback("discriminant")]),
-    text("bad-realloc", &[Fallback("realloc|out of bounds|beyond end")]),
-    text("dates", &[OwnMessage("own words on dates")]),
-    text("clock-extremes", &[OwnMessage("own words out of time")]),
-    text("trap", &[Fallback("unreachable")]),
-    text("err-empty", &[Fallback("error")]),
-    text("err-huge", &[Fallback("eeee"), Fallback("bytes")]),
-    text("err-of-controls", &[Fallback("oops")]),
-    text("skip-huge", &[Skipped, Fallback("reason")]),
-    text("digest-key-huge", &[Fallback("key")]),
-    text("log-flood", &[OwnMessage("own words after the flood")]),
-    text("log-huge", &[OwnMessage("own words after the line"), Fallback("passed more than|returned a")]),
-    text("log-of-controls", &[OwnMessage("own words after the forgery")]),
-    text("check-flood", &[OwnMessage("own words, no complaint")]),
-    // What would outlast an event.
-    text("remembers", &[OwnMessage("own words, nothing remembered")]),
-    text("peeks", &[OwnMessage("own words, nothing seen")]),
-    // What it may not have.
-    text("unknown-import", &[Fallback("imports acme:vault/secrets@1.0.0")]),
-    text("ungranted-import", &[Fallback("imports banhook:plugin/history@0.1.0, which route|history = true")]),
-    text("wasi-files", &[OwnMessage("own words, no folder")]),
-    text("wasi-forged-handle", &[Fallback("handle")]),
-    text("wasi-environment", &[OwnMessage("own words, no environment")]),
-    text("wasi-connect", &[OwnMessage("own words, no"), Fallback("create-tcp-socket|start-connect|instance-network")]),
-    text("wasi-resolve", &[OwnMessage("own words, no name"), Fallback("resolve-addresses|instance-network")]),
-    text("wasi-sleep", &[Fallback("block|subscribe-duration")]),
-    text("wasi-poll", &[Fallback("wasi:io/poll#poll|poll.poll|function poll|\"poll\"|`poll`|subscribe-duration")]),
-    text("wasi-pollables", &[Fallback("too many handles|resources|was stopped after|subscribe-duration")]),
-    text("wasi-stdin", &[OwnMessage("own words, nothing to read"), Fallback("blocking-read")]),
-    text("wasi-stdout-flood", &[Fallback("was stopped after|blocking-write-and-flush")]),
-    text("wasi-random-flood", &[Fallback("get-random-bytes|passed more than|returned a")]),
-    text("wasi-exit", &[Fallback("exit")]),
-    // What is no plugin of this interface.
-    made("truncated", generated::truncated, &[Fallback("valid component")]),
-    made("empty", |path| fs::write(path, "").unwrap(), &[Fallback("not a WebAssembly component")]),
-    made("another-world", |path| fs::write(path, of_another_world()).unwrap(), &[Fallback("another world")]),
-    made("two-hundred-megabytes", generated::two_hundred_megabytes, &[Fallback("bytes, more than")]),
-    text("newer-import", &[Fallback("imports banhook:plugin/log@0.2.0")]),
-    made(
-        "newer-export",
-        generated::newer_export,
-        &[Fallback("imports banhook:plugin/types@0.2.0|exports banhook:plugin/formatter@0.2.0")],
+    text("memory-to-the-limit", OwnMessage("own words in full memory")),
+    text("memory-beyond-the-limit", Fallback("67174400 bytes of memory, 67108864 are allowed (limits.memory)")),
+    text("memory-declared", Fallback("2147483648 bytes of memory, 67108864 are allowed (limits.memory)")),
+    text("memories-many", Fallback("defined memories count of 20")),
+    generated(
+        "memories-together",
+        generated::memories_together,
+        Fallback("130154496 bytes of memory, 67108864 are allowed (limits.memory)"),
     ),
+    text("table-growth", Fallback("20001 elements, 20000 are allowed (limits.table)")),
+    text("table-declared", Fallback("table index 0 has a minimum element size of 10000000")),
+    text("tables-many", Fallback("defined tables count of 40")),
+    generated("instances-many", generated::instances_many, Fallback("501 core module instances")),
+    // The result.
+    Case { memory: 1_024, ..text("string-of-a-gib", TOO_MUCH) },
+    text("string-beyond-memory", Fallback("string pointer/length out of bounds of memory")),
+    text("strings-shared", TOO_MUCH),
+    text("blocks-by-the-million", TOO_MUCH),
+    text("list-beyond-memory", Fallback("list pointer/length out of bounds of memory")),
+    text("hints-many", TOO_MUCH),
+    text("raw-nested", Fallback("block 1 (raw): not JSON: recursion limit exceeded")),
+    text("raw-deep", Fallback("block 1 (raw): nested more than 16 deep")),
+    text("message-maximal", OwnMessage("bbbb")),
+    text("message-too-large", Fallback("150000 characters of text in blocks, at most 10000 (blocks-text)")),
+    text("text-huge", Fallback("text of 3000000, 131072 are allowed (limits.text)")),
+    text("text-of-controls", OwnMessage("own words")),
+    text("mentions", OwnMessage("own words")),
+    text("mentions-in-digest", OwnMessage("own words")),
+    text("bad-utf8", Fallback("invalid utf-8 sequence")),
+    text("bad-result-pointer", Fallback("trapped: pointer out of bounds of memory")),
+    text("bad-result-alignment", Fallback("return pointer not aligned")),
+    text("bad-string-pointer", Fallback("string pointer/length out of bounds of memory")),
+    text("bad-case", Fallback("unexpected discriminant: 77")),
+    text("bad-realloc", Fallback("realloc return: beyond end of memory")),
+    text("dates", OwnMessage("own words on dates")),
+    text("clock-extremes", OwnMessage("own words out of time")),
+    text("trap", Fallback("wasm `unreachable` instruction executed")),
+    text("err-empty", Fallback("returned an error:")),
+    text("err-huge", Fallback("returned an error: eeee")),
+    text("err-of-controls", Fallback("returned an error: oops")),
+    text("skip-huge", Fallback("reason of 3000000, 131072 are allowed (limits.text)")),
+    text("digest-key-huge", Fallback("key of 3000000, 131072 are allowed (limits.text)")),
+    text("log-flood", OwnMessage("own words after the flood")),
+    text("log-huge", TOO_MUCH),
+    text("log-of-controls", OwnMessage("own words after the forgery")),
+    text("check-flood", OwnMessage("own words, no complaint")),
+    // State that would outlast an event.
+    text("remembers", OwnMessage("own words, nothing remembered")),
+    text("peeks", OwnMessage("own words, nothing seen")),
+    // Capabilities that it does not have.
+    text("unknown-import", Fallback("imports acme:vault/secrets@1.0.0")),
+    text("ungranted-import", Fallback("imports history, which its route does not grant; add history = true")),
+    text("wasi-files", OwnMessage("own words, no folder")),
+    text("wasi-forged-handle", Fallback("unknown handle index 3")),
+    text("wasi-environment", OwnMessage("own words, no environment")),
+    text("wasi-connect", OwnMessage("own words, no socket")),
+    text("wasi-resolve", Fallback("wasi:sockets/instance-network@0.2.0#instance-network")),
+    text("wasi-sleep", Fallback("wasi:io/poll#[method]pollable.block")),
+    text("wasi-poll", Fallback("wasi:io/poll#poll")),
+    text("wasi-pollables", Fallback("too many handles: 1001, 1000 are allowed")),
+    text("wasi-stdin", OwnMessage("own words, nothing to read")),
+    text("wasi-stdout-flood", TOO_LONG),
+    text("wasi-random-flood", Fallback("1073741824 random bytes at once (get-random-bytes), 65536 are allowed")),
+    text("wasi-exit", Fallback("(wasi:cli/exit)")),
+    // Files that are not plugins of this interface.
+    generated("truncated", generated::truncated, Fallback("unexpected end-of-file")),
+    generated("empty", |path| fs::write(path, "").unwrap(), Fallback(r"does not begin with \0asm")),
+    generated(
+        "another-world",
+        |path| fs::write(path, of_another_world()).unwrap(),
+        Fallback("does not export banhook:plugin/formatter@0.1.0"),
+    ),
+    generated("two-hundred-megabytes", generated::two_hundred_megabytes, Fallback("more than the 67108864 allowed")),
+    text("newer-import", Fallback("imports banhook:plugin/log@0.2.0")),
+    generated("newer-export", generated::newer_export, Fallback("imports banhook:plugin/types@0.2.0")),
 ];
 
 impl Case {
-    /// The jail that it attacks in.
+    /// The jail whose events it attacks.
     pub fn jail(&self) -> String {
         format!("~{}", self.name)
     }
 
-    /// The name of its file.
+    /// The name of the plugin's file.
     pub fn file(&self) -> String {
         format!("{}.wasm", self.name)
     }
 
-    /// Writes its plugin into a folder.
+    /// Writes the plugin into a folder.
     pub fn write_into(&self, folder: &Path) {
         let path = folder.join(self.file());
         match self.source {
             Source::Text => fs::write(path, attacker(self.name)).unwrap(),
-            Source::Made(make) => make(&path),
+            Source::Generated(make) => make(&path),
         }
     }
 }
 
-/// Where the texts are.
+/// The folder of the texts.
 pub fn folder() -> PathBuf {
     root().join("tests/e2e/hostile")
 }
@@ -179,7 +184,7 @@ pub fn attacker(name: &str) -> Vec<u8> {
 
 /// The component of an attacker's text.
 pub fn component_of(text: &str) -> Vec<u8> {
-    let text = whole(text);
+    let text = module_text(text);
     let (resolve, package) = wanted(text.contains("banhook:plugin/log@0.2.0"));
     let world = match () {
         () if text.contains("checker@0.1.0#check") => "attack-by-check",
@@ -189,15 +194,15 @@ pub fn component_of(text: &str) -> Vec<u8> {
     component(&text, &resolve, package, world)
 }
 
-/// An attacker's text as a module: as it is, or with what most share below.
-pub fn whole(text: &str) -> String {
+/// An attacker's text as a complete module: unchanged if it is one, else with the shared prelude.
+pub fn module_text(text: &str) -> String {
     if text.lines().any(|line| line.starts_with("(module")) {
         return text.to_owned();
     }
     format!("(module\n{text}\n{}\n)", read("prelude"))
 }
 
-/// What attackers import from, `newer`: log of 0.2.0 as well.
+/// The interfaces that attackers import from; with `newer` also log 0.2.0.
 fn wanted(newer: bool) -> (Resolve, PackageId) {
     let mut resolve = Resolve::default();
     resolve.push_dir(root().join("wit")).unwrap();

@@ -1,4 +1,4 @@
-//! Attackers that no text can hold: too large, broken, or of an interface that is yet to come.
+//! Attackers that cannot be written as text: too large, truncated, or of a future interface.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -7,31 +7,31 @@ use std::path::Path;
 use wasm_encoder::{ComponentSection, Encode, InstanceSection, ModuleArg, RawSection};
 use wit_parser::{PackageId, Resolve};
 
-use super::corpus::{attacker, whole};
+use super::corpus::{attacker, module_text};
 use crate::binary::root;
 use crate::component::component;
 
-/// Sections of a component, by their number in the binary format.
+/// Section ids of the component binary format.
 const CUSTOM: u8 = 0;
 const CORE_MODULE: u8 = 1;
 
 /// A component's header: magic, version and layer.
 const HEADER: usize = 8;
 
-/// A sound plugin with five hundred more instances of an empty module in it.
+/// A valid plugin with five hundred additional instances of an empty module.
 pub fn instances_many(path: &Path) {
     fs::write(path, with_instances(attacker("trap"), "(module)", 500)).unwrap();
 }
 
-/// A sound plugin with three more instances in it, each of which takes 62 MiB of memory and touches it all. None is
-/// above the limit; together they are at three times of it.
+/// A valid plugin with three additional instances, each of which takes 62 MiB of memory and touches all of it. Each is
+/// below the limit; together they take three times the limit.
 pub fn memories_together(path: &Path) {
     let text = "(module (memory 992) (start $start)
         (func $start (memory.fill (i32.const 0) (i32.const 1) (i32.const 65011712))))";
     fs::write(path, with_instances(attacker("mentions"), text, 3)).unwrap();
 }
 
-/// `plugin` with one more core module, and that so many times instantiated.
+/// `plugin` with an additional core module that is instantiated `count` times.
 fn with_instances(mut plugin: Vec<u8>, module: &str, count: usize) -> Vec<u8> {
     let index = core_modules(&plugin);
     let mut instances = InstanceSection::new();
@@ -49,7 +49,7 @@ fn append(component: &mut Vec<u8>, section: &impl ComponentSection) {
     section.encode(component);
 }
 
-/// How many core modules there are in a component, not counting those of components inside it.
+/// The number of core modules in a component, without those of nested components.
 fn core_modules(component: &[u8]) -> u32 {
     let mut count = 0;
     let mut rest = &component[HEADER..];
@@ -67,34 +67,34 @@ fn leb128(bytes: &[u8]) -> (usize, &[u8]) {
     (value, &bytes[end..])
 }
 
-/// A sound plugin of which the last third is missing.
+/// A valid plugin without its last third.
 pub fn truncated(path: &Path) {
     let plugin = attacker("trap");
     fs::write(path, &plugin[..plugin.len() * 2 / 3]).unwrap();
 }
 
-/// A sound plugin with 200 MB of nothing in a custom section. The file has a hole there.
+/// A valid plugin with a custom section of 200 MB of zeros. The file is sparse.
 pub fn two_hundred_megabytes(path: &Path) {
-    const MORE: usize = 200_000_000;
+    const PADDING: usize = 200_000_000;
     let name = "padding";
     let mut head = attacker("trap");
     head.push(CUSTOM);
-    (1 + name.len() + MORE).encode(&mut head);
+    (1 + name.len() + PADDING).encode(&mut head);
     name.encode(&mut head);
     let mut file = File::create(path).unwrap();
     file.write_all(&head).unwrap();
-    file.set_len(u64::try_from(head.len() + MORE).unwrap()).unwrap();
+    file.set_len(u64::try_from(head.len() + PADDING).unwrap()).unwrap();
 }
 
-/// Built against a later interface: it exports formatter of 0.2.0.
+/// A plugin of a later interface: it exports formatter 0.2.0.
 pub fn newer_export(path: &Path) {
     let mut resolve = Resolve::default();
     let package = push_interface_of_0_2(&mut resolve);
-    let text = whole("(func $attack (result i32) (unreachable))").replace("@0.1.0", "@0.2.0");
+    let text = module_text("(func $attack (result i32) (unreachable))").replace("@0.1.0", "@0.2.0");
     fs::write(path, component(&text, &resolve, package, "plugin")).unwrap();
 }
 
-/// Our interface, as if it were of 0.2.0.
+/// Adds the current interface under the version 0.2.0.
 pub fn push_interface_of_0_2(resolve: &mut Resolve) -> PackageId {
     let folder = tempfile::tempdir().unwrap();
     for entry in fs::read_dir(root().join("wit")).unwrap() {

@@ -1,40 +1,40 @@
-//! What a process holds at the moment: memory, threads, open files.
+//! The memory, threads and open files of a process.
 
 use std::fs;
 
-/// A process, looked at from outside.
+/// A process, observed through `/proc`.
 pub struct Process(pub u32);
 
 impl Process {
-    /// Bytes of memory that are resident.
+    /// Resident memory, in bytes.
     #[track_caller]
     pub fn memory(&self) -> u64 {
         self.status("VmRSS:")
     }
 
-    /// The most that were resident since the last [`Process::forget_peak`].
+    /// The peak of the resident memory since the last [`Process::reset_peak`], in bytes.
     #[track_caller]
     pub fn peak(&self) -> u64 {
         self.status("VmHWM:")
     }
 
-    /// Has `peak` count from now.
-    pub fn forget_peak(&self) {
+    /// Restarts the measurement of `peak`.
+    pub fn reset_peak(&self) {
         // proc_pid_clear_refs(5): 5 resets the peak.
         fs::write(self.file("clear_refs"), "5").unwrap();
     }
 
-    /// Threads that it has.
+    /// The number of threads.
     pub fn threads(&self) -> usize {
         fs::read_dir(self.file("task")).unwrap().count()
     }
 
-    /// Files that it has open.
+    /// The number of open files.
     pub fn files(&self) -> usize {
         fs::read_dir(self.file("fd")).unwrap().count()
     }
 
-    /// Whether it has ended, though nobody has waited for it.
+    /// Whether it has exited, also before its parent has waited for it.
     pub fn has_ended(&self) -> bool {
         !fs::read_to_string(self.file("status")).unwrap().contains("VmRSS:")
     }
@@ -43,8 +43,8 @@ impl Process {
     fn status(&self, key: &str) -> u64 {
         let status = fs::read_to_string(self.file("status")).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix(key));
-        // A process that has ended and was not waited for has no memory.
-        let line = line.unwrap_or_else(|| panic!("the process ended: {status}"));
+        // A zombie has no memory.
+        let line = line.unwrap_or_else(|| panic!("the process has exited: {status}"));
         let kilobytes: u64 = line.trim().strip_suffix(" kB").unwrap().parse().unwrap();
         kilobytes * 1024
     }
