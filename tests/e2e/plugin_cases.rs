@@ -157,7 +157,11 @@ fn test_case_with_failing_digest_fails() {
         assert!(failed.stdout.contains(error), "{failed}");
         // The fallback message names the failure.
         let preview = env.banhook([Path::new("preview"), Path::new("digests.wasm"), &case]).ok();
-        for words in [format!("2 events on web-1, held as {key}"), "`sshd` 2 bans".to_owned(), error.to_owned()] {
+        for words in [
+            format!("2 events on web-1 (grouped by the plugin as {key})"),
+            "`sshd` 2 bans".to_owned(),
+            error.to_owned(),
+        ] {
             assert!(preview.stdout.contains(&words), "{words}: {preview}");
         }
     }
@@ -178,7 +182,7 @@ fn test_batch_for_plugin_without_digester_fails() {
     env.banhook([Path::new("test"), Path::new("--update"), Path::new("template"), &case]).exits(1);
     assert_eq!(fs::read(&case).unwrap(), before, "there is no decision to write");
     let preview = env.banhook([Path::new("preview"), Path::new("template"), &case]).ok();
-    for words in ["12 events on web-1 in 11 s, too many to tell one by one", "`sshd` 12 bans"] {
+    for words in ["12 events on web-1 in 11 s (grouped: too many at once)", "`sshd` 12 bans"] {
         assert!(preview.stdout.contains(words), "{words}: {preview}");
     }
 }

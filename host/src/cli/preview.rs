@@ -69,7 +69,7 @@ fn message_of(case: &PluginCase, runtime: &Runtime, plugin: &PluginFile) -> anyh
     let built_in = |why: Option<&str>| {
         let guarded = match &input {
             CaseInput::Event(event) => fallback(event, why.unwrap_or_default(), target),
-            CaseInput::Batch(batch, _) => digest(batch, why, target),
+            CaseInput::Batch(batch, _) => digest(batch, None, why, target),
         };
         Ok(guarded.body().clone())
     };

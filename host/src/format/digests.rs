@@ -4,7 +4,7 @@ use super::formatter::FORMAT_BATCH;
 use super::grouping::Grouping;
 use super::loaded_route::LoadedRoute;
 use crate::event::{Batch, DigestCause, Timestamp};
-use crate::message::{Guarded, digest, guard_digest};
+use crate::message::{Guarded, StormLimit, digest, guard_digest};
 use crate::store::{Disposition, OpenDigest, Store, StoreError};
 
 impl LoadedRoute {
@@ -39,13 +39,14 @@ impl LoadedRoute {
 
     /// Returns the message of a digest: the plugin's, or else the built-in one.
     fn format_digest(&mut self, batch: &Batch, now: Timestamp) -> Guarded {
+        let storm = self.route.storm.map(|storm| StormLimit { threshold: storm.threshold, within: storm.within });
         let formatted = match self.plugin.digest(batch, now) {
-            Ok(None) => return digest(batch, None, self.profile.target),
+            Ok(None) => return digest(batch, storm, None, self.profile.target),
             Ok(Some(message)) => self.plugin.guard(&message, |policy| guard_digest(&message, batch, policy), now),
             Err(why) => Err(why),
         };
         formatted.unwrap_or_else(|why| {
-            digest(batch, Some(&format!("plugin {} {why}", self.plugin.name)), self.profile.target)
+            digest(batch, storm, Some(&format!("plugin {} {why}", self.plugin.name)), self.profile.target)
         })
     }
 }

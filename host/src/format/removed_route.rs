@@ -38,7 +38,7 @@ pub fn format_removed_route(
     let open = store.digests_to_close(route, now, true)?;
     for digest_to_close in &open {
         let batch = store.digest_batch(digest_to_close, &defaults.host, |event| defaults.apply(event))?;
-        let body = digest(&batch, Some(&why), target(&digest_to_close.webhook));
+        let body = digest(&batch, None, Some(&why), target(&digest_to_close.webhook));
         store.close_digest(digest_to_close.id, &body, true, now)?;
     }
     Ok(open.len())

@@ -1,9 +1,10 @@
-//! The built-in digest: many events in one message of a few lines, where no plugin words them.
+//! The built-in digest: many events in one message of a few lines, where no plugin formats them.
 //!
-//! The counts are over all events, whoever is listed. Foreign text stands in plain texts and spans only, cut, so that the
-//! guard finds nothing to refuse.
+//! The counts include events that the batch does not list. Foreign text stands in plain texts and spans only, and is cut,
+//! so that the guard finds nothing to refuse.
 
 use std::iter;
+use std::time::Duration;
 
 use blockkit::text::{cut, one_line};
 
@@ -21,13 +22,23 @@ const SUBJECTS: usize = 5;
 /// gives it. So a full tally of jails and the subjects below it fit into one section.
 const NAME_MAX: usize = 48;
 
-/// The batch in a few lines: how many events and why they are told together, their kinds, jails, subjects and times.
+/// The storm setting of a route: more messages than `threshold` in the time are grouped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StormLimit {
+    /// Messages that still go out each by itself.
+    pub threshold: u32,
+    /// The time in which they are counted.
+    pub within: Duration,
+}
+
+/// Returns the batch in a few lines: how many events, why they are grouped, their kinds, jails, subjects and times.
 ///
-/// `why` says which plugin failed to word it and how; it may hold hostile text of any length.
+/// `storm`: the setting of the route, if it has one. `why` says which plugin failed to format the batch and how; it may
+/// hold hostile text of any length.
 #[must_use]
-pub fn digest(batch: &Batch, why: Option<&str>, target: Target) -> Guarded {
+pub fn digest(batch: &Batch, storm: Option<StormLimit>, why: Option<&str>, target: Target) -> Guarded {
     let small_print = why.and_then(small_print).map(|why| Block::Context(vec![Text::Plain(why)]));
-    let headline = headline(batch);
+    let headline = headline(batch, storm);
     let mut spans = vec![Span::Bold(headline.clone())];
     for line in [kinds(&batch.totals), jails(batch), subjects(batch)].into_iter().filter(|line| !line.is_empty()) {
         spans.push(text("\n"));
@@ -41,32 +52,46 @@ pub fn digest(batch: &Batch, why: Option<&str>, target: Target) -> Guarded {
         color: None,
         hints: vec![],
     };
-    Guarded::own(&message, target, &format!("{} told together", events(&batch.totals)))
+    Guarded::own(&message, target, &format!("{} (grouped)", events(&batch.totals)))
 }
 
-/// `412 events on web-1 in 42 s, too many to tell one by one`
-fn headline(batch: &Batch) -> String {
+/// `412 events on web-1 in 42 s (grouped: more than 8 in 60 s)`
+fn headline(batch: &Batch, storm: Option<StormLimit>) -> String {
     let Batch { cause, totals, .. } = batch;
-    let (events, place) = (events(totals), place(totals));
+    let (events, place, within) = (events(totals), place(totals), within(batch));
     match cause {
         DigestCause::Held => match batch.key.as_deref().filter(|key| !key.trim().is_empty()) {
-            Some(key) => format!("{events}{place}, held as {}", shown(key)),
-            None => format!("{events}{place}, held for a digest"),
+            Some(key) => format!("{events}{place} (grouped by the plugin as {})", shown(key)),
+            None => format!("{events}{place} (grouped by the plugin)"),
         },
-        DigestCause::Storm => format!("{events}{place}{}, too many to tell one by one", within(batch)),
-        DigestCause::Backlog => format!("{events}{place}{}, more than the webhook takes one by one", within(batch)),
-        // A route that wants no starts sees only what they bring.
+        DigestCause::Storm => match storm {
+            Some(limit) => format!("{events}{place}{within} (grouped: {})", more_than(limit)),
+            // A preview, or a route whose setting was removed.
+            None => format!("{events}{place}{within} (grouped: too many at once)"),
+        },
+        DigestCause::Backlog => format!("{events}{place}{within} (grouped: more than the webhook accepts per minute)"),
+        // A route that matches no starts sees only the bans.
         DigestCause::Restart if totals.stops == 0 && totals.starts == 0 => {
-            format!("{events}: bans taken up again after a restart{place}")
+            format!("{events}: bans restored after a restart{place}")
         }
         DigestCause::Restart if totals.stops == 0 => format!("{events}: {} started{place}", was(totals)),
         DigestCause::Restart => format!("{events}: {} restarted{place}", was(totals)),
         DigestCause::Stop => format!("{events}: {} stopped{place}", was(totals)),
-        DigestCause::Unbans | DigestCause::Other => format!("{events}{place}, told together"),
+        DigestCause::Unbans | DigestCause::Other => format!("{events}{place} (grouped)"),
     }
 }
 
-/// The only jail by its name: others may be at work.
+/// `more than 8 in 60 s`
+fn more_than(StormLimit { threshold, within }: StormLimit) -> String {
+    // In seconds where a reader expects them: settings of a minute or two are usual.
+    let within = match u32::try_from(within.as_secs()).unwrap_or(u32::MAX) {
+        seconds @ ..=120 => format!("{seconds} s"),
+        seconds => span(seconds),
+    };
+    format!("more than {threshold} in {within}")
+}
+
+/// The jail, if there is only one: others may be running.
 fn was(totals: &Totals) -> String {
     match (totals.jails, totals.by_jail.first()) {
         (1, Some(jail)) => format!("jail {} was", shown(&jail.name)),
@@ -78,7 +103,7 @@ fn events(totals: &Totals) -> String {
     counted(totals.events, "event")
 }
 
-/// Empty where no host has a name.
+/// ` on web-1`; empty where no host has a name.
 fn place(totals: &Totals) -> String {
     match (totals.hosts, totals.by_host.first()) {
         (0, _) | (_, None) => String::new(),
@@ -88,7 +113,7 @@ fn place(totals: &Totals) -> String {
     }
 }
 
-/// Empty for what happened at once.
+/// ` in 42 s`; empty for a single moment.
 fn within(batch: &Batch) -> String {
     match batch.last.0.saturating_sub(batch.first.0) {
         ..=0 => String::new(),
@@ -97,7 +122,7 @@ fn within(batch: &Batch) -> String {
     }
 }
 
-/// `409 bans (3 restored), 3 unbans`; where there is only one jail, behind its name.
+/// `409 bans (3 restored), 3 unbans`, after the jail's name where there is only one.
 fn kinds(totals: &Totals) -> Vec<Span> {
     let bans = match (totals.bans, totals.restored) {
         (bans, 0) => counted(bans, "ban"),
@@ -125,7 +150,7 @@ fn kinds(totals: &Totals) -> Vec<Span> {
     }
 }
 
-/// Nothing for one jail alone, which stands in front of the kinds.
+/// The jails, if there are several: a single one stands before the kinds.
 fn jails(batch: &Batch) -> Vec<Span> {
     let Totals { jails, by_jail, .. } = &batch.totals;
     if *jails < 2 {
@@ -139,11 +164,11 @@ fn jails(batch: &Batch) -> Vec<Span> {
     line
 }
 
-/// All of them, if they are few; else those that were seen more than once, most often first.
+/// The subjects: all of them if they are few, else those that were seen more than once, most frequent first.
 fn subjects(batch: &Batch) -> Vec<Span> {
     let Totals { subjects, by_subject, .. } = &batch.totals;
     let few = usize::try_from(*subjects).is_ok_and(|subjects| subjects <= SUBJECTS);
-    // A restart lifts every ban and takes it up again, which makes nobody stand out.
+    // A restart lifts and restores every ban, so no subject stands out.
     if *subjects == 0 || !few && is_of_fail2ban(batch.cause) {
         return Vec::new();
     }
@@ -178,7 +203,7 @@ fn counts(row: &Row, cause: DigestCause) -> String {
         (row.unbans, counted(row.unbans, "unban")),
     ];
     let counts: Vec<String> = counts.into_iter().filter_map(|(count, words)| (count > 0).then_some(words)).collect();
-    // That its jails started or stopped is what a restart or stop is.
+    // The headline says that jails started or stopped.
     if counts.is_empty() && !is_of_fail2ban(cause) { counted(row.events, "event") } else { counts.join(", ") }
 }
 

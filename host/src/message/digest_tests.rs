@@ -1,4 +1,4 @@
-//! What the built-in digest says, and that nothing keeps it from being sent.
+//! The text of the built-in digest, and that it is never refused.
 
 use blockkit::{check, to_terminal};
 use serde_json::json;
@@ -7,6 +7,8 @@ use super::*;
 use crate::event::{Ban, Event, EventDetails};
 
 const AT: Timestamp = Timestamp(1_763_809_015_601);
+
+const STORM: StormLimit = StormLimit { threshold: 8, within: Duration::from_secs(60) };
 
 fn event(seconds: i64, jail: &str, details: EventDetails) -> Event {
     Event {
@@ -35,9 +37,9 @@ fn on(host: &str, event: Event) -> Event {
     Event { host: host.to_owned(), ..event }
 }
 
-/// A digest without a reason, as a terminal shows it.
+/// A digest without small print, as a terminal shows it.
 fn shown(events: &[Event], cause: DigestCause, key: Option<&str>) -> String {
-    let guarded = digest(&Batch::of(events, cause, key.map(str::to_owned)), None, Target::SLACK);
+    let guarded = digest(&Batch::of(events, cause, key.map(str::to_owned)), Some(STORM), None, Target::SLACK);
     let body = guarded.body();
     assert_eq!(check(body), [], "{body}");
     let shown = to_terminal(body, false);
@@ -47,14 +49,14 @@ fn shown(events: &[Event], cause: DigestCause, key: Option<&str>) -> String {
 }
 
 #[test]
-fn a_storm() {
+fn digest_of_a_storm_counts_kinds_jails_and_subjects() {
     let mut events: Vec<Event> = (0..40).map(|n| ban(n, "sshd", &format!("203.0.113.{n}"))).collect();
     events.extend((0..9).map(|n| ban(n + 30, "nginx-http-auth", "198.51.100.7")));
     events.extend((0..2).map(|n| ban(n + 31, "sshd", "2001:db8::7")));
     events.push(unban(42, "sshd", "203.0.113.1"));
     assert_eq!(
         shown(&events, DigestCause::Storm, None),
-        "52 events on web-1 in 42 s, too many to tell one by one\n\
+        "52 events on web-1 in 42 s (grouped: more than 8 in 60 s)\n\
          51 bans, 1 unban\n\
          `sshd` 42 bans, 1 unban · `nginx-http-auth` 9 bans\n\
          42 subjects, most often `198.51.100.7` 9 bans · `2001:db8::7` 2 bans · `203.0.113.1` 1 ban, 1 unban\n\
@@ -63,7 +65,21 @@ fn a_storm() {
 }
 
 #[test]
-fn a_restart_and_a_first_start() {
+fn digest_of_a_storm_names_the_limit_in_readable_units() {
+    let events = [ban(0, "sshd", "203.0.113.7"), ban(0, "sshd", "203.0.113.8")];
+    let batch = Batch::of(&events, DigestCause::Storm, None);
+    for (storm, reason) in [
+        (None, "too many at once"),
+        (Some(STORM), "more than 8 in 60 s"),
+        (Some(StormLimit { threshold: 100, within: Duration::from_secs(5_400) }), "more than 100 in 1 h 30 min"),
+    ] {
+        let guarded = digest(&batch, storm, None, Target::SLACK);
+        assert_eq!(guarded.body()["text"], format!("2 events on web-1 (grouped: {reason})"));
+    }
+}
+
+#[test]
+fn digest_of_a_restart_or_first_start_names_it() {
     let stop = |jail| event(0, jail, EventDetails::Stop);
     let start = |jail| event(3, jail, EventDetails::Start);
     let jails = ["sshd", "nginx", "recidive"];
@@ -88,11 +104,11 @@ fn a_restart_and_a_first_start() {
 }
 
 #[test]
-fn a_restart_for_a_route_that_wants_bans_only() {
+fn digest_of_a_restart_without_starts_names_restored_bans() {
     let events = [restored(0, "sshd", "203.0.113.7"), restored(0, "nginx", "203.0.113.8")];
     assert_eq!(
         shown(&events, DigestCause::Restart, None),
-        "2 events: bans taken up again after a restart on web-1\n\
+        "2 events: bans restored after a restart on web-1\n\
          2 restored bans\n\
          `nginx` 1 restored · `sshd` 1 restored\n\
          2 subjects: `203.0.113.7` 1 restored · `203.0.113.8` 1 restored\n\
@@ -101,7 +117,7 @@ fn a_restart_for_a_route_that_wants_bans_only() {
 }
 
 #[test]
-fn a_stop_of_several_hosts() {
+fn digest_of_a_stop_counts_hosts() {
     let events = [
         event(0, "sshd", EventDetails::Flush),
         event(0, "sshd", EventDetails::Stop),
@@ -118,11 +134,11 @@ fn a_stop_of_several_hosts() {
 }
 
 #[test]
-fn a_hold_with_a_hostile_key_and_one_without() {
+fn digest_held_by_the_plugin_shows_its_key_as_text() {
     let events = [ban(0, "sshd", "203.0.113.7"), restored(3_600, "sshd", "203.0.113.8")];
     assert_eq!(
         shown(&events, DigestCause::Held, Some("scan\u{202e}\nners")),
-        "2 events on web-1, held as scan\\u{202e} ners\n\
+        "2 events on web-1 (grouped by the plugin as scan\\u{202e} ners)\n\
          `sshd` 2 bans (1 restored)\n\
          2 subjects: `203.0.113.7` 1 ban · `203.0.113.8` 1 restored\n\
          from 2025-11-22 10:56 UTC to 2025-11-22 11:56 UTC\n"
@@ -130,35 +146,38 @@ fn a_hold_with_a_hostile_key_and_one_without() {
     let flush = [on("", event(0, "sshd", EventDetails::Flush))];
     assert_eq!(
         shown(&flush, DigestCause::Held, Some(" ")),
-        "1 event, held for a digest\n\
+        "1 event (grouped by the plugin)\n\
          `sshd` 1 flush\n\
          2025-11-22 10:56 UTC\n"
     );
 }
 
 #[test]
-fn more_jails_than_a_tally_has_and_nobody_seen_twice() {
+fn digest_of_a_backlog_counts_unlisted_jails() {
     let events: Vec<Event> = (0..25).map(|n| ban(0, &format!("jail-{n:02}"), &n.to_string())).collect();
     let shown = shown(&events, DigestCause::Backlog, None);
-    assert!(shown.starts_with("25 events on web-1, more than the webhook takes one by one\n25 bans\n"), "{shown}");
+    assert!(
+        shown.starts_with("25 events on web-1 (grouped: more than the webhook accepts per minute)\n25 bans\n"),
+        "{shown}"
+    );
     assert!(shown.contains("`jail-19` 1 ban and 5 more jails\n25 subjects\n"), "{shown}");
 }
 
 #[test]
-fn the_reason_stands_in_small_print() {
+fn digest_reason_stands_in_small_print() {
     let batch = Batch::of(&[ban(0, "sshd", "203.0.113.7")], DigestCause::Other, None);
-    let guarded = digest(&batch, Some("plugin sec.wasm trapped:\n<!here>"), Target::SLACK);
-    assert_eq!(guarded.body()["text"], "1 event on web-1, told together");
+    let guarded = digest(&batch, None, Some("plugin sec.wasm trapped:\n<!here>"), Target::SLACK);
+    assert_eq!(guarded.body()["text"], "1 event on web-1 (grouped)");
     let last = guarded.body()["blocks"].as_array().unwrap().last().unwrap();
     assert_eq!(last["type"], "context");
     assert_eq!(last["elements"][0]["type"], "plain_text");
     assert_eq!(last["elements"][0]["text"], "plugin sec.wasm trapped: <!here>");
     // None, where it would show nothing.
-    assert_eq!(digest(&batch, Some(" \n"), Target::SLACK), digest(&batch, None, Target::SLACK));
+    assert_eq!(digest(&batch, None, Some(" \n"), Target::SLACK), digest(&batch, None, None, Target::SLACK));
 }
 
 #[test]
-fn never_refused() {
+fn digest_of_extreme_values_is_never_refused() {
     const CAUSES: [DigestCause; 6] = [
         DigestCause::Held,
         DigestCause::Storm,
@@ -190,10 +209,10 @@ fn never_refused() {
             {
                 batch.cause = cause;
                 batch.key = Some(value.clone());
-                let guarded = digest(&batch, Some(&value), target);
+                let guarded = digest(&batch, Some(STORM), Some(&value), target);
                 let body = guarded.body();
                 assert!(guarded.to_json_string().len() < 20_000, "{cause:?} {target:?} {body}");
-                let last_resort = json!({ "text": format!("{} told together", super::events(&batch.totals)) });
+                let last_resort = json!({ "text": format!("{} (grouped)", super::events(&batch.totals)) });
                 assert_ne!(*body, last_resort, "{cause:?} {target:?}");
                 if target == Target::SLACK {
                     assert_eq!(check(body), [], "{cause:?}");

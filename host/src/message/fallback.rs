@@ -61,7 +61,7 @@ fn details(ban: &Ban) -> String {
     };
     match ban.duration {
         None => {}
-        Some(BanDuration::Permanent) => details.push_str(" for good"),
+        Some(BanDuration::Permanent) => details.push_str(" permanently"),
         Some(BanDuration::Seconds(seconds)) => details.push_str(&format!(" for {}", span(seconds))),
     }
     let count = ban.count.filter(|count| *count > 1).map(|count| format!("ban number {count}"));
@@ -119,7 +119,7 @@ mod tests {
             ),
             (
                 r#""action":"ban","subject":"x","failures":1,"count":1,"duration":"permanent""#,
-                "x banned in sshd after 1 failure for good",
+                "x banned in sshd after 1 failure permanently",
             ),
             (r#""action":"ban","subject":"a\nb\u001b\u202e""#, r"a b\u{1b}\u{202e} banned in sshd"),
         ] {

@@ -279,7 +279,7 @@ proptest! {
             // One event stands for one host and jail, which are named elsewhere than several.
             for count in [1, 4] {
                 let body = |text: &str| {
-                    digest(&Batch::of(&of(text)[..count], CAUSES[cause], Some(text.to_owned())), Some(text), target)
+                    digest(&Batch::of(&of(text)[..count], CAUSES[cause], Some(text.to_owned())), None, Some(text), target)
                 };
                 assert_same(&body(&text), &body(&harmless(&text)), target, all)?;
             }

@@ -33,8 +33,7 @@ mod active;
 mod hostile_tests;
 
 pub use blockkit::text::{clean, cut, one_line};
-pub use digest::digest;
-
+pub use digest::{StormLimit, digest};
 pub use escape::{Mrkdwn, code, escape};
 pub use fallback::{fallback, summary};
 pub use guard::{Guarded, Policy, guard, guard_digest};

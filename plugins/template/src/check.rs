@@ -36,7 +36,7 @@ fn unknown_setting(key: &str) -> String {
 fn wrong_color(word: &str) -> Option<String> {
     match setting::parse_color(word) {
         Some(_) => None,
-        None => Some(format!("\"{word}\" is no colour; use {}", setting::COLORS.join(", "))),
+        None => Some(format!("\"{word}\" is not a colour; use {}", setting::COLORS.join(", "))),
     }
 }
 
@@ -122,7 +122,7 @@ mod tests {
                 r#"ban: unknown variable "contry""#,
                 r#"ban: unknown variable "jial"; did you mean "jail"?"#,
                 r#"bann: unknown setting; did you mean "ban"?"#,
-                r#"ban_color: "red" is no colour; use good, warning, danger, none"#,
+                r#"ban_color: "red" is not a colour; use good, warning, danger, none"#,
                 "channel: unknown setting; known are start, start_color, stop, stop_color, flush, flush_color, ban, ban_color, unban, unban_color",
                 "flush: line 1: syntax error: unexpected end of input, expected end of variable block",
                 r#"start: line 2: unknown filter "cod"; did you mean "code"?"#,

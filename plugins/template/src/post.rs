@@ -69,10 +69,7 @@ mod tests {
         assert_eq!(with(|ban| ban.subject.clear()).0, "⛔ Someone unknown banned in `sshd` on `web-1`");
         let (main, small_print) = with(|ban| ban.restored = true);
         assert_eq!(main, "🔁 `203.0.113.7` is still banned in `sshd` on `web-1`");
-        assert_eq!(
-            small_print,
-            format!("taken up again after a restart · 5 failures · for 10 minutes · 2nd ban · {DATE}")
-        );
+        assert_eq!(small_print, format!("restored after restart · 5 failures · for 10 minutes · 2nd ban · {DATE}"));
     }
 
     #[test]
