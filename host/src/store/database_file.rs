@@ -198,7 +198,7 @@ impl Database {
         StoreError::from_sqlite(step, self.folder.path(), (file, self.folder.file(file)), reason)
     }
 
-    /// Which file an error is about. SQLite does not say, and it may be the attached inbox: moving the other file away for
+    /// Returns the file that an error is about. SQLite does not say, and it may be the attached inbox: moving the other file away for
     /// it would send every event again.
     fn failed_file(&self, error: &rusqlite::Error) -> DbFile {
         if self.file == DbFile::Inbox || error.sqlite_error_code() != Some(ErrorCode::DatabaseCorrupt) {

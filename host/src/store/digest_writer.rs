@@ -12,7 +12,7 @@ use crate::event::{DigestCause, Timestamp};
 /// The most events of one digest; further ones open the next. Bounds the time that formatting one takes.
 pub const MAX_DIGEST_EVENTS: u32 = 10_000;
 
-/// When a digest closes.
+/// The time at which a digest closes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Closes {
     /// At this time, or at an earlier one of another event that joins.
@@ -26,7 +26,7 @@ pub enum Closes {
     },
 }
 
-/// Which digest an event joins.
+/// The digest that an event joins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DigestKey {
     /// Why events are grouped.

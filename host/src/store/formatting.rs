@@ -17,11 +17,11 @@ const REFORMAT_BATCH: i64 = 1_024;
 pub struct FormattedEvent {
     /// The event's number in the order of receipt.
     pub seq: i64,
-    /// What it becomes.
+    /// The result.
     pub disposition: Disposition,
 }
 
-/// What an event becomes on a route.
+/// The result of formatting: what an event becomes on a route.
 #[derive(Debug)]
 pub enum Disposition {
     /// A message of its own.

@@ -36,7 +36,7 @@ pub(super) const OF_HOST: &str = ban_query!("bans INDEXED BY bans_of_host", "?5 
 /// The bans of jails; the table is its own index.
 pub(super) const OF_JAILS: &str = ban_query!("bans", "?5 IS NULL AND ?6 IS NULL");
 
-/// Which bans a query may see, and until when.
+/// The bans that a query may see, and its deadline.
 pub struct HistoryScope<'a> {
     /// Returns whether a jail's bans may be seen.
     pub may_see: &'a dyn Fn(&str) -> bool,

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::event::{DigestCause, Timestamp};
 use crate::message::{Guarded, Target};
 
-/// Why a message is dead.
+/// The reason why a message is dead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DeadReason {

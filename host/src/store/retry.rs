@@ -10,7 +10,7 @@ use super::messages::{self, DeadReason};
 use super::store::Store;
 use crate::event::Timestamp;
 
-/// Which messages a change is for.
+/// The messages that a change is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MessageSelector {
     /// Those with these ids.
@@ -30,7 +30,7 @@ pub struct Retried {
     pub blocked: Vec<(i64, RetryBlocked)>,
 }
 
-/// Why a message cannot be retried.
+/// The reason why a message cannot be retried.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RetryBlocked {
     /// It was rejected, and the route that would format its events again is not configured.
@@ -49,7 +49,7 @@ pub struct ConfiguredNames {
 }
 
 impl ConfiguredNames {
-    /// Why a message of this route, for this webhook, cannot be retried.
+    /// Returns why a message of this route, for this webhook, cannot be retried; `None` if it can.
     fn retry_blocked(&self, route: &str, webhook: &str, rejected: bool) -> Option<RetryBlocked> {
         if self.routes.contains(route) {
             return None;

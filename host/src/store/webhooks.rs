@@ -27,14 +27,14 @@ pub struct WebhookState {
     pub suspended: Option<Suspended>,
 }
 
-/// Why a webhook is suspended: its answer says that it takes no more messages.
+/// The answer by which a webhook said that it takes no more messages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Suspended {
-    /// The answer.
+    /// Its status and text.
     pub error: String,
     /// Since when.
     pub since: Timestamp,
-    /// A hash of the URL that gave it; another URL may work.
+    /// A hash of the URL that gave it: another one may work.
     #[serde(skip)]
     pub url_hash: String,
 }
