@@ -33,7 +33,7 @@ const AT_ONCE: usize = 1_000;
 /// One event in so many is told by itself, the others in digests of as many as are moved at once.
 const ALONE: i64 = 4;
 
-/// Nothing is pruned, and nothing folded.
+/// Nothing is pruned, and no backlog is grouped.
 const ROUTE: &str = "storm = false\nrestart = false\n";
 const WEBHOOK: &str = "rate = \"1000/s\"\nburst = 1000\n";
 
@@ -120,7 +120,8 @@ fn grow(folder: &StateDir, size: u64) -> anyhow::Result<()> {
 /// What the pipeline and a webhook would make of what waits.
 fn tell(store: &mut Store) -> anyhow::Result<()> {
     let (now, webhook) = (Timestamp::now(), WebhookState::default());
-    let fold = DigestKey { cause: DigestCause::Storm, key: String::new(), closes: Closes::At(now), merge_unbans: None };
+    let digest_key =
+        DigestKey { cause: DigestCause::Storm, key: String::new(), closes: Closes::At(now), merge_unbans: None };
     loop {
         let (mut routed, mut formatted, mut body) = (Vec::new(), Vec::new(), None);
         for waiting in store.unrouted(AT_ONCE)? {
@@ -131,7 +132,7 @@ fn tell(store: &mut Store) -> anyhow::Result<()> {
             let disposition = if waiting.seq % ALONE == 0 {
                 Disposition::Send(told.clone())
             } else {
-                Disposition::Digest(fold.clone())
+                Disposition::Digest(digest_key.clone())
             };
             formatted.push(FormattedEvent { seq: waiting.seq, disposition });
             body = Some(told);
@@ -139,8 +140,8 @@ fn tell(store: &mut Store) -> anyhow::Result<()> {
         let Some(body) = body else { return Ok(()) };
         store.route_events(&routed)?;
         store.record_formatted("all", None, &formatted, None, now)?;
-        for hold in store.digests_to_close("all", now, true)? {
-            store.close_digest(hold.id, &body, true, now)?;
+        for digest in store.digests_to_close("all", now, true)? {
+            store.close_digest(digest.id, &body, true, now)?;
         }
         while let Some(message) = store.next_in_order("main", 0)? {
             store.record_accepted(message.id, None, "main", &webhook, now)?;

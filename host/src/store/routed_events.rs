@@ -36,7 +36,7 @@ impl Store {
             let new = || routed.iter().filter(|routed| routed.seq > last_routed);
             history::record(transaction, new().filter_map(|RoutedTo { seq, ban, .. }| Some((*seq, ban.as_ref()?))))?;
             insert(transaction, new())?;
-            if let Some(last) = new().last() {
+            if let Some(last) = new().next_back() {
                 routing_cursor::advance(transaction, last.seq)?;
             }
             let unmatched = new().filter(|routed| routed.to.is_empty()).count();

@@ -11,6 +11,9 @@ use crate::event::{Event, Timestamp};
 /// Events that an export reads at a time, so that memory does not grow with the history.
 const EXPORT_PAGE: usize = 500;
 
+/// An event with its number in the order of receipt, or why its stored text cannot be parsed.
+type NumberedEvent = (i64, Result<Event, String>);
+
 /// An event that a route is to format.
 #[derive(Debug, Clone)]
 pub struct UnformattedEvent {
@@ -118,7 +121,7 @@ impl Store {
         })
     }
 
-    fn export_page(&self, message: Option<i64>, after: i64) -> Result<Vec<(i64, Result<Event, String>)>, StoreError> {
+    fn export_page(&self, message: Option<i64>, after: i64) -> Result<Vec<NumberedEvent>, StoreError> {
         let row = |row: &Row<'_>| Ok((row.get(0)?, parse_event(row.get_ref(1)?.as_str()?)));
         self.database.read("read events", |connection| match message {
             Some(message) => connection
