@@ -13,8 +13,9 @@ mod statistics;
 mod steps;
 mod tail;
 mod webhook;
+mod words;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -42,6 +43,14 @@ enum Task {
         /// Which; default: Python's, which is too large to be committed.
         #[arg(default_value = "python")]
         guests: Vec<guests::Guest>,
+    },
+    /// Finds words that this project no longer uses, as `.ci/words.txt` lists them; fails if there are any.
+    Words {
+        /// Prints only how many there are of each rule and in each file.
+        #[arg(long)]
+        count: bool,
+        /// Where to search, from the top of the tree; default: everywhere.
+        paths: Vec<PathBuf>,
     },
     /// Measures.
     Bench {
@@ -85,6 +94,7 @@ fn main() -> ExitCode {
         Task::Test { arguments } => steps::test(root, &arguments),
         Task::Plugins => steps::plugins(root),
         Task::Guests { guests } => guests::build(root, &guests).map(|_| ()),
+        Task::Words { count, paths } => words::words(root, count, &paths),
         Task::Bench { what: Bench::Notify { rounds } } => notify::notify(root, rounds),
         Task::Bench { what: Bench::Crowd } => crowd::crowd(root),
         Task::Bench { what: Bench::Plugin } => steps::bench_plugin(root),
