@@ -36,6 +36,7 @@ mod delivered;
 mod delivery;
 mod demo;
 mod disk_errors;
+mod docs;
 mod fail2ban;
 mod fail2ban_database;
 mod fail2ban_restart;
