@@ -21,6 +21,7 @@
     reason = "a test reports its failure by a panic"
 )]
 
+mod architecture;
 mod bad_input;
 mod binary;
 mod broken_plugins;
