@@ -56,6 +56,7 @@ mod polling;
 mod power_failure;
 mod proxy;
 mod queue;
+mod reference;
 mod reload;
 mod renamed_webhooks;
 mod seeded_random;

@@ -44,6 +44,8 @@ enum Task {
         #[arg(default_value = "python")]
         guests: Vec<guests::Guest>,
     },
+    /// Writes the help of every command into `docs/src/command-line.md`.
+    Reference,
     /// Finds words that this project no longer uses, as `.ci/words.txt` lists them; fails if there are any.
     Words {
         /// Prints only how many there are of each rule and in each file.
@@ -94,6 +96,7 @@ fn main() -> ExitCode {
         Task::Test { arguments } => steps::test(root, &arguments),
         Task::Plugins => steps::plugins(root),
         Task::Guests { guests } => guests::build(root, &guests).map(|_| ()),
+        Task::Reference => steps::reference(root),
         Task::Words { count, paths } => words::words(root, count, &paths),
         Task::Bench { what: Bench::Notify { rounds } } => notify::notify(root, rounds),
         Task::Bench { what: Bench::Crowd } => crowd::crowd(root),

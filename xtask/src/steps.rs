@@ -35,6 +35,13 @@ pub fn plugins(root: &Path) -> anyhow::Result<()> {
     plugins::install(root)
 }
 
+/// Writes the help of every command into docs/src/command-line.md. The test that compares the two writes it.
+pub fn reference(root: &Path) -> anyhow::Result<()> {
+    run(cargo(root)
+        .args(["test", "--package", "banhook-tests", "--test", "e2e", "--", "reference::"])
+        .env("UPDATE_GOLDEN", "1"))
+}
+
 /// How long a message takes on its way out; an error if that is more than it may.
 pub fn bench_message(root: &Path) -> anyhow::Result<()> {
     run(cargo(root).args(["bench", "--package", "banhook", "--bench", "message"]))
