@@ -51,7 +51,7 @@ impl Webhook {
 
 fn target(table: &Table<'_>) -> Option<Target> {
     let Some(word) = table.string("target") else {
-        return table.key_location("target").is_none().then_some(Target::SLACK);
+        return table.key_location("target").is_none().then(Target::default);
     };
     let Some(target) = Target::parse(&word.value) else {
         let words = || Target::ALL.iter().map(|target| target.as_str());

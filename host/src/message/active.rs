@@ -1,7 +1,7 @@
-//! What of a body would act where it is shown: links, mentions, formatting, emoji, hidden characters.
+//! What is active in a body: links, mentions, formatting, emoji, hidden characters.
 //!
-//! For tests, and on purpose without anything of `escape`, `token`, `inline` or the dialects: it reads the JSON that
-//! goes out as the target would, by rules of its own, and errs towards calling something active.
+//! For tests, and on purpose without `escape`, `blockkit` or the dialects: it reads the JSON that goes out as the target
+//! would, by rules of its own, and rather calls too much active than too little.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -11,22 +11,22 @@ use serde_json::{Map, Value};
 
 use super::Target;
 
-/// Kinds of active things, and how often each is there. Links and mentions say which, formatting does not.
+/// Kinds of active things, and how often each occurs. Links and mentions are named, formatting is not.
 pub type Active = BTreeMap<String, usize>;
 
-/// What a body holds that `harmless`, the same with other foreign text, does not.
+/// Returns what is active in a body but not in `harmless`, the same message with harmless foreign text.
 pub fn gained(target: Target, body: &Value, harmless: &Value) -> Vec<String> {
     let before = active(target, harmless);
     let more = |(kind, count): (String, usize)| (count > before.get(&kind).copied().unwrap_or(0)).then_some(kind);
     active(target, body).into_iter().filter_map(more).collect()
 }
 
-/// Whether it calls, leads somewhere or hides, rather than only looks different.
+/// Returns whether it mentions, links or hides something, and not only looks different.
 pub fn is_strong(kind: &str) -> bool {
     ["link", "mention", "angle", "hidden", "element"].iter().any(|strong| kind.starts_with(strong))
 }
 
-/// All that acts in a body.
+/// Returns everything active in a body.
 pub fn active(target: Target, body: &Value) -> Active {
     let mut scan = Scan { target, found: Active::new() };
     scan.value(body);
@@ -148,7 +148,7 @@ impl Scan {
         }
     }
 
-    /// By where it leads, not by its path: foreign text may stand in that.
+    /// Counts a link by its origin: foreign text may stand in its path.
     fn link(&mut self, url: &str) {
         match url::Url::parse(url) {
             Ok(url) => self.add(format!("link {}", url.origin().ascii_serialization())),
@@ -225,7 +225,7 @@ impl Scan {
         kept + rest
     }
 
-    /// What a server makes of Slack's markup before it looks for its own.
+    /// Translates Slack's markup as the server does before it looks for its own.
     fn translated(&self, text: &str) -> String {
         let links = if self.target == Target::MATTERMOST { &SLACK_LINK } else { &SLACK_URL };
         let text = links.replace_all(text, "[$2]($1)");
@@ -245,7 +245,7 @@ impl Scan {
     fn markdown(&mut self, text: &str) {
         let text = if self.target == Target::SLACK { text.to_owned() } else { self.translated(text) };
         if self.target == Target::DISCORD {
-            // In code as well: nobody says that its server looks for code first.
+            // In code as well: Discord does not document that its server looks for code first.
             self.each("mention everyone", &AT_EVERYONE, &text);
         }
         let text = self.without_code(&self.without_escaped_backticks(&text));
@@ -292,7 +292,7 @@ impl Scan {
         }
     }
 
-    /// What some look for in any text.
+    /// Counts what some services look for in any text.
     fn bare(&mut self, text: &str) {
         let www = (self.target != Target::DISCORD).then_some(&WWW);
         for regex in [&URL, &SCHEME].into_iter().chain(www) {
@@ -322,9 +322,9 @@ impl Scan {
     }
 }
 
-/// It finds what is deliberately left unescaped.
+/// The check finds what was deliberately not escaped.
 #[test]
-fn the_check_can_fail() {
+fn gained_finds_unescaped_text() {
     const SLACK: Target = Target::SLACK;
     const MATTERMOST: Target = Target::MATTERMOST;
     const ROCKETCHAT: Target = Target::ROCKETCHAT;

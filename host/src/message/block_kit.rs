@@ -1,12 +1,11 @@
 //! A message as Block Kit JSON, the body of a Slack incoming webhook.
 //!
-//! What the channel shows is always in blocks, even when the plugin gave only `text`: there plain text stays
-//! exactly as it is, and bare URLs, names and channels in markup are not looked for. `text` beside blocks is only
-//! the notification. A message with a colour is an attachment, and Slack would show `text` above that as well, so
-//! there the notification is the attachment's `fallback`.
+//! The channel always shows blocks, even when the plugin gave only `text`: in blocks plain text stays exactly as it is,
+//! and Slack links no bare URLs, names or channels. With blocks, `text` is only the notification. A message with a
+//! colour is an attachment; Slack would show `text` above it, so the notification is the attachment's `fallback`.
 //!
 //! Text that is too long is cut here, and a field or a piece of context that would show nothing is left out, since
-//! Slack would refuse the whole message for it. Too many of something is left for `lint` to refuse.
+//! Slack would refuse the whole message for it. Too many blocks or fields are left for the linter to find.
 
 use blockkit::limits::{ALT_MAX, BUTTON_MAX, FIELD_MAX, HEADER_MAX, TABLE_COLUMNS_MAX, TEXT_OBJECT_MAX, TITLE_MAX};
 use blockkit::text::{clean, cut, one_line};
@@ -80,12 +79,12 @@ fn block(block: &Block, sanitizer: &Sanitizer) -> Value {
         }
         Block::Preformatted(text) => preformatted(text),
         Block::Table(rows) => table(rows),
-        // `lower` has spliced these in.
+        // `lower` has inserted these already.
         Block::Raw(_) => Value::Null,
     }
 }
 
-/// A `rich_text` block where there is only rich text: in a section it would have to be markup.
+/// Returns a section, or a `rich_text` block for rich text alone, which would have to be markup in a section.
 fn section(text: Option<&Text>, fields: &[Field], sanitizer: &Sanitizer) -> Value {
     if let (Some(Text::Rich(spans)), []) = (text, fields) {
         let elements = rich::to_elements(spans, RICH_TEXT_MAX);
@@ -104,7 +103,7 @@ fn section(text: Option<&Text>, fields: &[Field], sanitizer: &Sanitizer) -> Valu
     Value::Object(section)
 }
 
-/// `None` if it would show nothing.
+/// Returns a field as a text object; `None` if it would show nothing.
 fn field(field: &Field, sanitizer: &Sanitizer) -> Option<Value> {
     let mut text = rich::bold(&field.label);
     if !text.is_blank() {
@@ -127,7 +126,7 @@ fn image(image: &Image) -> Value {
     }
 }
 
-/// Without an `action_id`: it is optional, and nobody listens to the click.
+/// Returns a button without an `action_id`, which is optional: nothing reacts to the click.
 fn button(button: &Button) -> Value {
     let label = plain_text(&one_line(&button.label), BUTTON_MAX);
     let url = url(&button.url);
@@ -148,7 +147,7 @@ fn rich_text(kind: &str, elements: &[Value]) -> Value {
     json!({ "type": "rich_text", "elements": [{ "type": kind, "elements": elements }] })
 }
 
-/// Slack takes neither rows of different lengths nor an empty cell; both become a space.
+/// Returns a table in which missing and empty cells hold a space: Slack requires rows of one length, and text in each.
 fn table(rows: &[Vec<String>]) -> Value {
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default().min(TABLE_COLUMNS_MAX);
     let cell = |text: &str| {
@@ -163,7 +162,7 @@ fn table(rows: &[Vec<String>]) -> Value {
     json!({ "type": "table", "rows": rows.iter().map(row).collect::<Vec<_>>() })
 }
 
-/// As markup, wherever Slack takes no other form; not cut yet.
+/// Returns a text as markup that is not cut yet.
 fn mrkdwn(text: &Text, sanitizer: &Sanitizer) -> Mrkdwn {
     match text {
         Text::Plain(text) => escape(text),
@@ -172,7 +171,7 @@ fn mrkdwn(text: &Text, sanitizer: &Sanitizer) -> Mrkdwn {
     }
 }
 
-/// As a text object: plain where that shows the same.
+/// Returns a text object, a plain one where that shows the same.
 fn text_object(text: &Text, max_chars: usize, sanitizer: &Sanitizer) -> Value {
     match text {
         Text::Plain(text) => plain_text(text, max_chars),
@@ -184,18 +183,18 @@ fn text_object(text: &Text, max_chars: usize, sanitizer: &Sanitizer) -> Value {
     }
 }
 
-/// `emoji: false`, or `:skull:` would become one.
+/// Returns a plain text object. `emoji: false`, or Slack would show `:skull:` as an emoji.
 fn plain_text(foreign: &str, max_chars: usize) -> Value {
     let text = clean(foreign);
     json!({ "type": "plain_text", "text": cut(&text, max_chars), "emoji": false })
 }
 
-/// `verbatim`, or Slack would look for URLs, channels and names in it.
+/// Returns a markup object. `verbatim`, or Slack would link URLs, channels and names in it.
 fn mrkdwn_object(text: Mrkdwn, max_chars: usize) -> Value {
     json!({ "type": "mrkdwn", "text": text.cut(max_chars).into_string(), "verbatim": true })
 }
 
-/// Normalised; what is no URL of the web stays, for `lint` to name.
+/// Returns the URL, normalized; anything but an http or https URL stays, for the linter to name.
 fn url(text: &str) -> String {
     web_url(text).map_or_else(|| one_line(text), String::from)
 }

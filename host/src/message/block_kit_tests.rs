@@ -1,4 +1,4 @@
-//! Messages and what Slack gets for them.
+//! Messages, and the Block Kit JSON that they become.
 
 use blockkit::check;
 
@@ -27,7 +27,7 @@ fn mrkdwn(text: &str) -> Value {
 }
 
 #[test]
-fn text_alone_is_shown_by_a_section() {
+fn lower_text_without_blocks_becomes_a_section() {
     assert_eq!(
         lowered(json!({ "text": { "plain": "<!here> *b*" } })),
         json!({
@@ -47,7 +47,7 @@ fn text_alone_is_shown_by_a_section() {
 }
 
 #[test]
-fn a_colour_makes_an_attachment() {
+fn lower_color_makes_an_attachment() {
     assert_eq!(
         lowered(json!({ "text": { "plain": "a & b" }, "color": "danger", "blocks": ["divider"] })),
         json!({
@@ -61,7 +61,7 @@ fn a_colour_makes_an_attachment() {
 }
 
 #[test]
-fn every_block() {
+fn lower_every_block() {
     for (block, expected) in [
         (json!({ "header": "a\nb" }), json!([{ "type": "header", "text": plain("a b") }])),
         (json!("divider"), json!([{ "type": "divider" }])),
@@ -124,7 +124,7 @@ fn every_block() {
 }
 
 #[test]
-fn long_text_is_cut() {
+fn lower_long_text_is_cut() {
     let long = "<".repeat(5_000);
     for (block, pointer, max) in [
         (json!({ "header": long }), "/0/text/text", HEADER_MAX),
@@ -154,7 +154,7 @@ fn long_text_is_cut() {
 }
 
 #[test]
-fn a_bad_raw_block_is_named() {
+fn lower_bad_raw_block_is_named() {
     let message = json!({ "text": { "plain": "x" }, "blocks": ["divider", { "raw": "{" }] });
     let message: Message = serde_json::from_value(message).unwrap();
     let error = lower(&message, &Sanitizer::new([&ban("x")], false)).unwrap_err();

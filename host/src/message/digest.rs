@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use blockkit::text::{cut, one_line};
 
-use super::fallback::{shown, small_print, span};
+use super::fallback::small_print;
 use super::guard::Guarded;
 use super::model::{Block, Message, Section, Span, Text};
 use super::rich::utc;
+use super::summary::{shown, span};
 use super::target::Target;
 use crate::event::{Batch, DigestCause, Row, Timestamp, Totals};
 use crate::phrase::counted;

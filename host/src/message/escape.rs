@@ -1,6 +1,6 @@
-//! Foreign text and finished markup, told apart by type.
+//! Foreign text becomes finished markup, which has a type of its own.
 //!
-//! Slack's markup has three escapes, `&amp;`, `&lt;` and `&gt;`; they sanitizer mentions, links and dates. It has none
+//! Slack's markup has three escapes, `&amp;`, `&lt;` and `&gt;`; they neutralize mentions, links and dates. It has none
 //! for what formats (`*`, `_`, `~`, backticks, `:emoji:`, a quotation's `>`): where such a character could act it is
 //! replaced by one that looks like it. Text that has to stay exact goes into `plain_text` or `rich_text`.
 
@@ -12,20 +12,19 @@ use blockkit::token::{escape_entities, tokens};
 
 /// Finished Slack markup without hidden characters.
 ///
-/// There is no way in for a `String` but [`escape`] and [`code`], for foreign text, and
-/// `Sanitizer::mrkdwn`, for a plugin's own markup.
+/// Only [`escape`] and [`code`] make it of foreign text, and only `Sanitizer::mrkdwn` of a plugin's own markup.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Mrkdwn(String);
 
 impl Mrkdwn {
-    /// Markup that stands in our own source.
+    /// Returns markup that stands in banhook's source.
     #[must_use]
     pub fn literal(markup: &'static str) -> Self {
         Self(markup.to_owned())
     }
 
-    /// What `Sanitizer` let through.
-    pub(super) const fn disarmed(markup: String) -> Self {
+    /// Returns markup that the sanitizer has passed.
+    pub(super) const fn sanitized(markup: String) -> Self {
         Self(markup)
     }
 
@@ -34,7 +33,8 @@ impl Mrkdwn {
         self.0.push_str(&more.0);
     }
 
-    /// At most so many characters, entities counted as they are written; never cut inside an entity or `<…>`.
+    /// Cuts it to at most `max_chars` characters, with entities counted as they are written; never inside an entity or
+    /// `<…>`.
     #[must_use]
     pub fn cut(self, max_chars: usize) -> Self {
         if self.0.chars().count() <= max_chars {
@@ -51,40 +51,40 @@ impl Mrkdwn {
         Self(kept)
     }
 
-    /// Whether a reader would see nothing.
+    /// Returns whether a reader would see nothing.
     #[must_use]
     pub fn is_blank(&self) -> bool {
         self.0.trim().is_empty()
     }
 
-    /// As Slack takes it.
+    /// Returns the markup as Slack takes it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// As Slack takes it.
+    /// Returns the markup as Slack takes it.
     #[must_use]
     pub fn into_string(self) -> String {
         self.0
     }
 }
 
-/// Foreign text as markup that shows just that text, unformatted; hidden characters made visible.
+/// Returns foreign text as markup that shows exactly that text, unformatted, with hidden characters made visible.
 #[must_use]
 pub fn escape(foreign: &str) -> Mrkdwn {
     Mrkdwn(escape_entities(&neutralize(&clean(foreign))))
 }
 
-/// Foreign text as inline code that it cannot break out of: one line, backticks shown as `'`.
+/// Returns foreign text as inline code that it cannot break out of: one line, backticks shown as `'`.
 #[must_use]
 pub fn code(foreign: &str) -> Mrkdwn {
     let inner = one_line(foreign).replace('`', "'");
     if inner.trim().is_empty() { escape(&inner) } else { Mrkdwn(format!("`{}`", escape_entities(&inner))) }
 }
 
-/// Cleaned text in which nothing formats: `*`, `_` and `~` at the edge of a word, backticks, the colon before an
-/// emoji's name and `>` at the start of a line are replaced by characters that look like them.
+/// Replaces what would format in cleaned text: `*`, `_` and `~` at the edge of a word, backticks, the colon before an
+/// emoji's name and `>` at the start of a line become characters that look like them.
 pub(super) fn neutralize(text: &str) -> Cow<'_, str> {
     if !text.contains(['*', '_', '~', '`', ':', '>']) {
         return Cow::Borrowed(text);
@@ -109,7 +109,7 @@ pub(super) fn neutralize(text: &str) -> Cow<'_, str> {
 }
 
 /// Whether the marker that `rest` begins with can begin or end something: not between two characters of a word, nor
-/// between two spaces. Which other letters Slack takes for a word's is its secret.
+/// between two spaces. Slack does not document which other characters belong to a word.
 fn acts(before: Option<char>, rest: &str) -> bool {
     let after = rest.chars().nth(1);
     let both = |is: fn(&char) -> bool| before.as_ref().is_some_and(is) && after.as_ref().is_some_and(is);
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn foreign_text_becomes_text() {
+    fn escape_foreign_markup_is_text() {
         for (foreign, escaped) in [
             ("a & b", "a &amp; b"),
             ("<!channel>", "&lt;!channel&gt;"),
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_formats() {
+    fn escape_formatting_characters_are_replaced() {
         for (foreign, escaped) in [
             ("*b* _i_ ~s~ `c`", "∗b∗ ˍiˍ ∼s∼ 'c'"),
             ("nginx_http_auth 2*3 a * b", "nginx_http_auth 2*3 a * b"),
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn code_stays_code() {
+    fn code_foreign_text_stays_code() {
         for (foreign, coded) in
             [("a`b", "`a'b`"), ("```\nx", "`''' x`"), ("<@U1>", "`&lt;@U1&gt;`"), ("", ""), (" ", " ")]
         {
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn markup_is_cut_between_its_tokens() {
+    fn cut_falls_between_tokens() {
         for (markup, max, cut) in [
             ("a&amp;b", 7, "a&amp;b"),
             ("a&amp;b", 6, "a…"),

@@ -1,18 +1,17 @@
-//! The plain message that goes out when a plugin cannot word an event, and the line that it and the logs share.
+//! The fallback message: a plain one, for an event that a plugin cannot format.
 
 use blockkit::text::{cut, one_line};
 
 use super::guard::Guarded;
 use super::model::{Block, Message, Section, Text};
+use super::summary::summary;
 use super::target::Target;
-use crate::event::{Ban, BanDuration, Event, EventDetails};
+use crate::event::Event;
 
-/// How much of a foreign value is shown. All of a summary's together, escaped, stay below Slack's 3,000.
-const VALUE_MAX: usize = 120;
-/// How much of the reason is shown.
+/// Characters of the reason that are shown.
 const WHY_MAX: usize = 500;
 
-/// The event as a plain message, with a line in small print: why it is no better one.
+/// Returns the event as a plain message, with the reason for the fallback in small print.
 ///
 /// `why` says which plugin failed and how; it may hold hostile text of any length.
 #[must_use]
@@ -26,71 +25,10 @@ pub fn fallback(event: &Event, why: &str, target: Target) -> Guarded {
     Guarded::own(&message, target, "an event")
 }
 
-/// The reason on one line; `None` if it would show nothing.
+/// Returns the reason on one line; `None` if it would show nothing.
 pub(super) fn small_print(why: &str) -> Option<String> {
-    // Cut first: it may be as long as a plugin likes.
+    // Cut first, since a plugin may make it of any length.
     Some(one_line(&cut(why, WHY_MAX))).filter(|why| !why.trim().is_empty())
-}
-
-/// One line of plain text that tells the event: `203.0.113.7 banned in sshd on web-1 after 5 failures for 10 min`.
-///
-/// Bounded, and without control characters.
-#[must_use]
-pub fn summary(event: &Event) -> String {
-    let jail = shown(&event.jail);
-    let place = if event.host.is_empty() { jail.clone() } else { format!("{jail} on {}", shown(&event.host)) };
-    match &event.details {
-        EventDetails::Start => format!("jail {place} started"),
-        EventDetails::Stop => format!("jail {place} stopped"),
-        EventDetails::Flush => format!("all bans lifted in {place}"),
-        EventDetails::Ban(ban) => format!("{} banned in {place}{}", subject(ban), details(ban)),
-        EventDetails::Unban(ban) => format!("{} unbanned in {place}", subject(ban)),
-    }
-}
-
-fn subject(ban: &Ban) -> String {
-    if ban.subject.is_empty() { "(unknown)".to_owned() } else { shown(&ban.subject) }
-}
-
-fn details(ban: &Ban) -> String {
-    let mut details = match ban.failures {
-        None => String::new(),
-        Some(0) => " by hand".to_owned(),
-        Some(1) => " after 1 failure".to_owned(),
-        Some(failures) => format!(" after {failures} failures"),
-    };
-    match ban.duration {
-        None => {}
-        Some(BanDuration::Permanent) => details.push_str(" permanently"),
-        Some(BanDuration::Seconds(seconds)) => details.push_str(&format!(" for {}", span(seconds))),
-    }
-    let count = ban.count.filter(|count| *count > 1).map(|count| format!("ban number {count}"));
-    let restored = ban.restored.then(|| "restored".to_owned());
-    let notes: Vec<String> = count.into_iter().chain(restored).collect();
-    if !notes.is_empty() {
-        details.push_str(&format!(" ({})", notes.join(", ")));
-    }
-    details
-}
-
-/// `1 d 12 h`: the two largest units.
-pub(super) fn span(seconds: u32) -> String {
-    const UNITS: [(u32, &str); 4] = [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")];
-    let mut rest = seconds;
-    let mut parts = Vec::new();
-    for (length, unit) in UNITS {
-        if rest >= length {
-            parts.push(format!("{} {unit}", rest / length));
-            rest %= length;
-        }
-    }
-    parts.truncate(2);
-    if parts.is_empty() { "0 s".to_owned() } else { parts.join(" ") }
-}
-
-/// A foreign value on one line.
-pub(super) fn shown(foreign: &str) -> String {
-    cut(&one_line(foreign), VALUE_MAX).into_owned()
 }
 
 #[cfg(test)]
@@ -99,45 +37,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::event::EventDetails;
 
     fn event(json: &str) -> Event {
         Event::from_json(&format!(r#"{{"at":"2026-11-22T10:56:55.601Z","jail":"sshd",{json}}}"#)).unwrap()
     }
 
     #[test]
-    fn summaries() {
-        for (json, expected) in [
-            (r#""action":"start","host":"web-1""#, "jail sshd on web-1 started"),
-            (r#""action":"stop""#, "jail sshd stopped"),
-            (r#""action":"flush","host":"web-1""#, "all bans lifted in sshd on web-1"),
-            (r#""action":"unban","subject":"::1","failures":5"#, "::1 unbanned in sshd"),
-            (r#""action":"ban""#, "(unknown) banned in sshd"),
-            (r#""action":"ban","subject":"x","failures":0"#, "x banned in sshd by hand"),
-            (
-                r#""action":"ban","subject":"x","host":"web-1","failures":5,"count":2,"duration":600,"restored":true"#,
-                "x banned in sshd on web-1 after 5 failures for 10 min (ban number 2, restored)",
-            ),
-            (
-                r#""action":"ban","subject":"x","failures":1,"count":1,"duration":"permanent""#,
-                "x banned in sshd after 1 failure permanently",
-            ),
-            (r#""action":"ban","subject":"a\nb\u001b\u202e""#, r"a b\u{1b}\u{202e} banned in sshd"),
-        ] {
-            assert_eq!(summary(&event(json)), expected);
-        }
-    }
-
-    #[test]
-    fn spans() {
-        for (seconds, expected) in
-            [(0, "0 s"), (59, "59 s"), (600, "10 min"), (5_400, "1 h 30 min"), (90_061, "1 d 1 h")]
-        {
-            assert_eq!(span(seconds), expected);
-        }
-    }
-
-    #[test]
-    fn whole_message() {
+    fn fallback_shows_the_summary_and_the_reason() {
         let guarded =
             fallback(&event(r#""action":"stop","host":"<a>""#), "plugin sec.wasm: <!here>\n*trap*", Target::SLACK);
         let plain = |text: &str| json!({"type": "plain_text", "text": text, "emoji": false});
@@ -156,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn never_refused() {
+    fn fallback_of_extreme_values_is_never_refused() {
         let long = "<".repeat(100_000);
         let mut event = event(r#""action":"ban","subject":"x","failures":5,"duration":600"#);
         event.jail.clone_from(&long);

@@ -1,7 +1,7 @@
-//! What every message of a plugin passes before it may go out.
+//! The guard, which every message passes before it may go out.
 //!
-//! Lowering to the target's body escapes, neutralizes and cuts, and refuses what the service would refuse; the caller
-//! then sends the fallback instead.
+//! It lowers the message to the target's body, which escapes, neutralizes and cuts its texts, and rejects what the service
+//! would reject; the caller then sends the fallback message.
 
 use serde_json::{Value, json};
 
@@ -27,7 +27,7 @@ pub struct Guarded {
     target: Target,
 }
 
-/// Makes a plugin's message about events safe, or returns why it cannot go out.
+/// Returns the body of a plugin's message about events.
 ///
 /// # Errors
 /// What is wrong, where, with the limit and the value.
@@ -52,8 +52,8 @@ fn lowered(decided: &Message, sanitizer: &Sanitizer, target: Target) -> Result<G
 }
 
 impl Guarded {
-    /// Returns the body of a message of banhook's own; `or` instead, which every service takes, should the message be
-    /// refused.
+    /// Returns the body of a message of banhook's own. Should it be rejected, the body is the text `or`, which every
+    /// service accepts.
     pub(super) fn own(message: &Message, target: Target, or: &str) -> Self {
         let body = target.lower(message, &Sanitizer::new([], false));
         Self { body: body.unwrap_or_else(|_| json!({ "text": or })), target }

@@ -23,7 +23,7 @@ pub enum GuardError {
     Empty(&'static str),
 }
 
-/// The first few; a plugin that writes one block wrong writes forty so.
+/// Lists the first few: a plugin that makes a mistake in one block makes it in all.
 fn list(findings: &[Finding]) -> String {
     const SHOWN: usize = 3;
     let mut list = findings.iter().take(SHOWN).map(Finding::to_string).collect::<Vec<_>>().join("; ");

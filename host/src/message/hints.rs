@@ -1,6 +1,6 @@
-//! The escape hatch of a message: what a plugin may say beyond what `messages.wit` has a field for.
+//! Hints: names and values in a message for what `messages.wit` has no field for.
 //!
-//! | name | what it does |
+//! | name | effect |
 //! | --- | --- |
 //! | `topic` | the topic of the message, on Zulip; at most 60 characters |
 //! | `thread` | the `ts` of the message that this one answers, on Slack: `1763809015.601000` |
@@ -9,10 +9,11 @@ use blockkit::text::{clean, cut, one_line};
 use blockkit::{Finding, Rule, Severity};
 
 use super::model::Message;
+use crate::phrase::listed;
 
-/// The names that mean something.
+/// The known names.
 const NAMES: [&str; 2] = ["topic", "thread"];
-/// Zulip's limit.
+/// Characters of a topic at most; Zulip's limit.
 const TOPIC_MAX: usize = 60;
 /// Characters of an unknown name or bad value that are shown.
 const SHOWN_MAX: usize = 40;
@@ -20,19 +21,19 @@ const SHOWN_MAX: usize = 40;
 /// The hints of a message, read.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Hints {
-    /// Not empty, on one line.
+    /// One line, not empty.
     pub topic: Option<String>,
     /// Seconds, a dot, and six digits.
     pub thread: Option<String>,
 }
 
 impl Hints {
-    /// Those that are known and right; of several of one name the last.
+    /// Returns the valid ones; of several with one name the last.
     pub fn of(message: &Message) -> Self {
         let last = |name: &str| message.hints.iter().rfind(|(known, _)| known == name).map(|(_, value)| value.as_str());
         Self {
             topic: last("topic").map(one_line).filter(|topic| !topic.trim().is_empty()).map(|topic| {
-                // Zulip takes one of these for Slack's sign of a channel, and drops it.
+                // Zulip takes one of these for the mark of a Slack channel, and drops it.
                 cut(topic.trim().trim_start_matches(['#', '@']), TOPIC_MAX).into_owned()
             }),
             thread: last("thread").filter(|value| is_ts(value)).map(str::to_owned),
@@ -40,7 +41,7 @@ impl Hints {
     }
 }
 
-/// What is wrong with a message's hints: warnings, since the message goes out all the same.
+/// Returns what is wrong with a message's hints: warnings, since the message is sent without them.
 #[must_use]
 pub fn check_hints(message: &Message) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -49,13 +50,13 @@ pub fn check_hints(message: &Message) -> Vec<Finding> {
             let shown = one_line(name);
             (
                 Rule::Custom("hint-unknown"),
-                format!("no hint \"{}\"; there are {}", cut(&shown, SHOWN_MAX), NAMES.join(", ")),
+                format!("unknown hint \"{}\"; the hints are {}", cut(&shown, SHOWN_MAX), listed(NAMES, "and")),
             )
         } else if name == "thread" && !is_ts(value) {
             let shown = clean(value);
             (
                 Rule::Custom("hint-thread"),
-                format!("\"{}\" is no ts of a message, as 1763809015.601000", cut(&shown, SHOWN_MAX)),
+                format!("expected the ts of a message, like 1763809015.601000, found \"{}\"", cut(&shown, SHOWN_MAX)),
             )
         } else {
             continue;
@@ -90,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn known_ones_are_read() {
+    fn hints_known_names_are_read() {
         let found = Hints::of(&message(&[("topic", "a"), ("topic", "#bans\n2"), ("thread", "1763809015.601000")]));
         assert_eq!(found, Hints { topic: Some("bans 2".into()), thread: Some("1763809015.601000".into()) });
         assert_eq!(Hints::of(&message(&[("topic", " "), ("thread", "x")])), Hints::default());
@@ -98,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn others_are_warned_of() {
+    fn check_hints_unknown_name_or_bad_value_is_a_warning() {
         let shown: Vec<String> = check_hints(&message(&[("topic", "x"), ("colour\u{1b}", "x"), ("thread", "now")]))
             .iter()
             .map(Finding::to_string)
@@ -106,8 +107,8 @@ mod tests {
         assert_eq!(
             shown,
             [
-                "/hints/1: no hint \"colour\\u{1b}\"; there are topic, thread (hint-unknown)",
-                "/hints/2: \"now\" is no ts of a message, as 1763809015.601000 (hint-thread)",
+                "/hints/1: unknown hint \"colour\\u{1b}\"; the hints are topic and thread (hint-unknown)",
+                "/hints/2: expected the ts of a message, like 1763809015.601000, found \"now\" (hint-thread)",
             ]
         );
     }

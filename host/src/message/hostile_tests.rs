@@ -1,4 +1,4 @@
-//! Whatever an attacker writes, only text of theirs goes out.
+//! Whatever an attacker writes, it goes out as text only.
 
 use blockkit::Page;
 use blockkit::text::is_hidden;
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::event::{Ban, Batch, DigestCause, Event, EventDetails, Timestamp};
 
-/// A real filter captured this one: it ends a log message, begins another, and tries shell, quotes and mentions.
+/// A real filter captured this one: it ends a log message, begins another, and tries a shell, quotes and mentions.
 const HOSTILE_ID: &str = "abc 1.2.3.4] Ban 9.9.9.9 $(id) `x` \"q\" 'é' <!channel> *b*";
 
 /// A ban of this subject, which is also the last of its matches.
@@ -41,13 +41,13 @@ fn hostile_event(text: &str) -> Event {
     event
 }
 
-/// Text of as many lines that does nothing, to see what a message itself makes active.
+/// Harmless text of as many lines, to see what a message itself makes active.
 fn harmless(text: &str) -> String {
     let line = |line: &str| if line.trim().is_empty() { line.to_owned() } else { "harmless".to_owned() };
     text.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// What goes out: the message, or the fallback if that cannot.
+/// Returns what is sent: the message, or the fallback if the message is rejected.
 fn sent(message: &Message, event: &Event, policy: &Policy) -> Guarded {
     guard(message, [event], policy).unwrap_or_else(|error| fallback(event, &error.to_string(), policy.target))
 }
@@ -185,7 +185,7 @@ fn plain(text: &str) -> Message {
     }
 }
 
-/// Anything, with a bent for what is special to Slack and to terminals.
+/// Any text, mostly of characters that are special to Slack and to terminals.
 fn foreign() -> impl Strategy<Value = String> {
     let special = prop::sample::select(vec![
         "<",
@@ -264,7 +264,7 @@ fn foreign() -> impl Strategy<Value = String> {
 // More cases: `PROPTEST_CASES=20000 cargo test -p banhook message::hostile`.
 proptest! {
     #[test]
-    fn fallback_is_harmless(text in foreign()) {
+    fn fallback_of_foreign_text_is_harmless(text in foreign()) {
         for target in Target::ALL.iter().copied() {
             let body = |text: &str| fallback(&hostile_event(text), text, target);
             assert_same(&body(&text), &body(&harmless(&text)), target, all)?;
@@ -272,7 +272,7 @@ proptest! {
     }
 
     #[test]
-    fn digests_are_harmless(text in foreign(), cause in 0..6_usize) {
+    fn digest_of_foreign_text_is_harmless(text in foreign(), cause in 0..6_usize) {
         const CAUSES: [DigestCause; 6] = [DigestCause::Held, DigestCause::Storm, DigestCause::Backlog, DigestCause::Restart, DigestCause::Stop, DigestCause::Other];
         let of = |text: &str| [hostile_event(text), ban(text), hostile_event(text), ban("203.0.113.9")];
         for target in Target::ALL.iter().copied() {
@@ -287,27 +287,27 @@ proptest! {
     }
 
     #[test]
-    fn plain_is_harmless(text in foreign()) {
+    fn guard_plain_text_is_harmless(text in foreign()) {
         on_each_target(&text, false, all, plain)?;
     }
 
     #[test]
-    fn what_the_host_escapes_is_harmless(text in foreign(), mentions: bool) {
+    fn guard_escaped_places_are_harmless(text in foreign(), mentions: bool) {
         on_each_target(&text, mentions, all, safe_texts)?;
     }
 
     #[test]
-    fn careless_markup_is_harmless(text in foreign(), mentions: bool) {
+    fn guard_unescaped_markup_is_harmless(text in foreign(), mentions: bool) {
         on_each_target(&text, mentions, all, careless)?;
     }
 
     #[test]
-    fn raw_blocks_are_harmless(text in foreign(), mentions: bool) {
+    fn guard_raw_blocks_are_harmless(text in foreign(), mentions: bool) {
         on_each_target(&text, mentions, all, raw)?;
     }
 
     #[test]
-    fn cut_values_call_nobody(text in foreign(), mentions: bool) {
+    fn guard_cut_values_mention_nobody(text in foreign(), mentions: bool) {
         on_each_target(&text, mentions, is_strong, cutting)?;
     }
 }
@@ -315,7 +315,7 @@ proptest! {
 proptest! {
     /// Foreign text adds no tag and no attribute to a page, whatever shows it.
     #[test]
-    fn pages_are_harmless(text in foreign()) {
+    fn to_html_foreign_text_adds_no_markup(text in foreign()) {
         let page = |text: &str| {
             let body = sent(&safe_texts(text), &hostile_event(text), &Policy::default());
             blockkit::to_html(&Page { title: text, sender: text }, [(text, body.body())])
@@ -323,7 +323,7 @@ proptest! {
         let count = |page: &str, sign: char| page.chars().filter(|c| *c == sign).count();
         let (page, harmless) = (page(&format!("{text}<")), page(&format!("{}<", harmless(&text))));
         for sign in ['<', '>', '"'] {
-            // Fewer, where a line feed of its keeps something from being bold.
+            // Fewer, where a line feed in the text keeps something from being bold.
             prop_assert!(count(&page, sign) <= count(&harmless, sign), "{} {}", page.split("<main>").last().unwrap(), harmless.split("<main>").last().unwrap());
         }
         prop_assert!(!page.contains(is_hidden));
@@ -331,7 +331,7 @@ proptest! {
 }
 
 #[test]
-fn the_hostile_id() {
+fn guard_hostile_id_is_harmless() {
     let event = hostile_event(HOSTILE_ID);
     for message in [plain, safe_texts, careless, raw] {
         on_each_target(HOSTILE_ID, true, all, message).unwrap();
@@ -341,9 +341,9 @@ fn the_hostile_id() {
     assert!(body.contains("&lt;!channel&gt; ∗b∗ banned in"), "{body}");
 }
 
-/// A digest tells many events: the values of each are looked for.
+/// A digest has many events: the values of each are searched for.
 #[test]
-fn values_of_many_events() {
+fn guard_values_of_many_events_are_escaped() {
     let events: Vec<Event> = (0..200).map(|n| ban(&format!("<https://evil.example/{n}|x> *{n}*"))).collect();
     let markup: String = (0..50).map(|n| format!("<https://evil.example/{n}|x> *{n}* ")).collect();
     let mut message = plain("x");
@@ -353,9 +353,9 @@ fn values_of_many_events() {
     assert!(!body.contains('<') && !body.contains("*4"), "{body}");
 }
 
-/// What a batch counts without listing it is as foreign.
+/// Names of events that a batch only counts are foreign, too.
 #[test]
-fn values_that_a_batch_only_counts() {
+fn guard_digest_values_of_unlisted_events_are_escaped() {
     const LINK: &str = "<https://evil.example|x>";
     let mut events: Vec<Event> = (0..300).map(|n| ban(&n.to_string())).collect();
     for event in events.iter_mut().skip(100).take(100) {

@@ -1,17 +1,17 @@
-//! Our own limits, where Slack documents none. Slack's are in `blockkit::limits`, which also says how characters are counted.
+//! banhook's own limits, where Slack documents none. Slack's are in `blockkit::limits`, which also says how characters are counted.
 
 /// All text of a message's blocks. Not documented; `msg_blocks_too_long` has been seen at 13,297 characters
-/// (<https://github.com/slackapi/bolt-js/issues/2509>) and at 11,341 (issue 2867 there), so we stay below.
+/// (<https://github.com/slackapi/bolt-js/issues/2509>) and at 11,341 (issue 2867 there), so this stays below.
 pub const BLOCKS_TEXT_MAX: usize = 10_000;
-/// What we give a notification, which is also the whole message on a target without blocks (`messages.wit`).
+/// A notification, which is also the whole message on a target without blocks (`messages.wit`).
 pub const NOTIFICATION_MAX: usize = 3_000;
-/// What we give a `rich_text` block, for which Slack names no limit: as much as a section's text.
+/// A `rich_text` block, for which Slack names no limit: as much as a section's text.
 pub const RICH_TEXT_MAX: usize = 3_000;
-/// What we give a cell of a table, so that one cell cannot use up the table.
+/// A cell of a table, so that one cell cannot use up the table.
 pub const CELL_MAX: usize = 500;
 /// A whole body; far above what the limits on text leave possible, so that only structure can reach it.
 pub const BODY_BYTES_MAX: usize = 256 * 1024;
 /// A plugin's raw block, or blocks.
 pub const RAW_BYTES_MAX: usize = 64 * 1024;
-/// How deep a raw block is nested; the deepest real one (a list in rich text in a container) comes to 11.
+/// The depth of a raw block; the deepest real one (a list in rich text in a container) has 11.
 pub const RAW_DEPTH_MAX: usize = 16;

@@ -1,4 +1,4 @@
-//! Links: only what parses as http or https is one.
+//! Links: only a URL that parses as http or https becomes one.
 
 use blockkit::text::one_line;
 use blockkit::web_url;
@@ -7,13 +7,13 @@ use super::escape::{Mrkdwn, escape};
 use super::model::Link;
 
 impl Link {
-    /// What is shown: the label on one line, or else the URL.
+    /// Returns the text that is shown: the label on one line, or the URL if there is none.
     pub(super) fn shown(&self) -> String {
         let label = if self.label.trim().is_empty() { &self.url } else { &self.label };
         one_line(label)
     }
 
-    /// As markup: a link, or its label as text.
+    /// Returns the link as markup; its text only, if the URL is not http or https.
     pub(super) fn to_mrkdwn(&self) -> Mrkdwn {
         let Some(url) = web_url(&self.url) else { return escape(&self.shown()) };
         // A bar would end the URL, and one in the label would end the label for some readers.
@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_web() {
+    fn to_mrkdwn_other_scheme_is_text() {
         for (label, url, markup) in [
             ("it", "https://example.org/?a=1&b=2", "<https://example.org/?a=1&amp;b=2|it>"),
             ("", "https://example.org/", "<https://example.org/>"),

@@ -1,30 +1,30 @@
 //! The message as a plugin decides it: Rust's mirror of `wit/messages.wit`, with a JSON form for golden files.
 //!
-//! Plain data. What it becomes for a target is `slack`'s business, and whether it may go out is `guard`'s.
+//! Plain data. A target's module makes a body of it, and `guard` decides whether that may go out.
 
 use serde::{Deserialize, Serialize};
 
 use crate::event::Timestamp;
 
-/// What becomes of an event.
+/// What a plugin decides on an event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
-    /// Tell it now.
+    /// Send a message now.
     Post(Message),
-    /// Not worth a message, and why.
+    /// Send nothing, for this reason.
     Skip(String),
-    /// Hold it, to be told together with others.
+    /// Hold it for a digest with others.
     Digest(Hold),
 }
 
-/// With which others an event is told, and when at the latest.
+/// Which digest an event joins, and when that closes at the latest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hold {
-    /// Events of one route with the same key come in one digest.
+    /// Events of one route with the same key join the same digest.
     pub key: String,
-    /// `None`: the route's window.
+    /// `None`: after the route's `digest_window`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
 }
@@ -33,15 +33,15 @@ pub struct Hold {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Message {
-    /// The notification, and all that a target without blocks shows.
+    /// The notification, and the whole message on a target without blocks.
     pub text: Text,
-    /// What the channel shows; empty: `text` is all.
+    /// The blocks that the channel shows. Empty: it shows `text`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub blocks: Vec<Block>,
-    /// The bar at the left.
+    /// The colour of the bar at the left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub color: Option<Color>,
-    /// The escape hatch.
+    /// Names and values for what has no field here; see `hints`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hints: Vec<(String, String)>,
 }
@@ -62,11 +62,11 @@ pub enum Color {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Text {
-    /// Shown exactly as it is.
+    /// Text that is shown exactly as it is.
     Plain(String),
     /// Slack's mrkdwn, written by the plugin.
     Mrkdwn(String),
-    /// Pieces with formatting, each escaped by the host.
+    /// Pieces with a style each; the host escapes them.
     Rich(Vec<Span>),
 }
 
@@ -74,7 +74,7 @@ pub enum Text {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Span {
-    /// As it is.
+    /// Without a style.
     Text(String),
     /// In bold.
     Bold(String),
@@ -84,11 +84,11 @@ pub enum Span {
     Strike(String),
     /// Monospaced.
     Code(String),
-    /// By Slack's name, without colons.
+    /// An emoji by Slack's name, without colons.
     Emoji(String),
     /// A link.
     Link(Link),
-    /// A moment, in the reader's own time zone.
+    /// A time, shown in the reader's own time zone.
     Date(Timestamp),
 }
 
@@ -96,9 +96,9 @@ pub enum Span {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Link {
-    /// What is shown; empty: the URL.
+    /// The text that is shown. Empty: the URL.
     pub label: String,
-    /// Where it leads.
+    /// The address.
     pub url: String,
 }
 
@@ -106,13 +106,13 @@ pub struct Link {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Block {
-    /// Large and bold, plain.
+    /// A heading: large, bold, plain text.
     Header(String),
-    /// The usual text.
+    /// Text and fields.
     Section(Section),
-    /// Small and grey.
+    /// Small, grey texts.
     Context(Vec<Text>),
-    /// A line across.
+    /// A horizontal line.
     Divider,
     /// A picture.
     Image(Image),
@@ -120,7 +120,7 @@ pub enum Block {
     Buttons(Vec<Button>),
     /// Monospaced.
     Preformatted(String),
-    /// Rows of plain cells, the first is the heading.
+    /// Rows of plain cells; the first row is the heading.
     Table(Vec<Vec<String>>),
     /// Block Kit JSON: one block, or an array.
     Raw(String),
@@ -154,7 +154,7 @@ pub struct Field {
 pub struct Image {
     /// http or https.
     pub url: String,
-    /// For those who cannot see it.
+    /// The alternative text, for people who cannot see it.
     pub alt: String,
     /// Above the picture.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -165,7 +165,7 @@ pub struct Image {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Button {
-    /// What stands on it.
+    /// The text on the button.
     pub label: String,
     /// http or https.
     pub url: String,

@@ -1,4 +1,4 @@
-//! Block Kit JSON of a plugin's own: read, bounded, and disarmed like the rest.
+//! Block Kit JSON that a plugin wrote: read, bounded, and sanitized like the rest.
 
 use blockkit::text::clean;
 use serde_json::{Map, Value, json};
@@ -6,19 +6,19 @@ use serde_json::{Map, Value, json};
 use super::limits::{RAW_BYTES_MAX, RAW_DEPTH_MAX};
 use super::sanitizer::Sanitizer;
 
-/// JSON that is no blocks.
+/// Why a raw block cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum RawError {
-    /// More than we look at.
+    /// More JSON than is read.
     #[error("{bytes} bytes of JSON, at most {RAW_BYTES_MAX}")]
     TooLong {
-        /// How many there are.
+        /// The size.
         bytes: usize,
     },
-    /// Deeper than any block is.
-    #[error("nested more than {RAW_DEPTH_MAX} deep")]
+    /// Nested deeper than any block.
+    #[error("nested more than {RAW_DEPTH_MAX} levels deep")]
     TooDeep,
-    /// Not JSON; says where.
+    /// Not JSON; with the position.
     #[error("not JSON: {0}")]
     NotJson(#[from] serde_json::Error),
     /// JSON, but of another shape.
@@ -27,10 +27,10 @@ pub enum RawError {
 }
 
 impl Sanitizer {
-    /// The blocks in `json`: one, or an array as Block Kit Builder gives it.
+    /// Returns the blocks in `json`: one, or an array as Block Kit Builder gives it.
     ///
     /// # Errors
-    /// When it is too large or too deep, no JSON, or anything but blocks.
+    /// When it is too large or too deep, not JSON, or not blocks.
     pub fn raw(&self, json: &str) -> Result<Vec<Value>, RawError> {
         if json.len() > RAW_BYTES_MAX {
             return Err(RawError::TooLong { bytes: json.len() });
@@ -73,18 +73,18 @@ impl Sanitizer {
         }
         if kind == "plain_text" && safe.get("text").and_then(Value::as_str).is_some_and(|text| self.holds_foreign(text))
         {
-            // Else `:skull:` would become one.
+            // Otherwise Slack shows `:skull:` as an emoji.
             safe.insert("emoji".to_owned(), Value::Bool(false));
         }
         if kind == "mrkdwn" {
-            // Else Slack looks for URLs, channels and names in it, foreign ones too.
+            // Otherwise Slack links URLs, channels and names in it, foreign ones included.
             safe.insert("verbatim".to_owned(), Value::Bool(true));
         }
         Ok(Value::Object(safe))
     }
 }
 
-/// What to show for an element of `rich_text` that calls somebody.
+/// Returns what is shown for an element of `rich_text` that mentions somebody.
 fn mention(fields: &Map<String, Value>) -> Option<String> {
     let text = |key: &str| fields.get(key).and_then(Value::as_str).unwrap_or("?");
     match fields.get("type")?.as_str()? {
@@ -106,14 +106,14 @@ mod tests {
     }
 
     #[test]
-    fn one_block_or_many() {
+    fn raw_json_of_one_block_or_many_is_read() {
         let divider = json!({"type": "divider"});
         assert_eq!(raw(r#"{"type":"divider"}"#, false), Ok(json!([divider])));
         assert_eq!(raw(r#"[{"type":"divider"},{"type":"divider"}]"#, false), Ok(json!([divider, divider])));
     }
 
     #[test]
-    fn what_is_no_block() {
+    fn raw_json_of_anything_else_is_rejected() {
         for (json, error) in [
             ("{", "not JSON: EOF while parsing an object at line 1 column 1".to_owned()),
             ("3", RawError::NotBlocks.to_string()),
@@ -121,7 +121,7 @@ mod tests {
             (r#"{"blocks":[]}"#, RawError::NotBlocks.to_string()),
             (
                 &format!(r#"{{"type":"x","a":{}{}}}"#, "[".repeat(40), "]".repeat(40)),
-                "nested more than 16 deep".to_owned(),
+                "nested more than 16 levels deep".to_owned(),
             ),
             (&" ".repeat(70_000), "70000 bytes of JSON, at most 65536".to_owned()),
         ] {
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn text_in_it_is_disarmed() {
+    fn raw_texts_are_sanitized() {
         let json = r#"{"type":"context\u202e","elements":[
             {"type":"mrkdwn","text":"<!here> <https://evil.example|x> <https://example.org|ok>","verbatim":false},
             {"type":"plain_text","text":"<!here>\u001b"}]}"#;
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn mentions_in_rich_text() {
+    fn raw_mentions_need_the_policy() {
         let json = r#"{"type":"rich_text","elements":[{"type":"broadcast","range":"here"},{"type":"user","user_id":"U1"},{"type":"usergroup","usergroup_id":"S1"}]}"#;
         let text = |text: &str| json!({"type": "text", "text": text});
         assert_eq!(

@@ -1,5 +1,5 @@
-//! Rich text, lowered two ways: to the elements of a `rich_text` block, where nothing in it can act as markup, and
-//! to escaped mrkdwn, where Slack takes only text objects.
+//! Rich text, lowered in three ways: to the elements of a `rich_text` block, where nothing in it can act as markup; to
+//! escaped mrkdwn, where Slack accepts only text objects; and to inlines, which the other targets are written from.
 
 use blockkit::emoji::is_name;
 use blockkit::inline::{Inline, Style};
@@ -11,11 +11,11 @@ use super::escape::{Mrkdwn, code, escape};
 use super::model::Span;
 use crate::event::Timestamp;
 
-/// How Slack shows a moment: "Nov 22, 2026 at 10:56 AM", "yesterday at …", in the reader's time zone.
+/// How Slack shows a time: "Nov 22, 2026 at 10:56 AM", "yesterday at …", in the reader's time zone.
 const DATE_FORMAT: &str = "{date_short_pretty} at {time}";
 
-/// The elements of a `rich_text_section`, of at most so many characters in all. Empty spans are left out: Slack
-/// refuses them.
+/// Returns the elements of a `rich_text_section`, of at most `max_chars` characters in all. Empty spans are left out,
+/// since Slack refuses them.
 pub fn to_elements(spans: &[Span], max_chars: usize) -> Vec<Value> {
     let mut left = max_chars;
     let mut elements = Vec::new();
@@ -30,7 +30,7 @@ pub fn to_elements(spans: &[Span], max_chars: usize) -> Vec<Value> {
     elements
 }
 
-/// The element of a span, and how many characters it shows.
+/// Returns the element of a span, and the number of characters that it shows.
 fn to_element(span: &Span, max_chars: usize) -> (Value, usize) {
     let shown = |text: &str| {
         let text = clean(text);
@@ -74,7 +74,7 @@ fn to_element(span: &Span, max_chars: usize) -> (Value, usize) {
     }
 }
 
-/// Escaped markup.
+/// Returns escaped markup.
 pub fn to_mrkdwn(spans: &[Span]) -> Mrkdwn {
     let mut markup = Mrkdwn::default();
     for span in spans {
@@ -84,7 +84,7 @@ pub fn to_mrkdwn(spans: &[Span]) -> Mrkdwn {
             Span::Italic(text) => wrapped("_", text),
             Span::Strike(text) => wrapped("~", text),
             Span::Code(text) => code(text),
-            Span::Emoji(name) if is_name(name) => Mrkdwn::disarmed(format!(":{name}:")),
+            Span::Emoji(name) if is_name(name) => Mrkdwn::sanitized(format!(":{name}:")),
             Span::Emoji(name) => escape(&format!(":{}:", one_line(name))),
             Span::Link(link) => link.to_mrkdwn(),
             Span::Date(at) => date(*at),
@@ -93,7 +93,7 @@ pub fn to_mrkdwn(spans: &[Span]) -> Mrkdwn {
     markup
 }
 
-/// The pieces that a preview and the other targets are made of.
+/// Returns the inlines that the other targets' texts are written from.
 pub fn to_inlines(spans: &[Span]) -> Vec<Inline> {
     let text = |text: &str, style| Inline::Text(clean(text).into_owned(), style);
     let plain = Style::default();
@@ -122,17 +122,17 @@ pub fn to_inlines(spans: &[Span]) -> Vec<Inline> {
         .collect()
 }
 
-/// All of it as one text, if it has no formatting.
+/// Returns the spans as one text, if none has a style.
 pub fn as_plain(spans: &[Span]) -> Option<String> {
     spans.iter().map(|span| if let Span::Text(text) = span { Some(text.as_str()) } else { None }).collect()
 }
 
-/// A label in bold, on one line.
+/// Returns a label in bold, on one line.
 pub fn bold(label: &str) -> Mrkdwn {
     wrapped("*", &one_line(label))
 }
 
-/// Slack formats `*a*`, but neither `**` nor `* a *`.
+/// Puts markers around the words: Slack formats `*a*`, but neither `**` nor `* a *`.
 fn wrapped(marker: &'static str, text: &str) -> Mrkdwn {
     let inner = text.trim();
     if inner.is_empty() {
@@ -153,7 +153,7 @@ fn wrapped(marker: &'static str, text: &str) -> Mrkdwn {
 fn date(at: Timestamp) -> Mrkdwn {
     let fallback = utc(at);
     match seconds(at) {
-        Some(seconds) => Mrkdwn::disarmed(format!("<!date^{seconds}^{DATE_FORMAT}|{fallback}>")),
+        Some(seconds) => Mrkdwn::sanitized(format!("<!date^{seconds}^{DATE_FORMAT}|{fallback}>")),
         None => escape(&fallback),
     }
 }
@@ -163,7 +163,7 @@ pub fn utc(at: Timestamp) -> String {
     at.to_jiff().strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
-/// Seconds since 1970; Slack takes nothing earlier.
+/// Returns the seconds since 1970; Slack accepts no earlier time.
 pub fn seconds(at: Timestamp) -> Option<i64> {
     u64::try_from(at.to_jiff().as_second()).ok().and_then(|seconds| i64::try_from(seconds).ok())
 }
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn every_span_both_ways() {
+    fn span_lowers_to_mrkdwn_and_an_element() {
         let date = "{date_short_pretty} at {time}";
         for (span, markup, element) in [
             (Span::Text("<a>".into()), "&lt;a&gt;", json!({"type": "text", "text": "<a>"})),
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_without_formatting() {
+    fn as_plain_only_without_style() {
         assert_eq!(as_plain(&[Span::Text("a".into()), Span::Text("*b*".into())]), Some("a*b*".to_owned()));
         assert_eq!(as_plain(&[Span::Text("a".into()), Span::Bold("b".into())]), None);
     }

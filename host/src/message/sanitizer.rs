@@ -1,9 +1,9 @@
-//! A plugin's own markup: what of it may stay.
+//! The sanitizer of a plugin's own markup.
 //!
-//! A plugin should escape what an attacker wrote before it puts that into its markup. This is for the one that
-//! does not. Three nets, each behind the other: the events' own values are looked for and escaped where they
-//! stand raw; a `<…>` that begins as one in those values does is text, so that a value which the plugin cut is no
-//! way around; and of the rest only the known forms stay, mentions only where the policy allows them.
+//! A plugin should escape foreign values before it puts them into its markup; this is for a plugin that does not. It
+//! works in three steps. First, the events' values are searched for, and escaped where they stand unescaped. Second, a
+//! `<…>` that begins like one in those values becomes text, so that a value which the plugin cut is no way around.
+//! Third, of the rest only the known forms stay, and mentions only where the policy allows them.
 
 use std::cell::OnceCell;
 
@@ -16,27 +16,27 @@ use super::escape::{Mrkdwn, neutralize};
 use super::values::{EscapedValue, Values};
 use crate::event::{Batch, Event};
 
-/// Disarms markup that a plugin wrote about events.
+/// Sanitizes the markup that a plugin wrote about events.
 pub struct Sanitizer {
-    /// May be called by name: see [`Policy::mentions`](super::Policy::mentions).
+    /// Whether mentions stay: see [`Policy::mentions`](super::Policy::mentions).
     pub(super) mentions: bool,
-    /// The events' values that mrkdwn could be made of.
+    /// The events' values that would act as mrkdwn.
     values: Values,
-    /// The same for the text of `markdown` blocks, which are rare: made when one is met.
+    /// The same for the text of `markdown` blocks; made for the first one, since they are rare.
     in_markdown: OnceCell<Values>,
     /// All of the events' values.
     foreign: Vec<String>,
-    /// All of the former in the form in which [`Sanitizer::wrote`] compares.
+    /// The values with `<`, `>` or `&`, in the form that [`Sanitizer::is_foreign_angle`] compares.
     written: String,
 }
 
 impl Sanitizer {
-    /// For messages about these events.
+    /// Returns the sanitizer for messages about these events.
     pub fn new<'e>(events: impl IntoIterator<Item = &'e Event>, mentions: bool) -> Self {
         Self::of(events.into_iter().flat_map(Event::foreign_values).collect(), mentions)
     }
 
-    /// For messages about a batch.
+    /// Returns the sanitizer for messages about a batch.
     pub fn for_batch(batch: &Batch, mentions: bool) -> Self {
         Self::of(batch.foreign_values().collect(), mentions)
     }
@@ -55,24 +55,24 @@ impl Sanitizer {
         }
     }
 
-    /// A plugin's markup with nothing active in it but what the plugin itself may write.
+    /// Returns a plugin's markup in which nothing is active but what the plugin itself may write.
     pub fn mrkdwn(&self, markup: &str) -> Mrkdwn {
-        Mrkdwn::disarmed(self.disarm_angles(&self.values.sanitize(&bounded(markup))))
+        Mrkdwn::sanitized(self.neutralize_angles(&self.values.sanitize(&bounded(markup))))
     }
 
-    /// The same for the text of a `markdown` block, where links have a form of their own.
+    /// The same for the text of a `markdown` block, which has its own form of links.
     pub(super) fn markdown(&self, markup: &str) -> String {
         let values = || Values::new(self.foreign.iter().map(String::as_str), in_markdown);
-        self.disarm_angles(&self.in_markdown.get_or_init(values).sanitize(&bounded(markup)))
+        self.neutralize_angles(&self.in_markdown.get_or_init(values).sanitize(&bounded(markup)))
     }
 
-    /// Whether a text holds foreign values that markup could be made of.
+    /// Returns whether a text holds foreign values that would act as mrkdwn.
     pub(super) fn holds_foreign(&self, text: &str) -> bool {
         self.values.contains(text)
     }
 
-    /// Every `<…>` that may not stay made text.
-    fn disarm_angles(&self, markup: &str) -> String {
+    /// Makes every `<…>` text that may not stay.
+    fn neutralize_angles(&self, markup: &str) -> String {
         let mut safe = String::with_capacity(markup.len());
         for (token, written) in tokens(markup) {
             match token {
@@ -88,10 +88,10 @@ impl Sanitizer {
         safe
     }
 
-    /// Whether `<inner>` is a form that may stay.
+    /// Returns whether `<inner>` is a form that may stay.
     fn allows(&self, inner: &str) -> bool {
         let (target, _) = target_and_label(inner);
-        if inner.contains(['\n', '\t']) || self.wrote(&target) {
+        if inner.contains(['\n', '\t']) || self.is_foreign_angle(&target) {
             return false;
         }
         if let Some(special) = target.strip_prefix('!') {
@@ -106,7 +106,7 @@ impl Sanitizer {
         !target.contains(char::is_whitespace) && (web_url(&target).is_some() || target.starts_with("mailto:"))
     }
 
-    /// `<!special>`: a date, or a mention of many.
+    /// The same for `<!special>`: a date, or a mention of several people.
     fn allows_special(&self, special: &str) -> bool {
         if let Some(date) = special.strip_prefix("date^") {
             let mut parts = date.split('^');
@@ -119,25 +119,25 @@ impl Sanitizer {
         self.mentions && (group || matches!(special, "here" | "channel" | "everyone"))
     }
 
-    /// Whether the author of the event's values wrote `<target`.
-    fn wrote(&self, target: &str) -> bool {
+    /// Returns whether `<target` stands in a foreign value.
+    fn is_foreign_angle(&self, target: &str) -> bool {
         self.written.contains(&comparable(&format!("<{target}")))
     }
 }
 
-/// How a value stands in mrkdwn.
+/// Returns how a value is written in mrkdwn.
 fn in_mrkdwn(raw: &str) -> EscapedValue {
     let escaped = escape_entities(raw);
     EscapedValue { safe: escape_entities(&neutralize(raw)), in_code: in_code(raw), escaped }
 }
 
-/// In inline code, which a backtick or a line feed would end.
+/// Returns how a value is written in inline code, which a backtick or a line feed would end.
 fn in_code(raw: &str) -> String {
     escape_entities(raw).replace('`', "'").replace('\n', " ")
 }
 
-/// How a value stands in standard Markdown as Slack's `markdown` block takes it: any ASCII punctuation may be escaped.
-/// What neither formats nor links is left alone.
+/// Returns how a value is written in standard Markdown, as Slack's `markdown` block takes it: any ASCII punctuation may
+/// be escaped. A value that neither formats nor links stays as it is.
 fn in_markdown(raw: &str) -> EscapedValue {
     let acts = raw.contains(['&', '<', '>', '[', ']', '!', '@', '`', '\\', '*', '_', '~', '#', '|', '\n'])
         || raw.contains("://")
@@ -152,7 +152,7 @@ fn in_markdown(raw: &str) -> EscapedValue {
     for char in raw.chars() {
         match char {
             '&' | '<' | '>' => escaped.push_str(&escape_entities(char.encode_utf8(&mut [0; 4]))),
-            // A lone line feed cannot begin a list, a heading or code.
+            // A space instead of a line feed, which could begin a list, a heading or code.
             '\n' | '\t' => escaped.push(' '),
             _ => {
                 escaped.extend(char.is_ascii_punctuation().then_some('\\'));
@@ -163,17 +163,17 @@ fn in_markdown(raw: &str) -> EscapedValue {
     EscapedValue { in_code: in_code(raw), safe: escaped.clone(), escaped }
 }
 
-/// Cut and cleaned.
+/// Cuts and cleans markup.
 fn bounded(markup: &str) -> String {
     clean(&cut(markup, TEXT_MAX)).into_owned()
 }
 
-/// A form in which text that a plugin lower-cased, or part of which was escaped, still compares equal.
+/// Returns a form in which text still compares equal after a plugin lower-cased it or escaped a part of it.
 fn comparable(text: &str) -> String {
     unescape_entities(text).to_lowercase()
 }
 
-/// An id of Slack's, `U024BE7LH`.
+/// Returns whether a text is an id of Slack's, like `U024BE7LH`.
 fn is_id(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric())
 }
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plugins_own_markup_stays() {
+    fn mrkdwn_of_the_plugin_itself_stays() {
         for markup in [
             "*bold* <https://example.org/?a=1&amp;b=2|label> &lt;3 a -> b",
             "> quote\n`code`",
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn mentions_need_the_policy() {
+    fn mrkdwn_mention_needs_the_policy() {
         for mention in ["!channel", "!here|here", "!everyone", "!subteam^S123|@ops", "@U024BE7LH"] {
             check("x", false, &format!("<{mention}>"), &format!("&lt;{mention}&gt;"));
             check("x", true, &format!("<{mention}>"), &format!("<{mention}>"));
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_forms_are_text() {
+    fn mrkdwn_unknown_form_is_text() {
         for (markup, expected) in [
             ("<b>", "&lt;b&gt;"),
             ("<javascript:alert(1)|x>", "&lt;javascript:alert(1)|x&gt;"),
@@ -224,12 +224,12 @@ mod tests {
     }
 
     #[test]
-    fn raw_values_are_escaped() {
+    fn mrkdwn_unescaped_value_is_escaped() {
         const LINK: &str = "<https://evil.example|click>";
         let safe = escape_entities(LINK);
         for (subject, markup, expected) in [
             (LINK, format!("banned *{LINK}*"), format!("banned *{safe}*")),
-            // Escaped by the plugin: left alone.
+            // Escaped by the plugin: it stays.
             (LINK, format!("banned *{safe}*"), format!("banned *{safe}*")),
             // Closed by the plugin's own markup.
             (
@@ -247,7 +247,7 @@ mod tests {
             ),
             // In the plugin's own link.
             ("a>b", "<https://example.org/a>b|see>".into(), "<https://example.org/a&gt;b|see>".into()),
-            // Not there, though it looks so.
+            // Not the value, though the escaped text contains it.
             ("&a", "x &amp; y".into(), "x &amp; y".into()),
             ("&", "a &amp; b & c".into(), "a &amp; b &amp; c".into()),
             ("&lt;", "&lt;".into(), "&amp;lt;".into()),

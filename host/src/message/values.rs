@@ -1,7 +1,7 @@
-//! The foreign values of events, found where they stand in a plugin's markup.
+//! The search for the events' foreign values in a plugin's markup.
 //!
-//! The leftmost value is taken, of those the longest. The few values of one event are looked for one by one; for the many
-//! of a digest there is a search over all of them, which takes longer to build than to look a few times.
+//! The leftmost value counts, and of several at one place the longest. The few values of one event are searched for one
+//! by one; for the many of a digest there is one search over all of them, which takes longer to build.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -12,10 +12,10 @@ use blockkit::text::clean;
 use blockkit::token::{Token, first};
 use memchr::memmem;
 
-/// Forms up to which each is looked for by itself.
+/// Up to so many forms are searched for one by one.
 const FEW: usize = 32;
 
-/// Values that must not stand raw, each in the forms in which it may stand.
+/// Values that must not stand unescaped, each in the forms in which it may occur.
 #[derive(Default)]
 pub struct Values {
     search: Option<AhoCorasick>,
@@ -24,27 +24,27 @@ pub struct Values {
 }
 
 struct EscapedForm {
-    /// As the attacker wrote it (else as a plugin escaped it).
+    /// Whether this is the value itself; otherwise it is the value as a plugin escaped it.
     raw: bool,
     found: String,
-    /// How it is written instead.
+    /// The form that replaces it.
     safe: String,
-    /// The same inside the plugin's own code.
+    /// The form that replaces it in the plugin's own inline code.
     in_code: String,
 }
 
-/// How one value is written.
+/// The forms of one value.
 pub struct EscapedValue {
-    /// As a plugin that escapes writes it.
+    /// As a plugin writes it that escapes values.
     pub escaped: String,
-    /// As it may stand.
+    /// As it may stand in markup.
     pub safe: String,
     /// As it may stand in inline code.
     pub in_code: String,
 }
 
 impl Values {
-    /// Those of the values that `write` changes.
+    /// Returns the values that `write` changes.
     pub fn new<'v>(values: impl Iterator<Item = &'v str>, write: fn(&str) -> EscapedValue) -> Self {
         let mut forms = BTreeMap::new();
         for value in values {
@@ -62,16 +62,16 @@ impl Values {
         let forms: Vec<EscapedForm> = forms.into_values().collect();
         let search = (forms.len() > FEW).then(|| {
             AhoCorasick::builder()
-                // Used for one message, so what it costs to build counts.
+                // It serves one message, so the cost of building it matters.
                 .kind(Some(AhoCorasickKind::ContiguousNFA))
                 .match_kind(MatchKind::LeftmostLongest)
                 .build(forms.iter().map(|f| &f.found))
         });
-        // It fails only past 2³¹ states, which no event fills; one by one would find them too.
+        // Building fails only past 2³¹ states, which no event reaches; the search one by one finds the same.
         Self { search: search.and_then(Result::ok), forms }
     }
 
-    /// Whether one of them stands in the text as it was written.
+    /// Returns whether one of them occurs in the text.
     pub fn contains(&self, text: &str) -> bool {
         match &self.search {
             Some(search) => search.is_match(text),
@@ -79,7 +79,7 @@ impl Values {
         }
     }
 
-    /// The markup with every value in its safe form.
+    /// Returns the markup with every value in its safe form.
     pub fn sanitize<'m>(&self, markup: &'m str) -> Cow<'m, str> {
         if !self.contains(markup) {
             return Cow::Borrowed(markup);
@@ -89,7 +89,7 @@ impl Values {
         let mut at = 0;
         let mut code = false;
         while let Some((start, form)) = places.next(at) {
-            // A value that begins or ends within an entity is not what stands there.
+            // A match that begins or ends inside an entity is not the value.
             while let Some((token, length)) = markup.get(at..).filter(|_| at < start).and_then(first) {
                 let length = match token {
                     Token::Entity(_) => length,
@@ -123,18 +123,18 @@ impl Values {
         Cow::Owned(safe)
     }
 
-    /// The longest form that `text` starts with and that ends where a token does.
+    /// Returns the longest form that `text` starts with and that ends where a token ends.
     fn shorter(&self, text: &str) -> Option<&EscapedForm> {
         let fits = |form: &&EscapedForm| text.starts_with(&form.found) && !form.ends_inside_entity(text);
         self.forms.iter().filter(fits).max_by_key(|form| form.found.len())
     }
 }
 
-/// Where the values stand in one text, from left to right.
+/// The places of the values in one text, from left to right.
 struct Occurrences<'a> {
     values: &'a Values,
     markup: &'a str,
-    /// Where there is no search over all: where each form stands next.
+    /// The next place of each form, if there is no search over all of them.
     each: Vec<Option<usize>>,
 }
 
@@ -143,12 +143,12 @@ impl<'a> Occurrences<'a> {
         let each = if values.search.is_some() { Vec::new() } else { vec![Some(0); values.forms.len()] };
         let mut places = Self { values, markup, each };
         for index in 0..places.each.len() {
-            places.look(index, 0);
+            places.search_form(index, 0);
         }
         places
     }
 
-    /// The first one from there on; of several, the longest.
+    /// Returns the first place from `from` on; of several forms there, the longest.
     fn next(&mut self, from: usize) -> Option<(usize, &'a EscapedForm)> {
         if let Some(search) = &self.values.search {
             let found = search.find(Input::new(self.markup).span(from..self.markup.len()))?;
@@ -156,15 +156,15 @@ impl<'a> Occurrences<'a> {
         }
         for index in 0..self.each.len() {
             if self.each.get(index).is_some_and(|at| at.is_some_and(|at| at < from)) {
-                self.look(index, from);
+                self.search_form(index, from);
             }
         }
         let standing = self.each.iter().zip(&self.values.forms).filter_map(|(at, form)| Some(((*at)?, form)));
         standing.min_by_key(|(at, form)| (*at, Reverse(form.found.len())))
     }
 
-    /// Looks for one form from there on.
-    fn look(&mut self, index: usize, from: usize) {
+    /// Searches for one form from `from` on.
+    fn search_form(&mut self, index: usize, from: usize) {
         let (Some(form), Some(at)) = (self.values.forms.get(index), self.each.get_mut(index)) else { return };
         let rest = self.markup.as_bytes().get(from..).unwrap_or_default();
         *at = memmem::find(rest, form.found.as_bytes()).map(|found| from + found);
@@ -172,7 +172,7 @@ impl<'a> Occurrences<'a> {
 }
 
 impl EscapedForm {
-    /// Whether it, which `text` starts with, ends in the middle of an entity.
+    /// Returns whether the form, which `text` starts with, ends inside an entity.
     fn ends_inside_entity(&self, text: &str) -> bool {
         let Some(at) = self.found.rfind('&').filter(|_| self.raw) else { return false };
         match text.get(at..).and_then(first) {

@@ -90,7 +90,7 @@ pub const CASES: &[Case] = &[
     text("list-beyond-memory", Fallback("list pointer/length out of bounds of memory")),
     text("hints-many", TOO_MUCH),
     text("raw-nested", Fallback("block 1 (raw): not JSON: recursion limit exceeded")),
-    text("raw-deep", Fallback("block 1 (raw): nested more than 16 deep")),
+    text("raw-deep", Fallback("block 1 (raw): nested more than 16 levels deep")),
     text("message-maximal", OwnMessage("bbbb")),
     text("message-too-large", Fallback("150000 characters of text in blocks, at most 10000 (blocks-text)")),
     text("text-huge", Fallback("text of 3000000, 131072 are allowed (limits.text)")),

@@ -1,4 +1,4 @@
-//! What of a message stands where, for targets without blocks: its parts from top to bottom, and its pictures.
+//! The layout of a message for targets without blocks: its parts from top to bottom, and its pictures.
 
 use blockkit::inline::{self, Inline, Style};
 use blockkit::limits::{BUTTON_MAX, FIELD_MAX, HEADER_MAX, TABLE_COLUMNS_MAX, TEXT_OBJECT_MAX, TITLE_MAX};
@@ -10,32 +10,32 @@ use super::super::model::{Block, Button, Field, Image, Message, Section, Text};
 use super::super::rich;
 use super::super::sanitizer::Sanitizer;
 
-/// Lines of a table that are shown.
+/// Rows of a table that are shown.
 const ROWS_MAX: usize = 100;
-/// Columns of a table's cell, where it is drawn with spaces.
+/// Characters of a cell, in a table that is drawn with spaces.
 const CELL_COLUMNS_MAX: usize = 60;
 
-/// A part of a message, below the one before it.
+/// A part of a message, on lines of its own.
 #[derive(Debug, Clone)]
 pub enum Part {
-    /// Text, cut to what it may have.
+    /// Text, cut to its limit.
     Text(Vec<Inline>),
     /// A heading.
     Heading(String),
-    /// A line across.
+    /// A horizontal line.
     Divider,
     /// Monospaced.
     Code(String),
 }
 
 impl Part {
-    /// A link to a picture.
+    /// Returns a link to a picture.
     pub fn picture(image: &Image) -> Self {
         Self::Text(vec![link(&image.alt, &image.url)])
     }
 }
 
-/// The parts of a message, and its pictures.
+/// Returns the parts of a message, and its pictures.
 pub fn parts(message: &Message, sanitizer: &Sanitizer) -> (Vec<Part>, Vec<Image>) {
     let mut parts = Vec::new();
     let mut images = Vec::new();
@@ -65,7 +65,7 @@ pub fn parts(message: &Message, sanitizer: &Sanitizer) -> (Vec<Part>, Vec<Image>
     (parts, images)
 }
 
-/// Puts a mark in front of everything.
+/// Puts a mark before the first part.
 pub fn mark(parts: &mut Vec<Part>, mark: &str) {
     match parts.first_mut() {
         Some(Part::Heading(text)) => text.insert_str(0, &format!("{mark} ")),
@@ -74,7 +74,7 @@ pub fn mark(parts: &mut Vec<Part>, mark: &str) {
     }
 }
 
-/// All that a text shows, without formatting.
+/// Returns a text without formatting.
 pub fn plain(text: &Text, sanitizer: &Sanitizer) -> String {
     self::text(text, TEXT_OBJECT_MAX, sanitizer).iter().map(Inline::shown).collect()
 }
@@ -150,7 +150,7 @@ fn buttons(buttons: &[Button]) -> Vec<Inline> {
     line
 }
 
-/// The label as text, if the URL is none of the web.
+/// Returns a link; its label as text, if the URL is not http or https.
 fn link(label: &str, url: &str) -> Inline {
     let label = one_line(label);
     match web_url(url) {
@@ -162,7 +162,7 @@ fn link(label: &str, url: &str) -> Inline {
     }
 }
 
-/// Drawn with spaces: of the four, two have no tables, and the others' cannot hold every text.
+/// Draws a table with spaces: two of the four services have no tables, and those of the others cannot hold every text.
 fn table(rows: &[Vec<String>]) -> String {
     let cell = |text: &String| {
         let text = cut(&one_line(text), CELL_MAX.min(CELL_COLUMNS_MAX));

@@ -1,4 +1,4 @@
-//! A message for what takes Slack's webhooks but not its blocks: Mattermost, Rocket.Chat, Discord and Zulip.
+//! A message for services that take Slack's webhooks but not its blocks: Mattermost, Rocket.Chat, Discord and Zulip.
 //!
 //! `layout` makes parts of a message, `writer` writes them in the Markdown of a [`Dialect`], and here they become a body:
 //! one text, or one attachment where there is a colour to show. Every foreign character passes
@@ -22,7 +22,7 @@ pub use dialect::{BREAK, Dialect, Markers, Place, begins_block};
 use layout::Part;
 use writer::Writer;
 
-/// Characters of what a notification shows.
+/// Characters of a notification.
 const FALLBACK_MAX: usize = 300;
 /// Pictures in a message; Discord takes 10 attachments.
 const IMAGES_MAX: usize = 9;
@@ -66,12 +66,13 @@ pub fn lower(message: &Message, sanitizer: &Sanitizer, dialect: &dyn Dialect) ->
     Some(Value::Object(body))
 }
 
-/// Its title stands in the text: here it would be read as markup by some, and shown as it is by others.
+/// Returns a picture's attachment. The title stands in the text: some services would read it here as markup, others
+/// show it as it is.
 fn picture(image: &Image) -> Value {
     json!({ "fallback": plain(&image.alt), "image_url": web_url(&image.url).map(String::from) })
 }
 
-/// Text for a place without markup, in which some still look for mentions and links.
+/// Returns text for a place without markup, in which some services still link mentions and URLs.
 fn plain(text: &str) -> String {
     let text = one_line(text);
     let mut plain = String::new();
@@ -91,7 +92,7 @@ fn plain(text: &str) -> String {
     plain
 }
 
-/// Slack's own colours: not all know its names for them.
+/// Returns Slack's own colour: not every service knows its name.
 const fn bar(color: Color) -> &'static str {
     match color {
         Color::Good => "#2eb886",
@@ -100,7 +101,7 @@ const fn bar(color: Color) -> &'static str {
     }
 }
 
-/// The colour where nothing has one.
+/// Returns what stands for the colour where nothing can have one.
 const fn mark(color: Color) -> &'static str {
     match color {
         Color::Good => "🟢",

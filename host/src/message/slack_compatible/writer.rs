@@ -9,15 +9,15 @@ use blockkit::text::cut;
 use super::dialect::{BREAK, Dialect, Markers, Place};
 use super::layout::Part;
 
-/// What stands for the rest of a message that is too long.
+/// Ends a message that was cut.
 const CUT: &str = "…";
 
-/// Writes in a service's Markdown.
+/// A writer of a service's Markdown.
 #[derive(Clone, Copy)]
 pub struct Writer<'d>(pub &'d dyn Dialect);
 
 impl Writer<'_> {
-    /// All parts, one below the other, in at most so many characters. What does not fit is cut before it is escaped.
+    /// Returns all parts, one below the other, in at most `max_chars` characters. Text is cut before it is escaped.
     pub fn write(self, parts: &[Part], max_chars: usize) -> String {
         let mut written = String::new();
         for part in parts {
@@ -39,12 +39,12 @@ impl Writer<'_> {
         written
     }
 
-    /// How many characters all parts take.
+    /// Returns the number of characters that all parts take.
     pub fn length(self, parts: &[Part]) -> usize {
         parts.iter().map(|part| self.part(part).chars().count() + 2).sum()
     }
 
-    /// A part, cut so that it fits once it is written; empty if nothing of it does.
+    /// Returns a part, cut so that it fits once it is written; empty if nothing of it fits.
     fn shortened(self, part: &Part, max_chars: usize) -> String {
         let mut chars = max_chars;
         while chars > 0 {
@@ -59,7 +59,7 @@ impl Writer<'_> {
             if length <= max_chars {
                 return text;
             }
-            // What is escaped takes up to nine characters; the estimate falls short of none.
+            // An escaped character takes up to nine; the next attempt is at least one character shorter.
             chars = (chars * max_chars / length).min(chars - 1);
         }
         String::new()
@@ -107,7 +107,7 @@ impl Writer<'_> {
         end_quotations(&out)
     }
 
-    /// Markers around each line's words; none where the target would not take them.
+    /// Adds text with markers around each line's words, or without them where the service would not recognize them.
     fn styled(self, text: &str, style: Style, next: Option<char>, out: &mut String) {
         let Markers { bold, italic, strike } = self.0.markers();
         let markers: Vec<&str> = [(style.strike, strike), (style.bold, bold), (style.italic, italic)]
@@ -136,7 +136,7 @@ impl Writer<'_> {
     }
 
     fn link(self, url: &str, label: Option<&str>, out: &mut String) {
-        // What a URL may hold and Markdown reads.
+        // Characters that a URL may hold and Markdown reads.
         let mut target = String::with_capacity(url.len());
         for char in url.chars() {
             match char {
@@ -168,7 +168,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Only what the guard let through comes here: a mention that the route allows.
+    /// Adds a mention. The sanitizer lets only those through that the route allows.
     fn mention(self, mention: &Mention, out: &mut String) {
         match mention {
             Mention::All(whom) => out.push_str(self.0.mention_all(whom)),
@@ -186,9 +186,9 @@ impl Writer<'_> {
         out.split_off(1)
     }
 
-    /// Adds cleaned text that shows as just that text. `within`: between markers, or in a link's label.
+    /// Adds cleaned text so that exactly this text is shown. `within`: between markers, or in a link's label.
     fn escape(self, text: &str, within: bool, out: &mut String) {
-        // First, since what a backtick becomes may stand in an emoji's name.
+        // First, since the replacement may stand in an emoji's name.
         let text = match self.0.backtick_within() {
             '`' => Cow::Borrowed(text),
             _ if !within => Cow::Borrowed(text),
@@ -210,7 +210,7 @@ impl Writer<'_> {
     }
 }
 
-/// A quotation goes on until an empty line.
+/// Ends each quotation with the empty line that it needs.
 fn end_quotations(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut quoted = false;
@@ -228,19 +228,20 @@ fn end_quotations(text: &str) -> String {
     out
 }
 
-/// Code on one line, that the text cannot break out of.
+/// Returns inline code that the text cannot break out of.
 fn code(text: &str) -> String {
     let text = text.replace(['\n', '\t'], " ").replace('`', "'");
     if text.trim().is_empty() { text } else { format!("`{}`", unlinked(&text)) }
 }
 
-/// Code on lines of its own.
+/// Returns code on lines of its own.
 fn fence(text: &str) -> String {
     let text = text.replace("```", "'''").replace("~~~", "∼∼∼");
     format!("```\n{}\n```", unlinked(text.trim_matches('\n')))
 }
 
-/// In code nothing is formatted, but some look for mentions there, and translate Slack's before they look for code.
+/// Breaks mentions in code: nothing is formatted there, but some services look for mentions, and translate Slack's
+/// before they look for code.
 fn unlinked(code: &str) -> String {
     let mut out = String::with_capacity(code.len());
     for (at, char) in code.char_indices() {

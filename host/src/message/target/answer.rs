@@ -1,8 +1,8 @@
-//! An HTTP answer of a webhook, as a service reads it, and what it says that HTTP does not.
+//! An HTTP answer of a webhook, as a service reads it, and what it says beyond the status.
 
 use serde_json::Value;
 
-/// What a webhook answered.
+/// An answer of a webhook.
 #[derive(Clone, Copy)]
 pub struct Answer<'a> {
     /// The status.
@@ -15,14 +15,14 @@ pub struct Answer<'a> {
     pub json: &'a Value,
 }
 
-/// What a service's own words mean, whatever the status says.
+/// The meaning of an answer in the service's own words, whatever the status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// Too many requests.
     RateLimited,
-    /// The service takes this message in no case.
+    /// The service never accepts this message.
     Rejected,
-    /// The webhook takes no message before somebody repairs it.
+    /// The webhook accepts no message before somebody repairs it.
     EndpointGone,
 }
 

@@ -13,9 +13,9 @@ use super::service::{Service, UrlProblem, segments};
 /// Discord.
 pub struct Discord;
 
-/// Requests that are left of the webhook's budget.
+/// The header with the requests that are left before the rate limit.
 const REMAINING: &str = "x-ratelimit-remaining";
-/// When the budget is full again, in seconds with a fraction; `Retry-After` rounds them up.
+/// The header with the seconds until the rate limit is reset, with a fraction; `Retry-After` rounds them up.
 const RESET_AFTER: &str = "x-ratelimit-reset-after";
 
 impl Service for Discord {
@@ -27,7 +27,7 @@ impl Service for Discord {
         "Discord"
     }
 
-    /// With its two trial versions and its old name.
+    /// With the two test versions and the old name.
     fn hosts(&self) -> &'static [&'static str] {
         &["discord.com", "ptb.discord.com", "canary.discord.com", "discordapp.com"]
     }

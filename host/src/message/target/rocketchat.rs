@@ -104,9 +104,9 @@ impl Dialect for RocketChat {
 
 fn escape_with_breaks(place: Place<'_>, out: &mut String) {
     match place.char {
-        // The last one begins a number to call.
+        // `+` begins a phone number, which becomes a link.
         char @ ('@' | '#' | '<' | '[' | ']' | '|' | '+') => out.extend([char, BREAK]),
-        // Of formulas, which anything may stand in.
+        // Begins a formula, which may hold anything.
         '$' => out.push('＄'),
         ':' if place.colon_acts() => out.extend([':', BREAK]),
         char => out.push(char),

@@ -1,4 +1,4 @@
-//! What banhook has to know of a service: the trait that each target's module implements.
+//! The trait that each target's module implements: what banhook has to know of a service.
 
 use serde_json::Value;
 use url::Url;
@@ -24,12 +24,12 @@ pub trait Service: Sync {
     /// Checks the path of a URL on one of [`Service::hosts`].
     ///
     /// # Errors
-    /// What is wrong with it, without showing what is secret.
+    /// When it is not the path of a webhook. The error shows nothing secret.
     fn check_path(&self, _url: &Url) -> Result<(), UrlProblem> {
         Ok(())
     }
 
-    /// The beginning of the URL's path that is no secret. Everything else in path and query is one.
+    /// The beginning of the URL's path that is not secret. The rest of the path and the query are.
     fn public_path<'u>(&self, _url: &'u Url) -> &'u str {
         ""
     }
@@ -43,7 +43,7 @@ pub trait Service: Sync {
     /// When the service would refuse the body, or show nothing.
     fn lower(&self, message: &Message, sanitizer: &Sanitizer) -> Result<Value, GuardError>;
 
-    /// What the service says of the message or the webhook in words of its own. `None`: the status says it all.
+    /// The meaning of an answer in the service's own words. `None`: the status decides.
     fn verdict(&self, answer: &Answer<'_>) -> Option<Verdict>;
 
     /// Seconds to wait after a 429 without a `Retry-After`.
@@ -51,7 +51,7 @@ pub trait Service: Sync {
         None
     }
 
-    /// Seconds without another message after one that was accepted, since it used up the webhook's budget.
+    /// Seconds to wait after a message that was accepted, if it used up the webhook's rate limit.
     fn pause(&self, _answer: &Answer<'_>) -> Option<f64> {
         None
     }

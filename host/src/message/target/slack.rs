@@ -1,4 +1,4 @@
-//! Slack's incoming webhooks, and what speaks exactly their format.
+//! Slack's incoming webhooks, and services with exactly their format.
 
 use blockkit::{Finding, Rule, Severity, check_and_count};
 use serde_json::Value;
@@ -37,8 +37,8 @@ const REJECTED: [&str; 11] = [
     "user_not_found",
 ];
 
-/// Only warnings to an author who reads them, but nobody reads the guard's: people have seen Slack refuse texts that
-/// show nothing, and a link must be one of the web.
+/// Rules that are warnings to an author, but errors here: people have seen Slack refuse texts that show nothing, and a link
+/// must be http or https.
 const ALSO_REFUSED: [Rule; 2] = [Rule::Blank, Rule::Url];
 
 impl Service for Slack {
@@ -90,7 +90,7 @@ impl Service for Slack {
         if findings.is_empty() { Ok(body) } else { Err(GuardError::Refused(findings)) }
     }
 
-    /// By the word that the body is: some come with any status.
+    /// The body is a word, and some words come with any status.
     fn verdict(&self, answer: &Answer<'_>) -> Option<Verdict> {
         let gone = GONE.contains(&answer.body) || !answer.is_success() && GONE_UNLESS_OK.contains(&answer.body);
         gone.then_some(Verdict::EndpointGone)
@@ -101,7 +101,7 @@ impl Service for Slack {
     }
 }
 
-/// A limit that Slack does not document, and that a message which must arrive stays below.
+/// Checks a limit of banhook's own, where Slack documents none.
 fn own_limit(rule: Rule, what: &str, count: usize, max: usize) -> Option<Finding> {
     let number = |count: usize| i64::try_from(count).ok();
     (count > max).then(|| Finding {
@@ -115,7 +115,7 @@ fn own_limit(rule: Rule, what: &str, count: usize, max: usize) -> Option<Finding
     })
 }
 
-/// How long a body is, but for the escapes in its strings.
+/// Returns the length of a body in bytes, without the escapes in its strings.
 fn bytes(value: &Value) -> usize {
     match value {
         Value::Null | Value::Bool(_) => 4,

@@ -21,7 +21,7 @@ fn many(count: usize, value: &Value) -> Value {
 }
 
 #[test]
-fn what_slack_would_refuse() {
+fn guard_message_that_slack_would_refuse_is_rejected() {
     let button = |url: &str| json!({ "label": "a", "url": url });
     let image = |url: &str, alt: &str| json!({ "image": { "url": url, "alt": alt } });
     let field = json!({ "label": "a", "value": { "plain": "b" } });
@@ -76,7 +76,7 @@ fn what_slack_would_refuse() {
 }
 
 #[test]
-fn nothing_to_show() {
+fn guard_blank_message_is_rejected() {
     for text in [json!({ "plain": " " }), json!({ "mrkdwn": "" }), json!({ "rich": [{ "bold": "" }] })] {
         assert_eq!(
             refused(json!({ "text": text })),
@@ -86,19 +86,19 @@ fn nothing_to_show() {
 }
 
 #[test]
-fn many_findings_are_counted() {
+fn guard_error_counts_further_findings() {
     let error = blocks(many(5, &json!({ "section": {} })));
     assert!(error.ends_with("(missing-one-of); and 2 more"), "{error}");
 }
 
 #[test]
-fn colour_and_nothing_else() {
+fn guard_color_without_text_is_rejected() {
     let error = refused(json!({ "text": { "plain": "" }, "color": "good" }));
     assert_eq!(error, "Slack would refuse the message: /: no text, blocks or attachments to show (no-content)");
 }
 
 #[test]
-fn long_texts_are_cut_to_what_slack_takes() {
+fn guard_long_texts_are_cut_and_pass() {
     let long = "<é😀>".repeat(10_000);
     let plain = json!({ "plain": long });
     let markup = json!({ "mrkdwn": long });

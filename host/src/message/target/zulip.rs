@@ -1,4 +1,4 @@
-//! Zulip's integration for what posts to Slack, `slack_incoming`.
+//! Zulip's integration for programs that post to Slack, `slack_incoming`.
 
 use serde_json::Value;
 
@@ -13,7 +13,7 @@ use super::service::Service;
 /// Zulip.
 pub struct Zulip;
 
-/// Codes for a bot, an organization or a channel that does not exist any more.
+/// Codes for a bot, an organization or a channel that does not exist anymore.
 const GONE: [&str; 5] =
     ["INVALID_API_KEY", "USER_DEACTIVATED", "REALM_DEACTIVATED", "NONEXISTENT_SUBDOMAIN", "STREAM_DOES_NOT_EXIST"];
 
@@ -33,7 +33,7 @@ impl Service for Zulip {
     fn lower(&self, message: &Message, sanitizer: &Sanitizer) -> Result<Value, GuardError> {
         let mut body = slack_compatible::lower(message, sanitizer, self).ok_or(GuardError::Empty(self.name()))?;
         if let Some(topic) = Hints::of(message).topic {
-            // The integration posts under what Slack would call the channel.
+            // The integration takes Slack's channel as the topic.
             body["channel"] = Value::String(topic);
         }
         Ok(body)
@@ -91,12 +91,12 @@ impl Dialect for Zulip {
         false
     }
 
-    /// Entities begin nothing, but code begins with spaces.
+    /// An entity begins no block, but spaces begin code.
     fn begins_block(&self, line: &str) -> bool {
         line.starts_with(char::is_whitespace) && begins_block(line)
     }
 
-    /// There are no backslash escapes, but HTML entities are shown, after everything else was looked for.
+    /// There are no backslash escapes; HTML entities are resolved after all markup.
     fn escape(&self, place: Place<'_>, out: &mut String) {
         let (before, after) = (place.before, place.after());
         let digit = |char: Option<char>| char.is_some_and(|c| c.is_ascii_digit());
