@@ -1,6 +1,6 @@
-//! How long a message takes on its way out: the linter alone, and the guard (lowering, disarming, lint), for a message
-//! as plugins write them and for the largest that is legal. Beside each the time that `serde_json` takes to parse the
-//! same body, in the same run, since machines differ. `cargo xtask bench message`.
+//! The linter alone, and the guard (lowering, sanitizing, linting), for a typical message and for the largest valid one. Each
+//! is compared with the time that `serde_json` takes to parse the same body in the same run, since machines differ. Run by
+//! `cargo xtask bench message`.
 
 use std::error::Error;
 use std::hint::black_box;
@@ -12,10 +12,10 @@ use banhook::message::{Message, Policy, guard};
 use blockkit::{Severity, check};
 use serde_json::{Value, json};
 
-/// How often each is measured.
+/// Measurements of each row.
 const ROUNDS: usize = 301;
-/// How long one measurement takes at least: the clock's own steps vanish in it, and most fit between two interruptions
-/// by other programs.
+/// The least time of one measurement: long compared with the resolution of the clock, short enough that most are not
+/// interrupted by other programs.
 const ROUND_TAKES: Duration = Duration::from_micros(200);
 
 const TYPICAL_AT_MOST: f64 = 20.0;
@@ -23,7 +23,7 @@ const LARGEST_AT_MOST: f64 = 1_000.0;
 
 /// One row of the result.
 struct Row {
-    what: &'static str,
+    name: &'static str,
     bytes: usize,
     microseconds: f64,
     parse_microseconds: f64,
@@ -53,43 +53,43 @@ fn run() -> Result<bool, Box<dyn Error>> {
     let typical_body = guard(&typical, [&event], &policy)?.body().clone();
     let largest_body = largest_body();
     if let Some(error) = check(&largest_body).iter().find(|finding| finding.severity == Severity::Error) {
-        return Err(format!("the largest legal message is none: {error}").into());
+        return Err(format!("the largest valid message is invalid: {error}").into());
     }
     let guarded = |message: &Message| guard(message, [&event], &policy).map(|guarded| guarded.body().clone());
     let rows = [
         row("lint, typical", TYPICAL_AT_MOST, &typical_body, || check(&typical_body)),
         row("lint and guard, typical", TYPICAL_AT_MOST, &guarded(&typical)?, || guard(&typical, [&event], &policy)),
-        row("lint, largest that is legal", LARGEST_AT_MOST, &largest_body, || check(&largest_body)),
-        row("lint and guard, largest that passes", LARGEST_AT_MOST, &guarded(&largest)?, || {
+        row("lint, largest valid", LARGEST_AT_MOST, &largest_body, || check(&largest_body)),
+        row("lint and guard, largest accepted", LARGEST_AT_MOST, &guarded(&largest)?, || {
             guard(&largest, [&event], &policy)
         }),
     ];
     println!("{ROUNDS} rounds                             bytes   median µs   parsing µs   ratio   at most µs");
-    for Row { what, bytes, microseconds, parse_microseconds, ratio, at_most } in &rows {
-        println!("{what:<36} {bytes:>9} {microseconds:>11.1} {parse_microseconds:>12.1} {ratio:>7.2} {at_most:>12.0}");
+    for Row { name, bytes, microseconds, parse_microseconds, ratio, at_most } in &rows {
+        println!("{name:<36} {bytes:>9} {microseconds:>11.1} {parse_microseconds:>12.1} {ratio:>7.2} {at_most:>12.0}");
     }
-    let missed: Vec<_> = rows.iter().filter(|row| row.microseconds > row.at_most).map(|row| row.what).collect();
+    let missed: Vec<_> = rows.iter().filter(|row| row.microseconds > row.at_most).map(|row| row.name).collect();
     if !missed.is_empty() {
         eprintln!("too slow: {}", missed.join("; "));
     }
     Ok(missed.is_empty())
 }
 
-/// Measures in turn with parsing, so that what slows a round down slows both.
-fn row<T>(what: &'static str, at_most: f64, body: &Value, measured: impl Fn() -> T) -> Row {
+/// Measures in turn with parsing, so that whatever slows a round down affects both.
+fn row<T>(name: &'static str, at_most: f64, body: &Value, measured: impl Fn() -> T) -> Row {
     let text = body.to_string();
     let parse = || serde_json::from_str::<Value>(&text);
-    let (often, parse_often) = (repeats(&measured), repeats(&parse));
+    let (count, parse_count) = (repeats(&measured), repeats(&parse));
     let (mut times, mut parse_times, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        let time = microseconds(&measured, often);
-        let parse_time = microseconds(&parse, parse_often);
+        let time = microseconds(&measured, count);
+        let parse_time = microseconds(&parse, parse_count);
         times.push(time);
         parse_times.push(parse_time);
         ratios.push(time / parse_time);
     }
     Row {
-        what,
+        name,
         bytes: text.len(),
         microseconds: median(&mut times),
         parse_microseconds: median(&mut parse_times),
@@ -98,27 +98,27 @@ fn row<T>(what: &'static str, at_most: f64, body: &Value, measured: impl Fn() ->
     }
 }
 
-/// How often it must run to take long enough.
+/// How often `measured` must run to take `ROUND_TAKES`.
 fn repeats<T>(measured: &impl Fn() -> T) -> u32 {
-    let mut often = 1;
+    let mut count = 1;
     loop {
-        let begun = Instant::now();
-        for _ in 0..often {
+        let start = Instant::now();
+        for _ in 0..count {
             black_box(measured());
         }
-        if begun.elapsed() >= ROUND_TAKES {
-            return often;
+        if start.elapsed() >= ROUND_TAKES {
+            return count;
         }
-        often *= 2;
+        count *= 2;
     }
 }
 
-fn microseconds<T>(measured: &impl Fn() -> T, often: u32) -> f64 {
-    let begun = Instant::now();
-    for _ in 0..often {
+fn microseconds<T>(measured: &impl Fn() -> T, count: u32) -> f64 {
+    let start = Instant::now();
+    for _ in 0..count {
         black_box(measured());
     }
-    begun.elapsed().as_secs_f64() * 1e6 / f64::from(often)
+    start.elapsed().as_secs_f64() * 1e6 / f64::from(count)
 }
 
 fn median(times: &mut [f64]) -> f64 {
@@ -126,7 +126,7 @@ fn median(times: &mut [f64]) -> f64 {
     times.get(times.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// What plugins write: markup of their own context foreign values.
+/// A typical message: the plugin's own markup around values from outside.
 fn typical() -> Value {
     let field = |label: &str, value: &str| json!({ "label": label, "value": { "plain": value } });
     json!({
@@ -143,7 +143,7 @@ fn typical() -> Value {
     })
 }
 
-/// 50 blocks with as much text in all as the guard lets through.
+/// 50 blocks with as much text as the guard accepts.
 fn largest_message() -> Value {
     let section = |index: usize| {
         let text = format!("*{index}* <https://example.org/{index}|a & b> {}", "x ".repeat(80));
@@ -158,7 +158,7 @@ fn largest_message() -> Value {
     json!({ "text": { "mrkdwn": "x ".repeat(1_500) }, "blocks": blocks })
 }
 
-/// Everything as often and as long as the documents allow.
+/// Everything as many times and as long as Slack's documentation allows.
 fn largest_body() -> Value {
     let text = |count: usize| json!({ "type": "mrkdwn", "text": "x".repeat(count) });
     let section = json!({ "type": "section", "text": text(3_000), "fields": vec![text(2_000); 10] });

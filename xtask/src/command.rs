@@ -1,30 +1,30 @@
-//! Other programs: how they are called, and that their failure is ours.
+//! Running cargo and other programs.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, ensure};
 
-/// Cargo, at the top of the tree, as if called by hand: what cargo has set to run this program would have it build
-/// again what looks at it (ring and all that uses it).
+/// Cargo in the root of the repository, without the variables that cargo has set for xtask: crates that read them (ring, and
+/// everything that uses it) would be built again.
 pub fn cargo(root: &Path) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root);
     for (name, _) in std::env::vars_os() {
-        if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|ours| name.to_string_lossy().starts_with(ours)) {
+        if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
             command.env_remove(name);
         }
     }
     command
 }
 
-/// Where that puts what it builds.
+/// The target directory of that cargo.
 pub fn target_dir(root: &Path) -> anyhow::Result<PathBuf> {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
     Ok(std::path::absolute(target)?)
 }
 
-/// Runs a program to its end; anything but success is an error.
+/// Runs a program. Fails unless it exits with success.
 pub fn run(command: &mut Command) -> anyhow::Result<()> {
     let status = command.status().with_context(|| format!("starting {command:?}"))?;
     ensure!(status.success(), "{command:?}: {status}");

@@ -1,7 +1,7 @@
 //! The example plugins of `plugins/guests`, built from source into `target/guests`.
 //!
-//! Each toolchain is fetched once, into `.tools`, in the version that is pinned beside the guest; nothing is installed
-//! outside. What is up to date is left alone.
+//! Each toolchain is downloaded once, into `.tools`, in the version that is pinned next to the guest; nothing is installed
+//! elsewhere. Files that are up to date are not built again.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,78 +13,78 @@ use clap::ValueEnum;
 use crate::command::{cargo, run};
 use crate::packages;
 use crate::plugins;
-use crate::product;
+use crate::rebuild;
 
-/// Of wit-bindgen-cli, which makes the bindings of the guest in C.
+/// The version of wit-bindgen-cli, which generates the bindings of the guest in C.
 const WIT_BINDGEN: &str = "0.63.0";
 
-/// Bytes of the C guest's stack: a few calls deep. The linker's 16 MiB would be memory of every instance.
+/// The stack of the C guest, in bytes: enough for a few nested calls. The linker's 16 MiB would be memory of each instance.
 const C_STACK: usize = 64 << 10;
 
 /// A guest, by its language.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Guest {
-    /// By the toolchain that also builds the template plugin.
+    /// Built by the toolchain of the template plugin.
     Rust,
-    /// By componentize-qjs, with QuickJS inside; needs npm.
+    /// Built by componentize-qjs, with QuickJS inside; needs npm.
     Javascript,
-    /// By zig, as a C compiler with a C library for WebAssembly, and wit-bindgen.
+    /// Built by zig, a C compiler with a C library for WebAssembly, and wit-bindgen.
     C,
-    /// By componentize-py, with CPython inside.
+    /// Built by componentize-py, with CPython inside.
     Python,
 }
 
-/// What the tests run beside the components that are committed: one built against `wit/` as it is now, and the one that is
-/// too large to be committed.
+/// The guests that the tests run in addition to the committed components: one built against the current `wit/`, and the one
+/// that is too large to commit.
 pub const FOR_TESTS: [Guest; 2] = [Guest::Rust, Guest::Python];
 
-/// Builds these guests and says in which folder they are, each as `LANGUAGE.wasm`.
+/// Builds these guests. Returns the folder of the results, each as `LANGUAGE.wasm`.
 pub fn build(root: &Path, guests: &[Guest]) -> anyhow::Result<PathBuf> {
-    let place = Place::new(root)?;
+    let builder = Builder::new(root)?;
     for guest in guests {
         packages::ensure(&packages::for_guest(*guest))?;
         match guest {
-            Guest::Rust => place.rust().context("building the guest in Rust"),
-            Guest::Javascript => place.javascript().context("building the guest in JavaScript"),
-            Guest::C => place.c().context("building the guest in C"),
-            Guest::Python => place.python().context("building the guest in Python"),
+            Guest::Rust => builder.rust().context("building the guest in Rust"),
+            Guest::Javascript => builder.javascript().context("building the guest in JavaScript"),
+            Guest::C => builder.c().context("building the guest in C"),
+            Guest::Python => builder.python().context("building the guest in Python"),
         }?;
     }
-    Ok(place.products)
+    Ok(builder.output)
 }
 
-/// The folders that matter here.
-struct Place {
+/// The folders of sources, toolchains and results.
+struct Builder {
     root: PathBuf,
     wit: PathBuf,
     sources: PathBuf,
-    products: PathBuf,
+    output: PathBuf,
     tools: PathBuf,
 }
 
-impl Place {
+impl Builder {
     fn new(root: &Path) -> anyhow::Result<Self> {
         let root = root.canonicalize().with_context(|| format!("looking for {}", root.display()))?;
-        let products = root.join("target/guests");
-        fs::create_dir_all(&products).with_context(|| format!("making {}", products.display()))?;
+        let output = root.join("target/guests");
+        fs::create_dir_all(&output).with_context(|| format!("creating {}", output.display()))?;
         Ok(Self {
             wit: root.join("wit"),
             sources: root.join("plugins/guests"),
             tools: root.join(".tools"),
-            products,
+            output,
             root,
         })
     }
 
-    /// How guests are built: this file. A change to it makes them anew.
-    fn recipe(&self) -> PathBuf {
+    /// This file: a change of how guests are built builds them again.
+    fn build_script(&self) -> PathBuf {
         self.root.join("xtask/src/guests.rs")
     }
 
-    /// Cargo knows itself what is up to date.
+    /// Cargo itself checks what is up to date.
     fn rust(&self) -> anyhow::Result<()> {
         let built = plugins::compile(&self.root, "banhook-guest")?;
-        let product = self.products.join("rust.wasm");
+        let product = self.output.join("rust.wasm");
         fs::copy(&built, &product).with_context(|| format!("copying {} to {}", built.display(), product.display()))?;
         Ok(())
     }
@@ -93,8 +93,8 @@ impl Place {
         let source = self.sources.join("javascript");
         let tools = self.tools.join("javascript");
         let lists = ["package.json", "package-lock.json"].map(|list| source.join(list));
-        product::make(&tools, &lists, || {
-            fs::create_dir_all(&tools).with_context(|| format!("making {}", tools.display()))?;
+        rebuild::if_changed(&tools, &lists, || {
+            fs::create_dir_all(&tools).with_context(|| format!("creating {}", tools.display()))?;
             for list in &lists {
                 let copy = tools.join(list.file_name().unwrap_or_default());
                 fs::copy(list, &copy).with_context(|| format!("copying {}", list.display()))?;
@@ -104,27 +104,31 @@ impl Place {
         })?;
 
         let program = source.join("plugin.js");
-        let product = self.products.join("javascript.wasm");
-        product::make(&product, &[lists[1].clone(), self.wit.clone(), self.recipe(), program.clone()], || {
-            run(Command::new(tools.join("node_modules/.bin/componentize-qjs"))
-                .args(["--world", "plugin", "--sync", "--stub-wasi", "--opt-size", "--wit"])
-                .arg(&self.wit)
-                .arg("--js")
-                .arg(&program)
-                .arg("--output")
-                .arg(&product))
-        })
+        let product = self.output.join("javascript.wasm");
+        rebuild::if_changed(
+            &product,
+            &[lists[1].clone(), self.wit.clone(), self.build_script(), program.clone()],
+            || {
+                run(Command::new(tools.join("node_modules/.bin/componentize-qjs"))
+                    .args(["--world", "plugin", "--sync", "--stub-wasi", "--opt-size", "--wit"])
+                    .arg(&self.wit)
+                    .arg("--js")
+                    .arg(&program)
+                    .arg("--output")
+                    .arg(&product))
+            },
+        )
     }
 
     fn c(&self) -> anyhow::Result<()> {
         let python = self.python_with("c")?;
         let bindgen = self.wit_bindgen()?;
         let source = self.sources.join("c");
-        let generated = self.products.join("c");
-        let product = self.products.join("c.wasm");
-        product::make(&product, &[source.clone(), self.wit.clone(), self.recipe()], || {
+        let generated = self.output.join("c");
+        let product = self.output.join("c.wasm");
+        rebuild::if_changed(&product, &[source.clone(), self.wit.clone(), self.build_script()], || {
             run(Command::new(bindgen).args(["c", "--world", "plugin", "--out-dir"]).arg(&generated).arg(&self.wit))?;
-            // Else zig keeps what it has built (the C library) in the user's home.
+            // By default zig caches its C library in the user's home.
             let cache = self.tools.join("zig-cache");
             run(Command::new(python)
                 .env("ZIG_GLOBAL_CACHE_DIR", &cache)
@@ -144,13 +148,13 @@ impl Place {
     fn python(&self) -> anyhow::Result<()> {
         let python = self.python_with("python")?;
         let source = self.sources.join("python/app.py");
-        let product = self.products.join("python.wasm");
-        product::make(&product, &[self.sources.join("python"), self.wit.clone(), self.recipe()], || {
-            // From a copy, since it leaves `__pycache__` beside what it reads.
-            let copies = self.products.join("python");
-            fs::create_dir_all(&copies).with_context(|| format!("making {}", copies.display()))?;
+        let product = self.output.join("python.wasm");
+        rebuild::if_changed(&product, &[self.sources.join("python"), self.wit.clone(), self.build_script()], || {
+            // From a copy, since Python creates `__pycache__` next to the source.
+            let copies = self.output.join("python");
+            fs::create_dir_all(&copies).with_context(|| format!("creating {}", copies.display()))?;
             fs::copy(&source, copies.join("app.py")).with_context(|| format!("copying {}", source.display()))?;
-            // The script by its interpreter: its first line names a folder, and that may have moved.
+            // Run by the interpreter, since the first line of the script names a folder that may have moved.
             let program = python.with_file_name("componentize-py");
             run(Command::new(&python)
                 .arg(program)
@@ -163,12 +167,12 @@ impl Place {
         })
     }
 
-    /// A Python interpreter with what `requirements.txt` of that guest names.
+    /// The Python interpreter of an environment with the guest's `requirements.txt`.
     fn python_with(&self, guest: &str) -> anyhow::Result<PathBuf> {
         let requirements = self.sources.join(guest).join("requirements.txt");
         let tools = self.tools.join(guest);
         let python = tools.join("bin/python");
-        product::make(&tools, std::slice::from_ref(&requirements), || {
+        rebuild::if_changed(&tools, std::slice::from_ref(&requirements), || {
             run(Command::new("python3").args(["-m", "venv"]).arg(&tools))?;
             run(Command::new(&python)
                 .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"])
@@ -177,7 +181,7 @@ impl Place {
         Ok(python)
     }
 
-    /// Unoptimised, since it runs for a second and would compile for minutes.
+    /// The wit-bindgen program. Built unoptimised, since it runs for a second and an optimised build takes minutes.
     fn wit_bindgen(&self) -> anyhow::Result<PathBuf> {
         let program = self.tools.join("bin/wit-bindgen");
         let found = Command::new(&program).arg("--version").output();

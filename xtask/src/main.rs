@@ -1,17 +1,17 @@
-//! `cargo xtask`: what building and testing banhook needs beyond cargo.
+//! `cargo xtask`: the tasks of building, testing and measuring banhook that cargo alone cannot do.
 
 mod append_and_sync;
+mod bench_env;
 mod command;
-mod crowd;
+mod concurrent_notify;
 mod guests;
 mod notify;
 mod packages;
 mod plugins;
-mod product;
-mod site;
+mod rebuild;
 mod statistics;
-mod steps;
 mod tail;
+mod tasks;
 mod webhook;
 mod words;
 
@@ -30,17 +30,18 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Installs what the tests need (as root; else says what is missing), builds everything and runs every test.
+    /// Runs every test, including those that `cargo test` ignores. First installs the packages that they need (as root;
+    /// otherwise names the missing ones) and builds the plugins.
     Test {
-        /// Handed to `cargo test`, as in `cargo xtask test -- -- life_cycle`.
+        /// Arguments of `cargo test`, as in `cargo xtask test -- life_cycle` or `cargo xtask test -- -- --nocapture`.
         #[arg(last = true)]
         arguments: Vec<String>,
     },
     /// Rebuilds the committed plugins in `plugins/dist` from their source.
     Plugins,
-    /// Builds example plugins from `plugins/guests` into `target/guests`, and fetches their toolchains into `.tools`.
+    /// Builds example plugins of `plugins/guests` into `target/guests`, with toolchains in `.tools`.
     Guests {
-        /// Which; default: Python's, which is too large to be committed.
+        /// Which plugins. The default is Python's, which is too large to commit.
         #[arg(default_value = "python")]
         guests: Vec<guests::Guest>,
     },
@@ -54,37 +55,38 @@ enum Task {
         /// Where to search, from the top of the tree; default: everywhere.
         paths: Vec<PathBuf>,
     },
-    /// Measures.
+    /// Runs a benchmark. Fails if it misses a target.
     Bench {
         #[command(subcommand)]
-        what: Bench,
+        bench: Bench,
     },
 }
 
 #[derive(Subcommand)]
 enum Bench {
-    /// What an event costs in a plugin's sandbox, beside a reused instance, native code and a shell; and what a loaded
-    /// plugin costs.
+    /// The cost of an event in the sandbox, compared with a reused instance, native code and a shell; and the cost of a
+    /// loaded plugin.
     Plugin,
-    /// `banhook notify`, beside a bare append and sync and beside the curl action, in turn.
+    /// The run time of `banhook notify`, compared with a bare append and sync and with a curl action.
     Notify {
         /// How often each of the three runs.
         #[arg(long, default_value_t = notify::ROUNDS)]
         rounds: usize,
     },
-    /// 200 `banhook notify` at the same moment, started by fail2ban's own function, beside a busy daemon; and as many curl
+    /// 200 concurrent `banhook notify`, started by fail2ban's own function, with a busy daemon; compared with as many curl
     /// actions.
-    Crowd,
-    /// The linter and the guard, for a typical message and the largest, beside parsing its JSON.
+    Concurrency,
+    /// The linter and the guard, for a typical message and the largest, compared with parsing its JSON.
     Message,
-    /// How soon a ban is told, how fast a backlog is routed, and what a long history costs; beside bare syncs and SQLite.
+    /// How soon a ban is sent, how fast a backlog is routed, and what a long history costs, compared with bare syncs and
+    /// SQLite.
     Delivery {
-        /// Only these of latency, throughput and history.
+        /// Any of `latency`, `throughput` and `history`. Default: all.
         parts: Vec<String>,
     },
-    /// `banhook tail` on a large log, beside grep, and how soon a line is stored.
+    /// `banhook tail` on a large log, compared with grep, and how soon a line is stored.
     Tail {
-        /// How large the log is.
+        /// The size of the log.
         #[arg(long, default_value_t = 1000)]
         megabytes: u64,
     },
@@ -92,20 +94,20 @@ enum Bench {
 
 fn main() -> ExitCode {
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
-    let done = match Arguments::parse().task {
-        Task::Test { arguments } => steps::test(root, &arguments),
-        Task::Plugins => steps::plugins(root),
+    let result = match Arguments::parse().task {
+        Task::Test { arguments } => tasks::test(root, &arguments),
+        Task::Plugins => tasks::plugins(root),
         Task::Guests { guests } => guests::build(root, &guests).map(|_| ()),
-        Task::Reference => steps::reference(root),
+        Task::Bench { bench: Bench::Notify { rounds } } => notify::bench(root, rounds),
+        Task::Bench { bench: Bench::Concurrency } => concurrent_notify::bench(root),
+        Task::Bench { bench: Bench::Plugin } => tasks::bench_plugin(root),
+        Task::Bench { bench: Bench::Message } => tasks::bench_message(root),
+        Task::Bench { bench: Bench::Delivery { parts } } => tasks::bench_delivery(root, &parts),
+        Task::Bench { bench: Bench::Tail { megabytes } } => tail::bench(root, megabytes),
+        Task::Reference => tasks::reference(root),
         Task::Words { count, paths } => words::words(root, count, &paths),
-        Task::Bench { what: Bench::Notify { rounds } } => notify::notify(root, rounds),
-        Task::Bench { what: Bench::Crowd } => crowd::crowd(root),
-        Task::Bench { what: Bench::Plugin } => steps::bench_plugin(root),
-        Task::Bench { what: Bench::Message } => steps::bench_message(root),
-        Task::Bench { what: Bench::Delivery { parts } } => steps::bench_delivery(root, &parts),
-        Task::Bench { what: Bench::Tail { megabytes } } => tail::tail(root, megabytes),
     };
-    match done {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");

@@ -1,5 +1,5 @@
-//! How long fail2ban waits for its action: `banhook notify` beside the least that any program must do (append, sync) and
-//! beside what people use today (curl). In turn, in one run, since machines differ and moods of one machine do too.
+//! How long fail2ban waits for its action: `banhook notify`, compared with the minimum of a durable action (append and sync)
+//! and with the usual one (curl). They take turns within one run, since machines differ and their load varies.
 
 use std::fs;
 use std::path::Path;
@@ -8,46 +8,46 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 
+use crate::bench_env::{BenchDaemon, BenchDir};
 use crate::command::{cargo, run};
-use crate::site::{Banhook, Folder};
 use crate::statistics::{median, median_ratio, quantile};
 use crate::webhook::Webhook;
 use crate::{append_and_sync, packages};
 
-/// How often each program runs if nobody says otherwise.
+/// How often each program runs by default.
 pub const ROUNDS: usize = 200;
 
-/// Rounds that are not counted: files get created, caches filled.
+/// Rounds that are not counted: they create files and fill caches.
 const WARM_UP: usize = 5;
 
-/// What `notify` may take, as a multiple of the other two.
+/// The most that `notify` may take, as a multiple of the other two.
 const AT_MOST_OF_SYNC: f64 = 2.0;
 const AT_MOST_OF_CURL: f64 = 0.3;
 const SYNCS_AT_MOST: usize = 2;
 
-/// When it is said to have been, in seconds since 1970.
+/// The time of the first ban, in seconds since 1970.
 const FIRST_BAN: usize = 1_763_809_015;
 
-const LOOK_EVERY: Duration = Duration::from_micros(200);
+const POLL_INTERVAL: Duration = Duration::from_micros(200);
 
-/// How long a round waits at most for the daemon to have told about a ban, so that its work is not measured as that of
-/// the next program.
+/// How long a round waits at most for the daemon to send a ban, so that this work is not measured as part of the next
+/// program.
 const DELIVERED_WITHIN: Duration = Duration::from_millis(100);
 
-/// Runs the three in turn and prints how they compare; an error if `notify` takes more than it may.
-pub fn notify(root: &Path, rounds: usize) -> anyhow::Result<()> {
+/// Runs the three in turn and prints the comparison. Fails if `notify` exceeds a limit.
+pub fn bench(root: &Path, rounds: usize) -> anyhow::Result<()> {
     packages::ensure(&packages::for_benches())?;
     run(cargo(root).args(["build", "--release"]))?;
-    let folder = Folder::new(root)?;
+    let folder = BenchDir::new(root)?;
     let webhook = Webhook::open()?;
-    let banhook = Banhook::set_up(root, &folder.0, &webhook, "", "")?;
+    let daemon = BenchDaemon::start(root, &folder.0, &webhook, "", "")?;
     let append_and_sync = append_and_sync::compile(root, &folder.0)?;
     let curl_webhook = Webhook::open()?;
 
     let [mut sync, mut notify, mut curl] = [const { Vec::new() }; 3];
     for round in 0..WARM_UP + rounds {
         let of_sync = milliseconds(Command::new(&append_and_sync).arg(folder.0.join("appended")))?;
-        let of_notify = milliseconds(&mut banhook.notify(&address(round), FIRST_BAN + round))?;
+        let of_notify = milliseconds(&mut daemon.notify(&address(round), FIRST_BAN + round))?;
         wait_until_answered(&webhook, round + 1);
         let of_curl = milliseconds(&mut curl_action(&curl_webhook, &address(round)))?;
         if round >= WARM_UP {
@@ -57,13 +57,13 @@ pub fn notify(root: &Path, rounds: usize) -> anyhow::Result<()> {
         }
     }
     let last = WARM_UP + rounds;
-    let syncs = count_syncs(&banhook.notify(&address(last), FIRST_BAN + last), &folder.0.join("trace"))?;
+    let syncs = count_syncs(&daemon.notify(&address(last), FIRST_BAN + last), &folder.0.join("trace"))?;
 
     println!("whole process, {rounds} rounds         median ms    p95 ms");
     for (name, values) in [
         ("C: append 300 bytes, sync", &sync),
-        ("banhook notify, a daemon up", &notify),
-        ("curl, answered at once", &curl),
+        ("banhook notify, idle daemon", &notify),
+        ("curl, immediate response", &curl),
     ] {
         println!("{name:<35}{:>9.2} {:>9.2}", median(values), quantile(values, 0.95));
     }
@@ -75,22 +75,22 @@ pub fn notify(root: &Path, rounds: usize) -> anyhow::Result<()> {
     println!("{:<35}{syncs:>9}   at most {SYNCS_AT_MOST}", "syncs");
     ensure!(
         of_sync <= AT_MOST_OF_SYNC && of_curl <= AT_MOST_OF_CURL && syncs <= SYNCS_AT_MOST,
-        "notify takes more than it may"
+        "notify exceeds a limit"
     );
     Ok(())
 }
 
-/// How long a program takes from its start to its end.
+/// The time from a program's start to its exit.
 fn milliseconds(command: &mut Command) -> anyhow::Result<f64> {
     command.stdin(Stdio::null()).stdout(Stdio::null());
-    let begun = Instant::now();
+    let start = Instant::now();
     let status = command.status().with_context(|| format!("starting {command:?}"))?;
-    let taken = begun.elapsed();
+    let taken = start.elapsed();
     ensure!(status.success(), "{command:?}: {status}");
     Ok(taken.as_secs_f64() * 1000.0)
 }
 
-/// How many times one run of a program has the disk sync.
+/// The number of syncs in one run of a program.
 fn count_syncs(command: &Command, trace: &Path) -> anyhow::Result<usize> {
     run(Command::new("strace")
         .args(["-f", "-e", "trace=fsync,fdatasync", "-o"])
@@ -100,7 +100,7 @@ fn count_syncs(command: &Command, trace: &Path) -> anyhow::Result<usize> {
     Ok(fs::read_to_string(trace)?.lines().filter(|line| line.contains("sync(")).count())
 }
 
-/// What people put into `action.d` today.
+/// The curl command that is usual in `action.d`.
 pub fn curl_action(webhook: &Webhook, address: &str) -> Command {
     let mut command = Command::new("curl");
     let text = format!(r#"{{"text": "[sshd] banned {address} after 5 failures"}}"#);
@@ -112,10 +112,10 @@ fn address(round: usize) -> String {
     format!("198.51.{}.{}", round / 256 % 256, round % 256)
 }
 
-/// Or until `DELIVERED_WITHIN` is over.
+/// Waits until the webhook has answered `count` requests, at most for `DELIVERED_WITHIN`.
 fn wait_until_answered(webhook: &Webhook, count: usize) {
     let deadline = Instant::now() + DELIVERED_WITHIN;
     while webhook.answered() < count && Instant::now() < deadline {
-        std::thread::sleep(LOOK_EVERY);
+        std::thread::sleep(POLL_INTERVAL);
     }
 }

@@ -1,4 +1,4 @@
-//! Debian packages: installed for root, named for everybody else.
+//! Debian packages that tasks need: installed for root, named for other users.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,35 +9,35 @@ use crate::command::run;
 use crate::guests::{self, Guest};
 use crate::plugins;
 
-/// A package, and what shows that it, or something as good, is there.
+/// A package, and how to tell that it or an equivalent is installed.
 pub struct Package {
     name: &'static str,
-    sign: Sign,
+    evidence: Evidence,
 }
 
-enum Sign {
-    /// A program somewhere on the path.
+enum Evidence {
+    /// A program on the path.
     Program(&'static str),
-    /// Just this file or folder.
+    /// A file or folder.
     File(&'static str),
-    /// These modules of Python.
+    /// Python modules.
     Modules(&'static str),
 }
 
 impl Package {
     const fn program(name: &'static str, program: &'static str) -> Self {
-        Self { name, sign: Sign::Program(program) }
+        Self { name, evidence: Evidence::Program(program) }
     }
 
     const fn file(name: &'static str, file: &'static str) -> Self {
-        Self { name, sign: Sign::File(file) }
+        Self { name, evidence: Evidence::File(file) }
     }
 
-    fn is_there(&self) -> bool {
-        match self.sign {
-            Sign::Program(program) => find(program).is_some(),
-            Sign::File(file) => Path::new(file).exists(),
-            Sign::Modules(modules) => {
+    fn is_installed(&self) -> bool {
+        match self.evidence {
+            Evidence::Program(program) => find(program).is_some(),
+            Evidence::File(file) => Path::new(file).exists(),
+            Evidence::Modules(modules) => {
                 let import = Command::new("python3").args(["-c", &format!("import {modules}")]).output();
                 import.is_ok_and(|answer| answer.status.success())
             }
@@ -45,7 +45,7 @@ impl Package {
     }
 }
 
-/// What the whole test suite runs.
+/// The packages of the whole test suite.
 pub fn for_tests() -> Vec<Package> {
     let mut packages = vec![
         Package::program("fail2ban", "fail2ban-client"),
@@ -59,12 +59,12 @@ pub fn for_tests() -> Vec<Package> {
         Package::program("bzip2", "bzip2"),
         Package::program("strace", "strace"),
     ];
-    // One of them is in Rust, and needs what the template plugin needs.
+    // The guest in Rust needs the packages of the template plugin.
     packages.extend(guests::FOR_TESTS.into_iter().flat_map(for_guest));
     packages
 }
 
-/// What `cargo xtask bench` runs.
+/// The packages of `cargo xtask bench`.
 pub fn for_benches() -> Vec<Package> {
     vec![
         Package::program("gcc", "cc"),
@@ -74,33 +74,34 @@ pub fn for_benches() -> Vec<Package> {
     ]
 }
 
-/// What compiles WebAssembly: nothing if the toolchain in use has the target, else Debian's own Rust.
+/// The packages that compile Rust to WebAssembly: none if the current toolchain has the target, otherwise Debian's Rust.
 pub fn for_plugins() -> Vec<Package> {
     if plugins::has_wasm_target() {
         return Vec::new();
     }
     vec![
-        // Not /usr/bin/rustc: that may be the package rustc, which is too old and cannot be installed beside it.
+        // Not /usr/bin/rustc: that may be the package rustc, which is too old and conflicts with rustc-web.
         Package::file("rustc-web", "/usr/share/doc/rustc-web"),
         Package::file("rust-web-src", "/usr/lib/rustlib/src/rust"),
         Package::file("lld-19", "/usr/bin/wasm-ld-19"),
     ]
 }
 
-/// What fetches the toolchain of a guest of `plugins/guests`.
+/// The packages that download the toolchain of a guest in `plugins/guests`.
 pub fn for_guest(guest: Guest) -> Vec<Package> {
     match guest {
         Guest::Rust => for_plugins(),
         Guest::Javascript => vec![Package::program("npm", "npm")],
         Guest::C | Guest::Python => {
-            vec![Package { name: "python3-venv", sign: Sign::Modules("ensurepip, venv") }]
+            vec![Package { name: "python3-venv", evidence: Evidence::Modules("ensurepip, venv") }]
         }
     }
 }
 
-/// Installs what is missing if we may; else fails with the command that does.
+/// Installs missing packages as root. For other users fails with the command that installs them.
 pub fn ensure(packages: &[Package]) -> anyhow::Result<()> {
-    let missing: Vec<_> = packages.iter().filter(|package| !package.is_there()).map(|package| package.name).collect();
+    let missing: Vec<_> =
+        packages.iter().filter(|package| !package.is_installed()).map(|package| package.name).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -119,14 +120,14 @@ fn apt_get() -> Command {
     command
 }
 
-/// Where on the path a program is.
+/// The path of a program.
 pub fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     let system = ["/usr/sbin", "/sbin"].map(PathBuf::from);
     std::env::split_paths(&path).chain(system).map(|folder| folder.join(program)).find(|file| file.is_file())
 }
 
-/// Asked of `id`, as the standard library does not tell.
+/// Whether this is root, from `id`: the standard library has no function for it.
 fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|answer| answer.stdout.trim_ascii() == b"0")
 }

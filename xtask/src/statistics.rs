@@ -1,6 +1,6 @@
-//! What a row of measurements comes to.
+//! Statistics of a series of measurements.
 
-/// The value below which this share (0 to 1) of all values lies; 0 if there are none.
+/// The value below which this share (0 to 1) of the values lies; 0 if there are none.
 pub fn quantile(values: &[f64], share: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -9,12 +9,12 @@ pub fn quantile(values: &[f64], share: f64) -> f64 {
     sorted.get(index.min(last)).copied().unwrap_or_default()
 }
 
-/// The value in the middle.
+/// The median; 0 if there are no values.
 pub fn median(values: &[f64]) -> f64 {
     quantile(values, 0.5)
 }
 
-/// The median of `a / b`, each with the one measured in the same round: what slows a round down slows both down.
+/// The median of `a / b` over pairs measured in the same round: whatever slows a round down affects both.
 pub fn median_ratio(a: &[f64], b: &[f64]) -> f64 {
     median(&a.iter().zip(b).map(|(a, b)| a / b).collect::<Vec<_>>())
 }

@@ -1,5 +1,5 @@
-//! How fast a log is read: `banhook tail --once --dry-run` beside grep on the same file, in turn, and how long a line that
-//! is written takes to be stored.
+//! How fast a log is read: `banhook tail --once --dry-run` compared with grep on the same file, in turn; and how long it takes
+//! until a written line is stored.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, BufWriter, Write};
@@ -9,18 +9,18 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 
+use crate::bench_env::BenchDir;
 use crate::command::{cargo, run};
-use crate::site::Folder;
 use crate::statistics::{median, median_ratio, quantile};
 use crate::webhook::Webhook;
 
-/// What grep looks for: the lines that matter.
-const WORDS: &str = r"\] (Found|(Restore )?Ban|Unban) ";
+/// The pattern for grep: the lines that banhook evaluates.
+const PATTERN: &str = r"\] (Found|(Restore )?Ban|Unban) ";
 
 /// How often each of the two reads the log.
 const ROUNDS: usize = 7;
 
-/// How many lines are written, one after another, to see them stored.
+/// How many lines are written, one after another, to measure how soon they are stored.
 const LINES: usize = 60;
 
 const AT_MOST_OF_GREP: f64 = 1.0;
@@ -29,13 +29,13 @@ const AT_MOST_MS: f64 = 50.0;
 
 const STORED_WITHIN: Duration = Duration::from_secs(20);
 
-/// Prints how they compare; an error if the tailer takes more than it may, or counts wrong.
-pub fn tail(root: &Path, megabytes: u64) -> anyhow::Result<()> {
+/// Prints the comparison. Fails if the tailer exceeds a limit or reads wrong events.
+pub fn bench(root: &Path, megabytes: u64) -> anyhow::Result<()> {
     run(cargo(root).args(["build", "--release"]))?;
-    let folder = Folder::new(root)?;
+    let folder = BenchDir::new(root)?;
     let program = folder.0.with_file_name("release").join("banhook");
     let log = folder.0.join("fail2ban.log");
-    let truth = write_log(&log, megabytes * 1_000_000)?;
+    let expected = write_log(&log, megabytes * 1_000_000)?;
     let banhook = || {
         let mut command = Command::new(&program);
         command.args(["tail", "--once", "--dry-run", "--timezone=Europe/Berlin"]).arg(&log);
@@ -48,11 +48,11 @@ pub fn tail(root: &Path, megabytes: u64) -> anyhow::Result<()> {
         let of_tail = timed(&mut banhook(), File::create(&output)?.into())?;
         let mut grep = Command::new("grep");
         // Into a pipe: with /dev/null it stops at the first match.
-        let of_grep = timed(grep.env("LC_ALL", "C").args(["-cE", WORDS]).arg(&log), Stdio::piped())?;
+        let of_grep = timed(grep.env("LC_ALL", "C").args(["-cE", PATTERN]).arg(&log), Stdio::piped())?;
         if round == 0 {
-            // The first round fills the caches, and shows whether the events are right.
-            let seen = count(&output)?;
-            ensure!(seen == truth, "of {truth:?} events and failures, the tailer saw {seen:?}");
+            // The first round fills the caches and checks the events.
+            let read = count(&output)?;
+            ensure!(read == expected, "of {expected:?} events and failures, the tailer read {read:?}");
         } else {
             tails.push(of_tail);
             greps.push(of_grep);
@@ -62,60 +62,57 @@ pub fn tail(root: &Path, megabytes: u64) -> anyhow::Result<()> {
     let latencies = latencies(&program, &folder.0)?;
 
     let (of_grep, latency) = (median_ratio(&tails, &greps), median(&latencies));
-    println!("{megabytes} MB, {} events, {} failures before bans; {ROUNDS} rounds, median ms", truth.0, truth.1);
+    println!("{megabytes} MB, {} events, {} failures before bans; {ROUNDS} rounds, median ms", expected.0, expected.1);
     println!("{:<35}{:>9.0}", "banhook tail --once --dry-run", median(&tails));
     println!("{:<35}{:>9.0}", "grep -cE", median(&greps));
     println!("{:<35}{of_grep:>9.2}   at most {AT_MOST_OF_GREP:.2}", "tail / grep, within a round");
     println!("{:<35}{memory:>9.1}   at most {AT_MOST_MIB:.0}", "peak memory, MiB");
     println!("{:<35}{latency:>9.1}   at most {AT_MOST_MS:.0}", "line written to event stored, ms");
     println!("{:<35}{:>9.1}", "the same, 95th percentile", quantile(&latencies, 0.95));
-    ensure!(
-        of_grep <= AT_MOST_OF_GREP && memory <= AT_MOST_MIB && latency <= AT_MOST_MS,
-        "the tailer takes more than it may"
-    );
+    ensure!(of_grep <= AT_MOST_OF_GREP && memory <= AT_MOST_MIB && latency <= AT_MOST_MS, "the tailer exceeds a limit");
     Ok(())
 }
 
-/// How many events there are, and how many failures lie before all bans together.
-type Truth = (u64, u64);
+/// The number of events, and the number of failures before all bans together.
+type Counts = (u64, u64);
 
-/// How long a program takes to its end, in ms.
+/// Runs a program. Returns the time from its start to its exit, in ms.
 fn timed(command: &mut Command, output: Stdio) -> anyhow::Result<f64> {
-    let begun = Instant::now();
+    let start = Instant::now();
     let child = command.stdout(output).stderr(Stdio::null()).spawn().with_context(|| format!("{command:?}"))?;
     let status = child.wait_with_output()?.status;
-    let taken = begun.elapsed();
+    let taken = start.elapsed();
     ensure!(status.success(), "{command:?}: {status}");
     Ok(taken.as_secs_f64() * 1000.0)
 }
 
-/// The events in a file of them.
-fn count(events: &Path) -> anyhow::Result<Truth> {
-    let mut seen = (0, 0);
+/// Counts the events in a JSON Lines file.
+fn count(events: &Path) -> anyhow::Result<Counts> {
+    let mut counts = (0, 0);
     for line in BufReader::new(File::open(events)?).lines() {
-        seen.0 += 1;
+        counts.0 += 1;
         let failures =
             line?.split_once("\"failures\":").and_then(|(_, rest)| rest.split([',', '}']).next()?.parse().ok());
-        seen.1 += failures.unwrap_or(0);
+        counts.1 += failures.unwrap_or(0);
     }
-    Ok(seen)
+    Ok(counts)
 }
 
-/// Writes a log as a busy server has it: some thousands of addresses that come and go, nearly all lines `Found`.
-fn write_log(path: &Path, bytes: u64) -> anyhow::Result<Truth> {
+/// Writes the log of a busy server: thousands of addresses, most lines `Found`. Returns what it contains.
+fn write_log(path: &Path, bytes: u64) -> anyhow::Result<Counts> {
     const JAILS: [(&str, u8); 4] = [("sshd", 5), ("sshd", 5), ("postfix-sasl", 9), ("nginx-http-auth", 12)];
     let mut log = BufWriter::with_capacity(1 << 20, File::create(path)?);
     let mut random = 1_u64;
     let mut next = |below: u64| {
-        // Knuth's MMIX generator; its upper bits are good.
+        // Knuth's MMIX generator; its upper bits are random enough.
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (random >> 33) % below
     };
-    /// Who is at it at a time.
+    /// Addresses that attack at the same time.
     const ATTACKERS: usize = 4096;
     let mut attackers: Vec<(u64, u8)> = (0..ATTACKERS as u64).map(|n| (n, 0)).collect();
-    let mut come = ATTACKERS as u64;
-    let (mut written, mut ms, mut truth) = (0, 0_u64, (0, 0));
+    let mut next_address = ATTACKERS as u64;
+    let (mut written, mut ms, mut counts) = (0, 0_u64, (0, 0));
     while written < bytes {
         ms += next(60);
         let (second, fraction) = (ms / 1000, ms % 1000);
@@ -145,23 +142,23 @@ fn write_log(path: &Path, bytes: u64) -> anyhow::Result<Truth> {
         *failures += 1;
         if *failures == most {
             line += &format!("{time},{fraction:03} fail2ban.actions        [812]: NOTICE  [{jail}] Ban {ip}\n");
-            truth = (truth.0 + 1, truth.1 + u64::from(most));
-            // One in four is seen to be let go; the next one takes its place.
+            counts = (counts.0 + 1, counts.1 + u64::from(most));
+            // One ban in four ends in the log; the next address takes its place.
             if next(4) == 0 {
                 line += &format!("{time},{fraction:03} fail2ban.actions        [812]: NOTICE  [{jail}] Unban {ip}\n");
-                truth.0 += 1;
+                counts.0 += 1;
             }
-            (*address, *failures) = (come, 0);
-            come += 1;
+            (*address, *failures) = (next_address, 0);
+            next_address += 1;
         }
         written += line.len() as u64;
         log.write_all(line.as_bytes())?;
     }
     log.flush()?;
-    Ok(truth)
+    Ok(counts)
 }
 
-/// The most memory that a program ever had, as the system keeps it, looked at until it is gone.
+/// The peak memory of a program, polled from `/proc` until it exits.
 fn peak_mib(command: &mut Command) -> anyhow::Result<f64> {
     let mut child = command.stdout(Stdio::null()).spawn()?;
     let status = format!("/proc/{}/status", child.id());
@@ -172,11 +169,11 @@ fn peak_mib(command: &mut Command) -> anyhow::Result<f64> {
         kib = kib.max(peak.unwrap_or(0.0));
         std::thread::sleep(Duration::from_millis(2));
     }
-    ensure!(kib > 0.0, "the program was too fast to be looked at");
+    ensure!(kib > 0.0, "the program exited before its memory could be read");
     Ok(kib / 1024.0)
 }
 
-/// Ends with its process.
+/// A child process. Killed on drop.
 struct Daemon(Child);
 
 impl Drop for Daemon {
@@ -186,25 +183,25 @@ impl Drop for Daemon {
     }
 }
 
-/// Writes lines into a log that is followed; how long each takes until `banhook status` counts it, in ms.
+/// Writes lines into a log that is followed. Returns how long it takes until `banhook status` counts each, in ms.
 fn latencies(program: &Path, folder: &Path) -> anyhow::Result<Vec<f64>> {
     let (log, state, config) = (folder.join("live.log"), folder.join("tail-state"), folder.join("tail.toml"));
     let webhook = Webhook::open()?;
     fs::write(&config, format!("[webhooks.main]\nurl = \"{}\"\n", webhook.url))?;
     let mut file = OpenOptions::new().append(true).create(true).open(&log)?;
-    let place = |command: &mut Command| {
+    let add_paths = |command: &mut Command| {
         command.arg("--config").arg(&config).arg("--state-dir").arg(&state);
     };
     let mut command = Command::new(program);
-    place(&mut command);
+    add_paths(&mut command);
     let daemon =
         command.args(["tail", "--from-start"]).arg(&log).stderr(Stdio::null()).stdout(Stdio::null()).spawn()?;
     let _daemon = Daemon(daemon);
     let received = || -> anyhow::Result<usize> {
         let mut command = Command::new(program);
-        place(&mut command);
-        let said = command.args(["status", "--format", "json"]).output()?;
-        let text = String::from_utf8_lossy(&said.stdout).into_owned();
+        add_paths(&mut command);
+        let status = command.args(["status", "--format", "json"]).output()?;
+        let text = String::from_utf8_lossy(&status.stdout).into_owned();
         let number = text.split_once("\"received\":").and_then(|(_, rest)| rest.split([',', '}']).next());
         Ok(number.and_then(|number| number.trim().parse().ok()).unwrap_or(0))
     };
@@ -212,14 +209,14 @@ fn latencies(program: &Path, folder: &Path) -> anyhow::Result<Vec<f64>> {
     for n in 1..=LINES + 1 {
         let line =
             format!("2026-11-22 11:56:55,{:03} fail2ban.actions        [2784]: NOTICE  [sshd] Ban 203.0.113.{n}\n", n);
-        let begun = Instant::now();
+        let start = Instant::now();
         file.write_all(line.as_bytes())?;
         while received()? < n {
-            ensure!(begun.elapsed() < STORED_WITHIN, "line {n} was not stored");
+            ensure!(start.elapsed() < STORED_WITHIN, "line {n} was not stored");
         }
-        // Before the first, the daemon starts.
+        // The first includes the start of the daemon.
         if n > 1 {
-            took.push(begun.elapsed().as_secs_f64() * 1000.0);
+            took.push(start.elapsed().as_secs_f64() * 1000.0);
         }
     }
     Ok(took)

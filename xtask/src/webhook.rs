@@ -1,4 +1,4 @@
-//! A webhook on loopback that answers `ok` at once: what is measured against it is the sender alone.
+//! A webhook on loopback that answers `ok` immediately, so that benchmarks measure only the sender.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -7,15 +7,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 2\r\n\r\nok";
 
-/// Listens until the process ends.
+/// A server that listens until the process exits.
 pub struct Webhook {
-    /// Where to post to.
+    /// The URL of the webhook.
     pub url: String,
     answered: Arc<AtomicUsize>,
 }
 
 impl Webhook {
-    /// On a free port.
+    /// Listens on a free port.
     pub fn open() -> std::io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let url = format!("http://{}/services/T0/B0/SECRET", listener.local_addr()?);
@@ -30,7 +30,7 @@ impl Webhook {
         Ok(Self { url, answered })
     }
 
-    /// How many requests it has answered.
+    /// The number of requests that it has answered.
     pub fn answered(&self) -> usize {
         self.answered.load(Ordering::Relaxed)
     }

@@ -1,10 +1,10 @@
-//! Who runs where: what is measured has one core to itself, and whatever measures it has the others.
+//! Processor affinity: the measured daemon has one core to itself, and the benchmark uses the others.
 
 use std::io;
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-/// The cores that this process may use.
+/// The cores of this process.
 pub struct Cores {
     all: CpuSet,
     first: CpuSet,
@@ -24,7 +24,7 @@ impl Cores {
         Ok(Self { all, first, others })
     }
 
-    /// What `start` starts, threads and processes, stays on the first core; the calling thread goes to the others.
+    /// Keeps the threads and processes that `start` creates on the first core, and moves the calling thread to the others.
     pub fn start_on_the_first<T>(&self, start: impl FnOnce() -> T) -> io::Result<T> {
         sched_setaffinity(None, &self.first)?;
         let started = start();
@@ -32,8 +32,8 @@ impl Cores {
         Ok(started)
     }
 
-    /// The calling thread may run everywhere again.
-    pub fn take_all_back(&self) -> io::Result<()> {
+    /// Lets the calling thread use all cores again.
+    pub fn use_all(&self) -> io::Result<()> {
         Ok(sched_setaffinity(None, &self.all)?)
     }
 }

@@ -1,23 +1,23 @@
-//! Bans as a busy server has them: most addresses come back now and then, a few all the time, in six jails.
+//! Bans of a busy server: in six jails, most addresses return occasionally, a few all the time.
 
 use banhook::event::{Ban, BanDuration, Event, EventDetails, Timestamp};
 use banhook::store::{Inbox, StateDir};
 
 const JAILS: [&str; 6] = ["sshd", "sshd", "postfix-sasl", "nginx-http-auth", "dovecot", "recidive"];
 
-/// Different addresses.
+/// The number of different addresses.
 const SUBJECTS: u64 = 4_000;
 
-/// Events that are stored in one transaction.
-const AT_ONCE: u64 = 1_000;
+/// Events per transaction.
+const BATCH: u64 = 1_000;
 
-/// The ban with this number. The same for each run.
+/// The ban with this number, the same in each run.
 pub fn ban(number: u64, now: Timestamp) -> Event {
-    // Scattered: neighbours in time are no neighbours in an index.
-    let chance = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-    // The smaller of two: some come far more often than others.
-    let subject = (chance % SUBJECTS).min((chance >> 8) % SUBJECTS);
-    let jail = JAILS.get((chance >> 4) as usize % JAILS.len()).copied().unwrap_or_default();
+    // Scattered, so that events that follow each other are not neighbours in an index.
+    let random = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+    // The smaller of two, so that some are far more frequent than others.
+    let subject = (random % SUBJECTS).min((random >> 8) % SUBJECTS);
+    let jail = JAILS.get((random >> 4) as usize % JAILS.len()).copied().unwrap_or_default();
     Event {
         id: format!("0199e5a0-0000-7000-8000-{number:012x}"),
         at: now,
@@ -36,12 +36,12 @@ pub fn ban(number: u64, now: Timestamp) -> Event {
     }
 }
 
-/// Stores the bans with these numbers, as a tailer would.
+/// Stores the bans with these numbers, as the tailer does.
 pub fn store(folder: &StateDir, numbers: std::ops::Range<u64>) -> anyhow::Result<()> {
     let mut inbox = Inbox::open(folder)?;
     let mut next = numbers.start;
     while next < numbers.end {
-        let (now, until) = (Timestamp::now(), (next + AT_ONCE).min(numbers.end));
+        let (now, until) = (Timestamp::now(), (next + BATCH).min(numbers.end));
         let events: Vec<_> = (next..until).map(|number| ban(number, now)).collect();
         inbox.append_all(&events, None, now)?;
         next = until;

@@ -1,19 +1,19 @@
-//! Events on their way through a daemon: how soon one is told, how fast many are routed, and what history costs. Beside
-//! each what the disk or SQLite alone would take, in the same run, since machines differ.
+//! Events on their way through a daemon: how soon one is sent, how fast a backlog is routed, and what history costs. Each is
+//! compared with the disk or SQLite alone in the same run, since machines differ.
 //!
-//! `cargo xtask bench delivery` runs it. It fails when a target is missed; each is a constant beside what it measures.
+//! Run by `cargo xtask bench delivery`. Fails if a target is missed; each target is a constant next to its measurement.
 
+mod bench_env;
 mod cores;
 mod events;
-mod floor;
 mod history;
 mod latency;
 #[path = "../plugin/report.rs"]
-#[allow(dead_code, reason = "what only the other benchmark reports")]
+#[allow(dead_code, reason = "parts are used by the other benchmark only")]
 mod report;
-mod site;
+mod sqlite_baseline;
 #[path = "../../../xtask/src/statistics.rs"]
-#[allow(unused_imports, dead_code, reason = "its tests, and what other benchmarks compare, belong to xtask")]
+#[allow(unused_imports, dead_code, reason = "its tests, and parts that other benchmarks use, belong to xtask")]
 mod statistics;
 mod throughput;
 mod webhook;
@@ -25,11 +25,11 @@ use report::Report;
 fn main() -> anyhow::Result<()> {
     let mut report = Report::default();
     let cores = Cores::of_this_process()?;
-    // Ours; cargo adds `--bench`.
+    // Without `--bench`, which cargo adds.
     let chosen: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     let is_chosen = |part: &str| chosen.is_empty() || chosen.iter().any(|name| name == part);
     if let Some(unknown) = chosen.iter().find(|name| !["latency", "throughput", "history"].contains(&name.as_str())) {
-        bail!("{unknown}: there are latency, throughput and history");
+        bail!("unknown part {unknown:?}; use latency, throughput or history");
     }
     if is_chosen("latency") {
         latency::measure(&mut report)?;

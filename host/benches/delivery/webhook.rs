@@ -1,4 +1,4 @@
-//! A webhook on loopback that notes when each request comes and answers `ok` at once.
+//! A webhook on loopback that records when each request arrives and answers `ok` immediately.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -7,39 +7,39 @@ use std::time::Instant;
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 2\r\n\r\nok";
 
-/// Listens until the process ends.
+/// A server that listens until the process exits.
 pub struct Webhook {
-    /// Where to post to.
+    /// The URL of the webhook.
     pub url: String,
-    /// When the first byte of each request was there.
-    pub came: Receiver<Instant>,
+    /// When the first byte of each request arrived.
+    pub arrivals: Receiver<Instant>,
 }
 
 impl Webhook {
-    /// On a free port.
+    /// Listens on a free port.
     pub fn open() -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let url = format!("http://{}/services/T0/B0/SECRET", listener.local_addr()?);
-        let (tell, came) = mpsc::channel();
+        let (sender, arrivals) = mpsc::channel();
         std::thread::spawn(move || {
             for connection in listener.incoming().flatten() {
-                let tell = tell.clone();
-                std::thread::spawn(move || serve(&connection, &tell));
+                let sender = sender.clone();
+                std::thread::spawn(move || serve(&connection, &sender));
             }
         });
-        Ok(Self { url, came })
+        Ok(Self { url, arrivals })
     }
 }
 
 /// Answers the requests of one connection until it ends.
-fn serve(connection: &TcpStream, tell: &Sender<Instant>) -> Option<()> {
+fn serve(connection: &TcpStream, sender: &Sender<Instant>) -> Option<()> {
     connection.set_nodelay(true).ok()?;
     let mut reader = BufReader::new(connection);
     loop {
         if reader.fill_buf().ok()?.is_empty() {
             return None;
         }
-        let came = Instant::now();
+        let arrived = Instant::now();
         let mut length = 0;
         loop {
             let mut line = String::new();
@@ -54,7 +54,7 @@ fn serve(connection: &TcpStream, tell: &Sender<Instant>) -> Option<()> {
         }
         io::copy(&mut (&mut reader).take(length), &mut io::sink()).ok()?;
         (&mut &*connection).write_all(ANSWER).ok()?;
-        // Nobody listens any more once everything is measured.
-        tell.send(came).ok()?;
+        // The receiver is dropped after the last measurement.
+        sender.send(arrived).ok()?;
     }
 }

@@ -1,4 +1,4 @@
-//! What is measured: a folder with a configuration and a state, and a daemon at work on them.
+//! The environment of a benchmark: a folder with configuration and state, and a daemon that uses them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,12 +11,12 @@ use crate::command::target_dir;
 use crate::webhook::Webhook;
 
 const READY_WITHIN: Duration = Duration::from_secs(60);
-const LOOK_EVERY: Duration = Duration::from_micros(200);
+const POLL_INTERVAL: Duration = Duration::from_micros(200);
 
-/// A folder on the same disk as the build: in `/tmp` a sync may cost nothing. Removed when it is let go of.
-pub struct Folder(pub PathBuf);
+/// A folder on the same disk as the build: in `/tmp` a sync may cost nothing. Removed on drop.
+pub struct BenchDir(pub PathBuf);
 
-impl Folder {
+impl BenchDir {
     pub fn new(root: &Path) -> anyhow::Result<Self> {
         let folder = target_dir(root)?.join(format!("bench-{}", std::process::id()));
         fs::create_dir_all(&folder)?;
@@ -24,25 +24,25 @@ impl Folder {
     }
 }
 
-impl Drop for Folder {
+impl Drop for BenchDir {
     fn drop(&mut self) {
-        // Left behind it does no harm.
+        // A folder that is left behind does no harm.
         fs::remove_dir_all(&self.0).ok();
     }
 }
 
-/// A configuration, and a daemon at work on it. Stopped when it is let go of.
-pub struct Banhook {
+/// A running daemon with its configuration. Killed on drop.
+pub struct BenchDaemon {
     program: PathBuf,
     config: PathBuf,
     state: PathBuf,
     daemon: Child,
 }
 
-impl Banhook {
-    /// With one webhook and one route for everything; `of_webhook` and `of_route` are further settings of these, and of what
-    /// may stand below.
-    pub fn set_up(
+impl BenchDaemon {
+    /// Starts a daemon with one webhook and one route. `of_webhook` and `of_route` are further lines of their tables;
+    /// `of_route` may add tables.
+    pub fn start(
         root: &Path,
         folder: &Path,
         webhook: &Webhook,
@@ -70,16 +70,16 @@ impl Banhook {
             .stdout(Stdio::null())
             .stderr(fs::File::create(&log)?)
             .spawn()?;
-        let banhook = Self { program, config, state, daemon };
+        let started = Self { program, config, state, daemon };
         let deadline = Instant::now() + READY_WITHIN;
         while !fs::read_to_string(&log)?.contains("ready") {
-            ensure!(Instant::now() < deadline, "the daemon did not get ready: {}", fs::read_to_string(&log)?);
-            std::thread::sleep(LOOK_EVERY);
+            ensure!(Instant::now() < deadline, "the daemon did not become ready: {}", fs::read_to_string(&log)?);
+            std::thread::sleep(POLL_INTERVAL);
         }
-        Ok(banhook)
+        Ok(started)
     }
 
-    /// As the action file calls it, for an address and with a time.
+    /// The `notify` command of the action file, for an address and a time.
     pub fn notify(&self, address: &str, time: usize) -> Command {
         let mut command = Command::new(&self.program);
         command.arg("--config").arg(&self.config).arg("--state-dir").arg(&self.state);
@@ -89,7 +89,7 @@ impl Banhook {
     }
 }
 
-impl Drop for Banhook {
+impl Drop for BenchDaemon {
     fn drop(&mut self) {
         self.daemon.kill().ok();
         self.daemon.wait().ok();

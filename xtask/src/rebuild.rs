@@ -1,6 +1,7 @@
-//! What is made of files, and made again only when these have changed.
+//! Builds a file or folder only if its sources have changed.
 //!
-//! Beside each product stands a copy of what it was made of. Times of files would not do: a checkout sets them anew.
+//! Next to each product is a copy of the sources that it was built from. The times of files would not do: a checkout changes
+//! them.
 
 use std::ffi::OsString;
 use std::fs;
@@ -8,21 +9,25 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-/// Runs `make`, which makes the file or folder `product` out of `sources` (files, and folders with what is in them),
-/// unless it was made of the very same before.
-pub fn make(product: &Path, sources: &[PathBuf], make: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<()> {
+/// Runs `build`, which builds the file or folder `product` from `sources` (files and folders), unless `product` was built from
+/// the same sources before.
+pub fn if_changed(
+    product: &Path,
+    sources: &[PathBuf],
+    build: impl FnOnce() -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let mut sources_now = Vec::new();
     for source in sources {
         read(source, &mut sources_now)?;
     }
     let record = record(product);
-    if product.exists() && fs::read(&record).is_ok_and(|then| then == sources_now) {
+    if product.exists() && fs::read(&record).is_ok_and(|recorded| recorded == sources_now) {
         return Ok(());
     }
-    // Without a record first: what is made by halves is made again.
+    // The record is removed first, so that an interrupted build is repeated.
     remove(&record)?;
     remove(product)?;
-    make()?;
+    build()?;
     fs::write(&record, sources_now).with_context(|| format!("writing {}", record.display()))
 }
 
@@ -32,7 +37,7 @@ fn record(product: &Path) -> PathBuf {
     product.with_file_name(name)
 }
 
-/// Appends name, length and content of a file, or of all files in a folder, by name.
+/// Appends name, length and content of a file, or of all files in a folder, sorted by name.
 fn read(source: &Path, into: &mut Vec<u8>) -> anyhow::Result<()> {
     let context = || format!("reading {}", source.display());
     if source.is_dir() {

@@ -1,4 +1,4 @@
-//! A configuration, a state folder, and the program at work on them.
+//! The environment of a benchmark: a folder with configuration and state, and the daemons on it.
 
 use std::fs::{self, DirBuilder, File};
 use std::os::unix::fs::DirBuilderExt;
@@ -12,35 +12,35 @@ use banhook::store::StateDir;
 use crate::webhook::Webhook;
 
 const READY_WITHIN: Duration = Duration::from_secs(60);
-const LOOK_EVERY: Duration = Duration::from_micros(200);
+const POLL_INTERVAL: Duration = Duration::from_micros(200);
 
-/// How long a daemon may take to end when it is asked to.
-const ENDS_WITHIN: Duration = Duration::from_secs(10);
+/// How long a daemon may take to stop.
+const STOPS_WITHIN: Duration = Duration::from_secs(10);
 
-/// A folder with everything in it, on the disk of the build: in `/tmp` a sync may cost nothing.
-pub struct Site {
+/// A folder on the disk of the build: in `/tmp` a sync may cost nothing.
+pub struct BenchEnv {
     folder: tempfile::TempDir,
 }
 
-/// A daemon, and since when it is one. Killed when it is let go of.
+/// A running daemon. Killed on drop.
 pub struct Daemon {
     process: Child,
     begun: Instant,
     log: PathBuf,
 }
 
-impl Site {
-    /// With one webhook and one route; `of_webhook` and `of_route` are further settings of each.
+impl BenchEnv {
+    /// Creates a configuration with one webhook and one route; `of_webhook` and `of_route` are further settings of each.
     pub fn new(webhook: &Webhook, of_webhook: &str, of_route: &str) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
-        let (url, place) = (&webhook.url, folder.path());
+        let (url, path) = (&webhook.url, folder.path());
         fs::write(
-            place.join("config.toml"),
+            path.join("config.toml"),
             format!(
                 "[webhooks.main]\nurl = \"{url}\"\n{of_webhook}\n[[routes]]\nname = \"all\"\nwebhook = \"main\"\n{of_route}"
             ),
         )?;
-        DirBuilder::new().mode(0o700).create(place.join("state"))?;
+        DirBuilder::new().mode(0o700).create(path.join("state"))?;
         Ok(Self { folder })
     }
 
@@ -52,12 +52,12 @@ impl Site {
         StateDir::new(self.path().join("state"))
     }
 
-    /// Takes over the state of another site on which nobody works.
+    /// Copies the state of another environment, on which no process is running.
     pub fn copy_state(&self, from: &Self) -> anyhow::Result<()> {
         copy(from.state().path(), self.state().path())
     }
 
-    /// The program, on this site.
+    /// The banhook command for this environment.
     pub fn banhook(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_banhook"));
         command.arg("--config").arg(self.path().join("config.toml"));
@@ -66,7 +66,7 @@ impl Site {
         command
     }
 
-    /// As fail2ban's action calls it.
+    /// The `notify` command of fail2ban's action.
     pub fn notify(&self, number: usize) -> Command {
         let mut command = self.banhook();
         command.args(["notify", "ban", "--jail=sshd", "--failures=5", "--bantime=600", "--bancount=1", "--restored=0"]);
@@ -89,47 +89,47 @@ impl Daemon {
         self.begun
     }
 
-    /// Waits until its plugins are loaded. Milliseconds since its start.
+    /// Waits until its plugins are loaded. Returns the milliseconds since its start.
     pub fn ready(&self) -> anyhow::Result<f64> {
         loop {
-            let said = fs::read_to_string(&self.log)?;
+            let log = fs::read_to_string(&self.log)?;
             let taken = self.begun.elapsed();
-            // A plugin that did not load was quick to load.
-            ensure!(!said.contains("ERROR") && taken < READY_WITHIN, "the daemon is not well: {said}");
-            if said.contains("ready") {
+            // A plugin that failed to load would make the start look fast.
+            ensure!(!log.contains("ERROR") && taken < READY_WITHIN, "the daemon failed or is too slow: {log}");
+            if log.contains("ready") {
                 return Ok(taken.as_secs_f64() * 1e3);
             }
-            std::thread::sleep(LOOK_EVERY);
+            std::thread::sleep(POLL_INTERVAL);
         }
     }
 
-    /// The most memory that it ever had, in MiB.
+    /// Its peak memory, in MiB.
     pub fn peak_mib(&self) -> anyhow::Result<f64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
         Ok(line.context("no VmHWM")?.parse::<f64>()? / 1024.0)
     }
 
-    /// Milliseconds of processor time that it has used.
+    /// The processor time that it has used, in ms.
     pub fn processor_milliseconds(&self) -> anyhow::Result<f64> {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.process.id()))?;
         let mut nanoseconds = 0.0;
         for task in tasks {
-            // One that has ended meanwhile is not counted.
+            // A thread that has exited meanwhile is not counted.
             let text = fs::read_to_string(task?.path().join("schedstat")).unwrap_or_default();
             nanoseconds += text.split(' ').next().and_then(|first| first.parse::<f64>().ok()).unwrap_or(0.0);
         }
         Ok(nanoseconds / 1e6)
     }
 
-    /// Ends it as a service manager does, and waits for it.
+    /// Stops it with SIGTERM and waits for its exit.
     pub fn stop(mut self) -> anyhow::Result<()> {
         let pid = rustix::process::Pid::from_child(&self.process);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
-        let deadline = Instant::now() + ENDS_WITHIN;
+        let deadline = Instant::now() + STOPS_WITHIN;
         while self.process.try_wait()?.is_none() {
-            ensure!(Instant::now() < deadline, "the daemon did not end: {}", fs::read_to_string(&self.log)?);
-            std::thread::sleep(LOOK_EVERY);
+            ensure!(Instant::now() < deadline, "the daemon did not stop: {}", fs::read_to_string(&self.log)?);
+            std::thread::sleep(POLL_INTERVAL);
         }
         Ok(())
     }
@@ -151,7 +151,7 @@ fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
             copy(&entry.path(), &target)?;
         } else if kind.is_file() {
             fs::copy(entry.path(), &target)?;
-            // Else the daemon would wait for that, when it first syncs.
+            // Synced here, so that the daemon's first sync does not include it.
             File::open(target)?.sync_all()?;
         }
     }

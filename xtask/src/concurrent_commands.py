@@ -1,6 +1,6 @@
 """Runs a command 200 times at once, as fail2ban runs the actions of as many jails: by its own function, on a thread each.
 
-Prints how many milliseconds each took, a line each. {number} in an argument is replaced by 0 to 199.
+Prints the milliseconds that each took, one per line. {number} in an argument is replaced by 0 to 199.
 """
 
 import shlex
@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 
-# Where Debian puts it; elsewhere it is on the path.
+# Debian's location; elsewhere fail2ban is on the path.
 sys.path.append("/usr/lib/python3/dist-packages")
 from fail2ban.server.utils import Utils
 
