@@ -23,7 +23,7 @@ fn events(log: &[u8], piece: usize) -> Vec<String> {
         parser.feed(piece);
         found.extend(parser.by_ref().map(|logged| format!("{} {}", logged.end, logged.event.to_json())));
     }
-    parser.settle();
+    parser.resolve();
     found.extend(parser.by_ref().map(|logged| format!("{} {}", logged.end, logged.event.to_json())));
     found
 }

@@ -1,22 +1,22 @@
-//! The times of log lines, most of which are local and name no zone, and some no year.
+//! The times of log lines, most of which are local and name no time zone, and some no year.
 //!
 //! When clocks are set forward, an hour does not exist; a time in it counts as if they had not been set yet, so 02:30
-//! is 03:30. When they are set back, an hour comes twice; its times count as the first of the two, until the log has
-//! gone past that: a line that would lie before the one above it belongs to the second.
+//! is 03:30. When they are set back, an hour occurs twice; its times count as the first of the two until the log has
+//! passed that: a line that would be earlier than the line before it is of the second.
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 
 use crate::event::Timestamp;
 
-/// How far the minute of a line may begin before the line above it all the same, in ms: a minute, and as much as threads
-/// write out of order.
+/// How much earlier than the line before it the minute of a line may begin, in ms: a minute, and as much as threads write
+/// out of order.
 const OUT_OF_ORDER_MS: i64 = 70_000;
 
-/// How far a line without a year may lie in the future, in ms: two hosts' clocks and zones differ.
-const AHEAD_MS: i64 = 86_400_000;
+/// How far a line without a year may be in the future, in ms: the clocks and zones of two hosts differ.
+const MAX_AHEAD_MS: i64 = 86_400_000;
 
-/// A time as a line gives it.
+/// A time in the form that a line has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LineTime<'a> {
     /// `2026-11-22 11:56:55` and milliseconds, in local time.
@@ -29,50 +29,53 @@ pub(super) enum LineTime<'a> {
     Epoch(i64),
 }
 
-/// Turns stamps into moments, in the order of their lines.
+/// Turns the times of lines into timestamps, in the order of the lines.
 #[derive(Debug)]
-pub(super) struct Clock {
+pub(super) struct LogClock {
     zone: TimeZone,
     now: fn() -> Timestamp,
     /// The last line's time.
     last: Option<i64>,
-    /// The last minute that was looked up, `2026-11-22 11:56`, and when it began: zones take far longer than all else.
+    /// The last minute that was looked up, `2026-11-22 11:56`, and when it began: time zones take far longer than anything
+    /// else here.
     minute: Option<([u8; 16], i64)>,
 }
 
-impl Clock {
+impl LogClock {
     pub(super) const fn new(zone: TimeZone, now: fn() -> Timestamp) -> Self {
         Self { zone, now, last: None, minute: None }
     }
 
-    /// For a line that gives no time.
+    /// Returns the time of a line that has none.
     pub(super) fn now(&self) -> Timestamp {
         (self.now)()
     }
 
-    /// The moment of a stamp; `None` if there is no such date.
-    pub(super) fn at(&mut self, stamp: LineTime<'_>) -> Option<Timestamp> {
-        let at = match stamp {
+    /// Returns a time as a timestamp; `None` if there is no such date.
+    pub(super) fn timestamp(&mut self, time: LineTime<'_>) -> Option<Timestamp> {
+        let at = match time {
             LineTime::Local(text, ms) => self.local(text)?.checked_add(i64::from(ms))?,
             LineTime::Zoned(text, ms, offset) => {
                 let offset = Offset::from_seconds(offset).ok()?;
                 offset.to_timestamp(civil(text)?).ok()?.as_millisecond().checked_add(i64::from(ms))?
             }
-            LineTime::Yearless(month, day, time, ms) => self.yearless(month, day, time)?.checked_add(i64::from(ms))?,
+            LineTime::Yearless(month, day, clock, ms) => {
+                self.yearless(month, day, clock)?.checked_add(i64::from(ms))?
+            }
             LineTime::Epoch(ms) => ms,
         };
         self.last = Some(at);
         Some(Timestamp(at))
     }
 
-    /// Takes notice of a line that is no event, so that it is known how far the log has come.
-    pub(super) fn pass(&mut self, stamp: LineTime<'_>) {
-        if let (LineTime::Local(text, _), Some((minute, _))) = (stamp, &self.minute)
+    /// Notes the time of a line that is not an event, so that it is known how far the log has come.
+    pub(super) fn pass(&mut self, time: LineTime<'_>) {
+        if let (LineTime::Local(text, _), Some((minute, _))) = (time, &self.minute)
             && text.starts_with(minute)
         {
             return;
         }
-        self.at(stamp);
+        self.timestamp(time);
     }
 
     fn local(&mut self, text: &[u8; 19]) -> Option<i64> {
@@ -95,15 +98,15 @@ impl Clock {
     fn yearless(&self, month: i8, day: i8, time: &[u8; 8]) -> Option<i64> {
         let now = self.now();
         let this_year = self.zone.to_datetime(now.to_jiff()).year();
-        // Eight: the 29th of February may be so many years away.
+        // The 29th of February may be eight years ago.
         (0..=8).find_map(|back| {
             let date = Date::new(this_year.checked_sub(back)?, month, day).ok()?;
             let at = self.resolve(DateTime::from_parts(date, clock_time(time)?))?;
-            (at <= now.0.saturating_add(AHEAD_MS)).then_some(at)
+            (at <= now.0.saturating_add(MAX_AHEAD_MS)).then_some(at)
         })
     }
 
-    /// A local time as a moment, in ms.
+    /// Resolves a local time, to ms since 1970.
     fn resolve(&self, local: DateTime) -> Option<i64> {
         let ambiguous = self.zone.to_ambiguous_timestamp(local);
         let in_ms = |offset: Offset| offset.to_timestamp(local).ok().map(|at| at.as_millisecond());
@@ -118,21 +121,21 @@ impl Clock {
     }
 }
 
-/// `2026-11-22 11:56:55`, with any one character between date and time.
+/// Parses `2026-11-22 11:56:55`, with any one character between date and time.
 fn civil(text: &[u8; 19]) -> Option<DateTime> {
     let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, _, time @ ..] = text else { return None };
     let year = i16::from(two(*y1, *y2)?) * 100 + i16::from(two(*y3, *y4)?);
     Some(DateTime::from_parts(Date::new(year, two(*m1, *m2)?, two(*d1, *d2)?).ok()?, clock_time(time)?))
 }
 
-/// `11:56:55`
+/// Parses `11:56:55`.
 fn clock_time(text: &[u8; 8]) -> Option<jiff::civil::Time> {
     let [h1, h2, b':', m1, m2, b':', s1, s2] = text else { return None };
-    // A leap second is the second before it, as everywhere.
+    // A leap second counts as the second before it, as usual.
     jiff::civil::Time::new(two(*h1, *h2)?, two(*m1, *m2)?, two(*s1, *s2)?.min(59), 0).ok()
 }
 
-/// Two digits.
+/// Parses two digits.
 fn two(tens: u8, ones: u8) -> Option<i8> {
     let digit = |byte: u8| byte.is_ascii_digit().then(|| (byte - b'0').cast_signed());
     Some(digit(tens)? * 10 + digit(ones)?)
@@ -142,22 +145,22 @@ fn two(tens: u8, ones: u8) -> Option<i8> {
 mod tests {
     use super::*;
 
-    fn clock() -> Clock {
-        Clock::new(TimeZone::get("Europe/Berlin").unwrap(), || Timestamp::parse("2027-01-02T00:00:00Z").unwrap())
+    fn clock() -> LogClock {
+        LogClock::new(TimeZone::get("Europe/Berlin").unwrap(), || Timestamp::parse("2027-01-02T00:00:00Z").unwrap())
     }
 
     #[track_caller]
-    fn local(clock: &mut Clock, text: &str, expected: &str) {
-        let at = clock.at(LineTime::Local(text.as_bytes().try_into().unwrap(), 5)).map(|at| at.to_string());
+    fn local(clock: &mut LogClock, text: &str, expected: &str) {
+        let at = clock.timestamp(LineTime::Local(text.as_bytes().try_into().unwrap(), 5)).map(|at| at.to_string());
         assert_eq!(at.as_deref(), Some(expected), "{text}");
     }
 
     #[test]
-    fn an_hour_that_comes_twice_is_the_first_until_the_log_is_past_it() {
+    fn timestamp_in_repeated_hour_is_the_first_until_the_log_has_passed_it() {
         let clock = &mut clock();
         local(clock, "2026-10-25 02:30:00", "2026-10-25T00:30:00.005Z");
         local(clock, "2026-10-25 02:59:00", "2026-10-25T00:59:00.005Z");
-        // Threads are out of order by less.
+        // Less than threads may be out of order.
         local(clock, "2026-10-25 02:58:55", "2026-10-25T00:58:55.005Z");
         local(clock, "2026-10-25 02:59:59", "2026-10-25T00:59:59.005Z");
         local(clock, "2026-10-25 02:00:00", "2026-10-25T01:00:00.005Z");
@@ -166,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn an_hour_that_does_not_exist_is_the_next() {
+    fn timestamp_in_skipped_hour_is_an_hour_later() {
         let clock = &mut clock();
         local(clock, "2026-03-29 01:59:59", "2026-03-29T00:59:59.005Z");
         local(clock, "2026-03-29 02:30:00", "2026-03-29T01:30:00.005Z");
@@ -174,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn years_that_a_line_leaves_out() {
+    fn timestamp_without_year_is_the_last_such_day() {
         let clock = &mut clock();
         for (month, day, expected) in [
             (1, 1, Some("2027-01-01T11:00:00.000Z")),
@@ -185,15 +188,15 @@ mod tests {
             (2, 29, Some("2024-02-29T11:00:00.000Z")),
             (2, 30, None),
         ] {
-            let at = clock.at(LineTime::Yearless(month, day, b"12:00:00", 0)).map(|at| at.to_string());
+            let at = clock.timestamp(LineTime::Yearless(month, day, b"12:00:00", 0)).map(|at| at.to_string());
             assert_eq!(at.as_deref(), expected, "{month}-{day}");
         }
     }
 
     #[test]
-    fn what_is_no_date() {
+    fn timestamp_of_invalid_date_is_none() {
         for text in ["2026-13-01 00:00:00", "2026-01-01 24:00:00", "2026-01-01 00:00:6x", "2026-02-29 00:00:00"] {
-            assert_eq!(clock().at(LineTime::Local(text.as_bytes().try_into().unwrap(), 0)), None, "{text}");
+            assert_eq!(clock().timestamp(LineTime::Local(text.as_bytes().try_into().unwrap(), 0)), None, "{text}");
         }
     }
 }

@@ -1,8 +1,8 @@
 //! How many `Found` lines a subject has had in a jail since it was last banned there.
 //!
-//! Nearly every line of a log is a `Found` line, so this decides how fast a log is read; and whoever writes from ever
-//! new addresses decides how much there is to remember. So subjects are kept as hashes (keyed anew in each process, so that
-//! nobody can have two of them meet), and when there are too many, those that were found longest ago are forgotten.
+//! Nearly every line of a log is a `Found` line, so this decides how fast a log is read; and an attacker with many addresses
+//! decides how much there is to remember. So subjects are kept as hashes (with a key for each process, so that nobody can
+//! make two of them collide), and when there are too many, those that were found longest ago are forgotten.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
@@ -11,60 +11,60 @@ use foldhash::fast::RandomState;
 
 use crate::event::readable::MAX_TEXT_BYTES;
 
-/// The most subjects that are remembered: what fills the table of this size without making it grow, some 9 MB.
-const MOST: usize = (1 << 19) / 8 * 7;
+/// How many subjects are remembered: as many as the table holds without growing, some 9 MB.
+const MAX_SUBJECTS: usize = (1 << 19) / 8 * 7;
 
-/// How many lines are gone through at once. Nearly each is a miss of the processor's caches, and it can wait for many at
-/// a time: that made the reading of a log a third faster.
-const AT_ONCE: usize = 256;
+/// How many lines are counted together. Nearly each misses the processor's caches, and the processor can wait for many
+/// misses at a time: that made reading a log a third faster.
+const BATCH: usize = 256;
 
 /// The failures of subjects that are not banned yet.
 #[derive(Debug, Default)]
 pub(super) struct Failures {
-    found: HashMap<u64, Found, BuildHasherDefault<AsItIs>>,
+    found: HashMap<u64, Found, BuildHasherDefault<IdentityHasher>>,
     key: RandomState,
-    /// Lines that are not in the table yet.
-    fresh: Vec<u64>,
-    /// How many lines there were so far: what is recent.
+    /// The keys of lines that are not in the table yet.
+    uncounted: Vec<u64>,
+    /// How many lines there were so far.
     lines: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Found {
-    times: u32,
-    /// In units of 256 lines, so that it does not wrap before 2^40 lines.
+    count: u32,
+    /// The number of the last line, in units of 256 so that it does not overflow before 2^40 lines.
     last: u32,
 }
 
 impl Failures {
-    /// One more.
+    /// Adds a failure.
     pub(super) fn add(&mut self, jail: &[u8], subject: &[u8]) {
-        self.fresh.push(self.key(jail, subject));
-        if self.fresh.len() == AT_ONCE {
-            self.catch_up();
+        self.uncounted.push(self.key(jail, subject));
+        if self.uncounted.len() == BATCH {
+            self.count();
         }
     }
 
-    fn catch_up(&mut self) {
-        for key in self.fresh.drain(..) {
+    fn count(&mut self) {
+        for key in self.uncounted.drain(..) {
             self.lines += 1;
             let last = u32::try_from(self.lines >> 8).unwrap_or(u32::MAX);
-            let found = self.found.entry(key).or_insert(Found { times: 0, last });
-            *found = Found { times: found.times.saturating_add(1), last };
+            let found = self.found.entry(key).or_insert(Found { count: 0, last });
+            *found = Found { count: found.count.saturating_add(1), last };
         }
-        // Looked at in between only: there is room for that many more.
-        if self.found.len() >= MOST - AT_ONCE {
+        // Checked once for each batch, so there has to be room for another.
+        if self.found.len() >= MAX_SUBJECTS - BATCH {
             self.forget_half();
         }
     }
 
-    /// How many there were; from now on none.
+    /// Returns the number of failures, and resets it.
     pub(super) fn take(&mut self, jail: &[u8], subject: &[u8]) -> Option<u32> {
-        self.catch_up();
-        self.found.remove(&self.key(jail, subject)).map(|found| found.times)
+        self.count();
+        self.found.remove(&self.key(jail, subject)).map(|found| found.count)
     }
 
-    /// Of as much of the subject as is kept: lines are cut off behind that.
+    /// Hashes as much of the subject as is kept: the rest of a long line is cut off.
     fn key(&self, jail: &[u8], subject: &[u8]) -> u64 {
         self.key.hash_one((jail, subject.get(..MAX_TEXT_BYTES).unwrap_or(subject)))
     }
@@ -78,11 +78,11 @@ impl Failures {
     }
 }
 
-/// The keys are hashes already.
+/// Passes keys on: they are hashes already.
 #[derive(Debug, Default)]
-struct AsItIs(u64);
+struct IdentityHasher(u64);
 
-impl Hasher for AsItIs {
+impl Hasher for IdentityHasher {
     fn finish(&self) -> u64 {
         self.0
     }
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn counted_by_jail_and_subject() {
+    fn take_counts_by_jail_and_subject() {
         let mut failures = Failures::default();
         for (jail, subject) in [("a", "x"), ("a", "x"), ("b", "x"), ("a", "y"), ("ax", "")] {
             failures.add(jail.as_bytes(), subject.as_bytes());
@@ -116,14 +116,14 @@ mod tests {
     }
 
     #[test]
-    fn what_was_found_longest_ago_is_forgotten() {
+    fn add_too_many_subjects_forgets_those_found_longest_ago() {
         let mut failures = Failures::default();
-        let many = u32::try_from(MOST + MOST / 4).unwrap();
+        let many = u32::try_from(MAX_SUBJECTS + MAX_SUBJECTS / 4).unwrap();
         for subject in 0..many {
             failures.add(b"j", &subject.to_ne_bytes());
         }
-        failures.catch_up();
-        assert!(failures.found.len() <= MOST && failures.found.capacity() <= MOST);
+        failures.count();
+        assert!(failures.found.len() <= MAX_SUBJECTS && failures.found.capacity() <= MAX_SUBJECTS);
         assert_eq!(failures.take(b"j", &0_u32.to_ne_bytes()), None);
         assert_eq!(failures.take(b"j", &(many - 1).to_ne_bytes()), Some(1));
     }

@@ -1,11 +1,11 @@
-//! What stands in front of a message: time, host, logger, process, level, in the many ways in which they get there.
+//! The prefix of a line: time, host, logger, process, level, in the many forms in which they are written.
 //!
 //! | target | line |
 //! | --- | --- |
 //! | file, STDOUT, STDERR | `2026-11-22 11:56:55,601 fail2ban.actions        [2784]: NOTICE  [sshd] Ban …` |
 //! | the same, 0.8 | `2026-11-22 11:56:55,601 fail2ban.actions: WARNING [sshd] Ban …` |
 //! | the same, a verbose server | ` 2026-11-22 11:56:55,601 7F2A9C NOTIC [sshd] Ban …` |
-//! | SYSLOG | `<29>fail2ban.actions[2837]: NOTICE [sshd] Ban …`, behind `Nov 22 11:56:55 web-1` in a file |
+//! | SYSLOG | `<29>fail2ban.actions[2837]: NOTICE [sshd] Ban …`, after `Nov 22 11:56:55 web-1` in a file |
 //! | SYSOUT | `fail2ban.actions        [3043]: NOTICE  [sshd] Ban …` |
 //! | SYSTEMD-JOURNAL | `[sshd] Ban …` |
 //!
@@ -15,60 +15,60 @@ use memchr::memchr;
 
 use super::clock::LineTime;
 
-/// How much of itself a line shows. In a log whose lines show more, one that shows less is not fail2ban's own: it is
-/// what a command printed, or somebody who wants it to look like that.
+/// How long the prefix of a line is. In a log whose lines have a longer one, a line with a shorter one is not fail2ban's own:
+/// it is the output of a command, or an attacker's imitation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Shape {
-    /// A message and nothing else.
-    Bare,
-    /// A time and a message.
-    Dated,
-    /// A logger and a message.
-    Named,
+pub(super) enum Prefix {
+    /// None: a message alone.
+    None,
+    /// A time.
+    Time,
+    /// A logger.
+    Logger,
     /// A time and a logger.
-    Whole,
+    TimeAndLogger,
     /// These as fail2ban itself writes them into a file.
-    Usual,
+    Standard,
 }
 
-/// A line, taken apart.
+/// The parts of a line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ParsedLine<'a> {
-    pub(super) shape: Shape,
-    pub(super) at: Option<LineTime<'a>>,
+    pub(super) prefix: Prefix,
+    pub(super) time: Option<LineTime<'a>>,
     /// `actions` of `fail2ban.actions`; empty if the line does not say.
     pub(super) logger: &'a [u8],
     pub(super) message: &'a [u8],
 }
 
 impl<'a> ParsedLine<'a> {
-    /// Takes a line apart; `None` if it does not begin as one of fail2ban's.
+    /// Parses a line; `None` if it does not begin as one of fail2ban's.
     pub(super) fn parse(line: &'a [u8]) -> Option<Self> {
-        usual(line).or_else(|| any(line, true))
+        standard(line).or_else(|| any(line, true))
     }
 
-    const fn new(at: Option<LineTime<'a>>, logger: &'a [u8], message: &'a [u8]) -> Self {
-        let shape = match (at, logger) {
-            (None, []) => Shape::Bare,
-            (Some(_), []) => Shape::Dated,
-            (None, _) => Shape::Named,
-            (Some(_), _) => Shape::Whole,
+    const fn new(time: Option<LineTime<'a>>, logger: &'a [u8], message: &'a [u8]) -> Self {
+        let prefix = match (time, logger) {
+            (None, []) => Prefix::None,
+            (Some(_), []) => Prefix::Time,
+            (None, _) => Prefix::Logger,
+            (Some(_), _) => Prefix::TimeAndLogger,
         };
-        Self { shape, at, logger, message }
+        Self { prefix, time, logger, message }
     }
 }
 
-/// What a file holds, millions of times.
-fn usual(line: &[u8]) -> Option<ParsedLine<'_>> {
+/// Parses the form that nearly all lines in a file have.
+fn standard(line: &[u8]) -> Option<ParsedLine<'_>> {
     let (stamp, rest) = line.split_first_chunk::<19>()?;
     let ([b',', ms @ .., b' '], rest) = rest.split_first_chunk::<5>()? else { return None };
-    let at = Some(LineTime::Local(stamp, number(ms)?));
+    let time = Some(LineTime::Local(stamp, number(ms)?));
     let (logger, message) = logger(rest)?;
-    Some(ParsedLine { shape: Shape::Usual, at, logger, message })
+    Some(ParsedLine { prefix: Prefix::Standard, time, logger, message })
 }
 
-/// Everything else; `outside`: what systemd or syslog puts in front may stand there.
-fn any(line: &[u8], outside: bool) -> Option<ParsedLine<'_>> {
+/// Parses every other form; `wrapped`: the prefix of systemd or syslog may come first.
+fn any(line: &[u8], wrapped: bool) -> Option<ParsedLine<'_>> {
     let line = priority(line).trim_ascii_start();
     let (at, rest) = match time(line) {
         Some((at, rest)) => (Some(at), rest.strip_prefix(b" ")?.trim_ascii_start()),
@@ -85,10 +85,10 @@ fn any(line: &[u8], outside: bool) -> Option<ParsedLine<'_>> {
     {
         return Some(ParsedLine::new(at, inner.logger, inner.message));
     }
-    if !outside || at.is_none() {
+    if !wrapped || at.is_none() {
         return None;
     }
-    // `fail2ban-server[2784]: `, behind a host or not; what follows may begin with a time of its own, which is finer.
+    // `fail2ban-server[2784]: `, after a host or not; what follows may begin with a time of its own, which is more precise.
     let rest = if rest.starts_with(b"fail2ban") { rest } else { word(rest)?.1 };
     if let Some((logger, message)) = logger(rest) {
         return Some(ParsedLine::new(at, logger, message));
@@ -98,10 +98,10 @@ fn any(line: &[u8], outside: bool) -> Option<ParsedLine<'_>> {
         return None;
     }
     let inner = any(rest, false)?;
-    Some(ParsedLine::new(inner.at.or(at), inner.logger, inner.message))
+    Some(ParsedLine::new(inner.time.or(at), inner.logger, inner.message))
 }
 
-/// `fail2ban.actions        [2784]: NOTICE  ` and what follows; process and spaces may be missing.
+/// Splits off `fail2ban.actions        [2784]: NOTICE  `; process and spaces may be missing.
 fn logger(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let rest = line.strip_prefix(b"fail2ban.")?;
     let (name, rest) = rest.split_at_checked(rest.iter().position(|byte| matches!(byte, b' ' | b'[' | b':'))?)?;
@@ -114,7 +114,7 @@ fn logger(line: &[u8]) -> Option<(&[u8], &[u8])> {
     (!name.is_empty()).then_some((name, message))
 }
 
-/// `+ 1234 7F2A9C0 fail2ban.actions NOTIC `, as verbose servers write behind the time.
+/// Parses `+ 1234 7F2A9C0 fail2ban.actions NOTIC `, which verbose servers write after the time.
 fn verbose(line: &[u8]) -> Option<ParsedLine<'_>> {
     let mut rest = line;
     if let Some(relative) = rest.strip_prefix(b"+") {
@@ -139,26 +139,26 @@ fn verbose(line: &[u8]) -> Option<ParsedLine<'_>> {
     is_message(message).then(|| ParsedLine::new(None, logger, message))
 }
 
-/// `NOTICE  ` and what follows.
+/// Splits off `NOTICE  `.
 fn level(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let (level, rest) = line.split_at_checked(memchr(b' ', line)?)?;
     level.iter().all(u8::is_ascii_uppercase).then_some((level, rest.trim_ascii_start()))
 }
 
-/// Whether a message begins here, of the two kinds that matter.
+/// Returns whether a message of a kind that matters begins here.
 fn is_message(text: &[u8]) -> bool {
     text.starts_with(b"[") || text.starts_with(b"Jail '") || text.starts_with(b"Jail \"")
 }
 
-/// Less `<29>`.
+/// Removes `<29>`.
 fn priority(line: &[u8]) -> &[u8] {
     let inner = line.strip_prefix(b"<").map(|rest| rest.trim_ascii_digits());
     inner.and_then(|rest| rest.strip_prefix(b">")).unwrap_or(line)
 }
 
-/// A time, and what follows it.
+/// Splits off a time.
 fn time(line: &[u8]) -> Option<(LineTime<'_>, &[u8])> {
-    iso(line).or_else(|| of_syslog(line)).or_else(|| epoch(line)).or_else(|| {
+    iso(line).or_else(|| syslog_time(line)).or_else(|| epoch(line)).or_else(|| {
         // `Sun 2026-11-22 11:56:55 CET`, as `journalctl -o short-full` has it.
         let (day, rest) = word(line)?;
         let named = day.len() == 3 && day.iter().all(u8::is_ascii_alphabetic);
@@ -168,13 +168,13 @@ fn time(line: &[u8]) -> Option<(LineTime<'_>, &[u8])> {
             (LineTime::Local(text, ms), b"UTC" | b"GMT") => LineTime::Zoned(text, ms, 0),
             _ => stamp,
         };
-        // The space before it is expected.
+        // The caller expects the space before it.
         let length = after.len() + 1;
         Some((stamp, line.split_at_checked(line.len().checked_sub(length)?)?.1))
     })
 }
 
-/// `2026-11-22 11:56:55,601`, `2026-11-22T11:56:55.601123+01:00`, `…+0100`, `…Z`, `2026-11-22T11:56:55`.
+/// Splits off `2026-11-22 11:56:55,601`, `2026-11-22T11:56:55.601123+01:00`, `…+0100`, `…Z`, `2026-11-22T11:56:55`.
 fn iso(line: &[u8]) -> Option<(LineTime<'_>, &[u8])> {
     let (stamp, rest) = line.split_first_chunk::<19>()?;
     let [_, _, _, _, b'-', _, _, b'-', _, _, b' ' | b'T', _, _, b':', _, _, b':', _, _] = stamp else { return None };
@@ -193,8 +193,8 @@ fn iso(line: &[u8]) -> Option<(LineTime<'_>, &[u8])> {
     }
 }
 
-/// `Nov 22 11:56:55`, `Nov  2 11:56:55.601123`.
-fn of_syslog(line: &[u8]) -> Option<(LineTime<'_>, &[u8])> {
+/// Splits off `Nov 22 11:56:55`, `Nov  2 11:56:55.601123`.
+fn syslog_time(line: &[u8]) -> Option<(LineTime<'_>, &[u8])> {
     const MONTHS: &[u8; 36] = b"JanFebMarAprMayJunJulAugSepOctNovDec";
     let (month, rest) = line.split_first_chunk::<3>()?;
     let (months, _) = MONTHS.as_chunks::<3>();
@@ -206,7 +206,7 @@ fn of_syslog(line: &[u8]) -> Option<(LineTime<'_>, &[u8])> {
     Some((LineTime::Yearless(month, day, time, ms), rest))
 }
 
-/// `1795348189.123456`, as `journalctl -o short-unix` has it.
+/// Splits off `1795348189.123456`, as `journalctl -o short-unix` has it.
 fn epoch(line: &[u8]) -> Option<(LineTime<'_>, &[u8])> {
     let (seconds, rest) = line.split_at_checked(line.iter().position(|byte| !byte.is_ascii_digit())?)?;
     let (ms, rest) = fraction(rest);
@@ -217,7 +217,7 @@ fn epoch(line: &[u8]) -> Option<(LineTime<'_>, &[u8])> {
     Some((LineTime::Epoch(seconds * 1000 + i64::from(ms)), rest))
 }
 
-/// Milliseconds of `,601` or `.601123`, and what follows; 0 if there is none.
+/// Splits off `,601` or `.601123`, in milliseconds; 0 if there is none.
 fn fraction(line: &[u8]) -> (u16, &[u8]) {
     let [b',' | b'.', digits @ ..] = line else { return (0, line) };
     let rest = digits.trim_ascii_digits();
@@ -226,19 +226,19 @@ fn fraction(line: &[u8]) -> (u16, &[u8]) {
     if count == 0 { (0, line) } else { (first(0) * 100 + first(1) * 10 + first(2), rest) }
 }
 
-/// What stands before the first space, and what behind it.
+/// Splits at the first space.
 fn word(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let (word, rest) = line.split_at_checked(memchr(b' ', line)?)?;
     Some((word, rest.trim_ascii_start()))
 }
 
-/// Up to three digits.
+/// Parses up to three digits.
 fn number(digits: &[u8]) -> Option<u16> {
     digits.iter().try_fold(0, |sum: u16, digit| digit.is_ascii_digit().then(|| sum * 10 + u16::from(digit - b'0')))
 }
 
 trait TrimDigits {
-    /// Less the digits at its front.
+    /// Removes digits at the beginning.
     fn trim_ascii_digits(&self) -> &Self;
 }
 
@@ -256,7 +256,7 @@ mod tests {
     const LOCAL: LineTime<'_> = LineTime::Local(b"2026-11-22 11:56:55", 601);
 
     #[test]
-    fn every_target_and_version() {
+    fn parse_reads_the_prefix_of_every_target_and_version() {
         let t = b"2026-11-22T11:56:55";
         for (prefix, at, logger) in [
             ("2026-11-22 11:56:55,601 fail2ban.actions        [2784]: NOTICE  ", Some(LOCAL), "actions"),
@@ -309,12 +309,12 @@ mod tests {
             let line = format!("{prefix}[sshd] Ban 203.0.113.7");
             let parsed = ParsedLine::parse(line.as_bytes()).unwrap_or_else(|| panic!("{line}"));
             let expected = (at, logger.as_bytes(), b"[sshd] Ban 203.0.113.7".as_slice());
-            assert_eq!((parsed.at, parsed.logger, parsed.message), expected, "{line}");
+            assert_eq!((parsed.time, parsed.logger, parsed.message), expected, "{line}");
         }
     }
 
     #[test]
-    fn what_is_not_fail2bans() {
+    fn parse_rejects_lines_of_others() {
         for line in [
             "",
             " ",

@@ -1,51 +1,51 @@
-//! The messages that matter, of those that fail2ban has.
+//! The messages of fail2ban that matter.
 //!
-//! Text that an attacker chose may stand in them: an id can be ``abc 1.2.3.4] Ban 9.9.9.9``. So the first `[…] ` is
-//! the jail, and all that follows the words is the subject, verbatim.
+//! They may contain text that an attacker chose: an id can be ``abc 1.2.3.4] Ban 9.9.9.9``. So the first `[…] ` is the jail,
+//! and everything after the keyword is the subject, verbatim.
 
 use std::borrow::Cow;
 
 use memchr::memchr_iter;
 use memchr::memmem;
 
-use super::span;
+use super::ban_duration;
 use crate::event::BanDuration;
 
 /// A message that matters.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum LogMessage<'a> {
-    /// A failure was seen. What nearly every line says.
+    /// A failure was seen. Nearly every line is one.
     Found { jail: &'a [u8], subject: &'a [u8] },
     /// `Ban`, or `Restore Ban`.
     Ban { jail: &'a [u8], subject: &'a [u8], restored: bool },
     /// `Unban`, or `Repeal Ban` (since 1.1.1, when the jail or the server stops).
     Unban { jail: &'a [u8], subject: &'a [u8] },
-    /// The subject is banned and was found often enough to be banned again: its failures are used up.
+    /// The subject is banned, and was found often enough to be banned again: its failures are reset.
     AlreadyBanned { jail: &'a [u8], subject: &'a [u8] },
     /// One action lifts all bans of the jail at once.
     Flush { jail: &'a [u8], action: &'a [u8] },
     /// How often a subject that was just banned has been banned, and how long that lasts.
     Increase { jail: &'a [u8], subject: &'a [u8], count: u32, duration: BanDuration },
-    /// The jail began its work.
+    /// The jail started.
     Start { jail: Cow<'a, [u8]> },
-    /// The jail ended its work.
+    /// The jail stopped.
     Stop { jail: Cow<'a, [u8]> },
 }
 
 impl<'a> LogMessage<'a> {
-    /// Reads a message of a logger; an empty one is not known.
+    /// Parses a message of a logger, which is empty if it is unknown.
     pub(super) fn parse(logger: &[u8], message: &'a [u8]) -> Option<Self> {
         let is = |name: &[u8]| logger == name || logger.is_empty();
         if message.first() != Some(&b'[') {
-            return is(b"jail").then(|| jail(message))?;
+            return is(b"jail").then(|| jail_message(message))?;
         }
-        let (jail, rest) = of_jail(message)?;
+        let (jail, rest) = split_jail(message)?;
         if is(b"filter")
             && let Some(found) = rest.strip_prefix(b"Found ")
         {
-            // The observer's `Found X, bad - …` tells of a failure that the filter has told of.
-            let twice = logger.is_empty() && memmem::find(found, b", bad - ").is_some();
-            return (!twice).then(|| Self::Found { jail, subject: without_date(found) });
+            // The observer's `Found X, bad - …` repeats a failure that the filter has logged.
+            let repeated = logger.is_empty() && memmem::find(found, b", bad - ").is_some();
+            return (!repeated).then(|| Self::Found { jail, subject: without_date(found) });
         }
         if is(b"observer")
             && let Some(increase) = rest.strip_prefix(b"Increase Ban ")
@@ -71,26 +71,26 @@ impl<'a> LogMessage<'a> {
         rest.strip_suffix(b" already banned").map(|subject| Self::AlreadyBanned { jail, subject })
     }
 
-    /// `X (2 # 6s -> 2026-11-22 11:57:01)`
+    /// Parses `X (2 # 6s -> 2026-11-22 11:57:01)`.
     fn increase(jail: &'a [u8], text: &'a [u8]) -> Option<Self> {
         let at = memmem::rfind(text, b" (")?;
         let (subject, rest) = text.split_at_checked(at)?;
         let rest = std::str::from_utf8(rest).ok()?.strip_prefix(" (")?.strip_suffix(')')?;
         let (count, rest) = rest.split_once(" # ")?;
         let (duration, _) = rest.split_once(" -> ")?;
-        Some(Self::Increase { jail, subject, count: count.parse().ok()?, duration: span::parse(duration)? })
+        Some(Self::Increase { jail, subject, count: count.parse().ok()?, duration: ban_duration::parse(duration)? })
     }
 }
 
-/// `[sshd] ` and what follows.
-fn of_jail(message: &[u8]) -> Option<(&[u8], &[u8])> {
+/// Splits off `[sshd] `.
+fn split_jail(message: &[u8]) -> Option<(&[u8], &[u8])> {
     let inner = message.strip_prefix(b"[")?;
     let end = memchr_iter(b']', inner).find(|end| inner.get(end + 1) == Some(&b' '))?;
     let (jail, rest) = inner.split_at_checked(end)?;
     (!jail.is_empty()).then_some((jail, rest.get(2..)?))
 }
 
-/// Less ` - 2026-11-22 11:56:47`, which versions since 0.10 add.
+/// Removes ` - 2026-11-22 11:56:47`, which versions since 0.10 add.
 fn without_date(text: &[u8]) -> &[u8] {
     match text.split_last_chunk::<22>() {
         Some((
@@ -101,24 +101,24 @@ fn without_date(text: &[u8]) -> &[u8] {
     }
 }
 
-/// `Jail 'sshd' started`
-fn jail(message: &[u8]) -> Option<LogMessage<'_>> {
+/// Parses `Jail 'sshd' started`.
+fn jail_message(message: &[u8]) -> Option<LogMessage<'_>> {
     let rest = message.strip_prefix(b"Jail ")?;
     if let Some(jail) = rest.strip_suffix(b" started").and_then(quoted) {
-        return Some(LogMessage::Start { jail: own(jail) });
+        return Some(LogMessage::Start { jail: unescape(jail) });
     }
-    rest.strip_suffix(b" stopped").and_then(quoted).map(|jail| LogMessage::Stop { jail: own(jail) })
+    rest.strip_suffix(b" stopped").and_then(quoted).map(|jail| LogMessage::Stop { jail: unescape(jail) })
 }
 
-/// What stands between quotes: either kind, since Python prints `"it's"`.
+/// Returns the text between quotes of either kind, since Python prints `"it's"`.
 fn quoted(text: &[u8]) -> Option<&[u8]> {
     let [quote @ (b'\'' | b'"'), inner @ .., end] = text else { return None };
     (quote == end && !inner.is_empty()).then_some(inner)
 }
 
-/// Less the backslashes of Python's `repr` before a quote or another one. A control character in a jail's name stays
-/// as Python prints it.
-fn own(text: &[u8]) -> Cow<'_, [u8]> {
+/// Removes the backslashes of Python's `repr` before a quote or a backslash. A control character in a jail's name stays as
+/// Python prints it.
+fn unescape(text: &[u8]) -> Cow<'_, [u8]> {
     if memchr::memchr(b'\\', text).is_none() {
         return Cow::Borrowed(text);
     }
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn each_message() {
+    fn parse_reads_each_message_of_its_logger() {
         let (jail, subject) = (b"sshd".as_slice(), b"203.0.113.7".as_slice());
         let six = BanDuration::Seconds(6);
         for (logger, message, expected) in [
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn other_messages() {
+    fn parse_ignores_other_messages() {
         for (logger, message) in [
             ("observer", "[sshd] Found 203.0.113.7, bad - 2026-11-22 11:57:01, 1 # -> 2.0, Ban"),
             ("", "[sshd] Found 203.0.113.7, bad - 2026-11-22 11:57:01, 1 # -> 2.0, Ban"),
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_bracket_ends_the_jail_and_the_rest_is_verbatim() {
+    fn parse_hostile_subject_is_kept_verbatim() {
         let id = "abc 1.2.3.4] Ban 9.9.9.9 $(id) `x` \"q\" 'é' <!channel> *b*";
         assert_eq!(
             parse("actions", &format!("[weird id] Ban {id}")),

@@ -1,6 +1,6 @@
-//! Real logs, each with the events that it comes to, and what happens to logs on their way.
+//! Real logs and their events, and logs that are damaged or hostile.
 //!
-//! `testdata/NAME.log` yields `testdata/NAME.jsonl`; `UPDATE_GOLDEN=1` writes those anew, to be read and committed.
+//! `testdata/NAME.log` yields `testdata/NAME.jsonl`; `UPDATE_GOLDEN=1` rewrites those, to be reviewed and committed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ fn parser() -> LogParser {
     LogParser::new(TimeZone::get("Europe/Berlin").unwrap(), now)
 }
 
-/// Everything that a log comes to, fed in pieces of this size.
+/// Parses a log in pieces of this size.
 fn events(log: &[u8], piece: usize) -> (Vec<LoggedEvent>, LogCounts) {
     let mut parser = parser();
     let mut events = Vec::new();
@@ -26,7 +26,7 @@ fn events(log: &[u8], piece: usize) -> (Vec<LoggedEvent>, LogCounts) {
         parser.feed(piece);
         events.extend(parser.by_ref());
     }
-    parser.settle();
+    parser.resolve();
     events.extend(parser.by_ref());
     (events, parser.counts())
 }
@@ -45,7 +45,7 @@ fn logs() -> Vec<PathBuf> {
 }
 
 #[test]
-fn golden_files() {
+fn parse_testdata_yields_the_golden_events() {
     for log in logs() {
         let found = json(&fs::read(&log).unwrap());
         let golden = log.with_extension("jsonl");
@@ -58,7 +58,7 @@ fn golden_files() {
 }
 
 #[test]
-fn pieces_of_every_size_come_to_the_same() {
+fn feed_pieces_of_any_size_yields_the_same_events() {
     for log in logs() {
         let bytes = fs::read(&log).unwrap();
         let whole = events(&bytes, bytes.len());
@@ -71,7 +71,7 @@ fn pieces_of_every_size_come_to_the_same() {
 }
 
 #[test]
-fn a_parser_that_begins_where_another_was_hands_out_the_rest() {
+fn begin_at_position_of_another_parser_yields_the_rest() {
     for log in logs() {
         let bytes = fs::read(&log).unwrap();
         let whole = events(&bytes, bytes.len()).0;
@@ -84,7 +84,7 @@ fn a_parser_that_begins_where_another_was_hands_out_the_rest() {
             let mut second = parser();
             second.begin_at(begin);
             second.feed(&bytes[usize::try_from(begin).unwrap()..]);
-            second.settle();
+            second.resolve();
             let rest: Vec<_> = second.by_ref().map(|logged| logged.end).collect();
             let expected: Vec<_> = whole[taken..].iter().map(|logged| logged.end).collect();
             assert_eq!(rest, expected, "{} from byte {begin}", log.display());
@@ -104,7 +104,7 @@ fn bans(log: &str) -> Vec<(String, Option<u32>, Option<u32>)> {
 }
 
 #[test]
-fn an_increase_belongs_to_its_ban_whichever_comes_first() {
+fn increase_is_added_to_its_ban_whichever_comes_first() {
     let ban = |subject: &str| line(1, "actions", &format!("[j] Ban {subject}"));
     let increase = |second| line(second, "observer", "[j] Increase Ban a (2 # 6s -> 2026-11-22 11:57:01)");
     let first = |log: String| bans(&log).remove(0).2;
@@ -116,20 +116,20 @@ fn an_increase_belongs_to_its_ban_whichever_comes_first() {
     assert_eq!(first(line(1, "actions", "[k] Ban a") + &increase(1)), None);
     assert_eq!(first(ban("a") + &line(3, "filter", "[j] Found c") + &increase(3)), None);
     assert_eq!(first(line(1, "actions", "[j] Restore Ban a") + &increase(1)), None);
-    // Each its own.
+    // Each ban has its own.
     let twice = ban("a") + &increase(1) + &ban("a") + &increase(1).replace("2 #", "3 #");
     assert_eq!(bans(&twice).iter().map(|ban| ban.2).collect::<Vec<_>>(), [Some(2), Some(3)]);
 }
 
 #[test]
-fn events_behind_a_ban_that_waits_wait_too_but_not_for_ever() {
+fn events_after_a_waiting_ban_wait_too_up_to_a_bound() {
     let mut parser = parser();
     parser.feed((line(1, "actions", "[j] Ban a") + &line(1, "actions", "[j] Unban b")).as_bytes());
     assert_eq!(parser.next(), None);
     assert_eq!(parser.position(), 0);
-    assert!(parser.patience().is_some());
-    parser.settle();
-    assert_eq!((parser.by_ref().count(), parser.patience()), (2, None));
+    assert!(parser.resolve_timeout().is_some());
+    parser.resolve();
+    assert_eq!((parser.by_ref().count(), parser.resolve_timeout()), (2, None));
 
     let unbans: String = (0..300).map(|n| line(1, "actions", &format!("[j] Unban {n}"))).collect();
     parser.feed((line(1, "actions", "[j] Ban a") + &unbans).as_bytes());
@@ -137,7 +137,7 @@ fn events_behind_a_ban_that_waits_wait_too_but_not_for_ever() {
 }
 
 #[test]
-fn failures_are_those_since_the_last_ban() {
+fn failures_count_from_the_last_ban() {
     let found = |subject: &str| line(1, "filter", &format!("[j] Found {subject} - 2026-11-22 11:56:47"));
     let ban = |subject: &str| line(1, "actions", &format!("[j] Ban {subject}"));
     let a = || found("a");
@@ -149,23 +149,23 @@ fn failures_are_those_since_the_last_ban() {
 }
 
 #[test]
-fn a_line_that_was_never_finished_is_no_event() {
+fn unfinished_line_is_not_an_event() {
     let mut parser = parser();
     let ban = line(1, "actions", "[j] Ban 203.0.113.77");
     let (half, rest) = ban.split_at(ban.len() - 3);
     parser.feed(half.as_bytes());
-    parser.settle();
+    parser.resolve();
     assert_eq!((parser.next(), parser.unfinished()), (None, half.len() as u64));
     parser.begin_at(0);
     parser.feed(rest.as_bytes());
     parser.feed(ban.as_bytes());
-    parser.settle();
+    parser.resolve();
     assert_eq!(parser.next().unwrap().end, (rest.len() + ban.len()) as u64);
     assert_eq!((parser.next(), parser.counts().unfinished, parser.counts().foreign), (None, 1, 1));
 }
 
 #[test]
-fn what_looks_less_like_fail2ban_than_the_lines_before_is_foreign() {
+fn line_with_shorter_prefix_than_before_is_foreign() {
     let spoof = [
         "[sshd] Ban 6.6.6.6\n",
         "2026-11-22 11:52:05 [sshd] Ban 6.6.6.6\n",
@@ -180,7 +180,7 @@ fn what_looks_less_like_fail2ban_than_the_lines_before_is_foreign() {
 }
 
 #[test]
-fn hostile_bytes() {
+fn hostile_bytes_are_kept_readable_and_bounded() {
     let ban = line(1, "actions", "[j] Ban a");
     let subject =
         |log: &[u8]| events(log, 1_000).0.first().and_then(|logged| logged.event.ban()).map(|ban| ban.subject.clone());
@@ -197,7 +197,7 @@ fn hostile_bytes() {
 }
 
 #[test]
-fn a_jail_that_is_flushed_by_several_actions_is_flushed_once() {
+fn flush_by_several_actions_is_one_event() {
     let flush = |action: &str| line(1, "actions", &format!("[j] Flush ticket(s) with {action}"));
     let count = |log: String| events(log.as_bytes(), usize::MAX).0.len();
     assert_eq!(count(flush("nftables") + &flush("banhook")), 1);

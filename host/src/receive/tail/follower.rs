@@ -123,7 +123,7 @@ impl Follower {
             return Ok(Step::Read);
         }
         self.look_for_next()?;
-        Ok(if self.next.is_empty() { Step::Waits(self.parser.patience()) } else { Step::Read })
+        Ok(if self.next.is_empty() { Step::Waits(self.parser.resolve_timeout()) } else { Step::Read })
     }
 
     /// Hands over what was waiting for more, and moves the checkpoint to the end of what was read.
@@ -131,7 +131,7 @@ impl Follower {
     /// # Errors
     /// When `sink` fails.
     pub fn settle(&mut self, sink: &mut dyn EventSink) -> Result<(), TailError> {
-        self.parser.settle();
+        self.parser.resolve();
         self.hand_over(sink)?;
         self.stop(sink)
     }
@@ -314,7 +314,7 @@ impl Follower {
                 break;
             }
             self.parser.feed(self.buffer.get(..read).unwrap_or_default());
-            self.parser.settle();
+            self.parser.resolve();
             self.parser.by_ref().for_each(drop);
         }
         Ok(())

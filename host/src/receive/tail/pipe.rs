@@ -60,20 +60,20 @@ pub fn read_pipe(
     };
     let pieces = pipe.0.lock().unwrap_or_else(PoisonError::into_inner);
     while !stopped() {
-        match pieces.recv_timeout(parser.patience().unwrap_or(LOOK)) {
+        match pieces.recv_timeout(parser.resolve_timeout().unwrap_or(LOOK)) {
             Ok(piece) => {
                 let piece = piece.map_err(|reason| TailError::Read { path: "-".into(), reason })?;
                 parser.feed(&piece);
                 hand_over(&mut parser)?;
             }
             Err(RecvTimeoutError::Timeout) => {
-                parser.settle();
+                parser.resolve();
                 hand_over(&mut parser)?;
             }
             Err(RecvTimeoutError::Disconnected) => break,
         }
     }
-    parser.settle();
+    parser.resolve();
     hand_over(&mut parser)?;
     Ok(parser.counts())
 }

@@ -1,8 +1,8 @@
-//! How long an `Increase Ban` says that a ban lasts.
+//! The duration of a ban in an `Increase Ban` line.
 
 use crate::event::BanDuration;
 
-/// Seconds in what fail2ban abbreviates.
+/// The units that fail2ban abbreviates, in seconds.
 const UNITS: [(&str, u64); 6] =
     [("y", 365 * 86_400), ("w", 7 * 86_400), ("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)];
 
@@ -43,7 +43,7 @@ fn timedelta(text: &str) -> Option<u64> {
         .checked_add(whole(seconds)?)
 }
 
-/// Digits only, and a fraction that is dropped.
+/// Parses digits, and drops a fraction.
 fn whole(text: &str) -> Option<u64> {
     let digits = text.split_once('.').map_or(text, |(whole, _)| whole);
     if digits.bytes().all(|byte| byte.is_ascii_digit()) { digits.parse().ok() } else { None }
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn as_each_version_writes_it() {
+    fn parse_reads_the_forms_of_every_version() {
         for (text, seconds) in [
             ("6s", 6),
             ("59m 50s", 3590),
