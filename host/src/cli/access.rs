@@ -57,7 +57,7 @@ fn check_as_owner(config: &Config, state: &Path) -> Access {
         check_file(&std::path::absolute(file).unwrap_or_else(|_| file.clone()), &user, &mut access);
     }
     for source in &config.sources {
-        check_log(&source.log, &user, &mut access);
+        check_log(&source.path, &user, &mut access);
     }
     if let Some(path) = database {
         check_database(path, &user, &mut access);

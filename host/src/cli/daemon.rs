@@ -5,11 +5,10 @@
 
 use std::sync::Arc;
 
-use crate::config::{Config, LogSource};
+use crate::config::Config;
 use crate::daemon::{Daemon, ExitReason, RunMode, Signals, Tails};
 use crate::event::Timestamp;
 use crate::plugin::{Cache, Compiler, Metering, Runtime, Setup};
-use crate::receive::tail::Log;
 use crate::store::{Remaining, StateDir, Store, WorkLock};
 
 use super::command_error::{CommandError, Outcome};
@@ -77,12 +76,7 @@ pub fn run_once(
 
 /// Returns the logs that the configuration names.
 pub fn configured_logs(config: &Config) -> Tails {
-    let log = |source: &LogSource| Log {
-        path: source.log.clone(),
-        timezone: source.timezone.clone(),
-        from_start: source.from_start,
-    };
-    Tails { logs: config.sources.iter().map(log).collect(), pipe: None }
+    Tails { logs: config.sources.clone(), pipe: None }
 }
 
 /// Loads the plugins and runs the daemon.

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use crate::config::Config;
+use crate::config::{Config, LogSource};
 use crate::daemon::{ExitReason, Tails};
 use crate::event::Timestamp;
 use crate::phrase::counted;
 use crate::receive::tail::{
-    DryRun, EventSink, Follower, InboxSink, Log, Pipe, Step, TailError, follow, read_pipe, stop_switch,
+    DryRunSink, EventSink, Follower, InboxSink, Pipe, Step, TailError, follow, read_pipe, stop_switch,
 };
 use crate::receive::{LogCounts, LogParser};
 use crate::store::Store;
@@ -112,18 +112,19 @@ fn once(global: &GlobalOptions, arguments: &TailArgs) -> Result<(), CommandError
 
 /// Prints events instead of storing them.
 fn dry_run(arguments: &TailArgs) -> Result<(), TailError> {
-    let mut out = DryRun(BufWriter::with_capacity(WRITE_BYTES, io::stdout().lock()));
+    let mut out = DryRunSink(BufWriter::with_capacity(WRITE_BYTES, io::stdout().lock()));
     if arguments.once || logs(arguments, None).is_empty() {
         return read_all(arguments, None, &mut out, || Ok(()));
     }
     drop(out);
     thread::scope(|scope| {
-        let pipe = reads_stdin(arguments).then(|| scope.spawn(|| dry_run_pipe(arguments, &mut DryRun(io::stdout()))));
+        let pipe =
+            reads_stdin(arguments).then(|| scope.spawn(|| dry_run_pipe(arguments, &mut DryRunSink(io::stdout()))));
         let followed: Vec<_> = logs(arguments, None)
             .into_iter()
             .map(|log| {
                 scope.spawn(move || {
-                    let mut out = DryRun(io::stdout());
+                    let mut out = DryRunSink(io::stdout());
                     // Never stopped, only interrupted.
                     let (_stop, stopped) = stop_switch();
                     follow(Follower::new(log, Timestamp::now, &mut out)?, &mut out, &stopped)
@@ -155,20 +156,20 @@ fn read_all(
     for log in logs(arguments, config) {
         let path = log.path.clone();
         // Starting at the end would read nothing.
-        let mut follower = Follower::new(Log { from_start: true, ..log }, Timestamp::now, sink)?;
-        let bar = progress(&path, follower.left());
+        let mut follower = Follower::new(LogSource { from_start: true, ..log }, Timestamp::now, sink)?;
+        let bar = progress(&path, follower.remaining_bytes());
         let mut has_read = false;
         while follower.step(sink)? == Step::Read {
             has_read = true;
             wal_checkpoint()?;
-            bar.set_position(bar.length().unwrap_or_default().saturating_sub(follower.left()));
+            bar.set_position(bar.length().unwrap_or_default().saturating_sub(follower.remaining_bytes()));
         }
         bar.finish_and_clear();
         if !has_read && !path.exists() {
             let reason = io::Error::new(io::ErrorKind::NotFound, "no such file");
             return Err(TailError::Read { path, reason });
         }
-        follower.settle(sink)?;
+        follower.resolve(sink)?;
         summarize(&path, follower.counts());
     }
     Ok(())
@@ -212,8 +213,8 @@ fn parser(arguments: &TailArgs) -> LogParser {
 }
 
 /// The logs named on the command line, otherwise those of the configuration, otherwise fail2ban's default.
-fn logs(arguments: &TailArgs, config: Option<&Config>) -> Vec<Log> {
-    let log = |path: &Path| Log {
+fn logs(arguments: &TailArgs, config: Option<&Config>) -> Vec<LogSource> {
+    let log = |path: &Path| LogSource {
         path: std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
         timezone: zone_or_system(arguments),
         from_start: arguments.from_start,
@@ -231,7 +232,7 @@ fn logs(arguments: &TailArgs, config: Option<&Config>) -> Vec<Log> {
         Some(tails) if !tails.logs.is_empty() => tails
             .logs
             .into_iter()
-            .map(|log| Log {
+            .map(|log| LogSource {
                 timezone: arguments.timezone.clone().unwrap_or(log.timezone),
                 from_start: arguments.from_start || log.from_start,
                 path: log.path,

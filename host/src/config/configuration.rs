@@ -229,8 +229,8 @@ fn log_sources(tables: &[Table<'_>], problems: &Problems) -> Vec<LogSource> {
     let mut sources: Vec<LogSource> = Vec::new();
     for table in tables.iter().flat_map(|table| table.tables("sources")) {
         let Some(source) = LogSource::read(&table) else { continue };
-        if sources.iter().any(|other| other.log == source.log) {
-            problems.report(table.location.clone(), format!("{} is already a source", source.log.display()));
+        if sources.iter().any(|other| other.path == source.path) {
+            problems.report(table.location.clone(), format!("{} is already a source", source.path.display()));
         }
         sources.push(source);
     }

@@ -11,7 +11,7 @@ use super::timezone::timezone;
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogSource {
     /// Its absolute path.
-    pub log: PathBuf,
+    pub path: PathBuf,
     /// The time zone of its times. Default: the system's.
     pub timezone: TimeZone,
     /// Whether a log that was never read is read from its beginning. Default: no, from its end.
@@ -29,6 +29,6 @@ impl LogSource {
         let timezone = timezone(table);
         let from_start = table.bool("from_start").unwrap_or(false);
         table.finish(&[]);
-        Some(Self { log: table.file.resolve(&log?.value), timezone, from_start })
+        Some(Self { path: table.file.resolve(&log?.value), timezone, from_start })
     }
 }

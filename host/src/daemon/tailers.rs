@@ -5,27 +5,34 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, Scope, ScopedJoinHandle};
+use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
 use super::error::DaemonError;
+use crate::config::LogSource;
 use crate::event::Timestamp;
 use crate::receive::LogParser;
-use crate::receive::tail::{Follower, InboxSink, Log, Pipe, Stop, Stopped, TailError, follow, read_pipe, stop_switch};
+use crate::receive::tail::{
+    Follower, InboxSink, Pipe, StopHandle, StopSignal, TailError, follow, read_pipe, stop_switch,
+};
 use crate::store::Store;
+
+/// How often a log is opened again that cannot be read at first.
+const OPEN_RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The logs that a daemon reads.
 #[derive(Clone, Default)]
 pub struct Tails {
     /// Logs that are followed.
-    pub logs: Vec<Log>,
+    pub logs: Vec<LogSource>,
     /// A log that comes through a pipe, and the time zone of its lines. It outlives a reload, with what was read ahead.
     pub pipe: Option<(Arc<Pipe>, TimeZone)>,
 }
 
 /// The running threads.
 pub(super) struct Tailers<'scope> {
-    stops: Vec<Stop>,
+    stops: Vec<StopHandle>,
     threads: Vec<ScopedJoinHandle<'scope, Result<(), TailError>>>,
     failed: Arc<AtomicBool>,
 }
@@ -56,7 +63,7 @@ impl<'scope> Tailers<'scope> {
         scope: &'scope Scope<'scope, '_>,
         store: &Store,
         now: fn() -> Timestamp,
-        read: impl FnOnce(&mut InboxSink, &Stopped) -> Result<(), TailError> + Send + 'scope,
+        read: impl FnOnce(&mut InboxSink, &StopSignal) -> Result<(), TailError> + Send + 'scope,
     ) -> Result<(), DaemonError> {
         let (stop, stopped) = stop_switch();
         let mut sink = InboxSink { inbox: store.open_inbox()?, now, new_id: || uuid::Uuid::now_v7().to_string() };
@@ -80,7 +87,7 @@ impl<'scope> Tailers<'scope> {
 
     /// Stops the threads and waits for their end.
     pub(super) fn stop(self) -> Result<(), DaemonError> {
-        self.stops.iter().for_each(Stop::stop);
+        self.stops.iter().for_each(StopHandle::stop);
         for thread in self.threads {
             thread.join().map_err(|_| DaemonError::Tailer)??;
         }
@@ -89,7 +96,12 @@ impl<'scope> Tailers<'scope> {
 }
 
 /// Follows a log. One that cannot be read at first is tried again until it can.
-fn follow_log(log: &Log, now: fn() -> Timestamp, sink: &mut InboxSink, stopped: &Stopped) -> Result<(), TailError> {
+fn follow_log(
+    log: &LogSource,
+    now: fn() -> Timestamp,
+    sink: &mut InboxSink,
+    stopped: &StopSignal,
+) -> Result<(), TailError> {
     let mut reported = false;
     while !stopped.is_stopped() {
         match Follower::new(log.clone(), now, sink) {
@@ -98,7 +110,7 @@ fn follow_log(log: &Log, now: fn() -> Timestamp, sink: &mut InboxSink, stopped: 
                 if !std::mem::replace(&mut reported, true) {
                     report(&path, &reason);
                 }
-                stopped.wait();
+                stopped.wait(OPEN_RETRY_INTERVAL);
             }
             Err(error) => return Err(error),
         }

@@ -1,20 +1,20 @@
-//! Why a log could not be read on.
+//! Why a log cannot be read.
 
 use std::io;
 use std::path::PathBuf;
 
 use crate::store::StoreError;
 
-/// A log could not be read on.
+/// A log cannot be read, or its events cannot be passed on.
 #[derive(Debug, thiserror::Error)]
 pub enum TailError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The events could not be written.
+    /// The events cannot be written.
     #[error("cannot write the events: {0}")]
     Output(io::Error),
-    /// The file cannot be read.
+    /// A file or folder cannot be read.
     #[error("cannot read {path}: {reason}", path = path.display())]
     Read {
         /// The file or folder.

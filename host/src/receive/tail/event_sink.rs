@@ -1,4 +1,4 @@
-//! Where events of a log go: into the store, or onto standard output.
+//! Where the events of a log go: into the store, or to standard output.
 
 use std::io::Write;
 
@@ -8,10 +8,10 @@ use crate::store::{Checkpoint, Inbox};
 
 /// Where the events of a log go.
 pub trait EventSink {
-    /// How far a log was read before.
+    /// Returns how far a log was read before.
     ///
     /// # Errors
-    /// When that cannot be found out.
+    /// When that cannot be read.
     fn checkpoint(&mut self, log: &str) -> Result<Option<Checkpoint>, TailError>;
 
     /// Appends events and moves the log's checkpoint past them, both or neither.
@@ -21,13 +21,13 @@ pub trait EventSink {
     fn append(&mut self, log: &str, events: Vec<Event>, checkpoint: Option<&Checkpoint>) -> Result<(), TailError>;
 }
 
-/// Into the store; whoever works on it is woken.
+/// Stores events, and wakes the process that works on the store.
 pub struct InboxSink {
     /// A connection of its own.
     pub inbox: Inbox,
     /// The clock.
     pub now: fn() -> Timestamp,
-    /// Makes the events' ids.
+    /// Makes the ids of events.
     pub new_id: fn() -> String,
 }
 
@@ -48,11 +48,11 @@ impl EventSink for InboxSink {
     }
 }
 
-/// One line of JSON for each event, and nothing stored.
+/// Writes each event as a line of JSON, and stores nothing.
 #[derive(Debug)]
-pub struct DryRun<W>(pub W);
+pub struct DryRunSink<W>(pub W);
 
-impl<W: Write> EventSink for DryRun<W> {
+impl<W: Write> EventSink for DryRunSink<W> {
     fn checkpoint(&mut self, _log: &str) -> Result<Option<Checkpoint>, TailError> {
         Ok(None)
     }

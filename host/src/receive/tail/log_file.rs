@@ -1,4 +1,4 @@
-//! One file of a log: read on, recognized, and found to have been cut.
+//! One file of a log: reads it forward, recognizes it, and notices when it is truncated.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -7,18 +7,18 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use super::compression::Compression;
 use super::error::TailError;
-use super::packed::Packing;
 use crate::hex::hex;
 use crate::store::Checkpoint;
 
-/// How much of a file's beginning it is recognized by, in bytes: a few lines, with milliseconds in them.
+/// How much of the beginning of a file it is recognized by, in bytes: a few lines, whose times have milliseconds.
 const HEAD_BYTES: usize = 1024;
 
 /// How much of the hash of its beginning is kept, in bytes.
 const FINGERPRINT_BYTES: usize = 16;
 
-/// How much is read at a time to get to a place in a compressed file, in bytes.
+/// How much is read at a time to reach a position in a compressed file, in bytes.
 const SKIP_BYTES: usize = 64 << 10;
 
 /// An open file.
@@ -29,39 +29,43 @@ pub(super) struct LogFile {
     inode: u64,
     /// Its first bytes, as far as they are known.
     head: Vec<u8>,
-    /// How far it has been read.
+    /// How far it was read.
     pub(super) offset: u64,
 }
 
 enum Content {
     Plain(File),
-    /// Rotated and compressed: nothing is written into it any more.
-    Packed {
-        packing: Packing,
-        /// How long it is as it is, in bytes.
-        packed_length: u64,
-        unpacked: Box<dyn Read + Send>,
+    /// Rotated and compressed: nothing is written to it any more.
+    Compressed {
+        compression: Compression,
+        /// Its length on disk, in bytes.
+        compressed_length: u64,
+        reader: Box<dyn Read + Send>,
     },
 }
 
 impl LogFile {
-    /// Opens a file at its beginning; one named `.gz`, `.xz` and so on is unpacked. What is no regular file is refused.
+    /// Opens a regular file at its beginning; one named `.gz`, `.xz` and so on is decompressed.
     pub(super) fn open(path: &Path) -> Result<Self, TailError> {
         let read = || {
-            // Without blocking, should it be a pipe.
+            // Without blocking, if it is a pipe.
             let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
             let file = File::options().read(true).custom_flags(nonblock).open(path)?;
             let meta = file.metadata()?;
             if !meta.is_file() {
-                return Err(io::Error::other("it is not a regular file; a pipe can be read as `banhook tail -`"));
+                return Err(io::Error::other("it is not a regular file; to read a pipe, use `banhook tail -`"));
             }
-            let content = match Packing::of(path) {
-                Some(packing) => Content::Packed { packing, packed_length: meta.len(), unpacked: packing.unpack(file) },
+            let content = match Compression::of(path) {
+                Some(compression) => Content::Compressed {
+                    compression,
+                    compressed_length: meta.len(),
+                    reader: compression.decompress(file),
+                },
                 None => Content::Plain(file),
             };
             let (device, inode) = (meta.dev(), meta.ino());
             let mut file = Self { path: path.to_owned(), content, device, inode, head: Vec::new(), offset: 0 };
-            file.learn_head()?;
+            file.read_head()?;
             Ok(file)
         };
         read().map_err(|reason| TailError::Read { path: path.to_owned(), reason })
@@ -71,36 +75,38 @@ impl LogFile {
         &self.path
     }
 
-    /// Whether it is this very file.
+    /// Returns whether it is the file with this device and inode.
     pub(super) const fn is(&self, device: u64, inode: u64) -> bool {
         self.device == device && self.inode == inode
     }
 
-    /// Whether it is compressed, and so can only be read on.
-    pub(super) const fn is_packed(&self) -> bool {
-        matches!(self.content, Content::Packed { .. })
+    /// Returns whether it is compressed, and so can only be read forward.
+    pub(super) const fn is_compressed(&self) -> bool {
+        matches!(self.content, Content::Compressed { .. })
     }
 
-    /// Whether it has this number.
+    /// Returns whether it has this inode.
     pub(super) const fn has_inode(&self, inode: u64) -> bool {
         self.inode == inode
     }
 
-    /// How long it is, or about how long it is unpacked.
-    pub(super) fn about_length(&self) -> u64 {
+    /// Returns its length, of a compressed file about the length that it has decompressed.
+    pub(super) fn estimated_length(&self) -> u64 {
         match &self.content {
             Content::Plain(file) => file.metadata().map_or(0, |meta| meta.len()),
-            Content::Packed { packing, packed_length, .. } => packed_length.saturating_mul(packing.ratio()),
+            Content::Compressed { compression, compressed_length, .. } => {
+                compressed_length.saturating_mul(compression.ratio())
+            }
         }
     }
 
-    /// Whether the two are one.
+    /// Returns whether both are the same file.
     pub(super) const fn is_same(&self, other: &Self) -> bool {
         self.is(other.device, other.inode)
     }
 
-    /// Whether this is what a checkpoint speaks of, under whatever name or number by now.
-    pub(super) fn is_of(&self, checkpoint: &Checkpoint) -> bool {
+    /// Returns whether a checkpoint is in this file, or in the one that it was copied or compressed from.
+    pub(super) fn has_checkpoint(&self, checkpoint: &Checkpoint) -> bool {
         if checkpoint.head == 0 {
             return checkpoint.inode == self.inode;
         }
@@ -109,7 +115,7 @@ impl LogFile {
             && self.length().is_ok_and(|length| length >= checkpoint.offset)
     }
 
-    /// A checkpoint in this file.
+    /// Returns a checkpoint in this file.
     pub(super) fn checkpoint(&self, offset: u64) -> Checkpoint {
         Checkpoint {
             inode: self.inode,
@@ -119,21 +125,21 @@ impl LogFile {
         }
     }
 
-    /// How long it is; of a compressed one that is not known before it is read.
+    /// Returns its length; `u64::MAX` if it is compressed, since it is not known before it is read.
     pub(super) fn length(&self) -> io::Result<u64> {
         match &self.content {
             Content::Plain(file) => Ok(file.metadata()?.len()),
-            Content::Packed { .. } => Ok(u64::MAX),
+            Content::Compressed { .. } => Ok(u64::MAX),
         }
     }
 
-    /// Reads on; 0 at the end, for now.
+    /// Reads the next bytes; 0 at the end, for now.
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, TailError> {
         let read = match &mut self.content {
             Content::Plain(file) => file.read_at(buffer, self.offset),
-            // One that is damaged ends where the damage begins: nothing would ever mend it.
-            Content::Packed { unpacked, .. } => unpacked.read(buffer).or_else(|error| {
-                tracing::warn!("{} is damaged, the rest of it is lost: {error}", self.path.display());
+            // A damaged file ends where the damage begins: it never becomes readable.
+            Content::Compressed { reader, .. } => reader.read(buffer).or_else(|error| {
+                tracing::warn!(log = %self.path.display(), "compressed log damaged, its rest is lost: {error}");
                 Ok(0)
             }),
         };
@@ -142,8 +148,8 @@ impl LogFile {
         Ok(read)
     }
 
-    /// Goes to a place in it.
-    pub(super) fn go_to(&mut self, offset: u64) -> Result<(), TailError> {
+    /// Moves to a position; of a compressed file, only forward.
+    pub(super) fn seek(&mut self, offset: u64) -> Result<(), TailError> {
         if let Content::Plain(_) = self.content {
             self.offset = offset;
             return Ok(());
@@ -158,27 +164,27 @@ impl LogFile {
         Ok(())
     }
 
-    /// Whether what was read of it is not there any more: it was cut to nothing, and perhaps has grown since.
-    pub(super) fn was_cut(&mut self) -> Result<bool, TailError> {
-        let look = |file: &mut Self| {
+    /// Returns whether the file was truncated since it was read, even if it has grown again.
+    pub(super) fn was_truncated(&mut self) -> Result<bool, TailError> {
+        let check = |file: &mut Self| {
             let Content::Plain(_) = file.content else { return Ok(false) };
             if file.length()? < file.offset {
                 return Ok(true);
             }
             let before = std::mem::take(&mut file.head);
-            file.learn_head()?;
-            let cut = !file.head.starts_with(&before);
-            if cut {
-                // What it was known by is what its copy is known by.
+            file.read_head()?;
+            let truncated = !file.head.starts_with(&before);
+            if truncated {
+                // A copy of it is recognized by the old head.
                 file.head = before;
             }
-            Ok(cut)
+            Ok(truncated)
         };
-        look(self).map_err(|reason| TailError::Read { path: self.path.clone(), reason })
+        check(self).map_err(|reason| TailError::Read { path: self.path.clone(), reason })
     }
 
-    /// Learns the first bytes, of a compressed file by reading it from the beginning once more.
-    fn learn_head(&mut self) -> io::Result<()> {
+    /// Reads the first bytes, of a compressed file by reading it from its beginning again.
+    fn read_head(&mut self) -> io::Result<()> {
         self.head.resize(HEAD_BYTES, 0);
         let known = match &self.content {
             Content::Plain(file) => {
@@ -191,10 +197,10 @@ impl LogFile {
                 }
                 known
             }
-            Content::Packed { packing, .. } => {
-                let mut unpacked = packing.unpack(File::open(&self.path)?).take(HEAD_BYTES as u64);
+            Content::Compressed { compression, .. } => {
+                let mut reader = compression.decompress(File::open(&self.path)?).take(HEAD_BYTES as u64);
                 let mut head = Vec::new();
-                unpacked.read_to_end(&mut head)?;
+                reader.read_to_end(&mut head)?;
                 self.head = head;
                 self.head.len()
             }

@@ -1,29 +1,30 @@
-//! Reads logs as they grow, through everything that happens to logs: they are renamed and created again, copied and
-//! truncated, deleted, linked elsewhere, missing at first, or removed with their directory.
+//! Reads logs as they grow, through everything that happens to logs: renamed and created again, copied and truncated,
+//! deleted, linked elsewhere, not there yet, removed with their folder.
 //!
-//! A log is a chain of files under one name. The open file is read to its end, and on while fail2ban goes on writing into
-//! it: after a rotation fail2ban does so until it reopens its log, so the old file is complete when the new one has content
-//! and nothing more comes (`follower`). A file that was rotated in between, while banhook was down for example, is found by
-//! its inode and by its first bytes (`log_file`, `rotated`).
+//! A log is a chain of files under one name. The open one is read to its end, and further while fail2ban writes to it: after
+//! a rotation fail2ban does so until it is told to open the new file, so the old one is complete when something is in the new
+//! one and nothing more is added to the old one (`follower`). What became of a file in the meantime, for example while
+//! banhook was down, is recognized by its inode and by its first bytes (`log_file`, `rotation`).
 //!
 //! How far a log has been read is stored together with the events up to there ([`EventSink`]), so that a crash at any
-//! instant loses and repeats nothing.
+//! moment loses and repeats nothing.
 
+mod compression;
 mod error;
 mod event_sink;
+mod follow;
 mod follower;
-mod log;
 mod log_file;
-mod packed;
+mod log_watch;
 mod pipe;
-mod rotated;
+mod rotation;
+mod stop_switch;
 #[cfg(test)]
 mod tests;
-mod watch;
 
 pub use error::TailError;
-pub use event_sink::{DryRun, EventSink, InboxSink};
+pub use event_sink::{DryRunSink, EventSink, InboxSink};
+pub use follow::follow;
 pub use follower::{Follower, Step};
-pub use log::Log;
 pub use pipe::{Pipe, read_pipe};
-pub use watch::{Stop, Stopped, follow, stop_switch};
+pub use stop_switch::{StopHandle, StopSignal, stop_switch};

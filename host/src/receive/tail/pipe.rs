@@ -1,9 +1,10 @@
-//! A log that comes through a pipe: `journalctl -f -u fail2ban | banhook tail -`. What was read of it is gone, so there
-//! is nothing to go back to and no checkpoint.
+//! A log that comes through a pipe: `journalctl -f -u fail2ban | banhook tail -`. It cannot be read again, so it has no
+//! checkpoint.
 
 use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use super::error::TailError;
 use super::event_sink::EventSink;
@@ -12,17 +13,20 @@ use crate::receive::log::{LogCounts, LogParser};
 /// How much is read at a time, in bytes.
 const READ_BYTES: usize = 64 << 10;
 
-/// How many pieces wait at most.
-const PIECES: usize = 4;
+/// How many pieces are read ahead.
+const PIECES_AHEAD: usize = 4;
 
-/// A pipe that is being read by a thread of its own, as reading may wait for ever.
+/// How often a reader checks whether it is stopped.
+const STOP_POLL_INTERVAL: Duration = Duration::from_millis(200);
+
+/// A pipe that a thread of its own reads, since reading may block for ever.
 pub struct Pipe(Mutex<Receiver<io::Result<Vec<u8>>>>);
 
 impl Pipe {
-    /// Begins to read. The thread ends with the pipe, or with the process.
+    /// Starts to read. The thread ends with the pipe, or with the process.
     #[must_use]
     pub fn open(mut from: impl Read + Send + 'static) -> Self {
-        let (sender, receiver) = sync_channel(PIECES);
+        let (sender, receiver) = sync_channel(PIECES_AHEAD);
         std::thread::spawn(move || {
             let mut buffer = vec![0; READ_BYTES];
             loop {
@@ -42,7 +46,7 @@ impl Pipe {
     }
 }
 
-/// Reads a pipe to its end, or until `stopped`, which is asked now and then.
+/// Reads a pipe to its end, or until `stopped`, which is called now and then, returns true.
 ///
 /// # Errors
 /// When it cannot be read, or `sink` fails.
@@ -52,28 +56,26 @@ pub fn read_pipe(
     sink: &mut dyn EventSink,
     stopped: &dyn Fn() -> bool,
 ) -> Result<LogCounts, TailError> {
-    /// How often to ask.
-    const LOOK: std::time::Duration = std::time::Duration::from_millis(200);
-    let mut hand_over = |parser: &mut LogParser| {
+    let mut append = |parser: &mut LogParser| {
         let events: Vec<_> = parser.by_ref().map(|logged| logged.event).collect();
         if events.is_empty() { Ok(()) } else { sink.append("-", events, None) }
     };
     let pieces = pipe.0.lock().unwrap_or_else(PoisonError::into_inner);
     while !stopped() {
-        match pieces.recv_timeout(parser.resolve_timeout().unwrap_or(LOOK)) {
+        match pieces.recv_timeout(parser.resolve_timeout().unwrap_or(STOP_POLL_INTERVAL)) {
             Ok(piece) => {
                 let piece = piece.map_err(|reason| TailError::Read { path: "-".into(), reason })?;
                 parser.feed(&piece);
-                hand_over(&mut parser)?;
+                append(&mut parser)?;
             }
             Err(RecvTimeoutError::Timeout) => {
                 parser.resolve();
-                hand_over(&mut parser)?;
+                append(&mut parser)?;
             }
             Err(RecvTimeoutError::Disconnected) => break,
         }
     }
     parser.resolve();
-    hand_over(&mut parser)?;
+    append(&mut parser)?;
     Ok(parser.counts())
 }

@@ -1,4 +1,4 @@
-//! What is done to logs, to one that is being followed and to one that nobody looked at meanwhile: each line once.
+//! What happens to logs, while they are followed and while they are not: each line is read once.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use super::*;
 use jiff::tz::TimeZone;
 
+use super::*;
+use crate::config::LogSource;
 use crate::event::{Event, Timestamp};
 use crate::store::Checkpoint;
 
-/// What a store would hold.
+/// A store in memory.
 #[derive(Default, Clone)]
 struct Memory {
     subjects: Vec<String>,
@@ -35,15 +36,15 @@ impl EventSink for Memory {
     }
 }
 
-/// A folder with a log that somebody writes, and rotates.
-struct Scene {
+/// A folder with a log that is written and rotated.
+struct LogFolder {
     folder: tempfile::TempDir,
     writer: Option<File>,
     /// The number of the next ban.
     next: usize,
 }
 
-impl Scene {
+impl LogFolder {
     fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap(), writer: None, next: 0 }
     }
@@ -52,11 +53,11 @@ impl Scene {
         self.folder.path().join(name)
     }
 
-    fn log(&self) -> Log {
-        Log { path: self.path("f.log"), timezone: TimeZone::UTC, from_start: true }
+    fn source(&self) -> LogSource {
+        LogSource { path: self.path("f.log"), timezone: TimeZone::UTC, from_start: true }
     }
 
-    /// As fail2ban opens it: at `flushlogs`, or by then.
+    /// Opens the log as fail2ban does at `flushlogs`.
     fn reopen(&mut self) {
         self.writer = Some(OpenOptions::new().append(true).create(true).open(self.path("f.log")).unwrap());
     }
@@ -71,7 +72,7 @@ impl Scene {
     fn line(&mut self) -> String {
         self.next += 1;
         let n = self.next - 1;
-        // Later than all before: a file is known by its first lines.
+        // Later than all before: a file is recognized by its first lines.
         format!("2026-11-22 11:{:02}:{:02},000 fail2ban.actions [7]: NOTICE  [j] Unban {n}\n", n / 60, n % 60)
     }
 
@@ -82,39 +83,39 @@ impl Scene {
         }
     }
 
-    /// Numbered files move up.
-    fn move_up(&self) {
+    /// Increments the numbers of rotated files.
+    fn increment_numbers(&self) {
         for n in (1..9).rev() {
-            for packed in ["", ".gz"] {
+            for extension in ["", ".gz"] {
                 let _ = fs::rename(
-                    self.path(&format!("f.log.{n}{packed}")),
-                    self.path(&format!("f.log.{}{packed}", n + 1)),
+                    self.path(&format!("f.log.{n}{extension}")),
+                    self.path(&format!("f.log.{}{extension}", n + 1)),
                 );
             }
         }
     }
 
-    /// logrotate with `create`: the writer goes on in the old file until it reopens.
+    /// logrotate with `create`: the writer continues in the old file until it reopens the log.
     fn rename_and_create(&mut self) {
-        self.move_up();
+        self.increment_numbers();
         fs::rename(self.path("f.log"), self.path("f.log.1")).unwrap();
         File::create(self.path("f.log")).unwrap();
     }
 
     fn copy_and_truncate(&mut self) {
-        self.move_up();
+        self.increment_numbers();
         fs::copy(self.path("f.log"), self.path("f.log.1")).unwrap();
         OpenOptions::new().write(true).open(self.path("f.log")).unwrap().set_len(0).unwrap();
     }
 
-    fn pack(&self, name: &str) {
+    fn compress(&self, name: &str) {
         let path = self.path(name);
-        let mut packed = flate2::write::GzEncoder::new(
+        let mut compressed = flate2::write::GzEncoder::new(
             File::create(self.path(&format!("{name}.gz"))).unwrap(),
             flate2::Compression::fast(),
         );
-        packed.write_all(&fs::read(&path).unwrap()).unwrap();
-        packed.finish().unwrap();
+        compressed.write_all(&fs::read(&path).unwrap()).unwrap();
+        compressed.finish().unwrap();
         fs::remove_file(path).unwrap();
     }
 }
@@ -125,39 +126,40 @@ fn now() -> Timestamp {
 
 fn catch_up(follower: &mut Follower, memory: &mut Memory) {
     while follower.step(memory).unwrap() == Step::Read {}
-    follower.settle(memory).unwrap();
+    follower.resolve(memory).unwrap();
 }
 
-/// Does one thing after another, with a follower that sees each of them, with one that is killed and begun anew after
-/// each, and with one that only comes at the very end.
-fn each_line_once(what: &str, steps: &[&dyn Fn(&mut Scene)]) {
-    for (who, looks) in [("following", 0), ("killed after each step", 1), ("away after the first step", 2)] {
-        let mut scene = Scene::new();
+/// Checks that each line is read once by a follower that runs through all steps, by one that is killed and restarted after
+/// each, and by one that is down from the first step to the last.
+fn each_line_once(case: &str, steps: &[&dyn Fn(&mut LogFolder)]) {
+    for (reader, restarts) in [("following", 0), ("killed after each step", 1), ("down after the first step", 2)] {
+        let mut logs = LogFolder::new();
         let mut memory = Memory::default();
         let mut follower = None;
         for (index, step) in steps.iter().enumerate() {
-            step(&mut scene);
-            if looks == 2 && index > 0 && index + 1 < steps.len() {
+            step(&mut logs);
+            if restarts == 2 && index > 0 && index + 1 < steps.len() {
                 continue;
             }
-            if looks > 0 {
+            if restarts > 0 {
                 follower = None;
             }
-            let mut now_at = follower.take().unwrap_or_else(|| Follower::new(scene.log(), now, &mut memory).unwrap());
-            catch_up(&mut now_at, &mut memory);
-            follower = Some(now_at);
+            let mut running =
+                follower.take().unwrap_or_else(|| Follower::new(logs.source(), now, &mut memory).unwrap());
+            catch_up(&mut running, &mut memory);
+            follower = Some(running);
         }
-        let expected: Vec<_> = (0..scene.next).map(|n| n.to_string()).collect();
-        assert_eq!(memory.subjects, expected, "{what}, {who}");
-        assert!(scene.next > 0);
+        let expected: Vec<_> = (0..logs.next).map(|n| n.to_string()).collect();
+        assert_eq!(memory.subjects, expected, "{case}, {reader}");
+        assert!(logs.next > 0);
     }
 }
 
 #[test]
-fn a_log_that_grows() {
+fn follow_growing_log_reads_each_line_once() {
     each_line_once("it grows", &[&|s| s.bans(2), &|s| s.bans(0), &|s| s.bans(3)]);
     each_line_once(
-        "in halves",
+        "half a line at a time",
         &[
             &|s| {
                 s.bans(1);
@@ -177,9 +179,9 @@ fn a_log_that_grows() {
 }
 
 #[test]
-fn a_log_that_is_renamed_and_made_anew() {
+fn follow_renamed_log_reads_each_line_once() {
     each_line_once(
-        "then it is reopened",
+        "reopened later",
         &[
             &|s| s.bans(2),
             &|s| {
@@ -194,7 +196,7 @@ fn a_log_that_is_renamed_and_made_anew() {
         ],
     );
     each_line_once(
-        "all at once, again and again",
+        "several times at once",
         &[
             &|s| s.bans(2),
             &|s| {
@@ -209,7 +211,7 @@ fn a_log_that_is_renamed_and_made_anew() {
         ],
     );
     each_line_once(
-        "and packed",
+        "and compressed",
         &[
             &|s| s.bans(20),
             &|s| {
@@ -220,15 +222,15 @@ fn a_log_that_is_renamed_and_made_anew() {
                 s.bans(1);
                 s.rename_and_create();
                 s.reopen();
-                s.pack("f.log.2");
+                s.compress("f.log.2");
                 s.bans(1);
             },
-            &|s| s.pack("f.log.1"),
+            &|s| s.compress("f.log.1"),
             &|s| s.bans(1),
         ],
     );
     each_line_once(
-        "with dates",
+        "with dates in the names",
         &[&|s| s.bans(2), &|s| {
             for day in 1..4 {
                 fs::rename(s.path("f.log"), s.path(&format!("f.log-2026110{day}"))).unwrap();
@@ -238,7 +240,7 @@ fn a_log_that_is_renamed_and_made_anew() {
         }],
     );
     each_line_once(
-        "but not made anew at once",
+        "created later",
         &[
             &|s| s.bans(2),
             &|s| fs::rename(s.path("f.log"), s.path("f.log.1")).unwrap(),
@@ -250,10 +252,10 @@ fn a_log_that_is_renamed_and_made_anew() {
 }
 
 #[test]
-fn a_log_that_is_copied_and_cut() {
-    each_line_once("and seen to be shorter", &[&|s| s.bans(5), &|s| s.copy_and_truncate(), &|s| s.bans(1)]);
+fn follow_copied_and_truncated_log_reads_each_line_once() {
+    each_line_once("found to be shorter", &[&|s| s.bans(5), &|s| s.copy_and_truncate(), &|s| s.bans(1)]);
     each_line_once(
-        "and longer again at once",
+        "longer again at once",
         &[&|s| s.bans(2), &|s| {
             s.bans(1);
             s.copy_and_truncate();
@@ -261,18 +263,18 @@ fn a_log_that_is_copied_and_cut() {
         }],
     );
     each_line_once(
-        "twice, and packed",
+        "twice, and compressed",
         &[&|s| s.bans(2), &|s| {
             s.bans(3);
             s.copy_and_truncate();
             s.bans(3);
             s.copy_and_truncate();
-            s.pack("f.log.2");
+            s.compress("f.log.2");
             s.bans(3);
         }],
     );
     each_line_once(
-        "in the midst of a line",
+        "within a line",
         &[
             &|s| {
                 s.bans(2);
@@ -291,8 +293,8 @@ fn a_log_that_is_copied_and_cut() {
 }
 
 #[test]
-fn a_log_that_goes_and_comes() {
-    let remove = |s: &mut Scene| {
+fn follow_deleted_or_relinked_log_reads_each_line_once() {
+    let remove = |s: &mut LogFolder| {
         fs::remove_file(s.path("f.log")).unwrap();
         s.writer = None;
     };
@@ -317,51 +319,51 @@ fn a_log_that_goes_and_comes() {
 }
 
 #[test]
-fn an_inode_that_is_used_again_is_another_file() {
-    let mut scene = Scene::new();
+fn follow_reused_inode_is_another_file() {
+    let mut logs = LogFolder::new();
     let mut memory = Memory::default();
-    scene.bans(2);
-    catch_up(&mut Follower::new(scene.log(), now, &mut memory).unwrap(), &mut memory);
-    // As if the new file had been given the old one's number.
-    fs::remove_file(scene.path("f.log")).unwrap();
-    scene.writer = None;
-    scene.bans(4);
+    logs.bans(2);
+    catch_up(&mut Follower::new(logs.source(), now, &mut memory).unwrap(), &mut memory);
+    // As if the new file had been given the inode of the old one.
+    fs::remove_file(logs.path("f.log")).unwrap();
+    logs.writer = None;
+    logs.bans(4);
     use std::os::unix::fs::MetadataExt;
-    memory.checkpoint.as_mut().unwrap().inode = fs::metadata(scene.path("f.log")).unwrap().ino();
-    catch_up(&mut Follower::new(scene.log(), now, &mut memory).unwrap(), &mut memory);
+    memory.checkpoint.as_mut().unwrap().inode = fs::metadata(logs.path("f.log")).unwrap().ino();
+    catch_up(&mut Follower::new(logs.source(), now, &mut memory).unwrap(), &mut memory);
     assert_eq!(memory.subjects, ["0", "1", "2", "3", "4", "5"]);
 }
 
 #[test]
-fn from_its_end_and_with_the_failures_before_it() {
-    let mut scene = Scene::new();
+fn follow_from_the_end_counts_earlier_failures() {
+    let mut logs = LogFolder::new();
     let found = "2026-11-22 10:00:00,000 fail2ban.filter [7]: INFO    [j] Found 7\n";
-    scene.write(found);
-    scene.rename_and_create();
-    scene.reopen();
-    scene.write(found);
-    scene.bans(1);
-    scene.write(&found[..20]);
+    logs.write(found);
+    logs.rename_and_create();
+    logs.reopen();
+    logs.write(found);
+    logs.bans(1);
+    logs.write(&found[..20]);
     let mut memory = Memory::default();
-    let log = Log { from_start: false, ..scene.log() };
-    let mut follower = Follower::new(log.clone(), now, &mut memory).unwrap();
+    let source = LogSource { from_start: false, ..logs.source() };
+    let mut follower = Follower::new(source.clone(), now, &mut memory).unwrap();
     catch_up(&mut follower, &mut memory);
     assert_eq!(memory.subjects, Vec::<String>::new());
-    scene.write(&found[20..]);
+    logs.write(&found[20..]);
     let mut again = memory.clone();
-    scene.write("2026-11-22 12:00:00,000 fail2ban.actions [7]: NOTICE  [j] Ban 7\n");
+    logs.write("2026-11-22 12:00:00,000 fail2ban.actions [7]: NOTICE  [j] Ban 7\n");
     catch_up(&mut follower, &mut memory);
     assert_eq!((memory.subjects, memory.failures), (vec!["7".to_owned()], vec![Some(3)]));
-    // Begun anew in between.
-    catch_up(&mut Follower::new(log, now, &mut again).unwrap(), &mut again);
+    // Restarted in between.
+    catch_up(&mut Follower::new(source, now, &mut again).unwrap(), &mut again);
     assert_eq!((again.subjects, again.failures), (vec!["7".to_owned()], vec![Some(3)]));
 }
 
 #[test]
-fn what_happens_in_a_folder_wakes_the_reader() {
-    /// Hands on what comes, at once.
-    struct Through(mpsc::Sender<String>);
-    impl EventSink for Through {
+fn follow_is_woken_by_changes_in_the_folder() {
+    /// Sends the subjects of bans on.
+    struct ChannelSink(mpsc::Sender<String>);
+    impl EventSink for ChannelSink {
         fn checkpoint(&mut self, _log: &str) -> Result<Option<Checkpoint>, TailError> {
             Ok(None)
         }
@@ -372,28 +374,28 @@ fn what_happens_in_a_folder_wakes_the_reader() {
             Ok(())
         }
     }
-    let mut scene = Scene::new();
-    let folder = scene.path("logs");
-    let log = Log { path: folder.join("f.log"), ..scene.log() };
+    let mut logs = LogFolder::new();
+    let folder = logs.path("logs");
+    let source = LogSource { path: folder.join("f.log"), ..logs.source() };
     let (sender, came) = mpsc::channel();
     let (stop, stopped) = stop_switch();
     let thread = std::thread::spawn(move || {
-        let mut into = Through(sender);
-        follow(Follower::new(log, now, &mut into).unwrap(), &mut into, &stopped).unwrap();
+        let mut sink = ChannelSink(sender);
+        follow(Follower::new(source, now, &mut sink).unwrap(), &mut sink, &stopped).unwrap();
     });
     for _ in 0..2 {
-        // Gone with its folder, and there again.
+        // Removed with its folder, and created again.
         fs::create_dir(&folder).unwrap();
         let mut file = File::create(folder.join("f.log")).unwrap();
         let mut took = Vec::new();
         for _ in 0..9 {
-            let (line, begun) = (scene.line(), Instant::now());
+            let (line, begun) = (logs.line(), Instant::now());
             file.write_all(line.as_bytes()).unwrap();
-            assert_eq!(came.recv_timeout(Duration::from_secs(20)).unwrap(), (scene.next - 1).to_string());
+            assert_eq!(came.recv_timeout(Duration::from_secs(20)).unwrap(), (logs.next - 1).to_string());
             took.push(begun.elapsed());
         }
         took.sort();
-        // By the clock alone it would be half a second.
+        // Polling alone would take half a second on average.
         assert!(took[took.len() / 2] < Duration::from_millis(250), "{took:?}");
         fs::remove_dir_all(&folder).unwrap();
     }

@@ -1,80 +1,82 @@
-//! What became of a log's files: which of those beside it hold what came before.
+//! The rotated files of a log: which of the files next to it contain its earlier lines.
 //!
 //! logrotate names them `fail2ban.log.1`, or `fail2ban.log-20261122` with `dateext`, and may compress them as `.gz`, or as
-//! whatever else it is told to (`packed`).
+//! another format (`compression`).
 
 use std::cmp::Reverse;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use super::compression::Compression;
 use super::error::TailError;
 use super::log_file::LogFile;
-use super::packed::Packing;
 use crate::store::Checkpoint;
 
-/// How many files before another matter at most.
-const PREDECESSORS: usize = 4;
+/// How many older files are read at most.
+const MAX_OLDER_FILES: usize = 4;
 
-/// How often a folder is looked at again whose files are being renamed meanwhile.
-const LOOKS: usize = 20;
+/// How often a folder is listed again if its files are renamed meanwhile.
+const MAX_LISTINGS: usize = 20;
 
-/// A file beside the log.
+/// A file next to the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Entry {
     path: PathBuf,
     inode: u64,
-    /// Its place in the order of rotation; `None` if its name says none.
+    /// When it was rotated; `None` if its name does not say.
     age: Option<Age>,
-    packed: bool,
+    compressed: bool,
 }
 
-/// Greater is newer.
+/// When a file was rotated, by its name; greater is newer.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Age {
     Numbered(Reverse<u32>),
     Dated(String),
 }
 
-/// The file that a checkpoint speaks of, to be read on from there, and those that were rotated after it, the oldest
-/// first. The log itself is not among them. Empty: that file is not there any more.
+/// Returns the file that a checkpoint is in, at that position, and the files that were rotated after it, the oldest first,
+/// without the log itself. Empty: the file does not exist any more.
 pub(super) fn since(log: &Path, checkpoint: &Checkpoint) -> Result<Vec<LogFile>, TailError> {
-    steadily(log, |entries| {
+    until_stable(log, |entries| {
         let Some((mut found, age)) = find(entries, checkpoint) else { return Ok(Vec::new()) };
-        found.go_to(checkpoint.offset)?;
+        found.seek(checkpoint.offset)?;
         let mut files = vec![found];
         files.extend(newer(entries, age)?);
         Ok(files)
     })
 }
 
-/// The files that were rotated after one that is open, the oldest first, without the log itself.
+/// Returns the files that were rotated after an open one, the oldest first, without the log itself.
 pub(super) fn after(log: &Path, open: &LogFile) -> Result<Vec<LogFile>, TailError> {
     let checkpoint = open.checkpoint(open.offset);
-    steadily(log, |entries| newer(entries, find(entries, &checkpoint).and_then(|(_, age)| age)))
+    until_stable(log, |entries| newer(entries, find(entries, &checkpoint).and_then(|(_, age)| age)))
 }
 
-/// The files that were rotated before one of them, or before the log itself; the newest first, and not many.
+/// Returns the files that were rotated before this one, or before the log itself, the newest first, up to
+/// [`MAX_OLDER_FILES`].
 pub(super) fn before(log: &Path, file: &LogFile) -> Result<Vec<LogFile>, TailError> {
-    steadily(log, |entries| {
+    until_stable(log, |entries| {
         let age = entries.iter().find(|entry| file.has_inode(entry.inode)).and_then(|entry| entry.age.as_ref());
         let is_older = |entry: &&Entry| entry.age.is_some() && age.is_none_or(|age| entry.age.as_ref() < Some(age));
         let mut older: Vec<_> = entries.iter().filter(is_older).collect();
-        older.sort_by_key(|entry| (Reverse(entry.age.as_ref()), entry.packed));
+        older.sort_by_key(|entry| (Reverse(entry.age.as_ref()), entry.compressed));
         older.dedup_by_key(|entry| entry.age.as_ref());
-        older.into_iter().take(PREDECESSORS).map(|entry| LogFile::open(&entry.path)).collect()
+        older.into_iter().take(MAX_OLDER_FILES).map(|entry| LogFile::open(&entry.path)).collect()
     })
 }
 
-/// By its inode, or else by its first bytes, as it may have been copied or packed. The newest, if several begin alike.
+/// Finds the file of a checkpoint by its inode, otherwise by its first bytes, since it may have been copied or compressed. The
+/// newest, if several begin alike.
 fn find<'a>(entries: &'a [Entry], checkpoint: &Checkpoint) -> Option<(LogFile, Option<&'a Age>)> {
     let by_inode = entries.iter().filter(|entry| entry.inode == checkpoint.inode);
     let mut rotated: Vec<_> = entries.iter().filter(|entry| entry.age.is_some()).collect();
-    rotated.sort_by(|a, b| (a.packed, Reverse(&a.age)).cmp(&(b.packed, Reverse(&b.age))));
+    rotated.sort_by(|a, b| (a.compressed, Reverse(&a.age)).cmp(&(b.compressed, Reverse(&b.age))));
     by_inode.chain(rotated).find_map(|entry| {
-        // What cannot be opened or unpacked is not what we look for.
+        // A file that cannot be opened or decompressed is another one.
         let file = LogFile::open(&entry.path).ok()?;
-        file.is_of(checkpoint).then_some((file, entry.age.as_ref()))
+        file.has_checkpoint(checkpoint).then_some((file, entry.age.as_ref()))
     })
 }
 
@@ -82,16 +84,16 @@ fn newer(entries: &[Entry], age: Option<&Age>) -> Result<Vec<LogFile>, TailError
     let Some(age) = age else { return Ok(Vec::new()) };
     let mut newer: Vec<_> =
         entries.iter().filter(|entry| entry.age.as_ref().is_some_and(|other| other > age)).collect();
-    // While one is being packed it is there twice.
-    newer.sort_by_key(|entry| (entry.age.as_ref(), entry.packed));
+    // While a file is being compressed it exists twice.
+    newer.sort_by_key(|entry| (entry.age.as_ref(), entry.compressed));
     newer.dedup_by_key(|entry| entry.age.as_ref());
     newer.into_iter().map(|entry| LogFile::open(&entry.path)).collect()
 }
 
-/// Looks until nothing was renamed meanwhile.
-fn steadily<T>(log: &Path, look: impl Fn(&[Entry]) -> Result<T, TailError>) -> Result<T, TailError> {
+/// Calls `look` with the files next to the log until none was renamed meanwhile.
+fn until_stable<T>(log: &Path, look: impl Fn(&[Entry]) -> Result<T, TailError>) -> Result<T, TailError> {
     let mut before = list(log);
-    for _ in 1..LOOKS {
+    for _ in 1..MAX_LISTINGS {
         let seen = look(&before);
         let now = list(log);
         if now == before {
@@ -102,7 +104,7 @@ fn steadily<T>(log: &Path, look: impl Fn(&[Entry]) -> Result<T, TailError>) -> R
     look(&before)
 }
 
-/// The regular files in the log's folder and, if it is a link, in that which it leads to; without itself.
+/// Lists the regular files in the folder of the log and, if the log is a link, in the folder of its target; without the log.
 fn list(log: &Path) -> Vec<Entry> {
     let target = fs::canonicalize(log).ok();
     let mut entries = Vec::new();
@@ -114,8 +116,8 @@ fn list(log: &Path) -> Vec<Entry> {
             let path = file.path();
             let Ok(meta) = file.metadata() else { continue };
             if meta.is_file() && path != log && Some(&path) != target.as_ref() {
-                let (age, packed) = age(log, &path);
-                entries.push(Entry { path, inode: meta.ino(), age, packed });
+                let (age, compressed) = age(log, &path);
+                entries.push(Entry { path, inode: meta.ino(), age, compressed });
             }
         }
     }
@@ -123,16 +125,16 @@ fn list(log: &Path) -> Vec<Entry> {
     entries
 }
 
-/// What a name says of when its file was rotated, and whether it is packed.
+/// Returns when a file was rotated, by its name, and whether it is compressed.
 fn age(log: &Path, path: &Path) -> (Option<Age>, bool) {
     let suffix = || {
         let name = path.file_name()?.to_str()?;
         name.strip_prefix(log.file_name()?.to_str()?)
     };
     let Some(suffix) = suffix() else { return (None, false) };
-    let packed = Packing::of(path).is_some();
-    let suffix = if packed { suffix.rsplit_once('.').map_or(suffix, |(suffix, _)| suffix) } else { suffix };
-    let Some(mark) = suffix.strip_prefix(['.', '-', '_']) else { return (None, packed) };
+    let compressed = Compression::of(path).is_some();
+    let suffix = if compressed { suffix.rsplit_once('.').map_or(suffix, |(suffix, _)| suffix) } else { suffix };
+    let Some(mark) = suffix.strip_prefix(['.', '-', '_']) else { return (None, compressed) };
     let age = match mark.parse() {
         Ok(number) if mark.len() <= 4 => Some(Age::Numbered(Reverse(number))),
         _ if mark.starts_with(|c: char| c.is_ascii_digit())
@@ -142,7 +144,7 @@ fn age(log: &Path, path: &Path) -> (Option<Age>, bool) {
         }
         _ => None,
     };
-    (age, packed)
+    (age, compressed)
 }
 
 #[cfg(test)]
@@ -150,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_order_of_rotation() {
+    fn age_orders_names_by_rotation() {
         let log = Path::new("/l/fail2ban.log");
         let of = |name: &str| age(log, &Path::new("/l").join(name));
         let oldest_first = |names: &[&str]| assert!(names.is_sorted_by_key(|name| of(name).0), "{names:?}");
