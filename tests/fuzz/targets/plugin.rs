@@ -17,8 +17,7 @@ pub fn limits() -> Limits {
 
 /// Compiles in this process: a child would not be watched.
 pub fn runtime() -> Runtime {
-    let setup =
-        Setup { cache: None, compiler: Compiler::Here, metering: Metering::Time, sandbox: Sandbox::STANDARD };
+    let setup = Setup { cache: None, compiler: Compiler::Here, metering: Metering::Time, sandbox: Sandbox::STANDARD };
     Runtime::new(setup).expect("the engine starts")
 }
 
@@ -64,7 +63,7 @@ pub fn event(host: String) -> Event {
 
 /// What a failure says goes to the channel, so it must be a message that Slack takes.
 pub fn can_be_told(error: &banhook::plugin::PluginError) {
-    let told = fallback(&event("web-1".to_owned()), &format!("plugin fuzz.wasm {error}"), Target::Slack);
+    let told = fallback(&event("web-1".to_owned()), &format!("plugin fuzz.wasm {error}"), Target::SLACK);
     passes_lint(&told);
 }
 
