@@ -99,7 +99,7 @@ impl Connections {
         slot.get_or_try_init(build).await.cloned()
     }
 
-    /// Lets go of all others: what was changed in the configuration does not pile up.
+    /// Drops all others, so that former configurations do not pile up.
     pub(super) fn keep(&self, used: &[&Connection]) {
         let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         slots.retain(|connection, _| used.contains(&connection));

@@ -59,8 +59,8 @@ impl Simulation {
         let events: Vec<_> = verdicts.iter().map(|_| event()).collect();
         self.inbox.append_all(&events, None, now).unwrap();
         let seqs: Vec<_> = self.store.unrouted(verdicts.len()).unwrap().iter().map(|waiting| waiting.seq).collect();
-        let assigned = |seq: &i64| RoutedTo { seq: *seq, ban: None, to: vec![("sec".into(), "hook".into())] };
-        self.store.route_events(&seqs.iter().map(assigned).collect::<Vec<_>>()).unwrap();
+        let routed = |seq: &i64| RoutedTo { seq: *seq, ban: None, to: vec![("sec".into(), "hook".into())] };
+        self.store.route_events(&seqs.iter().map(routed).collect::<Vec<_>>()).unwrap();
         let formatted: Vec<_> =
             seqs.into_iter().zip(verdicts).map(|(seq, disposition)| FormattedEvent { seq, disposition }).collect();
         self.store.record_formatted("sec", None, &formatted, None, now).unwrap();
@@ -177,7 +177,7 @@ fn failing_message_is_parked_and_others_are_sent() {
     let of_second: Vec<_> = simulation.sent.iter().filter(|(_, id)| *id == 2).map(|(at, _)| *at).collect();
     assert_eq!(of_second[..3], [0, 1_000, 3_000]);
     assert_eq!(simulation.sent.iter().find(|(_, id)| *id == 3), Some(&(3_000, 3)));
-    // It waits alone, is tried again, and arrives when it is taken.
+    // It is parked, retried, and arrives when it is taken.
     assert!(of_second.len() > 3, "{of_second:?}");
     simulation.post(1);
     simulation.run(HOUR, |_, _| ok());
@@ -220,7 +220,7 @@ fn messages_expire_after_max_age_and_newer_ones_stay() {
     let counts = simulation.ledger().routes["sec"];
     assert_eq!((counts.dead, counts.pending), (3, 2));
     let messages = simulation.store.list_messages(false, true, 9).unwrap();
-    assert!(messages.iter().all(|letter| letter.error.as_deref().is_some_and(|error| error.contains("500"))));
+    assert!(messages.iter().all(|message| message.error.as_deref().is_some_and(|error| error.contains("500"))));
     simulation.run(26 * HOUR, |_, _| ok());
     assert_eq!(simulation.accepted, [4, 5]);
 }
@@ -289,7 +289,7 @@ fn suspended_webhook_fails_over_to_the_fallback() {
     simulation.post(1);
     simulation.run(3 * HOUR, |_, _| SendResult::EndpointGone("404 no_service".into()));
     assert_eq!(simulation.store.pending_webhooks().unwrap(), ["other"]);
-    // If both are suspended, nothing goes to and fro; and once the first one is mended, all goes back.
+    // If both are suspended, nothing goes to and fro; and once the first one is fixed, all goes back.
     let suspended =
         Suspended { error: "404".into(), since: Timestamp(simulation.now), url_hash: simulation.url.to_owned() };
     let backoff_until = Timestamp(simulation.now + HOUR);

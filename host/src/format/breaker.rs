@@ -27,7 +27,7 @@ pub(super) struct Breaker {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BreakerTransition {
     None,
-    /// Paused for the first time since it succeeded, which the channel is told.
+    /// Paused for the first time since it succeeded, which the channel reads.
     Paused(Duration),
     /// Paused again, after another try failed.
     PausedAgain(Duration),

@@ -12,7 +12,7 @@ use crate::plugin::{Compiler, Metering, Runtime, Setup};
 use crate::route::route_events;
 use crate::store::{Inbox, StateDir, Store, WebhookState};
 
-/// One route, `sec`, at work.
+/// One route, `sec`, with its store.
 struct Fixture {
     live: LoadedRoute,
     defaults: EventDefaults,
@@ -59,11 +59,11 @@ impl Fixture {
         self.work(false);
     }
 
-    fn work(&mut self, hurry: bool) {
+    fn work(&mut self, close_all: bool) {
         while route_events(&self.routes, &self.defaults, &mut self.store, None, Timestamp(self.now)).unwrap().events > 0
         {
         }
-        while self.live.advance(&mut self.store, Timestamp(self.now), hurry, || false).unwrap() > 0 {}
+        while self.live.advance(&mut self.store, Timestamp(self.now), close_all, || false).unwrap() > 0 {}
         assert!(self.store.ledger().unwrap().balances());
         assert_eq!(self.store.check_ledger().unwrap(), []);
     }
@@ -148,7 +148,7 @@ fn reformatted_events_are_no_storm() {
         assert_eq!(fixture.store.reformat("main", Target::ZULIP).unwrap(), 8);
         fixture.work(false);
     }
-    // All that a storm lets through were told once, so the next one is part of it.
+    // All that a storm lets through were sent once, so the next one is part of it.
     fixture.bans(1);
     fixture.work(false);
     assert_eq!(fixture.sent().len(), 8);
@@ -195,13 +195,13 @@ fn storm_is_a_few_messages_that_count_every_event() {
     let sent = fixture.sent();
     assert_eq!((sent.len(), fixture.counts()), (1, (8, 792, 0)));
     assert!(sent[0].contains("792 events"), "{}", sent[0]);
-    // It goes on for as long as there is that much; then each is told again.
+    // It goes on for as long as there is that much; then each is sent by itself again.
     fixture.bans(1);
     fixture.pass(30);
     let standalone = fixture.sent();
     assert!(
         standalone.len() == 1 && standalone[0].contains("203.0.113.50"),
-        "one that stayed standalone is told as usual: {standalone:?}"
+        "one that stayed standalone is sent as usual: {standalone:?}"
     );
     assert_eq!(fixture.counts(), (9, 792, 0));
     fixture.pass(60);
@@ -284,7 +284,7 @@ fn restart_is_one_message_with_or_without_a_flush() {
             }
             fixture.pass(1);
         }
-        // A new ban is told at once.
+        // A new ban is sent at once.
         fixture.bans(1);
         fixture.work(false);
         let sent = fixture.sent();

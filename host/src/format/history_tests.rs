@@ -1,5 +1,4 @@
-//! What a route's plugin is told of past bans, through a pipeline over a store; and events that change while they are
-//! completed.
+//! What a route's plugin sees of past bans, over a real store; and events that change while they are enriched.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -22,7 +21,7 @@ struct Routes {
     live: Vec<LoadedRoute>,
 }
 
-/// A route for each of these lines, with a plugin that skips with what it is told of past bans; for those with `geo`, with
+/// A route for each of these lines, with a plugin that skips with what it sees of past bans; for those with `geo`, with
 /// the country of its subject.
 fn load(folder: &Path, state: Option<StateDir>, routes: &[&str]) -> Routes {
     std::fs::write(folder.join("asks.wasm"), guest::asks_history()).unwrap();
@@ -57,9 +56,9 @@ fn ban(subject: &str) -> EventDetails {
     EventDetails::Ban(Ban { subject: subject.to_owned(), ..Ban::default() })
 }
 
-/// Routes events, `batch` at a time, and says what the plugins were told, event by event: bans, subjects, hosts, and how
+/// Routes events, `batch` at a time, and returns what the plugins saw, event by event: bans, subjects, hosts, and how
 /// many in the first jail; `-` where the route does not want the event.
-fn told(routes: &[&str], batch: usize, events: &[Event]) -> Vec<String> {
+fn seen(routes: &[&str], batch: usize, events: &[Event]) -> Vec<String> {
     let temp = tempfile::tempdir().unwrap();
     let folder = StateDir::new(temp.path().join("state"));
     let lock = folder.try_work_lock().unwrap().unwrap();
@@ -68,7 +67,7 @@ fn told(routes: &[&str], batch: usize, events: &[Event]) -> Vec<String> {
     let Routes { config, defaults, mut live } = load(temp.path(), Some(folder), routes);
     let faults: Vec<_> = live.iter().flat_map(LoadedRoute::faults).map(|fault| fault.error.to_string()).collect();
     assert_eq!(faults, [] as [&str; 0]);
-    let mut told = vec![vec!["-".to_owned(); routes.len()]; events.len()];
+    let mut seen = vec![vec!["-".to_owned(); routes.len()]; events.len()];
     for batch in events.chunks(batch) {
         for event in batch {
             inbox.append(event, Timestamp(0)).unwrap();
@@ -77,13 +76,13 @@ fn told(routes: &[&str], batch: usize, events: &[Event]) -> Vec<String> {
         for (n, route) in live.iter_mut().enumerate() {
             for unformatted in store.unformatted(&format!("r{n}"), events.len()).unwrap() {
                 let FormattedEvent { seq, disposition } = route.format(unformatted, Grouping::Standalone, Timestamp(0));
-                told[usize::try_from(seq).unwrap() - 1][n] = reason(disposition);
+                seen[usize::try_from(seq).unwrap() - 1][n] = reason(disposition);
                 let formatted = FormattedEvent { seq, disposition: Disposition::Skip(String::new()) };
                 store.record_formatted(&format!("r{n}"), None, &[formatted], None, Timestamp(0)).unwrap();
             }
         }
     }
-    told.iter().map(|told| told.join(" ")).collect()
+    seen.iter().map(|seen| seen.join(" ")).collect()
 }
 
 #[test]
@@ -123,10 +122,10 @@ fn history_has_the_past_bans_of_the_routes_jails_without_the_current_event() {
     let expected: Vec<_> = expected
         .iter()
         .zip(&events)
-        .map(|(told, event)| if event.jail == "nginx" { "2212 - - 0000".to_owned() } else { (*told).to_owned() })
+        .map(|(seen, event)| if event.jail == "nginx" { "2212 - - 0000".to_owned() } else { (*seen).to_owned() })
         .collect();
     for batch in [1, 2, 5, events.len()] {
-        assert_eq!(told(&routes, batch, &events), expected, "routed {batch} at a time");
+        assert_eq!(seen(&routes, batch, &events), expected, "routed {batch} at a time");
     }
 }
 
@@ -156,14 +155,14 @@ fn geo_answers_from_the_routes_files_and_reports_a_broken_one() {
     let faults: Vec<_> = live.iter().flat_map(LoadedRoute::faults).map(|fault| fault.error.to_string()).collect();
     let [fault] = &faults[..] else { panic!("{faults:?}") };
     assert!(fault.contains("broken.mmdb is not an MMDB file, or is damaged"), "{fault}");
-    let told = live.iter_mut().map(|route| {
+    let seen = live.iter_mut().map(|route| {
         reason(
             route
                 .format(unformatted(event("sshd", "x", 1_000, ban("203.0.113.7"))), Grouping::Standalone, Timestamp(0))
                 .disposition,
         )
     });
-    assert_eq!(told.collect::<Vec<_>>(), ["DE", "FR", "?"]);
+    assert_eq!(seen.collect::<Vec<_>>(), ["DE", "FR", "?"]);
 }
 
 /// The action reports a ban between the router's read, which has it from the log, and its write.

@@ -21,25 +21,25 @@ use crate::store::{RoutedTo, Store, StoreError, UnroutedEvent};
 
 /// Events that are routed in one transaction. Each transaction reads again the pages that others have changed, and writes
 /// each page that it changes, of which there is up to one for an event, since bans are kept by subject, too. With 32, an
-/// event of a backlog took the router 36 µs, and 100,000 of them 1.2 GB of write-ahead log; now it takes 13 µs. Couriers wait
-/// 60 ms at most meanwhile, `notify` not at all: it writes to another file.
+/// event of a backlog took the router 36 µs, and 100,000 of them 1.2 GB of write-ahead log; now it takes 13 µs. Delivery workers
+/// wait 60 ms at most meanwhile, `notify` not at all: it writes to another file.
 const ROUTE_BATCH: usize = 4_096;
 
-/// What came of an assignment.
+/// The result of routing one batch.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct RoutingPass {
-    /// How many events; 0: none waits, or the first one waits for fail2ban's database.
+    /// How many events; 0: none is unrouted, or the first one waits for fail2ban's database.
     pub events: usize,
-    /// The routes that want some of them.
+    /// The routes that match some of them.
     pub routes: BTreeSet<String>,
-    /// Whether events are left that are not complete yet.
+    /// Whether an event waits for fail2ban's database.
     pub later: bool,
 }
 
-/// Assigns what waits in the inbox to the routes that want it, one batch of it.
+/// Routes one batch of the inbox's unrouted events to the routes that match them.
 ///
 /// # Errors
-/// When the store fails; the events of the batch then still wait.
+/// When the store fails; the events of the batch are still unrouted then.
 pub fn route_events(
     routes: &[Route],
     defaults: &EventDefaults,
