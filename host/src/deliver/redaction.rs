@@ -15,8 +15,8 @@ use crate::message::Target;
 /// Stands for everything that is left out.
 const LEFT_OUT: &str = "…";
 
-/// Letters and digits in a row, in any case, that a text and a secret may not have in common. A secret that is shorter is
-/// none.
+/// Letters and digits in a row, in any case, that a text and a secret may not have in common. A shorter text is
+/// not a secret.
 const RUN: usize = 4;
 
 /// Characters of a word at most: a secret that was encoded as letters is longer.
@@ -40,8 +40,8 @@ impl Redaction {
         let mut runs = HashSet::new();
         let mut add = |secret: &str| {
             for form in [secret, &decoded(secret)] {
-                let folded: Vec<u8> = folded(form).collect();
-                runs.extend(folded.array_windows::<RUN>().copied());
+                let normalized: Vec<u8> = normalized(form).collect();
+                runs.extend(normalized.array_windows::<RUN>().copied());
             }
         };
         let public = target.public_words();
@@ -96,15 +96,18 @@ impl Redaction {
 
     /// Returns which words hold a part of a secret. Runs go across words, since a secret may hold spaces.
     fn secret_words(&self, words: &[&str]) -> HashSet<usize> {
-        let bytes: Vec<(u8, usize)> =
-            words.iter().enumerate().flat_map(|(index, word)| folded(word).map(move |byte| (byte, index))).collect();
+        let bytes: Vec<(u8, usize)> = words
+            .iter()
+            .enumerate()
+            .flat_map(|(index, word)| normalized(word).map(move |byte| (byte, index)))
+            .collect();
         let runs = bytes.array_windows::<RUN>().filter(|run| self.runs.contains(&run.map(|(byte, _)| byte)));
         runs.flat_map(|run| run.map(|(_, index)| index)).collect()
     }
 }
 
 /// The ASCII letters and digits of a text, in lower case.
-fn folded(text: &str) -> impl Iterator<Item = u8> {
+fn normalized(text: &str) -> impl Iterator<Item = u8> {
     text.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase())
 }
 

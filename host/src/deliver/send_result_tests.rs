@@ -44,7 +44,7 @@ fn check(target: Target, status: u16, headers: Headers<'_>, body: &str, expected
         SendResult::RateLimited(time, _) => SendResult::RateLimited(time, String::new()),
         SendResult::Transient { after, .. } => SendResult::Transient { after, error: String::new() },
         SendResult::Rejected(_) => REJECTED,
-        SendResult::EndpointGone(_) => GONE,
+        SendResult::EndpointGone(_) => ENDPOINT_GONE,
     };
     assert_eq!(without_text, *expected, "{target:?} {status} {headers:?} {body}");
 }
@@ -60,15 +60,15 @@ fn failed_for(seconds: u64) -> SendResult {
 const ACCEPTED: SendResult = SendResult::Accepted { pause: None };
 const TRANSIENT: SendResult = SendResult::Transient { after: None, error: String::new() };
 const REJECTED: SendResult = SendResult::Rejected(String::new());
-const GONE: SendResult = SendResult::EndpointGone(String::new());
+const ENDPOINT_GONE: SendResult = SendResult::EndpointGone(String::new());
 
 #[test]
 fn classify_slack_answers() {
     for (status, headers, body, expected) in [
         (200, NONE, "ok", ACCEPTED),
         (200, NONE, "{\"success\":true}", ACCEPTED),
-        (200, NONE, "<!DOCTYPE html><title>Sign in</title>", GONE),
-        (302, NONE, "", GONE),
+        (200, NONE, "<!DOCTYPE html><title>Sign in</title>", ENDPOINT_GONE),
+        (302, NONE, "", ENDPOINT_GONE),
         (400, NONE, "invalid_payload", REJECTED),
         (400, NONE, "user_not_found", REJECTED),
         (400, NONE, "no_text", REJECTED),
@@ -76,14 +76,14 @@ fn classify_slack_answers() {
         (400, NONE, "invalid_blocks", REJECTED),
         (400, NONE, "something_new", REJECTED),
         (413, NONE, "", REJECTED),
-        (401, NONE, "", GONE),
-        (403, NONE, "action_prohibited", GONE),
-        (403, NONE, "invalid_token", GONE),
-        (404, NONE, "channel_not_found", GONE),
-        (404, NONE, "no_active_hooks", GONE),
-        (404, NONE, "no_service", GONE),
-        (404, NONE, "<html>", GONE),
-        (410, NONE, "channel_is_archived", GONE),
+        (401, NONE, "", ENDPOINT_GONE),
+        (403, NONE, "action_prohibited", ENDPOINT_GONE),
+        (403, NONE, "invalid_token", ENDPOINT_GONE),
+        (404, NONE, "channel_not_found", ENDPOINT_GONE),
+        (404, NONE, "no_active_hooks", ENDPOINT_GONE),
+        (404, NONE, "no_service", ENDPOINT_GONE),
+        (404, NONE, "<html>", ENDPOINT_GONE),
+        (410, NONE, "channel_is_archived", ENDPOINT_GONE),
         (407, NONE, "", TRANSIENT),
         (408, NONE, "", TRANSIENT),
         (429, retry_after("30"), "", waits(30.0)),
@@ -115,7 +115,7 @@ fn classify_slack_answers() {
 fn slack_error_outweighs_the_status() {
     for body in ["no_service_id", "no_team", "team_disabled", "posting_to_general_channel_denied"] {
         for status in [200, 400, 403, 404, 429, 500] {
-            check(Target::SLACK, status, NONE, body, &GONE);
+            check(Target::SLACK, status, NONE, body, &ENDPOINT_GONE);
         }
     }
     for body in [
@@ -127,7 +127,7 @@ fn slack_error_outweighs_the_status() {
         "no_service",
     ] {
         for status in [400, 403, 404, 410, 500] {
-            check(Target::SLACK, status, NONE, body, &GONE);
+            check(Target::SLACK, status, NONE, body, &ENDPOINT_GONE);
         }
         check(Target::SLACK, 200, NONE, body, &ACCEPTED);
     }
@@ -142,22 +142,40 @@ fn classify_answers_of_the_other_services() {
     for (target, status, headers, body, expected) in [
         (MATTERMOST, 200, NONE, "ok", ACCEPTED),
         (MATTERMOST, 200, NONE, "no_team", ACCEPTED),
-        (MATTERMOST, 400, NONE, r#"{"id":"web.incoming_webhook.invalid.app_error","message":"…"}"#, GONE),
-        (MATTERMOST, 501, NONE, r#"{"id":"web.incoming_webhook.disabled.app_error","message":"…"}"#, GONE),
-        (MATTERMOST, 404, NONE, r#"{"id":"web.incoming_webhook.channel.app_error","message":"…"}"#, GONE),
-        (MATTERMOST, 403, NONE, r#"{"id":"web.incoming_webhook.channel_locked.app_error","message":"…"}"#, GONE),
+        (MATTERMOST, 400, NONE, r#"{"id":"web.incoming_webhook.invalid.app_error","message":"…"}"#, ENDPOINT_GONE),
+        (MATTERMOST, 501, NONE, r#"{"id":"web.incoming_webhook.disabled.app_error","message":"…"}"#, ENDPOINT_GONE),
+        (MATTERMOST, 404, NONE, r#"{"id":"web.incoming_webhook.channel.app_error","message":"…"}"#, ENDPOINT_GONE),
+        (
+            MATTERMOST,
+            403,
+            NONE,
+            r#"{"id":"web.incoming_webhook.channel_locked.app_error","message":"…"}"#,
+            ENDPOINT_GONE,
+        ),
         (MATTERMOST, 400, NONE, r#"{"id":"web.incoming_webhook.text.app_error","message":"…"}"#, REJECTED),
         (MATTERMOST, 400, NONE, r#"{"id":"web.incoming_webhook.parse.app_error","message":"…"}"#, REJECTED),
-        (MATTERMOST, 401, NONE, "", GONE),
+        (MATTERMOST, 401, NONE, "", ENDPOINT_GONE),
         (MATTERMOST, 501, NONE, "", TRANSIENT),
-        (MATTERMOST, 307, NONE, "", GONE),
+        (MATTERMOST, 307, NONE, "", ENDPOINT_GONE),
         (MATTERMOST, 429, retry_after("2"), "limit exceeded", waits(2.0)),
         (ROCKETCHAT, 200, NONE, r#"{"success":true}"#, ACCEPTED),
-        (ROCKETCHAT, 200, NONE, r#"{"success":false,"error":"error-invalid-channel"}"#, GONE),
-        (ROCKETCHAT, 400, NONE, r#"{"success":false,"error":"invalid-channel"}"#, GONE),
-        (ROCKETCHAT, 400, NONE, r#"{"success":false,"error":"Invalid integration id or token provided."}"#, GONE),
-        (ROCKETCHAT, 404, NONE, r#"{"success":false,"error":"Invalid integration id or token provided."}"#, GONE),
-        (ROCKETCHAT, 401, NONE, r#"{"success":false}"#, GONE),
+        (ROCKETCHAT, 200, NONE, r#"{"success":false,"error":"error-invalid-channel"}"#, ENDPOINT_GONE),
+        (ROCKETCHAT, 400, NONE, r#"{"success":false,"error":"invalid-channel"}"#, ENDPOINT_GONE),
+        (
+            ROCKETCHAT,
+            400,
+            NONE,
+            r#"{"success":false,"error":"Invalid integration id or token provided."}"#,
+            ENDPOINT_GONE,
+        ),
+        (
+            ROCKETCHAT,
+            404,
+            NONE,
+            r#"{"success":false,"error":"Invalid integration id or token provided."}"#,
+            ENDPOINT_GONE,
+        ),
+        (ROCKETCHAT, 401, NONE, r#"{"success":false}"#, ENDPOINT_GONE),
         (ROCKETCHAT, 400, NONE, r#"{"success":false,"error":"unexpected token"}"#, REJECTED),
         (ROCKETCHAT, 200, NONE, r#"{"success":false}"#, REJECTED),
         (ROCKETCHAT, 503, NONE, "Service Unavailable", TRANSIENT),
@@ -189,15 +207,15 @@ fn classify_answers_of_the_other_services() {
         (DISCORD, 429, budget("0", "7.5"), "", waits(7.5)),
         (DISCORD, 429, budget("0", "Wed, 21 Oct 2026 07:28:00 GMT"), "", waits(1.0)),
         (DISCORD, 400, NONE, r#"{"message":"Cannot send an empty message","code":50006}"#, REJECTED),
-        (DISCORD, 401, NONE, r#"{"message":"Invalid Webhook Token","code":50027}"#, GONE),
-        (DISCORD, 403, NONE, r#"{"message":"Missing Access","code":50001}"#, GONE),
-        (DISCORD, 404, NONE, r#"{"message":"Unknown Webhook","code":10015}"#, GONE),
+        (DISCORD, 401, NONE, r#"{"message":"Invalid Webhook Token","code":50027}"#, ENDPOINT_GONE),
+        (DISCORD, 403, NONE, r#"{"message":"Missing Access","code":50001}"#, ENDPOINT_GONE),
+        (DISCORD, 404, NONE, r#"{"message":"Unknown Webhook","code":10015}"#, ENDPOINT_GONE),
         (DISCORD, 502, NONE, "<html>", TRANSIENT),
         (DISCORD, 502, budget("4", "7.5"), "<html>", TRANSIENT),
         (ZULIP, 200, NONE, r#"{"result":"success","msg":""}"#, ACCEPTED),
-        (ZULIP, 200, NONE, r#"{"result":"error","msg":"Stream 'bans' does not exist"}"#, GONE),
-        (ZULIP, 400, NONE, r#"{"result":"error","msg":"…","code":"STREAM_DOES_NOT_EXIST"}"#, GONE),
-        (ZULIP, 401, NONE, r#"{"result":"error","msg":"Invalid API key","code":"INVALID_API_KEY"}"#, GONE),
+        (ZULIP, 200, NONE, r#"{"result":"error","msg":"Stream 'bans' does not exist"}"#, ENDPOINT_GONE),
+        (ZULIP, 400, NONE, r#"{"result":"error","msg":"…","code":"STREAM_DOES_NOT_EXIST"}"#, ENDPOINT_GONE),
+        (ZULIP, 401, NONE, r#"{"result":"error","msg":"Invalid API key","code":"INVALID_API_KEY"}"#, ENDPOINT_GONE),
         (ZULIP, 400, NONE, r#"{"result":"error","msg":"Unsupported","code":"BAD_REQUEST"}"#, REJECTED),
         (ZULIP, 429, NONE, r#"{"result":"error","code":"RATE_LIMIT_HIT","retry-after":28.7}"#, waits(28.7)),
     ] {

@@ -15,7 +15,7 @@ pub struct Ban {
     pub count: Option<u32>,
     /// How long it lasts.
     pub duration: Option<BanDuration>,
-    /// An old ban that fail2ban took up again after a restart.
+    /// An old ban that fail2ban restored after a restart.
     pub restored: bool,
     /// fail2ban's own time of the ban; an unban carries its ban's.
     pub ticket_at: Option<Timestamp>,
@@ -92,7 +92,7 @@ impl Family {
     }
 }
 
-/// A host name of at least two labels (RFC 1123); the last one is not all digits, so `1.2.3` is none.
+/// A host name of at least two labels (RFC 1123); the last one is not all digits, so `1.2.3` is not a host name.
 fn is_host_name(text: &str) -> bool {
     let label = |l: &str| {
         (1..=63).contains(&l.len())

@@ -1,7 +1,7 @@
-//! Events that are told together: the batch that a digest is made of, and the counts over it.
+//! Batches: the events of a digest, with totals.
 //!
-//! The store reads batches, plugins and the built-in digest word them. Counts cover all events of a batch, also those that
-//! are not listed, however many there were.
+//! The store reads batches; plugins and the built-in digest format them. Totals count all events of a batch, however many
+//! there are, the unlisted ones included.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -14,7 +14,7 @@ pub const LISTED_FIRST: usize = 50;
 /// See [`LISTED_FIRST`].
 pub const LISTED_LAST: usize = 50;
 
-/// Rows of a tally at most.
+/// The most rows of a tally.
 pub const ROWS: usize = 20;
 
 /// Why events are grouped into a digest.
@@ -63,12 +63,12 @@ impl DigestCause {
     }
 }
 
-/// Events that are told together.
+/// The events of a digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
-    /// As the plugin gave it; `None`: the host folded these itself.
+    /// The key that the plugin chose. `None`: the host grouped the events.
     pub key: Option<String>,
-    /// Why.
+    /// Why the events are grouped.
     pub cause: DigestCause,
     /// Time of the earliest event.
     pub first: Timestamp,
@@ -133,7 +133,7 @@ pub struct Row {
 pub struct Counted<'a> {
     /// Which of the five.
     pub kind: Kind,
-    /// An old ban, taken up again.
+    /// Whether it is an old ban, restored after a restart.
     pub restored: bool,
     /// On which machine.
     pub host: &'a str,
@@ -231,7 +231,7 @@ fn rows(counts: Counts) -> Vec<Row> {
 }
 
 impl Batch {
-    /// The batch of these events, in the order in which they were taken in.
+    /// The batch of these events, in the order in which they were received.
     #[must_use]
     pub fn of(events: &[Event], cause: DigestCause, key: Option<String>) -> Self {
         let mut counter = Counter::default();

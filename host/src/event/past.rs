@@ -1,7 +1,7 @@
 //! Past bans: what can be asked of them, and what is answered.
 //!
 //! The store keeps them and a plugin asks; both speak of them in these types. Only new bans count: one that fail2ban
-//! took up again after a restart was counted when it was new.
+//! restored after a restart was counted when it was new.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};

@@ -1,4 +1,4 @@
-//! Bytes from outside as text that keeps what they said.
+//! Bytes from outside, as text that stays readable.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use std::borrow::Cow;
 /// not be.
 pub(crate) const MAX_TEXT_BYTES: usize = 4096;
 
-/// The bytes as text. What is no UTF-8 stays readable as `\xE9`; everything else is verbatim.
+/// Returns the bytes as text. Bytes that are not UTF-8 become `\xE9`; everything else is verbatim.
 pub(crate) fn readable(bytes: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(bytes) {
         return Cow::Borrowed(text);
@@ -21,7 +21,7 @@ pub(crate) fn readable(bytes: &[u8]) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-/// The first `bytes` bytes of a text, less the character that would be split.
+/// Returns the first `bytes` bytes of a text, without a character that would be split.
 pub(crate) fn cut(text: &str, bytes: usize) -> &str {
     text.get(..text.floor_char_boundary(bytes)).unwrap_or(text)
 }
@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_utf8_stays_readable() {
+    fn readable_shows_invalid_utf8_as_escapes() {
         assert_eq!(readable(b"caf\xe9 \xff\xfe!"), "caf\\xE9 \\xFF\\xFE!");
         assert_eq!(readable("café".as_bytes()), "café");
     }

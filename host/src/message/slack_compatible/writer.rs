@@ -59,7 +59,7 @@ impl Writer<'_> {
             if length <= max_chars {
                 return text;
             }
-            // An escaped character takes up to nine; the next attempt is at least one character shorter.
+            // An escaped character has up to nine characters; the next attempt is at least one shorter.
             chars = (chars * max_chars / length).min(chars - 1);
         }
         String::new()

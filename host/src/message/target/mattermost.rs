@@ -12,9 +12,9 @@ use super::service::Service;
 /// Mattermost.
 pub struct Mattermost;
 
-/// Errors that mean a dead webhook: `HandleIncomingWebhook` of its server. No message names a channel, so an error about
-/// one is about the webhook's own.
-const GONE: [&str; 6] = [
+/// Errors of a webhook that accepts no message, from `HandleIncomingWebhook` of the server. banhook names no channel, so
+/// an error about one is about the webhook's own.
+const DISABLED: [&str; 6] = [
     "web.incoming_webhook.invalid.app_error",
     "web.incoming_webhook.disabled.app_error",
     "web.incoming_webhook.channel.app_error",
@@ -50,11 +50,11 @@ impl Service for Mattermost {
     }
 
     fn verdict(&self, answer: &Answer<'_>) -> Option<Verdict> {
-        (!answer.is_success() && GONE.contains(&answer.text("id"))).then_some(Verdict::EndpointGone)
+        (!answer.is_success() && DISABLED.contains(&answer.text("id"))).then_some(Verdict::EndpointGone)
     }
 
     fn known_errors(&self) -> Vec<&'static str> {
-        [&GONE[..], &REJECTED].concat()
+        [&DISABLED[..], &REJECTED].concat()
     }
 }
 

@@ -12,11 +12,11 @@ use super::service::Service;
 /// Rocket.Chat.
 pub struct RocketChat;
 
-/// In the error of a 429, which comes with other statuses as well.
+/// Part of the error when there are too many requests, which comes with several statuses.
 const TOO_MANY: &str = "error-too-many-requests";
 
-/// In the error of a dead webhook: a word or a sentence, depending on the version.
-const GONE: [&str; 2] = ["invalid-channel", "Invalid integration id"];
+/// Parts of the errors of a webhook that accepts no message: a word or a sentence, depending on the version.
+const DISABLED: [&str; 2] = ["invalid-channel", "Invalid integration id"];
 
 impl Service for RocketChat {
     fn key(&self) -> &'static str {
@@ -37,7 +37,7 @@ impl Service for RocketChat {
 
     fn verdict(&self, answer: &Answer<'_>) -> Option<Verdict> {
         let failed = answer.json["success"] == false;
-        if failed && GONE.iter().any(|error| answer.body.contains(error)) {
+        if failed && DISABLED.iter().any(|error| answer.body.contains(error)) {
             Some(Verdict::EndpointGone)
         } else if answer.body.contains(TOO_MANY) {
             Some(Verdict::RateLimited)

@@ -15,11 +15,11 @@ use super::service::{Service, UrlProblem, segments};
 /// Slack.
 pub struct Slack;
 
-/// Errors that mean a dead webhook, whatever the status.
-const GONE: [&str; 4] = ["no_service_id", "no_team", "team_disabled", "posting_to_general_channel_denied"];
+/// Errors of a webhook that accepts no message, whatever the status.
+const DISABLED: [&str; 4] = ["no_service_id", "no_team", "team_disabled", "posting_to_general_channel_denied"];
 
-/// Errors that mean a dead webhook unless the status says that the message was accepted.
-const GONE_UNLESS_OK: [&str; 6] =
+/// Errors of a webhook that accepts no message, unless the status says that it accepted this one.
+const DISABLED_UNLESS_OK: [&str; 6] =
     ["invalid_token", "action_prohibited", "channel_not_found", "channel_is_archived", "no_active_hooks", "no_service"];
 
 /// Errors about a message. Slack's documents list most of all these, under "Sending messages using incoming webhooks".
@@ -92,12 +92,13 @@ impl Service for Slack {
 
     /// The body is a word, and some words come with any status.
     fn verdict(&self, answer: &Answer<'_>) -> Option<Verdict> {
-        let gone = GONE.contains(&answer.body) || !answer.is_success() && GONE_UNLESS_OK.contains(&answer.body);
-        gone.then_some(Verdict::EndpointGone)
+        let disabled =
+            DISABLED.contains(&answer.body) || !answer.is_success() && DISABLED_UNLESS_OK.contains(&answer.body);
+        disabled.then_some(Verdict::EndpointGone)
     }
 
     fn known_errors(&self) -> Vec<&'static str> {
-        [&GONE[..], &GONE_UNLESS_OK, &REJECTED].concat()
+        [&DISABLED[..], &DISABLED_UNLESS_OK, &REJECTED].concat()
     }
 }
 

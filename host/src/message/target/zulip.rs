@@ -14,7 +14,7 @@ use super::service::Service;
 pub struct Zulip;
 
 /// Codes for a bot, an organization or a channel that does not exist anymore.
-const GONE: [&str; 5] =
+const DISABLED: [&str; 5] =
     ["INVALID_API_KEY", "USER_DEACTIVATED", "REALM_DEACTIVATED", "NONEXISTENT_SUBDOMAIN", "STREAM_DOES_NOT_EXIST"];
 
 impl Service for Zulip {
@@ -43,8 +43,8 @@ impl Service for Zulip {
         if answer.json["result"] != "error" {
             return None;
         }
-        let gone = GONE.contains(&answer.text("code")) || answer.text("msg").ends_with("does not exist");
-        match gone {
+        let disabled = DISABLED.contains(&answer.text("code")) || answer.text("msg").ends_with("does not exist");
+        match disabled {
             true => Some(Verdict::EndpointGone),
             false => answer.is_success().then_some(Verdict::Rejected),
         }
@@ -55,7 +55,7 @@ impl Service for Zulip {
     }
 
     fn known_errors(&self) -> Vec<&'static str> {
-        [&GONE[..], &["BAD_REQUEST", "RATE_LIMIT_HIT", "UNAUTHORIZED_PRINCIPAL"]].concat()
+        [&DISABLED[..], &["BAD_REQUEST", "RATE_LIMIT_HIT", "UNAUTHORIZED_PRINCIPAL"]].concat()
     }
 }
 
