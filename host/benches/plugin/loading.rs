@@ -69,7 +69,7 @@ pub fn measure(report: &mut Report) -> anyhow::Result<()> {
 
 fn load(runtime: &Runtime, file: &[u8]) -> anyhow::Result<std::time::Duration> {
     let begun = Instant::now();
-    let plugin = runtime.load(file, &guests::providers(&runtime), guests::limits())?;
+    let plugin = runtime.load(file, &guests::providers(runtime), guests::limits())?;
     let taken = begun.elapsed();
     drop(plugin);
     Ok(taken)
