@@ -28,7 +28,7 @@ const FALLBACK_MAX: usize = 300;
 const IMAGES_MAX: usize = 9;
 
 /// Returns the body for a service's webhook; `None` if it would show nothing.
-pub fn lower(message: &Message, sanitizer: &Sanitizer, dialect: &dyn Dialect) -> Option<Value> {
+pub fn lower(message: &Message, sanitizer: &Sanitizer, dialect: &dyn Dialect) -> Option<Map<String, Value>> {
     let writer = Writer(dialect);
     let (mut parts, mut images) = layout::parts(message, sanitizer);
     images.retain(|image| web_url(&image.url).is_some());
@@ -63,7 +63,7 @@ pub fn lower(message: &Message, sanitizer: &Sanitizer, dialect: &dyn Dialect) ->
     if !attachments.is_empty() {
         body.insert("attachments".to_owned(), Value::Array(attachments));
     }
-    Some(Value::Object(body))
+    Some(body)
 }
 
 /// Returns a picture's attachment. The title stands in the text: some services would read it here as markup, others

@@ -56,7 +56,8 @@ impl Service for Discord {
     }
 
     fn lower(&self, message: &Message, sanitizer: &Sanitizer) -> Result<Value, GuardError> {
-        slack_compatible::lower(message, sanitizer, self).ok_or(GuardError::Empty(self.name()))
+        let body = slack_compatible::lower(message, sanitizer, self);
+        body.map(Value::Object).ok_or(GuardError::Empty(self.name()))
     }
 
     fn verdict(&self, _answer: &Answer<'_>) -> Option<Verdict> {

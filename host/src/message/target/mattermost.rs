@@ -46,7 +46,8 @@ impl Service for Mattermost {
     }
 
     fn lower(&self, message: &Message, sanitizer: &Sanitizer) -> Result<Value, GuardError> {
-        slack_compatible::lower(message, sanitizer, self).ok_or(GuardError::Empty(self.name()))
+        let body = slack_compatible::lower(message, sanitizer, self);
+        body.map(Value::Object).ok_or(GuardError::Empty(self.name()))
     }
 
     fn verdict(&self, answer: &Answer<'_>) -> Option<Verdict> {

@@ -34,9 +34,9 @@ impl Service for Zulip {
         let mut body = slack_compatible::lower(message, sanitizer, self).ok_or(GuardError::Empty(self.name()))?;
         if let Some(topic) = Hints::of(message).topic {
             // The integration takes Slack's channel as the topic.
-            body["channel"] = Value::String(topic);
+            body.insert("channel".to_owned(), Value::String(topic));
         }
-        Ok(body)
+        Ok(Value::Object(body))
     }
 
     fn verdict(&self, answer: &Answer<'_>) -> Option<Verdict> {
