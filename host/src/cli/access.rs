@@ -12,7 +12,7 @@ use rustix::process::{Gid, Uid};
 use crate::accounts::{group_name, user_name};
 use crate::config::Config;
 use crate::event::Timestamp;
-use crate::route::{DatabaseError, Fail2banDatabase};
+use crate::receive::fail2ban_database::{DatabaseError, Fail2banDatabase};
 use crate::store::StateDir;
 
 /// The findings of the check.
@@ -111,7 +111,7 @@ fn check_log(log: &Path, user: &str, access: &mut Access) {
 fn check_database(path: &Path, user: &str, access: &mut Access) {
     let mut database = Fail2banDatabase::new(path.to_owned());
     match database.look_up("", "", None, Timestamp(0)) {
-        Ok(_) if database.is_there() => {}
+        Ok(_) if database.exists() => {}
         Ok(_) => access.warnings.push(format!(
             "fail2ban's database {} does not exist yet; `fail2ban-client get dbfile` shows where it is, database = false \
              uses none",

@@ -1,4 +1,4 @@
-//! What a route's plugin sees of past bans, over a real store; and events that change while they are enriched.
+//! What `history` and `geo` answer a route's plugin, with events routed and formatted over a store.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -11,8 +11,8 @@ use crate::config::{Config, Route};
 use crate::event::{Ban, Event, EventDefaults, EventDetails, Timestamp};
 use crate::plugin::host::geo::mmdb::mmdb;
 use crate::plugin::{Compiler, Metering, Runtime, Setup, guest};
-use crate::route::{Enricher, Enrichment, route_events};
-use crate::store::{Disposition, FormattedEvent, StateDir, Store, StoreError, UnformattedEvent};
+use crate::route::route_events;
+use crate::store::{Disposition, FormattedEvent, StateDir, Store, UnformattedEvent};
 
 /// Some routes, ready to work.
 struct Routes {
@@ -163,44 +163,4 @@ fn geo_answers_from_the_routes_files_and_reports_a_broken_one() {
         )
     });
     assert_eq!(seen.collect::<Vec<_>>(), ["DE", "FR", "?"]);
-}
-
-/// The action reports a ban between the router's read, which has it from the log, and its write.
-#[test]
-fn event_changed_during_enrichment_is_read_again_before_routing() {
-    let temp = tempfile::tempdir().unwrap();
-    let state = StateDir::new(temp.path().join("state"));
-    let lock = state.try_work_lock().unwrap().unwrap();
-    let mut store = Store::open_for_work(&state, &lock).unwrap();
-    let mut inbox = store.open_inbox().unwrap();
-    let database = temp.path().join("fail2ban.sqlite3");
-    let rows = "CREATE TABLE bans(jail TEXT NOT NULL, ip TEXT, timeofban INTEGER NOT NULL, data JSON);
-         INSERT INTO bans VALUES
-             ('sshd', '1.2.3.4', 9, '{\"matches\": [\"one\"]}'), ('sshd', '1.2.3.5', 9, '{\"matches\": [\"two\"]}');";
-    rusqlite::Connection::open(&database).unwrap().execute_batch(rows).unwrap();
-    let mut enricher = Enricher::new(Some(database), true);
-    let logged = ["1.2.3.5", "1.2.3.4"].map(|subject| event("sshd", "logged", 9_000, ban(subject)));
-    inbox.append_all(&logged, None, Timestamp(9_000)).unwrap();
-
-    let mut waiting = store.unrouted(9).unwrap();
-    let EventDetails::Ban(logged) = ban("1.2.3.4") else { panic!("no ban") };
-    let acted = EventDetails::Ban(Ban { ticket_at: Some(Timestamp(9_000)), ..logged });
-    inbox.append(&event("sshd", "acted", 9_000, acted), Timestamp(9_001)).unwrap();
-    let text = "webhooks.main.url = 'http://127.0.0.1:1/'\n[[routes]]\nname = 'all'\n";
-    let config = Config::parse(text, &temp.path().join("config.toml"), &|_| None).unwrap();
-    let defaults = config.event_defaults("web-1");
-    let completing = Enrichment { enricher: &mut enricher, inbox: &mut inbox };
-    completing.run(&mut waiting, &defaults, Timestamp(9_002)).unwrap();
-    assert_eq!(waiting.iter().map(|waiting| waiting.seq).collect::<Vec<_>>(), [1]);
-
-    let completing = Enrichment { enricher: &mut enricher, inbox: &mut inbox };
-    assert_eq!(route_events(&[], &defaults, &mut store, Some(completing), Timestamp(9_003)).unwrap().events, 2);
-    let mut stored = Vec::new();
-    let mut keep = |event: Result<Event, String>| {
-        let event = event.unwrap();
-        stored.push((event.id.clone(), event.ban().unwrap().matches.clone()));
-        Ok::<_, StoreError>(())
-    };
-    store.export_events(None, 9, &mut keep).unwrap();
-    assert_eq!(stored, [("logged".into(), vec!["two".into()]), ("acted".into(), vec!["one".to_owned()])]);
 }
