@@ -11,9 +11,9 @@ use crate::test_env::{TestEnv, content_of};
 use crate::webhook::Fault;
 
 /// The password, which must appear nowhere.
-const PASSWORD: &str = "XPROXYSECRETX";
-/// `banhook:XPROXYSECRETX` as the value of `Proxy-Authorization`.
-const KEY: &str = "Basic YmFuaG9vazpYUFJPWFlTRUNSRVRY";
+const PASSWORD: &str = "XSWORDFISHX";
+/// `banhook:XSWORDFISHX` as the value of `Proxy-Authorization`.
+const KEY: &str = "Basic YmFuaG9vazpYU1dPUkRGSVNIWA==";
 
 /// Writes a configuration with these lines for the webhook `main` that only its owner can read.
 fn configure(env: &TestEnv, lines: &str) {
@@ -100,7 +100,7 @@ fn config_check_proxy_password_in_readable_file_is_rejected() {
     configure(&env, &format!("proxy = \"http://banhook:{PASSWORD}@127.0.0.1:1\""));
     fs::set_permissions(env.config(), fs::Permissions::from_mode(0o644)).unwrap();
     let checked = env.banhook(["config", "check"]).exits(2);
-    assert!(checked.stderr.contains("proxy holds a password"), "{checked}");
+    assert!(checked.stderr.contains("proxy contains a password"), "{checked}");
     assert!(!format!("{checked}").contains(PASSWORD), "{checked}");
 }
 

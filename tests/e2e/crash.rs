@@ -114,7 +114,7 @@ fn held_events_during_kills_are_sent_once() {
     };
     let daemon = env.daemon();
     ban("sshd", 1);
-    assert!(env.webhook.wait_for(1)[0].contains(&["told 203.0.113.1 in sshd"]));
+    assert!(env.webhook.wait_for(1)[0].contains(&["ban 203.0.113.1 in sshd"]));
     (2..=4).for_each(|number| ban("~hold", number));
     // Held for nine seconds under a key of their own.
     (5..=6).for_each(|number| ban("~hold-9", number));

@@ -120,7 +120,7 @@ fn digests_fixture_follows_the_jail_name() {
     let text = |text: &str| format!(r#"{{"post": {{"text": {{"plain": "{text}"}}}}}}"#);
     let held = |jail: &str| format!(r#"{{"digest": {{"key": "{jail}"}}}}"#);
     for (jail, decision) in [
-        ("sshd", text("told 203.0.113.0 in sshd")),
+        ("sshd", text("ban 203.0.113.0 in sshd")),
         ("~skip", r#"{"skip": "not worth a message"}"#.to_owned()),
         ("~hold", held("~hold")),
         ("~hold-trap", held("~hold-trap")),

@@ -1,7 +1,7 @@
-// The example plugin in C: tells bans, skips what is no news, holds flushes for a digest.
+// The example plugin in C: posts bans, skips events that are not news, and holds flushes for a digest.
 //
-// What `format` returns is freed by the generated code once the host has read it, so all of it comes from malloc.
-// Nothing else is freed: the instance, and its memory with it, ends with the event.
+// The generated code frees the result of `format` once the host has read it, so all of it comes from malloc. Nothing else
+// is freed: the instance, with its memory, ends with the event.
 
 #include <stdlib.h>
 #include <string.h>
@@ -25,10 +25,10 @@ static void *allocate(size_t bytes) {
     return memory;
 }
 
-// A literal, not copied.
+// A string literal, not copied.
 #define LITERAL(chars) ((string){(uint8_t *)(chars), sizeof(chars) - 1})
 
-// The given strings, one after the other, in memory of their own.
+// Concatenates the given strings in new memory.
 #define CONCAT(...) \
     concat(sizeof((string[]){__VA_ARGS__}) / sizeof(string), (string[]){__VA_ARGS__})
 
@@ -47,7 +47,7 @@ static bool equal(string a, string b) {
     return a.len == b.len && memcmp(a.ptr, b.ptr, a.len) == 0;
 }
 
-// In decimal, with at least that many digits.
+// Formats a decimal number with at least that many digits.
 static string number(uint32_t value, size_t digits) {
     uint8_t reversed[10];
     size_t len = 0;
@@ -86,7 +86,7 @@ static void write_log(const event *event) {
     banhook_plugin_log_write(BANHOOK_PLUGIN_LOG_LEVEL_DEBUG, &line);
 }
 
-// In the route's time zone, as in `Sunday 2026-11-22 11:56`.
+// Formats in the route's time zone, as in `Sunday 2026-11-22 11:56`.
 static string local_time(banhook_plugin_types_timestamp_t at) {
     static const char *const weekdays[] = {
         "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday",
@@ -99,7 +99,7 @@ static string local_time(banhook_plugin_types_timestamp_t at) {
                   number(local.minute, 2));
 }
 
-// Spans of `rich` text are escaped by the host, so foreign text can go into them as it is.
+// The host escapes spans of `rich` text, so text from outside needs no escaping here.
 static text rich(size_t count, const span *spans) {
     text rich = {.tag = BANHOOK_PLUGIN_MESSAGES_TEXT_RICH, .val.rich = {allocate(count * sizeof(span)), count}};
     memcpy(rich.val.rich.ptr, spans, count * sizeof(span));
@@ -175,7 +175,7 @@ static message post(const event *event, const ban *ban) {
     };
 }
 
-// When the setting `hold` (seconds) says that a digest is told.
+// Sets when the digest closes, from the setting `hold` (seconds). Returns false and sets `error` if it is invalid.
 static bool until(option_timestamp *at, string *error) {
     string hold;
     at->is_some = setting(LITERAL("hold"), &hold);
@@ -193,7 +193,7 @@ static decision skip(string reason) {
     return (decision){.tag = EXPORTS_BANHOOK_PLUGIN_FORMATTER_DECISION_SKIP, .val.skip = CONCAT(reason)};
 }
 
-// True: `decided` is set. False: `error` is.
+// Sets `decided` and returns true, or sets `error` and returns false.
 bool exports_banhook_plugin_formatter_format(event *event, decision *decided, string *error) {
     write_log(event);
 

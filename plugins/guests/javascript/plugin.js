@@ -1,6 +1,6 @@
-// The example plugin in JavaScript: tells bans, skips what is no news, holds flushes for a digest.
+// The example plugin in JavaScript: posts bans, skips events that are not news, and holds flushes for a digest.
 //
-// A thrown text is the `err` of `format`. With componentize-qjs an Error is one, too; with componentize-js it traps.
+// A thrown string is the `err` of `format`. So is a thrown Error with componentize-qjs; with componentize-js it traps.
 import { local, now } from 'banhook:plugin/clock@0.1.0';
 import { write } from 'banhook:plugin/log@0.1.0';
 import { all, get } from 'banhook:plugin/settings@0.1.0';
@@ -23,7 +23,7 @@ export const formatter = {
   },
 };
 
-// When the setting `hold` (seconds) says that a digest is told. `undefined`: not set.
+// When the digest closes, from the setting `hold` (seconds). `undefined`: not set.
 function until() {
   const hold = get('hold');
   if (hold == null) return undefined;
@@ -43,7 +43,7 @@ function message(event, ban) {
   return { text, blocks, color: ban.duration?.tag === 'permanent' ? 'danger' : undefined };
 }
 
-// Spans of `rich` text are escaped by the host, so foreign text can go into them as it is.
+// The host escapes spans of `rich` text, so text from outside needs no escaping here.
 function headline(event, ban) {
   const site = event.labels.find(([name]) => name === 'site');
   return { tag: 'rich', val: [
@@ -68,7 +68,7 @@ function fields(event, ban) {
     .map(([label, value]) => ({ label, value: { tag: 'plain', val: String(value) } }));
 }
 
-// componentize-qjs 0.4 hands over a `u32` from 2³¹ on as a negative number.
+// componentize-qjs 0.4 passes a `u32` from 2³¹ on as a negative number.
 function unsigned(u32) {
   return u32 >>> 0;
 }

@@ -1,4 +1,4 @@
-"""The example plugin in Python: tells bans, skips what is no news, holds flushes for a digest."""
+"""The example plugin in Python: posts bans, skips events that are not news, and holds flushes for a digest."""
 
 from componentize_py_types import Err
 from wit_world import exports
@@ -44,7 +44,7 @@ class Formatter(exports.Formatter):
 
 
 def until() -> float | None:
-    """When the setting `hold` (seconds) says that a digest is told."""
+    """Return when the digest closes, from the setting `hold` (seconds), or None if it is not set."""
     hold = settings.get("hold")
     if hold is None:
         return None
@@ -65,7 +65,7 @@ def message(event: Event, ban: Ban) -> Message:
 
 
 def headline(event: Event, ban: Ban) -> Text:
-    """Spans of `rich` text are escaped by the host, so foreign text can go into them as it is."""
+    """The host escapes spans of `rich` text, so text from outside needs no escaping here."""
     site = dict(event.labels).get("site")
     return Text_Rich([
         Span_Emoji("no_entry"),
@@ -95,7 +95,7 @@ def fields(event: Event, ban: Ban) -> list[Field]:
 
 
 def local_time(at: float) -> str:
-    """In the route's time zone, as in `Sunday 2026-11-22 11:56`."""
+    """Format in the route's time zone, as in `Sunday 2026-11-22 11:56`."""
     at = clock.local(at)
     weekday = at.weekday.name.capitalize()
     return f"{weekday} {at.year}-{at.month:02}-{at.day:02} {at.hour:02}:{at.minute:02}"

@@ -1,7 +1,7 @@
-//! Runs a module's `wizer-initialize` and writes a module that begins with what its memory held after that.
+//! Runs a module's `wizer-initialize` and writes a module that starts with the resulting memory.
 //!
-//! A plugin gets a fresh instance for each event. What is the same for all of them it may do there, once, when it is
-//! built; not with the host's help: calling an import fails.
+//! Each event gets a new instance of the plugin. Work that is the same for all of them can run once, when the plugin is
+//! built. It must not call imports: they trap.
 
 use std::path::PathBuf;
 
@@ -27,17 +27,17 @@ fn preinitialize(module: &[u8]) -> Result<Vec<u8>> {
     let mut store = Store::new(&engine, ());
     let instance = linker.instantiate(&mut store, &module)?;
     instance.get_typed_func::<(), ()>(&mut store, wizer.get_init_func())?.call(&mut store, ())?;
-    // Asynchronous for other runtimes; nothing here ever waits.
+    // The function is asynchronous for other runtimes; here it never waits.
     pollster::block_on(wizer.snapshot(&context, &mut Initialized { instance, store }))
 }
 
-/// The module's instance after it was initialized.
+/// The initialized instance of the module.
 struct Initialized {
     instance: Instance,
     store: Store<()>,
 }
 
-/// Wizer's contract is to ask only for what its own instrumentation exports, and to have these panic otherwise.
+/// Wizer asks only for exports of its own instrumentation, and its contract is a panic otherwise.
 #[allow(clippy::expect_used, clippy::panic)]
 impl InstanceState for Initialized {
     async fn global_get(&mut self, name: &str, _: ValType) -> SnapshotVal {

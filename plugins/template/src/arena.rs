@@ -1,26 +1,26 @@
 //! Memory for one event.
 //!
-//! An instance answers once and is thrown away, so an allocator has little to do. The usual one begins by growing the
-//! memory. That, and that the host takes it back, are two system calls that change the protection of pages: half of the
-//! time that a small plugin takes for an event. This one hands out what the module has from its start, and leaves to the
-//! usual one only what does not fit.
-#![allow(unsafe_code)] // An allocator's by its nature.
+//! An instance handles one event and is discarded, so the allocator has little to do. The default allocator starts by
+//! growing the memory. Growing it and resetting it are two system calls that change page protections: half of the time
+//! that a small plugin takes for an event. This allocator uses memory that the module has from its start, and the default
+//! one only for what does not fit.
+#![allow(unsafe_code)] // An allocator is unsafe by nature.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::{Cell, UnsafeCell};
 use std::mem::MaybeUninit;
 
-/// Hands out `SIZE` bytes from the first to the last.
+/// Allocates from `SIZE` bytes, from the first to the last.
 pub struct Arena<const SIZE: usize> {
     bytes: UnsafeCell<[MaybeUninit<u8>; SIZE]>,
     used: Cell<usize>,
 }
 
-// SAFETY: a module has one thread.
+// SAFETY: a module has only one thread.
 unsafe impl<const SIZE: usize> Sync for Arena<SIZE> {}
 
 impl<const SIZE: usize> Arena<SIZE> {
-    /// Nothing of it is used.
+    /// Creates an empty arena.
     pub const fn new() -> Self {
         Self { bytes: UnsafeCell::new([MaybeUninit::uninit(); SIZE]), used: Cell::new(0) }
     }
@@ -29,19 +29,19 @@ impl<const SIZE: usize> Arena<SIZE> {
         self.bytes.get().cast()
     }
 
-    /// How far into the arena a pointer leads, if it does.
+    /// The offset of a pointer into the arena, if it points there.
     fn offset(&self, pointer: *mut u8) -> Option<usize> {
         pointer.addr().checked_sub(self.start().addr()).filter(|offset| *offset < SIZE)
     }
 
-    /// Where `size` more bytes end that begin at `offset`, if there is room for them.
+    /// The end of `size` bytes from `offset`, if they fit.
     fn end(offset: usize, size: usize) -> Option<usize> {
         offset.checked_add(size).filter(|end| *end <= SIZE)
     }
 }
 
-// SAFETY: what is handed out lies within `bytes`, aligned and beyond all that is in use, or comes from `System`; and what
-// comes back goes to where it came from.
+// SAFETY: allocations lie within `bytes`, aligned and beyond everything in use, or come from `System`, and each is returned
+// to where it came from.
 unsafe impl<const SIZE: usize> GlobalAlloc for Arena<SIZE> {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let start = self.start();
@@ -56,7 +56,7 @@ unsafe impl<const SIZE: usize> GlobalAlloc for Arena<SIZE> {
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         match self.offset(pointer) {
-            // Only the last one can be handed out again.
+            // Only the last allocation can be reused.
             Some(offset) if offset + layout.size() == self.used.get() => self.used.set(offset),
             Some(_) => {}
             None => unsafe { System.dealloc(pointer, layout) },
@@ -85,7 +85,7 @@ mod tests {
 
     const SIZE: usize = 1 << 10;
 
-    /// Allocates, writes all of it, and says where it begins in the arena, or that it is elsewhere.
+    /// Allocates and fills memory. Returns its offset in the arena, or `None` if it is elsewhere.
     fn fill(arena: &Arena<SIZE>, layout: Layout, byte: u8) -> (*mut u8, Option<usize>) {
         let pointer = unsafe { arena.alloc(layout) };
         assert!(!pointer.is_null() && pointer.addr() % layout.align() == 0);
@@ -109,8 +109,8 @@ mod tests {
             (fill(&arena, layout(size, align), byte), size, byte)
         });
         for ((pointer, offset), size, byte) in pieces {
-            assert!(offset.is_some(), "of {size}");
-            assert!(holds(pointer, size, byte), "of {size}");
+            assert!(offset.is_some(), "{size} bytes");
+            assert!(holds(pointer, size, byte), "{size} bytes");
         }
     }
 

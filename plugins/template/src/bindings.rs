@@ -1,6 +1,6 @@
 //! The host's interface as Rust, generated from `wit/`.
 //!
-//! Its types are used throughout. Its functions only by `guest`: outside WebAssembly they cannot be called.
+//! All modules use its types. Only `guest` uses its functions: they cannot be called outside WebAssembly.
 
 #![allow(missing_docs, unsafe_code, unused_qualifications, clippy::all)]
 

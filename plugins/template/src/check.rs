@@ -1,5 +1,5 @@
-//! What is wrong with the settings, found at load: unknown names, templates that do not compile, and templates
-//! that do not render for events as they come.
+//! The check of the settings at load: unknown names, templates that do not compile, and templates that do not render for
+//! typical events.
 
 use crate::bindings::banhook::plugin::types::{Action, Ban, Duration, Event};
 use crate::bindings::exports::banhook::plugin::checker::Problem;
@@ -40,7 +40,7 @@ fn wrong_color(word: &str) -> Option<String> {
     }
 }
 
-/// Every unknown variable, and the first mistake that rendering meets.
+/// Every unknown variable, or the first error of rendering.
 fn wrong_template(engine: &Engine, settings: &Settings, source: &str) -> Vec<String> {
     let mut errors: Vec<_> = engine
         .unknown_variables(settings, source)
@@ -48,9 +48,9 @@ fn wrong_template(engine: &Engine, settings: &Settings, source: &str) -> Vec<Str
         .map(|name| TemplateError::unknown_variable(settings.template, name))
         .collect();
     if errors.is_empty() {
-        let failed = rehearsals(settings).into_iter().find_map(|(what, event)| {
+        let failed = sample_events(settings).into_iter().find_map(|(condition, event)| {
             let mut error = engine.render(settings, Some(source), event).err()?;
-            error.message.push_str(what);
+            error.message.push_str(condition);
             Some(error)
         });
         errors.extend(failed);
@@ -58,8 +58,8 @@ fn wrong_template(engine: &Engine, settings: &Settings, source: &str) -> Vec<Str
     errors.iter().map(TemplateError::without_setting).collect()
 }
 
-/// Events that between them take most paths through a template, each with what an error says of it.
-fn rehearsals(settings: &Settings) -> Vec<(&'static str, Event)> {
+/// Events that together take most paths through a template, each with the words that an error adds.
+fn sample_events(settings: &Settings) -> Vec<(&'static str, Event)> {
     let of_ban = match settings.template {
         "start" => return vec![("", sample::event(Action::Start)), (BARE, sample::bare(Action::Start))],
         "stop" => return vec![("", sample::event(Action::Stop)), (BARE, sample::bare(Action::Stop))],

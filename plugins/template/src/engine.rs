@@ -1,4 +1,4 @@
-//! MiniJinja as this plugin sets it up: its filters, how values are printed, and the built-in templates compiled.
+//! The MiniJinja environment of this plugin: its filters, the formatting of values, and the compiled built-in templates.
 
 use minijinja::{AutoEscape, Environment, Error, Output, State, Template, UndefinedBehavior, Value};
 
@@ -10,27 +10,27 @@ use crate::mrkdwn;
 use crate::setting::Settings;
 use crate::variables::{self, Variables};
 
-/// What templates are compiled by and rendered with. To make one takes longer than an event, so that is done when the
-/// plugin is built; see `guest`.
+/// Compiles and renders templates. Creating it takes longer than an event, so that is done when the plugin is built; see
+/// `guest`.
 pub struct Engine(Environment<'static>);
 
 impl Engine {
-    /// With the host's clock behind the filter `time`.
+    /// Creates an engine whose filter `time` uses this clock.
     pub fn new(clock: LocalClock) -> Self {
         let mut env = Environment::empty();
-        // A mistyped name is an error, not an empty place in every alert.
+        // A mistyped name is an error, not an empty string in every alert.
         env.set_undefined_behavior(UndefinedBehavior::Strict);
         env.set_auto_escape_callback(|_| AutoEscape::Custom("slack".into()));
         env.set_formatter(write_value);
         filters::register(&mut env, clock);
         for settings in Settings::ALL {
-            // One that does not compile would be missing when it is asked for; the tests ask for each.
+            // A template that does not compile would be missing in `render`; the tests render each of them.
             let _ = env.add_template_owned(settings.template, layout::mark(settings.builtin));
         }
         Self(env)
     }
 
-    /// The text that the route's own template makes of an event, or else the built-in one; with every value escaped.
+    /// Renders an event with the route's own template, or with the built-in one. Every value is escaped.
     pub fn render(&self, settings: &Settings, own: Option<&str>, event: Event) -> Result<String, TemplateError> {
         let render = |template: Template, event| {
             template.render(Value::from_object(Variables(event))).map_err(|error| {
@@ -47,7 +47,7 @@ impl Engine {
         }
     }
 
-    /// The names that a template uses and that no event has. Finds them on paths that are not taken, too.
+    /// The variables of a template that no event has, also in branches that are not taken.
     pub fn unknown_variables(&self, settings: &Settings, source: &str) -> Vec<String> {
         let Ok(template) = self.compile(settings, source) else { return Vec::new() };
         let mut names = sorted(template.undeclared_variables(false));
@@ -60,7 +60,7 @@ impl Engine {
     }
 }
 
-/// Prints a value: as it is if it is marked safe, else as text.
+/// Writes a value: unchanged if it is marked safe, otherwise as escaped text.
 fn write_value(out: &mut Output, _: &mut State, value: &Value) -> Result<(), Error> {
     if value.is_none() || value.is_undefined() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! What is wrong with a template, worded for who wrote it: the setting, the line, the likely cure.
+//! Template errors for the author of the template: the setting, the line, and a suggestion.
 
 use minijinja::ErrorKind;
 
@@ -9,14 +9,14 @@ use crate::{filters, nearest, variables};
 pub struct TemplateError {
     /// The setting that holds the template.
     pub setting: &'static str,
-    /// Counted from 1.
+    /// The line, counted from 1.
     pub line: Option<usize>,
-    /// What is wrong.
+    /// The error.
     pub message: String,
 }
 
 impl TemplateError {
-    /// From the engine's error. `undeclared` are the names that the template uses and does not set itself.
+    /// Converts an error of the engine. `undeclared` are the names that the template uses and does not set itself.
     pub fn new(setting: &'static str, error: &minijinja::Error, undeclared: &[String]) -> Self {
         let message = match error.kind() {
             ErrorKind::UndefinedError => match undeclared.iter().find(|name| !variables::is_known(name)) {
@@ -39,7 +39,7 @@ impl TemplateError {
         Self { setting, line: None, message: unknown_variable(name) }
     }
 
-    /// The whole of it in one line.
+    /// The error with its setting and line.
     pub fn in_full(&self) -> String {
         match self.line {
             Some(line) => format!("setting \"{}\", line {line}: {}", self.setting, self.message),
@@ -47,7 +47,7 @@ impl TemplateError {
         }
     }
 
-    /// For where the setting is named beside it.
+    /// The error for a place that names the setting already.
     pub fn without_setting(&self) -> String {
         match self.line {
             Some(line) => format!("line {line}: {}", self.message),
@@ -60,10 +60,10 @@ fn unknown_variable(name: &str) -> String {
     format!("unknown variable \"{name}\"{}", nearest::suggestion(name, variables::NAMES))
 }
 
-/// The engine says `filter spn is unknown`; of a function only `spn is unknown`.
-fn unknown(what: &str, error: &minijinja::Error, known: impl IntoIterator<Item = &'static str>) -> String {
+/// Converts the engine's `filter spn is unknown`, or `spn is unknown` for a function.
+fn unknown(kind: &str, error: &minijinja::Error, known: impl IntoIterator<Item = &'static str>) -> String {
     let detail = error.detail().unwrap_or_default();
     let name = detail.trim_end_matches(" is unknown");
-    let name = name.strip_prefix(what).unwrap_or(name).trim();
-    format!("unknown {what} \"{name}\"{}", nearest::suggestion(name, known))
+    let name = name.strip_prefix(kind).unwrap_or(name).trim();
+    format!("unknown {kind} \"{name}\"{}", nearest::suggestion(name, known))
 }

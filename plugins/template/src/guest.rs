@@ -1,6 +1,6 @@
-//! The component's exports: calls from the host are handed on, with the host's functions passed in.
+//! The component's exports, which pass the host's functions on to the other modules.
 
-#![allow(unsafe_code)] // The export macro's. A component's exports are unsafe symbols by their nature.
+#![allow(unsafe_code)] // For the export macro: the exports of a component are unsafe symbols by nature.
 
 use std::sync::LazyLock;
 
@@ -14,7 +14,7 @@ use crate::{check, post};
 /// The plugin.
 pub struct Plugin;
 
-/// The same for every event.
+/// The engine, shared by all events.
 static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::new(clock::local));
 
 impl formatter::Guest for Plugin {
@@ -31,27 +31,27 @@ impl checker::Guest for Plugin {
     }
 }
 
-/// A panic traps; this leaves its text in the log, where it would otherwise be lost.
+/// Logs the text of a panic, which the trap would lose.
 fn log_panics() {
     std::panic::set_hook(Box::new(|panic| log::write(log::Level::Error, &panic.to_string())));
 }
 
-/// Called when the plugin is built: the module that is loaded begins with what memory holds after this, and no event waits
-/// for templates to be compiled. The name is Wizer's.
+/// Called once when the plugin is built. The loaded module starts with the resulting memory, so that no event waits for the
+/// compilation of templates. Wizer defines the name.
 #[cfg(target_family = "wasm")]
 #[unsafe(export_name = "wizer-initialize")]
 extern "C" fn initialize() {
     LazyLock::force(&ENGINE);
 }
 
-/// What an event with the built-in templates takes, several times over.
 #[cfg(target_family = "wasm")]
 #[global_allocator]
 static ALLOCATOR: crate::arena::Arena<ARENA_BYTES> = crate::arena::Arena::new();
 
+/// Several times the memory that an event with the built-in templates needs.
 #[cfg(target_family = "wasm")]
 const ARENA_BYTES: usize = 128 << 10;
 
-// Elsewhere these symbols would mean nothing.
+// The exports exist only in WebAssembly.
 #[cfg(target_family = "wasm")]
 crate::bindings::export!(Plugin with_types_in crate::bindings);

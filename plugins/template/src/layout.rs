@@ -1,21 +1,21 @@
-//! Rendered lines to a message: the main text, and below a line `---` the small print.
+//! Converts rendered lines to a message: the main text, and below a line `---` the small print.
 //!
-//! Lines that come out blank are left out, so a template may put each condition on a line of its own. The lines of
-//! the small print are joined with dots; another `---` starts a new line in it.
+//! Blank lines are left out, so that a template can have each condition on a line of its own. The lines of the small print
+//! are joined with dots; another `---` starts a new line in it.
 
 use std::borrow::Cow;
 
 use crate::bindings::banhook::plugin::messages::{Block, Color, Message, Section, Text};
 use crate::mrkdwn;
 
-/// In a template: small print starts below.
+/// The line of a template below which the small print starts.
 const SEPARATOR: &str = "---";
 
-/// Stands for [`SEPARATOR`] while a template is rendered: a control character, which no value can contribute. So a
-/// subject called `---` stays in its place.
+/// Replaces [`SEPARATOR`] while a template is rendered: a control character, which no value can contain. A subject called
+/// `---` is therefore not a separator.
 const MARK: char = '\x1e';
 
-/// Between two lines of small print.
+/// Joins two lines of small print.
 const JOINER: &str = " · ";
 
 /// Slack's limit for the text of a section, and the interface's for the text of a message.
@@ -24,7 +24,7 @@ const TEXT_MAX: usize = 3000;
 /// Slack's limit for an element of a context block is not documented; 2,000 is the lowest that is reported.
 const SMALL_PRINT_MAX: usize = 2000;
 
-/// The source with its separators marked. Every line stays the line that it was.
+/// The source with marked separators. Line numbers do not change.
 pub fn mark(source: &str) -> Cow<'_, str> {
     let is_separator = |line: &str| line.trim() == SEPARATOR;
     if !source.lines().any(is_separator) {
@@ -42,7 +42,7 @@ pub fn mark(source: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// The message of a rendered template; none if there is nothing in it.
+/// The message of a rendered template; `None` if the text is empty.
 pub fn message(rendered: &str, color: Option<Color>) -> Option<Message> {
     let mut parts = rendered.split(MARK);
     let mut main = lines(parts.next().unwrap_or_default(), "\n");
@@ -53,7 +53,7 @@ pub fn message(rendered: &str, color: Option<Color>) -> Option<Message> {
     mrkdwn::cut(&mut main, TEXT_MAX);
     mrkdwn::cut(&mut small_print, SMALL_PRINT_MAX);
 
-    // The notification, and targets without blocks, get both.
+    // The notification and targets without blocks show both parts.
     let mut text = main.clone();
     append(&mut text, "\n", &small_print);
     mrkdwn::cut(&mut text, TEXT_MAX);

@@ -1,7 +1,7 @@
 //! banhook's default plugin: a MiniJinja template for each of the five events.
 //!
-//! A team that wants other words writes a template into `[routes.settings]`; the built-in ones are rendered on
-//! the same path, so they can be copied and changed. An event takes this way:
+//! A template in `[routes.settings]` replaces a built-in one. Both are rendered by the same code, so a built-in template can
+//! be copied and changed. The steps of an event:
 //!
 //! `guest` (the component's exports) → `post` (template to decision) → `engine` (compile, render) with
 //! `variables` (the event) and `filters` → `layout` (lines to a Slack message).

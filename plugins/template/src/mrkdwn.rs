@@ -1,22 +1,21 @@
-//! Foreign text as Slack's mrkdwn: cut, made visible, escaped, in this order.
+//! Text from outside as Slack's mrkdwn: cut, made visible, and escaped, in this order.
 //!
-//! After this a value is one line of text: no mention, link, date, control or direction character of it is left.
-//! Slack has no escape for `*`, `_`, `~` and backticks, so a value's own ones can still format it; inside
-//! [`code`] nothing does.
+//! The result is one line of text without mentions, links, dates, control and direction characters. Slack has no escape for
+//! `*`, `_`, `~` and backticks, so these in a value can still format it, except inside [`code`].
 
 use std::fmt::{self, Write};
 
-/// The most characters of one value that are printed. Room for the longest host name (253) and most log lines;
-/// ten of them still fit a section.
+/// The most characters of one value that are printed. Enough for the longest host name (253) and most log lines; ten such
+/// values fit into a section.
 pub const VALUE_MAX: usize = 300;
 
-/// Stands for what was cut off.
+/// Replaces the text that was cut off.
 const CUT: char = '…';
 
-/// Stands for a character that cannot be seen, or changes how others are seen.
+/// Replaces a character that is invisible or changes how others are displayed.
 const INVISIBLE: char = '\u{fffd}';
 
-/// `&amp;`
+/// The length of `&amp;`.
 const LONGEST_ENTITY: usize = 5;
 
 /// Writes a value as text.
@@ -27,8 +26,8 @@ pub fn write_text(out: &mut impl Write, value: &str) -> fmt::Result {
     write_characters(out, value, |character| character)
 }
 
-/// A value as inline code, in which Slack formats nothing; backticks become apostrophes, since Slack cannot escape
-/// them. Nothing for a blank one: empty backticks would show.
+/// A value as inline code, in which Slack formats nothing. Backticks become apostrophes, since Slack cannot escape them. Empty
+/// for a blank value: Slack would show empty backticks.
 pub fn code(value: &str) -> String {
     let value = value.trim();
     let mut out = String::with_capacity(value.len().saturating_add(2));
@@ -46,7 +45,7 @@ pub fn code(value: &str) -> String {
     out
 }
 
-/// Cuts finished mrkdwn to so many characters, never inside an entity (`&lt;`) or a `<…>`.
+/// Cuts finished mrkdwn to `max` characters, never inside an entity (`&lt;`) or a `<…>`.
 pub fn cut(text: &mut String, max: usize) {
     if text.len() <= max {
         return;

@@ -1,8 +1,7 @@
-//! The known name that a mistyped one was probably meant to be.
+//! Suggestions for mistyped names.
 
-/// As alike as this, from 0 to 1, a name is worth suggesting. Lets one wrong letter in four pass, not a
-/// different word.
-const ALIKE: f64 = 0.7;
+/// The least similarity, from 0 to 1, of a suggested name. Allows one wrong letter in four, but not another word.
+const SIMILARITY: f64 = 0.7;
 
 /// `; did you mean "…"?`, or nothing if no known name is near.
 pub fn suggestion(name: &str, known: impl IntoIterator<Item = &'static str>) -> String {
@@ -10,7 +9,7 @@ pub fn suggestion(name: &str, known: impl IntoIterator<Item = &'static str>) -> 
         .into_iter()
         .map(|candidate| (strsim::normalized_damerau_levenshtein(name, candidate), candidate))
         .max_by(|a, b| a.0.total_cmp(&b.0))
-        .filter(|(alike, _)| *alike >= ALIKE)
+        .filter(|(similarity, _)| *similarity >= SIMILARITY)
         .map(|(_, candidate)| format!("; did you mean \"{candidate}\"?"))
         .unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! An event to a decision: the one thing that this plugin does.
+//! The decision on an event.
 
 use crate::bindings::banhook::plugin::types::Event;
 use crate::bindings::exports::banhook::plugin::formatter::Decision;
@@ -6,12 +6,12 @@ use crate::engine::Engine;
 use crate::layout;
 use crate::setting::{self, Settings};
 
-/// What becomes of an event, by the route's settings. The error names the setting at fault.
+/// Decides on an event by the route's settings. The error names the wrong setting.
 pub fn decide(engine: &Engine, event: Event, get: impl Fn(&str) -> Option<String>) -> Result<Decision, String> {
     let settings = Settings::of(&event.action);
     let own = get(settings.template);
     let rendered = engine.render(&settings, own.as_deref(), event).map_err(|error| error.in_full())?;
-    // A wrong colour is `check`'s to report; it is no reason to lose the words.
+    // `check` reports an invalid colour; the message is sent without one.
     let color = get(settings.color).and_then(|word| setting::parse_color(&word)).flatten();
     Ok(match layout::message(&rendered, color) {
         Some(message) => Decision::Post(message),

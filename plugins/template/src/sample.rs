@@ -1,11 +1,11 @@
-//! Made-up events: what `check` tries templates on, and what the tests use.
+//! Sample events, for `check` and for the tests.
 
 use crate::bindings::banhook::plugin::types::{Action, Ban, Duration, Event, Family};
 
 /// 2026-11-22T10:56:55.601Z
 const AT: f64 = 1_795_345_015_601.0;
 
-/// An event of which everything is known.
+/// An event with all fields.
 pub fn event(action: Action) -> Event {
     Event {
         id: "1".to_owned(),
@@ -18,12 +18,12 @@ pub fn event(action: Action) -> Event {
     }
 }
 
-/// An event that has a jail and a time.
+/// An event with only a jail and a time.
 pub fn bare(action: Action) -> Event {
     Event { id: String::new(), at: AT, host: String::new(), jail: "sshd".to_owned(), action, labels: Vec::new() }
 }
 
-/// A ban of which everything is known.
+/// A ban with all fields.
 pub fn ban() -> Ban {
     Ban {
         subject: "203.0.113.7".to_owned(),
@@ -36,7 +36,7 @@ pub fn ban() -> Ban {
     }
 }
 
-/// A ban of which nothing is known.
+/// A ban without any field.
 pub fn bare_ban() -> Ban {
     Ban {
         subject: String::new(),
@@ -49,7 +49,7 @@ pub fn bare_ban() -> Ban {
     }
 }
 
-/// That ban, of another subject.
+/// The ban with another subject.
 #[cfg(test)]
 pub fn ban_of(subject: &str) -> Event {
     event(Action::Ban(Ban { subject: subject.to_owned(), family: Family::Other, ..ban() }))

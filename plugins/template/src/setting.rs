@@ -5,33 +5,33 @@ use crate::bindings::banhook::plugin::{messages::Color, types::Action};
 /// The settings for one kind of event.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// Key of the template: the event's word.
+    /// The key of the template: the kind of event.
     pub template: &'static str,
-    /// Key of the colour.
+    /// The key of the colour.
     pub color: &'static str,
-    /// The template where none is set.
+    /// The built-in template.
     pub builtin: &'static str,
 }
 
-/// Of a jail that started.
+/// The settings for a jail that started.
 pub const START: Settings =
     Settings { template: "start", color: "start_color", builtin: include_str!("builtin/start.j2") };
-/// Of a jail that stopped.
+/// The settings for a jail that stopped.
 pub const STOP: Settings = Settings { template: "stop", color: "stop_color", builtin: include_str!("builtin/stop.j2") };
-/// Of a jail that was flushed.
+/// The settings for a jail that was flushed.
 pub const FLUSH: Settings =
     Settings { template: "flush", color: "flush_color", builtin: include_str!("builtin/flush.j2") };
-/// Of a ban.
+/// The settings for a ban.
 pub const BAN: Settings = Settings { template: "ban", color: "ban_color", builtin: include_str!("builtin/ban.j2") };
-/// Of an unban.
+/// The settings for an unban.
 pub const UNBAN: Settings =
     Settings { template: "unban", color: "unban_color", builtin: include_str!("builtin/unban.j2") };
 
 impl Settings {
-    /// All of them, in the order in which they are documented.
+    /// All settings, in the documented order.
     pub const ALL: [Self; 5] = [START, STOP, FLUSH, BAN, UNBAN];
 
-    /// The settings for what happened.
+    /// The settings for a kind of event.
     pub fn of(action: &Action) -> Self {
         match action {
             Action::Start => START,
@@ -43,12 +43,12 @@ impl Settings {
     }
 }
 
-/// What a colour may be set to.
+/// The values of a colour.
 pub const COLORS: [&str; 4] = ["good", "warning", "danger", "none"];
 
-/// The colour that a word stands for; `None` for a word that stands for none.
+/// Parses a colour; `None` if it is invalid.
 ///
-/// Without a setting a message has no bar: its emoji says the same, and Slack folds long messages with one.
+/// Without a setting a message has no coloured bar: its emoji shows the same, and Slack collapses long messages with a bar.
 pub fn parse_color(word: &str) -> Option<Option<Color>> {
     match word {
         "good" => Some(Some(Color::Good)),

@@ -1,6 +1,6 @@
-//! An event as the variables of a template. Each is made when the template asks for it.
+//! The variables of a template, for an event. Each value is created when the template uses it.
 //!
-//! | variable | what it is |
+//! | variable | value |
 //! | --- | --- |
 //! | `action` | `start`, `stop`, `flush`, `ban`, `unban` |
 //! | `jail`, `host`, `id` | text |
@@ -10,12 +10,12 @@
 //! | `failures` | number; 0: banned by hand |
 //! | `count` | how many times the subject has been banned, this one included |
 //! | `duration` | seconds, or `"permanent"`; print it with `span` |
-//! | `restored` | true if fail2ban took up an old ban after a restart |
+//! | `restored` | true if fail2ban restored an old ban after a restart |
 //! | `ticket_at` | fail2ban's own time of the ban, in milliseconds |
-//! | `matches` | the log lines that led here, a list |
-//! | `labels` | `labels.site`: facts without a name of their own, and the configuration's `[labels]` |
+//! | `matches` | the log lines that led to the ban, a list |
+//! | `labels` | as in `labels.site`: facts without a field of their own, and the configuration's `[labels]` |
 //!
-//! What is unknown is `none`: false in `{% if … %}`, and nothing when printed. So is a label that is not there.
+//! An unknown value, or a label that does not exist, is `none`: false in `{% if … %}`, and empty when printed.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use minijinja::value::{Enumerator, Object, Value};
 use crate::bindings::banhook::plugin::types::{Action, Ban, Duration, Event, Family};
 use crate::filters;
 
-/// All of them.
+/// The names of all variables.
 pub const NAMES: [&str; 15] = [
     "action",
     "jail",
@@ -46,12 +46,12 @@ pub const NAMES: [&str; 15] = [
 /// The label that carries `ticket_at`, in RFC 3339.
 const TICKET_AT: &str = "ticket-at";
 
-/// If templates have a variable of that name.
+/// Whether there is a variable with this name.
 pub fn is_known(name: &str) -> bool {
     NAMES.contains(&name)
 }
 
-/// An event's variables. A name that is not in [`NAMES`] is undefined, which the engine reports.
+/// The variables of an event. A name that is not in [`NAMES`] is undefined, which the engine reports.
 #[derive(Debug)]
 pub struct Variables(pub Event);
 
@@ -71,7 +71,7 @@ impl Object for Variables {
             "jail" => text(&event.jail),
             "host" => text(&event.host),
             "id" => text(&event.id),
-            // Whole milliseconds by the interface's contract.
+            // The interface guarantees whole milliseconds.
             "at" => Value::from(event.at as i64),
             "subject" | "ip" => of_ban(|ban| text(&ban.subject)),
             "family" => of_ban(|ban| Value::from(family_word(ban.family))),
@@ -91,7 +91,7 @@ impl Object for Variables {
     }
 }
 
-/// `labels`: a label that is not there is none, not a mistake.
+/// The variable `labels`. A label that does not exist is `none`, not an error.
 #[derive(Debug)]
 struct Labels(Arc<Variables>);
 
@@ -113,7 +113,7 @@ fn label<'e>(event: &'e Event, name: &str) -> Option<&'e str> {
     event.labels.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
 }
 
-/// Empty text is the interface's word for unknown.
+/// In the interface, empty text means unknown.
 fn text(value: &str) -> Value {
     if value.is_empty() { Value::from(()) } else { Value::from(value) }
 }

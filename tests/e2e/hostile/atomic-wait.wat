@@ -1,4 +1,4 @@
-;; Waits on shared memory for a wake-up that never comes: the host's thread would sleep, and no clock would wake it.
+;; Waits on shared memory for a notification that never comes: the host's thread would sleep, and no timer would wake it.
 (module
   (memory (export "memory") 2 2 shared)
   (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096))

@@ -1,4 +1,4 @@
-;; Offers the host room for the event that lies outside of its memory, at each event and already at load.
+;; Allocates memory for the event outside its own memory, at each event and at load.
 (module
   (memory (export "memory") 2)
   (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 0xfffffff0))

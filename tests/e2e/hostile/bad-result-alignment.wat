@@ -1,2 +1,2 @@
-;; A result at an odd address.
+;; Returns a result at an odd address.
 (func $attack (result i32) (i32.const 513))

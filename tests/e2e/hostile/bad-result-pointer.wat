@@ -1,2 +1,2 @@
-;; A result that would lie behind the end of memory.
+;; Returns a result beyond the end of memory.
 (func $attack (result i32) (i32.const 0xfffffff0))

@@ -1,5 +1,5 @@
-;; Finds two thousand settings to be wrong, each with a kilobyte of text that would clear a terminal and forge a line of
-;; the log; words events well.
+;; Reports two thousand wrong settings, each with a kilobyte of text that would clear a terminal and forge a line of the
+;; log. Formats events correctly.
 (data (i32.const 1024) "own words, no complaint")
 (data (i32.const 2048) "\1b[2J\0a2026-01-01T00:00:00Z ERROR forged")
 (func $attack (result i32) (call $post (i32.const 1024) (i32.const 23)))

@@ -1,4 +1,4 @@
-;; Asks for the local time of moments that there are none of.
+;; Asks for the local time of times that do not exist.
 (import "banhook:plugin/clock@0.1.0" "local" (func $local (param f64 i32)))
 (data (i32.const 1024) "own words out of time")
 (func $attack (result i32)

@@ -1,4 +1,4 @@
-;; Copies 30 MiB to and fro: one instruction for each, which nothing interrupts.
+;; Copies 30 MiB back and forth, with one instruction per copy, which nothing interrupts.
 (func $attack (result i32)
   (call $take (i32.const 958))
   (loop $again

@@ -120,7 +120,10 @@ pub const CASES: &[Case] = &[
     text("peeks", OwnMessage("own words, nothing seen")),
     // Capabilities that it does not have.
     text("unknown-import", Fallback("imports acme:vault/secrets@1.0.0")),
-    text("ungranted-import", Fallback("which route \"ungranted-import\" does not grant; add history = true")),
+    text(
+        "ungranted-import",
+        Fallback("imports history, which route \"ungranted-import\" does not grant; add history = true"),
+    ),
     text("wasi-files", OwnMessage("own words, no folder")),
     text("wasi-forged-handle", Fallback("unknown handle index 3")),
     text("wasi-environment", OwnMessage("own words, no environment")),

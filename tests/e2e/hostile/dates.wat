@@ -1,7 +1,7 @@
-;; Moments that there are none of: not a number, infinities, and numbers beyond any calendar.
+;; Posts dates that do not exist: NaN, infinities, and numbers beyond any calendar.
 (data (i32.const 1024) "own words on dates")
 (func $attack (result i32)
-  ;; Spans of 24 bytes: one text, five dates, at 8 what they carry.
+  ;; Spans of 24 bytes: one text, five dates, at 8 their payload.
   (i32.store (i32.const 4104) (i32.const 1024))
   (i32.store (i32.const 4108) (i32.const 18))
   (i32.store8 (i32.const 4120) (i32.const 7))

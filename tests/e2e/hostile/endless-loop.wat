@@ -1,4 +1,4 @@
-;; Never comes back.
+;; Never returns.
 (func $attack (result i32)
   (loop $again (br $again))
   (unreachable))

@@ -1,4 +1,4 @@
-;; Fills 60 MiB again and again: one instruction for each, which nothing interrupts.
+;; Fills 60 MiB repeatedly, with one instruction per fill, which nothing interrupts.
 (func $attack (result i32)
   (call $take (i32.const 958))
   (loop $again

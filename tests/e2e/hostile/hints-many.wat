@@ -1,4 +1,4 @@
-;; A sound message with a hundred thousand empty hints.
+;; Posts a valid message with a hundred thousand empty hints.
 (data (i32.const 1024) "own words with hints")
 (func $attack (result i32)
   (call $take (i32.const 32))

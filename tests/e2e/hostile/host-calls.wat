@@ -1,4 +1,4 @@
-;; Does nothing but call the host, with a megabyte each time, and never ends.
+;; Calls the host with a megabyte each time, and never returns.
 (import "banhook:plugin/clock@0.1.0" "local" (func $local (param f64 i32)))
 (import "banhook:plugin/settings@0.1.0" "get" (func $get (param i32 i32 i32)))
 (import "banhook:plugin/log@0.1.0" "write" (func $log (param i32 i32 i32)))

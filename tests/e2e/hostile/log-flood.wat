@@ -1,4 +1,4 @@
-;; Logs twenty thousand lines of a kilobyte, and then words the event well.
+;; Logs twenty thousand lines of a kilobyte, then formats the event correctly.
 (import "banhook:plugin/log@0.1.0" "write" (func $log (param i32 i32 i32)))
 (data (i32.const 1024) "own words after the flood")
 (func $attack (result i32)

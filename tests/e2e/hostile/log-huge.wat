@@ -1,4 +1,4 @@
-;; Logs one line of 48 MiB, and then words the event well.
+;; Logs one line of 48 MiB, then formats the event correctly.
 (import "banhook:plugin/log@0.1.0" "write" (func $log (param i32 i32 i32)))
 (data (i32.const 1024) "own words after the line")
 (func $attack (result i32)

@@ -1,4 +1,4 @@
-;; Logs what would forge a line of the log and clear the terminal of whoever reads it.
+;; Logs text that would forge a line of the log and clear the reader's terminal.
 (import "banhook:plugin/log@0.1.0" "write" (func $log (param i32 i32 i32)))
 (data (i32.const 1024) "own words after the forgery")
 (data (i32.const 2048) "harmless\0d\0a2026-01-01T00:00:00Z ERROR forged \1b[2J\1b]0;title\07 \c2\9b31m \e2\80\ae")

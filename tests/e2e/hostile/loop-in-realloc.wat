@@ -1,4 +1,4 @@
-;; Loops when the host asks it for room for the event, so at each event and already at load.
+;; Loops when the host allocates memory for the event, at each event and at load.
 (module
   (memory (export "memory") 2)
   (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)

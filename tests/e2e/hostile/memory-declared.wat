@@ -1,4 +1,4 @@
-;; Declares two gigabytes that it wants from the start, so at each event and already at load.
+;; Declares an initial memory of two gigabytes, needed at each event and at load.
 (module
   (memory (export "memory") 32768)
   (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096))

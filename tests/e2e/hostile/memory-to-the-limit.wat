@@ -1,4 +1,4 @@
-;; Takes all the memory that it is given, touches each byte, and goes on with what it has: allowed.
+;; Takes all memory up to its limit, writes each byte, and continues: allowed.
 (data (i32.const 1024) "own words in full memory")
 (func $attack (result i32)
   (loop $more

@@ -1,4 +1,4 @@
-;; Markup that calls everybody, on a route that does not allow it.
+;; Posts markup that mentions everybody, on a route that does not allow it.
 (data (i32.const 1024) "own words <!channel> <!here|here> <!everyone> <@U012AB3CD> <!subteam^S012AB3CD>")
 (func $attack (result i32)
   (i32.store8 (i32.const 528) (i32.const 1)) ;; mrkdwn

@@ -1,4 +1,4 @@
-;; The largest message that is allowed: 3,000 characters of text, 50 sections with 10,000 characters together.
+;; Posts the largest allowed message: 3,000 characters of text, 50 sections with 10,000 characters together.
 (func $attack (result i32)
   (call $sections (i32.const 200)))
 (func $sections (param $length i32) (result i32)

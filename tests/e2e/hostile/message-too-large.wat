@@ -1,4 +1,4 @@
-;; 50 sections, each as long as a section may be: fifteen times what Slack takes in all.
+;; Posts 50 sections of the maximal length each: together fifteen times what Slack accepts.
 (func $attack (result i32)
   (call $sections (i32.const 3000)))
 (func $sections (param $length i32) (result i32)

@@ -1,4 +1,4 @@
-;; Looks through all the memory that it can get for what somebody else has left there.
+;; Searches all memory that it can get for data that another plugin left there.
 (data (i32.const 1024) "own words, nothing seen")
 (data (i32.const 1088) "BREACH: seen")
 (func $attack (result i32)

@@ -1,4 +1,4 @@
-;; A raw block, sound but a hundred deep: a parser takes it, and whoever walks it afterwards recurses.
+;; Posts a valid raw block, nested a hundred deep: a parser accepts it, and code that walks it recurses.
 (data (i32.const 1024) "own words")
 (data (i32.const 65536) "{\"type\":\"x\",\"a\":")
 (func $attack (result i32)

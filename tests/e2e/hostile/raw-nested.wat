@@ -1,4 +1,4 @@
-;; Raw JSON that opens sixty thousand arrays, for a parser that recurses.
+;; Posts raw JSON that opens sixty thousand arrays, against a recursive parser.
 (data (i32.const 1024) "own words")
 (func $attack (result i32)
   (memory.fill (i32.const 65536) (i32.const 0x5b) (i32.const 60000)) ;; [

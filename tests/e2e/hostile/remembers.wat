@@ -1,5 +1,5 @@
-;; Keeps what it can from one event to the next: in a global, in a table, in memory that it had from the start, and in
-;; memory that it grew. Nothing of it may be there the next time.
+;; Stores data for the next event: in a global, in a table, in its initial memory, and in memory that it grew. None of it
+;; may be there at the next event.
 (global $events (mut i32) (i32.const 0))
 (table $table 4 funcref)
 (elem declare func $mark)

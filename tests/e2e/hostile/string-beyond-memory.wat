@@ -1,2 +1,2 @@
-;; Hands over a string of a gigabyte, of which most lies behind the end of its memory.
+;; Returns a string of a gigabyte, most of which lies beyond the end of its memory.
 (func $attack (result i32) (call $err (i32.const 1024) (i32.const 0x40000000)))

@@ -1,4 +1,4 @@
-;; Hands over rich text of ten thousand spans, each the same 64 KiB: little memory here, 640 MiB for whoever copies.
+;; Returns rich text of ten thousand spans that share the same 64 KiB: little memory here, 640 MiB for a copy.
 (func $attack (result i32)
   (local $span i32)
   (call $take (i32.const 8))

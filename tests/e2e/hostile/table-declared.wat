@@ -1,3 +1,3 @@
-;; Declares a table of ten million elements, so wants it at each event and already at load.
+;; Declares a table of ten million elements, needed at each event and at load.
 (table $table 10000000 funcref)
 (func $attack (result i32) (unreachable))

@@ -1,4 +1,4 @@
-;; Grows a table until it is refused.
+;; Grows a table until that fails.
 (table $table 1 funcref)
 (func $attack (result i32)
   (loop $more

@@ -1,4 +1,4 @@
-;; Imports what nobody offers.
+;; Imports an interface that does not exist.
 (import "acme:vault/secrets@1.0.0" "steal" (func $steal (param i32)))
 (func $attack (result i32)
   (call $steal (i32.const 4096))

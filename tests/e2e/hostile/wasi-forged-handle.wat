@@ -1,4 +1,4 @@
-;; Opens a file in a folder that it was never given: 3 is the first one of many systems.
+;; Opens a file with a folder handle that it never got: 3 is the first one on many systems.
 (import "wasi:filesystem/types@0.2.0" "[method]descriptor.open-at"
   (func $open (param i32 i32 i32 i32 i32 i32 i32)))
 (data (i32.const 1024) "BREACH: the handle held")

@@ -1,4 +1,4 @@
-;; Waits for the first of two hours to pass.
+;; Polls two timers of an hour.
 (import "wasi:clocks/monotonic-clock@0.2.0" "subscribe-duration" (func $subscribe (param i64) (result i32)))
 (import "wasi:io/poll@0.2.0" "poll" (func $poll (param i32 i32 i32)))
 (data (i32.const 1024) "BREACH: slept")

@@ -1,4 +1,4 @@
-;; Looks a name up, which would tell a name server of the event.
+;; Resolves a name, which would report the event to a name server.
 (import "wasi:sockets/instance-network@0.2.0" "instance-network" (func $network (result i32)))
 (import "wasi:sockets/ip-name-lookup@0.2.0" "resolve-addresses" (func $resolve (param i32 i32 i32 i32)))
 (data (i32.const 1024) "own words, no name")

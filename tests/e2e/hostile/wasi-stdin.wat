@@ -1,4 +1,4 @@
-;; Reads a gigabyte from standard input, and waits for it if need be.
+;; Reads a gigabyte from standard input, blocking.
 (import "wasi:cli/stdin@0.2.0" "get-stdin" (func $stdin (result i32)))
 (import "wasi:io/streams@0.2.0" "[method]input-stream.blocking-read" (func $read (param i32 i64 i32)))
 (data (i32.const 1024) "own words, nothing to read")

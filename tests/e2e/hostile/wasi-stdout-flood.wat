@@ -1,4 +1,4 @@
-;; Writes to standard output without end, 4 KiB at a time.
+;; Writes to standard output endlessly, 4 KiB at a time.
 (import "wasi:cli/stdout@0.2.0" "get-stdout" (func $stdout (result i32)))
 (import "wasi:io/streams@0.2.0" "[method]output-stream.blocking-write-and-flush"
   (func $write (param i32 i32 i32 i32)))

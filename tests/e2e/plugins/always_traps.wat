@@ -1,4 +1,4 @@
-;; Traps on whatever it is given.
+;; Traps on every event.
 (module
   (memory (export "memory") 2)
   (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096))

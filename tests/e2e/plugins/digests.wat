@@ -1,20 +1,20 @@
-;; Holds events, tells others, and words digests; what it does is the name of the event's jail.
+;; Holds events, posts others, and formats digests, as the name of the event's jail says.
 ;;
 ;; `~hold…` is held with the jail as its key: `~hold-5` for five seconds, any other for the route's window. `~skip…` is
-;; skipped. Anything else is told at once, as `told 203.0.113.7 in sshd`, or without a subject as `told sshd`.
+;; skipped. Any other event is posted immediately, as `ban 203.0.113.7 in sshd`, or without a subject as `ban sshd`.
 ;;
 ;; A digest's text is `12 events (held, ~hold), 12 listed, 9 bans`; where there is no key it says `no key`. It misbehaves
-;; as the letter at the place of `~hold-…` or `~post-…` says, in its key or else in the first jail of its tally: `-trap`
-;; traps, `-error` is err("the digest is on holiday"), `-blank` is a message that Slack refuses, `-list` hands over two
-;; thousand blocks, `-now` adds the seconds of `clock.now`.
+;; as the word after `~hold-` or `~post-` says, in its key or else in the first jail of its tally: `-trap` traps, `-error` is
+;; err("the digest is on holiday"), `-blank` is a message that Slack rejects, `-list` returns two thousand blocks, `-now`
+;; adds the seconds of `clock.now`.
 (module
   (import "banhook:plugin/clock@0.1.0" "now" (func $now (result f64)))
 
-  ;; A whole batch of the longest events fits in.
+  ;; Large enough for a whole batch of the longest events.
   (memory (export "memory") 64)
   (data (i32.const 1024) "the digest is on holiday")
   (data (i32.const 1056) "not worth a message")
-  (data (i32.const 1088) "told ")
+  (data (i32.const 1088) "ban ")
   (data (i32.const 1104) " in ")
   (data (i32.const 1120) " events (")
   (data (i32.const 1136) ", ")
@@ -51,18 +51,18 @@
     (i32.load8_u (i32.add (local.get $text) (local.get $index))))
 
   ;; The event: id 0, at 8, host 16, jail 24, action 32, of a ban the subject 36.
-  ;; The result is at 512: its case, at 520 the decision's case, and at 528 what it carries.
+  ;; The result is at 512: its case, at 520 the decision's case, and at 528 its payload.
   (func (export "banhook:plugin/formatter@0.1.0#format") (param $event i32) (result i32)
     (local $jail i32)
     (local $length i32)
-    (local $wish i32)
+    (local $request i32)
     (local $digit i32)
     (local.set $jail (i32.load offset=24 (local.get $event)))
     (local.set $length (i32.load offset=28 (local.get $event)))
     (if (i32.eq (call $byte (local.get $jail) (local.get $length) (i32.const 0)) (i32.const 0x7e)) ;; ~
-      (then (local.set $wish (call $byte (local.get $jail) (local.get $length) (i32.const 1)))))
+      (then (local.set $request (call $byte (local.get $jail) (local.get $length) (i32.const 1)))))
 
-    (if (i32.eq (local.get $wish) (i32.const 0x68)) ;; ~hold: digest({ key: jail, until })
+    (if (i32.eq (local.get $request) (i32.const 0x68)) ;; ~hold: digest({ key: jail, until })
       (then
         (i32.store8 (i32.const 520) (i32.const 2))
         (i32.store (i32.const 528) (local.get $jail))
@@ -79,7 +79,7 @@
         (return (i32.const 512))))
 
     (if (i32.and
-          (i32.eq (local.get $wish) (i32.const 0x73))
+          (i32.eq (local.get $request) (i32.const 0x73))
           (i32.eq (call $byte (local.get $jail) (local.get $length) (i32.const 2)) (i32.const 0x6b))) ;; ~skip
       (then
         (i32.store8 (i32.const 520) (i32.const 1))
@@ -88,7 +88,7 @@
         (return (i32.const 512))))
 
     ;; post({ text: plain(…) }): the text's case is at 528.
-    (call $write (i32.const 1088) (i32.const 5))
+    (call $write (i32.const 1088) (i32.const 4))
     (if (i32.ge_u (i32.load8_u offset=32 (local.get $event)) (i32.const 3))
       (then
         (call $write (i32.load offset=36 (local.get $event)) (i32.load offset=40 (local.get $event)))
@@ -105,7 +105,7 @@
     (local $name i32)
     (local $length i32)
     (local $cause i32)
-    (local $mood i32)
+    (local $fault i32)
     (if (i32.load8_u (local.get $batch))
       (then
         (local.set $name (i32.load offset=4 (local.get $batch)))
@@ -115,22 +115,22 @@
           (local.set $name (i32.load (i32.load offset=64 (local.get $batch))))
           (local.set $length (i32.load offset=4 (i32.load offset=64 (local.get $batch))))))))
     (if (i32.eq (call $byte (local.get $name) (local.get $length) (i32.const 0)) (i32.const 0x7e)) ;; ~
-      (then (local.set $mood (call $byte (local.get $name) (local.get $length) (i32.const 6)))))
+      (then (local.set $fault (call $byte (local.get $name) (local.get $length) (i32.const 6)))))
 
-    (if (i32.eq (local.get $mood) (i32.const 0x74)) ;; -trap
+    (if (i32.eq (local.get $fault) (i32.const 0x74)) ;; -trap
       (then (unreachable)))
 
-    (if (i32.eq (local.get $mood) (i32.const 0x65)) ;; -error
+    (if (i32.eq (local.get $fault) (i32.const 0x65)) ;; -error
       (then
         (i32.store8 (i32.const 512) (i32.const 1))
         (i32.store (i32.const 516) (i32.const 1024))
         (i32.store (i32.const 520) (i32.const 24))
         (return (i32.const 512))))
 
-    (if (i32.eq (local.get $mood) (i32.const 0x62)) ;; -blank
+    (if (i32.eq (local.get $fault) (i32.const 0x62)) ;; -blank
       (then (return (i32.const 512))))
 
-    (if (i32.eq (local.get $mood) (i32.const 0x6c)) ;; -list: blocks of 32 bytes, all headers without text
+    (if (i32.eq (local.get $fault) (i32.const 0x6c)) ;; -list: blocks of 32 bytes, all headers without text
       (then
         (i32.store8 (i32.const 528) (i32.const 1))
         (i32.store (i32.const 532) (i32.const 524288))
@@ -149,7 +149,7 @@
     (call $write (i32.const 1184) (i32.const 9))
     (call $write_number (i32.load offset=48 (local.get $batch)))
     (call $write (i32.const 1200) (i32.const 5))
-    (if (i32.eq (local.get $mood) (i32.const 0x6e)) ;; -now
+    (if (i32.eq (local.get $fault) (i32.const 0x6e)) ;; -now
       (then
         (call $write (i32.const 1216) (i32.const 4))
         (call $write_number (i32.trunc_f64_u (f64.div (call $now) (f64.const 1000))))))

@@ -1,7 +1,7 @@
-//! Results that no toolchain writes: pointers to anywhere, text that is none, cases that do not exist, lists without end.
+//! Results that no toolchain produces: arbitrary pointers, invalid text, invalid discriminants, endless lists.
 //!
-//! A guest that is compiled once copies the event's host name, which is the input in hexadecimal, to where its answer
-//! lies. What is lifted from there goes past the guard: it is an error, or a message without a fault.
+//! A guest that is compiled once copies the event's host name, which is the input in hexadecimal, to its result. The host
+//! lifts the result and passes it to the guard: it is an error or a valid message.
 #![no_main]
 
 mod plugin;
@@ -12,17 +12,17 @@ use std::sync::LazyLock;
 use banhook::message::{Decision, Policy, Target, guard};
 use banhook::plugin::Plugin;
 use libfuzzer_sys::fuzz_target;
-use plugin::{World, can_be_told, event, limits, passes_lint, providers, runtime};
+use plugin::{World, check_fallback, event, limits, passes_lint, providers, runtime};
 
-/// Where the guest's answer lies; as in lifting.wat.
+/// The address of the guest's result, as in lifting.wat.
 const AREA: u32 = 0x1000;
-/// Bytes that it may have.
+/// The size of the result, in bytes.
 const AREA_BYTES: usize = 0x8000;
 
 static PLUGIN: LazyLock<Plugin> = LazyLock::new(|| {
-    let module = wat::parse_str(include_str!("lifting.wat")).expect("sound text");
+    let module = wat::parse_str(include_str!("lifting.wat")).expect("valid text");
     let runtime = runtime();
-    runtime.load(&World::plugin().of(module), &providers(&runtime), limits()).expect("a sound plugin")
+    runtime.load(&World::plugin().of(module), &providers(&runtime), limits()).expect("a valid plugin")
 });
 
 fuzz_target!(|input: &[u8]| {
@@ -37,7 +37,7 @@ fuzz_target!(|input: &[u8]| {
             for &target in Target::ALL {
                 for mentions in [false, true] {
                     let guarded = guard(&message, [&event], &Policy { mentions, target });
-                    // The linter knows what Slack takes.
+                    // The linter has the rules of Slack.
                     if target == Target::SLACK
                         && let Ok(guarded) = guarded
                     {
@@ -47,12 +47,12 @@ fuzz_target!(|input: &[u8]| {
             }
         }
         Ok(Decision::Skip(_) | Decision::Digest(_)) => {}
-        Err(error) => can_be_told(&error),
+        Err(error) => check_fallback(&error),
     }
 });
 
-/// Words of four bytes, each after a byte that says what it is: as it is, a pointer into the answer, a small number (a
-/// case, a short list) or a length. Of plain random words, next to none would be a pointer that leads anywhere.
+/// Words of four bytes, each after a byte that selects its kind: unchanged, a pointer into the result, a small number (a
+/// discriminant, a short list) or a length. Of plain random words almost none would be a valid pointer.
 fn answer(input: &[u8]) -> Vec<u8> {
     let length = u32::try_from(input.len()).unwrap_or(u32::MAX).max(8);
     let mut answer = Vec::with_capacity(input.len());

@@ -1,8 +1,8 @@
-;; Copies the event's host name, hexadecimal, to where it says its answer lies.
+;; Copies the event's host name, decoded from hexadecimal, to its result.
 (module
   (memory (export "memory") 4)
 
-  ;; Above the answer; never frees, since an instance lives for one event.
+  ;; Above the result; never frees, since an instance lives for one event.
   (global $free (mut i32) (i32.const 0x10000))
   (func (export "cabi_realloc") (param $old i32) (param $old_size i32) (param $align i32) (param $size i32) (result i32)
     (local $here i32)

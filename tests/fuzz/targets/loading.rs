@@ -1,7 +1,7 @@
-//! Loading whatever calls itself a plugin: it is refused or it loads, its smoke_test ends, and either can be told.
+//! Loading of arbitrary plugin files: each is rejected, or it loads and its smoke test ends. Either can be reported.
 //!
-//! The first byte of the input says what the rest makes: a file as it is, a sound component, a sound module, or a module
-//! with a plugin's exports, which is the only one of the four whose code is run.
+//! The first byte of the input selects what the rest generates: a file as it is, a valid component, a valid module, or a
+//! module with a plugin's exports, the only one of the four whose code runs.
 #![no_main]
 
 mod plugin;
@@ -12,13 +12,13 @@ use std::sync::LazyLock;
 use banhook::plugin::Runtime;
 use libfuzzer_sys::arbitrary::{Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
-use plugin::{World, can_be_told, limits, providers};
+use plugin::{World, check_fallback, limits, providers};
 use wasm_smith::{Component, Config, Module};
 
-/// Inputs for which a runtime is kept: it remembers what it has compiled.
+/// Inputs per runtime, which caches compiled plugins.
 const INPUTS: u32 = 200;
 
-/// What a plugin exports, as a module; and all that it may import.
+/// The exports of a plugin, and the imports that it may use, each as a module.
 const EXPORTS: &str = r#"(module
   (memory (export "memory") 1)
   (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) unreachable)
@@ -46,8 +46,8 @@ fuzz_target!(|input: &[u8]| {
         *used = used.wrapping_add(1);
         let runtime = runtime.get_or_insert_with(plugin::runtime);
         match runtime.load(&file, &providers(runtime), limits()) {
-            Ok(plugin) => plugin.smoke_test().iter().for_each(can_be_told),
-            Err(error) => can_be_told(&error),
+            Ok(plugin) => plugin.smoke_test().iter().for_each(check_fallback),
+            Err(error) => check_fallback(&error),
         }
     });
 });
@@ -60,10 +60,10 @@ fn file(kind: u8, rest: &[u8]) -> Result<Vec<u8>> {
         2 => Module::new(Config::default(), &mut rest)?.to_bytes(),
         _ => {
             let config = Config {
-                exports: Some(wat::parse_str(EXPORTS).expect("sound text")),
-                available_imports: Some(wat::parse_str(IMPORTS).expect("sound text")),
+                exports: Some(wat::parse_str(EXPORTS).expect("valid text")),
+                available_imports: Some(wat::parse_str(IMPORTS).expect("valid text")),
                 max_memories: 1,
-                // What no toolchain for components makes.
+                // No toolchain for components uses these.
                 gc_enabled: false,
                 exceptions_enabled: false,
                 memory64_enabled: false,

@@ -1,4 +1,4 @@
-//! What both targets need: a module made a plugin, and an event for it.
+//! Shared by the targets: a module as a plugin, and an event for it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,12 +10,12 @@ use blockkit::{Severity, check};
 use wit_component::{StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
-/// Short, so that a plugin that does not end costs few executions.
+/// Short limits, so that an endless plugin costs little time.
 pub fn limits() -> Limits {
     Limits { time: Duration::from_millis(20), memory: 4 << 20, ..Limits::STANDARD }
 }
 
-/// Compiles in this process: a child would not be watched.
+/// A runtime that compiles in this process: the fuzzer does not observe a child.
 pub fn runtime() -> Runtime {
     let setup = Setup { cache: None, compiler: Compiler::Here, metering: Metering::Time, sandbox: Sandbox::STANDARD };
     Runtime::new(setup).expect("the engine starts")
@@ -26,7 +26,7 @@ pub fn providers(runtime: &Runtime) -> Providers {
     runtime.host().open(&PluginContext::default()).0
 }
 
-/// Adds to modules what tells the host that they are plugins.
+/// Adds the component type of a plugin to modules.
 pub struct World {
     resolve: Resolve,
     world: wit_parser::WorldId,
@@ -49,7 +49,7 @@ impl World {
     }
 }
 
-/// An event whose host name is this.
+/// An event with this host name.
 pub fn event(host: String) -> Event {
     Event {
         id: "fuzz".to_owned(),
@@ -61,15 +61,15 @@ pub fn event(host: String) -> Event {
     }
 }
 
-/// What a failure says goes to the channel, so it must be a message that Slack takes.
-pub fn can_be_told(error: &banhook::plugin::PluginError) {
-    let told = fallback(&event("web-1".to_owned()), &format!("plugin fuzz.wasm {error}"), Target::SLACK);
-    passes_lint(&told);
+/// Checks that the fallback message of an error is valid: its text goes to the channel.
+pub fn check_fallback(error: &banhook::plugin::PluginError) {
+    let message = fallback(&event("web-1".to_owned()), &format!("plugin fuzz.wasm {error}"), Target::SLACK);
+    passes_lint(&message);
 }
 
-/// What passed the guard has no fault that the linter knows.
+/// Checks that a message from the guard has no error that the linter finds.
 pub fn passes_lint(guarded: &banhook::message::Guarded) {
-    let faults: Vec<_> =
+    let errors: Vec<_> =
         check(guarded.body()).into_iter().filter(|finding| finding.severity == Severity::Error).collect();
-    assert!(faults.is_empty(), "{faults:?} in {}", guarded.to_json_string());
+    assert!(errors.is_empty(), "{errors:?} in {}", guarded.to_json_string());
 }

@@ -1,6 +1,6 @@
-//! The example plugin in Rust: tells bans, skips what is no news, holds flushes for a digest.
+//! The example plugin in Rust: posts bans, skips events that are not news, and holds flushes for a digest.
 
-#![allow(unsafe_code)] // The export macro's. A component's exports are unsafe symbols by their nature.
+#![allow(unsafe_code)] // For the export macro: the exports of a component are unsafe symbols by nature.
 
 mod bindings;
 
@@ -31,7 +31,7 @@ impl Guest for Plugin {
     }
 }
 
-/// When the setting `hold` (seconds) says that a digest is told.
+/// When the digest closes, from the setting `hold` (seconds). `None`: not set.
 fn until() -> Result<Option<f64>, String> {
     let Some(hold) = settings::get("hold") else { return Ok(None) };
     let seconds: u32 = hold.parse().map_err(|_| format!("setting \"hold\" is no number of seconds: {hold}"))?;
@@ -52,7 +52,7 @@ fn message(event: &Event, ban: &Ban) -> Message {
     Message { text, blocks: Some(blocks), color, hints: None }
 }
 
-/// Spans of `rich` text are escaped by the host, so foreign text can go into them as it is.
+/// The host escapes spans of `rich` text, so text from outside needs no escaping here.
 fn headline(event: &Event, ban: &Ban) -> Text {
     let subject = if ban.subject.is_empty() { "somebody" } else { &ban.subject };
     let site = event.labels.iter().find(|(name, _)| name == "site").map(|(_, site)| format!(" ({site})"));
@@ -96,6 +96,6 @@ fn local_time(at: f64) -> String {
     format!("{weekday} {}-{:02}-{:02} {:02}:{:02}", at.year, at.month, at.day, at.hour, at.minute)
 }
 
-// Only WebAssembly has anybody who could call the exports.
+// The exports exist only in WebAssembly.
 #[cfg(target_family = "wasm")]
 bindings::export!(Plugin with_types_in bindings);

@@ -1,4 +1,4 @@
-//! `date` and `time`: a moment for the reader's clock, and for the route's.
+//! The filters `date` and `time`: a time in the reader's time zone, and in the route's.
 
 use std::fmt::Write;
 
@@ -8,16 +8,16 @@ use minijinja::{Error, ErrorKind};
 use super::{expected, is_unknown, nothing};
 use crate::bindings::banhook::plugin::clock::{LocalTime, Weekday};
 
-/// Milliseconds to the wall clock of the route's time zone: the host's `clock.local`.
+/// Converts milliseconds to the wall clock of the route's time zone: the host's `clock.local`.
 pub type LocalClock = fn(f64) -> LocalTime;
 
-/// What `time` shows when it is told no format.
+/// The default format of `time`.
 const TIME_FORMAT: &str = "%H:%M";
 
 const MS_PER_SECOND: i64 = 1000;
 const SECONDS_PER_DAY: i64 = 24 * 60 * 60;
 
-/// Slack's date markup: each reader sees their own zone, and a target that cannot sees the UTC after the bar.
+/// Slack's date markup: each reader sees their own time zone. Targets without it show the UTC after the bar.
 pub fn date(value: &Value) -> Result<Value, Error> {
     if is_unknown(value) {
         return Ok(nothing());
@@ -32,13 +32,13 @@ pub fn date(value: &Value) -> Result<Value, Error> {
     )))
 }
 
-/// The route's wall clock, in strftime's terms.
+/// The route's wall clock, formatted as by strftime.
 pub fn time(clock: LocalClock, value: &Value, format: Option<&str>) -> Result<Value, Error> {
     if is_unknown(value) {
         return Ok(nothing());
     }
     let ms = value.as_i64().ok_or_else(|| expected("time", "a moment such as at", value))?;
-    // Exact: a moment came as an f64.
+    // Exact: the value was an f64 before.
     let local = clock(ms as f64);
     let mut out = String::new();
     let mut characters = format.unwrap_or(TIME_FORMAT).chars();
@@ -72,7 +72,7 @@ pub fn time(clock: LocalClock, value: &Value, format: Option<&str>) -> Result<Va
     Ok(Value::from(out))
 }
 
-/// Milliseconds of `2026-11-22T10:56:55.601Z`, which is how the host writes `ticket-at`.
+/// The milliseconds of a time such as `2026-11-22T10:56:55.601Z`, the format of `ticket-at`.
 pub fn parse_utc(text: &str) -> Option<i64> {
     let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
     let (time, fraction) = time.split_once('.').unwrap_or((time, "0"));

@@ -1,19 +1,19 @@
 //! The filters of a template.
 //!
-//! | filter | makes |
+//! | filter | result |
 //! | --- | --- |
-//! | `code` | inline code, in which Slack formats nothing: the place for foreign text |
-//! | `span` | `10 minutes`, `1 hour 30 minutes`, `1 week`, `permanent` from seconds, such as `duration`; `span("for ")` puts that before all but `permanent` |
+//! | `code` | inline code, in which Slack formats nothing: for text from outside |
+//! | `span` | `10 minutes`, `1 hour 30 minutes`, `1 week`, `permanent` from seconds, such as `duration`; `span("for ")` is a prefix for all but `permanent` |
 //! | `ordinal` | `2nd` from 2 |
-//! | `plural("failure")` | `5 failures`, `1 failure`; `plural("entry", "entries")` where an s will not do |
+//! | `plural("failure")` | `5 failures`, `1 failure`; `plural("entry", "entries")` for irregular plurals |
 //! | `date` | a moment (`at`, `ticket_at`) in each reader's own time zone |
 //! | `time("%d.%m. %H:%M")` | a moment in the route's `timezone`; `%Y %m %d %H %M %S %a %z`, default `%H:%M` |
-//! | `default("?")` | something else for what is unknown |
+//! | `default("?")` | a replacement for an unknown value |
 //! | `safe` | leaves out the escaping of `&`, `<`, `>`: for text of your own only |
 //! | `first`, `join(", ")`, `last`, `length`, `lower`, `replace("a", "b")`, `upper` | as in Jinja |
 //!
-//! And the tests `is defined`, `is none`, `is startingwith "…"`, `is endingwith "…"`. An unknown value stays
-//! nothing, whatever the filter.
+//! Tests: `is defined`, `is none`, `is startingwith "…"`, `is endingwith "…"`. For an unknown value every filter is empty,
+//! except `default`.
 
 mod date;
 mod span;
@@ -69,19 +69,19 @@ pub fn register(env: &mut Environment, clock: LocalClock) {
     env.add_test("endingwith", minijinja::tests::is_endingwith);
 }
 
-/// If a value is one that the event does not have.
+/// Whether the event does not have this value.
 fn is_unknown(value: &Value) -> bool {
     value.is_none() || value.is_undefined()
 }
 
-/// What a filter makes of an unknown value.
+/// The result of a filter for an unknown value.
 fn nothing() -> Value {
     Value::from("")
 }
 
-/// The error for a value that a filter can make nothing of.
-fn expected(filter: &str, what: &str, value: &Value) -> Error {
-    Error::new(ErrorKind::InvalidOperation, format!("{filter} expects {what}, not {}", value.kind()))
+/// The error for a value that a filter does not accept.
+fn expected(filter: &str, expectation: &str, value: &Value) -> Error {
+    Error::new(ErrorKind::InvalidOperation, format!("{filter} expects {expectation}, not {}", value.kind()))
 }
 
 fn code(value: &Value) -> Value {

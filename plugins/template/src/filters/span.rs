@@ -1,21 +1,21 @@
-//! `span`: seconds as people say them.
+//! The filter `span`: a duration in words.
 
 use minijinja::Error;
 use minijinja::value::Value;
 
 use super::{expected, is_unknown, nothing};
 
-/// What `duration` is for a ban that does not end by itself.
+/// The `duration` of a ban without an end.
 pub const PERMANENT: &str = "permanent";
 
 const DAY: u64 = 24 * 60 * 60;
 const WEEK: u64 = 7 * DAY;
 const YEAR: u64 = 365 * DAY;
 
-/// The units that are combined, two at most: `1 hour 30 minutes`.
+/// The units that are combined, at most two: `1 hour 30 minutes`.
 const UNITS: [(u64, &str); 4] = [(DAY, "day"), (60 * 60, "hour"), (60, "minute"), (1, "second")];
 
-/// `prefix` goes before a span of time only: `for 10 minutes`, but `permanent`.
+/// Formats a duration. `prefix` precedes times only: `for 10 minutes`, but `permanent`.
 pub fn span(value: &Value, prefix: Option<&str>) -> Result<Value, Error> {
     if is_unknown(value) {
         return Ok(nothing());
@@ -29,7 +29,7 @@ pub fn span(value: &Value, prefix: Option<&str>) -> Result<Value, Error> {
     }
 }
 
-/// Years and weeks only when they come out even: 30 days are not 4 weeks 2 days.
+/// Formats seconds. Years and weeks are used only without a remainder: 30 days are not 4 weeks 2 days.
 fn words(prefix: &str, seconds: u64) -> String {
     let mut out = prefix.to_owned();
     for (length, unit) in [(YEAR, "year"), (WEEK, "week")] {
