@@ -163,16 +163,21 @@ fn without_code(mrkdwn: &str) -> String {
     mrkdwn.replace("```", "`").split('`').step_by(2).collect::<Vec<_>>().join(" ")
 }
 
-#[test]
-fn message_separates_visible_text_and_entities() {
-    let body = r#"{"text": "fallback", "blocks": [
-        {"type": "section", "text": {"type": "mrkdwn", "text": "*sshd* <!here> &lt;b&gt; <https://a.example|site> `*c*`"}},
-        {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": [
-            {"type": "text", "text": "banned "}, {"type": "text", "text": "203.0.113.7", "style": {"bold": true}}]}]}]}"#;
-    let message = Message::parse(body.as_bytes()).unwrap();
-    assert_eq!(message.shown(), "*sshd* !here <b> site `*c*`\nbanned 203.0.113.7");
-    assert_eq!(message.live(), ["!here", "https://a.example|site"]);
-    assert_eq!(message.formatted(), "*sshd* <!here> &lt;b&gt; <https://a.example|site>  ");
-    assert!(message.contains(&["SSHD", "banned", "203.0.113.7"]));
-    assert!(!message.contains(&["203.0.113.7", "sshd"]));
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn message_separates_visible_text_and_entities() {
+        let body = r#"{"text": "fallback", "blocks": [
+            {"type": "section", "text": {"type": "mrkdwn", "text": "*sshd* <!here> &lt;b&gt; <https://a.example|site> `*c*`"}},
+            {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": [
+                {"type": "text", "text": "banned "}, {"type": "text", "text": "203.0.113.7", "style": {"bold": true}}]}]}]}"#;
+        let message = Message::parse(body.as_bytes()).unwrap();
+        assert_eq!(message.shown(), "*sshd* !here <b> site `*c*`\nbanned 203.0.113.7");
+        assert_eq!(message.live(), ["!here", "https://a.example|site"]);
+        assert_eq!(message.formatted(), "*sshd* <!here> &lt;b&gt; <https://a.example|site>  ");
+        assert!(message.contains(&["SSHD", "banned", "203.0.113.7"]));
+        assert!(!message.contains(&["203.0.113.7", "sshd"]));
+    }
 }

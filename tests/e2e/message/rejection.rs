@@ -240,31 +240,42 @@ fn only_keys(object: &Value, allowed: &[&str]) -> Checked {
     }
 }
 
-#[test]
-fn parse_invalid_message_is_rejected() {
-    let long = "x".repeat(3001);
-    for (body, answer) in [
-        ("ban!", "invalid_payload"),
-        (r#"["text"]"#, "invalid_payload"),
-        (r#"{"text": ""}"#, "no_text"),
-        (r#"{"text": "a", "channel": "general"}"#, "invalid_payload"),
-        (r#"{"text": "a", "blocks": [{"type": "section"}]}"#, "invalid_blocks"),
-        (r#"{"text": "a", "blocks": [{"type": "header", "text": {"type": "mrkdwn", "text": "h"}}]}"#, "invalid_blocks"),
-        (
-            r#"{"text": "a", "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": "h", "emoji": true}}]}"#,
-            "invalid_blocks",
-        ),
-        (
-            &format!(
-                r#"{{"text": "a", "blocks": [{{"type": "section", "text": {{"type": "mrkdwn", "text": "{long}"}}}}]}}"#
+#[cfg(test)]
+mod tests {
+    use crate::message::Message;
+
+    #[test]
+    fn parse_invalid_message_is_rejected() {
+        let long = "x".repeat(3001);
+        for (body, answer) in [
+            ("ban!", "invalid_payload"),
+            (r#"["text"]"#, "invalid_payload"),
+            (r#"{"text": ""}"#, "no_text"),
+            (r#"{"text": "a", "channel": "general"}"#, "invalid_payload"),
+            (r#"{"text": "a", "blocks": [{"type": "section"}]}"#, "invalid_blocks"),
+            (
+                r#"{"text": "a", "blocks": [{"type": "header", "text": {"type": "mrkdwn", "text": "h"}}]}"#,
+                "invalid_blocks",
             ),
-            "invalid_blocks",
-        ),
-        (
-            &format!(r#"{{"text": "a", "blocks": [{}{{"type": "divider"}}]}}"#, r#"{"type": "divider"},"#.repeat(50)),
-            "invalid_blocks",
-        ),
-    ] {
-        assert_eq!(super::Message::parse(body.as_bytes()).unwrap_err().answer, answer, "{body}");
+            (
+                r#"{"text": "a", "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": "h", "emoji": true}}]}"#,
+                "invalid_blocks",
+            ),
+            (
+                &format!(
+                    r#"{{"text": "a", "blocks": [{{"type": "section", "text": {{"type": "mrkdwn", "text": "{long}"}}}}]}}"#
+                ),
+                "invalid_blocks",
+            ),
+            (
+                &format!(
+                    r#"{{"text": "a", "blocks": [{}{{"type": "divider"}}]}}"#,
+                    r#"{"type": "divider"},"#.repeat(50)
+                ),
+                "invalid_blocks",
+            ),
+        ] {
+            assert_eq!(Message::parse(body.as_bytes()).unwrap_err().answer, answer, "{body}");
+        }
     }
 }

@@ -193,33 +193,38 @@ fn set(names: &mut BTreeMap<PathBuf, Node>, path: &Path, node: Option<Node>) {
     };
 }
 
-#[test]
-fn simulated_disk_loses_unsynced_writes() {
-    let [parent, folder, file] = ["/x", "/x/state", "/x/state/a.sqlite3"].map(PathBuf::from);
-    let synced = |path: &PathBuf, before| Call::Synced { path: path.clone(), before };
-    let calls = [
-        Call::FolderCreated(folder.clone()),
-        Call::Created(file.clone()),
-        Call::Written { path: file.clone(), at: 0, data: vec![1; 2 * SECTOR] },
-        synced(&file, 3),
-        Call::Written { path: file.clone(), at: SECTOR, data: vec![2; 2 * SECTOR] },
-        synced(&folder, 5),
-        synced(&parent, 6),
-        // A sync that began before the write finished.
-        synced(&file, 4),
-        Call::Removed(file.clone()),
-    ];
-    let steps: Vec<_> = calls.into_iter().map(|call| Step { at: 0.0, call }).collect();
-    let mut random = SeededRandom::new("disk", 1, 0);
-    let mut left =
-        |first: usize, unsynced| SimulatedDisk::after(&steps[..first]).files(unsynced, &mut random).remove(&file);
-    let durable = vec![1; 2 * SECTOR];
-    let all = [vec![1; SECTOR], vec![2; 2 * SECTOR]].concat();
-    assert_eq!((left(5, Unsynced::Lost), left(5, Unsynced::Kept)), (None, Some(all.clone())));
-    assert_eq!(left(6, Unsynced::Lost), None, "its folder may be lost");
-    assert_eq!((left(8, Unsynced::Lost), left(8, Unsynced::Kept)), (Some(durable.clone()), Some(all.clone())));
-    assert_eq!((left(9, Unsynced::Lost), left(9, Unsynced::Kept)), (Some(durable), None));
-    let some: std::collections::BTreeSet<_> = (0..100).map(|_| left(8, Unsynced::Random).unwrap()).collect();
-    // Each of two sectors is kept or lost; the second one alone leaves a gap.
-    assert_eq!(some.len(), 4);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn simulated_disk_loses_unsynced_writes() {
+        let [parent, folder, file] = ["/x", "/x/state", "/x/state/a.sqlite3"].map(PathBuf::from);
+        let synced = |path: &PathBuf, before| Call::Synced { path: path.clone(), before };
+        let calls = [
+            Call::FolderCreated(folder.clone()),
+            Call::Created(file.clone()),
+            Call::Written { path: file.clone(), at: 0, data: vec![1; 2 * SECTOR] },
+            synced(&file, 3),
+            Call::Written { path: file.clone(), at: SECTOR, data: vec![2; 2 * SECTOR] },
+            synced(&folder, 5),
+            synced(&parent, 6),
+            // A sync that began before the write finished.
+            synced(&file, 4),
+            Call::Removed(file.clone()),
+        ];
+        let steps: Vec<_> = calls.into_iter().map(|call| Step { at: 0.0, call }).collect();
+        let mut random = SeededRandom::new("disk", 1, 0);
+        let mut left =
+            |first: usize, unsynced| SimulatedDisk::after(&steps[..first]).files(unsynced, &mut random).remove(&file);
+        let durable = vec![1; 2 * SECTOR];
+        let all = [vec![1; SECTOR], vec![2; 2 * SECTOR]].concat();
+        assert_eq!((left(5, Unsynced::Lost), left(5, Unsynced::Kept)), (None, Some(all.clone())));
+        assert_eq!(left(6, Unsynced::Lost), None, "its folder may be lost");
+        assert_eq!((left(8, Unsynced::Lost), left(8, Unsynced::Kept)), (Some(durable.clone()), Some(all.clone())));
+        assert_eq!((left(9, Unsynced::Lost), left(9, Unsynced::Kept)), (Some(durable), None));
+        let some: std::collections::BTreeSet<_> = (0..100).map(|_| left(8, Unsynced::Random).unwrap()).collect();
+        // Each of two sectors is kept or lost; the second one alone leaves a gap.
+        assert_eq!(some.len(), 4);
+    }
 }
