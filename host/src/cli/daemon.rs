@@ -1,7 +1,7 @@
 //! Runs the daemon on a state folder: loads the configuration and plugins, holds the work lock, reloads.
 //!
-//! A `notify` that finds the lock taken relies on its holder and starts nothing. So each holder looks once more for work
-//! after it has released the lock.
+//! A `notify` that finds the lock taken relies on its holder and starts nothing. So each holder checks again for work after it
+//! has released the lock.
 
 use std::sync::Arc;
 
@@ -44,10 +44,10 @@ pub fn run_until_stopped(
     Ok(reason)
 }
 
-/// Routes and delivers until nothing is left, with the lock that was handed over or, if it is free, a lock of its own.
-pub fn run_until_idle(global: &GlobalOptions, folder: &StateDir, handed_over: Option<WorkLock>) -> Outcome {
+/// Routes and delivers until nothing is left, with the inherited lock or, if it is free, a lock of its own.
+pub fn run_until_idle(global: &GlobalOptions, folder: &StateDir, inherited: Option<WorkLock>) -> Outcome {
     let mut signals = Signals::listen()?;
-    let mut next = handed_over;
+    let mut next = inherited;
     while let Some(lock) = next.take().map_or_else(|| folder.try_work_lock(), |lock| Ok(Some(lock)))? {
         let store = Store::open_for_work(folder, &lock)?;
         let reason = run_daemon(global, global.config()?, &store, &Tails::default(), &mut signals, RunMode::UntilIdle)?;

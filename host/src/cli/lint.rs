@@ -58,8 +58,8 @@ pub fn lint(arguments: &LintArgs) -> Outcome {
         draw(&bodies)?;
     }
     if let Some(file) = &arguments.html {
-        let around = Page { title: "Messages for Slack", sender: "banhook" };
-        let page = to_html(&around, bodies.iter().map(|(name, body)| (name.as_str(), body)));
+        let context = Page { title: "Messages for Slack", sender: "banhook" };
+        let page = to_html(&context, bodies.iter().map(|(name, body)| (name.as_str(), body)));
         fs::write(file, page)
             .with_context(|| format!("cannot write {}", file.display()))
             .map_err(CommandError::Input)?;

@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use super::plugin_file::PluginFile;
 
-/// The standard limits, but for compiling: it may take longer beside other builds.
+/// The standard limits, except for compiling, which may take longer while other builds run.
 const LIMITS: Limits = Limits { compile: Duration::from_secs(600), ..Limits::STANDARD };
 
 /// Why a batch has no decision.

@@ -1,7 +1,7 @@
 //! The detached run that delivers what is stored while no daemon is running: how it is started, and how it begins.
 //!
-//! Who starts it holds the work lock already and hands it over as standard input, so that a hundred `notify` at once
-//! start one run.
+//! It inherits the work lock as its standard input from the process that starts it, so a hundred `notify` at once start one
+//! run.
 
 use std::fs::File;
 use std::os::fd::AsFd;

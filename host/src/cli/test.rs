@@ -34,7 +34,7 @@ enum CaseResult {
 
 /// How many cases had each result.
 #[derive(Default)]
-struct Tally {
+struct CaseCounts {
     passed: usize,
     updated: usize,
     failed: usize,
@@ -49,20 +49,20 @@ pub fn test(arguments: &TestArgs) -> Outcome {
     let plugin = arguments.plugin.read_plugin().map_err(CommandError::Input)?;
     let files = arguments.plugin.case_files().map_err(CommandError::Input)?;
     let runtime = case_runtime()?;
-    let mut tally = Tally::default();
+    let mut counts = CaseCounts::default();
     for file in files {
         match PluginCase::read(&file) {
             Ok(mut case) => {
                 let result = run(&runtime, &plugin, &mut case, &file, arguments.update)?;
-                tally.add(result, &case, &file);
+                counts.add(result, &case, &file);
             }
             Err(error) => {
                 println!("INVALID  {}", file.display());
-                tally.invalid.push(error);
+                counts.invalid.push(error);
             }
         }
     }
-    tally.finish()
+    counts.finish()
 }
 
 fn run(
@@ -91,7 +91,7 @@ fn run(
     Ok(CaseResult::Differs(case.expected().map(pretty), pretty(&found)))
 }
 
-impl Tally {
+impl CaseCounts {
     /// Counts and prints the result of a case.
     fn add(&mut self, result: CaseResult, case: &PluginCase, file: &Path) {
         let file = file.display();

@@ -1,38 +1,38 @@
-//! A ban: who, how long, why.
+//! The ban in an event: who, how long, why.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::Timestamp;
+use super::timestamp::Timestamp;
 
-/// A ban, when it begins and when it ends.
+/// A ban, as it begins or as it ends.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Ban {
-    /// Verbatim; an address, a network, a host name, or whatever a filter captured. Empty: unknown.
+    /// Who is banned, verbatim: an address, a network, a host name, or what else a filter captured. Empty: unknown.
     pub subject: String,
-    /// How many failures led here; 0: banned by hand.
+    /// How many failures led to the ban; 0: banned by hand.
     pub failures: Option<u32>,
     /// How many times this subject has been banned, this one included.
     pub count: Option<u32>,
     /// How long it lasts.
     pub duration: Option<BanDuration>,
-    /// An old ban that fail2ban restored after a restart.
+    /// Whether it is an old ban that fail2ban restored after a restart.
     pub restored: bool,
-    /// fail2ban's own time of the ban; an unban carries its ban's.
+    /// fail2ban's own time of the ban; an unban has the time of its ban.
     pub ticket_at: Option<Timestamp>,
-    /// The log lines that led here, oldest first.
+    /// The log lines that led to the ban, oldest first.
     pub matches: Vec<String>,
 }
 
 /// How long a ban lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BanDuration {
-    /// So many seconds.
+    /// Seconds.
     Seconds(u32),
     /// Until it is lifted by hand.
     Permanent,
 }
 
-/// What a subject is.
+/// The kind of a subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Family {
     /// `203.0.113.7`
@@ -50,7 +50,7 @@ pub enum Family {
 }
 
 impl Ban {
-    /// What the subject is, by parsing it.
+    /// Returns the family of the subject.
     #[must_use]
     pub fn family(&self) -> Family {
         Family::of(&self.subject)
@@ -58,7 +58,7 @@ impl Ban {
 }
 
 impl Family {
-    /// The family of a subject.
+    /// Returns the family of a subject.
     #[must_use]
     pub fn of(subject: &str) -> Self {
         let (address, prefix) = match subject.split_once('/') {
@@ -78,7 +78,7 @@ impl Family {
         if is_host_name(subject) { Self::Name } else { Self::Other }
     }
 
-    /// The word for it in JSON and in templates.
+    /// Returns the word for it in JSON and in templates.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn families() {
+    fn of_recognizes_addresses_networks_and_host_names() {
         for (subject, family) in [
             ("203.0.113.7", Family::Ipv4),
             ("203.0.113.0/24", Family::Ipv4Network),

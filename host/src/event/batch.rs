@@ -7,9 +7,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Event, Kind, Timestamp};
+use super::event::{Event, Kind};
+use super::timestamp::Timestamp;
 
-/// Events that a batch lists at most: its first and its last ones, as `wit/exports.wit` promises.
+/// How many events a batch lists at most: its first and its last ones, as `wit/exports.wit` promises.
 pub const LISTED_FIRST: usize = 50;
 /// See [`LISTED_FIRST`].
 pub const LISTED_LAST: usize = 50;
@@ -131,15 +132,15 @@ pub struct Row {
 /// What is counted of an event.
 #[derive(Debug, Clone, Copy)]
 pub struct Counted<'a> {
-    /// Which of the five.
+    /// Its kind.
     pub kind: Kind,
     /// Whether it is an old ban, restored after a restart.
     pub restored: bool,
-    /// On which machine.
+    /// The host.
     pub host: &'a str,
-    /// In which jail.
+    /// The jail.
     pub jail: &'a str,
-    /// Who; empty: nobody, or unknown.
+    /// Who was banned; empty: nobody, or unknown.
     pub subject: &'a str,
 }
 
@@ -165,7 +166,7 @@ pub struct Counter {
     by_subject: Counts,
 }
 
-/// What becomes the rows of a tally, whose names stay empty until then.
+/// The rows of a tally, whose names stay empty until the end.
 type Counts = HashMap<String, Row>;
 
 impl Counter {
@@ -191,7 +192,7 @@ impl Counter {
         }
     }
 
-    /// The counts so far.
+    /// Returns the counts.
     #[must_use]
     pub fn finish(self) -> Totals {
         let different = |counts: &Counts| u32::try_from(counts.len()).unwrap_or(u32::MAX);
@@ -231,7 +232,7 @@ fn rows(counts: Counts) -> Vec<Row> {
 }
 
 impl Batch {
-    /// The batch of these events, in the order in which they were received.
+    /// Returns the batch of these events, in the order in which they were received.
     #[must_use]
     pub fn of(events: &[Event], cause: DigestCause, key: Option<String>) -> Self {
         let mut counter = Counter::default();

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::{Ban, Timestamp};
+use super::ban::Ban;
+use super::timestamp::Timestamp;
 
 /// One thing fail2ban did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// Unique over all hosts.
+    /// Its id, unique over all hosts.
     pub id: String,
     /// When banhook received it, or the time of its log line.
     pub at: Timestamp,
@@ -21,7 +22,7 @@ pub struct Event {
     pub labels: BTreeMap<String, String>,
 }
 
-/// The five things fail2ban tells its actions.
+/// What happened, one of the five things that fail2ban runs actions for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EventDetails {
     /// The jail started.
@@ -55,7 +56,7 @@ impl Kind {
     /// All of them, in the order in which they are documented.
     pub const ALL: [Self; 5] = [Self::Start, Self::Stop, Self::Flush, Self::Ban, Self::Unban];
 
-    /// The word for it on the command line, in the configuration and in JSON.
+    /// Returns the word for it on the command line, in the configuration and in JSON.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -67,7 +68,7 @@ impl Kind {
         }
     }
 
-    /// The kind that a word stands for.
+    /// Returns the kind that a word stands for.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == word)

@@ -1,8 +1,8 @@
-//! What an event that says nothing of its own gets from the configuration.
+//! The host and labels of events that have none of their own.
 
 use std::collections::BTreeMap;
 
-use super::Event;
+use super::event::Event;
 
 /// The host and the labels of events that have none of their own.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

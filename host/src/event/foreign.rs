@@ -3,7 +3,9 @@
 //! A message shows them as text, never as markup; `message` looks for them in what a plugin wrote. Both functions take
 //! their type apart without `..`: a new field does not compile before somebody decides here whether it is foreign.
 
-use super::{Ban, Batch, Event, EventDetails, Row, Totals};
+use super::ban::Ban;
+use super::batch::{Batch, Row, Totals};
+use super::event::{Event, EventDetails};
 
 impl Event {
     /// Returns every foreign value of the event, without empty ones.

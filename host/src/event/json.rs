@@ -1,23 +1,25 @@
 //! An event as JSON: flat, one object, unknown values left out.
 //!
 //! `{"action": "ban", "at": "2026-11-22T10:56:55.601Z", "jail": "sshd", "subject": "203.0.113.7", …}`.
-//! It is what the store keeps, what fixtures hold, and what `tail --dry-run` and `queue export` print.
+//! The store and fixtures contain it, and `tail --dry-run` and `queue export` print it.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Ban, BanDuration, Event, EventDetails, Kind, Timestamp};
+use super::ban::{Ban, BanDuration};
+use super::event::{Event, EventDetails, Kind};
+use super::timestamp::Timestamp;
 
-/// Text that is no event; says what is wrong with it.
+/// A text is not an event; says what is wrong with it.
 #[derive(Debug, thiserror::Error)]
 #[error("not an event: {0}")]
 pub struct ParseEventError(#[from] serde_json::Error);
 
-/// The shape of the JSON, as it is read. An unknown field is an error: in a fixture it is a typing mistake.
+/// The JSON as it is read. An unknown field is an error: in a fixture it is a typing mistake.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Flat {
+struct EventFields {
     action: String,
     #[serde(default)]
     id: String,
@@ -36,7 +38,7 @@ struct Flat {
     #[serde(default)]
     count: Option<u32>,
     #[serde(default)]
-    duration: Option<FlatDuration>,
+    duration: Option<DurationJson>,
     #[serde(default)]
     restored: bool,
     #[serde(default)]
@@ -47,7 +49,7 @@ struct Flat {
     labels: BTreeMap<String, String>,
 }
 
-/// The same, as it is written: of a large log that is most of the work, so nothing is copied.
+/// The JSON as it is written. Nothing is copied, since writing is most of the work of reading a large log.
 #[derive(Serialize)]
 struct EventJson<'a> {
     action: &'static str,
@@ -66,7 +68,7 @@ struct EventJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     count: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    duration: Option<FlatDuration>,
+    duration: Option<DurationJson>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     restored: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -80,7 +82,7 @@ struct EventJson<'a> {
 /// Seconds, or the word `permanent`.
 #[derive(Serialize, Deserialize)]
 #[serde(untagged, expecting = "duration is a number of seconds or \"permanent\"")]
-enum FlatDuration {
+enum DurationJson {
     Seconds(u32),
     Word(PermanentWord),
 }
@@ -92,14 +94,14 @@ enum PermanentWord {
 }
 
 impl Event {
-    /// The event as one line of JSON, without a line feed.
+    /// Returns the event as one line of JSON, without a line feed.
     #[must_use]
     pub fn to_json(&self) -> String {
         // Serializing strings and numbers into memory cannot fail.
         serde_json::to_string(self).unwrap_or_default()
     }
 
-    /// Reads what [`Event::to_json`] wrote, or a fixture.
+    /// Parses what [`Event::to_json`] wrote, or a fixture.
     ///
     /// # Errors
     /// What is wrong with the text, with its line and column.
@@ -109,8 +111,8 @@ impl Event {
 }
 
 impl Event {
-    /// As [`Event::from_json`], for what the store holds: a newer `notify` may have written fields that this program does
-    /// not know yet, and that is no reason to lose an alert.
+    /// Parses a stored event as [`Event::from_json`] does, and ignores unknown fields: a newer `notify` may have written them,
+    /// and an alert must not be lost over them.
     ///
     /// # Errors
     /// What is wrong with the text.
@@ -123,7 +125,7 @@ impl Event {
     }
 }
 
-/// The fields of [`Flat`].
+/// The fields of [`EventFields`].
 const FIELDS: [&str; 14] = [
     "action",
     "id",
@@ -155,8 +157,8 @@ impl Serialize for Event {
             failures: ban.and_then(|ban| ban.failures),
             count: ban.and_then(|ban| ban.count),
             duration: ban.and_then(|ban| ban.duration).map(|duration| match duration {
-                BanDuration::Seconds(seconds) => FlatDuration::Seconds(seconds),
-                BanDuration::Permanent => FlatDuration::Word(PermanentWord::Permanent),
+                BanDuration::Seconds(seconds) => DurationJson::Seconds(seconds),
+                BanDuration::Permanent => DurationJson::Word(PermanentWord::Permanent),
             }),
             restored: ban.is_some_and(|ban| ban.restored),
             ticket_at: ban.and_then(|ban| ban.ticket_at),
@@ -170,30 +172,30 @@ impl Serialize for Event {
 impl<'de> Deserialize<'de> for Event {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         use serde::de::Error;
-        let flat = Flat::deserialize(deserializer)?;
-        let kind = Kind::parse(&flat.action).ok_or_else(|| {
-            D::Error::custom(format!("unknown action \"{}\"; it is start, stop, flush, ban or unban", flat.action))
+        let fields = EventFields::deserialize(deserializer)?;
+        let kind = Kind::parse(&fields.action).ok_or_else(|| {
+            D::Error::custom(format!("unknown action \"{}\"; expected start, stop, flush, ban or unban", fields.action))
         })?;
-        if flat.jail.is_empty() {
+        if fields.jail.is_empty() {
             return Err(D::Error::custom("jail is empty"));
         }
         let ban = Ban {
-            subject: flat.subject,
-            failures: flat.failures,
-            count: flat.count,
-            duration: flat.duration.map(|duration| match duration {
-                FlatDuration::Seconds(seconds) => BanDuration::Seconds(seconds),
-                FlatDuration::Word(PermanentWord::Permanent) => BanDuration::Permanent,
+            subject: fields.subject,
+            failures: fields.failures,
+            count: fields.count,
+            duration: fields.duration.map(|duration| match duration {
+                DurationJson::Seconds(seconds) => BanDuration::Seconds(seconds),
+                DurationJson::Word(PermanentWord::Permanent) => BanDuration::Permanent,
             }),
-            restored: flat.restored,
-            ticket_at: flat.ticket_at,
-            matches: flat.matches,
+            restored: fields.restored,
+            ticket_at: fields.ticket_at,
+            matches: fields.matches,
         };
         Ok(Self {
-            id: flat.id,
-            at: flat.at,
-            host: flat.host,
-            jail: flat.jail,
+            id: fields.id,
+            at: fields.at,
+            host: fields.host,
+            jail: fields.jail,
             details: match kind {
                 Kind::Start => EventDetails::Start,
                 Kind::Stop => EventDetails::Stop,
@@ -201,7 +203,7 @@ impl<'de> Deserialize<'de> for Event {
                 Kind::Ban => EventDetails::Ban(ban),
                 Kind::Unban => EventDetails::Unban(ban),
             },
-            labels: flat.labels,
+            labels: fields.labels,
         })
     }
 }
@@ -211,13 +213,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whole_event_there_and_back() {
+    fn from_json_to_json_is_the_same() {
         let text = r#"{"action":"ban","id":"x","at":"2026-11-22T10:56:55.601Z","host":"web-1","jail":"sshd","subject":"203.0.113.7","family":"ipv4","failures":5,"count":2,"duration":600,"restored":true,"ticket_at":"2026-11-22T10:56:55.000Z","matches":["a"],"labels":{"site":"fra1"}}"#;
         assert_eq!(Event::from_json(text).unwrap().to_json(), text);
     }
 
     #[test]
-    fn a_field_of_a_newer_version_costs_no_stored_event() {
+    fn from_stored_json_ignores_fields_of_a_newer_version() {
         let text = r#"{"action":"ban","id":"x","at":"2026-11-22T10:56:55.601Z","host":"h","jail":"j","subject":"203.0.113.7","family":"ipv4","failures":5,"count":2,"duration":600,"restored":true,"ticket_at":"2026-11-22T10:56:55.000Z","matches":["a"],"labels":{"site":"fra1"}}"#;
         let newer = text.replacen('{', r#"{"mood":"bad","#, 1);
         assert!(Event::from_json(&newer).is_err());
@@ -225,13 +227,13 @@ mod tests {
     }
 
     #[test]
-    fn unknown_values_are_left_out() {
+    fn to_json_leaves_out_unknown_values() {
         let text = r#"{"action":"start","at":"2026-11-22T10:56:55.601Z","jail":"sshd"}"#;
         assert_eq!(Event::from_json(text).unwrap().to_json(), text);
     }
 
     #[test]
-    fn permanent_and_mistakes() {
+    fn from_json_reads_permanent_and_rejects_mistakes() {
         let with = |field: &str| {
             Event::from_json(&format!(r#"{{"action":"ban","at":"2026-11-22T10:56:55.601Z","jail":"j",{field}}}"#))
         };

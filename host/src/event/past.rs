@@ -1,14 +1,15 @@
-//! Past bans: what can be asked of them, and what is answered.
+//! Past bans: queries about them, and summaries that answer the queries.
 //!
-//! The store keeps them and a plugin asks; both speak of them in these types. Only new bans count: one that fail2ban
+//! The store keeps them and plugins query them, both with these types. Only new bans count: one that fail2ban
 //! restored after a restart was counted when it was new.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 
-use super::{Event, EventDetails, Timestamp};
+use super::event::{Event, EventDetails};
+use super::timestamp::Timestamp;
 
-/// Jails that a summary lists at most.
+/// How many jails a summary lists at most.
 pub const JAILS_LISTED: usize = 20;
 
 /// A ban that was new when it happened.
@@ -16,48 +17,48 @@ pub const JAILS_LISTED: usize = 20;
 pub struct PastBan {
     /// When the event happened.
     pub at: Timestamp,
-    /// On which machine.
+    /// The host.
     pub host: String,
-    /// In which jail.
+    /// The jail.
     pub jail: String,
-    /// Who; empty: unknown.
+    /// Who was banned; empty: unknown.
     pub subject: String,
 }
 
-/// Which past bans.
+/// Selects past bans.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BanQuery {
-    /// `None`: any.
+    /// The subject; `None`: any.
     pub subject: Option<String>,
-    /// `None`: any.
+    /// The jail; `None`: any.
     pub jail: Option<String>,
-    /// `None`: any.
+    /// The host; `None`: any.
     pub host: Option<String>,
-    /// Not before this. `None`: however old.
+    /// The earliest time. `None`: any.
     pub since: Option<Timestamp>,
-    /// Not after this.
+    /// The latest time.
     pub until: Timestamp,
 }
 
-/// What is known of them.
+/// Counts over past bans.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BanSummary {
-    /// How many.
+    /// The number of bans.
     pub bans: u32,
-    /// Of how many different subjects.
+    /// The number of different subjects.
     pub subjects: u32,
-    /// On how many different hosts.
+    /// The number of different hosts.
     pub hosts: u32,
-    /// The earliest.
+    /// The time of the earliest ban.
     pub first: Option<Timestamp>,
-    /// The latest.
+    /// The time of the latest ban.
     pub last: Option<Timestamp>,
     /// Bans by jail, most first, then by name; at most [`JAILS_LISTED`].
     pub by_jail: Vec<(String, u32)>,
 }
 
 impl PastBan {
-    /// What will be remembered of an event; `None` unless it is a new ban.
+    /// Returns what history keeps of an event; `None` unless it is a new ban.
     #[must_use]
     pub fn of(event: &Event) -> Option<Self> {
         match &event.details {
@@ -89,7 +90,8 @@ impl BanQuery {
 #[derive(Debug, Default)]
 pub struct Tally {
     summary: BanSummary,
-    /// Different ones by a keyed hash: 16 bytes each, and two alike among a million once in tens of millions of times.
+    /// Keyed hashes of the different subjects: 16 bytes each, and a collision among a million in one of tens of millions of
+    /// cases.
     subjects: HashSet<u64>,
     hosts: HashSet<u64>,
     by_jail: HashMap<String, u32>,
@@ -113,7 +115,7 @@ impl Tally {
         }
     }
 
-    /// The summary of those that were counted.
+    /// Returns the summary of the counted bans.
     #[must_use]
     pub fn finish(self) -> BanSummary {
         let count = |set: &HashSet<u64>| u32::try_from(set.len()).unwrap_or(u32::MAX);
@@ -126,7 +128,7 @@ impl Tally {
 }
 
 impl BanSummary {
-    /// Of those among the bans that are asked for.
+    /// Summarizes the bans that match a query.
     #[must_use]
     pub fn of<'a>(bans: impl IntoIterator<Item = &'a PastBan>, query: &BanQuery) -> Self {
         let mut tally = Tally::default();
@@ -146,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn summaries() {
+    fn of_counts_the_bans_that_match() {
         let bans = [
             ban(30, "a", "sshd", "x"),
             ban(10, "b", "sshd", "y"),
@@ -178,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn the_list_of_jails_is_bounded() {
+    fn of_lists_a_bounded_number_of_jails() {
         let bans: Vec<_> = (0..50).map(|n| ban(n, "a", &format!("jail-{n:02}"), "x")).collect();
         let summary = BanSummary::of(&bans, &BanQuery { until: Timestamp(100), ..BanQuery::default() });
         assert_eq!((summary.bans, summary.by_jail.len()), (50, JAILS_LISTED));

@@ -1,4 +1,4 @@
-//! A moment, to the millisecond, as the whole project stores and shows it.
+//! A point in time, to the millisecond.
 
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -8,16 +8,16 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
-    /// From the system's clock. Only the outermost layers may call it; everything below is handed a time.
+    /// Reads the system's clock. Only the outermost layers may call it; everything below is handed a time.
     #[must_use]
     pub fn now() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
     }
 
-    /// From seconds since the epoch, as fail2ban's `<time>` gives them (`1763809015.601`).
+    /// Parses seconds since the epoch, as fail2ban's `<time>` gives them (`1763809015.601`).
     ///
-    /// `None` for what is no number, or lies outside the years 1970 to 9999.
+    /// `None` if it is not a number, or not within the years 1970 to 9999.
     #[must_use]
     pub fn from_epoch_seconds(text: &str) -> Option<Self> {
         const YEAR_10000: f64 = 253_402_300_800.0;
@@ -25,24 +25,24 @@ impl Timestamp {
         if !(0.0..YEAR_10000).contains(&seconds) {
             return None;
         }
-        // In range, so the cast is exact but for the fraction that `round` has dropped.
+        // In range, so the cast loses only the fraction that `round` has removed.
         #[allow(clippy::cast_possible_truncation)]
         Some(Self((seconds * 1000.0).round() as i64))
     }
 
-    /// Parses RFC 3339, with any offset; finer than milliseconds is cut.
+    /// Parses RFC 3339, with any offset; fractions of milliseconds are dropped.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         text.parse::<jiff::Timestamp>().ok().map(|at| Self(at.as_millisecond()))
     }
 
-    /// This moment and so many milliseconds.
+    /// Returns the time so many milliseconds later.
     #[must_use]
     pub const fn plus_ms(self, ms: i64) -> Self {
         Self(self.0.saturating_add(ms))
     }
 
-    /// As jiff has it; the bounds of its range for what lies outside.
+    /// Returns the time as jiff's, clamped to its range.
     #[must_use]
     pub fn to_jiff(self) -> jiff::Timestamp {
         jiff::Timestamp::from_millisecond(self.0).unwrap_or(if self.0 < 0 {
@@ -69,7 +69,7 @@ impl<'de> serde::Deserialize<'de> for Timestamp {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         Self::parse(&text).ok_or_else(|| {
-            serde::de::Error::custom(format!("\"{text}\" is no time; write it as 2026-11-22T10:56:55.601Z"))
+            serde::de::Error::custom(format!("\"{text}\" is not a time; write it as 2026-11-22T10:56:55.601Z"))
         })
     }
 }
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn epoch_seconds_as_fail2ban_gives_them() {
+    fn from_epoch_seconds_reads_fractions_and_rejects_other_text() {
         assert_eq!(Timestamp::from_epoch_seconds("1763809015.6012"), Some(Timestamp(1_763_809_015_601)));
         assert_eq!(Timestamp::from_epoch_seconds("1763809015"), Some(Timestamp(1_763_809_015_000)));
         for bad in ["", "<time>", "-1", "nan", "inf", "1e300"] {
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn rfc_3339_there_and_back() {
+    fn parse_rfc_3339_displays_in_utc() {
         let at = Timestamp::parse("2026-11-22T11:56:55.601+01:00").unwrap();
         assert_eq!(at.to_string(), "2026-11-22T10:56:55.601Z");
         assert_eq!(Timestamp::parse(&at.to_string()), Some(at));

@@ -125,7 +125,7 @@ pub enum ArgumentError {
     /// There is none.
     #[error("notify: the event kind is missing; expected start, stop, flush, ban or unban")]
     MissingKind,
-    /// It is none of the five.
+    /// It is not one of the five.
     #[error("notify: unknown event kind \"{}\"; expected start, stop, flush, ban or unban", .0.escape_debug())]
     UnknownKind(String),
     /// No jail, an empty one, or the literal tag.

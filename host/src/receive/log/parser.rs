@@ -22,7 +22,7 @@ const MAX_LINE_BYTES: usize = 64 << 10;
 pub struct LoggedEvent {
     /// The event; its id and its host are empty.
     pub event: Event,
-    /// The end of its line: how many bytes had been fed up to there, counted from where the parser was told to begin.
+    /// The end of its line: how many bytes had been fed up to there, counted from where the parser began.
     pub end: u64,
 }
 

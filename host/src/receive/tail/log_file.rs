@@ -24,7 +24,7 @@ const SKIP_BYTES: usize = 64 << 10;
 /// An open file.
 pub(super) struct LogFile {
     path: PathBuf,
-    content: Content,
+    content: LogContent,
     device: u64,
     inode: u64,
     /// Its first bytes, as far as they are known.
@@ -33,7 +33,7 @@ pub(super) struct LogFile {
     pub(super) offset: u64,
 }
 
-enum Content {
+enum LogContent {
     Plain(File),
     /// Rotated and compressed: nothing is written to it any more.
     Compressed {
@@ -56,12 +56,12 @@ impl LogFile {
                 return Err(io::Error::other("it is not a regular file; to read a pipe, use `banhook tail -`"));
             }
             let content = match Compression::of(path) {
-                Some(compression) => Content::Compressed {
+                Some(compression) => LogContent::Compressed {
                     compression,
                     compressed_length: meta.len(),
                     reader: compression.decompress(file),
                 },
-                None => Content::Plain(file),
+                None => LogContent::Plain(file),
             };
             let (device, inode) = (meta.dev(), meta.ino());
             let mut file = Self { path: path.to_owned(), content, device, inode, head: Vec::new(), offset: 0 };
@@ -82,7 +82,7 @@ impl LogFile {
 
     /// Returns whether it is compressed, and so can only be read forward.
     pub(super) const fn is_compressed(&self) -> bool {
-        matches!(self.content, Content::Compressed { .. })
+        matches!(self.content, LogContent::Compressed { .. })
     }
 
     /// Returns whether it has this inode.
@@ -93,8 +93,8 @@ impl LogFile {
     /// Returns its length, of a compressed file about the length that it has decompressed.
     pub(super) fn estimated_length(&self) -> u64 {
         match &self.content {
-            Content::Plain(file) => file.metadata().map_or(0, |meta| meta.len()),
-            Content::Compressed { compression, compressed_length, .. } => {
+            LogContent::Plain(file) => file.metadata().map_or(0, |meta| meta.len()),
+            LogContent::Compressed { compression, compressed_length, .. } => {
                 compressed_length.saturating_mul(compression.ratio())
             }
         }
@@ -128,17 +128,17 @@ impl LogFile {
     /// Returns its length; `u64::MAX` if it is compressed, since it is not known before it is read.
     pub(super) fn length(&self) -> io::Result<u64> {
         match &self.content {
-            Content::Plain(file) => Ok(file.metadata()?.len()),
-            Content::Compressed { .. } => Ok(u64::MAX),
+            LogContent::Plain(file) => Ok(file.metadata()?.len()),
+            LogContent::Compressed { .. } => Ok(u64::MAX),
         }
     }
 
     /// Reads the next bytes; 0 at the end, for now.
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, TailError> {
         let read = match &mut self.content {
-            Content::Plain(file) => file.read_at(buffer, self.offset),
+            LogContent::Plain(file) => file.read_at(buffer, self.offset),
             // A damaged file ends where the damage begins: it never becomes readable.
-            Content::Compressed { reader, .. } => reader.read(buffer).or_else(|error| {
+            LogContent::Compressed { reader, .. } => reader.read(buffer).or_else(|error| {
                 tracing::warn!(log = %self.path.display(), "compressed log damaged, its rest is lost: {error}");
                 Ok(0)
             }),
@@ -150,7 +150,7 @@ impl LogFile {
 
     /// Moves to a position; of a compressed file, only forward.
     pub(super) fn seek(&mut self, offset: u64) -> Result<(), TailError> {
-        if let Content::Plain(_) = self.content {
+        if let LogContent::Plain(_) = self.content {
             self.offset = offset;
             return Ok(());
         }
@@ -167,7 +167,7 @@ impl LogFile {
     /// Returns whether the file was truncated since it was read, even if it has grown again.
     pub(super) fn was_truncated(&mut self) -> Result<bool, TailError> {
         let check = |file: &mut Self| {
-            let Content::Plain(_) = file.content else { return Ok(false) };
+            let LogContent::Plain(_) = file.content else { return Ok(false) };
             if file.length()? < file.offset {
                 return Ok(true);
             }
@@ -187,7 +187,7 @@ impl LogFile {
     fn read_head(&mut self) -> io::Result<()> {
         self.head.resize(HEAD_BYTES, 0);
         let known = match &self.content {
-            Content::Plain(file) => {
+            LogContent::Plain(file) => {
                 let mut known = 0;
                 while let Some(rest) = self.head.get_mut(known..).filter(|rest| !rest.is_empty()) {
                     match file.read_at(rest, known as u64)? {
@@ -197,7 +197,7 @@ impl LogFile {
                 }
                 known
             }
-            Content::Compressed { compression, .. } => {
+            LogContent::Compressed { compression, .. } => {
                 let mut reader = compression.decompress(File::open(&self.path)?).take(HEAD_BYTES as u64);
                 let mut head = Vec::new();
                 reader.read_to_end(&mut head)?;

@@ -2,7 +2,7 @@
 //! deleted, linked elsewhere, not there yet, removed with their folder.
 //!
 //! A log is a chain of files under one name. The open one is read to its end, and further while fail2ban writes to it: after
-//! a rotation fail2ban does so until it is told to open the new file, so the old one is complete when something is in the new
+//! a rotation fail2ban does so until it reopens its log, so the old one is complete when something is in the new
 //! one and nothing more is added to the old one (`follower`). What became of a file in the meantime, for example while
 //! banhook was down, is recognized by its inode and by its first bytes (`log_file`, `rotation`).
 //!
