@@ -1,4 +1,4 @@
-//! banhook turns what fail2ban does into Slack messages, and lets each team decide, in sandboxed WebAssembly,
+//! banhook turns fail2ban events into chat messages, and lets each team decide, in sandboxed WebAssembly,
 //! whether and how.
 //!
 //! An event passes the stages in this order: [`receive`], [`route`], [`format`], [`deliver`]. They share [`event`],

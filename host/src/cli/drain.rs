@@ -16,7 +16,7 @@ use super::work_lock::wait_for_lock;
 
 /// Deliver everything that is stored, then exit; exit code 1 if anything is still pending or was rejected
 ///
-/// If it runs out of time or is stopped, a background run continues to deliver.
+/// If it runs out of time or is stopped, a short run continues to deliver.
 #[derive(Debug, Args)]
 pub struct DrainArgs {
     /// Stop after this long, for example 90s or 5m

@@ -28,13 +28,13 @@ const HEADING: &str = "Global options";
 /// `--config` and `--state-dir`.
 #[derive(Debug, Clone, Args)]
 pub struct GlobalOptions {
-    /// Configuration file; conf.d/*.toml in the same folder is read too
+    /// Configuration file; conf.d/*.toml in the same directory is read too
     #[arg(
         long = CONFIG_OPTION, global = true, env = CONFIG_VARIABLE, value_name = "FILE", default_value = CONFIG_DEFAULT,
         help_heading = HEADING
     )]
     pub config: PathBuf,
-    /// State folder, which holds the store
+    /// State directory, which holds the store
     #[arg(
         long = STATE_DIR_OPTION, global = true, env = STATE_DIR_VARIABLE, value_name = "DIR",
         default_value = STATE_DIR_DEFAULT, help_heading = HEADING

@@ -1,4 +1,4 @@
-//! Where the log goes: stderr (the journal, under systemd), or a bounded file for background runs.
+//! Where the log goes: stderr (the journal, under systemd), or a bounded file for short runs.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Write};

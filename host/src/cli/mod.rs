@@ -46,7 +46,7 @@ use status::StatusArgs;
 use tail::TailArgs;
 use test::TestArgs;
 
-/// Turns what fail2ban does into Slack messages, formatted by sandboxed WebAssembly plugins.
+/// Turns fail2ban events into chat messages, formatted by sandboxed WebAssembly plugins.
 #[derive(Debug, Parser)]
 #[command(name = "banhook", version, max_term_width = 100)]
 struct CommandLine {

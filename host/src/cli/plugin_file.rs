@@ -15,7 +15,7 @@ const TEMPLATE: &str = "template";
 pub struct PluginCaseArgs {
     /// The plugin's .wasm file, or "template" for the built-in plugin
     plugin: PathBuf,
-    /// Case files, or folders of them [default: the folder "cases" next to the plugin]
+    /// Case files, or directories of them [default: the directory "cases" next to the plugin]
     #[arg(value_name = "CASE")]
     cases: Vec<PathBuf>,
 }

@@ -11,7 +11,7 @@ use super::runner::detach;
 /// Route and deliver events until stopped
 ///
 /// SIGTERM and SIGINT stop it, SIGHUP reloads the configuration. If anything is left when it is stopped, it starts a
-/// background run that delivers it.
+/// short run that delivers it.
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// Exit once nothing is unrouted or pending

@@ -38,7 +38,7 @@ const DELIVERY_TIMEOUT: Duration = Duration::from_secs(60);
 /// How much is written to standard output at a time, in bytes.
 const WRITE_BYTES: usize = 64 << 10;
 
-/// Like run, and also read fail2ban's log
+/// Like run, for logs named on the command line, or the default log
 ///
 /// Each line is read once, across rotations and restarts: the position in the log is stored together with the events up to
 /// there. A log is read from its end on the first time. With --once, it is read from its beginning and every event in it

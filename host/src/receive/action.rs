@@ -101,7 +101,7 @@ pub const OPTIONS: [ActionOption; 9] = [
     ActionOption {
         name: "no-spawn",
         value_name: None,
-        help: "Start no background run, even if no daemon is running to deliver the event",
+        help: "Start no short run, even if no daemon is running to deliver the event",
         set: |arguments, _, _| arguments.no_spawn = true,
     },
 ];
