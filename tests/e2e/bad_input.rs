@@ -301,7 +301,7 @@ fn webhook_answer_repeating_its_url_is_redacted_everywhere() {
     let stored = content_of(&env.state());
     for secret in [env.webhook.secret(), KEY] {
         assert!(!outputs.contains(secret) && !log.contains(secret), "{outputs}{log}");
-        assert!(!stored.windows(secret.len()).any(|part| part == secret.as_bytes()), "it is in the state folder");
+        assert!(!stored.windows(secret.len()).any(|part| part == secret.as_bytes()), "it is in the state directory");
     }
 }
 

@@ -43,7 +43,7 @@ fn wait_for_error(env: &TestEnv, words: &str) -> String {
     })
 }
 
-/// Fails if the password, or the header with it, is in the state folder, the log or the output of a command.
+/// Fails if the password, or the header with it, is in the state directory, the log or the output of a command.
 #[track_caller]
 fn assert_password_hidden(env: &TestEnv) {
     let mut written = content_of(&env.state());

@@ -23,7 +23,7 @@ use crate::webhook::shown;
 const ROUNDS: u32 = 100;
 /// Rounds that run concurrently: mostly they wait for a webhook.
 const THREADS: u32 = 4;
-/// Rounds on the same state folder: each begins with the state that the previous one left.
+/// Rounds on the same state directory: each begins with the state that the previous one left.
 const ROUNDS_PER_FOLDER: u32 = 10;
 
 #[test]

@@ -1,4 +1,4 @@
-//! Several daemons and short runs on one state folder: exactly one of them delivers.
+//! Several daemons and short runs on one state directory: exactly one of them delivers.
 
 use std::fs;
 

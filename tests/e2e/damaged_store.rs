@@ -22,7 +22,7 @@ type Damage = fn(&mut Vec<u8>);
 /// How long a daemon may take to notice that its folder was removed; it polls once a second.
 const NOTICED_WITHIN: Duration = Duration::from_secs(5);
 
-/// A test environment with a copy of its state folder, from which the folder can be restored.
+/// A test environment with a copy of its state directory, from which the folder can be restored.
 struct StoreCopy {
     env: TestEnv,
     original: PathBuf,

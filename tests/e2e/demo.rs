@@ -16,7 +16,7 @@ fn demo_without_setup_prints_ledger() {
         assert!(stdout.contains(word), "{word}: {demo}");
     }
     assert!(env.webhook.requests().is_empty());
-    assert!(!env.state().exists(), "it left a state folder");
+    assert!(!env.state().exists(), "it left a state directory");
 }
 
 #[test]

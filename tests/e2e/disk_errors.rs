@@ -1,4 +1,5 @@
-//! Full, read-only and foreign state folders: one clear error, and acknowledged events are delivered as soon as possible.
+//! Full, read-only and foreign state directories: one clear error, and acknowledged events are delivered as soon as
+//! possible.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -11,7 +12,7 @@ use crate::command_output::CommandOutput;
 use crate::polling::{until, within};
 use crate::test_env::{NOBODY, TestEnv};
 
-/// A small file system mounted on the state folder, in a mount namespace of its own.
+/// A small file system mounted on the state directory, in a mount namespace of its own.
 struct SmallDisk<'a> {
     env: &'a TestEnv,
     /// Keeps the namespace, and with it the mount, alive.
@@ -193,7 +194,7 @@ fn state_dir_of_another_user_reports_error() {
     require_root();
     let env = TestEnv::new();
     env.notify("--no-spawn ban --jail=sshd --ip=10.0.0.1");
-    // Other users may not be able to read the binary and the URL; this test is about the state folder.
+    // Other users may not be able to read the binary and the URL; this test is about the state directory.
     let copy = env.path("banhook");
     fs::copy(banhook(), &copy).unwrap();
     for path in [env.path(""), env.state()] {

@@ -13,7 +13,7 @@ use crate::fail2ban::Fail2ban;
 use crate::reload::mmdb;
 use crate::test_env::{NOBODY, TestEnv};
 
-/// A test environment whose state folder belongs to the user nobody.
+/// A test environment whose state directory belongs to the user nobody.
 fn env_of_nobody() -> TestEnv {
     require_root();
     let env = TestEnv::new();

@@ -95,7 +95,7 @@ fn run_life_cycle(env: &TestEnv) {
     assert!(!server.log().contains(env.webhook.secret()), "the secret is in fail2ban's log");
     let state = content_of(&env.state());
     let secret = env.webhook.secret().as_bytes();
-    assert!(!state.windows(secret.len()).any(|part| part == secret), "the secret is in the state folder");
+    assert!(!state.windows(secret.len()).any(|part| part == secret), "the secret is in the state directory");
 }
 
 #[test]

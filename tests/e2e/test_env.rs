@@ -181,7 +181,7 @@ impl TestEnv {
         self.path("run.log")
     }
 
-    /// Copies the compiled plugins of another state folder, so that nothing is compiled again.
+    /// Copies the compiled plugins of another state directory, so that nothing is compiled again.
     pub fn copy_plugin_cache(&self, other: &Path) {
         let cache = self.state().join("cache");
         let mut private = fs::DirBuilder::new();

@@ -24,7 +24,7 @@ pub struct Access {
     pub warnings: Vec<String>,
 }
 
-/// Checks as the owner of the state folder, or as the current user if there is none yet.
+/// Checks as the owner of the state directory, or as the current user if there is none yet.
 pub fn check_access(config: &Config, state: &Path) -> Access {
     // Only this thread becomes another user: the system keeps the user by thread.
     thread::scope(|scope| scope.spawn(|| check_as_owner(config, state)).join()).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! Runs the daemon on a state folder: loads the configuration and plugins, holds the work lock, reloads.
+//! Runs the daemon on a state directory: loads the configuration and plugins, holds the work lock, reloads.
 //!
 //! A `notify` that finds the lock taken relies on its holder and starts nothing. So each holder checks again for work after it
 //! has released the lock.

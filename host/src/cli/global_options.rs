@@ -1,4 +1,4 @@
-//! Where a command works: the configuration file and the state folder.
+//! Where a command works: the configuration file and the state directory.
 
 use std::path::PathBuf;
 
@@ -15,11 +15,11 @@ pub const CONFIG_VARIABLE: &str = "BANHOOK_CONFIG";
 /// The configuration file, where neither option nor variable names one.
 pub const CONFIG_DEFAULT: &str = "/etc/banhook/config.toml";
 
-/// The option that names the state folder.
+/// The option that names the state directory.
 pub const STATE_DIR_OPTION: &str = "state-dir";
-/// The environment variable that names the state folder, where no option does.
+/// The environment variable that names the state directory, where no option does.
 pub const STATE_DIR_VARIABLE: &str = "BANHOOK_STATE_DIR";
-/// The state folder, where neither option nor variable names one.
+/// The state directory, where neither option nor variable names one.
 pub const STATE_DIR_DEFAULT: &str = "/var/lib/banhook";
 
 /// Where the help lists the options of every command.
@@ -43,7 +43,7 @@ pub struct GlobalOptions {
 }
 
 impl GlobalOptions {
-    /// Returns the state folder. A process started as root has become its owner when this returns.
+    /// Returns the state directory. A process started as root has become its owner when this returns.
     pub fn folder(&self) -> Result<StateDir, CommandError> {
         // Absolute, since fail2ban runs actions in `/` and a daemon may change its folder.
         let folder = StateDir::new(std::path::absolute(&self.state_dir)?);

@@ -20,7 +20,7 @@ pub fn to_stderr() {
     let _ = if journal { builder.without_time().try_init() } else { builder.try_init() };
 }
 
-/// Logs to `banhook.log` in the state folder; logs nothing if that cannot be opened, since delivering matters more.
+/// Logs to `banhook.log` in the state directory; logs nothing if that cannot be opened, since delivering matters more.
 pub fn to_file(folder: &StateDir) {
     let Ok(file) = BoundedLogFile::open(&folder.log_file(), FILE_BYTES) else { return };
     let _ = fmt().with_writer(Mutex::new(file)).with_ansi(false).with_target(false).try_init();

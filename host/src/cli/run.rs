@@ -17,7 +17,7 @@ pub struct RunArgs {
     /// Exit once nothing is unrouted or pending
     #[arg(long, hide = true)]
     until_idle: bool,
-    /// Standard input is the work lock, inherited from `notify`; log to banhook.log in the state folder
+    /// Standard input is the work lock, inherited from `notify`; log to banhook.log in the state directory
     #[arg(long, hide = true, requires = "until_idle")]
     lock_on_stdin: bool,
 }

@@ -1,4 +1,4 @@
-//! Waiting for the work lock of a state folder, and releasing it.
+//! Waiting for the work lock of a state directory, and releasing it.
 
 use std::thread;
 use std::time::{Duration, Instant};

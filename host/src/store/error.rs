@@ -18,7 +18,7 @@ pub enum StoreError {
     Full {
         /// The step, as a verb.
         step: &'static str,
-        /// The state folder.
+        /// The state directory.
         path: PathBuf,
     },
     /// The folder or a file in it cannot be opened, created or written.
@@ -60,9 +60,9 @@ pub enum StoreError {
         work: PathBuf,
     },
     /// The folder was removed or created again while a process was using it.
-    #[error("the state folder {path} was removed or replaced while banhook was using it, and its contents are lost; start banhook again", path = path.display())]
+    #[error("the state directory {path} was removed or replaced while banhook was using it, and its contents are lost; start banhook again", path = path.display())]
     Removed {
-        /// The state folder.
+        /// The state directory.
         path: PathBuf,
     },
     /// Any other error of SQLite's.
@@ -70,7 +70,7 @@ pub enum StoreError {
     Sqlite {
         /// The step, as a verb.
         step: &'static str,
-        /// The state folder.
+        /// The state directory.
         path: PathBuf,
         /// SQLite's reason.
         reason: rusqlite::Error,
@@ -78,7 +78,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Classifies an error of SQLite's on one of the two files, at `file`, in the state folder at `folder`.
+    /// Classifies an error of SQLite's on one of the two files, at `file`, in the state directory at `folder`.
     pub(super) fn from_sqlite(
         step: &'static str,
         folder: &Path,
@@ -106,7 +106,7 @@ impl StoreError {
         }
     }
 
-    /// Classifies an error of the system's on `path`, in the state folder at `folder`.
+    /// Classifies an error of the system's on `path`, in the state directory at `folder`.
     pub(super) fn from_io(step: &'static str, folder: &Path, path: &Path, reason: io::Error) -> Self {
         if reason.kind() == io::ErrorKind::StorageFull {
             return Self::Full { step, path: folder.to_owned() };

@@ -1,4 +1,4 @@
-//! What orders the processes that use one state folder: the work lock, the writer locks, and the wake pipe.
+//! What orders the processes that use one state directory: the work lock, the writer locks, and the wake pipe.
 //!
 //! Locks are `flock`s: the kernel releases them when their holder dies.
 
@@ -18,7 +18,7 @@ const WAKE: u8 = b'w';
 /// The byte on the wake pipe that asks a run that ends by itself to end now.
 pub const YIELD: u8 = b'y';
 
-/// The right to route, deliver, checkpoint and migrate in a state folder. One process has it at a time.
+/// The right to route, deliver, checkpoint and migrate in a state directory. One process has it at a time.
 #[derive(Debug)]
 pub struct WorkLock {
     file: File,

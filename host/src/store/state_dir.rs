@@ -1,4 +1,4 @@
-//! The state folder: where each file in it is, who owns them, and how they are created.
+//! The state directory: where each file in it is, who owns them, and how they are created.
 //!
 //! It knows paths, never contents: SQL is in the files named after tables, the locks are in `locks`.
 
@@ -122,7 +122,7 @@ impl StateDir {
             .recursive(true)
             .mode(0o700)
             .create(&self.path)
-            .map_err(|error| self.error("create the state folder", &self.path, error))
+            .map_err(|error| self.error("create the state directory", &self.path, error))
     }
 
     /// Opens a file in the folder to read and write, creating it for its owner only.

@@ -1,4 +1,4 @@
-//! The state folder: who may use it, and which two files belong together.
+//! The state directory: who may use it, and which two files belong together.
 
 use super::fixture::{Fixture, accept, append, event, fixture, join_storm, message, receive_and_format, route_one};
 use super::schema::DbFile;

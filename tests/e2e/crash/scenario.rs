@@ -1,4 +1,4 @@
-//! A state folder on which rounds of crashes run, the random events of a round, and the checks after it.
+//! A state directory on which rounds of crashes run, the random events of a round, and the checks after it.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -80,7 +80,7 @@ impl AddAssign for Totals {
     }
 }
 
-/// A state folder on which one round runs after the other, and what must be delivered.
+/// A state directory on which one round runs after the other, and what must be delivered.
 pub struct Scenario {
     env: TestEnv,
     digests: Webhook,

@@ -116,7 +116,7 @@ fn parsed(line: &str, before: usize) -> Option<Call> {
     };
     let path = path()?;
     let is_folder = path.file_name().is_some_and(|name| name == "state");
-    // The parent folder is synced to make the state folder durable.
+    // The parent folder is synced to make the state directory durable.
     let is_parent = name.ends_with("sync") && path.is_dir();
     if !is_folder && !is_stored(&path) && !is_parent {
         return None;
