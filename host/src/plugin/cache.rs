@@ -85,7 +85,7 @@ impl Cache {
     pub(super) fn remove_unused(&self, engine: &Engine, in_use: &[[u8; 32]]) {
         let in_use: Vec<_> = in_use.iter().map(|sha256| self.file(engine, sha256)).collect();
         let engine = engine_hash(engine);
-        // A file that cannot be read or removed takes up space, nothing else.
+        // A file that cannot be read or removed costs space, nothing else.
         for entry in fs::read_dir(&self.directory).into_iter().flatten().flatten() {
             let name = entry.file_name();
             let Some(compiled_for) = name.to_str().and_then(engine_of) else { continue };

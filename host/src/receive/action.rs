@@ -122,7 +122,7 @@ pub struct ActionArguments {
 /// Arguments that name no event.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ArgumentError {
-    /// There is none.
+    /// The event kind is missing.
     #[error("notify: the event kind is missing; expected start, stop, flush, ban or unban")]
     MissingKind,
     /// It is not one of the five.

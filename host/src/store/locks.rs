@@ -36,7 +36,7 @@ impl WorkLock {
         self.file
     }
 
-    /// The lock in a file that the process which started us has handed over.
+    /// Returns the lock that the parent process passed in `file`.
     #[must_use]
     pub const fn from_file(file: File) -> Self {
         Self { file }
@@ -130,14 +130,14 @@ mod tests {
     }
 
     #[test]
-    fn work_lock_is_exclusive_and_can_be_handed_over() {
+    fn work_lock_is_exclusive_and_can_be_inherited() {
         let (folder, _temp) = folder();
         let lock = folder.try_work_lock().unwrap().unwrap();
         assert!(folder.try_work_lock().unwrap().is_none());
-        let handed_over = lock.into_file();
-        let copy = handed_over.try_clone().unwrap();
+        let inherited = lock.into_file();
+        let copy = inherited.try_clone().unwrap();
         assert!(folder.try_work_lock().unwrap().is_none());
-        WorkLock::from_file(handed_over).release();
+        WorkLock::from_file(inherited).release();
         assert!(folder.try_work_lock().unwrap().is_some(), "released although a copy of the file is open");
         drop(copy);
     }

@@ -57,9 +57,9 @@ mod tests {
         }
         assert_eq!(store.plugins().unwrap(), [("ops".into(), state(1)), ("sec".into(), state(2))].into());
         let suspended = Some(Suspended { error: "404".into(), since: Timestamp(6), url_hash: "hash".into() });
-        let is_gone = WebhookState { suspended, ..WebhookState::default() };
-        store.record_webhook("old", &is_gone).unwrap();
-        store.record_webhook("hook", &is_gone).unwrap();
+        let state_of_a_suspended = WebhookState { suspended, ..WebhookState::default() };
+        store.record_webhook("old", &state_of_a_suspended).unwrap();
+        store.record_webhook("hook", &state_of_a_suspended).unwrap();
         store.prune_unconfigured(&["sec"], &["hook"]).unwrap();
         assert_eq!(store.plugins().unwrap(), [("sec".into(), state(2))].into());
         assert_eq!(store.suspended_webhooks().unwrap().into_keys().collect::<Vec<_>>(), ["hook"]);

@@ -52,10 +52,10 @@ fn sources() -> BTreeMap<String, String> {
 
 /// The words after each of these, where they are names of tables.
 fn tables_after(text: &str, statement: &str) -> BTreeSet<String> {
-    let is_name = |letter: char| letter.is_ascii_lowercase() || letter == '_';
+    let is_name = |character: char| character.is_ascii_lowercase() || character == '_';
     text.split(statement)
         .skip(1)
-        .map(|rest| rest.chars().take_while(|letter| is_name(*letter)).collect::<String>())
+        .map(|rest| rest.chars().take_while(|character| is_name(*character)).collect::<String>())
         .filter(|name| !name.is_empty())
         .collect()
 }
