@@ -24,6 +24,8 @@ pub fn test(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
         .args(of_cargo)
         // `cargo test` ignores the tests that need root or other programs.
         .args(["--", "--include-ignored"])
+        // Tests with this name only print measurements.
+        .args(["--skip", "_are_timed"])
         .args(of_tests.iter().skip(1))
         .env("BANHOOK_FRESH_TEMPLATE", template)
         .env("BANHOOK_GUESTS", guests))
