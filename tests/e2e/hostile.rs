@@ -115,8 +115,36 @@ fn attacks_are_contained_and_leave_other_routes_unaffected() {
     let attack = AttackEnv::new(TestEnv::exclusive());
     let env = &attack.env;
     let mut findings = Findings::default();
+    let (calm, alone) = run_witness_alone(&attack);
 
-    // The messages of the witness without attackers.
+    CASES.iter().for_each(|case| case.write_into(&env.path("")));
+    attack.configure("", CASES.iter().map(|case| (case, TIME)));
+    let loading = Instant::now();
+    let daemon = env.daemon();
+    let loading = loading.elapsed();
+    let process = Process(daemon.pid());
+    let late_during_one = CASES.iter().map(|case| run_one(&attack, &process, case, calm, &mut findings)).max().unwrap();
+    let late_during_all = run_all_at_once(&attack, calm, &mut findings);
+
+    // The witness sent the same messages as without attackers, byte by byte and in the same order.
+    let attacked = bodies(&env.webhook).split_off(alone.len());
+    for (attacked, alone) in attacked.iter().zip(&alone) {
+        let [attacked, alone] = [attacked, alone].map(|body| String::from_utf8_lossy(body));
+        findings.expect(attacked == alone, "witness", || format!("sent {attacked} instead of {alone}"));
+    }
+    check_log(&attack, &mut findings);
+    findings.expect(!process.has_ended(), "daemon", || "exited by itself".to_owned());
+    eprintln!(
+        "loaded in {loading:?}; the witness took {calm:?} without attackers, {late_during_one:?} during one attack, \
+        {late_during_all:?} during all"
+    );
+    daemon.stop();
+    findings.none();
+}
+
+/// Sends all events without attackers. Returns the longest time that the witness takes, and its messages.
+fn run_witness_alone(attack: &AttackEnv) -> (Duration, Vec<Vec<u8>>) {
+    let env = &attack.env;
     attack.configure_witness();
     let daemon = env.daemon();
     let mut calm = Duration::ZERO;
@@ -128,81 +156,59 @@ fn attacks_are_contained_and_leave_other_routes_unaffected() {
         }
     }
     env.wait_until_idle();
-    let alone: Vec<Vec<u8>> = bodies(&env.webhook);
     daemon.stop();
+    (calm, bodies(&env.webhook))
+}
 
-    // One attack after the other.
-    CASES.iter().for_each(|case| case.write_into(&env.path("")));
-    attack.configure("", CASES.iter().map(|case| (case, TIME)));
-    let loading = Instant::now();
-    let daemon = env.daemon();
-    let loading = loading.elapsed();
-    let process = Process(daemon.pid());
-    let mut latest = Duration::ZERO;
-    for case in CASES {
-        let attacked = attack.attacked.arrivals().len();
-        let witnessed = env.webhook.arrivals().len();
-        process.reset_peak();
-        let memory = process.memory();
-        let sent = attack.ban(case, "203.0.113.7");
-        let late = nth_arrival(&env.webhook, witnessed).0.saturating_duration_since(sent);
-        latest = latest.max(late);
-        let ledger = env.wait_until_idle();
-        let used = process.peak().saturating_sub(memory);
-        let arrivals = attack.attacked.arrivals().split_off(attacked);
+/// Runs one attack and checks its end, its time and its memory. Returns the time that the witness took.
+fn run_one(attack: &AttackEnv, process: &Process, case: &Case, calm: Duration, findings: &mut Findings) -> Duration {
+    let env = &attack.env;
+    let (attacked, witnessed) = (attack.attacked.arrivals().len(), env.webhook.arrivals().len());
+    process.reset_peak();
+    let memory = process.memory();
+    let sent = attack.ban(case, "203.0.113.7");
+    let late = nth_arrival(&env.webhook, witnessed).0.saturating_duration_since(sent);
+    let counts = env.wait_until_idle().routes[case.name];
+    let used = process.peak().saturating_sub(memory);
+    let arrivals = attack.attacked.arrivals().split_off(attacked);
 
-        let counts = ledger.routes[case.name];
-        findings.expect(counts.matched == counts.posted + counts.digested + counts.skipped, case.name, || {
-            format!("{counts:?}")
-        });
-        let (is_expected, end) = end_of(case, &arrivals);
-        findings.expect(is_expected, case.name, || format!("unexpected end: {end}"));
-        for (at, message) in &arrivals {
-            let took = at.saturating_duration_since(sent);
-            findings.expect(took < TIME * CONTAINED + calm, case.name, || format!("took {took:?}"));
-            check_harmless(message, case.name, &mut findings);
-        }
-        let allowed = u64::from(CONTAINED) * (case.memory.max(MEMORY) << 20) + HOST_MEMORY;
-        findings.expect(used < allowed, case.name, || format!("used {} MiB", used >> 20));
-        findings.expect(late < LATE + calm, case.name, || format!("the witness was {late:?} late"));
-        let took = arrivals.first().map(|(at, _)| at.saturating_duration_since(sent));
-        eprintln!("{:24} took {took:8.0?}, used {:3} MiB, witness {late:4.0?}, {end}", case.name, used >> 20);
+    findings.expect(counts.matched == counts.posted + counts.digested + counts.skipped, case.name, || {
+        format!("{counts:?}")
+    });
+    let (is_expected, end) = end_of(case, &arrivals);
+    findings.expect(is_expected, case.name, || format!("unexpected end: {end}"));
+    for (at, message) in &arrivals {
+        let took = at.saturating_duration_since(sent);
+        findings.expect(took < TIME * CONTAINED + calm, case.name, || format!("took {took:?}"));
+        check_harmless(message, case.name, findings);
     }
+    let allowed = u64::from(CONTAINED) * (case.memory.max(MEMORY) << 20) + HOST_MEMORY;
+    findings.expect(used < allowed, case.name, || format!("used {} MiB", used >> 20));
+    findings.expect(late < LATE + calm, case.name, || format!("the witness was {late:?} late"));
+    let took = arrivals.first().map(|(at, _)| at.saturating_duration_since(sent));
+    eprintln!("{:24} took {took:8.0?}, used {:3} MiB, witness {late:4.0?}, {end}", case.name, used >> 20);
+    late
+}
 
-    // All attacks at once.
+/// Runs all attacks at the same time. Returns the longest time that the witness took.
+fn run_all_at_once(attack: &AttackEnv, calm: Duration, findings: &mut Findings) -> Duration {
+    let env = &attack.env;
     let (attacked, witnessed) = (attack.attacked.arrivals().len(), env.webhook.arrivals().len());
     let sent: Vec<Instant> = CASES.iter().map(|case| attack.ban(case, "203.0.113.8")).collect();
     let ledger = env.wait_until_idle();
-    let at_once = env.webhook.arrivals().split_off(witnessed);
-    assert_eq!(at_once.len(), CASES.len());
-    let lateness = sent.iter().zip(&at_once).map(|(sent, (at, _))| at.saturating_duration_since(*sent));
-    let latest_during_all = lateness.max().unwrap();
-    findings.expect(latest_during_all < LATE_DURING_ALL + calm, "all at once", || {
-        format!("the witness was {latest_during_all:?} late")
-    });
+    let arrivals = env.webhook.arrivals().split_off(witnessed);
+    assert_eq!(arrivals.len(), CASES.len());
+    let late = sent.iter().zip(&arrivals).map(|(sent, (at, _))| at.saturating_duration_since(*sent)).max().unwrap();
+    findings.expect(late < LATE_DURING_ALL + calm, "all at once", || format!("the witness was {late:?} late"));
     for (_, message) in &attack.attacked.arrivals()[attacked..] {
-        check_harmless(message, "all at once", &mut findings);
+        check_harmless(message, "all at once", findings);
     }
     for case in CASES {
         let counts = ledger.routes[case.name];
         let all_ended = counts.matched == 2 && counts.posted + counts.digested + counts.skipped == 2;
         findings.expect(all_ended, case.name, || format!("all at once: {counts:?}"));
     }
-
-    // The witness sent the same messages as without attackers, byte by byte and in the same order.
-    let attacked = bodies(&env.webhook).split_off(alone.len());
-    for (attacked, alone) in attacked.iter().zip(&alone) {
-        let [attacked, alone] = [attacked, alone].map(|body| String::from_utf8_lossy(body));
-        findings.expect(attacked == alone, "witness", || format!("sent {attacked} instead of {alone}"));
-    }
-    check_log(&attack, &mut findings);
-    findings.expect(!process.has_ended(), "daemon", || "exited by itself".to_owned());
-    eprintln!(
-        "loaded in {loading:?}; the witness took {calm:?} without attackers, {latest:?} during one attack, \
-        {latest_during_all:?} during all"
-    );
-    daemon.stop();
-    findings.none();
+    late
 }
 
 #[test]

@@ -113,99 +113,107 @@ fn tail_rotations_and_kills_deliver_every_line_once() {
     fs::set_permissions(&recorder, fs::Permissions::from_mode(0o755)).unwrap();
     let server = Fail2ban::start_with(&env, &recorder);
     let rotation = Rotation::of(&env, &server);
-    let log = server.log_path().display().to_string();
-    let start_tail = || Some(Tail::spawn(&env, &["--from-start", &log]));
-
     let (is_over, bans) = (AtomicBool::new(false), AtomicUsize::new(0));
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            // Not a wait: this is the rate of the bans.
-            while !is_over.load(Ordering::Relaxed) {
-                let n = bans.fetch_add(1, Ordering::Relaxed) + 1;
-                if n.is_multiple_of(4) {
-                    for _ in 0..3 {
-                        server.append_to_log("sshd", &format!("auth fail user x from 198.51.{}.{}", n / 250, n % 250));
-                    }
-                } else {
-                    server.append_to_log("logins", &format!("login fail of user-{n} end"));
-                }
-                std::thread::sleep(Duration::from_millis(15));
+    let tail = std::thread::scope(|scope| {
+        scope.spawn(|| ban_until(&is_over, &bans, &server));
+        let _writer = StopOnDrop(&is_over);
+        rotate_and_kill(&env, &server, &rotation, &record)
+    });
+    let unbans = ROTATIONS / 5;
+    let all = 2 + unbans + bans.load(Ordering::Relaxed);
+    until("the action to receive every ban", || match seen(&record) {
+        seen if seen.len() >= all => Ok(()),
+        seen => Err(format!("{} of {all}", seen.len())),
+    });
+    let seen = seen(&record);
+    // fail2ban may close the file while it logs a line during flushlogs; that line is never written.
+    let written = read_all_rotations(&server.log_path());
+    let seen: Vec<_> = seen.into_iter().filter(|line| is_written(&written, line)).collect();
+    assert!(seen.len() + 5 > all, "fail2ban has lost {} lines", all - seen.len());
+    until("every ban to be received", || match env.ledger() {
+        ledger if ledger.received >= seen.len() as u64 => Ok(()),
+        ledger => {
+            let log = fs::read_to_string(env.path("tail.log")).unwrap();
+            let delivered: BTreeSet<_> = env.webhook.arrived().iter().map(|message| message.shown()).collect();
+            let missing: Vec<_> = seen.iter().filter(|line| !delivered.contains(*line)).collect();
+            Err(format!("missing: {missing:?}; {ledger:?}\n{log}"))
+        }
+    });
+    let ledger = env.wait_until_idle();
+    drop(tail);
+
+    // Every event was received exactly once. Only messages may be repeated, when the process is killed.
+    let uncounted = |line: &str| line.rsplit_once(' ').unwrap().0.to_owned();
+    let lost: BTreeSet<_> =
+        seen.iter().filter(|line| !has_all_failures(&written, line)).map(|line| uncounted(line)).collect();
+    assert!(lost.len() < 5, "fail2ban has lost failures of {lost:?}");
+    let without = |line: String| if lost.contains(&uncounted(&line)) { uncounted(&line) } else { line };
+    let expected: BTreeSet<_> = seen.iter().cloned().map(without).collect();
+    assert_eq!(expected.len(), seen.len(), "each event is distinct: {seen:?}");
+    let delivered: BTreeSet<_> = env.webhook.arrived().iter().map(|message| without(message.shown())).collect();
+    let differences: Vec<_> = delivered.symmetric_difference(&expected).collect();
+    assert!(differences.is_empty(), "{differences:?}");
+    assert_eq!(ledger.received, seen.len() as u64);
+    assert!(
+        fs::exists(server.folder().join(format!("fail2ban.log.{ROTATIONS}.gz"))).unwrap(),
+        "rotated and compressed"
+    );
+}
+
+/// Causes bans of distinct addresses and users at a constant rate.
+fn ban_until(is_over: &AtomicBool, bans: &AtomicUsize, server: &Fail2ban<'_>) {
+    while !is_over.load(Ordering::Relaxed) {
+        let n = bans.fetch_add(1, Ordering::Relaxed) + 1;
+        if n.is_multiple_of(4) {
+            for _ in 0..3 {
+                server.append_to_log("sshd", &format!("auth fail user x from 198.51.{}.{}", n / 250, n % 250));
             }
-        });
-        let writer = StopOnDrop(&is_over);
-        let mut tail = start_tail();
-        // A reader without a checkpoint begins with the current file.
-        until("the first event to be received", || match env.ledger().received {
-            0 => Err(fs::read_to_string(env.path("tail.log")).unwrap()),
+        } else {
+            server.append_to_log("logins", &format!("login fail of user-{n} end"));
+        }
+        std::thread::sleep(Duration::from_millis(15)); // not a wait: this is the rate
+    }
+}
+
+/// Rotates the log `ROTATIONS` times with a reader that is killed around each rotation, and lifts a ban now and then.
+/// Returns the last reader.
+fn rotate_and_kill(env: &TestEnv, server: &Fail2ban<'_>, rotation: &Rotation, record: &Path) -> Option<Tail> {
+    let log = server.log_path().display().to_string();
+    let start_tail = || Some(Tail::spawn(env, &["--from-start", &log]));
+    let tail_log = || fs::read_to_string(env.path("tail.log")).unwrap();
+    let mut tail = start_tail();
+    // A reader without a checkpoint begins with the current file.
+    until("the first event to be received", || match env.ledger().received {
+        0 => Err(tail_log()),
+        _ => Ok(()),
+    });
+    for round in 0..ROTATIONS {
+        let (before, received) = (seen(record).len(), env.ledger().received);
+        until("more bans", || match seen(record).len() - before {
+            0..3 => Err("few".into()),
             _ => Ok(()),
         });
-        for round in 0..ROTATIONS {
-            let (before, received) = (seen(&record).len(), env.ledger().received);
-            until("more bans", || match seen(&record).len() - before {
-                0..3 => Err("few".into()),
-                _ => Ok(()),
-            });
-            // The reader is killed before the rotation, after it, or does not run during it.
-            if round % 3 != 1 {
-                tail = None;
-            }
-            if round % 3 == 0 {
-                tail = start_tail();
-            }
-            rotation.force(&env);
-            if round % 3 != 0 {
-                drop(tail.take());
-                tail = start_tail();
-            }
-            // The reader can miss only as many rotations as logrotate keeps files, so it reads something between them.
-            until("another event to be received", || match env.ledger().received {
-                now if now > received => Ok(()),
-                now => Err(format!("{now}; {}", fs::read_to_string(env.path("tail.log")).unwrap())),
-            });
-            if round % 5 == 4 {
-                let banned = seen(&record).into_iter().rev().find(|line| line.starts_with("ban logins")).unwrap();
-                server.client(&format!("set logins unbanip {}", banned.split(' ').nth(2).unwrap())).ok();
-            }
+        // The reader is killed before the rotation, after it, or does not run during it.
+        if round % 3 != 1 {
+            tail = None;
         }
-        drop(writer);
-        let unbans = ROTATIONS / 5;
-        let all = 2 + unbans + bans.load(Ordering::Relaxed);
-        until("the action to receive every ban", || match seen(&record) {
-            seen if seen.len() >= all => Ok(()),
-            seen => Err(format!("{} of {all}", seen.len())),
+        if round % 3 == 0 {
+            tail = start_tail();
+        }
+        rotation.force(env);
+        if round % 3 != 0 {
+            drop(tail.take());
+            tail = start_tail();
+        }
+        // The reader can miss only as many rotations as logrotate keeps files, so it reads something between them.
+        until("another event to be received", || match env.ledger().received {
+            now if now > received => Ok(()),
+            now => Err(format!("{now}; {}", tail_log())),
         });
-        let seen = seen(&record);
-        // fail2ban may close the file while it logs a line during flushlogs; that line is never written.
-        let written = read_all_rotations(&server.log_path());
-        let seen: Vec<_> = seen.into_iter().filter(|line| is_written(&written, line)).collect();
-        assert!(seen.len() + 5 > all, "fail2ban has lost {} lines", all - seen.len());
-        until("every ban to be received", || match env.ledger() {
-            ledger if ledger.received >= seen.len() as u64 => Ok(()),
-            ledger => {
-                let log = fs::read_to_string(env.path("tail.log")).unwrap();
-                let delivered: BTreeSet<_> = env.webhook.arrived().iter().map(|message| message.shown()).collect();
-                let missing: Vec<_> = seen.iter().filter(|line| !delivered.contains(*line)).collect();
-                Err(format!("missing: {missing:?}; {ledger:?}\n{log}"))
-            }
-        });
-        let ledger = env.wait_until_idle();
-        drop(tail);
-
-        // Every event was received exactly once. Only messages may be repeated, when the process is killed.
-        let uncounted = |line: &str| line.rsplit_once(' ').unwrap().0.to_owned();
-        let lost: BTreeSet<_> =
-            seen.iter().filter(|line| !has_all_failures(&written, line)).map(|line| uncounted(line)).collect();
-        assert!(lost.len() < 5, "fail2ban has lost failures of {lost:?}");
-        let without = |line: String| if lost.contains(&uncounted(&line)) { uncounted(&line) } else { line };
-        let expected: BTreeSet<_> = seen.iter().cloned().map(without).collect();
-        assert_eq!(expected.len(), seen.len(), "each event is distinct: {seen:?}");
-        let delivered: BTreeSet<_> = env.webhook.arrived().iter().map(|message| without(message.shown())).collect();
-        let differences: Vec<_> = delivered.symmetric_difference(&expected).collect();
-        assert!(differences.is_empty(), "{differences:?}");
-        assert_eq!(ledger.received, seen.len() as u64);
-        assert!(
-            fs::exists(server.folder().join(format!("fail2ban.log.{ROTATIONS}.gz"))).unwrap(),
-            "rotated and compressed"
-        );
-    });
+        if round % 5 == 4 {
+            let banned = seen(record).into_iter().rev().find(|line| line.starts_with("ban logins")).unwrap();
+            server.client(&format!("set logins unbanip {}", banned.split(' ').nth(2).unwrap())).ok();
+        }
+    }
+    tail
 }
