@@ -12,19 +12,19 @@ const GROUP: &str = "/etc/group";
 
 /// Returns the name of a user, or the number where `/etc/passwd` has none.
 #[must_use]
-pub fn user_name(user: Uid) -> String {
+pub(crate) fn user_name(user: Uid) -> String {
     name_or_number(&read(PASSWD), user.as_raw())
 }
 
 /// Returns the name of a group, or the number where `/etc/group` has none.
 #[must_use]
-pub fn group_name(group: Gid) -> String {
+pub(crate) fn group_name(group: Gid) -> String {
     name_or_number(&read(GROUP), group.as_raw())
 }
 
 /// Returns the groups of a user: `primary`, and those that list the user as a member.
 #[must_use]
-pub fn groups_of(user: Uid, primary: Gid) -> Vec<Gid> {
+pub(crate) fn groups_of(user: Uid, primary: Gid) -> Vec<Gid> {
     let mut groups = vec![primary];
     groups.extend(supplementary(&read(PASSWD), &read(GROUP), user.as_raw()).into_iter().map(Gid::from_raw));
     groups

@@ -17,7 +17,7 @@ use crate::store::StateDir;
 
 /// The findings of the check.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Access {
+pub(super) struct Access {
     /// What banhook cannot read.
     pub faults: Vec<String>,
     /// What may be a mistake.
@@ -25,7 +25,7 @@ pub struct Access {
 }
 
 /// Checks as the owner of the state directory, or as the current user if there is none yet.
-pub fn check_access(config: &Config, state: &Path) -> Access {
+pub(super) fn check_access(config: &Config, state: &Path) -> Access {
     // Only this thread becomes another user: the system keeps the user by thread.
     thread::scope(|scope| scope.spawn(|| check_as_owner(config, state)).join()).unwrap_or_default()
 }

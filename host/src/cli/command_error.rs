@@ -7,11 +7,11 @@ use crate::config::ConfigErrors;
 use crate::message::clean;
 
 /// What a command returns: `Ok(true)` is exit code 0; `Ok(false)` is 1, with everything reported already.
-pub type Outcome = Result<bool, CommandError>;
+pub(super) type Outcome = Result<bool, CommandError>;
 
 /// Why a command failed.
 #[derive(Debug)]
-pub enum CommandError {
+pub(super) enum CommandError {
     /// Exit code 2: usage, configuration or input is wrong. The text says what to do.
     Input(anyhow::Error),
     /// Exit code 1: the command was understood and did not succeed.
@@ -20,23 +20,23 @@ pub enum CommandError {
 
 impl CommandError {
     /// Makes an error of bad usage, configuration or input.
-    pub fn input(error: impl Into<anyhow::Error>) -> Self {
+    pub(super) fn input(error: impl Into<anyhow::Error>) -> Self {
         Self::Input(error.into())
     }
 
     /// Prints the error on stderr.
-    pub fn report(&self) {
+    pub(super) fn report(&self) {
         print_stderr(&self.text());
     }
 
     /// Returns the error and its causes in a line.
-    pub fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         let (Self::Input(error) | Self::Other(error)) = self;
         format!("{error:#}")
     }
 
     /// Returns the exit code of the process.
-    pub fn code(&self) -> ExitCode {
+    pub(super) fn code(&self) -> ExitCode {
         ExitCode::from(match self {
             Self::Input(_) => 2,
             Self::Other(_) => 1,
@@ -61,12 +61,12 @@ where
 
 /// Prints a line on stderr, with control characters escaped: an attacker or a plugin may have written part of it. A closed
 /// stderr is no reason to fail.
-pub fn print_stderr(text: &str) {
+pub(super) fn print_stderr(text: &str) {
     let _ = writeln!(std::io::stderr(), "banhook: {}", clean(text));
 }
 
 /// Errors that no input of the user causes.
-pub trait NotInput {}
+pub(super) trait NotInput {}
 impl NotInput for crate::store::StoreError {}
 impl NotInput for crate::daemon::DaemonError {}
 impl NotInput for crate::plugin::PluginError {}

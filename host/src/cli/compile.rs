@@ -9,14 +9,14 @@ use crate::plugin::{Metering, compile_for_parent};
 
 /// Compile the plugin on standard input; banhook starts this command itself
 #[derive(Debug, Args)]
-pub struct CompileArgs {
+pub(super) struct CompileArgs {
     /// What limits the plugin: time or fuel
     #[arg(value_parser = |name: &str| Metering::named(name).ok_or("expected time or fuel"))]
     metering: Metering,
 }
 
 /// Writes the compiled component to standard output.
-pub fn compile(arguments: &CompileArgs) -> Outcome {
+pub(super) fn compile(arguments: &CompileArgs) -> Outcome {
     compile_for_parent(arguments.metering)?;
     Ok(true)
 }

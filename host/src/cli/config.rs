@@ -15,7 +15,7 @@ use super::host_name::host_name;
 
 /// Check the configuration
 #[derive(Debug, Args)]
-pub struct ConfigArgs {
+pub(super) struct ConfigArgs {
     #[command(subcommand)]
     command: ConfigCommand,
 }
@@ -27,7 +27,7 @@ enum ConfigCommand {
 }
 
 /// Runs the subcommand.
-pub fn config(global: &GlobalOptions, arguments: &ConfigArgs) -> Outcome {
+pub(super) fn config(global: &GlobalOptions, arguments: &ConfigArgs) -> Outcome {
     match arguments.command {
         ConfigCommand::Check => check(global),
     }

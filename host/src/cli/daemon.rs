@@ -19,7 +19,7 @@ use super::service;
 use super::work_lock::{release, take_over};
 
 /// Routes and delivers until a signal; `tails` says which logs are read meanwhile.
-pub fn run_until_stopped(
+pub(super) fn run_until_stopped(
     global: &GlobalOptions,
     folder: &StateDir,
     tails: impl Fn(&Config) -> Tails,
@@ -45,7 +45,7 @@ pub fn run_until_stopped(
 }
 
 /// Routes and delivers until nothing is left, with the inherited lock or, if it is free, a lock of its own.
-pub fn run_until_idle(global: &GlobalOptions, folder: &StateDir, inherited: Option<WorkLock>) -> Outcome {
+pub(super) fn run_until_idle(global: &GlobalOptions, folder: &StateDir, inherited: Option<WorkLock>) -> Outcome {
     let mut signals = Signals::listen()?;
     let mut next = inherited;
     while let Some(lock) = next.take().map_or_else(|| folder.try_work_lock(), |lock| Ok(Some(lock)))? {
@@ -60,7 +60,7 @@ pub fn run_until_idle(global: &GlobalOptions, folder: &StateDir, inherited: Opti
 }
 
 /// Routes and delivers once, until the end of the mode, and releases the lock.
-pub fn run_once(
+pub(super) fn run_once(
     global: &GlobalOptions,
     config: Config,
     folder: &StateDir,
@@ -75,7 +75,7 @@ pub fn run_once(
 }
 
 /// Returns the logs that the configuration names.
-pub fn configured_logs(config: &Config) -> Tails {
+pub(super) fn configured_logs(config: &Config) -> Tails {
     Tails { logs: config.sources.clone(), pipe: None }
 }
 

@@ -27,7 +27,7 @@ const CONFIG: &str = include_str!("demo/config.toml");
 const STORM: u32 = 300;
 
 /// Runs the demonstration.
-pub fn demo() -> Outcome {
+pub(super) fn demo() -> Outcome {
     let folder = tempfile::Builder::new().prefix("banhook-demo-").tempdir()?;
     let webhook = DemoWebhook::start(std::io::stdout().is_terminal())?;
     let text = CONFIG.replace("ADDRESS", &webhook.address());

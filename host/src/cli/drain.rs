@@ -18,7 +18,7 @@ use super::work_lock::wait_for_lock;
 ///
 /// If it runs out of time or is stopped, a short run continues to deliver.
 #[derive(Debug, Args)]
-pub struct DrainArgs {
+pub(super) struct DrainArgs {
     /// Stop after this long, for example 90s or 5m
     #[arg(long, default_value = "60s", value_parser = duration)]
     pub timeout: Duration,
@@ -30,7 +30,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// Drains; `Ok(false)` if anything is still pending when the time is up, or became dead meanwhile.
-pub fn drain(global: &GlobalOptions, timeout: Duration) -> Outcome {
+pub(super) fn drain(global: &GlobalOptions, timeout: Duration) -> Outcome {
     let folder = global.folder()?;
     // Before anything else: an invalid one is this command's failure.
     let mut config = Some(global.config()?);

@@ -9,25 +9,25 @@ use clap::Args;
 use super::command_error::CommandError;
 
 /// The option that names the configuration file.
-pub const CONFIG_OPTION: &str = "config";
+pub(super) const CONFIG_OPTION: &str = "config";
 /// The environment variable that names the configuration file, where no option does.
-pub const CONFIG_VARIABLE: &str = "BANHOOK_CONFIG";
+pub(super) const CONFIG_VARIABLE: &str = "BANHOOK_CONFIG";
 /// The configuration file, where neither option nor variable names one.
-pub const CONFIG_DEFAULT: &str = "/etc/banhook/config.toml";
+pub(super) const CONFIG_DEFAULT: &str = "/etc/banhook/config.toml";
 
 /// The option that names the state directory.
-pub const STATE_DIR_OPTION: &str = "state-dir";
+pub(super) const STATE_DIR_OPTION: &str = "state-dir";
 /// The environment variable that names the state directory, where no option does.
-pub const STATE_DIR_VARIABLE: &str = "BANHOOK_STATE_DIR";
+pub(super) const STATE_DIR_VARIABLE: &str = "BANHOOK_STATE_DIR";
 /// The state directory, where neither option nor variable names one.
-pub const STATE_DIR_DEFAULT: &str = "/var/lib/banhook";
+pub(super) const STATE_DIR_DEFAULT: &str = "/var/lib/banhook";
 
 /// Where the help lists the options of every command.
 const HEADING: &str = "Global options";
 
 /// `--config` and `--state-dir`.
 #[derive(Debug, Clone, Args)]
-pub struct GlobalOptions {
+pub(super) struct GlobalOptions {
     /// Configuration file; conf.d/*.toml in the same directory is read too
     #[arg(
         long = CONFIG_OPTION, global = true, env = CONFIG_VARIABLE, value_name = "FILE", default_value = CONFIG_DEFAULT,
@@ -44,7 +44,7 @@ pub struct GlobalOptions {
 
 impl GlobalOptions {
     /// Returns the state directory. A process started as root has become its owner when this returns.
-    pub fn folder(&self) -> Result<StateDir, CommandError> {
+    pub(super) fn folder(&self) -> Result<StateDir, CommandError> {
         // Absolute, since fail2ban runs actions in `/` and a daemon may change its folder.
         let folder = StateDir::new(std::path::absolute(&self.state_dir)?);
         folder.become_owner()?;
@@ -52,7 +52,7 @@ impl GlobalOptions {
     }
 
     /// Opens the store; `None` where nothing was ever stored, so that looking makes no files.
-    pub fn existing_store(&self) -> Result<Option<(StateDir, Store)>, CommandError> {
+    pub(super) fn existing_store(&self) -> Result<Option<(StateDir, Store)>, CommandError> {
         let folder = self.folder()?;
         if !folder.has_store()? {
             return Ok(None);
@@ -62,7 +62,7 @@ impl GlobalOptions {
     }
 
     /// Reads and checks the configuration.
-    pub fn config(&self) -> Result<Config, CommandError> {
+    pub(super) fn config(&self) -> Result<Config, CommandError> {
         Ok(Config::load(&self.config, &|name| std::env::var(name).ok())?)
     }
 }

@@ -1,6 +1,6 @@
 //! The name of this host, for events that name none.
 
 /// Returns the host name as the system has it.
-pub fn host_name() -> String {
+pub(super) fn host_name() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }

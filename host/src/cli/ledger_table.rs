@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::store::Ledger;
 
 /// Draws the ledger, with its two sums.
-pub fn ledger_table(ledger: &Ledger) -> String {
+pub(super) fn ledger_table(ledger: &Ledger) -> String {
     let mut text = String::new();
     let Ledger { received, unrouted, unmatched, routed, routes } = ledger;
     let sums = if ledger.balances() { "" } else { "  DOES NOT BALANCE" };

@@ -23,7 +23,7 @@ const STDIN: &str = "-";
 
 /// Check Slack messages (JSON, as a webhook takes them) offline; exit code 1 if Slack would reject any
 #[derive(Debug, Args)]
-pub struct LintArgs {
+pub(super) struct LintArgs {
     /// Files with one message each; - is standard input
     #[arg(required = true, value_name = "FILE|-")]
     files: Vec<PathBuf>,
@@ -39,7 +39,7 @@ pub struct LintArgs {
 }
 
 /// Checks every file, also after one that cannot be read; `Ok(false)` if any has an error.
-pub fn lint(arguments: &LintArgs) -> Outcome {
+pub(super) fn lint(arguments: &LintArgs) -> Outcome {
     let mut found = Vec::new();
     let mut unreadable = Vec::new();
     let mut bodies = Vec::new();

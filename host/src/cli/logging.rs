@@ -13,7 +13,7 @@ use tracing_subscriber::fmt;
 const FILE_BYTES: u64 = 1 << 20;
 
 /// Logs to stderr. Without times where the journal adds its own.
-pub fn to_stderr() {
+pub(super) fn to_stderr() {
     let journal = std::env::var_os("JOURNAL_STREAM").is_some();
     let builder = fmt().with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).with_target(false);
     // A second call, in tests, changes nothing.
@@ -21,7 +21,7 @@ pub fn to_stderr() {
 }
 
 /// Logs to `banhook.log` in the state directory; logs nothing if that cannot be opened, since delivering matters more.
-pub fn to_file(folder: &StateDir) {
+pub(super) fn to_file(folder: &StateDir) {
     let Ok(file) = BoundedLogFile::open(&folder.log_file(), FILE_BYTES) else { return };
     let _ = fmt().with_writer(Mutex::new(file)).with_ansi(false).with_target(false).try_init();
 }

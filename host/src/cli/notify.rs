@@ -20,7 +20,7 @@ use super::runner::ensure_runner;
 
 /// The command line of a `notify`.
 #[derive(Debug, Default)]
-pub struct Notify<'a> {
+pub(super) struct Notify<'a> {
     paths: Paths,
     arguments: &'a [OsString],
 }
@@ -34,7 +34,7 @@ struct Paths {
 
 impl<'a> Notify<'a> {
     /// Recognizes a command line (without the program's name) that is a `notify`, and does not ask for its help.
-    pub fn recognize(arguments: &'a [OsString]) -> Option<Self> {
+    pub(super) fn recognize(arguments: &'a [OsString]) -> Option<Self> {
         let mut notify = Self::default();
         let mut rest = arguments;
         loop {
@@ -58,7 +58,7 @@ impl<'a> Notify<'a> {
     }
 
     /// Stores the event and makes sure that a process delivers it.
-    pub fn run(self) -> Outcome {
+    pub(super) fn run(self) -> Outcome {
         let Self { mut paths, arguments } = self;
         let mut arguments = ActionArguments::parse(arguments.iter().cloned(), |name, value| paths.set(name, value))
             .map_err(CommandError::input)?;
@@ -115,7 +115,7 @@ impl Paths {
 
 /// `notify` as clap sees it, for its help only: made of the options that the parser itself knows.
 #[derive(Debug)]
-pub struct NotifyHelp;
+pub(super) struct NotifyHelp;
 
 impl clap::FromArgMatches for NotifyHelp {
     fn from_arg_matches(_matches: &clap::ArgMatches) -> Result<Self, clap::Error> {

@@ -4,7 +4,7 @@ use clap::ValueEnum;
 
 /// What a command prints: text for people, or JSON for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum OutputFormat {
+pub(super) enum OutputFormat {
     Text,
     Json,
 }

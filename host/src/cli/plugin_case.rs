@@ -27,7 +27,7 @@ const NO_DIGESTER: &str = "the case has a \"batch\", but the plugin exports no d
 
 /// A case, in the form of its file.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct PluginCase {
+pub(super) struct PluginCase {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     about: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -61,7 +61,7 @@ struct CaseBatch {
 }
 
 /// What a case hands the plugin.
-pub enum CaseInput<'c> {
+pub(super) enum CaseInput<'c> {
     /// An event to decide on.
     Event(&'c Event),
     /// A batch to format, and the time.
@@ -70,7 +70,7 @@ pub enum CaseInput<'c> {
 
 impl PluginCase {
     /// Reads a case.
-    pub fn read(file: &Path) -> anyhow::Result<Self> {
+    pub(super) fn read(file: &Path) -> anyhow::Result<Self> {
         let text = fs::read_to_string(file).with_context(|| format!("cannot read the case {}", file.display()))?;
         let invalid = || format!("{} is not a valid case", file.display());
         let case: Self = serde_json::from_str(&text).with_context(invalid)?;
@@ -84,7 +84,7 @@ impl PluginCase {
     }
 
     /// Writes it with this as the expected decision.
-    pub fn write(&mut self, file: &Path, decision: Value) -> anyhow::Result<()> {
+    pub(super) fn write(&mut self, file: &Path, decision: Value) -> anyhow::Result<()> {
         self.decision = Some(decision);
         let mut text = serde_json::to_string_pretty(self)?;
         text.push('\n');
@@ -92,12 +92,12 @@ impl PluginCase {
     }
 
     /// Returns what the case is about, in a sentence.
-    pub fn about(&self) -> &str {
+    pub(super) fn about(&self) -> &str {
         &self.about
     }
 
     /// Returns the expected decision.
-    pub const fn expected(&self) -> Option<&Value> {
+    pub(super) const fn expected(&self) -> Option<&Value> {
         self.decision.as_ref()
     }
 
@@ -105,7 +105,7 @@ impl PluginCase {
     ///
     /// # Errors
     /// When it has both or neither, or an empty batch.
-    pub fn input(&self) -> anyhow::Result<CaseInput<'_>> {
+    pub(super) fn input(&self) -> anyhow::Result<CaseInput<'_>> {
         match (&self.event, &self.batch) {
             (Some(event), None) => Ok(CaseInput::Event(event)),
             (None, Some(CaseBatch { cause, key, events, at })) => {
@@ -151,7 +151,7 @@ impl PluginCase {
     ///
     /// # Errors
     /// When the plugin does not load, which no case is to blame for.
-    pub fn answer(&self, runtime: &Runtime, plugin: &PluginFile) -> anyhow::Result<Option<Answer>> {
+    pub(super) fn answer(&self, runtime: &Runtime, plugin: &PluginFile) -> anyhow::Result<Option<Answer>> {
         let input = self.input()?;
         let (providers, _) = runtime.host().open(&self.context()?);
         let loaded = runtime.load(&plugin.bytes, &providers, LIMITS);
@@ -166,7 +166,7 @@ impl PluginCase {
     ///
     /// # Errors
     /// As [`PluginCase::answer`].
-    pub fn decide(&self, runtime: &Runtime, plugin: &PluginFile) -> anyhow::Result<Decided> {
+    pub(super) fn decide(&self, runtime: &Runtime, plugin: &PluginFile) -> anyhow::Result<Decided> {
         let Some(answer) = self.answer(runtime, plugin)? else {
             return Ok(Decided { rejected: Some(NO_DIGESTER.to_owned()), ..Decided::default() });
         };
@@ -195,7 +195,7 @@ impl CaseInput<'_> {
     ///
     /// # Errors
     /// Why it cannot go out.
-    pub fn guard(&self, message: &Message, policy: &Policy) -> Result<Guarded, GuardError> {
+    pub(super) fn guard(&self, message: &Message, policy: &Policy) -> Result<Guarded, GuardError> {
         match self {
             Self::Event(event) => guard(message, [*event], policy),
             Self::Batch(batch, _) => guard_digest(message, batch, policy),
@@ -205,7 +205,7 @@ impl CaseInput<'_> {
 
 /// What a plugin decided on a case.
 #[derive(Debug, Default)]
-pub struct Decided {
+pub(super) struct Decided {
     /// In the form of a case's file.
     pub decision: Value,
     /// Why its message cannot go out, or why there is none.
@@ -215,6 +215,6 @@ pub struct Decided {
 }
 
 /// Formats a decision over several lines, for a diff.
-pub fn pretty(decision: &Value) -> String {
+pub(super) fn pretty(decision: &Value) -> String {
     serde_json::to_string_pretty(decision).unwrap_or_default()
 }

@@ -12,7 +12,7 @@ const TEMPLATE: &str = "template";
 
 /// A plugin and its cases.
 #[derive(Debug, Args)]
-pub struct PluginCaseArgs {
+pub(super) struct PluginCaseArgs {
     /// The plugin's .wasm file, or "template" for the built-in plugin
     plugin: PathBuf,
     /// Case files, or directories of them [default: the directory "cases" next to the plugin]
@@ -21,7 +21,7 @@ pub struct PluginCaseArgs {
 }
 
 /// A plugin's file.
-pub struct PluginFile {
+pub(super) struct PluginFile {
     /// As it was given; `template` for the built-in plugin.
     pub path: PathBuf,
     /// What is in it.
@@ -30,7 +30,7 @@ pub struct PluginFile {
 
 impl PluginCaseArgs {
     /// Reads the plugin.
-    pub fn read_plugin(&self) -> anyhow::Result<PluginFile> {
+    pub(super) fn read_plugin(&self) -> anyhow::Result<PluginFile> {
         let path = self.plugin.clone();
         if path == Path::new(TEMPLATE) && !path.exists() {
             return Ok(PluginFile { path, bytes: BUILT_IN.to_vec() });
@@ -43,7 +43,7 @@ impl PluginCaseArgs {
     }
 
     /// Returns the case files in the order given, those of a folder by name.
-    pub fn case_files(&self) -> anyhow::Result<Vec<PathBuf>> {
+    pub(super) fn case_files(&self) -> anyhow::Result<Vec<PathBuf>> {
         let default = [self.plugin.parent().unwrap_or(Path::new("")).join("cases")];
         let given = if self.cases.is_empty() { &default[..] } else { &self.cases };
         let mut files = Vec::new();
@@ -71,7 +71,7 @@ impl PluginCaseArgs {
 }
 
 /// Makes the runtime for cases: it counts fuel, so that a case has the same result everywhere.
-pub fn case_runtime() -> Result<Runtime, PluginError> {
+pub(super) fn case_runtime() -> Result<Runtime, PluginError> {
     Runtime::new(Setup {
         cache: cache(),
         compiler: Compiler::this_program(),

@@ -17,7 +17,7 @@ use super::plugin_file::{PluginCaseArgs, PluginFile, case_runtime};
 
 /// Show the messages that a plugin makes of its cases, as Slack would display them
 #[derive(Debug, Args)]
-pub struct PreviewArgs {
+pub(super) struct PreviewArgs {
     #[command(flatten)]
     plugin: PluginCaseArgs,
     /// Write an HTML page instead of text
@@ -32,7 +32,7 @@ struct CasePreview {
 }
 
 /// Shows the messages of the cases, whatever decision the cases expect.
-pub fn preview(arguments: &PreviewArgs) -> Outcome {
+pub(super) fn preview(arguments: &PreviewArgs) -> Outcome {
     let plugin = arguments.plugin.read_plugin().map_err(CommandError::Input)?;
     let files = arguments.plugin.case_files().map_err(CommandError::Input)?;
     let runtime = case_runtime()?;

@@ -20,7 +20,7 @@ use super::global_options::GlobalOptions;
 
 /// List, show, retry and drop messages; export events
 #[derive(Debug, Args)]
-pub struct QueueArgs {
+pub(super) struct QueueArgs {
     #[command(subcommand)]
     command: QueueCommand,
 }
@@ -35,7 +35,7 @@ enum QueueCommand {
 }
 
 /// Runs one of the subcommands.
-pub fn queue(global: &GlobalOptions, arguments: &QueueArgs) -> Outcome {
+pub(super) fn queue(global: &GlobalOptions, arguments: &QueueArgs) -> Outcome {
     let outcome = match &arguments.command {
         QueueCommand::List(arguments) => list::list(global, arguments),
         QueueCommand::Show(arguments) => show::show(global, arguments),

@@ -13,7 +13,7 @@ use super::runner::detach;
 /// SIGTERM and SIGINT stop it, SIGHUP reloads the configuration. If anything is left when it is stopped, it starts a
 /// short run that delivers it.
 #[derive(Debug, Args)]
-pub struct RunArgs {
+pub(super) struct RunArgs {
     /// Exit once nothing is unrouted or pending
     #[arg(long, hide = true)]
     until_idle: bool,
@@ -23,7 +23,7 @@ pub struct RunArgs {
 }
 
 /// Runs.
-pub fn run(global: &GlobalOptions, arguments: &RunArgs) -> Outcome {
+pub(super) fn run(global: &GlobalOptions, arguments: &RunArgs) -> Outcome {
     let folder = global.folder()?;
     let mut lock_on_stdin = None;
     if arguments.lock_on_stdin {

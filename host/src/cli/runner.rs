@@ -15,7 +15,7 @@ use anyhow::Context;
 use super::command_error::CommandError;
 
 /// Wakes the process that holds the work lock of a folder, or starts a run if there is none.
-pub fn ensure_runner(folder: &StateDir, config: &Path) -> anyhow::Result<()> {
+pub(super) fn ensure_runner(folder: &StateDir, config: &Path) -> anyhow::Result<()> {
     match folder.try_work_lock()? {
         None => folder.wake(),
         Some(lock) => start(folder, config, lock)?,
@@ -43,7 +43,7 @@ fn start(folder: &StateDir, config: &Path, lock: WorkLock) -> anyhow::Result<()>
 
 /// Takes the lock from standard input and leaves the session of the process that started this one, so that neither holds
 /// the other up.
-pub fn detach() -> Result<WorkLock, CommandError> {
+pub(super) fn detach() -> Result<WorkLock, CommandError> {
     let lock = std::io::stdin().as_fd().try_clone_to_owned()?;
     let null = File::open("/dev/null")?;
     rustix::stdio::dup2_stdin(&null).map_err(std::io::Error::from)?;

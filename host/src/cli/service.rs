@@ -5,19 +5,19 @@
 use sd_notify::NotifyState;
 
 /// The daemon is ready.
-pub fn ready() {
+pub(super) fn ready() {
     notify(&[NotifyState::Ready]);
 }
 
 /// The daemon reloads its configuration; [`ready`] ends that.
-pub fn reloading() {
+pub(super) fn reloading() {
     // systemd accepts the message without the time too, unless the unit is of Type=notify-reload.
     let at = NotifyState::monotonic_usec_now().ok();
     notify(&[NotifyState::Reloading].into_iter().chain(at).collect::<Vec<_>>());
 }
 
 /// The daemon stops.
-pub fn stopping() {
+pub(super) fn stopping() {
     notify(&[NotifyState::Stopping]);
 }
 

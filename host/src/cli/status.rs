@@ -30,7 +30,7 @@ use report::StatusReport;
 /// The counts of a webhook are messages.
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
-pub struct StatusArgs {
+pub(super) struct StatusArgs {
     /// Also count every stored event and compare with the ledger; exit code 1 if any count differs. Slow with a long
     /// history
     #[arg(long)]
@@ -41,7 +41,7 @@ pub struct StatusArgs {
 }
 
 /// Shows where every event is; `Ok(false)` if a sum or a count is wrong.
-pub fn status(global: &GlobalOptions, arguments: &StatusArgs) -> Outcome {
+pub(super) fn status(global: &GlobalOptions, arguments: &StatusArgs) -> Outcome {
     let status = StatusReport::read(global, arguments.check)?;
     // Not `println!`: a reader that has gone away (`| head`) is an error and no panic.
     let mut out = std::io::stdout();

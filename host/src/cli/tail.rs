@@ -44,7 +44,7 @@ const WRITE_BYTES: usize = 64 << 10;
 /// there. A log is read from its end on the first time. With --once, it is read from its beginning and every event in it
 /// is sent, however old: try --dry-run first.
 #[derive(Debug, Args)]
-pub struct TailArgs {
+pub(super) struct TailArgs {
     /// Log files, or - for standard input [default: [[sources]] in the configuration, otherwise /var/log/fail2ban.log]
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -68,7 +68,7 @@ fn time_zone(name: &str) -> Result<TimeZone, String> {
 }
 
 /// Reads logs, and routes and delivers their events.
-pub fn tail(global: &GlobalOptions, arguments: &TailArgs) -> Outcome {
+pub(super) fn tail(global: &GlobalOptions, arguments: &TailArgs) -> Outcome {
     if arguments.dry_run {
         return match dry_run(arguments) {
             // `banhook tail --dry-run | head`

@@ -13,7 +13,7 @@ use super::plugin_file::{PluginCaseArgs, PluginFile, case_runtime};
 
 /// Run a plugin's cases offline, in the sandbox, and compare its decisions with the expected ones
 #[derive(Debug, Args)]
-pub struct TestArgs {
+pub(super) struct TestArgs {
     #[command(flatten)]
     plugin: PluginCaseArgs,
     /// Write the plugin's decisions into the case files, to be reviewed and committed
@@ -45,7 +45,7 @@ struct CaseCounts {
 /// Runs the cases; `Ok(false)` if any decision is not the expected one.
 ///
 /// A file that is not a case does not keep the others from being run.
-pub fn test(arguments: &TestArgs) -> Outcome {
+pub(super) fn test(arguments: &TestArgs) -> Outcome {
     let plugin = arguments.plugin.read_plugin().map_err(CommandError::Input)?;
     let files = arguments.plugin.case_files().map_err(CommandError::Input)?;
     let runtime = case_runtime()?;

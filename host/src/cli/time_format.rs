@@ -3,17 +3,17 @@
 use crate::event::Timestamp;
 
 /// `2026-11-22 10:56:55`, in UTC.
-pub fn to_the_second(at: Timestamp) -> String {
+pub(super) fn to_the_second(at: Timestamp) -> String {
     at.to_jiff().strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 /// `2026-11-22 10:56:55 UTC (5 min ago)`.
-pub fn with_age(at: Timestamp, now: Timestamp) -> String {
+pub(super) fn with_age(at: Timestamp, now: Timestamp) -> String {
     format!("{} UTC ({})", to_the_second(at), ago(at, now))
 }
 
 /// `5 min ago`, or `in 5 min`.
-pub fn ago(at: Timestamp, now: Timestamp) -> String {
+pub(super) fn ago(at: Timestamp, now: Timestamp) -> String {
     let ms = now.0.saturating_sub(at.0);
     let span = span(ms.unsigned_abs() / 1_000);
     if ms < 0 { format!("in {span}") } else { format!("{span} ago") }

@@ -15,7 +15,7 @@ const YIELD_TIMEOUT: Duration = Duration::from_secs(5);
 const LOCK_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// Waits for the work lock until the deadline, or until `still_wanted`, which is asked at each try, returns false.
-pub fn wait_for_lock(
+pub(super) fn wait_for_lock(
     folder: &StateDir,
     deadline: Instant,
     mut still_wanted: impl FnMut() -> Result<bool, CommandError>,
@@ -32,7 +32,7 @@ pub fn wait_for_lock(
 }
 
 /// Takes the work lock for a daemon; a short run that holds it yields.
-pub fn take_over(folder: &StateDir) -> Result<WorkLock, CommandError> {
+pub(super) fn take_over(folder: &StateDir) -> Result<WorkLock, CommandError> {
     let ask_to_yield = || {
         folder.request_yield();
         Ok(true)
@@ -46,7 +46,7 @@ pub fn take_over(folder: &StateDir) -> Result<WorkLock, CommandError> {
 }
 
 /// Empties the write-ahead logs, and releases the lock.
-pub fn release(store: &Store, lock: WorkLock) {
+pub(super) fn release(store: &Store, lock: WorkLock) {
     // A failure costs the next process that opens the store some time, and nothing else.
     if let Err(error) = store.wal_checkpoint_and_truncate() {
         tracing::warn!("cannot checkpoint the store: {error}");

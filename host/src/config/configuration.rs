@@ -23,7 +23,7 @@ use crate::plugin::Sandbox;
 
 /// The configuration, checked. It holds secrets only in `WebhookUrl`s and `ProxyUrl`s, so its `Debug` may be shown.
 #[derive(Debug, Clone)]
-pub struct Config {
+pub(crate) struct Config {
     /// The host of events that name none. Default (`None`): the system's host name.
     pub host: Option<String>,
     /// The labels of all events.
@@ -52,7 +52,7 @@ impl Config {
     ///
     /// # Errors
     /// Everything that is wrong with them.
-    pub fn load(path: &Path, env: Env<'_>) -> Result<Self, ConfigErrors> {
+    pub(crate) fn load(path: &Path, env: Env<'_>) -> Result<Self, ConfigErrors> {
         let problems = Problems::default();
         let files = read_files(path, &problems);
         let mut config = build(&files, problems, env)?;
@@ -64,13 +64,13 @@ impl Config {
     ///
     /// # Errors
     /// Everything that is wrong with it.
-    pub fn parse(text: &str, path: &Path, env: Env<'_>) -> Result<Self, ConfigErrors> {
+    pub(crate) fn parse(text: &str, path: &Path, env: Env<'_>) -> Result<Self, ConfigErrors> {
         build(&[TextFile::private(path, text)], Problems::default(), env)
     }
 
     /// Returns the defaults of events on this host; `system_host` is the host's name where none is configured.
     #[must_use]
-    pub fn event_defaults(&self, system_host: &str) -> EventDefaults {
+    pub(crate) fn event_defaults(&self, system_host: &str) -> EventDefaults {
         EventDefaults { host: self.host.clone().unwrap_or_else(|| system_host.to_owned()), labels: self.labels.clone() }
     }
 }

@@ -9,7 +9,7 @@ const DEFAULT_DATABASE: &str = "/var/lib/fail2ban/fail2ban.sqlite3";
 
 /// The fail2ban on this host.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fail2ban {
+pub(crate) struct Fail2ban {
     /// Its database, which enriches bans; it need not exist. `None`: it is not read.
     pub database: Option<PathBuf>,
     /// Whether the configuration names the database. The default one is read only if that is permitted, without a warning if not.

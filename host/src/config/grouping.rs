@@ -7,7 +7,7 @@ use super::reader::Table;
 
 /// How many messages are a storm, whose bans are grouped into digests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Storm {
+pub(crate) struct Storm {
     /// How many messages within the time are still posted one by one; 1 to 1,000. Default: 8.
     pub threshold: u32,
     /// The sliding window in which they are counted; 1 s to 1 h. Default: 60 s.
@@ -16,7 +16,7 @@ pub struct Storm {
 
 impl Storm {
     /// As much as people still read: about a message every eight seconds.
-    pub const STANDARD: Self = Self { threshold: 8, within: Duration::from_secs(60) };
+    pub(crate) const STANDARD: Self = Self { threshold: 8, within: Duration::from_secs(60) };
 
     /// Reads `storm` of a route; `None` for `false`.
     pub(super) fn read(route: &Table<'_>) -> Option<Self> {

@@ -17,7 +17,7 @@ use super::text_file::TextFile;
 
 /// How requests to a webhook are made.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct HttpSettings {
+pub(crate) struct HttpSettings {
     /// How long connecting may take, TLS included; 1 ms to 5 min. Default: 10 s.
     pub connect_timeout: Duration,
     /// How long a whole request may take, its response included; 1 ms to 5 min. Default: 30 s.
@@ -30,7 +30,7 @@ pub struct HttpSettings {
 
 /// The proxy between banhook and a webhook.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub enum Proxy {
+pub(crate) enum Proxy {
     /// As `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` say; none for a webhook on this host.
     #[default]
     Environment,
@@ -42,7 +42,7 @@ pub enum Proxy {
 
 /// Certificates of authorities, as they were when the configuration was read.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct CaFile {
+pub(crate) struct CaFile {
     /// The absolute path of their file.
     pub path: PathBuf,
     /// In DER; at least one, and all of them valid.
@@ -58,7 +58,7 @@ impl fmt::Debug for CaFile {
 
 impl HttpSettings {
     /// Long enough for a slow proxy and a busy chat, and short enough that a dead connection does not delay the next message.
-    pub const STANDARD: Self = Self {
+    pub(crate) const STANDARD: Self = Self {
         connect_timeout: Duration::from_secs(10),
         timeout: Duration::from_secs(30),
         proxy: Proxy::Environment,

@@ -3,14 +3,14 @@
 use std::fmt;
 
 /// A malformed pattern; shows which one and why.
-pub use globset::Error as JailPatternError;
+pub(crate) use globset::Error as JailPatternError;
 use globset::{Glob, GlobSet, GlobSetBuilder};
 
 /// Patterns over jail names, as in a shell: `*`, `?`, `[abc]`, `{a,b}`.
 ///
 /// A jail's name is text, not a path: `*` also matches `/`, and case matters.
 #[derive(Clone)]
-pub struct JailPatterns(Option<Patterns>);
+pub(crate) struct JailPatterns(Option<Patterns>);
 
 #[derive(Clone)]
 struct Patterns {
@@ -21,7 +21,7 @@ struct Patterns {
 impl JailPatterns {
     /// Matches every jail.
     #[must_use]
-    pub const fn all() -> Self {
+    pub(crate) const fn all() -> Self {
         Self(None)
     }
 
@@ -29,7 +29,7 @@ impl JailPatterns {
     ///
     /// # Errors
     /// The first pattern that is malformed.
-    pub fn parse(patterns: Vec<String>) -> Result<Self, JailPatternError> {
+    pub(crate) fn parse(patterns: Vec<String>) -> Result<Self, JailPatternError> {
         let mut set = GlobSetBuilder::new();
         for pattern in &patterns {
             set.add(Glob::new(pattern)?);
@@ -39,13 +39,13 @@ impl JailPatterns {
 
     /// Returns whether a jail matches.
     #[must_use]
-    pub fn matches(&self, jail: &str) -> bool {
+    pub(crate) fn matches(&self, jail: &str) -> bool {
         self.0.as_ref().is_none_or(|patterns| patterns.set.is_match(jail))
     }
 
     /// Returns the patterns as they were written; `None` for all jails.
     #[must_use]
-    pub fn patterns(&self) -> Option<&[String]> {
+    pub(crate) fn patterns(&self) -> Option<&[String]> {
         self.0.as_ref().map(|patterns| patterns.texts.as_slice())
     }
 }

@@ -9,7 +9,7 @@ use super::timezone::timezone;
 
 /// A log of fail2ban.
 #[derive(Debug, Clone, PartialEq)]
-pub struct LogSource {
+pub(crate) struct LogSource {
     /// Its absolute path.
     pub path: PathBuf,
     /// The time zone of its times. Default: the system's.

@@ -30,22 +30,19 @@ mod url_source;
 mod webhook;
 mod webhook_url;
 
-pub use configuration::Config;
-pub use fail2ban::Fail2ban;
-pub use grouping::Storm;
-pub use http_settings::{CaFile, HttpSettings, Proxy};
-pub use jail_patterns::{JailPatternError, JailPatterns};
-pub use log_source::LogSource;
-pub use plugin::PluginSource;
-pub use problem::{ConfigErrors, Problem};
-pub use proxy_url::{ProxyUrl, ProxyUrlError};
-pub use quantity::parse_duration;
-pub use rate::Rate;
-pub use retention::Retention;
-pub use route::Route;
-pub use url_source::Env;
-pub use webhook::Webhook;
-pub use webhook_url::{WebhookUrl, WebhookUrlError};
+pub(crate) use configuration::Config;
+pub(crate) use grouping::Storm;
+pub(crate) use http_settings::{HttpSettings, Proxy};
+pub(crate) use log_source::LogSource;
+pub(crate) use plugin::PluginSource;
+pub(crate) use problem::ConfigErrors;
+pub(crate) use quantity::parse_duration;
+pub(crate) use rate::Rate;
+pub(crate) use retention::Retention;
+pub(crate) use route::Route;
+pub(crate) use webhook::Webhook;
 
-/// The service that a webhook belongs to: all that the configuration uses of `message`.
-pub use crate::message::Target;
+#[cfg(test)]
+pub(crate) use http_settings::CaFile;
+#[cfg(test)]
+pub(crate) use proxy_url::ProxyUrl;

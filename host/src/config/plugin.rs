@@ -11,7 +11,7 @@ use crate::plugin::{INSTANCES_MOST, Limits, Sandbox, TABLE_MOST};
 
 /// Where a route's plugin comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PluginSource {
+pub(crate) enum PluginSource {
     /// The template plugin inside banhook; the default.
     BuiltIn,
     /// A component: the absolute path of a regular file that existed when the configuration was read.

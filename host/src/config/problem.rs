@@ -36,7 +36,7 @@ impl fmt::Display for Location {
 
 /// An error or a warning, shown as `config.toml:12:1: unknown key "jial" in [[routes]]; did you mean "jails"?`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Problem {
+pub(crate) struct Problem {
     /// The file, as it was named or found.
     pub file: PathBuf,
     /// The line, from 1. `None`: it is about the file as a whole.
@@ -76,7 +76,7 @@ impl fmt::Display for Problem {
 /// Everything that is wrong with a configuration: never empty, in the order of the files and their lines.
 /// Shown as one line for each.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ConfigErrors(pub Vec<Problem>);
+pub(crate) struct ConfigErrors(pub Vec<Problem>);
 
 impl std::error::Error for ConfigErrors {}
 

@@ -6,11 +6,11 @@ use url::{Host, Url};
 
 /// A checked URL of an HTTP proxy. It has no `Display`, and its `Debug` shows [`ProxyUrl::redacted`].
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct ProxyUrl(Url);
+pub(crate) struct ProxyUrl(Url);
 
 /// Why a text is not the URL of a proxy. The text itself is not shown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ProxyUrlError {
+pub(crate) enum ProxyUrlError {
     /// It is not a URL.
     #[error("the URL cannot be parsed ({0})")]
     Syntax(#[from] url::ParseError),
@@ -33,7 +33,7 @@ impl ProxyUrl {
     ///
     /// # Errors
     /// What is wrong with it, without showing it.
-    pub fn parse(text: &str) -> Result<Self, ProxyUrlError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, ProxyUrlError> {
         if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
             return Err(ProxyUrlError::Space);
         }
@@ -59,13 +59,13 @@ impl ProxyUrl {
 
     /// Returns whether it contains a user name or a password.
     #[must_use]
-    pub fn is_secret(&self) -> bool {
+    pub(crate) fn is_secret(&self) -> bool {
         !self.0.username().is_empty() || self.0.password().is_some()
     }
 
     /// Returns the URL with `***` for user and password: `http://***@proxy.example:3128`.
     #[must_use]
-    pub fn redacted(&self) -> String {
+    pub(crate) fn redacted(&self) -> String {
         let user = if self.is_secret() { "***@" } else { "" };
         let host = self.0.host_str().unwrap_or_default();
         let port = self.0.port().map_or_else(String::new, |port| format!(":{port}"));
@@ -74,7 +74,7 @@ impl ProxyUrl {
 
     /// Returns the secret itself, for the caller that connects.
     #[must_use]
-    pub const fn expose(&self) -> &Url {
+    pub(crate) const fn expose(&self) -> &Url {
         &self.0
     }
 }

@@ -7,7 +7,7 @@ use super::reader::{Located, Table};
 
 /// How many messages may be sent at once, and how often one may be sent after them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Rate {
+pub(crate) struct Rate {
     /// The time between two messages once the burst is used up; 1 ms to 1 h. Default: 1 s.
     pub interval: Duration,
     /// How many messages may be sent at once after a long enough pause; 1 to 1,000. Default: 4.
@@ -20,7 +20,7 @@ const UNITS: [(&str, Duration); 3] =
 
 impl Rate {
     /// What Slack documents for incoming webhooks: one message a second, and short bursts of more are tolerated.
-    pub const STANDARD: Self = Self { interval: Duration::from_secs(1), burst: 4 };
+    pub(crate) const STANDARD: Self = Self { interval: Duration::from_secs(1), burst: 4 };
 
     /// The shortest interval: no chat accepts more than a thousand messages a second.
     const MIN_INTERVAL: Duration = Duration::from_millis(1);

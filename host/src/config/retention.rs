@@ -10,7 +10,7 @@ use super::reader::Table;
 
 /// Ages count from when banhook received the event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Retention {
+pub(crate) struct Retention {
     /// The maximum age of events, which plugins can ask about with `history`; at least 1 h. Default: 90 days.
     pub history: Duration,
     /// The maximum number of events; the newest are kept. At least 1,000. Default: 1,000,000.
@@ -26,7 +26,7 @@ const DAY: u64 = 86_400;
 
 impl Retention {
     /// Some hundred megabytes at most, and long enough to recognize an address that comes back.
-    pub const STANDARD: Self = Self {
+    pub(crate) const STANDARD: Self = Self {
         history: Duration::from_secs(90 * DAY),
         events: 1_000_000,
         dead_message_max_age: Duration::from_secs(30 * DAY),

@@ -19,7 +19,7 @@ use crate::plugin::{Grants, Limits};
 
 /// Which events, the plugin that formats them, and the webhook that gets their messages.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Route {
+pub(crate) struct Route {
     /// Its unique name: up to 64 letters, digits, `-` and `_`. Default, for a single route: its webhook's name.
     pub name: String,
     /// The jails that it matches. Default: all.
@@ -67,13 +67,13 @@ pub(super) struct KnownWebhooks<'a> {
 impl Route {
     /// Returns whether an event is for this route.
     #[must_use]
-    pub fn matches(&self, event: &Event) -> bool {
+    pub(crate) fn matches(&self, event: &Event) -> bool {
         self.events.contains(&event.kind()) && self.jails.matches(&event.jail)
     }
 
     /// Returns whether its messages may go to this webhook.
     #[must_use]
-    pub fn uses(&self, webhook: &str) -> bool {
+    pub(crate) fn uses(&self, webhook: &str) -> bool {
         self.webhook == webhook || self.fallback_webhook.as_deref() == Some(webhook)
     }
 

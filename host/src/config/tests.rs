@@ -10,8 +10,11 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::{Config, Fail2ban, HttpSettings, PluginSource, Proxy, ProxyUrl, Rate, Retention, Storm, Target};
+use super::fail2ban::Fail2ban;
+use super::proxy_url::ProxyUrl;
+use super::{Config, HttpSettings, PluginSource, Proxy, Rate, Retention, Storm};
 use crate::event::{Ban, Event, Kind, Timestamp};
+use crate::message::Target;
 use crate::plugin::{Grant, Grants, Limits};
 
 /// Every secret in the tests ends in this.
@@ -126,7 +129,7 @@ fn load_full_configuration_reads_every_key() {
     assert_eq!(config.host.as_deref(), Some("web-1"));
     assert_eq!(config.labels["site"], "fra1");
     let webhook = &config.webhooks["security"];
-    assert_eq!((webhook.name.as_str(), webhook.target), ("security", Target::SLACK));
+    assert_eq!(webhook.target, Target::SLACK);
     assert_eq!(webhook.url.expose().as_str(), URL);
     assert_eq!(webhook.rate, Rate::STANDARD);
     assert_eq!((webhook.http.timeout, webhook.http.connect_timeout), (seconds(30), seconds(10)));

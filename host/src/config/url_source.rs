@@ -14,7 +14,7 @@ use crate::phrase::listed;
 const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 
 /// How environment variables are looked up: handed in, so that tests set none.
-pub type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
+pub(crate) type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// A URL that is not checked yet, and where it was found. A secret: no `Debug`.
 pub(super) struct UrlText {

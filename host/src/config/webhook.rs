@@ -15,9 +15,7 @@ use crate::phrase::{did_you_mean, listed};
 
 /// A configured webhook.
 #[derive(Debug, Clone)]
-pub struct Webhook {
-    /// Its name in the configuration: up to 64 letters, digits, `-` and `_`.
-    pub name: String,
+pub(crate) struct Webhook {
     /// Its URL, a secret.
     pub url: WebhookUrl,
     /// The service that it belongs to. Default: Slack.
@@ -45,7 +43,7 @@ impl Webhook {
         table.finish(rejected_keys::WEBHOOK);
         let (target, text) = (target?, text?);
         let url = checked(table, &text, target)?;
-        named.then(|| Self { name: name.value.clone(), url, target, file: text.file, rate, http })
+        named.then(|| Self { url, target, file: text.file, rate, http })
     }
 }
 

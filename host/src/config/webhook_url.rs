@@ -13,14 +13,14 @@ const QUOTES: [char; 7] = ['"', '\'', '`', '“', '”', '‘', '’'];
 
 /// A URL that has been checked for its target. It has no `Display`, and its `Debug` shows [`WebhookUrl::redacted`].
 #[derive(Clone, PartialEq, Eq)]
-pub struct WebhookUrl {
+pub(crate) struct WebhookUrl {
     url: Url,
     target: Target,
 }
 
 /// Why a text is not the URL of a webhook. Shows nothing of its secret part.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum WebhookUrlError {
+pub(crate) enum WebhookUrlError {
     /// An empty text.
     #[error("the URL is empty")]
     Empty,
@@ -76,7 +76,7 @@ impl WebhookUrl {
     ///
     /// # Errors
     /// What is wrong with it, without showing it.
-    pub fn parse(text: &str, target: Target) -> Result<Self, WebhookUrlError> {
+    pub(crate) fn parse(text: &str, target: Target) -> Result<Self, WebhookUrlError> {
         if text.is_empty() {
             return Err(WebhookUrlError::Empty);
         }
@@ -132,7 +132,7 @@ impl WebhookUrl {
 
     /// Whether it stays on this host: `localhost`, `127.0.0.0/8` or `::1`.
     #[must_use]
-    pub fn is_loopback(&self) -> bool {
+    pub(crate) fn is_loopback(&self) -> bool {
         match self.url.host() {
             Some(Host::Ipv4(address)) => address.is_loopback(),
             Some(Host::Ipv6(address)) => address.is_loopback(),
@@ -143,13 +143,13 @@ impl WebhookUrl {
 
     /// Returns the URL with `***` for all that is secret: `https://hooks.slack.com/services/T012/B345/***`.
     #[must_use]
-    pub fn redacted(&self) -> String {
+    pub(crate) fn redacted(&self) -> String {
         format!("{}://{}{}/***", self.url.scheme(), self.host_and_port(), self.target.public_path(&self.url))
     }
 
     /// The secret itself, for the one caller that sends.
     #[must_use]
-    pub const fn expose(&self) -> &Url {
+    pub(crate) const fn expose(&self) -> &Url {
         &self.url
     }
 }

@@ -11,7 +11,7 @@ use crate::store::Store;
 
 /// When a daemon ends by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RunMode {
+pub(crate) enum RunMode {
     /// Never: it ends on a signal.
     Forever,
     /// When nothing is unrouted or pending.
@@ -22,7 +22,7 @@ pub enum RunMode {
 
 /// Why a daemon ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ExitReason {
+pub(crate) enum ExitReason {
     /// SIGTERM or SIGINT.
     Stopped,
     /// Nothing is unrouted or pending, except for suspended webhooks.
@@ -36,7 +36,7 @@ pub enum ExitReason {
 }
 
 /// What a daemon works with. Whoever holds it holds the work lock.
-pub struct Daemon<'a> {
+pub(crate) struct Daemon<'a> {
     /// The configuration to begin with.
     pub config: Config,
     /// Reads the configuration again; `None` if it cannot be used, which is logged there.

@@ -8,7 +8,7 @@ use crate::store::StoreError;
 
 /// A daemon broke off; nothing that was stored is lost.
 #[derive(Debug, thiserror::Error)]
-pub enum DaemonError {
+pub(crate) enum DaemonError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -18,7 +18,7 @@ mod tailers;
 mod watcher;
 mod worker_context;
 
-pub use daemon::{Daemon, ExitReason, RunMode};
-pub use error::DaemonError;
-pub use signals::Signals;
-pub use tailers::Tails;
+pub(crate) use daemon::{Daemon, ExitReason, RunMode};
+pub(crate) use error::DaemonError;
+pub(crate) use signals::Signals;
+pub(crate) use tailers::Tails;

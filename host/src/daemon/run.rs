@@ -23,7 +23,12 @@ impl Daemon<'_> {
     ///
     /// # Errors
     /// When the store or the system fails; nothing that was stored is lost.
-    pub fn run(self, signals: &mut Signals, mode: RunMode, ready: impl FnOnce()) -> Result<ExitReason, DaemonError> {
+    pub(crate) fn run(
+        self,
+        signals: &mut Signals,
+        mode: RunMode,
+        ready: impl FnOnce(),
+    ) -> Result<ExitReason, DaemonError> {
         let (router_commands, received) = mpsc::channel();
         let context = WorkerContext {
             runtime: Arc::clone(&self.runtime),

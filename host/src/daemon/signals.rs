@@ -7,7 +7,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::error::DaemonError;
 
 /// Listens as long as it lives, and remembers signals that come between two waits.
-pub struct Signals {
+pub(crate) struct Signals {
     pub(super) runtime: Runtime,
     pub(super) terminate: Signal,
     pub(super) interrupt: Signal,
@@ -19,7 +19,7 @@ impl Signals {
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn listen() -> Result<Self, DaemonError> {
+    pub(crate) fn listen() -> Result<Self, DaemonError> {
         let runtime = Builder::new_current_thread()
             .enable_all()
             .build()

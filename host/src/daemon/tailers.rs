@@ -23,7 +23,7 @@ const OPEN_RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The logs that a daemon reads.
 #[derive(Clone, Default)]
-pub struct Tails {
+pub(crate) struct Tails {
     /// Logs that are followed.
     pub logs: Vec<LogSource>,
     /// A log that comes through a pipe, and the time zone of its lines. It outlives a reload, with what was read ahead.

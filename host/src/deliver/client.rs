@@ -12,20 +12,20 @@ const ANSWER_BYTES: usize = 4096;
 
 /// Sends messages and holds the connections, which its clones share.
 #[derive(Clone, Default)]
-pub struct Client {
+pub(crate) struct Client {
     connections: Connections,
 }
 
 impl Client {
     /// Returns a client without connections: one is set up when a message needs it, or by [`Client::prepare`].
     #[must_use]
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::default()
     }
 
     /// Sets up the connections that these endpoints need, so that the first message does not wait for them, and drops all
     /// others. An error is reported when the first message is sent.
-    pub async fn prepare(&self, endpoints: &[Endpoint]) {
+    pub(crate) async fn prepare(&self, endpoints: &[Endpoint]) {
         let connections: Vec<_> = endpoints.iter().map(|endpoint| &endpoint.connection).collect();
         self.connections.keep(&connections);
         for connection in connections {

@@ -12,7 +12,7 @@ const REMOVED_ROUTE_MAX_AGE: Duration = Duration::from_secs(86_400);
 
 /// The delivery settings of one webhook.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DeliveryPolicy {
+pub(crate) struct DeliveryPolicy {
     /// The service that the webhook belongs to.
     pub target: Target,
     /// How fast messages are sent.
@@ -26,7 +26,7 @@ pub struct DeliveryPolicy {
 impl DeliveryPolicy {
     /// Returns a webhook's settings, and those of all routes: any route's messages may fail over to it.
     #[must_use]
-    pub fn new(config: &Config, webhook: &Webhook) -> Self {
+    pub(crate) fn new(config: &Config, webhook: &Webhook) -> Self {
         let routes = || config.routes.iter();
         Self {
             target: webhook.target,

@@ -16,7 +16,7 @@ const URL_HASH_BYTES: usize = 12;
 
 /// The URL of a webhook and how it is reached. Holds a secret, hence no `Debug`.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Endpoint {
+pub(crate) struct Endpoint {
     pub(super) url: url::Url,
     pub(super) target: Target,
     pub(super) timeout: Duration,
@@ -29,7 +29,7 @@ impl Endpoint {
     /// Returns the endpoint at a URL that the configuration has checked. `direct`: it is on this host, so the proxy of the
     /// environment is not used.
     #[must_use]
-    pub fn new(url: url::Url, direct: bool, target: Target, mut http: HttpSettings) -> Self {
+    pub(crate) fn new(url: url::Url, direct: bool, target: Target, mut http: HttpSettings) -> Self {
         if direct && http.proxy == Proxy::Environment {
             http.proxy = Proxy::None;
         }
@@ -40,7 +40,7 @@ impl Endpoint {
 
     /// Returns a hash by which another URL is recognized. It does not reveal the URL.
     #[must_use]
-    pub fn url_hash(&self) -> String {
+    pub(crate) fn url_hash(&self) -> String {
         hex(Sha256::digest(self.url.as_str()).get(..URL_HASH_BYTES).unwrap_or_default())
     }
 }

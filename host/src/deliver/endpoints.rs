@@ -8,7 +8,7 @@ use crate::config::Config;
 
 /// The configured webhooks and routes, as delivery needs them.
 #[derive(Clone)]
-pub struct Endpoints {
+pub(crate) struct Endpoints {
     /// The webhooks, by name.
     pub webhooks: BTreeMap<String, (Endpoint, DeliveryPolicy)>,
     /// The webhook of each route.
@@ -18,7 +18,7 @@ pub struct Endpoints {
 impl Endpoints {
     /// Returns the webhooks and routes of a configuration.
     #[must_use]
-    pub fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config) -> Self {
         let webhooks = config.webhooks.iter().map(|(name, webhook)| {
             let (url, direct) = (webhook.url.expose().clone(), webhook.url.is_loopback());
             let endpoint = Endpoint::new(url, direct, webhook.target, webhook.http.clone());

@@ -13,7 +13,7 @@ use crate::store::{DeadReason, Store, StoreError};
 ///
 /// # Errors
 /// When the store fails.
-pub fn failover(
+pub(crate) fn failover(
     store: &mut Store,
     webhook: &str,
     policy: &DeliveryPolicy,

@@ -20,8 +20,7 @@ mod redaction;
 mod send_result;
 mod worker;
 
-pub use client::Client;
-pub use endpoint::Endpoint;
-pub use endpoints::Endpoints;
-pub use failover::failover;
-pub use worker::{DeliveryContext, DeliveryError, DeliveryWorker};
+pub(crate) use client::Client;
+pub(crate) use endpoints::Endpoints;
+pub(crate) use failover::failover;
+pub(crate) use worker::{DeliveryContext, DeliveryError, DeliveryWorker};

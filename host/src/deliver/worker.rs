@@ -20,7 +20,7 @@ const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
 
 /// Delivery stopped although nobody asked it to.
 #[derive(Debug, thiserror::Error)]
-pub enum DeliveryError {
+pub(crate) enum DeliveryError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -31,7 +31,7 @@ pub enum DeliveryError {
 
 /// What a worker shares with the daemon.
 #[derive(Clone)]
-pub struct DeliveryContext {
+pub(crate) struct DeliveryContext {
     /// All webhooks as they are configured now.
     pub endpoints: watch::Receiver<Endpoints>,
     /// Sends.
@@ -45,7 +45,7 @@ pub struct DeliveryContext {
 }
 
 /// Delivers to one webhook.
-pub struct DeliveryWorker {
+pub(crate) struct DeliveryWorker {
     webhook: String,
     store: Store,
     queue: Queue,
@@ -55,7 +55,7 @@ pub struct DeliveryWorker {
 impl DeliveryWorker {
     /// Returns the worker of a webhook, with a connection to the store of its own.
     #[must_use]
-    pub fn new(webhook: String, store: Store, context: DeliveryContext) -> Self {
+    pub(crate) fn new(webhook: String, store: Store, context: DeliveryContext) -> Self {
         Self { queue: Queue::new(webhook.clone()), webhook, store, context }
     }
 
@@ -64,7 +64,7 @@ impl DeliveryWorker {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn run(mut self, wake: &Notify, progress: &Notify) -> Result<(), DeliveryError> {
+    pub(crate) async fn run(mut self, wake: &Notify, progress: &Notify) -> Result<(), DeliveryError> {
         let mut tried: Option<Endpoint> = None;
         let mut stop = self.context.stop.clone();
         loop {

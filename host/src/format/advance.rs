@@ -14,7 +14,7 @@ impl LoadedRoute {
     ///
     /// # Errors
     /// When the store fails; the events are still to be formatted then.
-    pub fn advance(
+    pub(crate) fn advance(
         &mut self,
         store: &mut Store,
         now: Timestamp,
@@ -41,7 +41,7 @@ impl LoadedRoute {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn next_closing(&self, store: &Store) -> Result<Option<Timestamp>, StoreError> {
+    pub(crate) fn next_closing(&self, store: &Store) -> Result<Option<Timestamp>, StoreError> {
         store.next_digest_at(&self.route.name)
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::webhook_profile::WebhookProfile;
 use super::*;
 use crate::config::{Config, Route};
 use crate::event::{Ban, Event, EventDefaults, EventDetails, Timestamp};

@@ -14,7 +14,7 @@ use crate::plugin::{BUILT_IN, CurrentEvent, Plugin, PluginContext, PluginError, 
 use crate::store::PluginState;
 
 /// A route with its plugin.
-pub struct LoadedRoute {
+pub(crate) struct LoadedRoute {
     pub(super) route: Route,
     pub(super) defaults: EventDefaults,
     /// Of its `fallback_webhook`.
@@ -30,7 +30,7 @@ pub struct LoadedRoute {
 }
 
 /// Something wrong with a route's plugin.
-pub struct PluginFault<'a> {
+pub(crate) struct PluginFault<'a> {
     /// The route.
     pub route: &'a str,
     /// The plugin's name in messages.
@@ -42,7 +42,7 @@ pub struct PluginFault<'a> {
 impl LoadedRoute {
     /// Loads a route and its plugin. If the plugin cannot be loaded, events go out as plain messages: see [`Self::faults`].
     #[must_use]
-    pub fn load(route: &Route, context: &RouteContext, now: Timestamp) -> Self {
+    pub(crate) fn load(route: &Route, context: &RouteContext, now: Timestamp) -> Self {
         let runtime = &context.runtime;
         let current_event = CurrentEvent::new();
         let (providers, faults) = runtime.host().open(&plugin_context(route, context, &current_event));
@@ -75,25 +75,25 @@ impl LoadedRoute {
 
     /// Returns the route's name.
     #[must_use]
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.route.name
     }
 
     /// Returns the plugin, if it could be loaded.
     #[must_use]
-    pub fn plugin(&self) -> Option<&Plugin> {
+    pub(crate) fn plugin(&self) -> Option<&Plugin> {
         self.plugin.plugin.as_ref().ok()
     }
 
     /// Returns what is wrong with the plugin: why it did not load, or what its smoke test found.
-    pub fn faults(&self) -> impl Iterator<Item = PluginFault<'_>> {
+    pub(crate) fn faults(&self) -> impl Iterator<Item = PluginFault<'_>> {
         let errors = self.plugin.plugin.as_ref().err().into_iter().chain(&self.smoke_test);
         errors.map(|error| PluginFault { route: &self.route.name, plugin: &self.plugin.name, error })
     }
 
     /// Uses the webhooks that the route names now, while its new plugin is still being loaded: those of before may no
     /// longer be configured.
-    pub fn redirect(&mut self, route: &Route, profiles: &WebhookProfiles) {
+    pub(crate) fn redirect(&mut self, route: &Route, profiles: &WebhookProfiles) {
         self.route.webhook.clone_from(&route.webhook);
         self.route.fallback_webhook.clone_from(&route.fallback_webhook);
         self.profile = webhook_profile::of(route, profiles);
@@ -102,7 +102,7 @@ impl LoadedRoute {
     }
 
     /// Replaces `self` by a newer version if that is different and nothing is wrong with it. Returns whether it did.
-    pub fn replace(&mut self, fresh: Self) -> bool {
+    pub(crate) fn replace(&mut self, fresh: Self) -> bool {
         let same_plugin = match (&self.plugin.plugin, &fresh.plugin.plugin) {
             (Ok(old), Ok(new)) => old.sha256() == new.sha256(),
             (Err(old), Err(new)) => old.to_string() == new.to_string(),
@@ -134,7 +134,7 @@ impl LoadedRoute {
 
     /// Returns what `status` shows of the plugin.
     #[must_use]
-    pub fn state(&self) -> PluginState {
+    pub(crate) fn state(&self) -> PluginState {
         let (plugin, breaker) = (self.plugin(), &self.plugin.breaker);
         let error = breaker.error.clone().or_else(|| self.rejected_update.clone());
         PluginState {
@@ -151,12 +151,12 @@ impl LoadedRoute {
 
 /// Loads the plugins of all routes as a daemon would, to find out what is wrong with them.
 #[must_use]
-pub fn load_all(config: &Config, context: &RouteContext) -> Vec<LoadedRoute> {
+pub(crate) fn load_all(config: &Config, context: &RouteContext) -> Vec<LoadedRoute> {
     config.routes.iter().map(|route| LoadedRoute::load(route, context, Timestamp(0))).collect()
 }
 
 /// Compiles the built-in plugin if a route uses it: before all others, so that it never waits for one that takes long.
-pub fn prepare(routes: &[Route], runtime: &Runtime) {
+pub(crate) fn prepare(routes: &[Route], runtime: &Runtime) {
     if let Some(route) = routes.iter().find(|route| route.plugin == PluginSource::BuiltIn) {
         // An error is found again, and reported, when a route loads it.
         let _ = runtime.prepare(BUILT_IN, &route.limits);

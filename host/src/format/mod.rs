@@ -21,7 +21,7 @@ mod route_context;
 mod route_plugin;
 mod webhook_profile;
 
-pub use loaded_route::{LoadedRoute, PluginFault, load_all, prepare};
-pub use removed_route::format_removed_route;
-pub use route_context::RouteContext;
-pub use webhook_profile::{WebhookProfile, WebhookProfiles, profiles};
+pub(crate) use loaded_route::{LoadedRoute, load_all, prepare};
+pub(crate) use removed_route::format_removed_route;
+pub(crate) use route_context::RouteContext;
+pub(crate) use webhook_profile::{WebhookProfiles, profiles};

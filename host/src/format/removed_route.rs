@@ -11,7 +11,7 @@ use crate::store::{Disposition, FormattedEvent, Store, StoreError};
 ///
 /// # Errors
 /// When the store fails.
-pub fn format_removed_route(
+pub(crate) fn format_removed_route(
     route: &str,
     config: &Config,
     defaults: &EventDefaults,

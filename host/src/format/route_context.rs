@@ -9,7 +9,7 @@ use crate::store::StateDir;
 
 /// What all routes of a process share.
 #[derive(Clone)]
-pub struct RouteContext {
+pub(crate) struct RouteContext {
     /// What events get that have none of their own.
     pub defaults: EventDefaults,
     /// What routes need to know of each webhook.

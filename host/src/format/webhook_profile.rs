@@ -10,7 +10,7 @@ const UNKNOWN: WebhookProfile = WebhookProfile { target: Target::SLACK, messages
 
 /// What a route needs to know of a webhook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct WebhookProfile {
+pub(crate) struct WebhookProfile {
     /// The service that it belongs to.
     pub target: Target,
     /// Messages within its rate in a minute, at least one.
@@ -18,11 +18,11 @@ pub struct WebhookProfile {
 }
 
 /// Webhooks by their names.
-pub type WebhookProfiles = BTreeMap<String, WebhookProfile>;
+pub(crate) type WebhookProfiles = BTreeMap<String, WebhookProfile>;
 
 /// Returns the profiles of all webhooks.
 #[must_use]
-pub fn profiles(config: &Config) -> WebhookProfiles {
+pub(crate) fn profiles(config: &Config) -> WebhookProfiles {
     let profile = |webhook: &Webhook| {
         let interval = webhook.rate.interval.as_millis().max(1);
         WebhookProfile {

@@ -12,22 +12,22 @@ use serde_json::{Map, Value};
 use super::Target;
 
 /// Kinds of active things, and how often each occurs. Links and mentions are named, formatting is not.
-pub type Active = BTreeMap<String, usize>;
+pub(super) type Active = BTreeMap<String, usize>;
 
 /// Returns what is active in a body but not in `harmless`, the same message with harmless foreign text.
-pub fn gained(target: Target, body: &Value, harmless: &Value) -> Vec<String> {
+pub(super) fn gained(target: Target, body: &Value, harmless: &Value) -> Vec<String> {
     let before = active(target, harmless);
     let more = |(kind, count): (String, usize)| (count > before.get(&kind).copied().unwrap_or(0)).then_some(kind);
     active(target, body).into_iter().filter_map(more).collect()
 }
 
 /// Returns whether it mentions, links or hides something, and not only looks different.
-pub fn is_strong(kind: &str) -> bool {
+pub(super) fn is_strong(kind: &str) -> bool {
     ["link", "mention", "angle", "hidden", "element"].iter().any(|strong| kind.starts_with(strong))
 }
 
 /// Returns everything active in a body.
-pub fn active(target: Target, body: &Value) -> Active {
+pub(super) fn active(target: Target, body: &Value) -> Active {
     let mut scan = Scan { target, found: Active::new() };
     scan.value(body);
     scan.found

@@ -24,7 +24,7 @@ use super::sanitizer::Sanitizer;
 ///
 /// # Errors
 /// When a raw block cannot be read.
-pub fn lower(message: &Message, sanitizer: &Sanitizer) -> Result<Value, GuardError> {
+pub(super) fn lower(message: &Message, sanitizer: &Sanitizer) -> Result<Value, GuardError> {
     let mut blocks = Vec::new();
     for (index, part) in message.blocks.iter().enumerate() {
         match part {

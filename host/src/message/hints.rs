@@ -20,7 +20,7 @@ const SHOWN_MAX: usize = 40;
 
 /// The hints of a message, read.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Hints {
+pub(super) struct Hints {
     /// One line, not empty.
     pub topic: Option<String>,
     /// Seconds, a dot, and six digits.
@@ -29,7 +29,7 @@ pub struct Hints {
 
 impl Hints {
     /// Returns the valid ones; of several with one name the last.
-    pub fn of(message: &Message) -> Self {
+    pub(super) fn of(message: &Message) -> Self {
         let last = |name: &str| message.hints.iter().rfind(|(known, _)| known == name).map(|(_, value)| value.as_str());
         Self {
             topic: last("topic").map(one_line).filter(|topic| !topic.trim().is_empty()).map(|topic| {

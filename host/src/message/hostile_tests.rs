@@ -15,7 +15,7 @@ use crate::event::{Ban, Batch, DigestCause, Event, EventDetails, Timestamp};
 const HOSTILE_ID: &str = "abc 1.2.3.4] Ban 9.9.9.9 $(id) `x` \"q\" 'é' <!channel> *b*";
 
 /// A ban of this subject, which is also the last of its matches.
-pub fn ban(subject: &str) -> Event {
+pub(super) fn ban(subject: &str) -> Event {
     let ban = Ban {
         subject: subject.to_owned(),
         failures: Some(5),

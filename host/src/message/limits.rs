@@ -2,16 +2,16 @@
 
 /// All text of a message's blocks. Not documented; `msg_blocks_too_long` has been seen at 13,297 characters
 /// (<https://github.com/slackapi/bolt-js/issues/2509>) and at 11,341 (issue 2867 there), so this stays below.
-pub const BLOCKS_TEXT_MAX: usize = 10_000;
+pub(super) const BLOCKS_TEXT_MAX: usize = 10_000;
 /// A notification, which is also the whole message on a target without blocks (`messages.wit`).
-pub const NOTIFICATION_MAX: usize = 3_000;
+pub(super) const NOTIFICATION_MAX: usize = 3_000;
 /// A `rich_text` block, for which Slack names no limit: as much as a section's text.
-pub const RICH_TEXT_MAX: usize = 3_000;
+pub(super) const RICH_TEXT_MAX: usize = 3_000;
 /// A cell of a table, so that one cell cannot use up the table.
-pub const CELL_MAX: usize = 500;
+pub(super) const CELL_MAX: usize = 500;
 /// A whole body; far above what the limits on text leave possible, so that only structure can reach it.
-pub const BODY_BYTES_MAX: usize = 256 * 1024;
+pub(super) const BODY_BYTES_MAX: usize = 256 * 1024;
 /// A plugin's raw block, or blocks.
-pub const RAW_BYTES_MAX: usize = 64 * 1024;
+pub(super) const RAW_BYTES_MAX: usize = 64 * 1024;
 /// The depth of a raw block; the deepest real one (a list in rich text in a container) has 11.
-pub const RAW_DEPTH_MAX: usize = 16;
+pub(super) const RAW_DEPTH_MAX: usize = 16;

@@ -16,7 +16,7 @@ const DATE_FORMAT: &str = "{date_short_pretty} at {time}";
 
 /// Returns the elements of a `rich_text_section`, of at most `max_chars` characters in all. Empty spans are left out,
 /// since Slack refuses them.
-pub fn to_elements(spans: &[Span], max_chars: usize) -> Vec<Value> {
+pub(super) fn to_elements(spans: &[Span], max_chars: usize) -> Vec<Value> {
     let mut left = max_chars;
     let mut elements = Vec::new();
     for span in spans.iter().filter(|span| !is_empty(span)) {
@@ -75,7 +75,7 @@ fn to_element(span: &Span, max_chars: usize) -> (Value, usize) {
 }
 
 /// Returns escaped markup.
-pub fn to_mrkdwn(spans: &[Span]) -> Mrkdwn {
+pub(super) fn to_mrkdwn(spans: &[Span]) -> Mrkdwn {
     let mut markup = Mrkdwn::default();
     for span in spans {
         markup.push(&match span {
@@ -94,7 +94,7 @@ pub fn to_mrkdwn(spans: &[Span]) -> Mrkdwn {
 }
 
 /// Returns the inlines that the other targets' texts are written from.
-pub fn to_inlines(spans: &[Span]) -> Vec<Inline> {
+pub(super) fn to_inlines(spans: &[Span]) -> Vec<Inline> {
     let text = |text: &str, style| Inline::Text(clean(text).into_owned(), style);
     let plain = Style::default();
     spans
@@ -123,12 +123,12 @@ pub fn to_inlines(spans: &[Span]) -> Vec<Inline> {
 }
 
 /// Returns the spans as one text, if none has a style.
-pub fn as_plain(spans: &[Span]) -> Option<String> {
+pub(super) fn as_plain(spans: &[Span]) -> Option<String> {
     spans.iter().map(|span| if let Span::Text(text) = span { Some(text.as_str()) } else { None }).collect()
 }
 
 /// Returns a label in bold, on one line.
-pub fn bold(label: &str) -> Mrkdwn {
+pub(super) fn bold(label: &str) -> Mrkdwn {
     wrapped("*", &one_line(label))
 }
 
@@ -159,12 +159,12 @@ fn date(at: Timestamp) -> Mrkdwn {
 }
 
 /// `2026-11-22 10:56 UTC`
-pub fn utc(at: Timestamp) -> String {
+pub(super) fn utc(at: Timestamp) -> String {
     at.to_jiff().strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 /// Returns the seconds since 1970; Slack accepts no earlier time.
-pub fn seconds(at: Timestamp) -> Option<i64> {
+pub(super) fn seconds(at: Timestamp) -> Option<i64> {
     u64::try_from(at.to_jiff().as_second()).ok().and_then(|seconds| i64::try_from(seconds).ok())
 }
 

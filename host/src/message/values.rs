@@ -17,7 +17,7 @@ const FEW: usize = 32;
 
 /// Values that must not stand unescaped, each in the forms in which it may occur.
 #[derive(Default)]
-pub struct Values {
+pub(super) struct Values {
     search: Option<AhoCorasick>,
     /// In the order of the search's patterns.
     forms: Vec<EscapedForm>,
@@ -34,7 +34,7 @@ struct EscapedForm {
 }
 
 /// The forms of one value.
-pub struct EscapedValue {
+pub(super) struct EscapedValue {
     /// As a plugin writes it that escapes values.
     pub escaped: String,
     /// As it may stand in markup.
@@ -45,7 +45,7 @@ pub struct EscapedValue {
 
 impl Values {
     /// Returns the values that `write` changes.
-    pub fn new<'v>(values: impl Iterator<Item = &'v str>, write: fn(&str) -> EscapedValue) -> Self {
+    pub(super) fn new<'v>(values: impl Iterator<Item = &'v str>, write: fn(&str) -> EscapedValue) -> Self {
         let mut forms = BTreeMap::new();
         for value in values {
             let raw = clean(value);
@@ -72,7 +72,7 @@ impl Values {
     }
 
     /// Returns whether one of them occurs in the text.
-    pub fn contains(&self, text: &str) -> bool {
+    pub(super) fn contains(&self, text: &str) -> bool {
         match &self.search {
             Some(search) => search.is_match(text),
             None => self.forms.iter().any(|form| memmem::find(text.as_bytes(), form.found.as_bytes()).is_some()),
@@ -80,7 +80,7 @@ impl Values {
     }
 
     /// Returns the markup with every value in its safe form.
-    pub fn sanitize<'m>(&self, markup: &'m str) -> Cow<'m, str> {
+    pub(super) fn sanitize<'m>(&self, markup: &'m str) -> Cow<'m, str> {
         if !self.contains(markup) {
             return Cow::Borrowed(markup);
         }

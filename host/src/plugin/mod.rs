@@ -2,7 +2,7 @@
 //!
 //! A [`Runtime`] compiles components (or takes them from its [`Cache`]) and loads them as [`Plugin`]s. Each event gets a
 //! fresh instance, so a plugin remembers nothing, and nothing that it does outlives its answer; [`Limits`] bound what it
-//! may use and return. What it may ask is in [`host`]: one module for each interface.
+//! may use and return. What it may ask is in `host`: one module for each interface.
 
 mod answer;
 mod bindings;

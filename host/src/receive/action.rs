@@ -14,7 +14,7 @@ use crate::event::readable::{MAX_TEXT_BYTES, cut, readable};
 use crate::event::{Ban, BanDuration, Event, EventDetails, Kind, Timestamp};
 
 /// An option of `notify`.
-pub struct ActionOption {
+pub(crate) struct ActionOption {
     /// Without the dashes.
     pub name: &'static str,
     /// What stands for the value in the help text; `None` for a flag, which takes no value.
@@ -26,11 +26,11 @@ pub struct ActionOption {
 
 impl ActionOption {
     /// The one option that an event needs.
-    pub const JAIL: &'static str = "jail";
+    pub(crate) const JAIL: &'static str = "jail";
 }
 
 /// All options that say something of an event, or of how it is stored.
-pub const OPTIONS: [ActionOption; 9] = [
+pub(crate) const OPTIONS: [ActionOption; 9] = [
     ActionOption {
         name: ActionOption::JAIL,
         value_name: Some("JAIL"),
@@ -108,7 +108,7 @@ pub const OPTIONS: [ActionOption; 9] = [
 
 /// The event to store, and what was odd about the arguments.
 #[derive(Debug, PartialEq, Eq)]
-pub struct ActionArguments {
+pub(crate) struct ActionArguments {
     kind: Kind,
     jail: String,
     host: String,
@@ -121,7 +121,7 @@ pub struct ActionArguments {
 
 /// Arguments that name no event.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub enum ArgumentError {
+pub(crate) enum ArgumentError {
     /// The event kind is missing.
     #[error("notify: the event kind is missing; expected start, stop, flush, ban or unban")]
     MissingKind,
@@ -140,7 +140,7 @@ impl ActionArguments {
     ///
     /// # Errors
     /// When the kind or the jail is missing.
-    pub fn parse(
+    pub(crate) fn parse(
         arguments: impl IntoIterator<Item = OsString>,
         mut other: impl FnMut(&str, &OsStr) -> bool,
     ) -> Result<Self, ArgumentError> {
@@ -191,7 +191,7 @@ impl ActionArguments {
 
     /// Returns the event that the arguments describe.
     #[must_use]
-    pub fn into_event(self, id: String, at: Timestamp) -> Event {
+    pub(crate) fn into_event(self, id: String, at: Timestamp) -> Event {
         Event {
             id,
             at,

@@ -1,9 +1,10 @@
 //! The first stage: fail2ban's action and its log become events in the inbox; fail2ban's database enriches them later.
 
 mod action;
-pub mod fail2ban_database;
+pub(crate) mod fail2ban_database;
 mod log;
-pub mod tail;
+pub(crate) mod tail;
 
-pub use action::{ActionArguments, ActionOption, ArgumentError, OPTIONS};
+pub(crate) use action::{ActionArguments, ActionOption, OPTIONS};
+
 pub use log::{LogCounts, LogParser, LoggedEvent};

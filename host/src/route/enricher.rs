@@ -27,7 +27,7 @@ const BUSY_PAUSE_MS: i64 = 250;
 /// Whether an event may be routed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
-pub enum EnrichStatus {
+pub(crate) enum EnrichStatus {
     /// It may: it is enriched, or there is nothing to enrich it with.
     Ready,
     /// Its row may still be written: try again a little later (some 50 ms), or route it as it is.
@@ -35,7 +35,7 @@ pub enum EnrichStatus {
 }
 
 /// Enriches events of this host, one at a time.
-pub struct Enricher {
+pub(crate) struct Enricher {
     database: Option<Fail2banDatabase>,
     /// Whether the configuration names it, so that it is logged if it may not be read.
     configured: bool,
@@ -55,14 +55,14 @@ impl Enricher {
     /// `configured`: whether the configuration names it. If not, it is the default one, and it is not logged if that may not
     /// be read.
     #[must_use]
-    pub fn new(database: Option<PathBuf>, configured: bool) -> Self {
+    pub(crate) fn new(database: Option<PathBuf>, configured: bool) -> Self {
         let database = database.map(Fail2banDatabase::new);
         Self { database, configured, paused: NEVER, not_awaited: NEVER, misses: 0, reported: false }
     }
 
     /// Returns whether an event is one that can be enriched.
     #[must_use]
-    pub fn can_enrich(&self, event: &Event) -> bool {
+    pub(crate) fn can_enrich(&self, event: &Event) -> bool {
         let EventDetails::Ban(ban) = &event.details else { return false };
         self.database.is_some() && !ban.subject.is_empty() && ban.matches.is_empty()
     }
@@ -70,7 +70,7 @@ impl Enricher {
     /// Enriches an event; only bans ever wait. Reads at most one row.
     ///
     /// `received`: when it was stored. `now`: by the same clock; if that was set back since, the event does not wait.
-    pub fn enrich(&mut self, event: &mut Event, received: Timestamp, now: Timestamp) -> EnrichStatus {
+    pub(crate) fn enrich(&mut self, event: &mut Event, received: Timestamp, now: Timestamp) -> EnrichStatus {
         if !self.can_enrich(event) {
             return EnrichStatus::Ready;
         }

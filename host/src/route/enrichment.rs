@@ -7,7 +7,7 @@ use crate::event::{EventDefaults, Timestamp};
 use crate::store::{Inbox, StoreError, UnroutedEvent};
 
 /// Enriches unrouted events.
-pub struct Enrichment<'a> {
+pub(crate) struct Enrichment<'a> {
     /// Queries fail2ban's database.
     pub enricher: &'a mut Enricher,
     /// Where the enriched events are stored.

@@ -9,6 +9,6 @@ mod enricher_tests;
 mod enrichment;
 mod routing_pass;
 
-pub use enricher::{EnrichStatus, Enricher};
-pub use enrichment::Enrichment;
-pub use routing_pass::{RoutingPass, route_events};
+pub(crate) use enricher::Enricher;
+pub(crate) use enrichment::Enrichment;
+pub(crate) use routing_pass::{RoutingPass, route_events};

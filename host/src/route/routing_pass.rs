@@ -15,7 +15,7 @@ const ROUTE_BATCH: usize = 4_096;
 
 /// The result of a pass.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct RoutingPass {
+pub(crate) struct RoutingPass {
     /// How many events were routed; 0: there was none, or the first one waits for fail2ban's database.
     pub events: usize,
     /// The routes that match some of them.
@@ -28,7 +28,7 @@ pub struct RoutingPass {
 ///
 /// # Errors
 /// When the store fails; the events of the batch are still unrouted then.
-pub fn route_events(
+pub(crate) fn route_events(
     routes: &[Route],
     defaults: &EventDefaults,
     store: &mut Store,

@@ -13,14 +13,14 @@ use tiny_http::{Response, Server};
 const REQUEST_BYTES: u64 = 1 << 20;
 
 /// An HTTP server on loopback.
-pub struct DemoWebhook {
+pub(super) struct DemoWebhook {
     server: Arc<Server>,
     thread: JoinHandle<usize>,
 }
 
 impl DemoWebhook {
     /// Listens on a free port.
-    pub fn start(colors: bool) -> anyhow::Result<Self> {
+    pub(super) fn start(colors: bool) -> anyhow::Result<Self> {
         let server = Server::http("127.0.0.1:0").map_err(|error| anyhow!("cannot listen on 127.0.0.1: {error}"))?;
         let server = Arc::new(server);
         let in_thread = Arc::clone(&server);
@@ -29,12 +29,12 @@ impl DemoWebhook {
     }
 
     /// Returns `127.0.0.1:PORT`.
-    pub fn address(&self) -> String {
+    pub(super) fn address(&self) -> String {
         self.server.server_addr().to_string()
     }
 
     /// Stops listening and returns how many messages arrived.
-    pub fn stop(self) -> usize {
+    pub(super) fn stop(self) -> usize {
         self.server.unblock();
         self.thread.join().unwrap_or_default()
     }

@@ -13,13 +13,13 @@ use crate::cli::global_options::GlobalOptions;
 
 /// Drop messages that are ready or dead; their events count as dead
 #[derive(Debug, Args)]
-pub struct DropArgs {
+pub(super) struct DropArgs {
     #[command(flatten)]
     selection: SelectionArgs,
 }
 
 /// Drops messages; `Ok(false)` if any of those named cannot be dropped.
-pub fn drop_messages(global: &GlobalOptions, arguments: &DropArgs) -> Outcome {
+pub(super) fn drop_messages(global: &GlobalOptions, arguments: &DropArgs) -> Outcome {
     let selector = arguments.selection.selector();
     let Some((_, mut store)) = global.existing_store()? else { return without_store(&selector) };
     let dropped = store.drop_messages(&selector, Timestamp::now())?;

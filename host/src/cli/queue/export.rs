@@ -23,7 +23,7 @@ const WRITE_BYTES: usize = 64 << 10;
 /// and `banhook test --update PLUGIN cases/new.json` writes the plugin's decision into it.
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
-pub struct ExportArgs {
+pub(super) struct ExportArgs {
     /// Message ids, as `queue list` shows them [default: all stored events]
     #[arg(value_name = "ID", value_parser = message_id())]
     messages: Vec<i64>,
@@ -33,7 +33,7 @@ pub struct ExportArgs {
 }
 
 /// Prints events; `Ok(false)` if a message is unknown, or a stored event cannot be read.
-pub fn export(global: &GlobalOptions, arguments: &ExportArgs) -> Outcome {
+pub(super) fn export(global: &GlobalOptions, arguments: &ExportArgs) -> Outcome {
     let Some((_, store)) = global.existing_store()? else {
         arguments.messages.iter().for_each(|id| print_stderr(&no_such_message(*id)));
         return Ok(arguments.messages.is_empty());

@@ -15,7 +15,7 @@ use crate::cli::time_format::to_the_second;
 
 /// List the messages that are pending (open or ready) or dead, oldest first
 #[derive(Debug, Args)]
-pub struct ListArgs {
+pub(super) struct ListArgs {
     /// Only pending messages
     #[arg(long)]
     pending: bool,
@@ -49,7 +49,7 @@ enum Side {
 }
 
 /// Lists messages.
-pub fn list(global: &GlobalOptions, arguments: &ListArgs) -> Outcome {
+pub(super) fn list(global: &GlobalOptions, arguments: &ListArgs) -> Outcome {
     let (pending, dead) = match (arguments.pending, arguments.dead) {
         (false, false) => (true, true),
         chosen => chosen,

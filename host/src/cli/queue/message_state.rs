@@ -5,7 +5,7 @@ use crate::store::{MessageInfo, MessageState};
 use crate::cli::time_format::to_the_second;
 
 /// Returns `ready`, `open until 2026-11-22 10:57:25` or `dead (rejected)`.
-pub fn message_state(message: &MessageInfo) -> String {
+pub(super) fn message_state(message: &MessageInfo) -> String {
     match (message.state, message.closes_at) {
         (MessageState::Open, Some(at)) => format!("open until {}", to_the_second(at)),
         (MessageState::Open, None) => "open".to_owned(),

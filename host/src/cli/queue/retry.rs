@@ -18,13 +18,13 @@ use crate::cli::time_format::with_age;
 ///
 /// A message that the webhook rejected is formatted again from its events; any other is sent as it is.
 #[derive(Debug, Args)]
-pub struct RetryArgs {
+pub(super) struct RetryArgs {
     #[command(flatten)]
     selection: SelectionArgs,
 }
 
 /// Retries messages; `Ok(false)` if any of those named is not dead, or cannot be retried.
-pub fn retry(global: &GlobalOptions, arguments: &RetryArgs) -> Outcome {
+pub(super) fn retry(global: &GlobalOptions, arguments: &RetryArgs) -> Outcome {
     let selector = arguments.selection.selector();
     let Some((folder, mut store)) = global.existing_store()? else { return without_store(&selector) };
     let now = Timestamp::now();

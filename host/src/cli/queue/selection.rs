@@ -12,7 +12,7 @@ use crate::cli::global_options::GlobalOptions;
 
 /// Which messages.
 #[derive(Debug, Args)]
-pub struct SelectionArgs {
+pub(super) struct SelectionArgs {
     /// Message ids, as `queue list` shows them
     #[arg(value_name = "ID", value_parser = message_id(), required_unless_present = "all", conflicts_with = "all")]
     messages: Vec<i64>,
@@ -26,7 +26,7 @@ pub struct SelectionArgs {
 
 impl SelectionArgs {
     /// Returns the selection for the store.
-    pub fn selector(&self) -> MessageSelector {
+    pub(super) fn selector(&self) -> MessageSelector {
         if self.messages.is_empty() {
             return MessageSelector::Dead(self.webhook.clone());
         }
@@ -36,7 +36,7 @@ impl SelectionArgs {
 }
 
 /// Explains why each message that was named was not changed; returns whether all were.
-pub fn explain_unchanged(
+pub(super) fn explain_unchanged(
     store: &Store,
     selector: &MessageSelector,
     changed: &[i64],
@@ -55,7 +55,7 @@ pub fn explain_unchanged(
 }
 
 /// Returns whether the selected webhook exists, in the configuration or as that of a message; reports it if not.
-pub fn is_known(global: &GlobalOptions, selector: &MessageSelector, found_none: bool) -> bool {
+pub(super) fn is_known(global: &GlobalOptions, selector: &MessageSelector, found_none: bool) -> bool {
     let MessageSelector::Dead(Some(webhook)) = selector else { return true };
     let known = !found_none || global.config().map_or(true, |config| config.webhooks.contains_key(webhook));
     if !known {
@@ -65,7 +65,7 @@ pub fn is_known(global: &GlobalOptions, selector: &MessageSelector, found_none: 
 }
 
 /// The outcome where nothing was ever stored.
-pub fn without_store(selector: &MessageSelector) -> Outcome {
+pub(super) fn without_store(selector: &MessageSelector) -> Outcome {
     match selector {
         MessageSelector::Ids(named) => named.iter().for_each(|id| print_stderr(&no_such_message(*id))),
         MessageSelector::Dead(_) => writeln!(std::io::stdout(), "No message is dead.")?,

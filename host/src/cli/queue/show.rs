@@ -24,7 +24,7 @@ const EVENTS: usize = 20;
 
 /// Show one message: its state, a preview and its events
 #[derive(Debug, Args)]
-pub struct ShowArgs {
+pub(super) struct ShowArgs {
     /// Message id, as `queue list` shows it
     #[arg(value_name = "ID", value_parser = message_id())]
     message: i64,
@@ -44,7 +44,7 @@ struct MessageReport {
 }
 
 /// Shows a message.
-pub fn show(global: &GlobalOptions, arguments: &ShowArgs) -> Outcome {
+pub(super) fn show(global: &GlobalOptions, arguments: &ShowArgs) -> Outcome {
     let id = arguments.message;
     let unknown = || CommandError::Other(anyhow!(no_such_message(id)));
     let (_, store) = global.existing_store()?.ok_or_else(unknown)?;

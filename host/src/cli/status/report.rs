@@ -11,7 +11,7 @@ use crate::cli::global_options::GlobalOptions;
 
 /// The state of a store; this is its JSON, with the ledger's fields at the top.
 #[derive(Serialize)]
-pub struct StatusReport {
+pub(super) struct StatusReport {
     #[serde(flatten)]
     pub ledger: Ledger,
     pub balances: bool,
@@ -33,7 +33,7 @@ pub struct StatusReport {
 
 impl StatusReport {
     /// Reads the state of the store; `check`: counts every event, too.
-    pub fn read(global: &GlobalOptions, check: bool) -> Result<Self, CommandError> {
+    pub(super) fn read(global: &GlobalOptions, check: bool) -> Result<Self, CommandError> {
         let folder = global.folder()?;
         let (mut ledger, mut webhooks, plugins, discrepancies) = if let Some((_, store)) = global.existing_store()? {
             // As a run does: if the inbox is damaged, nothing is delivered any more, whatever the sums say.

@@ -16,7 +16,7 @@ use crate::cli::time_format::with_age;
 const SHA256_SHOWN: usize = 12;
 
 /// Describes the state of the store in this folder.
-pub fn text(folder: &Path, status: &StatusReport, now: Timestamp) -> String {
+pub(super) fn text(folder: &Path, status: &StatusReport, now: Timestamp) -> String {
     let mut text = String::new();
     if status.is_new {
         let _ = writeln!(text, "Nothing is stored yet in {}.", folder.display());

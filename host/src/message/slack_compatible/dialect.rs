@@ -7,10 +7,10 @@
 use blockkit::emoji;
 
 /// Zero-width space.
-pub const BREAK: char = '\u{200b}';
+pub(crate) const BREAK: char = '\u{200b}';
 
 /// One service's Markdown.
-pub trait Dialect: Sync {
+pub(crate) trait Dialect: Sync {
     /// Characters that a message's text may have, alone or in an attachment.
     fn text_max(&self, attached: bool) -> usize;
 
@@ -71,7 +71,7 @@ pub trait Dialect: Sync {
 
 /// What stands before and after text, by its look.
 #[derive(Debug, Clone, Copy)]
-pub struct Markers {
+pub(crate) struct Markers {
     pub bold: &'static str,
     pub italic: &'static str,
     pub strike: &'static str,
@@ -79,7 +79,7 @@ pub struct Markers {
 
 /// A character and where it stands.
 #[derive(Debug, Clone, Copy)]
-pub struct Place<'t> {
+pub(crate) struct Place<'t> {
     /// The character.
     pub char: char,
     /// The character that was written before it.
@@ -92,12 +92,12 @@ pub struct Place<'t> {
 
 impl Place<'_> {
     /// The character after it.
-    pub fn after(&self) -> Option<char> {
+    pub(crate) fn after(&self) -> Option<char> {
         self.rest.chars().nth(1)
     }
 
     /// Whether it is a colon that would make a link or an emoji.
-    pub fn colon_acts(&self) -> bool {
+    pub(crate) fn colon_acts(&self) -> bool {
         let after = self.rest.get(1..).unwrap_or_default();
         // Some schemes need no `//`, and another piece may complete one. A colon of an IPv6 address stays.
         let scheme = self.before.is_some_and(|c| c.is_ascii_alphabetic())
@@ -107,7 +107,7 @@ impl Place<'_> {
 }
 
 /// Returns whether a line that begins with this would be a heading, a list, a quotation, code, a rule or a command.
-pub fn begins_block(line: &str) -> bool {
+pub(crate) fn begins_block(line: &str) -> bool {
     let digits = line.bytes().take_while(u8::is_ascii_digit).count();
     let after = line.get(digits..).unwrap_or_default();
     let mut after = after.chars();

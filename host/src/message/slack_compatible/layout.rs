@@ -17,7 +17,7 @@ const CELL_COLUMNS_MAX: usize = 60;
 
 /// A part of a message, on lines of its own.
 #[derive(Debug, Clone)]
-pub enum Part {
+pub(super) enum Part {
     /// Text, cut to its limit.
     Text(Vec<Inline>),
     /// A heading.
@@ -30,13 +30,13 @@ pub enum Part {
 
 impl Part {
     /// Returns a link to a picture.
-    pub fn picture(image: &Image) -> Self {
+    pub(super) fn picture(image: &Image) -> Self {
         Self::Text(vec![link(&image.alt, &image.url)])
     }
 }
 
 /// Returns the parts of a message, and its pictures.
-pub fn parts(message: &Message, sanitizer: &Sanitizer) -> (Vec<Part>, Vec<Image>) {
+pub(super) fn parts(message: &Message, sanitizer: &Sanitizer) -> (Vec<Part>, Vec<Image>) {
     let mut parts = Vec::new();
     let mut images = Vec::new();
     for block in &message.blocks {
@@ -66,7 +66,7 @@ pub fn parts(message: &Message, sanitizer: &Sanitizer) -> (Vec<Part>, Vec<Image>
 }
 
 /// Puts a mark before the first part.
-pub fn mark(parts: &mut Vec<Part>, mark: &str) {
+pub(super) fn mark(parts: &mut Vec<Part>, mark: &str) {
     match parts.first_mut() {
         Some(Part::Heading(text)) => text.insert_str(0, &format!("{mark} ")),
         Some(Part::Text(inlines)) => inlines.insert(0, plain_text(&format!("{mark} "))),
@@ -75,7 +75,7 @@ pub fn mark(parts: &mut Vec<Part>, mark: &str) {
 }
 
 /// Returns a text without formatting.
-pub fn plain(text: &Text, sanitizer: &Sanitizer) -> String {
+pub(super) fn plain(text: &Text, sanitizer: &Sanitizer) -> String {
     self::text(text, TEXT_OBJECT_MAX, sanitizer).iter().map(Inline::shown).collect()
 }
 

@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 
 use super::model::{Color, Image, Message};
 use super::sanitizer::Sanitizer;
-pub use dialect::{BREAK, Dialect, Markers, Place, begins_block};
+pub(super) use dialect::{BREAK, Dialect, Markers, Place, begins_block};
 use layout::Part;
 use writer::Writer;
 
@@ -28,7 +28,7 @@ const FALLBACK_MAX: usize = 300;
 const IMAGES_MAX: usize = 9;
 
 /// Returns the body for a service's webhook; `None` if it would show nothing.
-pub fn lower(message: &Message, sanitizer: &Sanitizer, dialect: &dyn Dialect) -> Option<Map<String, Value>> {
+pub(super) fn lower(message: &Message, sanitizer: &Sanitizer, dialect: &dyn Dialect) -> Option<Map<String, Value>> {
     let writer = Writer(dialect);
     let (mut parts, mut images) = layout::parts(message, sanitizer);
     images.retain(|image| web_url(&image.url).is_some());

@@ -14,11 +14,11 @@ const CUT: &str = "…";
 
 /// A writer of a service's Markdown.
 #[derive(Clone, Copy)]
-pub struct Writer<'d>(pub &'d dyn Dialect);
+pub(super) struct Writer<'d>(pub &'d dyn Dialect);
 
 impl Writer<'_> {
     /// Returns all parts, one below the other, in at most `max_chars` characters. Text is cut before it is escaped.
-    pub fn write(self, parts: &[Part], max_chars: usize) -> String {
+    pub(super) fn write(self, parts: &[Part], max_chars: usize) -> String {
         let mut written = String::new();
         for part in parts {
             let left = max_chars.saturating_sub(written.chars().count() + "\n\n".len() + CUT.len());
@@ -40,7 +40,7 @@ impl Writer<'_> {
     }
 
     /// Returns the number of characters that all parts take.
-    pub fn length(self, parts: &[Part]) -> usize {
+    pub(super) fn length(self, parts: &[Part]) -> usize {
         parts.iter().map(|part| self.part(part).chars().count() + 2).sum()
     }
 

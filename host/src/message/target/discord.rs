@@ -11,7 +11,7 @@ use super::answer::{Answer, Verdict};
 use super::service::{Service, UrlProblem, segments};
 
 /// Discord.
-pub struct Discord;
+pub(super) struct Discord;
 
 /// The header with the requests that are left before the rate limit.
 const REMAINING: &str = "x-ratelimit-remaining";

@@ -10,7 +10,7 @@ use super::answer::{Answer, Verdict};
 use super::service::Service;
 
 /// Mattermost.
-pub struct Mattermost;
+pub(super) struct Mattermost;
 
 /// Errors of a webhook that accepts no message, from `HandleIncomingWebhook` of the server. banhook names no channel, so
 /// an error about one is about the webhook's own.

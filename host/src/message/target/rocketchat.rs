@@ -10,7 +10,7 @@ use super::answer::{Answer, Verdict};
 use super::service::Service;
 
 /// Rocket.Chat.
-pub struct RocketChat;
+pub(super) struct RocketChat;
 
 /// Part of the error when there are too many requests, which comes with several statuses.
 const TOO_MANY: &str = "error-too-many-requests";

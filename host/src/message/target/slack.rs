@@ -13,7 +13,7 @@ use super::answer::{Answer, Verdict};
 use super::service::{Service, UrlProblem, segments};
 
 /// Slack.
-pub struct Slack;
+pub(super) struct Slack;
 
 /// Errors of a webhook that accepts no message, whatever the status.
 const DISABLED: [&str; 4] = ["no_service_id", "no_team", "team_disabled", "posting_to_general_channel_denied"];

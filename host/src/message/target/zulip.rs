@@ -11,7 +11,7 @@ use super::answer::{Answer, Verdict};
 use super::service::Service;
 
 /// Zulip.
-pub struct Zulip;
+pub(super) struct Zulip;
 
 /// Codes for a bot, an organization or a channel that does not exist anymore.
 const DISABLED: [&str; 5] =

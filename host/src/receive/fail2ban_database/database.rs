@@ -26,14 +26,14 @@ const LINE_WITHIN_MS: i64 = 10_000;
 const MAX_DATA_BYTES: u32 = 1 << 20;
 
 /// The database of the fail2ban on this host. It is opened when it is first queried.
-pub struct Fail2banDatabase {
+pub(crate) struct Fail2banDatabase {
     path: PathBuf,
     open: Option<OpenDatabase>,
 }
 
 /// The database cannot be read. The next query tries again.
 #[derive(Debug, thiserror::Error)]
-pub enum DatabaseError {
+pub(crate) enum DatabaseError {
     /// The system does not permit it.
     #[error("cannot read fail2ban's database {path}: {reason}", path = path.display())]
     Read {
@@ -65,13 +65,13 @@ pub enum DatabaseError {
 impl DatabaseError {
     /// Returns whether fail2ban was writing.
     #[must_use]
-    pub fn is_busy(&self) -> bool {
+    pub(crate) fn is_busy(&self) -> bool {
         matches!(self, Self::Sqlite { source, .. } if source.sqlite_error_code() == Some(ErrorCode::DatabaseBusy))
     }
 
     /// Returns whether banhook is not permitted to read it.
     #[must_use]
-    pub fn is_denied(&self) -> bool {
+    pub(crate) fn is_denied(&self) -> bool {
         matches!(self, Self::Read { reason, .. } if reason.kind() == io::ErrorKind::PermissionDenied)
     }
 }
@@ -79,13 +79,13 @@ impl DatabaseError {
 impl Fail2banDatabase {
     /// Returns the database in this file, which need not exist.
     #[must_use]
-    pub const fn new(path: PathBuf) -> Self {
+    pub(crate) const fn new(path: PathBuf) -> Self {
         Self { path, open: None }
     }
 
     /// Returns whether it existed at the last query.
     #[must_use]
-    pub const fn exists(&self) -> bool {
+    pub(crate) const fn exists(&self) -> bool {
         self.open.is_some()
     }
 
@@ -95,7 +95,7 @@ impl Fail2banDatabase {
     ///
     /// # Errors
     /// When the database exists and cannot be read.
-    pub fn look_up(
+    pub(crate) fn look_up(
         &mut self,
         jail: &str,
         subject: &str,

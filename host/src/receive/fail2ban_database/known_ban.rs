@@ -9,7 +9,7 @@ const MAX_MATCH_BYTES: usize = 1_000;
 
 /// What fail2ban's database knows of a ban.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct KnownBan {
+pub(crate) struct KnownBan {
     /// See [`Ban::failures`].
     pub failures: Option<u32>,
     /// See [`Ban::count`]; without `bantime.increment` fail2ban does not count and this is always 1.
@@ -23,7 +23,7 @@ pub struct KnownBan {
 impl KnownBan {
     /// Fills in what is unknown of a ban. Known values stay, except for count and duration where fail2ban counts bans: it
     /// runs its action before it has counted.
-    pub fn enrich(self, ban: &mut Ban) {
+    pub(crate) fn enrich(self, ban: &mut Ban) {
         // Of a restored ban, fail2ban stores new values: the count is one higher, and the duration is at most the jail's.
         let counts = self.count.is_some_and(|count| count > 1) && !ban.restored;
         if counts || ban.duration.is_none() {

@@ -15,5 +15,4 @@ pub(crate) mod test_database;
 #[cfg(test)]
 mod tests;
 
-pub use database::{DatabaseError, Fail2banDatabase};
-pub use known_ban::KnownBan;
+pub(crate) use database::{DatabaseError, Fail2banDatabase};

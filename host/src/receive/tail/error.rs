@@ -7,7 +7,7 @@ use crate::store::StoreError;
 
 /// A log cannot be read, or its events cannot be passed on.
 #[derive(Debug, thiserror::Error)]
-pub enum TailError {
+pub(crate) enum TailError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -7,7 +7,7 @@ use crate::event::{Event, Timestamp};
 use crate::store::{Checkpoint, Inbox};
 
 /// Where the events of a log go.
-pub trait EventSink {
+pub(crate) trait EventSink {
     /// Returns how far a log was read before.
     ///
     /// # Errors
@@ -22,7 +22,7 @@ pub trait EventSink {
 }
 
 /// Stores events, and wakes the process that works on the store.
-pub struct InboxSink {
+pub(crate) struct InboxSink {
     /// A connection of its own.
     pub inbox: Inbox,
     /// The clock.
@@ -50,7 +50,7 @@ impl EventSink for InboxSink {
 
 /// Writes each event as a line of JSON, and stores nothing.
 #[derive(Debug)]
-pub struct DryRunSink<W>(pub W);
+pub(crate) struct DryRunSink<W>(pub W);
 
 impl<W: Write> EventSink for DryRunSink<W> {
     fn checkpoint(&mut self, _log: &str) -> Result<Option<Checkpoint>, TailError> {

@@ -12,7 +12,7 @@ use super::stop_switch::StopSignal;
 ///
 /// # Errors
 /// When `sink` fails.
-pub fn follow(mut follower: Follower, sink: &mut dyn EventSink, stopped: &StopSignal) -> Result<(), TailError> {
+pub(crate) fn follow(mut follower: Follower, sink: &mut dyn EventSink, stopped: &StopSignal) -> Result<(), TailError> {
     let mut watch = LogWatch::new(follower.path().to_owned(), stopped.handle());
     let mut last_error = String::new();
     let mut idle_since = None;

@@ -30,7 +30,7 @@ const FAILURE_BYTES: u64 = 8 << 20;
 
 /// The result of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub(crate) enum Step {
     /// Something was read, and there may be more.
     Read,
     /// There is no more for now.
@@ -41,7 +41,7 @@ pub enum Step {
 }
 
 /// Reads a log, and keeps track of its position.
-pub struct Follower {
+pub(crate) struct Follower {
     log: LogSource,
     name: String,
     parser: LogParser,
@@ -58,7 +58,7 @@ impl Follower {
     ///
     /// # Errors
     /// When the log exists and cannot be read, or `sink` fails.
-    pub fn new(log: LogSource, now: fn() -> Timestamp, sink: &mut dyn EventSink) -> Result<Self, TailError> {
+    pub(crate) fn new(log: LogSource, now: fn() -> Timestamp, sink: &mut dyn EventSink) -> Result<Self, TailError> {
         let mut follower = Self {
             name: log.path.to_string_lossy().into_owned(),
             parser: LogParser::new(log.timezone.clone(), now),
@@ -78,13 +78,13 @@ impl Follower {
 
     /// Returns the path of the log.
     #[must_use]
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.log.path
     }
 
     /// Returns how much of the known files is left to read, in bytes, without compressed ones.
     #[must_use]
-    pub fn remaining_bytes(&self) -> u64 {
+    pub(crate) fn remaining_bytes(&self) -> u64 {
         let left = |file: &LogFile| match file.length() {
             Ok(length) if length != u64::MAX => length.saturating_sub(file.offset),
             _ => 0,
@@ -94,7 +94,7 @@ impl Follower {
 
     /// Returns what the log consisted of so far.
     #[must_use]
-    pub const fn counts(&self) -> LogCounts {
+    pub(crate) const fn counts(&self) -> LogCounts {
         self.parser.counts()
     }
 
@@ -102,7 +102,7 @@ impl Follower {
     ///
     /// # Errors
     /// When the log cannot be read, or `sink` fails. Another step tries again.
-    pub fn step(&mut self, sink: &mut dyn EventSink) -> Result<Step, TailError> {
+    pub(crate) fn step(&mut self, sink: &mut dyn EventSink) -> Result<Step, TailError> {
         let Some(file) = &mut self.file else {
             self.find_next_files()?;
             let Some(next) = self.next_files.pop_front() else { return Ok(Step::Idle { resolve_timeout: None }) };
@@ -137,7 +137,7 @@ impl Follower {
     ///
     /// # Errors
     /// When `sink` fails.
-    pub fn resolve(&mut self, sink: &mut dyn EventSink) -> Result<(), TailError> {
+    pub(crate) fn resolve(&mut self, sink: &mut dyn EventSink) -> Result<(), TailError> {
         self.parser.resolve();
         self.append_events(sink)?;
         self.save_checkpoint(sink)
@@ -147,7 +147,7 @@ impl Follower {
     ///
     /// # Errors
     /// When `sink` fails.
-    pub fn save_checkpoint(&mut self, sink: &mut dyn EventSink) -> Result<(), TailError> {
+    pub(crate) fn save_checkpoint(&mut self, sink: &mut dyn EventSink) -> Result<(), TailError> {
         if self.parser.position() == self.checkpoint { Ok(()) } else { self.save(sink, Vec::new()) }
     }
 

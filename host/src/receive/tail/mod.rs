@@ -22,9 +22,9 @@ mod stop_switch;
 #[cfg(test)]
 mod tests;
 
-pub use error::TailError;
-pub use event_sink::{DryRunSink, EventSink, InboxSink};
-pub use follow::follow;
-pub use follower::{Follower, Step};
-pub use pipe::{Pipe, read_pipe};
-pub use stop_switch::{StopHandle, StopSignal, stop_switch};
+pub(crate) use error::TailError;
+pub(crate) use event_sink::{DryRunSink, EventSink, InboxSink};
+pub(crate) use follow::follow;
+pub(crate) use follower::{Follower, Step};
+pub(crate) use pipe::{Pipe, read_pipe};
+pub(crate) use stop_switch::{StopHandle, StopSignal, stop_switch};

@@ -20,12 +20,12 @@ const PIECES_AHEAD: usize = 4;
 const STOP_POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// A pipe that a thread of its own reads, since reading may block for ever.
-pub struct Pipe(Mutex<Receiver<io::Result<Vec<u8>>>>);
+pub(crate) struct Pipe(Mutex<Receiver<io::Result<Vec<u8>>>>);
 
 impl Pipe {
     /// Starts to read. The thread ends with the pipe, or with the process.
     #[must_use]
-    pub fn open(mut from: impl Read + Send + 'static) -> Self {
+    pub(crate) fn open(mut from: impl Read + Send + 'static) -> Self {
         let (sender, receiver) = sync_channel(PIECES_AHEAD);
         std::thread::spawn(move || {
             let mut buffer = vec![0; READ_BYTES];
@@ -50,7 +50,7 @@ impl Pipe {
 ///
 /// # Errors
 /// When it cannot be read, or `sink` fails.
-pub fn read_pipe(
+pub(crate) fn read_pipe(
     pipe: &Pipe,
     mut parser: LogParser,
     sink: &mut dyn EventSink,

@@ -7,21 +7,21 @@ use std::time::Duration;
 
 /// Stops or wakes the thread that has the [`StopSignal`].
 #[derive(Debug, Clone)]
-pub struct StopHandle {
+pub(crate) struct StopHandle {
     stopped: Arc<AtomicBool>,
     wake: SyncSender<()>,
 }
 
 /// What the thread waits for.
 #[derive(Debug)]
-pub struct StopSignal {
+pub(crate) struct StopSignal {
     handle: StopHandle,
     woken: Receiver<()>,
 }
 
 /// Makes a handle and its signal.
 #[must_use]
-pub fn stop_switch() -> (StopHandle, StopSignal) {
+pub(crate) fn stop_switch() -> (StopHandle, StopSignal) {
     // One wake-up is as good as many.
     let (wake, woken) = sync_channel(1);
     let handle = StopHandle { stopped: Arc::default(), wake };
@@ -30,7 +30,7 @@ pub fn stop_switch() -> (StopHandle, StopSignal) {
 
 impl StopHandle {
     /// Stops the thread.
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
         self.wake();
     }
@@ -45,7 +45,7 @@ impl StopHandle {
 impl StopSignal {
     /// Returns whether the thread is to stop.
     #[must_use]
-    pub fn is_stopped(&self) -> bool {
+    pub(crate) fn is_stopped(&self) -> bool {
         self.handle.stopped.load(Ordering::Relaxed)
     }
 
@@ -55,7 +55,7 @@ impl StopSignal {
     }
 
     /// Waits until it is woken or stopped, or for this long. Returns false if nothing can wake it any more.
-    pub fn wait(&self, timeout: Duration) -> bool {
+    pub(crate) fn wait(&self, timeout: Duration) -> bool {
         self.woken.recv_timeout(timeout) != Err(RecvTimeoutError::Disconnected)
     }
 }
