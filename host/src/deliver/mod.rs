@@ -14,8 +14,6 @@ mod endpoint;
 mod endpoints;
 mod failover;
 mod queue;
-#[cfg(test)]
-mod queue_tests;
 mod redaction;
 mod send_result;
 mod worker;

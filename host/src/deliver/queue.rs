@@ -358,3 +358,7 @@ fn expire(
     store.mark_dead(message.id, DeadReason::Expired, &why, now)?;
     Ok(AttemptOutcome::Expired(error).into())
 }
+
+#[cfg(test)]
+#[path = "queue_tests.rs"]
+mod tests;

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use super::attempt::{AttemptOutcome, NextAction};
-use super::delivery_policy::DeliveryPolicy;
-use super::failover::failover;
-use super::queue::Queue;
-use super::send_result::SendResult;
 use crate::config::Rate;
+use crate::deliver::attempt::{AttemptOutcome, NextAction};
+use crate::deliver::delivery_policy::DeliveryPolicy;
+use crate::deliver::failover::failover;
+use crate::deliver::queue::Queue;
+use crate::deliver::send_result::SendResult;
 use crate::event::{DigestCause, Event, EventDetails, Timestamp};
 use crate::message::{Target, fallback};
 use crate::store::{

@@ -81,3 +81,7 @@ pub(super) fn digest_of_hold(route: &Route, Hold { key, until }: Hold, now: Time
     let key = key.chars().take(KEY_CHARS).collect();
     DigestKey { cause: DigestCause::Held, key, closes: Closes::At(until), merge_unbans: None }
 }
+
+#[cfg(test)]
+#[path = "grouping_tests.rs"]
+mod tests;

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::webhook_profile::WebhookProfile;
-use super::*;
 use crate::config::{Config, Route};
 use crate::event::{Ban, Event, EventDefaults, EventDetails, Timestamp};
+use crate::format::webhook_profile::WebhookProfile;
+use crate::format::*;
 use crate::message::Target;
 use crate::plugin::{Compiler, Metering, Runtime, Setup};
 use crate::route::route_events;

@@ -10,15 +10,13 @@ mod breaker;
 mod digests;
 mod formatter;
 mod grouping;
-#[cfg(test)]
-mod grouping_tests;
-#[cfg(test)]
-mod history_tests;
 mod loaded_route;
 mod recent_posts;
 mod removed_route;
 mod route_context;
 mod route_plugin;
+#[cfg(test)]
+mod tests;
 mod webhook_profile;
 
 pub(crate) use loaded_route::{LoadedRoute, load_all, prepare};

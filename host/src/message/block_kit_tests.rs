@@ -3,7 +3,7 @@
 use blockkit::check;
 
 use super::*;
-use crate::message::hostile_tests::ban;
+use crate::message::tests::ban;
 
 /// Lowers a message, given as the JSON that golden files hold.
 fn lowered(message: Value) -> Value {

@@ -32,7 +32,7 @@ mod values;
 #[cfg(test)]
 mod active;
 #[cfg(test)]
-mod hostile_tests;
+mod tests;
 
 pub use blockkit::text::{clean, cut, one_line};
 pub use digest::{StormLimit, digest};

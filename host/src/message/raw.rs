@@ -98,7 +98,7 @@ fn mention(fields: &Map<String, Value>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::hostile_tests::ban;
+    use crate::message::tests::ban;
 
     fn raw(json: &str, mentions: bool) -> Result<Value, String> {
         let sanitizer = Sanitizer::new([&ban("<https://evil.example|x>")], mentions);

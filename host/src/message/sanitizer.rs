@@ -181,7 +181,7 @@ fn is_id(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::hostile_tests::ban;
+    use crate::message::tests::ban;
 
     fn check(subject: &str, mentions: bool, markup: &str, expected: &str) {
         let sanitizer = Sanitizer::new([&ban(subject)], mentions);

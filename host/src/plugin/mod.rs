@@ -11,8 +11,6 @@ mod call;
 mod compiler;
 mod component;
 mod components;
-#[cfg(test)]
-mod digest_tests;
 mod engine;
 mod error;
 #[cfg(test)]

@@ -140,3 +140,7 @@ fn has_waited(ban: &Ban, at: Timestamp, received: Timestamp, now: Timestamp) -> 
 fn may_wait(ban: &Ban, at: Timestamp, received: Timestamp, now: Timestamp) -> bool {
     is_awaited(ban, at, received) && (0..MAX_WAIT_MS).contains(&now.0.saturating_sub(received.0))
 }
+
+#[cfg(test)]
+#[path = "enricher_tests.rs"]
+mod tests;

@@ -3,9 +3,9 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use super::enricher::{EnrichStatus, Enricher};
 use crate::event::{Ban, Event, EventDetails, Timestamp};
 use crate::receive::fail2ban_database::test_database::TestDatabase;
+use crate::route::enricher::{EnrichStatus, Enricher};
 
 const AT: i64 = 1_795_348_615;
 

@@ -4,8 +4,6 @@
 //! plugins, networks or threads, and the time is handed in.
 
 mod enricher;
-#[cfg(test)]
-mod enricher_tests;
 mod enrichment;
 mod routing_pass;
 

@@ -228,3 +228,7 @@ fn unattempted(transaction: &Transaction<'_>, route: &str, webhook: &str) -> rus
         .query_map(params![webhook, route], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect()
 }
+
+#[cfg(test)]
+#[path = "digests_tests.rs"]
+mod tests;

@@ -1,10 +1,10 @@
 //! Digests: which events join, when they close, and how a backlog becomes one.
 
-use super::fixture::{
+use crate::event::{DigestCause, Timestamp};
+use crate::store::fixture::{
     accept, begin_attempt, fixture, join_storm, message, next_message, receive_and_format, sec_ledger,
 };
-use super::*;
-use crate::event::{DigestCause, Timestamp};
+use crate::store::*;
 
 fn of_restart(cause: DigestCause, unbans: bool) -> Disposition {
     let closes = Closes::Quiet { quiet_ms: 100, max_ms: 1_000 };

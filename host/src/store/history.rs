@@ -128,3 +128,7 @@ pub(super) fn remove(transaction: &Transaction<'_>, jail: &str, at: i64, event: 
         .execute(params![jail, at, event])
         .map(drop)
 }
+
+#[cfg(test)]
+#[path = "history_tests.rs"]
+mod tests;

@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use rusqlite::params;
 
-use super::fixture::{ban, event, fixture};
-use super::history::{OF_HOST, OF_JAILS, OF_SUBJECT, record};
-use super::*;
 use crate::event::{BanQuery, BanSummary, Event, EventDetails, PastBan, Timestamp};
+use crate::store::fixture::{ban, event, fixture};
+use crate::store::history::{OF_HOST, OF_JAILS, OF_SUBJECT, record};
+use crate::store::*;
 
 const SUBJECTS: [&str; 4] = ["203.0.113.7", "203.0.113.8", "user bob", ""];
 const JAILS: [&str; 4] = ["sshd", "nginx-auth", "nginx-\"'", "recidive"];

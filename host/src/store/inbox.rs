@@ -302,3 +302,7 @@ pub(super) fn read_events<T>(
     }
     Ok(events)
 }
+
+#[cfg(test)]
+#[path = "inbox_tests.rs"]
+mod tests;

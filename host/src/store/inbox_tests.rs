@@ -1,8 +1,8 @@
 //! Appending: which reports are one event and which are two, and how far logs were read.
 
-use super::fixture::{Fixture, append, ban, event, fixture};
-use super::*;
 use crate::event::{Event, EventDetails, Timestamp};
+use crate::store::fixture::{Fixture, append, ban, event, fixture};
+use crate::store::*;
 
 #[test]
 fn append_action_run_again_is_a_repeat() {

@@ -210,3 +210,7 @@ pub(super) fn count_pruned(transaction: &Transaction<'_>) -> rusqlite::Result<()
         .execute([])
         .map(drop)
 }
+
+#[cfg(test)]
+#[path = "ledger_tests.rs"]
+mod tests;

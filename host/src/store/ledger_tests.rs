@@ -2,11 +2,11 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::fixture::{
+use crate::event::{EventDetails, Timestamp};
+use crate::store::fixture::{
     Fixture, accept, append, begin_attempt, fixture, join_storm, message, next_message, route_one, sec_ledger,
 };
-use super::*;
-use crate::event::{EventDetails, Timestamp};
+use crate::store::*;
 
 #[test]
 fn ledger_after_each_step_counts_it() {

@@ -13,49 +13,33 @@ mod checkpoints;
 mod database_file;
 mod digest_writer;
 mod digests;
-#[cfg(test)]
-mod digests_tests;
 mod error;
 #[cfg(test)]
 mod fixture;
 mod formatting;
 mod history;
-#[cfg(test)]
-mod history_tests;
 mod inbox;
-#[cfg(test)]
-mod inbox_tests;
 mod ledger;
-#[cfg(test)]
-mod ledger_tests;
 mod locks;
 mod message_info;
 mod messages;
 mod outbox;
-#[cfg(test)]
-mod outbox_tests;
 mod plugins;
 mod recent_posts;
 mod retention;
-#[cfg(test)]
-mod retention_tests;
 mod retry;
-#[cfg(test)]
-mod retry_tests;
 mod routed_events;
 mod routing_cursor;
 mod schema;
 mod state_dir;
-#[cfg(test)]
-mod state_dir_tests;
 #[allow(clippy::module_inception, reason = "the noun itself")]
 mod store;
 mod stored_events;
+#[cfg(test)]
+mod tests;
 mod unconfigured;
 mod webhook_queues;
 mod webhooks;
-#[cfg(test)]
-mod writers_tests;
 
 pub use checkpoints::Checkpoint;
 pub use digest_writer::{Closes, DigestKey, MAX_DIGEST_EVENTS};

@@ -287,3 +287,7 @@ fn outbound(row: &Row<'_>) -> rusqlite::Result<OutboundMessage> {
         target: Target::parse(row.get_ref(8)?.as_str()?),
     })
 }
+
+#[cfg(test)]
+#[path = "outbox_tests.rs"]
+mod tests;

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::fixture::{begin_attempt, fixture, message, next_message, receive_and_format, sec_ledger};
-use super::*;
 use crate::event::Timestamp;
+use crate::store::fixture::{begin_attempt, fixture, message, next_message, receive_and_format, sec_ledger};
+use crate::store::*;
 
 #[test]
 fn record_failure_expired_messages_die_with_the_answer_and_can_be_retried() {

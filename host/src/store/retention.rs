@@ -122,3 +122,7 @@ fn remove(transaction: &Transaction<'_>, old: &OldEvent) -> rusqlite::Result<()>
     // Otherwise no route matched it, or a step before this one was interrupted after it had counted the event.
     if was_routed { ledger::count_pruned(transaction) } else { Ok(()) }
 }
+
+#[cfg(test)]
+#[path = "retention_tests.rs"]
+mod tests;

@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use super::fixture::{Fixture, accept, append, ban, fixture, join_storm, message, receive_and_format, sec_ledger};
-use super::*;
 use crate::event::{BanQuery, EventDetails, PastBan, Timestamp};
+use crate::store::fixture::{
+    Fixture, accept, append, ban, fixture, join_storm, message, receive_and_format, sec_ledger,
+};
+use crate::store::*;
 
 #[test]
 fn prune_past_the_limits_removes_rows_and_keeps_totals() {

@@ -133,3 +133,7 @@ fn select_dead(transaction: &Transaction<'_>, selector: &MessageSelector) -> rus
             .collect(),
     }
 }
+
+#[cfg(test)]
+#[path = "retry_tests.rs"]
+mod tests;

@@ -1,8 +1,8 @@
 //! Dead messages that are retried: as they are, formatted again, or not at all.
 
-use super::fixture::{fixture, join_storm, message, receive_and_format, sec_ledger};
-use super::*;
 use crate::event::Timestamp;
+use crate::store::fixture::{fixture, join_storm, message, receive_and_format, sec_ledger};
+use crate::store::*;
 
 #[test]
 fn retry_rejected_messages_are_reformatted_and_the_ledger_balances() {

@@ -153,3 +153,7 @@ impl StateDir {
         StoreError::from_io(step, &self.path, path, reason)
     }
 }
+
+#[cfg(test)]
+#[path = "state_dir_tests.rs"]
+mod tests;

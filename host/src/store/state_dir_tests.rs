@@ -1,9 +1,11 @@
 //! The state directory: who may use it, and which two files belong together.
 
-use super::fixture::{Fixture, accept, append, event, fixture, join_storm, message, receive_and_format, route_one};
-use super::schema::DbFile;
-use super::*;
 use crate::event::{EventDetails, Timestamp};
+use crate::store::fixture::{
+    Fixture, accept, append, event, fixture, join_storm, message, receive_and_format, route_one,
+};
+use crate::store::schema::DbFile;
+use crate::store::*;
 
 /// Removes a database file with its -wal and -shm.
 fn lose(folder: &StateDir, file: DbFile) {

@@ -29,15 +29,9 @@ mod source;
 mod walk;
 
 #[cfg(test)]
-mod corpus_tests;
-#[cfg(test)]
-mod definitions_tests;
-#[cfg(test)]
-mod limits_tests;
-#[cfg(test)]
-mod rule_tests;
-#[cfg(test)]
 mod samples;
+#[cfg(test)]
+mod tests;
 
 use serde_json::Value;
 

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::super::hostile_tests::ban;
 use super::super::{GuardError, Message, Policy, Target, guard};
+use crate::message::tests::ban;
 
 /// A message as its file has it.
 #[derive(serde::Deserialize)]

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::message::hostile_tests::ban;
+use crate::message::tests::ban;
 use crate::message::{Message, Policy, guard};
 
 fn refused(message: Value) -> String {

@@ -1,10 +1,10 @@
 //! Plugins that format digests, and those that fail to.
 
-use super::bindings::exports::banhook::plugin::digester;
-use super::tests::{LIMITS, runtime};
-use super::*;
+use super::{LIMITS, runtime};
 use crate::event::{Ban, Batch, DigestCause, Event, EventDetails, Timestamp};
 use crate::message::{Message, Text};
+use crate::plugin::bindings::exports::banhook::plugin::digester;
+use crate::plugin::*;
 
 /// When digests close here.
 const NOW: Timestamp = Timestamp(1_763_809_075_601);

@@ -1,4 +1,6 @@
-//! Loading, refusing and caching. Running plugins is tested end to end and by their cases.
+//! Loading, rejecting and caching. Running plugins is tested end to end and by their cases.
+
+mod digests;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};

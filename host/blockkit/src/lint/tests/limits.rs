@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::definitions_tests::Traversal;
-use super::schema::{Array, Field, Kind, Max, Object, Presence};
+use super::definitions::Traversal;
+use crate::lint::schema::{Array, Field, Kind, Max, Object, Presence};
 
 const LIMITS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/limits.json"));
 

@@ -4,11 +4,11 @@
 
 use serde_json::{Value, json};
 
-use super::definitions::{BLOCKS, ELEMENTS, INLINE, MESSAGE};
-use super::samples::{Slot, sample, sample_object, sample_text, stretch};
-use super::schema::{Array, Dependency, Field, Format, Kind, Max, Object, Presence, Str, TextType, Union};
-use super::source::UNSOURCED;
-use super::{Finding, Rule, Severity};
+use crate::lint::definitions::{BLOCKS, ELEMENTS, INLINE, MESSAGE};
+use crate::lint::samples::{Slot, sample, sample_object, sample_text, stretch};
+use crate::lint::schema::{Array, Dependency, Field, Format, Kind, Max, Object, Presence, Str, TextType, Union};
+use crate::lint::source::UNSOURCED;
+use crate::lint::{Finding, Rule, Severity};
 
 /// The way through all definitions, each object once.
 #[derive(Default)]

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::{Rule, Severity, check};
+use crate::lint::{Rule, Severity, check};
 
 /// The findings as text, with `error` before errors.
 fn found(body: &Value) -> Vec<String> {
-    let line = |finding: &super::Finding| match finding.severity {
+    let line = |finding: &crate::lint::Finding| match finding.severity {
         Severity::Error => format!("error {finding}"),
         Severity::Warning => finding.to_string(),
     };
