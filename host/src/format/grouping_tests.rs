@@ -89,7 +89,7 @@ impl Fixture {
     }
 }
 
-/// The route with these lines in its table, standalone.
+/// Loads a configuration with one route that has these lines.
 fn load(folder: &StateDir, lines: &str) -> (Vec<Route>, EventDefaults, LoadedRoute) {
     let text = format!("webhooks.main.url = 'http://127.0.0.1:1/'\n[[routes]]\nname = 'sec'\n{lines}\n");
     let config = Config::parse(&text, Path::new("/config.toml"), &|_| None).unwrap();
@@ -112,7 +112,7 @@ fn pending_events_follow_the_route_to_its_new_webhook() {
     fixture.bans(20);
     fixture.work(false);
     assert_eq!(fixture.sent().len(), 8);
-    // RoutedTo, and not formatted yet.
+    // Routed, and not formatted yet.
     fixture.bans(3);
     route_events(&fixture.routes, &fixture.defaults, &mut fixture.store, None, Timestamp(fixture.now)).unwrap();
     let new = "new".to_owned();
