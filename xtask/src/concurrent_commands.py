@@ -21,9 +21,9 @@ took = [None] * COUNT
 def act(number):
     realised = command.replace("{number}", str(number))
     start.wait()
-    begun = time.monotonic()
+    started = time.monotonic()
     if Utils.executeCmd(realised, timeout=60):
-        took[number] = (time.monotonic() - begun) * 1000
+        took[number] = (time.monotonic() - started) * 1000
 
 
 jails = [threading.Thread(target=act, args=(number,)) for number in range(COUNT)]

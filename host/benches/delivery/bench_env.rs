@@ -25,7 +25,7 @@ pub struct BenchEnv {
 /// A running daemon. Killed on drop.
 pub struct Daemon {
     process: Child,
-    begun: Instant,
+    started: Instant,
     log: PathBuf,
 }
 
@@ -79,21 +79,21 @@ impl BenchEnv {
         let log = self.path().join("run.log");
         let mut command = self.banhook();
         command.arg("run").stderr(File::create(&log)?);
-        let begun = Instant::now();
-        Ok(Daemon { process: command.spawn()?, begun, log })
+        let started = Instant::now();
+        Ok(Daemon { process: command.spawn()?, started, log })
     }
 }
 
 impl Daemon {
-    pub const fn begun(&self) -> Instant {
-        self.begun
+    pub const fn started(&self) -> Instant {
+        self.started
     }
 
     /// Waits until its plugins are loaded. Returns the milliseconds since its start.
     pub fn ready(&self) -> anyhow::Result<f64> {
         loop {
             let log = fs::read_to_string(&self.log)?;
-            let taken = self.begun.elapsed();
+            let taken = self.started.elapsed();
             // A plugin that failed to load would make the start look fast.
             ensure!(!log.contains("ERROR") && taken < READY_WITHIN, "the daemon failed or is too slow: {log}");
             if log.contains("ready") {

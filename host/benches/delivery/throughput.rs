@@ -74,10 +74,10 @@ fn round(webhook: &Webhook, idle: &BenchEnv, filled: &BenchEnv, cores: &Cores) -
     let daemon = cores.start_on_the_first(|| env.start())??;
     let wait_until = |done: &dyn Fn() -> anyhow::Result<bool>| {
         while !done()? {
-            ensure!(daemon.begun().elapsed() < DONE_WITHIN, "the backlog was not routed in time");
+            ensure!(daemon.started().elapsed() < DONE_WITHIN, "the backlog was not routed in time");
             std::thread::sleep(POLL_INTERVAL);
         }
-        anyhow::Ok(daemon.begun().elapsed().as_secs_f64() * 1e3)
+        anyhow::Ok(daemon.started().elapsed().as_secs_f64() * 1e3)
     };
     let first = wait_until(&|| Ok(store.ledger()?.unrouted < EVENTS))?;
     let all = wait_until(&|| Ok(store.ledger()?.unrouted == 0 && store.unformatted("all", 1)?.is_empty()))?;

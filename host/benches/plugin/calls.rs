@@ -94,9 +94,9 @@ where
     E: std::error::Error + Send + Sync + 'static,
 {
     for _ in 0..BURST {
-        let begun = Instant::now();
+        let start = Instant::now();
         let decision = call();
-        values.push(begun.elapsed().as_secs_f64() * 1e6);
+        values.push(start.elapsed().as_secs_f64() * 1e6);
         ensure!(matches!(decision?, Decision::Post(_)), "a ban was not posted");
     }
     Ok(())
@@ -105,19 +105,19 @@ where
 /// Microseconds of one native call.
 fn native(event: &Event) -> anyhow::Result<f64> {
     let ban = event.ban().context("the event is a ban")?;
-    let begun = Instant::now();
+    let start = Instant::now();
     for _ in 0..NATIVE_CALLS {
         let (jail, subject, failures) = black_box((&event.jail, &ban.subject, ban.failures));
         black_box(words::banned(jail, subject, failures));
     }
-    Ok(begun.elapsed().as_secs_f64() * 1e6 / f64::from(NATIVE_CALLS))
+    Ok(start.elapsed().as_secs_f64() * 1e6 / f64::from(NATIVE_CALLS))
 }
 
 /// Microseconds of a shell, and what it printed.
 fn shell() -> anyhow::Result<(f64, Vec<u8>)> {
-    let begun = Instant::now();
+    let start = Instant::now();
     let output = Command::new("/bin/sh").args(["-c", SHELL, "sh", "sshd", "203.0.113.7", "5"]).output()?;
-    let taken = begun.elapsed().as_secs_f64() * 1e6;
+    let taken = start.elapsed().as_secs_f64() * 1e6;
     ensure!(output.status.success(), "/bin/sh: {}", output.status);
     Ok((taken, output.stdout))
 }

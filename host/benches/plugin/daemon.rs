@@ -59,7 +59,7 @@ fn start(folder: &Path) -> anyhow::Result<f64> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_banhook"));
     command.arg("--config").arg(folder.join("config.toml")).arg("--state-dir").arg(folder.join("state")).arg("run");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-    let begun = Instant::now();
+    let start = Instant::now();
     let mut daemon = Stopped(command.spawn()?);
     let stderr = daemon.0.stderr.take().context("no standard error")?;
     let mut said = String::new();
@@ -68,7 +68,7 @@ fn start(folder: &Path) -> anyhow::Result<f64> {
         if line.contains("ready") {
             // A plugin that fails to load does so quickly.
             ensure!(!said.contains("ERROR"), "the daemon reports errors: {said}");
-            return Ok(begun.elapsed().as_secs_f64() * 1e3);
+            return Ok(start.elapsed().as_secs_f64() * 1e3);
         }
         said.push_str(&line);
         said.push('\n');

@@ -25,11 +25,11 @@ pub fn measure(report: &mut Report) -> anyhow::Result<()> {
     let [mut engine, mut of_small, mut of_template] = [const { Vec::new() }; 3];
     // The first round compiles and is not counted.
     for round in 0..=ROUNDS {
-        let begun = Instant::now();
+        let start = Instant::now();
         // A new one each time: a runtime remembers what it loaded.
         let runtime = guests::runtime(Some(cache.clone()))?;
         let taken =
-            [begun.elapsed(), load(&runtime, SMALL)?, load(&runtime, BUILT_IN)?].map(|it| it.as_secs_f64() * 1e3);
+            [start.elapsed(), load(&runtime, SMALL)?, load(&runtime, BUILT_IN)?].map(|it| it.as_secs_f64() * 1e3);
         if round > 0 {
             for (values, taken) in [&mut engine, &mut of_small, &mut of_template].into_iter().zip(taken) {
                 values.push(taken);
@@ -49,9 +49,9 @@ pub fn measure(report: &mut Report) -> anyhow::Result<()> {
     let runtime = guests::runtime(Some(cache.clone()))?;
     let plugin = runtime.load(&python, &guests::providers(&runtime), guests::limits())?;
     for _ in 0..ROUNDS {
-        let begun = Instant::now();
+        let start = Instant::now();
         ensure!(plugin.smoke_test().is_empty(), "{:?}", plugin.smoke_test());
-        smoke_test.push(begun.elapsed().as_secs_f64() * 1e3);
+        smoke_test.push(start.elapsed().as_secs_f64() * 1e3);
     }
     report.heading("loading a compiled component", "ms");
     report.row("the engine itself", &engine, None);
@@ -68,9 +68,9 @@ pub fn measure(report: &mut Report) -> anyhow::Result<()> {
 }
 
 fn load(runtime: &Runtime, file: &[u8]) -> anyhow::Result<std::time::Duration> {
-    let begun = Instant::now();
+    let start = Instant::now();
     let plugin = runtime.load(file, &guests::providers(runtime), guests::limits())?;
-    let taken = begun.elapsed();
+    let taken = start.elapsed();
     drop(plugin);
     Ok(taken)
 }

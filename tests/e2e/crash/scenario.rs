@@ -303,7 +303,7 @@ impl Scenario {
     fn kills_while_sending(&self, webhook: &Webhook) -> usize {
         let requests = webhook.requests();
         let near =
-            |kill: &&Instant| requests.iter().any(|begun| *begun < **kill + SENDING && **kill < *begun + SENDING);
+            |kill: &&Instant| requests.iter().any(|started| *started < **kill + SENDING && **kill < *started + SENDING);
         self.kills.iter().filter(near).count()
     }
 
