@@ -43,7 +43,7 @@ impl Webhook {
         table.finish(rejected_keys::WEBHOOK);
         let (target, text) = (target?, text?);
         let url = checked(table, &text, target)?;
-        named.then(|| Self { url, target, file: text.file, rate, http })
+        named.then_some(Self { url, target, file: text.file, rate, http })
     }
 }
 
