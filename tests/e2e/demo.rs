@@ -35,3 +35,13 @@ fn demo_connects_only_to_loopback() {
         assert!(call.contains("127.0.0.1") || call.contains("\"::1\""), "{call}");
     }
 }
+
+#[test]
+fn demo_with_closed_pipe_ends() {
+    let env = TestEnv::new();
+    let mut command = env.command("bash");
+    // `head` ends after the first messages; the others are delivered all the same.
+    command.args(["-c", "set -o pipefail; timeout 60 \"$0\" demo | head -n 40"]).arg(banhook());
+    let demo = CommandOutput::of(&mut command).ok();
+    assert!(demo.stderr.is_empty() && demo.stdout.lines().count() == 40, "{demo}");
+}

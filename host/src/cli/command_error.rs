@@ -1,6 +1,6 @@
 //! What a command results in: success, or an error that becomes a line on stderr and an exit code.
 
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use crate::config::ConfigErrors;
@@ -35,6 +35,12 @@ impl CommandError {
         format!("{error:#}")
     }
 
+    /// Returns whether the reader of standard output has gone away (`| head`), which is no reason to fail.
+    pub(super) fn is_broken_pipe(&self) -> bool {
+        let (Self::Input(error) | Self::Other(error)) = self;
+        error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    }
+
     /// Returns the exit code of the process.
     pub(super) fn code(&self) -> ExitCode {
         ExitCode::from(match self {
@@ -62,7 +68,7 @@ where
 /// Prints a line on stderr, with control characters escaped: an attacker or a plugin may have written part of it. A closed
 /// stderr is no reason to fail.
 pub(super) fn print_stderr(text: &str) {
-    let _ = writeln!(std::io::stderr(), "banhook: {}", clean(text));
+    let _ = writeln!(io::stderr(), "banhook: {}", clean(text));
 }
 
 /// Errors that no input of the user causes.
@@ -70,5 +76,5 @@ pub(super) trait NotInput {}
 impl NotInput for crate::store::StoreError {}
 impl NotInput for crate::daemon::DaemonError {}
 impl NotInput for crate::plugin::PluginError {}
-impl NotInput for std::io::Error {}
+impl NotInput for io::Error {}
 impl NotInput for anyhow::Error {}

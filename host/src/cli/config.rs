@@ -1,5 +1,6 @@
 //! `banhook config check`: reports every error of the configuration at once.
 
+use std::io::Write as _;
 use std::sync::Arc;
 
 use crate::format::{LoadedRoute, RouteContext, load_all, profiles};
@@ -9,7 +10,7 @@ use crate::plugin::{Compiler, Metering, Runtime, Setup};
 use clap::{Args, Subcommand};
 
 use super::access::check_access;
-use super::command_error::{CommandError, Outcome};
+use super::command_error::{CommandError, Outcome, print_stderr};
 use super::global_options::GlobalOptions;
 use super::host_name::host_name;
 
@@ -40,7 +41,7 @@ fn check(global: &GlobalOptions) -> Outcome {
     let access = check_access(&config, &global.state_dir);
     let warnings = config.warnings.iter().map(ToString::to_string).chain(access.warnings);
     for warning in warnings {
-        eprintln!("warning: {warning}");
+        print_stderr(&format!("warning: {warning}"));
     }
     let runtime = Runtime::new(Setup {
         cache: None,
@@ -65,6 +66,6 @@ fn check(global: &GlobalOptions) -> Outcome {
     }
     let webhooks = counted(config.webhooks.len() as u64, "webhook");
     let routes = counted(config.routes.len() as u64, "route");
-    println!("{} is valid: {webhooks}, {routes}", global.config.display());
+    writeln!(std::io::stdout(), "{} is valid: {webhooks}, {routes}", global.config.display())?;
     Ok(true)
 }

@@ -3,7 +3,7 @@
 mod webhook;
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::plugin::{Compiler, Metering, Runtime, Setup};
 use crate::store::{StateDir, Store};
 use anyhow::Context;
 
-use super::command_error::Outcome;
+use super::command_error::{CommandError, Outcome};
 use super::ledger_table::ledger_table;
 use webhook::DemoWebhook;
 
@@ -29,17 +29,37 @@ const STORM: u32 = 300;
 /// Runs the demonstration.
 pub(super) fn demo() -> Outcome {
     let folder = tempfile::Builder::new().prefix("banhook-demo-").tempdir()?;
-    let webhook = DemoWebhook::start(std::io::stdout().is_terminal())?;
+    // Not `println!`: a reader that has gone away (`| head`) is an error and no panic.
+    let mut out = std::io::stdout();
+    let webhook = DemoWebhook::start(out.is_terminal())?;
     let text = CONFIG.replace("ADDRESS", &webhook.address());
     let config = Config::parse(&text, Path::new("demo.toml"), &|_| None)?;
-    println!("A local webhook takes the place of Slack at {}. Two routes post to it:\n", webhook.address());
+    writeln!(out, "A local webhook takes the place of Slack at {}. Two routes post to it:\n", webhook.address())?;
     for line in text.lines().filter(|line| !line.trim_start().starts_with('#')) {
-        println!("    {line}");
+        writeln!(out, "    {line}")?;
     }
 
     let state = StateDir::new(folder.path().join("state"));
     let lock = state.try_work_lock()?.context("the folder of the demonstration is in use")?;
     let store = Store::open_for_work(&state, &lock)?;
+    store_events(&store)?;
+    writeln!(
+        out,
+        "\n{} recorded events are stored, as `banhook notify` does, then {STORM} bans at once. The messages:",
+        EVENTS.lines().count()
+    )?;
+    deliver(config, &store)?;
+    let messages = webhook.stop();
+
+    writeln!(out, "\n{messages} messages were posted. The ledger (`banhook status`) shows where every event is:\n")?;
+    let ledger = store.ledger()?;
+    write!(out, "{}", ledger_table(&ledger))?;
+    writeln!(out, "\nNext: README.md shows how to get the first alert.")?;
+    Ok(ledger.balances())
+}
+
+/// Stores the recorded events and the storm.
+fn store_events(store: &Store) -> Result<(), CommandError> {
     let mut inbox = store.open_inbox()?;
     for line in EVENTS.lines() {
         let event = Event::from_json(line).context("in the demonstration's events")?;
@@ -49,11 +69,11 @@ pub(super) fn demo() -> Outcome {
     for number in 0..STORM {
         inbox.append(&storm_ban(number, now), now)?;
     }
-    println!(
-        "\n{} recorded events are stored, as `banhook notify` does, then {STORM} bans at once. The messages:",
-        EVENTS.lines().count()
-    );
+    Ok(())
+}
 
+/// Routes, formats and delivers all of it.
+fn deliver(config: Config, store: &Store) -> Result<(), CommandError> {
     let runtime = Runtime::new(Setup {
         cache: None,
         compiler: Compiler::this_program(),
@@ -65,18 +85,12 @@ pub(super) fn demo() -> Outcome {
         reread: &|| None,
         runtime: Arc::new(runtime),
         system_host: "demo-host".to_owned(),
-        store: &store,
+        store,
         tails: &Tails::default(),
         now: Timestamp::now,
     };
     daemon.run(&mut Signals::listen()?, RunMode::UntilIdle, || ())?;
-    let messages = webhook.stop();
-
-    println!("\n{messages} messages were posted. The ledger (`banhook status`) shows where every event is:\n");
-    let ledger = store.ledger()?;
-    print!("{}", ledger_table(&ledger));
-    println!("\nNext: README.md shows how to get the first alert.");
-    Ok(ledger.balances())
+    Ok(())
 }
 
 /// One of many bans at once, of addresses that are reserved for examples.

@@ -162,7 +162,7 @@ impl PluginCase {
         })
     }
 
-    /// Returns what the plugin decides; prints what it logs.
+    /// Returns what the plugin decides.
     ///
     /// # Errors
     /// As [`PluginCase::answer`].
@@ -170,10 +170,8 @@ impl PluginCase {
         let Some(answer) = self.answer(runtime, plugin)? else {
             return Ok(Decided { rejected: Some(NO_DIGESTER.to_owned()), ..Decided::default() });
         };
-        for line in &answer.log {
-            println!("  log {:?}: {}", line.level, one_line(&line.message));
-        }
-        let mut decided = Decided::default();
+        let log = answer.log.iter().map(|line| format!("{:?}: {}", line.level, one_line(&line.message))).collect();
+        let mut decided = Decided { log, ..Decided::default() };
         if let Ok(Decision::Post(message)) = &answer.decision {
             decided.warnings.extend(check_hints(message).iter().map(ToString::to_string));
             match self.input()?.guard(message, &Policy { mentions: true, ..Policy::default() }) {
@@ -212,6 +210,8 @@ pub(super) struct Decided {
     pub rejected: Option<String>,
     /// What the linter says of the message otherwise.
     pub warnings: Vec<String>,
+    /// The lines that the plugin logged.
+    pub log: Vec<String>,
 }
 
 /// Formats a decision over several lines, for a diff.

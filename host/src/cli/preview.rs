@@ -54,7 +54,7 @@ pub(super) fn preview(arguments: &PreviewArgs) -> Outcome {
                 .map_err(CommandError::Input)?;
             for CasePreview { heading, message } in &previews {
                 if let Err(why) = message {
-                    println!("{heading}: {why}");
+                    writeln!(std::io::stdout(), "{heading}: {why}")?;
                 }
             }
         }

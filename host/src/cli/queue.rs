@@ -11,11 +11,9 @@ mod retry;
 mod selection;
 mod show;
 
-use std::io;
-
 use clap::{Args, Subcommand};
 
-use super::command_error::{CommandError, Outcome};
+use super::command_error::Outcome;
 use super::global_options::GlobalOptions;
 
 /// List, show, retry and drop messages; export events
@@ -36,20 +34,11 @@ enum QueueCommand {
 
 /// Runs one of the subcommands.
 pub(super) fn queue(global: &GlobalOptions, arguments: &QueueArgs) -> Outcome {
-    let outcome = match &arguments.command {
+    match &arguments.command {
         QueueCommand::List(arguments) => list::list(global, arguments),
         QueueCommand::Show(arguments) => show::show(global, arguments),
         QueueCommand::Retry(arguments) => retry::retry(global, arguments),
         QueueCommand::Drop(arguments) => drop::drop_messages(global, arguments),
         QueueCommand::Export(arguments) => export::export(global, arguments),
-    };
-    match outcome {
-        // `banhook queue export | head`
-        Err(CommandError::Other(error)) if is_broken_pipe(&error) => Ok(true),
-        outcome => outcome,
     }
-}
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
