@@ -16,7 +16,7 @@ pub struct EventDefaults {
 impl EventDefaults {
     /// Fills in the host where the event has none, and each label that it does not have.
     #[must_use]
-    pub fn apply(&self, mut event: Event) -> Event {
+    pub(crate) fn apply(&self, mut event: Event) -> Event {
         if event.host.is_empty() {
             self.host.clone_into(&mut event.host);
         }

@@ -14,10 +14,14 @@ mod past;
 pub(crate) mod readable;
 mod timestamp;
 
-pub use ban::{Ban, BanDuration, Family};
-pub use batch::{Batch, Counted, Counter, DigestCause, LISTED_FIRST, LISTED_LAST, ROWS, Row, Totals};
-pub use event::{Event, EventDetails, Kind};
+pub(crate) use ban::Family;
+pub use ban::{Ban, BanDuration};
+pub use batch::DigestCause;
+pub(crate) use batch::{Batch, Counted, Counter, LISTED_FIRST, LISTED_LAST, ROWS, Row, Totals};
+pub(crate) use event::Kind;
+pub use event::{Event, EventDetails};
 pub use event_defaults::EventDefaults;
 pub use json::ParseEventError;
-pub use past::{BanQuery, BanSummary, JAILS_LISTED, PastBan, Tally};
+pub use past::PastBan;
+pub(crate) use past::{BanQuery, BanSummary, Tally};
 pub use timestamp::Timestamp;

@@ -25,7 +25,7 @@ const NAME_MAX: usize = 48;
 
 /// The storm setting of a route: more messages than `threshold` in the time are grouped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StormLimit {
+pub(crate) struct StormLimit {
     /// Messages that still go out each by itself.
     pub threshold: u32,
     /// The time in which they are counted.
@@ -37,7 +37,7 @@ pub struct StormLimit {
 /// `storm`: the setting of the route, if it has one. `why` says which plugin failed to format the batch and how; it may
 /// hold hostile text of any length.
 #[must_use]
-pub fn digest(batch: &Batch, storm: Option<StormLimit>, why: Option<&str>, target: Target) -> Guarded {
+pub(crate) fn digest(batch: &Batch, storm: Option<StormLimit>, why: Option<&str>, target: Target) -> Guarded {
     let small_print = why.and_then(small_print).map(|why| Block::Context(vec![Text::Plain(why)]));
     let headline = headline(batch, storm);
     let mut spans = vec![Span::Bold(headline.clone())];

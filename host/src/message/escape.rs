@@ -14,12 +14,12 @@ use blockkit::token::{escape_entities, tokens};
 ///
 /// Only [`escape`] and [`code`] make it of foreign text, and only `Sanitizer::mrkdwn` of a plugin's own markup.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Mrkdwn(String);
+pub(crate) struct Mrkdwn(String);
 
 impl Mrkdwn {
     /// Returns markup that stands in banhook's source.
     #[must_use]
-    pub fn literal(markup: &'static str) -> Self {
+    pub(crate) fn literal(markup: &'static str) -> Self {
         Self(markup.to_owned())
     }
 
@@ -29,14 +29,14 @@ impl Mrkdwn {
     }
 
     /// Adds more markup at the end.
-    pub fn push(&mut self, more: &Self) {
+    pub(crate) fn push(&mut self, more: &Self) {
         self.0.push_str(&more.0);
     }
 
     /// Cuts it to at most `max_chars` characters, with entities counted as they are written; never inside an entity or
     /// `<…>`.
     #[must_use]
-    pub fn cut(self, max_chars: usize) -> Self {
+    pub(crate) fn cut(self, max_chars: usize) -> Self {
         if self.0.chars().count() <= max_chars {
             return self;
         }
@@ -53,32 +53,32 @@ impl Mrkdwn {
 
     /// Returns whether a reader would see nothing.
     #[must_use]
-    pub fn is_blank(&self) -> bool {
+    pub(crate) fn is_blank(&self) -> bool {
         self.0.trim().is_empty()
     }
 
     /// Returns the markup as Slack takes it.
     #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
     /// Returns the markup as Slack takes it.
     #[must_use]
-    pub fn into_string(self) -> String {
+    pub(crate) fn into_string(self) -> String {
         self.0
     }
 }
 
 /// Returns foreign text as markup that shows exactly that text, unformatted, with hidden characters made visible.
 #[must_use]
-pub fn escape(foreign: &str) -> Mrkdwn {
+pub(crate) fn escape(foreign: &str) -> Mrkdwn {
     Mrkdwn(escape_entities(&neutralize(&clean(foreign))))
 }
 
 /// Returns foreign text as inline code that it cannot break out of: one line, backticks shown as `'`.
 #[must_use]
-pub fn code(foreign: &str) -> Mrkdwn {
+pub(crate) fn code(foreign: &str) -> Mrkdwn {
     let inner = one_line(foreign).replace('`', "'");
     if inner.trim().is_empty() { escape(&inner) } else { Mrkdwn(format!("`{}`", escape_entities(&inner))) }
 }

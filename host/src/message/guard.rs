@@ -20,7 +20,7 @@ pub struct Policy {
     pub target: Target,
 }
 
-/// A body that may go out. Only [`guard`], [`guard_digest`], `fallback` and `digest` make one.
+/// A body that may go out. Only [`guard`], `guard_digest`, `fallback` and `digest` make one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Guarded {
     body: Value,
@@ -43,7 +43,7 @@ pub fn guard<'e>(
 ///
 /// # Errors
 /// As [`guard`].
-pub fn guard_digest(decided: &Message, batch: &Batch, policy: &Policy) -> Result<Guarded, GuardError> {
+pub(crate) fn guard_digest(decided: &Message, batch: &Batch, policy: &Policy) -> Result<Guarded, GuardError> {
     lowered(decided, &Sanitizer::for_batch(batch, policy.mentions), policy.target)
 }
 
@@ -73,7 +73,7 @@ impl Guarded {
 
     /// Returns the service whose format it is in.
     #[must_use]
-    pub const fn target(&self) -> Target {
+    pub(crate) const fn target(&self) -> Target {
         self.target
     }
 }

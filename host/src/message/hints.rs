@@ -43,7 +43,7 @@ impl Hints {
 
 /// Returns what is wrong with a message's hints: warnings, since the message is sent without them.
 #[must_use]
-pub fn check_hints(message: &Message) -> Vec<Finding> {
+pub(crate) fn check_hints(message: &Message) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (index, (name, value)) in message.hints.iter().enumerate() {
         let (rule, problem) = if !NAMES.contains(&name.as_str()) {

@@ -6,9 +6,9 @@
 //! Batch   ─► digest: the built-in message, by way of the guard ────────────────────────► Guarded ─► outbox
 //! ```
 //!
-//! Two types carry the rules. [`Mrkdwn`] is finished markup: foreign text gets into it only by [`escape`] and
-//! [`code`], a plugin's own markup only by way of the guard. [`Guarded`] is a body that may go out: only
-//! [`guard`] and [`guard_digest`], [`fallback`] and [`digest`] make one. Nothing here knows of files, networks or plugins;
+//! Two types carry the rules. `Mrkdwn` is finished markup: foreign text gets into it only by `escape` and
+//! `code`, a plugin's own markup only by way of the guard. [`Guarded`] is a body that may go out: only
+//! [`guard`] and `guard_digest`, [`fallback`] and `digest` make one. Nothing here knows of files, networks or plugins;
 //! `target` alone knows the services behind webhooks.
 
 mod block_kit;
@@ -34,14 +34,15 @@ mod active;
 #[cfg(test)]
 mod tests;
 
-pub use blockkit::text::{clean, cut, one_line};
-pub use digest::{StormLimit, digest};
-pub use escape::{Mrkdwn, code, escape};
+pub(crate) use blockkit::text::{clean, cut, one_line};
+pub(crate) use digest::{StormLimit, digest};
 pub use fallback::fallback;
-pub use guard::{Guarded, Policy, guard, guard_digest};
-pub use guard_error::GuardError;
-pub use hints::check_hints;
-pub use model::{Block, Button, ButtonStyle, Color, Decision, Field, Hold, Image, Link, Message, Section, Span, Text};
-pub use raw::RawError;
-pub use summary::summary;
-pub use target::{Answer, Service, Target, UrlProblem, Verdict};
+pub(crate) use guard::guard_digest;
+pub use guard::{Guarded, Policy, guard};
+pub(crate) use guard_error::GuardError;
+pub(crate) use hints::check_hints;
+pub(crate) use model::{Block, Button, ButtonStyle, Color, Field, Hold, Image, Link, Section, Span};
+pub use model::{Decision, Message, Text};
+pub(crate) use summary::summary;
+pub use target::Target;
+pub(crate) use target::{Answer, UrlProblem, Verdict};

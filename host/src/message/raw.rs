@@ -31,7 +31,7 @@ impl Sanitizer {
     ///
     /// # Errors
     /// When it is too large or too deep, not JSON, or not blocks.
-    pub fn raw(&self, json: &str) -> Result<Vec<Value>, RawError> {
+    pub(crate) fn raw(&self, json: &str) -> Result<Vec<Value>, RawError> {
         if json.len() > RAW_BYTES_MAX {
             return Err(RawError::TooLong { bytes: json.len() });
         }

@@ -32,12 +32,12 @@ pub struct Sanitizer {
 
 impl Sanitizer {
     /// Returns the sanitizer for messages about these events.
-    pub fn new<'e>(events: impl IntoIterator<Item = &'e Event>, mentions: bool) -> Self {
+    pub(crate) fn new<'e>(events: impl IntoIterator<Item = &'e Event>, mentions: bool) -> Self {
         Self::of(events.into_iter().flat_map(Event::foreign_values).collect(), mentions)
     }
 
     /// Returns the sanitizer for messages about a batch.
-    pub fn for_batch(batch: &Batch, mentions: bool) -> Self {
+    pub(crate) fn for_batch(batch: &Batch, mentions: bool) -> Self {
         Self::of(batch.foreign_values().collect(), mentions)
     }
 
@@ -56,7 +56,7 @@ impl Sanitizer {
     }
 
     /// Returns a plugin's markup in which nothing is active but what the plugin itself may write.
-    pub fn mrkdwn(&self, markup: &str) -> Mrkdwn {
+    pub(crate) fn mrkdwn(&self, markup: &str) -> Mrkdwn {
         Mrkdwn::sanitized(self.neutralize_angles(&self.values.sanitize(&bounded(markup))))
     }
 

@@ -11,7 +11,7 @@ const VALUE_MAX: usize = 120;
 ///
 /// Bounded, and without control characters.
 #[must_use]
-pub fn summary(event: &Event) -> String {
+pub(crate) fn summary(event: &Event) -> String {
     let jail = shown(&event.jail);
     let place = if event.host.is_empty() { jail.clone() } else { format!("{jail} on {}", shown(&event.host)) };
     match &event.details {

@@ -18,7 +18,7 @@ pub struct Answer<T = Decision> {
 
 impl<T> Answer<T> {
     /// Maps the decision.
-    pub fn map<U>(self, map: impl FnOnce(T) -> U) -> Answer<U> {
+    pub(crate) fn map<U>(self, map: impl FnOnce(T) -> U) -> Answer<U> {
         let Self { decision, log, log_dropped, fuel } = self;
         Answer { decision: decision.map(map), log, log_dropped, fuel }
     }

@@ -31,7 +31,7 @@ const INVALID: u8 = b'-';
 pub enum Compiler {
     /// In this process, without a bound on time.
     Here,
-    /// In a child process that runs this program, whose command `compile` must call [`serve`].
+    /// In a child process that runs this program, whose command `compile` must call `serve`.
     Child(PathBuf),
 }
 
@@ -47,7 +47,7 @@ impl Compiled {
 impl Compiler {
     /// A child process that runs the program that runs now, even if its file is replaced meanwhile.
     #[must_use]
-    pub fn this_program() -> Self {
+    pub(crate) fn this_program() -> Self {
         Self::Child(PathBuf::from("/proc/self/exe"))
     }
 
@@ -125,7 +125,7 @@ fn ask(mut child: Child, file: &[u8], within: Duration) -> Result<Compiled, Plug
 ///
 /// # Errors
 /// When the parent has ended, or the compiler cannot be set up.
-pub fn serve(metering: Metering) -> io::Result<()> {
+pub(crate) fn serve(metering: Metering) -> io::Result<()> {
     let bound = Rlimit { current: Some(ADDRESS_SPACE), maximum: Some(ADDRESS_SPACE) };
     setrlimit(Resource::As, bound)?;
     nice(NICENESS)?;

@@ -37,7 +37,7 @@ impl Metering {
 
     /// The metering with this name.
     #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
+    pub(crate) fn named(name: &str) -> Option<Self> {
         [Self::Time, Self::Fuel].into_iter().find(|metering| metering.name() == name)
     }
 

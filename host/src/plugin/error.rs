@@ -160,7 +160,7 @@ pub enum PluginError {
 impl PluginError {
     /// Where it happened in the plugin's code, and what the plugin had printed, as far as known: lines for a log, never for
     /// a channel.
-    pub fn details(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn details(&self) -> impl Iterator<Item = &str> {
         let (backtrace, printed) = match self {
             Self::Trap { backtrace, printed, .. } => (backtrace.as_str(), printed.as_str()),
             _ => ("", ""),

@@ -6,7 +6,7 @@ use std::time::Duration;
 /// instead. There is no `Default`: whoever loads a plugin states its limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Wall time for one event; kept to within 20 ms. Where fuel is counted, [`FUEL_PER_MS`] for each millisecond.
+    /// Wall time for one event; kept to within 20 ms. Where fuel is counted, `FUEL_PER_MS` for each millisecond.
     pub time: Duration,
     /// Bytes of all linear memories together.
     pub memory: usize,
@@ -66,7 +66,7 @@ impl Sandbox {
 
 /// Fuel that stands for a millisecond, where fuel is counted instead of time: about what compiled code burns on a slow
 /// machine, so that a plugin which passes its tests has room on a real one.
-pub const FUEL_PER_MS: u64 = 1_000_000;
+pub(crate) const FUEL_PER_MS: u64 = 1_000_000;
 
 /// Linear memories of one component: its own and those of adapters.
 pub(super) const MEMORIES: usize = 8;
@@ -78,6 +78,6 @@ pub(super) const HANDLES: usize = 1_000;
 /// large is refused by the route's limit, whose error says so.
 pub(super) const MEMORY_MOST: usize = 4 << 30;
 /// The most table elements that a route may allow: what the pool reserves for each instance.
-pub const TABLE_MOST: usize = 100_000;
+pub(crate) const TABLE_MOST: usize = 100_000;
 /// The most core instances that a route may allow: what the pool reserves for each component.
-pub const INSTANCES_MOST: usize = 100;
+pub(crate) const INSTANCES_MOST: usize = 100;

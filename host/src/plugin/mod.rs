@@ -31,13 +31,16 @@ mod state;
 mod tests;
 mod ticker;
 
-pub use answer::{Answer, Level, LogLine};
+pub(crate) use answer::{Answer, Level};
 pub use cache::Cache;
-pub use compiler::{Compiler, serve as compile_for_parent};
+pub use compiler::Compiler;
+pub(crate) use compiler::serve as compile_for_parent;
 pub use engine::Metering;
 pub use error::PluginError;
-pub use host::{CurrentEvent, Grant, GrantSyntax, Grants, Host, PluginContext, Providers, RouteEvents, grantable};
-pub use limits::{FUEL_PER_MS, INSTANCES_MOST, Limits, Sandbox, TABLE_MOST};
+pub(crate) use host::{CurrentEvent, Grant, GrantSyntax, Grants, Host, RouteEvents, grantable};
+pub use host::{PluginContext, Providers};
+pub(crate) use limits::{INSTANCES_MOST, TABLE_MOST};
+pub use limits::{Limits, Sandbox};
 pub use plugin::Plugin;
 pub use runtime::{Runtime, Setup};
 

@@ -42,7 +42,7 @@ impl Plugin {
     /// Asks the plugin to format a digest, in a fresh instance; `now` is when the digest closed. `None` if the plugin
     /// exports no digester.
     #[must_use]
-    pub fn digest(&self, batch: &Batch, now: Timestamp) -> Option<Answer<Message>> {
+    pub(crate) fn digest(&self, batch: &Batch, now: Timestamp) -> Option<Answer<Message>> {
         let digester = self.digester.as_ref()?;
         // So the same batch gets the same answer; an empty one does not occur.
         let seed = batch.events.first().map_or("digest", |event| &event.id);
@@ -71,13 +71,13 @@ impl Plugin {
 
     /// The SHA-256 of its file.
     #[must_use]
-    pub fn sha256(&self) -> String {
+    pub(crate) fn sha256(&self) -> String {
         hex(&self.sha256)
     }
 
     /// The version that its author gave it, if any.
     #[must_use]
-    pub fn version(&self) -> Option<&str> {
+    pub(crate) fn version(&self) -> Option<&str> {
         self.version.as_deref()
     }
 

@@ -101,7 +101,7 @@ impl Runtime {
     ///
     /// # Errors
     /// As [`Runtime::load`], and when the file cannot be read.
-    pub fn load_file(&self, path: &Path, providers: &Providers, limits: Limits) -> Result<Plugin, PluginError> {
+    pub(crate) fn load_file(&self, path: &Path, providers: &Providers, limits: Limits) -> Result<Plugin, PluginError> {
         let (found, allowed) = (fs::metadata(path)?.len(), limits.component);
         if found > allowed {
             return Err(PluginError::TooLarge { found, allowed });
@@ -113,7 +113,7 @@ impl Runtime {
     ///
     /// # Errors
     /// When it cannot be compiled.
-    pub fn prepare(&self, file: &[u8], limits: &Limits) -> Result<(), PluginError> {
+    pub(crate) fn prepare(&self, file: &[u8], limits: &Limits) -> Result<(), PluginError> {
         self.components.prepare(file, limits)
     }
 }

@@ -7,4 +7,5 @@ pub(crate) mod tail;
 
 pub(crate) use action::{ActionArguments, ActionOption, OPTIONS};
 
-pub use log::{LogCounts, LogParser, LoggedEvent};
+pub(crate) use log::LogCounts;
+pub use log::LogParser;

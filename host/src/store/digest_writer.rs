@@ -10,7 +10,7 @@ use super::{messages, routed_events};
 use crate::event::{DigestCause, Timestamp};
 
 /// The most events of one digest; further ones open the next. Bounds the time that formatting one takes.
-pub const MAX_DIGEST_EVENTS: u32 = 10_000;
+pub(crate) const MAX_DIGEST_EVENTS: u32 = 10_000;
 
 /// The time at which a digest closes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

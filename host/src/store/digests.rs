@@ -64,7 +64,7 @@ impl Store {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn next_digest_at(&self, route: &str) -> Result<Option<Timestamp>, StoreError> {
+    pub(crate) fn next_digest_at(&self, route: &str) -> Result<Option<Timestamp>, StoreError> {
         self.database.read("read the open digests", |connection| {
             connection
                 .prepare_cached("SELECT min(closes_at) FROM messages WHERE state = 'open' AND route = ?")?
@@ -77,7 +77,7 @@ impl Store {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn digest_batch(
+    pub(crate) fn digest_batch(
         &self,
         digest: &OpenDigest,
         host: &str,
@@ -110,7 +110,7 @@ impl Store {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn reassign_unformatted(&mut self, route: &str, webhook: &str) -> Result<(), StoreError> {
+    pub(crate) fn reassign_unformatted(&mut self, route: &str, webhook: &str) -> Result<(), StoreError> {
         self.database.write("reassign a route's events", |transaction| {
             routed_events::reassign_unformatted(transaction, route, webhook)?;
             messages::reassign_open(transaction, route, webhook)
@@ -122,7 +122,7 @@ impl Store {
     ///
     /// # Errors
     /// When the store fails; then nothing has changed.
-    pub fn digest_backlog(
+    pub(crate) fn digest_backlog(
         &mut self,
         route: &str,
         webhook: &str,

@@ -1,6 +1,7 @@
 //! Digests: which events join, when they close, and how a backlog becomes one.
 
 use crate::event::{DigestCause, Timestamp};
+use crate::store::digests::MAX_DIGEST_EVENTS;
 use crate::store::fixture::{
     accept, begin_attempt, fixture, join_storm, message, next_message, receive_and_format, sec_ledger,
 };

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::event::{Ban, DigestCause, Event, EventDetails, Timestamp};
 use crate::message::{Guarded, Target, fallback};
+use crate::store::inbox::Appended;
 
 pub(super) struct Fixture {
     pub(super) folder: StateDir,

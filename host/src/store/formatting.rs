@@ -78,7 +78,7 @@ impl Store {
     ///
     /// # Errors
     /// When the store fails; then nothing has changed.
-    pub fn reformat(&mut self, webhook: &str, target: Target) -> Result<usize, StoreError> {
+    pub(crate) fn reformat(&mut self, webhook: &str, target: Target) -> Result<usize, StoreError> {
         self.database.write("have events formatted again", |transaction| {
             let others: Vec<i64> = transaction
                 .prepare_cached(

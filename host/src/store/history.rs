@@ -37,7 +37,7 @@ pub(super) const OF_HOST: &str = ban_query!("bans INDEXED BY bans_of_host", "?5 
 pub(super) const OF_JAILS: &str = ban_query!("bans", "?5 IS NULL AND ?6 IS NULL");
 
 /// The bans that a query may see, and its deadline.
-pub struct HistoryScope<'a> {
+pub(crate) struct HistoryScope<'a> {
     /// Returns whether a jail's bans may be seen.
     pub may_see: &'a dyn Fn(&str) -> bool,
     /// Only bans whose events were received before this one may be seen.
@@ -51,7 +51,7 @@ impl Store {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn bans(&self, query: &BanQuery, scope: &HistoryScope<'_>) -> Result<Option<BanSummary>, StoreError> {
+    pub(crate) fn bans(&self, query: &BanQuery, scope: &HistoryScope<'_>) -> Result<Option<BanSummary>, StoreError> {
         self.database.read("read the history", |connection| read_bans(connection, query, scope))
     }
 }

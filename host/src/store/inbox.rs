@@ -25,7 +25,7 @@ const READ_BYTES: usize = 2 << 20;
 
 /// The result of appending an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Appended {
+pub(crate) enum Appended {
     /// It is on disk.
     New,
     /// fail2ban ran a failed action again, or its log was faster; the first report of the event is on disk.
@@ -63,7 +63,7 @@ impl Inbox {
     ///
     /// # Errors
     /// When the store fails; then nothing of it is stored.
-    pub fn append(&mut self, event: &Event, received_at: Timestamp) -> Result<Appended, StoreError> {
+    pub(crate) fn append(&mut self, event: &Event, received_at: Timestamp) -> Result<Appended, StoreError> {
         self.database.write("store the event", |transaction| {
             let recent = recent_events(transaction, event)?;
             if is_repeat(transaction, event, &recent)? {
@@ -104,7 +104,7 @@ impl Inbox {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn log_checkpoint(&self, log: &str) -> Result<Option<Checkpoint>, StoreError> {
+    pub(crate) fn log_checkpoint(&self, log: &str) -> Result<Option<Checkpoint>, StoreError> {
         self.database.read("read the checkpoints", |connection| checkpoints::read(connection, log))
     }
 
@@ -113,7 +113,7 @@ impl Inbox {
     ///
     /// # Errors
     /// When the store fails; then they are unchanged.
-    pub fn update_enriched(&mut self, events: &[&UnroutedEvent]) -> Result<Option<i64>, StoreError> {
+    pub(crate) fn update_enriched(&mut self, events: &[&UnroutedEvent]) -> Result<Option<i64>, StoreError> {
         self.database.write("store the details of events", |transaction| {
             let mut update = transaction.prepare_cached("UPDATE events SET body = ? WHERE seq = ? AND body = ?")?;
             let mut changed = None;
@@ -140,7 +140,7 @@ impl Inbox {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn record_settled(&mut self, settled_through: i64) -> Result<(), StoreError> {
+    pub(crate) fn record_settled(&mut self, settled_through: i64) -> Result<(), StoreError> {
         let known: i64 = self.database.read("read the inbox", |connection| {
             connection.prepare_cached("SELECT settled_through FROM inbox_meta")?.query_row([], |row| row.get(0))
         })?;
@@ -157,7 +157,7 @@ impl Inbox {
 
     /// The folder that it is in.
     #[must_use]
-    pub const fn folder(&self) -> &StateDir {
+    pub(crate) const fn folder(&self) -> &StateDir {
         self.database.folder()
     }
 

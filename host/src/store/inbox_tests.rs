@@ -2,6 +2,7 @@
 
 use crate::event::{Event, EventDetails, Timestamp};
 use crate::store::fixture::{Fixture, append, ban, event, fixture};
+use crate::store::inbox::Appended;
 use crate::store::*;
 
 #[test]

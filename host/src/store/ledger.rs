@@ -81,7 +81,7 @@ impl Ledger {
 
 /// A count of the ledger that differs from the rows of the tables.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Discrepancy {
+pub(crate) struct Discrepancy {
     /// The route; empty: all events.
     pub route: String,
     /// Which count.

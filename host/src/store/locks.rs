@@ -16,7 +16,7 @@ use super::state_dir::StateDir;
 /// The byte on the wake pipe after which the daemon looks for new events and messages.
 const WAKE: u8 = b'w';
 /// The byte on the wake pipe that asks a run that ends by itself to end now.
-pub const YIELD: u8 = b'y';
+pub(crate) const YIELD: u8 = b'y';
 
 /// The right to route, deliver, checkpoint and migrate in a state directory. One process has it at a time.
 #[derive(Debug)]
@@ -32,13 +32,13 @@ pub(super) struct WriterLock {
 impl WorkLock {
     /// Returns the locked file, to be handed to a process that we start, which then holds the lock.
     #[must_use]
-    pub fn into_file(self) -> File {
+    pub(crate) fn into_file(self) -> File {
         self.file
     }
 
     /// Returns the lock that the parent process passed in `file`.
     #[must_use]
-    pub const fn from_file(file: File) -> Self {
+    pub(crate) const fn from_file(file: File) -> Self {
         Self { file }
     }
 
@@ -80,7 +80,7 @@ impl StateDir {
     ///
     /// # Errors
     /// When it cannot be created.
-    pub fn make_wake_pipe(&self) -> Result<PathBuf, StoreError> {
+    pub(crate) fn make_wake_pipe(&self) -> Result<PathBuf, StoreError> {
         let path = self.wake_pipe();
         match rustix::fs::mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0) {
             Ok(()) | Err(rustix::io::Errno::EXIST) => Ok(path),
@@ -89,12 +89,12 @@ impl StateDir {
     }
 
     /// Wakes the daemon, if one is running. It polls as well, so no failure matters.
-    pub fn wake(&self) {
+    pub(crate) fn wake(&self) {
         self.signal(WAKE);
     }
 
     /// Asks a run that ends by itself to end now, for a daemon that waits for the work lock.
-    pub fn request_yield(&self) {
+    pub(crate) fn request_yield(&self) {
         self.signal(YIELD);
     }
 
@@ -107,7 +107,7 @@ impl StateDir {
 
     /// Returns whether a process holds the work lock, by whether the pipe has a reader: to try the lock would be to take it.
     #[must_use]
-    pub fn is_running(&self) -> bool {
+    pub(crate) fn is_running(&self) -> bool {
         self.open_wake_pipe().is_ok()
     }
 

@@ -11,7 +11,7 @@ use crate::event::Timestamp;
 
 /// A message without its body; this is its JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct MessageInfo {
+pub(crate) struct MessageInfo {
     /// Its id.
     pub id: i64,
     /// The route that it is from.
@@ -46,7 +46,7 @@ pub struct MessageInfo {
 /// The state of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum MessageState {
+pub(crate) enum MessageState {
     /// A digest that events still join.
     Open,
     /// To be sent.
@@ -66,7 +66,12 @@ impl Store {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn list_messages(&self, pending: bool, dead: bool, at_most: usize) -> Result<Vec<MessageInfo>, StoreError> {
+    pub(crate) fn list_messages(
+        &self,
+        pending: bool,
+        dead: bool,
+        at_most: usize,
+    ) -> Result<Vec<MessageInfo>, StoreError> {
         self.database.read("read the outbox", |connection| {
             connection
                 .prepare(&format!(
@@ -86,7 +91,7 @@ impl Store {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn message(&self, id: i64) -> Result<Option<(MessageInfo, Option<String>)>, StoreError> {
+    pub(crate) fn message(&self, id: i64) -> Result<Option<(MessageInfo, Option<String>)>, StoreError> {
         self.database.read("read the outbox", |connection| {
             let found = connection
                 .prepare(&format!("{MESSAGE_INFO_COLUMNS} WHERE id = ?"))?

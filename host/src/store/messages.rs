@@ -14,7 +14,7 @@ use crate::message::{Guarded, Target};
 /// The reason why a message is dead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum DeadReason {
+pub(crate) enum DeadReason {
     /// The webhook rejected it for good; it would reject the same body again.
     Rejected,
     /// It was older than its route's `max_age`.
@@ -28,7 +28,7 @@ pub enum DeadReason {
 impl DeadReason {
     /// Returns the column's value.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Rejected => "rejected",
             Self::Expired => "expired",
@@ -39,7 +39,7 @@ impl DeadReason {
 
     /// Returns the reason with this name; `None` for one that only another version knows.
     #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
+    pub(crate) fn parse(name: &str) -> Option<Self> {
         [Self::Rejected, Self::Expired, Self::WebhookRemoved, Self::Dropped].into_iter().find(|it| it.as_str() == name)
     }
 }

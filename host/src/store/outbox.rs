@@ -36,7 +36,7 @@ pub struct OutboundMessage {
 
 /// What remains to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Remaining {
+pub(crate) enum Remaining {
     /// Nothing.
     Nothing,
     /// Only messages for suspended webhooks that are not probed for now.
@@ -47,7 +47,7 @@ pub enum Remaining {
 
 /// A failed attempt.
 #[derive(Debug, Clone)]
-pub struct FailedAttempt<'a> {
+pub(crate) struct FailedAttempt<'a> {
     /// The webhook's state after it.
     pub state: &'a WebhookState,
     /// The error.
@@ -63,7 +63,7 @@ pub struct FailedAttempt<'a> {
 impl<'a> FailedAttempt<'a> {
     /// An attempt that says nothing about the message.
     #[must_use]
-    pub const fn new(state: &'a WebhookState, error: &'a str) -> Self {
+    pub(crate) const fn new(state: &'a WebhookState, error: &'a str) -> Self {
         Self { state, error, failures: 0, next_attempt_at: Timestamp(0), expire_before: BTreeMap::new() }
     }
 }
@@ -88,7 +88,7 @@ impl Store {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn next_parked(&self, webhook: &str) -> Result<Option<OutboundMessage>, StoreError> {
+    pub(crate) fn next_parked(&self, webhook: &str) -> Result<Option<OutboundMessage>, StoreError> {
         self.next_where(
             "WHERE webhook = ?1 AND state = 'ready' AND parked = 1 ORDER BY next_attempt_at, id LIMIT 1 OFFSET ?2",
             webhook,
@@ -110,7 +110,7 @@ impl Store {
     ///
     /// # Errors
     /// When the store fails; then it must not be sent.
-    pub fn begin_attempt(
+    pub(crate) fn begin_attempt(
         &mut self,
         message: i64,
         webhook: &str,
@@ -153,7 +153,7 @@ impl Store {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn record_failure(
+    pub(crate) fn record_failure(
         &mut self,
         message: i64,
         webhook: &str,
@@ -178,7 +178,7 @@ impl Store {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn mark_dead(
+    pub(crate) fn mark_dead(
         &mut self,
         message: i64,
         reason: DeadReason,
@@ -193,7 +193,7 @@ impl Store {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn mark_all_dead(
+    pub(crate) fn mark_all_dead(
         &mut self,
         route: &str,
         webhook: &str,
@@ -210,7 +210,7 @@ impl Store {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn reassign(&mut self, route: &str, from: &str, to: &str) -> Result<usize, StoreError> {
+    pub(crate) fn reassign(&mut self, route: &str, from: &str, to: &str) -> Result<usize, StoreError> {
         self.database.write("reassign messages", |transaction| messages::reassign(transaction, route, from, to))
     }
 
@@ -218,7 +218,7 @@ impl Store {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn pending_webhooks(&self) -> Result<Vec<String>, StoreError> {
+    pub(crate) fn pending_webhooks(&self) -> Result<Vec<String>, StoreError> {
         self.database.read("read the outbox", |connection| {
             connection
                 .prepare_cached("SELECT DISTINCT webhook FROM messages WHERE state = 'ready' ORDER BY webhook")?
@@ -231,7 +231,7 @@ impl Store {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn pending_routes(&self, webhook: &str) -> Result<Vec<String>, StoreError> {
+    pub(crate) fn pending_routes(&self, webhook: &str) -> Result<Vec<String>, StoreError> {
         self.database.read("read the outbox", |connection| {
             connection
                 .prepare_cached("SELECT DISTINCT route FROM messages WHERE state = 'ready' AND webhook = ?")?
@@ -244,7 +244,7 @@ impl Store {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn remaining(&self, now: Timestamp) -> Result<Remaining, StoreError> {
+    pub(crate) fn remaining(&self, now: Timestamp) -> Result<Remaining, StoreError> {
         self.database.read("read the queues", |connection| {
             let (work, ready): (bool, bool) = connection
                 .prepare_cached(

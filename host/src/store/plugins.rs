@@ -42,7 +42,7 @@ impl Store {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn record_plugin(&mut self, route: &str, state: &PluginState) -> Result<(), StoreError> {
+    pub(crate) fn record_plugin(&mut self, route: &str, state: &PluginState) -> Result<(), StoreError> {
         self.database.write("record a plugin's state", |transaction| {
             transaction
                 .prepare_cached("INSERT OR REPLACE INTO plugins VALUES (?, ?, ?, ?, ?, ?, ?, ?)")?
@@ -64,7 +64,7 @@ impl Store {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn plugins(&self) -> Result<BTreeMap<String, PluginState>, StoreError> {
+    pub(crate) fn plugins(&self) -> Result<BTreeMap<String, PluginState>, StoreError> {
         self.database.read("read the plugins' state", |connection| {
             connection
                 .prepare_cached(

@@ -16,7 +16,7 @@ impl Store {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn recent_posts(&self, route: &str) -> Result<Vec<Timestamp>, StoreError> {
+    pub(crate) fn recent_posts(&self, route: &str) -> Result<Vec<Timestamp>, StoreError> {
         self.database.read("read when a route posted", |connection| {
             let text: Option<String> = connection
                 .prepare_cached("SELECT posts FROM recent_posts WHERE route = ?")?

@@ -14,7 +14,7 @@ use crate::event::Timestamp;
 
 /// The limits of what is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RetentionLimits {
+pub(crate) struct RetentionLimits {
     /// Events received before this are removed.
     pub events_since: Timestamp,
     /// The most events that are kept, the newest.
@@ -27,7 +27,7 @@ pub struct RetentionLimits {
 
 /// The result of a step of pruning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Pruned {
+pub(crate) struct Pruned {
     /// Events that were removed.
     pub events: usize,
     /// Dead messages that were dropped.
@@ -47,7 +47,12 @@ impl Store {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn prune(&mut self, inbox: &mut Inbox, limits: &RetentionLimits, after: i64) -> Result<Pruned, StoreError> {
+    pub(crate) fn prune(
+        &mut self,
+        inbox: &mut Inbox,
+        limits: &RetentionLimits,
+        after: i64,
+    ) -> Result<Pruned, StoreError> {
         let dead = self.drop_old_dead(limits)?;
         let (old, next_after) =
             self.database.read("look for old events", |connection| old_events(connection, limits, after))?;

@@ -6,6 +6,7 @@ use crate::event::{BanQuery, EventDetails, PastBan, Timestamp};
 use crate::store::fixture::{
     Fixture, accept, append, ban, fixture, join_storm, message, receive_and_format, sec_ledger,
 };
+use crate::store::retention::Pruned;
 use crate::store::*;
 
 #[test]

@@ -12,7 +12,7 @@ use crate::event::Timestamp;
 
 /// The messages that a change is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum MessageSelector {
+pub(crate) enum MessageSelector {
     /// Those with these ids.
     Ids(Vec<i64>),
     /// All dead ones, or those of one webhook.
@@ -21,7 +21,7 @@ pub enum MessageSelector {
 
 /// The results of a retry.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Retried {
+pub(crate) struct Retried {
     /// Messages that are sent as they are: the webhook did not reject their bodies.
     pub resent: Vec<i64>,
     /// Messages that were rejected, and are deleted: their events are formatted again.
@@ -32,7 +32,7 @@ pub struct Retried {
 
 /// The reason why a message cannot be retried.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RetryBlocked {
+pub(crate) enum RetryBlocked {
     /// It was rejected, and the route that would format its events again is not configured.
     NoRoute(String),
     /// Neither its webhook nor its route, which might have another, is configured.
@@ -41,7 +41,7 @@ pub enum RetryBlocked {
 
 /// The names in the configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct ConfiguredNames {
+pub(crate) struct ConfiguredNames {
     /// Of routes.
     pub routes: BTreeSet<String>,
     /// Of webhooks.
@@ -70,7 +70,7 @@ impl Store {
     ///
     /// # Errors
     /// When the store fails; then nothing has changed.
-    pub fn retry(
+    pub(crate) fn retry(
         &mut self,
         selector: &MessageSelector,
         configured: Option<&ConfiguredNames>,
@@ -103,7 +103,7 @@ impl Store {
     ///
     /// # Errors
     /// When the store fails; then nothing has changed.
-    pub fn drop_messages(&mut self, selector: &MessageSelector, now: Timestamp) -> Result<Vec<i64>, StoreError> {
+    pub(crate) fn drop_messages(&mut self, selector: &MessageSelector, now: Timestamp) -> Result<Vec<i64>, StoreError> {
         self.database.write("drop messages", |transaction| match selector {
             MessageSelector::Ids(ids) => {
                 let mut dropped = Vec::new();

@@ -15,7 +15,7 @@ use super::schema::DbFile;
 use crate::accounts;
 
 /// The `open` flag for files in the folder: a symbolic link there was put there by somebody else, and leads elsewhere.
-pub const NO_FOLLOW: i32 = OFlags::NOFOLLOW.bits().cast_signed();
+pub(crate) const NO_FOLLOW: i32 = OFlags::NOFOLLOW.bits().cast_signed();
 
 /// The folder that holds the store, the locks and the compiled components.
 #[derive(Debug, Clone)]
@@ -38,19 +38,19 @@ impl StateDir {
 
     /// The folder of compiled components.
     #[must_use]
-    pub fn cache(&self) -> PathBuf {
+    pub(crate) fn cache(&self) -> PathBuf {
         self.path.join("cache")
     }
 
     /// The log of the runs that `notify` starts.
     #[must_use]
-    pub fn log_file(&self) -> PathBuf {
+    pub(crate) fn log_file(&self) -> PathBuf {
         self.path.join("banhook.log")
     }
 
     /// The pipe by which `notify` wakes the daemon.
     #[must_use]
-    pub fn wake_pipe(&self) -> PathBuf {
+    pub(crate) fn wake_pipe(&self) -> PathBuf {
         self.path.join("wake")
     }
 
@@ -77,7 +77,7 @@ impl StateDir {
     ///
     /// # Errors
     /// When the folder cannot be read, or the inbox is missing and the other file is not.
-    pub fn has_store(&self) -> Result<bool, StoreError> {
+    pub(crate) fn has_store(&self) -> Result<bool, StoreError> {
         let [path, work] = [DbFile::Inbox, DbFile::Work].map(|file| self.file(file));
         let exists = |file: &Path| file.try_exists().map_err(|error| self.error("look for", file, error));
         match (exists(&path)?, exists(&work)?) {
@@ -90,7 +90,7 @@ impl StateDir {
     ///
     /// # Errors
     /// When there is no inbox.
-    pub fn identity(&self) -> Result<(u64, u64), StoreError> {
+    pub(crate) fn identity(&self) -> Result<(u64, u64), StoreError> {
         let file = self.file(DbFile::Inbox);
         let meta = fs::metadata(&file).map_err(|error| self.error("look at", &file, error))?;
         Ok((meta.dev(), meta.ino()))
@@ -101,7 +101,7 @@ impl StateDir {
     ///
     /// # Errors
     /// When the system refuses to change the user.
-    pub fn become_owner(&self) -> Result<(), StoreError> {
+    pub(crate) fn become_owner(&self) -> Result<(), StoreError> {
         if !rustix::process::geteuid().is_root() {
             return Ok(());
         }

@@ -59,7 +59,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::open`].
-    pub fn new_connection(&self) -> Result<Self, StoreError> {
+    pub(crate) fn new_connection(&self) -> Result<Self, StoreError> {
         let store = Self::connect(self.folder())?;
         store.database.limit_wal()?;
         Ok(store)
@@ -92,7 +92,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Inbox::open`].
-    pub fn open_routing_inbox(&self) -> Result<Inbox, StoreError> {
+    pub(crate) fn open_routing_inbox(&self) -> Result<Inbox, StoreError> {
         let inbox = self.open_inbox()?;
         inbox.database.configure_for_routing()?;
         Ok(inbox)
@@ -102,7 +102,7 @@ impl Store {
     ///
     /// # Errors
     /// If it is another one, or when the store fails.
-    pub fn check_inbox(&self) -> Result<(), StoreError> {
+    pub(crate) fn check_inbox(&self) -> Result<(), StoreError> {
         routing_cursor::check_inbox(&self.database)
     }
 
@@ -110,7 +110,7 @@ impl Store {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn settled_through(&self) -> Result<i64, StoreError> {
+    pub(crate) fn settled_through(&self) -> Result<i64, StoreError> {
         routing_cursor::settled_through(&self.database)
     }
 
@@ -127,13 +127,13 @@ impl Store {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn check_ledger(&self) -> Result<Vec<Discrepancy>, StoreError> {
+    pub(crate) fn check_ledger(&self) -> Result<Vec<Discrepancy>, StoreError> {
         ledger::check(&self.database)
     }
 
     /// The folder that it is in.
     #[must_use]
-    pub const fn folder(&self) -> &StateDir {
+    pub(crate) const fn folder(&self) -> &StateDir {
         self.database.folder()
     }
 
@@ -149,7 +149,7 @@ impl Store {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn wal_checkpoint_if_very_long(&self) -> Result<(), StoreError> {
+    pub(crate) fn wal_checkpoint_if_very_long(&self) -> Result<(), StoreError> {
         self.database.wal_checkpoint_if_very_long()
     }
 

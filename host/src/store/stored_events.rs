@@ -65,7 +65,7 @@ impl Store {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn message_events(&self, message: i64, at_most: usize) -> Result<Vec<UnformattedEvent>, StoreError> {
+    pub(crate) fn message_events(&self, message: i64, at_most: usize) -> Result<Vec<UnformattedEvent>, StoreError> {
         self.database.read("read the events of a message", |connection| {
             let mut statement = connection.prepare_cached(
                 "SELECT event, webhook, body, standalone FROM routed_events CROSS JOIN inbox.events ON seq = event
@@ -80,7 +80,7 @@ impl Store {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn unfinished_routes(&self) -> Result<Vec<String>, StoreError> {
+    pub(crate) fn unfinished_routes(&self) -> Result<Vec<String>, StoreError> {
         self.database.read("read the events of routes", |connection| {
             connection
                 .prepare_cached(
@@ -96,7 +96,7 @@ impl Store {
     ///
     /// # Errors
     /// When the store fails, or the first error of `each`.
-    pub fn export_events<E: From<StoreError>>(
+    pub(crate) fn export_events<E: From<StoreError>>(
         &self,
         message: Option<i64>,
         last: usize,

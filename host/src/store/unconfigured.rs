@@ -10,7 +10,7 @@ impl Store {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn prune_unconfigured(&mut self, routes: &[&str], webhooks: &[&str]) -> Result<(), StoreError> {
+    pub(crate) fn prune_unconfigured(&mut self, routes: &[&str], webhooks: &[&str]) -> Result<(), StoreError> {
         prune(&mut self.database, (plugins::ROUTES, plugins::REMOVE), routes)?;
         prune(&mut self.database, (recent_posts::ROUTES, recent_posts::REMOVE), routes)?;
         prune(&mut self.database, (webhooks::NAMES, webhooks::REMOVE), webhooks)

@@ -48,7 +48,7 @@ impl Store {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn queues(&self, now: Timestamp) -> Result<BTreeMap<String, WebhookQueue>, StoreError> {
+    pub(crate) fn queues(&self, now: Timestamp) -> Result<BTreeMap<String, WebhookQueue>, StoreError> {
         let mut queues: BTreeMap<String, WebhookQueue> = self.database.read("read the outbox", |connection| {
             connection
                 .prepare(

@@ -11,7 +11,7 @@ use super::store::Store;
 use crate::event::Timestamp;
 
 /// The longest time for which anything is put off, in ms. A longer one is from before the clock was set back.
-pub const MAX_WAIT_MS: i64 = 3_600_000;
+pub(crate) const MAX_WAIT_MS: i64 = 3_600_000;
 
 /// The state of one webhook.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -42,13 +42,13 @@ pub struct Suspended {
 impl WebhookState {
     /// Returns the state without failures or suspension; what is used of the rate stays used.
     #[must_use]
-    pub fn recovered(&self) -> Self {
+    pub(crate) fn recovered(&self) -> Self {
         Self { next_slot_at: self.next_slot_at, ..Self::default() }
     }
 
     /// Returns the state without failures; a suspension stays, but no longer delays the next attempt.
     #[must_use]
-    pub fn without_failures(&self) -> Self {
+    pub(crate) fn without_failures(&self) -> Self {
         Self { suspended: self.suspended.clone(), ..self.recovered() }
     }
 }
@@ -59,7 +59,7 @@ impl Store {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn clear_failures(&self, webhook: &str) -> Result<(), StoreError> {
+    pub(crate) fn clear_failures(&self, webhook: &str) -> Result<(), StoreError> {
         self.new_connection()?.record_webhook(webhook, &self.webhook(webhook)?.without_failures())
     }
 
@@ -67,7 +67,7 @@ impl Store {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn webhook(&self, name: &str) -> Result<WebhookState, StoreError> {
+    pub(crate) fn webhook(&self, name: &str) -> Result<WebhookState, StoreError> {
         self.database.read("read a webhook's state", |connection| {
             let state = connection
                 .prepare_cached(
@@ -101,7 +101,7 @@ impl Store {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn record_webhook(&mut self, name: &str, state: &WebhookState) -> Result<(), StoreError> {
+    pub(crate) fn record_webhook(&mut self, name: &str, state: &WebhookState) -> Result<(), StoreError> {
         self.database.write("record a webhook's state", |transaction| record(transaction, name, state))
     }
 
@@ -109,7 +109,7 @@ impl Store {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn suspended_webhooks(&self) -> Result<BTreeMap<String, Suspended>, StoreError> {
+    pub(crate) fn suspended_webhooks(&self) -> Result<BTreeMap<String, Suspended>, StoreError> {
         self.database.read("read the state of webhooks", |connection| {
             connection
                 .prepare("SELECT name, suspended_error, suspended_at, url_hash FROM webhooks WHERE suspended_error IS NOT NULL")?

@@ -29,19 +29,19 @@ pub enum Verdict {
 impl<'a> Answer<'a> {
     /// Returns whether the status says that the message was accepted.
     #[must_use]
-    pub const fn is_success(&self) -> bool {
+    pub(crate) const fn is_success(&self) -> bool {
         matches!(self.status, 200..=299)
     }
 
     /// Returns a text of the body's JSON; empty if there is none.
     #[must_use]
-    pub fn text(&self, key: &str) -> &'a str {
+    pub(crate) fn text(&self, key: &str) -> &'a str {
         self.json.get(key).and_then(Value::as_str).unwrap_or_default()
     }
 
     /// Returns the seconds in a header.
     #[must_use]
-    pub fn header_seconds(&self, name: &str) -> Option<f64> {
+    pub(crate) fn header_seconds(&self, name: &str) -> Option<f64> {
         (self.header)(name)?.trim().parse().ok()
     }
 }

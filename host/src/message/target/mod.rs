@@ -13,8 +13,8 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 
-pub use answer::{Answer, Verdict};
-pub use service::{Service, UrlProblem};
+pub(crate) use answer::{Answer, Verdict};
+pub(crate) use service::{Service, UrlProblem};
 
 /// Names each service's constant, in the order in which they are documented.
 macro_rules! registry {
@@ -44,13 +44,13 @@ pub struct Target(&'static dyn Service);
 impl Target {
     /// Returns the word for it in the configuration and in the store.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         self.0.key()
     }
 
     /// Returns the target that a word stands for.
     #[must_use]
-    pub fn parse(word: &str) -> Option<Self> {
+    pub(crate) fn parse(word: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|target| target.as_str() == word)
     }
 }

@@ -62,12 +62,12 @@ impl Default for PluginContext {
 impl CurrentEvent {
     /// Before the first event.
     #[must_use]
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Arc::new(AtomicI64::new(i64::MAX)))
     }
 
     /// The plugin is about to decide on the event with this number; only those received before it are past.
-    pub fn set(&self, event: i64) {
+    pub(crate) fn set(&self, event: i64) {
         self.0.store(event, Ordering::Relaxed);
     }
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 /// How a route writes that it grants an interface, which is `false` otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GrantSyntax {
+pub(crate) enum GrantSyntax {
     /// `true`.
     Switch,
     /// A list of files.
@@ -24,7 +24,7 @@ pub enum GrantSyntax {
 
 /// The grant of one interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Grant {
+pub(crate) enum Grant {
     /// `false`: the plugin may ask, and every answer is empty.
     Refused,
     /// `true`.
@@ -52,12 +52,12 @@ impl GrantSyntax {
 impl Grants {
     /// The grant of the interface with this name.
     #[must_use]
-    pub fn get(&self, name: &str) -> Option<&Grant> {
+    pub(crate) fn get(&self, name: &str) -> Option<&Grant> {
         self.0.get(name)
     }
 
     /// The files of all interfaces. When one changes, [`super::Host::reload`] reads it again.
-    pub fn files(&self) -> impl Iterator<Item = &PathBuf> {
+    pub(crate) fn files(&self) -> impl Iterator<Item = &PathBuf> {
         self.0.values().flat_map(|grant| match grant {
             Grant::Files(files) => files.as_slice(),
             Grant::Refused | Grant::Given | Grant::Answers(_) => &[],

@@ -22,8 +22,9 @@ use std::path::PathBuf;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker};
 
-pub use context::{CurrentEvent, PluginContext, RouteEvents};
-pub use grants::{Grant, GrantSyntax, Grants};
+pub use context::PluginContext;
+pub(crate) use context::{CurrentEvent, RouteEvents};
+pub(crate) use grants::{Grant, GrantSyntax, Grants};
 use interface::{HostInterface, Import, Opened, Provider, own_interface};
 
 use super::PluginError;
@@ -47,7 +48,7 @@ const TYPES: [&str; 2] = ["types", "messages"];
 
 /// The interfaces that a route may grant, and how it writes that.
 #[must_use]
-pub fn grantable() -> Vec<(&'static str, GrantSyntax)> {
+pub(crate) fn grantable() -> Vec<(&'static str, GrantSyntax)> {
     interfaces().iter().filter_map(|interface| Some((interface.name(), interface.grant()?))).collect()
 }
 
@@ -63,7 +64,7 @@ pub struct Providers {
 impl Host {
     /// Opens no file yet.
     #[must_use]
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(interfaces())
     }
 
@@ -116,7 +117,7 @@ impl Host {
     ///
     /// Returns each file that has changed, with an error if it cannot be used; the previous content then stays.
     #[must_use]
-    pub fn reload(&self) -> Vec<(PathBuf, Result<(), String>)> {
+    pub(crate) fn reload(&self) -> Vec<(PathBuf, Result<(), String>)> {
         self.0.iter().flat_map(|interface| interface.reload()).collect()
     }
 

@@ -18,4 +18,5 @@ mod parser;
 #[cfg(test)]
 mod tests;
 
-pub use parser::{LogCounts, LogParser, LoggedEvent};
+pub(crate) use parser::LogCounts;
+pub use parser::LogParser;

@@ -28,7 +28,7 @@ pub struct LoggedEvent {
 
 /// What a log consisted of, in lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct LogCounts {
+pub(crate) struct LogCounts {
     /// All whole lines.
     pub lines: u64,
     /// Failures.
@@ -97,7 +97,7 @@ impl LogParser {
 
     /// Begins another file, at this byte of it: an unfinished line stays so, and the lines may have another prefix. Take all
     /// events first, after [`LogParser::resolve`].
-    pub fn begin_at(&mut self, position: u64) {
+    pub(crate) fn begin_at(&mut self, position: u64) {
         if self.line_bytes > 0 {
             self.counts.unfinished += 1;
         }
@@ -133,25 +133,25 @@ impl LogParser {
 
     /// Returns how long to wait for more lines before [`LogParser::resolve`]; `None` if nothing waits for them.
     #[must_use]
-    pub fn resolve_timeout(&self) -> Option<Duration> {
+    pub(crate) fn resolve_timeout(&self) -> Option<Duration> {
         self.queue.timeout()
     }
 
     /// Returns the position up to which everything was handed out: a parser that begins there hands out the rest.
     #[must_use]
-    pub fn position(&self) -> u64 {
+    pub(crate) fn position(&self) -> u64 {
         self.queue.first().map_or(self.position, |queued| queued.begin)
     }
 
     /// Returns the length of the line that has not ended yet, in bytes.
     #[must_use]
-    pub const fn unfinished(&self) -> u64 {
+    pub(crate) const fn unfinished(&self) -> u64 {
         self.line_bytes
     }
 
     /// Returns what the log consisted of so far.
     #[must_use]
-    pub const fn counts(&self) -> LogCounts {
+    pub(crate) const fn counts(&self) -> LogCounts {
         self.counts
     }
 

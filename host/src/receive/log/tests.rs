@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 
 use super::*;
 use crate::event::Timestamp;
+use crate::receive::log::parser::LoggedEvent;
 
 fn now() -> Timestamp {
     Timestamp::parse("2026-11-24T12:00:00Z").unwrap()
