@@ -1,9 +1,12 @@
-//! ARCHITECTURE.md is right where it names files and tests.
+//! ARCHITECTURE.md is right where it names files and tests, and where it says that no two files use each other.
 
-use std::collections::BTreeSet;
+mod imports;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use crate::binary::root;
+use imports::{Imports, Module, circle};
 
 /// On how many files one ban may depend, from `notify` to the request.
 const LIFE_OF_A_BAN_MAX: usize = 40;
@@ -34,6 +37,27 @@ fn invariants_each_name_tests_that_exist() {
         missing.extend(absent.map(|(file, test)| format!("{file}.rs has no test {test}")));
     }
     assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+#[test]
+fn files_of_the_host_use_each_other_one_way() {
+    for src in ["host/src", "host/blockkit/src"] {
+        let graph = Imports::read(&root().join(src)).graph();
+        // Enough arrows that the reader of imports cannot have gone blind.
+        assert!(graph.values().map(BTreeSet::len).sum::<usize>() > 100, "{src}: {graph:#?}");
+        let circle = circle(&graph).map(|circle| circle.iter().map(|module| module.join("::")).collect::<Vec<_>>());
+        assert_eq!(circle, None, "{src}");
+    }
+}
+
+#[test]
+fn circle_of_three_modules_is_found() {
+    let module = |name: &str| -> Module { vec![name.to_owned()] };
+    let uses = |name: &str, used: &[&str]| (module(name), used.iter().map(|name| module(name)).collect());
+    let graph = BTreeMap::from([uses("a", &["b"]), uses("b", &["c", "d"]), uses("c", &["a"]), uses("d", &[])]);
+    assert_eq!(circle(&graph), Some(vec![module("a"), module("b"), module("c")]));
+    let graph = BTreeMap::from([uses("a", &["b", "c"]), uses("b", &["c"]), uses("c", &[])]);
+    assert_eq!(circle(&graph), None);
 }
 
 fn architecture() -> String {

@@ -305,7 +305,8 @@ impl Follower {
             self.read_for_failures(&mut older, from, u64::MAX)?;
         }
         if file.is_compressed() {
-            return Ok(());
+            // It is at the position already, and can only be read forward: a second reader reads the lines before.
+            return self.read_for_failures(&mut LogFile::open(file.path())?, begin, until);
         }
         self.read_for_failures(file, begin, until)?;
         file.seek(until)
