@@ -98,7 +98,7 @@ fn read_directory(directory: &Path, module: &[String], sources: &mut BTreeMap<Mo
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
-        let child = [module, &[stem.clone()]].concat();
+        let child = [module, std::slice::from_ref(&stem)].concat();
         if path.is_dir() {
             read_directory(&path, &child, sources);
         } else if path.extension().is_some_and(|extension| extension == "rs")
