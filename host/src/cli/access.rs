@@ -137,7 +137,7 @@ fn hint(error: &io::Error, path: &Path, user: &str) -> String {
         Ok(meta) => format!("; run: {}", read_command(&meta, path, user)),
         Err(_) => match closed_folder(path) {
             Some(folder) => enter_command(folder, user),
-            None => format!("; {user} may not enter its folder, or one above it"),
+            None => format!("; {user} may not enter its directory, or one above it"),
         },
     }
 }
@@ -154,7 +154,7 @@ fn closed_folder(file: &Path) -> Option<&Path> {
 /// Returns the command that opens a folder to the user alone.
 fn enter_command(folder: &Path, user: &str) -> String {
     let folder = folder.display();
-    format!("; {user} may not enter the folder {folder}; run: setfacl -m u:{user}:x {folder}")
+    format!("; {user} may not enter the directory {folder}; run: setfacl -m u:{user}:x {folder}")
 }
 
 /// Returns the command that lets the user read a file: as a member of the group that may, or alone.

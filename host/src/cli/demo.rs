@@ -40,7 +40,7 @@ pub(super) fn demo() -> Outcome {
     }
 
     let state = StateDir::new(folder.path().join("state"));
-    let lock = state.try_work_lock()?.context("the folder of the demonstration is in use")?;
+    let lock = state.try_work_lock()?.context("the directory of the demonstration is in use")?;
     let store = Store::open_for_work(&state, &lock)?;
     store_events(&store)?;
     writeln!(

@@ -51,7 +51,7 @@ fn further_files(main: &Path, problems: &Problems) -> Vec<PathBuf> {
         Ok(paths) => paths,
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         Err(error) => {
-            problems.report(Location::whole(&folder), format!("cannot read the folder: {error}"));
+            problems.report(Location::whole(&folder), format!("cannot read the directory: {error}"));
             Vec::new()
         }
     };
