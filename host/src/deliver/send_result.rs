@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::redaction::Redaction;
 use crate::event::Timestamp;
-use crate::message::{Answer, Target, Verdict};
+use crate::message::{HttpAnswer, Target, Verdict};
 
 /// What becomes of the message that was sent, and of those after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub(super) fn classify(
 ) -> SendResult {
     let AnswerContext { target, redaction, now } = context;
     let json: Value = serde_json::from_str(body).unwrap_or_default();
-    let answer = Answer { status, header, body: body.trim(), json: &json };
+    let answer = HttpAnswer { status, header, body: body.trim(), json: &json };
     let error = || {
         let error = redaction.answer(answer.body, &json);
         if error.is_empty() { status.to_string() } else { format!("{status} {error}") }
@@ -87,7 +87,7 @@ pub(super) fn classify(
 }
 
 /// Seconds until what `Retry-After` says, negative if that has passed (RFC 9110, 10.2.3: a number or a date).
-fn retry_after(answer: &Answer<'_>, now: Timestamp) -> Option<f64> {
+fn retry_after(answer: &HttpAnswer<'_>, now: Timestamp) -> Option<f64> {
     answer.header_seconds(RETRY_AFTER).or_else(|| {
         let at = jiff::fmt::rfc2822::parse((answer.header)(RETRY_AFTER)?.trim()).ok()?;
         Some(at.timestamp().duration_since(now.to_jiff()).as_secs_f64())

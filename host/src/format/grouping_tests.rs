@@ -14,7 +14,7 @@ use crate::route::route_events;
 use crate::store::{Inbox, StateDir, Store, WebhookState};
 
 /// One route, `sec`, with its store.
-struct Fixture {
+struct RouteFixture {
     live: LoadedRoute,
     defaults: EventDefaults,
     routes: Vec<Route>,
@@ -26,7 +26,7 @@ struct Fixture {
     _temp: tempfile::TempDir,
 }
 
-impl Fixture {
+impl RouteFixture {
     /// With these lines in its table.
     fn new(lines: &str) -> Self {
         let temp = tempfile::tempdir().unwrap();
@@ -108,7 +108,7 @@ fn load(folder: &StateDir, lines: &str) -> (Vec<Route>, EventDefaults, LoadedRou
 #[test]
 fn pending_events_follow_the_route_to_its_new_webhook() {
     let mut fixture =
-        Fixture::new("webhook = 'main'\n[webhooks.new]\nurl = 'http://127.0.0.1:2/'\ntarget = 'mattermost'");
+        RouteFixture::new("webhook = 'main'\n[webhooks.new]\nurl = 'http://127.0.0.1:2/'\ntarget = 'mattermost'");
     fixture.bans(20);
     fixture.work(false);
     assert_eq!(fixture.sent().len(), 8);
@@ -129,7 +129,8 @@ fn pending_events_follow_the_route_to_its_new_webhook() {
 #[test]
 fn backlog_at_the_fallback_webhook_is_grouped() {
     let own = "webhook = 'main'\nfallback_webhook = 'other'\nstorm = false";
-    let mut fixture = Fixture::new(&format!("{own}\n[webhooks.other]\nurl = 'http://127.0.0.1:2/'\nrate = '10/m'"));
+    let mut fixture =
+        RouteFixture::new(&format!("{own}\n[webhooks.other]\nurl = 'http://127.0.0.1:2/'\nrate = '10/m'"));
     // Fewer than its own webhook takes in a minute, and more than the other one does.
     fixture.bans(20);
     fixture.work(false);
@@ -142,7 +143,7 @@ fn backlog_at_the_fallback_webhook_is_grouped() {
 
 #[test]
 fn reformatted_events_are_no_storm() {
-    let mut fixture = Fixture::new("");
+    let mut fixture = RouteFixture::new("");
     fixture.bans(8);
     fixture.work(false);
     for _ in 0..2 {
@@ -160,7 +161,7 @@ fn reformatted_events_are_no_storm() {
 
 #[test]
 fn route_with_a_rejected_update_still_follows_its_webhook() {
-    let mut fixture = Fixture::new("");
+    let mut fixture = RouteFixture::new("");
     fixture.bans(10);
     fixture.work(false);
     assert_eq!(fixture.sent().len(), 8);
@@ -184,7 +185,7 @@ fn route_with_a_rejected_update_still_follows_its_webhook() {
 
 #[test]
 fn storm_is_a_few_messages_that_count_every_event() {
-    let mut fixture = Fixture::new("");
+    let mut fixture = RouteFixture::new("");
     fixture.bans(500);
     fixture.work(false);
     assert_eq!((fixture.sent().len(), fixture.counts()), (8, (8, 0, 492)));
@@ -213,7 +214,7 @@ fn storm_is_a_few_messages_that_count_every_event() {
 
 #[test]
 fn unbans_that_join_a_closing_storm_are_part_of_its_digest() {
-    let mut fixture = Fixture::new("storm = { threshold = 1, within = '60s' }\ndigest_window = '5s'");
+    let mut fixture = RouteFixture::new("storm = { threshold = 1, within = '60s' }\ndigest_window = '5s'");
     fixture.bans(1);
     fixture.work(false);
     assert_eq!(fixture.sent().len(), 1);
@@ -229,10 +230,10 @@ fn unbans_that_join_a_closing_storm_are_part_of_its_digest() {
 
 #[test]
 fn storm_goes_on_in_the_next_process() {
-    let mut fixture = Fixture::new("");
+    let mut fixture = RouteFixture::new("");
     fixture.bans(8);
     fixture.work(false);
-    let mut next = Fixture::new("");
+    let mut next = RouteFixture::new("");
     std::mem::swap(&mut fixture.live, &mut next.live);
     fixture.bans(2);
     fixture.work(false);
@@ -244,14 +245,14 @@ fn storm_goes_on_in_the_next_process() {
 
 #[test]
 fn settings_turn_grouping_off() {
-    let mut fixture = Fixture::new("storm = false\nrestart = false");
+    let mut fixture = RouteFixture::new("storm = false\nrestart = false");
     fixture.bans(50);
     for action in [EventDetails::Flush, EventDetails::Stop, EventDetails::Start] {
         fixture.happens("sshd", action);
     }
     fixture.work(false);
     assert_eq!(fixture.sent().len(), 53);
-    let mut fixture = Fixture::new("storm = { threshold = 2, within = '10s' }\ndigest_window = '5s'");
+    let mut fixture = RouteFixture::new("storm = { threshold = 2, within = '10s' }\ndigest_window = '5s'");
     fixture.bans(4);
     fixture.pass(5);
     assert_eq!(fixture.sent().len(), 3);
@@ -264,7 +265,7 @@ fn banned(subject: &str, restored: bool) -> Ban {
 #[test]
 fn restart_is_one_message_with_or_without_a_flush() {
     for flush in [true, false] {
-        let mut fixture = Fixture::new("");
+        let mut fixture = RouteFixture::new("");
         for jail in ["sshd", "nginx"] {
             if flush {
                 fixture.happens(jail, EventDetails::Flush);
@@ -301,7 +302,7 @@ fn restart_is_one_message_with_or_without_a_flush() {
 
 #[test]
 fn stop_and_start_alone_are_one_message_each_and_one_jail_is_its_own_message() {
-    let mut fixture = Fixture::new("");
+    let mut fixture = RouteFixture::new("");
     for jail in ["sshd", "nginx"] {
         fixture.happens(jail, EventDetails::Flush);
         fixture.happens(jail, EventDetails::Stop);
@@ -323,7 +324,7 @@ fn stop_and_start_alone_are_one_message_each_and_one_jail_is_its_own_message() {
 
 #[test]
 fn unban_without_a_stop_is_sent_later_and_many_are_a_storm() {
-    let mut fixture = Fixture::new("");
+    let mut fixture = RouteFixture::new("");
     fixture.happens("sshd", EventDetails::Unban(banned("203.0.113.7", false)));
     fixture.pass(4);
     assert_eq!(fixture.sent().len(), 0);
@@ -341,7 +342,7 @@ fn unban_without_a_stop_is_sent_later_and_many_are_a_storm() {
 
 #[test]
 fn backlog_is_grouped() {
-    let mut fixture = Fixture::new("storm = false");
+    let mut fixture = RouteFixture::new("storm = false");
     fixture.bans(60);
     fixture.work(false);
     fixture.bans(140);
@@ -359,7 +360,7 @@ fn backlog_is_grouped() {
 
 #[test]
 fn events_of_a_removed_route_are_sent_plainly() {
-    let mut fixture = Fixture::new("");
+    let mut fixture = RouteFixture::new("");
     fixture.bans(20);
     fixture.work(false);
     fixture.bans(1);

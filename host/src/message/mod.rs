@@ -45,4 +45,4 @@ pub(crate) use model::{Block, Button, ButtonStyle, Color, Field, Hold, Image, Li
 pub use model::{Decision, Message, Text};
 pub(crate) use summary::summary;
 pub use target::Target;
-pub(crate) use target::{Answer, UrlProblem, Verdict};
+pub(crate) use target::{HttpAnswer, UrlProblem, Verdict};

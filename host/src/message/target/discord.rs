@@ -7,7 +7,7 @@ use super::super::guard_error::GuardError;
 use super::super::model::Message;
 use super::super::sanitizer::Sanitizer;
 use super::super::slack_compatible::{self, BREAK, Dialect, Markers, Place};
-use super::answer::{Answer, Verdict};
+use super::http_answer::{HttpAnswer, Verdict};
 use super::service::{Service, UrlProblem, segments};
 
 /// Discord.
@@ -60,15 +60,15 @@ impl Service for Discord {
         body.map(Value::Object).ok_or(GuardError::Empty(self.name()))
     }
 
-    fn verdict(&self, _answer: &Answer<'_>) -> Option<Verdict> {
+    fn verdict(&self, _answer: &HttpAnswer<'_>) -> Option<Verdict> {
         None
     }
 
-    fn retry_after(&self, answer: &Answer<'_>) -> Option<f64> {
+    fn retry_after(&self, answer: &HttpAnswer<'_>) -> Option<f64> {
         answer.header_seconds(RESET_AFTER).or_else(|| answer.json["retry_after"].as_f64())
     }
 
-    fn pause(&self, answer: &Answer<'_>) -> Option<f64> {
+    fn pause(&self, answer: &HttpAnswer<'_>) -> Option<f64> {
         let used_up = (answer.header)(REMAINING)?.trim() == "0";
         answer.header_seconds(RESET_AFTER).filter(|_| used_up)
     }

@@ -6,7 +6,7 @@ use super::super::guard_error::GuardError;
 use super::super::model::Message;
 use super::super::sanitizer::Sanitizer;
 use super::super::slack_compatible::{self, BREAK, Dialect, Markers, Place};
-use super::answer::{Answer, Verdict};
+use super::http_answer::{HttpAnswer, Verdict};
 use super::service::Service;
 
 /// Mattermost.
@@ -50,7 +50,7 @@ impl Service for Mattermost {
         body.map(Value::Object).ok_or(GuardError::Empty(self.name()))
     }
 
-    fn verdict(&self, answer: &Answer<'_>) -> Option<Verdict> {
+    fn verdict(&self, answer: &HttpAnswer<'_>) -> Option<Verdict> {
         (!answer.is_success() && DISABLED.contains(&answer.text("id"))).then_some(Verdict::EndpointGone)
     }
 

@@ -1,8 +1,8 @@
 //! The services whose webhooks are known. Each is one module behind the trait [`Service`], and has one line in the
 //! registry below; nothing outside these modules asks which service it is dealing with.
 
-mod answer;
 mod discord;
+mod http_answer;
 mod mattermost;
 mod rocketchat;
 mod service;
@@ -13,7 +13,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 
-pub(crate) use answer::{Answer, Verdict};
+pub(crate) use http_answer::{HttpAnswer, Verdict};
 pub(crate) use service::{Service, UrlProblem};
 
 /// Names each service's constant, in the order in which they are documented.

@@ -6,7 +6,7 @@ use super::super::guard_error::GuardError;
 use super::super::model::Message;
 use super::super::sanitizer::Sanitizer;
 use super::super::slack_compatible::{self, BREAK, Dialect, Markers, Place};
-use super::answer::{Answer, Verdict};
+use super::http_answer::{HttpAnswer, Verdict};
 use super::service::Service;
 
 /// Rocket.Chat.
@@ -36,7 +36,7 @@ impl Service for RocketChat {
         body.map(Value::Object).ok_or(GuardError::Empty(self.name()))
     }
 
-    fn verdict(&self, answer: &Answer<'_>) -> Option<Verdict> {
+    fn verdict(&self, answer: &HttpAnswer<'_>) -> Option<Verdict> {
         let failed = answer.json["success"] == false;
         if failed && DISABLED.iter().any(|error| answer.body.contains(error)) {
             Some(Verdict::EndpointGone)
@@ -48,7 +48,7 @@ impl Service for RocketChat {
     }
 
     /// "… You must wait 46 seconds before trying this endpoint again. …"
-    fn retry_after(&self, answer: &Answer<'_>) -> Option<f64> {
+    fn retry_after(&self, answer: &HttpAnswer<'_>) -> Option<f64> {
         answer.text("error").split_once("wait ")?.1.split_whitespace().next()?.parse().ok()
     }
 

@@ -6,7 +6,7 @@ use url::Url;
 use super::super::guard_error::GuardError;
 use super::super::model::Message;
 use super::super::sanitizer::Sanitizer;
-use super::answer::{Answer, Verdict};
+use super::http_answer::{HttpAnswer, Verdict};
 
 /// A chat that takes messages by webhook.
 pub trait Service: Sync {
@@ -44,15 +44,15 @@ pub trait Service: Sync {
     fn lower(&self, message: &Message, sanitizer: &Sanitizer) -> Result<Value, GuardError>;
 
     /// The meaning of an answer in the service's own words. `None`: the status decides.
-    fn verdict(&self, answer: &Answer<'_>) -> Option<Verdict>;
+    fn verdict(&self, answer: &HttpAnswer<'_>) -> Option<Verdict>;
 
     /// Seconds to wait after a 429 without a `Retry-After`.
-    fn retry_after(&self, _answer: &Answer<'_>) -> Option<f64> {
+    fn retry_after(&self, _answer: &HttpAnswer<'_>) -> Option<f64> {
         None
     }
 
     /// Seconds to wait after a message that was accepted, if it used up the webhook's rate limit.
-    fn pause(&self, _answer: &Answer<'_>) -> Option<f64> {
+    fn pause(&self, _answer: &HttpAnswer<'_>) -> Option<f64> {
         None
     }
 

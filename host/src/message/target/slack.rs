@@ -9,7 +9,7 @@ use super::super::guard_error::GuardError;
 use super::super::limits::{BLOCKS_TEXT_MAX, BODY_BYTES_MAX};
 use super::super::model::Message;
 use super::super::sanitizer::Sanitizer;
-use super::answer::{Answer, Verdict};
+use super::http_answer::{HttpAnswer, Verdict};
 use super::service::{Service, UrlProblem, segments};
 
 /// Slack.
@@ -91,7 +91,7 @@ impl Service for Slack {
     }
 
     /// The body is a word, and some words come with any status.
-    fn verdict(&self, answer: &Answer<'_>) -> Option<Verdict> {
+    fn verdict(&self, answer: &HttpAnswer<'_>) -> Option<Verdict> {
         let disabled =
             DISABLED.contains(&answer.body) || !answer.is_success() && DISABLED_UNLESS_OK.contains(&answer.body);
         disabled.then_some(Verdict::EndpointGone)

@@ -7,7 +7,7 @@ use super::super::hints::Hints;
 use super::super::model::Message;
 use super::super::sanitizer::Sanitizer;
 use super::super::slack_compatible::{self, Dialect, Markers, Place, begins_block};
-use super::answer::{Answer, Verdict};
+use super::http_answer::{HttpAnswer, Verdict};
 use super::service::Service;
 
 /// Zulip.
@@ -39,7 +39,7 @@ impl Service for Zulip {
         Ok(Value::Object(body))
     }
 
-    fn verdict(&self, answer: &Answer<'_>) -> Option<Verdict> {
+    fn verdict(&self, answer: &HttpAnswer<'_>) -> Option<Verdict> {
         if answer.json["result"] != "error" {
             return None;
         }
@@ -50,7 +50,7 @@ impl Service for Zulip {
         }
     }
 
-    fn retry_after(&self, answer: &Answer<'_>) -> Option<f64> {
+    fn retry_after(&self, answer: &HttpAnswer<'_>) -> Option<f64> {
         answer.json["retry-after"].as_f64()
     }
 

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 /// An answer of a webhook.
 #[derive(Clone, Copy)]
-pub struct Answer<'a> {
+pub struct HttpAnswer<'a> {
     /// The status.
     pub status: u16,
     /// The value of a header, by its name in lower case.
@@ -26,7 +26,7 @@ pub enum Verdict {
     EndpointGone,
 }
 
-impl<'a> Answer<'a> {
+impl<'a> HttpAnswer<'a> {
     /// Returns whether the status says that the message was accepted.
     #[must_use]
     pub(crate) const fn is_success(&self) -> bool {
