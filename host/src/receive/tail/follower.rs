@@ -33,7 +33,7 @@ const FAILURE_BYTES: u64 = 8 << 20;
 pub(crate) enum Step {
     /// Something was read, and there may be more.
     Read,
-    /// There is no more for now.
+    /// Nothing more can be read at present.
     Idle {
         /// How long to wait before [`Follower::resolve`], if an event waits for more lines.
         resolve_timeout: Option<Duration>,
@@ -217,9 +217,8 @@ impl Follower {
         match self.next_files.pop_front() {
             Some(mut file) => {
                 tracing::info!(log = self.name, file = %file.path().display(), "log was rotated, continuing in the old file");
-                let offset = file.offset;
-                self.count_earlier_failures(&mut file, offset)?;
-                self.parser.begin_at(file.offset);
+                self.count_earlier_failures(&mut file, checkpoint.offset)?;
+                self.parser.begin_at(checkpoint.offset);
                 self.file = Some(file);
             }
             None => tracing::warn!(
@@ -233,10 +232,14 @@ impl Follower {
     /// The file was truncated. If it was copied before, the rest is in the copy.
     fn recover(&mut self, sink: &mut dyn EventSink) -> Result<(), TailError> {
         let Some(file) = &self.file else { return Ok(()) };
-        self.next_files = rotation::since(&self.log.path, &file.checkpoint(file.offset))?.into();
+        let checkpoint = file.checkpoint(file.offset);
+        self.next_files = rotation::since(&self.log.path, &checkpoint)?.into();
         match self.next_files.pop_front() {
             // Possibly within a line: the parser continues as it is.
-            Some(copy) => self.file = Some(copy),
+            Some(mut copy) => {
+                copy.seek(checkpoint.offset)?;
+                self.file = Some(copy);
+            }
             None => {
                 tracing::info!(log = self.name, "log was truncated, continuing at its beginning");
                 self.resolve(sink)?;
@@ -303,10 +306,6 @@ impl Follower {
         for (mut older, from) in before.into_iter().rev() {
             let from = if older.is_compressed() { 0 } else { from };
             self.read_for_failures(&mut older, from, u64::MAX)?;
-        }
-        if file.is_compressed() {
-            // It is at the position already, and can only be read forward: a second reader reads the lines before.
-            return self.read_for_failures(&mut LogFile::open(file.path())?, begin, until);
         }
         self.read_for_failures(file, begin, until)?;
         file.seek(until)

@@ -36,12 +36,11 @@ enum Age {
     Dated(String),
 }
 
-/// Returns the file that a checkpoint is in, at that position, and the files that were rotated after it, the oldest first,
+/// Returns the file that a checkpoint is in, at its beginning, and the files that were rotated after it, the oldest first,
 /// without the log itself. Empty: the file does not exist any more.
 pub(super) fn since(log: &Path, checkpoint: &Checkpoint) -> Result<Vec<LogFile>, TailError> {
     until_stable(log, |entries| {
-        let Some((mut found, age)) = find(entries, checkpoint) else { return Ok(Vec::new()) };
-        found.seek(checkpoint.offset)?;
+        let Some((found, age)) = find(entries, checkpoint) else { return Ok(Vec::new()) };
         let mut files = vec![found];
         files.extend(newer(entries, age)?);
         Ok(files)
