@@ -361,25 +361,42 @@ fn follow_from_the_end_counts_earlier_failures() {
 
 #[test]
 fn follow_resumed_in_a_compressed_file_counts_its_earlier_failures() {
-    let mut logs = LogFolder::new();
-    let mut memory = Memory::default();
     let line = |second: u32, logger: &str, message: &str| {
         format!("2026-11-22 11:00:{second:02},000 fail2ban.{logger} [7]: NOTICE  [j] {message}\n")
     };
-    logs.write(&(line(1, "filter", "Found 192.0.2.1") + &line(2, "filter", "Found 192.0.2.1")));
-    let mut follower = Follower::new(logs.source(), now, &mut memory).unwrap();
-    catch_up(&mut follower, &mut memory);
-    drop(follower);
-    // Rotated and compressed while nobody reads, with the ban after the checkpoint, and another in the new file.
-    logs.write(&(line(3, "actions", "Ban 192.0.2.1") + &line(4, "filter", "Found 192.0.2.2")));
-    logs.rename_and_create();
-    logs.reopen();
-    logs.compress("f.log.1");
-    logs.write(&line(5, "actions", "Ban 192.0.2.2"));
-    let mut follower = Follower::new(logs.source(), now, &mut memory).unwrap();
-    catch_up(&mut follower, &mut memory);
-    assert_eq!(memory.subjects, ["192.0.2.1", "192.0.2.2"]);
-    assert_eq!(memory.failures, [Some(2), Some(1)]);
+    let renamed = |logs: &mut LogFolder| {
+        logs.rename_and_create();
+        logs.reopen();
+        logs.compress("f.log.1");
+    };
+    let renamed_twice = |logs: &mut LogFolder| {
+        logs.rename_and_create();
+        logs.reopen();
+        logs.compress("f.log.1");
+        logs.write(&line(4, "filter", "Found 192.0.2.9"));
+        logs.rename_and_create();
+        logs.reopen();
+    };
+    let copied = |logs: &mut LogFolder| {
+        logs.copy_and_truncate();
+        logs.compress("f.log.1");
+    };
+    let rotations: [&dyn Fn(&mut LogFolder); 3] = [&renamed, &renamed_twice, &copied];
+    for (case, rotate) in ["renamed", "renamed twice", "copied"].into_iter().zip(rotations) {
+        let (mut logs, mut memory) = (LogFolder::new(), Memory::default());
+        logs.write(&(line(1, "filter", "Found 192.0.2.1") + &line(2, "filter", "Found 192.0.2.1")));
+        let mut follower = Follower::new(logs.source(), now, &mut memory).unwrap();
+        catch_up(&mut follower, &mut memory);
+        drop(follower);
+        // Rotated and compressed while nobody reads, with a ban after the checkpoint, and another in the new file.
+        logs.write(&(line(3, "actions", "Ban 192.0.2.1") + &line(4, "filter", "Found 192.0.2.2")));
+        rotate(&mut logs);
+        logs.write(&line(5, "actions", "Ban 192.0.2.2"));
+        let mut follower = Follower::new(logs.source(), now, &mut memory).unwrap();
+        catch_up(&mut follower, &mut memory);
+        assert_eq!(memory.subjects, ["192.0.2.1", "192.0.2.2"], "{case}");
+        assert_eq!(memory.failures, [Some(2), Some(1)], "{case}");
+    }
 }
 
 #[test]
