@@ -7,5 +7,6 @@ pub(crate) mod tail;
 
 pub(crate) use action::{ActionArguments, ActionOption, OPTIONS};
 
-pub(crate) use log::LogCounts;
 pub use log::LogParser;
+#[allow(unused_imports, reason = "the sources set and show these")]
+pub(crate) use log::{LogCounts, LogOrigin, UNREAD_LINES, Unread, UnreadReason};

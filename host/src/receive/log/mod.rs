@@ -14,9 +14,17 @@ mod event_queue;
 mod failures;
 mod line;
 mod message;
+#[allow(dead_code, reason = "the sources set it")]
+mod origin;
 mod parser;
 #[cfg(test)]
 mod tests;
+#[allow(dead_code, reason = "the sources show it")]
+mod unread;
 
+#[allow(unused_imports, reason = "the sources set it")]
+pub(crate) use origin::LogOrigin;
 pub(crate) use parser::LogCounts;
 pub use parser::LogParser;
+#[allow(unused_imports, reason = "the sources show it")]
+pub(crate) use unread::{UNREAD_LINES, Unread, UnreadReason};

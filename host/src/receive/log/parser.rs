@@ -11,6 +11,8 @@ use super::event_queue::{EventQueue, Increase, QueuedEvent};
 use super::failures::Failures;
 use super::line::{ParsedLine, Prefix};
 use super::message::LogMessage;
+use super::origin::LogOrigin;
+use super::unread::Unread;
 use crate::event::readable::{MAX_TEXT_BYTES, cut, readable};
 use crate::event::{Ban, Event, EventDetails, Timestamp};
 
@@ -75,6 +77,9 @@ pub struct LogParser {
     /// The jail and the action of the last line that mattered, if that was a flush.
     flushed: Option<(Vec<u8>, Vec<u8>)>,
     counts: LogCounts,
+    #[allow(dead_code, reason = "hosts and tags of lines come next")]
+    origin: LogOrigin,
+    unread: Option<Unread>,
 }
 
 impl LogParser {
@@ -92,7 +97,23 @@ impl LogParser {
             position: 0,
             flushed: None,
             counts: LogCounts::default(),
+            origin: LogOrigin::default(),
+            unread: None,
         }
+    }
+
+    /// Sets where the log comes from. Call it before the first line.
+    #[must_use]
+    #[allow(dead_code, reason = "the sources set it")]
+    pub(crate) fn with_origin(self, origin: LogOrigin) -> Self {
+        Self { origin, ..self }
+    }
+
+    /// Returns the lines since the last one that was understood; `None` if there are none.
+    #[must_use]
+    #[allow(dead_code, reason = "the sources show it")]
+    pub(crate) const fn unread(&self) -> Option<&Unread> {
+        self.unread.as_ref()
     }
 
     /// Begins another file, at this byte of it: an unfinished line stays so, and the lines may have another prefix. Take all
@@ -103,6 +124,17 @@ impl LogParser {
         }
         self.line.clear();
         (self.line_bytes, self.position, self.prefix) = (0, position, Prefix::None);
+    }
+
+    /// Begins within a file that is read from there to count its failures: the first line may be the rest of one.
+    pub(crate) fn begin_within(&mut self, position: u64) {
+        self.begin_at(position);
+    }
+
+    /// Continues the same file at this byte of it, after what was read to count its failures: what its lines have shown
+    /// stays.
+    pub(crate) fn continue_at(&mut self, position: u64) {
+        self.begin_at(position);
     }
 
     /// Parses the next bytes of the log.

@@ -191,7 +191,7 @@ impl Follower {
             self.count_earlier_failures(&mut file, end)?;
             // The line that is being written is read when it is complete.
             let begin = end - self.parser.unfinished();
-            self.parser.begin_at(begin);
+            self.parser.continue_at(begin);
             file.offset = begin;
         }
         self.checkpoint = self.parser.position();
@@ -206,7 +206,7 @@ impl Follower {
             && (file.has_checkpoint(checkpoint) || *checkpoint == Checkpoint::default())
         {
             self.count_earlier_failures(&mut file, checkpoint.offset)?;
-            self.parser.begin_at(checkpoint.offset);
+            self.parser.continue_at(checkpoint.offset);
             self.file = Some(file);
             return Ok(());
         }
@@ -218,7 +218,7 @@ impl Follower {
             Some(mut file) => {
                 tracing::info!(log = self.name, file = %file.path().display(), "log was rotated, continuing in the old file");
                 self.count_earlier_failures(&mut file, checkpoint.offset)?;
-                self.parser.begin_at(checkpoint.offset);
+                self.parser.continue_at(checkpoint.offset);
                 self.file = Some(file);
             }
             None => tracing::warn!(
@@ -312,7 +312,7 @@ impl Follower {
     }
 
     fn read_for_failures(&mut self, file: &mut LogFile, begin: u64, end: u64) -> Result<(), TailError> {
-        self.parser.begin_at(begin);
+        self.parser.begin_within(begin);
         file.seek(begin)?;
         while file.offset < end {
             let left = usize::try_from(end - file.offset).unwrap_or(usize::MAX);
