@@ -12,7 +12,7 @@ use clap::{Args, Subcommand};
 use super::access::check_access;
 use super::command_error::{CommandError, Outcome, print_stderr};
 use super::global_options::GlobalOptions;
-use super::host_name::host_name;
+use super::global_options::host_name;
 
 /// Check the configuration
 #[derive(Debug, Args)]

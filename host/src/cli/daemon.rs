@@ -5,18 +5,16 @@
 
 use std::sync::Arc;
 
+use sd_notify::NotifyState;
+
+use super::command_error::{CommandError, Outcome};
+use super::global_options::{GlobalOptions, host_name};
+use super::work_lock::{ensure_runner, release, take_over};
 use crate::config::Config;
 use crate::daemon::{Daemon, ExitReason, RunMode, Signals, Tails};
 use crate::event::Timestamp;
 use crate::plugin::{Cache, Compiler, Metering, Runtime, Setup};
 use crate::store::{Remaining, StateDir, Store, WorkLock};
-
-use super::command_error::{CommandError, Outcome};
-use super::global_options::GlobalOptions;
-use super::host_name::host_name;
-use super::runner::ensure_runner;
-use super::service;
-use super::work_lock::{release, take_over};
 
 /// Routes and delivers until a signal; `tails` says which logs are read meanwhile.
 pub(super) fn run_until_stopped(
@@ -36,7 +34,7 @@ pub(super) fn run_until_stopped(
             reason => break reason,
         }
     };
-    service::stopping();
+    service_stopping();
     release(&store, lock);
     if store.remaining(Timestamp::now())? == Remaining::Work {
         ensure_runner(folder, &global.config)?;
@@ -101,9 +99,9 @@ fn run_daemon(
         if !is_service {
             return reload(global);
         }
-        service::reloading();
+        service_reloading();
         let config = reload(global);
-        service::ready();
+        service_ready();
         config
     };
     let daemon = Daemon {
@@ -118,7 +116,7 @@ fn run_daemon(
     let ready = || {
         tracing::info!(routes, "ready");
         if is_service {
-            service::ready();
+            service_ready();
         }
     };
     Ok(daemon.run(signals, mode, ready)?)
@@ -150,4 +148,30 @@ fn cache(folder: &StateDir) -> Option<Cache> {
     Cache::open(&folder.cache())
         .inspect_err(|error| tracing::warn!("plugin cache unavailable, plugins are compiled at each start: {error}"))
         .ok()
+}
+
+/// Notifies the service manager that the daemon is ready.
+///
+/// Only a daemon notifies it: a run that `notify` starts has fail2ban's environment, and would speak for fail2ban's service.
+fn service_ready() {
+    notify_service_manager(&[NotifyState::Ready]);
+}
+
+/// Notifies the service manager that the daemon reloads its configuration; [`service_ready`] ends that.
+fn service_reloading() {
+    // systemd accepts the message without the time too, unless the unit is of Type=notify-reload.
+    let at = NotifyState::monotonic_usec_now().ok();
+    notify_service_manager(&[NotifyState::Reloading].into_iter().chain(at).collect::<Vec<_>>());
+}
+
+/// Notifies the service manager that the daemon stops.
+fn service_stopping() {
+    notify_service_manager(&[NotifyState::Stopping]);
+}
+
+/// Does nothing without a service manager; one that cannot be reached will notice by itself.
+fn notify_service_manager(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::debug!("cannot notify the service manager: {error}");
+    }
 }

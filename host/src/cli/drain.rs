@@ -11,7 +11,7 @@ use super::command_error::{Outcome, print_stderr};
 use super::daemon::run_once;
 use super::global_options::GlobalOptions;
 use super::logging;
-use super::runner::ensure_runner;
+use super::work_lock::ensure_runner;
 use super::work_lock::wait_for_lock;
 
 /// Deliver everything that is stored, then exit; exit code 1 if anything is still pending or was rejected

@@ -1,12 +1,12 @@
-//! Where a command works: the configuration file and the state directory.
+//! What commands have in common: the configuration file, the state directory, the name of this host, and `--format`.
 
 use std::path::PathBuf;
 
-use crate::config::Config;
-use crate::store::{StateDir, Store};
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::command_error::CommandError;
+use crate::config::Config;
+use crate::store::{StateDir, Store};
 
 /// The option that names the configuration file.
 pub(super) const CONFIG_OPTION: &str = "config";
@@ -65,4 +65,16 @@ impl GlobalOptions {
     pub(super) fn config(&self) -> Result<Config, CommandError> {
         Ok(Config::load(&self.config, &|name| std::env::var(name).ok())?)
     }
+}
+
+/// Returns the host name as the system has it.
+pub(super) fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// What a command prints: text for people, or JSON for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum OutputFormat {
+    Text,
+    Json,
 }

@@ -13,7 +13,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::command_error::{CommandError, Outcome};
-use super::output_format::OutputFormat;
+use super::global_options::OutputFormat;
 
 /// The longest file that is read, in bytes. The longest body that Slack accepts is some megabytes.
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;

@@ -16,7 +16,7 @@ use super::global_options::{
     CONFIG_DEFAULT, CONFIG_OPTION, CONFIG_VARIABLE, GlobalOptions, STATE_DIR_DEFAULT, STATE_DIR_OPTION,
     STATE_DIR_VARIABLE,
 };
-use super::runner::ensure_runner;
+use super::work_lock::ensure_runner;
 
 /// The command line of a `notify`.
 #[derive(Debug, Default)]

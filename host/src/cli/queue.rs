@@ -5,8 +5,6 @@
 mod drop;
 mod export;
 mod list;
-mod message_id;
-mod message_state;
 mod retry;
 mod selection;
 mod show;

@@ -6,7 +6,7 @@ use super::command_error::Outcome;
 use super::daemon::{configured_logs, run_until_idle, run_until_stopped};
 use super::global_options::GlobalOptions;
 use super::logging;
-use super::runner::detach;
+use super::work_lock::detach;
 
 /// Route and deliver events until stopped
 ///

@@ -10,7 +10,7 @@ use clap::Args;
 
 use super::command_error::Outcome;
 use super::global_options::GlobalOptions;
-use super::output_format::OutputFormat;
+use super::global_options::OutputFormat;
 use report::StatusReport;
 
 /// Show the ledger (where every event is) and the queues

@@ -15,9 +15,9 @@ use tokio::time::{Instant, Sleep};
 use super::daemon::{Daemon, ExitReason, RunMode};
 use super::delivery_workers::DeliveryWorkers;
 use super::error::DaemonError;
+use super::route_worker::WorkerContext;
 use super::router::RouterCommand;
 use super::watcher::{SETTLE_TIME, Watcher};
-use super::worker_context::WorkerContext;
 use crate::deliver::DeliveryError;
 use crate::store::{Remaining, StoreError, YIELD};
 

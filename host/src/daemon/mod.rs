@@ -9,14 +9,12 @@ mod daemon;
 mod delivery_workers;
 mod error;
 mod event_loop;
-mod pruner;
 mod route_worker;
 mod router;
 mod run;
 mod signals;
 mod tailers;
 mod watcher;
-mod worker_context;
 
 pub(crate) use daemon::{Daemon, ExitReason, RunMode};
 pub(crate) use error::DaemonError;

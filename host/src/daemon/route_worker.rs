@@ -3,18 +3,20 @@
 //! Plugins are loaded on a further thread while the previous version goes on; the new one is installed between two events.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
+use tokio::sync::Notify;
+
 use super::error::DaemonError;
-use super::worker_context::WorkerContext;
 use crate::config::Route;
-use crate::event::EventDefaults;
+use crate::event::{EventDefaults, Timestamp};
 use crate::format::{LoadedRoute, RouteContext, WebhookProfiles};
 use crate::message::{cut, one_line};
-use crate::store::{PluginState, Store, StoreError};
+use crate::plugin::Runtime;
+use crate::store::{PluginState, StateDir, Store, StoreError};
 
 /// How often a worker polls without a command. Commands cannot get lost, so this is only a safety net, and an idle daemon
 /// with many routes stays idle.
@@ -217,4 +219,21 @@ impl RouteWorker {
         }
         Ok(())
     }
+}
+
+/// Shared by the threads that route and format.
+#[derive(Clone)]
+pub(super) struct WorkerContext {
+    pub(super) runtime: Arc<Runtime>,
+    pub(super) state: StateDir,
+    pub(super) system_host: String,
+    /// Bytes of stack of a thread that calls plugins: theirs, and ours below it.
+    pub(super) thread_stack: usize,
+    pub(super) now: fn() -> Timestamp,
+    /// Notified whenever a batch of events was formatted, and when a route is ready.
+    pub(super) formatted: Arc<Notify>,
+    /// Routes whose plugin has not been loaded once yet.
+    pub(super) loading: Arc<AtomicUsize>,
+    /// Whether digests are closed as soon as no event is left.
+    pub(super) close_digests: Arc<AtomicBool>,
 }

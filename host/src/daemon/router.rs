@@ -7,15 +7,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::error::DaemonError;
-use super::pruner::Pruner;
-use super::route_worker::{RouteWorkerHandle, WorkerCommand};
-use super::worker_context::WorkerContext;
-use crate::config::Config;
-use crate::event::EventDefaults;
+use super::route_worker::{RouteWorkerHandle, WorkerCommand, WorkerContext};
+use crate::config::{Config, Retention};
+use crate::event::{EventDefaults, Timestamp};
 use crate::format;
 use crate::message::one_line;
 use crate::route::{self, Enricher, Enrichment, RoutingPass};
-use crate::store::{Inbox, Store};
+use crate::store::{Inbox, RetentionLimits, Store};
 
 /// How often the inbox is polled without a command.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -245,5 +243,42 @@ impl<'a> Router<'a> {
             worker.send(WorkerCommand::Stop);
         }
         self.workers.into_values().try_for_each(RouteWorkerHandle::join)
+    }
+}
+
+/// How often retention is applied.
+const PRUNE_INTERVAL: Duration = Duration::from_secs(60);
+
+pub(super) struct Pruner {
+    /// Connections that sync, unlike those for routing.
+    store: Store,
+    inbox: Inbox,
+    /// Where the next step begins; 0: at the oldest event, after the interval.
+    next: i64,
+    last_step_at: Option<Instant>,
+}
+
+impl Pruner {
+    pub(super) fn new(store: &Store) -> Result<Self, DaemonError> {
+        Ok(Self { store: store.new_connection()?, inbox: store.open_inbox()?, next: 0, last_step_at: None })
+    }
+
+    /// Takes a step if it is time for one. Returns whether there is more to do.
+    pub(super) fn step(&mut self, retention: &Retention, now: Timestamp) -> Result<bool, DaemonError> {
+        if self.next == 0 && self.last_step_at.is_some_and(|at| at.elapsed() < PRUNE_INTERVAL) {
+            return Ok(false);
+        }
+        self.last_step_at = Some(Instant::now());
+        self.inbox.record_settled(self.store.settled_through()?)?;
+        let since = |age: Duration| now.plus_ms(i64::try_from(age.as_millis()).unwrap_or(i64::MAX).saturating_neg());
+        let limits = RetentionLimits {
+            events_since: since(retention.history),
+            max_events: retention.events,
+            dead_since: since(retention.dead_message_max_age),
+            max_dead: retention.dead_message_max_count,
+        };
+        let pruned = self.store.prune(&mut self.inbox, &limits, self.next)?;
+        self.next = pruned.next_after;
+        Ok(pruned.next_after > 0)
     }
 }

@@ -9,10 +9,10 @@ use tokio::sync::Notify;
 use super::daemon::{Daemon, ExitReason, RunMode};
 use super::error::DaemonError;
 use super::event_loop::EventLoop;
+use super::route_worker::WorkerContext;
 use super::router;
 use super::signals::Signals;
 use super::tailers::Tailers;
-use super::worker_context::WorkerContext;
 
 /// Bytes of stack that a thread has for itself, as Rust's default is.
 const OWN_STACK: usize = 2 << 20;

@@ -1,11 +1,15 @@
-//! What the configuration says of one webhook's delivery: its target, its rate, how old messages may become, and where they
-//! fail over to.
+//! What the configuration says of one webhook's delivery (its target, its rate, how old messages may become, and where they
+//! fail over to), and the deadlines that follow.
+//!
+//! Deadlines are kept although the clock may jump: a wait that is longer than any wait can be was set by another clock.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::config::{Config, Rate, Webhook};
+use crate::event::Timestamp;
 use crate::message::Target;
+use crate::store::{MAX_WAIT_MS, WebhookState};
 
 /// How old a message may become whose route is no longer configured.
 const REMOVED_ROUTE_MAX_AGE: Duration = Duration::from_secs(86_400);
@@ -59,4 +63,37 @@ impl DeliveryPolicy {
 /// Returns a duration in ms, saturating.
 pub(super) fn milliseconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Returns a deadline, or `now` if it is further away than any wait may be.
+pub(super) fn clamp_deadline(at: Timestamp, now: Timestamp) -> Timestamp {
+    clamp_deadline_within(at, now, MAX_WAIT_MS)
+}
+
+fn clamp_deadline_within(at: Timestamp, now: Timestamp, longest_ms: i64) -> Timestamp {
+    if at > now.plus_ms(longest_ms) { now } else { at }
+}
+
+/// Returns whether the clock was set back since the last attempt by more than the time that has passed since.
+///
+/// Each attempt uses up a part of the rate, never further ahead than the burst allows; a later `next_slot_at` is of another
+/// clock, and so is the backoff that was set with it.
+pub(super) fn clock_went_back(state: &WebhookState, policy: &DeliveryPolicy, now: Timestamp) -> bool {
+    state.next_slot_at > now.plus_ms(policy.burst_ms())
+}
+
+/// Returns when one more message is within the rate.
+pub(super) fn within_rate(state: &WebhookState, policy: &DeliveryPolicy, now: Timestamp) -> Timestamp {
+    let burst_ms = policy.burst_ms();
+    clamp_deadline_within(state.next_slot_at, now, burst_ms).plus_ms(policy.every_ms().saturating_sub(burst_ms))
+}
+
+/// Returns the theoretical arrival time of the next message once one more is sent now.
+pub(super) fn next_slot(state: &WebhookState, policy: &DeliveryPolicy, now: Timestamp) -> Timestamp {
+    clamp_deadline_within(state.next_slot_at, now, policy.burst_ms()).max(now).plus_ms(policy.every_ms())
+}
+
+/// Returns the time after a wait.
+pub(super) fn after(now: Timestamp, wait: Duration) -> Timestamp {
+    now.plus_ms(milliseconds(wait))
 }

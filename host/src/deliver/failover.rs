@@ -1,8 +1,8 @@
 //! Messages that go to another webhook than they were made for: theirs is suspended, or no longer configured.
 
-use super::deadline::clamp_deadline;
 use super::delivery_policy::DeliveryPolicy;
-use super::endpoints::Endpoints;
+use super::delivery_policy::clamp_deadline;
+use super::endpoint::Endpoints;
 use crate::event::Timestamp;
 use crate::store::{DeadReason, Store, StoreError};
 

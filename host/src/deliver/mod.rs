@@ -8,10 +8,8 @@ mod attempt;
 mod backoff;
 mod client;
 mod connection;
-mod deadline;
 mod delivery_policy;
 mod endpoint;
-mod endpoints;
 mod failover;
 mod queue;
 mod redaction;
@@ -19,6 +17,6 @@ mod send_result;
 mod worker;
 
 pub(crate) use client::Client;
-pub(crate) use endpoints::Endpoints;
+pub(crate) use endpoint::Endpoints;
 pub(crate) use failover::failover;
 pub(crate) use worker::{DeliveryContext, DeliveryError, DeliveryWorker};

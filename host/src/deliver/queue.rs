@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use super::attempt::{AttemptOutcome, AttemptReport, NextAction};
 use super::backoff;
-use super::deadline::{after, clamp_deadline, clock_went_back, next_slot, within_rate};
 use super::delivery_policy::DeliveryPolicy;
+use super::delivery_policy::{after, clamp_deadline, clock_went_back, next_slot, within_rate};
 use super::send_result::SendResult;
 use crate::event::Timestamp;
 use crate::store::{DeadReason, FailedAttempt, OutboundMessage, Store, StoreError, Suspended, WebhookState};

@@ -8,7 +8,7 @@ use super::attempt::{AttemptOutcome, AttemptReport, NextAction};
 use super::client::Client;
 use super::delivery_policy::DeliveryPolicy;
 use super::endpoint::Endpoint;
-use super::endpoints::Endpoints;
+use super::endpoint::Endpoints;
 use super::failover::reassign_removed;
 use super::queue::Queue;
 use super::send_result::SendResult;

@@ -7,7 +7,6 @@ mod ban;
 mod batch;
 #[allow(clippy::module_inception, reason = "the noun itself")]
 mod event;
-mod event_defaults;
 mod foreign;
 mod json;
 mod past;
@@ -18,9 +17,9 @@ pub(crate) use ban::Family;
 pub use ban::{Ban, BanDuration};
 pub use batch::DigestCause;
 pub(crate) use batch::{Batch, Counted, Counter, LISTED_FIRST, LISTED_LAST, ROWS, Row, Totals};
+pub use event::EventDefaults;
 pub(crate) use event::Kind;
 pub use event::{Event, EventDetails};
-pub use event_defaults::EventDefaults;
 pub use json::ParseEventError;
 pub use past::PastBan;
 pub(crate) use past::{BanQuery, BanSummary, Tally};

@@ -1,8 +1,8 @@
 //! Events of a route become dispositions: a message, a place in a digest, or a skip.
 
+use super::grouping::RecentPosts;
 use super::grouping::{Grouping, digest_of, digest_of_hold};
 use super::loaded_route::LoadedRoute;
-use super::recent_posts::RecentPosts;
 use crate::event::{Event, Timestamp};
 use crate::message::{Decision, Guarded, fallback, guard};
 use crate::store::{Disposition, FormattedEvent, Store, StoreError, UnformattedEvent};

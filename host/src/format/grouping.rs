@@ -1,12 +1,13 @@
 //! Which posts are grouped into a digest instead of being sent one by one: those of a storm, those of a restart of fail2ban,
 //! and what a plugin holds.
 //!
-//! A plugin has decided before that each of them is worth a message; only then is it grouped.
+//! A plugin has decided before that each of them is worth a message; only then is it grouped. A storm is recognized by the
+//! times at which its route last had something to post.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::recent_posts::{RecentPosts, milliseconds};
-use crate::config::Route;
+use crate::config::{Route, Storm};
 use crate::event::{DigestCause, Event, EventDetails, Timestamp};
 use crate::message::Hold;
 use crate::store::{Closes, DigestKey};
@@ -80,6 +81,44 @@ pub(super) fn digest_of_hold(route: &Route, Hold { key, until }: Hold, now: Time
     let until = until.filter(|until| until.0 <= now.0.saturating_add(MAX_HOLD_MS)).unwrap_or(window);
     let key = key.chars().take(KEY_CHARS).collect();
     DigestKey { cause: DigestCause::Held, key, closes: Closes::At(until), merge_unbans: None }
+}
+
+/// The times of a route's posts, as far as its `storm` looks back.
+#[derive(Debug, Default)]
+pub(super) struct RecentPosts {
+    posts: VecDeque<Timestamp>,
+    changed: bool,
+}
+
+impl RecentPosts {
+    pub(super) fn of(posts: Vec<Timestamp>) -> Self {
+        Self { posts: posts.into(), changed: false }
+    }
+
+    /// Records a post. Returns whether it is one more than the storm's threshold lets through.
+    pub(super) fn exceeds(&mut self, storm: Storm, now: Timestamp) -> bool {
+        let since = now.plus_ms(-milliseconds(storm.within));
+        // One that is later than now was recorded before the clock was set back.
+        self.posts.retain(|at| since < *at && *at <= now);
+        let threshold = usize::try_from(storm.threshold).unwrap_or(usize::MAX);
+        let exceeds = self.posts.len() >= threshold;
+        self.posts.push_back(now);
+        while self.posts.len() > threshold {
+            self.posts.pop_front();
+        }
+        self.changed = true;
+        exceeds
+    }
+
+    /// Returns all of them, if they have changed since the last call.
+    pub(super) fn changed(&mut self) -> Option<Vec<Timestamp>> {
+        std::mem::take(&mut self.changed).then(|| self.posts.iter().copied().collect())
+    }
+}
+
+/// Returns a duration in ms, saturating.
+pub(super) fn milliseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

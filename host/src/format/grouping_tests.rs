@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::config::{Config, Route};
+use crate::config::{Config, Route, Storm};
 use crate::event::{Ban, Event, EventDefaults, EventDetails, Timestamp};
+use crate::format::grouping::RecentPosts;
 use crate::format::webhook_profile::WebhookProfile;
 use crate::format::*;
 use crate::message::Target;
@@ -377,4 +379,21 @@ fn events_of_a_removed_route_are_sent_plainly() {
     let sent = fixture.sent();
     assert!(sent.iter().any(|body| body.contains("12 events") && body.contains("no longer configured")), "{sent:#?}");
     assert_eq!(fixture.counts(), (9, 12, 0));
+}
+
+fn exceeds_at(recent: &mut RecentPosts, times: &[i64]) -> Vec<bool> {
+    let storm = Storm { threshold: 3, within: Duration::from_secs(60) };
+    times.iter().map(|at| recent.exceeds(storm, Timestamp(*at * 1_000))).collect()
+}
+
+#[test]
+fn storm_begins_past_the_threshold_and_ends_when_it_is_quieter() {
+    let mut recent = RecentPosts::default();
+    assert_eq!(exceeds_at(&mut recent, &[100, 100, 100, 100, 159, 159]), [false, false, false, true, true, true]);
+    // With two at 159, this is the third; grouped posts count as well.
+    assert_eq!(exceeds_at(&mut recent, &[161, 218, 219]), [false, true, false]);
+    assert_eq!(recent.changed().unwrap().len(), 3);
+    assert_eq!(recent.changed(), None);
+    // A clock that is set back causes no storm.
+    assert_eq!(exceeds_at(&mut recent, &[10, 10, 10, 10]), [false, false, false, true]);
 }

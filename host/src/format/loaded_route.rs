@@ -3,15 +3,14 @@
 use std::sync::Arc;
 
 use super::breaker::Breaker;
-use super::recent_posts::RecentPosts;
-use super::route_context::RouteContext;
+use super::grouping::RecentPosts;
 use super::route_plugin::RoutePlugin;
 use super::webhook_profile::{self, WebhookProfile, WebhookProfiles};
 use crate::config::{Config, PluginSource, Route};
 use crate::event::{EventDefaults, Timestamp};
 use crate::message::{Policy, one_line};
 use crate::plugin::{BUILT_IN, CurrentEvent, Plugin, PluginContext, PluginError, RouteEvents, Runtime};
-use crate::store::PluginState;
+use crate::store::{PluginState, StateDir};
 
 /// A route with its plugin.
 pub(crate) struct LoadedRoute {
@@ -186,4 +185,17 @@ fn plugin_name(source: &PluginSource) -> String {
         PluginSource::BuiltIn => "template (built in)".to_owned(),
         PluginSource::File(path) => path.file_name().unwrap_or(path.as_os_str()).display().to_string(),
     }
+}
+
+/// What all routes of a process share.
+#[derive(Clone)]
+pub(crate) struct RouteContext {
+    /// What events get that have none of their own.
+    pub defaults: EventDefaults,
+    /// What routes need to know of each webhook.
+    pub profiles: WebhookProfiles,
+    /// Where plugins run.
+    pub runtime: Arc<Runtime>,
+    /// Where past events are stored; `None`: there are none.
+    pub state: Option<StateDir>,
 }

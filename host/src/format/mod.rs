@@ -7,19 +7,16 @@
 
 mod advance;
 mod breaker;
-mod digests;
 mod formatter;
 mod grouping;
 mod loaded_route;
-mod recent_posts;
 mod removed_route;
-mod route_context;
 mod route_plugin;
 #[cfg(test)]
 mod tests;
 mod webhook_profile;
 
+pub(crate) use loaded_route::RouteContext;
 pub(crate) use loaded_route::{LoadedRoute, load_all, prepare};
 pub(crate) use removed_route::format_removed_route;
-pub(crate) use route_context::RouteContext;
 pub(crate) use webhook_profile::{WebhookProfiles, profiles};

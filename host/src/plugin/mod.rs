@@ -24,7 +24,6 @@ mod lower;
 mod plugin;
 mod reused;
 mod runtime;
-mod slots;
 mod standard;
 mod state;
 #[cfg(test)]

@@ -11,11 +11,11 @@ use wasmtime::component::Linker;
 use super::bindings::exports::banhook::plugin::{checker, digester, formatter};
 use super::call::Caller;
 use super::components::Components;
+use super::engine::Slots;
 use super::engine::{INSTANCES, Metering, engine};
 use super::host::{Host, Providers};
 use super::limits::{Limits, Sandbox};
 use super::plugin::Plugin;
-use super::slots::Slots;
 use super::ticker::Ticker;
 use super::{Cache, Compiler, PluginError, component};
 

@@ -37,8 +37,6 @@ mod store;
 mod stored_events;
 #[cfg(test)]
 mod tests;
-mod unconfigured;
-mod webhook_queues;
 mod webhooks;
 
 pub(crate) use checkpoints::Checkpoint;
@@ -62,6 +60,6 @@ pub(crate) use state_dir::NO_FOLLOW;
 pub use state_dir::StateDir;
 pub use store::Store;
 pub(crate) use stored_events::UnformattedEvent;
-pub use webhook_queues::WebhookQueue;
+pub use webhooks::WebhookQueue;
 pub use webhooks::WebhookState;
 pub(crate) use webhooks::{MAX_WAIT_MS, Suspended};

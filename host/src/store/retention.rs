@@ -2,14 +2,16 @@
 //!
 //! First from the file of routed events, then from the inbox, each synced: a crash in between leaves events that nothing
 //! refers to, which the next step removes and does not count again.
+//!
+//! The state of plugins, storms and webhooks that are no longer configured is removed here too; events and messages stay.
 
 use rusqlite::{Connection, Transaction, params};
 
-use super::database_file::sql_limit;
+use super::database_file::{Database, sql_limit};
 use super::error::StoreError;
 use super::inbox::Inbox;
 use super::store::Store;
-use super::{history, ledger, messages, routed_events};
+use super::{history, ledger, messages, plugins, recent_posts, routed_events, webhooks};
 use crate::event::Timestamp;
 
 /// The limits of what is kept.
@@ -126,6 +128,34 @@ fn remove(transaction: &Transaction<'_>, old: &OldEvent) -> rusqlite::Result<()>
     history::remove(transaction, &old.jail, old.at, old.seq)?;
     // Otherwise no route matched it, or a step before this one was interrupted after it had counted the event.
     if was_routed { ledger::count_pruned(transaction) } else { Ok(()) }
+}
+
+impl Store {
+    /// Removes the state of plugins, storms and webhooks of other routes and webhooks than these.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn prune_unconfigured(&mut self, routes: &[&str], webhooks: &[&str]) -> Result<(), StoreError> {
+        prune(&mut self.database, (plugins::ROUTES, plugins::REMOVE), routes)?;
+        prune(&mut self.database, (recent_posts::ROUTES, recent_posts::REMOVE), routes)?;
+        prune(&mut self.database, (webhooks::NAMES, webhooks::REMOVE), webhooks)
+    }
+}
+
+/// Removes rows by their names: `query` returns all names, `remove` deletes the row with one.
+fn prune(database: &mut Database, (query, remove): (&str, &str), configured: &[&str]) -> Result<(), StoreError> {
+    // Usually there is nothing to do, and a query waits for no writer.
+    let mut names: Vec<String> = database.read("read the state of routes and webhooks", |connection| {
+        connection.prepare(query)?.query_map([], |row| row.get(0))?.collect()
+    })?;
+    names.retain(|name| !configured.contains(&name.as_str()));
+    if names.is_empty() {
+        return Ok(());
+    }
+    database.write("remove the state of routes and webhooks", |transaction| {
+        let mut remove = transaction.prepare(remove)?;
+        names.iter().try_for_each(|name| remove.execute([name]).map(drop))
+    })
 }
 
 #[cfg(test)]

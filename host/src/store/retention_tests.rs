@@ -85,3 +85,29 @@ fn prune_interrupted_counts_each_event_once() {
     assert_eq!(store.prune(inbox, &keep, 0).unwrap().events, 2, "the newest stays");
     assert_eq!(sec_ledger(store).skipped, 3);
 }
+
+#[test]
+fn prune_unconfigured_removes_the_state_of_other_names() {
+    let mut fixture = fixture();
+    let store = &mut fixture.store;
+    let state = |failures| PluginState {
+        plugin: "sec.wasm".into(),
+        sha256: Some("00".repeat(32)),
+        version: Some("1.2.3".into()),
+        since: Timestamp(5),
+        failures,
+        error: (failures > 0).then(|| "trapped".into()),
+        paused_until: (failures > 1).then_some(Timestamp(7)),
+    };
+    for (route, failures) in [("sec", 0), ("ops", 1), ("sec", 2)] {
+        store.record_plugin(route, &state(failures)).unwrap();
+    }
+    assert_eq!(store.plugins().unwrap(), [("ops".into(), state(1)), ("sec".into(), state(2))].into());
+    let suspended = Some(Suspended { error: "404".into(), since: Timestamp(6), url_hash: "hash".into() });
+    let state_of_a_suspended = WebhookState { suspended, ..WebhookState::default() };
+    store.record_webhook("old", &state_of_a_suspended).unwrap();
+    store.record_webhook("hook", &state_of_a_suspended).unwrap();
+    store.prune_unconfigured(&["sec"], &["hook"]).unwrap();
+    assert_eq!(store.plugins().unwrap(), [("sec".into(), state(2))].into());
+    assert_eq!(store.suspended_webhooks().unwrap().into_keys().collect::<Vec<_>>(), ["hook"]);
+}

@@ -6,10 +6,10 @@ use crate::event::EventDefaults;
 use crate::store::Store;
 use clap::Args;
 
-use super::message_id::{message_id, no_such_message};
+use super::selection::{message_id, no_such_message};
 use crate::cli::command_error::{CommandError, Outcome, print_stderr};
 use crate::cli::global_options::GlobalOptions;
-use crate::cli::host_name::host_name;
+use crate::cli::global_options::host_name;
 
 /// How much is written at a time, in bytes. Events are written one by one, so that memory does not grow with the history.
 const WRITE_BYTES: usize = 64 << 10;

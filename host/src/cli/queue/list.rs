@@ -7,10 +7,10 @@ use crate::phrase::counted;
 use crate::store::MessageInfo;
 use clap::Args;
 
-use super::message_state::message_state;
+use super::selection::message_state;
 use crate::cli::command_error::{Outcome, print_stderr};
 use crate::cli::global_options::GlobalOptions;
-use crate::cli::output_format::OutputFormat;
+use crate::cli::global_options::OutputFormat;
 use crate::cli::time_format::to_the_second;
 
 /// List the messages that are pending (open or ready) or dead, oldest first

@@ -11,8 +11,8 @@ use clap::Args;
 use super::selection::{SelectionArgs, explain_unchanged, is_known, without_store};
 use crate::cli::command_error::{CommandError, Outcome, print_stderr};
 use crate::cli::global_options::GlobalOptions;
-use crate::cli::runner::ensure_runner;
 use crate::cli::time_format::with_age;
+use crate::cli::work_lock::ensure_runner;
 
 /// Send dead messages again; exit code 1 if any of those named is not dead
 ///

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::io::Write as _;
 
-use crate::store::{MessageSelector, MessageState, Store, StoreError};
-use clap::Args;
+use clap::builder::RangedI64ValueParser;
+use clap::{Args, value_parser};
 
-use super::message_id::{message_id, no_such_message};
 use crate::cli::command_error::{Outcome, print_stderr};
 use crate::cli::global_options::GlobalOptions;
+use crate::cli::time_format::to_the_second;
+use crate::store::{MessageInfo, MessageSelector, MessageState, Store, StoreError};
 
 /// Which messages.
 #[derive(Debug, Args)]
@@ -71,4 +72,31 @@ pub(super) fn without_store(selector: &MessageSelector) -> Outcome {
         MessageSelector::Dead(_) => writeln!(std::io::stdout(), "No message is dead.")?,
     }
     Ok(matches!(selector, MessageSelector::Dead(_)))
+}
+
+/// Returns `ready`, `open until 2026-11-22 10:57:25` or `dead (rejected)`.
+pub(super) fn message_state(message: &MessageInfo) -> String {
+    match (message.state, message.closes_at) {
+        (MessageState::Open, Some(at)) => format!("open until {}", to_the_second(at)),
+        (MessageState::Open, None) => "open".to_owned(),
+        (MessageState::Ready, _) => "ready".to_owned(),
+        (MessageState::Dead, _) => {
+            message.dead_reason.map_or_else(|| "dead".to_owned(), |reason| format!("dead ({})", reason.as_str()))
+        }
+        (MessageState::Dropped, _) => "dropped".to_owned(),
+        (MessageState::Sent, _) => "sent".to_owned(),
+    }
+}
+
+/// Parses an id.
+pub(super) fn message_id() -> RangedI64ValueParser<i64> {
+    value_parser!(i64).range(1..)
+}
+
+/// Says that there is no message of this id.
+pub(super) fn no_such_message(id: i64) -> String {
+    format!(
+        "there is no message {id} in the queue; it may have been merged into a digest, or formatted again under a new id \
+         when it was retried; see `banhook queue list`"
+    )
 }

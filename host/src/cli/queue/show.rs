@@ -12,11 +12,11 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::message_id::{message_id, no_such_message};
-use super::message_state::message_state;
+use super::selection::message_state;
+use super::selection::{message_id, no_such_message};
 use crate::cli::command_error::{CommandError, Outcome};
 use crate::cli::global_options::GlobalOptions;
-use crate::cli::output_format::OutputFormat;
+use crate::cli::global_options::OutputFormat;
 use crate::cli::time_format::{ago, to_the_second, with_age};
 
 /// Events that are shown; `export` gives all of them.

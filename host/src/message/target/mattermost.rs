@@ -6,8 +6,8 @@ use super::super::guard_error::GuardError;
 use super::super::model::Message;
 use super::super::sanitizer::Sanitizer;
 use super::super::slack_compatible::{self, BREAK, Dialect, Markers, Place};
-use super::http_answer::{HttpAnswer, Verdict};
 use super::service::Service;
+use super::service::{HttpAnswer, Verdict};
 
 /// Mattermost.
 pub(super) struct Mattermost;

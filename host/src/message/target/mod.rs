@@ -2,7 +2,6 @@
 //! registry below; nothing outside these modules asks which service it is dealing with.
 
 mod discord;
-mod http_answer;
 mod mattermost;
 mod rocketchat;
 mod service;
@@ -13,7 +12,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 
-pub(crate) use http_answer::{HttpAnswer, Verdict};
+pub(crate) use service::{HttpAnswer, Verdict};
 pub(crate) use service::{Service, UrlProblem};
 
 /// Names each service's constant, in the order in which they are documented.

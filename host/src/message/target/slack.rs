@@ -9,7 +9,7 @@ use super::super::guard_error::GuardError;
 use super::super::limits::{BLOCKS_TEXT_MAX, BODY_BYTES_MAX};
 use super::super::model::Message;
 use super::super::sanitizer::Sanitizer;
-use super::http_answer::{HttpAnswer, Verdict};
+use super::service::{HttpAnswer, Verdict};
 use super::service::{Service, UrlProblem, segments};
 
 /// Slack.

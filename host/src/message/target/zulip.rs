@@ -7,8 +7,8 @@ use super::super::hints::Hints;
 use super::super::model::Message;
 use super::super::sanitizer::Sanitizer;
 use super::super::slack_compatible::{self, Dialect, Markers, Place, begins_block};
-use super::http_answer::{HttpAnswer, Verdict};
 use super::service::Service;
+use super::service::{HttpAnswer, Verdict};
 
 /// Zulip.
 pub(super) struct Zulip;
