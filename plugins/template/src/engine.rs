@@ -30,7 +30,7 @@ impl Engine {
         Self(env)
     }
 
-    /// Renders an event with the route's own template, or with the built-in one. Every value is escaped.
+    /// Renders an event with the route's own template, or with the built-in one.
     pub fn render(&self, settings: &Settings, own: Option<&str>, event: Event) -> Result<String, TemplateError> {
         let render = |template: Template, event| {
             template.render(Value::from_object(Variables(event))).map_err(|error| {
@@ -60,7 +60,7 @@ impl Engine {
     }
 }
 
-/// Writes a value: unchanged if it is marked safe, otherwise as escaped text.
+/// Writes a value: unchanged if it is markup, otherwise as text, in which nothing formats.
 fn write_value(out: &mut Output, _: &mut State, value: &Value) -> Result<(), Error> {
     if value.is_none() || value.is_undefined() {
         return Ok(());
@@ -99,10 +99,10 @@ mod tests {
         let hostile = || sample::ban_of("<!here> & *b*\n---\n`x`");
         assert_eq!(
             render("<https://a.example|{{ ip }}>", hostile()).unwrap(),
-            "<https://a.example|&lt;!here&gt; &amp; *b* --- `x`>"
+            "<https://a.example|&lt;!here&gt; &amp; ∗b∗ --- 'x'>"
         );
         assert_eq!(render("{{ ip | code }}", hostile()).unwrap(), "`&lt;!here&gt; &amp; *b* --- 'x'`");
-        assert_eq!(render("{{ ip | upper }}", hostile()).unwrap(), "&lt;!HERE&gt; &amp; *B* --- `X`");
+        assert_eq!(render("{{ ip | upper }}", hostile()).unwrap(), "&lt;!HERE&gt; &amp; ∗B∗ --- 'X'");
         assert_eq!(
             render("{% filter upper %}<b>{{ ip }}{% endfilter %}", sample::ban_of("<a>")).unwrap(),
             "<B>&LT;A&GT;"
@@ -113,6 +113,47 @@ mod tests {
             "&lt;a&gt;; &lt;a&gt;"
         );
         assert_eq!(render("{{ [ip] }}", sample::ban_of("<A>")).unwrap(), "['&lt;A&gt;']");
+    }
+
+    /// fail2ban's values stay text, whatever a template does with them before it prints them.
+    #[test]
+    fn template_changed_values_stay_text() {
+        let long = format!("*b* :rotating_light:\n_i_ {}", "x".repeat(400));
+        for source in [
+            "{{ ip }}",
+            "{{ ip | lower }}",
+            "{{ ip | upper }}",
+            "{{ ip | replace('x', '*') }}",
+            "{{ ip | replace('x', 'y' | safe) }}",
+            "{{ ip | default('?') }}",
+            "{{ ip[:30] }}",
+            "{{ ip[::-1] }}",
+            "{{ ip ~ ip }}",
+            "{{ ip + '!' }}",
+            "{{ '*' ~ ip ~ '*' }}",
+            "{{ '<b> ' | safe ~ ip }}",
+            "{{ [ip, ip] | join(' ') }}",
+            "{{ [ip, ip] | join('-' | safe) }}",
+            "{{ [ip, ip] | first }}",
+            "{{ [ip, '-' | safe] | join }}",
+            "{% set x = ip | lower %}{{ x }}",
+            "{% set x %}{{ ip }}{% endset %}{{ x }}",
+            "{% filter lower %}{{ ip }}{% endfilter %}",
+            "{% autoescape false %}{{ ip ~ '!' }}{% endautoescape %}",
+            "{{ ip.split() }}",
+            "{{ ip.upper() }}",
+        ] {
+            let Ok(rendered) = render(source, sample::ban_of(&long)) else { continue };
+            for acts in ["*b", "*B", "b*", "B*", ":rot", ":ROT", "_i", "_I", "i_", "I_", "\n", "\t"] {
+                assert!(!rendered.contains(acts), "{source}: {rendered}");
+            }
+        }
+        // Markup is what the template has outside of `{{ }}` or marks as safe.
+        assert_eq!(
+            render("*{{ ip }}* {{ '*!*' | safe }} {{ '*' | safe ~ ip ~ '*' | safe }}", sample::ban_of("*b*")).unwrap(),
+            "*∗b∗* *!* *∗b∗*"
+        );
+        assert_eq!(render("{{ ip | code ~ ' *' }}", sample::ban_of("*b*")).unwrap(), "`*b*` ∗");
     }
 
     #[test]

@@ -9,7 +9,7 @@
 //! | `date` | a moment (`at`, `ticket_at`) in each reader's own time zone |
 //! | `time("%d.%m. %H:%M")` | a moment in the route's `timezone`; `%Y %m %d %H %M %S %a %z`, default `%H:%M` |
 //! | `default("?")` | a replacement for an unknown value |
-//! | `safe` | leaves out the escaping of `&`, `<`, `>`: for text of your own only |
+//! | `safe` | makes markup of text: for text of your own only |
 //! | `first`, `join(", ")`, `last`, `length`, `lower`, `replace("a", "b")`, `upper` | as in Jinja |
 //!
 //! Tests: `is defined`, `is none`, `is startingwith "…"`, `is endingwith "…"`. For an unknown value every filter is empty,
