@@ -28,9 +28,9 @@ fn ban(env: &TestEnv, last: u32) {
     env.notify(&format!("ban --jail=sshd --ip=203.0.113.{last} --failures=5 --time=176380901{last}"));
 }
 
-/// Bans an address and has the webhook reject the message. Returns the id of the message, the only dead one.
+/// Bans an address and has the webhook reject the message, and its plain form. Returns the id of the message, the only dead one.
 fn rejected(env: &TestEnv, last: u32) -> i64 {
-    env.webhook.inject(&[Fault::Rejected]);
+    env.webhook.inject(&[Fault::Rejected; 2]);
     ban(env, last);
     env.wait_until_idle();
     let dead = listed(env, "--dead");
@@ -114,7 +114,7 @@ fn queue_retry_rejected_digest_reformats_its_events() {
     let _daemon = env.daemon();
     ban(&env, 1);
     env.webhook.wait_for(1);
-    env.webhook.inject(&[Fault::Rejected]);
+    env.webhook.inject(&[Fault::Rejected; 2]);
     (2..=4).for_each(|last| ban(&env, last));
     env.wait_until_idle();
     let dead = listed(&env, "--dead");
@@ -166,23 +166,23 @@ fn queue_retry_of_removed_route_sends_fallback() {
 fn queue_retry_all_of_webhook_sends_its_dead_messages() {
     let env = TestEnv::new();
     let _daemon = env.daemon();
-    env.webhook.inject(&[Fault::Rejected; 3]);
-    for last in 1..=3 {
+    env.webhook.inject(&[Fault::Rejected; 4]);
+    for last in 1..=2 {
         ban(&env, last);
     }
-    assert_eq!(env.wait_until_idle().all().dead, 3);
-    let limited = queue(&env, "list --limit 2 --format json").ok();
-    assert_eq!(json(&limited.stdout).as_array().unwrap().len(), 2);
-    assert!(limited.stderr.contains("only the first 2 messages"), "{limited}");
+    assert_eq!(env.wait_until_idle().all().dead, 2);
+    let limited = queue(&env, "list --limit 1 --format json").ok();
+    assert_eq!(json(&limited.stdout).as_array().unwrap().len(), 1);
+    assert!(limited.stderr.contains("only the first 1 message"), "{limited}");
     for command in ["retry --all --webhook mian", "drop --all --webhook mian"] {
         queue(&env, command).exits(1).complains(&["no webhook has the name \"mian\""]);
     }
     queue(&env, "list --limit 0").exits(2);
-    assert_eq!(env.ledger().all().dead, 3);
-    assert!(queue(&env, "retry --all --webhook main").ok().stdout.starts_with("3 messages"));
-    let arrived = env.webhook.wait_for(3);
-    assert!((1..=3).zip(&arrived).all(|(last, message)| message.contains(&[&format!("203.0.113.{last}")])));
-    assert_eq!(env.wait_until_idle().all(), counts(3, 3, 0));
+    assert_eq!(env.ledger().all().dead, 2);
+    assert!(queue(&env, "retry --all --webhook main").ok().stdout.starts_with("2 messages"));
+    let arrived = env.webhook.wait_for(2);
+    assert!((1..=2).zip(&arrived).all(|(last, message)| message.contains(&[&format!("203.0.113.{last}")])));
+    assert_eq!(env.wait_until_idle().all(), counts(2, 2, 0));
 }
 
 #[test]

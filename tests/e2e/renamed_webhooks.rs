@@ -118,7 +118,7 @@ fn retried_event_is_formatted_soon_despite_busy_route() {
     let route = |name: &str, jail: &str| format!("[[routes]]\nname = \"{name}\"\njails = [\"{jail}\"]\n{NO_DIGESTS}\n");
     env.write("config.toml", webhook("main") + &route("quiet", "quiet") + &route("busy", "busy"));
     let _daemon = env.daemon();
-    env.webhook.inject(&[Fault::Rejected]);
+    env.webhook.inject(&[Fault::Rejected; 2]);
     env.notify("ban --jail=quiet --ip=203.0.113.1");
     until("the message to be dead", || match env.ledger().routes["quiet"].dead {
         1 => Ok(()),

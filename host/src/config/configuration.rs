@@ -14,7 +14,7 @@ use super::problem::{ConfigErrors, Location, Problem, Problems, quoted};
 use super::reader::{Located, Table};
 use super::rejected_keys;
 use super::retention::Retention;
-use super::route::{KnownWebhooks, Route};
+use super::route::{KnownWebhooks, Route, configured};
 use super::text_file::TextFile;
 use super::url_source::Env;
 use super::webhook::Webhook;
@@ -40,6 +40,8 @@ pub(crate) struct Config {
     pub sources: Vec<LogSource>,
     /// The fail2ban on this host.
     pub fail2ban: Fail2ban,
+    /// The webhook in which suspended webhooks and dead messages are announced. Default (`None`): they are logged only.
+    pub health: Option<String>,
     /// Probable mistakes that are no errors: a webhook that no route uses, a loopback URL in a file that others can read.
     pub warnings: Vec<Problem>,
     /// The files and folders that the configuration was read from, plugins and certificates included; empty if it was
@@ -105,7 +107,10 @@ fn build(files: &[TextFile], problems: Problems, env: Env<'_>) -> Result<Config,
     let retention = single_table(&tables, "retention", Retention::read, &problems).unwrap_or(Retention::STANDARD);
     let fail2ban = single_table(&tables, "fail2ban", Fail2ban::read, &problems).unwrap_or_else(Fail2ban::standard);
     let webhooks = webhooks(&tables, &problems, env);
-    let mut routes = routes(&tables, &webhooks, complete);
+    let known = known_webhooks(&webhooks, complete);
+    let mut routes = routes(&tables, &known);
+    let health = single_table(&tables, "health", |table| health(table, &known), &problems);
+    drop(known);
     let logs = log_sources(&tables, &problems);
     for table in &tables {
         table.finish(rejected_keys::TOP);
@@ -126,7 +131,7 @@ fn build(files: &[TextFile], problems: Problems, env: Env<'_>) -> Result<Config,
     }
 
     let mut warnings = problems.take_warnings();
-    warnings.extend(unused(&webhooks, &routes));
+    warnings.extend(unused(&webhooks, &routes, health.as_deref()));
     if !problems.is_empty() {
         let paths: Vec<_> = files.iter().map(|file| file.path.as_path()).collect();
         return Err(ConfigErrors(problems.into_sorted(&paths)));
@@ -141,6 +146,7 @@ fn build(files: &[TextFile], problems: Problems, env: Env<'_>) -> Result<Config,
         retention,
         sources: logs,
         fail2ban,
+        health,
         warnings,
         files: BTreeSet::new(),
     })
@@ -210,17 +216,32 @@ fn webhooks(tables: &[Table<'_>], problems: &Problems, env: Env<'_>) -> Webhooks
     webhooks
 }
 
-fn routes(tables: &[Table<'_>], webhooks: &Webhooks, complete: bool) -> Vec<Route> {
-    let tables: Vec<_> = tables.iter().map(|table| (table, table.tables("routes"))).collect();
-    let written: usize = tables.iter().map(|(_, routes)| routes.len()).sum();
+/// `complete`: every file could be read.
+fn known_webhooks(webhooks: &Webhooks, complete: bool) -> KnownWebhooks<'_> {
     let named = webhooks.iter().filter(|(name, _)| is_name(name));
     let targets = named.map(|(name, (_, webhook))| (name.as_str(), webhook.as_ref().map(|webhook| webhook.target)));
-    let known = KnownWebhooks { webhooks: targets.collect(), complete };
+    KnownWebhooks { webhooks: targets.collect(), complete }
+}
+
+/// Reads the webhook of `[health]` in one file.
+fn health(table: &Table<'_>, known: &KnownWebhooks<'_>) -> Option<String> {
+    let health = table.table("health", "[health]")?;
+    let name = health.reference("webhook", "the name of a webhook");
+    health.finish(&[]);
+    if name.is_none() && health.key_location("webhook").is_none() {
+        health.problems.report_with(health.location.clone(), "[health] names no webhook", "add webhook = \"NAME\"");
+    }
+    configured(&health, name?, known).map(|name| name.value)
+}
+
+fn routes(tables: &[Table<'_>], known: &KnownWebhooks<'_>) -> Vec<Route> {
+    let tables: Vec<_> = tables.iter().map(|table| (table, table.tables("routes"))).collect();
+    let written: usize = tables.iter().map(|(_, routes)| routes.len()).sum();
     let mut names = BTreeMap::new();
     let mut routes = Vec::new();
     for table in tables.iter().flat_map(|(_, routes)| routes) {
         let name = route_name(table, written, &mut names);
-        routes.extend(Route::read(table, name, &known));
+        routes.extend(Route::read(table, name, known));
     }
     routes
 }
@@ -267,11 +288,11 @@ fn route_name(table: &Table<'_>, routes: usize, names: &mut BTreeMap<String, Loc
     Some(name.value)
 }
 
-/// Warns of webhooks that no route uses.
-fn unused(webhooks: &Webhooks, routes: &[Route]) -> Vec<Problem> {
+/// Warns of webhooks that neither a route nor `[health]` uses.
+fn unused(webhooks: &Webhooks, routes: &[Route], health: Option<&str>) -> Vec<Problem> {
     webhooks
         .iter()
-        .filter(|(name, _)| !routes.iter().any(|route| route.uses(name)))
+        .filter(|(name, _)| !routes.iter().any(|route| route.uses(name)) && health != Some(name.as_str()))
         .map(|(name, (location, _))| {
             let hint = format!("add webhook = \"{name}\" to a route, or remove it");
             Problem::new(location.clone(), format!("no route uses the webhook \"{name}\""), Some(hint))

@@ -157,7 +157,11 @@ fn webhook(table: &Table<'_>, known: &KnownWebhooks<'_>) -> Option<String> {
 }
 
 /// Returns the name of a webhook, or reports that none has it.
-fn configured(table: &Table<'_>, name: Located<String>, known: &KnownWebhooks<'_>) -> Option<Located<String>> {
+pub(super) fn configured(
+    table: &Table<'_>,
+    name: Located<String>,
+    known: &KnownWebhooks<'_>,
+) -> Option<Located<String>> {
     if known.webhooks.contains_key(name.value.as_str()) {
         return Some(name);
     }

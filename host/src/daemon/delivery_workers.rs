@@ -22,31 +22,35 @@ pub(super) struct DeliveryWorkers {
     progress: Arc<Notify>,
     stop: watch::Receiver<bool>,
     now: fn() -> Timestamp,
+    /// The name of this host, as the system has it.
+    system_host: String,
 }
 
 impl DeliveryWorkers {
     /// Starts without workers. `progress` is notified by each worker: see [`DeliveryWorker::run`].
     pub(super) fn new(
         config: &Config,
+        system_host: &str,
         progress: Arc<Notify>,
         stop: watch::Receiver<bool>,
         now: fn() -> Timestamp,
     ) -> Self {
         Self {
             client: Client::new(),
-            endpoints: watch::Sender::new(Endpoints::new(config)),
+            endpoints: watch::Sender::new(Endpoints::new(config, system_host)),
             wakes: BTreeMap::new(),
             tasks: JoinSet::new(),
             failed_over: BTreeSet::new(),
             progress,
             stop,
             now,
+            system_host: system_host.to_owned(),
         }
     }
 
     /// Applies another configuration.
     pub(super) fn configure(&self, config: &Config) {
-        self.endpoints.send_replace(Endpoints::new(config));
+        self.endpoints.send_replace(Endpoints::new(config, &self.system_host));
         self.prepare();
         for wake in self.wakes.values() {
             wake.notify_one();

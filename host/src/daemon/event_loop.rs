@@ -88,7 +88,8 @@ impl<'a> EventLoop<'a> {
             .map_err(|reason| DaemonError::System { what: "open the wake pipe", reason })?;
         let (stop_delivery, stopped) = watch::channel(false);
         let delivery_progress = Arc::new(Notify::new());
-        let delivery = DeliveryWorkers::new(&daemon.config, Arc::clone(&delivery_progress), stopped, daemon.now);
+        let (config, progress) = (&daemon.config, Arc::clone(&delivery_progress));
+        let delivery = DeliveryWorkers::new(config, &daemon.system_host, progress, stopped, daemon.now);
         // Whoever starts a daemon or drains may have fixed something that cannot be seen from here.
         delivery.retry_suspended(daemon.store, mode != RunMode::UntilIdle)?;
         let files_changed = Arc::new(Notify::new());

@@ -30,6 +30,8 @@ pub(super) enum AttemptOutcome {
     },
     /// It is sent again after this time; with the error.
     RetryIn(Duration, String),
+    /// The webhook rejected it as it was formatted, and its plain form is sent next; with the error.
+    PlainNext(String),
     /// The webhook rejected it for good; with the error.
     Rejected(String),
     /// It is older than its route's `max_age` and keeps failing; with the last error.
@@ -40,6 +42,8 @@ pub(super) enum AttemptOutcome {
         error: String,
         /// Whether it took messages until now.
         news: bool,
+        /// Messages that it rejected before, and that are pending again.
+        revived: Vec<i64>,
     },
 }
 

@@ -1,13 +1,14 @@
-//! What the configuration says of one webhook's delivery (its target, its rate, how old messages may become, and where they
-//! fail over to), and the deadlines that follow.
+//! What the configuration says of one webhook's delivery (its target, its rate, how old messages may become, where they fail
+//! over to, and where its trouble is announced), and the deadlines that follow.
 //!
 //! Deadlines are kept although the clock may jump: a wait that is longer than any wait can be was set by another clock.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::health::HealthWebhook;
 use crate::config::{Config, Rate, Webhook};
-use crate::event::Timestamp;
+use crate::event::{EventDefaults, Timestamp};
 use crate::message::Target;
 use crate::store::{MAX_WAIT_MS, WebhookState};
 
@@ -25,12 +26,16 @@ pub(crate) struct DeliveryPolicy {
     pub max_age: BTreeMap<String, Duration>,
     /// The two webhooks between which a route's messages fail over: its own and its `fallback_webhook`.
     pub fallbacks: BTreeMap<String, [String; 2]>,
+    /// What events get that have none of their own.
+    pub defaults: EventDefaults,
+    /// Where it is announced that this webhook is suspended, or messages for it are dead; never this webhook itself.
+    pub health: Option<HealthWebhook>,
 }
 
 impl DeliveryPolicy {
-    /// Returns a webhook's settings, and those of all routes: any route's messages may fail over to it.
+    /// Returns the settings of the webhook `name`, and those of all routes: any route's messages may fail over to it.
     #[must_use]
-    pub(crate) fn new(config: &Config, webhook: &Webhook) -> Self {
+    pub(crate) fn new(config: &Config, name: &str, webhook: &Webhook, defaults: &EventDefaults) -> Self {
         let routes = || config.routes.iter();
         Self {
             target: webhook.target,
@@ -41,6 +46,8 @@ impl DeliveryPolicy {
                     Some((route.name.clone(), [route.webhook.clone(), route.fallback_webhook.clone()?]))
                 })
                 .collect(),
+            defaults: defaults.clone(),
+            health: HealthWebhook::new(config).filter(|health| health.name != name),
         }
     }
 

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::connection::Connection;
 use super::delivery_policy::DeliveryPolicy;
+use super::health::HealthWebhook;
 use super::redaction::Redaction;
 use crate::config::{Config, HttpSettings, Proxy};
 use crate::hex::hex;
@@ -52,22 +53,25 @@ impl Endpoint {
 #[derive(Clone)]
 pub(crate) struct Endpoints {
     /// The webhooks, by name.
-    pub webhooks: BTreeMap<String, (Endpoint, DeliveryPolicy)>,
+    pub webhooks: BTreeMap<String, (Endpoint, Arc<DeliveryPolicy>)>,
     /// The webhook of each route.
     pub routes: BTreeMap<String, String>,
+    /// Where it is announced that messages are dead because their webhook is not configured any more.
+    pub health: Option<HealthWebhook>,
 }
 
 impl Endpoints {
-    /// Returns the webhooks and routes of a configuration.
+    /// Returns the webhooks and routes of a configuration. `system_host`: the name of this host, as the system has it.
     #[must_use]
-    pub(crate) fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config, system_host: &str) -> Self {
+        let defaults = config.event_defaults(system_host);
         let webhooks = config.webhooks.iter().map(|(name, webhook)| {
             let (url, direct) = (webhook.url.expose().clone(), webhook.url.is_loopback());
             let endpoint = Endpoint::new(url, direct, webhook.target, webhook.http.clone());
-            (name.clone(), (endpoint, DeliveryPolicy::new(config, webhook)))
+            (name.clone(), (endpoint, Arc::new(DeliveryPolicy::new(config, name, webhook, &defaults))))
         });
         let routes = config.routes.iter().map(|route| (route.name.clone(), route.webhook.clone()));
-        Self { webhooks: webhooks.collect(), routes: routes.collect() }
+        Self { webhooks: webhooks.collect(), routes: routes.collect(), health: HealthWebhook::new(config) }
     }
 
     /// Returns the webhook that gets a route's messages once theirs is no longer configured: the route's own, or the only

@@ -28,10 +28,11 @@ pub(crate) fn failover(
         return Ok(reassigned);
     }
     for route in store.pending_routes(webhook)? {
-        let others = policy.fallbacks.get(&route).into_iter().flatten().filter(|other| *other != webhook);
-        for other in others {
+        let Some(both @ [own, _]) = policy.fallbacks.get(&route) else { continue };
+        for other in both.iter().filter(|other| *other != webhook) {
             if store.webhook(other)?.suspended.is_none() {
-                store.reassign(&route, webhook, other)?;
+                // Its own webhook stands in for nobody.
+                store.reassign(&route, (webhook, other), Some(webhook).filter(|_| other != own))?;
                 reassigned.push((route.clone(), other.clone()));
                 break;
             }
@@ -54,12 +55,14 @@ pub(super) fn reassign_removed(
     let routes = store.pending_routes(webhook)?;
     for route in &routes {
         if let Some(successor) = endpoints.successor(route) {
-            let messages = store.reassign(route, webhook, successor)?;
+            let messages = store.reassign(route, (webhook, successor), None)?;
             tracing::warn!(webhook, route, successor, messages, "webhook no longer configured: messages reassigned");
             continue;
         }
         let error = format!("webhook \"{webhook}\" is no longer configured");
-        for id in store.mark_all_dead(route, webhook, DeadReason::WebhookRemoved, &error, now)? {
+        let notice = endpoints.health.as_ref().map(|health| health.dead(webhook, route, &error));
+        let reason = (DeadReason::WebhookRemoved, error.as_str());
+        for id in store.mark_all_dead((route, webhook), reason, notice.as_ref(), now)? {
             tracing::error!(webhook, route, id, error, "message dead");
         }
     }

@@ -11,6 +11,8 @@ mod connection;
 mod delivery_policy;
 mod endpoint;
 mod failover;
+mod health;
+mod plain_form;
 mod queue;
 mod redaction;
 mod send_result;

@@ -4,6 +4,9 @@
 //! Messages keep their order. A webhook that fails gets the same message again after a backoff. A message that has failed
 //! three times may be at fault itself, so after each further failure a later message is sent as a *probe*. If that is
 //! accepted, the failing message is *parked*: it is retried separately, and the others go on in order.
+//!
+//! A message that the webhook rejects is sent again in its plain form, and is dead if that is rejected as well. A webhook that
+//! rejects the plain form of several messages in a row is at fault itself: it is suspended, and they are pending again.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,9 +15,10 @@ use super::attempt::{AttemptOutcome, AttemptReport, NextAction};
 use super::backoff;
 use super::delivery_policy::DeliveryPolicy;
 use super::delivery_policy::{after, clamp_deadline, clock_went_back, next_slot, within_rate};
+use super::plain_form::plain_form;
 use super::send_result::SendResult;
 use crate::event::Timestamp;
-use crate::store::{DeadReason, FailedAttempt, OutboundMessage, Store, StoreError, Suspended, WebhookState};
+use crate::store::{DeadReason, FailedAttempt, Notice, OutboundMessage, Store, StoreError, Suspended, WebhookState};
 
 /// Failures of a message after which later messages are probed, and after which it is parked if a probe succeeds.
 const PARK_AFTER_FAILURES: u32 = 3;
@@ -31,6 +35,12 @@ const ORDERED_TIME_SHARE: i64 = 9;
 
 /// Attempts in a row that must have failed before a message expires: a clock that is set forward is no reason.
 const EXPIRE_AFTER_FAILURES: u32 = 10;
+
+/// Attempts at a message after which an answer that the service does not document counts as a rejection.
+const UNCLEAR_MAX: u32 = 6;
+
+/// Messages whose plain form a webhook rejects in a row before it is suspended.
+const PLAIN_REJECTIONS_MAX: usize = 3;
 
 /// How long after it was suspended a webhook is probed first; the time doubles with each probe that fails.
 const SUSPENDED_PROBE_FIRST: Duration = Duration::from_secs(300);
@@ -182,12 +192,20 @@ impl Queue {
         match result {
             SendResult::Accepted { pause } => self.accepted(store, attempt, pause),
             SendResult::RateLimited(wait, error) => self.rate_limited(store, attempt, wait, error),
-            SendResult::Transient { after, error } if message.parked => {
+            // The failure of a probe says nothing about that message.
+            SendResult::Unclear { error, .. }
+                if overtaken.is_none() && message.failures.saturating_add(1) >= UNCLEAR_MAX =>
+            {
+                self.rejected(store, attempt, error)
+            }
+            SendResult::Transient { after, error } | SendResult::Unclear { after, error } if message.parked => {
                 self.parked_failed(store, &attempt, after, error)
             }
-            SendResult::Transient { after, error } => self.failed(store, attempt, after, error),
-            SendResult::Rejected(error) => self.rejected(store, &attempt, error),
-            SendResult::EndpointGone(error) => self.suspend(store, attempt, error),
+            SendResult::Transient { after, error } | SendResult::Unclear { after, error } => {
+                self.failed(store, attempt, after, error)
+            }
+            SendResult::Rejected(error) => self.rejected(store, attempt, error),
+            SendResult::EndpointGone(error) => self.suspend(store, attempt, error, &[]),
         }
     }
 
@@ -219,7 +237,7 @@ impl Queue {
         let state = WebhookState { backoff_until: after(now, wait), ..state };
         self.record(store, message, FailedAttempt::new(&state, &error), now)?;
         if is_expired(policy, message, message.attempts.saturating_add(1), now) {
-            return expire(store, message, error, now);
+            return self.expire(store, policy, message, &state, error, now);
         }
         Ok(AttemptOutcome::RetryIn(wait, error).into())
     }
@@ -247,7 +265,9 @@ impl Queue {
         let wait = retry_after.unwrap_or_else(|| backoff::wait(failures, jitter));
         let state = WebhookState { failures, backoff_until: after(now, wait), ..state };
         let expire_before = self.expire_before(store, policy, failures, now)?;
-        let failure = FailedAttempt { failures: counts, expire_before, ..FailedAttempt::new(&state, &error) };
+        let notice_of_expired = self.notice_of_dead(policy, &message.route, &too_old(&error));
+        let failure =
+            FailedAttempt { failures: counts, expire_before, notice_of_expired, ..FailedAttempt::new(&state, &error) };
         let expired = self.record(store, message, failure, now)?;
         Ok(AttemptReport { outcome: AttemptOutcome::RetryIn(wait, error), expired })
     }
@@ -263,7 +283,7 @@ impl Queue {
         let Attempt { policy, message, ref state, now, jitter, .. } = *attempt;
         let failures = message.failures.saturating_add(1);
         if is_expired(policy, message, failures, now) {
-            return expire(store, message, error, now);
+            return self.expire(store, policy, message, state, error, now);
         }
         let wait = retry_after.unwrap_or_else(|| backoff::wait(failures, jitter));
         let failure =
@@ -272,33 +292,86 @@ impl Queue {
         Ok(AttemptOutcome::RetryIn(wait, error).into())
     }
 
-    fn rejected(&self, store: &mut Store, attempt: &Attempt<'_>, error: String) -> Result<AttemptReport, StoreError> {
-        let Attempt { message, ref state, now, .. } = *attempt;
-        if state.failures > 0 || state.suspended.is_some() {
-            // A webhook that rejects a message works.
-            store.record_webhook(&self.webhook, &state.recovered())?;
+    /// The webhook rejected the message: its plain form is next. If that is what it rejected, the message is dead, or the
+    /// webhook is at fault.
+    fn rejected(&self, store: &mut Store, attempt: Attempt<'_>, error: String) -> Result<AttemptReport, StoreError> {
+        let Attempt { policy, message, ref state, now, .. } = attempt;
+        let rejects_all = state.rejected.len() >= PLAIN_REJECTIONS_MAX;
+        if !message.plain
+            && let Some(plain) = plain_form(store, policy, message, &error)?
+        {
+            let state = match rejects_all {
+                // Its state is what it makes of the plain form, which is sent at once.
+                true => WebhookState { backoff_until: now, ..state.clone() },
+                false => rejecting(state, state.rejected.clone()),
+            };
+            store.replace_by_plain(message.id, (&self.webhook, &state), &plain, &error)?;
+            return Ok(AttemptOutcome::PlainNext(error).into());
         }
-        store.mark_dead(message.id, DeadReason::Rejected, &error, now)?;
+        let mut rejected = state.rejected.clone();
+        if message.plain && !rejects_all {
+            rejected.push(message.id);
+        }
+        if message.plain && rejected.len() >= PLAIN_REJECTIONS_MAX {
+            return self.suspend(store, attempt, format!("it rejects plain messages as well: {error}"), &rejected);
+        }
+        let notice = self.notice_of_dead(policy, &message.route, &error);
+        let state = rejecting(state, rejected);
+        let reason = (DeadReason::Rejected, error.as_str());
+        store.mark_dead(message.id, (&self.webhook, &state), reason, notice.as_ref(), now)?;
         Ok(AttemptOutcome::Rejected(error).into())
     }
 
-    fn suspend(&self, store: &mut Store, attempt: Attempt<'_>, error: String) -> Result<AttemptReport, StoreError> {
+    /// Suspends the webhook, or leaves it suspended. `rejected`: the messages whose plain form it has rejected, if that is why.
+    fn suspend(
+        &self,
+        store: &mut Store,
+        attempt: Attempt<'_>,
+        error: String,
+        rejected: &[i64],
+    ) -> Result<AttemptReport, StoreError> {
         let Attempt { policy, url_hash, message, state, now, .. } = attempt;
         let news = state.suspended.is_none();
         let failures = if news { 1 } else { state.failures.saturating_add(1) };
         let since = state.suspended.map_or(now, |suspended| suspended.since);
         let wait =
             SUSPENDED_PROBE_FIRST.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(SUSPENDED_PROBE_MAX);
+        let revived: Vec<i64> = rejected.iter().copied().filter(|id| news && *id != message.id).collect();
         let state = WebhookState {
             failures,
             suspended: Some(Suspended { error: error.clone(), since, url_hash: url_hash.to_owned() }),
             backoff_until: after(now, wait),
             next_slot_at: state.next_slot_at,
+            rejected: if rejected.is_empty() { state.rejected } else { rejected.to_vec() },
         };
-        let expire_before = self.expire_before(store, policy, failures, now)?;
-        let expired =
-            self.record(store, message, FailedAttempt { expire_before, ..FailedAttempt::new(&state, &error) }, now)?;
-        Ok(AttemptReport { outcome: AttemptOutcome::Suspended { error, news }, expired })
+        let failure = FailedAttempt {
+            expire_before: self.expire_before(store, policy, failures, now)?,
+            revive: &revived,
+            notice: policy.health.as_ref().filter(|_| news).map(|health| health.suspended(&self.webhook, &error)),
+            notice_of_expired: self.notice_of_dead(policy, &message.route, &too_old(&error)),
+            ..FailedAttempt::new(&state, &error)
+        };
+        let expired = self.record(store, message, failure, now)?;
+        Ok(AttemptReport { outcome: AttemptOutcome::Suspended { error, news, revived }, expired })
+    }
+
+    fn expire(
+        &self,
+        store: &mut Store,
+        policy: &DeliveryPolicy,
+        message: &OutboundMessage,
+        state: &WebhookState,
+        error: String,
+        now: Timestamp,
+    ) -> Result<AttemptReport, StoreError> {
+        let why = too_old(&error);
+        let notice = self.notice_of_dead(policy, &message.route, &why);
+        store.mark_dead(message.id, (&self.webhook, state), (DeadReason::Expired, &why), notice.as_ref(), now)?;
+        Ok(AttemptOutcome::Expired(error).into())
+    }
+
+    fn notice_of_dead(&self, policy: &DeliveryPolicy, route: &str, why: &str) -> Option<Notice> {
+        Some(policy.health.as_ref()?.dead(&self.webhook, route, why))
     }
 
     fn record(
@@ -348,15 +421,13 @@ fn is_expired(policy: &DeliveryPolicy, message: &OutboundMessage, failures: u32,
     failures >= EXPIRE_AFTER_FAILURES && message.age_starts_at < now.plus_ms(-policy.max_age_ms(&message.route))
 }
 
-fn expire(
-    store: &mut Store,
-    message: &OutboundMessage,
-    error: String,
-    now: Timestamp,
-) -> Result<AttemptReport, StoreError> {
-    let why = format!("older than max_age; the webhook's last answer: {error}");
-    store.mark_dead(message.id, DeadReason::Expired, &why, now)?;
-    Ok(AttemptOutcome::Expired(error).into())
+/// Returns the state of a webhook that rejected a message: it works.
+fn rejecting(state: &WebhookState, rejected: Vec<i64>) -> WebhookState {
+    WebhookState { rejected, ..state.recovered() }
+}
+
+fn too_old(error: &str) -> String {
+    format!("older than max_age; the webhook's last answer: {error}")
 }
 
 #[cfg(test)]

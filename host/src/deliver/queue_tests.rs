@@ -4,16 +4,17 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crate::config::Rate;
-use crate::deliver::attempt::{AttemptOutcome, NextAction};
+use crate::deliver::attempt::{AttemptOutcome, AttemptReport, NextAction};
 use crate::deliver::delivery_policy::DeliveryPolicy;
 use crate::deliver::failover::failover;
+use crate::deliver::health::HealthWebhook;
 use crate::deliver::queue::Queue;
 use crate::deliver::send_result::SendResult;
-use crate::event::{DigestCause, Event, EventDetails, Timestamp};
+use crate::event::{DigestCause, Event, EventDefaults, EventDetails, Timestamp};
 use crate::message::{Target, fallback};
 use crate::store::{
-    Closes, DigestKey, Disposition, FormattedEvent, Inbox, Ledger, Remaining, RouteLedger, RoutedTo, StateDir, Store,
-    Suspended, UnformattedEvent, WebhookState,
+    Closes, DigestKey, Disposition, FormattedEvent, Inbox, Ledger, OutboundMessage, Remaining, RouteLedger, RoutedTo,
+    StateDir, Store, Suspended, UnformattedEvent, WebhookState,
 };
 
 const START: i64 = 1_000_000_000;
@@ -43,6 +44,8 @@ impl Simulation {
             rate: Rate { interval: Duration::from_secs(1), burst: 4 },
             max_age: BTreeMap::from([("sec".to_owned(), Duration::from_secs(86_400))]),
             fallbacks: BTreeMap::new(),
+            defaults: EventDefaults::default(),
+            health: None,
         };
         let (inbox, queue) = (store.open_inbox().unwrap(), Queue::new("hook".to_owned()));
         let (sent, accepted) = (Vec::new(), Vec::new());
@@ -102,6 +105,13 @@ impl Simulation {
         }
     }
 
+    /// Sends a message, and records this answer to it.
+    fn record(&mut self, message: &OutboundMessage, answer: SendResult) -> AttemptReport {
+        let now = Timestamp(self.now);
+        assert!(self.queue.begin(&mut self.store, &self.policy, message.id, now).unwrap());
+        self.queue.record_result(&mut self.store, &self.policy, self.url, message, answer, now, 0.5).unwrap()
+    }
+
     /// As the daemon does between two messages.
     fn failover(&mut self, webhook: &str) {
         failover(&mut self.store, webhook, &self.policy, self.url, Timestamp(self.now)).unwrap();
@@ -129,6 +139,10 @@ fn event() -> Event {
 
 fn ok() -> SendResult {
     SendResult::Accepted { pause: None }
+}
+
+fn rejected() -> SendResult {
+    SendResult::Rejected("400 invalid_blocks".into())
 }
 
 fn server_error() -> SendResult {
@@ -245,12 +259,156 @@ fn clock_jump_neither_loses_nor_delays_messages() {
 }
 
 #[test]
-fn rejected_message_is_dead_and_the_next_is_sent() {
+fn rejected_message_goes_out_in_its_plain_form() {
+    // Slack cannot fetch an image (lightdash/lightdash#25797), or does not know a block of a plugin.
     let mut simulation = Simulation::new();
     simulation.post(2);
-    simulation.run(HOUR, |id, _| if id == 1 { SendResult::Rejected("400 invalid_blocks".into()) } else { ok() });
+    let mut answers = VecDeque::from([rejected()]);
+    simulation.run(0, |_, _| answers.pop_front().unwrap_or_else(ok));
+    assert_eq!(simulation.sent, [(0, 1), (0, 1), (0, 2)], "at once, and before the others");
+    assert_eq!(simulation.ledger().routes["sec"].posted, 2);
+
+    // The plain form is stored with the answer, so a crash right behind it changes nothing.
+    simulation.post(1);
+    let NextAction::Send(message) = simulation.next() else { panic!() };
+    assert!(simulation.record(&message, rejected()).outcome == AttemptOutcome::PlainNext("400 invalid_blocks".into()));
+    simulation.queue = Queue::new("hook".to_owned());
+    simulation.now += 10_000;
+    let NextAction::Send(plain) = simulation.next() else { panic!() };
+    assert!(plain.id == message.id && plain.plain && !message.plain);
+    assert!(plain.body.contains("Slack rejected the formatted message: 400 invalid_blocks"), "{}", plain.body);
+    assert_eq!(simulation.ledger().routes["sec"].pending, 1);
+}
+
+#[test]
+fn message_is_dead_once_its_plain_form_is_rejected() {
+    let mut simulation = Simulation::new();
+    simulation.post(2);
+    simulation.run(HOUR, |id, _| if id == 1 { rejected() } else { ok() });
     let counts = simulation.ledger().routes["sec"];
     assert_eq!((counts.dead, counts.posted), (1, 1));
+    assert!(simulation.store.webhook("hook").unwrap().rejected.is_empty());
+}
+
+#[test]
+fn rejected_digest_goes_out_in_its_plain_form() {
+    let mut simulation = Simulation::new();
+    let key = || DigestKey {
+        cause: DigestCause::Storm,
+        key: String::new(),
+        closes: Closes::At(Timestamp(START)),
+        merge_unbans: None,
+    };
+    simulation.word(vec![Disposition::Digest(key()), Disposition::Digest(key())]);
+    let open = simulation.store.digests_to_close("sec", Timestamp(START), true).unwrap().remove(0);
+    let body = fallback(&event(), "", Target::SLACK);
+    simulation.store.close_digest(open.id, &body, true, Timestamp(START)).unwrap();
+    let NextAction::Send(message) = simulation.next() else { panic!() };
+    simulation.record(&message, rejected());
+    let NextAction::Send(plain) = simulation.next() else { panic!() };
+    assert!(plain.body.contains("2 ") && plain.body.contains("rejected the formatted message"), "{}", plain.body);
+    simulation.run(HOUR, |_, _| ok());
+    assert_eq!(simulation.ledger().routes["sec"].digested, 2);
+}
+
+#[test]
+fn webhook_that_rejects_plain_messages_in_a_row_is_suspended_and_they_are_pending_again() {
+    let mut simulation = Simulation::new();
+    simulation.policy.health = Some(HealthWebhook { name: "ops".to_owned(), target: Target::SLACK });
+    simulation.post(4);
+    simulation.run(60_000, |_, _| rejected());
+    let ids: Vec<_> = simulation.sent.iter().map(|(_, id)| *id).collect();
+    assert_eq!(ids, [1, 1, 2, 2, 3, 3]);
+    let counts = simulation.ledger().routes["sec"];
+    assert_eq!((counts.dead, counts.pending), (0, 4));
+    let suspended = &simulation.store.suspended_webhooks().unwrap()["hook"];
+    assert_eq!(suspended.error, "it rejects plain messages as well: 400 invalid_blocks");
+    // It is announced, once, and so were the two that were dead for a moment.
+    let notices = |simulation: &Simulation| {
+        let messages = simulation.store.list_messages(true, true, 99).unwrap();
+        messages.into_iter().filter(|message| message.webhook == "ops").count()
+    };
+    assert_eq!(notices(&simulation), 2);
+    // A probe that is rejected leaves it suspended; also a formatted message, whose plain form is the probe.
+    simulation.run(3 * HOUR, |_, _| rejected());
+    assert_eq!(simulation.ledger().routes["sec"].pending, 4);
+    assert_eq!(notices(&simulation), 2);
+    simulation.queue.forget_failures(&mut simulation.store).unwrap();
+    simulation.run(3 * HOUR + 1, |_, _| rejected());
+    assert_eq!(simulation.ledger().routes["sec"].pending, 4);
+    // Once it takes one, it works, and all are delivered.
+    simulation.run(5 * HOUR, |_, _| ok());
+    assert_eq!(simulation.ledger().routes["sec"].posted, 4);
+    assert!(simulation.store.suspended_webhooks().unwrap().is_empty());
+}
+
+#[test]
+fn webhook_that_accepts_between_rejections_is_not_suspended() {
+    let mut simulation = Simulation::new();
+    simulation.post(12);
+    simulation.run(HOUR, |id, _| if id % 3 == 0 { ok() } else { rejected() });
+    assert_eq!(simulation.ledger().routes["sec"].dead, 8);
+    assert!(simulation.store.suspended_webhooks().unwrap().is_empty());
+}
+
+#[test]
+fn webhook_that_rejects_all_fails_over_and_the_other_says_for_whom() {
+    let mut simulation = Simulation::new();
+    simulation.policy.fallbacks.insert("sec".into(), ["hook".into(), "other".into()]);
+    simulation.post(3);
+    simulation.run(60_000, |_, _| rejected());
+    assert_eq!(simulation.store.pending_webhooks().unwrap(), ["other"]);
+    let taken = simulation.store.next_in_order("other", 0).unwrap().unwrap();
+    assert_eq!((taken.id, taken.stands_in_for.as_deref()), (1, Some("hook")));
+    // Its own webhook stands in for nobody.
+    let suspended = Suspended { error: "404".into(), since: Timestamp(1), url_hash: simulation.url.to_owned() };
+    let backoff_until = Timestamp(simulation.now + HOUR);
+    let state = WebhookState { suspended: Some(suspended), backoff_until, ..WebhookState::default() };
+    simulation.store.record_webhook("hook", &WebhookState::default()).unwrap();
+    simulation.store.record_webhook("other", &state).unwrap();
+    simulation.failover("other");
+    assert_eq!(simulation.store.next_in_order("hook", 0).unwrap().unwrap().stands_in_for, None);
+}
+
+#[test]
+fn undocumented_answer_is_retried_before_the_message_goes_out_plain() {
+    let mut simulation = Simulation::new();
+    simulation.post(2);
+    let unclear = || SendResult::Unclear { after: None, error: "418".into() };
+    // Something before the service, for half a minute.
+    simulation.run(20_000, |_, at| if at < 7_000 { unclear() } else { ok() });
+    let counts = simulation.ledger().routes["sec"];
+    assert_eq!((counts.posted, counts.dead), (2, 0));
+    // The message itself: it is tried six times, then its plain form.
+    simulation.post(1);
+    let message = 3;
+    simulation.run(HOUR, |id, _| if id == message { unclear() } else { ok() });
+    assert_eq!(simulation.sent.iter().filter(|(_, id)| *id == message).count(), 12, "six times in each form");
+    assert_eq!(simulation.ledger().routes["sec"].dead, 1);
+}
+
+#[test]
+fn notice_is_in_no_ledger_and_leaves_nothing() {
+    let mut simulation = Simulation::new();
+    simulation.policy.health = Some(HealthWebhook { name: "ops".to_owned(), target: Target::SLACK });
+    simulation.post(1);
+    simulation.run(8 * HOUR, |_, _| SendResult::EndpointGone("404 no_service".into()));
+    let mut ops = Queue::new("ops".to_owned());
+    let mut policy = simulation.policy.clone();
+    policy.health = None;
+    let now = Timestamp(simulation.now);
+    let next = |ops: &mut Queue, store: &mut Store| ops.next(store, &policy, "ops", now).unwrap();
+    let NextAction::Send(notice) = next(&mut ops, &mut simulation.store) else { panic!() };
+    assert!(notice.body.contains("The webhook \\\"hook\\\" is suspended: 404 no_service"), "{}", notice.body);
+    let ledger = simulation.ledger();
+    assert_eq!(ledger.routes.keys().collect::<Vec<_>>(), ["sec"]);
+    // Neither another target nor a rejection makes it more than it is.
+    assert_eq!(simulation.store.reformat("ops", Target::ZULIP).unwrap(), 1);
+    assert!(ops.begin(&mut simulation.store, &policy, notice.id, now).unwrap());
+    ops.record_result(&mut simulation.store, &policy, "ops", &notice, rejected(), now, 0.5).unwrap();
+    assert_eq!(next(&mut ops, &mut simulation.store), NextAction::Idle);
+    assert_eq!(simulation.store.message(notice.id).unwrap(), None);
+    assert_eq!(simulation.ledger(), ledger);
 }
 
 #[test]
@@ -404,7 +562,7 @@ fn suspended_webhook_is_probed_although_the_clock_went_back() {
 fn message_for_another_target_is_formatted_again() {
     let mut simulation = Simulation::new();
     simulation.post(3);
-    simulation.run(HOUR, |id, _| if id == 2 { SendResult::Rejected("400 invalid_blocks".into()) } else { ok() });
+    simulation.run(HOUR, |id, _| if id == 2 { rejected() } else { ok() });
     simulation.post(5);
     // One of them waits for its next try, and another was tried behind it.
     simulation.run(60_000, |_, _| SendResult::Transient { after: None, error: "500".into() });

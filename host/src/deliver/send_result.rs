@@ -17,6 +17,9 @@ pub(super) enum SendResult {
     RateLimited(Duration, String),
     /// A failure that may pass (5xx, 408, a timeout, the network). `after`: the wait that the webhook asked for.
     Transient { after: Option<Duration>, error: String },
+    /// An answer that the service does not document (413, 451): the message or something before the service may be at fault.
+    /// So it is tried again, but not for ever.
+    Unclear { after: Option<Duration>, error: String },
     /// The webhook never takes this message.
     Rejected(String),
     /// The webhook takes no message until somebody repairs it.
@@ -61,28 +64,36 @@ pub(super) fn classify(
         let seconds = retry_after(&answer, now).or_else(|| target.retry_after(&answer));
         SendResult::RateLimited(wait(seconds), error())
     };
+    let after = || retry_after(&answer, now).map(|seconds| wait(Some(seconds)));
+    let transient = || SendResult::Transient { after: after(), error: error() };
+    if answer.is_success() && target.accepts(&answer) {
+        return SendResult::Accepted { pause: target.pause(&answer).and_then(pause) };
+    }
     match target.verdict(&answer) {
         Some(Verdict::RateLimited) => return rate_limited(),
+        Some(Verdict::Transient) => return transient(),
+        Some(Verdict::Unclear) if answer.is_success() => return SendResult::Unclear { after: after(), error: error() },
         Some(Verdict::Rejected) => return SendResult::Rejected(error()),
         Some(Verdict::EndpointGone) => return SendResult::EndpointGone(error()),
-        None => {}
+        Some(Verdict::Unclear) | None => {}
     }
     match status {
         // No service answers with a page; a proxy that wants a login does, and so does a server at the wrong URL.
         200..=299 if answer.body.starts_with('<') => {
             SendResult::EndpointGone(format!("{status}: the answer is a web page, so this is not a webhook"))
         }
-        200..=299 => SendResult::Accepted { pause: target.pause(&answer).and_then(pause) },
+        // Somebody else's answer: nobody has posted the message.
+        200..=299 => {
+            SendResult::EndpointGone(format!("{}: this is not the answer of a {} webhook", error(), target.name()))
+        }
         300..=399 => SendResult::EndpointGone(format!("{status}: redirects are not followed; check the webhook's URL")),
         // On every service, these are about the webhook and not about the message.
-        401 | 403 | 404 | 410 => SendResult::EndpointGone(error()),
+        401 | 403 | 404 | 405 | 410 => SendResult::EndpointGone(error()),
         429 => rate_limited(),
         // 407 is from a proxy that did not let the request through; the webhook has not seen the message.
-        407 | 408 | 500..=599 => {
-            let after = retry_after(&answer, now).map(|seconds| wait(Some(seconds)));
-            SendResult::Transient { after, error: error() }
-        }
-        _ => SendResult::Rejected(error()),
+        // 421, 423, 425 and 449 ask for the same request again.
+        407 | 408 | 421 | 423 | 425 | 449 | 500..=599 => transient(),
+        _ => SendResult::Unclear { after: after(), error: error() },
     }
 }
 

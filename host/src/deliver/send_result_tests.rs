@@ -43,6 +43,7 @@ fn check(target: Target, status: u16, headers: Headers<'_>, body: &str, expected
         SendResult::Accepted { pause } => SendResult::Accepted { pause },
         SendResult::RateLimited(time, _) => SendResult::RateLimited(time, String::new()),
         SendResult::Transient { after, .. } => SendResult::Transient { after, error: String::new() },
+        SendResult::Unclear { after, .. } => SendResult::Unclear { after, error: String::new() },
         SendResult::Rejected(_) => REJECTED,
         SendResult::EndpointGone(_) => ENDPOINT_GONE,
     };
@@ -59,6 +60,7 @@ fn failed_for(seconds: u64) -> SendResult {
 
 const ACCEPTED: SendResult = SendResult::Accepted { pause: None };
 const TRANSIENT: SendResult = SendResult::Transient { after: None, error: String::new() };
+const UNCLEAR: SendResult = SendResult::Unclear { after: None, error: String::new() };
 const REJECTED: SendResult = SendResult::Rejected(String::new());
 const ENDPOINT_GONE: SendResult = SendResult::EndpointGone(String::new());
 
@@ -66,7 +68,11 @@ const ENDPOINT_GONE: SendResult = SendResult::EndpointGone(String::new());
 fn classify_slack_answers() {
     for (status, headers, body, expected) in [
         (200, NONE, "ok", ACCEPTED),
-        (200, NONE, "{\"success\":true}", ACCEPTED),
+        (200, NONE, "ok\n", ACCEPTED),
+        (200, NONE, "{\"success\":true}", ENDPOINT_GONE),
+        (200, NONE, "", ENDPOINT_GONE),
+        (204, NONE, "", ENDPOINT_GONE),
+        (200, NONE, "OK, queued", ENDPOINT_GONE),
         (200, NONE, "<!DOCTYPE html><title>Sign in</title>", ENDPOINT_GONE),
         (302, NONE, "", ENDPOINT_GONE),
         (400, NONE, "invalid_payload", REJECTED),
@@ -74,8 +80,12 @@ fn classify_slack_answers() {
         (400, NONE, "no_text", REJECTED),
         (400, NONE, "too_many_attachments", REJECTED),
         (400, NONE, "invalid_blocks", REJECTED),
-        (400, NONE, "something_new", REJECTED),
-        (413, NONE, "", REJECTED),
+        (400, NONE, "invalid_blocks: too many", REJECTED),
+        (400, NONE, "something_new", UNCLEAR),
+        (413, NONE, "", UNCLEAR),
+        (413, retry_after("5"), "", SendResult::Unclear { after: Some(Duration::from_secs(5)), error: String::new() }),
+        (404, NONE, "", ENDPOINT_GONE),
+        (405, NONE, "", ENDPOINT_GONE),
         (401, NONE, "", ENDPOINT_GONE),
         (403, NONE, "action_prohibited", ENDPOINT_GONE),
         (403, NONE, "invalid_token", ENDPOINT_GONE),
@@ -129,8 +139,64 @@ fn slack_error_outweighs_the_status() {
         for status in [400, 403, 404, 410, 500] {
             check(Target::SLACK, status, NONE, body, &ENDPOINT_GONE);
         }
-        check(Target::SLACK, 200, NONE, body, &ACCEPTED);
+        check(Target::SLACK, 200, NONE, body, &ENDPOINT_GONE);
     }
+}
+
+/// Only what the service says of a message is about the message.
+#[test]
+fn status_without_a_documented_error_is_never_final() {
+    for target in Target::ALL.iter().copied() {
+        for status in [
+            101, 400, 402, 406, 409, 411, 412, 413, 414, 415, 416, 417, 418, 422, 424, 426, 428, 431, 444, 451, 460,
+            494, 495, 496, 497, 498, 499, 600, 777, 999,
+        ] {
+            check(target, status, NONE, "<html>nginx</html>", &UNCLEAR);
+            check(target, status, NONE, "", &UNCLEAR);
+        }
+        for status in [407, 408, 421, 423, 425, 449, 500, 501, 502, 503, 504, 507, 511, 520, 529, 599] {
+            check(target, status, NONE, "", &TRANSIENT);
+        }
+        for status in [301, 302, 303, 304, 307, 308, 401, 403, 404, 405, 410] {
+            check(target, status, NONE, "", &ENDPOINT_GONE);
+        }
+    }
+}
+
+/// bitrise-steplib/steps-slack-message#19: the status says yes, the answer says no.
+#[test]
+fn success_is_what_the_answer_says() {
+    for (body, expected) in [
+        (r#"{"ok":false,"error":"invalid_auth"}"#, ENDPOINT_GONE),
+        (r#"{"ok":false,"error":"token_revoked"}"#, ENDPOINT_GONE),
+        (r#"{"ok":false,"error":"not_in_channel","warning":"x"}"#, ENDPOINT_GONE),
+        (r#"{"ok":false,"error":"invalid_blocks"}"#, REJECTED),
+        (r#"{"ok":false,"error":"ratelimited"}"#, waits(1.0)),
+        (r#"{"ok":false,"error":"internal_error"}"#, TRANSIENT),
+        (r#"{"ok":false,"error":"something_new"}"#, UNCLEAR),
+        (r#"{"ok":true,"result":{}}"#, ENDPOINT_GONE),
+        (r#"{"message":"Workflow was started"}"#, ENDPOINT_GONE),
+        (r#"{"success":true}"#, ENDPOINT_GONE),
+        ("true", ENDPOINT_GONE),
+        ("Accepted", ENDPOINT_GONE),
+        ("invalid_payload", REJECTED),
+    ] {
+        check(Target::SLACK, 200, NONE, body, &expected);
+    }
+    for (target, own) in [
+        (Target::MATTERMOST, "ok"),
+        (Target::ROCKETCHAT, r#"{"success":true}"#),
+        (Target::DISCORD, r#"{"id":"1","content":"x"}"#),
+        (Target::ZULIP, r#"{"result":"success","msg":""}"#),
+    ] {
+        check(target, 200, NONE, own, &ACCEPTED);
+        for foreign in [r#"{"message":"Workflow was started"}"#, "hello", "<!DOCTYPE html>"] {
+            check(target, 200, NONE, foreign, &ENDPOINT_GONE);
+        }
+    }
+    let says = classified(Target::SLACK, 200, NONE, r#"{"message":"Workflow was started"}"#);
+    let error = "200 Workflow was started: this is not the answer of a Slack webhook";
+    assert_eq!(says, SendResult::EndpointGone(error.into()));
 }
 
 #[test]
@@ -141,7 +207,9 @@ fn classify_answers_of_the_other_services() {
     const ZULIP: Target = Target::ZULIP;
     for (target, status, headers, body, expected) in [
         (MATTERMOST, 200, NONE, "ok", ACCEPTED),
-        (MATTERMOST, 200, NONE, "no_team", ACCEPTED),
+        (MATTERMOST, 200, NONE, "no_team", ENDPOINT_GONE),
+        (MATTERMOST, 400, NONE, r#"{"id":"model.post.is_valid.msg.app_error","message":"…"}"#, REJECTED),
+        (MATTERMOST, 400, NONE, r#"{"id":"api.context.something.new","message":"…"}"#, UNCLEAR),
         (MATTERMOST, 400, NONE, r#"{"id":"web.incoming_webhook.invalid.app_error","message":"…"}"#, ENDPOINT_GONE),
         (MATTERMOST, 501, NONE, r#"{"id":"web.incoming_webhook.disabled.app_error","message":"…"}"#, ENDPOINT_GONE),
         (MATTERMOST, 404, NONE, r#"{"id":"web.incoming_webhook.channel.app_error","message":"…"}"#, ENDPOINT_GONE),
@@ -176,8 +244,9 @@ fn classify_answers_of_the_other_services() {
             ENDPOINT_GONE,
         ),
         (ROCKETCHAT, 401, NONE, r#"{"success":false}"#, ENDPOINT_GONE),
-        (ROCKETCHAT, 400, NONE, r#"{"success":false,"error":"unexpected token"}"#, REJECTED),
-        (ROCKETCHAT, 200, NONE, r#"{"success":false}"#, REJECTED),
+        (ROCKETCHAT, 400, NONE, r#"{"success":false,"error":"unexpected token"}"#, UNCLEAR),
+        (ROCKETCHAT, 400, NONE, r#"{"success":false,"error":"[error-message-size-exceeded]"}"#, REJECTED),
+        (ROCKETCHAT, 200, NONE, r#"{"success":false}"#, UNCLEAR),
         (ROCKETCHAT, 503, NONE, "Service Unavailable", TRANSIENT),
         (
             ROCKETCHAT,
@@ -207,6 +276,11 @@ fn classify_answers_of_the_other_services() {
         (DISCORD, 429, budget("0", "7.5"), "", waits(7.5)),
         (DISCORD, 429, budget("0", "Wed, 21 Oct 2026 07:28:00 GMT"), "", waits(1.0)),
         (DISCORD, 400, NONE, r#"{"message":"Cannot send an empty message","code":50006}"#, REJECTED),
+        (DISCORD, 400, NONE, r#"{"message":"Invalid Form Body","code":50035,"errors":{}}"#, REJECTED),
+        (DISCORD, 400, NONE, r#"{"message":"Message blocked","code":240000}"#, REJECTED),
+        (DISCORD, 400, NONE, r#"{"message":"thread_name or thread_id","code":220001}"#, ENDPOINT_GONE),
+        (DISCORD, 400, NONE, r#"{"message":"new","code":1}"#, UNCLEAR),
+        (DISCORD, 200, NONE, r#"{"id":"123","content":"x"}"#, ACCEPTED),
         (DISCORD, 401, NONE, r#"{"message":"Invalid Webhook Token","code":50027}"#, ENDPOINT_GONE),
         (DISCORD, 403, NONE, r#"{"message":"Missing Access","code":50001}"#, ENDPOINT_GONE),
         (DISCORD, 404, NONE, r#"{"message":"Unknown Webhook","code":10015}"#, ENDPOINT_GONE),
@@ -217,6 +291,7 @@ fn classify_answers_of_the_other_services() {
         (ZULIP, 400, NONE, r#"{"result":"error","msg":"…","code":"STREAM_DOES_NOT_EXIST"}"#, ENDPOINT_GONE),
         (ZULIP, 401, NONE, r#"{"result":"error","msg":"Invalid API key","code":"INVALID_API_KEY"}"#, ENDPOINT_GONE),
         (ZULIP, 400, NONE, r#"{"result":"error","msg":"Unsupported","code":"BAD_REQUEST"}"#, REJECTED),
+        (ZULIP, 400, NONE, r#"{"result":"error","msg":"New","code":"SOMETHING_NEW"}"#, UNCLEAR),
         (ZULIP, 429, NONE, r#"{"result":"error","code":"RATE_LIMIT_HIT","retry-after":28.7}"#, waits(28.7)),
     ] {
         check(target, status, headers, body, &expected);

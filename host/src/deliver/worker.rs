@@ -1,5 +1,6 @@
 //! The delivery worker of one webhook: it sends the message that its queue chooses, when the queue says so.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
@@ -87,7 +88,7 @@ impl DeliveryWorker {
                 tried = None;
             }
             let action;
-            (self, action) = self.next(&endpoint, policy.clone()).await?;
+            (self, action) = self.next(&endpoint, Arc::clone(&policy)).await?;
             match action {
                 NextAction::Send(message) => {
                     tried = Some(endpoint.clone());
@@ -104,7 +105,7 @@ impl DeliveryWorker {
         }
     }
 
-    async fn next(self, endpoint: &Endpoint, policy: DeliveryPolicy) -> Result<(Self, NextAction), DeliveryError> {
+    async fn next(self, endpoint: &Endpoint, policy: Arc<DeliveryPolicy>) -> Result<(Self, NextAction), DeliveryError> {
         let (url_hash, now) = (endpoint.url_hash(), (self.context.now)());
         self.blocking(move |worker| worker.queue.next(&mut worker.store, &policy, &url_hash, now)).await
     }
@@ -119,10 +120,14 @@ impl DeliveryWorker {
         self,
         mut message: OutboundMessage,
         endpoint: &Endpoint,
-        policy: DeliveryPolicy,
+        policy: Arc<DeliveryPolicy>,
     ) -> Result<Self, DeliveryError> {
-        let (id, now, body) = (message.id, (self.context.now)(), std::mem::take(&mut message.body));
-        let for_begin = policy.clone();
+        let (id, now, mut body) = (message.id, (self.context.now)(), std::mem::take(&mut message.body));
+        if let Some(webhook) = &message.stands_in_for {
+            let note = format!("for the webhook \"{webhook}\", which is suspended");
+            body = policy.target.with_note(body, &note);
+        }
+        let for_begin = Arc::clone(&policy);
         let (worker, begun) =
             self.blocking(move |worker| worker.queue.begin(&mut worker.store, &for_begin, id, now)).await?;
         if !begun {
@@ -165,6 +170,9 @@ impl DeliveryWorker {
                     wait.as_secs_f64()
                 );
             }
+            AttemptOutcome::PlainNext(error) => {
+                tracing::warn!(webhook, route, id, "message rejected by the webhook, its plain form is sent: {error}");
+            }
             AttemptOutcome::Rejected(error) => {
                 tracing::error!(webhook, route, id, "message dead: rejected by the webhook: {error}");
             }
@@ -176,11 +184,18 @@ impl DeliveryWorker {
                     "message dead: older than max_age; the webhook's last answer: {error}"
                 );
             }
-            AttemptOutcome::Suspended { error, news: true } => tracing::error!(
-                webhook,
-                "WEBHOOK SUSPENDED ({error}). Its messages stay pending and are sent once its URL is fixed"
-            ),
-            AttemptOutcome::Suspended { error, news: false } => tracing::debug!(webhook, "still suspended: {error}"),
+            AttemptOutcome::Suspended { error, news: true, revived } => {
+                tracing::error!(
+                    webhook,
+                    "WEBHOOK SUSPENDED ({error}). Its messages stay pending and are sent once its URL is fixed"
+                );
+                for id in revived {
+                    tracing::warn!(webhook, id, "message pending again: the webhook that rejected it is at fault");
+                }
+            }
+            AttemptOutcome::Suspended { error, news: false, .. } => {
+                tracing::debug!(webhook, "still suspended: {error}");
+            }
         }
         for (id, route) in expired {
             tracing::error!(webhook, route, id, "message dead: older than max_age");

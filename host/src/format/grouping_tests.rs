@@ -136,7 +136,7 @@ fn backlog_at_the_fallback_webhook_is_grouped() {
     // Fewer than its own webhook takes in a minute, and more than the other one does.
     fixture.bans(20);
     fixture.work(false);
-    assert_eq!(fixture.store.reassign("sec", "main", "other").unwrap(), 20);
+    assert_eq!(fixture.store.reassign("sec", ("main", "other"), None).unwrap(), 20);
     fixture.bans(1);
     fixture.work(false);
     let queues = fixture.store.queues(Timestamp(fixture.now)).unwrap();

@@ -84,6 +84,11 @@ fn block(block: &Block, sanitizer: &Sanitizer) -> Value {
     }
 }
 
+/// Returns a context block of plain text.
+pub(super) fn small_print(text: &str) -> Value {
+    json!({ "type": "context", "elements": [plain_text(&one_line(text), TEXT_OBJECT_MAX)] })
+}
+
 /// Returns a section, or a `rich_text` block for rich text alone, which would have to be markup in a section.
 fn section(text: Option<&Text>, fields: &[Field], sanitizer: &Sanitizer) -> Value {
     if let (Some(Text::Rich(spans)), []) = (text, fields) {

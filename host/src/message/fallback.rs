@@ -16,13 +16,22 @@ const WHY_MAX: usize = 500;
 /// `why` says which plugin failed and how; it may hold hostile text of any length.
 #[must_use]
 pub fn fallback(event: &Event, why: &str, target: Target) -> Guarded {
-    let plain = |text: String| Text::Plain(text);
-    let summary = summary(event);
-    let section = Block::Section(Section { text: Some(plain(summary.clone())), fields: vec![] });
-    let small_print = small_print(why).map(|why| Block::Context(vec![plain(why)]));
+    plain(summary(event), why, target, "an event")
+}
+
+/// Returns a message of banhook's own that is about no event: a text, and small print below it.
+#[must_use]
+pub(crate) fn notice(text: &str, small_print: &str, target: Target) -> Guarded {
+    plain(one_line(text), small_print, target, "a notice of banhook")
+}
+
+/// Returns a text with small print as a message. `or`: the text of last resort.
+fn plain(text: String, why: &str, target: Target, or: &str) -> Guarded {
+    let section = Block::Section(Section { text: Some(Text::Plain(text.clone())), fields: vec![] });
+    let small_print = small_print(why).map(|why| Block::Context(vec![Text::Plain(why)]));
     let blocks = [section].into_iter().chain(small_print).collect();
-    let message = Message { text: plain(summary), blocks, color: None, hints: vec![] };
-    Guarded::own(&message, target, "an event")
+    let message = Message { text: Text::Plain(text), blocks, color: None, hints: vec![] };
+    Guarded::own(&message, target, or)
 }
 
 /// Returns the reason on one line; `None` if it would show nothing.

@@ -37,6 +37,7 @@ mod tests;
 pub(crate) use blockkit::text::{clean, cut, one_line};
 pub(crate) use digest::{StormLimit, digest};
 pub use fallback::fallback;
+pub(crate) use fallback::notice;
 pub(crate) use guard::guard_digest;
 pub use guard::{Guarded, Policy, guard};
 pub(crate) use guard_error::GuardError;

@@ -3,7 +3,7 @@
 //!
 //! Only the worker of a route adds to its open digests and closes them, so nothing joins one while it is formatted.
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::database_file::sql_limit;
 use super::digest_writer::{Closes, DigestKey, DigestWriter, MAX_DIGEST_EVENTS};
@@ -46,17 +46,23 @@ impl Store {
                     "SELECT id, webhook, cause, key, events FROM messages
                      WHERE state = 'open' AND route = ?1 AND (?3 OR closes_at <= ?2 OR opened_at > ?2) ORDER BY id LIMIT ?4",
                 )?
-                .query_map(params![route, now.0, all, CLOSE_BATCH], |row| {
-                    let cause = row.get_ref(2)?.as_str()?;
-                    Ok(OpenDigest {
-                        id: row.get(0)?,
-                        webhook: row.get(1)?,
-                        cause: DigestCause::parse(cause).unwrap_or(DigestCause::Held),
-                        key: row.get(3)?,
-                        events: row.get(4)?,
-                    })
-                })?
+                .query_map(params![route, now.0, all, CLOSE_BATCH], open_digest)?
                 .collect()
+        })
+    }
+
+    /// Returns a closed digest; `None` if the message is that of one event, or of none.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn closed_digest(&self, message: i64) -> Result<Option<OpenDigest>, StoreError> {
+        self.database.read("read a digest", |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT id, webhook, cause, key, events FROM messages WHERE id = ? AND cause IS NOT NULL",
+                )?
+                .query_row([message], open_digest)
+                .optional()
         })
     }
 
@@ -156,6 +162,16 @@ impl Store {
             Ok(grouped)
         })
     }
+}
+
+fn open_digest(row: &Row<'_>) -> rusqlite::Result<OpenDigest> {
+    Ok(OpenDigest {
+        id: row.get(0)?,
+        webhook: row.get(1)?,
+        cause: DigestCause::parse(row.get_ref(2)?.as_str()?).unwrap_or(DigestCause::Held),
+        key: row.get(3)?,
+        events: row.get(4)?,
+    })
 }
 
 /// Counts the events of a digest. Returns the times of the first and last as well.

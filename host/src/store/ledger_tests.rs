@@ -37,7 +37,8 @@ fn ledger_after_each_step_counts_it() {
     assert_eq!(sums(store).3, RouteLedger { matched: 2, posted: 1, pending: 1, ..RouteLedger::default() });
     let second = next_message(store).unwrap();
     let why = "webhook \"hook\" is no longer configured";
-    store.mark_dead(second.id, DeadReason::WebhookRemoved, why, Timestamp(5)).unwrap();
+    let state = WebhookState::default();
+    store.mark_dead(second.id, ("hook", &state), (DeadReason::WebhookRemoved, why), None, Timestamp(5)).unwrap();
     let dead = RouteLedger { matched: 2, posted: 1, dead: 1, ..RouteLedger::default() };
     assert_eq!(sums(store).3, dead);
     assert_eq!(next_message(store), None);
@@ -109,7 +110,10 @@ fn check_ledger_during_changes_sees_one_moment() {
                 route_one(store, if number % 7 == 0 { vec![] } else { vec![("sec", disposition)] });
                 if let Some(next) = next_message(store) {
                     match number % 5 {
-                        0 => store.mark_dead(next.id, DeadReason::Rejected, "400", Timestamp(number)).unwrap(),
+                        0 => {
+                            let (state, reason) = (WebhookState::default(), (DeadReason::Rejected, "400"));
+                            store.mark_dead(next.id, ("hook", &state), reason, None, Timestamp(number)).unwrap();
+                        }
                         1 => drop(store.drop_messages(&MessageSelector::Ids(vec![next.id]), Timestamp(9)).unwrap()),
                         _ => accept(store, next.id),
                     }

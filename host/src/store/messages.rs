@@ -141,14 +141,67 @@ pub(super) fn reassign_open(transaction: &Transaction<'_>, route: &str, webhook:
         .map(drop)
 }
 
-/// Gives a route's ready messages from one webhook to another, as if they had never failed. Returns how many they are.
-pub(super) fn reassign(transaction: &Transaction<'_>, route: &str, from: &str, to: &str) -> rusqlite::Result<usize> {
+/// Gives a route's ready messages from one webhook to another, as if they had never failed. `stands_in_for`: the suspended
+/// webhook that the messages are for. Returns how many they are.
+pub(super) fn reassign(
+    transaction: &Transaction<'_>,
+    route: &str,
+    (from, to): (&str, &str),
+    stands_in_for: Option<&str>,
+) -> rusqlite::Result<usize> {
     transaction
         .prepare_cached(
-            "UPDATE messages SET webhook = ?3, parked = 0, failures = 0, next_attempt_at = 0
+            "UPDATE messages SET webhook = ?3, stands_in_for = ?4, parked = 0, failures = 0, next_attempt_at = 0
              WHERE webhook = ?2 AND route = ?1 AND state = 'ready'",
         )?
-        .execute(params![route, from, to])
+        .execute(params![route, from, to, stands_in_for])
+}
+
+/// Replaces the body of a ready message, which its webhook rejected, by its plain form.
+pub(super) fn replace_by_plain(
+    transaction: &Transaction<'_>,
+    message: i64,
+    body: &Guarded,
+    error: &str,
+) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached(
+            "UPDATE messages SET body = ?, target = ?, plain = 1, error = ?, failures = 0, parked = 0, next_attempt_at = 0
+             WHERE id = ? AND state = 'ready'",
+        )?
+        .execute(params![body.to_json_string(), body.target().as_str(), error, message])
+        .map(drop)
+}
+
+/// Moves a message that its webhook rejected back to ready: the webhook is at fault. Its age starts now, or it would expire
+/// at once.
+pub(super) fn revive(transaction: &Transaction<'_>, message: i64, now: Timestamp) -> rusqlite::Result<()> {
+    // Ledger: message_moved, from dead to pending.
+    transaction
+        .prepare_cached(
+            "UPDATE messages SET state = 'ready', age_starts_at = ?1, next_attempt_at = ?1, failures = 0, parked = 0,
+                 finished_at = NULL, dead_reason = NULL WHERE id = ?2 AND state = 'dead' AND dead_reason = ?3",
+        )?
+        .execute(params![now.0, message, DeadReason::Rejected.as_str()])
+        .map(drop)
+}
+
+/// Inserts a notice, a message of no event, unless one with the same key has not been attempted yet.
+pub(super) fn insert_notice(
+    transaction: &Transaction<'_>,
+    route: &str,
+    (webhook, key): (&str, &str),
+    body: &Guarded,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached(
+            "INSERT INTO messages (route, webhook, state, events, body, target, age_starts_at, next_attempt_at, key)
+             SELECT ?1, ?2, 'ready', 0, ?4, ?5, ?6, ?6, ?3 WHERE NOT EXISTS (
+                 SELECT 1 FROM messages WHERE webhook = ?2 AND route = ?1 AND state = 'ready' AND attempts = 0 AND key = ?3)",
+        )?
+        .execute(params![route, webhook, key, body.to_json_string(), body.target().as_str(), now.0])
+        .map(drop)
 }
 
 /// Records that an attempt to send a message begins. False: it is not ready any more, or another webhook's.

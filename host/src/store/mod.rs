@@ -51,7 +51,7 @@ pub(crate) use ledger::{Discrepancy, Ledger, RouteLedger};
 pub(crate) use locks::{WorkLock, YIELD};
 pub(crate) use message_info::{MessageInfo, MessageState};
 pub(crate) use messages::DeadReason;
-pub(crate) use outbox::{FailedAttempt, OutboundMessage, Remaining};
+pub(crate) use outbox::{FailedAttempt, Notice, OutboundMessage, Remaining};
 pub use plugins::PluginState;
 pub(crate) use retention::RetentionLimits;
 pub(crate) use retry::{ConfiguredNames, MessageSelector, Retried, RetryBlocked};

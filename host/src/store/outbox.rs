@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{OptionalExtension, Row, params};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::error::StoreError;
 use super::messages::{self, DeadReason};
 use super::store::Store;
 use super::webhooks::{self, MAX_WAIT_MS, WebhookState};
 use crate::event::Timestamp;
-use crate::message::Target;
+use crate::message::{Guarded, Target};
 
 /// A message that is to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +32,31 @@ pub struct OutboundMessage {
     pub parked: bool,
     /// When a parked message is attempted again.
     pub next_attempt_at: Timestamp,
+    /// Whether the webhook rejected it as it was formatted, and the body is its plain form.
+    pub plain: bool,
+    /// The suspended webhook that it was for.
+    pub stands_in_for: Option<String>,
+}
+
+/// The route of notices, which no route can be called.
+const NOTICES: &str = "[health]";
+
+/// A message of no event: about a webhook or about messages, to another webhook. It is in no ledger, and no trace of it is
+/// kept once it is sent or dead.
+#[derive(Debug, Clone)]
+pub(crate) struct Notice {
+    /// The webhook that gets it.
+    pub webhook: String,
+    /// What it is about: one that is still to be sent stands for another one with the same key.
+    pub key: String,
+    /// Its body.
+    pub body: Guarded,
+}
+
+impl Notice {
+    fn insert(&self, transaction: &Transaction<'_>, now: Timestamp) -> rusqlite::Result<()> {
+        messages::insert_notice(transaction, NOTICES, (&self.webhook, &self.key), &self.body, now)
+    }
 }
 
 /// What remains to be done.
@@ -58,18 +83,32 @@ pub(crate) struct FailedAttempt<'a> {
     pub next_attempt_at: Timestamp,
     /// By route, the time before which the age of an expired message of this webhook began.
     pub expire_before: BTreeMap<String, Timestamp>,
+    /// Messages that it rejected before, and that are ready again.
+    pub revive: &'a [i64],
+    /// What is announced.
+    pub notice: Option<Notice>,
+    /// What is announced if messages expire.
+    pub notice_of_expired: Option<Notice>,
 }
 
 impl<'a> FailedAttempt<'a> {
     /// An attempt that says nothing about the message.
     #[must_use]
     pub(crate) const fn new(state: &'a WebhookState, error: &'a str) -> Self {
-        Self { state, error, failures: 0, next_attempt_at: Timestamp(0), expire_before: BTreeMap::new() }
+        Self {
+            state,
+            error,
+            failures: 0,
+            next_attempt_at: Timestamp(0),
+            expire_before: BTreeMap::new(),
+            revive: &[],
+            notice: None,
+            notice_of_expired: None,
+        }
     }
 }
 
-const OUTBOUND_COLUMNS: &str =
-    "SELECT id, route, body, age_starts_at, attempts, failures, parked, next_attempt_at, target FROM messages";
+const OUTBOUND_COLUMNS: &str = "SELECT id, route, body, age_starts_at, attempts, failures, parked, next_attempt_at, target, plain, stands_in_for FROM messages";
 
 impl Store {
     /// Returns a webhook's next message among those that are not parked, after `skip` others.
@@ -160,58 +199,99 @@ impl Store {
         failure: &FailedAttempt<'_>,
         now: Timestamp,
     ) -> Result<Vec<(i64, String)>, StoreError> {
-        let FailedAttempt { state, error, failures, next_attempt_at, expire_before } = failure;
+        let FailedAttempt { state, error, failures, next_attempt_at, expire_before, .. } = failure;
         self.database.write("record a failed attempt", |transaction| {
             messages::fail(transaction, message, error, *failures, *next_attempt_at)?;
             webhooks::record(transaction, webhook, state)?;
+            for rejected in failure.revive {
+                messages::revive(transaction, *rejected, now)?;
+            }
+            if let Some(notice) = &failure.notice {
+                notice.insert(transaction, now)?;
+            }
             let why = format!("older than max_age; the webhook's last answer: {error}");
             let mut dead = Vec::new();
             for (route, before) in expire_before {
                 let expired = messages::expire(transaction, (route, webhook), *before, &why, now)?;
                 dead.extend(expired.into_iter().map(|id| (id, route.clone())));
             }
+            if let Some(notice) = failure.notice_of_expired.as_ref().filter(|_| !dead.is_empty()) {
+                notice.insert(transaction, now)?;
+            }
             Ok(dead)
         })
     }
 
-    /// Moves a ready message to dead, and its events with it. The message is kept.
+    /// Records that a webhook rejected a message as it was formatted: its plain form is sent instead.
+    ///
+    /// # Errors
+    /// When the store fails; then the message will be sent again as it was.
+    pub(crate) fn replace_by_plain(
+        &mut self,
+        message: i64,
+        (webhook, state): (&str, &WebhookState),
+        body: &Guarded,
+        error: &str,
+    ) -> Result<(), StoreError> {
+        self.database.write("replace a rejected message", |transaction| {
+            messages::replace_by_plain(transaction, message, body, error)?;
+            webhooks::record(transaction, webhook, state)
+        })
+    }
+
+    /// Moves a ready message to dead, and its events with it. The message is kept. Records the state of its webhook as well,
+    /// and a notice about it.
     ///
     /// # Errors
     /// When the store fails.
     pub(crate) fn mark_dead(
         &mut self,
         message: i64,
-        reason: DeadReason,
-        error: &str,
+        (webhook, state): (&str, &WebhookState),
+        (reason, error): (DeadReason, &str),
+        notice: Option<&Notice>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.database
-            .write("record a dead message", |transaction| messages::mark_dead(transaction, message, reason, error, now))
+        self.database.write("record a dead message", |transaction| {
+            messages::mark_dead(transaction, message, reason, error, now)?;
+            webhooks::record(transaction, webhook, state)?;
+            notice.map_or(Ok(()), |notice| notice.insert(transaction, now))
+        })
     }
 
-    /// Moves all ready messages of a route for a webhook to dead. Returns them.
+    /// Moves all ready messages of a route for a webhook to dead, and records a notice about them. Returns them.
     ///
     /// # Errors
     /// When the store fails.
     pub(crate) fn mark_all_dead(
         &mut self,
-        route: &str,
-        webhook: &str,
-        reason: DeadReason,
-        error: &str,
+        (route, webhook): (&str, &str),
+        (reason, error): (DeadReason, &str),
+        notice: Option<&Notice>,
         now: Timestamp,
     ) -> Result<Vec<i64>, StoreError> {
         self.database.write("record dead messages", |transaction| {
-            messages::mark_all_dead(transaction, (route, webhook), reason, error, now)
+            let dead = messages::mark_all_dead(transaction, (route, webhook), reason, error, now)?;
+            if let Some(notice) = notice.filter(|_| !dead.is_empty()) {
+                notice.insert(transaction, now)?;
+            }
+            Ok(dead)
         })
     }
 
-    /// Gives the ready messages of a route from one webhook to another. Returns how many they are.
+    /// Gives the ready messages of a route from one webhook to another; `stands_in_for`: the suspended webhook that they are
+    /// for. Returns how many they are.
     ///
     /// # Errors
     /// When the store fails.
-    pub(crate) fn reassign(&mut self, route: &str, from: &str, to: &str) -> Result<usize, StoreError> {
-        self.database.write("reassign messages", |transaction| messages::reassign(transaction, route, from, to))
+    pub(crate) fn reassign(
+        &mut self,
+        route: &str,
+        (from, to): (&str, &str),
+        stands_in_for: Option<&str>,
+    ) -> Result<usize, StoreError> {
+        self.database
+            .write("reassign messages", |transaction| messages::reassign(transaction, route, (from, to), stands_in_for))
     }
 
     /// Returns the webhooks with ready messages.
@@ -285,6 +365,8 @@ fn outbound(row: &Row<'_>) -> rusqlite::Result<OutboundMessage> {
         parked: row.get(6)?,
         next_attempt_at: Timestamp(row.get(7)?),
         target: Target::parse(row.get_ref(8)?.as_str()?),
+        plain: row.get(9)?,
+        stands_in_for: row.get(10)?,
     })
 }
 

@@ -44,7 +44,7 @@ fn remaining_of_a_suspended_webhook_is_work_once_it_is_probed_or_reassigned() {
     assert_eq!(store.remaining(Timestamp(50)).unwrap(), Remaining::Suspended);
     assert_eq!(store.remaining(Timestamp(100)).unwrap(), Remaining::Work);
     assert!(!store.is_drained().unwrap());
-    assert_eq!(store.reassign("sec", "hook", "other").unwrap(), 1);
+    assert_eq!(store.reassign("sec", ("hook", "other"), None).unwrap(), 1);
     assert_eq!(store.pending_webhooks().unwrap(), ["other"]);
     assert_eq!(store.remaining(Timestamp(50)).unwrap(), Remaining::Work);
     assert_eq!(store.queues(Timestamp(50)).unwrap()["hook"].suspended_error.as_deref(), Some("404 no_service"));

@@ -22,7 +22,7 @@ fn prune_past_the_limits_removes_rows_and_keeps_totals() {
     append(inbox, EventDetails::Stop);
     // Posted, dead, dropped, pending; digested twice; skipped; unmatched; unrouted.
     accept(store, 1);
-    store.mark_dead(2, DeadReason::Rejected, "400", Timestamp(30)).unwrap();
+    store.mark_dead(2, ("hook", &WebhookState::default()), (DeadReason::Rejected, "400"), None, Timestamp(30)).unwrap();
     store.drop_messages(&MessageSelector::Ids(vec![3]), Timestamp(30)).unwrap();
     let digest = store.digests_to_close("sec", Timestamp(20), false).unwrap().remove(0);
     store.close_digest(digest.id, &message(), true, Timestamp(21)).unwrap();

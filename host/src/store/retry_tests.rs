@@ -16,7 +16,7 @@ fn retry_rejected_messages_are_reformatted_and_the_ledger_balances() {
     let digest = store.digests_to_close("sec", Timestamp(50), false).unwrap().remove(0);
     store.close_digest(digest.id, &message(), true, Timestamp(50)).unwrap();
     // Its events go to the webhook that they were routed to, whichever has rejected them.
-    store.reassign("sec", "hook", "other").unwrap();
+    store.reassign("sec", ("hook", "other"), None).unwrap();
     let ready: Vec<_> = store.list_messages(true, false, 9).unwrap().into_iter().map(|message| message.id).collect();
     let [digest, rejected, expired] = ready[..] else { panic!("{ready:?}") };
     let sums = |store: &Store, dead, pending| {
@@ -29,7 +29,7 @@ fn retry_rejected_messages_are_reformatted_and_the_ledger_balances() {
         (rejected, DeadReason::Rejected, "too large"),
         (expired, DeadReason::Expired, "503, and too old"),
     ] {
-        store.mark_dead(id, reason, error, Timestamp(60)).unwrap();
+        store.mark_dead(id, ("hook", &WebhookState::default()), (reason, error), None, Timestamp(60)).unwrap();
         assert_eq!(store.message(id).unwrap().unwrap().0.dead_reason, Some(reason));
     }
     sums(store, 4, 0);

@@ -155,11 +155,12 @@ pub(super) fn find_pending(
         .optional()
 }
 
-/// Returns whether every event of a message is still stored; one is missing if somebody has edited or repaired the files.
+/// Returns whether a message has events and every one is still stored; one is missing if somebody has edited or repaired the
+/// files.
 pub(super) fn are_complete(connection: &Connection, message: i64) -> rusqlite::Result<bool> {
     connection
         .prepare_cached(
-            "SELECT events = (SELECT count(*) FROM routed_events CROSS JOIN inbox.events ON seq = event
+            "SELECT events > 0 AND events = (SELECT count(*) FROM routed_events CROSS JOIN inbox.events ON seq = event
                  WHERE message = messages.id)
              FROM messages WHERE id = ?",
         )?

@@ -26,7 +26,7 @@ impl Schema {
     pub(super) const fn of(file: DbFile) -> Self {
         match file {
             DbFile::Inbox => Self { first: INBOX, steps: &[] },
-            DbFile::Work => Self { first: WORK, steps: &[] },
+            DbFile::Work => Self { first: WORK, steps: &[PLAIN_FORMS] },
         }
     }
 
@@ -211,5 +211,27 @@ CREATE TRIGGER routed_event_pruned BEFORE DELETE ON routed_events BEGIN
         SELECT old.route, coalesce((SELECT CASE state WHEN 'dropped' THEN 'dead' ELSE state END FROM messages WHERE id = old.message), old.state), 1
         ON CONFLICT DO UPDATE SET n = n + 1;
     INSERT INTO pruned VALUES (old.route, 'matched', 1) ON CONFLICT DO UPDATE SET n = n + 1;
+END;
+";
+
+/// What a webhook rejects is sent in its plain form, and messages without events are notices.
+const PLAIN_FORMS: &str = "
+-- plain: the webhook rejected the message as it was formatted, and body is its plain form. stands_in_for: the suspended
+-- webhook that the message was for.
+ALTER TABLE messages ADD COLUMN plain INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE messages ADD COLUMN stands_in_for TEXT;
+-- The ids of the messages whose plain form it rejected since it last accepted one, with commas between.
+ALTER TABLE webhooks ADD COLUMN rejected TEXT NOT NULL DEFAULT '';
+
+-- A notice has no events: it is not in the ledger, and nothing of it is kept.
+DROP TRIGGER message_moved;
+CREATE TRIGGER message_moved AFTER UPDATE OF state ON messages WHEN new.events > 0 BEGIN
+    INSERT INTO ledger VALUES
+        (new.route, CASE old.state WHEN 'open' THEN 'pending' WHEN 'ready' THEN 'pending' WHEN 'dropped' THEN 'dead' ELSE old.state END, -old.events),
+        (new.route, CASE new.state WHEN 'open' THEN 'pending' WHEN 'ready' THEN 'pending' WHEN 'dropped' THEN 'dead' ELSE new.state END, new.events)
+        ON CONFLICT DO UPDATE SET n = n + excluded.n;
+END;
+CREATE TRIGGER notice_finished AFTER UPDATE OF state ON messages WHEN new.events = 0 AND new.state NOT IN ('open', 'ready') BEGIN
+    DELETE FROM messages WHERE id = new.id;
 END;
 ";

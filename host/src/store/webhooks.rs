@@ -25,9 +25,11 @@ pub struct WebhookState {
     pub failures: u32,
     /// Whether it is suspended.
     pub suspended: Option<Suspended>,
+    /// The messages whose plain form it rejected since it last accepted one.
+    pub rejected: Vec<i64>,
 }
 
-/// The answer by which a webhook said that it takes no more messages.
+/// The answer by which a webhook showed that it takes no more messages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Suspended {
     /// Its status and text.
@@ -49,7 +51,7 @@ impl WebhookState {
     /// Returns the state without failures; a suspension stays, but no longer delays the next attempt.
     #[must_use]
     pub(crate) fn without_failures(&self) -> Self {
-        Self { suspended: self.suspended.clone(), ..self.recovered() }
+        Self { suspended: self.suspended.clone(), rejected: self.rejected.clone(), ..self.recovered() }
     }
 }
 
@@ -71,7 +73,7 @@ impl Store {
         self.database.read("read a webhook's state", |connection| {
             let state = connection
                 .prepare_cached(
-                    "SELECT next_slot_at, backoff_until, failures, suspended_error, suspended_at, url_hash FROM webhooks WHERE name = ?",
+                    "SELECT next_slot_at, backoff_until, failures, suspended_error, suspended_at, url_hash, rejected FROM webhooks WHERE name = ?",
                 )?
                 .query_row([name], |row| {
                     let suspended: Option<String> = row.get(3)?;
@@ -90,6 +92,7 @@ impl Store {
                             }
                             None => None,
                         },
+                        rejected: row.get_ref(6)?.as_str()?.split(',').filter_map(|id| id.parse().ok()).collect(),
                     })
                 })
                 .optional()?;
@@ -134,8 +137,8 @@ pub(super) fn record(transaction: &Transaction<'_>, name: &str, state: &WebhookS
     let suspended = state.suspended.as_ref();
     transaction
         .prepare_cached(
-            "INSERT OR REPLACE INTO webhooks (name, next_slot_at, backoff_until, failures, suspended_error, suspended_at, url_hash)
-             VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO webhooks (name, next_slot_at, backoff_until, failures, suspended_error, suspended_at, url_hash, rejected)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         )?
         .execute(params![
             name,
@@ -145,6 +148,7 @@ pub(super) fn record(transaction: &Transaction<'_>, name: &str, state: &WebhookS
             suspended.map(|suspended| &suspended.error),
             suspended.map(|suspended| suspended.since.0),
             suspended.map(|suspended| &suspended.url_hash),
+            state.rejected.iter().map(i64::to_string).collect::<Vec<_>>().join(","),
         ])
         .map(drop)
 }

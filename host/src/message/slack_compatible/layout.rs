@@ -29,6 +29,11 @@ pub(super) enum Part {
 }
 
 impl Part {
+    /// Returns a line of text without formatting.
+    pub(super) fn plain(text: &str) -> Self {
+        Self::Text(vec![plain_text(&one_line(text))])
+    }
+
     /// Returns a link to a picture.
     pub(super) fn picture(image: &Image) -> Self {
         Self::Text(vec![link(&image.alt, &image.url)])

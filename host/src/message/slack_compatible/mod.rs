@@ -66,6 +66,23 @@ pub(super) fn lower(message: &Message, sanitizer: &Sanitizer, dialect: &dyn Dial
     Some(body)
 }
 
+/// Adds a line to the text of a body that [`lower`] made, unless it would become too long.
+pub(super) fn add_note(body: &mut Value, note: &str, dialect: &dyn Dialect) {
+    let attached = body.get("text").is_none();
+    let place = match attached {
+        true => body.get_mut("attachments").and_then(|attachments| attachments.get_mut(0)),
+        false => Some(body),
+    };
+    let text_max = dialect.text_max(attached);
+    let line = Writer(dialect).write(&[Part::plain(note)], text_max);
+    if let Some(Value::String(text)) = place.and_then(|place| place.get_mut("text"))
+        && text.chars().count() + "\n\n".len() + line.chars().count() <= text_max
+    {
+        text.push_str("\n\n");
+        text.push_str(&line);
+    }
+}
+
 /// Returns a picture's attachment. The title stands in the text: some services would read it here as markup, others
 /// show it as it is.
 fn picture(image: &Image) -> Value {

@@ -18,6 +18,12 @@ const REMAINING: &str = "x-ratelimit-remaining";
 /// The header with the seconds until the rate limit is reset, with a fraction; `Retry-After` rounds them up.
 const RESET_AFTER: &str = "x-ratelimit-reset-after";
 
+/// Codes of errors of a webhook that accepts no message: it is unknown or not allowed to post, or posts to a forum.
+const DISABLED: [u64; 9] = [10_003, 10_004, 10_015, 40_001, 50_001, 50_013, 50_027, 220_001, 220_003];
+
+/// Codes of errors about a message: too large, empty, invalid, or held back by a filter.
+const REJECTED: [u64; 6] = [40_005, 50_006, 50_035, 50_109, 200_000, 240_000];
+
 impl Service for Discord {
     fn key(&self) -> &'static str {
         "discord"
@@ -60,8 +66,21 @@ impl Service for Discord {
         body.map(Value::Object).ok_or(GuardError::Empty(self.name()))
     }
 
-    fn verdict(&self, _answer: &HttpAnswer<'_>) -> Option<Verdict> {
-        None
+    /// Nothing, or `ok`; with `?wait=true`, the message.
+    fn accepts(&self, answer: &HttpAnswer<'_>) -> bool {
+        matches!(answer.body, "" | "ok") || answer.json["id"].is_string()
+    }
+
+    fn add_note(&self, body: &mut Value, note: &str) {
+        slack_compatible::add_note(body, note, self);
+    }
+
+    fn verdict(&self, answer: &HttpAnswer<'_>) -> Option<Verdict> {
+        let code = answer.json["code"].as_u64()?;
+        if DISABLED.contains(&code) {
+            return Some(Verdict::EndpointGone);
+        }
+        REJECTED.contains(&code).then_some(Verdict::Rejected)
     }
 
     fn retry_after(&self, answer: &HttpAnswer<'_>) -> Option<f64> {

@@ -14,8 +14,9 @@ pub(super) struct Mattermost;
 
 /// Errors of a webhook that accepts no message, from `HandleIncomingWebhook` of the server. banhook names no channel, so
 /// an error about one is about the webhook's own.
-const DISABLED: [&str; 6] = [
+const DISABLED: [&str; 7] = [
     "web.incoming_webhook.invalid.app_error",
+    "web.incoming_webhook.channel_locked.app_error",
     "web.incoming_webhook.disabled.app_error",
     "web.incoming_webhook.channel.app_error",
     "web.incoming_webhook.user.app_error",
@@ -23,13 +24,13 @@ const DISABLED: [&str; 6] = [
     "api.post.create_post.can_not_post_to_deleted.error",
 ];
 
-/// Errors about a message.
+/// Errors about a message; the last is the beginning of several.
 const REJECTED: [&str; 5] = [
     "web.incoming_webhook.attachment.app_error",
-    "web.incoming_webhook.channel_locked.app_error",
     "web.incoming_webhook.parse.app_error",
     "web.incoming_webhook.split_props_length.app_error",
     "web.incoming_webhook.text.app_error",
+    "model.post.is_valid.",
 ];
 
 impl Service for Mattermost {
@@ -50,8 +51,20 @@ impl Service for Mattermost {
         body.map(Value::Object).ok_or(GuardError::Empty(self.name()))
     }
 
+    fn accepts(&self, answer: &HttpAnswer<'_>) -> bool {
+        answer.body == "ok"
+    }
+
+    fn add_note(&self, body: &mut Value, note: &str) {
+        slack_compatible::add_note(body, note, self);
+    }
+
     fn verdict(&self, answer: &HttpAnswer<'_>) -> Option<Verdict> {
-        (!answer.is_success() && DISABLED.contains(&answer.text("id"))).then_some(Verdict::EndpointGone)
+        let id = answer.text("id");
+        if DISABLED.contains(&id) {
+            return Some(Verdict::EndpointGone);
+        }
+        REJECTED.iter().any(|error| id.starts_with(error)).then_some(Verdict::Rejected)
     }
 
     fn known_errors(&self) -> Vec<&'static str> {

@@ -54,6 +54,20 @@ impl Target {
     }
 }
 
+impl Target {
+    /// Returns a stored body with a line of small print added to it; as it is, if there is no room or it cannot be read.
+    #[must_use]
+    pub(crate) fn with_note(self, body: String, note: &str) -> String {
+        match serde_json::from_str(&body) {
+            Ok(mut json) => {
+                self.0.add_note(&mut json, note);
+                json.to_string()
+            }
+            Err(_) => body,
+        }
+    }
+}
+
 impl Deref for Target {
     type Target = dyn Service;
 

@@ -16,7 +16,11 @@ pub(super) struct RocketChat;
 const TOO_MANY: &str = "error-too-many-requests";
 
 /// Parts of the errors of a webhook that accepts no message: a word or a sentence, depending on the version.
-const DISABLED: [&str; 2] = ["invalid-channel", "Invalid integration id"];
+const DISABLED: [&str; 4] =
+    ["invalid-channel", "Invalid integration id", "error-not-allowed", "error-action-not-allowed"];
+
+/// Parts of the errors about a message.
+const REJECTED: [&str; 2] = ["error-message-size-exceeded", "body-param-required"];
 
 impl Service for RocketChat {
     fn key(&self) -> &'static str {
@@ -36,14 +40,24 @@ impl Service for RocketChat {
         body.map(Value::Object).ok_or(GuardError::Empty(self.name()))
     }
 
+    fn accepts(&self, answer: &HttpAnswer<'_>) -> bool {
+        answer.json["success"] == true
+    }
+
+    fn add_note(&self, body: &mut Value, note: &str) {
+        slack_compatible::add_note(body, note, self);
+    }
+
     fn verdict(&self, answer: &HttpAnswer<'_>) -> Option<Verdict> {
-        let failed = answer.json["success"] == false;
-        if failed && DISABLED.iter().any(|error| answer.body.contains(error)) {
-            Some(Verdict::EndpointGone)
-        } else if answer.body.contains(TOO_MANY) {
+        let has = |errors: &[&str]| errors.iter().any(|error| answer.body.contains(error));
+        if has(&[TOO_MANY]) {
             Some(Verdict::RateLimited)
+        } else if answer.json["success"] != false {
+            None
+        } else if has(&DISABLED) {
+            Some(Verdict::EndpointGone)
         } else {
-            (failed && answer.is_success()).then_some(Verdict::Rejected)
+            Some(if has(&REJECTED) { Verdict::Rejected } else { Verdict::Unclear })
         }
     }
 
@@ -53,7 +67,8 @@ impl Service for RocketChat {
     }
 
     fn known_errors(&self) -> Vec<&'static str> {
-        vec![TOO_MANY, "error-invalid-channel", "invalid-channel", "Invalid integration id or token provided"]
+        let more = ["error-invalid-channel", "Invalid integration id or token provided"];
+        [&[TOO_MANY][..], &DISABLED, &REJECTED, &more].concat()
     }
 }
 

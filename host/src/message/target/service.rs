@@ -42,7 +42,14 @@ pub trait Service: Sync {
     /// When the service would refuse the body, or show nothing.
     fn lower(&self, message: &Message, sanitizer: &Sanitizer) -> Result<Value, GuardError>;
 
-    /// The meaning of an answer in the service's own words. `None`: the status decides.
+    /// Adds a line of text in small print to a body that [`Service::lower`] made, if there is room for it.
+    fn add_note(&self, body: &mut Value, note: &str);
+
+    /// Whether an answer with a status of success says that the message was accepted. A server that is not the service
+    /// answers otherwise, and has posted nothing.
+    fn accepts(&self, answer: &HttpAnswer<'_>) -> bool;
+
+    /// The meaning of any other answer in the service's own words. `None`: the status decides.
     fn verdict(&self, answer: &HttpAnswer<'_>) -> Option<Verdict>;
 
     /// Seconds to wait after a 429 without a `Retry-After`.
@@ -82,11 +89,15 @@ pub struct HttpAnswer<'a> {
     pub json: &'a Value,
 }
 
-/// The meaning of an answer in the service's own words, whatever the status.
+/// The meaning of an answer in the service's own words, whatever the status. Only what the service documents has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// Too many requests.
     RateLimited,
+    /// A failure of the service that may pass.
+    Transient,
+    /// An error of the service that is not known here; unless it comes with a status of success, that decides.
+    Unclear,
     /// The service never accepts this message.
     Rejected,
     /// The webhook accepts no message before somebody repairs it.
@@ -94,7 +105,7 @@ pub enum Verdict {
 }
 
 impl<'a> HttpAnswer<'a> {
-    /// Returns whether the status says that the message was accepted.
+    /// Returns whether the status is one of success. Whether the message was accepted is up to the service.
     #[must_use]
     pub(crate) const fn is_success(&self) -> bool {
         matches!(self.status, 200..=299)

@@ -5,6 +5,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::super::block_kit;
+use super::super::escape::escape;
 use super::super::guard_error::GuardError;
 use super::super::limits::{BLOCKS_TEXT_MAX, BODY_BYTES_MAX};
 use super::super::model::Message;
@@ -15,26 +16,66 @@ use super::service::{Service, UrlProblem, segments};
 /// Slack.
 pub(super) struct Slack;
 
-/// Errors of a webhook that accepts no message, whatever the status.
-const DISABLED: [&str; 4] = ["no_service_id", "no_team", "team_disabled", "posting_to_general_channel_denied"];
+/// Blocks of a message.
+const BLOCKS_MAX: usize = 50;
 
-/// Errors of a webhook that accepts no message, unless the status says that it accepted this one.
-const DISABLED_UNLESS_OK: [&str; 6] =
-    ["invalid_token", "action_prohibited", "channel_not_found", "channel_is_archived", "no_active_hooks", "no_service"];
+/// The whole answer to a message that was accepted.
+const ACCEPTED: &str = "ok";
 
-/// Errors about a message. Slack's documents list most of all these, under "Sending messages using incoming webhooks".
-const REJECTED: [&str; 11] = [
+/// Errors of a webhook that accepts no message, whatever the status. Slack's documents list most of all these errors, under
+/// "Sending messages using incoming webhooks"; those of the second half are of `chat.postMessage`, with which relays answer.
+const DISABLED: [&str; 24] = [
+    "action_prohibited",
+    "channel_is_archived",
+    "channel_not_found",
+    "invalid_token",
+    "no_active_hooks",
+    "no_service",
+    "no_service_id",
+    "no_team",
+    "posting_to_general_channel_denied",
+    "team_disabled",
+    "access_denied",
+    "account_inactive",
+    "ekm_access_denied",
+    "invalid_auth",
+    "is_archived",
+    "missing_scope",
+    "no_permission",
+    "not_allowed_token_type",
+    "not_authed",
+    "not_in_channel",
+    "org_login_required",
+    "restricted_action",
+    "token_expired",
+    "token_revoked",
+];
+
+/// Errors about a message.
+const REJECTED: [&str; 10] = [
     "invalid_attachments",
     "invalid_blocks",
     "invalid_blocks_format",
     "invalid_payload",
-    "message_limit_exceeded",
     "msg_blocks_too_long",
+    "msg_too_long",
     "no_text",
-    "rate_limited",
-    "rollup_error",
     "too_many_attachments",
+    "too_many_contact_cards",
     "user_not_found",
+];
+
+/// Errors about the number of requests.
+const LIMITED: [&str; 2] = ["rate_limited", "ratelimited"];
+
+/// Errors of Slack itself, or of a workspace that has posted too much.
+const TRANSIENT: [&str; 6] = [
+    "fatal_error",
+    "internal_error",
+    "message_limit_exceeded",
+    "request_timeout",
+    "rollup_error",
+    "service_unavailable",
 ];
 
 /// Rules that are warnings to an author, but errors here: people have seen Slack refuse texts that show nothing, and a link
@@ -90,15 +131,44 @@ impl Service for Slack {
         if findings.is_empty() { Ok(body) } else { Err(GuardError::Refused(findings)) }
     }
 
-    /// The body is a word, and some words come with any status.
+    fn add_note(&self, body: &mut Value, note: &str) {
+        let shown = match body.get_mut("attachments").and_then(|attachments| attachments.get_mut(0)) {
+            Some(attachment) => attachment,
+            None => body,
+        };
+        match shown.get_mut("blocks") {
+            Some(Value::Array(blocks)) if blocks.len() < BLOCKS_MAX => blocks.push(block_kit::small_print(note)),
+            Some(_) => {}
+            None => {
+                if let Some(Value::String(text)) = shown.get_mut("text") {
+                    text.push_str(&format!("\n{}", escape(note).as_str()));
+                }
+            }
+        }
+    }
+
+    fn accepts(&self, answer: &HttpAnswer<'_>) -> bool {
+        answer.body == ACCEPTED
+    }
+
+    /// The body is a word, or JSON with one, and comes with any status.
     fn verdict(&self, answer: &HttpAnswer<'_>) -> Option<Verdict> {
-        let disabled =
-            DISABLED.contains(&answer.body) || !answer.is_success() && DISABLED_UNLESS_OK.contains(&answer.body);
-        disabled.then_some(Verdict::EndpointGone)
+        let word = match answer.text("error") {
+            "" => answer.body.split(|char: char| !char.is_ascii_alphanumeric() && char != '_').next()?,
+            error => error,
+        };
+        let verdicts = [
+            (&DISABLED[..], Verdict::EndpointGone),
+            (&REJECTED, Verdict::Rejected),
+            (&LIMITED, Verdict::RateLimited),
+            (&TRANSIENT, Verdict::Transient),
+        ];
+        let known = verdicts.into_iter().find(|(words, _)| words.contains(&word)).map(|(_, verdict)| verdict);
+        known.or_else(|| (answer.json["ok"] == false).then_some(Verdict::Unclear))
     }
 
     fn known_errors(&self) -> Vec<&'static str> {
-        [&DISABLED[..], &DISABLED_UNLESS_OK, &REJECTED].concat()
+        [&DISABLED[..], &REJECTED, &LIMITED, &TRANSIENT].concat()
     }
 }
 

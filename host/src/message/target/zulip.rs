@@ -17,6 +17,18 @@ pub(super) struct Zulip;
 const DISABLED: [&str; 5] =
     ["INVALID_API_KEY", "USER_DEACTIVATED", "REALM_DEACTIVATED", "NONEXISTENT_SUBDOMAIN", "STREAM_DOES_NOT_EXIST"];
 
+/// Codes about a message.
+const REJECTED: [&str; 5] = [
+    "BAD_REQUEST",
+    "INVALID_JSON",
+    "REQUEST_VARIABLE_INVALID",
+    "REQUEST_VARIABLE_MISSING",
+    "UNSUPPORTED_WEBHOOK_EVENT_TYPE",
+];
+
+/// The code of too many requests.
+const RATE_LIMITED: &str = "RATE_LIMIT_HIT";
+
 impl Service for Zulip {
     fn key(&self) -> &'static str {
         "zulip"
@@ -39,14 +51,25 @@ impl Service for Zulip {
         Ok(Value::Object(body))
     }
 
+    fn accepts(&self, answer: &HttpAnswer<'_>) -> bool {
+        answer.json["result"] == "success"
+    }
+
+    fn add_note(&self, body: &mut Value, note: &str) {
+        slack_compatible::add_note(body, note, self);
+    }
+
     fn verdict(&self, answer: &HttpAnswer<'_>) -> Option<Verdict> {
         if answer.json["result"] != "error" {
             return None;
         }
-        let disabled = DISABLED.contains(&answer.text("code")) || answer.text("msg").ends_with("does not exist");
-        match disabled {
-            true => Some(Verdict::EndpointGone),
-            false => answer.is_success().then_some(Verdict::Rejected),
+        let code = answer.text("code");
+        if DISABLED.contains(&code) || answer.text("msg").ends_with("does not exist") {
+            Some(Verdict::EndpointGone)
+        } else if code == RATE_LIMITED {
+            Some(Verdict::RateLimited)
+        } else {
+            Some(if REJECTED.contains(&code) { Verdict::Rejected } else { Verdict::Unclear })
         }
     }
 
@@ -55,7 +78,7 @@ impl Service for Zulip {
     }
 
     fn known_errors(&self) -> Vec<&'static str> {
-        [&DISABLED[..], &["BAD_REQUEST", "RATE_LIMIT_HIT", "UNAUTHORIZED_PRINCIPAL"]].concat()
+        [&DISABLED[..], &REJECTED, &[RATE_LIMITED, "UNAUTHORIZED_PRINCIPAL"]].concat()
     }
 }
 

@@ -1,0 +1,23 @@
+//! The plain form of a message: what goes out when the webhook rejects the message as it was formatted.
+
+use super::delivery_policy::DeliveryPolicy;
+use crate::message::{Guarded, digest, fallback};
+use crate::store::{OutboundMessage, Store, StoreError};
+
+/// Returns the message's events as banhook's own plain message, with the webhook's answer in small print; `None` if no event
+/// of it can be read, or it has none.
+pub(super) fn plain_form(
+    store: &Store,
+    policy: &DeliveryPolicy,
+    message: &OutboundMessage,
+    error: &str,
+) -> Result<Option<Guarded>, StoreError> {
+    let why = format!("{} rejected the formatted message: {error}", policy.target.name());
+    if let Some(closed) = store.closed_digest(message.id)? {
+        let defaults = &policy.defaults;
+        let batch = store.digest_batch(&closed, &defaults.host, |event| defaults.apply(event))?;
+        return Ok(Some(digest(&batch, None, Some(&why), policy.target)));
+    }
+    let event = store.message_events(message.id, 1)?.into_iter().find_map(|unformatted| unformatted.event.ok());
+    Ok(event.map(|event| fallback(&policy.defaults.apply(event), &why, policy.target)))
+}
