@@ -57,6 +57,7 @@ mod power_failure;
 mod proxy;
 mod queue;
 mod reference;
+mod regressions;
 mod reload;
 mod renamed_webhooks;
 mod seeded_random;

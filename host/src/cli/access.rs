@@ -27,7 +27,14 @@ pub(super) struct Access {
 /// Checks as the owner of the state directory, or as the current user if there is none yet.
 pub(super) fn check_access(config: &Config, state: &Path) -> Access {
     // Only this thread becomes another user: the system keeps the user by thread.
-    thread::scope(|scope| scope.spawn(|| check_as_owner(config, state)).join()).unwrap_or_default()
+    thread::scope(|scope| {
+        let checking = thread::Builder::new().spawn_scoped(scope, || check_as_owner(config, state));
+        let checked = checking.ok().and_then(|checking| checking.join().ok());
+        checked.unwrap_or_else(|| Access {
+            warnings: vec!["cannot check what banhook may read: no thread for it".to_owned()],
+            ..Access::default()
+        })
+    })
 }
 
 fn check_as_owner(config: &Config, state: &Path) -> Access {

@@ -5,7 +5,7 @@
 use clap::Args;
 
 use super::command_error::Outcome;
-use crate::plugin::{Metering, compile_for_parent};
+use crate::plugin::{Metering, compile_for_parent, load_for_parent};
 
 /// Compile the plugin on standard input; banhook starts this command itself
 #[derive(Debug, Args)]
@@ -13,10 +13,17 @@ pub(super) struct CompileArgs {
     /// What limits the plugin: time or fuel
     #[arg(value_parser = |name: &str| Metering::named(name).ok_or("expected time or fuel"))]
     metering: Metering,
+    /// Load the compiled component on standard input; the first step starts this one
+    #[arg(long)]
+    load: bool,
 }
 
 /// Writes the compiled component to standard output.
 pub(super) fn compile(arguments: &CompileArgs) -> Outcome {
-    compile_for_parent(arguments.metering)?;
+    if arguments.load {
+        load_for_parent(arguments.metering)?
+    } else {
+        compile_for_parent(arguments.metering)?
+    }
     Ok(true)
 }

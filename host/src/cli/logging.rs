@@ -12,10 +12,16 @@ use tracing_subscriber::fmt;
 /// The longest log file, in bytes; before it would grow longer, it starts from empty.
 const FILE_BYTES: u64 = 1 << 20;
 
+/// Bytes of one line; a plugin, a log or a webhook may have written part of it.
+const LINE_BYTES: usize = 4 << 10;
+
+/// Ends a line that is cut.
+const CUT: &[u8] = " …\n".as_bytes();
+
 /// Logs to stderr. Without times where the journal adds its own.
 pub(super) fn to_stderr() {
     let journal = std::env::var_os("JOURNAL_STREAM").is_some();
-    let builder = fmt().with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).with_target(false);
+    let builder = fmt().with_writer(|| CutLines(io::stderr())).with_ansi(io::stderr().is_terminal()).with_target(false);
     // A second call, in tests, changes nothing.
     let _ = if journal { builder.without_time().try_init() } else { builder.try_init() };
 }
@@ -23,7 +29,28 @@ pub(super) fn to_stderr() {
 /// Logs to `banhook.log` in the state directory; logs nothing if that cannot be opened, since delivering matters more.
 pub(super) fn to_file(folder: &StateDir) {
     let Ok(file) = BoundedLogFile::open(&folder.log_file(), FILE_BYTES) else { return };
-    let _ = fmt().with_writer(Mutex::new(file)).with_ansi(false).with_target(false).try_init();
+    let _ = fmt().with_writer(Mutex::new(CutLines(file))).with_ansi(false).with_target(false).try_init();
+}
+
+/// Cuts each line that is longer than `LINE_BYTES`.
+struct CutLines<W>(W);
+
+impl<W: Write> Write for CutLines<W> {
+    /// Writes a line. Each call is one whole line.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if line.len() <= LINE_BYTES {
+            return self.0.write(line);
+        }
+        let begins = |at: &usize| line.get(*at).is_some_and(|byte| byte & 0b1100_0000 != 0b1000_0000);
+        let end = (0..=LINE_BYTES).rev().find(begins).unwrap_or(LINE_BYTES);
+        let kept = line.get(..end).unwrap_or(line);
+        self.0.write_all(&[kept, CUT].concat())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// A file that is appended to, and truncated where it would grow beyond its bound: a run may last as long as a webhook
@@ -64,6 +91,22 @@ impl Write for BoundedLogFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cut_lines_long_line_is_cut_between_characters() {
+        let written = |line: &str| {
+            let mut log = CutLines(Vec::new());
+            log.write_all(line.as_bytes()).unwrap();
+            String::from_utf8(log.0).unwrap()
+        };
+        let whole = format!("{}\n", "x".repeat(LINE_BYTES - 1));
+        assert_eq!(written(&whole), whole);
+        for first in ["", "x", "xx"] {
+            let cut = written(&format!("{first}{}\n", "€".repeat(LINE_BYTES)));
+            assert!(cut.ends_with("€ …\n") && cut.len() <= LINE_BYTES + CUT.len(), "{} bytes", cut.len());
+            assert!(cut.len() > LINE_BYTES - 3, "{} bytes", cut.len());
+        }
+    }
 
     #[test]
     fn bounded_log_file_is_truncated_before_it_exceeds_its_bound() {

@@ -148,14 +148,17 @@ impl RouteWorker {
         };
         self.loads += 1;
         let (load, now, to_self) = (self.loads, self.context.now, self.to_self.clone());
-        let job = move || {
+        let job = Arc::new(move || {
             let fresh = LoadedRoute::load(&route, &context, now());
             // Nobody listens after a stop.
             let _ = to_self.send(WorkerCommand::Loaded(load, Box::new(fresh)));
-        };
+        });
+        let thread = Builder::new().name("load".into()).stack_size(self.context.thread_stack);
+        let on_thread = Arc::clone(&job);
         // Not joined: compiling may take longer than a stop may.
-        if let Err(error) = Builder::new().name("load".into()).stack_size(self.context.thread_stack).spawn(job) {
-            tracing::error!("cannot start a thread: {error}");
+        if let Err(error) = thread.spawn(move || on_thread()) {
+            tracing::error!("a plugin is loaded while its route waits: cannot start a thread: {error}");
+            job();
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
-use std::thread;
+use std::thread::Builder;
 use std::time::{Duration, Instant};
 
 use super::error::DaemonError;
@@ -84,7 +84,9 @@ fn prepare(
 ) -> Option<Arc<Config>> {
     let (routes, runtime) = (config.routes.clone(), Arc::clone(&context.runtime));
     // Not joined: compiling may take longer than a stop may.
-    let preparing = thread::spawn(move || format::prepare(&routes, &runtime));
+    let preparing = Builder::new().name("prepare".into()).spawn(move || format::prepare(&routes, &runtime));
+    // Otherwise the first route that uses it compiles it.
+    let Ok(preparing) = preparing else { return Some(config) };
     while !preparing.is_finished() {
         match commands.recv_timeout(PREPARE_POLL_INTERVAL) {
             Ok(RouterCommand::Reconfigure(newer)) => config = newer,
@@ -139,7 +141,7 @@ impl<'a> Router<'a> {
         self.config = config;
         let runtime = Arc::clone(&self.context.runtime);
         // Not joined: reading a large file takes a while, and the previous version serves meanwhile.
-        thread::spawn(move || {
+        let reloading = Builder::new().name("reload".into()).spawn(move || {
             for (path, read) in runtime.host().reload() {
                 match read {
                     Ok(()) => tracing::info!("file {} reloaded", path.display()),
@@ -147,6 +149,9 @@ impl<'a> Router<'a> {
                 }
             }
         });
+        if let Err(error) = reloading {
+            tracing::error!("files are not reloaded: cannot start a thread: {error}");
+        }
         self.configure(store)
     }
 

@@ -24,7 +24,7 @@ use super::compiler::Compiled;
 use crate::hex::hex;
 
 /// Ends each file, and changes with its format: the compiled component, 4 bytes of its CRC-32, and this.
-const MAGIC: &[u8] = b"banhook compiled component 2\n";
+const MAGIC: &[u8] = b"banhook compiled component 3\n";
 const CHECKSUM: usize = 4;
 const TRAILER: usize = CHECKSUM + MAGIC.len();
 
@@ -33,6 +33,15 @@ const EXTENSION: &str = ".cwasm";
 
 /// Bytes that are read at once for the checksum.
 const PIECE: usize = 256 << 10;
+
+/// Begins the name of a file that is being written.
+const PART: &str = "part-";
+
+/// After this time nobody writes a file any more: the process was killed.
+const PART_AGE: Duration = Duration::from_secs(60 * 60);
+
+/// Bytes of all files: the inbox may be on the same disk. CPython's has 43 MB.
+const TOTAL: u64 = 512 << 20;
 
 /// A file that has not been used for so long is removed when a new one is stored: nobody has that version any more.
 const UNUSED: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -72,7 +81,7 @@ impl Cache {
     /// Stores a compiled component: whole, or not at all.
     pub(super) fn put(&self, engine: &Engine, sha256: &[u8; 32], compiled: &Compiled) -> io::Result<()> {
         // Mode 0600, in the same directory, so that the rename is atomic. Not synced: the checksum catches damage.
-        let mut file = tempfile::NamedTempFile::new_in(&self.directory)?;
+        let mut file = tempfile::Builder::new().prefix(PART).tempfile_in(&self.directory)?;
         file.write_all(compiled.bytes())?;
         file.write_all(&crc32fast::hash(compiled.bytes()).to_le_bytes())?;
         file.write_all(MAGIC)?;
@@ -80,23 +89,41 @@ impl Cache {
         Ok(())
     }
 
-    /// Removes files that were compiled for another engine, or have not been used for long and are not in use by this
-    /// process. A process that has such a file mapped keeps its content; one that misses it compiles it again.
-    pub(super) fn remove_unused(&self, engine: &Engine, in_use: &[[u8; 32]]) {
+    /// Removes files that were compiled for another engine, have not been used for long, or were never finished; and those
+    /// that were used longest ago, until there is room for one more. Files that this process uses stay. A process that has
+    /// a removed file mapped keeps its content; one that misses it compiles it again.
+    ///
+    /// # Errors
+    /// When there is no room.
+    pub(super) fn make_room(&self, engine: &Engine, in_use: &[[u8; 32]], compiled: &Compiled) -> io::Result<()> {
         let in_use: Vec<_> = in_use.iter().map(|sha256| self.file(engine, sha256)).collect();
         let engine = engine_hash(engine);
-        // A file that cannot be read or removed costs space, nothing else.
-        for entry in fs::read_dir(&self.directory).into_iter().flatten().flatten() {
-            let name = entry.file_name();
-            let Some(compiled_for) = name.to_str().and_then(engine_of) else { continue };
-            let unused = || {
-                let age = entry.metadata().and_then(|meta| meta.modified()).map(|at| at.elapsed().unwrap_or_default());
-                age.is_ok_and(|age| age > UNUSED) && !in_use.contains(&entry.path())
+        let mut stay = Vec::new();
+        for entry in fs::read_dir(&self.directory)?.flatten() {
+            let (name, Ok(meta)) = (entry.file_name(), entry.metadata()) else { continue };
+            let age = meta.modified().map(|at| at.elapsed().unwrap_or_default()).unwrap_or_default();
+            let Some(name) = name.to_str() else { continue };
+            let is_old = match engine_of(name) {
+                Some(compiled_for) => compiled_for != engine || (age > UNUSED && !in_use.contains(&entry.path())),
+                None if name.starts_with(PART) => age > PART_AGE,
+                None => continue,
             };
-            if compiled_for != engine || unused() {
-                let _ = fs::remove_file(entry.path());
+            // A file that cannot be removed costs space, nothing else.
+            if !is_old || fs::remove_file(entry.path()).is_err() {
+                stay.push((age, meta.len(), entry.path()));
             }
         }
+        stay.sort();
+        let mut total = stay.iter().map(|(_, length, _)| length).sum::<u64>();
+        total = total.saturating_add(u64::try_from(compiled.bytes().len()).unwrap_or(u64::MAX));
+        while total > TOTAL
+            && let Some((_, length, path)) = stay.pop()
+        {
+            if !in_use.contains(&path) && fs::remove_file(&path).is_ok() {
+                total -= length;
+            }
+        }
+        if total <= TOTAL { Ok(()) } else { Err(io::ErrorKind::StorageFull.into()) }
     }
 
     fn file(&self, engine: &Engine, sha256: &[u8; 32]) -> PathBuf {
@@ -156,8 +183,9 @@ fn own_uid() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
-/// Maps a file of the cache, which [`open_own`] opened and [`is_whole`] checked.
-fn map(engine: &Engine, file: &File) -> Option<Component> {
+/// Maps a file of the cache, which [`open_own`] opened and [`is_whole`] checked, or one in memory that this program just
+/// wrote.
+pub(super) fn map(engine: &Engine, file: &File) -> Option<Component> {
     deserialize(engine, &Trusted::File(file)).ok()
 }
 
@@ -177,7 +205,8 @@ fn deserialize(engine: &Engine, from: &Trusted<'_>) -> wasmtime::Result<Componen
     // SAFETY: wasmtime requires that it wrote these bytes itself, and that a mapped file does not change. Only our own
     // compiler makes a `Compiled`. For files, `Cache::open` and `open_own` ensure that only this user can have written
     // one; `put` is the only code that does, from a `Compiled`, and it renames and never changes one in place; `is_whole`
-    // excludes damage. The path names the file that was checked and no other. wasmtime checks version and configuration
+    // excludes damage. The other file that is mapped is in memory: the program that compiled it wrote it and became this
+    // process, which only reads it. The path names the file that was checked and no other. wasmtime checks version and configuration
     // itself.
     unsafe {
         match from {

@@ -16,6 +16,7 @@ use super::limits::{FUEL_PER_MS, HANDLES, Limits, MEMORIES, Sandbox, TABLES};
 use super::state::State;
 use super::ticker::Ticker;
 use crate::event::Timestamp;
+use crate::event::readable::cut;
 
 /// Makes the calls of one plugin.
 pub(super) struct Caller {
@@ -26,6 +27,9 @@ pub(super) struct Caller {
     pub(super) sandbox: Sandbox,
     pub(super) limits: Limits,
 }
+
+/// Bytes of a line of a backtrace: it has the name of a function, which may have 100,000.
+const FRAME_BYTES: usize = 200;
 
 /// One call: its store, and when it began.
 pub(super) struct Call {
@@ -98,7 +102,7 @@ impl Caller {
         if let Some(exceeded) = self.exceeded(&root) {
             return exceeded;
         }
-        let backtrace = error.downcast_ref::<WasmBacktrace>().map(ToString::to_string).unwrap_or_default();
+        let backtrace = error.downcast_ref::<WasmBacktrace>().map(shown).unwrap_or_default();
         let reason = trap.map_or(root, |trap| trap.to_string().trim_start_matches("wasm trap: ").to_owned());
         PluginError::Trap { reason, backtrace, printed: call.store.data().printed() }
     }
@@ -129,4 +133,11 @@ impl Caller {
     fn fuel_consumed(&self, call: &Call) -> Option<u64> {
         (self.metering == Metering::Fuel).then(|| self.fuel().saturating_sub(call.store.get_fuel().unwrap_or(0)))
     }
+}
+
+/// A backtrace, each line cut.
+fn shown(backtrace: &WasmBacktrace) -> String {
+    let text = backtrace.to_string();
+    let lines: Vec<_> = text.lines().map(|line| cut(line, FRAME_BYTES)).collect();
+    lines.join("\n")
 }

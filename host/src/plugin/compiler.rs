@@ -1,30 +1,41 @@
-//! Compiles components in a separate process, since nothing else bounds the compiler's time and memory.
+//! Has components compiled in a separate process, since nothing else bounds the compiler's time and memory.
 //!
-//! The child is this very program (`banhook compile`): it reads the plugin's file from its standard input and answers on
-//! its standard output; it has no environment and opens nothing. The compiler's memory is never the daemon's.
+//! The child is this very program (`banhook compile`, [`compile_process`](super::compile_process)): it reads the plugin's
+//! file from its standard input and answers on its standard output; it has no environment and opens nothing. The compiler's
+//! memory is never the daemon's.
 
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, Signal, nice, set_parent_process_death_signal, setrlimit};
 use wasmtime::Engine;
 
 use super::engine::{Metering, compiling_engine};
-use super::{PluginError, component};
+use super::{PluginError, component, declarations};
 
 /// Address space that compiling may take: CPython, the largest guest known, takes less than half.
-const ADDRESS_SPACE: u64 = 4 << 30;
+pub(super) const ADDRESS_SPACE: u64 = 4 << 30;
 
-/// How much lower the priority of compiling is: delivering alerts goes first.
-const NICENESS: i32 = 5;
+/// Memory that loading a compiled component may take, apart from its code and data, which are mapped. CPython takes less than one.
+pub(super) const LOAD_MEMORY: u64 = 16 << 20;
 
-/// The first byte of a child's answer: a compiled component follows, or an error.
-const COMPILED: u8 = b'+';
-const INVALID: u8 = b'-';
+/// The first byte of a child's answer. A compiled component follows, or an error.
+pub(super) const COMPILED: u8 = b'+';
+pub(super) const INVALID: u8 = b'-';
+pub(super) const UNFIT: u8 = b'!';
+/// The byte before it once the component is compiled, and is being loaded to see what that takes.
+pub(super) const LOADING: u8 = b'?';
+
+/// Bytes of an error that are read.
+pub(super) const ERROR_BYTES: usize = 4 << 10;
+
+/// Bytes that a compiled component may have: CPython has twice those of its file.
+pub(super) const fn compiled_most(file: usize) -> usize {
+    (32 << 20) + file.saturating_mul(4)
+}
 
 /// Where components are compiled.
 #[derive(Debug, Clone)]
@@ -73,27 +84,42 @@ impl Compiler {
     }
 }
 
-fn compile(engine: &Engine, file: &[u8]) -> Result<Vec<u8>, PluginError> {
+/// Compiles the bytes of a plugin's file, in this process.
+pub(super) fn compile(engine: &Engine, file: &[u8]) -> Result<Vec<u8>, PluginError> {
     let wasm = component::from_file(file)?;
-    engine.precompile_component(&wasm).map_err(|error| PluginError::Invalid(format!("{error:#}")))
+    declarations::check(&wasm)?;
+    let compiled = engine.precompile_component(&wasm).map_err(|error| PluginError::Invalid(format!("{error:#}")))?;
+    let (found, most) = (compiled.len(), compiled_most(file.len()));
+    if found > most {
+        return Err(PluginError::Unfit(format!("{found} bytes once compiled, {most} are allowed")));
+    }
+    Ok(compiled)
 }
 
 /// Sends the file and waits for the answer. The child has ended when this returns.
 fn ask(mut child: Child, file: &[u8], within: Duration) -> Result<Compiled, PluginError> {
-    let (Some(mut input), Some(mut output)) = (child.stdin.take(), child.stdout.take()) else {
+    let (Some(mut input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
         return Err(PluginError::Engine("the compiler has no pipes".to_owned()));
     };
+    // Both bytes before what is compiled, and one more than is allowed.
+    let most = u64::try_from(compiled_most(file.len())).unwrap_or(u64::MAX).saturating_add(3);
     let (answered, answer) = mpsc::channel();
     let result = thread::scope(|scope| {
-        scope.spawn(move || {
+        let receive = move || {
             let mut bytes = Vec::new();
-            let read = output.read_to_end(&mut bytes).map(|_| bytes);
+            let read = output.take(most).read_to_end(&mut bytes).map(|_| bytes);
             // Nobody receives it only after a time-out.
             let _ = answered.send(read);
-        });
+        };
         // The child reads everything before it answers; if it ends early, its answer says more than this error.
-        scope.spawn(move || input.write_all(file));
-        let result = answer.recv_timeout(within);
+        let send = move || input.write_all(file);
+        let spawned = thread::Builder::new()
+            .spawn_scoped(scope, receive)
+            .and_then(|_| thread::Builder::new().spawn_scoped(scope, send));
+        let result = match spawned {
+            Ok(_) => answer.recv_timeout(within).map_err(|_| PluginError::CompileTime(within)),
+            Err(error) => Err(PluginError::Engine(format!("cannot start a thread: {error}"))),
+        };
         if result.is_err() {
             // Fails only if it has ended already.
             let _ = child.kill();
@@ -101,53 +127,29 @@ fn ask(mut child: Child, file: &[u8], within: Duration) -> Result<Compiled, Plug
         result
     });
     let status = child.wait();
-    let mut bytes = match result {
-        Ok(read) => read?,
-        Err(_) => return Err(PluginError::CompileTime(within)),
+    read_answer(result??, status)
+}
+
+fn read_answer(mut bytes: Vec<u8>, status: io::Result<ExitStatus>) -> Result<Compiled, PluginError> {
+    let is_loading = bytes.first() == Some(&LOADING);
+    let kind = bytes.get(usize::from(is_loading)).copied();
+    let text = |bytes: &[u8]| {
+        let text = bytes.get(usize::from(is_loading) + 1..).unwrap_or_default();
+        String::from_utf8_lossy(text.get(..ERROR_BYTES).unwrap_or(text)).into_owned()
     };
-    match bytes.first() {
-        Some(&COMPILED) if status.as_ref().is_ok_and(std::process::ExitStatus::success) => {
-            bytes.remove(0);
+    match kind {
+        Some(COMPILED) if status.as_ref().is_ok_and(ExitStatus::success) => {
+            bytes.drain(..=usize::from(is_loading));
             Ok(Compiled(bytes))
         }
-        Some(&INVALID) => {
-            bytes.remove(0);
-            Err(PluginError::Invalid(String::from_utf8_lossy(&bytes).into_owned()))
+        Some(INVALID) => Err(PluginError::Invalid(text(&bytes))),
+        Some(UNFIT) => Err(PluginError::Unfit(text(&bytes))),
+        None if is_loading => {
+            Err(PluginError::Unfit(format!("it takes more than {LOAD_MEMORY} bytes of memory to load")))
         }
         _ => Err(PluginError::Compile(match status {
             Ok(status) => format!("the compiler ended with {status}; it may use {ADDRESS_SPACE} bytes of memory"),
             Err(error) => error.to_string(),
         })),
     }
-}
-
-/// The child's side: compiles what it reads from standard input, and answers on standard output.
-///
-/// # Errors
-/// When the parent has ended, or the compiler cannot be set up.
-pub(crate) fn serve(metering: Metering) -> io::Result<()> {
-    let bound = Rlimit { current: Some(ADDRESS_SPACE), maximum: Some(ADDRESS_SPACE) };
-    setrlimit(Resource::As, bound)?;
-    nice(NICENESS)?;
-    // A daemon that is stopped meanwhile does not wait.
-    set_parent_process_death_signal(Some(Signal::KILL))?;
-    let mut file = Vec::new();
-    io::stdin().read_to_end(&mut file)?;
-    let engine = compiling_engine(metering).map_err(|error| io::Error::other(format!("{error:#}")))?;
-    let mut output = io::stdout().lock();
-    match compile(&engine, &file) {
-        Ok(compiled) => {
-            output.write_all(&[COMPILED])?;
-            output.write_all(&compiled)?;
-        }
-        Err(error) => {
-            let text = match error {
-                PluginError::Invalid(text) => text,
-                error => error.to_string(),
-            };
-            output.write_all(&[INVALID])?;
-            output.write_all(text.as_bytes())?;
-        }
-    }
-    output.flush()
 }

@@ -7,9 +7,13 @@ use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-use super::engine::Metering;
+use super::engine::{Metering, Slot, Slots};
 use super::limits::Limits;
 use super::{Cache, Compiler, PluginError, cache, component};
+
+/// Components that are compiled at once: each takes hundreds of megabytes and all processors. The wait for a turn does not
+/// count against the time limit.
+const COMPILING: u32 = 2;
 
 /// The SHA-256 of a plugin's file.
 pub(super) type FileHash = [u8; 32];
@@ -27,18 +31,38 @@ pub(super) struct Components {
     loaded: Mutex<HashMap<FileHash, Weak<Mutex<Option<Component>>>>>,
     /// The component that was prepared last: kept, so that it is found even without a cache.
     prepared: Mutex<Shared>,
+    turns: Slots,
 }
 
 impl Components {
     pub(super) fn new(engine: Engine, metering: Metering, cache: Option<Cache>, compiler: Compiler) -> Self {
-        Self { engine, metering, cache, compiler, loaded: Mutex::default(), prepared: Mutex::default() }
+        let turns = Slots::new(COMPILING);
+        Self { engine, metering, cache, compiler, loaded: Mutex::default(), prepared: Mutex::default(), turns }
     }
 
-    /// Loads the component that a file holds: from memory, from the cache, or by compiling it.
+    /// Waits for the turn to compile.
+    pub(super) fn turn(&self) -> Slot {
+        self.turns.take()
+    }
+
+    /// Finds a component that is compiled already, in memory or in the cache; `None` also while it is being compiled.
+    pub(super) fn find(&self, sha256: &FileHash) -> Option<(Shared, Component)> {
+        let shared = self.shared(sha256);
+        let component = {
+            let mut loaded = shared.try_lock().ok()?;
+            if loaded.is_none() {
+                *loaded = self.cache.as_ref()?.get(&self.engine, sha256);
+            }
+            loaded.clone()?
+        };
+        Some((shared, component))
+    }
+
+    /// Compiles the component that a file holds, unless it is compiled already. The caller has a [`Self::turn`].
     ///
     /// # Errors
     /// When it cannot be compiled.
-    pub(super) fn load(
+    pub(super) fn compile(
         &self,
         file: &[u8],
         sha256: &FileHash,
@@ -59,8 +83,8 @@ impl Components {
                 let compiled = self.compiler.compile(file, self.metering, limits.compile)?;
                 // A cache that cannot be written costs time at the next start, nothing else.
                 let kept = cache.and_then(|cache| {
+                    cache.make_room(&self.engine, &self.in_use(), &compiled).ok()?;
                     cache.put(&self.engine, sha256, &compiled).ok()?;
-                    cache.remove_unused(&self.engine, &self.in_use());
                     cache.get(&self.engine, sha256)
                 });
                 kept.map_or_else(|| cache::load(&self.engine, &compiled), Ok)?
@@ -76,7 +100,14 @@ impl Components {
     /// # Errors
     /// When it cannot be compiled.
     pub(super) fn prepare(&self, file: &[u8], limits: &Limits) -> Result<(), PluginError> {
-        let (shared, _) = self.load(file, &Sha256::digest(file).into(), limits)?;
+        let sha256 = Sha256::digest(file).into();
+        let (shared, _) = match self.find(&sha256) {
+            Some(found) => found,
+            None => {
+                let _turn = self.turn();
+                self.compile(file, &sha256, limits)?
+            }
+        };
         *locked(&self.prepared) = shared;
         Ok(())
     }

@@ -91,15 +91,18 @@ fn config(metering: Metering) -> Config {
     config
         .epoch_interruption(true)
         .consume_fuel(metering == Metering::Fuel)
+        // The same event gets the same answer, on every processor.
+        .relaxed_simd_deterministic(true)
+        .cranelift_nan_canonicalization(true)
         .wasm_backtrace_max_frames(NonZeroUsize::new(BACKTRACE_FRAMES));
     config
 }
 
-/// Bounds how many calls run at once.
+/// Bounds how many calls run at once, or compilations: one more waits, instead of failing because of the others.
 #[derive(Clone)]
 pub(super) struct Slots(Arc<(Mutex<u32>, Condvar)>);
 
-/// The right to one call, until it is dropped.
+/// The right to run, until it is dropped.
 pub(super) struct Slot(Slots);
 
 impl Slots {
@@ -107,7 +110,7 @@ impl Slots {
         Self(Arc::new((Mutex::new(count), Condvar::new())))
     }
 
-    /// Waits until one is free. No call keeps one for longer than a plugin's time limit.
+    /// Waits until one is free. None is kept for longer than a time limit.
     pub(super) fn take(&self) -> Slot {
         let (free, freed) = &*self.0;
         let free = free.lock().unwrap_or_else(PoisonError::into_inner);

@@ -4,6 +4,9 @@
 
 use std::time::Duration;
 
+/// Bytes that are kept of a name that a component made up.
+pub(super) const NAME_BYTES: usize = 200;
+
 /// A host function's reason for ending the call; becomes [`PluginError::Host`].
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]

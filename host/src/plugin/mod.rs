@@ -8,9 +8,11 @@ mod answer;
 mod bindings;
 mod cache;
 mod call;
+mod compile_process;
 mod compiler;
 mod component;
 mod components;
+mod declarations;
 mod engine;
 mod error;
 #[cfg(test)]
@@ -32,8 +34,8 @@ mod ticker;
 
 pub(crate) use answer::{Answer, Level};
 pub use cache::Cache;
+pub(crate) use compile_process::{load as load_for_parent, serve as compile_for_parent};
 pub use compiler::Compiler;
-pub(crate) use compiler::serve as compile_for_parent;
 pub use engine::Metering;
 pub use error::PluginError;
 pub(crate) use host::{CurrentEvent, Grant, GrantSyntax, Grants, Host, RouteEvents, grantable};

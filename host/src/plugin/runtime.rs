@@ -1,23 +1,27 @@
 //! Loads plugins: compiles their components, gives them the host interfaces that they import, and bounds their calls.
 
-use std::fs;
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use wasmtime::Engine;
-use wasmtime::component::Linker;
+use wasmtime::component::{Component, Linker};
 
 use super::bindings::exports::banhook::plugin::{checker, digester, formatter};
 use super::call::Caller;
-use super::components::Components;
-use super::engine::Slots;
-use super::engine::{INSTANCES, Metering, engine};
+use super::components::{Components, FileHash, Shared};
+use super::engine::{INSTANCES, Metering, Slots, engine};
 use super::host::{Host, Providers};
 use super::limits::{Limits, Sandbox};
 use super::plugin::Plugin;
 use super::ticker::Ticker;
 use super::{Cache, Compiler, PluginError, component};
+
+/// Files that are in memory at once, to see whether they are compiled.
+const READING: u32 = 2;
 
 /// How a runtime is set up.
 #[derive(Debug, Clone)]
@@ -41,6 +45,8 @@ pub struct Runtime {
     ticker: Arc<Ticker>,
     slots: Slots,
     components: Components,
+    /// For reading a plugin's file.
+    reading: Slots,
 }
 
 impl Runtime {
@@ -60,6 +66,7 @@ impl Runtime {
             host: Host::new(),
             ticker: Arc::new(ticker),
             slots: Slots::new(INSTANCES),
+            reading: Slots::new(READING),
         })
     }
 
@@ -75,8 +82,27 @@ impl Runtime {
     /// # Errors
     /// When it cannot be compiled, imports what it cannot have, or is not a plugin.
     pub fn load(&self, file: &[u8], providers: &Providers, limits: Limits) -> Result<Plugin, PluginError> {
+        component::check(file, limits.component)?;
         let sha256 = Sha256::digest(file).into();
-        let (shared, component) = self.components.load(file, &sha256, &limits)?;
+        let found = match self.components.find(&sha256) {
+            Some(found) => found,
+            None => {
+                let _turn = self.components.turn();
+                self.components.compile(file, &sha256, &limits)?
+            }
+        };
+        self.link(file, sha256, found, providers, limits)
+    }
+
+    /// Makes a plugin of a component.
+    fn link(
+        &self,
+        file: &[u8],
+        sha256: FileHash,
+        (shared, component): (Shared, Component),
+        providers: &Providers,
+        limits: Limits,
+    ) -> Result<Plugin, PluginError> {
         let mut linker = Linker::new(&self.engine);
         self.host.link(&mut linker, &component, providers)?;
         let component = linker
@@ -102,11 +128,20 @@ impl Runtime {
     /// # Errors
     /// As [`Runtime::load`], and when the file cannot be read.
     pub(crate) fn load_file(&self, path: &Path, providers: &Providers, limits: Limits) -> Result<Plugin, PluginError> {
-        let (found, allowed) = (fs::metadata(path)?.len(), limits.component);
-        if found > allowed {
-            return Err(PluginError::TooLarge { found, allowed });
+        {
+            // A file may be large, so few are in memory at once; and one that is compiled waits for no other to be compiled.
+            let _turn = self.reading.take();
+            let file = read(path, &limits)?;
+            let sha256 = Sha256::digest(&file).into();
+            if let Some(found) = self.components.find(&sha256) {
+                return self.link(&file, sha256, found, providers, limits);
+            }
         }
-        self.load(&fs::read(path)?, providers, limits)
+        let _turn = self.components.turn();
+        let file = read(path, &limits)?;
+        let sha256 = Sha256::digest(&file).into();
+        let compiled = self.components.compile(&file, &sha256, &limits)?;
+        self.link(&file, sha256, compiled, providers, limits)
     }
 
     /// Compiles a component, so that loading it takes no time.
@@ -116,4 +151,18 @@ impl Runtime {
     pub(crate) fn prepare(&self, file: &[u8], limits: &Limits) -> Result<(), PluginError> {
         self.components.prepare(file, limits)
     }
+}
+
+/// Reads a plugin's file, if its size is allowed.
+fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, PluginError> {
+    let file = File::options().read(true).custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
+    let (found, allowed) = (file.metadata()?.len(), limits.component);
+    if found > allowed {
+        return Err(PluginError::TooLarge { found, allowed });
+    }
+    let mut bytes = Vec::new();
+    // It may grow, and a device has no size.
+    file.take(allowed.saturating_add(1)).read_to_end(&mut bytes)?;
+    component::check(&bytes, allowed)?;
+    Ok(bytes)
 }

@@ -12,6 +12,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavio
 use super::error::StoreError;
 use super::schema::{DbFile, Schema};
 use super::state_dir::StateDir;
+use crate::event::readable::cut;
 
 /// How long a statement waits for a writer that does not queue on the lock file, such as `sqlite3`.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -207,6 +208,14 @@ impl Database {
         let check = self.connection.query_row("PRAGMA main.quick_check(1)", [], |row| row.get::<_, String>(0));
         if check.is_ok_and(|found| found == "ok") { DbFile::Inbox } else { DbFile::Work }
     }
+}
+
+/// Bytes of an error or reason that are stored.
+const ERROR_BYTES: usize = 2_000;
+
+/// An error or reason as it is stored: a plugin or a webhook wrote it, and thousands of rows may hold it.
+pub(super) fn stored(text: &str) -> &str {
+    cut(text, ERROR_BYTES)
 }
 
 /// A limit on rows, as SQLite takes it.

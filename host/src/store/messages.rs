@@ -8,6 +8,7 @@
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::Serialize;
 
+use super::database_file::stored;
 use crate::event::{DigestCause, Timestamp};
 use crate::message::{Guarded, Target};
 
@@ -252,7 +253,7 @@ pub(super) fn fail(
         .prepare_cached(
             "UPDATE messages SET error = ?, failures = failures + ?, next_attempt_at = ? WHERE id = ? AND state = 'ready'",
         )?
-        .execute(params![error, failures, next_attempt_at.0, message])
+        .execute(params![stored(error), failures, next_attempt_at.0, message])
         .map(drop)
 }
 
@@ -270,7 +271,7 @@ pub(super) fn mark_dead(
             "UPDATE messages SET state = 'dead', dead_reason = ?, error = ?, finished_at = ?
              WHERE id = ? AND state = 'ready'",
         )?
-        .execute(params![reason.as_str(), error, now.0, message])
+        .execute(params![reason.as_str(), stored(error), now.0, message])
         .map(drop)
 }
 
@@ -288,7 +289,7 @@ pub(super) fn mark_all_dead(
             "UPDATE messages SET state = 'dead', dead_reason = ?, error = ?, finished_at = ?
              WHERE webhook = ? AND route = ? AND state = 'ready' RETURNING id",
         )?
-        .query_map(params![reason.as_str(), error, now.0, webhook, route], |row| row.get(0))?
+        .query_map(params![reason.as_str(), stored(error), now.0, webhook, route], |row| row.get(0))?
         .collect()
 }
 
@@ -306,7 +307,9 @@ pub(super) fn expire(
             "UPDATE messages SET state = 'dead', dead_reason = ?, error = ?, finished_at = ?
              WHERE webhook = ? AND route = ? AND state = 'ready' AND age_starts_at < ? RETURNING id",
         )?
-        .query_map(params![DeadReason::Expired.as_str(), error, now.0, webhook, route, before.0], |row| row.get(0))?
+        .query_map(params![DeadReason::Expired.as_str(), stored(error), now.0, webhook, route, before.0], |row| {
+            row.get(0)
+        })?
         .collect()
 }
 

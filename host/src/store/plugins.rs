@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::params;
 use serde::Serialize;
 
+use super::database_file::stored;
 use super::error::StoreError;
 use super::store::Store;
 use crate::event::Timestamp;
@@ -53,7 +54,7 @@ impl Store {
                     state.version,
                     state.since.0,
                     state.failures,
-                    state.error,
+                    state.error.as_deref().map(stored),
                     state.paused_until.map(|at| at.0),
                 ])
                 .map(drop)

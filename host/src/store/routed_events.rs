@@ -9,6 +9,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
+use super::database_file::stored;
 use super::error::StoreError;
 use super::store::Store;
 use super::{history, ledger, routing_cursor};
@@ -103,7 +104,7 @@ pub(super) fn settle(
             "UPDATE routed_events SET state = ?4, detail = ?5, message = NULL
              WHERE event = ?1 AND route = ?2 AND state = 'pending' AND message IS ?3",
         )?
-        .execute(params![event, route, from, state, detail])?;
+        .execute(params![event, route, from, state, stored(detail)])?;
     Ok(settled > 0)
 }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde::Serialize;
 
+use super::database_file::stored;
 use super::error::StoreError;
 use super::store::Store;
 use crate::event::Timestamp;
@@ -145,7 +146,7 @@ pub(super) fn record(transaction: &Transaction<'_>, name: &str, state: &WebhookS
             state.next_slot_at.0,
             state.backoff_until.0,
             state.failures,
-            suspended.map(|suspended| &suspended.error),
+            suspended.map(|suspended| stored(&suspended.error)),
             suspended.map(|suspended| suspended.since.0),
             suspended.map(|suspended| &suspended.url_hash),
             state.rejected.iter().map(i64::to_string).collect::<Vec<_>>().join(","),

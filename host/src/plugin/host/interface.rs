@@ -56,13 +56,14 @@ pub(super) struct Opened {
 /// A file that has changed, with an error if it cannot be used.
 pub(super) type Reloaded = (PathBuf, Result<(), String>);
 
-/// A component's import of one interface.
+/// A component's import of one interface, in all versions that are compatible: wasmtime finds what is defined for the
+/// newest of them for the others as well.
 pub(super) struct Import<'a> {
     pub(super) engine: &'a Engine,
-    /// The interface's full name, as the component has it.
+    /// The interface's full name, of the newest version that the component imports.
     pub(super) name: &'a str,
-    /// The types and functions that it uses.
-    pub(super) instance: ComponentInstance,
+    /// The types and functions that it uses, of each version.
+    pub(super) instances: Vec<ComponentInstance>,
 }
 
 /// Answers every question with nothing.

@@ -19,7 +19,7 @@ mod wasi;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use wasmtime::component::types::ComponentItem;
+use wasmtime::component::types::{ComponentInstance, ComponentItem};
 use wasmtime::component::{Component, Linker};
 
 pub use context::PluginContext;
@@ -28,7 +28,9 @@ pub(crate) use grants::{Grant, GrantSyntax, Grants};
 use interface::{HostInterface, Import, Opened, Provider, own_interface};
 
 use super::PluginError;
+use super::error::NAME_BYTES;
 use super::state::State;
+use crate::event::readable::cut;
 use crate::phrase::listed;
 
 /// The one list. A new interface adds its module, and its line here.
@@ -95,18 +97,28 @@ impl Host {
         providers: &Providers,
     ) -> Result<(), PluginError> {
         let engine = &linker.engine().clone();
-        for (name, import) in component.component_type().imports(engine) {
+        let component = component.component_type();
+        let mut by_track: BTreeMap<&str, Vec<(&str, ComponentInstance)>> = BTreeMap::new();
+        for (name, import) in component.imports(engine) {
             if own_interface(name).is_some_and(|interface| TYPES.contains(&interface)) {
                 continue;
             }
             let interface = self.interface(name);
             let (Some(interface), ComponentItem::ComponentInstance(instance)) = (interface, import.ty) else {
-                return Err(PluginError::Import { import: name.to_owned(), offered: self.offered() });
+                return Err(PluginError::Import { import: cut(name, NAME_BYTES).to_owned(), offered: self.offered() });
             };
+            providers.get(interface)?;
+            by_track.entry(version_track(name).0).or_default().push((name, instance));
+        }
+        for mut versions in by_track.into_values() {
+            versions.sort_by_key(|(name, _)| version_track(name).1);
+            let Some(&(name, _)) = versions.last() else { continue };
+            let Some(interface) = self.interface(name) else { continue };
+            let instances = versions.into_iter().map(|(_, instance)| instance).collect();
             let provider = providers.get(interface)?;
             linker
                 .instance(name)
-                .and_then(|mut to| provider.link(&mut to, &Import { engine, name, instance }))
+                .and_then(|mut to| provider.link(&mut to, &Import { engine, name, instances }))
                 .map_err(|error| PluginError::Invalid(format!("{error:#}")))?;
         }
         Ok(())
@@ -134,6 +146,12 @@ impl Host {
         };
         format!("{}, and if its route grants them, {}", named(false), named(true))
     }
+}
+
+/// The part of a full name that all compatible versions share (`wasi:cli/exit@0.2` of `wasi:cli/exit@0.2.3`), and the
+/// rest of the version. Both packages that plugins may import from are before version 1.
+fn version_track(name: &str) -> (&str, u64) {
+    name.rsplit_once('.').map_or((name, 0), |(track, patch)| (track, patch.parse().unwrap_or(0)))
 }
 
 impl Default for Host {

@@ -70,6 +70,7 @@ fn interface_name_and_version_of_an_import_decide() {
         ("banhook:plugins/log@0.1.0", false),
         ("wasi:cli/environment@0.2.3", true),
         ("wasi:cli/environment@0.3.0", false),
+        ("wasi:cli/made-up@0.2.3", false),
         ("wasi:http/types@0.2.3", false),
     ] {
         assert_eq!(host.interface(import).is_some(), offered, "{import}");

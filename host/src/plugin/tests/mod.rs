@@ -86,6 +86,66 @@ fn load_file_that_is_not_a_plugin_fails_with_advice() {
     assert!(text.contains("world \"plugin\"") || text.contains("wasm-tools component new"), "{text}");
 }
 
+/// What a component makes the host define and allocate was the daemon's memory: 40 KB took 545 MB.
+#[test]
+fn load_component_that_declares_too_much_is_rejected() {
+    let functions =
+        |count: usize| -> String { (0..count).map(|number| format!(r#"(export "f{number:05}" (func))"#)).collect() };
+    let versions = |count: usize| -> String {
+        let import = |patch| format!(r#"(import "wasi:cli/environment@0.2.{patch}" (instance (type $t)))"#);
+        (0..count).map(import).collect()
+    };
+    let types = |count: usize| "(type (list u8))".repeat(count);
+    for (text, words) in [
+        (format!("(type $t (instance {})){}", functions(1_000), versions(900)), "900 imports, 100 are allowed"),
+        (format!("(type $t (instance {})){}", functions(1_000), versions(1)), "#f00000, which WASI 0.2 does not have"),
+        ("(core module)".repeat(201), "201 core modules, 200 are allowed"),
+        ("(component)".repeat(201), "components, 200 are allowed"),
+        (types(20_001), "20001 types, 20000 are allowed"),
+        (format!("(type (instance {}))", functions(20_001)), "types, 20000 are allowed"),
+        (format!("(core module $m){}", "(core instance (instantiate $m))".repeat(1_001)), "1001 instances"),
+        (format!(r#"(import "{}" (func))"#, "f".repeat(257)), "a name of 257 bytes"),
+        (format!("(core module {})", "(global i32 (i32.const 0))".repeat(200_001)), "200001 parts of core modules"),
+        (
+            r#"(core module (memory 256) (data (i32.const 0) "a") (data (i32.const 16777208) "b"))"#.repeat(3),
+            "bytes once compiled",
+        ),
+    ] {
+        let error = refusal(&wat::parse_str(format!("(component {text})")).unwrap());
+        assert!(error.contains(words), "{words}: {error}");
+        assert!(error.len() < 1_000, "{} bytes", error.len());
+    }
+}
+
+#[test]
+fn load_several_versions_of_an_interface_gets_all_its_functions() {
+    let component = r#"(component
+        (import "wasi:cli/environment@0.2.0" (instance (export "get-arguments" (func (result (list string))))))
+        (import "wasi:cli/environment@0.2.9" (instance
+            (export "initial-cwd" (func (result (option string))))
+            (export "get-arguments" (func (result (list string))))))
+        (import "wasi:cli/environment@0.2.10" (instance
+            (export "get-environment" (func (result (list (tuple string string))))))))"#;
+    let error = refusal(&wat::parse_str(component).unwrap());
+    assert!(error.contains("world \"plugin\""), "{error}");
+}
+
+#[test]
+fn format_trap_in_functions_with_long_names_has_a_short_backtrace() {
+    let name = "x".repeat(90_000);
+    let text = format!(
+        r#"(module (memory (export "memory") 1)
+            (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024))
+            (func ${name} (result i32) unreachable)
+            (func (export "banhook:plugin/formatter@0.1.0#format") (param i32) (result i32) (call ${name})))"#
+    );
+    let plugin = load(&runtime(None), &guest::plugin(&text, "plugin"), &[]).unwrap();
+    let error = plugin.format(&standard::events()[0]).decision.unwrap_err();
+    let lines: Vec<_> = error.details().collect();
+    assert!(lines.iter().any(|line| line.contains("xxxx")), "{lines:?}");
+    assert!(lines.iter().all(|line| line.len() <= 200), "{:?}", lines.iter().map(|line| line.len()));
+}
+
 /// A cache that holds the built-in plugin, and the file that it is in.
 fn filled(folder: &Path) -> (Cache, PathBuf) {
     let cache = Cache::open(folder).unwrap();
@@ -200,6 +260,35 @@ fn files(folder: &Path) -> Vec<String> {
         fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     files.sort();
     files
+}
+
+#[test]
+fn cache_full_removes_what_was_used_longest_ago_and_is_not_in_use() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path().join("cache");
+    let (cache, used) = filled(&folder);
+    let engine = used.file_name().unwrap().to_str().unwrap().split_once('-').unwrap().1.to_owned();
+    let add = |number: u64, mebibytes: u64, minutes: u64| {
+        let path = folder.join(format!("{number:064x}-{engine}"));
+        let file = fs::File::create(&path).unwrap();
+        file.set_len(mebibytes << 20).unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_secs(minutes * 60)).unwrap();
+        path
+    };
+    let (old, older, new) = (add(1, 200, 20), add(2, 200, 30), add(3, 200, 10));
+    let part = folder.join("part-AbCdEf");
+    fs::File::create(&part).unwrap().set_modified(SystemTime::now() - Duration::from_secs(7_200)).unwrap();
+    let runtime = runtime(Some(cache));
+    let _loaded = load(&runtime, BUILT_IN, &[]).unwrap();
+    fs::File::options().append(true).open(&used).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    load(&runtime, &version(1), &[]).unwrap();
+    assert!(used.exists() && old.exists() && new.exists());
+    assert!(!older.exists() && !part.exists());
+    assert_eq!(files(&folder).len(), 4, "the new one is stored");
+    // Nothing can be removed that is in use.
+    fs::File::options().append(true).open(&used).unwrap().set_len(1 << 30).unwrap();
+    load(&runtime, &version(2), &[]).unwrap();
+    assert_eq!(files(&folder), [used.file_name().unwrap().to_str().unwrap()]);
 }
 
 #[test]

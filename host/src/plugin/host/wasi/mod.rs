@@ -7,6 +7,9 @@
 //! names them.
 
 mod functions;
+mod names;
+
+use std::collections::HashSet;
 
 use wasmtime::component::Val;
 use wasmtime::component::types::{ComponentFunc, ComponentItem, Type};
@@ -14,10 +17,8 @@ use wasmtime::component::types::{ComponentFunc, ComponentItem, Type};
 use super::context::PluginContext;
 use super::grants::Grant;
 use super::interface::{HostInterface, Import, Linked, Opened, Provider};
-use crate::plugin::error::HostError;
-
-/// The packages that the empty WASI covers.
-const PACKAGES: [&str; 6] = ["cli", "clocks", "filesystem", "io", "random", "sockets"];
+use crate::event::readable::cut;
+use crate::plugin::error::{HostError, NAME_BYTES};
 
 /// Error codes that say no, as `wasi:filesystem`, `wasi:sockets` and others call them.
 const REFUSALS: [&str; 4] = ["access", "access-denied", "not-supported", "unsupported"];
@@ -42,7 +43,17 @@ impl HostInterface for Wasi {
 impl Provider for Wasi {
     fn link(&self, to: &mut Linked<'_>, import: &Import<'_>) -> wasmtime::Result<()> {
         let Some(interface) = interface(import.name) else { return Ok(()) };
-        for (item, export) in import.instance.exports(import.engine) {
+        let mut defined = HashSet::new();
+        for (item, export) in import.instances.iter().flat_map(|instance| instance.exports(import.engine)) {
+            let is_new = matches!(export.ty, ComponentItem::Resource(_) | ComponentItem::ComponentFunc(_))
+                && defined.insert(item.to_owned());
+            if !is_new {
+                continue;
+            }
+            if !names::has_item(interface, item) {
+                let item = cut(item, NAME_BYTES);
+                wasmtime::bail!("it imports {}#{item}, which WASI 0.2 does not have", import.name)
+            }
             match export.ty {
                 ComponentItem::Resource(_) => to.resource(item, functions::resource(item), |_, _| Ok(()))?,
                 ComponentItem::ComponentFunc(function) if !functions::define(to, interface, item)? => {
@@ -58,9 +69,8 @@ impl Provider for Wasi {
 /// `cli/environment` of `wasi:cli/environment@0.2.3`.
 fn interface(import: &str) -> Option<&str> {
     let (interface, version) = import.strip_prefix("wasi:")?.split_once('@')?;
-    let (package, _) = interface.split_once('/')?;
     let patch = version.strip_prefix("0.2.")?;
-    (PACKAGES.contains(&package) && patch.bytes().all(|byte| byte.is_ascii_digit())).then_some(interface)
+    (names::has_interface(interface) && patch.bytes().all(|byte| byte.is_ascii_digit())).then_some(interface)
 }
 
 /// Defines a function that returns an error code, or traps if its type has none.

@@ -1,0 +1,3 @@
+//! What was reported and is fixed, by area. Each test is named after its class; the line above it names its source.
+
+mod store;
