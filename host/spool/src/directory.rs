@@ -1,0 +1,115 @@
+//! The spool's directory on a real file system.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::Path;
+
+use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
+
+use crate::file_system::FileSystem;
+
+/// How files are opened: a FIFO or a file with a lease makes nobody wait, and a symbolic link is nobody's segment.
+const OPEN: OFlags =
+    OFlags::RDWR.union(OFlags::APPEND).union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
+
+/// An open directory. It stays the same one if its path is given to another.
+#[derive(Debug)]
+pub struct Directory(OwnedFd);
+
+impl Directory {
+    /// Opens the directory at a path, which must exist.
+    ///
+    /// # Errors
+    /// When it cannot be opened, or is no directory.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        Ok(Self(rustix::fs::open(path, flags, Mode::empty())?))
+    }
+}
+
+impl FileSystem for Directory {
+    type File = File;
+
+    fn open(&self, name: &str) -> io::Result<File> {
+        let file = rustix::fs::openat(&self.0, name, OPEN, Mode::empty())?;
+        if FileType::from_raw_mode(rustix::fs::fstat(&file)?.st_mode) != FileType::RegularFile {
+            return Err(io::Error::from(io::ErrorKind::InvalidInput));
+        }
+        Ok(file.into())
+    }
+
+    fn create(&self, name: &str) -> io::Result<File> {
+        let flags = OPEN | OFlags::CREATE | OFlags::EXCL;
+        Ok(rustix::fs::openat(&self.0, name, flags, Mode::RUSR | Mode::WUSR)?.into())
+    }
+
+    fn link(&self, name: &str, new_name: &str) -> io::Result<()> {
+        Ok(rustix::fs::linkat(&self.0, name, &self.0, new_name, AtFlags::empty())?)
+    }
+
+    fn unlink(&self, name: &str) -> io::Result<()> {
+        Ok(rustix::fs::unlinkat(&self.0, name, AtFlags::empty())?)
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in rustix::fs::Dir::read_from(&self.0)? {
+            // Names of segments are ASCII; others are none of ours.
+            if let Ok(name) = entry?.file_name().to_str() {
+                names.push(name.to_owned());
+            }
+        }
+        Ok(names)
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
+        Ok(rustix::fs::fsync(&self.0)?)
+    }
+
+    fn lock_shared(&self, file: &File) -> io::Result<bool> {
+        lock(file, FlockOperation::NonBlockingLockShared)
+    }
+
+    fn lock_exclusive(&self, file: &File) -> io::Result<bool> {
+        lock(file, FlockOperation::NonBlockingLockExclusive)
+    }
+
+    fn links(&self, file: &File) -> io::Result<u64> {
+        Ok(file.metadata()?.nlink())
+    }
+
+    fn append(&self, file: &File, bytes: &[u8]) -> io::Result<usize> {
+        Ok(rustix::io::write(file, bytes)?)
+    }
+
+    fn read_at(&self, file: &File, offset: u64, bytes: usize) -> io::Result<Vec<u8>> {
+        let length = file.metadata()?.len().saturating_sub(offset);
+        let mut buffer = vec![0; usize::try_from(length).unwrap_or(bytes).min(bytes)];
+        let mut read = 0;
+        while let Some(rest) = buffer.get_mut(read..).filter(|rest| !rest.is_empty()) {
+            match file.read_at(rest, offset + read as u64) {
+                Ok(0) => break,
+                Ok(more) => read += more,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        buffer.truncate(read);
+        Ok(buffer)
+    }
+
+    fn sync(&self, file: &File) -> io::Result<()> {
+        Ok(rustix::fs::fdatasync(file)?)
+    }
+}
+
+fn lock(file: &File, operation: FlockOperation) -> io::Result<bool> {
+    match rustix::fs::flock(file, operation) {
+        Ok(()) => Ok(true),
+        Err(Errno::WOULDBLOCK) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
