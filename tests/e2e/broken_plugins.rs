@@ -94,7 +94,7 @@ fn storm_with_failing_plugin_names_it_in_digest() {
     assert_eq!(all.posted + all.digested, 4, "{all:?}");
     let messages = env.webhook.arrived();
     assert!(
-        messages.iter().any(|message| message.contains(&["3 events", "always_traps.wasm"])),
+        messages.iter().any(|message| message.contains(&["3 more bans", "always_traps.wasm"])),
         "{:#?}",
         shown(&messages)
     );

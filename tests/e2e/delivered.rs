@@ -42,10 +42,21 @@ impl Delivered {
     }
 }
 
-/// The number of events in a digest; `None` if the message is not a digest.
+/// The number of events in a digest; `None` if the message is not a digest. A restart's is in its small print, any other's
+/// is the sum of the headline: `⛔ 46 more bans (3 restored), 2 unbans and 1 jail start on …`.
 pub fn events_of(message: &Message) -> Option<usize> {
-    let (number, rest) = message.text().split_once(' ')?;
-    rest.starts_with("event").then(|| number.parse().ok())?
+    let shown = message.shown();
+    let count = |line: &str| -> Option<usize> {
+        let (number, rest) = line.split_once(' ')?;
+        rest.starts_with("event").then(|| number.parse().ok())?
+    };
+    if let Some(events) = shown.lines().find_map(count) {
+        return Some(events);
+    }
+    let words: Vec<&str> = shown.lines().next()?.split(' ').take_while(|word| *word != "on").collect();
+    let events: Vec<usize> = words.iter().filter_map(|word| word.parse().ok()).collect();
+    let is_digest = words.get(1)?.parse::<usize>().is_ok();
+    is_digest.then(|| events.iter().sum())
 }
 
 /// The jail of an event.

@@ -158,8 +158,8 @@ fn test_case_with_failing_digest_fails() {
         // The fallback message names the failure.
         let preview = env.banhook([Path::new("preview"), Path::new("digests.wasm"), &case]).ok();
         for words in [
-            format!("2 events on web-1 (grouped by the plugin as {key})"),
-            "`sshd` 2 bans".to_owned(),
+            "⛔ 2 bans on `web-1` in 1 s\n`sshd`: `203.0.113.0` · `203.0.113.1`\n".to_owned(),
+            format!("grouped by the plugin as {key} · "),
             error.to_owned(),
         ] {
             assert!(preview.stdout.contains(&words), "{words}: {preview}");
@@ -182,7 +182,7 @@ fn test_batch_for_plugin_without_digester_fails() {
     env.banhook([Path::new("test"), Path::new("--update"), Path::new("template"), &case]).exits(1);
     assert_eq!(fs::read(&case).unwrap(), before, "there is no decision to write");
     let preview = env.banhook([Path::new("preview"), Path::new("template"), &case]).ok();
-    for words in ["12 events on web-1 in 11 s (grouped: too many at once)", "`sshd` 12 bans"] {
+    for words in ["⛔ 12 more bans on `web-1` in 11 s", "`sshd`: `203.0.113.0` · ", "too many messages at once · "] {
         assert!(preview.stdout.contains(words), "{words}: {preview}");
     }
 }

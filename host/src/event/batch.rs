@@ -3,6 +3,7 @@
 //! The store reads batches; plugins and the built-in digest format them. Totals count all events of a batch, however many
 //! there are, the unlisted ones included.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
@@ -83,7 +84,7 @@ pub(crate) struct Batch {
     pub labels: BTreeMap<String, String>,
 }
 
-/// Counts over a batch. Tallies: most events first, then by name; at most [`ROWS`] each.
+/// Counts over a batch. Tallies: most events first, then by name, numbers in it as numbers; at most [`ROWS`] each.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Totals {
     /// All events.
@@ -226,9 +227,39 @@ fn count(counts: &mut Counts, name: &str, event: &Counted<'_>) {
 
 fn rows(counts: Counts) -> Vec<Row> {
     let mut rows: Vec<Row> = counts.into_iter().map(|(name, row)| Row { name, ..row }).collect();
-    rows.sort_by(|a, b| b.events.cmp(&a.events).then_with(|| a.name.cmp(&b.name)));
-    rows.truncate(ROWS);
+    let order = |a: &Row, b: &Row| b.events.cmp(&a.events).then_with(|| natural(&a.name, &b.name));
+    if rows.len() > ROWS {
+        rows.select_nth_unstable_by(ROWS, order);
+        rows.truncate(ROWS);
+    }
+    rows.sort_unstable_by(order);
     rows
+}
+
+/// Compares names as a reader orders them: `jail-7` before `jail-10`.
+fn natural(a: &str, b: &str) -> Ordering {
+    let (mut left, mut right) = (a.as_bytes(), b.as_bytes());
+    loop {
+        match (number(left), number(right)) {
+            (Some((one, rest)), Some((other, other_rest))) => match one.len().cmp(&other.len()).then(one.cmp(other)) {
+                Ordering::Equal => (left, right) = (rest, other_rest),
+                different => return different,
+            },
+            _ => match (left.split_first(), right.split_first()) {
+                (Some((one, rest)), Some((other, other_rest))) if one == other => (left, right) = (rest, other_rest),
+                // `01` and `1` are the same number, and not the same name.
+                (None, None) => return a.cmp(b),
+                _ => return left.cmp(right),
+            },
+        }
+    }
+}
+
+/// Splits off the digits at the beginning, without leading zeros.
+fn number(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (digits, rest) = text.split_at_checked(text.iter().take_while(|byte| byte.is_ascii_digit()).count())?;
+    let zeros = digits.iter().take_while(|digit| **digit == b'0').count();
+    Some((digits.get(zeros..)?, rest)).filter(|_| !digits.is_empty())
 }
 
 impl Batch {
@@ -300,6 +331,50 @@ mod tests {
         assert_eq!(totals.by_jail, [row("sshd", 4, 2, 1, 1), row("nginx", 2, 0, 0, 0), row("web", 1, 1, 0, 0)]);
         assert_eq!(totals.by_subject, [row("a", 2, 1, 1, 1), row("b", 1, 1, 0, 0)]);
         assert_eq!(totals.by_host, [row("web-1", 7, 3, 1, 1)]);
+    }
+
+    #[test]
+    fn natural_order_compares_numbers_by_value() {
+        let mut names = [
+            "jail-10",
+            "jail-7",
+            "jail-07",
+            "a",
+            "",
+            "jail-7b",
+            "203.0.113.9",
+            "203.0.113.10",
+            "jail",
+            "99999999999999999999",
+            "é",
+        ];
+        names.sort_unstable_by(|a, b| natural(a, b));
+        assert_eq!(
+            names,
+            [
+                "",
+                "203.0.113.9",
+                "203.0.113.10",
+                "99999999999999999999",
+                "a",
+                "jail",
+                "jail-07",
+                "jail-7",
+                "jail-7b",
+                "jail-10",
+                "é"
+            ]
+        );
+    }
+
+    #[test]
+    fn tally_of_ties_is_in_natural_order() {
+        let events: Vec<_> =
+            (0..30).map(|n| event(n, &format!("jail-{n}"), ban(&format!("203.0.113.{n}"), false))).collect();
+        let totals = Batch::of(&events, DigestCause::Storm, None).totals;
+        let names = |rows: &[Row]| rows.iter().map(|row| row.name.clone()).collect::<Vec<_>>();
+        assert_eq!(names(&totals.by_jail), (0..20).map(|n| format!("jail-{n}")).collect::<Vec<_>>());
+        assert_eq!(names(&totals.by_subject), (0..20).map(|n| format!("203.0.113.{n}")).collect::<Vec<_>>());
     }
 
     #[test]

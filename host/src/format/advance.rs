@@ -1,11 +1,11 @@
 //! One step of a route: it formats a batch of events, closes the digests whose time has come, and groups a backlog.
 
 use super::formatter::FORMAT_BATCH;
-use super::grouping::{Grouping, milliseconds};
+use super::grouping::{Grouping, RecentPosts, digest_of_storm, jail_of_unbans, milliseconds, restart_of_unbans};
 use super::loaded_route::LoadedRoute;
-use crate::event::{Batch, DigestCause, Timestamp};
+use crate::event::{Batch, DigestCause, EventDetails, Timestamp};
 use crate::message::{Guarded, StormLimit, digest, guard_digest};
-use crate::store::{Disposition, OpenDigest, Store, StoreError};
+use crate::store::{DigestKey, Disposition, OpenDigest, Store, StoreError, UnformattedEvent};
 
 impl LoadedRoute {
     /// Formats one batch of events, fewer if `enough` returns true after an event; then closes the digests whose time has
@@ -31,6 +31,10 @@ impl LoadedRoute {
         for open in closing {
             done += 1;
             self.close(store, &open, now, &mut enough)?;
+        }
+        // Digests that were held count as posts; a crash before this line has a storm noticed a little later.
+        if let Some(posts) = self.recent_posts.as_mut().and_then(RecentPosts::changed) {
+            store.record_posts(&self.route.name, &posts)?;
         }
         if done > 0 {
             self.group_backlog(store, now)?;
@@ -75,7 +79,7 @@ impl LoadedRoute {
 }
 
 impl LoadedRoute {
-    /// Closes a digest, or sends one by one what was held in case others followed.
+    /// Closes a digest: it becomes a message, or joins another digest, or its events are formatted after all.
     pub(super) fn close(
         &mut self,
         store: &mut Store,
@@ -84,24 +88,47 @@ impl LoadedRoute {
         enough: &mut impl FnMut() -> bool,
     ) -> Result<(), StoreError> {
         if open.cause == DigestCause::Unbans {
-            // No stop has followed. What `enough` leaves is formatted next time.
+            if let Some(restart) = self.restart_of(store, open)? {
+                return store.merge_digest(&self.route.name, open.id, &restart, now);
+            }
+            // What `enough` leaves is formatted next time.
             let events = store.message_events(open.id, FORMAT_BATCH)?;
             return self.format_all(store, Some(open.id), events, now, enough).map(drop);
         }
-        if open.cause != DigestCause::Held {
+        if open.cause == DigestCause::Held {
+            let recent = RecentPosts::read(&mut self.recent_posts, store, &self.route.name)?;
+            if let Some(storm) = digest_of_storm(&self.route, recent, now) {
+                return store.merge_digest(&self.route.name, open.id, &storm, now);
+            }
+        } else {
             // Counted again: unbans that were released just before may have joined it.
             let mut events = store.message_events(open.id, 2)?;
-            if let (1, Some(single)) = (events.len(), events.pop()) {
+            if let (1, Some(single)) = (events.len(), events.pop())
+                && !(open.cause == DigestCause::Restart && is_unban(&single))
+            {
                 let formatted = self.format(single, Grouping::Standalone, now);
-                return match &formatted.disposition {
-                    Disposition::Send(body) => store.close_digest(open.id, body, false, now),
-                    _ => store.record_formatted(&self.route.name, Some(open.id), &[formatted], None, now),
-                };
+                match &formatted.disposition {
+                    Disposition::Send(body) => return store.close_digest(open.id, body, false, now),
+                    // It was held before it joined the storm; to hold it again would send it in circles.
+                    Disposition::Digest(_) => {}
+                    Disposition::Skip(_) | Disposition::Dead(_) => {
+                        return store.record_formatted(&self.route.name, Some(open.id), &[formatted], None, now);
+                    }
+                }
             }
         }
         let batch = store.digest_batch(open, &self.defaults.host, |event| self.defaults.apply(event))?;
         let body = self.format_digest(&batch, now);
         store.close_digest(open.id, &body, true, now)
+    }
+
+    /// Returns the restart that a digest of unbans belongs to: their jail stopped, whether or not the route matches stops.
+    fn restart_of(&self, store: &Store, open: &OpenDigest) -> Result<Option<DigestKey>, StoreError> {
+        let (Some(quiet), Some((host, jail))) = (self.route.restart, jail_of_unbans(&open.key)) else {
+            return Ok(None);
+        };
+        let stopped = store.is_followed_by_stop(open, (&host, &jail), &self.defaults.host)?;
+        Ok(stopped.then(|| restart_of_unbans(&host, quiet)))
     }
 
     /// Returns the message of a digest: the plugin's, or else the built-in one.
@@ -116,4 +143,9 @@ impl LoadedRoute {
             digest(batch, storm, Some(&format!("plugin {} {why}", self.plugin.name)), self.profile.target)
         })
     }
+}
+
+/// Whether it is an unban that a restart caused: announced by itself, it would read as if the ban had ended.
+fn is_unban(unformatted: &UnformattedEvent) -> bool {
+    matches!(&unformatted.event, Ok(event) if matches!(event.details, EventDetails::Unban(_)))
 }

@@ -28,9 +28,7 @@ impl LoadedRoute {
         if events.is_empty() {
             return Ok(0);
         }
-        if self.recent_posts.is_none() {
-            self.recent_posts = Some(RecentPosts::of(store.recent_posts(&self.route.name)?));
-        }
+        RecentPosts::read(&mut self.recent_posts, store, &self.route.name)?;
         let mut formatted = Vec::with_capacity(events.len());
         for unformatted in events {
             let grouping = match (unformatted.standalone, from) {
@@ -44,7 +42,7 @@ impl LoadedRoute {
             }
         }
         let posts = self.recent_posts.as_mut().and_then(RecentPosts::changed);
-        store.record_formatted(&self.route.name, from, &formatted, posts.as_deref(), now)?;
+        store.record_formatted(&self.route.name, from, &formatted, posts.as_ref(), now)?;
         Ok(formatted.len())
     }
 

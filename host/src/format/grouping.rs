@@ -1,4 +1,4 @@
-//! Which posts are grouped into a digest instead of being sent one by one: those of a storm, those of a restart of fail2ban,
+//! Which posts are grouped into a digest instead of getting a message each: those of a storm, those of a restart of fail2ban,
 //! and what a plugin holds.
 //!
 //! A plugin has decided before that each of them is worth a message; only then is it grouped. A storm is recognized by the
@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::config::{Route, Storm};
 use crate::event::{DigestCause, Event, EventDetails, Timestamp};
 use crate::message::Hold;
-use crate::store::{Closes, DigestKey};
+use crate::store::{Closes, DigestKey, PostTimes, Store, StoreError};
 
 /// The digest of a restart closes after this long at the latest, however many events there still are.
 const MAX_RESTART: Duration = Duration::from_secs(60);
@@ -20,6 +20,11 @@ const KEY_CHARS: usize = 200;
 
 /// The longest that a plugin may hold an event, as `wit/exports.wit` promises, in ms.
 const MAX_HOLD_MS: i64 = 86_400_000;
+
+/// The windows of the digests of a storm after the first, unless the route's `digest_window` is longer: a long attack is a
+/// dozen messages an hour.
+const WINDOWS: [Duration; 4] =
+    [Duration::from_secs(30), Duration::from_secs(60), Duration::from_secs(120), Duration::from_secs(300)];
 
 /// Whether an event may be grouped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,11 +53,15 @@ pub(super) fn digest_of(
     {
         return Some(key);
     }
-    let storm = route.storm?;
-    recent.exceeds(storm, now).then(|| DigestKey {
+    digest_of_storm(route, recent, now)
+}
+
+/// Returns the digest of the storm that one more post belongs to; `None`: the post goes out by itself.
+pub(super) fn digest_of_storm(route: &Route, recent: &mut RecentPosts, now: Timestamp) -> Option<DigestKey> {
+    recent.exceeds(route.storm?, now).then(|| DigestKey {
         cause: DigestCause::Storm,
         key: String::new(),
-        closes: Closes::At(now.plus_ms(milliseconds(route.digest_window))),
+        closes: Closes::At(now.plus_ms(milliseconds(recent.storm_window(route.digest_window, now)))),
         merge_unbans: None,
     })
 }
@@ -61,8 +70,7 @@ pub(super) fn digest_of(
 /// bans. Without it, fail2ban lifts one ban after the other before the stop, and only the stop distinguishes these unbans
 /// from others.
 fn digest_of_restart(event: &Event, quiet: Duration) -> Option<DigestKey> {
-    // JSON, since a jail's name may contain anything.
-    let jail = || serde_json::json!([event.host, event.jail]).to_string();
+    let jail = || key_of_unbans(&event.host, &event.jail);
     let (cause, key, merge_unbans) = match &event.details {
         EventDetails::Stop | EventDetails::Flush => (DigestCause::Restart, event.host.clone(), Some(jail())),
         EventDetails::Start => (DigestCause::Restart, event.host.clone(), None),
@@ -70,8 +78,27 @@ fn digest_of_restart(event: &Event, quiet: Duration) -> Option<DigestKey> {
         EventDetails::Unban(_) => (DigestCause::Unbans, jail(), None),
         EventDetails::Ban(_) => return None,
     };
-    let closes = Closes::Quiet { quiet_ms: milliseconds(quiet), max_ms: milliseconds(MAX_RESTART) };
-    Some(DigestKey { cause, key, closes, merge_unbans })
+    Some(DigestKey { cause, key, closes: closes_when_quiet(quiet), merge_unbans })
+}
+
+/// Returns the digest of the restart that unbans belong to, a stop having followed that the route does not match.
+pub(super) fn restart_of_unbans(host: &str, quiet: Duration) -> DigestKey {
+    let (cause, key) = (DigestCause::Restart, host.to_owned());
+    DigestKey { cause, key, closes: closes_when_quiet(quiet), merge_unbans: None }
+}
+
+fn closes_when_quiet(quiet: Duration) -> Closes {
+    Closes::Quiet { quiet_ms: milliseconds(quiet), max_ms: milliseconds(MAX_RESTART) }
+}
+
+/// Returns the key of a jail's unbans: JSON, since a jail's name may contain anything.
+fn key_of_unbans(host: &str, jail: &str) -> String {
+    serde_json::json!([host, jail]).to_string()
+}
+
+/// Returns the host and the jail of a key of unbans.
+pub(super) fn jail_of_unbans(key: &str) -> Option<(String, String)> {
+    serde_json::from_str(key).ok()
 }
 
 /// Returns the digest that a plugin's hold asks for. Closes after the route's window where the hold names no time, or one
@@ -87,12 +114,21 @@ pub(super) fn digest_of_hold(route: &Route, Hold { key, until }: Hold, now: Time
 #[derive(Debug, Default)]
 pub(super) struct RecentPosts {
     posts: VecDeque<Timestamp>,
+    storm_since: Option<Timestamp>,
     changed: bool,
 }
 
 impl RecentPosts {
-    pub(super) fn of(posts: Vec<Timestamp>) -> Self {
-        Self { posts: posts.into(), changed: false }
+    pub(super) fn of(PostTimes { posts, storm_since }: PostTimes) -> Self {
+        Self { posts: posts.into(), storm_since, changed: false }
+    }
+
+    /// Returns the posts of a route, from the store on first use.
+    pub(super) fn read<'r>(slot: &'r mut Option<Self>, store: &Store, route: &str) -> Result<&'r mut Self, StoreError> {
+        Ok(match slot {
+            Some(recent) => recent,
+            None => slot.insert(Self::of(store.recent_posts(route)?)),
+        })
     }
 
     /// Records a post. Returns whether it is one more than the storm's threshold lets through.
@@ -106,13 +142,30 @@ impl RecentPosts {
         while self.posts.len() > threshold {
             self.posts.pop_front();
         }
+        self.storm_since = exceeds.then(|| self.storm_since.filter(|since| *since <= now).unwrap_or(now));
         self.changed = true;
         exceeds
     }
 
+    /// Returns how long the next digest of the storm stays open: longer, the longer the storm lasts. `first`: the window of
+    /// its first digest.
+    pub(super) fn storm_window(&self, first: Duration, now: Timestamp) -> Duration {
+        let mut lasts = self.storm_since.map_or(0, |since| now.0.saturating_sub(since.0));
+        let mut window = first;
+        for next in WINDOWS.into_iter().filter(|next| *next > first) {
+            lasts = lasts.saturating_sub(milliseconds(window));
+            if lasts < 0 {
+                break;
+            }
+            window = next;
+        }
+        window
+    }
+
     /// Returns all of them, if they have changed since the last call.
-    pub(super) fn changed(&mut self) -> Option<Vec<Timestamp>> {
-        std::mem::take(&mut self.changed).then(|| self.posts.iter().copied().collect())
+    pub(super) fn changed(&mut self) -> Option<PostTimes> {
+        std::mem::take(&mut self.changed)
+            .then(|| PostTimes { posts: self.posts.iter().copied().collect(), storm_since: self.storm_since })
     }
 }
 

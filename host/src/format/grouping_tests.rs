@@ -124,7 +124,7 @@ fn pending_events_follow_the_route_to_its_new_webhook() {
     fixture.pass(30);
     assert_eq!(fixture.store.pending_webhooks().unwrap(), ["new"]);
     let message = fixture.store.next_in_order("new", 0).unwrap().unwrap();
-    assert!(message.body.contains("17 events") && !message.body.contains("\"blocks\""), "{}", message.body);
+    assert!(message.body.contains("17 more bans") && !message.body.contains("\"blocks\""), "{}", message.body);
     assert_eq!(fixture.counts(), (8, 0, 17));
 }
 
@@ -180,7 +180,7 @@ fn route_with_a_rejected_update_still_follows_its_webhook() {
     // The digest that was open, and what came after.
     for number in 0..2 {
         let message = fixture.store.next_in_order("new", number).unwrap().unwrap();
-        assert!(message.body.contains("2 events") && !message.body.contains("plugin"), "{}", message.body);
+        assert!(message.body.contains("2 more bans") && !message.body.contains("plugin"), "{}", message.body);
     }
     assert_eq!(fixture.counts(), (8, 0, 4));
 }
@@ -198,10 +198,10 @@ fn storm_is_a_few_messages_that_count_every_event() {
     fixture.pass(1);
     let sent = fixture.sent();
     assert_eq!((sent.len(), fixture.counts()), (1, (8, 792, 0)));
-    assert!(sent[0].contains("792 events"), "{}", sent[0]);
+    assert!(sent[0].contains("792 more bans"), "{}", sent[0]);
     // It goes on for as long as there is that much; then each is sent by itself again.
     fixture.bans(1);
-    fixture.pass(30);
+    fixture.pass(60);
     let standalone = fixture.sent();
     assert!(
         standalone.len() == 1 && standalone[0].contains("203.0.113.50"),
@@ -227,7 +227,7 @@ fn unbans_that_join_a_closing_storm_are_part_of_its_digest() {
     fixture.pass(5);
     let sent = fixture.sent();
     assert_eq!((sent.len(), fixture.counts()), (1, (1, 3, 0)), "{sent:?}");
-    assert!(sent[0].contains("3 events"), "{}", sent[0]);
+    assert!(sent[0].contains("1 more ban and 2 unbans"), "{}", sent[0]);
 }
 
 #[test]
@@ -242,7 +242,7 @@ fn storm_goes_on_in_the_next_process() {
     assert_eq!(fixture.sent().len(), 8);
     fixture.work(true);
     assert_eq!(fixture.counts(), (8, 0, 2));
-    assert!(fixture.sent()[0].contains("2 events"));
+    assert!(fixture.sent()[0].contains("2 more bans"));
 }
 
 #[test]
@@ -297,7 +297,12 @@ fn restart_is_one_message_with_or_without_a_flush() {
         let sent = fixture.sent();
         let events = if flush { 46 } else { 84 };
         assert_eq!(sent.len(), 1, "{sent:#?}");
-        assert!(sent[0].contains(&format!("{events} events")) && sent[0].contains("restarted"), "{}", sent[0]);
+        assert!(
+            sent[0].contains("🔁 fail2ban restarted on `web-1`: 2 jails, 40 bans restored")
+                && sent[0].contains(&format!("{events} events")),
+            "{}",
+            sent[0]
+        );
         assert_eq!(fixture.counts(), (1, events, 0));
     }
 }
@@ -311,13 +316,13 @@ fn stop_and_start_alone_are_one_message_each_and_one_jail_is_its_own_message() {
     }
     fixture.pass(6);
     let sent = fixture.sent();
-    assert!(sent.len() == 1 && sent[0].contains("4 events") && sent[0].contains("stopped"), "{sent:?}");
+    assert!(sent.len() == 1 && sent[0].contains("🟠 fail2ban stopped on `web-1`: 2 jails"), "{sent:?}");
     for jail in ["sshd", "nginx"] {
         fixture.happens(jail, EventDetails::Start);
     }
     fixture.pass(6);
     let sent = fixture.sent();
-    assert!(sent.len() == 1 && sent[0].contains("2 events") && sent[0].contains("started"), "{sent:?}");
+    assert!(sent.len() == 1 && sent[0].contains("🟢 fail2ban started on `web-1`: 2 jails"), "{sent:?}");
     fixture.happens("sshd", EventDetails::Start);
     fixture.pass(6);
     assert!(fixture.sent()[0].contains("started"));
@@ -339,7 +344,119 @@ fn unban_without_a_stop_is_sent_later_and_many_are_a_storm() {
     assert_eq!((fixture.sent().len(), fixture.counts()), (7, (8, 0, 93)));
     fixture.pass(30);
     let sent = fixture.sent();
-    assert!(sent.len() == 1 && sent[0].contains("93 events"), "{sent:?}");
+    assert!(sent.len() == 1 && sent[0].contains("93 more unbans"), "{sent:?}");
+}
+
+/// What the route sees of a restart that lifts every ban before the stop, as fail2ban does without `actionflush`.
+fn restart(fixture: &mut RouteFixture, comes_back: bool) {
+    for jail in ["sshd", "nginx"] {
+        for number in 1..=3 {
+            fixture.happens(jail, EventDetails::Unban(banned(&format!("203.0.113.{number}"), false)));
+        }
+        fixture.pass(1);
+        fixture.happens(jail, EventDetails::Stop);
+    }
+    fixture.pass(1);
+    for jail in ["sshd", "nginx"].into_iter().filter(|_| comes_back) {
+        fixture.happens(jail, EventDetails::Start);
+        for number in 1..=3 {
+            fixture.happens(jail, EventDetails::Ban(banned(&format!("203.0.113.{number}"), true)));
+        }
+    }
+    fixture.pass(20);
+}
+
+#[test]
+fn restart_on_a_route_without_stops_announces_no_unban() {
+    for (lines, expected, digested) in [
+        ("events = ['ban', 'unban']", "🔁 6 bans restored after a restart on `web-1`", 12),
+        ("events = ['unban']", "🔁 fail2ban restarted on `web-1`: 2 jails, 6 bans lifted", 6),
+        // The stop comes, and the plugin skips it.
+        ("settings = { stop = '', start = '' }", "🔁 6 bans restored after a restart on `web-1`", 12),
+    ] {
+        let mut fixture = RouteFixture::new(lines);
+        restart(&mut fixture, true);
+        let sent = fixture.sent();
+        assert!(sent.len() == 1 && sent[0].contains(expected), "{lines}: {sent:#?}");
+        assert_eq!(fixture.counts(), (0, digested, 0), "{lines}");
+    }
+}
+
+#[test]
+fn stop_on_a_route_without_stops_is_announced_as_one() {
+    let mut fixture = RouteFixture::new("events = ['ban', 'unban']");
+    restart(&mut fixture, false);
+    let sent = fixture.sent();
+    assert!(sent.len() == 1 && sent[0].contains("🟠 fail2ban stopped on `web-1`: 2 jails, 6 bans lifted"), "{sent:#?}");
+    assert_eq!(fixture.counts(), (0, 6, 0));
+}
+
+#[test]
+fn only_unban_of_a_restart_is_not_announced_by_itself() {
+    let mut fixture = RouteFixture::new("events = ['unban']");
+    fixture.happens("sshd", EventDetails::Unban(banned("203.0.113.7", false)));
+    for details in [EventDetails::Stop, EventDetails::Start] {
+        fixture.happens("sshd", details);
+    }
+    fixture.happens("sshd", EventDetails::Ban(banned("203.0.113.7", true)));
+    fixture.pass(20);
+    let sent = fixture.sent();
+    let expected = "🔁 Jail `sshd` restarted on `web-1`: 1 ban lifted";
+    assert!(sent.len() == 1 && sent[0].contains(expected) && !sent[0].contains("unbanned"), "{sent:#?}");
+}
+
+#[test]
+fn unbans_long_before_a_stop_or_of_another_jail_are_announced() {
+    let mut fixture = RouteFixture::new("events = ['unban']");
+    fixture.happens("sshd", EventDetails::Unban(banned("203.0.113.7", false)));
+    // Received together, as after a pause of banhook's own.
+    fixture.now += 3_600_000;
+    fixture.happens("sshd", EventDetails::Stop);
+    fixture.happens("nginx", EventDetails::Unban(banned("203.0.113.8", false)));
+    fixture.happens("sshd", EventDetails::Stop);
+    fixture.pass(20);
+    let sent = fixture.sent();
+    assert!(sent.len() == 2 && sent.iter().all(|body| body.contains("unbanned")), "{sent:#?}");
+}
+
+#[test]
+fn long_attack_is_a_dozen_messages_an_hour() {
+    let mut fixture = RouteFixture::new("");
+    let mut sent = Vec::new();
+    for second in 0..3_600 {
+        fixture.bans(1);
+        fixture.pass(1);
+        // A crash, now and then: what is known of the storm is in the store.
+        if second % 100 == 0 {
+            fixture.live.recent_posts = None;
+        }
+        sent.extend(fixture.sent().into_iter().map(|body| (second, body)));
+    }
+    let digests: Vec<_> =
+        sent.iter().filter(|(_, body)| body.contains("more bans")).map(|(second, _)| *second).collect();
+    assert_eq!(digests[..5], [37, 98, 219, 520, 821], "{digests:?}");
+    assert!((12..=18).contains(&digests.len()), "{digests:?}");
+    assert_eq!(sent.len() - digests.len(), 8);
+}
+
+#[test]
+fn held_digests_take_part_in_storms() {
+    let temp = tempfile::tempdir().unwrap();
+    let plugin = temp.path().join("digests.wasm");
+    std::fs::write(&plugin, crate::plugin::guest::digests()).unwrap();
+    let mut fixture = RouteFixture::new(&format!("plugin = '{}'", plugin.display()));
+    for key in 0..150 {
+        fixture.happens(&format!("~hold-{key}x"), EventDetails::Ban(banned("203.0.113.7", false)));
+    }
+    fixture.pass(30);
+    assert_eq!((fixture.sent().len(), fixture.counts()), (8, (0, 8, 142)));
+    fixture.pass(30);
+    let sent = fixture.sent();
+    assert!(sent.len() == 1 && sent[0].contains("142 events (storm, no key)"), "{sent:#?}");
+    // One that is left over does not go in circles.
+    fixture.happens("~hold-last", EventDetails::Ban(banned("203.0.113.7", false)));
+    fixture.work(true);
+    assert_eq!((fixture.sent().len(), fixture.counts()), (1, (0, 151, 0)));
 }
 
 #[test]
@@ -357,7 +474,11 @@ fn backlog_is_grouped() {
     let sent = fixture.sent();
     let total: u64 = fixture.counts().0 + fixture.counts().1;
     assert_eq!((total, fixture.counts().2), (200, 0));
-    assert!(sent.len() < 70 && sent.iter().any(|body| body.contains("events")), "{}", sent.len());
+    assert!(
+        sent.len() < 70 && sent.iter().any(|body| body.contains("more messages than the webhook accepts")),
+        "{}",
+        sent.len()
+    );
 }
 
 #[test]
@@ -377,7 +498,10 @@ fn events_of_a_removed_route_are_sent_plainly() {
     let now = Timestamp(fixture.now);
     while format_removed_route("sec", &config, &fixture.defaults, &mut fixture.store, now).unwrap() > 0 {}
     let sent = fixture.sent();
-    assert!(sent.iter().any(|body| body.contains("12 events") && body.contains("no longer configured")), "{sent:#?}");
+    assert!(
+        sent.iter().any(|body| body.contains("12 more bans") && body.contains("no longer configured")),
+        "{sent:#?}"
+    );
     assert_eq!(fixture.counts(), (9, 12, 0));
 }
 
@@ -392,8 +516,36 @@ fn storm_begins_past_the_threshold_and_ends_when_it_is_quieter() {
     assert_eq!(exceeds_at(&mut recent, &[100, 100, 100, 100, 159, 159]), [false, false, false, true, true, true]);
     // With two at 159, this is the third; grouped posts count as well.
     assert_eq!(exceeds_at(&mut recent, &[161, 218, 219]), [false, true, false]);
-    assert_eq!(recent.changed().unwrap().len(), 3);
+    assert_eq!(recent.changed().unwrap().posts.len(), 3);
     assert_eq!(recent.changed(), None);
     // A clock that is set back causes no storm.
     assert_eq!(exceeds_at(&mut recent, &[10, 10, 10, 10]), [false, false, false, true]);
+}
+
+#[test]
+fn storm_window_widens_while_the_storm_lasts() {
+    let windows = |first: u64, lasts: &[i64]| -> Vec<u64> {
+        let recent = RecentPosts { storm_since: Some(Timestamp(5_000)), ..RecentPosts::default() };
+        let window =
+            |lasts: &i64| recent.storm_window(Duration::from_secs(first), Timestamp(5_000 + lasts * 1_000)).as_secs();
+        lasts.iter().map(window).collect()
+    };
+    assert_eq!(windows(30, &[0, 29, 30, 89, 90, 209, 210, 999_999]), [30, 30, 60, 60, 120, 120, 300, 300]);
+    assert_eq!(windows(1, &[0, 1, 30, 31, 90, 91]), [1, 30, 30, 60, 60, 120]);
+    // Never shorter than the route's own.
+    assert_eq!(windows(600, &[0, 600, 9_999]), [600, 600, 600]);
+    assert_eq!(windows(30, &[-9]), [30], "a clock that is set back");
+}
+
+#[test]
+fn storm_since_is_kept_until_a_post_goes_out_by_itself() {
+    let mut recent = RecentPosts::default();
+    exceeds_at(&mut recent, &[100, 100, 100, 101, 140, 200]);
+    let mut next = RecentPosts::of(recent.changed().unwrap());
+    assert_eq!(next.storm_since, None, "two posts within a minute are no storm");
+    exceeds_at(&mut next, &[201, 202, 250]);
+    let mut next = RecentPosts::of(next.changed().unwrap());
+    assert_eq!(next.storm_since, Some(Timestamp(250_000)));
+    exceeds_at(&mut next, &[150]);
+    assert_eq!(next.storm_since, None, "the clock was set back");
 }

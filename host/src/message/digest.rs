@@ -8,19 +8,17 @@ use std::time::Duration;
 
 use blockkit::text::{cut, one_line};
 
-use super::fallback::small_print;
+use super::fallback;
 use super::guard::Guarded;
 use super::model::{Block, Message, Section, Span, Text};
 use super::rich::utc;
 use super::summary::{shown, span};
 use super::target::Target;
 use crate::event::{Batch, DigestCause, Row, Timestamp, Totals};
-use crate::phrase::counted;
+use crate::phrase::{counted, listed};
 
-/// Subjects that are named.
-const SUBJECTS: usize = 5;
 /// How much of a jail's or subject's name is shown: an address, or network, of either family in the form that fail2ban
-/// gives it. So a full tally of jails and the subjects below it fit into one section.
+/// gives it. So a full tally fits into one section.
 const NAME_MAX: usize = 48;
 
 /// The storm setting of a route: more messages than `threshold` in the time are grouped.
@@ -32,132 +30,156 @@ pub(crate) struct StormLimit {
     pub within: Duration,
 }
 
-/// Returns the batch in a few lines: how many events, why they are grouped, their kinds, jails, subjects and times.
+/// Returns the batch in a few lines: what happened, jails and subjects, and in small print why the events are grouped, and
+/// their times.
 ///
 /// `storm`: the setting of the route, if it has one. `why` says which plugin failed to format the batch and how; it may
 /// hold hostile text of any length.
 #[must_use]
 pub(crate) fn digest(batch: &Batch, storm: Option<StormLimit>, why: Option<&str>, target: Target) -> Guarded {
-    let small_print = why.and_then(small_print).map(|why| Block::Context(vec![Text::Plain(why)]));
-    let headline = headline(batch, storm);
-    let mut spans = vec![Span::Bold(headline.clone())];
-    for line in [kinds(&batch.totals), jails(batch), subjects(batch)].into_iter().filter(|line| !line.is_empty()) {
-        spans.push(text("\n"));
-        spans.extend(line);
+    let headline = headline(batch);
+    let section = |spans| Block::Section(Section { text: Some(Text::Rich(spans)), fields: vec![] });
+    let mut first = headline.clone();
+    let jails = jails(batch);
+    if !jails.is_empty() {
+        first.push(text("\n"));
+        first.extend(jails);
     }
-    let section = Block::Section(Section { text: Some(Text::Rich(spans)), fields: vec![] });
-    let times = Block::Context(vec![Text::Rich(times(batch))]);
+    // In a section of its own: the tallies together may be longer than one holds.
+    let subjects = Some(subjects(batch)).filter(|line| !line.is_empty()).map(section);
+    let context = Block::Context(vec![Text::Rich(reason_and_times(batch, storm))]);
+    let why = why.and_then(fallback::small_print).map(|why| Block::Context(vec![Text::Plain(why)]));
     let message = Message {
-        text: Text::Plain(headline),
-        blocks: [section, times].into_iter().chain(small_print).collect(),
+        text: Text::Rich(headline),
+        blocks: [section(first)].into_iter().chain(subjects).chain([context]).chain(why).collect(),
         color: None,
         hints: vec![],
     };
-    Guarded::own(&message, target, &format!("{} (grouped)", events(&batch.totals)))
+    Guarded::own(&message, target, &counted(batch.totals.events, "event"))
 }
 
-/// `412 events on web-1 in 42 s (grouped: more than 8 in 60 s)`
-fn headline(batch: &Batch, storm: Option<StormLimit>) -> String {
-    let Batch { cause, totals, .. } = batch;
-    let (events, place, within) = (events(totals), place(totals), within(batch));
-    match cause {
-        DigestCause::Held => match batch.key.as_deref().filter(|key| !key.trim().is_empty()) {
-            Some(key) => format!("{events}{place} (grouped by the plugin as {})", shown(key)),
-            None => format!("{events}{place} (grouped by the plugin)"),
-        },
-        DigestCause::Storm => match storm {
-            Some(limit) => format!("{events}{place}{within} (grouped: {})", more_than(limit)),
-            // A preview, or a route whose setting was removed.
-            None => format!("{events}{place}{within} (grouped: too many at once)"),
-        },
-        DigestCause::Backlog => format!("{events}{place}{within} (grouped: more than the webhook accepts per minute)"),
-        // A route that matches no starts sees only the bans.
-        DigestCause::Restart if totals.stops == 0 && totals.starts == 0 => {
-            format!("{events}: bans restored after a restart{place}")
+/// `⛔ 46 more bans on `web-1` in 42 s`, `🔁 fail2ban restarted on `web-1`: 4 jails, 54 bans restored`
+fn headline(batch: &Batch) -> Vec<Span> {
+    let totals = &batch.totals;
+    let Totals { starts, stops, restored, unbans, .. } = *totals;
+    let mut line = vec![text(format!("{} ", emoji(batch)))];
+    // A route that matches neither stops nor starts sees only the bans.
+    if batch.cause == DigestCause::Restart && stops == 0 && starts == 0 && restored > 0 {
+        line.push(text(format!("{} after a restart", lifted_and_restored(totals))));
+        line.extend(place(totals));
+        return line;
+    }
+    let verb = match batch.cause {
+        DigestCause::Restart if stops == 0 && starts > 0 => "started",
+        DigestCause::Restart => "restarted",
+        DigestCause::Stop => "stopped",
+        cause => {
+            line.push(text(kinds(totals, cause == DigestCause::Storm)));
+            line.extend(place(totals));
+            line.push(text(within(batch)));
+            return line;
         }
-        DigestCause::Restart if totals.stops == 0 => format!("{events}: {} started{place}", was(totals)),
-        DigestCause::Restart => format!("{events}: {} restarted{place}", was(totals)),
-        DigestCause::Stop => format!("{events}: {} stopped{place}", was(totals)),
-        DigestCause::Unbans | DigestCause::Other => format!("{events}{place} (grouped)"),
-    }
-}
-
-/// `more than 8 in 60 s`
-fn more_than(StormLimit { threshold, within }: StormLimit) -> String {
-    // In seconds where a reader expects them: settings of a minute or two are usual.
-    let within = match u32::try_from(within.as_secs()).unwrap_or(u32::MAX) {
-        seconds @ ..=120 => format!("{seconds} s"),
-        seconds => span(seconds),
     };
-    format!("more than {threshold} in {within}")
-}
-
-/// The jail, if there is only one: others may be running.
-fn was(totals: &Totals) -> String {
-    match (totals.jails, totals.by_jail.first()) {
-        (1, Some(jail)) => format!("jail {} was", shown(&jail.name)),
-        _ => "fail2ban was".to_owned(),
+    let one_jail = totals.by_jail.first().filter(|_| totals.jails == 1);
+    match one_jail {
+        // Others may be running.
+        Some(jail) => line.extend([text("Jail "), name(jail), text(format!(" {verb}"))]),
+        None => line.push(text(format!("fail2ban {verb}"))),
     }
-}
-
-fn events(totals: &Totals) -> String {
-    counted(totals.events, "event")
-}
-
-/// ` on web-1`; empty where no host has a name.
-fn place(totals: &Totals) -> String {
-    match (totals.hosts, totals.by_host.first()) {
-        (0, _) | (_, None) => String::new(),
-        (1, Some(host)) if host.name.trim().is_empty() => String::new(),
-        (1, Some(host)) => format!(" on {}", shown(&host.name)),
-        (hosts, Some(_)) => format!(" on {hosts} hosts"),
-    }
-}
-
-/// ` in 42 s`; empty for a single moment.
-fn within(batch: &Batch) -> String {
-    match batch.last.0.saturating_sub(batch.first.0) {
-        ..=0 => String::new(),
-        1..1_000 => " within a second".to_owned(),
-        ms => format!(" in {}", span(u32::try_from(ms / 1_000).unwrap_or(u32::MAX))),
-    }
-}
-
-/// `409 bans (3 restored), 3 unbans`, after the jail's name where there is only one.
-fn kinds(totals: &Totals) -> Vec<Span> {
-    let bans = match (totals.bans, totals.restored) {
-        (bans, 0) => counted(bans, "ban"),
-        (bans, restored) if restored == bans => counted(bans, "restored ban"),
-        (bans, restored) => format!("{} ({restored} restored)", counted(bans, "ban")),
+    line.extend(place(totals));
+    let jails = match (starts, stops) {
+        _ if one_jail.is_some() => String::new(),
+        (1.., _) if starts < stops => format!("{starts} of {stops} jails started"),
+        _ => counted(totals.jails, "jail"),
     };
+    let bans = if restored > 0 || unbans > 0 { lifted_and_restored(totals) } else { String::new() };
+    let details: Vec<_> = [jails, bans].into_iter().filter(|part| !part.is_empty()).collect();
+    if !details.is_empty() {
+        line.push(text(format!(": {}", details.join(", "))));
+    }
+    line
+}
+
+/// The emoji of the single message about the most serious of the events.
+fn emoji(batch: &Batch) -> &'static str {
+    let totals = &batch.totals;
+    match batch.cause {
+        DigestCause::Restart if totals.stops == 0 && totals.starts > 0 => "🟢",
+        DigestCause::Restart => "🔁",
+        DigestCause::Stop => "🟠",
+        _ if totals.bans > totals.restored => "⛔",
+        _ if totals.stops > 0 => "🟠",
+        _ if totals.restored > 0 => "🔁",
+        _ if totals.unbans > 0 => "🔓",
+        _ if totals.flushes > 0 => "🧹",
+        _ => "🟢",
+    }
+}
+
+/// `54 bans restored`; also how many were lifted, if not all of these are restored.
+fn lifted_and_restored(Totals { restored, unbans, .. }: &Totals) -> String {
+    match (*restored, *unbans) {
+        (0, unbans) => format!("{} lifted", counted(unbans, "ban")),
+        (restored, unbans) if unbans > restored => format!("{} lifted, {restored} restored", counted(unbans, "ban")),
+        (restored, _) => format!("{} restored", counted(restored, "ban")),
+    }
+}
+
+/// `46 more bans (3 restored), 2 unbans and 1 jail start`
+fn kinds(totals: &Totals, more: bool) -> String {
+    let bans = if totals.restored == totals.bans { "restored ban" } else { "ban" };
     let kinds = [
-        (totals.bans, bans),
-        (totals.unbans, counted(totals.unbans, "unban")),
-        (
-            totals.flushes,
-            if totals.flushes == 1 { "1 flush".to_owned() } else { format!("{} flushes", totals.flushes) },
-        ),
-        (totals.stops, counted(totals.stops, "stop")),
-        (totals.starts, counted(totals.starts, "start")),
+        (totals.bans, bans, "s"),
+        (totals.unbans, "unban", "s"),
+        (totals.flushes, "flush", "es"),
+        (totals.stops, "jail stop", "s"),
+        (totals.starts, "jail start", "s"),
     ];
-    let kinds: Vec<String> = kinds.into_iter().filter_map(|(count, words)| (count > 0).then_some(words)).collect();
-    if kinds.is_empty() {
-        return Vec::new();
+    let mut counts: Vec<String> = Vec::new();
+    for (count, noun, plural) in kinds.into_iter().filter(|(count, ..)| *count > 0) {
+        let more = if more && counts.is_empty() { "more " } else { "" };
+        let restored = match totals.restored {
+            1.. if noun == "ban" => format!(" ({} restored)", totals.restored),
+            _ => String::new(),
+        };
+        counts.push(format!("{count} {more}{noun}{}{restored}", if count == 1 { "" } else { plural }));
     }
-    let kinds = kinds.join(", ");
-    match (totals.jails, totals.by_jail.first()) {
-        (1, Some(jail)) => vec![name(jail), text(format!(" {kinds}"))],
-        _ => vec![text(kinds)],
+    if counts.is_empty() {
+        return counted(totals.events, "event");
+    }
+    listed(counts.iter().map(String::as_str), "and")
+}
+
+/// ` on `web-1``; nothing where no host has a name.
+fn place(totals: &Totals) -> Vec<Span> {
+    match (totals.hosts, totals.by_host.first()) {
+        (0, _) | (_, None) => Vec::new(),
+        (1, Some(host)) if host.name.trim().is_empty() => Vec::new(),
+        (1, Some(host)) => vec![text(" on "), name(host)],
+        (hosts, Some(_)) => vec![text(format!(" on {hosts} hosts"))],
     }
 }
 
-/// The jails, if there are several: a single one stands before the kinds.
+/// ` in 42 s`; nothing for a single event.
+fn within(batch: &Batch) -> String {
+    if batch.totals.events < 2 {
+        return String::new();
+    }
+    // Rounded up: what happens in one moment happens within a second.
+    let seconds = batch.last.0.saturating_sub(batch.first.0).saturating_add(999) / 1_000;
+    format!(" in {}", span(u32::try_from(seconds.max(1)).unwrap_or(u32::MAX)))
+}
+
+/// The jails with their counts, if there are several. A single one stands before the subjects.
 fn jails(batch: &Batch) -> Vec<Span> {
     let Totals { jails, by_jail, .. } = &batch.totals;
     if *jails < 2 {
         return Vec::new();
     }
-    let mut line = listed(by_jail.iter(), batch.cause);
+    let mut line = tally(by_jail, |jail| match is_of_fail2ban(batch.cause) {
+        true => restart_counts(jail),
+        false => counts(jail),
+    });
     let more = jails.saturating_sub(u32::try_from(by_jail.len()).unwrap_or(u32::MAX));
     if more > 0 {
         line.push(text(format!(" and {}", counted(more, "more jail"))));
@@ -165,29 +187,47 @@ fn jails(batch: &Batch) -> Vec<Span> {
     line
 }
 
-/// The subjects: all of them if they are few, else those that were seen more than once, most frequent first.
+/// The subjects, those with most events first, and how many more there are.
 fn subjects(batch: &Batch) -> Vec<Span> {
-    let Totals { subjects, by_subject, .. } = &batch.totals;
-    let few = usize::try_from(*subjects).is_ok_and(|subjects| subjects <= SUBJECTS);
-    // A restart lifts and restores every ban, so no subject stands out.
-    if *subjects == 0 || !few && is_of_fail2ban(batch.cause) {
-        return Vec::new();
-    }
-    let named = listed(by_subject.iter().filter(|row| few || row.events > 1).take(SUBJECTS), batch.cause);
-    let subjects = counted(*subjects, "subject");
-    let before = match named.len() {
-        0 => subjects,
-        _ if few => format!("{subjects}: "),
-        _ => format!("{subjects}, most often "),
+    let Totals { subjects, jails, by_jail, by_subject, .. } = &batch.totals;
+    let more = subjects.saturating_sub(u32::try_from(by_subject.len()).unwrap_or(u32::MAX));
+    let is_of_fail2ban = is_of_fail2ban(batch.cause);
+    let mut line = match by_jail.first() {
+        Some(jail) if *jails == 1 && !is_of_fail2ban => vec![name(jail)],
+        _ => Vec::new(),
     };
-    iter::once(text(before)).chain(named).collect()
+    // A restart lifts and restores every ban, so none of many stands out.
+    if by_subject.is_empty() || more > 0 && is_of_fail2ban {
+        return line;
+    }
+    if !line.is_empty() {
+        line.push(text(": "));
+    }
+    let alike = are_alike(&batch.totals);
+    let is_lifted = |row: &Row| batch.totals.restored > 0 && row.restored == 0 && row.unbans > 0;
+    line.extend(tally(by_subject, |row| match () {
+        () if is_of_fail2ban && is_lifted(row) => "lifted".to_owned(),
+        // A name without a count is that of one ban.
+        () if is_of_fail2ban || row.events == 1 && (alike || row.bans > row.restored) => String::new(),
+        () => counts(row),
+    }));
+    if more > 0 {
+        line.push(text(format!(" and {more} more")));
+    }
+    line
+}
+
+/// Whether a name alone says what happened to it, once.
+fn are_alike(totals: &Totals) -> bool {
+    let kinds = [totals.bans.saturating_sub(totals.restored), totals.restored, totals.unbans];
+    kinds.into_iter().filter(|count| *count > 0).count() == 1
 }
 
 /// Names in code with what is counted of them, a dot in between.
-fn listed<'r>(rows: impl Iterator<Item = &'r Row>, cause: DigestCause) -> Vec<Span> {
+fn tally<'r>(rows: impl IntoIterator<Item = &'r Row>, counts: impl Fn(&Row) -> String) -> Vec<Span> {
     let mut line = Vec::new();
     for row in rows {
-        let counts = counts(row, cause);
+        let counts = counts(row);
         line.extend((!line.is_empty()).then(|| text(" · ")));
         line.push(name(row));
         line.extend((!counts.is_empty()).then(|| text(format!(" {counts}"))));
@@ -196,7 +236,7 @@ fn listed<'r>(rows: impl Iterator<Item = &'r Row>, cause: DigestCause) -> Vec<Sp
 }
 
 /// `120 restored, 3 bans, 2 unbans`
-fn counts(row: &Row, cause: DigestCause) -> String {
+fn counts(row: &Row) -> String {
     let new = row.bans.saturating_sub(row.restored);
     let counts = [
         (row.restored, format!("{} restored", row.restored)),
@@ -204,12 +244,51 @@ fn counts(row: &Row, cause: DigestCause) -> String {
         (row.unbans, counted(row.unbans, "unban")),
     ];
     let counts: Vec<String> = counts.into_iter().filter_map(|(count, words)| (count > 0).then_some(words)).collect();
-    // The headline says that jails started or stopped.
-    if counts.is_empty() && !is_of_fail2ban(cause) { counted(row.events, "event") } else { counts.join(", ") }
+    if counts.is_empty() { counted(row.events, "event") } else { counts.join(", ") }
+}
+
+/// `120 restored`; also how many were lifted, if not all of these are restored. Nothing for a jail without bans: the
+/// headline says that it started or stopped.
+fn restart_counts(row: &Row) -> String {
+    match (row.restored, row.unbans) {
+        (0, 0) => String::new(),
+        (0, unbans) => format!("{unbans} lifted"),
+        (restored, unbans) if unbans > restored => format!("{unbans} lifted, {restored} restored"),
+        (restored, _) => format!("{restored} restored"),
+    }
 }
 
 fn is_of_fail2ban(cause: DigestCause) -> bool {
     matches!(cause, DigestCause::Restart | DigestCause::Stop)
+}
+
+/// `more than 8 messages in 60 s · from … to …`: why the events are grouped, and their times.
+fn reason_and_times(batch: &Batch, storm: Option<StormLimit>) -> Vec<Span> {
+    let reason = match batch.cause {
+        DigestCause::Held => match batch.key.as_deref().filter(|key| !key.trim().is_empty()) {
+            Some(key) => format!("grouped by the plugin as {}", shown(key)),
+            None => "grouped by the plugin".to_owned(),
+        },
+        DigestCause::Storm => match storm {
+            Some(limit) => more_than(limit),
+            // A preview, or a route whose setting was removed.
+            None => "too many messages at once".to_owned(),
+        },
+        DigestCause::Backlog => "more messages than the webhook accepts per minute".to_owned(),
+        DigestCause::Restart | DigestCause::Stop => counted(batch.totals.events, "event"),
+        DigestCause::Unbans | DigestCause::Other => return times(batch),
+    };
+    iter::once(text(format!("{reason} · "))).chain(times(batch)).collect()
+}
+
+/// `more than 8 messages in 60 s`
+fn more_than(StormLimit { threshold, within }: StormLimit) -> String {
+    // In seconds where a reader expects them: settings of a minute or two are usual.
+    let within = match u32::try_from(within.as_secs()).unwrap_or(u32::MAX) {
+        seconds @ ..=120 => format!("{seconds} s"),
+        seconds => span(seconds),
+    };
+    format!("more than {} in {within}", counted(threshold, "message"))
 }
 
 /// From the first event to the last, each reader's own time.

@@ -54,14 +54,61 @@ fn digest_of_a_storm_counts_kinds_jails_and_subjects() {
     events.extend((0..9).map(|n| ban(n + 30, "nginx-http-auth", "198.51.100.7")));
     events.extend((0..2).map(|n| ban(n + 31, "sshd", "2001:db8::7")));
     events.push(unban(42, "sshd", "203.0.113.1"));
+    let first: Vec<_> = [0].into_iter().chain(2..=17).map(|n| format!(" · `203.0.113.{n}`")).collect();
     assert_eq!(
         shown(&events, DigestCause::Storm, None),
-        "52 events on web-1 in 42 s (grouped: more than 8 in 60 s)\n\
-         51 bans, 1 unban\n\
-         `sshd` 42 bans, 1 unban · `nginx-http-auth` 9 bans\n\
-         42 subjects, most often `198.51.100.7` 9 bans · `2001:db8::7` 2 bans · `203.0.113.1` 1 ban, 1 unban\n\
-         from 2025-11-22 10:56 UTC to 2025-11-22 10:57 UTC\n"
+        format!(
+            "⛔ 51 more bans and 1 unban on `web-1` in 42 s\n\
+             `sshd` 42 bans, 1 unban · `nginx-http-auth` 9 bans\n\
+             `198.51.100.7` 9 bans · `203.0.113.1` 1 ban, 1 unban · `2001:db8::7` 2 bans{} and 22 more\n\
+             more than 8 messages in 60 s · from 2025-11-22 10:56 UTC to 2025-11-22 10:57 UTC\n",
+            first.concat()
+        )
     );
+}
+
+#[test]
+fn digest_of_many_bans_names_twenty_addresses_most_active_first() {
+    let mut events: Vec<Event> = (0..46).map(|n| ban(0, "sshd", &format!("203.0.113.{n}"))).collect();
+    events.push(ban(1, "sshd", "203.0.113.40"));
+    let names: Vec<_> = (0..19).map(|n| format!(" · `203.0.113.{n}`")).collect();
+    assert_eq!(
+        shown(&events, DigestCause::Storm, None),
+        format!(
+            "⛔ 47 more bans on `web-1` in 1 s\n\
+             `sshd`: `203.0.113.40` 2 bans{} and 26 more\n\
+             more than 8 messages in 60 s · 2025-11-22 10:56 UTC\n",
+            names.concat()
+        )
+    );
+}
+
+#[test]
+fn digest_of_twenty_addresses_names_all() {
+    let events: Vec<Event> = (0..20).map(|n| ban(0, "sshd", &format!("203.0.113.{n}"))).collect();
+    let shown = shown(&events, DigestCause::Storm, None);
+    assert!((0..20).all(|n| shown.contains(&format!("`203.0.113.{n}`"))) && !shown.contains(" and "), "{shown}");
+}
+
+#[test]
+fn digest_emoji_is_that_of_the_most_serious_event() {
+    let flush = || event(0, "sshd", EventDetails::Flush);
+    let start = || event(0, "sshd", EventDetails::Start);
+    let stop = || event(0, "sshd", EventDetails::Stop);
+    let (ban, unban) = (|| ban(0, "sshd", "203.0.113.7"), || unban(0, "sshd", "203.0.113.7"));
+    let old = || restored(0, "sshd", "203.0.113.7");
+    for (events, expected) in [
+        (vec![ban(), unban(), stop()], "⛔ 1 more ban, 1 unban and 1 jail stop on `web-1` in 1 s"),
+        (vec![ban(), old()], "⛔ 2 more bans (1 restored) on `web-1` in 1 s"),
+        (vec![old(), old()], "🔁 2 more restored bans on `web-1` in 1 s"),
+        (vec![unban(), unban()], "🔓 2 more unbans on `web-1` in 1 s"),
+        (vec![flush(), flush()], "🧹 2 more flushes on `web-1` in 1 s"),
+        (vec![start(), stop()], "🟠 1 more jail stop and 1 jail start on `web-1` in 1 s"),
+        (vec![start()], "🟢 1 more jail start on `web-1`"),
+    ] {
+        let shown = shown(&events, DigestCause::Storm, None);
+        assert_eq!(shown.lines().next(), Some(expected));
+    }
 }
 
 #[test]
@@ -69,12 +116,12 @@ fn digest_of_a_storm_names_the_limit_in_readable_units() {
     let events = [ban(0, "sshd", "203.0.113.7"), ban(0, "sshd", "203.0.113.8")];
     let batch = Batch::of(&events, DigestCause::Storm, None);
     for (storm, reason) in [
-        (None, "too many at once"),
-        (Some(STORM), "more than 8 in 60 s"),
-        (Some(StormLimit { threshold: 100, within: Duration::from_secs(5_400) }), "more than 100 in 1 h 30 min"),
+        (None, "too many messages at once"),
+        (Some(STORM), "more than 8 messages in 60 s"),
+        (Some(StormLimit { threshold: 1, within: Duration::from_secs(5_400) }), "more than 1 message in 1 h 30 min"),
     ] {
         let guarded = digest(&batch, storm, None, Target::SLACK);
-        assert_eq!(guarded.body()["text"], format!("2 events on web-1 (grouped: {reason})"));
+        assert!(guarded.to_json_string().contains(&format!("\"{reason} · ")), "{guarded:?}");
     }
 }
 
@@ -89,18 +136,48 @@ fn digest_of_a_restart_or_first_start_names_it() {
     let restarted: Vec<Event> = jails.map(stop).into_iter().chain(started.clone()).collect();
     assert_eq!(
         shown(&restarted, DigestCause::Restart, None),
-        "129 events: fail2ban was restarted on web-1\n\
-         123 restored bans, 3 stops, 3 starts\n\
+        "🔁 fail2ban restarted on `web-1`: 3 jails, 123 bans restored\n\
          `sshd` 120 restored · `nginx` 3 restored · `recidive`\n\
-         2025-11-22 10:56 UTC\n"
+         129 events · 2025-11-22 10:56 UTC\n"
     );
     assert_eq!(
         shown(&started, DigestCause::Restart, None),
-        "126 events: fail2ban was started on web-1\n\
-         123 restored bans, 3 starts\n\
+        "🟢 fail2ban started on `web-1`: 3 jails, 123 bans restored\n\
          `sshd` 120 restored · `nginx` 3 restored · `recidive`\n\
-         2025-11-22 10:56 UTC\n"
+         126 events · 2025-11-22 10:56 UTC\n"
     );
+}
+
+#[test]
+fn digest_of_a_restart_says_what_did_not_come_back() {
+    let unbanned = (0..3).map(|n| unban(0, "sshd", &format!("203.0.113.{n}")));
+    let stops = ["sshd", "nginx"].map(|jail| event(1, jail, EventDetails::Stop));
+    let events: Vec<Event> = unbanned
+        .chain(stops)
+        .chain([event(3, "sshd", EventDetails::Start), restored(4, "sshd", "203.0.113.1")])
+        .collect();
+    assert_eq!(
+        shown(&events, DigestCause::Restart, None),
+        "🔁 fail2ban restarted on `web-1`: 1 of 2 jails started, 3 bans lifted, 1 restored\n\
+         `sshd` 3 lifted, 1 restored · `nginx`\n\
+         `203.0.113.1` · `203.0.113.0` lifted · `203.0.113.2` lifted\n\
+         7 events · 2025-11-22 10:56 UTC\n"
+    );
+}
+
+#[test]
+fn digest_of_one_jail_names_it_in_code() {
+    let stop = event(0, "sshd", EventDetails::Stop);
+    let start = event(0, "sshd", EventDetails::Start);
+    let old = restored(0, "sshd", "203.0.113.7");
+    for (events, cause, expected) in [
+        (vec![stop.clone()], DigestCause::Stop, "🟠 Jail `sshd` stopped on `web-1`"),
+        (vec![start.clone()], DigestCause::Restart, "🟢 Jail `sshd` started on `web-1`"),
+        (vec![stop, start, old], DigestCause::Restart, "🔁 Jail `sshd` restarted on `web-1`: 1 ban restored"),
+    ] {
+        let shown = shown(&events, cause, None);
+        assert_eq!(shown.lines().next(), Some(expected));
+    }
 }
 
 #[test]
@@ -108,11 +185,10 @@ fn digest_of_a_restart_without_starts_names_restored_bans() {
     let events = [restored(0, "sshd", "203.0.113.7"), restored(0, "nginx", "203.0.113.8")];
     assert_eq!(
         shown(&events, DigestCause::Restart, None),
-        "2 events: bans restored after a restart on web-1\n\
-         2 restored bans\n\
+        "🔁 2 bans restored after a restart on `web-1`\n\
          `nginx` 1 restored · `sshd` 1 restored\n\
-         2 subjects: `203.0.113.7` 1 restored · `203.0.113.8` 1 restored\n\
-         2025-11-22 10:56 UTC\n"
+         `203.0.113.7` · `203.0.113.8`\n\
+         2 events · 2025-11-22 10:56 UTC\n"
     );
 }
 
@@ -126,10 +202,9 @@ fn digest_of_a_stop_counts_hosts() {
     ];
     assert_eq!(
         shown(&events, DigestCause::Stop, None),
-        "4 events: jail sshd was stopped on 2 hosts\n\
-         `sshd` 1 unban, 1 flush, 2 stops\n\
-         1 subject: `203.0.113.7` 1 unban\n\
-         2025-11-22 10:56 UTC\n"
+        "🟠 Jail `sshd` stopped on 2 hosts: 1 ban lifted\n\
+         `203.0.113.7`\n\
+         4 events · 2025-11-22 10:56 UTC\n"
     );
 }
 
@@ -138,36 +213,34 @@ fn digest_held_by_the_plugin_shows_its_key_as_text() {
     let events = [ban(0, "sshd", "203.0.113.7"), restored(3_600, "sshd", "203.0.113.8")];
     assert_eq!(
         shown(&events, DigestCause::Held, Some("scan\u{202e}\nners")),
-        "2 events on web-1 (grouped by the plugin as scan\\u{202e} ners)\n\
-         `sshd` 2 bans (1 restored)\n\
-         2 subjects: `203.0.113.7` 1 ban · `203.0.113.8` 1 restored\n\
-         from 2025-11-22 10:56 UTC to 2025-11-22 11:56 UTC\n"
+        "⛔ 2 bans (1 restored) on `web-1` in 1 h\n\
+         `sshd`: `203.0.113.7` · `203.0.113.8` 1 restored\n\
+         grouped by the plugin as scan\\u{202e} ners · from 2025-11-22 10:56 UTC to 2025-11-22 11:56 UTC\n"
     );
     let flush = [on("", event(0, "sshd", EventDetails::Flush))];
     assert_eq!(
         shown(&flush, DigestCause::Held, Some(" ")),
-        "1 event (grouped by the plugin)\n\
-         `sshd` 1 flush\n\
-         2025-11-22 10:56 UTC\n"
+        "🧹 1 flush\n\
+         `sshd`\n\
+         grouped by the plugin · 2025-11-22 10:56 UTC\n"
     );
 }
 
 #[test]
 fn digest_of_a_backlog_counts_unlisted_jails() {
-    let events: Vec<Event> = (0..25).map(|n| ban(0, &format!("jail-{n:02}"), &n.to_string())).collect();
+    let events: Vec<Event> = (0..25).map(|n| ban(0, &format!("jail-{n}"), &n.to_string())).collect();
     let shown = shown(&events, DigestCause::Backlog, None);
-    assert!(
-        shown.starts_with("25 events on web-1 (grouped: more than the webhook accepts per minute)\n25 bans\n"),
-        "{shown}"
-    );
-    assert!(shown.contains("`jail-19` 1 ban and 5 more jails\n25 subjects\n"), "{shown}");
+    assert!(shown.starts_with("⛔ 25 bans on `web-1` in 1 s\n`jail-0` 1 ban · `jail-1` 1 ban · "), "{shown}");
+    assert!(shown.contains("`jail-9` 1 ban · `jail-10` 1 ban"), "{shown}");
+    assert!(shown.contains("`jail-19` 1 ban and 5 more jails\n`0` · `1`"), "{shown}");
+    assert!(shown.contains("`19` and 5 more\nmore messages than the webhook accepts per minute · "), "{shown}");
 }
 
 #[test]
 fn digest_reason_stands_in_small_print() {
     let batch = Batch::of(&[ban(0, "sshd", "203.0.113.7")], DigestCause::Other, None);
     let guarded = digest(&batch, None, Some("plugin sec.wasm trapped:\n<!here>"), Target::SLACK);
-    assert_eq!(guarded.body()["text"], "1 event on web-1 (grouped)");
+    assert_eq!(guarded.body()["text"], "⛔ 1 ban on `web-1`");
     let last = guarded.body()["blocks"].as_array().unwrap().last().unwrap();
     assert_eq!(last["type"], "context");
     assert_eq!(last["elements"][0]["type"], "plain_text");
@@ -212,7 +285,7 @@ fn digest_of_extreme_values_is_never_refused() {
                 let guarded = digest(&batch, Some(STORM), Some(&value), target);
                 let body = guarded.body();
                 assert!(guarded.to_json_string().len() < 20_000, "{cause:?} {target:?} {body}");
-                let last_resort = json!({ "text": format!("{} (grouped)", super::events(&batch.totals)) });
+                let last_resort = json!({ "text": counted(batch.totals.events, "event") });
                 assert_ne!(*body, last_resort, "{cause:?} {target:?}");
                 if target == Target::SLACK {
                     assert_eq!(check(body), [], "{cause:?}");

@@ -60,9 +60,9 @@ mod tests {
         assert_eq!(
             guarded.body(),
             &json!({
-                "text": "jail sshd on &lt;a&gt; stopped",
+                "text": "Jail sshd stopped on &lt;a&gt;",
                 "blocks": [
-                    {"type": "section", "text": plain("jail sshd on <a> stopped")},
+                    {"type": "section", "text": plain("Jail sshd stopped on <a>")},
                     {"type": "context", "elements": [plain("plugin sec.wasm: <!here> *trap*")]},
                 ],
                 "unfurl_links": false,

@@ -3,49 +3,47 @@
 use blockkit::text::{cut, one_line};
 
 use crate::event::{Ban, BanDuration, Event, EventDetails};
+use crate::phrase::counted;
 
 /// Characters of a foreign value that are shown. All values of a summary together, escaped, stay below Slack's 3,000.
 const VALUE_MAX: usize = 120;
 
-/// Returns the event in one line of plain text: `203.0.113.7 banned in sshd on web-1 after 5 failures for 10 min`.
+/// Returns the event in one line of plain text: `203.0.113.7 banned in sshd on web-1: 5 failures, for 10 min`.
 ///
 /// Bounded, and without control characters.
 #[must_use]
 pub(crate) fn summary(event: &Event) -> String {
     let jail = shown(&event.jail);
-    let place = if event.host.is_empty() { jail.clone() } else { format!("{jail} on {}", shown(&event.host)) };
+    let host = if event.host.is_empty() { String::new() } else { format!(" on {}", shown(&event.host)) };
     match &event.details {
-        EventDetails::Start => format!("jail {place} started"),
-        EventDetails::Stop => format!("jail {place} stopped"),
-        EventDetails::Flush => format!("all bans lifted in {place}"),
-        EventDetails::Ban(ban) => format!("{} banned in {place}{}", subject(ban), details(ban)),
-        EventDetails::Unban(ban) => format!("{} unbanned in {place}", subject(ban)),
+        EventDetails::Start => format!("Jail {jail} started{host}"),
+        EventDetails::Stop => format!("Jail {jail} stopped{host}"),
+        EventDetails::Flush => format!("All bans lifted in {jail}{host}"),
+        EventDetails::Ban(ban) => {
+            let verb = if ban.restored { "is still banned" } else { "banned" };
+            format!("{} {verb} in {jail}{host}{}", subject(ban), details(ban))
+        }
+        EventDetails::Unban(ban) => format!("{} unbanned in {jail}{host}", subject(ban)),
     }
 }
 
 fn subject(ban: &Ban) -> String {
-    if ban.subject.is_empty() { "(unknown)".to_owned() } else { shown(&ban.subject) }
+    if ban.subject.is_empty() { "Someone unknown".to_owned() } else { shown(&ban.subject) }
 }
 
 fn details(ban: &Ban) -> String {
-    let mut details = match ban.failures {
-        None => String::new(),
-        Some(0) => " by hand".to_owned(),
-        Some(1) => " after 1 failure".to_owned(),
-        Some(failures) => format!(" after {failures} failures"),
-    };
-    match ban.duration {
-        None => {}
-        Some(BanDuration::Permanent) => details.push_str(" permanently"),
-        Some(BanDuration::Seconds(seconds)) => details.push_str(&format!(" for {}", span(seconds))),
-    }
+    let restored = ban.restored.then(|| "restored after a restart".to_owned());
+    let failures = ban.failures.map(|failures| match failures {
+        0 => "manual ban".to_owned(),
+        failures => counted(failures, "failure"),
+    });
+    let duration = ban.duration.map(|duration| match duration {
+        BanDuration::Permanent => "permanent".to_owned(),
+        BanDuration::Seconds(seconds) => format!("for {}", span(seconds)),
+    });
     let count = ban.count.filter(|count| *count > 1).map(|count| format!("ban number {count}"));
-    let restored = ban.restored.then(|| "restored".to_owned());
-    let notes: Vec<String> = count.into_iter().chain(restored).collect();
-    if !notes.is_empty() {
-        details.push_str(&format!(" ({})", notes.join(", ")));
-    }
-    details
+    let details: Vec<String> = restored.into_iter().chain(failures).chain(duration).chain(count).collect();
+    if details.is_empty() { String::new() } else { format!(": {}", details.join(", ")) }
 }
 
 /// Returns a duration in its two largest units: `1 d 12 h`.
@@ -79,19 +77,19 @@ mod tests {
     #[test]
     fn summary_of_every_kind() {
         for (json, expected) in [
-            (r#""action":"start","host":"web-1""#, "jail sshd on web-1 started"),
-            (r#""action":"stop""#, "jail sshd stopped"),
-            (r#""action":"flush","host":"web-1""#, "all bans lifted in sshd on web-1"),
+            (r#""action":"start","host":"web-1""#, "Jail sshd started on web-1"),
+            (r#""action":"stop""#, "Jail sshd stopped"),
+            (r#""action":"flush","host":"web-1""#, "All bans lifted in sshd on web-1"),
             (r#""action":"unban","subject":"::1","failures":5"#, "::1 unbanned in sshd"),
-            (r#""action":"ban""#, "(unknown) banned in sshd"),
-            (r#""action":"ban","subject":"x","failures":0"#, "x banned in sshd by hand"),
+            (r#""action":"ban""#, "Someone unknown banned in sshd"),
+            (r#""action":"ban","subject":"x","failures":0"#, "x banned in sshd: manual ban"),
             (
                 r#""action":"ban","subject":"x","host":"web-1","failures":5,"count":2,"duration":600,"restored":true"#,
-                "x banned in sshd on web-1 after 5 failures for 10 min (ban number 2, restored)",
+                "x is still banned in sshd on web-1: restored after a restart, 5 failures, for 10 min, ban number 2",
             ),
             (
                 r#""action":"ban","subject":"x","failures":1,"count":1,"duration":"permanent""#,
-                "x banned in sshd after 1 failure permanently",
+                "x banned in sshd: 1 failure, permanent",
             ),
             (r#""action":"ban","subject":"a\nb\u001b\u202e""#, r"a b\u{1b}\u{202e} banned in sshd"),
         ] {

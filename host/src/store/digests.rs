@@ -18,6 +18,10 @@ use crate::message::Guarded;
 /// two queries whether to stop.
 const CLOSE_BATCH: i64 = 32;
 
+/// How long after the last event of a digest a stop or start still belongs to it, in ms: as long as the digest of a restart
+/// is open. A later one was received together with them, after a pause of banhook's own.
+const FOLLOWS_WITHIN_MS: i64 = 60_000;
+
 /// A digest that is to be closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenDigest {
@@ -91,8 +95,13 @@ impl Store {
     ) -> Result<Batch, StoreError> {
         let (totals, first, last) =
             self.database.read("count the events of a digest", |connection| count(connection, digest.id, host))?;
+        // The route may not match starts, and what it does match has a cause all the same.
+        let started = digest.cause == DigestCause::Restart
+            && totals.starts == 0
+            && totals.restored == 0
+            && self.is_followed_by(Kind::Start, digest, &digest.key, host, None)?;
         let listed = self.database.read("read the events of a digest", |connection| list(connection, digest.id))?;
-        let cause = shown_cause(digest.cause, &totals);
+        let cause = shown_cause(digest.cause, &totals, started);
         let key = (digest.cause == DigestCause::Held).then(|| digest.key.clone());
         let events = listed.into_iter().map(name).collect();
         Ok(Batch { key, cause, first, last, totals, events, labels: std::collections::BTreeMap::new() })
@@ -110,6 +119,65 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         self.database.write("close a digest", |transaction| messages::close(transaction, digest, body, as_digest, now))
+    }
+
+    /// Returns whether a jail stopped at the time of the events of a digest, whatever the digest's route matches.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn is_followed_by_stop(
+        &self,
+        digest: &OpenDigest,
+        (host, jail): (&str, &str),
+        own_host: &str,
+    ) -> Result<bool, StoreError> {
+        self.is_followed_by(Kind::Stop, digest, host, own_host, Some(jail))
+    }
+
+    fn is_followed_by(
+        &self,
+        kind: Kind,
+        digest: &OpenDigest,
+        host: &str,
+        own_host: &str,
+        jail: Option<&str>,
+    ) -> Result<bool, StoreError> {
+        self.database.read("read what followed a digest's events", |connection| {
+            connection
+                .prepare_cached(
+                    "WITH digest AS (
+                         SELECT min(event) AS first, max(at) AS last
+                         FROM routed_events CROSS JOIN inbox.events ON seq = event WHERE message = ?1
+                     )
+                     SELECT EXISTS (
+                         SELECT 1 FROM digest CROSS JOIN inbox.events
+                         WHERE seq > first AND at <= last + ?2 AND kind = ?3 AND jail = ifnull(?4, jail)
+                             AND (host = ?5 OR host = '' AND ?5 = ?6)
+                     )",
+                )?
+                .query_row(params![digest.id, FOLLOWS_WITHIN_MS, kind.as_str(), jail, host, own_host], |row| row.get(0))
+        })
+    }
+
+    /// Has the events of an open digest join another one, which it opens if need be.
+    ///
+    /// # Errors
+    /// When the store fails; then nothing has changed.
+    pub(crate) fn merge_digest(
+        &mut self,
+        route: &str,
+        digest: i64,
+        into: &DigestKey,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.database.write("merge two digests", |transaction| {
+            let events = transaction
+                .prepare_cached("SELECT events FROM messages WHERE id = ?")?
+                .query_row([digest], |row| row.get(0))?;
+            let mut writer = DigestWriter::new(route, now);
+            writer.merge(transaction, into, digest, events)?;
+            writer.finish(transaction)
+        })
     }
 
     /// Gives the events of a route that are not formatted yet, and its open digests, to this webhook.
@@ -214,11 +282,12 @@ fn list(connection: &Connection, digest: i64) -> rusqlite::Result<Vec<Event>> {
     Ok(events.into_iter().flatten().collect())
 }
 
-/// The cause that a message names: a restart without starts is a stop, or neither.
-const fn shown_cause(cause: DigestCause, totals: &Totals) -> DigestCause {
+/// The cause that a message names: a restart without starts is a stop, or neither. Unbans are in it because a stop followed.
+const fn shown_cause(cause: DigestCause, totals: &Totals, started: bool) -> DigestCause {
     match cause {
-        DigestCause::Restart if totals.starts == 0 && totals.restored == 0 && totals.stops > 0 => DigestCause::Stop,
-        DigestCause::Restart if totals.starts == 0 && totals.stops == 0 && totals.restored == 0 => DigestCause::Other,
+        DigestCause::Restart if totals.starts > 0 || totals.restored > 0 => DigestCause::Restart,
+        DigestCause::Restart if totals.stops == 0 && totals.unbans == 0 => DigestCause::Other,
+        DigestCause::Restart if !started => DigestCause::Stop,
         DigestCause::Unbans => DigestCause::Other,
         cause => cause,
     }

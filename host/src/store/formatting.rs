@@ -4,8 +4,9 @@ use rusqlite::{Transaction, params};
 
 use super::digest_writer::{DigestKey, DigestWriter};
 use super::error::StoreError;
+use super::recent_posts::{self, PostTimes};
 use super::store::Store;
-use super::{messages, recent_posts, routed_events};
+use super::{messages, routed_events};
 use crate::event::Timestamp;
 use crate::message::{Guarded, Target};
 
@@ -46,7 +47,7 @@ impl Store {
         route: &str,
         from: Option<i64>,
         formatted: &[FormattedEvent],
-        posts: Option<&[Timestamp]>,
+        posts: Option<&PostTimes>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         self.database.write("record formatted events", |transaction| {

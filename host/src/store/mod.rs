@@ -53,6 +53,7 @@ pub(crate) use message_info::{MessageInfo, MessageState};
 pub(crate) use messages::DeadReason;
 pub(crate) use outbox::{FailedAttempt, Notice, OutboundMessage, Remaining};
 pub use plugins::PluginState;
+pub use recent_posts::PostTimes;
 pub(crate) use retention::RetentionLimits;
 pub(crate) use retry::{ConfiguredNames, MessageSelector, Retried, RetryBlocked};
 pub use routed_events::RoutedTo;

@@ -1,6 +1,8 @@
-//! The table `recent_posts`: when each route last had something to post, by which the next process, too, recognizes a storm.
+//! The table `recent_posts`: when each route last had something to post, and since when that has been a storm. By it the next
+//! process, too, recognizes a storm, and how long one lasts.
 
 use rusqlite::{OptionalExtension, Transaction};
+use serde_json::{Value, json};
 
 use super::error::StoreError;
 use super::store::Store;
@@ -11,26 +13,46 @@ pub(super) const ROUTES: &str = "SELECT route FROM recent_posts";
 /// The statement that removes a route's recent posts.
 pub(super) const REMOVE: &str = "DELETE FROM recent_posts WHERE route = ?";
 
+/// When a route had something to post.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PostTimes {
+    /// The last posts, newest last.
+    pub posts: Vec<Timestamp>,
+    /// When the storm began; `None`: there is none.
+    pub storm_since: Option<Timestamp>,
+}
+
 impl Store {
-    /// Returns when a route had something to post, newest last.
+    /// Returns when a route had something to post.
     ///
     /// # Errors
     /// When the store fails.
-    pub(crate) fn recent_posts(&self, route: &str) -> Result<Vec<Timestamp>, StoreError> {
+    pub(crate) fn recent_posts(&self, route: &str) -> Result<PostTimes, StoreError> {
         self.database.read("read when a route posted", |connection| {
             let text: Option<String> = connection
                 .prepare_cached("SELECT posts FROM recent_posts WHERE route = ?")?
                 .query_row([route], |row| row.get(0))
                 .optional()?;
             // Text that cannot be parsed was changed by hand; the worst is that a storm is noticed late.
-            let times: Vec<i64> = text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-            Ok(times.into_iter().map(Timestamp).collect())
+            let stored: Value = text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+            let times = stored.get("posts").and_then(Value::as_array).into_iter().flatten();
+            let storm_since = stored.get("storm_since").and_then(Value::as_i64).map(Timestamp);
+            Ok(PostTimes { posts: times.filter_map(Value::as_i64).map(Timestamp).collect(), storm_since })
         })
+    }
+
+    /// Records a route's posts.
+    ///
+    /// # Errors
+    /// When the store fails; then nothing has changed.
+    pub(crate) fn record_posts(&mut self, route: &str, posts: &PostTimes) -> Result<(), StoreError> {
+        self.database.write("record when a route posted", |transaction| record(transaction, route, posts))
     }
 }
 
 /// Records a route's posts, in the transaction that records its formatted events.
-pub(super) fn record(transaction: &Transaction<'_>, route: &str, posts: &[Timestamp]) -> rusqlite::Result<()> {
-    let times = serde_json::Value::from(posts.iter().map(|at| at.0).collect::<Vec<_>>()).to_string();
+pub(super) fn record(transaction: &Transaction<'_>, route: &str, posts: &PostTimes) -> rusqlite::Result<()> {
+    let posted: Vec<i64> = posts.posts.iter().map(|at| at.0).collect();
+    let times = json!({ "posts": posted, "storm_since": posts.storm_since.map(|at| at.0) }).to_string();
     transaction.prepare_cached("INSERT OR REPLACE INTO recent_posts VALUES (?, ?)")?.execute([route, &times]).map(drop)
 }

@@ -156,7 +156,7 @@ CREATE TABLE webhooks (
     url_hash TEXT
 ) WITHOUT ROWID;
 
--- When each route last had something to post, newest last: storms are recognized by it.
+-- When each route last had something to post, and since when that has been a storm, as JSON.
 CREATE TABLE recent_posts (route TEXT PRIMARY KEY, posts TEXT NOT NULL) WITHOUT ROWID;
 
 -- The plugin of each route and its state, for status.
