@@ -24,7 +24,7 @@ pub fn runtime(cache: Option<Cache>) -> Result<Runtime, PluginError> {
 
 /// No settings, no grants.
 pub fn providers(runtime: &Runtime) -> Providers {
-    runtime.host().open(&PluginContext::default()).0
+    runtime.host().open(&PluginContext::refusing()).0
 }
 
 /// A ban as fail2ban's action reports it.

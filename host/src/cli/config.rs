@@ -1,8 +1,10 @@
 //! `banhook config check`: reports every error of the configuration at once.
 
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::config::setting_location;
 use crate::format::{LoadedRoute, RouteContext, load_all, profiles};
 use crate::phrase::counted;
 use crate::plugin::{Compiler, Metering, Runtime, Setup};
@@ -56,10 +58,13 @@ fn check(global: &GlobalOptions) -> Outcome {
         state: None,
     };
     let routes = load_all(&config, &context);
-    let of_plugins = routes
-        .iter()
-        .flat_map(LoadedRoute::faults)
-        .map(|fault| format!("route \"{}\": plugin {} {}", fault.route, fault.plugin, fault.error));
+    let of_plugins = routes.iter().flat_map(LoadedRoute::faults).map(|fault| {
+        let place = fault.error.setting_line().and_then(|(setting, line)| {
+            setting_location(config.files.iter().map(PathBuf::as_path), fault.route, setting, line)
+        });
+        let place = place.map(|place| format!("{place}: ")).unwrap_or_default();
+        format!("{place}route \"{}\": plugin {} {}", fault.route, fault.plugin, fault.error)
+    });
     let faults: Vec<String> = of_plugins.chain(access.faults).collect();
     if !faults.is_empty() {
         return Err(CommandError::Input(anyhow::anyhow!("{}", faults.join("\n"))));

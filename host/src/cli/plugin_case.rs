@@ -196,7 +196,7 @@ impl CaseInput<'_> {
     pub(super) fn guard(&self, message: &Message, policy: &Policy) -> Result<Guarded, GuardError> {
         match self {
             Self::Event(event) => guard(message, [*event], policy),
-            Self::Batch(batch, _) => guard_digest(message, batch, policy),
+            Self::Batch(batch, _) => guard_digest(message, batch, None, policy),
         }
     }
 }

@@ -22,6 +22,7 @@ mod reader;
 mod rejected_keys;
 mod retention;
 mod route;
+mod setting_location;
 #[cfg(test)]
 mod tests;
 mod text_file;
@@ -40,6 +41,7 @@ pub(crate) use quantity::parse_duration;
 pub(crate) use rate::Rate;
 pub(crate) use retention::Retention;
 pub(crate) use route::Route;
+pub(crate) use setting_location::setting_location;
 pub(crate) use webhook::Webhook;
 
 #[cfg(test)]

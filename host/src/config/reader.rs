@@ -260,19 +260,37 @@ impl<'a> Table<'a> {
 
     /// Reads a table of any keys with strings: `[labels]`.
     pub(super) fn free_strings(&self, key: &'static str, title: &str) -> Vec<(Located<String>, String)> {
+        self.free_values(key, title, "a string (in quotes)", |value| value.as_str().map(str::to_owned))
+    }
+
+    /// Reads a table of any keys with strings, or lists of strings, which become one with a line for each:
+    /// `[routes.settings]`.
+    pub(super) fn free_texts(&self, key: &'static str, title: &str) -> Vec<(Located<String>, String)> {
+        self.free_values(key, title, "a string (in quotes) or a list of strings", |value| {
+            let lines = || value.as_array()?.iter().map(|item| item.get_ref().as_str()).collect::<Option<Vec<_>>>();
+            value.as_str().map(str::to_owned).or_else(|| Some(lines()?.join("\n")))
+        })
+    }
+
+    fn free_values(
+        &self,
+        key: &'static str,
+        title: &str,
+        expected: &str,
+        read: impl Fn(&DeValue<'_>) -> Option<String>,
+    ) -> Vec<(Located<String>, String)> {
         let Some(table) = self.table(key, title) else { return Vec::new() };
-        let mut strings = Vec::new();
+        let mut values = Vec::new();
         for (name, value) in table.entries {
             let text = name.get_ref().to_string();
-            match value.get_ref().as_str() {
-                Some(string) => {
-                    let name = Located { value: text, location: self.file.location(name.span().start) };
-                    strings.push((name, string.to_owned()));
+            match read(value.get_ref()) {
+                Some(read) => {
+                    values.push((Located { value: text, location: self.file.location(name.span().start) }, read));
                 }
-                None => self.wrong(&text, value, "a string (in quotes)"),
+                None => self.wrong(&text, value, expected),
             }
         }
-        strings
+        values
     }
 
     /// Reports the keys that were not read: those of `rejected` with their reason, others as unknown.

@@ -114,7 +114,7 @@ impl Route {
         let digest_window = digest_window(table);
         let restart = restart(table);
         let max_age = max_age(table);
-        let settings = table.free_strings("settings", "[routes.settings]");
+        let settings = table.free_texts("settings", "[routes.settings]");
         table.finish(rejected_keys::ROUTE);
 
         let webhook = webhook?;

@@ -136,7 +136,9 @@ impl LoadedRoute {
         let storm = self.route.storm.map(|storm| StormLimit { threshold: storm.threshold, within: storm.within });
         let formatted = match self.plugin.digest(batch, now) {
             Ok(None) => return digest(batch, storm, None, self.profile.target),
-            Ok(Some(message)) => self.plugin.guard(&message, |policy| guard_digest(&message, batch, policy), now),
+            Ok(Some(message)) => {
+                self.plugin.guard(&message, |policy| guard_digest(&message, batch, storm, policy), now)
+            }
             Err(why) => Err(why),
         };
         formatted.unwrap_or_else(|why| {

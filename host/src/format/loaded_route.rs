@@ -165,12 +165,14 @@ pub(crate) fn prepare(routes: &[Route], runtime: &Runtime) {
 /// Returns the route, as host interfaces need to know it.
 fn plugin_context(route: &Route, context: &RouteContext, current: &CurrentEvent) -> PluginContext {
     let jails = route.jails.clone();
+    let grants = route.grants.clone();
     PluginContext {
         route: route.name.clone(),
         host: context.defaults.host.clone(),
         settings: route.settings.clone(),
         timezone: route.timezone.clone(),
-        grants: route.grants.clone(),
+        // The built-in plugin shows what it is granted, and works without.
+        grants: if route.plugin == PluginSource::BuiltIn { grants.with_refusals() } else { grants },
         events: context.state.clone().map(|state| RouteEvents {
             state,
             kinds: route.events.clone(),

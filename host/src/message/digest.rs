@@ -9,9 +9,12 @@ use std::time::Duration;
 use blockkit::text::{cut, one_line};
 
 use super::fallback;
-use super::guard::Guarded;
+use super::guard::{Guarded, Policy, lowered};
+use super::guard_error::GuardError;
+use super::hints::Hints;
 use super::model::{Block, Message, Section, Span, Text};
 use super::rich::utc;
+use super::sanitizer::Sanitizer;
 use super::summary::{shown, span};
 use super::target::Target;
 use crate::event::{Batch, DigestCause, Row, Timestamp, Totals};
@@ -30,6 +33,24 @@ pub(crate) struct StormLimit {
     pub within: Duration,
 }
 
+/// Returns the body of a plugin's message about a batch; banhook's own text with the plugin's color and hints, if one of the
+/// hints asks for that.
+///
+/// # Errors
+/// As `guard`.
+pub(crate) fn guard_digest(
+    decided: &Message,
+    batch: &Batch,
+    storm: Option<StormLimit>,
+    policy: &Policy,
+) -> Result<Guarded, GuardError> {
+    if !Hints::of(decided).built_in_digest {
+        return lowered(decided, &Sanitizer::for_batch(batch, policy.mentions), policy.target);
+    }
+    let (color, hints) = (decided.color, decided.hints.clone());
+    lowered(&Message { color, hints, ..message(batch, storm, None) }, &Sanitizer::new([], false), policy.target)
+}
+
 /// Returns the batch in a few lines: what happened, jails and subjects, and in small print why the events are grouped, and
 /// their times.
 ///
@@ -37,6 +58,10 @@ pub(crate) struct StormLimit {
 /// hold hostile text of any length.
 #[must_use]
 pub(crate) fn digest(batch: &Batch, storm: Option<StormLimit>, why: Option<&str>, target: Target) -> Guarded {
+    Guarded::own(&message(batch, storm, why), target, &counted(batch.totals.events, "event"))
+}
+
+fn message(batch: &Batch, storm: Option<StormLimit>, why: Option<&str>) -> Message {
     let headline = headline(batch);
     let section = |spans| Block::Section(Section { text: Some(Text::Rich(spans)), fields: vec![] });
     let mut first = headline.clone();
@@ -49,13 +74,12 @@ pub(crate) fn digest(batch: &Batch, storm: Option<StormLimit>, why: Option<&str>
     let subjects = Some(subjects(batch)).filter(|line| !line.is_empty()).map(section);
     let context = Block::Context(vec![Text::Rich(reason_and_times(batch, storm))]);
     let why = why.and_then(fallback::small_print).map(|why| Block::Context(vec![Text::Plain(why)]));
-    let message = Message {
+    Message {
         text: Text::Rich(headline),
         blocks: [section(first)].into_iter().chain(subjects).chain([context]).chain(why).collect(),
         color: None,
         hints: vec![],
-    };
-    Guarded::own(&message, target, &counted(batch.totals.events, "event"))
+    }
 }
 
 /// `⛔ 46 more bans on `web-1` in 42 s`, `🔁 fail2ban restarted on `web-1`: 4 jails, 54 bans restored`

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::*;
 use crate::event::{Ban, Event, EventDetails};
+use crate::message::Color;
 
 const AT: Timestamp = Timestamp(1_763_809_015_601);
 
@@ -234,6 +235,23 @@ fn digest_of_a_backlog_counts_unlisted_jails() {
     assert!(shown.contains("`jail-9` 1 ban · `jail-10` 1 ban"), "{shown}");
     assert!(shown.contains("`jail-19` 1 ban and 5 more jails\n`0` · `1`"), "{shown}");
     assert!(shown.contains("`19` and 5 more\nmore messages than the webhook accepts per minute · "), "{shown}");
+}
+
+#[test]
+fn guard_digest_with_the_hint_has_the_built_in_text_and_its_own_color() {
+    let batch = Batch::of(&[ban(0, "sshd", "203.0.113.7")], DigestCause::Storm, None);
+    let decided = Message {
+        text: Text::Plain("1 event".to_owned()),
+        blocks: vec![],
+        color: Some(Color::Danger),
+        hints: vec![("digest".to_owned(), "built-in".to_owned())],
+    };
+    let guarded = guard_digest(&decided, &batch, Some(STORM), &Policy::default()).unwrap();
+    let body = guarded.body();
+    assert_eq!(body["attachments"][0]["blocks"], digest(&batch, Some(STORM), None, Target::SLACK).body()["blocks"]);
+    let own = Message { hints: vec![("digest".to_owned(), "other".to_owned())], ..decided };
+    let guarded = guard_digest(&own, &batch, Some(STORM), &Policy::default()).unwrap();
+    assert!(guarded.to_json_string().contains("1 event"), "{guarded:?}");
 }
 
 #[test]

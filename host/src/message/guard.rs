@@ -9,7 +9,7 @@ use super::guard_error::GuardError;
 use super::model::Message;
 use super::sanitizer::Sanitizer;
 use super::target::Target;
-use crate::event::{Batch, Event};
+use crate::event::Event;
 
 /// What a route allows its plugin's messages, and where they go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -39,15 +39,11 @@ pub fn guard<'e>(
     lowered(decided, &Sanitizer::new(events, policy.mentions), policy.target)
 }
 
-/// The same for a plugin's message about a batch.
+/// Returns the body of a message whose markup is sanitized with regard to these values.
 ///
 /// # Errors
 /// As [`guard`].
-pub(crate) fn guard_digest(decided: &Message, batch: &Batch, policy: &Policy) -> Result<Guarded, GuardError> {
-    lowered(decided, &Sanitizer::for_batch(batch, policy.mentions), policy.target)
-}
-
-fn lowered(decided: &Message, sanitizer: &Sanitizer, target: Target) -> Result<Guarded, GuardError> {
+pub(super) fn lowered(decided: &Message, sanitizer: &Sanitizer, target: Target) -> Result<Guarded, GuardError> {
     Ok(Guarded { body: target.lower(decided, sanitizer)?, target })
 }
 

@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `topic` | the topic of the message, on Zulip; at most 60 characters |
 //! | `thread` | the `ts` of the message that this one answers, on Slack: `1763809015.601000` |
+//! | `digest` | `built-in`: the text and blocks of banhook's own digest go out, with this message's color and hints |
 
 use blockkit::text::{clean, cut, one_line};
 use blockkit::{Finding, Rule, Severity};
@@ -12,7 +13,9 @@ use super::model::Message;
 use crate::phrase::listed;
 
 /// The known names.
-const NAMES: [&str; 2] = ["topic", "thread"];
+const NAMES: [&str; 3] = ["topic", "thread", "digest"];
+/// The value of the hint `digest`.
+const BUILT_IN: &str = "built-in";
 /// Characters of a topic at most; Zulip's limit.
 const TOPIC_MAX: usize = 60;
 /// Characters of an unknown name or bad value that are shown.
@@ -25,6 +28,8 @@ pub(super) struct Hints {
     pub topic: Option<String>,
     /// Seconds, a dot, and six digits.
     pub thread: Option<String>,
+    /// Of a digest: banhook's own text.
+    pub built_in_digest: bool,
 }
 
 impl Hints {
@@ -37,6 +42,7 @@ impl Hints {
                 cut(topic.trim().trim_start_matches(['#', '@']), TOPIC_MAX).into_owned()
             }),
             thread: last("thread").filter(|value| is_ts(value)).map(str::to_owned),
+            built_in_digest: last("digest") == Some(BUILT_IN),
         }
     }
 }
@@ -58,6 +64,9 @@ pub(crate) fn check_hints(message: &Message) -> Vec<Finding> {
                 Rule::Custom("hint-thread"),
                 format!("expected the ts of a message, like 1763809015.601000, found \"{}\"", cut(&shown, SHOWN_MAX)),
             )
+        } else if name == "digest" && value != BUILT_IN {
+            let shown = clean(value);
+            (Rule::Custom("hint-digest"), format!("expected \"{BUILT_IN}\", found \"{}\"", cut(&shown, SHOWN_MAX)))
         } else {
             continue;
         };
@@ -93,22 +102,27 @@ mod tests {
     #[test]
     fn hints_known_names_are_read() {
         let found = Hints::of(&message(&[("topic", "a"), ("topic", "#bans\n2"), ("thread", "1763809015.601000")]));
-        assert_eq!(found, Hints { topic: Some("bans 2".into()), thread: Some("1763809015.601000".into()) });
+        assert_eq!(
+            found,
+            Hints { topic: Some("bans 2".into()), thread: Some("1763809015.601000".into()), built_in_digest: false }
+        );
         assert_eq!(Hints::of(&message(&[("topic", " "), ("thread", "x")])), Hints::default());
         assert_eq!(Hints::of(&message(&[("topic", &"ä".repeat(61))])).topic.unwrap().chars().count(), 60);
     }
 
     #[test]
     fn check_hints_unknown_name_or_bad_value_is_a_warning() {
-        let shown: Vec<String> = check_hints(&message(&[("topic", "x"), ("colour\u{1b}", "x"), ("thread", "now")]))
-            .iter()
-            .map(Finding::to_string)
-            .collect();
+        let shown: Vec<String> =
+            check_hints(&message(&[("topic", "x"), ("colour\u{1b}", "x"), ("thread", "now"), ("digest", "x")]))
+                .iter()
+                .map(Finding::to_string)
+                .collect();
         assert_eq!(
             shown,
             [
-                "/hints/1: unknown hint \"colour\\u{1b}\"; the hints are topic and thread (hint-unknown)",
+                "/hints/1: unknown hint \"colour\\u{1b}\"; the hints are topic, thread and digest (hint-unknown)",
                 "/hints/2: expected the ts of a message, like 1763809015.601000, found \"now\" (hint-thread)",
+                "/hints/3: expected \"built-in\", found \"x\" (hint-digest)",
             ]
         );
     }

@@ -35,10 +35,9 @@ mod active;
 mod tests;
 
 pub(crate) use blockkit::text::{clean, cut, one_line};
-pub(crate) use digest::{StormLimit, digest};
+pub(crate) use digest::{StormLimit, digest, guard_digest};
 pub use fallback::fallback;
 pub(crate) use fallback::notice;
-pub(crate) use guard::guard_digest;
 pub use guard::{Guarded, Policy, guard};
 pub(crate) use guard_error::GuardError;
 pub(crate) use hints::check_hints;

@@ -371,7 +371,7 @@ fn guard_digest_values_of_unlisted_events_are_escaped() {
     ] {
         let mut message = plain("x");
         message.text = Text::Mrkdwn(format!("*{markup}*"));
-        let guarded = guard_digest(&message, &batch, &Policy::default()).unwrap();
+        let guarded = guard_digest(&message, &batch, None, &Policy::default()).unwrap();
         assert_eq!(guarded.body()["text"], format!("*{safe}*"));
     }
 }

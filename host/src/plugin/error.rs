@@ -161,6 +161,18 @@ pub enum PluginError {
 }
 
 impl PluginError {
+    /// Returns the setting that it is about, and the line of the setting's text, counted from 1: plugins name the line at the
+    /// beginning of their text, as `wit/exports.wit` says.
+    pub(crate) fn setting_line(&self) -> Option<(&str, usize)> {
+        match self {
+            Self::Setting { setting, message } if !setting.is_empty() => {
+                let line = message.strip_prefix("line ").and_then(|rest| rest.split_once(':')?.0.parse().ok());
+                Some((setting, line.unwrap_or(1)))
+            }
+            _ => None,
+        }
+    }
+
     /// Where it happened in the plugin's code, and what the plugin had printed, as far as known: lines for a log, never for
     /// a channel.
     pub(crate) fn details(&self) -> impl Iterator<Item = &str> {

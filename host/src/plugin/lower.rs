@@ -76,8 +76,17 @@ pub(super) fn batch(batch: &Batch) -> digester::Batch {
         last: milliseconds(batch.last),
         totals: totals(&batch.totals),
         events: batch.events.iter().take(LISTED_FIRST + LISTED_LAST).map(event).collect(),
-        labels: batch.labels.clone().into_iter().collect(),
+        labels: labels(batch),
     }
+}
+
+/// The labels, and the counts that the interface has no field for.
+fn labels(batch: &Batch) -> Vec<(String, String)> {
+    let mut labels = batch.labels.clone();
+    for (name, count) in [("hosts", batch.totals.hosts), ("jails", batch.totals.jails)] {
+        labels.insert(name.to_owned(), count.to_string());
+    }
+    labels.into_iter().collect()
 }
 
 fn totals(totals: &Totals) -> digester::Totals {

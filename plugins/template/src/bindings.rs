@@ -10,7 +10,8 @@ wit_bindgen::generate!({
         package banhook:template@0.1.0;
 
         world template {
-            include banhook:plugin/plugin@0.1.0;
+            include banhook:plugin/plugin-with-digest@0.1.0;
+            import banhook:plugin/geo@0.1.0;
             export banhook:plugin/checker@0.1.0;
         }
     ",

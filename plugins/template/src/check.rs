@@ -1,13 +1,41 @@
-//! The check of the settings at load: unknown names, templates that do not compile, and templates that do not render for
-//! typical events.
+//! The check of the settings at load: unknown names, fail2ban's tags, templates that do not compile, and templates that do
+//! not render for typical events. A problem's text begins with its line, `line 2: …`, so that the host can place it.
+
+use minijinja::value::Value;
 
 use crate::bindings::banhook::plugin::types::{Action, Ban, Duration, Event};
 use crate::bindings::exports::banhook::plugin::checker::Problem;
+use crate::bindings::exports::banhook::plugin::digester::{Batch, Cause};
 use crate::engine::Engine;
-use crate::error::TemplateError;
-use crate::nearest;
-use crate::sample;
+use crate::error::{TemplateError, unknown_name};
+use crate::names::{Use, names};
 use crate::setting::{self, Settings};
+use crate::variables::Variables;
+use crate::{digest_variables, filters, links, nearest, sample};
+
+/// The most errors of one template.
+const ERRORS: usize = 20;
+
+/// fail2ban's tags that are often tried in a template, and what a template has instead.
+const TAGS: [(&str, &str); 14] = [
+    ("ip", "{{ ip }}"),
+    ("fid", "{{ ip }}"),
+    ("F-ID", "{{ ip }}"),
+    ("name", "{{ jail }}"),
+    ("jail", "{{ jail }}"),
+    ("host", "{{ host }}"),
+    ("fq-hostname", "{{ host }}"),
+    ("sh-hostname", "{{ host }}"),
+    ("failures", "{{ failures }}"),
+    ("bantime", "{{ duration | span }}"),
+    ("bancount", "{{ count }}"),
+    ("time", "{{ at | date }}"),
+    ("matches", "{{ matches | last | code }}"),
+    ("restored", "{{ restored }}"),
+];
+
+/// How text around a tag is written, in fail2ban and elsewhere.
+const TAG_MARKS: [(&str, &str); 4] = [("<", ">"), ("%(", ")s"), ("${", "}"), ("{", "}")];
 
 /// All problems of a route's settings, in their order.
 pub fn problems(engine: &Engine, settings: &[(String, String)]) -> Vec<Problem> {
@@ -16,6 +44,7 @@ pub fn problems(engine: &Engine, settings: &[(String, String)]) -> Vec<Problem> 
         .flat_map(|(key, value)| {
             let messages = match Settings::ALL.into_iter().find(|known| [known.template, known.color].contains(&&**key))
             {
+                None if key == links::SETTING => links::problems(value),
                 None => vec![unknown_setting(key)],
                 Some(known) if known.color == key => wrong_color(value).into_iter().collect(),
                 Some(known) => wrong_template(engine, &known, value),
@@ -26,9 +55,10 @@ pub fn problems(engine: &Engine, settings: &[(String, String)]) -> Vec<Problem> 
 }
 
 fn unknown_setting(key: &str) -> String {
-    let known = || Settings::ALL.into_iter().flat_map(|known| [known.template, known.color]);
-    match nearest::suggestion(key, known()) {
-        none if none.is_empty() => format!("unknown setting; known are {}", known().collect::<Vec<_>>().join(", ")),
+    match nearest::suggestion(key, Settings::keys()) {
+        none if none.is_empty() => {
+            format!("unknown setting; known are {}", Settings::keys().collect::<Vec<_>>().join(", "))
+        }
         suggestion => format!("unknown setting{suggestion}"),
     }
 }
@@ -40,22 +70,110 @@ fn wrong_color(word: &str) -> Option<String> {
     }
 }
 
-/// Every unknown variable, or the first error of rendering.
+/// The errors of a template, by line: fail2ban's tags, unknown names in all branches, and errors of rendering.
 fn wrong_template(engine: &Engine, settings: &Settings, source: &str) -> Vec<String> {
-    let mut errors: Vec<_> = engine
-        .unknown_variables(settings, source)
-        .iter()
-        .map(|name| TemplateError::unknown_variable(settings.template, name))
-        .collect();
-    if errors.is_empty() {
-        let failed = sample_events(settings).into_iter().find_map(|(condition, event)| {
-            let mut error = engine.render(settings, Some(source), event).err()?;
+    if settings.template == setting::DIGEST.template && source.trim().is_empty() {
+        return vec![
+            "a digest cannot be empty: its events are not skipped. Without this setting banhook's own goes out"
+                .to_owned(),
+        ];
+    }
+    let mut errors = tags(settings, source);
+    errors.extend(unknown_names(engine, settings, source));
+    for error in errors_of_rendering(engine, settings, source) {
+        // The engine finds an unknown name where it is used first, without the words of an event.
+        if !errors.iter().any(|known| error.message.starts_with(&known.message)) {
+            errors.push(error);
+        }
+    }
+    errors.sort_by_key(|error| error.line);
+    errors.iter().take(ERRORS).map(TemplateError::without_setting).collect()
+}
+
+/// fail2ban's tags, which a template prints as they are.
+fn tags(settings: &Settings, source: &str) -> Vec<TemplateError> {
+    let mut errors = Vec::new();
+    for (index, line) in source.lines().enumerate() {
+        for (tag, variable) in TAGS {
+            let written = TAG_MARKS.into_iter().map(|(open, close)| format!("{open}{tag}{close}"));
+            if let Some(written) = written.into_iter().find(|written| has_tag(line, written)) {
+                let message = format!("\"{written}\" is not a variable of a template; write {variable}");
+                errors.push(TemplateError { setting: settings.template, line: Some(index + 1), message });
+            }
+        }
+    }
+    errors
+}
+
+/// Whether a line has this tag; `{ip}` is not one in `{{ip}}`.
+fn has_tag(line: &str, tag: &str) -> bool {
+    line.match_indices(tag).any(|(at, _)| !line.get(..at).unwrap_or_default().ends_with('{'))
+}
+
+/// The names that no event, or no template, has.
+fn unknown_names(engine: &Engine, settings: &Settings, source: &str) -> Vec<TemplateError> {
+    let names = names(source);
+    let line_of = |variable: &str| {
+        names.iter().find(|name| name.used == Use::Variable && name.name == variable).map(|name| name.line)
+    };
+    let variables = engine.unknown_variables(settings, source);
+    let mut errors: Vec<_> =
+        variables.iter().map(|name| TemplateError::unknown_variable(settings, name, line_of(name))).collect();
+    for name in &names {
+        let message = match name.used {
+            Use::Filter if filters::names().all(|known| known != name.name) => {
+                unknown_name("filter", name.name, filters::names())
+            }
+            Use::Test if !filters::TESTS.contains(&name.name) => unknown_name("test", name.name, filters::TESTS),
+            _ => continue,
+        };
+        errors.push(TemplateError { setting: settings.template, line: Some(name.line), message });
+    }
+    errors
+}
+
+/// The errors of rendering typical events. Since each ends the rendering, its line is left out for the next, where that
+/// leaves a whole template.
+fn errors_of_rendering(engine: &Engine, settings: &Settings, source: &str) -> Vec<TemplateError> {
+    let mut errors = Vec::new();
+    let mut lines: Vec<&str> = source.split('\n').collect();
+    while errors.len() < ERRORS {
+        let source = lines.join("\n");
+        let failed = samples(settings).into_iter().find_map(|(condition, variables)| {
+            let mut error = engine.render(settings, Some(&source), variables).err()?;
             error.message.push_str(condition);
             Some(error)
         });
-        errors.extend(failed);
+        let Some(error) = failed else { break };
+        let line = error.line.and_then(|line| lines.get_mut(line.checked_sub(1)?));
+        errors.push(error);
+        match line {
+            Some(line) if line.contains("}}") && !line.contains("{%") => *line = "",
+            _ => break,
+        }
     }
-    errors.iter().map(TemplateError::without_setting).collect()
+    errors
+}
+
+/// The variables of events or batches that together take most paths through a template, each with the words that an error
+/// adds.
+fn samples(settings: &Settings) -> Vec<(&'static str, Value)> {
+    if settings.template == setting::DIGEST.template {
+        let of = |batch| digest_variables::variables(batch, sample::SILENT_HOST);
+        let held = Batch { key: Some("a key".to_owned()), cause: Cause::Held, ..sample::batch() };
+        return vec![
+            ("", of(sample::batch())),
+            (" (when a plugin held the events)", of(held)),
+            (" (when nothing but the number of events is known)", of(sample::bare_batch())),
+        ];
+    }
+    let of = |(condition, event)| (condition, Value::from_object(Variables::of(event, host(condition))));
+    sample_events(settings).into_iter().map(of).collect()
+}
+
+/// The host that is asked about an event: it knows nothing of the bare one.
+fn host(condition: &str) -> crate::variables::HostCalls {
+    if condition == BARE { sample::SILENT_HOST } else { sample::HOST }
 }
 
 /// Events that together take most paths through a template, each with the words that an error adds.
@@ -96,7 +214,11 @@ mod tests {
 
     #[test]
     fn builtin_templates_have_no_problems() {
-        let settings: Vec<_> = Settings::ALL.iter().map(|known| (known.template, known.builtin)).collect();
+        let settings: Vec<_> = Settings::ALL
+            .iter()
+            .filter(|known| !known.builtin.is_empty())
+            .map(|known| (known.template, known.builtin))
+            .collect();
         assert_eq!(check(&settings), [""; 0]);
     }
 
@@ -119,11 +241,11 @@ mod tests {
                 ("unban", "{{ failures + 1 }}"),
             ]),
             [
-                r#"ban: unknown variable "contry""#,
-                r#"ban: unknown variable "jial"; did you mean "jail"?"#,
+                r#"ban: line 1: unknown variable "jial"; did you mean "jail"?"#,
+                r#"ban: line 2: unknown variable "contry"; did you mean "country"?"#,
                 r#"bann: unknown setting; did you mean "ban"?"#,
                 r#"ban_color: "red" is not a colour; use good, warning, danger, none"#,
-                "channel: unknown setting; known are start, start_color, stop, stop_color, flush, flush_color, ban, ban_color, unban, unban_color",
+                "channel: unknown setting; known are start, start_color, stop, stop_color, flush, flush_color, ban, ban_color, unban, unban_color, digest, digest_color, links",
                 "flush: line 1: syntax error: unexpected end of input, expected end of variable block",
                 r#"start: line 2: unknown filter "cod"; did you mean "code"?"#,
                 "unban: line 1: invalid operation: tried to use + operator on unsupported types none and number (when nothing but the jail is known)",
@@ -135,7 +257,68 @@ mod tests {
     fn template_rare_branch_mistake_is_reported() {
         assert_eq!(
             check(&[("ban", "{% if restored %}{{ ip | cod }}{% endif %}")]),
-            [r#"ban: line 1: unknown filter "cod"; did you mean "code"? (when the ban was restored)"#]
+            [r#"ban: line 1: unknown filter "cod"; did you mean "code"?"#]
         );
+        assert_eq!(
+            check(&[("ban", "{% if restored %}{{ ip + 1 }}{% endif %}")]).len(),
+            1,
+            "an error that only rendering finds"
+        );
+    }
+
+    #[test]
+    fn template_every_mistake_is_reported_with_its_line() {
+        let source = "{{ jial }}\n{{ ip | cod }} {{ jail is defind }}\n\n{{ ip | ordinal }}\n{{ host | plural('x') }} <ip>\n\
+            {% if false %}{{ ip | spn }}{{ contry }}{% endif %}\n{{ jial }}";
+        assert_eq!(
+            check(&[("ban", source)]),
+            [
+                r#"ban: line 1: unknown variable "jial"; did you mean "jail"?"#,
+                r#"ban: line 2: unknown filter "cod"; did you mean "code"?"#,
+                r#"ban: line 2: unknown test "defind"; did you mean "defined"?"#,
+                "ban: line 4: invalid operation: ordinal expects a whole number, not string",
+                r#"ban: line 5: "<ip>" is not a variable of a template; write {{ ip }}"#,
+                "ban: line 5: invalid operation: plural expects a whole number, not string",
+                r#"ban: line 6: unknown variable "contry"; did you mean "country"?"#,
+                r#"ban: line 6: unknown filter "spn"; did you mean "span"?"#,
+            ]
+        );
+    }
+
+    #[test]
+    fn template_tags_of_fail2ban_are_pointed_at_variables() {
+        for (source, tag, variable) in [
+            ("<ip> banned", "<ip>", "{{ ip }}"),
+            ("in <name>", "<name>", "{{ jail }}"),
+            ("%(bantime)s", "%(bantime)s", "{{ duration | span }}"),
+            ("${ip}", "${ip}", "{{ ip }}"),
+            ("{ip}", "{ip}", "{{ ip }}"),
+            ("<F-ID> {{ ip }}", "<F-ID>", "{{ ip }}"),
+        ] {
+            let expected = format!("ban: line 1: \"{tag}\" is not a variable of a template; write {variable}");
+            assert_eq!(check(&[("ban", source)]), [expected], "{source}");
+        }
+        assert_eq!(check(&[("ban", "{{ip}} {{jail}} <https://a.example/{{ip}}|ip> 1 < ip > 0")]), [""; 0]);
+    }
+
+    #[test]
+    fn digest_template_has_its_own_variables() {
+        assert_eq!(check(&[("digest", "{{ totals.bans }} {{ subjects | tally(totals.subjects) }}")]), [""; 0]);
+        assert_eq!(
+            check(&[("digest", "{{ totals.bnas }}\n{{ ip }}{{ subject }}"), ("ban", "{{ totals }}")]),
+            [
+                "digest: line 1: a value that does not exist is used",
+                r#"digest: line 2: unknown variable "ip""#,
+                r#"digest: line 2: unknown variable "subject"; did you mean "subjects"?"#,
+                r#"ban: line 1: unknown variable "totals""#,
+            ]
+        );
+        assert!(check(&[("digest", " ")])[0].contains("a digest cannot be empty"));
+    }
+
+    #[test]
+    fn links_are_checked() {
+        assert_eq!(check(&[("links", "shodan")]), [""; 0]);
+        assert!(check(&[("links", "shodam")])[0].contains("did you mean \"shodan\"?"));
     }
 }

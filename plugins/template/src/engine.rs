@@ -2,13 +2,11 @@
 
 use minijinja::{AutoEscape, Environment, Error, Output, State, Template, UndefinedBehavior, Value};
 
-use crate::bindings::banhook::plugin::types::Event;
 use crate::error::TemplateError;
 use crate::filters::{self, LocalClock};
 use crate::layout;
 use crate::mrkdwn;
 use crate::setting::Settings;
-use crate::variables::{self, Variables};
 
 /// Compiles and renders templates. Creating it takes longer than an event, so that is done when the plugin is built; see
 /// `guest`.
@@ -30,19 +28,19 @@ impl Engine {
         Self(env)
     }
 
-    /// Renders an event with the route's own template, or with the built-in one.
-    pub fn render(&self, settings: &Settings, own: Option<&str>, event: Event) -> Result<String, TemplateError> {
-        let render = |template: Template, event| {
-            template.render(Value::from_object(Variables(event))).map_err(|error| {
-                TemplateError::new(settings.template, &error, &sorted(template.undeclared_variables(false)))
-            })
+    /// Renders the variables of an event or digest with the route's own template, or with the built-in one.
+    pub fn render(&self, settings: &Settings, own: Option<&str>, variables: Value) -> Result<String, TemplateError> {
+        let render = |template: Template, source, variables| {
+            template
+                .render(variables)
+                .map_err(|error| TemplateError::new(settings, &error, &unknown_in(settings, &template), source))
         };
-        let wrong = |error: Error| TemplateError::new(settings.template, &error, &[]);
+        let wrong = |error: Error| TemplateError::new(settings, &error, &[], "");
         match own {
-            None => render(self.0.get_template(settings.template).map_err(wrong)?, event),
+            None => render(self.0.get_template(settings.template).map_err(wrong)?, settings.builtin, variables),
             Some(source) => {
                 let source = layout::mark(source);
-                render(self.compile(settings, &source).map_err(wrong)?, event)
+                render(self.compile(settings, &source).map_err(wrong)?, &source, variables)
             }
         }
     }
@@ -50,9 +48,7 @@ impl Engine {
     /// The variables of a template that no event has, also in branches that are not taken.
     pub fn unknown_variables(&self, settings: &Settings, source: &str) -> Vec<String> {
         let Ok(template) = self.compile(settings, source) else { return Vec::new() };
-        let mut names = sorted(template.undeclared_variables(false));
-        names.retain(|name| !variables::is_known(name));
-        names
+        unknown_in(settings, &template)
     }
 
     fn compile<'s>(&'s self, settings: &Settings, source: &'s str) -> Result<Template<'s, 's>, Error> {
@@ -73,8 +69,10 @@ fn write_value(out: &mut Output, _: &mut State, value: &Value) -> Result<(), Err
     Ok(())
 }
 
-fn sorted(names: impl IntoIterator<Item = String>) -> Vec<String> {
-    let mut names: Vec<_> = names.into_iter().collect();
+/// The names that a template uses, does not set itself, and that no event has.
+fn unknown_in(settings: &Settings, template: &Template) -> Vec<String> {
+    let is_unknown = |name: &String| !settings.variables.contains(&name.as_str());
+    let mut names: Vec<_> = template.undeclared_variables(false).into_iter().filter(is_unknown).collect();
     names.sort();
     names
 }
@@ -83,15 +81,18 @@ fn sorted(names: impl IntoIterator<Item = String>) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::bindings::banhook::plugin::types::Action;
+    use crate::bindings::banhook::plugin::types::Event;
     use crate::sample;
     use crate::setting::BAN;
+    use crate::variables::Variables;
 
     fn ban() -> Event {
         sample::event(Action::Ban(sample::ban()))
     }
 
     fn render(source: &str, event: Event) -> Result<String, String> {
-        Engine::new(sample::berlin).render(&BAN, Some(source), event).map_err(|error| error.in_full())
+        let variables = Value::from_object(Variables::of(event, sample::HOST));
+        Engine::new(sample::berlin).render(&BAN, Some(source), variables).map_err(|error| error.in_full())
     }
 
     #[test]

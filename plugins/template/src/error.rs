@@ -2,7 +2,9 @@
 
 use minijinja::ErrorKind;
 
-use crate::{filters, nearest, variables};
+use crate::names::names;
+use crate::setting::Settings;
+use crate::{filters, nearest};
 
 /// A template that does not compile or render.
 #[derive(Debug, PartialEq, Eq)]
@@ -16,27 +18,30 @@ pub struct TemplateError {
 }
 
 impl TemplateError {
-    /// Converts an error of the engine. `undeclared` are the names that the template uses and does not set itself.
-    pub fn new(setting: &'static str, error: &minijinja::Error, undeclared: &[String]) -> Self {
+    /// Converts an error of the engine. `unknown` are the names in the template that no event has, `source` is its text.
+    pub fn new(settings: &Settings, error: &minijinja::Error, unknown: &[String], source: &str) -> Self {
+        let is_in_line = |name: &&String| {
+            names(source).iter().any(|used| used.name == **name && error.line().is_none_or(|line| line == used.line))
+        };
         let message = match error.kind() {
-            ErrorKind::UndefinedError => match undeclared.iter().find(|name| !variables::is_known(name)) {
-                Some(name) => unknown_variable(name),
+            ErrorKind::UndefinedError => match unknown.iter().find(is_in_line) {
+                Some(name) => unknown_variable(settings, name),
                 None => "a value that does not exist is used".to_owned(),
             },
-            ErrorKind::UnknownFilter => unknown("filter", error, filters::names()),
-            ErrorKind::UnknownTest => unknown("test", error, filters::TESTS),
-            ErrorKind::UnknownFunction => unknown("function", error, []),
+            ErrorKind::UnknownFilter => unknown_of("filter", error, filters::names()),
+            ErrorKind::UnknownTest => unknown_of("test", error, filters::TESTS),
+            ErrorKind::UnknownFunction => unknown_of("function", error, []),
             kind => match error.detail() {
                 Some(detail) => format!("{kind}: {detail}"),
                 None => kind.to_string(),
             },
         };
-        Self { setting, line: error.line(), message }
+        Self { setting: settings.template, line: error.line(), message }
     }
 
-    /// The error for a variable that no event has.
-    pub fn unknown_variable(setting: &'static str, name: &str) -> Self {
-        Self { setting, line: None, message: unknown_variable(name) }
+    /// The error for a variable that no event has, in this line.
+    pub fn unknown_variable(settings: &Settings, name: &str, line: Option<usize>) -> Self {
+        Self { setting: settings.template, line, message: unknown_variable(settings, name) }
     }
 
     /// The error with its setting and line.
@@ -56,14 +61,19 @@ impl TemplateError {
     }
 }
 
-fn unknown_variable(name: &str) -> String {
-    format!("unknown variable \"{name}\"{}", nearest::suggestion(name, variables::NAMES))
+fn unknown_variable(settings: &Settings, name: &str) -> String {
+    format!("unknown variable \"{name}\"{}", nearest::suggestion(name, settings.variables.iter().copied()))
+}
+
+/// The message for an unknown filter or test.
+pub fn unknown_name(kind: &str, name: &str, known: impl IntoIterator<Item = &'static str>) -> String {
+    format!("unknown {kind} \"{name}\"{}", nearest::suggestion(name, known))
 }
 
 /// Converts the engine's `filter spn is unknown`, or `spn is unknown` for a function.
-fn unknown(kind: &str, error: &minijinja::Error, known: impl IntoIterator<Item = &'static str>) -> String {
+fn unknown_of(kind: &str, error: &minijinja::Error, known: impl IntoIterator<Item = &'static str>) -> String {
     let detail = error.detail().unwrap_or_default();
     let name = detail.trim_end_matches(" is unknown");
     let name = name.strip_prefix(kind).unwrap_or(name).trim();
-    format!("unknown {kind} \"{name}\"{}", nearest::suggestion(name, known))
+    unknown_name(kind, name, known)
 }

@@ -2,14 +2,17 @@
 
 #![allow(unsafe_code)] // For the export macro: the exports of a component are unsafe symbols by nature.
 
-use std::sync::LazyLock;
+use std::sync::{LazyLock, OnceLock};
 
+use crate::bindings::banhook::plugin::messages::Message;
 use crate::bindings::banhook::plugin::types::Event;
-use crate::bindings::banhook::plugin::{clock, log, settings};
+use crate::bindings::banhook::plugin::{clock, geo, log, settings};
 use crate::bindings::exports::banhook::plugin::checker::{self, Problem};
+use crate::bindings::exports::banhook::plugin::digester::{self, Batch};
 use crate::bindings::exports::banhook::plugin::formatter::{self, Decision};
 use crate::engine::Engine;
-use crate::{check, post};
+use crate::variables::HostCalls;
+use crate::{check, digest, post};
 
 /// The plugin.
 pub struct Plugin;
@@ -17,10 +20,28 @@ pub struct Plugin;
 /// The engine, shared by all events.
 static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::new(clock::local));
 
+/// What templates ask the host.
+const HOST: HostCalls = HostCalls { setting, lookup: geo::lookup };
+
+/// A setting of the route. All are read at once: a call of the host costs more than a copy. They are those of one route,
+/// since an instance handles one event.
+fn setting(key: &str) -> Option<String> {
+    static SETTINGS: OnceLock<Vec<(String, String)>> = OnceLock::new();
+    let settings = SETTINGS.get_or_init(settings::all);
+    settings.iter().find(|(known, _)| known == key).map(|(_, value)| value.clone())
+}
+
 impl formatter::Guest for Plugin {
     fn format(event: Event) -> Result<Decision, String> {
         log_panics();
-        post::decide(&ENGINE, event, settings::get)
+        post::decide(&ENGINE, event, HOST)
+    }
+}
+
+impl digester::Guest for Plugin {
+    fn digest(batch: Batch) -> Result<Message, String> {
+        log_panics();
+        digest::message(&ENGINE, batch, HOST)
     }
 }
 

@@ -71,6 +71,15 @@ pub fn code(value: &str) -> String {
     out
 }
 
+/// Writes a link. The URL is the administrator's, with an address in it; the label is text.
+pub fn write_link(out: &mut impl Write, url: &str, label: &str) -> fmt::Result {
+    out.write_char('<')?;
+    url.chars().try_for_each(|character| write_escaped(out, character))?;
+    out.write_char('|')?;
+    write_text(out, label)?;
+    out.write_char('>')
+}
+
 /// Cuts finished mrkdwn to `max` characters, never inside an entity (`&lt;`) or a `<…>`.
 pub fn cut(text: &mut String, max: usize) {
     if text.len() <= max {

@@ -1,16 +1,20 @@
 //! The decision on an event.
 
+use minijinja::value::Value;
+
 use crate::bindings::banhook::plugin::types::Event;
 use crate::bindings::exports::banhook::plugin::formatter::Decision;
 use crate::engine::Engine;
 use crate::layout;
 use crate::setting::{self, Settings};
+use crate::variables::{HostCalls, Variables};
 
 /// Decides on an event by the route's settings. The error names the wrong setting.
-pub fn decide(engine: &Engine, event: Event, get: impl Fn(&str) -> Option<String>) -> Result<Decision, String> {
-    let settings = Settings::of(&event.action);
+pub fn decide(engine: &Engine, event: Event, host: HostCalls) -> Result<Decision, String> {
+    let (settings, get) = (Settings::of(&event.action), host.setting);
     let own = get(settings.template);
-    let rendered = engine.render(&settings, own.as_deref(), event).map_err(|error| error.in_full())?;
+    let variables = Value::from_object(Variables::of(event, host));
+    let rendered = engine.render(&settings, own.as_deref(), variables).map_err(|error| error.in_full())?;
     // `check` reports an invalid colour; the message is sent without one.
     let color = get(settings.color).and_then(|word| setting::parse_color(&word)).flatten();
     Ok(match layout::message(&rendered, color) {
@@ -32,7 +36,7 @@ mod tests {
 
     /// The main text and the small print of a built-in template.
     fn builtin(event: Event) -> (String, String) {
-        let Ok(Decision::Post(message)) = decide(&engine(), event, |_| None) else { panic!("no post") };
+        let Ok(Decision::Post(message)) = decide(&engine(), event, sample::SILENT_HOST) else { panic!("no post") };
         assert_eq!(message.color, None);
         let blocks = message.blocks.unwrap();
         let [Block::Section(section), Block::Context(context)] = blocks.as_slice() else { panic!("{blocks:?}") };
@@ -49,7 +53,7 @@ mod tests {
     fn builtin_ban_with_all_fields_renders_fully() {
         let (main, small_print) = builtin(sample::event(Action::Ban(sample::ban())));
         assert_eq!(main, "⛔ `203.0.113.7` banned in `sshd` on `web-1`");
-        assert_eq!(small_print, format!("5 failures · for 10 minutes · 2nd ban · {DATE}"));
+        assert_eq!(small_print, format!("5 failures · for 10 minutes · 2nd ban · {DATE}\n`Failed password for root`"));
     }
 
     #[test]
@@ -61,15 +65,45 @@ mod tests {
         };
         assert_eq!(
             with(|ban| ban.duration = Some(Duration::Permanent)).1,
-            format!("5 failures · permanent · 2nd ban · {DATE}")
+            format!("5 failures · permanent · 2nd ban · {DATE}\n`Failed password for root`")
         );
-        assert_eq!(with(|ban| ban.failures = Some(0)).1, format!("by hand · for 10 minutes · 2nd ban · {DATE}"));
-        assert_eq!(with(|ban| ban.failures = Some(1)).1, format!("1 failure · for 10 minutes · 2nd ban · {DATE}"));
-        assert_eq!(with(|ban| ban.count = Some(1)).1, format!("5 failures · for 10 minutes · {DATE}"));
+        assert_eq!(
+            with(|ban| ban.failures = Some(0)).1,
+            format!("manual ban · for 10 minutes · 2nd ban · {DATE}\n`Failed password for root`")
+        );
+        assert_eq!(
+            with(|ban| ban.failures = Some(1)).1,
+            format!("1 failure · for 10 minutes · 2nd ban · {DATE}\n`Failed password for root`")
+        );
+        assert_eq!(
+            with(|ban| ban.count = Some(1)).1,
+            format!("5 failures · for 10 minutes · {DATE}\n`Failed password for root`")
+        );
         assert_eq!(with(|ban| ban.subject.clear()).0, "⛔ Someone unknown banned in `sshd` on `web-1`");
         let (main, small_print) = with(|ban| ban.restored = true);
         assert_eq!(main, "🔁 `203.0.113.7` is still banned in `sshd` on `web-1`");
-        assert_eq!(small_print, format!("restored after restart · 5 failures · for 10 minutes · 2nd ban · {DATE}"));
+        assert_eq!(
+            small_print,
+            format!(
+                "restored after a restart · 5 failures · for 10 minutes · 2nd ban · {DATE}\n`Failed password for root`"
+            )
+        );
+    }
+
+    #[test]
+    fn builtin_ban_shows_place_and_links_where_they_are_known() {
+        let setting: fn(&str) -> Option<String> = |key| (key == "links").then(|| "shodan".to_owned());
+        let ban = sample::event(Action::Ban(Ban { matches: Vec::new(), ..sample::ban() }));
+        let decision = decide(&engine(), ban, HostCalls { setting, ..sample::HOST }).unwrap();
+        let Decision::Post(message) = decision else { panic!("no post") };
+        assert_eq!(
+            message.text,
+            Text::Mrkdwn(format!(
+                "⛔ `203.0.113.7` banned in `sshd` on `web-1`\n\
+                 5 failures · for 10 minutes · 2nd ban · 🇩🇪 Example Net · {DATE}\n\
+                 <https://www.shodan.io/host/203.0.113.7|shodan>"
+            ))
+        );
     }
 
     #[test]
@@ -96,7 +130,7 @@ mod tests {
         let unban = sample::event(Action::Unban(sample::ban()));
         let (main, small_print) = builtin(unban);
         assert_eq!(main, "🔓 `203.0.113.7` unbanned in `sshd` on `web-1`");
-        assert_eq!(small_print, format!("5 failures · ban time 10 minutes · 2nd ban · {DATE}"));
+        assert_eq!(small_print, format!("5 failures · was banned for 10 minutes · 2nd ban · {DATE}"));
         for (action, expected) in [
             (Action::Start, "🟢 Jail `sshd` started"),
             (Action::Stop, "🟠 Jail `sshd` stopped"),
@@ -108,12 +142,14 @@ mod tests {
 
     #[test]
     fn decide_own_template_and_color_are_used() {
-        let get = |key: &str| match key {
+        let get: fn(&str) -> Option<String> = |key: &str| match key {
             "ban" => Some("{{ ip }} {{ labels.site }}".to_owned()),
             "ban_color" => Some("danger".to_owned()),
             _ => None,
         };
-        let Ok(Decision::Post(message)) = decide(&engine(), sample::event(Action::Ban(sample::ban())), get) else {
+        let Ok(Decision::Post(message)) =
+            decide(&engine(), sample::event(Action::Ban(sample::ban())), HostCalls { setting: get, ..sample::HOST })
+        else {
             panic!("no post")
         };
         assert_eq!(message.text, Text::Mrkdwn("203.0.113.7 fra1".to_owned()));
@@ -122,15 +158,19 @@ mod tests {
 
     #[test]
     fn decide_empty_template_skips() {
-        let get = |key: &str| (key == "ban").then(|| "{% if failures and failures > 9 %}x{% endif %}".to_owned());
-        let decision = decide(&engine(), sample::event(Action::Ban(sample::ban())), get);
+        let get: fn(&str) -> Option<String> =
+            |key: &str| (key == "ban").then(|| "{% if failures and failures > 9 %}x{% endif %}".to_owned());
+        let decision =
+            decide(&engine(), sample::event(Action::Ban(sample::ban())), HostCalls { setting: get, ..sample::HOST });
         assert_eq!(decision, Ok(Decision::Skip("the template \"ban\" came out empty".to_owned())));
     }
 
     #[test]
     fn decide_broken_template_is_an_error() {
-        let get = |key: &str| (key == "ban").then(|| "{{ ip | spn }}".to_owned());
-        let error = decide(&engine(), sample::event(Action::Ban(sample::ban())), get).unwrap_err();
+        let get: fn(&str) -> Option<String> = |key: &str| (key == "ban").then(|| "{{ ip | spn }}".to_owned());
+        let error =
+            decide(&engine(), sample::event(Action::Ban(sample::ban())), HostCalls { setting: get, ..sample::HOST })
+                .unwrap_err();
         assert_eq!(error, r#"setting "ban", line 1: unknown filter "spn"; did you mean "span"?"#);
     }
 }

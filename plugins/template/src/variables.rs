@@ -4,28 +4,33 @@
 //! | --- | --- |
 //! | `action` | `start`, `stop`, `flush`, `ban`, `unban` |
 //! | `jail`, `host`, `id` | text |
-//! | `at` | when it happened, in milliseconds; print it with `date` or `time` |
+//! | `at` | when it happened, in seconds since 1970; print it with `date` or `time` |
 //! | `subject`, `ip` | who was banned: two names for the same |
 //! | `family` | `ipv4`, `ipv6`, `ipv4-network`, `ipv6-network`, `name`, `other` |
-//! | `failures` | number; 0: banned by hand |
+//! | `failures` | number; 0: a manual ban |
 //! | `count` | how many times the subject has been banned, this one included |
 //! | `duration` | seconds, or `"permanent"`; print it with `span` |
+//! | `until` | when the ban ends, in seconds since 1970 |
 //! | `restored` | true if fail2ban restored an old ban after a restart |
-//! | `ticket_at` | fail2ban's own time of the ban, in milliseconds |
+//! | `ticket_at` | fail2ban's own time of the ban, in seconds since 1970 |
 //! | `matches` | the log lines that led to the ban, a list |
+//! | `place` | the flag and the name of the network, as in 🇩🇪 Example Net |
+//! | `country`, `country_name`, `flag`, `as_number`, `as_name` | where the subject is registered, if the route grants `geo` |
+//! | `links` | links to pages about the subject, as the setting `links` names them |
 //! | `labels` | as in `labels.site`: facts without a field of their own, and the configuration's `[labels]` |
 //!
 //! An unknown value, or a label that does not exist, is `none`: false in `{% if … %}`, and empty when printed.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use minijinja::value::{Enumerator, Object, Value};
 
+use crate::bindings::banhook::plugin::geo::Place;
 use crate::bindings::banhook::plugin::types::{Action, Ban, Duration, Event, Family};
-use crate::filters;
+use crate::{filters, links};
 
 /// The names of all variables.
-pub const NAMES: [&str; 15] = [
+pub const NAMES: [&str; 23] = [
     "action",
     "jail",
     "host",
@@ -37,23 +42,76 @@ pub const NAMES: [&str; 15] = [
     "failures",
     "count",
     "duration",
+    "until",
     "restored",
     "ticket_at",
     "matches",
+    "place",
+    "country",
+    "country_name",
+    "flag",
+    "as_number",
+    "as_name",
+    "links",
     "labels",
 ];
 
 /// The label that carries `ticket_at`, in RFC 3339.
 const TICKET_AT: &str = "ticket-at";
 
-/// Whether there is a variable with this name.
-pub fn is_known(name: &str) -> bool {
-    NAMES.contains(&name)
+/// What templates ask the host.
+#[derive(Debug, Clone, Copy)]
+pub struct HostCalls {
+    /// A setting of the route.
+    pub setting: fn(&str) -> Option<String>,
+    /// Where a subject is registered.
+    pub lookup: fn(&str) -> Option<Place>,
 }
 
 /// The variables of an event. A name that is not in [`NAMES`] is undefined, which the engine reports.
 #[derive(Debug)]
-pub struct Variables(pub Event);
+pub struct Variables {
+    event: Event,
+    host: HostCalls,
+    place: OnceLock<Option<Place>>,
+}
+
+impl Variables {
+    /// The variables of an event.
+    pub fn of(event: Event, host: HostCalls) -> Self {
+        Self { event, host, place: OnceLock::new() }
+    }
+
+    fn ban(&self) -> Option<&Ban> {
+        match &self.event.action {
+            Action::Ban(ban) | Action::Unban(ban) => Some(ban),
+            Action::Start | Action::Stop | Action::Flush => None,
+        }
+    }
+
+    fn ticket_at(&self) -> Option<i64> {
+        label(&self.event.labels, TICKET_AT).and_then(filters::parse_utc)
+    }
+
+    /// When the ban ends: counted from fail2ban's own time of it. A restored ban, and one that has ended, began before the
+    /// event.
+    fn until(&self) -> Option<i64> {
+        let ban = self.ban()?;
+        let Some(Duration::Seconds(seconds)) = ban.duration else { return None };
+        let is_new = matches!(self.event.action, Action::Ban(_)) && !ban.restored;
+        let began = self.ticket_at().or_else(|| is_new.then(|| seconds_of(self.event.at)))?;
+        began.checked_add(seconds.into())
+    }
+
+    fn place(&self) -> Option<&Place> {
+        let lookup = || (self.host.lookup)(&self.ban()?.subject);
+        self.place.get_or_init(lookup).as_ref()
+    }
+
+    fn of_place<'s, T: Into<Value>>(&'s self, value: impl FnOnce(&'s Place) -> Option<T>) -> Value {
+        Value::from(self.place().and_then(value).map(Into::into))
+    }
+}
 
 impl Object for Variables {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
@@ -61,18 +119,14 @@ impl Object for Variables {
     }
 
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
-        let event = &self.0;
-        let of_ban = |value: fn(&Ban) -> Value| match &event.action {
-            Action::Ban(ban) | Action::Unban(ban) => value(ban),
-            Action::Start | Action::Stop | Action::Flush => Value::from(()),
-        };
+        let event = &self.event;
+        let of_ban = |value: fn(&Ban) -> Value| self.ban().map_or(Value::from(()), value);
         Some(match key {
             "action" => Value::from(action_word(&event.action)),
             "jail" => text(&event.jail),
             "host" => text(&event.host),
             "id" => text(&event.id),
-            // The interface guarantees whole milliseconds.
-            "at" => Value::from(event.at as i64),
+            "at" => Value::from(seconds_of(event.at)),
             "subject" | "ip" => of_ban(|ban| text(&ban.subject)),
             "family" => of_ban(|ban| Value::from(family_word(ban.family))),
             "failures" => of_ban(|ban| Value::from(ban.failures)),
@@ -82,10 +136,21 @@ impl Object for Variables {
                 Some(Duration::Permanent) => Value::from(filters::PERMANENT),
                 None => Value::from(()),
             }),
+            "until" => Value::from(self.until()),
             "restored" => of_ban(|ban| Value::from(ban.restored)),
-            "ticket_at" => Value::from(label(event, TICKET_AT).and_then(filters::parse_utc)),
+            "ticket_at" => Value::from(self.ticket_at()),
             "matches" => of_ban(|ban| ban.matches.iter().map(String::as_str).map(Value::from).collect()),
-            "labels" => Value::from_dyn_object(Arc::new(Labels(Arc::clone(self)))),
+            "place" => self.of_place(place_text),
+            "country" => self.of_place(|place| place.country.as_deref()),
+            "country_name" => self.of_place(|place| place.country_name.as_deref()),
+            "flag" => self.of_place(|place| flag(place.country.as_deref()?)),
+            "as_number" => self.of_place(|place| place.as_number),
+            "as_name" => self.of_place(|place| place.as_name.as_deref()),
+            "links" => match self.ban() {
+                Some(ban) => links::of(ban, (self.host.setting)(links::SETTING).as_deref()),
+                None => Value::from(()),
+            },
+            "labels" => Value::from_object(Labels::of(&event.labels)),
             _ => return None,
         })
     }
@@ -93,7 +158,14 @@ impl Object for Variables {
 
 /// The variable `labels`. A label that does not exist is `none`, not an error.
 #[derive(Debug)]
-struct Labels(Arc<Variables>);
+pub struct Labels(Vec<(String, String)>);
+
+impl Labels {
+    /// The labels of an event or a digest.
+    pub fn of(labels: &[(String, String)]) -> Self {
+        Self(labels.to_vec())
+    }
+}
 
 impl Object for Labels {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
@@ -101,21 +173,45 @@ impl Object for Labels {
     }
 
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
-        Some(Value::from(label(&self.0.0, key)))
+        Some(Value::from(label(&self.0, key)))
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Values(self.0.0.labels.iter().map(|(name, _)| Value::from(name.as_str())).collect())
+        Enumerator::Values(self.0.iter().map(|(name, _)| Value::from(name.as_str())).collect())
     }
 }
 
-fn label<'e>(event: &'e Event, name: &str) -> Option<&'e str> {
-    event.labels.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+/// The value of a label.
+pub fn label<'l>(labels: &'l [(String, String)], name: &str) -> Option<&'l str> {
+    labels.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
 }
 
 /// In the interface, empty text means unknown.
-fn text(value: &str) -> Value {
+pub fn text(value: &str) -> Value {
     if value.is_empty() { Value::from(()) } else { Value::from(value) }
+}
+
+/// The whole seconds of a time of the interface, which has whole milliseconds.
+pub fn seconds_of(timestamp: f64) -> i64 {
+    (timestamp as i64).div_euclid(1_000)
+}
+
+/// The flag and the name of the network, as far as they are known.
+fn place_text(place: &Place) -> Option<String> {
+    let flag = place.country.as_deref().and_then(flag);
+    let parts: Vec<&str> = [flag.as_deref(), place.as_name.as_deref()].into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| parts.join(" "))
+}
+
+/// The flag of a country: its two bytes as regional indicators.
+fn flag(country: &str) -> Option<String> {
+    let indicator = |byte: u8| char::from_u32(u32::from(byte.to_ascii_uppercase().checked_sub(b'A')?) + 0x1f1e6);
+    match country.as_bytes() {
+        [first, second] if country.bytes().all(|byte| byte.is_ascii_alphabetic()) => {
+            Some([indicator(*first)?, indicator(*second)?].iter().collect())
+        }
+        _ => None,
+    }
 }
 
 fn action_word(action: &Action) -> &'static str {
@@ -144,12 +240,40 @@ mod tests {
     use super::*;
     use crate::sample;
 
+    fn value(event: Event, name: &str) -> Value {
+        Arc::new(Variables::of(event, sample::HOST)).get_value_by_str(name).unwrap()
+    }
+
     #[test]
     fn variables_every_name_has_a_value() {
         for event in [sample::event(Action::Ban(sample::ban())), sample::bare(Action::Start)] {
-            let variables = Arc::new(Variables(event));
+            let variables = Arc::new(Variables::of(event, sample::HOST));
             assert!(NAMES.iter().all(|name| variables.get_value_by_str(name).is_some()));
             assert!(variables.get_value_by_str("jial").is_none());
+        }
+    }
+
+    #[test]
+    fn until_counts_from_the_begin_of_the_ban() {
+        // The ticket's time is half a second before the event's.
+        let ban = sample::event(Action::Ban(sample::ban()));
+        assert_eq!(value(ban, "until"), Value::from(1_795_345_015 + 600));
+        let restored = || Action::Ban(Ban { restored: true, ..sample::ban() });
+        assert_eq!(value(sample::event(restored()), "until"), Value::from(1_795_345_015 + 600));
+        // Without the ticket's time, the begin of a new ban is known, and that of an old one is not.
+        assert_eq!(value(sample::bare(Action::Ban(sample::ban())), "until"), Value::from(1_795_345_015 + 600));
+        for action in [restored(), Action::Unban(sample::ban()), Action::Ban(sample::bare_ban()), Action::Stop] {
+            assert!(value(sample::bare(action), "until").is_none());
+        }
+        let permanent = Ban { duration: Some(Duration::Permanent), ..sample::ban() };
+        assert!(value(sample::event(Action::Ban(permanent)), "until").is_none());
+    }
+
+    #[test]
+    fn flag_is_that_of_two_ascii_characters() {
+        assert_eq!(flag("de").as_deref(), Some("🇩🇪"));
+        for other in ["", "d", "deu", "d3", "ä"] {
+            assert_eq!(flag(other), None, "{other}");
         }
     }
 }

@@ -37,7 +37,7 @@ const COLUMNS: [(&str, Side); 8] = [
     ("webhook", Side::Left),
     ("state", Side::Left),
     ("events", Side::Right),
-    ("since (UTC)", Side::Left),
+    ("since", Side::Left),
     ("attempts", Side::Right),
     ("last error", Side::Left),
 ];
@@ -153,7 +153,7 @@ mod tests {
         assert_eq!(
             table(&[message, open]),
             [
-                "  id  route  webhook  state                           events  since (UTC)          attempts  last error",
+                "  id  route  webhook  state                           events  since                attempts  last error",
                 "   7  all    main     dead (rejected)                      1  2025-11-22 10:56:55        12  400 in valid\\u{1b}[31m",
                 "1234  all    main     open until 2025-11-22 10:57:25   10000  2025-11-22 10:56:55        12",
                 "",

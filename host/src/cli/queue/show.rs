@@ -17,7 +17,7 @@ use super::selection::{message_id, no_such_message};
 use crate::cli::command_error::{CommandError, Outcome};
 use crate::cli::global_options::GlobalOptions;
 use crate::cli::global_options::OutputFormat;
-use crate::cli::time_format::{ago, to_the_second, with_age};
+use crate::cli::time_format::{ago, localize_dates, to_the_second, with_age};
 
 /// Events that are shown; `export` gives all of them.
 const EVENTS: usize = 20;
@@ -90,7 +90,7 @@ fn text(MessageReport { message, body, events }: &MessageReport, colors: bool, n
     text
 }
 
-/// Draws a Slack message as Slack would; a message in another format is shown as JSON.
+/// Draws a Slack message as Slack would, its dates in local time; a message in another format is shown as JSON.
 fn preview(message: &MessageInfo, body: Option<&Value>, colors: bool, now: Timestamp) -> String {
     let Some(body) = body else {
         return match (message.state, message.closes_at) {
@@ -100,7 +100,9 @@ fn preview(message: &MessageInfo, body: Option<&Value>, colors: bool, now: Times
     };
     let attachments = || body.get("attachments").and_then(Value::as_array).into_iter().flatten();
     if body.get("blocks").is_some() || attachments().any(|attachment| attachment.get("blocks").is_some()) {
-        return to_terminal(body, colors);
+        let mut body = body.clone();
+        localize_dates(&mut body);
+        return to_terminal(&body, colors);
     }
     let json = serde_json::to_string_pretty(body).unwrap_or_default();
     json.lines().map(|line| format!("{}\n", clean(line))).collect()
@@ -163,7 +165,7 @@ last error  400 invalid_blocks
 three starts
 
 ── events ──
-2025-11-22 10:56:55  jail ss\\u{202e}hd started
+2025-11-22 10:56:55  Jail ss\\u{202e}hd started
 … and 2 more: `banhook queue export 7`
 "
         );

@@ -56,6 +56,15 @@ impl Grants {
         self.0.get(name)
     }
 
+    /// Refuses the interfaces that are not mentioned, so that a plugin may import them all and use those that answer.
+    #[must_use]
+    pub(crate) fn with_refusals(mut self) -> Self {
+        for (name, _) in super::grantable() {
+            self.0.entry(name).or_insert(Grant::Refused);
+        }
+        self
+    }
+
     /// The files of all interfaces. When one changes, [`super::Host::reload`] reads it again.
     pub(crate) fn files(&self) -> impl Iterator<Item = &PathBuf> {
         self.0.values().flat_map(|grant| match grant {

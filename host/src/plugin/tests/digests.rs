@@ -11,7 +11,7 @@ const NOW: Timestamp = Timestamp(1_763_809_075_601);
 
 fn load(guest: &[u8], limits: Limits) -> Plugin {
     let runtime = runtime(None);
-    let (providers, _) = runtime.host().open(&PluginContext::default());
+    let (providers, _) = runtime.host().open(&PluginContext::refusing());
     runtime.load(guest, &providers, limits).unwrap()
 }
 
@@ -84,7 +84,7 @@ fn digest_failures_are_those_of_an_event() {
 
 #[test]
 fn digest_without_a_digester_returns_none() {
-    let plugin = load(BUILT_IN, LIMITS);
+    let plugin = load(&guest::asks_geo(), LIMITS);
     assert!(plugin.digest(&held(2, "x"), NOW).is_none());
 }
 
@@ -110,8 +110,9 @@ fn lower_large_batch_keeps_within_the_promised_bounds() {
             ban.matches = vec!["ä".repeat(5_000); 50];
         }
     }
-    let digester::Batch { events, totals, .. } = lower::batch(&Batch::of(&events, DigestCause::Storm, None));
+    let digester::Batch { events, totals, labels, .. } = lower::batch(&Batch::of(&events, DigestCause::Storm, None));
     assert_eq!((events.len(), events[49].id.as_str(), events[50].id.as_str()), (100, "49", "250"));
+    assert_eq!(labels, [("hosts".to_owned(), "300".to_owned()), ("jails".to_owned(), "300".to_owned())]);
     assert_eq!([totals.by_jail.len(), totals.by_host.len(), totals.by_subject.len()], [20; 3]);
     let bindings::banhook::plugin::types::Action::Ban(ban) = &events[99].action else { panic!("{:?}", events[99]) };
     assert_eq!((ban.matches.len(), ban.matches[0].len()), (20, 1_000));

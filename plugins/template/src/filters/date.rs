@@ -8,22 +8,23 @@ use minijinja::{Error, ErrorKind};
 use super::{expected, is_unknown, nothing};
 use crate::bindings::banhook::plugin::clock::{LocalTime, Weekday};
 
-/// Converts milliseconds to the wall clock of the route's time zone: the host's `clock.local`.
+/// Converts milliseconds, as the interface has them, to the wall clock of the route's time zone: the host's `clock.local`.
 pub type LocalClock = fn(f64) -> LocalTime;
 
 /// The default format of `time`.
 const TIME_FORMAT: &str = "%H:%M";
 
-const MS_PER_SECOND: i64 = 1000;
 const SECONDS_PER_DAY: i64 = 24 * 60 * 60;
+
+/// The first second that is taken for milliseconds: of the year 5138.
+const TOO_LATE: u64 = 100_000_000_000;
 
 /// Slack's date markup: each reader sees their own time zone. Targets without it show the UTC after the bar.
 pub fn date(value: &Value) -> Result<Value, Error> {
     if is_unknown(value) {
         return Ok(nothing());
     }
-    let ms = value.as_i64().ok_or_else(|| expected("date", "a moment such as at", value))?;
-    let seconds = ms.div_euclid(MS_PER_SECOND);
+    let seconds = moment("date", value)?;
     let (year, month, day) = civil(seconds.div_euclid(SECONDS_PER_DAY));
     let of_day = seconds.rem_euclid(SECONDS_PER_DAY);
     let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
@@ -37,9 +38,9 @@ pub fn time(clock: LocalClock, value: &Value, format: Option<&str>) -> Result<Va
     if is_unknown(value) {
         return Ok(nothing());
     }
-    let ms = value.as_i64().ok_or_else(|| expected("time", "a moment such as at", value))?;
-    // Exact: the value was an f64 before.
-    let local = clock(ms as f64);
+    let seconds = moment("time", value)?;
+    // Exact: milliseconds of a year before 5138.
+    let local = clock((seconds * 1_000) as f64);
     let mut out = String::new();
     let mut characters = format.unwrap_or(TIME_FORMAT).chars();
     while let Some(character) = characters.next() {
@@ -72,25 +73,33 @@ pub fn time(clock: LocalClock, value: &Value, format: Option<&str>) -> Result<Va
     Ok(Value::from(out))
 }
 
-/// The milliseconds of a time such as `2026-11-22T10:56:55.601Z`, the format of `ticket-at`.
+/// A moment such as `at`, in seconds since 1970; a sum such as `at + duration` may have a fraction.
+fn moment(filter: &str, value: &Value) -> Result<i64, Error> {
+    let seconds = match f64::try_from(value.clone()) {
+        Ok(seconds) if value.is_number() && seconds.is_finite() => seconds.floor() as i64,
+        _ => return Err(expected(filter, "a moment such as at", value)),
+    };
+    if seconds.unsigned_abs() >= TOO_LATE {
+        let message = format!("{filter} expects seconds since 1970, as at is; {seconds} could be milliseconds");
+        return Err(Error::new(ErrorKind::InvalidOperation, message));
+    }
+    Ok(seconds)
+}
+
+/// The whole seconds since 1970 of a time such as `2026-11-22T10:56:55.601Z`, the format of `ticket-at`.
 pub fn parse_utc(text: &str) -> Option<i64> {
     let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
     let (time, fraction) = time.split_once('.').unwrap_or((time, "0"));
     let [year, month, day] = numbers(date, '-')?;
     let [hour, minute, second] = numbers(time, ':')?;
-    let ms: i64 = fraction.get(..fraction.len().min(3))?.parse().ok()?;
-    let ms = match fraction.len() {
-        1 => ms.checked_mul(100)?,
-        2 => ms.checked_mul(10)?,
-        _ => ms,
-    };
     let valid = (0..=9999).contains(&year)
         && (1..=12).contains(&month)
         && (1..=31).contains(&day)
         && (0..24).contains(&hour)
         && (0..60).contains(&minute)
-        && (0..=60).contains(&second);
-    valid.then(|| (days(year, month, day) * SECONDS_PER_DAY + hour * 3600 + minute * 60 + second) * MS_PER_SECOND + ms)
+        && (0..=60).contains(&second)
+        && fraction.bytes().all(|digit| digit.is_ascii_digit());
+    valid.then(|| days(year, month, day) * SECONDS_PER_DAY + hour * 3600 + minute * 60 + second)
 }
 
 fn numbers(text: &str, separator: char) -> Option<[i64; 3]> {
@@ -140,7 +149,7 @@ mod tests {
     use super::*;
     use crate::sample;
 
-    const AT: i64 = 1_795_345_015_601; // 2026-11-22T10:56:55.601Z
+    const AT: i64 = 1_795_345_015; // 2026-11-22T10:56:55Z
 
     #[test]
     fn date_contains_utc_fallback() {
@@ -148,7 +157,19 @@ mod tests {
         assert!(shown.is_safe());
         assert_eq!(shown.as_str(), Some("<!date^1795345015^{date_short_pretty} {time}|2026-11-22 10:56:55 UTC>"));
         assert!(date(&Value::from(-1)).unwrap().to_string().contains("|1969-12-31 23:59:59 UTC>"));
-        assert!(date(&Value::from("now")).unwrap_err().to_string().contains("date expects a moment"));
+        assert_eq!(date(&Value::from(AT as f64 + 0.9)).unwrap(), shown);
+        for wrong in [Value::from("now"), Value::from(f64::NAN), Value::from(true)] {
+            assert!(date(&wrong).unwrap_err().to_string().contains("date expects a moment"));
+        }
+    }
+
+    #[test]
+    fn date_of_milliseconds_is_an_error() {
+        for wrong in [Value::from(1_795_345_015_601_i64), Value::from(i64::MIN), Value::from(f64::MAX)] {
+            let error = date(&wrong).unwrap_err().to_string();
+            assert!(error.contains("date expects seconds since 1970, as at is"), "{error}");
+            assert!(time(sample::berlin, &wrong, None).is_err());
+        }
     }
 
     #[test]
@@ -164,9 +185,8 @@ mod tests {
     #[test]
     fn parse_utc_reads_rfc3339() {
         assert_eq!(parse_utc("2026-11-22T10:56:55.601Z"), Some(AT));
-        assert_eq!(parse_utc("2026-11-22T10:56:55.6Z"), Some(AT - 1));
-        assert_eq!(parse_utc("2026-11-22T10:56:55Z"), Some(AT - 601));
-        for wrong in ["", "2026-11-22", "2026-13-22T10:56:55Z", "2026-11-22T10:56:55+01:00", "a-b-cTd:e:fZ"] {
+        assert_eq!(parse_utc("2026-11-22T10:56:55Z"), Some(AT));
+        for wrong in ["", "2026-11-22", "2026-13-22T10:56:55Z", "2026-11-22T10:56:55+01:00", "2026-11-22T10:56:55.xZ"] {
             assert_eq!(parse_utc(wrong), None, "{wrong}");
         }
     }

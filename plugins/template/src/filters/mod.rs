@@ -8,6 +8,7 @@
 //! | `plural("failure")` | `5 failures`, `1 failure`; `plural("entry", "entries")` for irregular plurals |
 //! | `date` | a moment (`at`, `ticket_at`) in each reader's own time zone |
 //! | `time("%d.%m. %H:%M")` | a moment in the route's `timezone`; `%Y %m %d %H %M %S %a %z`, default `%H:%M` |
+//! | `tally`, `tally(totals.jails)` | the names and counts of `jails`, `subjects` or `hosts`, and how many more there are |
 //! | `default("?")` | a replacement for an unknown value |
 //! | `safe` | makes markup of text: for text of your own only |
 //! | `first`, `join(", ")`, `last`, `length`, `lower`, `replace("a", "b")`, `upper` | as in Jinja |
@@ -25,12 +26,13 @@ pub use date::{LocalClock, parse_utc};
 pub use span::PERMANENT;
 
 use crate::mrkdwn;
+use crate::row::Row;
 
 /// Registers a filter.
 type Register = fn(&mut Environment, LocalClock);
 
 /// Every filter, by its name.
-const FILTERS: [(&str, Register); 15] = [
+const FILTERS: [(&str, Register); 16] = [
     ("code", |env, _| env.add_filter("code", code)),
     ("date", |env, _| env.add_filter("date", date::date)),
     ("default", |env, _| env.add_filter("default", default)),
@@ -44,6 +46,7 @@ const FILTERS: [(&str, Register); 15] = [
     ("replace", |env, _| env.add_filter("replace", minijinja::filters::replace)),
     ("safe", |env, _| env.add_filter("safe", minijinja::filters::safe)),
     ("span", |env, _| env.add_filter("span", span::span)),
+    ("tally", |env, _| env.add_filter("tally", tally)),
     ("time", |env, clock| {
         env.add_filter("time", move |at: &Value, format: Option<&str>| date::time(clock, at, format))
     }),
@@ -92,6 +95,37 @@ fn code(value: &Value) -> Value {
         Some(text) => mrkdwn::code(text),
         None => mrkdwn::code(&value.to_string()),
     })
+}
+
+/// Names in code with their counts: of `jails`, `subjects` and `hosts`. `total`: how many there are, the unlisted included.
+fn tally(rows: &Value, total: Option<u32>) -> Result<Value, Error> {
+    if is_unknown(rows) {
+        return Ok(nothing());
+    }
+    let expectation = "jails, subjects or hosts";
+    let mut out = String::new();
+    for row in rows.try_iter().map_err(|_| expected("tally", expectation, rows))? {
+        let row = row.downcast_object_ref::<Row>().ok_or_else(|| expected("tally", expectation, &row))?;
+        if !out.is_empty() {
+            out.push_str(" · ");
+        }
+        let name = mrkdwn::code(&row.name);
+        out.push_str(if name.is_empty() { "`(blank)`" } else { &name });
+        // A name without a count is that of one ban.
+        match (row.events, row.bans) {
+            (1, 1) => {}
+            (events, bans) if events == bans => out.push_str(&format!(" {bans} bans")),
+            (1, _) => out.push_str(" 1 event"),
+            (events, _) => out.push_str(&format!(" {events} events")),
+        }
+    }
+    let listed = rows.len().unwrap_or_default();
+    if let Some(more) =
+        total.and_then(|total| usize::try_from(total).ok()?.checked_sub(listed)).filter(|more| *more > 0)
+    {
+        out.push_str(&format!(" and {more} more"));
+    }
+    Ok(Value::from_safe_string(out))
 }
 
 fn default(value: Value, other: Value) -> Value {
@@ -148,11 +182,27 @@ mod tests {
     }
 
     #[test]
+    fn tally_lists_names_with_counts_and_the_rest() {
+        let row = |name: &str, events, bans| Value::from_object(Row { name: name.to_owned(), events, bans });
+        let rows = Value::from(vec![row("`<b>", 9, 9), row("a", 3, 1), row("b", 1, 1), row(" ", 1, 0)]);
+        assert_eq!(
+            tally(&rows, Some(7)).unwrap().as_str(),
+            Some("`'&lt;b&gt;` 9 bans · `a` 3 events · `b` · `(blank)` 1 event and 3 more")
+        );
+        assert!(tally(&rows, None).unwrap().to_string().ends_with("1 event"));
+        assert!(tally(&rows, Some(4)).unwrap().to_string().ends_with("1 event"));
+        for wrong in [Value::from(3), Value::from(vec![1])] {
+            assert!(tally(&wrong, None).unwrap_err().to_string().contains("tally expects jails, subjects or hosts"));
+        }
+    }
+
+    #[test]
     fn filters_unknown_value_is_empty() {
         for unknown in [Value::from(()), Value::UNDEFINED] {
             assert!(!code(&unknown).is_true());
             assert!(!ordinal(&unknown).unwrap().is_true());
             assert!(!plural(&unknown, "failure", None).unwrap().is_true());
+            assert!(!tally(&unknown, None).unwrap().is_true());
             assert_eq!(default(unknown, Value::from("?")).as_str(), Some("?"));
         }
     }
