@@ -146,12 +146,17 @@ fn config_check_invalid_url_is_rejected_without_showing_it() {
 }
 
 #[test]
-fn config_check_world_readable_url_file_warns() {
+fn config_check_exposed_url_file_is_rejected() {
     let env = TestEnv::new();
-    fs::set_permissions(env.path("main.url"), fs::Permissions::from_mode(0o644)).unwrap();
-    let output = config(&env, "check").ok();
-    output.complains(&["warning: ", "main.url", "mode 0644", "run: chmod o-rwx "]);
-    assert!(output.stdout.contains("is valid: 1 webhook, 1 route"), "{output}");
+    for (mode, command) in [(0o644, "o-rwx"), (0o620, "go-w")] {
+        fs::set_permissions(env.path("main.url"), fs::Permissions::from_mode(mode)).unwrap();
+        let output = config(&env, "check").exits(2);
+        output.complains(&[
+            "main.url contains a secret",
+            &format!("mode {mode:04o}"),
+            &format!("run: chmod {command} "),
+        ]);
+    }
 }
 
 #[test]

@@ -28,6 +28,8 @@ pub enum Fault {
     NoService,
     /// 400 `invalid_blocks`: this message is never accepted.
     Rejected,
+    /// This status with this body.
+    Answer(&'static str, &'static str),
     /// This status, with the requested path in the body, verbatim and escaped.
     Echo(&'static str),
     /// Accepted, but the response is delayed.
@@ -58,6 +60,7 @@ struct Server {
 struct State {
     accepted: Vec<(Instant, Message)>,
     requests: Vec<Instant>,
+    authorizations: Vec<String>,
     violations: Vec<String>,
     faults: VecDeque<Fault>,
     rate_limit: Option<RateLimit>,
@@ -204,6 +207,11 @@ impl Webhook {
         arrived
     }
 
+    /// The header `Authorization` of each request that has one.
+    pub fn authorizations(&self) -> Vec<String> {
+        self.server.state().authorizations.clone()
+    }
+
     /// When each request began, including those that failed.
     pub fn requests(&self) -> Vec<Instant> {
         self.server.state().requests.clone()
@@ -234,6 +242,7 @@ struct Request {
     method: String,
     path: String,
     content_type: String,
+    authorization: Option<String>,
     body: Vec<u8>,
 }
 
@@ -270,6 +279,7 @@ impl Server {
                     return;
                 }
             };
+            self.state().authorizations.extend(request.authorization.clone());
             let (status, answer, headers) = match fault {
                 Some(Fault::RateLimited(seconds)) => {
                     ("429 Too Many Requests", "rate_limited".into(), format!("Retry-After: {seconds}\r\n"))
@@ -277,6 +287,7 @@ impl Server {
                 Some(Fault::ServerError) => ("500 Internal Server Error", "rollup_error".into(), String::new()),
                 Some(Fault::NoService) => ("404 Not Found", "no_service".into(), String::new()),
                 Some(Fault::Rejected) => ("400 Bad Request", "invalid_blocks".into(), String::new()),
+                Some(Fault::Answer(status, body)) => (status, body.to_owned(), String::new()),
                 Some(Fault::Echo(status)) => {
                     let path = &request.path;
                     let escaped = path.replace('/', "&#x2F;").replace('=', "%3D");
@@ -320,7 +331,7 @@ impl Server {
     /// Answers a request as Slack would, and records it.
     fn respond(&self, request: &Request) -> (&'static str, String) {
         let mut state = self.state();
-        let Request { method, path, content_type, body } = request;
+        let Request { method, path, content_type, body, .. } = request;
         if method != "POST" || *path != self.path {
             state.violations.push(format!("{method} {path}"));
             return ("404 Not Found", "no_service".into());
@@ -369,6 +380,7 @@ impl Request {
                         method: head.method.unwrap_or_default().to_owned(),
                         path: head.path.unwrap_or_default().to_owned(),
                         content_type: header("content-type").unwrap_or_default(),
+                        authorization: header("authorization"),
                         body: unread[head_length..head_length + length].to_vec(),
                     };
                     unread.drain(..head_length + length);

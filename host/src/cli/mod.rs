@@ -18,6 +18,7 @@ mod plugin_file;
 mod preview;
 mod queue;
 mod run;
+mod send_test;
 mod status;
 mod tail;
 mod test;
@@ -38,6 +39,7 @@ use notify::{Notify, NotifyHelp};
 use preview::PreviewArgs;
 use queue::QueueArgs;
 use run::RunArgs;
+use send_test::SendTestArgs;
 use status::StatusArgs;
 use tail::TailArgs;
 use test::TestArgs;
@@ -61,6 +63,7 @@ enum Command {
     Status(StatusArgs),
     Queue(QueueArgs),
     Config(ConfigArgs),
+    SendTest(SendTestArgs),
     Test(TestArgs),
     Lint(LintArgs),
     Preview(PreviewArgs),
@@ -102,6 +105,7 @@ fn dispatch(CommandLine { global, command }: CommandLine) -> Outcome {
         Command::Status(arguments) => status::status(&global, &arguments),
         Command::Queue(arguments) => queue::queue(&global, &arguments),
         Command::Config(arguments) => config::config(&global, &arguments),
+        Command::SendTest(arguments) => send_test::send_test(&global, &arguments),
         Command::Test(arguments) => test::test(&arguments),
         Command::Lint(arguments) => lint::lint(&arguments),
         Command::Preview(arguments) => preview::preview(&arguments),

@@ -7,16 +7,18 @@ use std::path::{Path, PathBuf};
 
 use super::config_files::{folder, read_files};
 use super::fail2ban::Fail2ban;
+use super::http_settings::Proxy;
 use super::log_source::LogSource;
 use super::name::{NAME_RULE, is_name};
 use super::plugin::{self, PluginSource};
 use super::problem::{ConfigErrors, Location, Problem, Problems, quoted};
+use super::proxy_url::unusable_variables;
 use super::reader::{Located, Table};
 use super::rejected_keys;
 use super::retention::Retention;
 use super::route::{KnownWebhooks, Route, configured};
+use super::secret_source::Env;
 use super::text_file::TextFile;
-use super::url_source::Env;
 use super::webhook::Webhook;
 use crate::event::EventDefaults;
 use crate::plugin::Sandbox;
@@ -42,7 +44,7 @@ pub(crate) struct Config {
     pub fail2ban: Fail2ban,
     /// The webhook in which suspended webhooks and dead messages are announced. Default (`None`): they are logged only.
     pub health: Option<String>,
-    /// Probable mistakes that are no errors: a webhook that no route uses, a loopback URL in a file that others can read.
+    /// Probable mistakes that are no errors: a webhook that no route uses, a proxy of the environment that cannot be used.
     pub warnings: Vec<Problem>,
     /// The files and folders that the configuration was read from, plugins and certificates included; empty if it was
     /// parsed from a text. If one of them changes, the configuration has to be read again.
@@ -81,7 +83,7 @@ impl Config {
 fn watched_files(main: &Path, read: &[TextFile], config: &Config) -> BTreeSet<PathBuf> {
     let mut files: BTreeSet<PathBuf> = read.iter().map(|file| file.path.clone()).collect();
     files.insert(folder(main));
-    files.extend(config.webhooks.values().filter_map(|webhook| webhook.file.clone()));
+    files.extend(config.webhooks.values().flat_map(|webhook| webhook.files.clone()));
     files.extend(config.webhooks.values().filter_map(|webhook| Some(webhook.http.ca_file.as_ref()?.path.clone())));
     files.extend(config.routes.iter().filter_map(|route| match &route.plugin {
         PluginSource::File(path) => Some(path.clone()),
@@ -130,6 +132,7 @@ fn build(files: &[TextFile], problems: Problems, env: Env<'_>) -> Result<Config,
         }
     }
 
+    warn_of_unusable_proxies(&webhooks, env, &problems);
     let mut warnings = problems.take_warnings();
     warnings.extend(unused(&webhooks, &routes, health.as_deref()));
     if !problems.is_empty() {
@@ -298,4 +301,17 @@ fn unused(webhooks: &Webhooks, routes: &[Route], health: Option<&str>) -> Vec<Pr
             Problem::new(location.clone(), format!("no route uses the webhook \"{name}\""), Some(hint))
         })
         .collect()
+}
+
+/// Warns of proxies of the environment that the webhooks which should use them do not.
+fn warn_of_unusable_proxies(webhooks: &Webhooks, env: Env<'_>, problems: &Problems) {
+    let webhooks = webhooks.values().filter_map(|(location, webhook)| Some((location, webhook.as_ref()?)));
+    let mut of_environment = webhooks
+        .filter(|(_, webhook)| webhook.http.proxy == Proxy::Environment && !webhook.url.is_plain())
+        .filter(|(_, webhook)| !webhook.url.is_loopback());
+    let Some((location, _)) = of_environment.next() else { return };
+    for (variable, error) in unusable_variables(env) {
+        let message = format!("the proxy of the environment variable {variable} is not used: {error}");
+        problems.warn(location.clone(), message, "correct the variable, or set proxy for the webhook");
+    }
 }

@@ -10,6 +10,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
+use super::basic_auth::BasicAuth;
 use super::proxy_url::ProxyUrl;
 use super::quantity;
 use super::reader::{Located, Table};
@@ -26,6 +27,8 @@ pub(crate) struct HttpSettings {
     pub proxy: Proxy,
     /// Certificates that are trusted in addition to the system's. Default: none.
     pub ca_file: Option<CaFile>,
+    /// What a server before the chat asks for. Default: none.
+    pub basic_auth: Option<BasicAuth>,
 }
 
 /// The proxy between banhook and a webhook.
@@ -63,6 +66,7 @@ impl HttpSettings {
         timeout: Duration::from_secs(30),
         proxy: Proxy::Environment,
         ca_file: None,
+        basic_auth: None,
     };
 
     /// The bounds of both timeouts. A longer one would delay all messages after it.
@@ -83,7 +87,7 @@ fn proxy(table: &Table<'_>) -> Proxy {
     if table.is_false("proxy") {
         return Proxy::None;
     }
-    let expected = "a URL like \"http://proxy.example:3128\", or false";
+    let expected = "a URL like \"http://proxy.example:3128\" or \"socks5h://proxy.example:1080\", or false";
     let Some(Located { value, location }) = table.parsed("proxy", expected, |text| Some(text.to_owned())) else {
         return Proxy::Environment;
     };
@@ -94,14 +98,9 @@ fn proxy(table: &Table<'_>) -> Proxy {
             return Proxy::Environment;
         }
     };
-    if let Some(mode) = table.file.open_to_others.filter(|_| url.is_secret()) {
-        table.problems.report_with(
-            location,
-            format!(
-                "proxy contains a password, but this file is accessible to every user of this host (mode {mode:04o})"
-            ),
-            format!("run: chmod o-rwx {}", table.file.path.display()),
-        );
+    if let Some(exposure) = table.file.exposure.filter(|_| url.is_secret()) {
+        let (how, hint) = exposure.explain(&table.file.path);
+        table.problems.report_with(location, format!("proxy contains a password, but this file {how}"), hint);
     }
     Proxy::Url(url)
 }

@@ -4,6 +4,7 @@
 //! and needs no further check. Nothing here runs a plugin or sends a message, and `notify` never reads it: a typing mistake
 //! must not lose a ban.
 
+mod basic_auth;
 mod config_files;
 mod configuration;
 mod fail2ban;
@@ -23,14 +24,15 @@ mod rejected_keys;
 mod retention;
 mod route;
 mod setting_location;
+mod secret_source;
 #[cfg(test)]
 mod tests;
 mod text_file;
 mod timezone;
-mod url_source;
 mod webhook;
 mod webhook_url;
 
+pub(crate) use basic_auth::BasicAuth;
 pub(crate) use configuration::Config;
 pub(crate) use grouping::Storm;
 pub(crate) use http_settings::{HttpSettings, Proxy};
@@ -43,6 +45,7 @@ pub(crate) use retention::Retention;
 pub(crate) use route::Route;
 pub(crate) use setting_location::setting_location;
 pub(crate) use webhook::Webhook;
+pub(crate) use webhook_url::is_private;
 
 #[cfg(test)]
 pub(crate) use http_settings::CaFile;

@@ -34,7 +34,6 @@ impl Etc {
             ("security.url", 0o640, &format!("{URL}\n")),
             ("credentials/security", 0o400, URL),
             ("open.url", 0o644, URL),
-            ("open-local.url", 0o644, "http://127.0.0.1:8080/s3cret"),
             ("empty.url", 0o600, "\n"),
             ("two-lines.url", 0o600, &format!("{URL}\n{URL}\n")),
             ("marked.url", 0o600, &format!("\u{feff}{URL}\n")),
@@ -291,7 +290,6 @@ fn route_matches_its_jails_and_kinds() {
 fn load_url_from_each_source() {
     for (key, url) in [
         ("url_file = 'security.url'", URL),
-        ("url_file = 'open-local.url'", "http://127.0.0.1:8080/s3cret"),
         ("url_env = 'BANHOOK_URL'", URL),
         ("url_credential = 'security'", URL),
         ("url = 'https://hooks.slack.com/services/T01/B02/s3cret'", URL),
@@ -303,32 +301,76 @@ fn load_url_from_each_source() {
 }
 
 #[test]
-fn load_url_in_accessible_configuration_is_an_error_unless_loopback() {
+fn load_secret_in_exposed_configuration_is_an_error() {
     let etc = Etc::new("");
-    etc.write("config.toml", 0o644, &format!("[webhooks.x]\nurl = '{URL}'"));
+    for url in [URL, "http://127.0.0.1:8080/s3cret"] {
+        etc.write("config.toml", 0o644, &format!("[webhooks.x]\nurl = '{url}'"));
+        assert_eq!(
+            etc.load().unwrap_err(),
+            "config.toml:2:7: url is a secret, but this file is accessible to every user of this host (mode 0644); \
+             use url_file, or run: chmod o-rwx config.toml"
+        );
+    }
+    etc.write("config.toml", 0o660, "[webhooks.x]\nurl_file = 'security.url'\nbasic_auth = 'me:s3cret'");
     assert_eq!(
         etc.load().unwrap_err(),
-        "config.toml:2:7: url is a secret, but this file is accessible to every user of this host (mode 0644); \
-         use url_file, or run: chmod o-rwx config.toml"
+        "config.toml:3:14: basic_auth is a secret, but this file can be changed by other users (mode 0660); \
+         use basic_auth_file, or run: chmod go-w config.toml"
     );
-    etc.write("config.toml", 0o644, "[webhooks.x]\nurl = 'http://127.0.0.1:8080/'");
-    assert!(etc.load().is_ok());
 }
 
 #[test]
-fn load_loopback_url_in_accessible_file_warns() {
-    let etc = Etc::new("[webhooks.x]\nurl_file = 'open-local.url'");
-    let warnings = |config: Config| config.warnings.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let folder = etc.0.path().display().to_string();
-    assert_eq!(
-        warnings(etc.load().unwrap()),
-        [format!(
-            "{folder}/config.toml:2:12: {folder}/open-local.url contains a secret, but is accessible to every user of this \
-             host (mode 0644); run: chmod o-rwx {folder}/open-local.url"
-        )]
-    );
-    fs::set_permissions(etc.path("open-local.url"), fs::Permissions::from_mode(0o600)).unwrap();
-    assert_eq!(warnings(etc.load().unwrap()), [""; 0]);
+fn load_secret_in_exposed_file_is_an_error() {
+    for (mode, how, rights) in [
+        (0o644, "is accessible to every user of this host (mode 0644)", "o-rwx"),
+        (0o444, "is accessible to every user of this host (mode 0444)", "o-rwx"),
+        (0o660, "can be changed by other users (mode 0660)", "go-w"),
+        (0o666, "can be changed by other users (mode 0666)", "go-w,o-rwx"),
+    ] {
+        for (key, text) in [("url_file", URL), ("url_file", "http://127.0.0.1/"), ("basic_auth_file", "me:s3cret")] {
+            let etc = Etc::new(&match key {
+                "url_file" => "[webhooks.x]\nurl_file = 'exposed'".to_owned(),
+                _ => format!("[webhooks.x]\nbasic_auth_file = 'exposed'\nurl = '{URL}'"),
+            });
+            etc.write("exposed", mode, text);
+            let (line, path) = (if key == "url_file" { "2:12" } else { "2:19" }, etc.path("exposed"));
+            let expected = format!(
+                "config.toml:{line}: {0} contains a secret, but {how}; run: chmod {rights} {0}",
+                path.strip_prefix(etc.0.path()).unwrap().display()
+            );
+            assert_eq!(etc.load().unwrap_err(), expected, "{key} {mode:o}");
+        }
+    }
+}
+
+#[test]
+fn load_basic_auth_from_each_source() {
+    for key in ["basic_auth_file = 'login'", "basic_auth_env = 'LOGIN'", "basic_auth = 'me:s3cret'"] {
+        let etc = Etc::new(&format!("[webhooks.x]\nurl_file = 'security.url'\n{key}"));
+        etc.write("login", 0o600, "me:s3cret\n");
+        let env = |name: &str| (name == "LOGIN").then(|| "me:s3cret".to_owned());
+        let config = Config::load(&etc.path("config.toml"), &env).unwrap();
+        assert_eq!(config.webhooks["x"].http.basic_auth.as_ref().unwrap().expose(), ("me", "s3cret"), "{key}");
+        assert!(!format!("{config:?}").contains("s3cret"));
+        assert_eq!(config.files.contains(&etc.path("login")), key.contains("file"));
+    }
+}
+
+#[test]
+fn load_unusable_proxy_of_the_environment_warns() {
+    let warnings = |lines: &str, proxy: &str| {
+        let etc = Etc::new(&format!("[webhooks.x]\n{lines}"));
+        let env = |name: &str| (name == "HTTPS_PROXY").then(|| proxy.to_owned());
+        let config = Config::load(&etc.path("config.toml"), &env).unwrap();
+        config.warnings.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let found = warnings("url_file = 'security.url'", "quic://me:s3cret@proxy.example");
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].contains("HTTPS_PROXY is not used: only HTTP and SOCKS"), "{found:?}");
+    assert!(!found[0].contains("s3cret"));
+    assert_eq!(warnings("url_file = 'security.url'", "socks5h://proxy.example"), [""; 0]);
+    assert_eq!(warnings("url_file = 'security.url'\nproxy = false", "quic://x"), [""; 0]);
+    assert_eq!(warnings("url = 'http://localhost:1/'", "quic://x"), [""; 0]);
 }
 
 #[test]

@@ -1,9 +1,11 @@
-//! A file that the configuration consists of or names: its text, the location of a byte in it, and who can read it.
+//! A file that the configuration consists of or names: its text, the location of a byte in it, and whether it keeps a secret.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::StatVfsMountFlags;
 
 use super::problem::{Location, Problems, quoted};
 
@@ -13,18 +15,57 @@ const MAX_BYTES: u64 = 1 << 20;
 /// The permission bits of users other than the owner and the group.
 const OTHERS: u32 = 0o007;
 
+/// The permission to write, of all but the owner.
+const WRITE: u32 = 0o022;
+
 /// A file with text in it, which may be a secret: no `Debug`.
 pub(super) struct TextFile {
     pub(super) path: PathBuf,
     pub(super) text: String,
-    /// The permission bits, if users other than the owner and the group have any.
-    pub(super) open_to_others: Option<u32>,
+    /// Why it keeps no secret; `None` if it does.
+    pub(super) exposure: Option<Exposure>,
+}
+
+/// Why a file keeps no secret, with its permission bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Exposure {
+    /// Users other than its owner can write it.
+    Writable(u32),
+    /// Users other than its owner and its group can read it.
+    Readable(u32),
+}
+
+impl Exposure {
+    /// The one rule for the files of all secrets: nobody but the owner can write it, and users other than owner and group can
+    /// do nothing with it. Only a file of root on a read-only mount, as a container gets its secrets, may be readable: the
+    /// container cannot change it.
+    fn of(mode: u32, owned_by_root: bool, read_only_mount: bool) -> Option<Self> {
+        if mode & WRITE != 0 {
+            return Some(Self::Writable(mode));
+        }
+        (mode & OTHERS != 0 && !(owned_by_root && read_only_mount)).then_some(Self::Readable(mode))
+    }
+
+    /// Returns what is wrong, as the end of a sentence about the file, and the command that helps.
+    pub(super) fn explain(self, path: &Path) -> (String, String) {
+        let path = path.display();
+        match self {
+            Self::Writable(mode) => {
+                let rights = if mode & 0o004 == 0 { "go-w" } else { "go-w,o-rwx" };
+                (format!("can be changed by other users (mode {mode:04o})"), format!("run: chmod {rights} {path}"))
+            }
+            Self::Readable(mode) => (
+                format!("is accessible to every user of this host (mode {mode:04o})"),
+                format!("run: chmod o-rwx {path}"),
+            ),
+        }
+    }
 }
 
 impl TextFile {
     /// Makes a file of a text, as if nobody else could read it.
     pub(super) fn private(path: &Path, text: &str) -> Self {
-        Self { path: path.to_owned(), text: text.to_owned(), open_to_others: None }
+        Self { path: path.to_owned(), text: text.to_owned(), exposure: None }
     }
 
     /// Reads a regular file of at most [`MAX_BYTES`].
@@ -35,14 +76,16 @@ impl TextFile {
         }
         let file = File::open(path)?;
         // Of the open file: the name may point to another one by now.
-        let mode = file.metadata()?.mode() & 0o7777;
+        let metadata = file.metadata()?;
+        let read_only = rustix::fs::fstatvfs(&file).is_ok_and(|fs| fs.f_flag.contains(StatVfsMountFlags::RDONLY));
+        let exposure = Exposure::of(metadata.mode() & 0o7777, metadata.uid() == 0, read_only);
         let mut bytes = Vec::new();
         file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > MAX_BYTES {
             return Err(io::Error::other(format!("it is larger than {MAX_BYTES} bytes")));
         }
         let text = String::from_utf8(bytes).map_err(|_| io::Error::other("it is not UTF-8 text"))?;
-        Ok(Self { path: path.to_owned(), text, open_to_others: (mode & OTHERS != 0).then_some(mode) })
+        Ok(Self { path: path.to_owned(), text, exposure })
     }
 
     /// Returns the absolute path of a name in this file: relative ones start from its folder.
@@ -91,6 +134,37 @@ mod tests {
     use super::*;
 
     #[test]
+    fn exposure_has_one_rule() {
+        for (mode, writable, readable) in [
+            (0o400, false, false),
+            (0o600, false, false),
+            (0o440, false, false),
+            (0o640, false, false),
+            (0o444, false, true),
+            (0o644, false, true),
+            (0o604, false, true),
+            (0o601, false, true),
+            (0o660, true, false),
+            (0o620, true, false),
+            (0o602, true, false),
+            (0o664, true, false),
+            (0o666, true, false),
+            (0o777, true, false),
+        ] {
+            let expected = match (writable, readable) {
+                (true, _) => Some(Exposure::Writable(mode)),
+                (false, true) => Some(Exposure::Readable(mode)),
+                (false, false) => None,
+            };
+            for (root, read_only) in [(false, false), (true, false), (false, true)] {
+                assert_eq!(Exposure::of(mode, root, read_only), expected, "{mode:o}");
+            }
+            // The secret of a container: a writable one is refused there as well.
+            assert_eq!(Exposure::of(mode, true, true), expected.filter(|_| writable), "{mode:o}");
+        }
+    }
+
+    #[test]
     fn location_counts_characters() {
         let file = TextFile::private(Path::new("c"), "a = 1\né = \"ü\" x");
         let at = |offset| file.location(offset).position.unwrap();
@@ -106,9 +180,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("c");
         std::fs::write(&path, "x").unwrap();
-        for (mode, open) in [(0o640, None), (0o600, None), (0o644, Some(0o644)), (0o602, Some(0o602))] {
+        for (mode, exposure) in [
+            (0o640, None),
+            (0o600, None),
+            (0o644, Some(Exposure::Readable(0o644))),
+            (0o602, Some(Exposure::Writable(0o602))),
+        ] {
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
-            assert_eq!(TextFile::read(&path).unwrap().open_to_others, open);
+            assert_eq!(TextFile::read(&path).unwrap().exposure, exposure);
         }
         assert_eq!(TextFile::read(folder.path()).err().unwrap().to_string(), "it is not a regular file");
         std::fs::write(&path, vec![b'#'; 1 << 21]).unwrap();

@@ -2,14 +2,15 @@
 
 use std::path::PathBuf;
 
+use super::basic_auth::BasicAuth;
 use super::http_settings::HttpSettings;
 use super::name::{NAME_RULE, is_name};
 use super::problem::quoted;
 use super::rate::Rate;
 use super::reader::{Located, Table};
 use super::rejected_keys;
-use super::url_source::{self, Env, UrlText};
-use super::webhook_url::{WebhookUrl, WebhookUrlError};
+use super::secret_source::{self, Env, SecretText, URL};
+use super::webhook_url::{AllowedHostError, AllowedHosts, WebhookUrl, WebhookUrlError};
 use crate::message::Target;
 use crate::phrase::{did_you_mean, listed};
 
@@ -20,8 +21,8 @@ pub(crate) struct Webhook {
     pub url: WebhookUrl,
     /// The service that it belongs to. Default: Slack.
     pub target: Target,
-    /// The file that contains the URL, if that is not the configuration.
-    pub file: Option<PathBuf>,
+    /// The files that contain its secrets, if that is not the configuration.
+    pub files: Vec<PathBuf>,
     /// How fast messages are sent to it. Default: [`Rate::STANDARD`].
     pub rate: Rate,
     /// How it is reached. Default: [`HttpSettings::STANDARD`].
@@ -37,13 +38,20 @@ impl Webhook {
             table.problems.report(name.location.clone(), message);
         }
         let target = target(table);
-        let text = url_source::read(table, env);
+        let text = secret_source::read(table, &URL, env);
+        let allowed = AllowedHosts {
+            http: allowed_host(table, "http_host", AllowedHosts::http),
+            relay: allowed_host(table, "relay_host", AllowedHosts::relay),
+        };
         let rate = Rate::read(table);
-        let http = HttpSettings::read(table);
+        let mut http = HttpSettings::read(table);
+        let (basic_auth, basic_auth_text) = BasicAuth::read(table, env).unzip();
+        http.basic_auth = basic_auth;
         table.finish(rejected_keys::WEBHOOK);
         let (target, text) = (target?, text?);
-        let url = checked(table, &text, target)?;
-        named.then_some(Self { url, target, file: text.file, rate, http })
+        let url = checked(table, &text, target, &allowed)?;
+        let files = [text.file, basic_auth_text.and_then(|text| text.file)].into_iter().flatten().collect();
+        named.then_some(Self { url, target, files, rate, http })
     }
 }
 
@@ -60,30 +68,24 @@ fn target(table: &Table<'_>) -> Option<Target> {
     Some(target)
 }
 
-fn checked(table: &Table<'_>, text: &UrlText, target: Target) -> Option<WebhookUrl> {
-    let url = match WebhookUrl::parse(&text.text, target) {
-        Ok(url) => url,
-        Err(error) => {
-            report(table, text, &error);
-            return None;
-        }
-    };
-    match &text.exposed {
-        Some((message, hint)) if !url.is_loopback() => {
-            table.problems.report_with(text.location.clone(), message, hint);
-            None
-        }
-        // Whoever can read it can post to this host, but only from this host.
-        Some((message, hint)) if text.file.is_some() => {
-            table.problems.warn(text.location.clone(), message, hint);
-            Some(url)
-        }
-        _ => Some(url),
-    }
+/// Reads a host for which a rule is lifted.
+fn allowed_host(
+    table: &Table<'_>,
+    key: &'static str,
+    parse: fn(&str) -> Result<String, AllowedHostError>,
+) -> Option<String> {
+    let host = table.reference(key, "the name of a host")?;
+    parse(&host.value)
+        .inspect_err(|error| table.problems.report(host.location, format!("{key}: {}: {error}", quoted(&host.value))))
+        .ok()
+}
+
+fn checked(table: &Table<'_>, text: &SecretText, target: Target, allowed: &AllowedHosts) -> Option<WebhookUrl> {
+    WebhookUrl::parse(&text.text, target, allowed).inspect_err(|error| report(table, text, error)).ok()
 }
 
 /// Reports what is wrong with a URL, and the file that contains it: the configuration may only name that.
-fn report(table: &Table<'_>, text: &UrlText, error: &WebhookUrlError) {
+fn report(table: &Table<'_>, text: &SecretText, error: &WebhookUrlError) {
     let location = text.location.clone();
     match &text.file {
         Some(file) if *error == WebhookUrlError::Empty => {

@@ -1,6 +1,7 @@
 //! A webhook's URL: whoever has it can post, so it is a secret that no message or log may show.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use url::{Host, Url};
 
@@ -39,11 +40,23 @@ pub(crate) enum WebhookUrlError {
     /// A space, a line feed or another control character; a URL parser drops some of them silently.
     #[error("the URL contains a space or more than one line")]
     Space,
-    /// Neither https, nor http to this host.
-    #[error("the URL is not https; http is allowed only for a webhook on this host (localhost, 127.0.0.1, ::1)")]
+    /// Neither https, nor http to this host or the one that `http_host` names.
+    #[error(
+        "the URL is not https; http is allowed only for a webhook on this host (localhost, 127.0.0.1, ::1), and for the private host that http_host names"
+    )]
     NotHttps,
+    /// `http_host` or `relay_host` names another host than the URL.
+    #[error("the URL's host is {host}, and not the one that {key} names")]
+    OtherHost {
+        /// The URL's, with a port, if it has one.
+        host: String,
+        /// The key.
+        key: &'static str,
+    },
     /// `https://user:password@…`
-    #[error("the URL contains a user name; a webhook needs none")]
+    #[error(
+        "the URL contains a user name; a webhook needs none (for a server before the chat that asks for one, set basic_auth_file)"
+    )]
     UserName,
     /// The host of another service.
     #[error("the URL is a webhook of {name}; set target = \"{target}\"")]
@@ -54,7 +67,9 @@ pub(crate) enum WebhookUrlError {
         target: &'static str,
     },
     /// Not one of the service's hosts.
-    #[error("the URL's host is {host}, but {name}'s webhooks are at {hosts}; for another service set target")]
+    #[error(
+        "the URL's host is {host}, but {name}'s webhooks are at {hosts}; for another service set target, for a relay set relay_host"
+    )]
     WrongHost {
         /// With a port, if it has one.
         host: String,
@@ -68,15 +83,80 @@ pub(crate) enum WebhookUrlError {
     Service(#[from] UrlProblem),
 }
 
+/// The hosts for which a webhook lifts a rule, as [`url::Host`] writes them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct AllowedHosts {
+    /// `http_host`: a private host that is reached without TLS.
+    pub(super) http: Option<String>,
+    /// `relay_host`: a host that is not the service's and takes its messages.
+    pub(super) relay: Option<String>,
+}
+
+/// Why a host cannot be one of [`AllowedHosts`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum AllowedHostError {
+    /// A URL, a port or anything else that is no host.
+    #[error("expected a host without scheme, port or path")]
+    Syntax,
+    /// The messages and the URL's secret would cross the internet unencrypted.
+    #[error("plain http is only for a private host, and not for a public address or a service's own host")]
+    Public,
+    /// It needs no permission.
+    #[error("this is a service's own host")]
+    Service,
+}
+
+impl AllowedHosts {
+    /// Parses the host of `http_host`. That the addresses of a name are private is checked for each connection.
+    pub(super) fn http(text: &str) -> Result<String, AllowedHostError> {
+        let host = parse_host(text)?;
+        let is_public = match &host {
+            Host::Domain(name) => is_service_host(name),
+            Host::Ipv4(address) => !is_private(IpAddr::V4(*address)),
+            Host::Ipv6(address) => !is_private(IpAddr::V6(*address)),
+        };
+        if is_public { Err(AllowedHostError::Public) } else { Ok(host.to_string()) }
+    }
+
+    /// Parses the host of `relay_host`.
+    pub(super) fn relay(text: &str) -> Result<String, AllowedHostError> {
+        let host = parse_host(text)?.to_string();
+        if is_service_host(&host) { Err(AllowedHostError::Service) } else { Ok(host) }
+    }
+}
+
+fn parse_host(text: &str) -> Result<Host, AllowedHostError> {
+    Host::parse(text).map_err(|_| AllowedHostError::Syntax)
+}
+
+fn is_service_host(host: &str) -> bool {
+    Target::ALL.iter().any(|target| target.hosts().contains(&host.trim_end_matches('.')))
+}
+
+/// Returns whether an address is on this host or in a private network (RFC 1918, 4193, 6598, and link-local addresses).
+#[must_use]
+pub(crate) fn is_private(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => {
+            let [first, second, ..] = address.octets();
+            address.is_loopback()
+                || address.is_private()
+                || address.is_link_local()
+                || first == 100 && (64..128).contains(&second)
+        }
+        IpAddr::V6(address) => address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local(),
+    }
+}
+
 impl WebhookUrl {
     /// Parses and checks a URL.
     ///
     /// On this host (loopback) every target accepts any path, and plain http. Elsewhere the URL must be https, and
-    /// the host and path those of the target's service, as far as it has its own.
+    /// the host and path those of the target's service, as far as it has its own; `allowed` lifts each of these for one host.
     ///
     /// # Errors
     /// What is wrong with it, without showing it.
-    pub(crate) fn parse(text: &str, target: Target) -> Result<Self, WebhookUrlError> {
+    pub(super) fn parse(text: &str, target: Target, allowed: &AllowedHosts) -> Result<Self, WebhookUrlError> {
         if text.is_empty() {
             return Err(WebhookUrlError::Empty);
         }
@@ -93,14 +173,19 @@ impl WebhookUrl {
             return Err(WebhookUrlError::Example);
         }
         let url = Self { url: Url::parse(text)?, target };
-        let plain = url.url.scheme() == "http";
-        if url.url.scheme() != "https" && !(plain && url.is_loopback()) {
+        let is_host = |allowed: &Option<String>| allowed.is_some() && allowed.as_deref() == url.url.host_str();
+        if url.url.scheme() != "https" && !(url.is_plain() && (url.is_loopback() || allowed.http.is_some())) {
             return Err(WebhookUrlError::NotHttps);
+        }
+        for (key, host) in [("http_host", &allowed.http), ("relay_host", &allowed.relay)] {
+            if host.is_some() && !is_host(host) {
+                return Err(WebhookUrlError::OtherHost { host: url.host_and_port(), key });
+            }
         }
         if !url.url.username().is_empty() || url.url.password().is_some() {
             return Err(WebhookUrlError::UserName);
         }
-        if !url.is_loopback() {
+        if !url.is_loopback() && !is_host(&allowed.relay) {
             url.check_host()?;
         }
         Ok(url)
@@ -128,6 +213,12 @@ impl WebhookUrl {
             Some(port) => format!("{host}:{port}"),
             None => host.to_owned(),
         }
+    }
+
+    /// Whether it is sent without TLS.
+    #[must_use]
+    pub(crate) fn is_plain(&self) -> bool {
+        self.url.scheme() == "http"
     }
 
     /// Whether it stays on this host: `localhost`, `127.0.0.0/8` or `::1`.
@@ -164,6 +255,85 @@ impl fmt::Debug for WebhookUrl {
 mod tests {
     use super::*;
 
+    fn parse(text: &str, target: Target) -> Result<WebhookUrl, WebhookUrlError> {
+        WebhookUrl::parse(text, target, &AllowedHosts::default())
+    }
+
+    #[test]
+    fn allowed_host_lifts_its_rule_for_that_host_only() {
+        use WebhookUrlError as E;
+        let other = |host: &str, key| Err(E::OtherHost { host: host.to_owned(), key });
+        let http = Some("mattermost");
+        let relay = Some("relay.example.org");
+        for (text, target, http, relay, expected) in [
+            ("http://mattermost:8065/hooks/s3cret", Target::MATTERMOST, http, None, Ok(())),
+            ("http://MATTERMOST/hooks/s3cret", Target::MATTERMOST, http, None, Ok(())),
+            ("https://mattermost/hooks/s3cret", Target::MATTERMOST, http, None, Ok(())),
+            (
+                "http://mattermost.evil.example/s3cret",
+                Target::MATTERMOST,
+                http,
+                None,
+                other("mattermost.evil.example", "http_host"),
+            ),
+            ("http://10.0.0.1/s3cret", Target::MATTERMOST, http, None, other("10.0.0.1", "http_host")),
+            ("http://10.0.0.1/s3cret", Target::MATTERMOST, Some("10.0.0.1"), None, Ok(())),
+            ("http://[fd00::1]/s3cret", Target::ZULIP, Some("[fd00::1]"), None, Ok(())),
+            ("ftp://mattermost/s3cret", Target::MATTERMOST, http, None, Err(E::NotHttps)),
+            ("http://relay.example.org/s3cret", Target::SLACK, None, relay, Err(E::NotHttps)),
+            ("https://relay.example.org:8443/any/s3cret?x", Target::SLACK, None, relay, Ok(())),
+            ("https://relay.example.org/s3cret", Target::DISCORD, None, relay, Ok(())),
+            (
+                "https://hooks.slack.com/services/T/B/s3cret",
+                Target::SLACK,
+                None,
+                relay,
+                other("hooks.slack.com", "relay_host"),
+            ),
+            ("http://relay.lan/s3cret", Target::SLACK, Some("relay.lan"), Some("relay.lan"), Ok(())),
+        ] {
+            let allowed = AllowedHosts {
+                http: http.map(|host| AllowedHosts::http(host).unwrap()),
+                relay: relay.map(|host| AllowedHosts::relay(host).unwrap()),
+            };
+            let found = WebhookUrl::parse(text, target, &allowed);
+            assert!(!format!("{found:?}").contains("s3cret"), "{found:?}");
+            assert_eq!(found.map(drop), expected, "{text}");
+        }
+        for text in ["8.8.8.8", "[2001:db8::1]", "172.32.0.1", "hooks.slack.com", "hooks.slack.com.", "discord.com"] {
+            assert_eq!(AllowedHosts::http(text), Err(AllowedHostError::Public), "{text}");
+        }
+        for text in ["http://mattermost", "mattermost:8065", "a/b", "", "a b"] {
+            assert_eq!(AllowedHosts::http(text), Err(AllowedHostError::Syntax), "{text}");
+        }
+        assert_eq!(AllowedHosts::relay("hooks.slack.com"), Err(AllowedHostError::Service));
+    }
+
+    #[test]
+    fn is_private_knows_private_networks() {
+        for (address, private) in [
+            ("127.0.0.1", true),
+            ("10.1.2.3", true),
+            ("172.16.0.1", true),
+            ("172.31.255.255", true),
+            ("192.168.1.1", true),
+            ("169.254.1.1", true),
+            ("100.64.0.1", true),
+            ("::1", true),
+            ("fd12::1", true),
+            ("fe80::1", true),
+            ("::ffff:10.0.0.1", true),
+            ("::ffff:8.8.8.8", false),
+            ("8.8.8.8", false),
+            ("172.32.0.1", false),
+            ("100.128.0.1", false),
+            ("0.0.0.0", false),
+            ("2001:db8::1", false),
+        ] {
+            assert_eq!(is_private(address.parse().unwrap()), private, "{address}");
+        }
+    }
+
     #[test]
     fn parse_webhook_url_redacts_all_but_the_public_path() {
         for (text, target, shown) in [
@@ -199,7 +369,7 @@ mod tests {
                 "https://zulip.example.org/***",
             ),
         ] {
-            let url = WebhookUrl::parse(text, target).unwrap();
+            let url = parse(text, target).unwrap();
             assert_eq!(url.redacted(), shown);
             assert!(!format!("{url:?}").contains("s3cret"), "{url:?}");
             assert!(url.expose().as_str().contains("s3cret") || url.expose().path() == "/");
@@ -280,7 +450,7 @@ mod tests {
             ),
             ("https://discord.com:8443/api/webhooks/1/s3cret/slack", Target::DISCORD, not_discord("discord.com:8443")),
         ] {
-            let found = WebhookUrl::parse(text, target).unwrap_err();
+            let found = parse(text, target).unwrap_err();
             assert_eq!(found, error, "{text}");
             assert!(!format!("{found} {found:?}").contains("s3cret"), "{found}");
         }

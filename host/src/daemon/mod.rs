@@ -7,6 +7,7 @@
 #[allow(clippy::module_inception, reason = "the noun itself")]
 mod daemon;
 mod delivery_workers;
+mod descriptors;
 mod error;
 mod event_loop;
 mod route_worker;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
+use super::descriptors::{StoreSlot, StoreSlots};
 use super::error::DaemonError;
 use crate::config::Route;
 use crate::event::{EventDefaults, Timestamp};
@@ -24,6 +25,9 @@ const POLL_INTERVAL: Duration = Duration::from_secs(30);
 
 /// The same while digests are open: the clock may be set before they close.
 const OPEN_DIGEST_POLL_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long the store stays open after something was formatted: events come in bursts.
+const KEEP_STORE_OPEN: Duration = Duration::from_secs(2);
 
 /// A batch is cut short after this long: what a slow plugin has decided must not wait for what it has not.
 const BATCH_TIME: Duration = Duration::from_millis(100);
@@ -50,10 +54,10 @@ pub(super) struct RouteWorkerHandle {
 }
 
 impl RouteWorkerHandle {
-    pub(super) fn start(route: &str, store: Store, context: &WorkerContext) -> Result<Self, DaemonError> {
+    pub(super) fn start(route: &str, context: &WorkerContext) -> Result<Self, DaemonError> {
         let (commands, received) = mpsc::channel();
         let worker = RouteWorker {
-            store,
+            store: None,
             context: context.clone(),
             to_self: commands.clone(),
             loaded: None,
@@ -84,7 +88,8 @@ impl RouteWorkerHandle {
 
 /// The thread's side of a worker.
 struct RouteWorker {
-    store: Store,
+    /// Open while there is something to do: hundreds of routes would otherwise use up the process's file descriptors.
+    store: Option<OpenStore>,
     context: WorkerContext,
     to_self: Sender<WorkerCommand>,
     /// None until it is loaded; events stay pending meanwhile.
@@ -97,6 +102,7 @@ struct RouteWorker {
 
 impl RouteWorker {
     fn run(mut self, commands: &Receiver<WorkerCommand>) -> Result<(), StoreError> {
+        let mut busy_at = None;
         loop {
             loop {
                 match commands.try_recv() {
@@ -110,9 +116,16 @@ impl RouteWorker {
                 }
             }
             if self.advance()? > 0 {
+                busy_at = Some(Instant::now());
                 continue;
             }
-            match commands.recv_timeout(self.poll_interval()?) {
+            let mut poll_interval = self.poll_interval()?;
+            let is_kept = |idle: &Duration| *idle < KEEP_STORE_OPEN && self.context.stores.are_free();
+            match busy_at.map(|at| at.elapsed()).filter(is_kept) {
+                Some(idle) => poll_interval = poll_interval.min(KEEP_STORE_OPEN.saturating_sub(idle)),
+                None => self.store = None,
+            }
+            match commands.recv_timeout(poll_interval) {
                 Ok(command) => {
                     if !self.follow(command)? {
                         return Ok(());
@@ -194,9 +207,10 @@ impl RouteWorker {
 
     fn advance(&mut self) -> Result<usize, StoreError> {
         let Some(loaded) = &mut self.loaded else { return Ok(0) };
+        let store = opened(&mut self.store, &self.context)?;
         let (began, close_digests) = (Instant::now(), self.context.close_digests.load(Ordering::SeqCst));
         let now = (self.context.now)();
-        let formatted = loaded.advance(&mut self.store, now, close_digests, || began.elapsed() > BATCH_TIME)?;
+        let formatted = loaded.advance(store, now, close_digests, || began.elapsed() > BATCH_TIME)?;
         if formatted > 0 {
             self.context.formatted.notify_one();
             self.record()?;
@@ -205,9 +219,10 @@ impl RouteWorker {
     }
 
     /// Returns how long there is nothing to do without a command.
-    fn poll_interval(&self) -> Result<Duration, StoreError> {
+    fn poll_interval(&mut self) -> Result<Duration, StoreError> {
         let Some(loaded) = &self.loaded else { return Ok(POLL_INTERVAL) };
-        let Some(at) = loaded.next_closing(&self.store)? else { return Ok(POLL_INTERVAL) };
+        let store = opened(&mut self.store, &self.context)?;
+        let Some(at) = loaded.next_closing(store)? else { return Ok(POLL_INTERVAL) };
         let left = at.0.saturating_sub((self.context.now)().0).max(1);
         Ok(Duration::from_millis(left.unsigned_abs()).min(OPEN_DIGEST_POLL_INTERVAL))
     }
@@ -217,11 +232,30 @@ impl RouteWorker {
         let Some(loaded) = &self.loaded else { return Ok(()) };
         let state = loaded.state();
         if self.recorded.as_ref() != Some(&state) {
-            self.store.record_plugin(loaded.name(), &state)?;
+            opened(&mut self.store, &self.context)?.record_plugin(loaded.name(), &state)?;
             self.recorded = Some(state);
         }
         Ok(())
     }
+}
+
+/// The store while a route has it open.
+struct OpenStore {
+    store: Store,
+    /// Given back once the store is closed.
+    _slot: StoreSlot,
+}
+
+/// Returns the store, opened unless it is open.
+fn opened<'a>(open: &'a mut Option<OpenStore>, context: &WorkerContext) -> Result<&'a mut Store, StoreError> {
+    let open = match open {
+        Some(open) => open,
+        None => {
+            let _slot = context.stores.take();
+            open.insert(OpenStore { store: Store::connect_for_routing(&context.state)?, _slot })
+        }
+    };
+    Ok(&mut open.store)
 }
 
 /// Shared by the threads that route and format.
@@ -229,6 +263,7 @@ impl RouteWorker {
 pub(super) struct WorkerContext {
     pub(super) runtime: Arc<Runtime>,
     pub(super) state: StateDir,
+    pub(super) stores: Arc<StoreSlots>,
     pub(super) system_host: String,
     /// Bytes of stack of a thread that calls plugins: theirs, and ours below it.
     pub(super) thread_stack: usize,

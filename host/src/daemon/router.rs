@@ -175,8 +175,7 @@ impl<'a> Router<'a> {
             match self.workers.get(&route.name) {
                 Some(worker) => worker.send(load),
                 None => {
-                    let store = store.new_routing_connection()?;
-                    let worker = RouteWorkerHandle::start(&route.name, store, self.context)?;
+                    let worker = RouteWorkerHandle::start(&route.name, self.context)?;
                     worker.send(load);
                     self.workers.insert(route.name.clone(), worker);
                 }

@@ -7,6 +7,7 @@ use std::sync::mpsc;
 use tokio::sync::Notify;
 
 use super::daemon::{Daemon, ExitReason, RunMode};
+use super::descriptors::StoreSlots;
 use super::error::DaemonError;
 use super::event_loop::EventLoop;
 use super::route_worker::WorkerContext;
@@ -33,6 +34,7 @@ impl Daemon<'_> {
         let context = WorkerContext {
             runtime: Arc::clone(&self.runtime),
             state: self.store.folder().clone(),
+            stores: StoreSlots::within_limit(self.config.routes.len(), self.config.webhooks.len()),
             system_host: self.system_host.clone(),
             thread_stack: self.config.sandbox.stack + OWN_STACK,
             now: self.now,

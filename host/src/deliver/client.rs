@@ -1,10 +1,15 @@
 //! The HTTP client: one request to a webhook. The only reqwest, together with `connection`.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
 use reqwest::header::CONTENT_TYPE;
 
-use super::connection::{Connections, failure};
+use super::connection::{Connections, KEPT_ALIVE, failure};
 use super::endpoint::Endpoint;
 use super::send_result::{AnswerContext, SendResult, classify};
+use crate::config::BasicAuth;
 use crate::event::Timestamp;
 
 /// Bytes of an answer that are read: Slack's are a word, others' a line of JSON.
@@ -14,6 +19,8 @@ const ANSWER_BYTES: usize = 4096;
 #[derive(Clone, Default)]
 pub(crate) struct Client {
     connections: Connections,
+    /// When each server last answered, whose connection may be open since.
+    answered: Arc<Mutex<HashMap<url::Origin, Instant>>>,
 }
 
 impl Client {
@@ -28,8 +35,57 @@ impl Client {
     pub(crate) async fn prepare(&self, endpoints: &[Endpoint]) {
         let connections: Vec<_> = endpoints.iter().map(|endpoint| &endpoint.connection).collect();
         self.connections.keep(&connections);
+        self.answered().retain(|_, answered| answered.elapsed() < KEPT_ALIVE);
         for connection in connections {
             let _ = self.connections.client(connection).await;
+        }
+    }
+
+    /// Makes a request, and makes it again at once if it failed on a connection that was open since an earlier request: the
+    /// server has closed that, and usually got nothing of this one. It is no failure of the webhook.
+    async fn send(
+        &self,
+        request: reqwest::RequestBuilder,
+        endpoint: &Endpoint,
+    ) -> Result<reqwest::Response, reqwest::Error> {
+        let origin = endpoint.url.origin();
+        let again = request.try_clone();
+        let mut result = request.send().await;
+        let kept = self.answered().remove(&origin).is_some_and(|answered| answered.elapsed() < KEPT_ALIVE);
+        if let (Err(error), Some(again)) = (&result, again)
+            && kept
+            && !error.is_timeout()
+            && !error.is_connect()
+        {
+            result = again.send().await;
+        }
+        if result.is_ok() {
+            self.answered().insert(origin, Instant::now());
+        }
+        result
+    }
+
+    fn answered(&self) -> MutexGuard<'_, HashMap<url::Origin, Instant>> {
+        self.answered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Posts a message that is in no queue.
+    ///
+    /// # Errors
+    /// Why it was not accepted, without anything secret.
+    pub(crate) async fn post_unqueued(
+        &self,
+        endpoint: &Endpoint,
+        body: String,
+        now: fn() -> Timestamp,
+    ) -> Result<(), String> {
+        match self.post(endpoint, body, now).await {
+            SendResult::Accepted { .. } => Ok(()),
+            SendResult::RateLimited(wait, error) => Err(format!("{error}; try again in {} s", wait.as_secs())),
+            SendResult::Transient { error, .. }
+            | SendResult::Unclear { error, .. }
+            | SendResult::Rejected(error)
+            | SendResult::EndpointGone(error) => Err(error),
         }
     }
 
@@ -39,16 +95,22 @@ impl Client {
             Ok(client) => client,
             Err(error) => return SendResult::Transient { after: None, error },
         };
-        let request = client
+        let mut request = client
             .post(endpoint.url.clone())
             .timeout(endpoint.timeout)
             .header(CONTENT_TYPE, "application/json")
             .body(body);
-        match request.send().await {
+        if let Some((user, password)) = endpoint.basic_auth.as_ref().map(BasicAuth::expose) {
+            request = request.basic_auth(user, Some(password));
+        }
+        match self.send(request, endpoint).await {
             Ok(mut response) => {
                 let status = response.status().as_u16();
                 let headers = response.headers().clone();
-                let body = first_bytes(&mut response).await;
+                let (body, is_whole) = first_bytes(&mut response).await;
+                if response.status().is_success() && !is_whole {
+                    return SendResult::Transient { after: None, error: format!("{status}: the answer broke off") };
+                }
                 let context = AnswerContext { target: endpoint.target, redaction: &endpoint.redaction, now: now() };
                 let header = |name: &str| headers.get(name)?.to_str().ok().map(str::to_owned);
                 classify(context, status, &header, &body)
@@ -62,15 +124,20 @@ impl Client {
     }
 }
 
-/// Reads the first bytes of a body. The status has decided already, so a body that breaks off only costs its text.
-async fn first_bytes(response: &mut reqwest::Response) -> String {
+/// Reads the first bytes of a body. Returns also whether it did not break off before.
+async fn first_bytes(response: &mut reqwest::Response) -> (String, bool) {
     let mut bytes = Vec::new();
+    let mut is_whole = true;
     while bytes.len() < ANSWER_BYTES {
         match response.chunk().await {
             Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
-            Ok(None) | Err(_) => break,
+            Ok(None) => break,
+            Err(_) => {
+                is_whole = false;
+                break;
+            }
         }
     }
     bytes.truncate(ANSWER_BYTES);
-    String::from_utf8_lossy(&bytes).into_owned()
+    (String::from_utf8_lossy(&bytes).into_owned(), is_whole)
 }

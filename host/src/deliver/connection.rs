@@ -5,13 +5,18 @@
 
 use std::collections::HashMap;
 use std::error::Error;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::Certificate;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::sync::OnceCell;
 
-use crate::config::{HttpSettings, Proxy};
+use crate::config::{HttpSettings, Proxy, is_private};
+
+/// How long a connection stays open without a request.
+pub(super) const KEPT_ALIVE: Duration = Duration::from_secs(90);
 
 /// What a connection depends on: equal ones share a client.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -19,6 +24,23 @@ pub(super) struct Connection {
     connect_timeout: Duration,
     proxy: Proxy,
     trust: Trust,
+    /// Whether it goes to private addresses only.
+    private: bool,
+}
+
+/// Resolves names of private hosts only: a request without TLS leaves the private network under no circumstances.
+struct PrivateHosts;
+
+impl Resolve for PrivateHosts {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let addresses: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            if addresses.iter().any(|address| !is_private(address.ip())) {
+                return Err("http_host has an address that is not private".into());
+            }
+            Ok(Box::new(addresses.into_iter()) as Addrs)
+        })
+    }
 }
 
 /// Whom TLS trusts.
@@ -35,12 +57,13 @@ impl Connection {
     pub(super) fn new(url: &url::Url, settings: &HttpSettings) -> Self {
         let is_plain = match &settings.proxy {
             Proxy::None => url.scheme() == "http",
-            Proxy::Url(proxy) => url.scheme() == "http" && proxy.expose().scheme() == "http",
+            Proxy::Url(proxy) => url.scheme() == "http" && (proxy.is_socks() || proxy.expose().scheme() == "http"),
             Proxy::Environment => false,
         };
         let certificates = || settings.ca_file.as_ref().map(|file| Arc::clone(&file.certificates)).unwrap_or_default();
         let trust = if is_plain { Trust::Nobody } else { Trust::SystemAnd(certificates()) };
-        Self { connect_timeout: settings.connect_timeout, proxy: settings.proxy.clone(), trust }
+        let private = url.scheme() == "http" && settings.proxy == Proxy::None;
+        Self { connect_timeout: settings.connect_timeout, proxy: settings.proxy.clone(), trust, private }
     }
 
     /// The proxy of its own that it goes through.
@@ -58,7 +81,9 @@ impl Connection {
             .user_agent(concat!("banhook/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(self.connect_timeout)
+            .pool_idle_timeout(KEPT_ALIVE)
             .http1_only();
+        let builder = if self.private { builder.dns_resolver(Arc::new(PrivateHosts)) } else { builder };
         let builder = match &self.proxy {
             Proxy::Environment => builder,
             Proxy::None => builder.no_proxy(),
@@ -154,6 +179,8 @@ mod tests {
         for (to, proxy, plain) in [
             ("http://127.0.0.1/", Proxy::None, true),
             ("http://127.0.0.1/", proxy("http://127.0.0.1:3128"), true),
+            ("http://127.0.0.1/", proxy("socks5h://127.0.0.1"), true),
+            ("https://127.0.0.1/", proxy("socks5h://127.0.0.1"), false),
             ("http://127.0.0.1/", proxy("https://127.0.0.1:3128"), false),
             ("http://127.0.0.1/", Proxy::Environment, false),
             ("https://127.0.0.1/", Proxy::None, false),
@@ -162,6 +189,19 @@ mod tests {
             let connection = Connection::new(&url(to), &settings(proxy));
             assert_eq!(matches!(connection.trust, Trust::Nobody), plain, "{to}");
         }
+    }
+
+    #[test]
+    fn resolve_of_a_plain_request_accepts_private_hosts_only() {
+        let resolve = |name: &str| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(PrivateHosts.resolve(name.parse().unwrap())).map(Iterator::count)
+        };
+        assert!(resolve("localhost").unwrap() > 0);
+        // An address is a name that resolves without a server.
+        assert_eq!(resolve("10.0.0.1").unwrap(), 1);
+        let error = resolve("192.0.2.1").unwrap_err().to_string();
+        assert_eq!(error, "http_host has an address that is not private");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::connection::Connection;
 use super::delivery_policy::DeliveryPolicy;
 use super::health::HealthWebhook;
 use super::redaction::Redaction;
-use crate::config::{Config, HttpSettings, Proxy};
+use crate::config::{BasicAuth, Config, HttpSettings, Proxy};
 use crate::hex::hex;
 use crate::message::Target;
 
@@ -25,27 +25,32 @@ pub(crate) struct Endpoint {
     pub(super) target: Target,
     pub(super) timeout: Duration,
     pub(super) connection: Connection,
+    pub(super) basic_auth: Option<BasicAuth>,
     /// What is left out of its answers.
     pub(super) redaction: Arc<Redaction>,
 }
 
 impl Endpoint {
-    /// Returns the endpoint at a URL that the configuration has checked. `direct`: it is on this host, so the proxy of the
-    /// environment is not used.
+    /// Returns the endpoint at a URL that the configuration has checked. `direct`: it is on this host or sent without TLS, so
+    /// the proxy of the environment is not used.
     #[must_use]
     pub(crate) fn new(url: url::Url, direct: bool, target: Target, mut http: HttpSettings) -> Self {
         if direct && http.proxy == Proxy::Environment {
             http.proxy = Proxy::None;
         }
         let connection = Connection::new(&url, &http);
-        let redaction = Arc::new(Redaction::new(target, &url, connection.proxy()));
-        Self { url, target, timeout: http.timeout, connection, redaction }
+        let redaction = Arc::new(Redaction::new(target, &url, connection.proxy(), http.basic_auth.as_ref()));
+        Self { url, target, timeout: http.timeout, connection, basic_auth: http.basic_auth, redaction }
     }
 
-    /// Returns a hash by which another URL is recognized. It does not reveal the URL.
+    /// Returns a hash by which another URL, or another password, is recognized. It does not reveal them.
     #[must_use]
     pub(crate) fn url_hash(&self) -> String {
-        hex(Sha256::digest(self.url.as_str()).get(..URL_HASH_BYTES).unwrap_or_default())
+        let mut hash = Sha256::new_with_prefix(self.url.as_str());
+        if let Some((user, password)) = self.basic_auth.as_ref().map(BasicAuth::expose) {
+            hash.update(format!("\n{user}:{password}"));
+        }
+        hex(hash.finalize().get(..URL_HASH_BYTES).unwrap_or_default())
     }
 }
 
@@ -66,7 +71,7 @@ impl Endpoints {
     pub(crate) fn new(config: &Config, system_host: &str) -> Self {
         let defaults = config.event_defaults(system_host);
         let webhooks = config.webhooks.iter().map(|(name, webhook)| {
-            let (url, direct) = (webhook.url.expose().clone(), webhook.url.is_loopback());
+            let (url, direct) = (webhook.url.expose().clone(), webhook.url.is_loopback() || webhook.url.is_plain());
             let endpoint = Endpoint::new(url, direct, webhook.target, webhook.http.clone());
             (name.clone(), (endpoint, Arc::new(DeliveryPolicy::new(config, name, webhook, &defaults))))
         });

@@ -7,9 +7,11 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::Value;
 use url::{Url, form_urlencoded};
 
+use crate::config::BasicAuth;
 use crate::message::Target;
 
 /// Stands for everything that is left out.
@@ -25,7 +27,8 @@ const WORD_MAX: usize = 24;
 /// Characters that are kept of an answer's words.
 const WORDS_MAX: usize = 160;
 
-/// The secrets of a webhook: of its URL everything that its service does not name as public, and a proxy's credentials.
+/// The secrets of a webhook: of its URL everything that its service does not name as public, and the credentials of a proxy
+/// and of a server before the chat.
 /// Hence no `Debug`.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Redaction {
@@ -36,7 +39,7 @@ pub(super) struct Redaction {
 
 impl Redaction {
     /// Returns what is to be left out of the answers of a webhook.
-    pub(super) fn new(target: Target, url: &Url, proxy: Option<&Url>) -> Self {
+    pub(super) fn new(target: Target, url: &Url, proxy: Option<&Url>, basic_auth: Option<&BasicAuth>) -> Self {
         let mut runs = HashSet::new();
         let mut add = |secret: &str| {
             for form in [secret, &decoded(secret)] {
@@ -51,6 +54,11 @@ impl Redaction {
                 add(&parts.collect::<Vec<_>>().join("/"));
             }
             add(&format!("{}:{}", url.username(), url.password().unwrap_or_default()));
+        }
+        if let Some((user, password)) = basic_auth.map(BasicAuth::expose) {
+            let login = format!("{user}:{password}");
+            add(&login);
+            add(&BASE64_STANDARD.encode(login));
         }
         Self { target, runs }
     }

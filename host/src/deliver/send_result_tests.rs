@@ -20,7 +20,7 @@ const fn budget<'a>(remaining: &'a str, reset_after: &'a str) -> Headers<'a> {
 
 fn classified(target: Target, status: u16, headers: Headers<'_>, body: &str) -> SendResult {
     let url = "https://chat.example.org/hooks/s3cret-s3cret".parse().unwrap();
-    let redaction = Redaction::new(target, &url, None);
+    let redaction = Redaction::new(target, &url, None, None);
     let header = |name: &str| {
         let value = match name {
             "retry-after" => headers.retry_after,

@@ -72,7 +72,16 @@ impl Store {
     /// # Errors
     /// As [`Store::open`].
     pub fn new_routing_connection(&self) -> Result<Self, StoreError> {
-        let store = self.new_connection()?;
+        Self::connect_for_routing(self.folder())
+    }
+
+    /// The same by the folder of a store that was opened for work.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub(crate) fn connect_for_routing(folder: &StateDir) -> Result<Self, StoreError> {
+        let store = Self::connect(folder)?;
+        store.database.limit_wal()?;
         store.database.configure_for_routing()?;
         Ok(store)
     }

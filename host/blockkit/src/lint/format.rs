@@ -1,7 +1,9 @@
 //! The formats of strings: URLs, dates, colours.
 
+use std::net::Ipv4Addr;
+
 use serde_json::Value;
-use url::Url;
+use url::{Host, Url};
 
 use super::rule::Rule;
 use super::schema::Format;
@@ -11,6 +13,10 @@ use crate::link::web_url;
 const OPENABLE: [&str; 4] = ["mailto", "tel", "sms", "slack"];
 /// Schemes that show or run content of their author's, or files on the reader's disk.
 const DANGEROUS: [&str; 6] = ["javascript", "vbscript", "data", "file", "blob", "about"];
+
+/// Domains that exist in private networks only.
+const PRIVATE_DOMAINS: [&str; 9] =
+    [".localhost", ".local", ".internal", ".lan", ".home.arpa", ".intranet", ".corp", ".home", ".private"];
 
 /// A string that is not of its format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +34,11 @@ pub fn mismatch(format: Format, text: &str) -> Option<Mismatch> {
     let expected = |expected| Some(Mismatch { rule: Rule::Format, expected, certain: true });
     match format {
         Format::Any | Format::NotBlank | Format::NotEmpty | Format::BlockId | Format::ActionId => None,
-        Format::FetchedUrl | Format::LinkUrl | Format::HttpsUrl => url_mismatch(format, text),
+        Format::FetchedUrl => url_mismatch(format, text).or_else(|| {
+            let expected = "a URL that Slack can fetch from the internet";
+            is_unreachable(text).then_some(Mismatch { rule: Rule::Unreachable, expected, certain: false })
+        }),
+        Format::LinkUrl | Format::HttpsUrl => url_mismatch(format, text),
         Format::Date if !is_date(text) => expected("a date like 2026-11-22"),
         Format::Time if !is_time(text) => expected("a time like 09:30"),
         Format::HexColor if !is_hex_color(text, &[6]) => expected("a colour like #2eb67d"),
@@ -69,6 +79,40 @@ fn url_mismatch(format: Format, text: &str) -> Option<Mismatch> {
         scheme if format == Format::LinkUrl && !DANGEROUS.contains(&scheme) => mismatch("an http or https URL", false),
         _ => mismatch("an http or https URL", true),
     }
+}
+
+/// Returns whether Slack can hardly fetch what is at a URL: it is on the reader's host or in a private network, or is a file
+/// that Slack shows to members only.
+fn is_unreachable(text: &str) -> bool {
+    let Ok(url) = Url::parse(text) else { return false };
+    match url.host() {
+        Some(Host::Ipv4(address)) => is_private(address),
+        Some(Host::Ipv6(address)) => {
+            address.is_loopback()
+                || address.is_unspecified()
+                || address.is_unique_local()
+                || address.is_unicast_link_local()
+                || address.to_ipv4_mapped().is_some_and(is_private)
+        }
+        Some(Host::Domain(name)) => {
+            let name = name.trim_end_matches('.');
+            let is_slack = name == "slack.com" || name.ends_with(".slack.com");
+            !name.contains('.')
+                || PRIVATE_DOMAINS.iter().any(|domain| name.ends_with(domain))
+                || is_slack && (name == "files.slack.com" || url.path().starts_with("/files"))
+        }
+        None => false,
+    }
+}
+
+/// Addresses that no server on the internet can reach (RFC 1918, 6598, and those of this host or link).
+fn is_private(address: Ipv4Addr) -> bool {
+    let [first, second, ..] = address.octets();
+    address.is_loopback()
+        || address.is_unspecified()
+        || address.is_private()
+        || address.is_link_local()
+        || first == 100 && (64..128).contains(&second)
 }
 
 /// Returns whether `text` is certainly a web URL. Spares the parser, whose care for unusual hosts would cost more time than
@@ -175,6 +219,45 @@ mod tests {
             assert_eq!(expected(Format::FetchedUrl, text), fetched, "fetched {text}");
             assert_eq!(expected(Format::LinkUrl, text), opened, "opened {text}");
             assert_eq!(expected(Format::HttpsUrl, text), https, "https {text}");
+        }
+    }
+
+    // lightdash/lightdash#25797 and others: images that Slack could not download, so that it rejected the message.
+    #[test]
+    fn image_that_slack_can_hardly_fetch_is_a_warning() {
+        for (text, unreachable) in [
+            ("https://example.org/a.png", false),
+            ("https://203.0.113.7/a.png", false),
+            ("https://[2001:db8::1]/a.png", false),
+            ("https://slack.com/img/icons/app.png", false),
+            ("https://a.slack-edge.com/files/x.png", false),
+            ("http://localhost:3000/a.png", true),
+            ("http://127.0.0.1/a.png", true),
+            ("http://0.0.0.0/a.png", true),
+            ("http://10.1.2.3/a.png", true),
+            ("http://172.20.0.3:8080/a.png", true),
+            ("http://192.168.1.10/a.png", true),
+            ("http://169.254.169.254/a.png", true),
+            ("http://100.64.0.1/a.png", true),
+            ("http://[::1]/a.png", true),
+            ("http://[fd00::1]/a.png", true),
+            ("http://[::ffff:10.0.0.1]/a.png", true),
+            ("http://0x7f.1/a.png", true),
+            ("http://grafana:3000/render/a.png", true),
+            ("https://grafana.internal/a.png", true),
+            ("https://GRAFANA.Internal./a.png", true),
+            ("https://printer.local/a.png", true),
+            ("https://files.slack.com/files-pri/T1-F1/a.png", true),
+            ("https://team.slack.com/files/U1/F1/a.png", true),
+            ("https://slack.com/files/U1/F1/a.png", true),
+        ] {
+            let found = mismatch(Format::FetchedUrl, text);
+            assert_eq!(
+                found.map(|found| (found.rule, found.certain)),
+                unreachable.then_some((Rule::Unreachable, false)),
+                "{text}"
+            );
+            assert_eq!(mismatch(Format::LinkUrl, text), None, "{text}");
         }
     }
 

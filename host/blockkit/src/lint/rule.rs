@@ -37,6 +37,8 @@ pub enum Rule {
     Format,
     /// A string that is not a URL, or is one of the wrong scheme.
     Url,
+    /// The URL of an image that Slack can hardly fetch: of a private network, or a file of Slack's own.
+    Unreachable,
     /// `mrkdwn` in place of `plain_text`, or the other way round.
     TextType,
     /// A field that the object does not have.
@@ -98,6 +100,7 @@ impl Rule {
             Self::UnknownValue => "unknown-value",
             Self::Format => "format",
             Self::Url => "url",
+            Self::Unreachable => "unreachable",
             Self::TextType => "text-type",
             Self::UnknownField => "unknown-field",
             Self::ForbiddenField => "forbidden-field",
