@@ -23,8 +23,8 @@ mod reader;
 mod rejected_keys;
 mod retention;
 mod route;
-mod setting_location;
 mod secret_source;
+mod setting_location;
 #[cfg(test)]
 mod tests;
 mod text_file;
