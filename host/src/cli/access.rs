@@ -1,6 +1,7 @@
 //! Checks that the user that banhook runs as may read the files of the configuration, logs, and fail2ban's database. That
 //! root, who runs the check, may read them proves nothing.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -70,6 +71,32 @@ fn check_as_owner(config: &Config, state: &Path) -> Access {
         check_database(path, &user, &mut access);
     }
     access
+}
+
+/// Returns a warning for each file or folder of the configuration that others than root and its owner may write: whoever can,
+/// decides what banhook sends, and to whom.
+pub(super) fn writable_by_others(config: &Config) -> Vec<String> {
+    /// The permissions to write of the group and of everybody.
+    const GROUP_WRITES: u32 = 0o020;
+    const ALL_WRITE: u32 = 0o002;
+    /// In such a folder, only a file's owner may replace it.
+    const STICKY: u32 = 0o1000;
+    let own_group = rustix::process::getegid().as_raw();
+    let files = config.files.iter();
+    let paths: BTreeSet<_> = files.flat_map(|file| [Some(file.as_path()), file.parent()]).flatten().collect();
+    paths
+        .into_iter()
+        .filter_map(|path| Some((path, fs::metadata(path).ok()?)))
+        .filter(|(_, meta)| {
+            let mode = meta.mode();
+            let group_writes = mode & GROUP_WRITES != 0 && meta.gid() != 0 && meta.gid() != own_group;
+            (group_writes || mode & ALL_WRITE != 0) && !(meta.is_dir() && mode & STICKY != 0)
+        })
+        .map(|(path, meta)| {
+            let (path, mode) = (path.display(), meta.mode() & 0o7777);
+            format!("others than its owner may write {path} (mode {mode:04o}), and so decide what banhook does; run: chmod go-w {path}")
+        })
+        .collect()
 }
 
 /// Checks one of the files and folders of the configuration.
@@ -200,6 +227,36 @@ mod tests {
     fn read_command_joins_a_group_that_may_read_but_not_root() {
         assert_eq!(command_for(0o640, Some(0)), "setfacl -m u:banhook:r f.log", "nobody joins the group root");
         assert_eq!(command_for(0o640, Some(4)), "usermod -aG adm banhook, and restart banhook");
+    }
+
+    #[test]
+    fn writable_by_others_names_files_and_directories_with_the_command() {
+        let text = "webhooks.x.url = 'http://127.0.0.1:1/'\nfail2ban.database = false";
+        let mut config = Config::parse(text, Path::new("/etc/banhook/config.toml"), &|_| None).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let [file, plugins] = ["config.toml", "plugins"].map(|name| folder.path().join(name));
+        fs::write(&file, text).unwrap();
+        fs::create_dir(&plugins).unwrap();
+        let plugin = plugins.join("a.wasm");
+        fs::write(&plugin, "").unwrap();
+        config.files = [file.clone(), plugin.clone()].into();
+        let found = || writable_by_others(&config);
+        for (path, mode, is_warned) in [
+            (&file, 0o644, false),
+            (&file, 0o646, true),
+            (&plugin, 0o666, true),
+            (&plugins, 0o777, true),
+            (&plugins, 0o1777, false),
+            (&file, 0o664, false),
+        ] {
+            let before = fs::metadata(path).unwrap().permissions();
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+            let found = found();
+            assert_eq!(found.len(), usize::from(is_warned), "{mode:o}: {found:?}");
+            let run = format!("run: chmod go-w {}", path.display());
+            assert!(found.iter().all(|warning| warning.ends_with(&run)), "{found:?}");
+            fs::set_permissions(path, before).unwrap();
+        }
     }
 
     #[test]

@@ -8,10 +8,11 @@ use crate::config::setting_location;
 use crate::format::{LoadedRoute, RouteContext, load_all, profiles};
 use crate::phrase::counted;
 use crate::plugin::{Compiler, Metering, Runtime, Setup};
+use crate::store::StateDir;
 
 use clap::{Args, Subcommand};
 
-use super::access::check_access;
+use super::access::{check_access, writable_by_others};
 use super::command_error::{CommandError, Outcome, print_stderr};
 use super::global_options::GlobalOptions;
 use super::global_options::host_name;
@@ -42,6 +43,7 @@ fn check(global: &GlobalOptions) -> Outcome {
     let config = global.config()?;
     let access = check_access(&config, &global.state_dir);
     let warnings = config.warnings.iter().map(ToString::to_string).chain(access.warnings);
+    let warnings = warnings.chain(writable_by_others(&config));
     for warning in warnings {
         print_stderr(&format!("warning: {warning}"));
     }
@@ -65,7 +67,8 @@ fn check(global: &GlobalOptions) -> Outcome {
         let place = place.map(|place| format!("{place}: ")).unwrap_or_default();
         format!("{place}route \"{}\": plugin {} {}", fault.route, fault.plugin, fault.error)
     });
-    let faults: Vec<String> = of_plugins.chain(access.faults).collect();
+    let unsafe_folder = StateDir::new(&global.state_dir).check_permissions().err().map(|error| error.to_string());
+    let faults: Vec<String> = of_plugins.chain(access.faults).chain(unsafe_folder).collect();
     if !faults.is_empty() {
         return Err(CommandError::Input(anyhow::anyhow!("{}", faults.join("\n"))));
     }

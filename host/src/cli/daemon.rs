@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use sd_notify::NotifyState;
 
+use super::access::writable_by_others;
 use super::command_error::{CommandError, Outcome};
 use super::global_options::{GlobalOptions, host_name};
 use super::work_lock::{ensure_runner, release, take_over};
@@ -25,6 +26,7 @@ pub(super) fn run_until_stopped(
     // Before anything else: it may be stopped while it waits for another process to yield.
     let mut signals = Signals::listen()?;
     let mut config = global.config()?;
+    folder.check_permissions()?;
     let lock = take_over(folder)?;
     let store = Store::open_for_work(folder, &lock)?;
     let reason = loop {
@@ -45,6 +47,7 @@ pub(super) fn run_until_stopped(
 /// Routes and delivers until nothing is left, with the inherited lock or, if it is free, a lock of its own.
 pub(super) fn run_until_idle(global: &GlobalOptions, folder: &StateDir, inherited: Option<WorkLock>) -> Outcome {
     let mut signals = Signals::listen()?;
+    folder.check_permissions()?;
     let mut next = inherited;
     while let Some(lock) = next.take().map_or_else(|| folder.try_work_lock(), |lock| Ok(Some(lock)))? {
         let store = Store::open_for_work(folder, &lock)?;
@@ -66,6 +69,7 @@ pub(super) fn run_once(
     mode: RunMode,
 ) -> Result<ExitReason, CommandError> {
     let mut signals = Signals::listen()?;
+    folder.check_permissions()?;
     let store = Store::open_for_work(folder, &lock)?;
     let reason = run_daemon(global, config, &store, &Tails::default(), &mut signals, mode)?;
     release(&store, lock);
@@ -87,6 +91,9 @@ fn run_daemon(
     mode: RunMode,
 ) -> Result<ExitReason, CommandError> {
     log_warnings(&config);
+    for warning in writable_by_others(&config) {
+        tracing::warn!("{warning}");
+    }
     let setup = Setup {
         cache: cache(store.folder()),
         compiler: Compiler::this_program(),

@@ -80,7 +80,8 @@ impl<'a> Notify<'a> {
         } else if let Err(error) = ensure_runner(&folder, &global.config) {
             print_stderr(&format!("the event is stored, but the run that delivers it could not be started: {error:#}"));
         }
-        for warning in warnings {
+        let unsafe_folder = folder.check_permissions().err().map(|error| format!("the event is stored, but {error}"));
+        for warning in warnings.into_iter().chain(unsafe_folder) {
             print_stderr(&warning);
         }
         Ok(true)

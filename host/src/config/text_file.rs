@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::StatVfsMountFlags;
@@ -74,7 +74,9 @@ impl TextFile {
         if !path.metadata()?.is_file() {
             return Err(io::Error::other("it is not a regular file"));
         }
-        let file = File::open(path)?;
+        // The kernel calls some files regular that block (/proc/kmsg).
+        let file =
+            File::options().read(true).custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
         // Of the open file: the name may point to another one by now.
         let metadata = file.metadata()?;
         let read_only = rustix::fs::fstatvfs(&file).is_ok_and(|fs| fs.f_flag.contains(StatVfsMountFlags::RDONLY));

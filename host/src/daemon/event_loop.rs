@@ -143,7 +143,7 @@ impl<'a> EventLoop<'a> {
                 break ExitReason::Idle;
             }
             let folder = self.daemon.store.folder();
-            if folder.identity().ok() != Some(self.inbox_identity) {
+            if folder.was_replaced(self.inbox_identity) {
                 return Err(StoreError::Removed { path: folder.path().to_owned() }.into());
             }
             let wakeup = self.wait(&mut signals).await;

@@ -1,10 +1,16 @@
 //! The signals that a daemon listens to, from before it opens the store and loads plugins: one that comes meanwhile must not
 //! end a process that others rely on.
 
+use std::io;
+use std::time::Duration;
+
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::error::DaemonError;
+
+/// Longer than any process lives.
+const FOREVER: Duration = Duration::from_secs(1 << 32);
 
 /// Listens as long as it lives, and remembers signals that come between two waits.
 pub(crate) struct Signals {
@@ -22,8 +28,14 @@ impl Signals {
     pub(crate) fn listen() -> Result<Self, DaemonError> {
         let runtime = Builder::new_current_thread()
             .enable_all()
+            .thread_keep_alive(FOREVER)
             .build()
             .map_err(|reason| DaemonError::System { what: "start the runtime", reason })?;
+        // Starts the first thread for what blocks, which stays. Where the system has none to spare later, others wait for it;
+        // without any, tokio would panic.
+        runtime
+            .block_on(async { tokio::task::spawn_blocking(|| {}).await })
+            .map_err(|error| DaemonError::System { what: "start a thread", reason: io::Error::other(error) })?;
         let listen = |kind| {
             let _inside = runtime.enter();
             signal(kind).map_err(|reason| DaemonError::System { what: "listen for signals", reason })

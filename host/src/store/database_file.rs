@@ -4,12 +4,16 @@
 //! `BEGIN IMMEDIATE`, and a transaction does no plugin, file or network work. Here is no table's SQL.
 
 use std::fs;
-use std::path::Path;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior, config::DbConfig};
+use rustix::fs::Access;
+use rustix::io::Errno;
 
-use super::error::StoreError;
+use super::error::{Probe, StoreError};
 use super::schema::{DbFile, Schema};
 use super::state_dir::StateDir;
 use crate::event::readable::cut;
@@ -39,6 +43,8 @@ pub(super) struct Database {
     pub(super) connection: Connection,
     folder: StateDir,
     file: DbFile,
+    /// Its device and inode when it was opened.
+    identity: Option<(u64, u64)>,
 }
 
 impl Database {
@@ -47,12 +53,13 @@ impl Database {
     /// # Errors
     /// When the folder or file cannot be created or opened, or a newer banhook has migrated it.
     pub(super) fn open(folder: &StateDir, file: DbFile) -> Result<Self, StoreError> {
-        ensure_files(folder, file)?;
+        let identity = ensure_files(folder, file)?;
         let path = folder.file(file);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
-        let connection = Connection::open_with_flags(&path, flags)
-            .map_err(|reason| StoreError::from_sqlite("open", folder.path(), (file, path.clone()), reason))?;
-        let mut database = Self { connection, folder: folder.clone(), file };
+        let connection = Connection::open_with_flags(&path, flags).map_err(|reason| {
+            StoreError::from_sqlite("open", (folder.path(), &path), reason, &Files { folder, file, identity })
+        })?;
+        let mut database = Self { connection, folder: folder.clone(), file, identity };
         database.read("open", |connection| {
             connection.busy_timeout(BUSY_TIMEOUT)?;
             connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
@@ -195,18 +202,70 @@ impl Database {
     }
 
     fn error(&self, step: &'static str, reason: rusqlite::Error) -> StoreError {
-        let file = self.failed_file(&reason);
-        StoreError::from_sqlite(step, self.folder.path(), (file, self.folder.file(file)), reason)
+        let Self { folder, file, identity, .. } = self;
+        let files = Files { folder, file: *file, identity: *identity };
+        StoreError::from_sqlite(step, (folder.path(), &folder.file(*file)), reason, &files)
+    }
+}
+
+/// The file that an error was about.
+struct Files<'a> {
+    folder: &'a StateDir,
+    file: DbFile,
+    identity: Option<(u64, u64)>,
+}
+
+impl Probe for Files<'_> {
+    /// SQLite does not say which file it is about, and it may be the attached inbox: moving the other file away for it would
+    /// send every event again.
+    fn damaged(&self) -> Option<(DbFile, PathBuf)> {
+        let is_damaged = |file: &DbFile| {
+            let path = self.folder.file(*file);
+            // A connection of its own: SQLite reads everything again. It closes the file only after all others did, so that
+            // their locks stay.
+            let check =
+                Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+                    .and_then(|connection| {
+                        connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))
+                    });
+            match check {
+                Ok(found) => found != "ok",
+                Err(error) => {
+                    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+                }
+            }
+        };
+        let others = (self.file == DbFile::Work).then_some(DbFile::Inbox);
+        let damaged = [self.file].into_iter().chain(others).find(is_damaged)?;
+        Some((damaged, self.folder.file(damaged)))
     }
 
-    /// Returns the file that an error is about. SQLite does not say, and it may be the attached inbox: moving the other file away for
-    /// it would send every event again.
-    fn failed_file(&self, error: &rusqlite::Error) -> DbFile {
-        if self.file == DbFile::Inbox || error.sqlite_error_code() != Some(ErrorCode::DatabaseCorrupt) {
-            return self.file;
+    fn was_replaced(&self) -> io::Result<bool> {
+        match fs::metadata(self.folder.file(self.file)) {
+            Ok(meta) => Ok(self.identity != Some((meta.dev(), meta.ino()))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+            Err(error) => Err(error),
         }
-        let check = self.connection.query_row("PRAGMA main.quick_check(1)", [], |row| row.get::<_, String>(0));
-        if check.is_ok_and(|found| found == "ok") { DbFile::Inbox } else { DbFile::Work }
+    }
+
+    /// Opens no file of the store: to close it would release SQLite's locks.
+    fn access(&self) -> io::Result<()> {
+        fs::File::open("/")?;
+        let (folder, file) = (self.folder.path(), self.folder.file(self.file));
+        rustix::fs::access(folder, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK)?;
+        for path in [file, self.folder.wal(self.file)] {
+            match rustix::fs::access(&path, Access::READ_OK | Access::WRITE_OK) {
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    fn has_space_and_inodes(&self) -> (bool, bool) {
+        let Ok(space) = rustix::fs::statvfs(self.folder.path()) else { return (true, true) };
+        // Some file systems count no inodes.
+        (space.f_bavail > 0, space.f_files == 0 || space.f_favail > 0)
     }
 }
 
@@ -223,18 +282,22 @@ pub(super) fn sql_limit(at_most: usize) -> i64 {
     i64::try_from(at_most).unwrap_or(i64::MAX)
 }
 
-/// Creates the folder and an empty file where there are none, for their owner only.
-fn ensure_files(folder: &StateDir, file: DbFile) -> Result<(), StoreError> {
+/// Creates the folder and an empty file where there are none, for their owner only. Returns the file's device and inode.
+fn ensure_files(folder: &StateDir, file: DbFile) -> Result<Option<(u64, u64)>, StoreError> {
     let path = folder.file(file);
-    match fs::metadata(&path) {
-        Ok(meta) if meta.len() > 0 && !folder.wal(file).exists() => create_wal(folder, file),
-        Ok(_) => Ok(()),
+    let meta = match fs::metadata(&path) {
+        Ok(meta) => {
+            if meta.len() > 0 && !folder.wal(file).exists() {
+                create_wal(folder, file)?;
+            }
+            Ok(meta)
+        }
         Err(_) => {
             folder.create()?;
-            folder.open_private(&path)?;
-            Ok(())
+            folder.open_private(&path)?.metadata()
         }
-    }
+    };
+    Ok(meta.ok().map(|meta| (meta.dev(), meta.ino())))
 }
 
 /// Creates a write-ahead log that is missing (`sqlite3` removes it when it is the last to close the file), as a writer:

@@ -17,6 +17,9 @@ use crate::accounts;
 /// The `open` flag for files in the folder: a symbolic link there was put there by somebody else, and leads elsewhere.
 pub(crate) const NO_FOLLOW: i32 = OFlags::NOFOLLOW.bits().cast_signed();
 
+/// The permission to write of users other than the owner.
+const OTHERS_WRITE: u32 = 0o022;
+
 /// The folder that holds the store, the locks and the compiled components.
 #[derive(Debug, Clone)]
 pub struct StateDir {
@@ -73,6 +76,21 @@ impl StateDir {
         fs::metadata(self.wal(file)).map_or(0, |meta| meta.len())
     }
 
+    /// Checks that only its owner may write the folder and the files of the store.
+    ///
+    /// # Errors
+    /// When others may.
+    pub(crate) fn check_permissions(&self) -> Result<(), StoreError> {
+        let files = [DbFile::Inbox, DbFile::Work].map(|file| self.file(file));
+        [self.path.clone()].into_iter().chain(files).try_for_each(|path| match fs::metadata(&path) {
+            Ok(meta) if meta.mode() & OTHERS_WRITE != 0 => {
+                Err(StoreError::WritableByOthers { path, mode: meta.mode() & 0o7777 })
+            }
+            // What does not exist yet is created for its owner only; an error is found by whoever uses it.
+            _ => Ok(()),
+        })
+    }
+
     /// Returns whether anything was ever stored here.
     ///
     /// # Errors
@@ -94,6 +112,15 @@ impl StateDir {
         let file = self.file(DbFile::Inbox);
         let meta = fs::metadata(&file).map_err(|error| self.error("look at", &file, error))?;
         Ok((meta.dev(), meta.ino()))
+    }
+
+    /// Returns whether the inbox with this [`identity`](Self::identity) is gone, or is another one now. An error of the
+    /// system's says nothing of the kind.
+    pub(crate) fn was_replaced(&self, identity: (u64, u64)) -> bool {
+        match fs::metadata(self.file(DbFile::Inbox)) {
+            Ok(meta) => (meta.dev(), meta.ino()) != identity,
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
+        }
     }
 
     /// If this process is root and the folder is another user's, becomes that user for good; otherwise it would create

@@ -128,3 +128,25 @@ fn open_for_work_without_results_sends_no_settled_event_again() {
     drop(store);
     assert_eq!(Store::open_for_work(&folder, &lock).unwrap().ledger().unwrap(), ledger);
 }
+
+#[test]
+fn check_permissions_of_what_others_may_write_fails() {
+    use std::os::unix::fs::PermissionsExt;
+    let Fixture { folder, temp: _temp, .. } = fixture();
+    folder.check_permissions().unwrap();
+    for (path, mode, is_refused) in [
+        (folder.path().to_owned(), 0o755, false),
+        (folder.path().to_owned(), 0o770, true),
+        (folder.path().to_owned(), 0o1777, true),
+        (folder.path().join("inbox.sqlite3"), 0o666, true),
+        (folder.path().join("work.sqlite3"), 0o620, true),
+        (folder.path().join("work.sqlite3"), 0o644, false),
+    ] {
+        let before = std::fs::metadata(&path).unwrap().permissions();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
+        let error = folder.check_permissions().err().map(|error| error.to_string());
+        assert_eq!(error.is_some(), is_refused, "{mode:o}: {error:?}");
+        assert!(error.is_none_or(|error| error.contains("chmod go-w")));
+        std::fs::set_permissions(&path, before).unwrap();
+    }
+}
