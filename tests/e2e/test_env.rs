@@ -319,6 +319,7 @@ pub struct Ledger {
     pub received: u64,
     pub unrouted: u64,
     pub unmatched: u64,
+    pub quarantined: u64,
     pub routed: u64,
     pub routes: BTreeMap<String, Counts>,
 }
@@ -353,10 +354,12 @@ impl Ledger {
             received: number(&json, "received"),
             unrouted: number(&json, "unrouted"),
             unmatched: number(&json, "unmatched"),
+            quarantined: number(&json, "quarantined"),
             routed: number(&json, "routed"),
             routes: routes.map(|(name, route)| (name.clone(), counts(route))).collect(),
         };
-        assert_eq!(ledger.received, ledger.unrouted + ledger.unmatched + ledger.routed, "{ledger:?}");
+        let sum = ledger.unrouted + ledger.unmatched + ledger.quarantined + ledger.routed;
+        assert_eq!(ledger.received, sum, "{ledger:?}");
         for (name, Counts { matched, posted, digested, skipped, dead, pending }) in &ledger.routes {
             assert_eq!(*matched, posted + digested + skipped + dead + pending, "route {name} of {ledger:?}");
         }

@@ -126,7 +126,7 @@ fn deliver(store: &mut Store) -> anyhow::Result<()> {
             let event = unrouted.event.map_err(anyhow::Error::msg)?;
             let message = fallback(&event, "a benchmark", Target::SLACK);
             let to = vec![("all".to_owned(), "main".to_owned())];
-            routed.push(RoutedTo { seq: unrouted.seq, ban: PastBan::of(&event), to });
+            routed.push(RoutedTo { seq: unrouted.seq, ban: PastBan::of(&event), to, quarantined: false });
             let disposition = if unrouted.seq % SINGLE == 0 {
                 Disposition::Send(message.clone())
             } else {

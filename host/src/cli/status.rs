@@ -31,8 +31,8 @@ use report::StatusReport;
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct StatusArgs {
-    /// Also count every stored event and compare with the ledger; exit code 1 if any count differs. Slow with a long
-    /// history
+    /// Also count every stored event and compare with the ledger, and check every record; exit code 1 if a count differs or
+    /// a record is damaged. Slow with a long history
     #[arg(long)]
     check: bool,
     /// Output format
@@ -49,5 +49,6 @@ pub(super) fn status(global: &GlobalOptions, arguments: &StatusArgs) -> Outcome 
         OutputFormat::Json => writeln!(out, "{}", serde_json::to_string(&status).map_err(anyhow::Error::from)?)?,
         OutputFormat::Text => write!(out, "{}", text::text(&global.state_dir, &status, Timestamp::now()))?,
     }
-    Ok(status.balances && status.discrepancies.is_none_or(|found| found.is_empty()))
+    let is_clean = status.discrepancies.is_none_or(|found| found.is_empty());
+    Ok(status.balances && is_clean && status.damaged.is_none_or(|found| found.is_empty()))
 }

@@ -65,7 +65,7 @@ pub(super) fn run(
         }
         store.wal_checkpoint_if_long()?;
         router.inbox.wal_checkpoint_if_long()?;
-        if router.pruner.step(&router.config.retention, (context.now)())? {
+        if router.pruner.step(&router.config, (context.now)())? {
             continue;
         }
         match commands.recv_timeout(if router.enriching { ENRICHMENT_POLL_INTERVAL } else { POLL_INTERVAL }) {
@@ -158,8 +158,7 @@ impl<'a> Router<'a> {
     /// Starts and stops workers so that each route has one, with the route as it is configured now.
     fn configure(&mut self, store: &mut Store) -> Result<(), DaemonError> {
         self.defaults = self.config.event_defaults(&self.context.system_host);
-        let routes: Vec<_> = self.config.routes.iter().map(|route| route.name.as_str()).collect();
-        let webhooks: Vec<_> = self.config.webhooks.keys().map(String::as_str).collect();
+        let (routes, webhooks) = names(&self.config);
         store.prune_unconfigured(&routes, &webhooks)?;
         let removed: Vec<_> = self.workers.keys().filter(|name| !routes.contains(&name.as_str())).cloned().collect();
         for name in removed {
@@ -268,7 +267,8 @@ impl Pruner {
     }
 
     /// Takes a step if it is time for one. Returns whether there is more to do.
-    pub(super) fn step(&mut self, retention: &Retention, now: Timestamp) -> Result<bool, DaemonError> {
+    pub(super) fn step(&mut self, config: &Config, now: Timestamp) -> Result<bool, DaemonError> {
+        let retention: &Retention = &config.retention;
         if self.next == 0 && self.last_step_at.is_some_and(|at| at.elapsed() < PRUNE_INTERVAL) {
             return Ok(false);
         }
@@ -283,6 +283,16 @@ impl Pruner {
         };
         let pruned = self.store.prune(&mut self.inbox, &limits, self.next)?;
         self.next = pruned.next_after;
+        if pruned.events > 0 && self.next == 0 {
+            let (routes, webhooks) = names(config);
+            self.store.prune_unconfigured(&routes, &webhooks)?;
+        }
         Ok(pruned.next_after > 0)
     }
+}
+
+/// The names of the routes and the webhooks.
+fn names(config: &Config) -> (Vec<&str>, Vec<&str>) {
+    let routes = config.routes.iter().map(|route| route.name.as_str());
+    (routes.collect(), config.webhooks.keys().map(String::as_str).collect())
 }

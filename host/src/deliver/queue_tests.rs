@@ -62,7 +62,8 @@ impl Simulation {
         let events: Vec<_> = verdicts.iter().map(|_| event()).collect();
         self.inbox.append_all(&events, None, now).unwrap();
         let seqs: Vec<_> = self.store.unrouted(verdicts.len()).unwrap().iter().map(|waiting| waiting.seq).collect();
-        let routed = |seq: &i64| RoutedTo { seq: *seq, ban: None, to: vec![("sec".into(), "hook".into())] };
+        let routed =
+            |seq: &i64| RoutedTo { seq: *seq, ban: None, to: vec![("sec".into(), "hook".into())], quarantined: false };
         self.store.route_events(&seqs.iter().map(routed).collect::<Vec<_>>()).unwrap();
         let formatted: Vec<_> =
             seqs.into_iter().zip(verdicts).map(|(seq, disposition)| FormattedEvent { seq, disposition }).collect();

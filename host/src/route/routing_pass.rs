@@ -55,11 +55,11 @@ fn routed(routes: &[Route], defaults: &EventDefaults, UnroutedEvent { seq, event
             let event = defaults.apply(event);
             let matching = routes.iter().filter(|route| route.matches(&event));
             let to = matching.map(|route| (route.name.clone(), route.webhook.clone())).collect();
-            RoutedTo { seq, ban: PastBan::of(&event), to }
+            RoutedTo { seq, ban: PastBan::of(&event), to, quarantined: false }
         }
         Err(error) => {
-            tracing::error!(event = seq, "stored event unreadable, counted as unmatched: {error}");
-            RoutedTo { seq, ban: None, to: Vec::new() }
+            tracing::error!(event = seq, "stored event quarantined: {error}");
+            RoutedTo { seq, ban: None, to: Vec::new(), quarantined: true }
         }
     }
 }

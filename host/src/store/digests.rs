@@ -3,12 +3,14 @@
 //!
 //! Only the worker of a route adds to its open digests and closes them, so nothing joins one while it is formatted.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
+use super::checksum::{self, DAMAGED, event_columns, parse_event};
 use super::database_file::sql_limit;
 use super::digest_writer::{Closes, DigestKey, DigestWriter, MAX_DIGEST_EVENTS};
 use super::error::StoreError;
-use super::inbox::parse_event;
 use super::store::Store;
 use super::{messages, routed_events};
 use crate::event::{Batch, Counted, Counter, DigestCause, Event, Kind, LISTED_FIRST, LISTED_LAST, Timestamp, Totals};
@@ -93,18 +95,38 @@ impl Store {
         host: &str,
         name: impl Fn(Event) -> Event,
     ) -> Result<Batch, StoreError> {
-        let (totals, first, last) =
-            self.database.read("count the events of a digest", |connection| count(connection, digest.id, host))?;
+        let mut damaged = BTreeSet::new();
+        let listed = self
+            .database
+            .read("read the events of a digest", |connection| list(connection, digest.id, &mut damaged))?;
+        let (totals, first, last) = self
+            .database
+            .read("count the events of a digest", |connection| count(connection, digest.id, host, &mut damaged))?;
+        if !damaged.is_empty() {
+            self.new_connection()?.quarantine_in_digest(digest.id, damaged)?;
+        }
         // The route may not match starts, and what it does match has a cause all the same.
         let started = digest.cause == DigestCause::Restart
             && totals.starts == 0
             && totals.restored == 0
             && self.is_followed_by(Kind::Start, digest, &digest.key, host, None)?;
-        let listed = self.database.read("read the events of a digest", |connection| list(connection, digest.id))?;
         let cause = shown_cause(digest.cause, &totals, started);
         let key = (digest.cause == DigestCause::Held).then(|| digest.key.clone());
         let events = listed.into_iter().map(name).collect();
         Ok(Batch { key, cause, first, last, totals, events, labels: std::collections::BTreeMap::new() })
+    }
+
+    /// Moves damaged events of an open digest to dead.
+    fn quarantine_in_digest(&mut self, digest: i64, events: BTreeSet<i64>) -> Result<(), StoreError> {
+        self.database.write("quarantine events", |transaction| {
+            let mut moved = 0;
+            for event in events {
+                tracing::error!(event, "stored event quarantined: {DAMAGED}");
+                moved += routed_events::settle_damaged(transaction, event, digest, DAMAGED)?;
+            }
+            messages::remove_events(transaction, digest, moved)?;
+            messages::set_checksum(transaction, digest)
+        })
     }
 
     /// Closes a digest: it is ready to be sent. `as_digest`: otherwise, as the message of its only event.
@@ -242,14 +264,27 @@ fn open_digest(row: &Row<'_>) -> rusqlite::Result<OpenDigest> {
     })
 }
 
-/// Counts the events of a digest. Returns the times of the first and last as well.
-fn count(connection: &Connection, digest: i64, host: &str) -> rusqlite::Result<(Totals, Timestamp, Timestamp)> {
+/// Counts the events of a digest. Returns the times of the first and last as well. Leaves out those that are damaged, or
+/// that were found to be.
+fn count(
+    connection: &Connection,
+    digest: i64,
+    host: &str,
+    damaged: &mut BTreeSet<i64>,
+) -> rusqlite::Result<(Totals, Timestamp, Timestamp)> {
     let mut statement = connection.prepare_cached(
-        "SELECT kind, restored, host, jail, subject, at FROM routed_events CROSS JOIN inbox.events ON seq = event WHERE message = ?",
+        "SELECT kind, restored, host, jail, subject, at,
+             seq, received_at, at, logged, kind, host, jail, subject, ticket_at, restored, counterpart, checksum
+         FROM routed_events CROSS JOIN inbox.events ON seq = event WHERE message = ?",
     )?;
     let mut rows = statement.query([digest])?;
     let (mut counter, mut first, mut last) = (Counter::default(), i64::MAX, i64::MIN);
     while let Some(row) = rows.next()? {
+        let seq = row.get(6)?;
+        if damaged.contains(&seq) || !checksum::is_event_head_intact(row, 6)? {
+            damaged.insert(seq);
+            continue;
+        }
         let Some(kind) = Kind::parse(row.get_ref(0)?.as_str()?) else { continue };
         let stored_host = row.get_ref(2)?.as_str()?;
         counter.add(Counted {
@@ -262,24 +297,29 @@ fn count(connection: &Connection, digest: i64, host: &str) -> rusqlite::Result<(
         let at = row.get(5)?;
         (first, last) = (first.min(at), last.max(at));
     }
-    Ok((counter.finish(), Timestamp(first), Timestamp(last)))
+    Ok((counter.finish(), Timestamp(first.min(last)), Timestamp(last)))
 }
 
-/// Returns the first and the last events of a digest.
-fn list(connection: &Connection, digest: i64) -> rusqlite::Result<Vec<Event>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT event, body FROM (
+/// Returns the first and the last events of a digest. Leaves out those that are damaged.
+fn list(connection: &Connection, digest: i64, damaged: &mut BTreeSet<i64>) -> rusqlite::Result<Vec<Event>> {
+    let mut statement = connection.prepare_cached(concat!(
+        "SELECT event, ",
+        event_columns!(),
+        " FROM (
              SELECT * FROM (SELECT event FROM routed_events WHERE message = ?1 ORDER BY event LIMIT ?2)
              UNION
              SELECT * FROM (SELECT event FROM routed_events WHERE message = ?1 ORDER BY event DESC LIMIT ?3)
          ) CROSS JOIN inbox.events ON seq = event ORDER BY event",
-    )?;
-    let events = statement
-        .query_map(params![digest, sql_limit(LISTED_FIRST), sql_limit(LISTED_LAST)], |row| {
-            Ok(parse_event(row.get_ref(1)?.as_str()?).ok())
-        })?
-        .collect::<rusqlite::Result<Vec<_>>>()?;
-    Ok(events.into_iter().flatten().collect())
+    ))?;
+    let mut rows = statement.query(params![digest, sql_limit(LISTED_FIRST), sql_limit(LISTED_LAST)])?;
+    let mut events = Vec::new();
+    while let Some(row) = rows.next()? {
+        match parse_event(checksum::event_body(row, 1)?) {
+            Ok(event) => events.push(event),
+            Err(_) => drop(damaged.insert(row.get(0)?)),
+        }
+    }
+    Ok(events)
 }
 
 /// The cause that a message names: a restart without starts is a stop, or neither. Unbans are in it because a stop followed.

@@ -50,7 +50,7 @@ pub(super) fn join_storm(closes_at: i64) -> Disposition {
 pub(super) fn route_one(store: &mut Store, dispositions: Vec<(&str, Disposition)>) {
     let seq = store.unrouted(1).unwrap()[0].seq;
     let to = dispositions.iter().map(|(route, _)| ((*route).to_owned(), "hook".to_owned())).collect();
-    store.route_events(&[RoutedTo { seq, ban: None, to }]).unwrap();
+    store.route_events(&[RoutedTo { seq, ban: None, to, quarantined: false }]).unwrap();
     for (route, disposition) in dispositions {
         store.record_formatted(route, None, &[FormattedEvent { seq, disposition }], None, Timestamp(3)).unwrap();
     }
@@ -62,7 +62,8 @@ pub(super) fn receive_and_format(fixture: &mut Fixture, now: i64, dispositions: 
     let events: Vec<_> = dispositions.iter().map(|_| event("sshd", EventDetails::Start)).collect();
     inbox.append_all(&events, None, Timestamp(2)).unwrap();
     let seqs: Vec<_> = store.unrouted(dispositions.len()).unwrap().iter().map(|event| event.seq).collect();
-    let routed = |seq: &i64| RoutedTo { seq: *seq, ban: None, to: vec![("sec".into(), "hook".into())] };
+    let routed =
+        |seq: &i64| RoutedTo { seq: *seq, ban: None, to: vec![("sec".into(), "hook".into())], quarantined: false };
     store.route_events(&seqs.iter().map(routed).collect::<Vec<_>>()).unwrap();
     let formatted: Vec<_> =
         seqs.into_iter().zip(dispositions).map(|(seq, disposition)| FormattedEvent { seq, disposition }).collect();

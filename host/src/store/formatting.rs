@@ -135,7 +135,14 @@ mod tests {
         let Fixture { store, inbox, .. } = &mut fixture;
         append(inbox, EventDetails::Start);
         for _ in 0..2 {
-            store.route_events(&[RoutedTo { seq: 1, ban: None, to: vec![("sec".into(), "hook".into())] }]).unwrap();
+            store
+                .route_events(&[RoutedTo {
+                    seq: 1,
+                    ban: None,
+                    to: vec![("sec".into(), "hook".into())],
+                    quarantined: false,
+                }])
+                .unwrap();
         }
         assert!(!store.is_drained().unwrap());
         assert_eq!(store.unfinished_routes().unwrap(), ["sec"]);

@@ -76,8 +76,10 @@ fn bans_are_the_routed_new_ones_before_the_event() {
     assert_eq!(bans(store, i64::MAX), 0, "not routed yet");
     let unrouted = store.unrouted(10).unwrap();
     let ban = |event: &Result<Event, String>| PastBan::of(event.as_ref().unwrap());
-    let routed: Vec<_> =
-        unrouted.iter().map(|unrouted| RoutedTo { seq: unrouted.seq, ban: ban(&unrouted.event), to: vec![] }).collect();
+    let routed: Vec<_> = unrouted
+        .iter()
+        .map(|unrouted| RoutedTo { seq: unrouted.seq, ban: ban(&unrouted.event), to: vec![], quarantined: false })
+        .collect();
     store.route_events(&routed).unwrap();
     // Routing them again changes nothing.
     store.route_events(&routed).unwrap();

@@ -3,9 +3,11 @@
 //! `notify` and the log readers append to it, and nothing else waits for them. It must never need the other file: an event
 //! is durable before anything knows of it.
 
+use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Row, Rows, Transaction, params};
 
 use super::checkpoints::{self, Checkpoint};
+use super::checksum::{self, COUNTERPART, EventHead};
 use super::database_file::Database;
 use super::error::StoreError;
 use super::schema::DbFile;
@@ -39,7 +41,7 @@ pub struct UnroutedEvent {
     pub seq: i64,
     /// When it was received.
     pub received_at: Timestamp,
-    /// The event, or why its stored text cannot be parsed (the store was edited by hand).
+    /// The event, or why it is quarantined: the record is damaged, or cannot be parsed.
     pub event: Result<Event, String>,
     /// Its stored text, by which a later change is noticed.
     pub(super) body: String,
@@ -69,8 +71,8 @@ impl Inbox {
             if is_repeat(transaction, event, &recent)? {
                 return Ok(Appended::Repeat);
             }
-            if let Some(seq) = counterpart(event, false, &recent) {
-                replace_with_counterpart(transaction, seq, event)?;
+            if let Some(stored) = counterpart(event, false, &recent) {
+                replace_with_counterpart(transaction, stored, event)?;
                 return Ok(Appended::Repeat);
             }
             insert(transaction, event, received_at, false)?;
@@ -115,12 +117,14 @@ impl Inbox {
     /// When the store fails; then they are unchanged.
     pub(crate) fn update_enriched(&mut self, events: &[&UnroutedEvent]) -> Result<Option<i64>, StoreError> {
         self.database.write("store the details of events", |transaction| {
-            let mut update = transaction.prepare_cached("UPDATE events SET body = ? WHERE seq = ? AND body = ?")?;
+            let mut update = transaction.prepare_cached(
+                "UPDATE events SET body = ?1, checksum = (checksum & -4294967296) | ?2 WHERE seq = ?3 AND body = ?4",
+            )?;
             let mut changed = None;
             for UnroutedEvent { seq, event, body, .. } in events {
-                if let Ok(event) = event
-                    && update.execute(params![event.to_json(), seq, body])? == 0
-                {
+                let Ok(event) = event else { continue };
+                let enriched = event.to_json();
+                if update.execute(params![enriched, checksum::of_body(&enriched), seq, body])? == 0 {
                     changed = changed.or(Some(*seq));
                 }
             }
@@ -173,39 +177,69 @@ impl Inbox {
 /// Appends an event of a log, unless the action has reported it before.
 fn append_logged(transaction: &Transaction<'_>, event: &Event, received_at: Timestamp) -> rusqlite::Result<()> {
     match counterpart(event, true, &recent_events(transaction, event)?) {
-        Some(seq) => {
-            transaction.prepare_cached("UPDATE events SET counterpart = 1 WHERE seq = ?")?.execute([seq])?;
-            Ok(())
+        Some(stored) => {
+            // SQLite has no exclusive or.
+            transaction
+                .prepare_cached(
+                    "UPDATE events SET counterpart = 1, checksum = (checksum | ?1) - (checksum & ?1) WHERE seq = ?2",
+                )?
+                .execute([COUNTERPART, stored.seq])
+                .map(drop)
         }
         None => insert(transaction, event, received_at, true),
     }
 }
 
 fn insert(transaction: &Transaction<'_>, event: &Event, received_at: Timestamp, logged: bool) -> rusqlite::Result<()> {
-    let ban = event.ban();
+    let last: i64 =
+        transaction.prepare_cached("SELECT ifnull(max(seq), 0) FROM events")?.query_row([], |row| row.get(0))?;
+    let (seq, body) = (last + 1, event.to_json());
+    let head = head(event, seq, received_at.0, event.at.0, logged);
+    let [_, _, _, _, kind, host, jail, subject, ticket_at, restored] = head;
     transaction
         .prepare_cached(
-            "INSERT INTO events (received_at, at, logged, kind, host, jail, subject, ticket_at, restored, body)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO events (seq, received_at, at, logged, kind, host, jail, subject, ticket_at, restored, body, checksum)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )?
         .execute(params![
+            seq,
             received_at.0,
             event.at.0,
             logged,
-            event.kind().as_str(),
-            event.host,
-            event.jail,
-            ban.map_or("", |ban| &ban.subject),
-            ban.and_then(|ban| ban.ticket_at).map(|at| at.0),
-            ban.is_some_and(|ban| ban.restored),
-            event.to_json(),
+            ToSqlOutput::Borrowed(kind),
+            ToSqlOutput::Borrowed(host),
+            ToSqlOutput::Borrowed(jail),
+            ToSqlOutput::Borrowed(subject),
+            ToSqlOutput::Borrowed(ticket_at),
+            ToSqlOutput::Borrowed(restored),
+            body,
+            checksum::of_event(&head, ValueRef::Text(body.as_bytes())),
         ])?;
     Ok(())
+}
+
+/// The columns of an event.
+fn head(event: &Event, seq: i64, received_at: i64, at: i64, logged: bool) -> EventHead<'_> {
+    let ban = event.ban();
+    let text = |text: &'static str| ValueRef::Text(text.as_bytes());
+    [
+        ValueRef::Integer(seq),
+        ValueRef::Integer(received_at),
+        ValueRef::Integer(at),
+        ValueRef::Integer(logged.into()),
+        text(event.kind().as_str()),
+        ValueRef::Text(event.host.as_bytes()),
+        ValueRef::Text(event.jail.as_bytes()),
+        ValueRef::Text(ban.map_or(&[], |ban| ban.subject.as_bytes())),
+        ban.and_then(|ban| ban.ticket_at).map_or(ValueRef::Null, |at| ValueRef::Integer(at.0)),
+        ValueRef::Integer(ban.is_some_and(|ban| ban.restored).into()),
+    ]
 }
 
 /// A stored event of the same subject, jail and host as the one that is to be appended.
 struct StoredEvent {
     seq: i64,
+    received_at: i64,
     /// Of the same kind, and restored or not as well.
     is_alike: bool,
     is_ban_or_unban: bool,
@@ -220,7 +254,7 @@ fn recent_events(transaction: &Transaction<'_>, event: &Event) -> rusqlite::Resu
     let ban = event.ban();
     transaction
         .prepare_cached(
-            "SELECT seq, kind = ?4 AND restored = ?5, kind IN ('ban', 'unban'), ticket_at, logged, counterpart, at FROM events
+            "SELECT seq, kind = ?4 AND restored = ?5, kind IN ('ban', 'unban'), ticket_at, logged, counterpart, at, received_at FROM events
              WHERE subject = ?1 AND jail = ?2 AND host = ?3 ORDER BY seq DESC LIMIT ?6",
         )?
         .query_map(
@@ -233,34 +267,47 @@ fn recent_events(transaction: &Transaction<'_>, event: &Event) -> rusqlite::Resu
                 RECENT_EVENTS,
             ],
             |row| {
-                Ok(StoredEvent {
-                    seq: row.get(0)?,
-                    is_alike: row.get(1)?,
-                    is_ban_or_unban: row.get(2)?,
-                    ticket_at: row.get(3)?,
-                    logged: row.get(4)?,
-                    counterpart: row.get(5)?,
-                    at: row.get(6)?,
-                })
+                let stored = || -> rusqlite::Result<StoredEvent> {
+                    Ok(StoredEvent {
+                        seq: row.get(0)?,
+                        received_at: row.get(7)?,
+                        is_alike: row.get(1)?,
+                        is_ban_or_unban: row.get(2)?,
+                        ticket_at: row.get(3)?,
+                        logged: row.get(4)?,
+                        counterpart: row.get(5)?,
+                        at: row.get(6)?,
+                    })
+                };
+                // A damaged one is like no other.
+                Ok(stored().ok())
             },
         )?
+        .filter_map(rusqlite::Result::transpose)
         .collect()
 }
 
 /// Returns the action's report of a logged event, or the log's of a reported one. Each has at most one counterpart, so that
 /// what happens twice is stored twice.
-fn counterpart(event: &Event, logged: bool, recent: &[StoredEvent]) -> Option<i64> {
+fn counterpart<'a>(event: &Event, logged: bool, recent: &'a [StoredEvent]) -> Option<&'a StoredEvent> {
     let is_near = |stored: &StoredEvent| stored.at.abs_diff(event.at.0) <= COUNTERPART_WITHIN_MS;
     let is_counterpart =
         |stored: &&StoredEvent| stored.is_alike && stored.logged != logged && !stored.counterpart && is_near(stored);
-    recent.iter().rev().find(is_counterpart).map(|stored| stored.seq)
+    recent.iter().rev().find(is_counterpart)
 }
 
 /// Replaces a logged event by the action's report of it, which knows more. A message that was formatted already stays.
-fn replace_with_counterpart(transaction: &Transaction<'_>, seq: i64, event: &Event) -> rusqlite::Result<()> {
+fn replace_with_counterpart(
+    transaction: &Transaction<'_>,
+    stored: &StoredEvent,
+    event: &Event,
+) -> rusqlite::Result<()> {
+    let body = event.to_json();
+    let head = head(event, stored.seq, stored.received_at, stored.at, stored.logged);
+    let checksum = checksum::of_event(&head, ValueRef::Text(body.as_bytes())) ^ COUNTERPART;
     transaction
-        .prepare_cached("UPDATE events SET counterpart = 1, ticket_at = ?, body = ? WHERE seq = ?")?
-        .execute(params![event.ban().and_then(|ban| ban.ticket_at).map(|at| at.0), event.to_json(), seq])?;
+        .prepare_cached("UPDATE events SET counterpart = 1, ticket_at = ?, body = ?, checksum = ? WHERE seq = ?")?
+        .execute(params![event.ban().and_then(|ban| ban.ticket_at).map(|at| at.0), body, checksum, stored.seq])?;
     Ok(())
 }
 
@@ -281,21 +328,17 @@ fn is_repeat(transaction: &Transaction<'_>, event: &Event, recent: &[StoredEvent
         .query_row(params![event.jail, event.host, last.seq], |row| row.get(0))
 }
 
-/// Parses a stored event; the error says why it cannot be parsed.
-pub(super) fn parse_event(body: &str) -> Result<Event, String> {
-    Event::from_stored_json(body).map_err(|error| error.to_string())
-}
-
-/// Reads rows whose third column is a stored event, up to the first with which these have [`READ_BYTES`].
+/// Reads rows that have the [`event_columns!`](super::checksum::event_columns) from the third column on, up to the first with
+/// which the bodies have [`READ_BYTES`].
 pub(super) fn read_events<T>(
     mut rows: Rows<'_>,
-    read: impl Fn(&Row<'_>, &str) -> rusqlite::Result<T>,
+    read: impl Fn(&Row<'_>, Result<&str, String>) -> rusqlite::Result<T>,
 ) -> rusqlite::Result<Vec<T>> {
     let (mut events, mut bytes) = (Vec::new(), 0);
     while let Some(row) = rows.next()? {
-        let body = row.get_ref(2)?.as_str()?;
+        let body = checksum::event_body(row, 2)?;
+        bytes += body.as_ref().map_or(0, |body| body.len());
         events.push(read(row, body)?);
-        bytes += body.len();
         if bytes >= READ_BYTES {
             break;
         }

@@ -1,4 +1,4 @@
-//! The ledger: where every event is. `received = unrouted + unmatched + routed`, and on each route
+//! The ledger: where every event is. `received = unrouted + unmatched + quarantined + routed`, and on each route
 //! `matched = posted + digested + skipped + dead + pending`, at every moment.
 //!
 //! Writes the tables `ledger` and `pruned`, but only the counts over all events. The counts of a route are written by the
@@ -22,6 +22,8 @@ pub struct Ledger {
     pub unrouted: u64,
     /// Of these: no route matched.
     pub unmatched: u64,
+    /// Of these: the stored record is damaged, so no route could match.
+    pub quarantined: u64,
     /// Of these: at least one route matched.
     pub routed: u64,
     /// By the route's name.
@@ -49,7 +51,7 @@ impl Ledger {
     /// Returns whether both sums hold. They always do; `false` is a defect of banhook, or a store edited by hand.
     #[must_use]
     pub fn balances(&self) -> bool {
-        self.received == self.unrouted + self.unmatched + self.routed
+        self.received == self.unrouted + self.unmatched + self.quarantined + self.routed
             && self.routes.values().all(|route| {
                 route.matched == route.posted + route.digested + route.skipped + route.dead + route.pending
             })
@@ -62,6 +64,7 @@ impl Ledger {
                 "received" => Some(&mut self.received),
                 "unrouted" => Some(&mut self.unrouted),
                 "unmatched" => Some(&mut self.unmatched),
+                "quarantined" => Some(&mut self.quarantined),
                 "routed" => Some(&mut self.routed),
                 _ => None,
             };
@@ -104,11 +107,12 @@ impl fmt::Display for Discrepancy {
 }
 
 /// The counts of the ledger that differ from the rows, those that exist and those that were pruned. Every event up to the
-/// last one that was routed is routed or unmatched, whether it is still in the inbox or not.
+/// last one that was routed is routed, quarantined or unmatched, whether it is still in the inbox or not.
 const COUNT_DISCREPANCIES: &str = "
     WITH routed (n) AS (
         SELECT (SELECT count(DISTINCT event) FROM routed_events)
             + ifnull((SELECT n FROM pruned WHERE route = '' AND state = 'routed'), 0)),
+    quarantined (n) AS (SELECT ifnull((SELECT n FROM ledger WHERE route = '' AND state = 'quarantined'), 0)),
     counted (route, state, n) AS (
         SELECT routed_events.route,
             CASE ifnull(messages.state, routed_events.state)
@@ -117,7 +121,8 @@ const COUNT_DISCREPANCIES: &str = "
         FROM routed_events LEFT JOIN messages ON messages.id = routed_events.message
         UNION ALL SELECT route, 'matched', 1 FROM routed_events
         UNION ALL SELECT '', 'routed', n FROM routed
-        UNION ALL SELECT '', 'unmatched', last_seq - n FROM routing_cursor, routed
+        UNION ALL SELECT '', 'quarantined', n FROM quarantined
+        UNION ALL SELECT '', 'unmatched', last_seq - routed.n - quarantined.n FROM routing_cursor, routed, quarantined
         UNION ALL SELECT route, state, n FROM pruned WHERE route <> '')
     SELECT route, state, sum(ledger), sum(counted) FROM (
         SELECT route, state, n AS ledger, 0 AS counted FROM ledger
@@ -136,6 +141,17 @@ const EVENT_DISCREPANCIES: &str = "
         SELECT route, EXISTS (SELECT 1 FROM inbox.events WHERE seq = event) AS there FROM routed_events WHERE event <= ?
     ) GROUP BY route HAVING count(*) <> sum(there)";
 
+/// The query for the routes that have counts.
+pub(super) const ROUTES: &str = "SELECT DISTINCT route FROM ledger WHERE route <> ''";
+/// The statement that removes the counts of a route of which no event is stored.
+pub(super) const REMOVE: &str =
+    "DELETE FROM ledger WHERE route = ?1 AND NOT EXISTS (SELECT 1 FROM routed_events WHERE route = ?1)";
+/// The query for the routes that have counts of pruned events.
+pub(super) const PRUNED_ROUTES: &str = "SELECT DISTINCT route FROM pruned WHERE route <> ''";
+/// The statement that removes these, after [`REMOVE`].
+pub(super) const REMOVE_PRUNED: &str =
+    "DELETE FROM pruned WHERE route = ?1 AND NOT EXISTS (SELECT 1 FROM ledger WHERE route = ?1)";
+
 /// Returns the ledger, as of one moment.
 pub(super) fn read(database: &Database) -> Result<Ledger, StoreError> {
     database.read("read the ledger", |connection| {
@@ -152,7 +168,7 @@ pub(super) fn read(database: &Database) -> Result<Ledger, StoreError> {
                 *count = row.get(2)?;
             }
         }
-        ledger.unrouted = ledger.received.saturating_sub(ledger.unmatched + ledger.routed);
+        ledger.unrouted = ledger.received.saturating_sub(ledger.unmatched + ledger.quarantined + ledger.routed);
         Ok(ledger)
     })
 }
@@ -184,12 +200,16 @@ fn discrepancies(
 }
 
 /// Counts events that were just routed.
-pub(super) fn count_routed(transaction: &Transaction<'_>, unmatched: usize, routed: usize) -> rusqlite::Result<()> {
+pub(super) fn count_routed(
+    transaction: &Transaction<'_>,
+    [unmatched, quarantined, routed]: [usize; 3],
+) -> rusqlite::Result<()> {
     transaction
         .prepare_cached(
-            "INSERT INTO ledger VALUES ('', 'unmatched', ?), ('', 'routed', ?) ON CONFLICT DO UPDATE SET n = n + excluded.n",
+            "INSERT INTO ledger VALUES ('', 'unmatched', ?), ('', 'quarantined', ?), ('', 'routed', ?)
+             ON CONFLICT DO UPDATE SET n = n + excluded.n",
         )?
-        .execute([unmatched, routed])
+        .execute([unmatched, quarantined, routed])
         .map(drop)
 }
 

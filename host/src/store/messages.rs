@@ -5,9 +5,11 @@
 //! counts nothing, since the events were counted with their rows in `routed_events`. It must not know who decides: which
 //! message is sent, retried or pruned is up to its callers.
 
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::Serialize;
 
+use super::checksum::{self, message_columns};
 use super::database_file::stored;
 use crate::event::{DigestCause, Timestamp};
 use crate::message::{Guarded, Target};
@@ -22,6 +24,8 @@ pub(crate) enum DeadReason {
     Expired,
     /// The configuration no longer has its webhook, and no other webhook to send it to.
     WebhookRemoved,
+    /// Its record is damaged.
+    Damaged,
     /// It was dropped by hand.
     Dropped,
 }
@@ -34,6 +38,7 @@ impl DeadReason {
             Self::Rejected => "rejected",
             Self::Expired => "expired",
             Self::WebhookRemoved => "webhook_removed",
+            Self::Damaged => "damaged",
             Self::Dropped => "dropped",
         }
     }
@@ -41,7 +46,9 @@ impl DeadReason {
     /// Returns the reason with this name; `None` for one that only another version knows.
     #[must_use]
     pub(crate) fn parse(name: &str) -> Option<Self> {
-        [Self::Rejected, Self::Expired, Self::WebhookRemoved, Self::Dropped].into_iter().find(|it| it.as_str() == name)
+        [Self::Rejected, Self::Expired, Self::WebhookRemoved, Self::Damaged, Self::Dropped]
+            .into_iter()
+            .find(|it| it.as_str() == name)
     }
 }
 
@@ -53,13 +60,22 @@ pub(super) fn insert_ready(
     body: &Guarded,
     now: Timestamp,
 ) -> rusqlite::Result<Option<i64>> {
+    let (text, target) = (body.to_json_string(), body.target().as_str());
+    let checksum = checksum::of_message(&[
+        ValueRef::Text(text.as_bytes()),
+        ValueRef::Text(target.as_bytes()),
+        ValueRef::Text(route.as_bytes()),
+        ValueRef::Integer(1),
+        ValueRef::Null,
+        ValueRef::Null,
+    ]);
     let inserted = transaction
         .prepare_cached(
-            "INSERT INTO messages (route, webhook, state, events, body, target, age_starts_at, next_attempt_at)
-             SELECT route, webhook, 'ready', 1, ?4, ?6, min(ifnull(age_starts_at, received_at), ?5), ?5 FROM routed_events JOIN inbox.events ON seq = event
+            "INSERT INTO messages (route, webhook, state, events, body, target, checksum, age_starts_at, next_attempt_at)
+             SELECT route, webhook, 'ready', 1, ?4, ?6, ?7, min(ifnull(age_starts_at, received_at), ?5), ?5 FROM routed_events JOIN inbox.events ON seq = event
              WHERE event = ?1 AND route = ?2 AND routed_events.state = 'pending' AND message IS ?3",
         )?
-        .execute(params![event, route, from, body.to_json_string(), now.0, body.target().as_str()])?;
+        .execute(params![event, route, from, text, now.0, target, checksum])?;
     Ok((inserted > 0).then(|| transaction.last_insert_rowid()))
 }
 
@@ -130,8 +146,48 @@ pub(super) fn close(
                  cause = CASE WHEN ?4 THEN cause END, key = CASE WHEN ?4 THEN key END
              WHERE id = ?1 AND state = 'open'",
         )?
-        .execute(params![message, body.to_json_string(), now.0, as_digest, body.target().as_str()])
+        .execute(params![message, body.to_json_string(), now.0, as_digest, body.target().as_str()])?;
+    set_checksum(transaction, message)
+}
+
+/// Records the checksum of a message's content as it is now.
+pub(super) fn set_checksum(transaction: &Transaction<'_>, message: i64) -> rusqlite::Result<()> {
+    let checksum = transaction
+        .prepare_cached(concat!("SELECT ", message_columns!(), " FROM messages WHERE id = ?"))?
+        .query_row([message], |row| {
+            let mut columns = [ValueRef::Null; 6];
+            for (at, column) in columns.iter_mut().enumerate() {
+                *column = row.get_ref(at)?;
+            }
+            Ok(checksum::of_message(&columns))
+        })
+        .optional()?;
+    transaction
+        .prepare_cached("UPDATE messages SET checksum = ? WHERE id = ?")?
+        .execute(params![checksum, message])
         .map(drop)
+}
+
+/// Moves a ready message to dead whose record is damaged. What its events and its route are, their own rows say. False: it
+/// is not ready.
+pub(super) fn quarantine(
+    transaction: &Transaction<'_>,
+    message: i64,
+    error: &str,
+    now: Timestamp,
+) -> rusqlite::Result<bool> {
+    // First what the trigger counts by. Numbers that are none become 0, and are no obstacle any more.
+    let repaired = transaction
+        .prepare_cached(
+            "UPDATE messages SET events = (SELECT count(*) FROM routed_events WHERE message = id),
+                 route = ifnull((SELECT route FROM routed_events WHERE message = id LIMIT 1), route),
+                 attempts = ifnull(CAST(attempts AS INTEGER), 0), failures = 0, parked = 0,
+                 age_starts_at = ifnull(CAST(age_starts_at AS INTEGER), 0), next_attempt_at = 0, checksum = NULL
+             WHERE id = ? AND state = 'ready'",
+        )?
+        .execute([message])?;
+    mark_dead(transaction, message, DeadReason::Damaged, error, now)?;
+    Ok(repaired > 0)
 }
 
 /// Gives a route's open digests to another webhook.
@@ -170,8 +226,8 @@ pub(super) fn replace_by_plain(
             "UPDATE messages SET body = ?, target = ?, plain = 1, error = ?, failures = 0, parked = 0, next_attempt_at = 0
              WHERE id = ? AND state = 'ready'",
         )?
-        .execute(params![body.to_json_string(), body.target().as_str(), error, message])
-        .map(drop)
+        .execute(params![body.to_json_string(), body.target().as_str(), stored(error), message])?;
+    set_checksum(transaction, message)
 }
 
 /// Moves a message that its webhook rejected back to ready: the webhook is at fault. Its age starts now, or it would expire
@@ -195,14 +251,14 @@ pub(super) fn insert_notice(
     body: &Guarded,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
-    transaction
+    let inserted = transaction
         .prepare_cached(
             "INSERT INTO messages (route, webhook, state, events, body, target, age_starts_at, next_attempt_at, key)
              SELECT ?1, ?2, 'ready', 0, ?4, ?5, ?6, ?6, ?3 WHERE NOT EXISTS (
                  SELECT 1 FROM messages WHERE webhook = ?2 AND route = ?1 AND state = 'ready' AND attempts = 0 AND key = ?3)",
         )?
-        .execute(params![route, webhook, key, body.to_json_string(), body.target().as_str(), now.0])
-        .map(drop)
+        .execute(params![route, webhook, key, body.to_json_string(), body.target().as_str(), now.0])?;
+    if inserted > 0 { set_checksum(transaction, transaction.last_insert_rowid()) } else { Ok(()) }
 }
 
 /// Records that an attempt to send a message begins. False: it is not ready any more, or another webhook's.
@@ -329,8 +385,8 @@ pub(super) fn retry(transaction: &Transaction<'_>, message: i64, now: Timestamp)
 pub(super) fn set_target(transaction: &Transaction<'_>, message: i64, target: Target) -> rusqlite::Result<()> {
     transaction
         .prepare_cached("UPDATE messages SET target = ? WHERE id = ?")?
-        .execute(params![target.as_str(), message])
-        .map(drop)
+        .execute(params![target.as_str(), message])?;
+    set_checksum(transaction, message)
 }
 
 /// Drops a dead or ready message by hand. False: it is neither.

@@ -10,6 +10,7 @@
 //! can be left uncounted.
 
 mod checkpoints;
+mod checksum;
 mod database_file;
 mod digest_writer;
 mod digests;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
+use super::checksum::{DAMAGED, is_message_intact, message_columns};
 use super::error::StoreError;
 use super::messages::{self, DeadReason};
 use super::store::Store;
@@ -108,7 +109,12 @@ impl<'a> FailedAttempt<'a> {
     }
 }
 
-const OUTBOUND_COLUMNS: &str = "SELECT id, route, body, age_starts_at, attempts, failures, parked, next_attempt_at, target, plain, stands_in_for FROM messages";
+/// The query for messages, of which [`outbound`] makes them.
+const OUTBOUND: &str = concat!(
+    "SELECT id, age_starts_at, attempts, failures, parked, next_attempt_at, ",
+    message_columns!(),
+    ", plain, stands_in_for FROM messages"
+);
 
 impl Store {
     /// Returns a webhook's next message among those that are not parked, after `skip` others.
@@ -136,12 +142,30 @@ impl Store {
     }
 
     fn next_where(&self, which: &str, webhook: &str, skip: u32) -> Result<Option<OutboundMessage>, StoreError> {
-        self.database.read("read the outbox", |connection| {
-            connection
-                .prepare_cached(&format!("{OUTBOUND_COLUMNS} {which}"))?
-                .query_row(params![webhook, skip], outbound)
-                .optional()
-        })
+        loop {
+            let found = self.database.read("read the outbox", |connection| {
+                connection
+                    .prepare_cached(&format!("{OUTBOUND} {which}"))?
+                    .query_row(params![webhook, skip], |row| Ok((row.get(0)?, outbound(row)?)))
+                    .optional()
+            })?;
+            match found {
+                Some((id, None)) => {
+                    if !self.new_connection()?.quarantine(id, webhook)? {
+                        return Ok(None);
+                    }
+                }
+                found => return Ok(found.and_then(|(_, message)| message)),
+            }
+        }
+    }
+
+    /// Moves a ready message whose record is damaged to dead. False: it is not ready.
+    fn quarantine(&mut self, message: i64, webhook: &str) -> Result<bool, StoreError> {
+        tracing::error!(webhook, id = message, "message quarantined: {DAMAGED}");
+        let now = Timestamp::now();
+        self.database
+            .write("quarantine a message", |transaction| messages::quarantine(transaction, message, DAMAGED, now))
     }
 
     /// Records that an attempt to send a message begins, and what it uses of the webhook's rate, before a byte of it leaves.
@@ -354,20 +378,25 @@ impl Store {
     }
 }
 
-fn outbound(row: &Row<'_>) -> rusqlite::Result<OutboundMessage> {
-    Ok(OutboundMessage {
-        id: row.get(0)?,
-        route: row.get(1)?,
-        body: row.get(2)?,
-        age_starts_at: Timestamp(row.get(3)?),
-        attempts: row.get(4)?,
-        failures: row.get(5)?,
-        parked: row.get(6)?,
-        next_attempt_at: Timestamp(row.get(7)?),
-        target: Target::parse(row.get_ref(8)?.as_str()?),
-        plain: row.get(9)?,
-        stands_in_for: row.get(10)?,
-    })
+/// Makes a message of a row of [`OUTBOUND`]; `None`: it is damaged.
+fn outbound(row: &Row<'_>) -> rusqlite::Result<Option<OutboundMessage>> {
+    let message = || {
+        Ok::<_, rusqlite::Error>(OutboundMessage {
+            id: row.get(0)?,
+            route: row.get(8)?,
+            body: row.get(6)?,
+            age_starts_at: Timestamp(row.get(1)?),
+            attempts: row.get(2)?,
+            failures: row.get(3)?,
+            parked: row.get(4)?,
+            next_attempt_at: Timestamp(row.get(5)?),
+            target: Target::parse(row.get_ref(7)?.as_str()?),
+            plain: row.get(13)?,
+            stands_in_for: row.get(14)?,
+        })
+    };
+    // A value of another type is no error of the store's.
+    Ok(message().ok().filter(|_| is_message_intact(row, 6).unwrap_or_default()))
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 //! First from the file of routed events, then from the inbox, each synced: a crash in between leaves events that nothing
 //! refers to, which the next step removes and does not count again.
 //!
-//! The state of plugins, storms and webhooks that are no longer configured is removed here too; events and messages stay.
+//! The state of plugins, storms and webhooks that are no longer configured is removed here too; events and messages stay, and
+//! the counts of a removed route until the last of its events is removed.
 
 use rusqlite::{Connection, Transaction, params};
 
@@ -103,12 +104,14 @@ fn old_events(connection: &Connection, limits: &RetentionLimits, after: i64) -> 
     let mut rows = statement.query(params![after, last_routed, newest, sql_limit(READ_BATCH)])?;
     let (mut old, mut last, mut seen) = (Vec::new(), after, 0);
     while let Some(row) = rows.next()? {
-        let (seq, received_at, is_needed): (i64, i64, bool) = (row.get(0)?, row.get(3)?, row.get(4)?);
+        let (seq, is_needed): (i64, bool) = (row.get(0)?, row.get(4)?);
+        // A damaged one is as old as it must be to be removed.
+        let received_at: i64 = row.get(3).unwrap_or(i64::MIN);
         if seq > too_many && received_at >= limits.events_since.0 {
             return Ok((old, 0));
         }
         if !is_needed {
-            old.push(OldEvent { seq, at: row.get(1)?, jail: row.get(2)? });
+            old.push(OldEvent { seq, at: row.get(1).unwrap_or_default(), jail: row.get(2).unwrap_or_default() });
         }
         (last, seen) = (seq, seen + 1);
         if old.len() >= REMOVE_BATCH {
@@ -131,14 +134,17 @@ fn remove(transaction: &Transaction<'_>, old: &OldEvent) -> rusqlite::Result<()>
 }
 
 impl Store {
-    /// Removes the state of plugins, storms and webhooks of other routes and webhooks than these.
+    /// Removes the state of plugins, storms and webhooks of other routes and webhooks than these, and the counts of other
+    /// routes of which no event is stored any more.
     ///
     /// # Errors
     /// When the store fails.
     pub(crate) fn prune_unconfigured(&mut self, routes: &[&str], webhooks: &[&str]) -> Result<(), StoreError> {
         prune(&mut self.database, (plugins::ROUTES, plugins::REMOVE), routes)?;
         prune(&mut self.database, (recent_posts::ROUTES, recent_posts::REMOVE), routes)?;
-        prune(&mut self.database, (webhooks::NAMES, webhooks::REMOVE), webhooks)
+        prune(&mut self.database, (webhooks::NAMES, webhooks::REMOVE), webhooks)?;
+        prune(&mut self.database, (ledger::ROUTES, ledger::REMOVE), routes)?;
+        prune(&mut self.database, (ledger::PRUNED_ROUTES, ledger::REMOVE_PRUNED), routes)
     }
 }
 

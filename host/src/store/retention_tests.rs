@@ -18,7 +18,7 @@ fn prune_past_the_limits_removes_rows_and_keeps_totals() {
     let Fixture { store, inbox, .. } = &mut fixture;
     let unrouted = store.unrouted(1).unwrap().remove(0);
     let ban = PastBan::of(&unrouted.event.unwrap());
-    store.route_events(&[RoutedTo { seq: unrouted.seq, ban, to: vec![] }]).unwrap();
+    store.route_events(&[RoutedTo { seq: unrouted.seq, ban, to: vec![], quarantined: false }]).unwrap();
     append(inbox, EventDetails::Stop);
     // Posted, dead, dropped, pending; digested twice; skipped; unmatched; unrouted.
     accept(store, 1);
@@ -38,7 +38,7 @@ fn prune_past_the_limits_removes_rows_and_keeps_totals() {
         let mut ids = Vec::new();
         store
             .export_events::<StoreError>(None, 99, |event| {
-                ids.push(event.unwrap().id);
+                ids.push(event.map(|event| event.id));
                 Ok(())
             })
             .unwrap();
@@ -58,7 +58,7 @@ fn prune_past_the_limits_removes_rows_and_keeps_totals() {
     assert_eq!((stored(store), (store.ledger().unwrap(), sec_ledger(store))), (2, before.clone()));
     // A crash between the two files has left one in the inbox.
     let leftover =
-        "INSERT INTO events SELECT 2, received_at, at, logged, counterpart, kind, host, jail, subject, ticket_at, restored, body
+        "INSERT INTO events SELECT 2, received_at, at, logged, counterpart, kind, host, jail, subject, ticket_at, restored, body, checksum
         FROM events WHERE seq = 4";
     inbox.database.connection.execute_batch(leftover).unwrap();
     assert_eq!((stored(store), store.check_ledger().unwrap()), (3, vec![]));
@@ -110,4 +110,25 @@ fn prune_unconfigured_removes_the_state_of_other_names() {
     store.prune_unconfigured(&["sec"], &["hook"]).unwrap();
     assert_eq!(store.plugins().unwrap(), [("sec".into(), state(2))].into());
     assert_eq!(store.suspended_webhooks().unwrap().into_keys().collect::<Vec<_>>(), ["hook"]);
+}
+
+#[test]
+fn prune_unconfigured_removes_the_counts_of_a_route_after_its_last_event() {
+    let mut fixture = fixture();
+    receive_and_format(&mut fixture, 10, (0..3).map(|_| Disposition::Skip("dull".into())).collect());
+    append(&mut fixture.inbox, EventDetails::Stop);
+    let Fixture { store, inbox, .. } = &mut fixture;
+    store.route_events(&[RoutedTo { seq: 4, ban: None, to: vec![], quarantined: false }]).unwrap();
+    let routes = |store: &Store| store.ledger().unwrap().routes.into_keys().collect::<Vec<_>>();
+    store.prune_unconfigured(&["other"], &["hook"]).unwrap();
+    assert_eq!(routes(store), ["sec"], "its events are stored");
+    let keep = RetentionLimits { events_since: Timestamp(99), max_events: 99, dead_since: Timestamp(99), max_dead: 9 };
+    assert_eq!(store.prune(inbox, &keep, 0).unwrap().events, 3);
+    store.prune_unconfigured(&["sec"], &["hook"]).unwrap();
+    assert_eq!(routes(store), ["sec"], "it is configured");
+    store.prune_unconfigured(&["other"], &["hook"]).unwrap();
+    assert_eq!(routes(store), [] as [&str; 0]);
+    let ledger = store.ledger().unwrap();
+    assert!(ledger.balances(), "{ledger:?}");
+    assert_eq!((ledger.received, ledger.routed, store.check_ledger().unwrap()), (4, 3, vec![]));
 }

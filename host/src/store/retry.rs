@@ -24,7 +24,7 @@ pub(crate) enum MessageSelector {
 pub(crate) struct Retried {
     /// Messages that are sent as they are: the webhook did not reject their bodies.
     pub resent: Vec<i64>,
-    /// Messages that were rejected, and are deleted: their events are formatted again.
+    /// Messages that were rejected or damaged, and are deleted: their events are formatted again.
     pub reformatted: Vec<i64>,
     /// Messages that stay dead.
     pub blocked: Vec<(i64, RetryBlocked)>,
@@ -65,7 +65,7 @@ impl ConfiguredNames {
 }
 
 impl Store {
-    /// Retries dead messages. A webhook would reject again what it has rejected: so the events of such a message are formatted
+    /// Retries dead messages. A webhook would reject again what it has rejected, and what is damaged cannot be sent: so the events of such a message are formatted
     /// again, by their route as it is configured now. `configured`: `None` if the configuration cannot be read.
     ///
     /// # Errors
@@ -80,8 +80,8 @@ impl Store {
             let mut retried = Retried::default();
             for id in select_dead(transaction, selector)? {
                 let (route, webhook, rejected): (String, String, bool) = transaction
-                    .prepare_cached("SELECT route, webhook, dead_reason IS ? FROM messages WHERE id = ?")?
-                    .query_row(params![DeadReason::Rejected.as_str(), id], |row| {
+                    .prepare_cached("SELECT route, webhook, dead_reason IN (?, ?) FROM messages WHERE id = ?")?
+                    .query_row(params![DeadReason::Rejected.as_str(), DeadReason::Damaged.as_str(), id], |row| {
                         Ok((row.get(0)?, row.get(1)?, row.get(2)?))
                     })?;
                 let blocked = configured.and_then(|configured| configured.retry_blocked(&route, &webhook, rejected));

@@ -22,8 +22,10 @@ pub struct RoutedTo {
     pub seq: i64,
     /// The ban to record in the history: see [`PastBan::of`].
     pub ban: Option<PastBan>,
-    /// The names of the routes and of their webhooks; empty: unmatched.
+    /// The names of the routes and of their webhooks; empty: unmatched, or quarantined.
     pub to: Vec<(String, String)>,
+    /// Whether it cannot be read, and so matches no route.
+    pub quarantined: bool,
 }
 
 impl Store {
@@ -40,9 +42,10 @@ impl Store {
             if let Some(last) = new().next_back() {
                 routing_cursor::advance(transaction, last.seq)?;
             }
-            let unmatched = new().filter(|routed| routed.to.is_empty()).count();
-            let matched = new().count() - unmatched;
-            ledger::count_routed(transaction, unmatched, matched)
+            let quarantined = new().filter(|routed| routed.quarantined).count();
+            let matched = new().filter(|routed| !routed.to.is_empty()).count();
+            let unmatched = new().count() - quarantined - matched;
+            ledger::count_routed(transaction, [unmatched, quarantined, matched])
         })
     }
 }
@@ -106,6 +109,23 @@ pub(super) fn settle(
         )?
         .execute(params![event, route, from, state, stored(detail)])?;
     Ok(settled > 0)
+}
+
+/// Settles a damaged event of a message as dead. Returns on how many routes; 0: it is not in the message.
+pub(super) fn settle_damaged(
+    transaction: &Transaction<'_>,
+    event: i64,
+    message: i64,
+    detail: &str,
+) -> rusqlite::Result<i64> {
+    // Ledger: routed_event_moved, from pending to dead.
+    let settled = transaction
+        .prepare_cached(
+            "UPDATE routed_events SET state = 'dead', detail = ?3, message = NULL
+             WHERE event = ?1 AND message = ?2 AND state = 'pending'",
+        )?
+        .execute(params![event, message, detail])?;
+    Ok(i64::try_from(settled).unwrap_or(i64::MAX))
 }
 
 /// Takes all events out of a message, to be formatted again. They keep its age, and whether each had a message of its own.

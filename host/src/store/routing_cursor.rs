@@ -2,8 +2,9 @@
 //!
 //! It moves in the transaction that routes the events, so nothing ever has to be written to both files at once.
 
-use rusqlite::{Connection, Transaction};
+use rusqlite::{Connection, OptionalExtension, Transaction};
 
+use super::checksum::is_event_head_intact;
 use super::database_file::Database;
 use super::error::StoreError;
 use super::ledger;
@@ -38,15 +39,29 @@ pub(super) fn check_inbox(database: &Database) -> Result<(), StoreError> {
             "SELECT last_seq > 0 AND (
                  inbox IS NOT (SELECT id FROM inbox.inbox_meta)
                  OR last_seq > ifnull((SELECT max(seq) FROM inbox.events), 0)
-                 OR EXISTS (SELECT 1 FROM inbox.events AS event
-                     WHERE seq = last_seq AND (event.received_at, event.subject) <> (routing_cursor.received_at, routing_cursor.subject))
              ) FROM routing_cursor",
             [],
-            |row| row.get(0),
+            |row| row.get::<_, bool>(0),
         )
-    })?;
+    })? || database.read("read the inbox", is_last_routed_another)?;
     let path = |file| database.folder().file(file);
     if is_other { Err(StoreError::Mismatch { path: path(DbFile::Inbox), work: path(DbFile::Work) }) } else { Ok(()) }
+}
+
+/// Returns whether the event that was routed last is another one in the inbox. A damaged one says nothing.
+fn is_last_routed_another(connection: &Connection) -> rusqlite::Result<bool> {
+    let found = connection
+        .query_row(
+            concat!(
+                "SELECT (event.received_at, event.subject) <> (routing_cursor.received_at, routing_cursor.subject), ",
+                "seq, event.received_at, at, logged, kind, host, jail, event.subject, ticket_at, restored, counterpart, ",
+                "checksum FROM routing_cursor JOIN inbox.events AS event ON seq = last_seq"
+            ),
+            [],
+            |row| Ok(row.get::<_, Option<bool>>(0)? == Some(true) && is_event_head_intact(row, 1)?),
+        )
+        .optional()?;
+    Ok(found.unwrap_or_default())
 }
 
 /// Moves past the events that the inbox knows to be settled, if this file is an older copy or new: which routes they

@@ -58,7 +58,8 @@ impl Schema {
 /// Short, since every `notify` parses it.
 const INBOX: &str = "
 -- Every event, in the order of receipt; the newest is never pruned, so that seq counts the events received. logged: read
--- from a log; counterpart: reported by the action and by the log, and this row stands for both.
+-- from a log; counterpart: reported by the action and by the log, and this row stands for both. checksum: of all the other
+-- columns.
 CREATE TABLE events (
     seq INTEGER PRIMARY KEY,
     received_at INTEGER NOT NULL,
@@ -71,7 +72,8 @@ CREATE TABLE events (
     subject TEXT NOT NULL,
     ticket_at INTEGER,
     restored INTEGER NOT NULL,
-    body TEXT NOT NULL
+    body TEXT NOT NULL,
+    checksum INTEGER NOT NULL
 );
 CREATE INDEX events_by_subject ON events (subject, jail, host, seq);
 
@@ -116,7 +118,8 @@ CREATE INDEX unformatted_events ON routed_events (route, event) WHERE state = 'p
 -- Messages: open (a digest that events still join), ready (to be sent), and then posted, digested, dead or dropped (dead,
 -- and no longer listed). Those with a cause are digests. age_starts_at: when the first event was received. parked: later
 -- messages overtake it. body: JSON as its target takes it; removed once the message is accepted or dropped. dead_reason:
--- rejected, expired, webhook_removed or dropped (by hand).
+-- rejected, expired, webhook_removed, damaged or dropped (by hand). checksum: of body, target, route, events, cause and key,
+-- once there is a body.
 CREATE TABLE messages (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     route TEXT NOT NULL,
@@ -137,7 +140,8 @@ CREATE TABLE messages (
     last_attempt_at INTEGER,
     finished_at INTEGER,
     dead_reason TEXT,
-    error TEXT
+    error TEXT,
+    checksum INTEGER
 );
 CREATE INDEX messages_ready ON messages (webhook, parked, id) WHERE state = 'ready';
 CREATE INDEX messages_unattempted ON messages (webhook, route, id) WHERE state = 'ready' AND attempts = 0;
@@ -185,7 +189,7 @@ CREATE INDEX bans_of_host ON bans (host, jail, at, subject, event);
 -- The jails that occur in bans; routes select from them.
 CREATE TABLE jails (name TEXT PRIMARY KEY) WITHOUT ROWID;
 
--- The ledger counts events by state: all events where route is empty (unmatched, routed), otherwise the events that the
+-- The ledger counts events by state: all events where route is empty (unmatched, quarantined, routed), otherwise the events that the
 -- route matched. pruned: those of them whose rows are removed.
 CREATE TABLE ledger (route TEXT NOT NULL, state TEXT NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (route, state)) WITHOUT ROWID;
 CREATE TABLE pruned (route TEXT NOT NULL, state TEXT NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (route, state)) WITHOUT ROWID;

@@ -2,6 +2,7 @@
 //!
 //! Only the process that holds the work lock checkpoints and migrates: a `notify` that did would sync five times.
 
+use super::checksum::{self, event_columns, message_columns};
 use super::database_file::Database;
 use super::error::StoreError;
 use super::inbox::Inbox;
@@ -138,6 +139,38 @@ impl Store {
     /// When the store fails.
     pub(crate) fn check_ledger(&self) -> Result<Vec<Discrepancy>, StoreError> {
         ledger::check(&self.database)
+    }
+
+    /// Reads every event, and every message that is ready or dead, and returns the damaged ones, as text. Those that are
+    /// quarantined already are listed again, as long as they are kept.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn damaged_records(&self) -> Result<Vec<String>, StoreError> {
+        let mut damaged = Vec::new();
+        self.database.read_snapshot("read all records", |connection| {
+            let mut statement =
+                connection.prepare(concat!("SELECT ", event_columns!(), " FROM inbox.events ORDER BY seq"))?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                if checksum::event_body(row, 0)?.is_err() {
+                    damaged.push(format!("event {}", row.get::<_, i64>(1)?));
+                }
+            }
+            let mut statement = connection.prepare(concat!(
+                "SELECT id, ",
+                message_columns!(),
+                " FROM messages WHERE state IN ('ready', 'dead') ORDER BY id"
+            ))?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                if !checksum::is_message_intact(row, 1)? {
+                    damaged.push(format!("message {}", row.get::<_, i64>(0)?));
+                }
+            }
+            Ok(())
+        })?;
+        Ok(damaged)
     }
 
     /// The folder that it is in.

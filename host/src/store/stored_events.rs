@@ -2,16 +2,17 @@
 
 use rusqlite::{Row, params};
 
+use super::checksum::{self, EVENT_COLUMNS, event_columns, parse_event};
 use super::database_file::sql_limit;
 use super::error::StoreError;
-use super::inbox::{UnroutedEvent, parse_event, read_events};
+use super::inbox::{UnroutedEvent, read_events};
 use super::store::Store;
 use crate::event::{Event, Timestamp};
 
 /// Events that an export reads at a time, so that memory does not grow with the history.
 const EXPORT_PAGE: usize = 500;
 
-/// An event with its number in the order of receipt, or why its stored text cannot be parsed.
+/// An event with its number in the order of receipt, or why it is quarantined.
 type NumberedEvent = (i64, Result<Event, String>);
 
 /// An event that a route is to format.
@@ -21,7 +22,7 @@ pub struct UnformattedEvent {
     pub seq: i64,
     /// The webhook that gets the message.
     pub webhook: String,
-    /// The event, or why its stored text cannot be parsed (the store was edited by hand).
+    /// The event, or why it is quarantined: the record is damaged, or cannot be parsed.
     pub event: Result<Event, String>,
     /// It had a message of its own, and gets one again.
     pub standalone: bool,
@@ -34,13 +35,17 @@ impl Store {
     /// When the store fails.
     pub fn unrouted(&self, at_most: usize) -> Result<Vec<UnroutedEvent>, StoreError> {
         self.database.read("read the inbox", |connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT seq, received_at, body FROM inbox.events WHERE seq > (SELECT last_seq FROM routing_cursor) ORDER BY seq LIMIT ?",
-            )?;
+            let mut statement = connection.prepare_cached(concat!(
+                "SELECT seq, received_at, ",
+                event_columns!(),
+                " FROM inbox.events WHERE seq > (SELECT last_seq FROM routing_cursor) ORDER BY seq LIMIT ?",
+            ))?;
             let rows = statement.query([sql_limit(at_most)])?;
             read_events(rows, |row, body| {
-                let (seq, received_at) = (row.get(0)?, Timestamp(row.get(1)?));
-                Ok(UnroutedEvent { seq, received_at, event: parse_event(body), body: body.to_owned() })
+                // Of a damaged one it is not used.
+                let received_at = Timestamp(row.get(1).unwrap_or_default());
+                let text = body.as_ref().map(|body| (*body).to_owned()).unwrap_or_default();
+                Ok(UnroutedEvent { seq: row.get(0)?, received_at, event: parse_event(body), body: text })
             })
         })
     }
@@ -51,11 +56,12 @@ impl Store {
     /// When the store fails.
     pub fn unformatted(&self, route: &str, at_most: usize) -> Result<Vec<UnformattedEvent>, StoreError> {
         self.database.read("read the events of a route", |connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT event, webhook, body, standalone FROM routed_events INDEXED BY unformatted_events
-                     CROSS JOIN inbox.events ON seq = event
+            let mut statement = connection.prepare_cached(concat!(
+                "SELECT event, webhook, ",
+                event_columns!(),
+                ", standalone FROM routed_events INDEXED BY unformatted_events CROSS JOIN inbox.events ON seq = event
                  WHERE route = ? AND routed_events.state = 'pending' AND message IS NULL ORDER BY event LIMIT ?",
-            )?;
+            ))?;
             let rows = statement.query(params![route, sql_limit(at_most)])?;
             read_events(rows, unformatted)
         })
@@ -67,10 +73,12 @@ impl Store {
     /// When the store fails.
     pub(crate) fn message_events(&self, message: i64, at_most: usize) -> Result<Vec<UnformattedEvent>, StoreError> {
         self.database.read("read the events of a message", |connection| {
-            let mut statement = connection.prepare_cached(
-                "SELECT event, webhook, body, standalone FROM routed_events CROSS JOIN inbox.events ON seq = event
+            let mut statement = connection.prepare_cached(concat!(
+                "SELECT event, webhook, ",
+                event_columns!(),
+                ", standalone FROM routed_events CROSS JOIN inbox.events ON seq = event
                  WHERE message = ? ORDER BY event LIMIT ?",
-            )?;
+            ))?;
             let rows = statement.query(params![message, sql_limit(at_most)])?;
             read_events(rows, unformatted)
         })
@@ -122,25 +130,37 @@ impl Store {
     }
 
     fn export_page(&self, message: Option<i64>, after: i64) -> Result<Vec<NumberedEvent>, StoreError> {
-        let row = |row: &Row<'_>| Ok((row.get(0)?, parse_event(row.get_ref(1)?.as_str()?)));
+        let row = |row: &Row<'_>| Ok((row.get(0)?, parse_event(checksum::event_body(row, 1)?)));
         self.database.read("read events", |connection| match message {
             Some(message) => connection
-                .prepare_cached(
-                    "SELECT event, body FROM routed_events CROSS JOIN inbox.events ON seq = event
+                .prepare_cached(concat!(
+                    "SELECT event, ",
+                    event_columns!(),
+                    " FROM routed_events CROSS JOIN inbox.events ON seq = event
                      WHERE message = ? AND event > ? ORDER BY event LIMIT ?",
-                )?
+                ))?
                 .query_map(params![message, after, sql_limit(EXPORT_PAGE)], row)?
                 .collect(),
             None => connection
-                .prepare_cached("SELECT seq, body FROM inbox.events WHERE seq > ? ORDER BY seq LIMIT ?")?
+                .prepare_cached(concat!(
+                    "SELECT seq, ",
+                    event_columns!(),
+                    " FROM inbox.events WHERE seq > ? ORDER BY seq LIMIT ?"
+                ))?
                 .query_map(params![after, sql_limit(EXPORT_PAGE)], row)?
                 .collect(),
         })
     }
 }
 
-fn unformatted(row: &Row<'_>, body: &str) -> rusqlite::Result<UnformattedEvent> {
-    Ok(UnformattedEvent { seq: row.get(0)?, webhook: row.get(1)?, event: parse_event(body), standalone: row.get(3)? })
+fn unformatted(row: &Row<'_>, body: Result<&str, String>) -> rusqlite::Result<UnformattedEvent> {
+    Ok(UnformattedEvent {
+        seq: row.get(0)?,
+        // A name that cannot be read is replaced by the route's own.
+        webhook: row.get(1).unwrap_or_default(),
+        event: parse_event(body),
+        standalone: row.get(2 + EVENT_COLUMNS).unwrap_or_default(),
+    })
 }
 
 #[cfg(test)]
@@ -158,7 +178,8 @@ mod tests {
         }
         assert_eq!(fixture.store.unrouted(10).unwrap().len(), 2);
         assert_eq!(fixture.store.unrouted(1).unwrap().len(), 1);
-        let to = |seq| RoutedTo { seq, ban: None, to: vec![("route".to_owned(), "hook".to_owned())] };
+        let to =
+            |seq| RoutedTo { seq, ban: None, to: vec![("route".to_owned(), "hook".to_owned())], quarantined: false };
         fixture.store.route_events(&(1..=5).map(to).collect::<Vec<_>>()).unwrap();
         assert_eq!(fixture.store.unformatted("route", 10).unwrap().len(), 2);
     }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use crate::binary::banhook;
 use crate::test_env::{QUICK, TestEnv};
@@ -71,4 +72,61 @@ fn memory_of_components_that_declare_much_is_bounded() {
         fs::read_dir(env.state().join("cache")).unwrap().map(|file| file.unwrap().metadata().unwrap().len()).sum();
     assert!(cached < 64 << 20, "{cached} bytes of cache");
     daemon.stop();
+}
+
+// A review of damaged stores: one byte of one message or event ended the daemon at each start, for ever.
+#[test]
+fn damaged_record_is_quarantined_and_the_others_are_sent() {
+    let env = TestEnv::new();
+    env.webhook.stop();
+    for number in 1..=3 {
+        env.notify(&format!("--no-spawn ban --jail=sshd --ip=203.0.113.{number}"));
+    }
+    env.banhook(["drain", "--timeout", "1s"]).exits(1);
+    damage(&env, "work.sqlite3", b"203.0.113.2`");
+    env.webhook.start();
+    env.banhook(["drain"]).ok();
+    assert_eq!(env.webhook.wait_for(2).len(), 2);
+    let ledger = env.ledger();
+    assert_eq!((ledger.all().posted, ledger.all().dead, ledger.all().pending), (2, 1, 0), "{ledger:?}");
+    let status = env.banhook(["status"]);
+    assert!(status.stdout.contains("last dead") && status.stdout.contains("checksum"), "{status}");
+    let checked = env.banhook(["status", "--check"]).exits(1);
+    assert!(checked.stdout.contains("damaged: message 2"), "{checked}");
+    // The event is intact.
+    env.banhook(["queue", "retry", "--all"]).ok();
+    env.banhook(["drain"]).ok();
+    assert!(env.webhook.wait_for(3)[2].contains(&["203.0.113.2"]));
+    damage(&env, "inbox.sqlite3", b"\"203.0.113.2\"");
+    let checked = env.banhook(["status", "--check"]).exits(1);
+    assert!(checked.stdout.contains("damaged: event 2"), "{checked}");
+}
+
+/// Changes the last byte of these bytes in a file of the store to one that is not UTF-8.
+fn damage(env: &TestEnv, file: &str, bytes: &[u8]) {
+    let path = env.state().join(file);
+    let mut content = fs::read(&path).unwrap();
+    let at = content.windows(bytes.len()).position(|part| part == bytes).unwrap();
+    content[at + bytes.len() - 1] = 0xff;
+    fs::write(path, content).unwrap();
+}
+
+// A review of permissions: a state directory and configuration that others may write drew no word.
+#[test]
+fn state_dir_that_others_may_write_is_refused_and_notify_stores() {
+    let env = TestEnv::new();
+    env.notify("--no-spawn ban --jail=sshd --ip=203.0.113.1");
+    fs::set_permissions(env.state(), fs::Permissions::from_mode(0o770)).unwrap();
+    let notified = env.notify("--no-spawn ban --jail=sshd --ip=203.0.113.2");
+    assert!(notified.stderr.contains("the event is stored, but others"), "{notified}");
+    let run = "run: chmod go-w";
+    for command in [&["run"][..], &["drain", "--timeout", "5s"], &["run", "--until-idle"]] {
+        env.banhook(command).exits(1).complains(&[run, "mode 0770"]);
+    }
+    env.banhook(["config", "check"]).exits(2).complains(&[run]);
+    fs::set_permissions(env.state(), fs::Permissions::from_mode(0o700)).unwrap();
+    fs::set_permissions(env.config(), fs::Permissions::from_mode(0o666)).unwrap();
+    env.banhook(["config", "check"]).ok().complains(&["warning", run]);
+    env.banhook(["drain"]).ok();
+    assert_eq!(env.wait_until_idle().all().posted, 2);
 }

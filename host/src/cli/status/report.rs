@@ -29,20 +29,25 @@ pub(super) struct StatusReport {
     /// Where the ledger differs from the rows; `None` if they were not compared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub discrepancies: Option<Vec<Discrepancy>>,
+    /// The records whose checksum is wrong; `None` if they were not read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub damaged: Option<Vec<String>>,
 }
 
 impl StatusReport {
     /// Reads the state of the store; `check`: counts every event, too.
     pub(super) fn read(global: &GlobalOptions, check: bool) -> Result<Self, CommandError> {
         let folder = global.folder()?;
-        let (mut ledger, mut webhooks, plugins, discrepancies) = if let Some((_, store)) = global.existing_store()? {
-            // As a run does: if the inbox is damaged, nothing is delivered any more, whatever the sums say.
-            store.check_inbox()?;
-            let discrepancies = check.then(|| store.check_ledger()).transpose()?;
-            (store.ledger()?, store.queues(Timestamp::now())?, store.plugins()?, discrepancies)
-        } else {
-            (Ledger::default(), BTreeMap::new(), BTreeMap::new(), check.then(Vec::new))
-        };
+        let (mut ledger, mut webhooks, plugins, discrepancies, damaged) =
+            if let Some((_, store)) = global.existing_store()? {
+                // As a run does: if the inbox is damaged, nothing is delivered any more, whatever the sums say.
+                store.check_inbox()?;
+                let discrepancies = check.then(|| store.check_ledger()).transpose()?;
+                let damaged = check.then(|| store.damaged_records()).transpose()?;
+                (store.ledger()?, store.queues(Timestamp::now())?, store.plugins()?, discrepancies, damaged)
+            } else {
+                (Ledger::default(), BTreeMap::new(), BTreeMap::new(), check.then(Vec::new), check.then(Vec::new))
+            };
         // Where there is neither a store nor a file, nothing is wrong yet.
         let is_new = ledger == Ledger::default();
         let config = (global.config.exists() || !is_new).then(|| global.config());
@@ -61,6 +66,7 @@ impl StatusReport {
             webhooks,
             plugins,
             discrepancies,
+            damaged,
         })
     }
 }

@@ -25,7 +25,11 @@ pub(super) fn text(folder: &Path, status: &StatusReport, now: Timestamp) -> Stri
     for discrepancy in status.discrepancies.iter().flatten() {
         let _ = writeln!(text, "discrepancy: {}", one_line(&discrepancy.to_string()));
     }
-    if status.balances && status.discrepancies.as_ref().is_some_and(Vec::is_empty) {
+    for record in status.damaged.iter().flatten() {
+        let _ = writeln!(text, "damaged: {record}: its checksum is not that of its content");
+    }
+    let is_clean = status.discrepancies.as_ref().is_some_and(Vec::is_empty);
+    if status.balances && is_clean && status.damaged.iter().flatten().next().is_none() {
         text.push_str("every event is accounted for\n");
     }
     if let Some(error) = &status.configuration_error {
@@ -144,6 +148,7 @@ mod tests {
             received: 1_015,
             unrouted: 0,
             unmatched: 3,
+            quarantined: 0,
             routed: 1_012,
             routes: BTreeMap::from([("all".to_owned(), all)]),
         };
@@ -185,6 +190,7 @@ mod tests {
             webhooks: BTreeMap::from([("main".to_owned(), main), ("ops".to_owned(), ops)]),
             plugins: BTreeMap::from([("all".to_owned(), plugin)]),
             discrepancies: None,
+            damaged: None,
         };
         (status, now)
     }
