@@ -114,6 +114,35 @@ fn next_in_order_damaged_message_is_dead_and_the_others_go_on() {
     }
 }
 
+#[test]
+fn damaged_state_of_routes_and_webhooks_is_no_error() {
+    for damage in DAMAGES {
+        let mut fixture = fixture();
+        receive_and_format(&mut fixture, 10, vec![join_storm(50), send()]);
+        let suspended = Suspended { error: "404".into(), since: Timestamp(6), url_hash: "hash".into() };
+        let state = WebhookState { suspended: Some(suspended), ..WebhookState::default() };
+        fixture.store.record_webhook("hook", &state).unwrap();
+        for change in [
+            "recent_posts SET posts",
+            "webhooks SET suspended_error",
+            "webhooks SET backoff_until",
+            "webhooks SET rejected",
+            "messages SET key",
+            "messages SET cause",
+            "messages SET error",
+        ] {
+            execute(&fixture, "work.sqlite3", "INSERT OR REPLACE INTO recent_posts VALUES ('sec', '{}')");
+            execute(&fixture, "work.sqlite3", &format!("UPDATE {change} = {damage}"));
+            let store = &fixture.store;
+            store.recent_posts("sec").unwrap();
+            store.webhook("hook").unwrap();
+            store.suspended_webhooks().unwrap();
+            store.queues(Timestamp(9)).unwrap();
+            assert_eq!(store.digests_to_close("sec", Timestamp(50), true).unwrap().len(), 1, "{change} = {damage}");
+        }
+    }
+}
+
 /// The bits of a file to change: those around a text, from `before` bytes before it to `after` bytes after it.
 fn bits(bytes: &[u8], text: &str, before: usize, after: usize) -> Range<usize> {
     let at = bytes.windows(text.len()).position(|part| part == text.as_bytes()).unwrap();

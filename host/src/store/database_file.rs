@@ -9,7 +9,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior, config::DbConfig};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, ErrorCode, OpenFlags, Row, Transaction, TransactionBehavior, config::DbConfig};
 use rustix::fs::Access;
 use rustix::io::Errno;
 
@@ -275,6 +276,14 @@ const ERROR_BYTES: usize = 2_000;
 /// An error or reason as it is stored: a plugin or a webhook wrote it, and thousands of rows may hold it.
 pub(super) fn stored(text: &str) -> &str {
     cut(text, ERROR_BYTES)
+}
+
+/// A text that may be damaged; `None` if there is none.
+pub(super) fn lossy(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<String>> {
+    Ok(match row.get_ref(column)? {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+        ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => None,
+    })
 }
 
 /// A limit on rows, as SQLite takes it.

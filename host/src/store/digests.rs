@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::checksum::{self, DAMAGED, event_columns, parse_event};
-use super::database_file::sql_limit;
+use super::database_file::{lossy, sql_limit};
 use super::digest_writer::{Closes, DigestKey, DigestWriter, MAX_DIGEST_EVENTS};
 use super::error::StoreError;
 use super::store::Store;
@@ -257,10 +257,11 @@ impl Store {
 fn open_digest(row: &Row<'_>) -> rusqlite::Result<OpenDigest> {
     Ok(OpenDigest {
         id: row.get(0)?,
-        webhook: row.get(1)?,
-        cause: DigestCause::parse(row.get_ref(2)?.as_str()?).unwrap_or(DigestCause::Held),
-        key: row.get(3)?,
-        events: row.get(4)?,
+        // A name that cannot be read is replaced by the route's own.
+        webhook: lossy(row, 1)?.unwrap_or_default(),
+        cause: lossy(row, 2)?.and_then(|cause| DigestCause::parse(&cause)).unwrap_or(DigestCause::Held),
+        key: lossy(row, 3)?.unwrap_or_default(),
+        events: row.get(4).unwrap_or_default(),
     })
 }
 

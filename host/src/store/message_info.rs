@@ -1,10 +1,9 @@
 //! Messages as an administrator sees them: listed, and one with its body. It writes nothing.
 
-use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension, Row, params};
 use serde::Serialize;
 
-use super::database_file::sql_limit;
+use super::database_file::{lossy, sql_limit};
 use super::error::StoreError;
 use super::messages::DeadReason;
 use super::store::Store;
@@ -99,7 +98,7 @@ impl Store {
                 .query_row([id], message_info)
                 .optional()?;
             let Some(found) = found else { return Ok(None) };
-            let body = connection.query_row("SELECT body FROM messages WHERE id = ?", [id], |row| text(row, 0))?;
+            let body = connection.query_row("SELECT body FROM messages WHERE id = ?", [id], |row| lossy(row, 0))?;
             Ok(Some((found, body)))
         })
     }
@@ -107,11 +106,11 @@ impl Store {
 
 /// Shows a damaged row as well, as far as it can be read.
 fn message_info(row: &Row<'_>) -> rusqlite::Result<MessageInfo> {
-    let state = text(row, 3)?.unwrap_or_default();
+    let state = lossy(row, 3)?.unwrap_or_default();
     Ok(MessageInfo {
         id: row.get(0)?,
-        route: text(row, 1)?.unwrap_or_default(),
-        webhook: text(row, 2)?.unwrap_or_default(),
+        route: lossy(row, 1)?.unwrap_or_default(),
+        webhook: lossy(row, 2)?.unwrap_or_default(),
         state: match state.as_str() {
             "open" => MessageState::Open,
             "ready" => MessageState::Ready,
@@ -121,19 +120,11 @@ fn message_info(row: &Row<'_>) -> rusqlite::Result<MessageInfo> {
         },
         events: row.get(4).unwrap_or_default(),
         age_starts_at: Timestamp(row.get(5).unwrap_or_default()),
-        cause: text(row, 6)?,
+        cause: lossy(row, 6)?,
         closes_at: row.get(7).unwrap_or(None::<i64>).map(Timestamp),
         attempts: row.get(8).unwrap_or_default(),
         last_attempt_at: row.get(9).unwrap_or(None::<i64>).map(Timestamp),
-        dead_reason: text(row, 10)?.and_then(|reason| DeadReason::parse(&reason)),
-        error: text(row, 11)?,
-    })
-}
-
-/// A text that may be damaged; `None` if there is none.
-fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<String>> {
-    Ok(match row.get_ref(column)? {
-        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
-        ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => None,
+        dead_reason: lossy(row, 10)?.and_then(|reason| DeadReason::parse(&reason)),
+        error: lossy(row, 11)?,
     })
 }

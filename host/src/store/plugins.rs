@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::params;
 use serde::Serialize;
 
-use super::database_file::stored;
+use super::database_file::{lossy, stored};
 use super::error::StoreError;
 use super::store::Store;
 use crate::event::Timestamp;
@@ -73,15 +73,15 @@ impl Store {
                 )?
                 .query_map([], |row| {
                     let state = PluginState {
-                        plugin: row.get(1)?,
-                        sha256: row.get(2)?,
-                        version: row.get(3)?,
-                        since: Timestamp(row.get(4)?),
-                        failures: row.get(5)?,
-                        error: row.get(6)?,
-                        paused_until: row.get::<_, Option<i64>>(7)?.map(Timestamp),
+                        plugin: lossy(row, 1)?.unwrap_or_default(),
+                        sha256: lossy(row, 2)?,
+                        version: lossy(row, 3)?,
+                        since: Timestamp(row.get(4).unwrap_or_default()),
+                        failures: row.get(5).unwrap_or_default(),
+                        error: lossy(row, 6)?,
+                        paused_until: row.get(7).unwrap_or(None::<i64>).map(Timestamp),
                     };
-                    Ok((row.get(0)?, state))
+                    Ok((lossy(row, 0)?.unwrap_or_default(), state))
                 })?
                 .collect()
         })

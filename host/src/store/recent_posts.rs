@@ -4,6 +4,7 @@
 use rusqlite::{OptionalExtension, Transaction};
 use serde_json::{Value, json};
 
+use super::database_file::lossy;
 use super::error::StoreError;
 use super::store::Store;
 use crate::event::Timestamp;
@@ -29,12 +30,12 @@ impl Store {
     /// When the store fails.
     pub(crate) fn recent_posts(&self, route: &str) -> Result<PostTimes, StoreError> {
         self.database.read("read when a route posted", |connection| {
-            let text: Option<String> = connection
+            let text = connection
                 .prepare_cached("SELECT posts FROM recent_posts WHERE route = ?")?
-                .query_row([route], |row| row.get(0))
+                .query_row([route], |row| lossy(row, 0))
                 .optional()?;
-            // Text that cannot be parsed was changed by hand; the worst is that a storm is noticed late.
-            let stored: Value = text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+            // Text that cannot be parsed is damaged; the worst is that a storm is noticed late.
+            let stored: Value = text.flatten().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
             let times = stored.get("posts").and_then(Value::as_array).into_iter().flatten();
             let storm_since = stored.get("storm_since").and_then(Value::as_i64).map(Timestamp);
             Ok(PostTimes { posts: times.filter_map(Value::as_i64).map(Timestamp).collect(), storm_since })

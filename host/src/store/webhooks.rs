@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde::Serialize;
 
-use super::database_file::stored;
+use super::database_file::{lossy, stored};
 use super::error::StoreError;
 use super::store::Store;
 use crate::event::Timestamp;
@@ -77,8 +77,8 @@ impl Store {
                     "SELECT next_slot_at, backoff_until, failures, suspended_error, suspended_at, url_hash, rejected FROM webhooks WHERE name = ?",
                 )?
                 .query_row([name], |row| {
-                    let suspended: Option<String> = row.get(3)?;
-                    Ok(WebhookState {
+                    let suspended = lossy(row, 3)?;
+                    let state = || -> rusqlite::Result<WebhookState> { Ok(WebhookState {
                         next_slot_at: Timestamp(row.get(0)?),
                         backoff_until: Timestamp(row.get(1)?),
                         failures: row.get(2)?,
@@ -94,7 +94,9 @@ impl Store {
                             None => None,
                         },
                         rejected: row.get_ref(6)?.as_str()?.split(',').filter_map(|id| id.parse().ok()).collect(),
-                    })
+                    }) };
+                    // A damaged one is lost: its webhook is attempted at once.
+                    Ok(state().unwrap_or_default())
                 })
                 .optional()?;
             Ok(state.unwrap_or_default())
@@ -118,10 +120,12 @@ impl Store {
             connection
                 .prepare("SELECT name, suspended_error, suspended_at, url_hash FROM webhooks WHERE suspended_error IS NOT NULL")?
                 .query_map([], |row| {
-                    let since: Option<i64> = row.get(2)?;
-                    let since = Timestamp(since.unwrap_or_default());
-                    let url_hash: Option<String> = row.get(3)?;
-                    Ok((row.get(0)?, Suspended { error: row.get(1)?, since, url_hash: url_hash.unwrap_or_default() }))
+                    let suspended = Suspended {
+                        error: lossy(row, 1)?.unwrap_or_default(),
+                        since: Timestamp(row.get(2).unwrap_or_default()),
+                        url_hash: lossy(row, 3)?.unwrap_or_default(),
+                    };
+                    Ok((lossy(row, 0)?.unwrap_or_default(), suspended))
                 })?
                 .collect()
         })
@@ -215,15 +219,15 @@ impl Store {
                     let state = WebhookQueue {
                         pending: row.get(1)?,
                         open: row.get(2)?,
-                        digest_events: row.get(3)?,
+                        digest_events: row.get(3).unwrap_or_default(),
                         dead: row.get(4)?,
-                        oldest_pending_at: row.get::<_, Option<i64>>(5)?.map(Timestamp),
-                        next_digest_at: row.get::<_, Option<i64>>(6)?.map(Timestamp),
-                        last_error: row.get(7)?,
-                        last_dead_error: row.get(8)?,
+                        oldest_pending_at: row.get(5).unwrap_or(None::<i64>).map(Timestamp),
+                        next_digest_at: row.get(6).unwrap_or(None::<i64>).map(Timestamp),
+                        last_error: lossy(row, 7)?,
+                        last_dead_error: lossy(row, 8)?,
                         ..WebhookQueue::default()
                     };
-                    Ok((row.get(0)?, state))
+                    Ok((lossy(row, 0)?.unwrap_or_default(), state))
                 })?
                 .collect()
         })?;
