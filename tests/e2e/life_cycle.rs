@@ -33,7 +33,7 @@ fn fail2ban_life_cycle_with_daemon_arrives_in_order() {
     daemon.stop();
 }
 
-/// Start, bans by hand and by log lines, both address families, unban, reload, restart, stop.
+/// Start, manual bans and by log lines, both address families, unban, reload, restart, stop.
 fn run_life_cycle(env: &TestEnv) {
     let server = Fail2ban::start(env);
     let mut cursor = MessageCursor { env, seen: 0 };
@@ -43,7 +43,7 @@ fn run_life_cycle(env: &TestEnv) {
     expect(&starts[1], &["Jail `sshd` started"]);
 
     server.client("set sshd banip 203.0.113.7").ok();
-    expect_ban(&cursor.next(1)[0], "203.0.113.7", &["by hand"]);
+    expect_ban(&cursor.next(1)[0], "203.0.113.7", &["manual ban"]);
 
     for user in ["root", "admin", "Robert'); drop table bans;--"] {
         server.append_to_log("sshd", &format!("auth fail user {user} from 198.51.100.7"));
@@ -51,7 +51,7 @@ fn run_life_cycle(env: &TestEnv) {
     expect_ban(&cursor.next(1)[0], "198.51.100.7", &["3 failures"]);
 
     server.client("set sshd banip 2001:db8::7").ok();
-    expect_ban(&cursor.next(1)[0], "2001:db8::7", &["by hand"]);
+    expect_ban(&cursor.next(1)[0], "2001:db8::7", &["manual ban"]);
 
     server.client("set sshd unbanip 203.0.113.7").ok();
     expect(&cursor.next(1)[0], &["`203.0.113.7` unbanned in `sshd`"]);

@@ -3,4 +3,3 @@
 mod channel;
 mod delivery;
 mod store;
-mod text;

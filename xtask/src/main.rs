@@ -6,7 +6,6 @@ mod command;
 mod concurrent_notify;
 mod guests;
 mod notify;
-mod npm;
 mod packages;
 mod plugins;
 mod rebuild;

@@ -21,10 +21,12 @@ const KEY_CHARS: usize = 200;
 /// The longest that a plugin may hold an event, as `wit/exports.wit` promises, in ms.
 const MAX_HOLD_MS: i64 = 86_400_000;
 
-/// The windows of the digests of a storm after the first, unless the route's `digest_window` is longer: a long attack is a
-/// dozen messages an hour.
-const WINDOWS: [Duration; 4] =
-    [Duration::from_secs(30), Duration::from_secs(60), Duration::from_secs(120), Duration::from_secs(300)];
+/// How much wider the windows of a storm's digests become: with the default of 30 s, 1 min, 2 min and then 5 min, so that a
+/// long attack is about fifteen messages an hour.
+const WIDER: [u32; 3] = [2, 4, 10];
+
+/// No window becomes wider than this by itself.
+const WIDEST_WINDOW: Duration = Duration::from_secs(300);
 
 /// Whether an event may be grouped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,12 +154,12 @@ impl RecentPosts {
     pub(super) fn storm_window(&self, first: Duration, now: Timestamp) -> Duration {
         let mut lasts = self.storm_since.map_or(0, |since| now.0.saturating_sub(since.0));
         let mut window = first;
-        for next in WINDOWS.into_iter().filter(|next| *next > first) {
+        for factor in WIDER {
             lasts = lasts.saturating_sub(milliseconds(window));
             if lasts < 0 {
                 break;
             }
-            window = next;
+            window = first.saturating_mul(factor).min(WIDEST_WINDOW.max(first));
         }
         window
     }

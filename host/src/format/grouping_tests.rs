@@ -534,7 +534,8 @@ fn storm_window_widens_while_the_storm_lasts() {
         lasts.iter().map(window).collect()
     };
     assert_eq!(windows(30, &[0, 29, 30, 89, 90, 209, 210, 999_999]), [30, 30, 60, 60, 120, 120, 300, 300]);
-    assert_eq!(windows(1, &[0, 1, 30, 31, 90, 91]), [1, 30, 30, 60, 60, 120]);
+    assert_eq!(windows(1, &[0, 1, 2, 3, 7, 999]), [1, 2, 2, 4, 10, 10]);
+    assert_eq!(windows(60, &[0, 60, 180, 420]), [60, 120, 240, 300]);
     // Never shorter than the route's own.
     assert_eq!(windows(600, &[0, 600, 9_999]), [600, 600, 600]);
     assert_eq!(windows(30, &[-9]), [30], "a clock that is set back");

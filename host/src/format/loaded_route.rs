@@ -9,7 +9,9 @@ use super::webhook_profile::{self, WebhookProfile, WebhookProfiles};
 use crate::config::{Config, PluginSource, Route};
 use crate::event::{EventDefaults, Timestamp};
 use crate::message::{Policy, one_line};
-use crate::plugin::{BUILT_IN, CurrentEvent, Plugin, PluginContext, PluginError, RouteEvents, Runtime};
+use crate::plugin::{
+    BUILT_IN, CurrentEvent, Plugin, PluginContext, PluginError, RouteEvents, Runtime, refusing_others,
+};
 use crate::store::{PluginState, StateDir};
 
 /// A route with its plugin.
@@ -172,7 +174,7 @@ fn plugin_context(route: &Route, context: &RouteContext, current: &CurrentEvent)
         settings: route.settings.clone(),
         timezone: route.timezone.clone(),
         // The built-in plugin shows what it is granted, and works without.
-        grants: if route.plugin == PluginSource::BuiltIn { grants.with_refusals() } else { grants },
+        grants: if route.plugin == PluginSource::BuiltIn { refusing_others(grants) } else { grants },
         events: context.state.clone().map(|state| RouteEvents {
             state,
             kinds: route.events.clone(),

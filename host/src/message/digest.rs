@@ -290,7 +290,10 @@ fn is_of_fail2ban(cause: DigestCause) -> bool {
 fn reason_and_times(batch: &Batch, storm: Option<StormLimit>) -> Vec<Span> {
     let reason = match batch.cause {
         DigestCause::Held => match batch.key.as_deref().filter(|key| !key.trim().is_empty()) {
-            Some(key) => format!("grouped by the plugin as {}", shown(key)),
+            Some(key) => {
+                let key = [text("grouped by the plugin as "), Span::Code(shown(key)), text(" · ")];
+                return key.into_iter().chain(times(batch)).collect();
+            }
             None => "grouped by the plugin".to_owned(),
         },
         DigestCause::Storm => match storm {

@@ -216,7 +216,7 @@ fn digest_held_by_the_plugin_shows_its_key_as_text() {
         shown(&events, DigestCause::Held, Some("scan\u{202e}\nners")),
         "⛔ 2 bans (1 restored) on `web-1` in 1 h\n\
          `sshd`: `203.0.113.7` · `203.0.113.8` 1 restored\n\
-         grouped by the plugin as scan\\u{202e} ners · from 2025-11-22 10:56 UTC to 2025-11-22 11:56 UTC\n"
+         grouped by the plugin as `scan\\u{202e} ners` · from 2025-11-22 10:56 UTC to 2025-11-22 11:56 UTC\n"
     );
     let flush = [on("", event(0, "sshd", EventDetails::Flush))];
     assert_eq!(

@@ -38,7 +38,7 @@ pub(crate) use compile_process::{load as load_for_parent, serve as compile_for_p
 pub use compiler::Compiler;
 pub use engine::Metering;
 pub use error::PluginError;
-pub(crate) use host::{CurrentEvent, Grant, GrantSyntax, Grants, Host, RouteEvents, grantable};
+pub(crate) use host::{CurrentEvent, Grant, GrantSyntax, Grants, Host, RouteEvents, grantable, refusing_others};
 pub use host::{PluginContext, Providers};
 pub(crate) use limits::{INSTANCES_MOST, TABLE_MOST};
 pub use limits::{Limits, Sandbox};

@@ -48,7 +48,9 @@ pub fn check_message(message: &Map<String, Value>) -> Checked {
     if text.is_empty() && blocks.is_empty() && attachments.is_empty() {
         return reject("no_text", "nothing to show");
     }
-    if text.trim().is_empty() {
+    // Of a message with a color, the attachment's fallback is the notification.
+    let notifies = |attachment: &Value| attachment["fallback"].as_str().is_some_and(|text| !text.trim().is_empty());
+    if text.trim().is_empty() && !attachments.iter().any(notifies) {
         return reject("no_text", "the notification would be empty");
     }
     if attachments.len() > ATTACHMENTS_MAX {

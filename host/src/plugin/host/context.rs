@@ -27,14 +27,6 @@ pub struct PluginContext {
     pub events: Option<RouteEvents>,
 }
 
-impl PluginContext {
-    /// The context of a route without settings that refuses every grant: any plugin loads, and no host interface answers.
-    #[must_use]
-    pub fn refusing() -> Self {
-        Self { grants: Grants::default().with_refusals(), ..Self::default() }
-    }
-}
-
 /// The stored events of one route.
 #[derive(Clone)]
 pub struct RouteEvents {

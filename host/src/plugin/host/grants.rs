@@ -56,10 +56,10 @@ impl Grants {
         self.0.get(name)
     }
 
-    /// Refuses the interfaces that are not mentioned, so that a plugin may import them all and use those that answer.
+    /// Refuses those of these interfaces that are not mentioned, so that a plugin may import all and use those that answer.
     #[must_use]
-    pub(crate) fn with_refusals(mut self) -> Self {
-        for (name, _) in super::grantable() {
+    pub(crate) fn refusing_others(mut self, names: impl IntoIterator<Item = &'static str>) -> Self {
+        for name in names {
             self.0.entry(name).or_insert(Grant::Refused);
         }
         self

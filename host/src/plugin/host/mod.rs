@@ -54,6 +54,12 @@ pub(crate) fn grantable() -> Vec<(&'static str, GrantSyntax)> {
     interfaces().iter().filter_map(|interface| Some((interface.name(), interface.grant()?))).collect()
 }
 
+/// Refuses the interfaces that a route does not mention, so that its plugin may import all and use those that answer.
+#[must_use]
+pub(crate) fn refusing_others(grants: Grants) -> Grants {
+    grants.refusing_others(grantable().into_iter().map(|(name, _)| name))
+}
+
 /// The host interfaces of one process, with what its routes share.
 pub struct Host(Vec<Box<dyn HostInterface>>);
 
@@ -61,6 +67,14 @@ pub struct Host(Vec<Box<dyn HostInterface>>);
 pub struct Providers {
     route: String,
     by_name: BTreeMap<&'static str, Box<dyn Provider>>,
+}
+
+impl PluginContext {
+    /// The context of a route without settings that refuses every grant: any plugin loads, and no host interface answers.
+    #[must_use]
+    pub fn refusing() -> Self {
+        Self { grants: refusing_others(Grants::default()), ..Self::default() }
+    }
 }
 
 impl Host {
