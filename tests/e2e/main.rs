@@ -7,6 +7,7 @@
 //! Environment variables:
 //! * `BANHOOK_BIN`: the binary under test, instead of one that is built here.
 //! * `BANHOOK_FRESH_TEMPLATE`: the template plugin built from source (set by `cargo xtask test`).
+//! * `BANHOOK_CHAT_PARSERS`: the folder of the chats' parsers (set by `cargo xtask test`; default `.tools/chat_parsers`).
 //! * `BANHOOK_GUESTS`: the folder of the example plugins built from source (set by `cargo xtask test`).
 //! * `BANHOOK_SOAK`: the number of rounds for interleavings, crashes, power failures and the hostile corpus. If set, the
 //!   storm test runs at full size.

@@ -3,3 +3,4 @@
 mod channel;
 mod delivery;
 mod store;
+mod text;

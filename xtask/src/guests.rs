@@ -11,6 +11,7 @@ use anyhow::Context;
 use clap::ValueEnum;
 
 use crate::command::{cargo, run};
+use crate::npm;
 use crate::packages;
 use crate::plugins;
 use crate::rebuild;
@@ -92,22 +93,13 @@ impl Builder {
     fn javascript(&self) -> anyhow::Result<()> {
         let source = self.sources.join("javascript");
         let tools = self.tools.join("javascript");
-        let lists = ["package.json", "package-lock.json"].map(|list| source.join(list));
-        rebuild::if_changed(&tools, &lists, || {
-            fs::create_dir_all(&tools).with_context(|| format!("creating {}", tools.display()))?;
-            for list in &lists {
-                let copy = tools.join(list.file_name().unwrap_or_default());
-                fs::copy(list, &copy).with_context(|| format!("copying {}", list.display()))?;
-            }
-            let npm = ["ci", "--no-audit", "--no-fund", "--loglevel=error"];
-            run(Command::new("npm").args(npm).current_dir(&tools))
-        })?;
+        npm::install(&source, &tools)?;
 
         let program = source.join("plugin.js");
         let product = self.output.join("javascript.wasm");
         rebuild::if_changed(
             &product,
-            &[lists[1].clone(), self.wit.clone(), self.build_script(), program.clone()],
+            &[source.join("package-lock.json"), self.wit.clone(), self.build_script(), program.clone()],
             || {
                 run(Command::new(tools.join("node_modules/.bin/componentize-qjs"))
                     .args(["--world", "plugin", "--sync", "--stub-wasi", "--opt-size", "--wit"])

@@ -6,6 +6,7 @@ mod command;
 mod concurrent_notify;
 mod guests;
 mod notify;
+mod npm;
 mod packages;
 mod plugins;
 mod rebuild;

@@ -58,6 +58,8 @@ pub fn for_tests() -> Vec<Package> {
         Package::program("zstd", "zstd"),
         Package::program("bzip2", "bzip2"),
         Package::program("strace", "strace"),
+        Package::program("nodejs", "node"),
+        Package::program("npm", "npm"),
     ];
     // The guest in Rust needs the packages of the template plugin.
     packages.extend(guests::FOR_TESTS.into_iter().flat_map(for_guest));

@@ -36,7 +36,12 @@ fn listed(name: &str) -> Option<&'static str> {
 /// which could also be italics.
 #[must_use]
 pub fn is_name(name: &str) -> bool {
+    let (base, tone) = name.split_once("::skin-tone-").unwrap_or((name, "1"));
     (1..=100).contains(&name.len())
+        && !base.is_empty()
+        && !base.contains(':')
+        && tone.len() == 1
+        && tone != ":"
         && !name.starts_with('_')
         && !name.ends_with('_')
         && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_+-':".contains(&b))

@@ -227,6 +227,9 @@ impl Scan {
 
     /// Translates Slack's markup as the server does before it looks for its own.
     fn translated(&self, text: &str) -> String {
+        if self.target == Target::ROCKETCHAT {
+            return text.to_owned();
+        }
         let links = if self.target == Target::MATTERMOST { &SLACK_LINK } else { &SLACK_URL };
         let text = links.replace_all(text, "[$2]($1)");
         let text = SLACK_ALL.replace_all(&text, |found: &Captures<'_>| match self.target.as_str() {
@@ -241,6 +244,15 @@ impl Scan {
         ZULIP_ITALIC.replace_all(&text, "$1*$2*$3").into_owned()
     }
 
+    /// Rocket.Chat has Slack's form of links itself, with plain labels.
+    fn without_slack_links(&mut self, text: &str) -> String {
+        for found in SLACK_URL.captures_iter(text) {
+            self.link(&found[1]);
+            self.each("mention", &AT_NAME, &found[2]);
+        }
+        SLACK_ALL.replace_all(&SLACK_URL.replace_all(text, "\u{1}"), "@$1").into_owned()
+    }
+
     /// The Markdown of the target; on Slack that of its `markdown` block.
     fn markdown(&mut self, text: &str) {
         let text = if self.target == Target::SLACK { text.to_owned() } else { self.translated(text) };
@@ -248,6 +260,7 @@ impl Scan {
             // In code as well: Discord does not document that its server looks for code first.
             self.each("mention everyone", &AT_EVERYONE, &text);
         }
+        let text = if self.target == Target::ROCKETCHAT { self.without_slack_links(&text) } else { text };
         let text = self.without_code(&self.without_escaped_backticks(&text));
         let text = match self.target.as_str() {
             "zulip" => text,

@@ -10,6 +10,7 @@ use blockkit::text::{clean, cut, one_line};
 use blockkit::{Finding, Rule, Severity};
 
 use super::model::Message;
+use super::slack_compatible::BREAK;
 use crate::phrase::listed;
 
 /// The known names.
@@ -39,7 +40,7 @@ impl Hints {
         Self {
             topic: last("topic").map(one_line).filter(|topic| !topic.trim().is_empty()).map(|topic| {
                 // Zulip takes one of these for the mark of a Slack channel, and drops it.
-                cut(topic.trim().trim_start_matches(['#', '@']), TOPIC_MAX).into_owned()
+                cut(&unlinked(topic.trim().trim_start_matches(['#', '@'])), TOPIC_MAX).into_owned()
             }),
             thread: last("thread").filter(|value| is_ts(value)).map(str::to_owned),
             built_in_digest: last("digest") == Some(BUILT_IN),
@@ -84,6 +85,26 @@ pub(crate) fn check_hints(message: &Message) -> Vec<Finding> {
     findings
 }
 
+/// Breaks what Zulip links in a topic: domains, addresses, URLs.
+fn unlinked(topic: &str) -> String {
+    let mut out = String::with_capacity(topic.len());
+    let mut characters = topic.chars().peekable();
+    while let Some(char) = characters.next() {
+        out.push(char);
+        let after = characters.peek().copied();
+        let links = match char {
+            '.' => after.is_some_and(char::is_alphabetic),
+            ':' => after == Some('/') || out.to_ascii_lowercase().ends_with("bitcoin:"),
+            '@' => true,
+            _ => false,
+        };
+        if links && after.is_some() {
+            out.push(BREAK);
+        }
+    }
+    out
+}
+
 fn is_ts(value: &str) -> bool {
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
     value.split_once('.').is_some_and(|(seconds, rest)| digits(seconds) && digits(rest) && value.len() <= 20)
@@ -108,6 +129,17 @@ mod tests {
         );
         assert_eq!(Hints::of(&message(&[("topic", " "), ("thread", "x")])), Hints::default());
         assert_eq!(Hints::of(&message(&[("topic", &"ä".repeat(61))])).topic.unwrap().chars().count(), 60);
+    }
+
+    #[test]
+    fn topic_links_nothing() {
+        for (topic, shown) in [
+            ("see https://evil.example/x", "see https:¤//evil.¤example/x"),
+            ("root@evil 203.0.113.7 a: b.", "root@¤evil 203.0.113.7 a: b."),
+            ("Bitcoin:1Boat", "Bitcoin:¤1Boat"),
+        ] {
+            assert_eq!(Hints::of(&message(&[("topic", topic)])).topic.unwrap().replace(BREAK, "¤"), shown);
+        }
     }
 
     #[test]

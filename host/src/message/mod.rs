@@ -32,6 +32,8 @@ mod values;
 #[cfg(test)]
 mod active;
 #[cfg(test)]
+mod chat_parsers;
+#[cfg(test)]
 mod tests;
 
 pub(crate) use blockkit::text::{clean, cut, one_line};

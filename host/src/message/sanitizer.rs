@@ -141,7 +141,7 @@ fn in_code(raw: &str) -> String {
 fn in_markdown(raw: &str) -> EscapedValue {
     let acts = raw.contains(['&', '<', '>', '[', ']', '!', '@', '`', '\\', '*', '_', '~', '#', '|', '\n'])
         || raw.contains("://")
-        || raw.to_ascii_lowercase().contains("www.")
+        || ["www.", "mailto:", "tel:"].iter().any(|start| raw.to_ascii_lowercase().contains(start))
         || neutralize(raw) != raw
         || raw.starts_with(['-', '+', '=', ' ', '\t'])
         || raw.trim_start_matches(|c: char| c.is_ascii_digit()).starts_with(['.', ')']);
@@ -220,6 +220,29 @@ mod tests {
             ("<@U1><!GROUP>", "&lt;@U1&gt;&lt;!GROUP&gt;"),
         ] {
             check("x", false, markup, expected);
+        }
+    }
+
+    /// Plugins cut values, put them on one line, and change their case.
+    #[test]
+    fn mrkdwn_changed_value_is_neutralized() {
+        const VALUE: &str = " *b* :rotating_light:\n_i_ & <!here>\u{200b} *e* 0123456789 *f*";
+        for (markup, expected) in [
+            (
+                " *b* :rotating_light: _i_ &amp; &lt;!here&gt; *e* 0123456789 *f*",
+                " ∗b∗ ∶rotating_light: ˍiˍ &amp; &lt;!here&gt; ∗e∗ 0123456789 ∗f∗",
+            ),
+            (
+                "> *B* :ROTATING_LIGHT: _I_ & <!HERE>\u{fffd} *E*",
+                "> ∗B∗ ∶ROTATING_LIGHT: ˍIˍ &amp; &lt;!HERE&gt;\u{fffd} ∗E∗",
+            ),
+            ("*x* *b* :rotating_light: _i…", "*x* ∗b∗ ∶rotating_light: ˍi…"),
+            ("*b* :rotating_light: _i_ &amp; &lt;!he… *x*", "∗b∗ ∶rotating_light: ˍiˍ &amp; &lt;!he… *x*"),
+            ("`*b* :rotating_light: _i_` *x*", "`*b* :rotating_light: _i_` *x*"),
+            // Not the value.
+            ("*b* :rotating: *x*", "*b* :rotating: *x*"),
+        ] {
+            check(VALUE, true, markup, expected);
         }
     }
 

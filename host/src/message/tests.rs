@@ -33,7 +33,7 @@ pub(super) fn ban(subject: &str) -> Event {
 }
 
 /// An event in which the attacker wrote everything.
-fn hostile_event(text: &str) -> Event {
+pub(super) fn hostile_event(text: &str) -> Event {
     let mut event = ban(text);
     event.host = text.to_owned();
     event.jail = text.to_owned();
@@ -42,13 +42,13 @@ fn hostile_event(text: &str) -> Event {
 }
 
 /// Harmless text of as many lines, to see what a message itself makes active.
-fn harmless(text: &str) -> String {
+pub(super) fn harmless(text: &str) -> String {
     let line = |line: &str| if line.trim().is_empty() { line.to_owned() } else { "harmless".to_owned() };
     text.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// Returns what is sent: the message, or the fallback if the message is rejected.
-fn sent(message: &Message, event: &Event, policy: &Policy) -> Guarded {
+pub(super) fn sent(message: &Message, event: &Event, policy: &Policy) -> Guarded {
     guard(message, [event], policy).unwrap_or_else(|error| fallback(event, &error.to_string(), policy.target))
 }
 
@@ -86,7 +86,7 @@ fn all(_: &str) -> bool {
 }
 
 /// A message with the text everywhere that the host escapes it.
-fn safe_texts(text: &str) -> Message {
+pub(super) fn safe_texts(text: &str) -> Message {
     let spans = || {
         let text = || text.to_owned();
         let link = |label: String, url: &str| Span::Link(Link { label, url: url.to_owned() });
@@ -133,7 +133,7 @@ fn safe_texts(text: &str) -> Message {
 }
 
 /// A message whose plugin puts the text into its own markup as it is.
-fn careless(text: &str) -> Message {
+pub(super) fn careless(text: &str) -> Message {
     let markup =
         format!("*{text}* <https://example.org/|own> <!date^1763809015^{{date}}|then> {text} _{text}_ `{text}`");
     let mut message = plain(text);
@@ -150,7 +150,7 @@ fn careless(text: &str) -> Message {
 }
 
 /// A message whose plugin puts the text into Block Kit JSON as it is.
-fn raw(text: &str) -> Message {
+pub(super) fn raw(text: &str) -> Message {
     let mut message = plain(text);
     let raw = serde_json::json!([
         { "type": "section", "text": { "type": "mrkdwn", "text": format!("*{text}* <https://example.org/|own> {text}") } },
@@ -176,7 +176,7 @@ fn cutting(text: &str) -> Message {
 }
 
 /// The text and nothing else.
-fn plain(text: &str) -> Message {
+pub(super) fn plain(text: &str) -> Message {
     Message {
         text: Text::Plain(text.to_owned()),
         blocks: vec![],
@@ -186,7 +186,7 @@ fn plain(text: &str) -> Message {
 }
 
 /// Any text, mostly of characters that are special to Slack and to terminals.
-fn foreign() -> impl Strategy<Value = String> {
+pub(super) fn foreign() -> impl Strategy<Value = String> {
     let special = prop::sample::select(vec![
         "<",
         ">",
@@ -250,6 +250,27 @@ fn foreign() -> impl Strategy<Value = String> {
         "+491",
         "/me ",
         "&#42;",
+        "](",
+        "](https://evil.example/login)",
+        "localhost:8080",
+        "http:evil.example/login",
+        "tel:110",
+        "mailto:x",
+        "evil.com/login",
+        "bitcoin:1BoatSLRHtKNngkdXEeobR76b53LETtpyT",
+        "fe80:12::1",
+        "\\(x^2\\)",
+        ":)",
+        "8)",
+        "(y)",
+        ";-)",
+        "<3",
+        "x-d",
+        "'",
+        ".",
+        "/",
+        "-",
+        "$",
         "x",
         " ",
         "é",

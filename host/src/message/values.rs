@@ -1,23 +1,29 @@
 //! The search for the events' foreign values in a plugin's markup.
 //!
+//! Plugins change values before they paste them in: they cut them, put them on one line, change their case, leave out
+//! what is invisible. Each value is searched for in these spellings, and of a long one its beginning is enough.
+//!
 //! The leftmost value counts, and of several at one place the longest. The few values of one event are searched for one
 //! by one; for the many of a digest there is one search over all of them, which takes longer to build.
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, MatchKind};
-use blockkit::text::clean;
-use blockkit::token::{Token, first};
+use blockkit::text::{clean, is_hidden, one_line};
+use blockkit::token::{Token, first, unescape_entities};
 use memchr::memmem;
 
 /// Up to so many forms are searched for one by one.
 const FEW: usize = 32;
 
+/// So many characters of a longer value are found without the rest, which a plugin may have cut.
+const BEGINNING: usize = 12;
+
 /// Values that must not stand unescaped, each in the forms in which it may occur.
-#[derive(Default)]
 pub(super) struct Values {
+    write: fn(&str) -> EscapedValue,
     search: Option<AhoCorasick>,
     /// In the order of the search's patterns.
     forms: Vec<EscapedForm>,
@@ -27,6 +33,8 @@ struct EscapedForm {
     /// Whether this is the value itself; otherwise it is the value as a plugin escaped it.
     raw: bool,
     found: String,
+    /// Of a beginning: what follows it in the values, and whether that is the values themselves.
+    behind: Vec<(bool, String)>,
     /// The form that replaces it.
     safe: String,
     /// The form that replaces it in the plugin's own inline code.
@@ -46,17 +54,30 @@ pub(super) struct EscapedValue {
 impl Values {
     /// Returns the values that `write` changes.
     pub(super) fn new<'v>(values: impl Iterator<Item = &'v str>, write: fn(&str) -> EscapedValue) -> Self {
-        let mut forms = BTreeMap::new();
+        let mut forms: BTreeMap<String, EscapedForm> = BTreeMap::new();
         for value in values {
             let raw = clean(value);
-            let EscapedValue { escaped, safe, in_code } = write(&raw);
-            if safe == *raw && in_code == *raw {
+            if raw == value && !acts(&raw, write) {
                 continue;
             }
-            for (found, is_raw) in [(raw.into_owned(), true), (escaped, false), (safe.clone(), false)] {
-                let form =
-                    EscapedForm { raw: is_raw, found: found.clone(), safe: safe.clone(), in_code: in_code.clone() };
-                forms.entry(found).or_insert(form);
+            for raw in spellings(value).into_iter().filter(|raw| acts(raw, write)) {
+                let EscapedValue { escaped, safe, in_code } = write(&raw);
+                let form = |raw, found: &str| EscapedForm {
+                    raw,
+                    found: found.to_owned(),
+                    behind: Vec::new(),
+                    safe: safe.clone(),
+                    in_code: in_code.clone(),
+                };
+                for (is_raw, written) in [(true, &raw), (false, &escaped), (false, &safe)] {
+                    forms.entry(written.clone()).or_insert_with(|| form(is_raw, written));
+                }
+                for (is_raw, written) in [(true, &raw), (false, &escaped)] {
+                    let Some((end, _)) = written.char_indices().nth(BEGINNING) else { continue };
+                    let (found, behind) = written.split_at_checked(end).unwrap_or_default();
+                    let form = forms.entry(found.to_owned()).or_insert_with(|| form(is_raw, found));
+                    form.behind.push((is_raw, behind.to_owned()));
+                }
             }
         }
         let forms: Vec<EscapedForm> = forms.into_values().collect();
@@ -68,7 +89,7 @@ impl Values {
                 .build(forms.iter().map(|f| &f.found))
         });
         // Building fails only past 2³¹ states, which no event reaches; the search one by one finds the same.
-        Self { search: search.and_then(Result::ok), forms }
+        Self { write, search: search.and_then(Result::ok), forms }
     }
 
     /// Returns whether one of them occurs in the text.
@@ -106,8 +127,7 @@ impl Values {
             let rest = markup.get(at..).unwrap_or_default();
             let form = Some(form).filter(|form| !form.ends_inside_entity(rest));
             if let Some(form) = form.or_else(|| self.shorter(rest)) {
-                safe.push_str(if code { &form.in_code } else { &form.safe });
-                at += form.found.len();
+                at += self.push(form, rest, code, &mut safe);
             } else {
                 let length = match first(rest) {
                     Some((Token::Entity(_), length)) => length,
@@ -121,6 +141,19 @@ impl Values {
         }
         safe.push_str(markup.get(at..).unwrap_or_default());
         Cow::Owned(safe)
+    }
+
+    /// Adds the safe form of what `text` begins with, and returns how long that was.
+    fn push(&self, form: &EscapedForm, text: &str, code: bool, out: &mut String) -> usize {
+        if form.behind.is_empty() {
+            out.push_str(if code { &form.in_code } else { &form.safe });
+            return form.found.len();
+        }
+        let (is_raw, part) = form.with_behind(text);
+        let raw = if is_raw { Cow::Borrowed(part) } else { Cow::Owned(unescape_entities(part)) };
+        let EscapedValue { safe, in_code, .. } = (self.write)(&raw);
+        out.push_str(if code { &in_code } else { &safe });
+        part.len()
     }
 
     /// Returns the longest form that `text` starts with and that ends where a token ends.
@@ -171,7 +204,44 @@ impl<'a> Occurrences<'a> {
     }
 }
 
+/// Returns whether a spelling would act as markup.
+fn acts(raw: &str, write: fn(&str) -> EscapedValue) -> bool {
+    let EscapedValue { safe, in_code, .. } = write(raw);
+    safe != raw || in_code != raw
+}
+
+/// Returns the spellings in which plugins put a value into their markup.
+fn spellings(value: &str) -> BTreeSet<String> {
+    let without_hidden: String = value.chars().filter(|char| !is_hidden(*char)).collect();
+    let replaced: String = value.chars().map(|char| if is_hidden(char) { '\u{fffd}' } else { char }).collect();
+    let mut spellings = BTreeSet::from([clean(value).into_owned()]);
+    for text in [value, &without_hidden, &replaced] {
+        let line = one_line(text);
+        spellings.extend([line.to_lowercase(), line.to_uppercase(), line.trim().to_owned(), line]);
+    }
+    spellings
+}
+
 impl EscapedForm {
+    /// Returns as much of `text`, which begins with the form, as is in one of the values, and whether that is the value
+    /// itself.
+    fn with_behind<'t>(&self, text: &'t str) -> (bool, &'t str) {
+        let after = text.get(self.found.len()..).unwrap_or_default();
+        let end = |behind: &str| {
+            let same = after.chars().zip(behind.chars()).take_while(|(one, other)| one == other);
+            self.found.len() + same.map(|(char, _)| char.len_utf8()).sum::<usize>()
+        };
+        let longest = self.behind.iter().map(|(is_raw, behind)| (end(behind), *is_raw)).max();
+        let (end, is_raw) = longest.unwrap_or((self.found.len(), self.raw));
+        let part = text.get(..end).unwrap_or_default();
+        // Not a part of an entity: the plugin escaped what stands there.
+        let entity = part.rfind('&').filter(|at| {
+            let token = text.get(*at..).and_then(first);
+            is_raw && *at >= self.found.len() && matches!(token, Some((Token::Entity(_), length)) if at + length > end)
+        });
+        (is_raw, entity.and_then(|at| text.get(..at)).unwrap_or(part))
+    }
+
     /// Returns whether the form, which `text` starts with, ends inside an entity.
     fn ends_inside_entity(&self, text: &str) -> bool {
         let Some(at) = self.found.rfind('&').filter(|_| self.raw) else { return false };

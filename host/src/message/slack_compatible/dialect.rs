@@ -67,6 +67,16 @@ pub(crate) trait Dialect: Sync {
     fn backtick_within(&self) -> char {
         '`'
     }
+
+    /// A link in a form of the service's own, to a URL of which nothing acts. `None`: `[label](url)`.
+    fn link(&self, _url: &str, _label: &str) -> Option<String> {
+        None
+    }
+
+    /// Whether a character of inline code is kept apart from the text after it.
+    fn breaks_in_code(&self, char: char, rest: &str) -> bool {
+        breaks_in_code(char, rest)
+    }
 }
 
 /// What stands before and after text, by its look.
@@ -100,10 +110,33 @@ impl Place<'_> {
     pub(crate) fn colon_acts(&self) -> bool {
         let after = self.rest.get(1..).unwrap_or_default();
         // Some schemes need no `//`, and another piece may complete one. A colon of an IPv6 address stays.
-        let scheme = self.before.is_some_and(|c| c.is_ascii_alphabetic())
-            && !after.starts_with(|c: char| c.is_whitespace() || c.is_ascii_hexdigit());
-        scheme || after.starts_with("//") || emoji::might_begin(self.rest)
+        let hex = after.starts_with(|c: char| c.is_ascii_hexdigit());
+        let scheme = self.before.is_some_and(|c| c.is_ascii_alphabetic() && !(hex && c.is_ascii_hexdigit()))
+            && !after.starts_with(char::is_whitespace);
+        // No emoji is called `-`, but some parsers take it for one.
+        let end = after.find(|c: char| !"_+-.'".contains(c)).unwrap_or(after.len());
+        let punctuation = end > 0 && after.get(end..).is_some_and(|rest| rest.starts_with(':'));
+        scheme || after.starts_with("//") || punctuation || emoji::might_begin(self.rest)
     }
+
+    /// Whether one of these emoticons, in any case, begins with it.
+    pub(crate) fn begins_emoticon(&self, emoticons: &[&str]) -> bool {
+        let in_word = self.char.is_alphanumeric() && self.before.is_some_and(char::is_alphanumeric);
+        let begins = |emoticon: &&str| {
+            let Some((start, after)) = self.rest.split_at_checked(emoticon.len()) else { return false };
+            let joined = start.ends_with(char::is_alphanumeric) && after.starts_with(char::is_alphanumeric);
+            start.eq_ignore_ascii_case(emoticon) && !joined
+        };
+        !in_word && emoticons.iter().any(|emoticon| begins(&emoticon))
+    }
+}
+
+/// Returns whether a character of code begins a mention: nothing is formatted in code, but some services look for
+/// mentions, and translate Slack's before they look for code.
+pub(crate) fn breaks_in_code(char: char, rest: &str) -> bool {
+    const NAMES: [&str; 8] = ["everyone", "here", "channel", "all", "**", "_**", "!", "&"];
+    let calls = |name: &&str| rest.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
+    char == '<' || char == '@' && NAMES.iter().any(|name| calls(&name))
 }
 
 /// Returns whether a line that begins with this would be a heading, a list, a quotation, code, a rule or a command.

@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 
 use super::model::{Color, Image, Message};
 use super::sanitizer::Sanitizer;
-pub(super) use dialect::{BREAK, Dialect, Markers, Place, begins_block};
+pub(super) use dialect::{BREAK, Dialect, Markers, Place, begins_block, breaks_in_code};
 use layout::Part;
 use writer::Writer;
 

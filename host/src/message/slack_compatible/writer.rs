@@ -73,7 +73,7 @@ impl Writer<'_> {
                 None => self.inlines(&[Inline::Text(text.clone(), Style { bold: true, ..Style::default() })]),
             },
             Part::Divider => self.0.divider().to_owned(),
-            Part::Code(text) => fence(text),
+            Part::Code(text) => self.fence(text),
         }
     }
 
@@ -81,7 +81,7 @@ impl Writer<'_> {
         let mut out = String::new();
         for (index, inline) in inlines.iter().enumerate() {
             match inline {
-                Inline::Text(text, style) if style.code => out.push_str(&code(text)),
+                Inline::Text(text, style) if style.code => out.push_str(&self.code(text)),
                 Inline::Text(text, style) => {
                     let next = inlines.get(index + 1).and_then(|next| next.shown().chars().next());
                     self.styled(text, *style, next, &mut out);
@@ -90,7 +90,7 @@ impl Writer<'_> {
                     if !out.is_empty() && !out.ends_with('\n') {
                         out.push('\n');
                     }
-                    out.push_str(&fence(text));
+                    out.push_str(&self.fence(text));
                     out.push('\n');
                 }
                 Inline::Emoji(name, _) => match emoji::by_name(name) {
@@ -150,6 +150,7 @@ impl Writer<'_> {
             return self.escape(label.unwrap_or(url), false, out);
         }
         match label {
+            Some(label) if let Some(link) = self.0.link(&target, label) => out.push_str(&link),
             Some(label) => {
                 out.push('[');
                 self.escape(label, true, out);
@@ -208,6 +209,30 @@ impl Writer<'_> {
             }
         }
     }
+
+    /// Returns inline code that the text cannot break out of.
+    fn code(self, text: &str) -> String {
+        let text = text.replace(['\n', '\t'], " ").replace('`', "'");
+        if text.trim().is_empty() { text } else { format!("`{}`", self.unlinked(&text)) }
+    }
+
+    /// Returns code on lines of its own.
+    fn fence(self, text: &str) -> String {
+        let text = text.replace("```", "'''").replace("~~~", "∼∼∼");
+        format!("```\n{}\n```", self.unlinked(text.trim_matches('\n')))
+    }
+
+    /// Breaks what some services find in code.
+    fn unlinked(self, code: &str) -> String {
+        let mut out = String::with_capacity(code.len());
+        for (at, char) in code.char_indices() {
+            out.push(char);
+            if self.0.breaks_in_code(char, code.get(at + char.len_utf8()..).unwrap_or_default()) {
+                out.push(BREAK);
+            }
+        }
+        out
+    }
 }
 
 /// Ends each quotation with the empty line that it needs.
@@ -224,36 +249,6 @@ fn end_quotations(text: &str) -> String {
         }
         out.push_str(line);
         quoted = quotes;
-    }
-    out
-}
-
-/// Returns inline code that the text cannot break out of.
-fn code(text: &str) -> String {
-    let text = text.replace(['\n', '\t'], " ").replace('`', "'");
-    if text.trim().is_empty() { text } else { format!("`{}`", unlinked(&text)) }
-}
-
-/// Returns code on lines of its own.
-fn fence(text: &str) -> String {
-    let text = text.replace("```", "'''").replace("~~~", "∼∼∼");
-    format!("```\n{}\n```", unlinked(text.trim_matches('\n')))
-}
-
-/// Breaks mentions in code: nothing is formatted there, but some services look for mentions, and translate Slack's
-/// before they look for code.
-fn unlinked(code: &str) -> String {
-    let mut out = String::with_capacity(code.len());
-    for (at, char) in code.char_indices() {
-        out.push(char);
-        let rest = code.get(at + char.len_utf8()..).unwrap_or_default();
-        let calls = || {
-            let rest = rest.to_ascii_lowercase();
-            ["everyone", "here", "channel", "all", "**", "_**", "!", "&"].iter().any(|name| rest.starts_with(name))
-        };
-        if char == '<' || char == '@' && calls() {
-            out.push(BREAK);
-        }
     }
     out
 }

@@ -6,7 +6,7 @@ use url::Url;
 use super::super::guard_error::GuardError;
 use super::super::model::Message;
 use super::super::sanitizer::Sanitizer;
-use super::super::slack_compatible::{self, BREAK, Dialect, Markers, Place};
+use super::super::slack_compatible::{self, BREAK, Dialect, Markers, Place, breaks_in_code};
 use super::service::{HttpAnswer, Verdict};
 use super::service::{Service, UrlProblem, segments};
 
@@ -136,11 +136,21 @@ impl Dialect for Discord {
     fn escape(&self, place: Place<'_>, out: &mut String) {
         const ENTITIES: [&str; 4] = ["&amp;", "&lt;", "&gt;", "&#"];
         match place.char {
-            char @ ('\\' | '*' | '_' | '~' | '`' | '|' | '[' | ']') => out.extend(['\\', char]),
-            char @ ('@' | '#' | '<') => out.extend([char, BREAK]),
+            // A link's label knows no escapes.
+            ']' if place.after() == Some('(') => out.extend(['\\', ']', BREAK]),
+            // A `>` begins a quotation behind a marker, too.
+            char @ ('\\' | '*' | '_' | '~' | '`' | '|' | '[' | ']' | '>') => out.extend(['\\', char]),
+            // The server looks for mentions before escapes.
+            '<' => out.extend(['\\', '<', BREAK]),
+            char @ ('@' | '#') => out.extend([char, BREAK]),
             ':' if place.colon_acts() => out.push_str("\\:"),
             '&' if ENTITIES.iter().any(|entity| place.rest.starts_with(entity)) => out.extend(['&', BREAK]),
             char => out.push(char),
         }
+    }
+
+    /// The label of a link of ours may run into code, up to a `](`.
+    fn breaks_in_code(&self, char: char, rest: &str) -> bool {
+        breaks_in_code(char, rest) || char == ']' && rest.starts_with('(')
     }
 }

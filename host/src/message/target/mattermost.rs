@@ -98,19 +98,58 @@ impl Dialect for Mattermost {
         }
     }
 
+    /// An entity is shown as its character everywhere, and copied as it.
     fn escape(&self, place: Place<'_>, out: &mut String) {
         match place.char {
             '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
+            // `&lt;3` is a heart.
+            '<' => out.push_str("&#60;"),
             '>' => out.push_str("&gt;"),
             '$' => out.push_str("&#36;"),
             char @ ('\\' | '*' | '_' | '`' | '[' | ']' | '|') => out.extend(['\\', char]),
             // A channel's name follows it, too.
             '~' => out.extend(['\\', '~', BREAK]),
             char @ ('@' | '#') => out.extend([char, BREAK]),
-            ':' if place.colon_acts() => out.extend([':', BREAK]),
-            '.' if out.to_ascii_lowercase().ends_with("www") => out.push_str("\\."),
+            // With what follows the text, `:]` or `:)`.
+            ':' if place.after().is_none()
+                || place.colon_acts()
+                || ends_scheme(out, place)
+                || place.begins_emoticon(EMOTICONS) =>
+            {
+                out.push_str("&#58;");
+            }
+            ';' if place.begins_emoticon(EMOTICONS) => out.push_str("&#59;"),
+            // `x-d`
+            '-' if matches!(place.before, Some('x' | 'X')) => out.push_str("\\-"),
+            '.' if ends_www(out) || begins_domain_end(place) => out.push_str("\\."),
             char => out.push(char),
         }
     }
+}
+
+/// Emoticons that begin with a colon or semicolon.
+const EMOTICONS: &[&str] = &[
+    ":)", ":-)", ";)", ";-)", ":o", ":-o", ":]", ":-]", ":d", ":-d", ":p", ":-p", ":[", ":-[", ":@", ":-@", ":(",
+    ":-(", ":'(", ":'-(", ":`(", ":’(", ":/", ":-/", ":s", ":-s", ":|", ":-|", ":$", ":-$", ":x", ":-x", ":’-(",
+    ":`-(",
+];
+
+/// Returns whether a colon ends what Mattermost takes for a scheme of any name: `http:evil.example`, `tel:110`.
+fn ends_scheme(out: &str, place: Place<'_>) -> bool {
+    let scheme = |c: &char| c.is_ascii_alphanumeric() || "+-.\\".contains(*c);
+    place.after().is_some_and(|c| c.is_alphanumeric() || matches!(c, '/' | '%'))
+        && out.chars().rev().take_while(scheme).any(|c| c.is_ascii_alphabetic())
+}
+
+/// Returns whether text ends with `www`, or `www2`: a dot after it makes a link.
+fn ends_www(text: &str) -> bool {
+    let name = text.trim_end_matches(|c: char| c.is_ascii_digit());
+    name.get(name.len().saturating_sub(3)..).is_some_and(|end| end.eq_ignore_ascii_case("www"))
+}
+
+/// Returns whether the dot is that of `.com/`, which makes a link of what stands before it.
+fn begins_domain_end(place: Place<'_>) -> bool {
+    let after = place.rest.get(1..).unwrap_or_default();
+    let path = after.trim_start_matches(char::is_alphabetic);
+    path.len() < after.len() && path.starts_with('/')
 }

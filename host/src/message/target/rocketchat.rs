@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::super::guard_error::GuardError;
 use super::super::model::Message;
 use super::super::sanitizer::Sanitizer;
-use super::super::slack_compatible::{self, BREAK, Dialect, Markers, Place};
+use super::super::slack_compatible::{self, BREAK, Dialect, Markers, Place, breaks_in_code};
 use super::service::Service;
 use super::service::{HttpAnswer, Verdict};
 
@@ -88,7 +88,7 @@ impl Dialect for RocketChat {
 
     fn escape(&self, place: Place<'_>, out: &mut String) {
         match place.char {
-            char @ ('\\' | '*' | '_' | '~' | '`') => out.extend(['\\', char]),
+            char @ ('*' | '_' | '~' | '`') => out.extend(['\\', char]),
             // It links bare domains and addresses.
             '.' if place.before.is_some_and(char::is_alphanumeric) => out.push_str("\\."),
             _ => escape_with_breaks(place, out),
@@ -116,15 +116,60 @@ impl Dialect for RocketChat {
     fn backtick_within(&self) -> char {
         '\''
     }
+
+    /// Slack's form. A `[` in text would make all up to the `](` of the other form its label.
+    fn link(&self, url: &str, label: &str) -> Option<String> {
+        let mut link = format!("<{url}|");
+        for (at, char) in label.char_indices() {
+            match char {
+                '<' => link.push('‹'),
+                '>' => link.push('›'),
+                '|' => link.push('¦'),
+                '\n' | '\t' => link.push(' '),
+                // The server looks for mentions everywhere.
+                char @ ('@' | '#') => link.extend([char, BREAK]),
+                ']' if label.get(at + 1..).is_some_and(|rest| rest.starts_with('(')) => link.extend([']', BREAK]),
+                char => link.push(char),
+            }
+        }
+        link.push('>');
+        Some(link)
+    }
+
+    /// A `[` in text also opens a label that runs into code.
+    fn breaks_in_code(&self, char: char, rest: &str) -> bool {
+        breaks_in_code(char, rest) || char == ']' && rest.starts_with('(')
+    }
 }
+
+/// Emoticons, by its parser.
+const EMOTICONS: &[&str] = &[
+    "<3", "</3", ":')", ":'-)", ":D", ":-D", "=D", ":)", ":-)", "=]", "=)", ":]", "':)", "':-)", "'=)", "':D", "':-D",
+    "'=D", ">:)", ">;)", ">:-)", ">=)", ";)", ";-)", "*-)", "*)", ";-]", ";]", ";D", ";^)", "':(", "':-(", "'=(", ":*",
+    ":-*", "=*", ":^*", ">:P", "X-P", "x-p", ">:[", ":-(", ":(", ":-[", ":[", "=(", ">:(", ">:-(", ":@", ":'(", ":'-(",
+    ";(", ";-(", ">.<", "D:", ":$", "=$", "#-)", "#)", "%-)", "%)", "X)", "X-)", "*\\0/*", "\\0/", "*\\O/*", "\\O/",
+    "O:-)", "0:-3", "0:3", "0:-)", "0:)", "0;^)", "O:)", "O;-)", "O=)", "0;-)", "O:-3", "O:3", "B-)", "B)", "8)",
+    "8-)", "B-D", "8-D", "-_-", "-__-", "-___-", ">:\\", ">:/", ":-/", ":-.", ":/", ":\\", "=/", "=\\", ":L", "=L",
+    ":P", ":-P", "=P", ":-\u{de}", ":\u{de}", ":-b", ":b", ":-O", ":O", ":-X", ":X", ":-#", ":#", "=X", "=#", ">:O",
+    "(y)", "XD",
+];
+
+/// What gets a backslash.
+const ESCAPED: [char; 5] = ['*', '_', '~', '`', '.'];
 
 fn escape_with_breaks(place: Place<'_>, out: &mut String) {
     match place.char {
-        // `+` begins a phone number, which becomes a link.
-        char @ ('@' | '#' | '<' | '[' | ']' | '|' | '+') => out.extend([char, BREAK]),
         // Begins a formula, which may hold anything.
         '$' => out.push('＄'),
+        // `+` begins a phone number, which becomes a link, and `\(` a formula.
+        char @ ('@' | '#' | '<' | '[' | ']' | '|' | '+' | '\\') => out.extend([char, BREAK]),
         ':' if place.colon_acts() => out.extend([':', BREAK]),
+        // `:\` is one, and the next character gets a backslash.
+        ':' | '=' if place.rest.get(1..).is_some_and(|rest| rest.trim_start_matches('-').starts_with(ESCAPED)) => {
+            out.extend([place.char, BREAK]);
+        }
+        'l' if place.rest.starts_with("localhost") => out.extend(['l', BREAK]),
+        char if "<>:;='*#%(-\\08BDOXx".contains(char) && place.begins_emoticon(EMOTICONS) => out.extend([char, BREAK]),
         char => out.push(char),
     }
 }

@@ -125,8 +125,7 @@ impl Dialect for Zulip {
         let digit = |char: Option<char>| char.is_some_and(|c| c.is_ascii_digit());
         let acts = match place.char {
             '&' | '<' | '>' | '*' | '_' | '~' | '`' | '[' | ']' | '(' | ')' | '{' | '}' | '@' | '#' | '|' | '!'
-            | '\\' | '$' | '^' => true,
-            ':' => place.colon_acts() || !digit(before) && !after.is_some_and(|c| c.is_ascii_hexdigit()),
+            | '\\' | '$' | '^' | ':' => true,
             // It links bare domains.
             '.' => !digit(before) || !digit(after),
             '/' | '-' | '+' | '=' => place.line_start,
