@@ -25,9 +25,18 @@ pub(super) enum LineTime<'a> {
     Zoned(&'a [u8; 19], u16, i32),
     /// `Nov 22 11:56:55`: the month from 1, the day, `11:56:55`, milliseconds.
     Yearless(i8, i8, &'a [u8; 8], u16),
+    /// `Nov 22 11:56:55 2026`: the year, then as [`LineTime::Yearless`].
+    Dated(i16, i8, i8, &'a [u8; 8], u16),
     /// Milliseconds since 1970.
     Epoch(i64),
 }
+
+/// By what a line's own time and that of its envelope may differ, in ms, apart from their time zones.
+const MAX_CARRIER_DELAY_MS: i64 = 5_000;
+
+/// What time zones differ by, in ms: a multiple of this, and a day at most.
+const ZONE_STEP_MS: i64 = 900_000;
+const MAX_ZONE_MS: i64 = 86_400_000;
 
 /// Turns the times of lines into timestamps, in the order of the lines.
 #[derive(Debug)]
@@ -53,7 +62,32 @@ impl LogClock {
 
     /// Returns a time as a timestamp; `None` if there is no such date.
     pub(super) fn timestamp(&mut self, time: LineTime<'_>) -> Option<Timestamp> {
-        let at = match time {
+        let at = self.milliseconds(time)?;
+        self.last = Some(at);
+        Some(Timestamp(at))
+    }
+
+    /// Returns the time of a line, now if it has none; `None` if there is no such date. `own` is fail2ban's, in the time zone of
+    /// its host, and knows more than that of the envelope; but if they differ as time zones do, the envelope's names the zone.
+    pub(super) fn line_timestamp(
+        &mut self,
+        own: Option<LineTime<'_>>,
+        envelope: Option<LineTime<'_>>,
+    ) -> Option<Timestamp> {
+        let Some(time) = own.or(envelope) else { return Some(self.now()) };
+        let at = self.timestamp(time)?;
+        let (LineTime::Local(..), Some(carried @ (LineTime::Zoned(..) | LineTime::Epoch(_)))) = (time, envelope) else {
+            return Some(at);
+        };
+        let Some(carried) = self.milliseconds(carried) else { return Some(at) };
+        let difference = carried.saturating_sub(at.0);
+        let zones = (difference + ZONE_STEP_MS / 2).div_euclid(ZONE_STEP_MS) * ZONE_STEP_MS;
+        let is_zone = zones.abs() <= MAX_ZONE_MS && (difference - zones).abs() <= MAX_CARRIER_DELAY_MS;
+        Some(if is_zone { at.plus_ms(zones) } else { at })
+    }
+
+    fn milliseconds(&mut self, time: LineTime<'_>) -> Option<i64> {
+        Some(match time {
             LineTime::Local(text, ms) => self.local(text)?.checked_add(i64::from(ms))?,
             LineTime::Zoned(text, ms, offset) => {
                 let offset = Offset::from_seconds(offset).ok()?;
@@ -62,10 +96,12 @@ impl LogClock {
             LineTime::Yearless(month, day, clock, ms) => {
                 self.yearless(month, day, clock)?.checked_add(i64::from(ms))?
             }
+            LineTime::Dated(year, month, day, clock, ms) => {
+                let date = Date::new(year, month, day).ok()?;
+                self.resolve(DateTime::from_parts(date, clock_time(clock)?))?.checked_add(i64::from(ms))?
+            }
             LineTime::Epoch(ms) => ms,
-        };
-        self.last = Some(at);
-        Some(Timestamp(at))
+        })
     }
 
     /// Notes the time of a line that is not an event, so that it is known how far the log has come.
@@ -166,6 +202,28 @@ mod tests {
         local(clock, "2026-10-25 02:00:00", "2026-10-25T01:00:00.005Z");
         local(clock, "2026-10-25 02:58:00", "2026-10-25T01:58:00.005Z");
         local(clock, "2026-10-25 03:00:00", "2026-10-25T02:00:00.005Z");
+    }
+
+    #[test]
+    fn line_timestamp_of_another_time_zone_is_corrected_by_the_envelope() {
+        let clock = &mut clock();
+        let own = |text: &'static [u8; 19]| Some(LineTime::Local(text, 436));
+        let zoned = |text: &'static [u8; 19], ms, offset| Some(LineTime::Zoned(text, ms, offset));
+        for (own, envelope, expected) in [
+            // A host in Moscow, a container in UTC, and one in the zone of the settings.
+            (own(b"2026-11-22 15:02:48"), zoned(b"2026-11-22T15:02:49", 211, 10_800), "2026-11-22T12:02:48.436Z"),
+            (own(b"2026-11-22 10:57:55"), zoned(b"2026-11-22T10:57:55", 500, 0), "2026-11-22T10:57:55.436Z"),
+            (own(b"2026-11-22 11:57:55"), zoned(b"2026-11-22T10:57:55", 500, 0), "2026-11-22T10:57:55.436Z"),
+            // An old line that was carried later.
+            (own(b"2026-11-22 10:57:55"), zoned(b"2026-11-22T13:02:49", 0, 0), "2026-11-22T09:57:55.436Z"),
+            (own(b"2026-11-22 10:57:55"), Some(LineTime::Yearless(11, 22, b"12:57:55", 0)), "2026-11-22T09:57:55.436Z"),
+            (None, zoned(b"2026-11-22T10:57:55", 500, 0), "2026-11-22T10:57:55.500Z"),
+            (None, Some(LineTime::Dated(2025, 11, 22, b"11:57:55", 0)), "2025-11-22T10:57:55.000Z"),
+            (None, None, "2027-01-02T00:00:00.000Z"),
+        ] {
+            let at = clock.line_timestamp(own, envelope).map(|at| at.to_string());
+            assert_eq!(at.as_deref(), Some(expected), "{own:?} {envelope:?}");
+        }
     }
 
     #[test]

@@ -37,6 +37,7 @@ pub(super) struct QueuedEvent {
 /// What an `Increase Ban` line says.
 #[derive(Debug)]
 pub(super) struct Increase {
+    pub(super) host: String,
     pub(super) jail: String,
     pub(super) subject: String,
     pub(super) count: u32,
@@ -119,7 +120,9 @@ impl EventQueue {
         }
         let is_its_ban = |queued: &QueuedEvent| {
             let subject = queued.event.ban().map(|ban| &ban.subject);
-            subject == Some(&increase.subject) && queued.event.jail == increase.jail
+            subject == Some(&increase.subject)
+                && queued.event.jail == increase.jail
+                && queued.event.host == increase.host
         };
         let ban = self.open.iter().rposition(|number| self.queued(*number).is_some_and(is_its_ban));
         if let Some(number) = ban.and_then(|index| self.open.remove(index)) {
@@ -138,12 +141,16 @@ impl EventQueue {
     /// Returns what an `Increase Ban` has said of a ban just before its line.
     pub(super) fn take_early_increase(
         &mut self,
+        host: &str,
         jail: &str,
         subject: &str,
         at: Timestamp,
     ) -> Option<(u32, BanDuration)> {
         let is_it = |early: &Increase| {
-            early.jail == jail && early.subject == subject && early.at.plus_ms(INCREASE_WITHIN_MS) >= at
+            early.host == host
+                && early.jail == jail
+                && early.subject == subject
+                && early.at.plus_ms(INCREASE_WITHIN_MS) >= at
         };
         let early = self.early.iter().position(is_it).and_then(|index| self.early.remove(index))?;
         Some((early.count, early.duration))

@@ -1,337 +1,179 @@
-//! The prefix of a line: time, host, logger, process, level, in the many forms in which they are written.
-//!
-//! | target | line |
-//! | --- | --- |
-//! | file, STDOUT, STDERR | `2026-11-22 11:56:55,601 fail2ban.actions        [2784]: NOTICE  [sshd] Ban …` |
-//! | the same, 0.8 | `2026-11-22 11:56:55,601 fail2ban.actions: WARNING [sshd] Ban …` |
-//! | the same, a verbose server | ` 2026-11-22 11:56:55,601 7F2A9C NOTIC [sshd] Ban …` |
-//! | SYSLOG | `<29>fail2ban.actions[2837]: NOTICE [sshd] Ban …`, after `Nov 22 11:56:55 web-1` in a file |
-//! | SYSOUT | `fail2ban.actions        [3043]: NOTICE  [sshd] Ban …` |
-//! | SYSTEMD-JOURNAL | `[sshd] Ban …` |
-//!
-//! `journalctl` adds `Nov 22 11:56:55 web-1 fail2ban-server[2784]: ` to the last two, with times in other forms if asked.
+//! A line, taken out of its envelopes: who wrote it, and fail2ban's part of it.
 
-use memchr::memchr;
+use super::envelope::{Envelope, Piece, without_priority};
+use super::header::{self, Header, HeaderKind};
 
-use super::clock::LineTime;
+/// How many envelopes a line may have: a container's output in syslog has two.
+pub(super) const MAX_ENVELOPES: usize = 2;
 
-/// How long the prefix of a line is. In a log whose lines have a longer one, a line with a shorter one is not fail2ban's own:
-/// it is the output of a command, or an attacker's imitation.
+/// How much a line shows of itself. In a log whose lines show more, a line that shows less is not fail2ban's own: it is the
+/// output of a command, or an attacker's imitation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Prefix {
-    /// None: a message alone.
+pub(super) enum Rank {
+    /// A message alone, or with a level.
     None,
-    /// A time.
+    /// A time only.
     Time,
-    /// A logger.
-    Logger,
-    /// A time and a logger.
-    TimeAndLogger,
-    /// These as fail2ban itself writes them into a file.
-    Standard,
+    /// A sign of fail2ban, without a time: its tag or a logger.
+    Sign,
+    /// A time and a sign of fail2ban: its tag, a logger or a level.
+    TimeAndSign,
 }
 
-/// The parts of a line.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct ParsedLine<'a> {
-    pub(super) prefix: Prefix,
-    pub(super) time: Option<LineTime<'a>>,
-    /// `actions` of `fail2ban.actions`; empty if the line does not say.
-    pub(super) logger: &'a [u8],
-    pub(super) message: &'a [u8],
+/// Who wrote a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Writer<'a> {
+    /// The line has no envelope that says.
+    Unnamed,
+    /// fail2ban, under this tag.
+    Own(&'a [u8]),
+    /// The container whose output the log is.
+    Container,
+    /// Somebody else, or fail2ban under a tag that others could use too.
+    Other(&'a [u8]),
 }
 
-impl<'a> ParsedLine<'a> {
-    /// Parses a line; `None` if it does not begin as one of fail2ban's.
-    pub(super) fn parse(line: &'a [u8]) -> Option<Self> {
-        standard(line).or_else(|| any(line, true))
-    }
-
-    const fn new(time: Option<LineTime<'a>>, logger: &'a [u8], message: &'a [u8]) -> Self {
-        let prefix = match (time, logger) {
-            (None, []) => Prefix::None,
-            (Some(_), []) => Prefix::Time,
-            (None, _) => Prefix::Logger,
-            (Some(_), _) => Prefix::TimeAndLogger,
-        };
-        Self { prefix, time, logger, message }
-    }
+/// A line without its envelopes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Line<'a> {
+    pub(super) envelope: Envelope<'a>,
+    pub(super) text: &'a [u8],
+    /// fail2ban's part, if it is whole, or alone and something may follow from it.
+    pub(super) header: Option<Header<'a>>,
 }
 
-/// Parses the form that nearly all lines in a file have.
-fn standard(line: &[u8]) -> Option<ParsedLine<'_>> {
-    let (stamp, rest) = line.split_first_chunk::<19>()?;
-    let ([b',', ms @ .., b' '], rest) = rest.split_first_chunk::<5>()? else { return None };
-    let time = Some(LineTime::Local(stamp, number(ms)?));
-    let (logger, message) = logger(rest)?;
-    Some(ParsedLine { prefix: Prefix::Standard, time, logger, message })
-}
-
-/// Parses every other form; `wrapped`: the prefix of systemd or syslog may come first.
-fn any(line: &[u8], wrapped: bool) -> Option<ParsedLine<'_>> {
-    let line = priority(line).trim_ascii_start();
-    let (at, rest) = match time(line) {
-        Some((at, rest)) => (Some(at), rest.strip_prefix(b" ")?.trim_ascii_start()),
-        None => (None, line),
-    };
-    if let Some((logger, message)) = logger(rest) {
-        return Some(ParsedLine::new(at, logger, message));
-    }
-    if is_message(rest) {
-        return Some(ParsedLine::new(at, b"", rest));
-    }
-    if at.is_some()
-        && let Some(inner) = verbose(rest)
-    {
-        return Some(ParsedLine::new(at, inner.logger, inner.message));
-    }
-    if !wrapped || at.is_none() {
-        return None;
-    }
-    // `fail2ban-server[2784]: `, after a host or not; what follows may begin with a time of its own, which is more precise.
-    let rest = if rest.starts_with(b"fail2ban") { rest } else { word(rest)?.1 };
-    if let Some((logger, message)) = logger(rest) {
-        return Some(ParsedLine::new(at, logger, message));
-    }
-    let (tag, rest) = word(rest)?;
-    if !tag.starts_with(b"fail2ban") || !tag.ends_with(b":") {
-        return None;
-    }
-    let inner = any(rest, false)?;
-    Some(ParsedLine::new(inner.time.or(at), inner.logger, inner.message))
-}
-
-/// Splits off `fail2ban.actions        [2784]: NOTICE  `; process and spaces may be missing.
-fn logger(line: &[u8]) -> Option<(&[u8], &[u8])> {
-    let rest = line.strip_prefix(b"fail2ban.")?;
-    let (name, rest) = rest.split_at_checked(rest.iter().position(|byte| matches!(byte, b' ' | b'[' | b':'))?)?;
-    let rest = rest.trim_ascii_start();
-    let rest = match rest.strip_prefix(b"[") {
-        Some(process) => process.trim_ascii_digits().strip_prefix(b"]")?,
-        None => rest,
-    };
-    let (_, message) = level(rest.strip_prefix(b":")?.trim_ascii_start())?;
-    (!name.is_empty()).then_some((name, message))
-}
-
-/// Parses `+ 1234 7F2A9C0 fail2ban.actions NOTIC `, which verbose servers write after the time.
-fn verbose(line: &[u8]) -> Option<ParsedLine<'_>> {
-    let mut rest = line;
-    if let Some(relative) = rest.strip_prefix(b"+") {
-        rest = relative.trim_ascii_start().trim_ascii_digits().trim_ascii_start();
-    }
-    let (thread, after) = word(rest)?;
-    if !thread.iter().all(u8::is_ascii_hexdigit) {
-        return None;
-    }
-    rest = after.trim_ascii_start();
-    let mut logger: &[u8] = b"";
-    if let Some(named) = rest.strip_prefix(b"fail2ban.") {
-        (logger, rest) = word(named)?;
-        rest = rest.trim_ascii_start();
-    }
-    let (_, rest) = level(rest)?;
-    // ` | actions        -20: __checkBan           | `
-    let message = match rest.strip_prefix(b"| ") {
-        Some(place) => place.split_at_checked(memchr(b'|', place)? + 1)?.1.trim_ascii_start(),
-        None => rest,
-    };
-    is_message(message).then(|| ParsedLine::new(None, logger, message))
-}
-
-/// Splits off `NOTICE  `.
-fn level(line: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (level, rest) = line.split_at_checked(memchr(b' ', line)?)?;
-    level.iter().all(u8::is_ascii_uppercase).then_some((level, rest.trim_ascii_start()))
-}
-
-/// Returns whether a message of a kind that matters begins here.
-fn is_message(text: &[u8]) -> bool {
-    text.starts_with(b"[") || text.starts_with(b"Jail '") || text.starts_with(b"Jail \"")
-}
-
-/// Removes `<29>`.
-fn priority(line: &[u8]) -> &[u8] {
-    let inner = line.strip_prefix(b"<").map(|rest| rest.trim_ascii_digits());
-    inner.and_then(|rest| rest.strip_prefix(b">")).unwrap_or(line)
-}
-
-/// Splits off a time.
-fn time(line: &[u8]) -> Option<(LineTime<'_>, &[u8])> {
-    iso(line).or_else(|| syslog_time(line)).or_else(|| epoch(line)).or_else(|| {
-        // `Sun 2026-11-22 11:56:55 CET`, as `journalctl -o short-full` has it.
-        let (day, rest) = word(line)?;
-        let named = day.len() == 3 && day.iter().all(u8::is_ascii_alphabetic);
-        let (stamp, rest) = named.then(|| iso(rest))??;
-        let (zone, after) = word(rest.strip_prefix(b" ")?)?;
-        let stamp = match (stamp, zone) {
-            (LineTime::Local(text, ms), b"UTC" | b"GMT") => LineTime::Zoned(text, ms, 0),
-            _ => stamp,
-        };
-        // The caller expects the space before it.
-        let length = after.len() + 1;
-        Some((stamp, line.split_at_checked(line.len().checked_sub(length)?)?.1))
-    })
-}
-
-/// Splits off `2026-11-22 11:56:55,601`, `2026-11-22T11:56:55.601123+01:00`, `…+0100`, `…Z`, `2026-11-22T11:56:55`.
-fn iso(line: &[u8]) -> Option<(LineTime<'_>, &[u8])> {
-    let (stamp, rest) = line.split_first_chunk::<19>()?;
-    let [_, _, _, _, b'-', _, _, b'-', _, _, b' ' | b'T', _, _, b':', _, _, b':', _, _] = stamp else { return None };
-    let (ms, rest) = fraction(rest);
-    match rest {
-        [b'Z', rest @ ..] => Some((LineTime::Zoned(stamp, ms, 0), rest)),
-        [sign @ (b'+' | b'-'), h1, h2, rest @ ..] => {
-            let (minutes, rest) = match rest {
-                [b':', m1, m2, rest @ ..] | [m1 @ b'0'..=b'9', m2, rest @ ..] => (number(&[*m1, *m2])?, rest),
-                _ => (0, rest),
-            };
-            let seconds = (i32::from(number(&[*h1, *h2])?) * 60 + i32::from(minutes)) * 60;
-            Some((LineTime::Zoned(stamp, ms, if *sign == b'-' { -seconds } else { seconds }), rest))
+impl<'a> Line<'a> {
+    /// Takes a line out of what is left of its envelopes; `outer` is what one says that has been removed.
+    pub(super) fn parse(line: &'a [u8], outer: Envelope<'a>, envelopes: usize) -> Self {
+        let (mut envelope, mut text) = (outer, without_priority(line));
+        for left in (0..=envelopes).rev() {
+            if let Some(header) = header::whole(text) {
+                return Self { envelope, text, header: Some(header) };
+            }
+            let Some((inner, rest)) = (left > 0).then(|| Envelope::split(text)).flatten() else { break };
+            envelope = envelope.with_inner(inner);
+            text = rest;
+            if matches!(envelope.piece, Piece::Begun | Piece::Ended) {
+                // Parsed when it is whole.
+                return Self { envelope, text, header: None };
+            }
         }
-        _ => Some((LineTime::Local(stamp, ms), rest)),
+        Self { envelope, text, header: header::bare(text) }
+    }
+
+    /// Returns who wrote the line.
+    pub(super) fn writer(&self) -> Writer<'a> {
+        match self.envelope.tag {
+            Some(tag) if own_logger(tag).is_some() => Writer::Own(tag),
+            Some(tag) => Writer::Other(tag),
+            None if self.envelope.is_container => Writer::Container,
+            None => Writer::Unnamed,
+        }
+    }
+
+    /// Returns fail2ban's part of the line if this much of it is enough from that writer.
+    pub(super) fn header(&self) -> Option<Header<'a>> {
+        let mut header = self.header?;
+        let is_enough = match self.writer() {
+            Writer::Unnamed => true,
+            Writer::Own(tag) => {
+                if header.kind < HeaderKind::Whole {
+                    header.logger = own_logger(tag).unwrap_or_default();
+                }
+                true
+            }
+            Writer::Container => header.kind == HeaderKind::Whole,
+            Writer::Other(tag) => {
+                header.kind == HeaderKind::Whole
+                    && (header.time.is_some() || self.envelope.is_container || is_container_tag(tag))
+            }
+        };
+        is_enough.then_some(header)
+    }
+
+    /// Returns how much the line shows of itself.
+    pub(super) fn rank(&self, header: &Header<'_>) -> Rank {
+        let has_time = header.time.is_some() || self.envelope.time.is_some();
+        let has_tag = matches!(self.writer(), Writer::Own(_));
+        match (has_time, has_tag || header.kind == HeaderKind::Whole) {
+            (true, true) => Rank::TimeAndSign,
+            (true, false) if header.kind == HeaderKind::Level => Rank::TimeAndSign,
+            (true, false) => Rank::Time,
+            (false, true) => Rank::Sign,
+            (false, false) => Rank::None,
+        }
     }
 }
 
-/// Splits off `Nov 22 11:56:55`, `Nov  2 11:56:55.601123`.
-fn syslog_time(line: &[u8]) -> Option<(LineTime<'_>, &[u8])> {
-    const MONTHS: &[u8; 36] = b"JanFebMarAprMayJunJulAugSepOctNovDec";
-    let (month, rest) = line.split_first_chunk::<3>()?;
-    let (months, _) = MONTHS.as_chunks::<3>();
-    let month = i8::try_from(months.iter().position(|known| known == month)?).ok()? + 1;
-    let ([b' ', tens @ (b' ' | b'0'..=b'3'), ones, b' '], rest) = rest.split_first_chunk::<4>()? else { return None };
-    let day = i8::try_from(number(&[if *tens == b' ' { b'0' } else { *tens }, *ones])?).ok()?;
-    let (time, rest) = rest.split_first_chunk::<8>()?;
-    let (ms, rest) = fraction(rest);
-    Some((LineTime::Yearless(month, day, time, ms), rest))
-}
-
-/// Splits off `1795348189.123456`, as `journalctl -o short-unix` has it.
-fn epoch(line: &[u8]) -> Option<(LineTime<'_>, &[u8])> {
-    let (seconds, rest) = line.split_at_checked(line.iter().position(|byte| !byte.is_ascii_digit())?)?;
-    let (ms, rest) = fraction(rest);
-    if !(9..=11).contains(&seconds.len()) {
-        return None;
+/// Returns the logger that a tag names if the tag is exactly fail2ban's; empty if it names none.
+fn own_logger(tag: &[u8]) -> Option<&[u8]> {
+    match tag {
+        // The unit is the tag in `journalctl -o with-unit`.
+        b"fail2ban" | b"fail2ban-server" | b"fail2ban.service" => Some(b""),
+        _ => tag.strip_prefix(b"fail2ban.").filter(|logger| {
+            !logger.is_empty() && logger.iter().all(|byte| byte.is_ascii_lowercase() || b"._".contains(byte))
+        }),
     }
-    let seconds = seconds.iter().fold(0_i64, |sum, digit| sum * 10 + i64::from(digit - b'0'));
-    Some((LineTime::Epoch(seconds * 1000 + i64::from(ms)), rest))
 }
 
-/// Splits off `,601` or `.601123`, in milliseconds; 0 if there is none.
-fn fraction(line: &[u8]) -> (u16, &[u8]) {
-    let [b',' | b'.', digits @ ..] = line else { return (0, line) };
-    let rest = digits.trim_ascii_digits();
-    let count = digits.len() - rest.len();
-    let first = |index: usize| digits.get(index).filter(|_| index < count).map_or(0, |digit| u16::from(digit - b'0'));
-    if count == 0 { (0, line) } else { (first(0) * 100 + first(1) * 10 + first(2), rest) }
-}
-
-/// Splits at the first space.
-fn word(line: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (word, rest) = line.split_at_checked(memchr(b' ', line)?)?;
-    Some((word, rest.trim_ascii_start()))
-}
-
-/// Parses up to three digits.
-fn number(digits: &[u8]) -> Option<u16> {
-    digits.iter().try_fold(0, |sum: u16, digit| digit.is_ascii_digit().then(|| sum * 10 + u16::from(digit - b'0')))
-}
-
-trait TrimDigits {
-    /// Removes digits at the beginning.
-    fn trim_ascii_digits(&self) -> &Self;
-}
-
-impl TrimDigits for [u8] {
-    fn trim_ascii_digits(&self) -> &Self {
-        let digits = self.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(self.len());
-        self.get(digits..).unwrap_or_default()
-    }
+/// Returns whether a tag is one under which a container's output comes: its id, or the name of what runs it. Docker's
+/// syslog driver adds no time, and neither do containers that log without one.
+fn is_container_tag(tag: &[u8]) -> bool {
+    let is_id = matches!(tag.len(), 12 | 64) && tag.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    is_id
+        || [b"journal".as_slice(), b"docker", b"dockerd", b"podman", b"conmon"].contains(&tag)
+        || tag.starts_with(b"docker/")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const LOCAL: LineTime<'_> = LineTime::Local(b"2026-11-22 11:56:55", 601);
+    fn parse(line: &str) -> Line<'_> {
+        Line::parse(line.as_bytes(), Envelope::default(), MAX_ENVELOPES)
+    }
 
     #[test]
-    fn parse_reads_the_prefix_of_every_target_and_version() {
-        let t = b"2026-11-22T11:56:55";
-        for (prefix, at, logger) in [
-            ("2026-11-22 11:56:55,601 fail2ban.actions        [2784]: NOTICE  ", Some(LOCAL), "actions"),
-            ("2026-11-22 11:56:55,601 fail2ban.actions[2784]: NOTICE ", Some(LOCAL), "actions"),
-            ("2026-11-22 11:56:55,601 fail2ban.actions: WARNING ", Some(LOCAL), "actions"),
-            ("2026-11-22 11:56:55,601 fail2ban.jail   : INFO   ", Some(LOCAL), "jail"),
-            ("2026-11-22 11:56:55,601 ", Some(LOCAL), ""),
-            (" 2026-11-22 11:56:55,601 7F2A9CFF NOTIC ", Some(LOCAL), ""),
-            (" 2026-11-22 11:56:55,601 + 1234 7F2A9CFF fail2ban.actions          NOTIC ", Some(LOCAL), "actions"),
-            (
-                " 2026-11-22 11:56:55,601 + 1234 7F2A fail2ban.actions NOTIC | actions        -25: __checkBan          | ",
-                Some(LOCAL),
-                "actions",
-            ),
-            ("<29>fail2ban.actions[2837]: NOTICE ", None, "actions"),
-            ("fail2ban.actions        [3043]: NOTICE  ", None, "actions"),
-            ("", None, ""),
-            (
-                "Nov 22 11:56:55 web-1 fail2ban.actions[2837]: NOTICE ",
-                Some(LineTime::Yearless(11, 22, b"11:56:55", 0)),
-                "actions",
-            ),
-            (
-                "<29>Nov  2 11:56:55.601123 web-1 fail2ban-server[2784]: fail2ban.actions        [2784]: NOTICE  ",
-                Some(LineTime::Yearless(11, 2, b"11:56:55", 601)),
-                "actions",
-            ),
-            ("Nov 22 11:56:55 fail2ban[2784]: ", Some(LineTime::Yearless(11, 22, b"11:56:55", 0)), ""),
-            (
-                "2026-11-22T11:56:55+0100 web-1 fail2ban-server[2784]: fail2ban.actions [2784]: NOTICE  ",
-                Some(LineTime::Zoned(t, 0, 3600)),
-                "actions",
-            ),
-            ("2026-11-22T11:56:55.601123-09:30 web-1 fail2ban[1]: ", Some(LineTime::Zoned(t, 601, -34200)), ""),
-            ("2026-11-22T11:56:55Z web-1 fail2ban[1]: ", Some(LineTime::Zoned(t, 0, 0)), ""),
-            ("2026-11-22T11:56:55+01 web-1 fail2ban[1]: ", Some(LineTime::Zoned(t, 0, 3600)), ""),
-            ("1795348189.123456 web-1 fail2ban[1]: ", Some(LineTime::Epoch(1_795_348_189_123)), ""),
-            (
-                "Sun 2026-11-22 11:56:55 UTC web-1 fail2ban[1]: ",
-                Some(LineTime::Zoned(b"2026-11-22 11:56:55", 0, 0)),
-                "",
-            ),
-            ("Sun 2026-11-22 11:56:55 CET web-1 fail2ban[1]: ", Some(LineTime::Local(b"2026-11-22 11:56:55", 0)), ""),
-            (
-                "Nov 22 11:56:55 web-1 fail2ban-server[2784]: 2026-11-22 11:56:55,601 fail2ban.actions [2784]: NOTICE  ",
-                Some(LOCAL),
-                "actions",
-            ),
+    fn rank_is_what_a_line_shows_of_itself() {
+        for (prefix, rank) in [
+            ("2026-11-22 11:56:55,601 fail2ban.actions        [2784]: NOTICE  ", Rank::TimeAndSign),
+            (" 2026-11-22 11:56:55,601 148402BC3B08 NOTIC ", Rank::TimeAndSign),
+            ("2026-11-22 11:56:55,601 NOTICE ", Rank::TimeAndSign),
+            ("Nov 22 11:56:55 web-1 fail2ban[1]: ", Rank::TimeAndSign),
+            ("2026-11-22 11:56:55,601 ", Rank::Time),
+            ("<29>fail2ban.actions[2837]: NOTICE ", Rank::Sign),
+            ("fail2ban  | ", Rank::Sign),
+            ("NOTICE  ", Rank::None),
+            ("", Rank::None),
         ] {
             let line = format!("{prefix}[sshd] Ban 203.0.113.7");
-            let parsed = ParsedLine::parse(line.as_bytes()).unwrap_or_else(|| panic!("{line}"));
-            let expected = (at, logger.as_bytes(), b"[sshd] Ban 203.0.113.7".as_slice());
-            assert_eq!((parsed.time, parsed.logger, parsed.message), expected, "{line}");
+            let line = parse(&line);
+            assert_eq!(line.header().map(|header| line.rank(&header)), Some(rank), "{prefix}");
         }
     }
 
     #[test]
-    fn parse_rejects_lines_of_others() {
-        for line in [
-            "",
-            " ",
-            "err line",
-            "2026-11-22 11:56:55,601",
-            "2026-11-22 11:56:55,601 ",
-            "2026-11-22 11:56:55,601 fail2ban.actions",
-            "2026-11-22 11:56:55,601 fail2ban.actions [2784]: ",
-            "2026-11-22 11:56:55,601 fail2ban.[2784]: NOTICE [sshd] Ban 1.2.3.4",
-            "Nov 22 11:56:55 web-1 sshd[1]: [sshd] Ban 1.2.3.4",
-            "Nov 22 11:56:55 web-1 sshd[1]: fail2ban.actions [1]: NOTICE  [sshd] Ban 1.2.3.4",
-            "Nov 22 11:56:55 web-1 sshd[1]: fail2ban[1]: [sshd] Ban 1.2.3.4",
-            "Nov 22 11:56:55 web-1 fail2ban[1]: Nov 22 11:56:55 web-1 fail2ban[1]: [sshd] Ban 1.2.3.4",
-            "<29",
-            "+",
+    fn header_of_another_tag_has_to_be_whole() {
+        for (line, is_enough) in [
+            ("Nov 22 11:56:55 web-1 fail2ban-server[1]: [sshd] Ban 1.2.3.4", true),
+            ("Nov 22 11:56:55 web-1 fail2ban.actions[1]: NOTICE [sshd] Ban 1.2.3.4", true),
+            ("Nov 22 11:56:55 web-1 fail2ban-x: [sshd] Ban 1.2.3.4", false),
+            ("Nov 22 11:56:55 web-1 fail2ban.: [sshd] Ban 1.2.3.4", false),
+            ("Nov 22 11:56:55 web-1 xfail2ban[1]: [sshd] Ban 1.2.3.4", false),
+            ("Nov 22 11:56:55 web-1 sshd[1]: [sshd] Ban 1.2.3.4", false),
+            ("Nov 22 11:56:55 web-1 sshd[1]: fail2ban.actions [1]: NOTICE  [sshd] Ban 1.2.3.4", false),
+            (
+                "Nov 22 11:56:55 web-1 sshd[1]: 2026-11-22 11:56:55,601 fail2ban.actions [1]: NOTICE  [sshd] Ban 1.2.3.4",
+                true,
+            ),
+            ("Apr 29 12:00:00 web-1 journal: fail2ban.actions        [1]: NOTICE  [sshd] Ban 1.2.3.4", true),
+            ("web-1  | [sshd] Ban 1.2.3.4", false),
+            ("web-1  | NOTICE  [sshd] Ban 1.2.3.4", false),
+            ("web-1  | fail2ban.actions [1]: NOTICE  [sshd] Ban 1.2.3.4", true),
+            // No third envelope.
+            ("a  | Nov 22 11:56:55 web-1 fail2ban[1]: b  | [sshd] Ban 1.2.3.4", false),
         ] {
-            assert_eq!(ParsedLine::parse(line.as_bytes()), None, "{line}");
+            assert_eq!(parse(line).header().is_some(), is_enough, "{line}");
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The parser: bytes in, events out.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -7,22 +8,33 @@ use jiff::tz::TimeZone;
 use memchr::memchr;
 
 use super::clock::LogClock;
+use super::envelope::{Envelope, Piece};
 use super::event_queue::{EventQueue, Increase, QueuedEvent};
 use super::failures::Failures;
-use super::line::{ParsedLine, Prefix};
+use super::header::{self, Header, HeaderKind};
+use super::json_line::{JsonError, JsonLine};
+use super::line::{Line, MAX_ENVELOPES, Writer};
 use super::message::LogMessage;
 use super::origin::LogOrigin;
-use super::unread::Unread;
+use super::pieces::Pieces;
+use super::unread::{Unread, UnreadLines, UnreadReason};
+use super::writers::{Belief, HeldLines, Writers};
 use crate::event::readable::{bounded, readable};
 use crate::event::{Ban, Event, EventDetails, Timestamp};
 
 /// How much of a line is kept until it ends, in bytes. What matters is at its beginning.
 const MAX_LINE_BYTES: usize = 64 << 10;
 
+/// The same for a line of JSON, which can only be read whole: 48 KiB of the journal, each byte as `\u001b`, and its fields.
+const MAX_JSON_BYTES: usize = 1 << 20;
+
+/// How long to wait for lines under another tag.
+const TAG_TIMEOUT: Duration = Duration::from_millis(20);
+
 /// An event, and where in the log it ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoggedEvent {
-    /// The event; its id and its host are empty.
+    /// The event; its id is empty, and its host too if it is this one or the line names none.
     pub event: Event,
     /// The end of its line: how many bytes had been fed up to there, counted from where the parser began.
     pub end: u64,
@@ -66,20 +78,22 @@ pub struct LogParser {
     clock: LogClock,
     failures: Failures,
     queue: EventQueue,
-    /// The longest prefix that a line of this log had.
-    prefix: Prefix,
+    origin: LogOrigin,
+    writers: Writers,
+    pieces: Pieces,
+    held: HeldLines,
+    unread: UnreadLines,
     /// The beginning of a line that has not ended yet.
     line: Vec<u8>,
     /// The length of that line so far.
     line_bytes: u64,
     /// Where it begins.
     position: u64,
-    /// The jail and the action of the last line that mattered, if that was a flush.
-    flushed: Option<(Vec<u8>, Vec<u8>)>,
+    /// Whether that line is the rest of one.
+    is_rest: bool,
+    /// The host, the jail and the action of the last line that mattered, if that was a flush.
+    flushed: Option<(String, Vec<u8>, Vec<u8>)>,
     counts: LogCounts,
-    #[allow(dead_code, reason = "hosts and tags of lines come next")]
-    origin: LogOrigin,
-    unread: Option<Unread>,
 }
 
 impl LogParser {
@@ -91,14 +105,17 @@ impl LogParser {
             clock: LogClock::new(zone, now),
             failures: Failures::default(),
             queue: EventQueue::default(),
-            prefix: Prefix::None,
+            origin: LogOrigin::default(),
+            writers: Writers::default(),
+            pieces: Pieces::default(),
+            held: HeldLines::default(),
+            unread: UnreadLines::default(),
             line: Vec::new(),
             line_bytes: 0,
             position: 0,
+            is_rest: false,
             flushed: None,
             counts: LogCounts::default(),
-            origin: LogOrigin::default(),
-            unread: None,
         }
     }
 
@@ -113,28 +130,32 @@ impl LogParser {
     #[must_use]
     #[allow(dead_code, reason = "the sources show it")]
     pub(crate) const fn unread(&self) -> Option<&Unread> {
-        self.unread.as_ref()
+        self.unread.last()
     }
 
-    /// Begins another file, at this byte of it: an unfinished line stays so, and the lines may have another prefix. Take all
+    /// Begins another file, at this byte of it: an unfinished line stays so, and the lines may have another form. Take all
     /// events first, after [`LogParser::resolve`].
     pub(crate) fn begin_at(&mut self, position: u64) {
         if self.line_bytes > 0 {
             self.counts.unfinished += 1;
         }
-        self.line.clear();
-        (self.line_bytes, self.position, self.prefix) = (0, position, Prefix::None);
+        self.continue_at(position);
+        self.writers = Writers::default();
+        self.pieces = Pieces::default();
     }
 
     /// Begins within a file that is read from there to count its failures: the first line may be the rest of one.
     pub(crate) fn begin_within(&mut self, position: u64) {
         self.begin_at(position);
+        self.is_rest = position > 0;
     }
 
     /// Continues the same file at this byte of it, after what was read to count its failures: what its lines have shown
     /// stays.
     pub(crate) fn continue_at(&mut self, position: u64) {
-        self.begin_at(position);
+        self.line.clear();
+        (self.line_bytes, self.position, self.is_rest) = (0, position, false);
+        self.held = HeldLines::default();
     }
 
     /// Parses the next bytes of the log.
@@ -160,19 +181,22 @@ impl LogParser {
 
     /// Hands out what was waiting for more lines: none come for now.
     pub fn resolve(&mut self) {
+        self.writers.believe_only_tag();
+        self.release_held();
         self.queue.resolve();
     }
 
     /// Returns how long to wait for more lines before [`LogParser::resolve`]; `None` if nothing waits for them.
     #[must_use]
     pub(crate) fn resolve_timeout(&self) -> Option<Duration> {
-        self.queue.timeout()
+        if self.held.is_empty() { self.queue.timeout() } else { Some(TAG_TIMEOUT) }
     }
 
     /// Returns the position up to which everything was handed out: a parser that begins there hands out the rest.
     #[must_use]
     pub(crate) fn position(&self) -> u64 {
-        self.queue.first().map_or(self.position, |queued| queued.begin)
+        let queued = self.queue.first().map(|queued| queued.begin);
+        queued.or(self.held.begin()).unwrap_or(self.position)
     }
 
     /// Returns the length of the line that has not ended yet, in bytes.
@@ -190,7 +214,8 @@ impl LogParser {
     fn buffer(&mut self, bytes: &[u8]) {
         self.line_bytes += bytes.len() as u64;
         let bytes = if self.line.is_empty() { without_nul(bytes) } else { bytes };
-        let room = MAX_LINE_BYTES.saturating_sub(self.line.len());
+        let most = max_bytes(if self.line.is_empty() { bytes } else { &self.line });
+        let room = most.saturating_sub(self.line.len());
         self.line.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
     }
 
@@ -198,91 +223,229 @@ impl LogParser {
     fn end_line(&mut self, line: &[u8], bytes: u64) {
         let begin = self.position;
         self.position += bytes;
+        if std::mem::take(&mut self.is_rest) {
+            return;
+        }
         self.counts.lines += 1;
         let line = without_nul(line);
-        if line.len() >= MAX_LINE_BYTES {
+        let most = max_bytes(line);
+        if line.len() >= most {
             self.counts.long += 1;
         }
-        let line = line.get(..MAX_LINE_BYTES).unwrap_or(line);
+        let line = line.get(..most).unwrap_or(line);
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        match ParsedLine::parse(line) {
-            Some(line) if line.prefix >= self.prefix => {
-                self.prefix = line.prefix;
-                self.interpret(&line, begin);
+        // Most logs are a file of fail2ban's own, whose lines teach nothing more of the log.
+        if self.writers.are_settled()
+            && self.unread.last().is_none()
+            && self.origin.tag.is_none()
+            && let Some(header) = header::standard(line)
+        {
+            return self.interpret(&Envelope::default(), &header, (begin, self.position));
+        }
+        self.read(line, (begin, self.position));
+    }
+
+    /// Takes a line out of its envelopes, and reads it if it is whole.
+    fn read(&mut self, line: &[u8], place: (u64, u64)) {
+        let line = if place.0 == 0 { line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line) } else { line };
+        let json = line.strip_prefix(b"data: ").or_else(|| line.strip_prefix(b"\x1e")).unwrap_or(line);
+        if !json.starts_with(b"{") {
+            let parsed = Line::parse(line, Envelope::default(), MAX_ENVELOPES);
+            return self.read_piece(line, &parsed, place);
+        }
+        match JsonLine::parse(json, self.origin.tag.as_deref()) {
+            Ok(json) => {
+                let parsed = Line { envelope: json.envelope(), text: &json.text, header: None };
+                self.read_piece(line, &parsed, place);
             }
-            _ => self.counts.foreign += 1,
+            Err(reason) => {
+                self.counts.foreign += 1;
+                match reason {
+                    JsonError::Unknown => self.unread.add(line, UnreadReason::of(line)),
+                    JsonError::Untrusted if self.counts.events > 0 => {}
+                    JsonError::Untrusted => self.unread.add(line, UnreadReason::UntrustedEntry),
+                    JsonError::NoMessage => {}
+                }
+            }
         }
     }
 
-    fn interpret(&mut self, line: &ParsedLine<'_>, begin: u64) {
+    /// Reads a line that may be a piece of one.
+    fn read_piece(&mut self, raw: &[u8], line: &Line<'_>, place: (u64, u64)) {
+        let Some(text) = self.pieces.add(&line.envelope, line.text) else {
+            self.counts.foreign += 1;
+            return;
+        };
+        // Joined lines of a tag that is believed later are too rare to be kept.
+        let may_wait = matches!(text, Cow::Borrowed(_));
+        if line.header.is_some() {
+            return self.read_line(raw, line, may_wait, place);
+        }
+        let envelope = Envelope { piece: Piece::Whole, ..line.envelope };
+        self.read_line(raw, &Line::parse(&text, envelope, MAX_ENVELOPES - 1), may_wait, place);
+    }
+
+    /// Reads a whole line, if its writer is fail2ban.
+    fn read_line(&mut self, raw: &[u8], line: &Line<'_>, may_wait: bool, place: (u64, u64)) {
+        let writer = line.writer();
+        let belief = self.writers.believe(writer, self.origin.tag.as_deref());
+        if self.writers.are_several() && !self.held.is_empty() {
+            self.drop_held();
+        }
+        let Some(header) = line.header() else {
+            self.counts.foreign += 1;
+            return match writer {
+                Writer::Other(_) => self.unread.add_of_another(raw),
+                _ if raw.trim_ascii().is_empty() => {}
+                _ => self.unread.add(raw, UnreadReason::of(raw)),
+            };
+        };
+        match (belief, writer) {
+            (Belief::Yes, _) => {
+                self.release_held();
+                self.read_own(raw, line, &header, place);
+            }
+            (Belief::Later, Writer::Other(tag)) if may_wait => {
+                if !self.held.hold(tag, raw, place) {
+                    self.writers.believe_only_tag();
+                    self.release_held();
+                }
+            }
+            (Belief::Ambiguous, Writer::Other(tag)) => {
+                self.counts.foreign += 1;
+                self.unread.add(raw, UnreadReason::AmbiguousTag(text(tag)));
+            }
+            _ => {
+                self.counts.foreign += 1;
+                self.unread.add_of_another(raw);
+            }
+        }
+    }
+
+    /// Reads a line of fail2ban, unless it shows less of itself than others.
+    fn read_own(&mut self, raw: &[u8], line: &Line<'_>, header: &Header<'_>, place: (u64, u64)) {
+        let is_event = LogMessage::parse(header.logger, header.message).is_some();
+        if !self.writers.is_ranked(line, header) {
+            self.counts.foreign += 1;
+            if is_event {
+                self.unread.add(raw, UnreadReason::LowerRank);
+            }
+            return;
+        }
+        if header.kind < HeaderKind::Whole && !is_event {
+            self.counts.foreign += 1;
+            return self.unread.add(raw, UnreadReason::of(raw));
+        }
+        self.unread.end();
+        self.writers.raise(line, header, is_event);
+        self.interpret(&line.envelope, header, place);
+    }
+
+    /// Reads the lines that were held: their tag is believed.
+    fn release_held(&mut self) {
+        for (raw, place) in std::mem::take(&mut self.held).lines {
+            let json = raw.starts_with(b"{").then(|| JsonLine::parse(&raw, None).ok()).flatten();
+            let line = match &json {
+                Some(json) => {
+                    let envelope = Envelope { piece: Piece::Whole, ..json.envelope() };
+                    Line::parse(&json.text, envelope, MAX_ENVELOPES - 1)
+                }
+                None => Line::parse(&raw, Envelope::default(), MAX_ENVELOPES),
+            };
+            if let Some(header) = line.header() {
+                self.read_own(&raw, &line, &header, place);
+            }
+        }
+    }
+
+    /// Drops the lines that were held: the log has several tags.
+    fn drop_held(&mut self) {
+        let HeldLines { tag, lines, .. } = std::mem::take(&mut self.held);
+        for (raw, _) in lines {
+            self.counts.foreign += 1;
+            self.unread.add(&raw, UnreadReason::AmbiguousTag(text(&tag)));
+        }
+    }
+
+    /// Makes an event of a line, or counts it.
+    fn interpret(&mut self, envelope: &Envelope<'_>, header: &Header<'_>, place: (u64, u64)) {
+        let time = header.time.or(envelope.time);
         if self.queue.is_waiting()
-            && let Some(at) = line.time.and_then(|time| self.clock.timestamp(time))
+            && time.is_some()
+            && let Some(at) = self.clock.line_timestamp(header.time, envelope.time)
         {
             self.queue.resolve_before(at);
         }
-        let message = LogMessage::parse(line.logger, line.message);
+        let message = LogMessage::parse(header.logger, header.message);
+        let host = readable(envelope.host);
         if let Some(LogMessage::Found { jail, subject }) = message {
             self.counts.found += 1;
-            if let Some(time) = line.time {
+            if let Some(time) = time {
                 self.clock.pass(time);
             }
-            return self.failures.add(jail, subject);
+            return self.failures.add(self.origin.host(&host), jail, subject);
         }
         let Some(message) = message else { return };
-        let at = match line.time {
-            Some(time) => self.clock.timestamp(time),
-            None => Some(self.clock.now()),
-        };
-        match at {
-            Some(at) => self.receive(message, at, begin),
+        let host = text(self.origin.host(&host).as_bytes());
+        match self.clock.line_timestamp(header.time, envelope.time) {
+            Some(at) => self.receive(message, host, at, place),
             None => self.counts.foreign += 1,
         }
     }
 
-    fn receive(&mut self, message: LogMessage<'_>, at: Timestamp, begin: u64) {
+    fn receive(&mut self, message: LogMessage<'_>, host: String, at: Timestamp, place: (u64, u64)) {
         let flushed = self.flushed.take();
         match message {
             LogMessage::Found { .. } => {}
             LogMessage::Ban { jail, subject, restored } => {
                 let mut ban = Ban { subject: text(subject), restored, ..Ban::default() };
-                let failures = self.failures.take(jail, subject);
+                let failures = self.failures.take(&host, jail, subject);
                 let jail = text(jail);
                 // A restored ban has not failed again, and is not increased again.
                 if !restored {
                     ban.failures = failures;
-                    (ban.count, ban.duration) = self.queue.take_early_increase(&jail, &ban.subject, at).unzip();
+                    let increase = self.queue.take_early_increase(&host, &jail, &ban.subject, at);
+                    (ban.count, ban.duration) = increase.unzip();
                 }
                 let open = !restored && ban.count.is_none();
-                self.push(jail, EventDetails::Ban(ban), at, begin, open);
+                self.push(host, jail, EventDetails::Ban(ban), at, place, open);
             }
             LogMessage::Unban { jail, subject } => {
                 let ban = Ban { subject: text(subject), ..Ban::default() };
-                self.push(text(jail), EventDetails::Unban(ban), at, begin, false);
+                self.push(host, text(jail), EventDetails::Unban(ban), at, place, false);
             }
             LogMessage::AlreadyBanned { jail, subject } => {
-                self.failures.take(jail, subject);
+                self.failures.take(&host, jail, subject);
             }
             LogMessage::Flush { jail, action } => {
                 // Each action that can flush logs it; the jail is flushed once.
-                let before = flushed.filter(|(before, _)| before == jail);
-                if before.as_ref().is_none_or(|(_, first)| first == action) {
-                    self.push(text(jail), EventDetails::Flush, at, begin, false);
+                let before = flushed.filter(|(of, before, _)| *of == host && before == jail);
+                if before.as_ref().is_none_or(|(_, _, first)| first == action) {
+                    self.push(host.clone(), text(jail), EventDetails::Flush, at, place, false);
                 }
-                self.flushed = before.or_else(|| Some((jail.to_vec(), action.to_vec())));
+                self.flushed = before.or_else(|| Some((host, jail.to_vec(), action.to_vec())));
             }
             LogMessage::Increase { jail, subject, count, duration } => {
-                let increase = Increase { jail: text(jail), subject: text(subject), count, duration, at };
+                let increase = Increase { host, jail: text(jail), subject: text(subject), count, duration, at };
                 self.counts.late += u64::from(self.queue.increase(increase));
             }
-            LogMessage::Start { jail } => self.push(text(&jail), EventDetails::Start, at, begin, false),
-            LogMessage::Stop { jail } => self.push(text(&jail), EventDetails::Stop, at, begin, false),
+            LogMessage::Start { jail } => self.push(host, text(&jail), EventDetails::Start, at, place, false),
+            LogMessage::Stop { jail } => self.push(host, text(&jail), EventDetails::Stop, at, place, false),
         }
     }
 
-    fn push(&mut self, jail: String, details: EventDetails, at: Timestamp, begin: u64, open: bool) {
+    fn push(
+        &mut self,
+        host: String,
+        jail: String,
+        details: EventDetails,
+        at: Timestamp,
+        place: (u64, u64),
+        open: bool,
+    ) {
         self.counts.events += 1;
-        let event = Event { id: String::new(), at, host: String::new(), jail, details, labels: BTreeMap::new() };
-        self.queue.push(QueuedEvent { event, begin, end: self.position }, open);
+        let event = Event { id: String::new(), at, host, jail, details, labels: BTreeMap::new() };
+        self.queue.push(QueuedEvent { event, begin: place.0, end: place.1 }, open);
     }
 }
 
@@ -308,6 +471,12 @@ fn without_nul(bytes: &[u8]) -> &[u8] {
         Some(0) => bytes.get(bytes.iter().take_while(|byte| **byte == 0).count()..).unwrap_or_default(),
         _ => bytes,
     }
+}
+
+/// Returns how much of a line is kept that begins like this.
+fn max_bytes(line: &[u8]) -> usize {
+    let is_json = matches!(line.first(), Some(b'{' | 0x1e)) || line.starts_with(b"data: {");
+    if is_json { MAX_JSON_BYTES } else { MAX_LINE_BYTES }
 }
 
 /// Returns a jail or a subject as text, bounded.

@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use super::scan::is_uptime;
 use crate::event::readable::{cut, readable};
 
 /// After how many lines in a row of which none is understood a log is read in vain.
@@ -31,7 +32,59 @@ impl Unread {
     /// line is, if `none_understood`.
     #[must_use]
     pub(crate) fn is_persistent(&self) -> bool {
-        self.lines >= UNREAD_LINES || self.reason != UnreadReason::NotFail2ban
+        self.lines >= UNREAD_LINES
+            || match self.reason {
+                UnreadReason::AmbiguousTag(_) => true,
+                UnreadReason::NotFail2ban | UnreadReason::UntrustedEntry | UnreadReason::LowerRank => false,
+                _ => self.none_understood,
+            }
+    }
+}
+
+/// Keeps account of the lines of a log that are not understood.
+#[derive(Debug, Default)]
+pub(super) struct UnreadLines {
+    last: Option<Unread>,
+    any_understood: bool,
+}
+
+impl UnreadLines {
+    /// Notes a line that was understood.
+    pub(super) fn end(&mut self) {
+        self.any_understood = true;
+        // Lines under an ambiguous tag come between others.
+        if !self.last.as_ref().is_some_and(|last| matches!(last.reason, UnreadReason::AmbiguousTag(_))) {
+            self.last = None;
+        }
+    }
+
+    /// Notes a line that was not.
+    pub(super) fn add(&mut self, line: &[u8], reason: UnreadReason) {
+        let Some(last) = &mut self.last else {
+            self.last =
+                Some(Unread { lines: 1, example: example(line), reason, none_understood: !self.any_understood });
+            return;
+        };
+        last.lines += 1;
+        let says_more = match last.reason {
+            UnreadReason::AmbiguousTag(_) => false,
+            UnreadReason::NotFail2ban => reason != UnreadReason::NotFail2ban,
+            _ => matches!(reason, UnreadReason::AmbiguousTag(_)),
+        };
+        if says_more {
+            (last.example, last.reason) = (example(line), reason);
+        }
+    }
+
+    /// Notes a line of another program: normal in the log of a whole host, but not if nothing else comes.
+    pub(super) fn add_of_another(&mut self, line: &[u8]) {
+        if !self.any_understood {
+            self.add(line, UnreadReason::NotFail2ban);
+        }
+    }
+
+    pub(super) const fn last(&self) -> Option<&Unread> {
+        self.last.as_ref()
     }
 }
 
@@ -77,7 +130,7 @@ impl UnreadReason {
             [b'P', b'K', 3, 4, ..] => Self::Compressed("zip"),
             [b'L', b'P', b'K', b'S', b'H', b'H', b'R', b'H', ..] => Self::JournalFile,
             [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Self::Utf16,
-            [b'[', rest @ ..] if is_monotonic(rest) => Self::Monotonic,
+            [b'[', rest @ ..] if is_uptime(rest) => Self::Monotonic,
             [b'[', ..] => Self::Bracket,
             b"{" => Self::JournalEntry,
             [b'{', ..] => Self::Json,
@@ -155,14 +208,6 @@ pub(super) fn example(line: &[u8]) -> String {
 /// Characters that change the direction of a text, or are not seen.
 fn is_invisible(char: char) -> bool {
     matches!(char, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-}
-
-/// ` 1234.567890] `, and `1234.567890 <    0.001>] `.
-fn is_monotonic(rest: &[u8]) -> bool {
-    let rest = rest.trim_ascii_start();
-    let number = rest.iter().position(|byte| !byte.is_ascii_digit() && *byte != b'.').unwrap_or(rest.len());
-    let (number, after) = rest.split_at(number);
-    number.contains(&b'.') && matches!(after.trim_ascii_start().first(), Some(b']' | b'<'))
 }
 
 /// The lines of `-o export`, `-o verbose` and `-o json-pretty`.

@@ -2,6 +2,8 @@
 //!
 //! `testdata/NAME.log` yields `testdata/NAME.jsonl`; `UPDATE_GOLDEN=1` rewrites those, to be reviewed and committed.
 
+mod carriers;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -166,7 +168,7 @@ fn unfinished_line_is_not_an_event() {
 }
 
 #[test]
-fn line_with_shorter_prefix_than_before_is_foreign() {
+fn line_of_lower_rank_than_before_is_foreign() {
     let spoof = [
         "[sshd] Ban 6.6.6.6\n",
         "2026-11-22 11:52:05 [sshd] Ban 6.6.6.6\n",
@@ -174,7 +176,12 @@ fn line_with_shorter_prefix_than_before_is_foreign() {
     ];
     for spoof in spoof {
         assert_eq!(bans(spoof).len(), 1, "where all lines are like that: {spoof}");
-        assert_eq!(bans(&(line(1, "server", "x") + spoof)).len(), 0, "{spoof}");
+        assert_eq!(bans(&(line(1, "filter", "x") + spoof)).len(), 0, "{spoof}");
+        assert_eq!(
+            bans(&(line(1, "configreader", "x") + spoof)).len(),
+            1,
+            "a logger without events shows nothing: {spoof}"
+        );
     }
     let utils = line(1, "utils", "[sshd] Ban 6.6.6.6");
     assert_eq!(bans(&utils).len(), 0);
