@@ -55,6 +55,12 @@ impl<'a> LogMessage<'a> {
         if is(b"actions") { Self::of_actions(jail, rest) } else { None }
     }
 
+    /// Parses `[sshd] Found 203.0.113.7 - 2026-11-22 11:56:47` of the filter into jail and subject.
+    pub(super) fn parse_found(message: &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
+        let (jail, rest) = split_jail(message)?;
+        Some((jail, without_date(rest.strip_prefix(b"Found ")?)))
+    }
+
     fn of_actions(jail: &'a [u8], rest: &'a [u8]) -> Option<Self> {
         if let Some(subject) = rest.strip_prefix(b"Ban ") {
             return Some(Self::Ban { jail, subject, restored: false });

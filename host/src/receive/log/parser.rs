@@ -7,11 +7,11 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use memchr::memchr;
 
-use super::clock::LogClock;
+use super::clock::{LineTime, LogClock};
 use super::envelope::{Envelope, Piece};
 use super::event_queue::{EventQueue, Increase, QueuedEvent};
 use super::failures::Failures;
-use super::header::{self, Header, HeaderKind};
+use super::header::{self, FilterPrefix, Header, HeaderKind};
 use super::json_line::{JsonError, JsonLine};
 use super::line::{Line, MAX_ENVELOPES, Writer};
 use super::message::LogMessage;
@@ -93,6 +93,9 @@ pub struct LogParser {
     is_rest: bool,
     /// The host, the jail and the action of the last line that mattered, if that was a flush.
     flushed: Option<(String, Vec<u8>, Vec<u8>)>,
+    filter_prefix: FilterPrefix,
+    /// The second of the last line that could end the wait for bans.
+    second: [u8; 19],
     counts: LogCounts,
 }
 
@@ -115,6 +118,8 @@ impl LogParser {
             position: 0,
             is_rest: false,
             flushed: None,
+            filter_prefix: FilterPrefix::default(),
+            second: [0; 19],
             counts: LogCounts::default(),
         }
     }
@@ -235,12 +240,20 @@ impl LogParser {
         let line = line.get(..most).unwrap_or(line);
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         // Most logs are a file of fail2ban's own, whose lines teach nothing more of the log.
-        if self.writers.are_settled()
-            && self.unread.last().is_none()
-            && self.origin.tag.is_none()
-            && let Some(header) = header::standard(line)
-        {
-            return self.interpret(&Envelope::default(), &header, (begin, self.position));
+        if self.writers.are_settled() && self.unread.last().is_none() && self.origin.tag.is_none() {
+            if let Some((stamp, message)) = self.filter_prefix.split(line)
+                && let Some((jail, subject)) = LogMessage::parse_found(message)
+            {
+                let time = LineTime::Local(stamp, 0);
+                self.resolve_before(Some(time), None);
+                self.clock.pass(time);
+                self.counts.found += 1;
+                return self.failures.add(self.origin.host(""), jail, subject);
+            }
+            if let Some(header) = header::standard(line) {
+                self.filter_prefix.learn(line, &header);
+                return self.interpret(&Envelope::default(), &header, (begin, self.position));
+            }
         }
         self.read(line, (begin, self.position));
     }
@@ -369,27 +382,36 @@ impl LogParser {
 
     /// Makes an event of a line, or counts it.
     fn interpret(&mut self, envelope: &Envelope<'_>, header: &Header<'_>, place: (u64, u64)) {
-        let time = header.time.or(envelope.time);
-        if self.queue.is_waiting()
-            && time.is_some()
-            && let Some(at) = self.clock.line_timestamp(header.time, envelope.time)
-        {
-            self.queue.resolve_before(at);
-        }
-        let message = LogMessage::parse(header.logger, header.message);
-        let host = readable(envelope.host);
-        if let Some(LogMessage::Found { jail, subject }) = message {
+        self.resolve_before(header.time, envelope.time);
+        let Some(message) = LogMessage::parse(header.logger, header.message) else { return };
+        let named = readable(envelope.host);
+        let host = self.origin.host(&named);
+        if let LogMessage::Found { jail, subject } = message {
             self.counts.found += 1;
-            if let Some(time) = time {
+            if let Some(time) = header.time.or(envelope.time) {
                 self.clock.pass(time);
             }
-            return self.failures.add(self.origin.host(&host), jail, subject);
+            return self.failures.add(host, jail, subject);
         }
-        let Some(message) = message else { return };
-        let host = text(self.origin.host(&host).as_bytes());
+        let host = if host.is_empty() { String::new() } else { text(host.as_bytes()) };
         match self.clock.line_timestamp(header.time, envelope.time) {
             Some(at) => self.receive(message, host, at, place),
             None => self.counts.foreign += 1,
+        }
+    }
+
+    /// Ends the wait for bans too long before a line of this time. The lines of a second count as one: they are many.
+    fn resolve_before(&mut self, own: Option<LineTime<'_>>, envelope: Option<LineTime<'_>>) {
+        if !self.queue.is_waiting() || own.or(envelope).is_none() {
+            return;
+        }
+        if let Some(LineTime::Local(second, _)) = own
+            && std::mem::replace(&mut self.second, *second) == *second
+        {
+            return;
+        }
+        if let Some(at) = self.clock.line_timestamp(own, envelope) {
+            self.queue.resolve_before(at);
         }
     }
 
