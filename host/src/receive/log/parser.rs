@@ -201,7 +201,7 @@ impl LogParser {
     #[must_use]
     pub(crate) fn position(&self) -> u64 {
         let queued = self.queue.first().map(|queued| queued.begin);
-        queued.or(self.held.begin()).unwrap_or(self.position)
+        [queued, self.held.begin()].into_iter().flatten().min().unwrap_or(self.position)
     }
 
     /// Returns the length of the line that has not ended yet, in bytes.
@@ -315,7 +315,9 @@ impl LogParser {
         };
         match (belief, writer) {
             (Belief::Yes, _) => {
-                self.release_held();
+                if matches!(writer, Writer::Other(_)) {
+                    self.release_held();
+                }
                 self.read_own(raw, line, &header, place);
             }
             (Belief::Later, Writer::Other(tag)) if may_wait => {
@@ -354,8 +356,11 @@ impl LogParser {
         self.interpret(&line.envelope, header, place);
     }
 
-    /// Reads the lines that were held: their tag is believed.
+    /// Reads the lines that were held: their tag is believed, unless the log has shown another.
     fn release_held(&mut self) {
+        if self.writers.are_several() {
+            return self.drop_held();
+        }
         for (raw, place) in std::mem::take(&mut self.held).lines {
             let json = raw.starts_with(b"{").then(|| JsonLine::parse(&raw, None).ok()).flatten();
             let line = match &json {

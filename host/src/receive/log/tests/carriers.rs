@@ -391,6 +391,11 @@ fn line_of_one_of_several_services_needs_a_named_tag() {
     // Under fail2ban's own tag no name is needed, and another's line is not believed.
     let own = format!("web-1  | {header} 9.9.9.9\nfail2ban  | {header} 203.0.113.7\nweb-1  | {header} 9.9.9.9\n");
     assert_eq!(subjects(&parse(&own).0), ["203.0.113.7"]);
+    // A log whose lines have no tag has another service too.
+    let plain = format!("web-1  | {header} 9.9.9.9\n{STANDARD}\nweb-1  | {header} 9.9.9.9\n");
+    assert_eq!(subjects(&parse(&plain).0), ["203.0.113.7"]);
+    let (first_two, _) = plain.rsplit_once("web-1").unwrap();
+    assert_eq!(subjects(&parse(first_two).0), ["203.0.113.7"]);
     // A named tag does not make a message alone fail2ban's.
     assert_eq!(subjects(&parse_from(named("web-1"), "web-1  | [sshd] Ban 9.9.9.9\n").0), Vec::<&str>::new());
 }
