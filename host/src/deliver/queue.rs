@@ -336,7 +336,9 @@ impl Queue {
         let since = state.suspended.map_or(now, |suspended| suspended.since);
         let wait =
             SUSPENDED_PROBE_FIRST.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(SUSPENDED_PROBE_MAX);
-        let revived: Vec<i64> = rejected.iter().copied().filter(|id| news && *id != message.id).collect();
+        // Not again with each probe.
+        let at_fault_before = state.rejected.len() >= PLAIN_REJECTIONS_MAX;
+        let revived: Vec<i64> = rejected.iter().copied().filter(|id| !at_fault_before && *id != message.id).collect();
         let state = WebhookState {
             failures,
             suspended: Some(Suspended { error: error.clone(), since, url_hash: url_hash.to_owned() }),

@@ -344,6 +344,19 @@ fn webhook_that_rejects_plain_messages_in_a_row_is_suspended_and_they_are_pendin
 }
 
 #[test]
+fn webhook_suspended_between_rejections_gives_back_what_it_rejected() {
+    let mut simulation = Simulation::new();
+    simulation.post(3);
+    let mut answers = VecDeque::from([rejected(), rejected(), rejected(), rejected(), rejected()]);
+    answers.push_back(SendResult::EndpointGone("404 no_service".into()));
+    // The third one's plain form, once when the webhook is suspended for another reason.
+    simulation.run(HOUR, |_, _| answers.pop_front().unwrap_or_else(rejected));
+    assert_eq!(simulation.ledger().routes["sec"].pending, 3);
+    simulation.run(5 * HOUR, |_, _| ok());
+    assert_eq!(simulation.ledger().routes["sec"].posted, 3);
+}
+
+#[test]
 fn webhook_that_accepts_between_rejections_is_not_suspended() {
     let mut simulation = Simulation::new();
     simulation.post(12);
