@@ -48,11 +48,13 @@ pub(super) struct LogClock {
     /// The last minute that was looked up, `2026-11-22 11:56`, and when it began: time zones take far longer than anything
     /// else here.
     minute: Option<([u8; 16], i64)>,
+    /// The last time without a year, and when it was: many lines are of the same second.
+    second: Option<((i8, i8, [u8; 8]), i64)>,
 }
 
 impl LogClock {
     pub(super) const fn new(zone: TimeZone, now: fn() -> Timestamp) -> Self {
-        Self { zone, now, last: None, minute: None }
+        Self { zone, now, last: None, minute: None, second: None }
     }
 
     /// Returns the time of a line that has none.
@@ -94,7 +96,13 @@ impl LogClock {
                 offset.to_timestamp(civil(text)?).ok()?.as_millisecond().checked_add(i64::from(ms))?
             }
             LineTime::Yearless(month, day, clock, ms) => {
-                self.yearless(month, day, clock)?.checked_add(i64::from(ms))?
+                let known = self.second.filter(|(second, _)| *second == (month, day, *clock));
+                let at = match known {
+                    Some((_, at)) => at,
+                    None => self.yearless(month, day, clock)?,
+                };
+                self.second = Some(((month, day, *clock), at));
+                at.checked_add(i64::from(ms))?
             }
             LineTime::Dated(year, month, day, clock, ms) => {
                 let date = Date::new(year, month, day).ok()?;

@@ -14,6 +14,8 @@
 //! | CRI (containerd, CRI-O) | `2026-11-22T10:57:55.601123456Z stdout F ` |
 //! | kubectl logs --prefix | `[pod/NAME/CONTAINER] ` |
 
+use memchr::memchr;
+
 use super::clock::LineTime;
 use super::header;
 use super::line_time::{iso, time};
@@ -187,9 +189,11 @@ fn tag(line: &[u8]) -> Option<(&[u8], &[u8])> {
     if let Some(tag) = tag.strip_suffix(b":") {
         return is_tag(tag).then(|| (without_process(tag), rest));
     }
+    if !tag.ends_with(b"]") || !rest.starts_with(b"<") {
+        return None;
+    }
     let (level, rest) = exact_word(rest)?;
-    let is_level = level.starts_with(b"<") && level.ends_with(b">:");
-    (is_level && tag.ends_with(b"]") && is_tag(tag)).then(|| (without_process(tag), rest))
+    (level.ends_with(b">:") && is_tag(tag)).then(|| (without_process(tag), rest))
 }
 
 /// Removes `[2784]`.
@@ -300,7 +304,7 @@ fn zoned(line: &[u8]) -> Option<(LineTime<'_>, &[u8])> {
 
 /// Splits at the first space, and removes that one only.
 fn exact_word(line: &[u8]) -> Option<(&[u8], &[u8])> {
-    let end = line.iter().position(|byte| *byte == b' ')?;
+    let end = memchr(b' ', line)?;
     let (word, rest) = line.split_at_checked(end)?;
     (!word.is_empty()).then_some((word, rest.get(1..)?))
 }

@@ -110,7 +110,7 @@ impl Writers {
     /// Returns whether a line shows as much of itself as lines of its log and its writer before.
     pub(super) fn is_ranked(&self, line: &Line<'_>, header: &Header<'_>) -> bool {
         self.rank.is_none_or(|rank| line.rank(header) >= rank)
-            && (header.kind == HeaderKind::Whole || !self.headed.contains(&self.key_of(line)))
+            && (header.kind == HeaderKind::Whole || self.headed.is_empty() || !self.headed.contains(&self.key_of(line)))
     }
 
     /// Notes what a line of fail2ban shows, if its logger is one whose lines matter.
