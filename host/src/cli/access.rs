@@ -11,9 +11,10 @@ use std::thread;
 use rustix::process::{Gid, Uid};
 
 use crate::accounts::{group_name, user_name};
-use crate::config::Config;
+use crate::config::{Config, is_pattern};
 use crate::event::Timestamp;
 use crate::receive::fail2ban_database::{DatabaseError, Fail2banDatabase};
+use crate::receive::tail::matching;
 use crate::store::StateDir;
 
 /// The findings of the check.
@@ -64,8 +65,16 @@ fn check_as_owner(config: &Config, state: &Path) -> Access {
         // The configuration's own name may be relative, and a hint names its folder.
         check_file(&std::path::absolute(file).unwrap_or_else(|_| file.clone()), &user, &mut access);
     }
-    for source in &config.sources {
-        check_log(&source.path, &user, &mut access);
+    for log in config.sources.iter().flat_map(|source| &source.logs) {
+        if !is_pattern(log) {
+            check_log(log, &user, &mut access);
+            continue;
+        }
+        let matching = matching(log);
+        if matching.is_empty() {
+            access.warnings.push(format!("no log matches {} yet", log.display()));
+        }
+        matching.iter().for_each(|log| check_log(log, &user, &mut access));
     }
     if let Some(path) = database {
         check_database(path, &user, &mut access);

@@ -11,7 +11,8 @@ use crate::daemon::{ExitReason, Tails};
 use crate::event::Timestamp;
 use crate::phrase::counted;
 use crate::receive::tail::{
-    DryRunSink, EventSink, Follower, InboxSink, Pipe, Step, TailError, follow, read_pipe, stop_switch,
+    DryRunSink, EventSink, Follower, InboxSink, NamedLog, Pipe, Step, TailError, follow, named_logs, read_pipe,
+    stop_switch,
 };
 use crate::receive::{LogCounts, LogParser};
 use crate::store::Store;
@@ -45,7 +46,8 @@ const WRITE_BYTES: usize = 64 << 10;
 /// is sent, however old: try --dry-run first.
 #[derive(Debug, Args)]
 pub(super) struct TailArgs {
-    /// Log files, or - for standard input [default: [[sources]] in the configuration, otherwise /var/log/fail2ban.log]
+    /// Log files or patterns such as 'fail2ban.log*', or - for standard input [default: [[sources]] in the configuration,
+    /// otherwise /var/log/fail2ban.log]
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Read to the end of the log, deliver, then exit; on first use, read the whole log and send every event in it
@@ -84,7 +86,7 @@ pub(super) fn tail(global: &GlobalOptions, arguments: &TailArgs) -> Outcome {
         return drain(global, DELIVERY_TIMEOUT);
     }
     let pipe = reads_stdin(arguments).then(|| (Arc::new(Pipe::open(io::stdin())), zone_or_system(arguments)));
-    let tails = |config: &Config| Tails { logs: logs(arguments, Some(config)), pipe: pipe.clone() };
+    let tails = |config: &Config| Tails { logs: sources(arguments, Some(config)), pipe: pipe.clone() };
     if run_until_stopped(global, &folder, tails)? == ExitReason::EndOfInput {
         drain(global, DELIVERY_TIMEOUT)
     } else {
@@ -113,21 +115,20 @@ fn once(global: &GlobalOptions, arguments: &TailArgs) -> Result<(), CommandError
 /// Prints events instead of storing them.
 fn dry_run(arguments: &TailArgs) -> Result<(), TailError> {
     let mut out = DryRunSink(BufWriter::with_capacity(WRITE_BYTES, io::stdout().lock()));
-    if arguments.once || logs(arguments, None).is_empty() {
+    if arguments.once || sources(arguments, None).is_empty() {
         return read_all(arguments, None, &mut out, || Ok(()));
     }
     drop(out);
     thread::scope(|scope| {
         let pipe =
             reads_stdin(arguments).then(|| scope.spawn(|| dry_run_pipe(arguments, &mut DryRunSink(io::stdout()))));
-        let followed: Vec<_> = logs(arguments, None)
+        let followed: Vec<_> = sources(arguments, None)
             .into_iter()
-            .map(|log| {
+            .map(|source| {
                 scope.spawn(move || {
-                    let mut out = DryRunSink(io::stdout());
                     // Never stopped, only interrupted.
                     let (_stop, stopped) = stop_switch();
-                    follow(Follower::new(log, Timestamp::now, &mut out)?, &mut out, &stopped)
+                    follow(&source, Timestamp::now, &mut DryRunSink(io::stdout()), &stopped)
                 })
             })
             .collect();
@@ -153,25 +154,44 @@ fn read_all(
         let counts = read_pipe(&Pipe::open(io::stdin()), parser(arguments), sink, &|| false)?;
         summarize(Path::new(STDIN), counts);
     }
-    for log in logs(arguments, config) {
-        let path = log.path.clone();
+    for source in sources(arguments, config) {
         // Starting at the end would read nothing.
-        let mut follower = Follower::new(LogSource { from_start: true, ..log }, Timestamp::now, sink)?;
-        let bar = progress(&path, follower.remaining_bytes());
-        let mut has_read = false;
-        while follower.step(sink)? == Step::Read {
-            has_read = true;
-            wal_checkpoint()?;
-            bar.set_position(bar.length().unwrap_or_default().saturating_sub(follower.remaining_bytes()));
+        let source = LogSource { from_start: true, ..source };
+        let logs = named_logs(&source, Timestamp::now);
+        if let Some(pattern) = source.logs.first().filter(|_| logs.is_empty()) {
+            let reason = io::Error::new(io::ErrorKind::NotFound, "no file has such a name");
+            return Err(TailError::Read { path: pattern.clone(), reason });
         }
-        bar.finish_and_clear();
-        if !has_read && !path.exists() {
-            let reason = io::Error::new(io::ErrorKind::NotFound, "no such file");
-            return Err(TailError::Read { path, reason });
+        for log in logs {
+            read_log(log, &source, sink, &wal_checkpoint)?;
         }
-        follower.resolve(sink)?;
-        summarize(&path, follower.counts());
     }
+    Ok(())
+}
+
+/// Reads a log to its end.
+fn read_log(
+    log: NamedLog,
+    source: &LogSource,
+    sink: &mut dyn EventSink,
+    wal_checkpoint: &impl Fn() -> Result<(), TailError>,
+) -> Result<(), TailError> {
+    let path = log.path.clone();
+    let mut follower = Follower::new(log, source, true, Timestamp::now, sink)?;
+    let bar = progress(&path, follower.remaining_bytes());
+    let mut has_read = false;
+    while follower.step(sink)? == Step::Read {
+        has_read = true;
+        wal_checkpoint()?;
+        bar.set_position(bar.length().unwrap_or_default().saturating_sub(follower.remaining_bytes()));
+    }
+    bar.finish_and_clear();
+    if !has_read && !path.exists() {
+        let reason = io::Error::new(io::ErrorKind::NotFound, "no such file");
+        return Err(TailError::Read { path, reason });
+    }
+    follower.resolve(sink)?;
+    summarize(&path, follower.counts());
     Ok(())
 }
 
@@ -213,31 +233,26 @@ fn parser(arguments: &TailArgs) -> LogParser {
 }
 
 /// The logs named on the command line, otherwise those of the configuration, otherwise fail2ban's default.
-fn logs(arguments: &TailArgs, config: Option<&Config>) -> Vec<LogSource> {
-    let log = |path: &Path| LogSource {
-        path: std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
+fn sources(arguments: &TailArgs, config: Option<&Config>) -> Vec<LogSource> {
+    let named = |paths: &mut dyn Iterator<Item = &Path>| LogSource {
+        logs: paths.map(|path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned())).collect(),
         timezone: zone_or_system(arguments),
         from_start: arguments.from_start,
     };
     if !arguments.files.is_empty() {
-        return arguments
-            .files
-            .iter()
-            .map(PathBuf::as_path)
-            .filter(|file| file.as_os_str() != STDIN)
-            .map(log)
-            .collect();
+        let source = named(&mut arguments.files.iter().map(PathBuf::as_path).filter(|file| file.as_os_str() != STDIN));
+        return if source.logs.is_empty() { Vec::new() } else { vec![source] };
     }
     match config.map(configured_logs) {
         Some(tails) if !tails.logs.is_empty() => tails
             .logs
             .into_iter()
-            .map(|log| LogSource {
-                timezone: arguments.timezone.clone().unwrap_or(log.timezone),
-                from_start: arguments.from_start || log.from_start,
-                path: log.path,
+            .map(|source| LogSource {
+                timezone: arguments.timezone.clone().unwrap_or(source.timezone),
+                from_start: arguments.from_start || source.from_start,
+                logs: source.logs,
             })
             .collect(),
-        _ => vec![log(Path::new(DEFAULT_LOG))],
+        _ => vec![named(&mut [Path::new(DEFAULT_LOG)].into_iter())],
     }
 }

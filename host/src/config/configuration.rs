@@ -253,8 +253,8 @@ fn log_sources(tables: &[Table<'_>], problems: &Problems) -> Vec<LogSource> {
     let mut sources: Vec<LogSource> = Vec::new();
     for table in tables.iter().flat_map(|table| table.tables("sources")) {
         let Some(source) = LogSource::read(&table) else { continue };
-        if sources.iter().any(|other| other.path == source.path) {
-            problems.report(table.location.clone(), format!("{} is already a source", source.path.display()));
+        if let Some(log) = sources.iter().flat_map(|other| &other.logs).find(|log| source.logs.contains(log)) {
+            problems.report(table.location.clone(), format!("{} is already a source", log.display()));
         }
         sources.push(source);
     }

@@ -1,18 +1,19 @@
 //! `[[sources]]`: logs that `run` reads.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
 
+use super::problem::quoted;
 use super::reader::Table;
 use super::timezone::timezone;
 
-/// A log of fail2ban.
+/// Logs of fail2ban that are read in the same way.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct LogSource {
-    /// Its absolute path.
-    pub path: PathBuf,
-    /// The time zone of its times. Default: the system's.
+    /// Their absolute paths, or patterns of paths ([`is_pattern`]).
+    pub logs: Vec<PathBuf>,
+    /// The time zone of their times. Default: the system's.
     pub timezone: TimeZone,
     /// Whether a log that was never read is read from its beginning. Default: no, from its end.
     pub from_start: bool,
@@ -29,6 +30,20 @@ impl LogSource {
         let timezone = timezone(table);
         let from_start = table.bool("from_start").unwrap_or(false);
         table.finish(&[]);
-        Some(Self { path: table.file.resolve(&log?.value), timezone, from_start })
+        let log = log?;
+        let path = table.file.resolve(&log.value);
+        if let Some(error) = is_pattern(&path).then(|| path.to_str().map(glob::Pattern::new)).flatten()
+            && let Err(error) = error
+        {
+            table.problems.report(log.location, format!("log: {} is not a pattern: {}", quoted(&log.value), error.msg));
+            return None;
+        }
+        Some(Self { logs: vec![path], timezone, from_start })
     }
+}
+
+/// Returns whether a path is a pattern (`*`, `?`, `[a-z]`, `**`) and not the name of a file.
+pub(crate) fn is_pattern(path: &Path) -> bool {
+    let special = |byte: &u8| matches!(byte, b'*' | b'?' | b'[');
+    path.as_os_str().as_encoded_bytes().iter().any(special) && !path.exists()
 }

@@ -36,7 +36,7 @@ pub(crate) use basic_auth::BasicAuth;
 pub(crate) use configuration::Config;
 pub(crate) use grouping::Storm;
 pub(crate) use http_settings::{HttpSettings, Proxy};
-pub(crate) use log_source::LogSource;
+pub(crate) use log_source::{LogSource, is_pattern};
 pub(crate) use plugin::PluginSource;
 pub(crate) use problem::ConfigErrors;
 pub(crate) use quantity::parse_duration;

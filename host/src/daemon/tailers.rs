@@ -1,11 +1,8 @@
-//! The threads of a daemon that read logs, one for each log.
+//! The threads of a daemon that read logs, one for each source.
 
-use std::io;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, Scope, ScopedJoinHandle};
-use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
@@ -13,13 +10,8 @@ use super::error::DaemonError;
 use crate::config::LogSource;
 use crate::event::Timestamp;
 use crate::receive::LogParser;
-use crate::receive::tail::{
-    Follower, InboxSink, Pipe, StopHandle, StopSignal, TailError, follow, read_pipe, stop_switch,
-};
+use crate::receive::tail::{InboxSink, Pipe, StopHandle, StopSignal, TailError, follow, read_pipe, stop_switch};
 use crate::store::Store;
-
-/// How often a log is opened again that cannot be read at first.
-const OPEN_RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The logs that a daemon reads.
 #[derive(Clone, Default)]
@@ -45,9 +37,10 @@ impl<'scope> Tailers<'scope> {
         now: fn() -> Timestamp,
     ) -> Result<Self, DaemonError> {
         let mut tailers = Self { stops: Vec::new(), threads: Vec::new(), failed: Arc::default() };
+        store.open_inbox()?.record_unfollowed()?;
         for log in &tails.logs {
             let log = log.clone();
-            tailers.spawn(scope, store, now, move |sink, stopped| follow_log(&log, now, sink, stopped))?;
+            tailers.spawn(scope, store, now, move |sink, stopped| follow(&log, now, sink, stopped))?;
         }
         if let Some((pipe, zone)) = tails.pipe.clone() {
             tailers.spawn(scope, store, now, move |sink, stopped| {
@@ -93,37 +86,4 @@ impl<'scope> Tailers<'scope> {
         }
         Ok(())
     }
-}
-
-/// Follows a log. One that cannot be read at first is tried again until it can.
-fn follow_log(
-    log: &LogSource,
-    now: fn() -> Timestamp,
-    sink: &mut InboxSink,
-    stopped: &StopSignal,
-) -> Result<(), TailError> {
-    let mut reported = false;
-    while !stopped.is_stopped() {
-        match Follower::new(log.clone(), now, sink) {
-            Ok(follower) => return follow(follower, sink, stopped),
-            Err(TailError::Read { path, reason }) => {
-                if !std::mem::replace(&mut reported, true) {
-                    report(&path, &reason);
-                }
-                stopped.wait(OPEN_RETRY_INTERVAL);
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
-}
-
-fn report(path: &Path, reason: &io::Error) {
-    let hint = match reason.kind() {
-        io::ErrorKind::PermissionDenied => {
-            "; give the user that banhook runs as read access (on Debian: usermod -aG adm USER)"
-        }
-        _ => "",
-    };
-    tracing::error!("cannot read {}: {reason}{hint}; retried each second", path.display());
 }

@@ -96,7 +96,10 @@ impl Inbox {
                 append_logged(transaction, event, received_at)?;
             }
             match checkpoint {
-                Some((log, checkpoint)) => checkpoints::record(transaction, log, checkpoint),
+                Some((log, checkpoint)) => {
+                    let last_event_at = events.iter().map(|event| event.at).max();
+                    checkpoints::record(transaction, log, checkpoint, last_event_at, received_at)
+                }
                 None => Ok(()),
             }
         })
@@ -107,7 +110,37 @@ impl Inbox {
     /// # Errors
     /// When the store fails.
     pub(crate) fn log_checkpoint(&self, log: &str) -> Result<Option<Checkpoint>, StoreError> {
-        self.database.read("read the checkpoints", |connection| checkpoints::read(connection, log))
+        self.database.read("read the checkpoints", |connection| checkpoints::of_log(connection, log))
+    }
+
+    /// Returns how far each file has been read, the last one that was read first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn file_checkpoints(&self) -> Result<Vec<Checkpoint>, StoreError> {
+        self.database.read("read the checkpoints", checkpoints::all)
+    }
+
+    /// Records that a log is followed, and its problem, if it has one, for status.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn record_log_problem(
+        &mut self,
+        log: &str,
+        problem: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.database
+            .write("store how logs fare", |transaction| checkpoints::record_problem(transaction, log, problem, now))
+    }
+
+    /// Records that no log is followed any more.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn record_unfollowed(&mut self) -> Result<(), StoreError> {
+        self.database.write("store how logs fare", checkpoints::record_unfollowed)
     }
 
     /// Stores events to which details have been added. Returns the first that was not stored, since it has changed after it

@@ -113,9 +113,9 @@ fn append_all_stores_events_and_checkpoint_or_neither() {
     let mut fixture = fixture();
     let Fixture { store, inbox, .. } = &mut fixture;
     assert_eq!(inbox.log_checkpoint("/l").unwrap(), None);
-    let checkpoint = |offset| Checkpoint { inode: u64::MAX, head: 9, fingerprint: "f".into(), offset };
+    let checkpoint = |offset| Checkpoint { id: 5, inode: u64::MAX, head: 9, fingerprint: "f".into(), offset };
     inbox.append_all(&[event("sshd", EventDetails::Start)], Some(("/l", &checkpoint(7))), Timestamp(2)).unwrap();
-    inbox.append_all(&[], Some(("/other", &checkpoint(1))), Timestamp(2)).unwrap();
+    inbox.append_all(&[], Some(("/other", &Checkpoint { id: 6, ..checkpoint(1) })), Timestamp(2)).unwrap();
     assert_eq!(inbox.log_checkpoint("/l").unwrap(), Some(checkpoint(7)));
     assert_eq!(store.ledger().unwrap().received, 1);
     // Neither without the other.

@@ -41,6 +41,8 @@ mod tests;
 mod webhooks;
 
 pub(crate) use checkpoints::Checkpoint;
+#[allow(unused_imports, reason = "status shows it next")]
+pub(crate) use checkpoints::LogState;
 pub use digest_writer::{Closes, DigestKey};
 pub use digests::OpenDigest;
 pub(crate) use error::StoreError;

@@ -25,7 +25,7 @@ pub(super) struct Schema {
 impl Schema {
     pub(super) const fn of(file: DbFile) -> Self {
         match file {
-            DbFile::Inbox => Self { first: INBOX, steps: &[] },
+            DbFile::Inbox => Self { first: INBOX, steps: &[CHECKPOINT_OF_EACH_FILE] },
             DbFile::Work => Self { first: WORK, steps: &[PLAIN_FORMS] },
         }
     }
@@ -77,7 +77,7 @@ CREATE TABLE events (
 );
 CREATE INDEX events_by_subject ON events (subject, jail, host, seq);
 
--- How far each log has been read; head is how many bytes of its beginning the fingerprint covers.
+-- How far each log has been read, in the first version; see the step after it.
 CREATE TABLE checkpoints (
     log TEXT PRIMARY KEY,
     inode INTEGER NOT NULL,
@@ -90,6 +90,40 @@ CREATE TABLE checkpoints (
 -- file be lost. id: which inbox this is.
 CREATE TABLE inbox_meta (settled_through INTEGER NOT NULL, id TEXT NOT NULL);
 INSERT INTO inbox_meta VALUES (0, hex(randomblob(16)));
+";
+
+/// Until then, a checkpoint was of a path, and a rotated file that was named itself was read again.
+const CHECKPOINT_OF_EACH_FILE: &str = "
+ALTER TABLE checkpoints RENAME TO checkpoints_by_log;
+
+-- How far each file has been read, whatever its name; head is how many bytes of its beginning the fingerprint covers.
+CREATE TABLE checkpoints (
+    id INTEGER PRIMARY KEY,
+    inode INTEGER NOT NULL,
+    head INTEGER NOT NULL,
+    fingerprint TEXT NOT NULL,
+    byte_offset INTEGER NOT NULL,
+    moved_at INTEGER NOT NULL
+);
+INSERT INTO checkpoints
+    SELECT 1 + (SELECT count(*) FROM checkpoints_by_log other WHERE other.log < it.log), inode, head, fingerprint,
+           byte_offset, 0
+    FROM checkpoints_by_log it WHERE inode <> 0;
+
+-- Which file each log is in, and how it fares: for status. log is a path, or the pattern of a source.
+CREATE TABLE logs (
+    log TEXT PRIMARY KEY,
+    checkpoint INTEGER NOT NULL,
+    last_event_at INTEGER,
+    followed INTEGER NOT NULL DEFAULT 0,
+    problem TEXT,
+    problem_since INTEGER
+) WITHOUT ROWID;
+INSERT INTO logs (log, checkpoint)
+    SELECT log, CASE WHEN inode = 0 THEN 0
+                     ELSE 1 + (SELECT count(*) FROM checkpoints_by_log other WHERE other.log < it.log) END
+    FROM checkpoints_by_log it;
+DROP TABLE checkpoints_by_log;
 ";
 
 /// Rows stay as history until retention prunes them; the ledger's totals stay.

@@ -3,6 +3,7 @@
 //! Only the process that holds the work lock checkpoints and migrates: a `notify` that did would sync five times.
 
 use super::checksum::{self, event_columns, message_columns};
+use super::checkpoints::{self, LogState};
 use super::database_file::Database;
 use super::error::StoreError;
 use super::inbox::Inbox;
@@ -171,6 +172,15 @@ impl Store {
             Ok(())
         })?;
         Ok(damaged)
+    }
+
+    /// Returns how the logs fare that were ever read, by name.
+    ///
+    /// # Errors
+    /// When the store fails.
+    #[allow(dead_code, reason = "status shows it next")]
+    pub(crate) fn logs(&self) -> Result<Vec<LogState>, StoreError> {
+        checkpoints::logs(&self.database)
     }
 
     /// The folder that it is in.

@@ -6,13 +6,14 @@ use std::fs;
 use std::path::Path;
 
 /// The file that writes each table. The counts of routes in `ledger` and `pruned` are written by the schema's triggers.
-const WRITERS: [(&str, &str); 13] = [
+const WRITERS: [(&str, &str); 14] = [
     ("bans", "history.rs"),
     ("checkpoints", "checkpoints.rs"),
     ("events", "inbox.rs"),
     ("inbox_meta", "inbox.rs"),
     ("jails", "history.rs"),
     ("ledger", "ledger.rs"),
+    ("logs", "checkpoints.rs"),
     ("messages", "messages.rs"),
     ("plugins", "plugins.rs"),
     ("pruned", "ledger.rs"),

@@ -14,6 +14,18 @@ pub(crate) trait EventSink {
     /// When that cannot be read.
     fn checkpoint(&mut self, log: &str) -> Result<Option<Checkpoint>, TailError>;
 
+    /// Returns how far each file was read before, under whatever name.
+    ///
+    /// # Errors
+    /// When that cannot be read.
+    fn file_checkpoints(&mut self) -> Result<Vec<Checkpoint>, TailError>;
+
+    /// Reports that a log is followed, and why nothing of it is read or understood.
+    ///
+    /// # Errors
+    /// When that cannot be stored.
+    fn report(&mut self, log: &str, problem: Option<&str>) -> Result<(), TailError>;
+
     /// Appends events and moves the log's checkpoint past them, both or neither.
     ///
     /// # Errors
@@ -36,6 +48,14 @@ impl EventSink for InboxSink {
         Ok(self.inbox.log_checkpoint(log)?)
     }
 
+    fn file_checkpoints(&mut self) -> Result<Vec<Checkpoint>, TailError> {
+        Ok(self.inbox.file_checkpoints()?)
+    }
+
+    fn report(&mut self, log: &str, problem: Option<&str>) -> Result<(), TailError> {
+        Ok(self.inbox.record_log_problem(log, problem, (self.now)())?)
+    }
+
     fn append(&mut self, log: &str, mut events: Vec<Event>, checkpoint: Option<&Checkpoint>) -> Result<(), TailError> {
         for event in &mut events {
             event.id = (self.new_id)();
@@ -55,6 +75,15 @@ pub(crate) struct DryRunSink<W>(pub W);
 impl<W: Write> EventSink for DryRunSink<W> {
     fn checkpoint(&mut self, _log: &str) -> Result<Option<Checkpoint>, TailError> {
         Ok(None)
+    }
+
+    fn file_checkpoints(&mut self) -> Result<Vec<Checkpoint>, TailError> {
+        Ok(Vec::new())
+    }
+
+    fn report(&mut self, log: &str, problem: Option<&str>) -> Result<(), TailError> {
+        // A dry run has no log; and without stderr nobody reads it.
+        problem.map_or(Ok(()), |problem| writeln!(std::io::stderr(), "warning: {log}: {problem}").or(Ok(())))
     }
 
     fn append(&mut self, _log: &str, events: Vec<Event>, _checkpoint: Option<&Checkpoint>) -> Result<(), TailError> {

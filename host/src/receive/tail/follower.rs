@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::error::TailError;
 use super::event_sink::EventSink;
 use super::log_file::LogFile;
+use super::log_set::NamedLog;
 use super::rotation;
 use crate::config::LogSource;
 use crate::event::{Event, Timestamp};
@@ -42,7 +43,7 @@ pub(crate) enum Step {
 
 /// Reads a log, and keeps track of its position.
 pub(crate) struct Follower {
-    log: LogSource,
+    path: PathBuf,
     name: String,
     parser: LogParser,
     file: Option<LogFile>,
@@ -54,32 +55,49 @@ pub(crate) struct Follower {
 }
 
 impl Follower {
-    /// Resumes a log at the checkpoint that `sink` has, or begins it.
+    /// Resumes a log at the checkpoint that `sink` has, or begins it, at its beginning or at its end. The rotated files that
+    /// were named with it are read if the source is read from its start.
     ///
     /// # Errors
     /// When the log exists and cannot be read, or `sink` fails.
-    pub(crate) fn new(log: LogSource, now: fn() -> Timestamp, sink: &mut dyn EventSink) -> Result<Self, TailError> {
+    pub(crate) fn new(
+        log: NamedLog,
+        source: &LogSource,
+        from_start: bool,
+        now: fn() -> Timestamp,
+        sink: &mut dyn EventSink,
+    ) -> Result<Self, TailError> {
         let mut follower = Self {
             name: log.path.to_string_lossy().into_owned(),
-            parser: LogParser::new(log.timezone.clone(), now),
-            log,
+            path: log.path,
+            parser: LogParser::new(source.timezone.clone(), now),
             file: None,
             next_files: VecDeque::new(),
             checkpoint: 0,
             buffer: vec![0; READ_BYTES],
         };
-        match sink.checkpoint(&follower.name)? {
-            Some(checkpoint) => follower.resume(&checkpoint)?,
-            None => follower.begin()?,
+        let checkpoints = sink.file_checkpoints()?;
+        // The next file under the name of a rotated one is not what came after it.
+        let last = if rotation::log_of(&follower.path).is_some() { None } else { sink.checkpoint(&follower.name)? };
+        let mut files = match last {
+            Some(last) => follower.files_since(&last, &checkpoints)?,
+            None => follower.open_first(from_start, &checkpoints)?,
+        };
+        if source.from_start {
+            files = follower.with_rotated(&log.rotated, files, &checkpoints)?;
         }
+        if let Some(mut file) = files.pop_front() {
+            follower.begin_in(&mut file)?;
+            follower.file = Some(file);
+        }
+        follower.next_files = files;
         follower.save(sink, Vec::new())?;
         Ok(follower)
     }
 
-    /// Returns the path of the log.
-    #[must_use]
-    pub(crate) fn path(&self) -> &Path {
-        &self.log.path
+    /// Returns whether it reads this file, under whatever name.
+    pub(super) fn reads(&self, device: u64, inode: u64) -> bool {
+        self.file.iter().chain(&self.next_files).any(|file| file.is(device, inode))
     }
 
     /// Returns how much of the known files is left to read, in bytes, without compressed ones.
@@ -104,7 +122,7 @@ impl Follower {
     /// When the log cannot be read, or `sink` fails. Another step tries again.
     pub(crate) fn step(&mut self, sink: &mut dyn EventSink) -> Result<Step, TailError> {
         let Some(file) = &mut self.file else {
-            self.find_next_files()?;
+            self.find_next_files(sink)?;
             let Some(next) = self.next_files.pop_front() else { return Ok(Step::Idle { resolve_timeout: None }) };
             self.continue_with(next, sink)?;
             return Ok(Step::Read);
@@ -125,7 +143,7 @@ impl Follower {
             self.continue_with(next, sink)?;
             return Ok(Step::Read);
         }
-        self.find_next_files()?;
+        self.find_next_files(sink)?;
         Ok(if self.next_files.is_empty() {
             Step::Idle { resolve_timeout: self.parser.resolve_timeout() }
         } else {
@@ -183,49 +201,84 @@ impl Follower {
         Ok(())
     }
 
-    /// Begins a log that was never read before.
-    fn begin(&mut self) -> Result<(), TailError> {
-        let Some(mut file) = self.open()? else { return Ok(()) };
-        if !self.log.from_start {
-            let end = file.length().map_err(|reason| TailError::Read { path: self.log.path.clone(), reason })?;
-            self.count_earlier_failures(&mut file, end)?;
-            // The line that is being written is read when it is complete.
-            let begin = end - self.parser.unfinished();
-            self.parser.continue_at(begin);
-            file.offset = begin;
+    /// Opens a log that was never read before under this name.
+    fn open_first(&self, from_start: bool, checkpoints: &[Checkpoint]) -> Result<VecDeque<LogFile>, TailError> {
+        let Some(mut file) = self.open()? else { return Ok(VecDeque::new()) };
+        if !file.recognize(checkpoints) && !from_start {
+            let end = file.length().map_err(|reason| TailError::Read { path: self.path.clone(), reason })?;
+            file.start_at(end);
         }
-        self.checkpoint = self.parser.position();
-        self.file = Some(file);
-        Ok(())
+        Ok([file].into())
     }
 
-    /// Resumes at the checkpoint, in a file that may have been rotated since.
-    fn resume(&mut self, checkpoint: &Checkpoint) -> Result<(), TailError> {
-        let open = self.open()?;
-        if let Some(mut file) = open
-            && (file.has_checkpoint(checkpoint) || *checkpoint == Checkpoint::default())
-        {
-            self.count_earlier_failures(&mut file, checkpoint.offset)?;
-            self.parser.continue_at(checkpoint.offset);
-            self.file = Some(file);
-            return Ok(());
+    /// Opens the file of a checkpoint, which may have been rotated since, and those that came after it, without the log
+    /// itself: that is opened at their end.
+    fn files_since(&self, last: &Checkpoint, checkpoints: &[Checkpoint]) -> Result<VecDeque<LogFile>, TailError> {
+        if let Some(mut file) = self.open()? {
+            if last.id == 0 {
+                file.recognize(checkpoints);
+                return Ok([file].into());
+            }
+            if file.has_checkpoint(last) {
+                file.resume_at(last);
+                return Ok([file].into());
+            }
         }
-        if *checkpoint == Checkpoint::default() {
-            return Ok(());
+        if last.id == 0 {
+            return Ok(VecDeque::new());
         }
-        self.next_files = rotation::since(&self.log.path, checkpoint)?.into();
-        match self.next_files.pop_front() {
-            Some(mut file) => {
+        let mut files: VecDeque<_> = rotation::since(&self.path, last)?.into();
+        for later in files.iter_mut().skip(1) {
+            later.recognize(checkpoints);
+        }
+        match files.front_mut() {
+            Some(file) => {
                 tracing::info!(log = self.name, file = %file.path().display(), "log was rotated, continuing in the old file");
-                self.count_earlier_failures(&mut file, checkpoint.offset)?;
-                self.parser.continue_at(checkpoint.offset);
-                self.file = Some(file);
+                file.resume_at(last);
             }
             None => tracing::warn!(
                 log = self.name,
                 "the file of the checkpoint is gone, lines after the checkpoint are lost"
             ),
         }
+        Ok(files)
+    }
+
+    /// Puts those of these rotated files first of which something is left to read.
+    fn with_rotated(
+        &self,
+        rotated: &[PathBuf],
+        mut files: VecDeque<LogFile>,
+        checkpoints: &[Checkpoint],
+    ) -> Result<VecDeque<LogFile>, TailError> {
+        for path in rotated.iter().rev() {
+            let mut file = match LogFile::open(path) {
+                Ok(file) => file,
+                Err(TailError::Read { reason, .. }) if is_absence(&reason) => continue,
+                Err(error) => return Err(error),
+            };
+            if files.iter().any(|other| other.is_same(&file) || other.begins_like(&file)) {
+                continue;
+            }
+            file.recognize(checkpoints);
+            if !file.is_read()? {
+                files.push_front(file);
+            }
+        }
+        Ok(files)
+    }
+
+    /// Begins to read at the start of a file's unread part, with the failures before it.
+    fn begin_in(&mut self, file: &mut LogFile) -> Result<(), TailError> {
+        let start = file.start();
+        if start > 0 {
+            self.count_earlier_failures(file, start)?;
+        }
+        // The line that is being written is read when it is complete.
+        let begin = start.saturating_sub(self.parser.unfinished());
+        self.parser.continue_at(begin);
+        file.seek(begin)?;
+        self.checkpoint = self.parser.position();
         Ok(())
     }
 
@@ -233,10 +286,11 @@ impl Follower {
     fn recover(&mut self, sink: &mut dyn EventSink) -> Result<(), TailError> {
         let Some(file) = &self.file else { return Ok(()) };
         let checkpoint = file.checkpoint(file.offset);
-        self.next_files = rotation::since(&self.log.path, &checkpoint)?.into();
+        self.next_files = rotation::since(&self.path, &checkpoint)?.into();
         match self.next_files.pop_front() {
             // Possibly within a line: the parser continues as it is.
             Some(mut copy) => {
+                copy.resume_at(&checkpoint);
                 copy.seek(checkpoint.offset)?;
                 self.file = Some(copy);
             }
@@ -251,11 +305,11 @@ impl Follower {
 
     /// Opens the file that has the log's name now, if it is another one and not empty, and before it the files that were
     /// rotated in between.
-    fn find_next_files(&mut self) -> Result<(), TailError> {
-        let meta = match fs::metadata(&self.log.path) {
+    fn find_next_files(&mut self, sink: &mut dyn EventSink) -> Result<(), TailError> {
+        let meta = match fs::metadata(&self.path) {
             Ok(meta) => meta,
             Err(error) if is_absence(&error) => return Ok(()),
-            Err(reason) => return Err(TailError::Read { path: self.log.path.clone(), reason }),
+            Err(reason) => return Err(TailError::Read { path: self.path.clone(), reason }),
         };
         if let Some(file) = &self.file {
             // While it is empty, fail2ban may still write to the old one.
@@ -265,22 +319,34 @@ impl Follower {
         }
         // Opened before the others are listed: if it is rotated meanwhile, it is one of them.
         let Some(newest) = self.open()? else { return Ok(()) };
+        let mut files = Vec::new();
         if let Some(file) = &self.file {
-            let between = rotation::after(&self.log.path, file)?;
-            self.next_files = between.into_iter().take_while(|file| !file.is_same(&newest)).collect();
+            let between = rotation::after(&self.path, file)?;
+            files.extend(between.into_iter().take_while(|file| !file.is_same(&newest)));
         }
-        self.next_files.push_back(newest);
+        files.push(newest);
+        let checkpoints = sink.file_checkpoints()?;
+        for file in &mut files {
+            file.recognize(&checkpoints);
+        }
+        self.next_files = files.into();
         Ok(())
     }
 
-    fn continue_with(&mut self, file: LogFile, sink: &mut dyn EventSink) -> Result<(), TailError> {
-        self.parser.begin_at(file.offset);
+    fn continue_with(&mut self, mut file: LogFile, sink: &mut dyn EventSink) -> Result<(), TailError> {
+        self.parser.begin_at(0);
+        let start = file.start();
+        if start > 0 {
+            self.read_for_failures(&mut file, start.saturating_sub(FAILURE_BYTES), start)?;
+            self.parser.continue_at(start);
+            file.seek(start)?;
+        }
         self.file = Some(file);
         self.save(sink, Vec::new())
     }
 
     fn open(&self) -> Result<Option<LogFile>, TailError> {
-        match LogFile::open(&self.log.path) {
+        match LogFile::open(&self.path) {
             Ok(file) => Ok(Some(file)),
             Err(TailError::Read { reason, .. }) if is_absence(&reason) => Ok(None),
             Err(error) => Err(error),
@@ -294,7 +360,7 @@ impl Follower {
         let mut left = FAILURE_BYTES.saturating_sub(until);
         let mut before = Vec::new();
         if left > 0 {
-            for older in rotation::before(&self.log.path, file)? {
+            for older in rotation::before(&self.path, file)? {
                 let length = older.estimated_length();
                 if left == 0 || older.is_compressed() && length > left {
                     break;

@@ -31,6 +31,10 @@ pub(super) struct LogFile {
     head: Vec<u8>,
     /// How far it was read.
     pub(super) offset: u64,
+    /// The id of its checkpoint.
+    id: i64,
+    /// Where its unread part begins: what is before was read under this name or another.
+    start: u64,
 }
 
 enum LogContent {
@@ -64,7 +68,9 @@ impl LogFile {
                 None => LogContent::Plain(file),
             };
             let (device, inode) = (meta.dev(), meta.ino());
-            let mut file = Self { path: path.to_owned(), content, device, inode, head: Vec::new(), offset: 0 };
+            let id = fastrand::i64(1..);
+            let mut file =
+                Self { path: path.to_owned(), content, device, inode, head: Vec::new(), offset: 0, id, start: 0 };
             file.read_head()?;
             Ok(file)
         };
@@ -73,6 +79,57 @@ impl LogFile {
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Returns where its unread part begins.
+    pub(super) const fn start(&self) -> u64 {
+        self.start
+    }
+
+    /// Leaves out what is before this position.
+    pub(super) const fn start_at(&mut self, start: u64) {
+        self.start = start;
+    }
+
+    /// Takes over a checkpoint of this file.
+    pub(super) const fn resume_at(&mut self, checkpoint: &Checkpoint) {
+        if checkpoint.id != 0 {
+            self.id = checkpoint.id;
+        }
+        self.start = checkpoint.offset;
+    }
+
+    /// Takes over its checkpoint, if it was read before under whatever name.
+    pub(super) fn recognize(&mut self, checkpoints: &[Checkpoint]) -> bool {
+        let is_its = |checkpoint: &&Checkpoint| {
+            checkpoint.head > 0
+                && (checkpoint.inode == self.inode || self.has_whole_line(checkpoint.head))
+                && self.has_checkpoint(checkpoint)
+        };
+        let found = checkpoints.iter().filter(is_its);
+        let found = found.max_by_key(|checkpoint| (checkpoint.inode == self.inode, checkpoint.head, checkpoint.offset));
+        found.map(|checkpoint| self.resume_at(checkpoint)).is_some()
+    }
+
+    /// Returns whether so many bytes are enough to recognize it by: half a time is in many files.
+    fn has_whole_line(&self, bytes: u64) -> bool {
+        let bytes = usize::try_from(bytes).unwrap_or(HEAD_BYTES);
+        bytes >= HEAD_BYTES || self.head.get(..bytes).is_some_and(|head| head.contains(&b'\n'))
+    }
+
+    /// Returns whether its unread part is empty, at present. Reads a compressed file up to there.
+    pub(super) fn is_read(&mut self) -> Result<bool, TailError> {
+        if let LogContent::Plain(_) = self.content {
+            return Ok(self.estimated_length() <= self.start);
+        }
+        if self.start == 0 {
+            return Ok(false);
+        }
+        self.seek(self.start)?;
+        let is_read = self.read(&mut [0])? == 0;
+        let (id, start) = (self.id, self.start);
+        *self = Self { id, start, ..Self::open(&self.path)? };
+        Ok(is_read)
     }
 
     /// Returns whether it is the file with this device and inode.
@@ -105,6 +162,11 @@ impl LogFile {
         self.is(other.device, other.inode)
     }
 
+    /// Returns whether both begin alike: a file that is being compressed exists twice.
+    pub(super) fn begins_like(&self, other: &Self) -> bool {
+        self.head == other.head && self.has_whole_line(self.head.len() as u64)
+    }
+
     /// Returns whether a checkpoint is in this file, or in the one that it was copied or compressed from.
     pub(super) fn has_checkpoint(&self, checkpoint: &Checkpoint) -> bool {
         if checkpoint.head == 0 {
@@ -118,6 +180,7 @@ impl LogFile {
     /// Returns a checkpoint in this file.
     pub(super) fn checkpoint(&self, offset: u64) -> Checkpoint {
         Checkpoint {
+            id: self.id,
             inode: self.inode,
             head: self.head.len() as u64,
             fingerprint: if self.head.is_empty() { String::new() } else { fingerprint(&self.head) },

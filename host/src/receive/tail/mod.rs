@@ -4,7 +4,8 @@
 //! A log is a chain of files under one name. The open one is read to its end, and further while fail2ban writes to it: after
 //! a rotation fail2ban does so until it reopens its log, so the old one is complete when something is in the new
 //! one and nothing more is added to the old one (`follower`). What became of a file in the meantime, for example while
-//! banhook was down, is recognized by its inode and by its first bytes (`log_file`, `rotation`).
+//! banhook was down, is recognized by its inode and by its first bytes (`log_file`, `rotation`), and so is a file that was
+//! read before under another name. A source may name several logs, by patterns too (`log_set`).
 //!
 //! How far a log has been read is stored together with the events up to there ([`EventSink`]), so that a crash at any
 //! moment loses and repeats nothing.
@@ -15,6 +16,7 @@ mod event_sink;
 mod follow;
 mod follower;
 mod log_file;
+mod log_set;
 mod log_watch;
 mod pipe;
 mod rotation;
@@ -26,5 +28,6 @@ pub(crate) use error::TailError;
 pub(crate) use event_sink::{DryRunSink, EventSink, InboxSink};
 pub(crate) use follow::follow;
 pub(crate) use follower::{Follower, Step};
+pub(crate) use log_set::{NamedLog, matching, named_logs};
 pub(crate) use pipe::{Pipe, read_pipe};
 pub(crate) use stop_switch::{StopHandle, StopSignal, stop_switch};

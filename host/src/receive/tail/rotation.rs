@@ -3,7 +3,7 @@
 //! logrotate names them `fail2ban.log.1`, or `fail2ban.log-20261122` with `dateext`, and may compress them as `.gz`, or as
 //! another format (`compression`).
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -64,6 +64,20 @@ pub(super) fn before(log: &Path, file: &LogFile) -> Result<Vec<LogFile>, TailErr
         older.dedup_by_key(|entry| entry.age.as_ref());
         older.into_iter().take(MAX_OLDER_FILES).map(|entry| LogFile::open(&entry.path)).collect()
     })
+}
+
+/// Returns the log that was rotated to this file, by its name: `fail2ban.log` of `fail2ban.log.2.gz`.
+pub(super) fn log_of(file: &Path) -> Option<PathBuf> {
+    let name = file.file_name()?.to_str()?;
+    name.match_indices(['.', '-', '_']).find_map(|(index, _)| {
+        let log = file.with_file_name(name.get(..index).filter(|log| !log.is_empty())?);
+        age(&log, file).0.is_some().then_some(log)
+    })
+}
+
+/// Compares when a log was rotated to two files, the oldest first. A file that is being compressed exists twice.
+pub(super) fn compare(log: &Path, one: &Path, other: &Path) -> Ordering {
+    age(log, one).cmp(&age(log, other))
 }
 
 /// Finds the file of a checkpoint by its inode, otherwise by its first bytes, since it may have been copied or compressed. The
@@ -149,6 +163,17 @@ fn age(log: &Path, path: &Path) -> (Option<Age>, bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn log_of_is_the_name_without_number_or_date() {
+        let of = |name: &str| log_of(Path::new(name)).map(|log| log.display().to_string());
+        for name in ["/l/f.log.1", "/l/f.log.12.xz", "/l/f.log-20261122.gz", "/l/f.log-20261122-1795348189"] {
+            assert_eq!(of(name).as_deref(), Some("/l/f.log"), "{name}");
+        }
+        for name in ["/l/f.log", "/l/web-1.log", "/l/f.log.gz", "/l/.1", "/l/f.log.bak"] {
+            assert_eq!(of(name), None, "{name}");
+        }
+    }
 
     #[test]
     fn age_orders_names_by_rotation() {

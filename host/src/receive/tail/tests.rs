@@ -1,9 +1,10 @@
 //! What happens to logs, while they are followed and while they are not: each line is read once.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::PathBuf;
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
@@ -18,20 +19,35 @@ use crate::store::Checkpoint;
 struct Memory {
     subjects: Vec<String>,
     failures: Vec<Option<u32>>,
-    checkpoint: Option<Checkpoint>,
+    checkpoints: Vec<Checkpoint>,
+    /// The checkpoint of each log.
+    logs: BTreeMap<String, i64>,
 }
 
 impl EventSink for Memory {
-    fn checkpoint(&mut self, _log: &str) -> Result<Option<Checkpoint>, TailError> {
-        Ok(self.checkpoint.clone())
+    fn checkpoint(&mut self, log: &str) -> Result<Option<Checkpoint>, TailError> {
+        let find = |id: &i64| self.checkpoints.iter().find(|checkpoint| checkpoint.id == *id).cloned();
+        Ok(self.logs.get(log).map(|id| find(id).unwrap_or_default()))
     }
 
-    fn append(&mut self, _log: &str, events: Vec<Event>, checkpoint: Option<&Checkpoint>) -> Result<(), TailError> {
+    fn file_checkpoints(&mut self) -> Result<Vec<Checkpoint>, TailError> {
+        Ok(self.checkpoints.clone())
+    }
+
+    fn report(&mut self, _log: &str, _problem: Option<&str>) -> Result<(), TailError> {
+        Ok(())
+    }
+
+    fn append(&mut self, log: &str, events: Vec<Event>, checkpoint: Option<&Checkpoint>) -> Result<(), TailError> {
         for ban in events.iter().filter_map(Event::ban) {
             self.subjects.push(ban.subject.clone());
             self.failures.push(ban.failures);
         }
-        self.checkpoint = checkpoint.cloned();
+        if let Some(checkpoint) = checkpoint {
+            self.logs.insert(log.to_owned(), checkpoint.id);
+            self.checkpoints.retain(|known| known.id != checkpoint.id);
+            self.checkpoints.extend(Some(checkpoint.clone()).filter(|checkpoint| checkpoint.id != 0));
+        }
         Ok(())
     }
 }
@@ -54,7 +70,11 @@ impl LogFolder {
     }
 
     fn source(&self) -> LogSource {
-        LogSource { path: self.path("f.log"), timezone: TimeZone::UTC, from_start: true }
+        LogSource { logs: vec![self.path("f.log")], timezone: TimeZone::UTC, from_start: true }
+    }
+
+    fn follower(&self, memory: &mut Memory) -> Follower {
+        follower_of(&self.source(), memory)
     }
 
     /// Opens the log as fail2ban does at `flushlogs`.
@@ -124,6 +144,20 @@ fn now() -> Timestamp {
     Timestamp(0)
 }
 
+/// The follower of a source's only log.
+fn follower_of(source: &LogSource, memory: &mut Memory) -> Follower {
+    let log = named_logs(source, now).remove(0);
+    Follower::new(log, source, source.from_start, now, memory).unwrap()
+}
+
+/// Reads logs to their end, as `tail --once` does.
+fn once(logs: &LogFolder, names: &[&str], memory: &mut Memory) {
+    let source = LogSource { logs: names.iter().map(|name| logs.path(name)).collect(), ..logs.source() };
+    for log in named_logs(&source, now) {
+        catch_up(&mut Follower::new(log, &source, true, now, memory).unwrap(), memory);
+    }
+}
+
 fn catch_up(follower: &mut Follower, memory: &mut Memory) {
     while follower.step(memory).unwrap() == Step::Read {}
     follower.resolve(memory).unwrap();
@@ -144,8 +178,7 @@ fn each_line_once(case: &str, steps: &[&dyn Fn(&mut LogFolder)]) {
             if restarts > 0 {
                 follower = None;
             }
-            let mut running =
-                follower.take().unwrap_or_else(|| Follower::new(logs.source(), now, &mut memory).unwrap());
+            let mut running = follower.take().unwrap_or_else(|| logs.follower(&mut memory));
             catch_up(&mut running, &mut memory);
             follower = Some(running);
         }
@@ -323,15 +356,98 @@ fn follow_reused_inode_is_another_file() {
     let mut logs = LogFolder::new();
     let mut memory = Memory::default();
     logs.bans(2);
-    catch_up(&mut Follower::new(logs.source(), now, &mut memory).unwrap(), &mut memory);
+    catch_up(&mut logs.follower(&mut memory), &mut memory);
     // As if the new file had been given the inode of the old one.
     fs::remove_file(logs.path("f.log")).unwrap();
     logs.writer = None;
     logs.bans(4);
     use std::os::unix::fs::MetadataExt;
-    memory.checkpoint.as_mut().unwrap().inode = fs::metadata(logs.path("f.log")).unwrap().ino();
-    catch_up(&mut Follower::new(logs.source(), now, &mut memory).unwrap(), &mut memory);
+    memory.checkpoints.last_mut().unwrap().inode = fs::metadata(logs.path("f.log")).unwrap().ino();
+    catch_up(&mut logs.follower(&mut memory), &mut memory);
     assert_eq!(memory.subjects, ["0", "1", "2", "3", "4", "5"]);
+}
+
+#[test]
+fn follow_under_other_names_reads_each_line_once() {
+    let rename = |logs: &mut LogFolder| {
+        logs.rename_and_create();
+        logs.reopen();
+    };
+    let compress = |logs: &mut LogFolder| {
+        logs.rename_and_create();
+        logs.reopen();
+        for n in 1..9 {
+            if logs.path(&format!("f.log.{n}")).exists() {
+                logs.compress(&format!("f.log.{n}"));
+            }
+        }
+    };
+    let delay_compress = |logs: &mut LogFolder| {
+        logs.rename_and_create();
+        logs.reopen();
+        if logs.path("f.log.2").exists() {
+            logs.compress("f.log.2");
+        }
+    };
+    let copy = |logs: &mut LogFolder| logs.copy_and_truncate();
+    let cases = ["renamed", "compressed", "compressed later", "copied"];
+    let rotations: [&dyn Fn(&mut LogFolder); 4] = [&rename, &compress, &delay_compress, &copy];
+    for (case, rotate) in cases.into_iter().zip(rotations) {
+        // As a shell expands `fail2ban.log*`; a pattern; and each time another of the names.
+        for names in [&["f.log", "f.log.*"][..], &["f.log*"], &["f.log?*", "f.log"]] {
+            let (mut logs, mut memory) = (LogFolder::new(), Memory::default());
+            for round in 0..4 {
+                logs.bans(20);
+                once(&logs, names, &mut memory);
+                logs.bans(round);
+                rotate(&mut logs);
+                once(&logs, if round == 1 { &["f.log.*"] } else { names }, &mut memory);
+            }
+            let expected: Vec<_> = (0..logs.next).map(|n| n.to_string()).collect();
+            assert_eq!(memory.subjects, expected, "{case}, {names:?}");
+        }
+    }
+}
+
+#[test]
+fn follow_renamed_or_linked_file_reads_each_line_once() {
+    let (mut logs, mut memory) = (LogFolder::new(), Memory::default());
+    logs.bans(2);
+    once(&logs, &["f.log"], &mut memory);
+    std::os::unix::fs::symlink("f.log", logs.path("current")).unwrap();
+    fs::create_dir(logs.path("folder")).unwrap();
+    once(&logs, &["current", "folder/../f.log"], &mut memory);
+    fs::copy(logs.path("f.log"), logs.path("copy")).unwrap();
+    logs.bans(1);
+    once(&logs, &["copy", "f.log"], &mut memory);
+    fs::rename(logs.path("f.log"), logs.path("old.log")).unwrap();
+    logs.bans(1);
+    once(&logs, &["old.log"], &mut memory);
+    assert_eq!(memory.subjects, ["0", "1", "2", "3"]);
+    // Another file that begins with half a line of it.
+    let line = logs.line();
+    fs::write(logs.path("half"), &line[..9]).unwrap();
+    once(&logs, &["half"], &mut memory);
+    fs::write(logs.path("other"), &line).unwrap();
+    once(&logs, &["other"], &mut memory);
+    assert_eq!(memory.subjects.len(), 5);
+}
+
+#[test]
+fn follow_rotated_files_counts_failures_across_them() {
+    let line =
+        |logger: &str, message: &str| format!("2026-11-22 11:00:01,000 fail2ban.{logger} [7]: NOTICE  [j] {message}\n");
+    let (mut logs, mut memory) = (LogFolder::new(), Memory::default());
+    logs.write(&line("filter", "Found 192.0.2.1"));
+    logs.rename_and_create();
+    logs.compress("f.log.1");
+    logs.reopen();
+    logs.write(&line("filter", "Found 192.0.2.1 - 2026-11-22 11:00:01"));
+    logs.rename_and_create();
+    logs.reopen();
+    logs.write(&line("actions", "Ban 192.0.2.1"));
+    once(&logs, &["f.log*"], &mut memory);
+    assert_eq!(memory.failures, [Some(2)]);
 }
 
 #[test]
@@ -346,7 +462,7 @@ fn follow_from_the_end_counts_earlier_failures() {
     logs.write(&found[..20]);
     let mut memory = Memory::default();
     let source = LogSource { from_start: false, ..logs.source() };
-    let mut follower = Follower::new(source.clone(), now, &mut memory).unwrap();
+    let mut follower = follower_of(&source, &mut memory);
     catch_up(&mut follower, &mut memory);
     assert_eq!(memory.subjects, Vec::<String>::new());
     logs.write(&found[20..]);
@@ -355,7 +471,7 @@ fn follow_from_the_end_counts_earlier_failures() {
     catch_up(&mut follower, &mut memory);
     assert_eq!((memory.subjects, memory.failures), (vec!["7".to_owned()], vec![Some(3)]));
     // Restarted in between.
-    catch_up(&mut Follower::new(source, now, &mut again).unwrap(), &mut again);
+    catch_up(&mut follower_of(&source, &mut again), &mut again);
     assert_eq!((again.subjects, again.failures), (vec!["7".to_owned()], vec![Some(3)]));
 }
 
@@ -385,14 +501,14 @@ fn follow_resumed_in_a_compressed_file_counts_its_earlier_failures() {
     for (case, rotate) in ["renamed", "renamed twice", "copied"].into_iter().zip(rotations) {
         let (mut logs, mut memory) = (LogFolder::new(), Memory::default());
         logs.write(&(line(1, "filter", "Found 192.0.2.1") + &line(2, "filter", "Found 192.0.2.1")));
-        let mut follower = Follower::new(logs.source(), now, &mut memory).unwrap();
+        let mut follower = logs.follower(&mut memory);
         catch_up(&mut follower, &mut memory);
         drop(follower);
         // Rotated and compressed while nobody reads, with a ban after the checkpoint, and another in the new file.
         logs.write(&(line(3, "actions", "Ban 192.0.2.1") + &line(4, "filter", "Found 192.0.2.2")));
         rotate(&mut logs);
         logs.write(&line(5, "actions", "Ban 192.0.2.2"));
-        let mut follower = Follower::new(logs.source(), now, &mut memory).unwrap();
+        let mut follower = logs.follower(&mut memory);
         catch_up(&mut follower, &mut memory);
         assert_eq!(memory.subjects, ["192.0.2.1", "192.0.2.2"], "{case}");
         assert_eq!(memory.failures, [Some(2), Some(1)], "{case}");
@@ -407,6 +523,12 @@ fn follow_is_woken_by_changes_in_the_folder() {
         fn checkpoint(&mut self, _log: &str) -> Result<Option<Checkpoint>, TailError> {
             Ok(None)
         }
+        fn file_checkpoints(&mut self) -> Result<Vec<Checkpoint>, TailError> {
+            Ok(Vec::new())
+        }
+        fn report(&mut self, _log: &str, _problem: Option<&str>) -> Result<(), TailError> {
+            Ok(())
+        }
         fn append(&mut self, _log: &str, events: Vec<Event>, _: Option<&Checkpoint>) -> Result<(), TailError> {
             for ban in events.iter().filter_map(Event::ban) {
                 self.0.send(ban.subject.clone()).unwrap();
@@ -416,12 +538,12 @@ fn follow_is_woken_by_changes_in_the_folder() {
     }
     let mut logs = LogFolder::new();
     let folder = logs.path("logs");
-    let source = LogSource { path: folder.join("f.log"), ..logs.source() };
+    let source = LogSource { logs: vec![folder.join("f.log")], ..logs.source() };
     let (sender, came) = mpsc::channel();
     let (stop, stopped) = stop_switch();
     let thread = std::thread::spawn(move || {
         let mut sink = ChannelSink(sender);
-        follow(Follower::new(source, now, &mut sink).unwrap(), &mut sink, &stopped).unwrap();
+        follow(&source, now, &mut sink, &stopped).unwrap();
     });
     for _ in 0..2 {
         // Removed with its folder, and created again.
@@ -439,6 +561,74 @@ fn follow_is_woken_by_changes_in_the_folder() {
         assert!(took[took.len() / 2] < Duration::from_millis(250), "{took:?}");
         fs::remove_dir_all(&folder).unwrap();
     }
+    stop.stop();
+    thread.join().unwrap();
+}
+
+/// Follows a pattern, and returns the subjects as they arrive.
+fn follow_pattern(logs: &LogFolder, memory: &Arc<Mutex<Memory>>) -> (StopHandle, std::thread::JoinHandle<()>) {
+    let source = LogSource { logs: vec![logs.path("*.log*")], from_start: false, ..logs.source() };
+    let (stop, stopped) = stop_switch();
+    let memory = Arc::clone(memory);
+    let thread = std::thread::spawn(move || follow(&source, now, &mut SharedSink(memory), &stopped).unwrap());
+    (stop, thread)
+}
+
+struct SharedSink(Arc<Mutex<Memory>>);
+
+impl EventSink for SharedSink {
+    fn checkpoint(&mut self, log: &str) -> Result<Option<Checkpoint>, TailError> {
+        self.0.lock().unwrap().checkpoint(log)
+    }
+    fn file_checkpoints(&mut self) -> Result<Vec<Checkpoint>, TailError> {
+        self.0.lock().unwrap().file_checkpoints()
+    }
+    fn report(&mut self, log: &str, problem: Option<&str>) -> Result<(), TailError> {
+        self.0.lock().unwrap().report(log, problem)
+    }
+    fn append(&mut self, log: &str, events: Vec<Event>, checkpoint: Option<&Checkpoint>) -> Result<(), TailError> {
+        self.0.lock().unwrap().append(log, events, checkpoint)
+    }
+}
+
+#[test]
+fn follow_pattern_reads_new_files_from_their_beginning_and_rotations_once() {
+    let (mut logs, memory) = (LogFolder::new(), Arc::<Mutex<Memory>>::default());
+    logs.bans(2);
+    fs::write(logs.path("old.log"), logs.line()).unwrap();
+    logs.line();
+    let (stop, thread) = follow_pattern(&logs, &memory);
+    let until = |subjects: &[&str]| {
+        let begun = Instant::now();
+        while memory.lock().unwrap().subjects != subjects {
+            assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", memory.lock().unwrap().subjects);
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    let begun = Instant::now();
+    while memory.lock().unwrap().logs.len() < 3 {
+        assert!(begun.elapsed() < Duration::from_secs(20));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // What was there at first is not read; what appears is.
+    logs.bans(1);
+    until(&["4"]);
+    let line = logs.line();
+    fs::write(logs.path("new.log"), line).unwrap();
+    until(&["4", "5"]);
+    logs.rename_and_create();
+    logs.bans(1);
+    until(&["4", "5", "6"]);
+    logs.reopen();
+    logs.bans(1);
+    until(&["4", "5", "6", "7"]);
+    stop.stop();
+    thread.join().unwrap();
+    // A file that appears while nothing runs is new, too.
+    let line = logs.line();
+    fs::write(logs.path("newer.log"), line).unwrap();
+    let (stop, thread) = follow_pattern(&logs, &memory);
+    until(&["4", "5", "6", "7", "8"]);
     stop.stop();
     thread.join().unwrap();
 }
