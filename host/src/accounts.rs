@@ -1,9 +1,12 @@
-//! Users and groups, by the files `/etc/passwd` and `/etc/group`.
+//! Users and groups, by the files `/etc/passwd` and `/etc/group`, and the commands that let a user read a file.
 //!
 //! Nothing else is asked: banhook may be linked statically, and NSS (LDAP, systemd-userdb) needs the system's libc. So a
 //! user that is only in such a source has no name here, and no supplementary groups.
 
-use std::fs;
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
 
 use rustix::process::{Gid, Uid};
 
@@ -56,6 +59,74 @@ fn supplementary(passwd: &str, group: &str, user: u32) -> Vec<u32> {
     group.lines().filter(lists).filter_map(name_and_number).map(|(_, number)| number).collect()
 }
 
+/// The group that reads logs, on Debian and its like.
+const LOG_GROUP: &str = "adm";
+
+/// Returns the command that gives a user access to a file that an error is about, as the end of a sentence; empty if there
+/// is none.
+pub(crate) fn read_hint(error: &io::Error, path: &Path, user: &str) -> String {
+    hint(error, path, user, read_command)
+}
+
+/// Returns the command that lets a user read a log, also after its next rotation, as [`read_hint`] does.
+pub(crate) fn log_hint(error: &io::Error, path: &Path, user: &str) -> String {
+    hint(error, path, user, |meta, path, user| {
+        // logrotate creates the next one as it is configured to, on Debian for the group adm.
+        let group = group_name(Gid::from_raw(meta.gid()));
+        let has_log_group = read(GROUP).lines().filter_map(name_and_number).any(|(name, _)| name == LOG_GROUP);
+        if !has_log_group || group != LOG_GROUP && meta.gid() != 0 {
+            return read_command(meta, path, user);
+        }
+        let open = if group == LOG_GROUP && group_reads(meta) {
+            String::new()
+        } else {
+            format!("chgrp {LOG_GROUP} {0} && chmod g+r {0} && ", path.display())
+        };
+        format!("{open}usermod -aG {LOG_GROUP} {user}, and restart banhook")
+    })
+}
+
+fn hint(error: &io::Error, path: &Path, user: &str, command: impl Fn(&Metadata, &Path, &str) -> String) -> String {
+    if error.kind() != io::ErrorKind::PermissionDenied {
+        return String::new();
+    }
+    match fs::metadata(path) {
+        Ok(meta) => format!("; run: {}", command(&meta, path, user)),
+        Err(_) => match closed_folder(path) {
+            Some(folder) => enter_hint(folder, user),
+            None => format!("; {user} may not enter its directory, or one above it"),
+        },
+    }
+}
+
+/// Returns the folder in the path of a file that may not be entered, if that is why the file cannot be read.
+pub(crate) fn closed_folder(file: &Path) -> Option<&Path> {
+    let closed = |path: &Path| fs::metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied);
+    file.ancestors()
+        .zip(file.ancestors().skip(1))
+        .find(|(path, folder)| closed(path) && !closed(folder))
+        .map(|(_, folder)| folder)
+}
+
+/// Returns the command that opens a folder to the user alone.
+pub(crate) fn enter_hint(folder: &Path, user: &str) -> String {
+    let folder = folder.display();
+    format!("; {user} may not enter the directory {folder}; run: setfacl -m u:{user}:x {folder}")
+}
+
+/// Returns the command that lets the user read a file: as a member of the group that may, or alone.
+fn read_command(meta: &Metadata, path: &Path, user: &str) -> String {
+    // Root's group may do more than read a log.
+    if group_reads(meta) && meta.gid() != 0 {
+        return format!("usermod -aG {} {user}, and restart banhook", group_name(Gid::from_raw(meta.gid())));
+    }
+    format!("setfacl -m u:{user}:r {}", path.display())
+}
+
+fn group_reads(meta: &Metadata) -> bool {
+    meta.permissions().mode() & 0o040 != 0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,6 +147,43 @@ mod tests {
     fn supplementary_groups_are_those_that_list_the_whole_name() {
         assert_eq!(supplementary(PASSWD, GROUP, 998), [4, 101]);
         assert_eq!(supplementary(PASSWD, GROUP, 7), Vec::<u32>::new());
+    }
+
+    /// The command that lets `banhook` read a file with this mode and group; `None`: the group of this process.
+    fn command_for(mode: u32, group: Option<u32>, hint: fn(&io::Error, &Path, &str) -> String) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("f.log");
+        fs::write(&log, "").unwrap();
+        std::os::unix::fs::chown(&log, None, group).unwrap();
+        fs::set_permissions(&log, fs::Permissions::from_mode(mode)).unwrap();
+        let command = hint(&io::ErrorKind::PermissionDenied.into(), &log, "banhook");
+        command.replace(&log.display().to_string(), "f.log")
+    }
+
+    #[test]
+    fn read_hint_of_a_private_file_opens_it_to_the_user() {
+        assert_eq!(command_for(0o600, None, read_hint), "; run: setfacl -m u:banhook:r f.log");
+        assert_eq!(read_hint(&io::ErrorKind::NotFound.into(), Path::new("/none"), "banhook"), "");
+    }
+
+    #[test]
+    #[ignore = "needs root, to change the group: cargo xtask test"]
+    fn read_hint_joins_a_group_that_may_read_but_not_root() {
+        let root = "; run: setfacl -m u:banhook:r f.log";
+        assert_eq!(command_for(0o640, Some(0), read_hint), root, "nobody joins the group root");
+        assert_eq!(command_for(0o640, Some(4), read_hint), "; run: usermod -aG adm banhook, and restart banhook");
+    }
+
+    #[test]
+    #[ignore = "needs root, to change the group: cargo xtask test"]
+    fn log_hint_lets_the_group_of_logs_read_it() {
+        let join = "usermod -aG adm banhook, and restart banhook";
+        assert_eq!(command_for(0o640, Some(4), log_hint), format!("; run: {join}"));
+        for (mode, group) in [(0o600, 4), (0o640, 0), (0o600, 0)] {
+            let open = format!("; run: chgrp adm f.log && chmod g+r f.log && {join}");
+            assert_eq!(command_for(mode, Some(group), log_hint), open, "{mode:o} {group}");
+        }
+        assert_eq!(command_for(0o640, Some(27), log_hint), "; run: usermod -aG sudo banhook, and restart banhook");
     }
 
     #[test]

@@ -291,8 +291,8 @@ fn webhook_answer_repeating_its_url_is_redacted_everywhere() {
         if env.webhook.requests().len() >= statuses.len() { Ok(()) } else { Err(drained.to_string()) }
     });
     let outputs = [
-        env.banhook(["status"]).ok(),
-        env.banhook(["status", "--format", "json"]).ok(),
+        env.status(["status"]),
+        env.status(["status", "--format", "json"]),
         env.banhook(["queue", "list"]).ok(),
         env.banhook(["queue", "list", "--format", "json"]).ok(),
         env.banhook(["queue", "show", "1"]).ok(),
@@ -313,7 +313,7 @@ fn webhook_answer_repeating_its_url_is_redacted_everywhere() {
 #[test]
 fn status_missing_configuration_is_reported() {
     let env = TestEnv::new();
-    let status = || env.banhook(["status"]).ok().stdout;
+    let status = || env.status(["status"]).stdout;
     let fresh = status();
     for words in ["Nothing is stored yet", "\nall          0 ", "\nwebhook main: nothing pending\n"] {
         assert!(fresh.contains(words), "{words:?} in {fresh}");

@@ -38,7 +38,7 @@ fn ban(env: &TestEnv) {
 #[track_caller]
 fn wait_for_error(env: &TestEnv, words: &str) -> String {
     until("the error", || {
-        let status = env.banhook(["status"]).ok().stdout;
+        let status = env.status(["status"]).stdout;
         if status.contains(words) && env.ledger().all().pending == 1 { Ok(status.clone()) } else { Err(status) }
     })
 }

@@ -149,14 +149,14 @@ fn suspended_webhook_keeps_messages_until_url_changes() {
     assert_eq!((all.matched, all.pending), (1, 1), "{all:?}");
     assert!(env.webhook.arrived().is_empty());
     assert_eq!(env.webhook.requests().len(), 1, "it is not retried");
-    let status = env.banhook(["status"]).ok();
+    let status = env.status(["status"]);
     assert!(status.stdout.contains("suspended ") && status.stdout.contains("404 no_service"), "{status}");
     assert!(!format!("{drained}{status}").contains(env.webhook.secret()), "{drained}{status}");
     let replacement = Webhook::open();
     env.write_url("main.url", &replacement);
     env.banhook(["drain", "--timeout", "20s"]).ok();
     assert!(replacement.wait_for(1)[0].contains(&["203.0.113.7"]));
-    assert!(!env.banhook(["status"]).ok().stdout.contains("suspended "));
+    assert!(!env.status(["status"]).stdout.contains("suspended "));
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn suspended_webhook_is_probed_on_request() {
     env.webhook.inject(&[Fault::NoService]);
     let daemon = env.daemon();
     env.notify("ban --jail=sshd --ip=203.0.113.1");
-    let is_suspended = || match env.banhook(["status"]).ok().stdout.contains("suspended ") {
+    let is_suspended = || match env.status(["status"]).stdout.contains("suspended ") {
         true => Ok(()),
         false => Err("it is not suspended".to_owned()),
     };
@@ -181,10 +181,10 @@ fn suspended_webhook_is_probed_on_request() {
     env.webhook.inject(&[Fault::NoService]);
     env.notify("ban --jail=sshd --ip=203.0.113.3");
     until("the webhook to be suspended", is_suspended);
-    assert!(!env.banhook(["status"]).ok().stdout.contains("No daemon is running"));
+    assert!(!env.status(["status"]).stdout.contains("No daemon is running"));
     assert!(env.log().matches("webhook recovered").count() >= 2, "{}", env.log());
     assert!(daemon.kill().is_none());
-    assert!(env.banhook(["status"]).ok().stdout.contains("No daemon is running"));
+    assert!(env.status(["status"]).stdout.contains("No daemon is running"));
     let _daemon = env.daemon();
     env.webhook.wait_for(3);
 }
@@ -196,7 +196,7 @@ fn suspended_webhook_keeps_its_time_and_is_logged_once() {
     let daemon = env.daemon();
     env.notify("ban --jail=sshd --ip=203.0.113.1");
     let since = || {
-        let status = env.banhook(["status", "--format", "json"]).ok().stdout;
+        let status = env.status(["status", "--format", "json"]).stdout;
         let json: serde_json::Value = serde_json::from_str(&status).unwrap();
         json["webhooks"]["main"]["suspended_at"].as_str().map(str::to_owned)
     };

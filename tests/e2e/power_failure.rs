@@ -131,10 +131,10 @@ impl Recording {
 
         env.notify(&format!("--no-spawn {}", ban(AFTERWARDS)));
         let ledger = env.ledger();
-        env.banhook(["status", "--check"]).ok();
+        env.status(["status", "--check"]);
         env.banhook(["drain", "--timeout", "50s"]).ok();
         let after = env.ledger();
-        env.banhook(["status", "--check"]).ok();
+        env.status(["status", "--check"]);
 
         let acknowledged: BTreeSet<_> = before.iter().filter_map(acknowledged).chain([jail(AFTERWARDS)]).collect();
         let received = exported(&env);

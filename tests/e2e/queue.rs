@@ -63,7 +63,7 @@ fn retry_rejected(env: &TestEnv) {
     assert!(line.ends_with("400 invalid_blocks"), "{list}");
     assert_eq!(listed(env, "--pending"), [] as [Value; 0]);
     assert!(queue(env, "list --pending").ok().stdout.contains("No message is pending"));
-    let status = env.banhook(["status"]).ok();
+    let status = env.status(["status"]);
     assert!(status.stdout.contains("webhook main: 1 dead"), "{status}");
     assert!(status.stdout.contains("400 invalid_blocks") && status.stdout.contains("queue list --dead"), "{status}");
 
@@ -92,7 +92,7 @@ fn retry_rejected(env: &TestEnv) {
 
 #[track_caller]
 fn assert_accounted_for(env: &TestEnv) {
-    let status = env.banhook(["status", "--check"]).ok();
+    let status = env.status(["status", "--check"]);
     assert!(status.stdout.contains("every event is accounted for"), "{status}");
 }
 
@@ -193,7 +193,7 @@ fn queue_drop_marks_dead_and_hides_message() {
     assert!(dropped.stdout.starts_with("1 message dropped"), "{dropped}");
     assert_eq!(env.ledger().all(), counts(1, 0, 1));
     assert_eq!(listed(&env, ""), [] as [Value; 0]);
-    assert!(env.banhook(["status"]).ok().stdout.contains("\nwebhook main: nothing pending\n"));
+    assert!(env.status(["status"]).stdout.contains("\nwebhook main: nothing pending\n"));
     queue(&env, &format!("retry {message}")).exits(1).complains(&["was dropped"]);
     queue(&env, &format!("drop {message}")).exits(1).complains(&["was dropped before"]);
     queue(&env, "retry --all").ok();
@@ -240,7 +240,7 @@ fn queue_open_digest_is_listed_and_cannot_be_dropped() {
     });
     assert!(open["closes_at"].is_string(), "{open}");
     assert!(queue(&env, "list").ok().stdout.contains("open until "));
-    let status = env.banhook(["status"]).ok();
+    let status = env.status(["status"]);
     assert!(status.stdout.contains("3 events in 1 open digest"), "{status}");
     queue(&env, &format!("drop {}", open["id"])).exits(1).complains(&["is open", "once it has closed"]);
     let shown = queue(&env, &format!("show {}", open["id"])).ok();
@@ -384,7 +384,7 @@ fn ledger_during_storm_always_balances() {
         let watcher = scope.spawn(|| {
             let mut checks = 0;
             while busy.load(Ordering::SeqCst) {
-                let status = json(&env.banhook(["status", "--check", "--format", "json"]).ok().stdout);
+                let status = json(&env.status(["status", "--check", "--format", "json"]).stdout);
                 assert_eq!((&status["balances"], &status["discrepancies"]), (&json!(true), &json!([])), "{status}");
                 queue(&env, "retry --all").ok();
                 checks += 1;
@@ -402,5 +402,5 @@ fn ledger_during_storm_always_balances() {
         watcher.join().unwrap()
     });
     assert!(checks > 10, "{checks} checks");
-    assert!(json(&env.banhook(["status", "--format", "json"]).ok().stdout).get("discrepancies").is_none());
+    assert!(json(&env.status(["status", "--format", "json"]).stdout).get("discrepancies").is_none());
 }

@@ -2,5 +2,6 @@
 
 mod channel;
 mod delivery;
+mod sources;
 mod store;
 mod text;

@@ -37,7 +37,7 @@ fn wait_for_log_times(env: &TestEnv, words: &str, times: usize) -> Duration {
 
 /// The plugin of the route `all`, from `status`.
 fn plugin(env: &TestEnv) -> Value {
-    let status: Value = serde_json::from_str(&env.banhook(["status", "--format", "json"]).ok().stdout).unwrap();
+    let status: Value = serde_json::from_str(&env.status(["status", "--format", "json"]).stdout).unwrap();
     status["plugins"]["all"].clone()
 }
 
@@ -219,7 +219,7 @@ fn plugin_failing_repeatedly_is_paused_and_reported_once() {
     let state = plugin(&env);
     assert_eq!(state["failures"], 10, "{state}");
     assert!(state["paused_until"].is_string() && state["error"].as_str().unwrap().contains("trapped"), "{state}");
-    let text = env.banhook(["status"]).ok().stdout;
+    let text = env.status(["status"]).stdout;
     assert!(text.contains("plugin own.wasm (sha256 ") && text.contains("paused until"), "{text}");
 
     // A new version is called immediately.

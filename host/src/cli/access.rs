@@ -2,19 +2,19 @@
 //! root, who runs the check, may read them proves nothing.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, Metadata};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::thread;
 
-use rustix::process::{Gid, Uid};
+use rustix::process::Uid;
 
-use crate::accounts::{group_name, user_name};
-use crate::config::{Config, is_pattern};
+use crate::accounts::{closed_folder, enter_hint, log_hint, read_hint, user_name};
+use crate::config::{Config, LogSource, is_pattern};
 use crate::event::Timestamp;
 use crate::receive::fail2ban_database::{DatabaseError, Fail2banDatabase};
-use crate::receive::tail::matching;
+use crate::receive::tail::{matching, unread_lines};
 use crate::store::StateDir;
 
 /// The findings of the check.
@@ -65,16 +65,16 @@ fn check_as_owner(config: &Config, state: &Path) -> Access {
         // The configuration's own name may be relative, and a hint names its folder.
         check_file(&std::path::absolute(file).unwrap_or_else(|_| file.clone()), &user, &mut access);
     }
-    for log in config.sources.iter().flat_map(|source| &source.logs) {
+    for (log, source) in config.sources.iter().flat_map(|source| source.logs.iter().map(move |log| (log, source))) {
         if !is_pattern(log) {
-            check_log(log, &user, &mut access);
+            check_log(log, source, &user, &mut access);
             continue;
         }
         let matching = matching(log);
         if matching.is_empty() {
             access.warnings.push(format!("no log matches {} yet", log.display()));
         }
-        matching.iter().for_each(|log| check_log(log, &user, &mut access));
+        matching.iter().for_each(|log| check_log(log, source, &user, &mut access));
     }
     if let Some(path) = database {
         check_database(path, &user, &mut access);
@@ -118,7 +118,7 @@ fn check_file(file: &Path, user: &str, access: &mut Access) {
             let fault = match closed_folder(file) {
                 // The same fault for all files in it.
                 Some(folder) => {
-                    let run = enter_command(folder, user);
+                    let run = enter_hint(folder, user);
                     format!("user {user} cannot read the files in {}: {error}{run}", folder.display())
                 }
                 None if error.kind() == io::ErrorKind::PermissionDenied => {
@@ -138,15 +138,20 @@ fn open(file: &Path) -> io::Result<File> {
     File::options().read(true).custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed()).open(file)
 }
 
-fn check_log(log: &Path, user: &str, access: &mut Access) {
+fn check_log(log: &Path, source: &LogSource, user: &str, access: &mut Access) {
     let shown = log.display();
     match open(log) {
-        Ok(_) => {}
+        Ok(_) => {
+            let unread = unread_lines(log, source, Timestamp::now);
+            access
+                .warnings
+                .extend(unread.map(|unread| format!("the log {shown}: nothing of it is understood: {unread}")));
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             access.warnings.push(format!("the log {shown} does not exist yet"));
         }
         Err(error) => {
-            access.faults.push(format!("user {user} cannot read {shown}: {error}{}", hint(&error, log, user)))
+            access.faults.push(format!("user {user} cannot read {shown}: {error}{}", log_hint(&error, log, user)))
         }
     }
 }
@@ -163,7 +168,7 @@ fn check_database(path: &Path, user: &str, access: &mut Access) {
         Err(DatabaseError::Read { reason, .. }) => access.faults.push(format!(
             "user {user} cannot read fail2ban's database {}: {reason}{}",
             path.display(),
-            hint(&reason, path, user)
+            read_hint(&reason, path, user)
         )),
         // fail2ban is writing to it, so it is its database.
         Err(error) if error.is_busy() => {}
@@ -171,72 +176,11 @@ fn check_database(path: &Path, user: &str, access: &mut Access) {
     }
 }
 
-/// Returns the command that gives access, if there is one.
-fn hint(error: &io::Error, path: &Path, user: &str) -> String {
-    if error.kind() != io::ErrorKind::PermissionDenied {
-        return String::new();
-    }
-    match fs::metadata(path) {
-        Ok(meta) => format!("; run: {}", read_command(&meta, path, user)),
-        Err(_) => match closed_folder(path) {
-            Some(folder) => enter_command(folder, user),
-            None => format!("; {user} may not enter its directory, or one above it"),
-        },
-    }
-}
-
-/// Returns the folder in the path of a file that may not be entered, if that is why the file cannot be read.
-fn closed_folder(file: &Path) -> Option<&Path> {
-    let closed = |path: &Path| fs::metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied);
-    file.ancestors()
-        .zip(file.ancestors().skip(1))
-        .find(|(path, folder)| closed(path) && !closed(folder))
-        .map(|(_, folder)| folder)
-}
-
-/// Returns the command that opens a folder to the user alone.
-fn enter_command(folder: &Path, user: &str) -> String {
-    let folder = folder.display();
-    format!("; {user} may not enter the directory {folder}; run: setfacl -m u:{user}:x {folder}")
-}
-
-/// Returns the command that lets the user read a file: as a member of the group that may, or alone.
-fn read_command(meta: &Metadata, path: &Path, user: &str) -> String {
-    /// The bit that lets the group read.
-    const GROUP_READS: u32 = 0o040;
-    // Root's group may do more than read a log.
-    if meta.permissions().mode() & GROUP_READS != 0 && meta.gid() != 0 {
-        return format!("usermod -aG {} {user}, and restart banhook", group_name(Gid::from_raw(meta.gid())));
-    }
-    format!("setfacl -m u:{user}:r {}", path.display())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
-
-    /// The command that lets `banhook` read a file with this mode and group; `None`: the group of this process.
-    fn command_for(mode: u32, group: Option<u32>) -> String {
-        let folder = tempfile::tempdir().unwrap();
-        let log = folder.path().join("f.log");
-        fs::write(&log, "").unwrap();
-        std::os::unix::fs::chown(&log, None, group).unwrap();
-        fs::set_permissions(&log, fs::Permissions::from_mode(mode)).unwrap();
-        let command = read_command(&fs::metadata(&log).unwrap(), &log, "banhook");
-        command.replace(&log.display().to_string(), "f.log")
-    }
-
-    #[test]
-    fn read_command_of_a_private_file_opens_it_to_the_user() {
-        assert_eq!(command_for(0o600, None), "setfacl -m u:banhook:r f.log");
-    }
-
-    #[test]
-    #[ignore = "needs root, to change the group: cargo xtask test"]
-    fn read_command_joins_a_group_that_may_read_but_not_root() {
-        assert_eq!(command_for(0o640, Some(0)), "setfacl -m u:banhook:r f.log", "nobody joins the group root");
-        assert_eq!(command_for(0o640, Some(4)), "usermod -aG adm banhook, and restart banhook");
-    }
 
     #[test]
     fn writable_by_others_names_files_and_directories_with_the_command() {

@@ -11,7 +11,7 @@ use super::access::writable_by_others;
 use super::command_error::{CommandError, Outcome};
 use super::global_options::{GlobalOptions, host_name};
 use super::work_lock::{ensure_runner, release, take_over};
-use crate::config::Config;
+use crate::config::{Config, LogSource};
 use crate::daemon::{Daemon, ExitReason, RunMode, Signals, Tails};
 use crate::event::Timestamp;
 use crate::plugin::{Cache, Compiler, Metering, Runtime, Setup};
@@ -78,7 +78,11 @@ pub(super) fn run_once(
 
 /// Returns the logs that the configuration names.
 pub(super) fn configured_logs(config: &Config) -> Tails {
-    Tails { logs: config.sources.clone(), pipe: None }
+    let own = |source: &LogSource| {
+        let own_hosts = source.own_hosts.iter().cloned().chain([host_name()]).collect();
+        LogSource { own_hosts, ..source.clone() }
+    };
+    Tails { logs: config.sources.iter().map(own).collect(), pipe: None }
 }
 
 /// Loads the plugins and runs the daemon.

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::config::{DURATION_RULE, parse_duration};
 use crate::daemon::{ExitReason, RunMode};
 use crate::event::Timestamp;
 use crate::store::{Ledger, Remaining, Store};
@@ -24,9 +25,9 @@ pub(super) struct DrainArgs {
     pub timeout: Duration,
 }
 
-/// Parses `250ms`, `90s`, `5m`, `1h` or `1d`, as in the configuration.
+/// Parses `90s`, `5m` or `1h30m`, as in the configuration.
 fn duration(text: &str) -> Result<Duration, String> {
-    crate::config::parse_duration(text).ok_or_else(|| "write it as 250ms, 90s, 5m, 1h or 1d".to_owned())
+    parse_duration(text).ok_or_else(|| format!("write it as {}", DURATION_RULE.replace('"', "")))
 }
 
 /// Drains; `Ok(false)` if anything is still pending when the time is up, or became dead meanwhile.

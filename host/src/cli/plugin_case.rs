@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::config::parse_timezone;
 use crate::event::{Batch, DigestCause, Event, Timestamp};
 use crate::message::{Decision, GuardError, Guarded, Message, Policy, check_hints, guard, guard_digest, one_line};
 use crate::phrase::listed;
@@ -122,7 +123,9 @@ impl PluginCase {
     /// Returns its time zone. The default is not the system's: a case has the same result everywhere.
     fn timezone(&self) -> anyhow::Result<TimeZone> {
         match &self.timezone {
-            Some(name) => TimeZone::get(name).with_context(|| format!("timezone \"{name}\"")),
+            Some(name) => {
+                parse_timezone(name).map_err(|hint| anyhow!("timezone \"{name}\": unknown time zone; {hint}"))
+            }
             None => Ok(TimeZone::UTC),
         }
     }

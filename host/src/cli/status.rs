@@ -1,11 +1,13 @@
-//! `banhook status`: the ledger, the queues of the webhooks and the plugins of the routes.
+//! `banhook status`: the ledger, the queues of the webhooks, the plugins of the routes, and the logs.
 
+mod logs;
 mod report;
 mod text;
 
 use std::io::Write as _;
 
 use crate::event::Timestamp;
+use crate::message::one_line;
 use clap::Args;
 
 use super::command_error::Outcome;
@@ -27,7 +29,10 @@ use report::StatusReport;
 ///   skipped    the plugin decided to post no message
 ///   dead       rejected, expired or dropped
 ///   pending    everything else: not formatted yet, in an open digest, or not sent yet
-/// The counts of a webhook are messages.
+/// The counts of a webhook are messages. The lag of a log is what has not been read of it, in bytes.
+///
+/// The exit code is 1 if something needs a person: a webhook is suspended, messages are dead, the configuration cannot be
+/// loaded, a log cannot be read or understood, or a count is wrong.
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct StatusArgs {
@@ -35,20 +40,27 @@ pub(super) struct StatusArgs {
     /// a record is damaged. Slow with a long history
     #[arg(long)]
     check: bool,
+    /// For monitors: print nothing, or one line if something needs a person
+    #[arg(long, conflicts_with = "format")]
+    quiet: bool,
     /// Output format
     #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
     format: OutputFormat,
 }
 
-/// Shows where every event is; `Ok(false)` if a sum or a count is wrong.
+/// Shows where every event is; `Ok(false)` if something needs a person.
 pub(super) fn status(global: &GlobalOptions, arguments: &StatusArgs) -> Outcome {
     let status = StatusReport::read(global, arguments.check)?;
     // Not `println!`: a reader that has gone away (`| head`) is an error and no panic.
     let mut out = std::io::stdout();
     match arguments.format {
+        _ if arguments.quiet => {
+            if !status.needs_attention.is_empty() {
+                writeln!(out, "{}", one_line(&status.needs_attention.join("; ")))?;
+            }
+        }
         OutputFormat::Json => writeln!(out, "{}", serde_json::to_string(&status).map_err(anyhow::Error::from)?)?,
         OutputFormat::Text => write!(out, "{}", text::text(&global.state_dir, &status, Timestamp::now()))?,
     }
-    let is_clean = status.discrepancies.is_none_or(|found| found.is_empty());
-    Ok(status.balances && is_clean && status.damaged.is_none_or(|found| found.is_empty()))
+    Ok(status.needs_attention.is_empty())
 }

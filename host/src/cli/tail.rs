@@ -6,15 +6,15 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use crate::config::{Config, LogSource};
+use crate::config::{Config, LogSource, parse_timezone, system_timezone};
 use crate::daemon::{ExitReason, Tails};
 use crate::event::Timestamp;
 use crate::phrase::counted;
 use crate::receive::tail::{
-    DryRunSink, EventSink, Follower, InboxSink, NamedLog, Pipe, Step, TailError, follow, named_logs, read_pipe,
-    stop_switch,
+    DryRunSink, EventSink, Follower, InboxSink, NamedLog, Pipe, STDIN, Step, TailError, follow, named_logs, parser,
+    read_pipe, stop_switch,
 };
-use crate::receive::{LogCounts, LogParser};
+use crate::receive::{LogCounts, Unread, UnreadReason};
 use crate::store::Store;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -23,15 +23,12 @@ use jiff::tz::TimeZone;
 use super::command_error::{CommandError, Outcome, print_stderr};
 use super::daemon::{configured_logs, run_until_stopped};
 use super::drain::drain;
-use super::global_options::GlobalOptions;
+use super::global_options::{GlobalOptions, host_name};
 use super::logging;
 use super::work_lock::{release, take_over};
 
 /// The log that is read where none is named: fail2ban's default.
 const DEFAULT_LOG: &str = "/var/log/fail2ban.log";
-
-/// Standard input, as an argument.
-const STDIN: &str = "-";
 
 /// How long delivering may take once the logs have been read to their end; as `banhook drain`.
 const DELIVERY_TIMEOUT: Duration = Duration::from_secs(60);
@@ -62,16 +59,26 @@ pub(super) struct TailArgs {
     /// Time zone of the times in the log, for example Europe/Berlin [default: the system's]
     #[arg(long, value_name = "ZONE", value_parser = time_zone)]
     timezone: Option<TimeZone>,
+    /// Host of all events [default: the host that a line names, otherwise this host]
+    #[arg(long)]
+    host: Option<String>,
+    /// Tag of fail2ban's lines, in a log of several services: a syslog tag, a compose service or a container
+    #[arg(long)]
+    tag: Option<String>,
 }
 
 /// Parses `Europe/Berlin`, as in the configuration.
 fn time_zone(name: &str) -> Result<TimeZone, String> {
-    TimeZone::get(name).map_err(|_| "unknown time zone; write it like Europe/Berlin or UTC".to_owned())
+    parse_timezone(name).map_err(|hint| format!("unknown time zone; {hint}"))
 }
 
 /// Reads logs, and routes and delivers their events.
 pub(super) fn tail(global: &GlobalOptions, arguments: &TailArgs) -> Outcome {
     if arguments.dry_run {
+        // It reads no configuration, which would warn of that.
+        if let (None, (_, Some(warning))) = (&arguments.timezone, system_timezone()) {
+            print_stderr(&format!("warning: {warning}"));
+        }
         return match dry_run(arguments) {
             // `banhook tail --dry-run | head`
             Err(TailError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(true),
@@ -85,8 +92,11 @@ pub(super) fn tail(global: &GlobalOptions, arguments: &TailArgs) -> Outcome {
         once(global, arguments)?;
         return drain(global, DELIVERY_TIMEOUT);
     }
-    let pipe = reads_stdin(arguments).then(|| (Arc::new(Pipe::open(io::stdin())), zone_or_system(arguments)));
-    let tails = |config: &Config| Tails { logs: sources(arguments, Some(config)), pipe: pipe.clone() };
+    let pipe = reads_stdin(arguments).then(|| Arc::new(Pipe::open(io::stdin())));
+    let tails = |config: &Config| Tails {
+        logs: sources(arguments, Some(config)),
+        pipe: pipe.clone().map(|pipe| (pipe, named(arguments, Some(config), Vec::new()))),
+    };
     if run_until_stopped(global, &folder, tails)? == ExitReason::EndOfInput {
         drain(global, DELIVERY_TIMEOUT)
     } else {
@@ -140,7 +150,10 @@ fn dry_run(arguments: &TailArgs) -> Result<(), TailError> {
 }
 
 fn dry_run_pipe(arguments: &TailArgs, out: &mut dyn EventSink) -> Result<(), TailError> {
-    read_pipe(&Pipe::open(io::stdin()), parser(arguments), out, &|| false).map(drop)
+    let parser = parser(&named(arguments, None, Vec::new()), Timestamp::now);
+    let parser = read_pipe(&Pipe::open(io::stdin()), parser, out, &|| false)?;
+    summarize(Path::new(STDIN), parser.counts(), parser.unread());
+    Ok(())
 }
 
 /// Reads each log to its end, one after the other; `wal_checkpoint` is called after each piece.
@@ -151,8 +164,9 @@ fn read_all(
     wal_checkpoint: impl Fn() -> Result<(), TailError>,
 ) -> Result<(), TailError> {
     if reads_stdin(arguments) {
-        let counts = read_pipe(&Pipe::open(io::stdin()), parser(arguments), sink, &|| false)?;
-        summarize(Path::new(STDIN), counts);
+        let parser = parser(&named(arguments, config, Vec::new()), Timestamp::now);
+        let parser = read_pipe(&Pipe::open(io::stdin()), parser, sink, &|| false)?;
+        summarize(Path::new(STDIN), parser.counts(), parser.unread());
     }
     for source in sources(arguments, config) {
         // Starting at the end would read nothing.
@@ -191,7 +205,7 @@ fn read_log(
         return Err(TailError::Read { path, reason });
     }
     follower.resolve(sink)?;
-    summarize(&path, follower.counts());
+    summarize(&path, follower.counts(), follower.unread());
     Ok(())
 }
 
@@ -206,13 +220,15 @@ fn progress(path: &Path, bytes: u64) -> ProgressBar {
 }
 
 /// Logs what the log contained, and warns if none of it is fail2ban's. A dry run has no log, but the warning.
-fn summarize(path: &Path, counts: LogCounts) {
+fn summarize(path: &Path, counts: LogCounts, unread: Option<&Unread>) {
     let LogCounts { lines, found, events, foreign, unfinished, long, late } = counts;
-    if lines > 0 && foreign == lines {
+    let is_foreign = lines > 0 && foreign == lines;
+    if unread.map_or(is_foreign, |unread| unread.none_understood) {
         let lines = counted(lines, "line");
+        let example = unread.map_or_else(String::new, |unread| format!(", for example `{}`", unread.example));
+        let hint = unread.map_or(UnreadReason::NotFail2ban.hint(), |unread| unread.reason.hint());
         print_stderr(&format!(
-            "warning: {} is not a log of fail2ban ({lines} read, none recognized); `fail2ban-client get logtarget` shows \
-             where it logs",
+            "warning: {} is not a log of fail2ban ({lines} read, none recognized){example}; {hint}",
             path.display()
         ));
     }
@@ -224,24 +240,24 @@ fn reads_stdin(arguments: &TailArgs) -> bool {
     arguments.files.iter().any(|file| file.as_os_str() == STDIN)
 }
 
-fn zone_or_system(arguments: &TailArgs) -> TimeZone {
-    arguments.timezone.clone().unwrap_or_else(TimeZone::system)
-}
-
-fn parser(arguments: &TailArgs) -> LogParser {
-    LogParser::new(zone_or_system(arguments), Timestamp::now)
+/// These logs, read as the arguments say.
+fn named(arguments: &TailArgs, config: Option<&Config>, logs: Vec<PathBuf>) -> LogSource {
+    LogSource {
+        logs,
+        timezone: arguments.timezone.clone().unwrap_or_else(|| system_timezone().0),
+        from_start: arguments.from_start,
+        host: arguments.host.clone(),
+        tag: arguments.tag.clone(),
+        own_hosts: config.and_then(|config| config.host.clone()).into_iter().chain([host_name()]).collect(),
+    }
 }
 
 /// The logs named on the command line, otherwise those of the configuration, otherwise fail2ban's default.
 fn sources(arguments: &TailArgs, config: Option<&Config>) -> Vec<LogSource> {
-    let named = |paths: &mut dyn Iterator<Item = &Path>| LogSource {
-        logs: paths.map(|path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned())).collect(),
-        timezone: zone_or_system(arguments),
-        from_start: arguments.from_start,
-    };
+    let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
     if !arguments.files.is_empty() {
-        let source = named(&mut arguments.files.iter().map(PathBuf::as_path).filter(|file| file.as_os_str() != STDIN));
-        return if source.logs.is_empty() { Vec::new() } else { vec![source] };
+        let logs: Vec<_> = arguments.files.iter().filter(|file| file.as_os_str() != STDIN).map(absolute).collect();
+        return if logs.is_empty() { Vec::new() } else { vec![named(arguments, config, logs)] };
     }
     match config.map(configured_logs) {
         Some(tails) if !tails.logs.is_empty() => tails
@@ -250,9 +266,11 @@ fn sources(arguments: &TailArgs, config: Option<&Config>) -> Vec<LogSource> {
             .map(|source| LogSource {
                 timezone: arguments.timezone.clone().unwrap_or(source.timezone),
                 from_start: arguments.from_start || source.from_start,
-                logs: source.logs,
+                host: arguments.host.clone().or(source.host),
+                tag: arguments.tag.clone().or(source.tag),
+                ..source
             })
             .collect(),
-        _ => vec![named(&mut [Path::new(DEFAULT_LOG)].into_iter())],
+        _ => vec![named(arguments, config, vec![DEFAULT_LOG.into()])],
     }
 }

@@ -19,6 +19,7 @@ use super::retention::Retention;
 use super::route::{KnownWebhooks, Route, configured};
 use super::secret_source::Env;
 use super::text_file::TextFile;
+use super::timezone::system_timezone;
 use super::webhook::Webhook;
 use crate::event::EventDefaults;
 use crate::plugin::Sandbox;
@@ -113,7 +114,10 @@ fn build(files: &[TextFile], problems: Problems, env: Env<'_>) -> Result<Config,
     let mut routes = routes(&tables, &known);
     let health = single_table(&tables, "health", |table| health(table, &known), &problems);
     drop(known);
-    let logs = log_sources(&tables, &problems);
+    let mut logs = log_sources(&tables, &problems);
+    for source in &mut logs {
+        source.own_hosts.extend(host.clone());
+    }
     for table in &tables {
         table.finish(rejected_keys::TOP);
     }
@@ -134,6 +138,9 @@ fn build(files: &[TextFile], problems: Problems, env: Env<'_>) -> Result<Config,
 
     warn_of_unusable_proxies(&webhooks, env, &problems);
     let mut warnings = problems.take_warnings();
+    if let (Some(main), (_, Some(warning))) = (files.first(), system_timezone()) {
+        warnings.push(Problem::new(Location::whole(&main.path), warning, None));
+    }
     warnings.extend(unused(&webhooks, &routes, health.as_deref()));
     if !problems.is_empty() {
         let paths: Vec<_> = files.iter().map(|file| file.path.as_path()).collect();

@@ -17,6 +17,12 @@ pub(crate) struct LogSource {
     pub timezone: TimeZone,
     /// Whether a log that was never read is read from its beginning. Default: no, from its end.
     pub from_start: bool,
+    /// The host of all events. Default: the one that a line names, otherwise this host.
+    pub host: Option<String>,
+    /// The tag of fail2ban's lines, in a file of several services: a syslog tag, a compose service or a container.
+    pub tag: Option<String>,
+    /// The names of this host: a line that names one of them is of this host, as an event of the action is.
+    pub own_hosts: Vec<String>,
 }
 
 impl LogSource {
@@ -29,6 +35,8 @@ impl LogSource {
         }
         let timezone = timezone(table);
         let from_start = table.bool("from_start").unwrap_or(false);
+        let host = table.reference("host", "the name of a host").map(|host| host.value);
+        let tag = table.reference("tag", "the tag of fail2ban's lines").map(|tag| tag.value);
         table.finish(&[]);
         let log = log?;
         let path = table.file.resolve(&log.value);
@@ -38,7 +46,7 @@ impl LogSource {
             table.problems.report(log.location, format!("log: {} is not a pattern: {}", quoted(&log.value), error.msg));
             return None;
         }
-        Some(Self { logs: vec![path], timezone, from_start })
+        Some(Self { logs: vec![path], timezone, from_start, host, tag, own_hosts: Vec::new() })
     }
 }
 

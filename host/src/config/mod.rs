@@ -39,11 +39,12 @@ pub(crate) use http_settings::{HttpSettings, Proxy};
 pub(crate) use log_source::{LogSource, is_pattern};
 pub(crate) use plugin::PluginSource;
 pub(crate) use problem::ConfigErrors;
-pub(crate) use quantity::parse_duration;
+pub(crate) use quantity::{DURATION_RULE, parse_duration};
 pub(crate) use rate::Rate;
 pub(crate) use retention::Retention;
 pub(crate) use route::Route;
 pub(crate) use setting_location::setting_location;
+pub(crate) use timezone::{parse_timezone, system_timezone};
 pub(crate) use webhook::Webhook;
 pub(crate) use webhook_url::is_private;
 

@@ -1,7 +1,8 @@
 //! Durations, sizes and counts: how they are written, and that they are within bounds.
 //!
 //! The formats are our own few lines, since the crates for them accept much more than is documented (`1month 2s`, `64 MB`
-//! of two meanings), and what is accepted once cannot be rejected later. One whole number, one unit, nothing between.
+//! of two meanings), and what is accepted once cannot be rejected later. A whole number and a unit, nothing between; of a
+//! duration several, from the largest unit to the smallest.
 //!
 //! The readers write over a default: an absent key leaves it, a value out of bounds is reported.
 
@@ -13,14 +14,29 @@ use super::problem::Location;
 use super::reader::{Located, Table};
 
 /// Units of durations, in milliseconds.
-const DURATIONS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+const DURATIONS: [(&str, u64); 6] =
+    [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000), ("w", 604_800_000)];
+
+/// How a duration is written, for errors.
+pub(crate) const DURATION_RULE: &str = "a duration such as \"30s\" or \"1h30m\" (units: ms, s, m, h, d, w)";
 
 /// Units of sizes, in bytes.
 const SIZES: [(&str, u64); 3] = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
 
-/// Parses `250ms`, `30s`, `5m`, `1h` or `1d`.
+/// Parses `250ms`, `30s`, `5m`, `1h30m`, `1d` or `1w`.
 pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
-    parse(text, &DURATIONS).map(Duration::from_millis)
+    let (mut rest, mut total, mut last) = (text, 0_u64, u64::MAX);
+    while !rest.is_empty() {
+        let unit = rest.find(|c: char| !c.is_ascii_digit())?;
+        let next = rest.get(unit..)?.find(|c: char| c.is_ascii_digit()).map_or(rest.len(), |length| unit + length);
+        let (part, after) = rest.split_at_checked(next)?;
+        let (ms, factor) = parse_part(part, &DURATIONS)?;
+        if factor >= last {
+            return None;
+        }
+        (rest, total, last) = (after, total.checked_add(ms)?, factor);
+    }
+    (last != u64::MAX).then_some(Duration::from_millis(total))
 }
 
 /// Parses `512KiB`, `64MiB` or `1GiB`, to bytes.
@@ -29,9 +45,14 @@ fn parse_size(text: &str) -> Option<u64> {
 }
 
 fn parse(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+    parse_part(text, units).map(|(value, _)| value)
+}
+
+/// Parses one number with its unit, to the value and the factor of the unit.
+fn parse_part(text: &str, units: &[(&str, u64)]) -> Option<(u64, u64)> {
     let (number, unit) = text.split_at_checked(text.find(|c: char| !c.is_ascii_digit())?)?;
     let (_, factor) = units.iter().find(|(name, _)| *name == unit)?;
-    number.parse::<u64>().ok()?.checked_mul(*factor)
+    Some((number.parse::<u64>().ok()?.checked_mul(*factor)?, *factor))
 }
 
 /// Reads a duration; `shown` is the range as a user would write it.
@@ -42,7 +63,7 @@ pub(super) fn duration(
     shown: &str,
     to: &mut Duration,
 ) {
-    let found = table.parsed(key, "a duration like \"30s\"", parse_duration);
+    let found = table.parsed(key, DURATION_RULE, parse_duration);
     within(table, key, found, &range, shown, to);
 }
 
@@ -59,9 +80,9 @@ pub(super) fn duration_or_false(
         return;
     }
     let mut duration = to.unwrap_or(*range.start());
-    let found = table.parsed(key, "a duration like \"5s\", or false", parse_duration);
+    let found = table.parsed(key, &format!("{DURATION_RULE}, or false"), parse_duration);
     let is_there = found.is_some();
-    within(table, key, found, &range, shown, &mut duration);
+    within(table, key, found, &range, &format!("{shown}, or false to turn it off"), &mut duration);
     if is_there {
         *to = Some(duration);
     }
@@ -129,11 +150,38 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parse_duration_needs_one_number_and_one_unit() {
-        for (text, ms) in [("250ms", 250), ("30s", 30_000), ("5m", 300_000), ("1h", 3_600_000), ("1d", 86_400_000)] {
+    fn parse_duration_needs_numbers_with_units_from_the_largest_on() {
+        for (text, ms) in [
+            ("250ms", 250),
+            ("30s", 30_000),
+            ("5m", 300_000),
+            ("1h", 3_600_000),
+            ("1d", 86_400_000),
+            ("1w", 604_800_000),
+            ("1h30m", 5_400_000),
+            ("2w3d4h5m6s7ms", 1_483_506_007),
+            ("1m500ms", 60_500),
+        ] {
             assert_eq!(parse_duration(text), Some(Duration::from_millis(ms)), "{text}");
         }
-        for bad in ["", "5", "s", "-1s", "1.5s", "1 s", "1S", "1month", "1h30m", "213503982335d"] {
+        for bad in [
+            "",
+            "5",
+            "s",
+            "-1s",
+            "1.5s",
+            "1 s",
+            "1S",
+            "1month",
+            "1h30",
+            "30m1h",
+            "1h1h",
+            "1h 30m",
+            "1h,30m",
+            "1y",
+            "1M",
+            "213503982335d",
+        ] {
             assert_eq!(parse_duration(bad), None, "{bad}");
         }
     }

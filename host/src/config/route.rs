@@ -10,7 +10,7 @@ use super::jail_patterns::JailPatterns;
 use super::plugin::{self, PluginSource};
 use super::problem::quoted;
 use super::reader::{Located, Table};
-use super::timezone::timezone;
+use super::timezone::{system_timezone, timezone};
 use super::{grants, quantity, rejected_keys};
 use crate::event::{Event, Kind};
 use crate::message::Target;
@@ -86,7 +86,7 @@ impl Route {
             plugin: PluginSource::BuiltIn,
             webhook: webhook.to_owned(),
             fallback_webhook: None,
-            timezone: TimeZone::system(),
+            timezone: system_timezone().0,
             mentions: false,
             limits: Limits::STANDARD,
             grants: Grants::default(),

@@ -4,13 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, Scope, ScopedJoinHandle};
 
-use jiff::tz::TimeZone;
-
 use super::error::DaemonError;
 use crate::config::LogSource;
 use crate::event::Timestamp;
-use crate::receive::LogParser;
-use crate::receive::tail::{InboxSink, Pipe, StopHandle, StopSignal, TailError, follow, read_pipe, stop_switch};
+use crate::receive::tail::{
+    InboxSink, Pipe, StopHandle, StopSignal, TailError, follow, parser, read_pipe, stop_switch,
+};
 use crate::store::Store;
 
 /// The logs that a daemon reads.
@@ -18,8 +17,8 @@ use crate::store::Store;
 pub(crate) struct Tails {
     /// Logs that are followed.
     pub logs: Vec<LogSource>,
-    /// A log that comes through a pipe, and the time zone of its lines. It outlives a reload, with what was read ahead.
-    pub pipe: Option<(Arc<Pipe>, TimeZone)>,
+    /// A log that comes through a pipe, and how it is read. It outlives a reload, with what was read ahead.
+    pub pipe: Option<(Arc<Pipe>, LogSource)>,
 }
 
 /// The running threads.
@@ -42,10 +41,9 @@ impl<'scope> Tailers<'scope> {
             let log = log.clone();
             tailers.spawn(scope, store, now, move |sink, stopped| follow(&log, now, sink, stopped))?;
         }
-        if let Some((pipe, zone)) = tails.pipe.clone() {
+        if let Some((pipe, source)) = tails.pipe.clone() {
             tailers.spawn(scope, store, now, move |sink, stopped| {
-                let parser = LogParser::new(zone, now);
-                read_pipe(&pipe, parser, sink, &|| stopped.is_stopped()).map(drop)
+                read_pipe(&pipe, parser(&source, now), sink, &|| stopped.is_stopped()).map(drop)
             })?;
         }
         Ok(tailers)

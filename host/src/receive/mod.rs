@@ -8,5 +8,4 @@ pub(crate) mod tail;
 pub(crate) use action::{ActionArguments, ActionOption, OPTIONS};
 
 pub use log::LogParser;
-#[allow(unused_imports, reason = "the sources set and show these")]
-pub(crate) use log::{LogCounts, LogOrigin, UNREAD_LINES, Unread, UnreadReason};
+pub(crate) use log::{LogCounts, Unread, UnreadReason};

@@ -34,7 +34,6 @@ pub struct Checkpoint {
 
 /// How a log fares.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-#[allow(dead_code, reason = "status shows it next")]
 pub(crate) struct LogState {
     /// Its path, or the pattern of a source.
     pub log: String,
@@ -164,7 +163,6 @@ pub(super) fn record_unfollowed(transaction: &Transaction<'_>) -> rusqlite::Resu
 }
 
 /// Returns the logs that were ever read, or tried to, by name.
-#[allow(dead_code, reason = "status shows it next")]
 pub(super) fn logs(database: &Database) -> Result<Vec<LogState>, StoreError> {
     let sql = format!(
         "SELECT {COLUMNS}, log, last_event_at, followed, problem, problem_since

@@ -40,9 +40,7 @@ mod stored_events;
 mod tests;
 mod webhooks;
 
-pub(crate) use checkpoints::Checkpoint;
-#[allow(unused_imports, reason = "status shows it next")]
-pub(crate) use checkpoints::LogState;
+pub(crate) use checkpoints::{Checkpoint, LogState};
 pub use digest_writer::{Closes, DigestKey};
 pub use digests::OpenDigest;
 pub(crate) use error::StoreError;

@@ -2,8 +2,8 @@
 //!
 //! Only the process that holds the work lock checkpoints and migrates: a `notify` that did would sync five times.
 
-use super::checksum::{self, event_columns, message_columns};
 use super::checkpoints::{self, LogState};
+use super::checksum::{self, event_columns, message_columns};
 use super::database_file::Database;
 use super::error::StoreError;
 use super::inbox::Inbox;
@@ -178,7 +178,6 @@ impl Store {
     ///
     /// # Errors
     /// When the store fails.
-    #[allow(dead_code, reason = "status shows it next")]
     pub(crate) fn logs(&self) -> Result<Vec<LogState>, StoreError> {
         checkpoints::logs(&self.database)
     }

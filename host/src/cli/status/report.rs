@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::event::Timestamp;
+use crate::phrase::counted;
 use crate::store::{Discrepancy, Ledger, PluginState, RouteLedger, WebhookQueue};
 use serde::Serialize;
 
+use super::logs::{LogStatus, logs};
 use crate::cli::command_error::CommandError;
 use crate::cli::global_options::GlobalOptions;
 
@@ -26,6 +28,11 @@ pub(super) struct StatusReport {
     pub webhooks: BTreeMap<String, WebhookQueue>,
     /// By route: the plugin that is active, or was when a process last ran.
     pub plugins: BTreeMap<String, PluginState>,
+    /// By log: those of the configuration, and others that a running daemon follows.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub logs: BTreeMap<String, LogStatus>,
+    /// What needs a person.
+    pub needs_attention: Vec<String>,
     /// Where the ledger differs from the rows; `None` if they were not compared.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub discrepancies: Option<Vec<Discrepancy>>,
@@ -38,15 +45,23 @@ impl StatusReport {
     /// Reads the state of the store; `check`: counts every event, too.
     pub(super) fn read(global: &GlobalOptions, check: bool) -> Result<Self, CommandError> {
         let folder = global.folder()?;
-        let (mut ledger, mut webhooks, plugins, discrepancies, damaged) =
+        let (mut ledger, mut webhooks, plugins, discrepancies, damaged, log_states) =
             if let Some((_, store)) = global.existing_store()? {
                 // As a run does: if the inbox is damaged, nothing is delivered any more, whatever the sums say.
                 store.check_inbox()?;
                 let discrepancies = check.then(|| store.check_ledger()).transpose()?;
                 let damaged = check.then(|| store.damaged_records()).transpose()?;
-                (store.ledger()?, store.queues(Timestamp::now())?, store.plugins()?, discrepancies, damaged)
+                let logs = store.logs()?;
+                (store.ledger()?, store.queues(Timestamp::now())?, store.plugins()?, discrepancies, damaged, logs)
             } else {
-                (Ledger::default(), BTreeMap::new(), BTreeMap::new(), check.then(Vec::new), check.then(Vec::new))
+                (
+                    Ledger::default(),
+                    BTreeMap::new(),
+                    BTreeMap::new(),
+                    check.then(Vec::new),
+                    check.then(Vec::new),
+                    Vec::new(),
+                )
             };
         // Where there is neither a store nor a file, nothing is wrong yet.
         let is_new = ledger == Ledger::default();
@@ -57,16 +72,50 @@ impl StatusReport {
             let routes = config.routes.iter().map(|route| (route.name.clone(), RouteLedger::default()));
             ledger.routes = routes.chain(ledger.routes).collect();
         }
-        Ok(Self {
+        let running = folder.is_running();
+        let sources = config.iter().flatten().flat_map(|config| config.sources.clone()).collect::<Vec<_>>();
+        let mut status = Self {
             balances: ledger.balances(),
             is_new,
             ledger,
-            running: folder.is_running(),
+            running,
             configuration_error: config.and_then(Result::err).map(|failure| failure.text()),
             webhooks,
             plugins,
+            logs: logs(&sources, log_states, running),
+            needs_attention: Vec::new(),
             discrepancies,
             damaged,
-        })
+        };
+        status.needs_attention = status.attention();
+        Ok(status)
+    }
+
+    /// Says what needs a person, in a few words each.
+    pub(super) fn attention(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        let discrepancies = self.discrepancies.as_ref().map_or(0, Vec::len) as u64;
+        if !self.balances || discrepancies > 0 {
+            found.push("the ledger does not balance".to_owned());
+        }
+        let damaged = self.damaged.as_ref().map_or(0, Vec::len) as u64;
+        if damaged > 0 {
+            found.push(counted(damaged, "damaged record"));
+        }
+        if self.configuration_error.is_some() {
+            found.push("the configuration cannot be loaded".to_owned());
+        }
+        for (webhook, queue) in &self.webhooks {
+            if queue.suspended_at.is_some() {
+                found.push(format!("webhook {webhook} is suspended"));
+            }
+            if queue.dead > 0 {
+                found.push(format!("{} of webhook {webhook}", counted(queue.dead, "dead message")));
+            }
+        }
+        for (log, status) in &self.logs {
+            found.extend(status.problem.as_ref().map(|problem| format!("log {log}: {problem}")));
+        }
+        found
     }
 }

@@ -8,6 +8,7 @@ use crate::message::one_line;
 use crate::phrase::counted;
 use crate::store::{PluginState, WebhookQueue};
 
+use super::logs::LogStatus;
 use super::report::StatusReport;
 use crate::cli::ledger_table::ledger_table;
 use crate::cli::time_format::with_age;
@@ -51,6 +52,12 @@ pub(super) fn text(folder: &Path, status: &StatusReport, now: Timestamp) -> Stri
     }
     for (route, plugin) in &status.plugins {
         let _ = writeln!(text, "{}", plugin_text(route, plugin, now));
+    }
+    if !status.logs.is_empty() {
+        text.push('\n');
+    }
+    for (log, state) in &status.logs {
+        text.push_str(&log_text(log, state, now));
     }
     if status.webhooks.values().any(|queue| queue.dead > 0) {
         text.push_str(
@@ -100,6 +107,26 @@ fn queue_text(webhook: &str, queue: &WebhookQueue, running: bool, now: Timestamp
     }
     if let Some(error) = &queue.last_dead_error {
         line("last dead", error);
+    }
+    text
+}
+
+/// A log: a line with its position, and one with its problem.
+fn log_text(log: &str, state: &LogStatus, now: Timestamp) -> String {
+    let mut text = format!("log {}: ", one_line(log));
+    let mut facts = Vec::new();
+    match (state.position, state.lag) {
+        (Some(_), Some(0)) => facts.push("read to its end".to_owned()),
+        (Some(position), Some(lag)) => facts.push(format!("{position} bytes read, {lag} left")),
+        (Some(position), None) => facts.push(format!("{position} bytes read")),
+        (None, _) if state.last_event_at.is_none() => facts.push("nothing read yet".to_owned()),
+        (None, _) => {}
+    }
+    facts.extend(state.last_event_at.map(|at| format!("last event {}", with_age(at, now))));
+    let _ = writeln!(text, "{}", facts.join(", "));
+    if let Some(problem) = &state.problem {
+        let since = state.problem_since.map_or_else(String::new, |at| format!("since {}: ", with_age(at, now)));
+        let _ = writeln!(text, "  {:14}  {since}{}", "problem", one_line(problem));
     }
     text
 }
@@ -189,6 +216,8 @@ mod tests {
             configuration_error: None,
             webhooks: BTreeMap::from([("main".to_owned(), main), ("ops".to_owned(), ops)]),
             plugins: BTreeMap::from([("all".to_owned(), plugin)]),
+            logs: BTreeMap::new(),
+            needs_attention: Vec::new(),
             discrepancies: None,
             damaged: None,
         };
@@ -238,6 +267,49 @@ banhook queue drop ID       drops one
         assert!(shown(&status).contains(invalid), "{}", shown(&status));
         (status.ledger, status.configuration_error) = (Ledger::default(), None);
         assert!(!shown(&status).contains("No daemon"), "{}", shown(&status));
+    }
+
+    #[test]
+    fn text_says_how_each_log_fares() {
+        let (mut status, now) = night();
+        let good = LogStatus {
+            position: Some(1_000),
+            lag: Some(0),
+            last_event_at: Some(now.plus_ms(-5_000)),
+            ..LogStatus::default()
+        };
+        let bad = LogStatus {
+            position: Some(10),
+            lag: Some(90),
+            problem: Some("no line is understood\u{1b}".to_owned()),
+            problem_since: Some(now.plus_ms(-5_000)),
+            ..LogStatus::default()
+        };
+        status.logs = [("/l/a", good), ("/l/b", bad), ("/l/c", LogStatus::default())]
+            .map(|(log, state)| (log.to_owned(), state))
+            .into();
+        let seen = text(Path::new("state"), &status, now);
+        assert!(
+            seen.contains(
+                "\nlog /l/a: read to its end, last event 2025-11-22 10:56:50 UTC (5 s ago)\n\
+                 log /l/b: 10 bytes read, 90 left\n  \
+                 problem         since 2025-11-22 10:56:50 UTC (5 s ago): no line is understood\\u{1b}\n\
+                 log /l/c: nothing read yet\n"
+            ),
+            "{seen}"
+        );
+    }
+
+    #[test]
+    fn attention_names_what_needs_a_person() {
+        let (mut status, _) = night();
+        assert_eq!(status.attention(), ["3 dead messages of webhook main", "webhook ops is suspended"]);
+        status.webhooks.clear();
+        assert_eq!(status.attention(), Vec::<String>::new());
+        status.configuration_error = Some("x".to_owned());
+        let log = LogStatus { problem: Some("cannot be read".to_owned()), ..LogStatus::default() };
+        status.logs = [("/l".to_owned(), log)].into();
+        assert_eq!(status.attention(), ["the configuration cannot be loaded", "log /l: cannot be read"]);
     }
 
     #[test]

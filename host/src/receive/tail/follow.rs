@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use super::error::TailError;
 use super::event_sink::EventSink;
 use super::follower::{Follower, Step};
-use super::log_set::{NamedLog, named_logs};
+use super::log_set::{MAX_FILES, NamedLog, matching, named_logs};
 use super::log_watch::{LOG_POLL_INTERVAL, LogWatch};
+use super::not_understood::NotUnderstood;
 use super::stop_switch::StopSignal;
 use crate::config::{LogSource, is_pattern};
 use crate::event::Timestamp;
@@ -70,6 +71,7 @@ struct FollowedLog {
     /// Whether it was read to its end once.
     is_caught_up: bool,
     last_error: Option<String>,
+    not_understood: NotUnderstood,
     /// Since when an event waits for more lines.
     idle_since: Option<Instant>,
     removed_since: Option<Instant>,
@@ -115,7 +117,12 @@ impl FollowedLogs<'_> {
                 self.patterns_known = false;
                 sink.append(&name, Vec::new(), Some(&Checkpoint::default()))?;
             }
-            sink.report(&name, None)?;
+            let is_too_many = matching(pattern).len() > MAX_FILES;
+            let problem = is_too_many.then(|| format!("matches more than {MAX_FILES} files, the rest is not read"));
+            if let Some(problem) = &problem {
+                tracing::warn!(log = %name, "pattern {problem}");
+            }
+            sink.report(&name, problem.as_deref())?;
         }
         Ok(())
     }
@@ -154,6 +161,7 @@ impl FollowedLog {
             from_start,
             is_caught_up: false,
             last_error: None,
+            not_understood: NotUnderstood::NEW,
             idle_since: None,
             removed_since: None,
         }
@@ -178,6 +186,7 @@ impl FollowedLog {
             Ok(step) => {
                 if self.last_error.take().is_some() {
                     tracing::info!(log = %self.log.path.display(), "log can be read again");
+                    self.not_understood = NotUnderstood::NEW;
                     sink.report(&self.log.path.to_string_lossy(), None)?;
                 }
                 Ok(step)
@@ -207,6 +216,7 @@ impl FollowedLog {
             return Ok(Step::Read);
         };
         let step = follower.step(sink)?;
+        self.not_understood.update(follower.unread(), &self.log.path.to_string_lossy(), sink)?;
         let Step::Idle { resolve_timeout: Some(timeout) } = step else {
             self.idle_since = None;
             return Ok(step);

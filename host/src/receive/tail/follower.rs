@@ -10,11 +10,11 @@ use std::time::Duration;
 use super::error::TailError;
 use super::event_sink::EventSink;
 use super::log_file::LogFile;
-use super::log_set::NamedLog;
+use super::log_set::{NamedLog, parser};
 use super::rotation;
 use crate::config::LogSource;
 use crate::event::{Event, Timestamp};
-use crate::receive::log::{LogCounts, LogParser};
+use crate::receive::log::{LogCounts, LogParser, Unread};
 use crate::store::Checkpoint;
 
 /// How much is read at a time, in bytes.
@@ -70,7 +70,7 @@ impl Follower {
         let mut follower = Self {
             name: log.path.to_string_lossy().into_owned(),
             path: log.path,
-            parser: LogParser::new(source.timezone.clone(), now),
+            parser: parser(source, now),
             file: None,
             next_files: VecDeque::new(),
             checkpoint: 0,
@@ -114,6 +114,12 @@ impl Follower {
     #[must_use]
     pub(crate) const fn counts(&self) -> LogCounts {
         self.parser.counts()
+    }
+
+    /// Returns the lines since the last one that was understood; `None` if there are none.
+    #[must_use]
+    pub(crate) const fn unread(&self) -> Option<&Unread> {
+        self.parser.unread()
     }
 
     /// Reads a piece and appends its events, or continues with the next file.

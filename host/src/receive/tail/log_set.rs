@@ -12,10 +12,13 @@ use super::log_file::LogFile;
 use super::rotation;
 use crate::config::{LogSource, is_pattern};
 use crate::event::Timestamp;
-use crate::receive::log::LogParser;
+use crate::receive::log::{LogOrigin, LogParser, Unread};
 
 /// How many files a source reads at most; each takes memory for what is read, and for failures.
 pub(super) const MAX_FILES: usize = 512;
+
+/// How much of the end of a log is read to see whether it is understood, in bytes.
+const SAMPLE_BYTES: u64 = 256 << 10;
 
 /// How much of a file is read to find its first time, in bytes.
 const FIRST_TIME_BYTES: usize = 256 << 10;
@@ -27,6 +30,28 @@ pub(crate) struct NamedLog {
     pub path: PathBuf,
     /// Rotated files, the oldest first.
     pub rotated: Vec<PathBuf>,
+}
+
+/// Makes the parser of a log of this source.
+pub(crate) fn parser(source: &LogSource, now: fn() -> Timestamp) -> LogParser {
+    LogParser::new(source.timezone.clone(), now).with_origin(LogOrigin {
+        tag: source.tag.clone(),
+        host: source.host.clone(),
+        own_hosts: source.own_hosts.clone(),
+    })
+}
+
+/// Returns the last lines of a log if nothing of them is understood. `None` as well if it cannot be read.
+pub(crate) fn unread_lines(log: &Path, source: &LogSource, now: fn() -> Timestamp) -> Option<Unread> {
+    let mut file = LogFile::open(log).ok()?;
+    let begin = if file.is_compressed() { 0 } else { file.estimated_length().saturating_sub(SAMPLE_BYTES) };
+    file.seek(begin).ok()?;
+    let mut parser = parser(source, now);
+    parser.begin_within(begin);
+    let mut sample = vec![0; usize::try_from(SAMPLE_BYTES).unwrap_or_default()];
+    let read = file.read(&mut sample).ok()?;
+    parser.feed(sample.get(..read).unwrap_or_default());
+    parser.unread().filter(|unread| unread.is_persistent()).cloned()
 }
 
 /// Returns the logs that these paths and patterns name at present, in the order of the times of their first lines. A path
@@ -90,7 +115,7 @@ fn group(files: BTreeSet<PathBuf>) -> Vec<NamedLog> {
 fn first_time(file: &Path, source: &LogSource, now: fn() -> Timestamp) -> Option<Timestamp> {
     let written = fs::metadata(file).ok()?.modified().ok()?;
     let written = jiff::Timestamp::try_from(written).ok().map(|at| Timestamp(at.as_millisecond()));
-    let mut parser = LogParser::new(source.timezone.clone(), now);
+    let mut parser = parser(source, now);
     let mut beginning = vec![0; FIRST_TIME_BYTES];
     let read = LogFile::open(file).and_then(|mut file| file.read(&mut beginning)).unwrap_or(0);
     parser.feed(beginning.get(..read).unwrap_or_default());
@@ -112,7 +137,8 @@ mod tests {
     /// The names of the logs and of their rotated files, as `log<oldest<newer`.
     fn named(folder: &Path, logs: &[&str]) -> Vec<String> {
         let logs = logs.iter().map(|log| folder.join(log)).collect();
-        let source = LogSource { logs, timezone: TimeZone::UTC, from_start: true };
+        let source =
+            LogSource { logs, timezone: TimeZone::UTC, from_start: true, host: None, tag: None, own_hosts: Vec::new() };
         let name = |path: &PathBuf| path.strip_prefix(folder).unwrap().display().to_string();
         let all = |log: NamedLog| [&log.path].into_iter().chain(&log.rotated).map(name).collect::<Vec<_>>().join("<");
         named_logs(&source, || Timestamp(0)).into_iter().map(all).collect()

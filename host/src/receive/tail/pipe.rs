@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use super::error::TailError;
 use super::event_sink::EventSink;
-use crate::receive::log::{LogCounts, LogParser};
+use super::not_understood::NotUnderstood;
+use crate::receive::log::LogParser;
 
 /// How much is read at a time, in bytes.
 const READ_BYTES: usize = 64 << 10;
@@ -46,7 +47,10 @@ impl Pipe {
     }
 }
 
-/// Reads a pipe to its end, or until `stopped`, which is called now and then, returns true.
+/// The name of standard input, as a log.
+pub(crate) const STDIN: &str = "-";
+
+/// Reads a pipe to its end, or until `stopped`, which is called now and then, returns true. Returns the parser.
 ///
 /// # Errors
 /// When it cannot be read, or `sink` fails.
@@ -55,27 +59,30 @@ pub(crate) fn read_pipe(
     mut parser: LogParser,
     sink: &mut dyn EventSink,
     stopped: &dyn Fn() -> bool,
-) -> Result<LogCounts, TailError> {
-    let mut append = |parser: &mut LogParser| {
+) -> Result<LogParser, TailError> {
+    sink.report(STDIN, None)?;
+    let append = |parser: &mut LogParser, sink: &mut dyn EventSink| {
         let events: Vec<_> = parser.by_ref().map(|logged| logged.event).collect();
-        if events.is_empty() { Ok(()) } else { sink.append("-", events, None) }
+        if events.is_empty() { Ok(()) } else { sink.append(STDIN, events, None) }
     };
+    let mut not_understood = NotUnderstood::NEW;
     let pieces = pipe.0.lock().unwrap_or_else(PoisonError::into_inner);
     while !stopped() {
         match pieces.recv_timeout(parser.resolve_timeout().unwrap_or(STOP_POLL_INTERVAL)) {
             Ok(piece) => {
-                let piece = piece.map_err(|reason| TailError::Read { path: "-".into(), reason })?;
+                let piece = piece.map_err(|reason| TailError::Read { path: STDIN.into(), reason })?;
                 parser.feed(&piece);
-                append(&mut parser)?;
+                append(&mut parser, sink)?;
+                not_understood.update(parser.unread(), STDIN, sink)?;
             }
             Err(RecvTimeoutError::Timeout) => {
                 parser.resolve();
-                append(&mut parser)?;
+                append(&mut parser, sink)?;
             }
             Err(RecvTimeoutError::Disconnected) => break,
         }
     }
     parser.resolve();
-    append(&mut parser)?;
-    Ok(parser.counts())
+    append(&mut parser, sink)?;
+    Ok(parser)
 }

@@ -70,7 +70,14 @@ impl LogFolder {
     }
 
     fn source(&self) -> LogSource {
-        LogSource { logs: vec![self.path("f.log")], timezone: TimeZone::UTC, from_start: true }
+        LogSource {
+            logs: vec![self.path("f.log")],
+            timezone: TimeZone::UTC,
+            from_start: true,
+            host: None,
+            tag: None,
+            own_hosts: Vec::new(),
+        }
     }
 
     fn follower(&self, memory: &mut Memory) -> Follower {
