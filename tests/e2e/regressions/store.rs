@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use crate::binary::banhook;
+use crate::polling::until;
 use crate::test_env::{QUICK, TestEnv};
 
 /// Memory that a daemon with all of the components below may take at its peak, in KiB.
@@ -82,10 +83,14 @@ fn damaged_record_is_quarantined_and_the_others_are_sent() {
     for number in 1..=3 {
         env.notify(&format!("--no-spawn ban --jail=sshd --ip=203.0.113.{number}"));
     }
-    env.banhook(["drain", "--timeout", "1s"]).exits(1);
+    until("the messages to be in the file", || {
+        env.banhook(["drain", "--timeout", "8s"]).exits(1);
+        let content = fs::read(env.state().join("work.sqlite3")).unwrap();
+        content.windows(12).any(|part| part == b"203.0.113.3`").then_some(()).ok_or_else(|| "they are not".to_owned())
+    });
     damage(&env, "work.sqlite3", b"203.0.113.2`");
     env.webhook.start();
-    env.banhook(["drain"]).ok();
+    env.banhook(["drain"]).exits(1).complains(&["1 dead"]);
     assert_eq!(env.webhook.wait_for(2).len(), 2);
     let ledger = env.ledger();
     assert_eq!((ledger.all().posted, ledger.all().dead, ledger.all().pending), (2, 1, 0), "{ledger:?}");
