@@ -309,6 +309,7 @@ impl LogParser {
             self.counts.foreign += 1;
             return match writer {
                 Writer::Other(_) => self.unread.add_of_another(raw),
+                Writer::Own(_) if belief == Belief::Yes => self.unread.end(),
                 _ if raw.trim_ascii().is_empty() => {}
                 _ => self.unread.add(raw, UnreadReason::of(raw)),
             };
@@ -349,7 +350,10 @@ impl LogParser {
         }
         if header.kind < HeaderKind::Whole && !is_event {
             self.counts.foreign += 1;
-            return self.unread.add(raw, UnreadReason::of(raw));
+            if !matches!(line.writer(), Writer::Own(_)) {
+                self.unread.add(raw, UnreadReason::of(raw));
+            }
+            return;
         }
         self.unread.end();
         self.writers.raise(line, header, is_event);

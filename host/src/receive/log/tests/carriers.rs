@@ -526,6 +526,10 @@ fn unread_counts_lines_since_the_last_that_was_understood() {
     // Empty lines are nothing to understand, and other programs' are normal once fail2ban's have come.
     let others = "Nov 22 11:56:55 web-1 cron[1]: x\n\n".repeat(200);
     assert_eq!(parse(&format!("Nov 22 11:56:55 web-1 fail2ban[1]: [sshd] Found 1.2.3.4\n{others}")).1.unread(), None);
+    // So are fail2ban's own messages that are no events.
+    for message in ["fail2ban[1]: Creating new jail 'sshd'", "fail2ban.filter[1]: INFO [sshd] Ignore 1.2.3.4 by ip"] {
+        assert_eq!(parse(&format!("Nov 22 11:56:55 web-1 {message}\n").repeat(200)).1.unread(), None, "{message}");
+    }
     assert_eq!(parse(&others).1.unread().map(|unread| unread.lines), Some(200));
 }
 
