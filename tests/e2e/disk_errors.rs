@@ -200,7 +200,7 @@ fn state_dir_of_another_user_reports_error() {
     for path in [env.path(""), env.state()] {
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     }
-    fs::set_permissions(env.path("main.url"), fs::Permissions::from_mode(0o644)).unwrap();
+    std::os::unix::fs::chown(env.path("main.url"), Some(NOBODY), None).unwrap();
     for arguments in [&["run"][..], &["drain"], &["notify", "ban", "--jail=sshd", "--ip=10.0.0.2"], &["status"]] {
         let output = CommandOutput::of(env.command(&copy).args(arguments).uid(NOBODY).gid(NOBODY)).exits(1);
         output.complains(&[env.state().to_str().unwrap(), "user that banhook runs as"]);
