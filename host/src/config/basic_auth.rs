@@ -12,7 +12,7 @@ pub(crate) struct BasicAuth {
     password: String,
 }
 
-/// Why a text is none. The text itself is not shown.
+/// Why a text cannot be credentials. The text itself is not shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 enum BasicAuthError {
     /// No colon, or nothing before it.

@@ -60,7 +60,8 @@ impl SecretKeys {
     }
 }
 
-/// Reads the one of the four keys that is set; reports none, several, and a secret that cannot be read or is none.
+/// Reads the one of the four keys that is set. Reports if none or several are set, and a secret that cannot be read or that
+/// others can read.
 pub(super) fn read(table: &Table<'_>, keys: &SecretKeys, env: Env<'_>) -> Option<SecretText> {
     let file = table.reference(keys.file, &format!("the name of a file that holds the {}", keys.what));
     let variable = table.reference(keys.variable, "the name of an environment variable");

@@ -28,7 +28,7 @@ pub(super) struct Connection {
     private: bool,
 }
 
-/// Resolves names of private hosts only: a request without TLS leaves the private network under no circumstances.
+/// Resolves names of private hosts only: a request without TLS never leaves the private network.
 struct PrivateHosts;
 
 impl Resolve for PrivateHosts {

@@ -269,7 +269,7 @@ fn rejected_message_goes_out_in_its_plain_form() {
     assert_eq!(simulation.sent, [(0, 1), (0, 1), (0, 2)], "at once, and before the others");
     assert_eq!(simulation.ledger().routes["sec"].posted, 2);
 
-    // The plain form is stored with the answer, so a crash right behind it changes nothing.
+    // The plain form is stored with the answer, so a crash after that changes nothing.
     simulation.post(1);
     let NextAction::Send(message) = simulation.next() else { panic!() };
     assert!(simulation.record(&message, rejected()).outcome == AttemptOutcome::PlainNext("400 invalid_blocks".into()));
