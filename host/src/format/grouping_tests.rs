@@ -120,6 +120,7 @@ fn pending_events_follow_the_route_to_its_new_webhook() {
     let new = "new".to_owned();
     (fixture.live.route.webhook, fixture.routes[0].webhook) = (new.clone(), new);
     fixture.live.profile.target = Target::MATTERMOST;
+    fixture.live.plugin.policy.target = Target::MATTERMOST;
     fixture.bans(2);
     fixture.pass(30);
     assert_eq!(fixture.store.pending_webhooks().unwrap(), ["new"]);
