@@ -292,11 +292,11 @@ mod tests {
     #[test]
     fn from_io_class_of_the_error_decides_the_hint() {
         let dir = tempfile::tempdir().unwrap();
-        let (here, gone) = (dir.path().to_owned(), dir.path().join("gone"));
+        let (here, missing) = (dir.path().to_owned(), dir.path().join("missing"));
         for (errno, folder, words) in [
-            (Errno::NOENT, &gone, "removed or replaced"),
+            (Errno::NOENT, &missing, "removed or replaced"),
             (Errno::NOENT, &here, "No such file"),
-            (Errno::IO, &gone, "the disk failed"),
+            (Errno::IO, &missing, "the disk failed"),
             (Errno::IO, &here, "move nothing away"),
             (Errno::MFILE, &here, "LimitNOFILE"),
             (Errno::ACCESS, &here, "chown -R"),

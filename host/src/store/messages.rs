@@ -176,7 +176,7 @@ pub(super) fn quarantine(
     error: &str,
     now: Timestamp,
 ) -> rusqlite::Result<bool> {
-    // First what the trigger counts by. Numbers that are none become 0, and are no obstacle any more.
+    // First what the trigger counts by. A value that is no number becomes 0.
     let repaired = transaction
         .prepare_cached(
             "UPDATE messages SET events = (SELECT count(*) FROM routed_events WHERE message = id),
