@@ -57,3 +57,61 @@ fn daemon_follows_files_of_a_pattern_that_appear_later() {
     });
     daemon.stop();
 }
+
+/// Waits until `status` has this problem of a log, and exits with 1.
+fn wait_for_problem(env: &TestEnv, words: &[&str]) -> String {
+    until("the problem of the log", || {
+        let status = env.banhook(["status", "--quiet"]);
+        let is_there = status.code == Some(1) && words.iter().all(|word| status.stdout.contains(word));
+        if is_there { Ok(status.stdout.clone()) } else { Err(status.to_string()) }
+    })
+}
+
+// journalctl -o short-monotonic; a line that begins with `[`; a file that logrotate compressed under another name
+#[test]
+fn log_that_is_not_understood_is_reported_everywhere() {
+    let gzip: &[u8] = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03abc\ndef\n";
+    for (content, words) in [
+        (&b"[ 1234.567890] web-1 fail2ban[1]: [sshd] Ban 192.0.2.1\n"[..], &["no date", "short-iso", "[sshd] Ban"][..]),
+        (b"[2026-11-22 11:56:55] NOTICE [sshd] Ban 192.0.2.1\n", &["begin with `[`"]),
+        (gzip, &["compressed by gzip"]),
+    ] {
+        let env = TestEnv::new();
+        let log = env.write("f.log", content);
+        let source = format!("[[sources]]\nlog = \"{}\"\ntimezone = \"UTC\"\nfrom_start = true", log.display());
+        env.configure(&source);
+        let check = env.banhook(["config", "check"]).ok();
+        let daemon = env.daemon();
+        let status = wait_for_problem(&env, words);
+        daemon.stop();
+        for word in words {
+            assert!(
+                check.stderr.contains(word) && env.log().contains(word),
+                "{word}: {check}\n{}\n{status}",
+                env.log()
+            );
+        }
+    }
+}
+
+#[test]
+fn log_that_is_suddenly_not_understood_is_reported_until_it_is_again() {
+    let env = TestEnv::new();
+    let log = env.write("f.log", ban(1, "192.0.2.1"));
+    env.configure(&format!("[[sources]]\nlog = \"{}\"\ntimezone = \"UTC\"\nfrom_start = true", log.display()));
+    let daemon = env.daemon();
+    env.webhook.wait_for(1);
+    env.banhook(["status", "--quiet"]).ok();
+    let text = fs::read_to_string(&log).unwrap();
+    let other = "something else\u{1b}[2J entirely\n".repeat(100);
+    fs::write(&log, text.clone() + &other).unwrap();
+    let status = wait_for_problem(&env, &["any more", "something else"]);
+    assert!(status.lines().count() == 1 && !status.contains('\u{1b}'), "{status}");
+    fs::write(&log, text + &other + &ban(2, "192.0.2.2")).unwrap();
+    env.webhook.wait_for(2);
+    until("the problem to be gone", || match env.banhook(["status", "--quiet"]) {
+        status if status.code == Some(0) && status.stdout.is_empty() => Ok(()),
+        status => Err(status.to_string()),
+    });
+    daemon.stop();
+}
