@@ -1,4 +1,4 @@
-//! Pieces of the sentences that people read: counted nouns, lists, and suggestions for a misspelt word.
+//! Pieces of the sentences that people read: counted nouns, lists, suggestions for a misspelt word, and quoted texts.
 
 /// Returns `1 message`, `2 messages`.
 pub(crate) fn counted(count: impl Into<u64>, noun: &str) -> String {
@@ -21,8 +21,8 @@ pub(crate) fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = 
     nearest(word, candidates).map(|near| format!("did you mean \"{near}\"?"))
 }
 
-/// The candidate that a misspelt word most likely stands for.
-fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+/// Returns the candidate that a misspelt word most likely stands for.
+pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
     candidates
         .into_iter()
@@ -34,6 +34,25 @@ fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Opt
         })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
+}
+
+/// Returns whether a text may be a webhook's URL, or part of one, under the wrong key.
+pub(crate) fn may_be_url(text: &str) -> bool {
+    ["://", "hooks.slack.com/", "hooks.slack-gov.com/"].iter().any(|mark| text.contains(mark))
+}
+
+/// Quotes a text from outside for a message: without secrets and control characters, and not too long.
+pub(crate) fn quoted(text: &str) -> String {
+    /// How many characters are shown; more would make the message hard to read.
+    const MAX_CHARS: usize = 60;
+    if may_be_url(text) {
+        return "a URL (not shown)".to_owned();
+    }
+    let mut shown: String = text.chars().take(MAX_CHARS).flat_map(char::escape_debug).collect();
+    if text.chars().nth(MAX_CHARS).is_some() {
+        shown.push('…');
+    }
+    format!("\"{shown}\"")
 }
 
 #[cfg(test)]
@@ -69,5 +88,13 @@ mod tests {
         ] {
             assert_eq!(nearest(word, KEYS), near, "{word}");
         }
+    }
+
+    #[test]
+    fn quoted_hides_urls_escapes_controls_and_cuts() {
+        assert_eq!(quoted("https://hooks.slack.com/services/T/B/secret"), "a URL (not shown)");
+        assert_eq!(quoted("hooks.slack.com/services/T/B/secret"), "a URL (not shown)");
+        assert_eq!(quoted("a\u{1b}[2Jb"), r#""a\u{1b}[2Jb""#);
+        assert_eq!(quoted(&"x".repeat(61)), format!("\"{}…\"", "x".repeat(60)));
     }
 }

@@ -25,9 +25,10 @@ mod test;
 mod time_format;
 mod work_lock;
 
+use std::ffi::OsStr;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use command_error::{CommandError, Outcome};
 use compile::CompileArgs;
@@ -78,7 +79,7 @@ pub fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().skip(1).collect();
     // `notify` runs for each ban, with values that an attacker chose: its parser rejects none of them, and the rest of
     // the command line is not even built for it.
-    let outcome = match Notify::recognize(&arguments) {
+    let outcome = match Notify::recognize(&arguments, is_command) {
         Some(notify) => notify.run(),
         None => dispatch(CommandLine::parse()),
     };
@@ -93,11 +94,16 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Returns whether a word is the name of a command. It is only asked where the first word is not `notify`.
+fn is_command(word: &OsStr) -> bool {
+    word == "help" || word.to_str().is_some_and(|word| CommandLine::command().find_subcommand(word).is_some())
+}
+
 fn dispatch(CommandLine { global, command }: CommandLine) -> Outcome {
     match command {
         // clap answers `notify --help`, and every other `notify` was recognized before.
         Command::Notify(_) => {
-            Err(CommandError::input(anyhow::anyhow!("before `notify`, only --config and --state-dir are allowed")))
+            Err(CommandError::input(anyhow::anyhow!("`notify` cannot be combined with --help or --version")))
         }
         Command::Run(arguments) => run::run(&global, &arguments),
         Command::Tail(arguments) => tail::tail(&global, &arguments),

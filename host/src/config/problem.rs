@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+pub(super) use crate::phrase::{may_be_url, quoted};
+
 /// A position in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Location {
@@ -134,36 +136,9 @@ impl Problems {
     }
 }
 
-/// Returns whether a text may be a webhook's URL, or part of one, under the wrong key.
-pub(super) fn may_be_url(text: &str) -> bool {
-    ["://", "hooks.slack.com/", "hooks.slack-gov.com/"].iter().any(|mark| text.contains(mark))
-}
-
-/// Quotes a value from a file for a message: without secrets and control characters, and not too long.
-pub(super) fn quoted(text: &str) -> String {
-    /// How many characters are shown; more would make the message hard to read.
-    const MAX_CHARS: usize = 60;
-    if may_be_url(text) {
-        return "a URL (not shown)".to_owned();
-    }
-    let mut shown: String = text.chars().take(MAX_CHARS).flat_map(char::escape_debug).collect();
-    if text.chars().nth(MAX_CHARS).is_some() {
-        shown.push('…');
-    }
-    format!("\"{shown}\"")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn quoted_hides_urls_escapes_controls_and_cuts() {
-        assert_eq!(quoted("https://hooks.slack.com/services/T/B/secret"), "a URL (not shown)");
-        assert_eq!(quoted("hooks.slack.com/services/T/B/secret"), "a URL (not shown)");
-        assert_eq!(quoted("a\u{1b}[2Jb"), r#""a\u{1b}[2Jb""#);
-        assert_eq!(quoted(&"x".repeat(61)), format!("\"{}…\"", "x".repeat(60)));
-    }
 
     #[test]
     fn into_sorted_puts_the_main_file_first() {

@@ -1,8 +1,8 @@
 //! The arguments of `banhook notify`, as fail2ban's action passes them.
 //!
-//! An attacker chooses some of the values and fail2ban's version others, and a ban must not be lost over either: only a
-//! missing kind or jail is an error. A bad optional value, an option of a newer action file, or a tag that this fail2ban
-//! does not know (it is left as `<bancount>`) counts as absent, with a warning where it is odd.
+//! An attacker chooses some of the values, fail2ban's version others, and an administrator the options; a ban must not be
+//! lost over any of them: only a missing kind or jail is an error. A bad optional value, an unknown option, or a tag that
+//! this fail2ban does not know (it is left as `<bancount>`) counts as absent, with a warning where it is odd.
 //!
 //! The parser is written by hand, since a parser for people rejects what it does not know. [`OPTIONS`] is the one list of
 //! what it does know: the help text is made of it too.
@@ -12,6 +12,7 @@ use std::os::unix::ffi::OsStrExt;
 
 use crate::event::readable::{MAX_TEXT_BYTES, bounded, cut, readable};
 use crate::event::{Ban, BanDuration, Event, EventDetails, Kind, Timestamp};
+use crate::phrase::{nearest, quoted};
 
 /// An option of `notify`.
 pub(crate) struct ActionOption {
@@ -27,6 +28,8 @@ pub(crate) struct ActionOption {
 impl ActionOption {
     /// The one option that an event needs.
     pub(crate) const JAIL: &'static str = "jail";
+    /// The one whose separate value may be anything, since an attacker may have chosen it.
+    const SUBJECT: &'static str = "ip";
 }
 
 /// All options that say something of an event, or of how it is stored.
@@ -35,14 +38,18 @@ pub(crate) const OPTIONS: [ActionOption; 9] = [
         name: ActionOption::JAIL,
         value_name: Some("JAIL"),
         help: "The jail: \"<name>\"",
-        set: |arguments, option, value| arguments.jail = arguments.text(option, value),
+        set: |arguments, option, value| {
+            if !value.is_empty() && value != "<name>" {
+                arguments.jail = arguments.text(option, value);
+            }
+        },
     },
     ActionOption {
-        name: "ip",
+        name: ActionOption::SUBJECT,
         value_name: Some("IP"),
         help: "The address that was banned, or what else the filter captured: \"<ip>\"",
         set: |arguments, option, value| {
-            if value != "<ip>" && value != "<fid>" {
+            if !value.is_empty() && value != "<ip>" && value != "<fid>" {
                 arguments.ban.subject = arguments.text(option, value);
             }
         },
@@ -51,14 +58,17 @@ pub(crate) const OPTIONS: [ActionOption; 9] = [
         name: "failures",
         value_name: Some("N"),
         help: "How many failures led to the ban: \"<failures>\"",
-        set: |arguments, option, value| arguments.ban.failures = arguments.number(option, value),
+        set: |arguments, option, value| {
+            arguments.ban.failures = arguments.number(option, value).or(arguments.ban.failures);
+        },
     },
     ActionOption {
         name: "time",
         value_name: Some("SECONDS"),
         help: "Time of the ban, in seconds since 1970: \"<time>\"",
         set: |arguments, option, value| {
-            arguments.ban.ticket_at = arguments.optional(option, value, Timestamp::from_epoch_seconds(value));
+            let ticket_at = arguments.optional(option, value, Timestamp::from_epoch_seconds(value));
+            arguments.ban.ticket_at = ticket_at.or(arguments.ban.ticket_at);
         },
     },
     ActionOption {
@@ -67,17 +77,20 @@ pub(crate) const OPTIONS: [ActionOption; 9] = [
         help: "How long the ban lasts, in seconds; -1 is permanent: \"<bantime>\"",
         set: |arguments, option, value| {
             let is_negative = value.trim().starts_with('-') && value.trim().parse::<f64>().is_ok();
-            arguments.ban.duration = match is_negative {
+            let duration = match is_negative {
                 true => Some(BanDuration::Permanent),
                 false => arguments.number(option, value).map(BanDuration::Seconds),
             };
+            arguments.ban.duration = duration.or(arguments.ban.duration);
         },
     },
     ActionOption {
         name: "bancount",
         value_name: Some("N"),
         help: "How often it has been banned, this ban included: \"<bancount>\"",
-        set: |arguments, option, value| arguments.ban.count = arguments.number(option, value),
+        set: |arguments, option, value| {
+            arguments.ban.count = arguments.number(option, value).or(arguments.ban.count);
+        },
     },
     ActionOption {
         name: "restored",
@@ -89,14 +102,19 @@ pub(crate) const OPTIONS: [ActionOption; 9] = [
                 "0" => Some(false),
                 _ => None,
             };
-            arguments.ban.restored = arguments.optional(option, value, flag).unwrap_or(false);
+            let restored = arguments.optional(option, value, flag).unwrap_or(arguments.ban.restored);
+            arguments.ban.restored = restored;
         },
     },
     ActionOption {
         name: "host",
         value_name: Some("HOST"),
         help: "Name of this host [default: `host` in the configuration, otherwise the system's]",
-        set: |arguments, option, value| arguments.host = arguments.text(option, value),
+        set: |arguments, option, value| {
+            if !value.is_empty() {
+                arguments.host = arguments.text(option, value);
+            }
+        },
     },
     ActionOption {
         name: "no-spawn",
@@ -126,7 +144,7 @@ pub(crate) enum ArgumentError {
     #[error("notify: the event kind is missing; expected start, stop, flush, ban or unban")]
     MissingKind,
     /// It is not one of the five.
-    #[error("notify: unknown event kind \"{}\"; expected start, stop, flush, ban or unban", .0.escape_debug())]
+    #[error("notify: unknown event kind {}; expected start, stop, flush, ban or unban", quoted(.0))]
     UnknownKind(String),
     /// No jail, an empty one, or the literal tag.
     #[error("notify: --jail is missing or empty; the action file passes it as --jail=\"<name>\"")]
@@ -134,17 +152,18 @@ pub(crate) enum ArgumentError {
 }
 
 impl ActionArguments {
-    /// Parses what follows `notify`: the kind and the options, in any order, `--jail=sshd` or `--jail sshd`.
+    /// Parses the arguments before and after `notify`: options on both sides, `--jail=sshd` or `--jail sshd`, and the kind
+    /// after it, in any order.
     ///
-    /// `other` is handed each option that is not of [`OPTIONS`], and returns whether it knows it.
+    /// `others` are the names of more options with a value, which get theirs.
     ///
     /// # Errors
     /// When the kind or the jail is missing.
     pub(crate) fn parse(
-        arguments: impl IntoIterator<Item = OsString>,
-        mut other: impl FnMut(&str, &OsStr) -> bool,
+        before: &[OsString],
+        after: &[OsString],
+        others: &mut [(&str, Option<OsString>)],
     ) -> Result<Self, ArgumentError> {
-        let mut kind = None;
         let mut parsed = Self {
             kind: Kind::Start,
             jail: String::new(),
@@ -153,38 +172,21 @@ impl ActionArguments {
             no_spawn: false,
             warnings: Vec::new(),
         };
-        let mut arguments = arguments.into_iter();
-        while let Some(argument) = arguments.next() {
-            let bytes = argument.as_bytes();
-            let Some(option) = bytes.strip_prefix(b"--") else {
-                match kind {
-                    None => kind = Some(readable(bytes).into_owned()),
-                    Some(_) => parsed.warn(&format!("ignored \"{}\"", readable(bytes).escape_debug())),
-                }
-                continue;
-            };
-            let (name, given) = match option.iter().position(|byte| *byte == b'=') {
-                Some(at) => (option.get(..at), option.get(at + 1..)),
-                None => (Some(option), None),
-            };
-            let name = &*readable(name.unwrap_or_default());
-            let known = OPTIONS.iter().find(|known| known.name == name);
-            let is_flag = known.is_some_and(|known| known.value_name.is_none());
-            let value = match given {
-                Some(value) => OsStr::from_bytes(value).to_owned(),
-                None if is_flag => OsString::new(),
-                None => arguments.next().unwrap_or_default(),
-            };
-            match known {
-                Some(known) => (known.set)(&mut parsed, known, &readable(value.as_bytes())),
-                None if other(name, &value) => {}
-                None => parsed.warn(&format!("ignored the unknown option --{}", cut(name, 100).escape_debug())),
-            }
-        }
-        let kind = kind.ok_or(ArgumentError::MissingKind)?;
-        parsed.kind = Kind::parse(&kind).ok_or(ArgumentError::UnknownKind(kind))?;
-        if parsed.jail.is_empty() || parsed.jail == "<name>" {
+        let jails = before.iter().chain(after).filter(|argument| is_option(argument, ActionOption::JAIL)).count();
+        let mut stray = Side { arguments: before, jails, may_have_kind: false }.parse(&mut parsed, others);
+        let mut words = Side { arguments: after, jails, may_have_kind: true }.parse(&mut parsed, others);
+        let Some((index, kind)) = words.iter().enumerate().find_map(|(index, word)| Some((index, Kind::parse(word)?)))
+        else {
+            return Err(words.into_iter().next().map_or(ArgumentError::MissingKind, ArgumentError::UnknownKind));
+        };
+        if parsed.jail.is_empty() {
             return Err(ArgumentError::MissingJail);
+        }
+        parsed.kind = kind;
+        words.remove(index);
+        stray.append(&mut words);
+        for word in stray {
+            parsed.warn(&format!("ignored {}", quoted(&word)));
         }
         Ok(parsed)
     }
@@ -227,8 +229,7 @@ impl ActionArguments {
     /// Warns of a value that could not be parsed.
     fn optional<T>(&mut self, option: &ActionOption, value: &str, parsed: Option<T>) -> Option<T> {
         if parsed.is_none() && !value.is_empty() && !is_literal_tag(value) {
-            let value = cut(value, 100).escape_debug();
-            self.warn(&format!("ignored the invalid value of --{}: \"{value}\"", option.name));
+            self.warn(&format!("ignored the invalid value of --{}: {}", option.name, quoted(value)));
         }
         parsed
     }
@@ -236,6 +237,92 @@ impl ActionArguments {
     fn warn(&mut self, warning: &str) {
         self.warnings.push(format!("notify: {warning}"));
     }
+}
+
+/// The arguments on one side of `notify`.
+struct Side<'a> {
+    arguments: &'a [OsString],
+    /// How often `--jail` is given, on both sides.
+    jails: usize,
+    /// Whether the kind is on this side.
+    may_have_kind: bool,
+}
+
+impl Side<'_> {
+    /// Parses the options; returns the words that are no options.
+    fn parse(self, parsed: &mut ActionArguments, others: &mut [(&str, Option<OsString>)]) -> Vec<String> {
+        let mut words = Vec::new();
+        let mut rest = self.arguments;
+        while let Some((argument, after)) = rest.split_first() {
+            rest = after;
+            let bytes = argument.as_bytes();
+            let Some(option) = bytes.strip_prefix(b"--") else {
+                words.push(readable(bytes).into_owned());
+                continue;
+            };
+            let (name, given) = match option.iter().position(|byte| *byte == b'=') {
+                Some(at) => (option.get(..at).unwrap_or_default(), option.get(at + 1..)),
+                None => (option, None),
+            };
+            let name = &*readable(name);
+            let other = others.iter_mut().find(|(other, _)| *other == name);
+            let known = OPTIONS.iter().find(|known| known.name == name);
+            let known = if known.is_none() && other.is_none() { self.misspelt(name, parsed) } else { known };
+            if known.is_none() && other.is_none() {
+                continue;
+            }
+            let takes_value = known.is_none_or(|known| known.value_name.is_some());
+            let value = match (given, rest.split_first()) {
+                (Some(value), _) => value,
+                (None, Some((next, after))) if takes_value && self.is_value(name, next, after, &words) => {
+                    rest = after;
+                    next.as_bytes()
+                }
+                (None, _) => b"",
+            };
+            if takes_value && value.is_empty() && (other.is_some() || given.is_none()) {
+                parsed.warn(&format!("--{name} has no value"));
+            } else if let Some(known) = known {
+                (known.set)(parsed, known, &readable(value));
+            } else if let Some((_, other)) = other {
+                *other = Some(OsStr::from_bytes(value).to_owned());
+            }
+        }
+        words
+    }
+
+    /// Returns whether the argument after an option without `=` is its value. It is not if the event would be lost without
+    /// it: then the value was forgotten.
+    fn is_value(&self, option: &str, next: &OsStr, after: &[OsString], words: &[String]) -> bool {
+        if next.as_bytes().starts_with(b"--") {
+            return option == ActionOption::SUBJECT && !(self.jails == 1 && is_option(next, ActionOption::JAIL));
+        }
+        let is_kind = |word: &OsStr| word.to_str().and_then(Kind::parse).is_some();
+        let is_only_kind = self.may_have_kind
+            && is_kind(next)
+            && !after.iter().any(|later| is_kind(later))
+            && !words.iter().any(|word| Kind::parse(word).is_some());
+        !is_only_kind
+    }
+
+    /// Warns of an unknown option. Returns the option that it is taken as: the jail, which an event needs.
+    fn misspelt(&self, name: &str, parsed: &mut ActionArguments) -> Option<&'static ActionOption> {
+        let near = nearest(name, OPTIONS.iter().map(|known| known.name));
+        let shown = quoted(&format!("--{name}"));
+        if self.jails == 0 && near == Some(ActionOption::JAIL) && parsed.jail.is_empty() {
+            parsed.warn(&format!("took the unknown option {shown} as --{}", ActionOption::JAIL));
+            return OPTIONS.iter().find(|known| known.name == ActionOption::JAIL);
+        }
+        let hint = near.map(|near| format!("; did you mean --{near}?")).unwrap_or_default();
+        parsed.warn(&format!("ignored the unknown option {shown}{hint}"));
+        None
+    }
+}
+
+/// Returns whether an argument is this option, with a value or without.
+fn is_option(argument: &OsStr, name: &str) -> bool {
+    let rest = argument.as_bytes().strip_prefix(b"--").and_then(|option| option.strip_prefix(name.as_bytes()));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"="))
 }
 
 /// Whether a value is a tag that this version of fail2ban does not know, and so has left as it is in the action file.
@@ -253,7 +340,18 @@ mod tests {
     use super::*;
 
     fn parse(arguments: &[&str]) -> Result<ActionArguments, ArgumentError> {
-        ActionArguments::parse(arguments.iter().map(OsString::from), |_, _| false)
+        parse_with(arguments).map(|(parsed, _)| parsed)
+    }
+
+    /// Parses the arguments around `notify`; returns the value of `--config` too.
+    fn parse_with(arguments: &[&str]) -> Result<(ActionArguments, Option<OsString>), ArgumentError> {
+        let arguments: Vec<_> = arguments.iter().map(OsString::from).collect();
+        let at = arguments.iter().position(|argument| argument == "notify");
+        let (before, after) = at.map_or((&[][..], &arguments[..]), |at| (&arguments[..at], &arguments[at + 1..]));
+        let mut others = [("config", None)];
+        let parsed = ActionArguments::parse(before, after, &mut others)?;
+        let [(_, config)] = others;
+        Ok((parsed, config))
     }
 
     fn json(arguments: &[&str]) -> String {
@@ -339,23 +437,83 @@ mod tests {
         let id = "abc 1.2.3.4] Ban 9.9.9.9 $(id) `x` \"q\" 'é' <!channel> *b*";
         assert_eq!(parse(&["ban", "--jail=j", &format!("--ip={id}")]).unwrap().ban.subject, id);
         let bytes = OsString::from_vec(b"--ip=a\xff=b".to_vec());
-        let parsed = ActionArguments::parse(["ban".into(), "--jail=j".into(), bytes], |_, _| false).unwrap();
+        let parsed = ActionArguments::parse(&[], &["ban".into(), "--jail=j".into(), bytes], &mut []).unwrap();
         assert_eq!(parsed.ban.subject, "a\\xFF=b");
         let long = parse(&["ban", "--jail=j", &format!("--ip={}", "é".repeat(60_000))]).unwrap();
         assert!(long.ban.subject.len() < MAX_TEXT_BYTES + 20);
         assert_eq!(long.warnings.len(), 1);
     }
+
     #[test]
-    fn parse_options_of_the_command_are_handed_on_wherever_they_are() {
-        let mut others = Vec::new();
-        let arguments = ["--state-dir", "s", "ban", "--no-spawn", "--jail=j", "--config=c", "--ip", "--config=x"];
-        let parsed = ActionArguments::parse(arguments.map(OsString::from), |name, value| {
-            others.push((name.to_owned(), value.to_owned()));
-            true
-        });
-        let parsed = parsed.unwrap();
-        assert_eq!(others, [("state-dir".to_owned(), "s".into()), ("config".to_owned(), "c".into())]);
+    fn parse_options_of_the_command_are_returned_wherever_they_are() {
+        let (parsed, config) =
+            parse_with(&["--config", "c", "notify", "ban", "--no-spawn", "--jail=j", "--ip", "--config=x"]).unwrap();
+        assert_eq!(config.unwrap(), "c");
         assert_eq!((parsed.no_spawn, parsed.ban.subject.as_str()), (true, "--config=x"));
         assert_eq!(parsed.warnings, [] as [&str; 0]);
+    }
+
+    /// Each of these is a ban of 203.0.113.7 in sshd, in spite of a mistake.
+    #[test]
+    fn parse_mistakes_in_options_lose_no_event() {
+        let ban = ["ban", "--jail=sshd", "--ip=203.0.113.7"];
+        let with = |before: &[&'static str], first: &[&'static str], last: &[&'static str]| {
+            [before, &["notify"], first, &ban, last].concat()
+        };
+        for (arguments, host, warning) in [
+            (with(&["--host", "mail-1"], &[], &[]), "mail-1", ""),
+            (with(&["--host=mail-1"], &[], &[]), "mail-1", ""),
+            (with(&["--host", "ban"], &[], &[]), "ban", ""),
+            (with(&["--host"], &[], &[]), "", "--host has no value"),
+            (with(&["--host", "--config=c"], &[], &[]), "", "--host has no value"),
+            (with(&["--host="], &[], &[]), "", ""),
+            (with(&["--dry-run"], &[], &[]), "", r#"ignored the unknown option "--dry-run""#),
+            (with(&["mail-1"], &[], &[]), "", r#"ignored "mail-1""#),
+            (with(&["ban"], &[], &[]), "", r#"ignored "ban""#),
+            (with(&["-q", "--"], &[], &[]), "", r#"ignored "-q""#),
+            (with(&["--config"], &[], &[]), "", "--config has no value"),
+            (with(&["--config="], &[], &[]), "", "--config has no value"),
+            (with(&[], &["--dry-run"], &[]), "", r#"ignored the unknown option "--dry-run""#),
+            (with(&[], &["--hots", "mail-1"], &[]), "", r#"ignored the unknown option "--hots"; did you mean --host?"#),
+            (with(&[], &["--host"], &[]), "", "--host has no value"),
+            (with(&[], &["--host", "unban"], &[]), "unban", ""),
+            (with(&[], &[], &["--host"]), "", "--host has no value"),
+            (with(&[], &[], &["--host", "--no-spawn"]), "", "--host has no value"),
+            (with(&[], &[], &["--ip"]), "", "--ip has no value"),
+            (with(&[], &[], &["--ip=", "--jail=", "--host", "h", "--host="]), "h", ""),
+            (with(&[], &[], &["--jail=<name>", "--failures"]), "", "--failures has no value"),
+            (
+                vec!["--jial=sshd", "notify", "ban", "--ip=203.0.113.7"],
+                "",
+                r#"took the unknown option "--jial" as --jail"#,
+            ),
+            (vec!["notify", "ban", "--jial", "sshd", "--ip=203.0.113.7"], "", "took the unknown option"),
+            (vec!["notify", "--host", "ban", "--ip", "203.0.113.7", "--jail", "sshd"], "", "--host has no value"),
+            (vec!["--jail", "sshd", "--ip", "203.0.113.7", "notify", "ban"], "", ""),
+        ] {
+            let (parsed, config) = parse_with(&arguments).unwrap_or_else(|error| panic!("{arguments:?}: {error}"));
+            let found = (parsed.kind, parsed.jail.as_str(), parsed.ban.subject.as_str(), parsed.host.as_str());
+            assert_eq!(found, (Kind::Ban, "sshd", "203.0.113.7", host), "{arguments:?}");
+            assert_eq!(config, arguments.contains(&"--config=c").then(|| "c".into()), "{arguments:?}");
+            let warnings = parsed.warnings.join("\n");
+            assert!(
+                warnings.contains(warning) && warnings.is_empty() == warning.is_empty(),
+                "{arguments:?}: {warnings}"
+            );
+        }
+        let forgotten = parse(&["ban", "--ip", "--jail=sshd"]).unwrap();
+        assert_eq!((forgotten.jail.as_str(), forgotten.ban.subject.as_str()), ("sshd", ""));
+        let hostile = parse(&["ban", "--ip", "--jail=other", "--jail=sshd"]).unwrap();
+        assert_eq!((hostile.jail.as_str(), hostile.ban.subject.as_str()), ("sshd", "--jail=other"));
+    }
+
+    #[test]
+    fn parse_warnings_and_errors_show_no_url() {
+        const URL: &str = "https://hooks.slack.com/services/T0/B0/SECRET";
+        let stray = parse(&["--webhook", URL, "ban", "--jail=j", &format!("--failures={URL}"), &format!("--{URL}")]);
+        let warnings = stray.unwrap().warnings;
+        assert_eq!(warnings.len(), 4, "{warnings:?}");
+        let error = parse(&[URL, "--jail=j"]).unwrap_err().to_string();
+        assert!(!warnings.join(" ").contains("SECRET") && !error.contains("SECRET"), "{warnings:?} {error}");
     }
 }
