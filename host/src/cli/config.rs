@@ -1,79 +1,34 @@
-//! `banhook config check`: reports every error of the configuration at once.
+//! `banhook config`: checks the configuration, and explains what it does with an event.
 
-use std::io::Write as _;
-use std::path::PathBuf;
-use std::sync::Arc;
-
-use crate::config::setting_location;
-use crate::format::{LoadedRoute, RouteContext, load_all, profiles};
-use crate::phrase::counted;
-use crate::plugin::{Compiler, Metering, Runtime, Setup};
-use crate::store::StateDir;
+mod check;
+mod explain;
+mod known_jails;
 
 use clap::{Args, Subcommand};
 
-use super::access::{check_access, writable_by_others};
-use super::command_error::{CommandError, Outcome, print_stderr};
+use super::command_error::Outcome;
 use super::global_options::GlobalOptions;
-use super::global_options::host_name;
 
-/// Check the configuration
+/// Check the configuration, and explain what it does with an event
 #[derive(Debug, Args)]
 pub(super) struct ConfigArgs {
     #[command(subcommand)]
     command: ConfigCommand,
 }
 
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Subcommand)]
 enum ConfigCommand {
     /// Report every error, those of plugins and their settings included; exit code 2 if there is one
+    ///
+    /// If there is none, also lists the jails that fail2ban has or that were seen so far, by the routes that match them.
     Check,
+    Explain(explain::ExplainArgs),
 }
 
 /// Runs the subcommand.
 pub(super) fn config(global: &GlobalOptions, arguments: &ConfigArgs) -> Outcome {
-    match arguments.command {
-        ConfigCommand::Check => check(global),
+    match &arguments.command {
+        ConfigCommand::Check => check::check(global),
+        ConfigCommand::Explain(arguments) => explain::explain(global, arguments),
     }
-}
-
-/// Checks the configuration, and that the user that banhook runs as may read all of it and its logs; loads each plugin,
-/// runs its own check and formats a test event with it.
-fn check(global: &GlobalOptions) -> Outcome {
-    let config = global.config()?;
-    let access = check_access(&config, &global.state_dir);
-    let warnings = config.warnings.iter().map(ToString::to_string).chain(access.warnings);
-    let warnings = warnings.chain(writable_by_others(&config));
-    for warning in warnings {
-        print_stderr(&format!("warning: {warning}"));
-    }
-    let runtime = Runtime::new(Setup {
-        cache: None,
-        compiler: Compiler::this_program(),
-        metering: Metering::Time,
-        sandbox: config.sandbox,
-    })?;
-    let context = RouteContext {
-        defaults: config.event_defaults(&host_name()),
-        profiles: profiles(&config),
-        runtime: Arc::new(runtime),
-        state: None,
-    };
-    let routes = load_all(&config, &context);
-    let of_plugins = routes.iter().flat_map(LoadedRoute::faults).map(|fault| {
-        let place = fault.error.setting_line().and_then(|(setting, line)| {
-            setting_location(config.files.iter().map(PathBuf::as_path), fault.route, setting, line)
-        });
-        let place = place.map(|place| format!("{place}: ")).unwrap_or_default();
-        format!("{place}route \"{}\": plugin {} {}", fault.route, fault.plugin, fault.error)
-    });
-    let unsafe_folder = StateDir::new(&global.state_dir).check_permissions().err().map(|error| error.to_string());
-    let faults: Vec<String> = of_plugins.chain(access.faults).chain(unsafe_folder).collect();
-    if !faults.is_empty() {
-        return Err(CommandError::Input(anyhow::anyhow!("{}", faults.join("\n"))));
-    }
-    let webhooks = counted(config.webhooks.len() as u64, "webhook");
-    let routes = counted(config.routes.len() as u64, "route");
-    writeln!(std::io::stdout(), "{} is valid: {webhooks}, {routes}", global.config.display())?;
-    Ok(true)
 }

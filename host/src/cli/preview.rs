@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{IsTerminal, Write as _};
 use std::path::PathBuf;
 
-use crate::message::{Decision, Policy, digest, fallback, one_line};
+use crate::message::{Decision, Policy, clean, digest, fallback, one_line};
 use crate::plugin::Runtime;
 use anyhow::Context as _;
 use blockkit::{Page, to_html, to_terminal};
@@ -14,6 +14,7 @@ use serde_json::Value;
 use super::command_error::{CommandError, Outcome};
 use super::plugin_case::{CaseInput, PluginCase};
 use super::plugin_file::{PluginCaseArgs, PluginFile, case_runtime};
+use super::time_format::localize_dates;
 
 /// Show the messages that a plugin makes of its cases, as Slack would display them
 #[derive(Debug, Args)]
@@ -84,6 +85,18 @@ fn message_of(case: &PluginCase, runtime: &Runtime, plugin: &PluginFile) -> anyh
         Ok(Decision::Digest(hold)) => Err(format!("held for a digest: {}", one_line(&hold.key))),
         Err(error) => fallback_message(&format!("the plugin {error}")),
     })
+}
+
+/// Draws a Slack message as Slack would, its dates in local time; a message in another format is shown as JSON.
+pub(super) fn draw(body: &Value, colors: bool) -> String {
+    let attachments = || body.get("attachments").and_then(Value::as_array).into_iter().flatten();
+    if body.get("blocks").is_some() || attachments().any(|attachment| attachment.get("blocks").is_some()) {
+        let mut body = body.clone();
+        localize_dates(&mut body);
+        return to_terminal(&body, colors);
+    }
+    let json = serde_json::to_string_pretty(body).unwrap_or_default();
+    json.lines().map(|line| format!("{}\n", clean(line))).collect()
 }
 
 fn print_text(previews: &[CasePreview]) -> std::io::Result<()> {

@@ -1,6 +1,7 @@
 //! The configuration as a whole: all files together.
 //!
-//! The files add to each other; nothing in one overrides another, so that their order never decides where an alert goes.
+//! The files add to each other; nothing in one overrides another. Only a route with `stop = true` makes their order matter:
+//! the main file comes first, then the others by name.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use super::proxy_url::unusable_variables;
 use super::reader::{Located, Table};
 use super::rejected_keys;
 use super::retention::Retention;
-use super::route::{KnownWebhooks, Route, configured};
+use super::route::{self, KnownWebhooks, Route, configured};
 use super::secret_source::Env;
 use super::text_file::TextFile;
 use super::timezone::system_timezone;
@@ -111,7 +112,7 @@ fn build(files: &[TextFile], problems: Problems, env: Env<'_>) -> Result<Config,
     let fail2ban = single_table(&tables, "fail2ban", Fail2ban::read, &problems).unwrap_or_else(Fail2ban::standard);
     let webhooks = webhooks(&tables, &problems, env);
     let known = known_webhooks(&webhooks, complete);
-    let mut routes = routes(&tables, &known);
+    let mut routes = routes(&tables, &known, &problems);
     let health = single_table(&tables, "health", |table| health(table, &known), &problems);
     drop(known);
     let mut logs = log_sources(&tables, &problems);
@@ -244,16 +245,17 @@ fn health(table: &Table<'_>, known: &KnownWebhooks<'_>) -> Option<String> {
     configured(&health, name?, known).map(|name| name.value)
 }
 
-fn routes(tables: &[Table<'_>], known: &KnownWebhooks<'_>) -> Vec<Route> {
+fn routes(tables: &[Table<'_>], known: &KnownWebhooks<'_>, problems: &Problems) -> Vec<Route> {
     let tables: Vec<_> = tables.iter().map(|table| (table, table.tables("routes"))).collect();
     let written: usize = tables.iter().map(|(_, routes)| routes.len()).sum();
     let mut names = BTreeMap::new();
     let mut routes = Vec::new();
     for table in tables.iter().flat_map(|(_, routes)| routes) {
         let name = route_name(table, written, &mut names);
-        routes.extend(Route::read(table, name, known));
+        routes.extend(Route::read(table, name, known).map(|route| (table.location.clone(), route)));
     }
-    routes
+    route::apply_stops(&mut routes, problems);
+    routes.into_iter().map(|(_, route)| route).collect()
 }
 
 fn log_sources(tables: &[Table<'_>], problems: &Problems) -> Vec<LogSource> {
@@ -300,9 +302,11 @@ fn route_name(table: &Table<'_>, routes: usize, names: &mut BTreeMap<String, Loc
 
 /// Warns of webhooks that neither a route nor `[health]` uses.
 fn unused(webhooks: &Webhooks, routes: &[Route], health: Option<&str>) -> Vec<Problem> {
+    let of_routes = routes.iter().flat_map(|route| [Some(&route.webhook), route.fallback_webhook.as_ref()]).flatten();
+    let used: BTreeSet<&str> = of_routes.map(String::as_str).chain(health).collect();
     webhooks
         .iter()
-        .filter(|(name, _)| !routes.iter().any(|route| route.uses(name)) && health != Some(name.as_str()))
+        .filter(|(name, _)| !used.contains(name.as_str()))
         .map(|(name, (location, _))| {
             let hint = format!("add webhook = \"{name}\" to a route, or remove it");
             Problem::new(location.clone(), format!("no route uses the webhook \"{name}\""), Some(hint))

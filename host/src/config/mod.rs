@@ -42,7 +42,7 @@ pub(crate) use problem::ConfigErrors;
 pub(crate) use quantity::{DURATION_RULE, parse_duration};
 pub(crate) use rate::Rate;
 pub(crate) use retention::Retention;
-pub(crate) use route::Route;
+pub(crate) use route::{Mismatch, Route};
 pub(crate) use setting_location::setting_location;
 pub(crate) use timezone::{parse_timezone, system_timezone};
 pub(crate) use webhook::Webhook;

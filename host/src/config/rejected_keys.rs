@@ -10,6 +10,8 @@ pub(super) enum RejectedKey {
     NotImplemented,
     /// Slack does not let a message choose it: it belongs to the webhook.
     SetInSlack,
+    /// Alertmanager's word for what another key says here.
+    Continue,
 }
 
 /// Keys of the file itself.
@@ -27,6 +29,7 @@ pub(super) const WEBHOOK: &[(&str, RejectedKey)] = &[
 /// Keys of `[[routes]]`.
 pub(super) const ROUTE: &[(&str, RejectedKey)] = &[
     ("sha256", RejectedKey::NotImplemented),
+    ("continue", RejectedKey::Continue),
     ("channel", RejectedKey::SetInSlack),
     ("username", RejectedKey::SetInSlack),
     ("icon", RejectedKey::SetInSlack),
@@ -42,6 +45,10 @@ impl RejectedKey {
             Self::SetInSlack => (
                 format!("\"{key}\" cannot be set: an incoming webhook has its own channel, name and icon"),
                 "set them in Slack, in the settings of the webhook, and remove this key",
+            ),
+            Self::Continue => (
+                format!("\"{key}\" is not a key of routes: an event goes to every route that matches it"),
+                "write stop = true in a route whose events no later route gets",
             ),
         }
     }

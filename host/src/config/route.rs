@@ -1,14 +1,15 @@
 //! `[[routes]]`: which events go through which plugin to which webhook.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
 use super::grouping::{DIGEST_WINDOW, RESTART, Storm, digest_window, restart};
-use super::jail_patterns::JailPatterns;
+use super::jail_patterns::{self, JailPatterns};
 use super::plugin::{self, PluginSource};
-use super::problem::quoted;
+use super::problem::{Location, Problems, quoted};
 use super::reader::{Located, Table};
 use super::timezone::{system_timezone, timezone};
 use super::{grants, quantity, rejected_keys};
@@ -26,6 +27,10 @@ pub(crate) struct Route {
     pub jails: JailPatterns,
     /// The kinds of events that it matches. Default: all.
     pub events: BTreeSet<Kind>,
+    /// Whether later routes do not get the events that it matches. Default: no.
+    pub stop: bool,
+    /// The routes with `stop` before it.
+    pub earlier: EarlierStops,
     /// Its plugin. Default: the built-in one.
     pub plugin: PluginSource,
     /// The name of its webhook. Default: the only one.
@@ -53,8 +58,40 @@ pub(crate) struct Route {
     pub settings: BTreeMap<String, String>,
 }
 
+/// The routes with `stop = true` before one: all routes share the list of all of them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct EarlierStops {
+    all: Arc<[StopRoute]>,
+    count: usize,
+}
+
+/// A route with `stop = true`.
+#[derive(Debug, PartialEq)]
+struct StopRoute {
+    name: String,
+    jails: JailPatterns,
+    events: BTreeSet<Kind>,
+}
+
+/// Why an event is not for a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mismatch<'a> {
+    /// Its kind is not one of the route's `events`.
+    Kind,
+    /// The route's `jails` do not match its jail.
+    Jail,
+    /// The route of this name matches it, and has `stop = true`.
+    Stopped(&'a str),
+}
+
 /// The default `max_age`: a day later, an alert is old news.
 const MAX_AGE: Duration = Duration::from_secs(86_400);
+
+/// How many webhooks a misspelt one is compared with: the time to check a large configuration is bounded.
+const SUGGESTED_NAMES: usize = 100;
+
+/// How many webhooks a message lists.
+const LISTED_NAMES: usize = 20;
 
 /// The webhooks that a route may name.
 pub(super) struct KnownWebhooks<'a> {
@@ -68,13 +105,21 @@ impl Route {
     /// Returns whether an event is for this route.
     #[must_use]
     pub(crate) fn matches(&self, event: &Event) -> bool {
-        self.events.contains(&event.kind()) && self.jails.matches(&event.jail)
+        self.mismatch(&event.jail, event.kind()).is_none()
     }
 
-    /// Returns whether its messages may go to this webhook.
+    /// Returns why events of a jail and kind are not for this route; `None` if they are.
     #[must_use]
-    pub(crate) fn uses(&self, webhook: &str) -> bool {
-        self.webhook == webhook || self.fallback_webhook.as_deref() == Some(webhook)
+    pub(crate) fn mismatch(&self, jail: &str, kind: Kind) -> Option<Mismatch<'_>> {
+        if !self.events.contains(&kind) {
+            return Some(Mismatch::Kind);
+        }
+        if !self.jails.matches(jail) {
+            return Some(Mismatch::Jail);
+        }
+        let mut stops = self.earlier.routes().iter();
+        let stop = stops.find(|stop| stop.events.contains(&kind) && stop.jails.matches(jail));
+        stop.map(|stop| Mismatch::Stopped(&stop.name))
     }
 
     /// Returns the route of a configuration that has none: all events, the built-in plugin, one webhook.
@@ -83,6 +128,8 @@ impl Route {
             name: webhook.to_owned(),
             jails: JailPatterns::all(),
             events: Kind::ALL.into(),
+            stop: false,
+            earlier: EarlierStops::default(),
             plugin: PluginSource::BuiltIn,
             webhook: webhook.to_owned(),
             fallback_webhook: None,
@@ -105,6 +152,7 @@ impl Route {
         let fallback_webhook = fallback_webhook(table, webhook.as_deref(), known);
         let jails = jails(table);
         let events = events(table);
+        let stop = table.bool("stop").unwrap_or(false);
         let source = PluginSource::read(table);
         let timezone = timezone(table);
         let mentions = table.bool("mentions").unwrap_or(false);
@@ -122,6 +170,8 @@ impl Route {
             name: name.unwrap_or_else(|| webhook.clone()),
             jails: jails?,
             events,
+            stop,
+            earlier: EarlierStops::default(),
             plugin: source?,
             webhook,
             fallback_webhook,
@@ -135,6 +185,47 @@ impl Route {
             max_age,
             settings: settings.into_iter().map(|(name, value)| (name.value, value)).collect(),
         })
+    }
+}
+
+impl EarlierStops {
+    fn routes(&self) -> &[StopRoute] {
+        self.all.get(..self.count).unwrap_or_default()
+    }
+}
+
+impl PartialEq for EarlierStops {
+    fn eq(&self, other: &Self) -> bool {
+        self.routes() == other.routes()
+    }
+}
+
+/// Gives each route the earlier ones with `stop`, and warns of routes that therefore get no event. The routes are in the
+/// order of the files, with their locations.
+pub(super) fn apply_stops(routes: &mut [(Location, Route)], problems: &Problems) {
+    let stops = routes.iter().filter(|(_, route)| route.stop).map(|(_, route)| StopRoute {
+        name: route.name.clone(),
+        jails: route.jails.clone(),
+        events: route.events.clone(),
+    });
+    let all: Arc<[StopRoute]> = stops.collect();
+    let mut count = 0;
+    // The first route that stops all events of a kind.
+    let mut stopped: BTreeMap<Kind, String> = BTreeMap::new();
+    for (location, route) in routes {
+        route.earlier = EarlierStops { all: Arc::clone(&all), count };
+        if let Some(stop) = route.events.first().and_then(|kind| stopped.get(kind))
+            && route.events.iter().all(|kind| stopped.contains_key(kind))
+        {
+            let message = format!("the route {} gets no event: {} stops them", quoted(&route.name), quoted(stop));
+            problems.warn(location.clone(), message, "put it before that route, or remove stop = true there");
+        }
+        count += usize::from(route.stop);
+        if route.stop && route.jails.match_all() {
+            for kind in &route.events {
+                stopped.entry(*kind).or_insert_with(|| route.name.clone());
+            }
+        }
     }
 }
 
@@ -167,8 +258,10 @@ pub(super) fn configured(
     }
     let names = || known.webhooks.keys().copied();
     if known.complete && !known.webhooks.is_empty() {
-        let hint = did_you_mean(&name.value, names())
-            .unwrap_or_else(|| format!("the webhooks are {}", listed(names(), "and")));
+        let hint = did_you_mean(&name.value, names().take(SUGGESTED_NAMES)).unwrap_or_else(|| match names().count() {
+            count if count > LISTED_NAMES => format!("{count} webhooks are configured"),
+            _ => format!("the webhooks are {}", listed(names(), "and")),
+        });
         table.problems.report_with(name.location, format!("no webhook is named {}", quoted(&name.value)), hint);
     }
     None
@@ -210,8 +303,10 @@ fn jails(table: &Table<'_>) -> Option<JailPatterns> {
     let mut valid = true;
     for Located { value, location } in patterns.value {
         if let Err(error) = JailPatterns::parse(vec![value.clone()]) {
-            table.problems.report(location, format!("{} is not a valid pattern: {}", quoted(&value), error.kind()));
+            table.problems.report(location, format!("{} is not a valid pattern: {error}", quoted(&value)));
             valid = false;
+        } else if let Some((message, hint)) = jail_patterns::suspicion(&value) {
+            table.problems.warn(location, format!("jails: {} {message}", quoted(&value)), hint);
         }
         texts.push(value);
     }
@@ -221,7 +316,7 @@ fn jails(table: &Table<'_>) -> Option<JailPatterns> {
     match JailPatterns::parse(texts) {
         Ok(jails) => Some(jails),
         Err(error) => {
-            table.problems.report(patterns.location, format!("jails: {}", error.kind()));
+            table.problems.report(patterns.location, format!("jails: {error}"));
             None
         }
     }

@@ -1,5 +1,7 @@
 //! A file that the configuration consists of or names: its text, the location of a byte in it, and whether it keeps a secret.
 
+use std::cell::OnceCell;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -11,6 +13,10 @@ use super::problem::{Location, Problems, quoted};
 
 /// The largest file that is read, in bytes. A real one has some kilobytes; more is the wrong file.
 const MAX_BYTES: u64 = 1 << 20;
+
+/// How far apart the places of a file are, in bytes, whose line and column are computed once. The location of a byte takes
+/// the same time in any file then, and in one long line.
+const LANDMARK_BYTES: usize = 1_024;
 
 /// The permission bits of users other than the owner and the group.
 const OTHERS: u32 = 0o007;
@@ -24,6 +30,15 @@ pub(super) struct TextFile {
     pub(super) text: String,
     /// Why it keeps no secret; `None` if it does.
     pub(super) exposure: Option<Exposure>,
+    landmarks: OnceCell<Vec<Landmark>>,
+}
+
+/// A place in a file, with its line and column from 1.
+#[derive(Clone, Copy)]
+struct Landmark {
+    offset: usize,
+    line: usize,
+    column: usize,
 }
 
 /// Why a file keeps no secret, with its permission bits.
@@ -65,7 +80,7 @@ impl Exposure {
 impl TextFile {
     /// Makes a file of a text, as if nobody else could read it.
     pub(super) fn private(path: &Path, text: &str) -> Self {
-        Self { path: path.to_owned(), text: text.to_owned(), exposure: None }
+        Self { path: path.to_owned(), text: text.to_owned(), exposure: None, landmarks: OnceCell::new() }
     }
 
     /// Reads a regular file of at most [`MAX_BYTES`].
@@ -87,7 +102,7 @@ impl TextFile {
             return Err(io::Error::other(format!("it is larger than {MAX_BYTES} bytes")));
         }
         let text = String::from_utf8(bytes).map_err(|_| io::Error::other("it is not UTF-8 text"))?;
-        Ok(Self { path: path.to_owned(), text, exposure })
+        Ok(Self { path: path.to_owned(), text, exposure, landmarks: OnceCell::new() })
     }
 
     /// Returns the absolute path of a name in this file: relative ones start from its folder.
@@ -98,10 +113,12 @@ impl TextFile {
 
     /// Returns the location of a byte.
     pub(super) fn location(&self, offset: usize) -> Location {
-        let before = self.text.get(..self.text.floor_char_boundary(offset)).unwrap_or_default();
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        Location { file: self.path.clone(), position: Some((line, column)) }
+        let offset = self.text.floor_char_boundary(offset);
+        let landmarks = self.landmarks.get_or_init(|| landmarks(&self.text));
+        let before = landmarks.partition_point(|landmark| landmark.offset <= offset).saturating_sub(1);
+        let near = landmarks.get(before).copied().unwrap_or(Landmark { offset: 0, line: 1, column: 1 });
+        let column = near.column + self.text.get(near.offset..offset).unwrap_or_default().chars().count();
+        Location { file: self.path.clone(), position: Some((near.line, column)) }
     }
 
     /// Parses the text as TOML; `None` after reporting what is wrong with it.
@@ -110,14 +127,13 @@ impl TextFile {
         if errors.is_empty() {
             return Some(table.into_inner());
         }
-        let mut lines = Vec::new();
+        let mut lines = BTreeSet::new();
         for error in errors {
             let span = error.span().unwrap_or_default();
             let location = self.location(span.start);
             let line = location.position.map(|(line, _)| line);
             // The rest of a line rarely makes sense after its first error.
-            if !lines.contains(&line) {
-                lines.push(line);
+            if lines.insert(line) {
                 // Only the message: the error's own Display shows the line, and with it perhaps a secret.
                 let mut message = error.message().to_owned();
                 if message == "duplicate key" {
@@ -129,6 +145,25 @@ impl TextFile {
         }
         None
     }
+}
+
+/// Returns the beginning of each line, and more places in long ones.
+fn landmarks(text: &str) -> Vec<Landmark> {
+    let mut here = Landmark { offset: 0, line: 1, column: 1 };
+    let mut landmarks = vec![here];
+    let mut last = 0;
+    for (offset, character) in text.char_indices() {
+        here.offset = offset + character.len_utf8();
+        here.column += 1;
+        if character == '\n' {
+            here = Landmark { offset: here.offset, line: here.line + 1, column: 1 };
+        }
+        if character == '\n' || here.offset - last >= LANDMARK_BYTES {
+            last = here.offset;
+            landmarks.push(here);
+        }
+    }
+    landmarks
 }
 
 #[cfg(test)]
@@ -174,6 +209,9 @@ mod tests {
         assert_eq!(at(6), (2, 1));
         assert_eq!(at(8), (2, 2));
         assert_eq!(at(1000), (2, 10));
+        let long = TextFile::private(Path::new("c"), &format!("é{}\nx", "y".repeat(3 * LANDMARK_BYTES)));
+        assert_eq!(long.location(2 * LANDMARK_BYTES).position.unwrap(), (1, 2 * LANDMARK_BYTES));
+        assert_eq!(long.location(3 * LANDMARK_BYTES + 3).position.unwrap(), (2, 1));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Events of a route become dispositions: a message, a place in a digest, or a skip.
 
 use super::grouping::RecentPosts;
-use super::grouping::{Grouping, digest_of, digest_of_hold};
+use super::grouping::{Grouping, digest_of, digest_of_hold, digest_of_restart};
 use super::loaded_route::LoadedRoute;
 use crate::event::{Event, Timestamp};
 use crate::message::{Decision, Guarded, fallback, guard};
@@ -13,6 +13,23 @@ pub(super) const FORMAT_BATCH: usize = 1_024;
 
 /// Characters of a skip's reason that are kept.
 const REASON_CHARS: usize = 200;
+
+/// What would become of one event on a route.
+pub(crate) enum Explanation {
+    /// Nothing, for this reason.
+    Skip(String),
+    /// The plugin holds it, for the digest with this key.
+    Hold(String),
+    /// A message.
+    Message {
+        /// As it would be sent.
+        body: Guarded,
+        /// Why it is the plain one and not the plugin's.
+        failure: Option<String>,
+        /// Whether it may be part of a restart, and so of its digest.
+        may_be_grouped: bool,
+    },
+}
 
 impl LoadedRoute {
     /// Formats events and records the results. `from`: the open digest of unbans that they were held in, no stop having
@@ -85,6 +102,23 @@ impl LoadedRoute {
         let guarded =
             decision.and_then(|message| self.plugin.guard(&message, |policy| guard(&message, [event], policy), now));
         Disposition::Send(guarded.unwrap_or_else(|why| self.fallback_message(event, &why)))
+    }
+
+    /// Returns what would become of an event, as far as the event alone decides that. Stores nothing.
+    pub(crate) fn explain(&mut self, event: &Event, now: Timestamp) -> Explanation {
+        // All stored events are past.
+        let message = match self.plugin.decide(i64::MAX, event, now) {
+            Ok(Decision::Skip(reason)) => return Explanation::Skip(reason),
+            Ok(Decision::Digest(hold)) => return Explanation::Hold(hold.key),
+            Ok(Decision::Post(message)) => self.plugin.guard(&message, |policy| guard(&message, [event], policy), now),
+            Err(why) => Err(why),
+        };
+        let may_be_grouped = self.route.restart.is_some_and(|quiet| digest_of_restart(event, quiet).is_some());
+        let (body, failure) = match message {
+            Ok(body) => (body, None),
+            Err(why) => (self.fallback_message(event, &why), Some(why)),
+        };
+        Explanation::Message { body, failure, may_be_grouped }
     }
 
     fn fallback_message(&self, event: &Event, why: &str) -> Guarded {

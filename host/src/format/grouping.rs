@@ -71,7 +71,7 @@ pub(super) fn digest_of_storm(route: &Route, recent: &mut RecentPosts, now: Time
 /// Returns the digest of an event that may belong to a restart. With `actionflush` these are flush, stop, start and restored
 /// bans. Without it, fail2ban lifts one ban after the other before the stop, and only the stop distinguishes these unbans
 /// from others.
-fn digest_of_restart(event: &Event, quiet: Duration) -> Option<DigestKey> {
+pub(super) fn digest_of_restart(event: &Event, quiet: Duration) -> Option<DigestKey> {
     let jail = || key_of_unbans(&event.host, &event.jail);
     let (cause, key, merge_unbans) = match &event.details {
         EventDetails::Stop | EventDetails::Flush => (DigestCause::Restart, event.host.clone(), Some(jail())),

@@ -7,7 +7,7 @@ use super::grouping::RecentPosts;
 use super::route_plugin::RoutePlugin;
 use super::webhook_profile::{self, WebhookProfile, WebhookProfiles};
 use crate::config::{Config, PluginSource, Route};
-use crate::event::{EventDefaults, Timestamp};
+use crate::event::{EventDefaults, Kind, Timestamp};
 use crate::message::{Policy, one_line};
 use crate::plugin::{
     BUILT_IN, CurrentEvent, Plugin, PluginContext, PluginError, RouteEvents, Runtime, refusing_others,
@@ -166,7 +166,7 @@ pub(crate) fn prepare(routes: &[Route], runtime: &Runtime) {
 
 /// Returns the route, as host interfaces need to know it.
 fn plugin_context(route: &Route, context: &RouteContext, current: &CurrentEvent) -> PluginContext {
-    let jails = route.jails.clone();
+    let matching = route.clone();
     let grants = route.grants.clone();
     PluginContext {
         route: route.name.clone(),
@@ -178,7 +178,7 @@ fn plugin_context(route: &Route, context: &RouteContext, current: &CurrentEvent)
         events: context.state.clone().map(|state| RouteEvents {
             state,
             kinds: route.events.clone(),
-            jails: Arc::new(move |jail| jails.matches(jail)),
+            jails: Arc::new(move |jail| matching.mismatch(jail, Kind::Ban).is_none()),
             current: current.clone(),
         }),
     }

@@ -16,6 +16,7 @@ mod route_plugin;
 mod tests;
 mod webhook_profile;
 
+pub(crate) use formatter::Explanation;
 pub(crate) use loaded_route::RouteContext;
 pub(crate) use loaded_route::{LoadedRoute, load_all, prepare};
 pub(crate) use removed_route::format_removed_route;

@@ -15,6 +15,9 @@ use crate::event::{BanQuery, BanSummary, PastBan, Tally, Timestamp};
 /// Rows between two comparisons with the deadline: some 100 µs.
 const DEADLINE_CHECK_ROWS: u32 = 256;
 
+/// How many jails are listed; fail2ban has some hundred at most.
+const MAX_JAILS: u32 = 10_000;
+
 /// The columns and bounds that all queries share. The jails are a JSON list.
 macro_rules! ban_query {
     ($from:literal, $which:literal) => {
@@ -53,6 +56,22 @@ impl Store {
     /// When the store fails.
     pub(crate) fn bans(&self, query: &BanQuery, scope: &HistoryScope<'_>) -> Result<Option<BanSummary>, StoreError> {
         self.database.read("read the history", |connection| read_bans(connection, query, scope))
+    }
+}
+
+impl Store {
+    /// Returns the names of the jails that were ever banned in, started or stopped, as far as that is stored, in no order.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn known_jails(&self) -> Result<Vec<String>, StoreError> {
+        self.database.read("read the jails", |connection| {
+            connection
+                // Events without a subject have an index of their own, and each jail has some of them.
+                .prepare("SELECT name FROM jails UNION SELECT jail FROM inbox.events WHERE subject = '' LIMIT ?")?
+                .query_map([MAX_JAILS], |row| row.get(0))?
+                .collect()
+        })
     }
 }
 

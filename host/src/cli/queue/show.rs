@@ -4,10 +4,9 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
 
 use crate::event::{Event, Timestamp};
-use crate::message::{clean, one_line, summary};
+use crate::message::{one_line, summary};
 use crate::store::{MessageInfo, MessageState};
 use anyhow::anyhow;
-use blockkit::to_terminal;
 use clap::Args;
 use serde::Serialize;
 use serde_json::Value;
@@ -17,7 +16,8 @@ use super::selection::{message_id, no_such_message};
 use crate::cli::command_error::{CommandError, Outcome};
 use crate::cli::global_options::GlobalOptions;
 use crate::cli::global_options::OutputFormat;
-use crate::cli::time_format::{ago, localize_dates, to_the_second, with_age};
+use crate::cli::preview::draw;
+use crate::cli::time_format::{ago, to_the_second, with_age};
 
 /// Events that are shown; `export` gives all of them.
 const EVENTS: usize = 20;
@@ -90,7 +90,7 @@ fn text(MessageReport { message, body, events }: &MessageReport, colors: bool, n
     text
 }
 
-/// Draws a Slack message as Slack would, its dates in local time; a message in another format is shown as JSON.
+/// Draws the message, or says why there is none.
 fn preview(message: &MessageInfo, body: Option<&Value>, colors: bool, now: Timestamp) -> String {
     let Some(body) = body else {
         return match (message.state, message.closes_at) {
@@ -98,14 +98,7 @@ fn preview(message: &MessageInfo, body: Option<&Value>, colors: bool, now: Times
             _ => "(its text is not kept any more)\n".to_owned(),
         };
     };
-    let attachments = || body.get("attachments").and_then(Value::as_array).into_iter().flatten();
-    if body.get("blocks").is_some() || attachments().any(|attachment| attachment.get("blocks").is_some()) {
-        let mut body = body.clone();
-        localize_dates(&mut body);
-        return to_terminal(&body, colors);
-    }
-    let json = serde_json::to_string_pretty(body).unwrap_or_default();
-    json.lines().map(|line| format!("{}\n", clean(line))).collect()
+    draw(body, colors)
 }
 
 #[cfg(test)]
