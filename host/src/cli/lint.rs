@@ -11,12 +11,16 @@ use anyhow::{Context as _, anyhow, ensure};
 use blockkit::{Finding, Page, Severity, check, to_html, to_terminal};
 use clap::Args;
 use serde_json::{Value, json};
+use url::form_urlencoded;
 
 use super::command_error::{CommandError, Outcome};
 use super::global_options::OutputFormat;
 
 /// The longest file that is read, in bytes. The longest body that Slack accepts is some megabytes.
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// What a body begins with that is a form and not JSON.
+const PAYLOAD: &[u8] = b"payload=";
 
 /// Standard input, as an argument.
 const STDIN: &str = "-";
@@ -80,7 +84,25 @@ fn read(path: &Path) -> anyhow::Result<Value> {
         File::open(path)?.take(more_than_allowed).read_to_end(&mut text)?;
     }
     ensure!(text.len() as u64 <= FILE_BYTES_MAX, "longer than {FILE_BYTES_MAX} bytes, so not a message for Slack");
-    serde_json::from_slice(&text).context("not JSON")
+    parse(&text)
+}
+
+/// Parses a body: JSON, also as the form field `payload`, which older scripts send.
+fn parse(text: &[u8]) -> anyhow::Result<Value> {
+    ensure!(!text.starts_with(b"\xef\xbb\xbf"), "begins with a byte order mark, which is not JSON; save it without");
+    ensure!(!text.starts_with(b"\xff\xfe") && !text.starts_with(b"\xfe\xff"), "is UTF-16, not JSON; save it as UTF-8");
+    let Some(form) = text.trim_ascii_start().strip_prefix(PAYLOAD) else {
+        return serde_json::from_slice(text).context("not JSON");
+    };
+    // As it is written in scripts, where curl encodes it, or as it is sent.
+    let json = match form.trim_ascii_start().first() {
+        Some(b'{' | b'[') => form.into(),
+        _ => match form_urlencoded::parse(text.trim_ascii_start()).next() {
+            Some((_, json)) => json.into_owned().into_bytes(),
+            None => Vec::new(),
+        },
+    };
+    serde_json::from_slice(&json).context("not JSON after payload=")
 }
 
 fn show(found: &[(String, Finding)], format: OutputFormat) -> io::Result<()> {
@@ -121,4 +143,38 @@ fn as_json(file: &str, finding: &Finding) -> Value {
         "limit": finding.limit,
         "sources": finding.sources,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parse_takes_the_form_field_payload() {
+        let expected = json!({ "text": "a & b = 100%" });
+        for body in [
+            r#"{"text": "a & b = 100%"}"#,
+            r#"payload={"text": "a & b = 100%"}"#,
+            "\npayload= {\"text\": \"a & b = 100%\"}\n",
+            "payload=%7B%22text%22%3A+%22a+%26+b+%3D+100%25%22%7D",
+            "payload=%7B%22text%22%3A+%22a+%26+b+%3D+100%25%22%7D&token=x",
+        ] {
+            assert_eq!(parse(body.as_bytes()).unwrap(), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn parse_names_what_is_not_json() {
+        for (body, named) in [
+            (&b"\xef\xbb\xbf{}"[..], "byte order mark"),
+            (b"\xff\xfe{\0}\0", "UTF-16"),
+            (b"payload=", "not JSON after payload="),
+            (b"payload=x", "not JSON after payload="),
+            (b"text=a", "not JSON"),
+            (b"", "not JSON"),
+        ] {
+            let error = format!("{:#}", parse(body).unwrap_err());
+            assert!(error.contains(named), "{error}");
+        }
+    }
 }

@@ -74,7 +74,8 @@ impl PluginCase {
     pub(super) fn read(file: &Path) -> anyhow::Result<Self> {
         let text = fs::read_to_string(file).with_context(|| format!("cannot read the case {}", file.display()))?;
         let invalid = || format!("{} is not a valid case", file.display());
-        let case: Self = serde_json::from_str(&text).with_context(invalid)?;
+        // Some editors add a byte order mark.
+        let case: Self = serde_json::from_str(text.trim_start_matches('\u{feff}')).with_context(invalid)?;
         case.input().with_context(invalid)?;
         let (_, faults) = Host::new().open(&case.context().with_context(invalid)?);
         match faults.into_iter().next() {

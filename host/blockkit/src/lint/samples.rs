@@ -30,7 +30,7 @@ impl Slot<'_> {
 pub fn sample(kind: &Kind) -> Value {
     match kind {
         Kind::Any => json!({}),
-        Kind::Bool => json!(false),
+        Kind::Bool | Kind::Flag => json!(false),
         Kind::Str(rules) => json!(sample_text(rules)),
         Kind::Int(min, _) => json!(min.max(&0)),
         Kind::Number | Kind::Positive | Kind::IntOrStr => json!(1),

@@ -66,6 +66,8 @@ pub enum Kind {
     Any,
     /// `true` or `false`.
     Bool,
+    /// The same, or 0 or 1, as Slack's oldest fields take it.
+    Flag,
     /// A string.
     Str(Str),
     /// A whole number between the two, inclusive.

@@ -190,7 +190,8 @@ impl<'v> Checker<'v> {
         match kind {
             Kind::Any => self.undefined(at, field.key, value, field),
             Kind::Bool if value.is_boolean() => {}
-            Kind::Bool => self.wrong_type(at, value, "true or false", field),
+            Kind::Flag if value.is_boolean() || matches!(value.as_u64(), Some(0 | 1)) => {}
+            Kind::Bool | Kind::Flag => self.wrong_type(at, value, "true or false", field),
             Kind::Str(rules) => match value {
                 Value::String(text) => self.string(at, text, rules, field),
                 _ => self.wrong_type(at, value, "a string", field),

@@ -3,7 +3,7 @@
 use super::attachments::ATTACHMENT;
 use super::blocks::ANY_BLOCK;
 use crate::lint::entry::{NO_MAX, array, field, formatted, max, object, string};
-use crate::lint::schema::Kind::{Any, Bool, Enum};
+use crate::lint::schema::Kind::{Any, Bool, Enum, Flag};
 use crate::lint::schema::{Array, Field, Format, Kind, Object};
 use crate::lint::source::{DOCS, UNSOURCED, WEBHOOK};
 
@@ -24,10 +24,10 @@ pub static MESSAGE: Object = Object {
             field("blocks", Kind::Array(&MESSAGE_BLOCKS)).from(&[DOCS]),
             field("attachments", Kind::Array(&MESSAGE_ATTACHMENTS)).from(&[DOCS]),
             field("thread_ts", formatted(Format::MessageTs, NO_MAX)).undocumented().from(&[UNSOURCED]),
-            field("mrkdwn", Bool).undocumented().from(&[UNSOURCED]),
-            field("unfurl_links", Bool).from(&[WEBHOOK]),
-            field("unfurl_media", Bool).from(&[WEBHOOK]),
-            field("link_names", Bool).from(&[WEBHOOK]),
+            field("mrkdwn", Flag).undocumented().from(&[UNSOURCED]),
+            field("unfurl_links", Flag).from(&[WEBHOOK]),
+            field("unfurl_media", Flag).from(&[WEBHOOK]),
+            field("link_names", Flag).from(&[WEBHOOK]),
             field("parse", string()).undocumented().from(&[UNSOURCED]),
             field("metadata", Kind::Object(&METADATA)).from(&[WEBHOOK]),
             legacy("channel", string()),

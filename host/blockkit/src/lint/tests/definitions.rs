@@ -101,7 +101,7 @@ impl Traversal {
             }
             Kind::Union(union) => self.union(slot, union),
             Kind::Array(array) => self.array(slot, array, field),
-            Kind::Any | Kind::Bool | Kind::Number | Kind::IntOrStr | Kind::Forbidden => {}
+            Kind::Any | Kind::Bool | Kind::Flag | Kind::Number | Kind::IntOrStr | Kind::Forbidden => {}
         }
     }
 
@@ -218,7 +218,7 @@ impl Traversal {
     fn wrong_types(&mut self, slot: &Slot<'_>, kind: &Kind, field: &'static Field) {
         for wrong in [json!(true), json!(7), json!("seven"), json!(["seven"]), json!({ "seven": 7 })] {
             let fits = match kind {
-                Kind::Bool => wrong.is_boolean(),
+                Kind::Bool | Kind::Flag => wrong.is_boolean(),
                 Kind::Str(_) | Kind::Enum(_) => wrong.is_string(),
                 Kind::Int(..) | Kind::Number | Kind::Positive => wrong.is_number(),
                 Kind::IntOrStr => wrong.is_number() || wrong.is_string(),

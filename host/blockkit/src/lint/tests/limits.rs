@@ -155,7 +155,7 @@ fn compare_enum(kind: &Kind, rule: &Value, differs: &mut dyn FnMut(String)) {
 
 fn compare_type(kind: &Kind, rule: &Value, differs: &mut dyn FnMut(String)) {
     let fits = match rule["type"].as_str().unwrap_or_default() {
-        "bool" => matches!(kind, Kind::Bool),
+        "bool" => matches!(kind, Kind::Bool | Kind::Flag),
         "int" => matches!(kind, Kind::Int(..)),
         "string" => matches!(kind, Kind::Str(_) | Kind::Enum(_)),
         name if name.starts_with("text:") => matches!(kind, Kind::Text(..)),

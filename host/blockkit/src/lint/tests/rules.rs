@@ -311,6 +311,21 @@ fn check_returns_findings_in_the_order_of_the_definitions() {
     assert_eq!(found(&serde_json::from_str(body).unwrap()), expected);
 }
 
+/// Slack's own examples have `"link_names": 1`.
+#[test]
+fn check_flags_of_the_body_may_be_numbers() {
+    for key in ["link_names", "unfurl_links", "unfurl_media", "mrkdwn"] {
+        for good in [json!(0), json!(1), json!(true)] {
+            let warnings = found(&json!({ "text": "a", key: good }));
+            assert!(!warnings.iter().any(|finding| finding.contains("wrong-type")), "{key}: {warnings:?}");
+        }
+        for bad in [json!(2), json!(-1), json!(0.5), json!("1"), json!([])] {
+            let errors = found(&json!({ "text": "a", key: bad }));
+            assert!(errors.iter().any(|finding| finding.contains("wrong-type")), "{key}: {errors:?}");
+        }
+    }
+}
+
 #[test]
 fn check_of_hostile_values_returns_clean_messages() {
     let hostile = "\u{1b}[31m\u{202e}\n<!channel>";
