@@ -28,6 +28,7 @@ mod work_lock;
 use std::ffi::OsStr;
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use command_error::{CommandError, Outcome};
@@ -44,6 +45,11 @@ use send_test::SendTestArgs;
 use status::StatusArgs;
 use tail::TailArgs;
 use test::TestArgs;
+
+/// The command that compiles a plugin, in a process of its own.
+const COMPILE: &str = "compile";
+/// The option by which a run inherits the work lock.
+const LOCK_ON_STDIN: &str = "--lock-on-stdin";
 
 /// Turns fail2ban events into chat messages, formatted by sandboxed WebAssembly plugins.
 #[derive(Debug, Parser)]
@@ -81,7 +87,7 @@ pub fn main() -> ExitCode {
     // the command line is not even built for it.
     let outcome = match Notify::recognize(&arguments, is_command) {
         Some(notify) => notify.run(),
-        None => dispatch(CommandLine::parse()),
+        None => dispatch(CommandLine::try_parse().unwrap_or_else(|error| without_internal(error).exit())),
     };
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
@@ -92,6 +98,25 @@ pub fn main() -> ExitCode {
             failure.code()
         }
     }
+}
+
+/// Removes from an error the commands and options that only banhook itself uses.
+fn without_internal(mut error: clap::Error) -> clap::Error {
+    let is_internal = |name: &str| name == COMPILE || name.starts_with(LOCK_ON_STDIN);
+    for kind in [ContextKind::SuggestedSubcommand, ContextKind::ValidSubcommand, ContextKind::SuggestedArg] {
+        let suggested = match error.remove(kind) {
+            Some(ContextValue::Strings(mut names)) => {
+                names.retain(|name| !is_internal(name));
+                (!names.is_empty()).then_some(ContextValue::Strings(names))
+            }
+            Some(ContextValue::String(name)) if is_internal(&name) => None,
+            other => other,
+        };
+        if let Some(suggested) = suggested {
+            error.insert(kind, suggested);
+        }
+    }
+    error
 }
 
 /// Returns whether a word is the name of a command. It is only asked where the first word is not `notify`.
@@ -117,5 +142,31 @@ fn dispatch(CommandLine { global, command }: CommandLine) -> Outcome {
         Command::Preview(arguments) => preview::preview(&arguments),
         Command::Demo => demo::demo(),
         Command::Compile(arguments) => compile::compile(&arguments),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn suggestions_leave_out_what_only_banhook_uses() {
+        for (line, near) in [
+            (&["completions"][..], "compile"),
+            (&["compil"], "compile"),
+            (&["run", "--lock"], "--lock-on-stdin"),
+            (&["run", "--lock-on-stdi"], "--lock-on-stdin"),
+        ] {
+            let error = CommandLine::try_parse_from(["banhook"].iter().chain(line)).unwrap_err();
+            let shown = without_internal(error).to_string();
+            assert!(!shown.contains(near) || line.contains(&near), "{shown}");
+        }
+        let error = CommandLine::try_parse_from(["banhook", "--config=c"]).unwrap_err();
+        let shown = without_internal(error).to_string();
+        assert!(shown.contains("drain, ") && !shown.contains("compile"), "{shown}");
+        let error = CommandLine::try_parse_from(["banhook", "drian"]).unwrap_err();
+        assert!(without_internal(error).to_string().contains("'drain'"));
+        let error = CommandLine::try_parse_from(["banhook", "run", "--untill-idle"]).unwrap_err();
+        assert!(without_internal(error).to_string().contains("'--until-idle'"));
     }
 }

@@ -11,6 +11,9 @@ use super::PluginError;
 const MODULE: &[u8] = b"\0asm\x01\0\0\0";
 const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
 
+/// What the name of the custom section begins with in which a core module carries its component type.
+const COMPONENT_TYPE: &str = "component-type";
+
 /// Characters of a version that are kept.
 const VERSION_CHARS: usize = 40;
 
@@ -40,6 +43,15 @@ pub(super) fn check(bytes: &[u8], allowed: u64) -> Result<(), PluginError> {
 pub(super) fn from_file(bytes: &[u8]) -> Result<Cow<'_, [u8]>, PluginError> {
     if !bytes.starts_with(MODULE) {
         return Ok(Cow::Borrowed(bytes));
+    }
+    let has_type =
+        |payload| matches!(payload, Ok(Payload::CustomSection(section)) if section.name().starts_with(COMPONENT_TYPE));
+    if !Parser::new(0).parse_all(bytes).any(has_type) {
+        return Err(PluginError::Invalid(
+            "it is a core module without a component type; build it with bindings for banhook's wit/, world \"plugin\", as \
+             wit-bindgen makes them"
+                .to_owned(),
+        ));
     }
     let encoded = ComponentEncoder::default().module(bytes).and_then(|encoder| encoder.validate(false).encode());
     encoded.map(Cow::Owned).map_err(|error| {

@@ -50,7 +50,9 @@ impl Service for Discord {
         match path {
             ["webhooks", id, token, rest @ ..] if !id.is_empty() && !token.is_empty() => match rest {
                 ["slack"] => Ok(()),
-                [] => Err(UrlProblem("the URL takes messages in Discord's own format; add /slack to its end")),
+                [] => Err(UrlProblem(
+                    "the URL takes messages in Discord's own format; add /slack to its path, before a ? if there is one",
+                )),
                 _ => Err(OTHER),
             },
             _ => Err(OTHER),
