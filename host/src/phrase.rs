@@ -24,14 +24,14 @@ pub(crate) fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = 
 /// Returns the candidate that a misspelt word most likely stands for.
 pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
+    let length = word.chars().count();
+    // About one slip in three characters.
+    let most = |candidate: &str| (length.max(candidate.chars().count()) + 1) / 3;
     candidates
         .into_iter()
+        .filter(|candidate| length.abs_diff(candidate.chars().count()) <= most(candidate))
         .map(|candidate| (strsim::damerau_levenshtein(&word, &candidate.to_lowercase()), candidate))
-        .filter(|(distance, candidate)| {
-            // About one slip in three characters.
-            let length = word.chars().count().max(candidate.chars().count());
-            *distance <= (length + 1) / 3
-        })
+        .filter(|(distance, candidate)| *distance <= most(candidate))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }

@@ -31,6 +31,12 @@ pub fn asks_geo() -> Vec<u8> {
     with_grants(include_str!("../../host/src/plugin/testdata/geo.wat"))
 }
 
+/// A core module that carries no component type, as a plain `cargo build --target wasm32-unknown-unknown` makes it.
+pub fn core_module() -> Vec<u8> {
+    wat::parse_str(r#"(module (memory (export "memory") 1) (func (export "format") (result i32) i32.const 0))"#)
+        .unwrap()
+}
+
 /// A valid component that is not a banhook plugin.
 pub fn of_another_world() -> Vec<u8> {
     let mut resolve = Resolve::default();

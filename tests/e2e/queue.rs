@@ -219,7 +219,9 @@ fn queue_drop_pending_message_is_not_sent() {
     let first = listed(&env, "")[0]["id"].clone();
     let pending = queue(&env, &format!("retry {first}")).exits(1);
     pending.complains(&["is pending"]);
-    queue(&env, &format!("drop {first}")).ok();
+    queue(&env, &format!("drop {first}")).exits(2).complains(&["never sent", "--yes"]);
+    assert_eq!(listed(&env, "--pending").len(), 2);
+    queue(&env, &format!("drop {first} --yes")).ok();
     env.webhook.start();
     assert!(env.webhook.wait_for(1)[0].contains(&["203.0.113.2"]));
     assert_eq!(env.wait_until_idle().all(), counts(2, 1, 1));

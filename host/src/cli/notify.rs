@@ -70,7 +70,8 @@ impl<'a> Notify<'a> {
                     at += usize::from(has_value);
                     is_wrong |= !is_path || (is_separate && !has_value);
                 }
-                _ if !is_wrong && (HELP.iter().any(|help| argument == help) || is_command(argument)) => return None,
+                _ if !is_wrong && HELP.iter().any(|help| argument == help) => return None,
+                _ if !is_wrong && !bytes.starts_with(b"-") && is_command(argument) => return None,
                 _ => is_wrong = true,
             }
         }
@@ -95,12 +96,16 @@ impl<'a> Notify<'a> {
 
 /// Stores the event; adds what is wrong with the state directory to the warnings.
 fn store(arguments: ActionArguments, global: GlobalOptions, warnings: &mut Vec<String>) -> Outcome {
-    let no_spawn = arguments.no_spawn;
+    let (no_spawn, restored_is_unknown) = (arguments.no_spawn, arguments.restored_is_unknown);
     let folder = global.folder()?;
     let now = Timestamp::now();
     let event = arguments.into_event(uuid::Uuid::now_v7().to_string(), now);
     let mut inbox = Inbox::open(&folder)?;
-    inbox.append(&event, now)?;
+    if restored_is_unknown {
+        inbox.append_unmarked(event, now)?;
+    } else {
+        inbox.append(&event, now)?;
+    }
     // The process ends at once, and the kernel closes files faster than SQLite does.
     std::mem::forget(inbox);
 
@@ -143,10 +148,9 @@ fn global_options([(_, config), (_, state_dir)]: [(&str, Option<OsString>); 2]) 
 
 /// Reports warnings on stderr and, since fail2ban shows what a command prints only if it fails, in the system's log.
 fn report(warnings: &[String]) {
-    let is_terminal = io::stderr().is_terminal();
     for warning in warnings {
         print_stderr(warning);
-        if !is_terminal {
+        if !io::stderr().is_terminal() {
             // A system without a log is no reason to fail.
             let _ = send_to_system_log(Path::new(SYSTEM_LOG), warning);
         }

@@ -52,6 +52,6 @@ pub(super) fn digest_window(route: &Table<'_>) -> Duration {
 pub(super) fn restart(route: &Table<'_>) -> Option<Duration> {
     let mut quiet = RESTART;
     let range = Duration::from_secs(1)..=Duration::from_secs(60);
-    quantity::duration_or_false(route, "restart", range, "1s and 60s, or false", &mut quiet);
+    quantity::duration_or_false(route, "restart", range, "1s and 60s", &mut quiet);
     quiet
 }

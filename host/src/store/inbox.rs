@@ -4,7 +4,7 @@
 //! is durable before anything knows of it.
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Row, Rows, Transaction, params};
+use rusqlite::{OptionalExtension as _, Row, Rows, Transaction, params};
 
 use super::checkpoints::{self, Checkpoint};
 use super::checksum::{self, COUNTERPART, EventHead};
@@ -12,7 +12,7 @@ use super::database_file::Database;
 use super::error::StoreError;
 use super::schema::DbFile;
 use super::state_dir::StateDir;
-use crate::event::{Event, Timestamp};
+use crate::event::{Event, EventDetails, Timestamp};
 
 /// How far apart the times may be of a ban that both the action and the log report, in ms: other actions of the jail run
 /// between the line and the action.
@@ -21,6 +21,19 @@ const COUNTERPART_WITHIN_MS: u64 = 10_000;
 /// The number of a subject's latest events among which a repeat or counterpart is looked for, so that appending takes the
 /// same time whatever the history.
 const RECENT_EVENTS: u32 = 16;
+
+/// A ban that follows the start of its jail, or a ban restored by that start, no later than this, in ms, is restored as well,
+/// where fail2ban does not say so: it restores one after the other, while other jails do the same.
+const RESTORED_GAP_MS: i64 = 3_000;
+
+/// No ban is taken as restored that is further from the start of its jail, in ms: an attack may follow without a gap.
+const RESTORED_WITHIN_MS: i64 = 60_000;
+
+/// The number of latest events among which the jail's last restored ban is looked for.
+const RECENT_OF_ALL_JAILS: u32 = 256;
+
+/// The column `restored` of a ban that is restored as far as [`follows_start`] knows: it equals a report of the other kind.
+const PRESUMED_RESTORED: i64 = 2;
 
 /// Bytes of stored JSON that are read at a time: they are in memory together.
 const READ_BYTES: usize = 2 << 20;
@@ -67,16 +80,26 @@ impl Inbox {
     /// When the store fails; then nothing of it is stored.
     pub(crate) fn append(&mut self, event: &Event, received_at: Timestamp) -> Result<Appended, StoreError> {
         self.database.write("store the event", |transaction| {
-            let recent = recent_events(transaction, event)?;
-            if is_repeat(transaction, event, &recent)? {
-                return Ok(Appended::Repeat);
+            let restored = i64::from(event.ban().is_some_and(|ban| ban.restored));
+            append(transaction, event, restored, received_at)
+        })
+    }
+
+    /// Appends an event as [`Inbox::append`] does, of a fail2ban that does not say whether a ban is restored: it is if it
+    /// belongs to the burst that follows the start of its jail.
+    ///
+    /// # Errors
+    /// When the store fails; then nothing of it is stored.
+    pub(crate) fn append_unmarked(&mut self, mut event: Event, received_at: Timestamp) -> Result<Appended, StoreError> {
+        self.database.write("store the event", |transaction| {
+            let is_restored = follows_start(transaction, &event)?;
+            match &mut event.details {
+                EventDetails::Ban(ban) if is_restored => {
+                    ban.restored = true;
+                    append(transaction, &event, PRESUMED_RESTORED, received_at)
+                }
+                _ => append(transaction, &event, 0, received_at),
             }
-            if let Some(stored) = counterpart(event, false, &recent) {
-                replace_with_counterpart(transaction, stored, event)?;
-                return Ok(Appended::Repeat);
-            }
-            insert(transaction, event, received_at, false)?;
-            Ok(Appended::New)
         })
     }
 
@@ -207,9 +230,52 @@ impl Inbox {
     }
 }
 
+/// Appends an event that the action has reported; `restored` is the column.
+fn append(
+    transaction: &Transaction<'_>,
+    event: &Event,
+    restored: i64,
+    received_at: Timestamp,
+) -> rusqlite::Result<Appended> {
+    let recent = recent_events(transaction, event, restored)?;
+    if is_repeat(transaction, event, &recent)? {
+        return Ok(Appended::Repeat);
+    }
+    if let Some(stored) = counterpart(event, false, &recent) {
+        replace_with_counterpart(transaction, stored, event, restored)?;
+        return Ok(Appended::Repeat);
+    }
+    insert(transaction, event, restored, received_at, false)?;
+    Ok(Appended::New)
+}
+
+/// Returns whether a ban belongs to the burst of bans that follows the start of its jail.
+fn follows_start(transaction: &Transaction<'_>, event: &Event) -> rusqlite::Result<bool> {
+    let last = transaction
+        .prepare_cached(
+            "SELECT seq, at FROM events WHERE subject = '' AND jail = ?1 AND host = ?2 AND kind = 'start'
+                 AND seq = (SELECT max(seq) FROM events WHERE subject = '' AND jail = ?1 AND host = ?2)",
+        )?
+        .query_row(params![event.jail, event.host], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))
+        .optional()?;
+    let Some((start, started_at)) = last else { return Ok(false) };
+    let since = |at: i64| event.at.0.saturating_sub(at);
+    if !(0..=RESTORED_WITHIN_MS).contains(&since(started_at)) {
+        return Ok(false);
+    }
+    let last_restored: Option<i64> = transaction
+        .prepare_cached(
+            "SELECT max(at) FROM (SELECT at, jail, host, restored FROM events WHERE seq > ? ORDER BY seq DESC LIMIT ?)
+             WHERE jail = ? AND host = ? AND restored != 0",
+        )?
+        .query_row(params![start, RECENT_OF_ALL_JAILS, event.jail, event.host], |row| row.get(0))?;
+    Ok(since(last_restored.unwrap_or(started_at)) <= RESTORED_GAP_MS)
+}
+
 /// Appends an event of a log, unless the action has reported it before.
 fn append_logged(transaction: &Transaction<'_>, event: &Event, received_at: Timestamp) -> rusqlite::Result<()> {
-    match counterpart(event, true, &recent_events(transaction, event)?) {
+    let restored = i64::from(event.ban().is_some_and(|ban| ban.restored));
+    match counterpart(event, true, &recent_events(transaction, event, restored)?) {
         Some(stored) => {
             // SQLite has no exclusive or.
             transaction
@@ -219,15 +285,21 @@ fn append_logged(transaction: &Transaction<'_>, event: &Event, received_at: Time
                 .execute([COUNTERPART, stored.seq])
                 .map(drop)
         }
-        None => insert(transaction, event, received_at, true),
+        None => insert(transaction, event, restored, received_at, true),
     }
 }
 
-fn insert(transaction: &Transaction<'_>, event: &Event, received_at: Timestamp, logged: bool) -> rusqlite::Result<()> {
+fn insert(
+    transaction: &Transaction<'_>,
+    event: &Event,
+    restored: i64,
+    received_at: Timestamp,
+    logged: bool,
+) -> rusqlite::Result<()> {
     let last: i64 =
         transaction.prepare_cached("SELECT ifnull(max(seq), 0) FROM events")?.query_row([], |row| row.get(0))?;
     let (seq, body) = (last + 1, event.to_json());
-    let head = head(event, seq, received_at.0, event.at.0, logged);
+    let head = head(event, restored, seq, received_at.0, event.at.0, logged);
     let [_, _, _, _, kind, host, jail, subject, ticket_at, restored] = head;
     transaction
         .prepare_cached(
@@ -252,7 +324,7 @@ fn insert(transaction: &Transaction<'_>, event: &Event, received_at: Timestamp, 
 }
 
 /// The columns of an event.
-fn head(event: &Event, seq: i64, received_at: i64, at: i64, logged: bool) -> EventHead<'_> {
+fn head(event: &Event, restored: i64, seq: i64, received_at: i64, at: i64, logged: bool) -> EventHead<'_> {
     let ban = event.ban();
     let text = |text: &'static str| ValueRef::Text(text.as_bytes());
     [
@@ -265,7 +337,7 @@ fn head(event: &Event, seq: i64, received_at: i64, at: i64, logged: bool) -> Eve
         ValueRef::Text(event.jail.as_bytes()),
         ValueRef::Text(ban.map_or(&[], |ban| ban.subject.as_bytes())),
         ban.and_then(|ban| ban.ticket_at).map_or(ValueRef::Null, |at| ValueRef::Integer(at.0)),
-        ValueRef::Integer(ban.is_some_and(|ban| ban.restored).into()),
+        ValueRef::Integer(restored),
     ]
 }
 
@@ -283,11 +355,11 @@ struct StoredEvent {
 }
 
 /// Returns the latest events of an event's subject, jail and host, newest first: one query for all that a new one may repeat.
-fn recent_events(transaction: &Transaction<'_>, event: &Event) -> rusqlite::Result<Vec<StoredEvent>> {
+fn recent_events(transaction: &Transaction<'_>, event: &Event, restored: i64) -> rusqlite::Result<Vec<StoredEvent>> {
     let ban = event.ban();
     transaction
         .prepare_cached(
-            "SELECT seq, kind = ?4 AND restored = ?5, kind IN ('ban', 'unban'), ticket_at, logged, counterpart, at, received_at FROM events
+            "SELECT seq, kind = ?4 AND (restored = ?5 OR 2 IN (restored, ?5)), kind IN ('ban', 'unban'), ticket_at, logged, counterpart, at, received_at FROM events
              WHERE subject = ?1 AND jail = ?2 AND host = ?3 ORDER BY seq DESC LIMIT ?6",
         )?
         .query_map(
@@ -296,7 +368,7 @@ fn recent_events(transaction: &Transaction<'_>, event: &Event) -> rusqlite::Resu
                 event.jail,
                 event.host,
                 event.kind().as_str(),
-                ban.is_some_and(|ban| ban.restored),
+                restored,
                 RECENT_EVENTS,
             ],
             |row| {
@@ -334,13 +406,22 @@ fn replace_with_counterpart(
     transaction: &Transaction<'_>,
     stored: &StoredEvent,
     event: &Event,
+    restored: i64,
 ) -> rusqlite::Result<()> {
     let body = event.to_json();
-    let head = head(event, stored.seq, stored.received_at, stored.at, stored.logged);
+    let head = head(event, restored, stored.seq, stored.received_at, stored.at, stored.logged);
     let checksum = checksum::of_event(&head, ValueRef::Text(body.as_bytes())) ^ COUNTERPART;
     transaction
-        .prepare_cached("UPDATE events SET counterpart = 1, ticket_at = ?, body = ?, checksum = ? WHERE seq = ?")?
-        .execute(params![event.ban().and_then(|ban| ban.ticket_at).map(|at| at.0), body, checksum, stored.seq])?;
+        .prepare_cached(
+            "UPDATE events SET counterpart = 1, ticket_at = ?, restored = ?, body = ?, checksum = ? WHERE seq = ?",
+        )?
+        .execute(params![
+            event.ban().and_then(|ban| ban.ticket_at).map(|at| at.0),
+            restored,
+            body,
+            checksum,
+            stored.seq
+        ])?;
     Ok(())
 }
 

@@ -43,6 +43,61 @@ fn append_ban_restored_after_each_restart_is_new() {
     assert_eq!(store.ledger().unwrap().received, 6);
 }
 
+/// fail2ban 0.9 leaves the tag `<restored>` as it is.
+#[test]
+fn append_unmarked_burst_after_the_start_of_its_jail_is_restored() {
+    let mut fixture = fixture();
+    let Fixture { store, inbox, .. } = &mut fixture;
+    let at = |at, jail: &str, details| Event { at: Timestamp(at), ..event(jail, details) };
+    let starts = |inbox: &mut Inbox, ms, jail: &str| {
+        inbox.append(&at(ms, jail, EventDetails::Start), Timestamp(ms)).unwrap();
+    };
+    let mut number = 0;
+    let mut is_restored = |inbox: &mut Inbox, ms, jail: &str| {
+        number += 1;
+        let subject = format!("203.0.113.{number}");
+        inbox.append_unmarked(at(ms, jail, EventDetails::Ban(ban(&subject, Some(1), false))), Timestamp(ms)).unwrap();
+        let stored = store.unrouted(1_000).unwrap().pop().unwrap().event.unwrap();
+        stored.ban().unwrap().restored
+    };
+    assert!(!is_restored(inbox, 0, "sshd"), "without a start");
+    starts(inbox, 10_000, "sshd");
+    for ms in [10_200, 11_000, 13_500] {
+        assert!(is_restored(inbox, ms, "sshd"), "{ms}");
+    }
+    starts(inbox, 13_600, "nginx");
+    assert!(is_restored(inbox, 13_700, "nginx"));
+    assert!(!is_restored(inbox, 13_700, "dovecot"), "of a jail that did not start");
+    assert!(!is_restored(inbox, 16_600, "sshd"), "after a gap");
+    assert!(!is_restored(inbox, 16_700, "sshd"), "after one that is not restored");
+    assert!(!is_restored(inbox, 9_000, "sshd"), "by a clock that was set back");
+    starts(inbox, 20_000, "sshd");
+    inbox.append(&at(20_100, "sshd", EventDetails::Stop), Timestamp(20_100)).unwrap();
+    assert!(!is_restored(inbox, 20_200, "sshd"), "of a jail that stopped");
+    // An attack that follows without a gap.
+    starts(inbox, 100_000, "sshd");
+    let restored = (0..70).take_while(|second| is_restored(inbox, 100_000 + second * 1_000, "sshd")).count();
+    assert_eq!(restored, 61);
+}
+
+#[test]
+fn append_unmarked_unban_or_repeat_stays_what_it_is() {
+    let mut fixture = fixture();
+    let Fixture { store, inbox, .. } = &mut fixture;
+    let now = Timestamp(5);
+    let named = |restored| ban("203.0.113.7", Some(1), restored);
+    let at = |details| Event { at: now, ..event("sshd", details) };
+    inbox.append(&at(EventDetails::Start), now).unwrap();
+    assert_eq!(inbox.append_unmarked(at(EventDetails::Ban(named(false))), now).unwrap(), Appended::New);
+    assert_eq!(inbox.append_unmarked(at(EventDetails::Ban(named(false))), now).unwrap(), Appended::Repeat);
+    // The log of this fail2ban does not mark it either.
+    inbox.append_all(&[at(EventDetails::Ban(ban("203.0.113.7", None, false)))], None, now).unwrap();
+    assert_eq!(store.ledger().unwrap().received, 2);
+    assert_eq!(inbox.append_unmarked(at(EventDetails::Unban(named(false))), now).unwrap(), Appended::New);
+    let unban = store.unrouted(9).unwrap().pop().unwrap().event.unwrap();
+    assert!(!unban.ban().unwrap().restored);
+}
+
 #[test]
 fn append_event_of_action_and_log_is_stored_once() {
     let mut fixture = fixture();

@@ -58,8 +58,8 @@ impl Schema {
 /// Short, since every `notify` parses it.
 const INBOX: &str = "
 -- Every event, in the order of receipt; the newest is never pruned, so that seq counts the events received. logged: read
--- from a log; counterpart: reported by the action and by the log, and this row stands for both. checksum: of all the other
--- columns.
+-- from a log; counterpart: reported by the action and by the log, and this row stands for both. restored: 2 is presumed.
+-- checksum: of all the other columns.
 CREATE TABLE events (
     seq INTEGER PRIMARY KEY,
     received_at INTEGER NOT NULL,

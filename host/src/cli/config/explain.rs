@@ -21,7 +21,7 @@ use crate::format::{Explanation, LoadedRoute, RouteContext, profiles};
 use crate::message::{one_line, summary};
 use crate::phrase::{counted, listed, quoted};
 use crate::plugin::{Compiler, Metering, Runtime, Setup};
-use crate::receive::{ActionArguments, OPTIONS};
+use crate::receive::{ActionArguments, ActionOption, OPTIONS};
 
 /// The argument that is no option.
 const EVENT: &str = "event";
@@ -59,6 +59,10 @@ impl clap::FromArgMatches for ExplainArgs {
             let kinds = listed(Kind::ALL.map(Kind::as_str), "or");
             let message = format!("options describe an event of one of the kinds {kinds}; JSON has all of its event\n");
             return Err(clap::Error::raw(clap::error::ErrorKind::ArgumentConflict, message));
+        }
+        if is_kind && !matches.contains_id(ActionOption::JAIL) {
+            let message = "an event needs a jail: --jail <JAIL>\n";
+            return Err(clap::Error::raw(clap::error::ErrorKind::MissingRequiredArgument, message));
         }
         options.push(event.clone());
         Ok(Self(if is_kind { Source::Options(options) } else { Source::Json(event.into()) }))
