@@ -30,15 +30,25 @@ pub(super) struct Values {
 }
 
 struct EscapedForm {
-    /// Whether this is the value itself; otherwise it is the value as a plugin escaped it.
-    raw: bool,
+    written: Written,
     found: String,
-    /// Of a beginning: what follows it in the values, and whether that is the values themselves.
-    behind: Vec<(bool, String)>,
-    /// The form that replaces it.
+    /// Of a beginning: what follows it in the values.
+    behind: Vec<(Written, String)>,
+    /// The form that replaces it; none for a beginning.
     safe: String,
     /// The form that replaces it in the plugin's own inline code.
     in_code: String,
+}
+
+/// How a plugin wrote a value. Of several that fit equally well the last counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Written {
+    /// In the form that may stand.
+    Safe,
+    /// As a plugin escapes it.
+    Escaped,
+    /// As it is.
+    Raw,
 }
 
 /// The forms of one value.
@@ -62,21 +72,19 @@ impl Values {
             }
             for raw in spellings(value).into_iter().filter(|raw| acts(raw, write)) {
                 let EscapedValue { escaped, safe, in_code } = write(&raw);
-                let form = |raw, found: &str| EscapedForm {
-                    raw,
-                    found: found.to_owned(),
-                    behind: Vec::new(),
-                    safe: safe.clone(),
-                    in_code: in_code.clone(),
-                };
-                for (is_raw, written) in [(true, &raw), (false, &escaped), (false, &safe)] {
-                    forms.entry(written.clone()).or_insert_with(|| form(is_raw, written));
-                }
-                for (is_raw, written) in [(true, &raw), (false, &escaped)] {
-                    let Some((end, _)) = written.char_indices().nth(BEGINNING) else { continue };
-                    let (found, behind) = written.split_at_checked(end).unwrap_or_default();
-                    let form = forms.entry(found.to_owned()).or_insert_with(|| form(is_raw, found));
-                    form.behind.push((is_raw, behind.to_owned()));
+                for (written, text) in [(Written::Raw, &raw), (Written::Safe, &safe), (Written::Escaped, &escaped)] {
+                    if written == Written::Escaped && escaped == safe {
+                        continue;
+                    }
+                    let Some((end, _)) = text.char_indices().nth(BEGINNING) else {
+                        let form = || EscapedForm::new(written, text, &safe, &in_code);
+                        forms.entry(text.clone()).or_insert_with(form);
+                        continue;
+                    };
+                    let (found, behind) = text.split_at_checked(end).unwrap_or_default();
+                    let form =
+                        forms.entry(found.to_owned()).or_insert_with(|| EscapedForm::new(written, found, "", ""));
+                    form.behind.push((written, behind.to_owned()));
                 }
             }
         }
@@ -149,8 +157,15 @@ impl Values {
             out.push_str(if code { &form.in_code } else { &form.safe });
             return form.found.len();
         }
-        let (is_raw, part) = form.with_behind(text);
-        let raw = if is_raw { Cow::Borrowed(part) } else { Cow::Owned(unescape_entities(part)) };
+        let (written, part) = form.with_behind(text);
+        let raw = match written {
+            Written::Raw => Cow::Borrowed(part),
+            Written::Escaped => Cow::Owned(unescape_entities(part)),
+            Written::Safe => {
+                out.push_str(part);
+                return part.len();
+            }
+        };
         let EscapedValue { safe, in_code, .. } = (self.write)(&raw);
         out.push_str(if code { &in_code } else { &safe });
         part.len()
@@ -223,28 +238,39 @@ fn spellings(value: &str) -> BTreeSet<String> {
 }
 
 impl EscapedForm {
-    /// Returns as much of `text`, which begins with the form, as is in one of the values, and whether that is the value
-    /// itself.
-    fn with_behind<'t>(&self, text: &'t str) -> (bool, &'t str) {
+    fn new(written: Written, found: &str, safe: &str, in_code: &str) -> Self {
+        Self {
+            written,
+            found: found.to_owned(),
+            behind: Vec::new(),
+            safe: safe.to_owned(),
+            in_code: in_code.to_owned(),
+        }
+    }
+
+    /// Returns as much of `text`, which begins with the form, as is in one of the values, and how that is written.
+    fn with_behind<'t>(&self, text: &'t str) -> (Written, &'t str) {
         let after = text.get(self.found.len()..).unwrap_or_default();
         let end = |behind: &str| {
             let same = after.chars().zip(behind.chars()).take_while(|(one, other)| one == other);
             self.found.len() + same.map(|(char, _)| char.len_utf8()).sum::<usize>()
         };
-        let longest = self.behind.iter().map(|(is_raw, behind)| (end(behind), *is_raw)).max();
-        let (end, is_raw) = longest.unwrap_or((self.found.len(), self.raw));
+        let longest = self.behind.iter().map(|(written, behind)| (end(behind), *written)).max();
+        let (end, written) = longest.unwrap_or((self.found.len(), self.written));
         let part = text.get(..end).unwrap_or_default();
         // Not a part of an entity: the plugin escaped what stands there.
         let entity = part.rfind('&').filter(|at| {
             let token = text.get(*at..).and_then(first);
-            is_raw && *at >= self.found.len() && matches!(token, Some((Token::Entity(_), length)) if at + length > end)
+            written == Written::Raw
+                && *at >= self.found.len()
+                && matches!(token, Some((Token::Entity(_), length)) if at + length > end)
         });
-        (is_raw, entity.and_then(|at| text.get(..at)).unwrap_or(part))
+        (written, entity.and_then(|at| text.get(..at)).unwrap_or(part))
     }
 
     /// Returns whether the form, which `text` starts with, ends inside an entity.
     fn ends_inside_entity(&self, text: &str) -> bool {
-        let Some(at) = self.found.rfind('&').filter(|_| self.raw) else { return false };
+        let Some(at) = self.found.rfind('&').filter(|_| self.written == Written::Raw) else { return false };
         match text.get(at..).and_then(first) {
             Some((Token::Entity(_), length)) => at + length > self.found.len(),
             _ => false,

@@ -69,7 +69,7 @@ fn bodies(env: &TestEnv, subjects: &[String]) -> Vec<(&'static str, usize, Vec<V
         let ip = format!("--ip={subject}");
         env.banhook(["notify", "ban", "--no-spawn", "--jail", "[x", &ip]).ok();
     }
-    env.banhook(["drain"]);
+    let _daemon = env.daemon();
     let expected = subjects.len() * TARGETS.len() * TEMPLATES.len();
     let mut messages = Vec::new();
     until(&format!("{expected} messages"), || {
