@@ -240,7 +240,7 @@ mod tests {
             ("*b* :rotating_light: _i_ &amp; &lt;!he… *x*", "∗b∗ ∶rotating_light: ˍiˍ &amp; &lt;!he… *x*"),
             ("`*b* :rotating_light: _i_` *x*", "`*b* :rotating_light: _i_` *x*"),
             // Not the value.
-            ("*b* :rotating: *x*", "*b* :rotating: *x*"),
+            ("*b* rotating: *x*", "*b* rotating: *x*"),
         ] {
             check(VALUE, true, markup, expected);
         }

@@ -261,16 +261,16 @@ impl EscapedForm {
         // Not a part of an entity: the plugin escaped what stands there.
         let entity = part.rfind('&').filter(|at| {
             let token = text.get(*at..).and_then(first);
-            written == Written::Raw
-                && *at >= self.found.len()
-                && matches!(token, Some((Token::Entity(_), length)) if at + length > end)
+            written == Written::Raw && matches!(token, Some((Token::Entity(_), length)) if at + length > end)
         });
         (written, entity.and_then(|at| text.get(..at)).unwrap_or(part))
     }
 
-    /// Returns whether the form, which `text` starts with, ends inside an entity.
+    /// Returns whether the form, which `text` starts with, ends inside an entity. A beginning is cut before one.
     fn ends_inside_entity(&self, text: &str) -> bool {
-        let Some(at) = self.found.rfind('&').filter(|_| self.written == Written::Raw) else { return false };
+        let Some(at) = self.found.rfind('&').filter(|_| self.written == Written::Raw && self.behind.is_empty()) else {
+            return false;
+        };
         match text.get(at..).and_then(first) {
             Some((Token::Entity(_), length)) => at + length > self.found.len(),
             _ => false,
