@@ -25,8 +25,8 @@ pub(super) struct Schema {
 impl Schema {
     pub(super) const fn of(file: DbFile) -> Self {
         match file {
-            DbFile::Inbox => Self { first: INBOX, steps: &[CHECKPOINT_OF_EACH_FILE] },
-            DbFile::Work => Self { first: WORK, steps: &[PLAIN_FORMS] },
+            DbFile::Inbox => Self { first: INBOX, steps: &[] },
+            DbFile::Work => Self { first: WORK, steps: &[] },
         }
     }
 
@@ -77,25 +77,6 @@ CREATE TABLE events (
 );
 CREATE INDEX events_by_subject ON events (subject, jail, host, seq);
 
--- How far each log has been read, in the first version; see the step after it.
-CREATE TABLE checkpoints (
-    log TEXT PRIMARY KEY,
-    inode INTEGER NOT NULL,
-    head INTEGER NOT NULL,
-    fingerprint TEXT NOT NULL,
-    byte_offset INTEGER NOT NULL
-) WITHOUT ROWID;
-
--- One row. settled_through: all events up to this seq are posted, skipped or dead, and are not sent again should the other
--- file be lost. id: which inbox this is.
-CREATE TABLE inbox_meta (settled_through INTEGER NOT NULL, id TEXT NOT NULL);
-INSERT INTO inbox_meta VALUES (0, hex(randomblob(16)));
-";
-
-/// Until then, a checkpoint was of a path, and a rotated file that was named itself was read again.
-const CHECKPOINT_OF_EACH_FILE: &str = "
-ALTER TABLE checkpoints RENAME TO checkpoints_by_log;
-
 -- How far each file has been read, whatever its name; head is how many bytes of its beginning the fingerprint covers.
 CREATE TABLE checkpoints (
     id INTEGER PRIMARY KEY,
@@ -105,11 +86,6 @@ CREATE TABLE checkpoints (
     byte_offset INTEGER NOT NULL,
     moved_at INTEGER NOT NULL
 );
-INSERT INTO checkpoints
-    SELECT 1 + (SELECT count(*) FROM checkpoints_by_log other WHERE other.log < it.log), inode, head, fingerprint,
-           byte_offset, 0
-    FROM checkpoints_by_log it WHERE inode <> 0;
-
 -- Which file each log is in, and how it fares: for status. log is a path, or the pattern of a source.
 CREATE TABLE logs (
     log TEXT PRIMARY KEY,
@@ -119,11 +95,11 @@ CREATE TABLE logs (
     problem TEXT,
     problem_since INTEGER
 ) WITHOUT ROWID;
-INSERT INTO logs (log, checkpoint)
-    SELECT log, CASE WHEN inode = 0 THEN 0
-                     ELSE 1 + (SELECT count(*) FROM checkpoints_by_log other WHERE other.log < it.log) END
-    FROM checkpoints_by_log it;
-DROP TABLE checkpoints_by_log;
+
+-- One row. settled_through: all events up to this seq are posted, skipped or dead, and are not sent again should the other
+-- file be lost. id: which inbox this is.
+CREATE TABLE inbox_meta (settled_through INTEGER NOT NULL, id TEXT NOT NULL);
+INSERT INTO inbox_meta VALUES (0, hex(randomblob(16)));
 ";
 
 /// Rows stay as history until retention prunes them; the ledger's totals stay.
@@ -153,7 +129,8 @@ CREATE INDEX unformatted_events ON routed_events (route, event) WHERE state = 'p
 -- and no longer listed). Those with a cause are digests. age_starts_at: when the first event was received. parked: later
 -- messages overtake it. body: JSON as its target takes it; removed once the message is accepted or dropped. dead_reason:
 -- rejected, expired, webhook_removed, damaged or dropped (by hand). checksum: of body, target, route, events, cause and key,
--- once there is a body.
+-- once there is a body. plain: the webhook rejected the message as it was formatted, and body is its plain form.
+-- stands_in_for: the suspended webhook that the message was for.
 CREATE TABLE messages (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     route TEXT NOT NULL,
@@ -175,7 +152,9 @@ CREATE TABLE messages (
     finished_at INTEGER,
     dead_reason TEXT,
     error TEXT,
-    checksum INTEGER
+    checksum INTEGER,
+    plain INTEGER NOT NULL DEFAULT 0,
+    stands_in_for TEXT
 );
 CREATE INDEX messages_ready ON messages (webhook, parked, id) WHERE state = 'ready';
 CREATE INDEX messages_unattempted ON messages (webhook, route, id) WHERE state = 'ready' AND attempts = 0;
@@ -183,7 +162,8 @@ CREATE INDEX messages_open ON messages (route, cause, key) WHERE state = 'open';
 CREATE INDEX messages_dead ON messages (id) WHERE state = 'dead';
 
 -- The state of each webhook. next_slot_at: when one more message is within the rate, as a theoretical arrival time.
--- suspended_error: the answer that suspended it; url_hash: a hash of the URL that gave that answer.
+-- suspended_error: the answer that suspended it; url_hash: a hash of the URL that gave that answer. rejected: the ids of the
+-- messages whose plain form it rejected since it last accepted one, with commas between.
 CREATE TABLE webhooks (
     name TEXT PRIMARY KEY,
     next_slot_at INTEGER NOT NULL DEFAULT 0,
@@ -191,7 +171,8 @@ CREATE TABLE webhooks (
     failures INTEGER NOT NULL DEFAULT 0,
     suspended_error TEXT,
     suspended_at INTEGER,
-    url_hash TEXT
+    url_hash TEXT,
+    rejected TEXT NOT NULL DEFAULT ''
 ) WITHOUT ROWID;
 
 -- When each route last had something to post, and since when that has been a storm, as JSON.
@@ -238,38 +219,20 @@ CREATE TRIGGER routed_event_moved AFTER UPDATE OF state ON routed_events BEGIN
     INSERT INTO ledger VALUES (new.route, old.state, -1), (new.route, new.state, 1)
         ON CONFLICT DO UPDATE SET n = n + excluded.n;
 END;
-CREATE TRIGGER message_moved AFTER UPDATE OF state ON messages BEGIN
-    INSERT INTO ledger VALUES
-        (new.route, CASE old.state WHEN 'open' THEN 'pending' WHEN 'ready' THEN 'pending' WHEN 'dropped' THEN 'dead' ELSE old.state END, -old.events),
-        (new.route, CASE new.state WHEN 'open' THEN 'pending' WHEN 'ready' THEN 'pending' WHEN 'dropped' THEN 'dead' ELSE new.state END, new.events)
-        ON CONFLICT DO UPDATE SET n = n + excluded.n;
-END;
-CREATE TRIGGER routed_event_pruned BEFORE DELETE ON routed_events BEGIN
-    INSERT INTO pruned
-        SELECT old.route, coalesce((SELECT CASE state WHEN 'dropped' THEN 'dead' ELSE state END FROM messages WHERE id = old.message), old.state), 1
-        ON CONFLICT DO UPDATE SET n = n + 1;
-    INSERT INTO pruned VALUES (old.route, 'matched', 1) ON CONFLICT DO UPDATE SET n = n + 1;
-END;
-";
-
-/// What a webhook rejects is sent in its plain form, and messages without events are notices.
-const PLAIN_FORMS: &str = "
--- plain: the webhook rejected the message as it was formatted, and body is its plain form. stands_in_for: the suspended
--- webhook that the message was for.
-ALTER TABLE messages ADD COLUMN plain INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE messages ADD COLUMN stands_in_for TEXT;
--- The ids of the messages whose plain form it rejected since it last accepted one, with commas between.
-ALTER TABLE webhooks ADD COLUMN rejected TEXT NOT NULL DEFAULT '';
-
--- A notice has no events: it is not in the ledger, and nothing of it is kept.
-DROP TRIGGER message_moved;
 CREATE TRIGGER message_moved AFTER UPDATE OF state ON messages WHEN new.events > 0 BEGIN
     INSERT INTO ledger VALUES
         (new.route, CASE old.state WHEN 'open' THEN 'pending' WHEN 'ready' THEN 'pending' WHEN 'dropped' THEN 'dead' ELSE old.state END, -old.events),
         (new.route, CASE new.state WHEN 'open' THEN 'pending' WHEN 'ready' THEN 'pending' WHEN 'dropped' THEN 'dead' ELSE new.state END, new.events)
         ON CONFLICT DO UPDATE SET n = n + excluded.n;
 END;
+-- A notice has no events: it is not in the ledger, and nothing of it is kept.
 CREATE TRIGGER notice_finished AFTER UPDATE OF state ON messages WHEN new.events = 0 AND new.state NOT IN ('open', 'ready') BEGIN
     DELETE FROM messages WHERE id = new.id;
+END;
+CREATE TRIGGER routed_event_pruned BEFORE DELETE ON routed_events BEGIN
+    INSERT INTO pruned
+        SELECT old.route, coalesce((SELECT CASE state WHEN 'dropped' THEN 'dead' ELSE state END FROM messages WHERE id = old.message), old.state), 1
+        ON CONFLICT DO UPDATE SET n = n + 1;
+    INSERT INTO pruned VALUES (old.route, 'matched', 1) ON CONFLICT DO UPDATE SET n = n + 1;
 END;
 ";
