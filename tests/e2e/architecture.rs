@@ -41,10 +41,10 @@ fn invariants_each_name_tests_that_exist() {
 
 #[test]
 fn files_of_the_host_use_each_other_one_way() {
-    for src in ["host/src", "host/blockkit/src", "host/spool/src"] {
+    for (src, arrows) in [("host/src", 500), ("host/blockkit/src", 30), ("host/spool/src", 5)] {
         let graph = Imports::read(&root().join(src)).graph();
         // Enough arrows that the reader of imports cannot have gone blind.
-        assert!(graph.values().map(BTreeSet::len).sum::<usize>() > 100, "{src}: {graph:#?}");
+        assert!(graph.values().map(BTreeSet::len).sum::<usize>() > arrows, "{src}: {graph:#?}");
         let circle = circle(&graph).map(|circle| circle.iter().map(|module| module.join("::")).collect::<Vec<_>>());
         assert_eq!(circle, None, "{src}");
     }
