@@ -3,14 +3,18 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::binary::root;
-use crate::polling::until;
-use crate::test_env::TestEnv;
+use crate::polling::within;
+use crate::test_env::{QUICK, TestEnv};
 
 const TARGETS: [&str; 5] = ["slack", "mattermost", "rocketchat", "discord", "zulip"];
+
+/// How long hundreds of messages may take; other tests run at the same time.
+const FORMATTING: Duration = Duration::from_secs(120);
 
 /// Templates as people write them, around the subject `ip`.
 const TEMPLATES: [&str; 6] = [
@@ -51,11 +55,13 @@ fn bodies(env: &TestEnv, subjects: &[String]) -> Vec<(&'static str, usize, Vec<V
     let mut config = String::new();
     for target in TARGETS {
         // Nobody listens there: the messages stay.
-        config += &format!("[webhooks.{target}]\nurl_file = \"closed.url\"\ntarget = \"{target}\"\n");
+        config += &format!("[webhooks.{target}]\nurl_file = \"closed.url\"\ntarget = \"{target}\"\n{QUICK}\n");
     }
     for target in TARGETS {
         for (index, template) in TEMPLATES.iter().enumerate() {
-            config += &format!("[[routes]]\nname = \"{target}-{index}\"\nwebhook = \"{target}\"\nstorm = false\n");
+            config += &format!(
+                "[[routes]]\nname = \"{target}-{index}\"\nwebhook = \"{target}\"\nstorm = false\nrestart = false\n"
+            );
             if !template.is_empty() {
                 config += &format!("[routes.settings]\nban = \"{}\"\n", template.replace('"', "\\\""));
             }
@@ -72,7 +78,7 @@ fn bodies(env: &TestEnv, subjects: &[String]) -> Vec<(&'static str, usize, Vec<V
     let _daemon = env.daemon();
     let expected = subjects.len() * TARGETS.len() * TEMPLATES.len();
     let mut messages = Vec::new();
-    until(&format!("{expected} messages"), || {
+    within(FORMATTING, &format!("{expected} messages"), || {
         let list = env.banhook(["queue", "list", "--limit", "100000", "--format", "json"]).ok().stdout;
         messages = serde_json::from_str::<Vec<Value>>(&list).unwrap();
         if messages.len() == expected { Ok(()) } else { Err(messages.len().to_string()) }
