@@ -80,21 +80,21 @@ fn check(world: World, stored: &Stored, acknowledged: &[String], context: &dyn s
 
 /// A point at which the schedule could have gone on differently.
 #[derive(Debug, Clone, Copy)]
-struct Choice {
+struct Step {
     thread: usize,
     kill: bool,
 }
 
 struct Run {
     /// Each choice, with those that were possible and who ran before.
-    choices: Vec<(Choice, Vec<usize>, Option<usize>)>,
+    choices: Vec<(Step, Vec<usize>, Option<usize>)>,
 }
 
 const RECEIVER: usize = 0;
 
 /// Runs writers and a receiver along a schedule, and on without switching after its end. `power`: what the power failing
 /// after each call leaves is checked as well.
-fn run(writers: usize, schedule: &[Choice], power: bool) -> Run {
+fn run(writers: usize, schedule: &[Step], power: bool) -> Run {
     let scheduler = Scheduler::with(World::default(), writers + 1);
     let (stored, acknowledged) = (Arc::new(Mutex::new(Stored::default())), Arc::new(Mutex::new(Vec::new())));
     let mut choices = Vec::new();
@@ -136,7 +136,7 @@ fn run(writers: usize, schedule: &[Choice], power: bool) -> Run {
                 if waiting.is_empty() {
                     break;
                 }
-                let choice = schedule.get(choices.len()).copied().unwrap_or_else(|| Choice {
+                let choice = schedule.get(choices.len()).copied().unwrap_or_else(|| Step {
                     thread: before.filter(|thread| waiting.contains(thread)).unwrap_or(waiting[0]),
                     kill: false,
                 });
@@ -172,11 +172,11 @@ fn run(writers: usize, schedule: &[Choice], power: bool) -> Run {
 /// Runs every schedule with at most `switches` switches away from a thread that could go on, and at most `kills` kills.
 fn explore(writers: usize, switches: usize, kills: usize, power: bool) -> usize {
     let mut runs = 0;
-    let mut pending: Vec<Vec<Choice>> = vec![Vec::new()];
+    let mut pending: Vec<Vec<Step>> = vec![Vec::new()];
     while let Some(schedule) = pending.pop() {
         let run = run(writers, &schedule, power);
         runs += 1;
-        let switched = |choices: &[(Choice, Vec<usize>, Option<usize>)]| {
+        let switched = |choices: &[(Step, Vec<usize>, Option<usize>)]| {
             choices
                 .iter()
                 .filter(|(choice, waiting, before)| {
@@ -195,8 +195,8 @@ fn explore(writers: usize, switches: usize, kills: usize, power: bool) -> usize 
                     if (kill && !kill_too) || (!kill && *thread == chosen.thread) || so_far + costs > switches {
                         continue;
                     }
-                    let mut next: Vec<Choice> = run.choices[..at].iter().map(|(choice, ..)| *choice).collect();
-                    next.push(Choice { thread: *thread, kill });
+                    let mut next: Vec<Step> = run.choices[..at].iter().map(|(choice, ..)| *choice).collect();
+                    next.push(Step { thread: *thread, kill });
                     pending.push(next);
                 }
             }

@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn recognize_finds_notify_behind_any_mistake() {
+    fn recognize_finds_notify_after_any_mistake() {
         for (line, before, after) in [
             ("notify ban --jail=j", 0, 2),
             ("--state-dir s --config=c notify", 3, 0),

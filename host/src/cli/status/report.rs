@@ -91,7 +91,7 @@ impl StatusReport {
         Ok(status)
     }
 
-    /// Says what needs a person, in a few words each.
+    /// Says what needs a person, each in a few words.
     pub(super) fn attention(&self) -> Vec<String> {
         let mut found = Vec::new();
         let discrepancies = self.discrepancies.as_ref().map_or(0, Vec::len) as u64;

@@ -1,4 +1,4 @@
-//! Lines of which the parser understands nothing, so that somebody can be told: how many, one of them, and why.
+//! Lines of which the parser understands nothing, to be reported: how many, one of them, and why.
 //!
 //! A line is understood if it has a header or an event of fail2ban. Lines of other programs are normal in a syslog file
 //! of a whole host, so after the first line that is understood they do not count.

@@ -55,7 +55,7 @@ pub(crate) fn unread_lines(log: &Path, source: &LogSource, now: fn() -> Timestam
 }
 
 /// Returns the logs that these paths and patterns name at present, in the order of the times of their first lines. A path
-/// that does not exist is a log that may come; a pattern that nothing matches is none.
+/// that does not exist is a log that may come; a pattern that nothing matches names no log.
 pub(crate) fn named_logs(source: &LogSource, now: fn() -> Timestamp) -> Vec<NamedLog> {
     let mut logs = group(files(&source.logs));
     if logs.len() > 1 {
