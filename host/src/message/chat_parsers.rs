@@ -48,6 +48,9 @@ fn active(bodies: &[Guarded]) -> Vec<Vec<String>> {
     found
 }
 
+/// How a text is put into a message, with its name.
+type Named = (&'static str, fn(&str) -> Message);
+
 /// A body about foreign text, the same about harmless text, and how they came about.
 struct Pair {
     about: String,
@@ -100,7 +103,7 @@ fn pairs(text: &str) -> Vec<Pair> {
             pairs.push(Pair { about: format!("{name} {text:?}"), foreign: body(text), harmless: body(&other) });
         };
         let policy = Policy { mentions: false, target };
-        let messages: [(&str, fn(&str) -> Message); 5] =
+        let messages: [Named; 5] =
             [("plain", plain), ("rich", safe_texts), ("careless", careless), ("raw", raw), ("templated", templated)];
         for (name, message) in messages {
             add(name, &|text| sent(&message(text), &hostile_event(text), &policy));

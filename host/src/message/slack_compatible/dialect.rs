@@ -122,12 +122,12 @@ impl Place<'_> {
     /// Whether one of these emoticons, in any case, begins with it.
     pub(crate) fn begins_emoticon(&self, emoticons: &[&str]) -> bool {
         let in_word = self.char.is_alphanumeric() && self.before.is_some_and(char::is_alphanumeric);
-        let begins = |emoticon: &&str| {
+        let begins = |emoticon: &str| {
             let Some((start, after)) = self.rest.split_at_checked(emoticon.len()) else { return false };
             let joined = start.ends_with(char::is_alphanumeric) && after.starts_with(char::is_alphanumeric);
             start.eq_ignore_ascii_case(emoticon) && !joined
         };
-        !in_word && emoticons.iter().any(|emoticon| begins(&emoticon))
+        !in_word && emoticons.iter().any(|emoticon| begins(emoticon))
     }
 }
 
@@ -135,8 +135,8 @@ impl Place<'_> {
 /// mentions, and translate Slack's before they look for code.
 pub(crate) fn breaks_in_code(char: char, rest: &str) -> bool {
     const NAMES: [&str; 8] = ["everyone", "here", "channel", "all", "**", "_**", "!", "&"];
-    let calls = |name: &&str| rest.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
-    char == '<' || char == '@' && NAMES.iter().any(|name| calls(&name))
+    let calls = |name: &str| rest.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
+    char == '<' || char == '@' && NAMES.iter().any(|name| calls(name))
 }
 
 /// Returns whether a line that begins with this would be a heading, a list, a quotation, code, a rule or a command.

@@ -38,6 +38,9 @@ const MAX_CARRIER_DELAY_MS: i64 = 5_000;
 const ZONE_STEP_MS: i64 = 900_000;
 const MAX_ZONE_MS: i64 = 86_400_000;
 
+/// A time without a year: month, day and `11:56:55`.
+type YearlessTime = (i8, i8, [u8; 8]);
+
 /// Turns the times of lines into timestamps, in the order of the lines.
 #[derive(Debug)]
 pub(super) struct LogClock {
@@ -49,7 +52,7 @@ pub(super) struct LogClock {
     /// else here.
     minute: Option<([u8; 16], i64)>,
     /// The last time without a year, and when it was: many lines are of the same second.
-    second: Option<((i8, i8, [u8; 8]), i64)>,
+    second: Option<(YearlessTime, i64)>,
 }
 
 impl LogClock {
