@@ -26,13 +26,10 @@ mod pieces;
 mod scan;
 #[cfg(test)]
 mod tests;
-#[allow(dead_code, reason = "the sources show it")]
 mod unread;
 mod writers;
 
-#[allow(unused_imports, reason = "the sources set it")]
 pub(crate) use origin::LogOrigin;
 pub(crate) use parser::LogCounts;
 pub use parser::LogParser;
-#[allow(unused_imports, reason = "the sources show it")]
 pub(crate) use unread::{UNREAD_LINES, Unread, UnreadReason};

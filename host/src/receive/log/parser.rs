@@ -126,14 +126,12 @@ impl LogParser {
 
     /// Sets where the log comes from. Call it before the first line.
     #[must_use]
-    #[allow(dead_code, reason = "the sources set it")]
     pub(crate) fn with_origin(self, origin: LogOrigin) -> Self {
         Self { origin, ..self }
     }
 
     /// Returns the lines since the last one that was understood; `None` if there are none.
     #[must_use]
-    #[allow(dead_code, reason = "the sources show it")]
     pub(crate) const fn unread(&self) -> Option<&Unread> {
         self.unread.last()
     }

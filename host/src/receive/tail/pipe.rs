@@ -28,7 +28,8 @@ impl Pipe {
     #[must_use]
     pub(crate) fn open(mut from: impl Read + Send + 'static) -> Self {
         let (sender, receiver) = sync_channel(PIECES_AHEAD);
-        std::thread::spawn(move || {
+        let failed_to_start = sender.clone();
+        let started = std::thread::Builder::new().name("pipe".into()).spawn(move || {
             let mut buffer = vec![0; READ_BYTES];
             loop {
                 let piece = match from.read(&mut buffer) {
@@ -43,6 +44,10 @@ impl Pipe {
                 }
             }
         });
+        if let Err(error) = started {
+            // Whoever reads next learns it.
+            let _ = failed_to_start.try_send(Err(error));
+        }
         Self(Mutex::new(receiver))
     }
 }
