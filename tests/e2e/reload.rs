@@ -86,7 +86,7 @@ fn reload_broken_configuration_keeps_the_old() {
 #[test]
 fn reload_changed_plugin_applies_and_broken_one_does_not() {
     let built_in = fs::read(crate::binary::root().join("plugins/dist/template.wasm")).unwrap();
-    let env = TestEnv::with_route("plugin = \"own.wasm\"");
+    let env = TestEnv::with_route("plugin = \"own.wasm\"\ngrants.geo = false");
     env.write("own.wasm", &built_in);
     let _daemon = env.daemon();
     env.notify("ban --jail=sshd --ip=203.0.113.1");
@@ -206,7 +206,7 @@ fn reload_removed_route_sends_fallback_for_its_events() {
 
 #[test]
 fn plugin_failing_repeatedly_is_paused_and_reported_once() {
-    let env = TestEnv::with_route("plugin = \"own.wasm\"");
+    let env = TestEnv::with_route("plugin = \"own.wasm\"\ngrants.geo = false");
     env.write("own.wasm", component::faulty());
     let _daemon = env.daemon();
     for octet in 1..=13 {

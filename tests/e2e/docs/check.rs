@@ -92,7 +92,7 @@ impl<'a> Checker<'a> {
         sandbox.sh(&format!("rm -rf {folder} && mkdir {folder}")).success()?;
         for file in &configuration.url_files {
             let path = if file.starts_with('/') { file.clone() } else { format!("{folder}/{file}") };
-            sandbox.write_if_missing(&path, &sandbox.url())?;
+            sandbox.write_secret_if_missing(&path, &sandbox.url())?;
         }
         let file = format!("{folder}/config.toml");
         sandbox.write(&file, &configuration.text)?;

@@ -90,10 +90,13 @@ impl Sandbox {
     }
 
     /// Writes a file unless it exists.
-    pub fn write_if_missing(&self, path: &str, content: &str) -> Result<(), String> {
+    pub fn write_secret_if_missing(&self, path: &str, content: &str) -> Result<(), String> {
         match self.run(&["test", "-e", path], "").code {
             Some(0) => Ok(()),
-            _ => self.write(path, content),
+            _ => {
+                self.write(path, content)?;
+                self.sh(&format!("chmod 600 {path}")).success().map(drop)
+            }
         }
     }
 

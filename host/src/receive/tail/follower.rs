@@ -79,6 +79,7 @@ impl Follower {
         let checkpoints = sink.file_checkpoints()?;
         // The next file under the name of a rotated one is not what came after it.
         let last = if rotation::log_of(&follower.path).is_some() { None } else { sink.checkpoint(&follower.name)? };
+        let resumes = last.is_some();
         let mut files = match last {
             Some(last) => follower.files_since(&last, &checkpoints)?,
             None => follower.open_first(from_start, &checkpoints)?,
@@ -87,7 +88,7 @@ impl Follower {
             files = follower.with_rotated(&log.rotated, files, &checkpoints)?;
         }
         if let Some(mut file) = files.pop_front() {
-            follower.begin_in(&mut file)?;
+            follower.begin_in(&mut file, resumes)?;
             follower.file = Some(file);
         }
         follower.next_files = files;
@@ -274,10 +275,11 @@ impl Follower {
         Ok(files)
     }
 
-    /// Begins to read at the start of a file's unread part, with the failures before it.
-    fn begin_in(&mut self, file: &mut LogFile) -> Result<(), TailError> {
+    /// Begins to read at the start of a file's unread part, with the failures before it: a log that is resumed at the
+    /// beginning of a file has them in the files before that.
+    fn begin_in(&mut self, file: &mut LogFile, resumes: bool) -> Result<(), TailError> {
         let start = file.start();
-        if start > 0 {
+        if resumes || start > 0 {
             self.count_earlier_failures(file, start)?;
         }
         // The line that is being written is read when it is complete.

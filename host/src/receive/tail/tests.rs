@@ -458,6 +458,25 @@ fn follow_rotated_files_counts_failures_across_them() {
 }
 
 #[test]
+fn follow_resumed_at_the_beginning_of_a_file_counts_failures_before_it() {
+    let (mut logs, mut memory) = (LogFolder::new(), Memory::default());
+    logs.write("2026-11-22 10:00:00,000 fail2ban.filter [7]: INFO    [j] Found 7\n");
+    let mut follower = logs.follower(&mut memory);
+    catch_up(&mut follower, &mut memory);
+    logs.rename_and_create();
+    logs.reopen();
+    logs.write("2026-11-22 10:00:01,000 fail2ban.actions [7]: NOTICE  [j] Ban 7\n");
+    // Killed as soon as it has moved to the new file.
+    let name = logs.path("f.log").to_string_lossy().into_owned();
+    while memory.checkpoint(&name).unwrap().unwrap().offset > 0 {
+        follower.step(&mut memory).unwrap();
+    }
+    assert_eq!(memory.failures, []);
+    catch_up(&mut logs.follower(&mut memory), &mut memory);
+    assert_eq!(memory.failures, [Some(1)]);
+}
+
+#[test]
 fn follow_from_the_end_counts_earlier_failures() {
     let mut logs = LogFolder::new();
     let found = "2026-11-22 10:00:00,000 fail2ban.filter [7]: INFO    [j] Found 7\n";
