@@ -209,5 +209,5 @@ fn test_case_with_invalid_message_fails() {
         r#"{"event": {"action": "ban", "at": "2026-11-22T10:00:00Z", "host": "web-1", "jail": "~blank", "subject": "203.0.113.7"}}"#,
     );
     let tested = env.banhook(["test", "blank.wasm", "blank.json", "--update"]).exits(1);
-    assert!(tested.stdout.contains("FAILED") && tested.stdout.contains("Slack would refuse"), "{}", tested.stdout);
+    assert!(tested.stdout.contains("FAILED") && tested.stdout.contains("Slack would reject"), "{}", tested.stdout);
 }

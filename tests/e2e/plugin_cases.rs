@@ -149,7 +149,7 @@ fn digests_fixture_follows_the_jail_name() {
 fn test_case_with_failing_digest_fails() {
     let env = TestEnv::new();
     env.write("digests.wasm", crate::component::digests());
-    for (key, error) in [("~hold-trap", "unreachable"), ("~hold-blank", "Slack would refuse the message")] {
+    for (key, error) in [("~hold-trap", "unreachable"), ("~hold-blank", "Slack would reject the message")] {
         let events = bans(2, "sshd");
         let case = format!(r#"{{"batch": {{"cause": "held", "key": "{key}", "events": [{events}]}}}}"#);
         let case = env.write("case.json", case);

@@ -1,4 +1,4 @@
-//! Block Kit, offline: what Slack would refuse about the body of an incoming webhook's request, and what the message looks
+//! Block Kit, offline: what Slack would reject about the body of an incoming webhook's request, and what the message looks
 //! like.
 //!
 //! ```

@@ -5,7 +5,7 @@
 //! colour is an attachment; Slack would show `text` above it, so the notification is the attachment's `fallback`.
 //!
 //! Text that is too long is cut here, and a field or a piece of context that would show nothing is left out, since
-//! Slack would refuse the whole message for it. Too many blocks or fields are left for the linter to find.
+//! Slack would reject the whole message for it. Too many blocks or fields are left for the linter to find.
 
 use blockkit::limits::{ALT_MAX, BUTTON_MAX, FIELD_MAX, HEADER_MAX, TABLE_COLUMNS_MAX, TEXT_OBJECT_MAX, TITLE_MAX};
 use blockkit::text::{clean, cut, one_line};

@@ -15,8 +15,8 @@ pub enum GuardError {
         /// What is wrong with it.
         source: RawError,
     },
-    /// Slack would refuse it. Not empty; errors only.
-    #[error("Slack would refuse the message: {}", list(.0))]
+    /// Slack would reject it. Not empty; errors only.
+    #[error("Slack would reject the message: {}", list(.0))]
     Refused(Vec<Finding>),
     /// It has neither text nor a block that the service shows.
     #[error("the message shows nothing on {0}")]

@@ -66,7 +66,7 @@ fn unknown_setting(key: &str) -> String {
 fn wrong_color(word: &str) -> Option<String> {
     match setting::parse_color(word) {
         Some(_) => None,
-        None => Some(format!("\"{word}\" is not a colour; use {}", setting::COLORS.join(", "))),
+        None => Some(format!("\"{word}\" is not a color; use good, warning, danger or none")),
     }
 }
 
@@ -244,7 +244,7 @@ mod tests {
                 r#"ban: line 1: unknown variable "jial"; did you mean "jail"?"#,
                 r#"ban: line 2: unknown variable "contry"; did you mean "country"?"#,
                 r#"bann: unknown setting; did you mean "ban"?"#,
-                r#"ban_color: "red" is not a colour; use good, warning, danger, none"#,
+                r#"ban_color: "red" is not a color; use good, warning, danger or none"#,
                 "channel: unknown setting; known are start, start_color, stop, stop_color, flush, flush_color, ban, ban_color, unban, unban_color, digest, digest_color, links",
                 "flush: line 1: syntax error: unexpected end of input, expected end of variable block",
                 r#"start: line 2: unknown filter "cod"; did you mean "code"?"#,

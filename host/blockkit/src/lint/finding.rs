@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::rule::Rule;
 
-/// Whether Slack would refuse the body.
+/// Whether Slack would reject the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Severity {
     /// It would, by a documented rule.
@@ -27,7 +27,7 @@ impl Severity {
 /// A rule that a body breaks. Displays as `/blocks/1/text/text: 151 characters, at most 150 (too-long)`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// Whether Slack would refuse the body.
+    /// Whether Slack would reject the body.
     pub severity: Severity,
     /// The place in the body, as a JSON pointer. Its keys are those of the body: clean it before you print it.
     pub path: String,

@@ -1,4 +1,4 @@
-//! The linter: finds offline everything about a body that Slack would refuse.
+//! The linter: finds offline everything about a body that Slack would reject.
 //!
 //! [`definitions`] lists every block, element and object with its fields, their limits and the source of each; [`walk`]
 //! goes through a body with them, and [`body`] adds the rules of the whole. A lower file knows none above it:

@@ -121,7 +121,7 @@ impl Service for Slack {
         &["services"]
     }
 
-    /// Refuses what the linter finds, since Slack would refuse it.
+    /// Refuses what the linter finds, since Slack would reject it.
     fn lower(&self, message: &Message, sanitizer: &Sanitizer) -> Result<Value, GuardError> {
         let body = block_kit::lower(message, sanitizer)?;
         let (mut findings, text) = check_and_count(&body);

@@ -13,7 +13,7 @@ fn refused(message: Value) -> String {
 /// The error of a message with these blocks.
 fn blocks(blocks: Value) -> String {
     let error = refused(json!({ "text": { "plain": "x" }, "blocks": blocks }));
-    error.strip_prefix("Slack would refuse the message: ").map_or(error.clone(), str::to_owned)
+    error.strip_prefix("Slack would reject the message: ").map_or(error.clone(), str::to_owned)
 }
 
 fn many(count: usize, value: &Value) -> Value {
@@ -80,7 +80,7 @@ fn guard_blank_message_is_rejected() {
     for text in [json!({ "plain": " " }), json!({ "mrkdwn": "" }), json!({ "rich": [{ "bold": "" }] })] {
         assert_eq!(
             refused(json!({ "text": text })),
-            "Slack would refuse the message: /: no text, blocks or attachments to show (no-content)"
+            "Slack would reject the message: /: no text, blocks or attachments to show (no-content)"
         );
     }
 }
@@ -94,7 +94,7 @@ fn guard_error_counts_further_findings() {
 #[test]
 fn guard_color_without_text_is_rejected() {
     let error = refused(json!({ "text": { "plain": "" }, "color": "good" }));
-    assert_eq!(error, "Slack would refuse the message: /: no text, blocks or attachments to show (no-content)");
+    assert_eq!(error, "Slack would reject the message: /: no text, blocks or attachments to show (no-content)");
 }
 
 #[test]

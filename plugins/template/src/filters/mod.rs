@@ -98,7 +98,15 @@ fn code(value: &Value) -> Value {
 }
 
 /// Names in code with their counts: of `jails`, `subjects` and `hosts`. `total`: how many there are, the unlisted included.
-fn tally(rows: &Value, total: Option<u32>) -> Result<Value, Error> {
+fn tally(rows: &Value, total: Option<&Value>) -> Result<Value, Error> {
+    let total = match total {
+        // A misspelt name would leave out how many more there are.
+        Some(total) if total.is_undefined() => {
+            return Err(Error::new(ErrorKind::UndefinedError, "tally expects a number, such as totals.subjects"));
+        }
+        Some(total) => Some(usize::try_from(total.clone()).map_err(|_| expected("tally", "a number", total))?),
+        None => None,
+    };
     if is_unknown(rows) {
         return Ok(nothing());
     }
@@ -120,9 +128,7 @@ fn tally(rows: &Value, total: Option<u32>) -> Result<Value, Error> {
         }
     }
     let listed = rows.len().unwrap_or_default();
-    if let Some(more) =
-        total.and_then(|total| usize::try_from(total).ok()?.checked_sub(listed)).filter(|more| *more > 0)
-    {
+    if let Some(more) = total.and_then(|total| total.checked_sub(listed)).filter(|more| *more > 0) {
         out.push_str(&format!(" and {more} more"));
     }
     Ok(Value::from_safe_string(out))
@@ -186,11 +192,12 @@ mod tests {
         let row = |name: &str, events, bans| Value::from_object(Row { name: name.to_owned(), events, bans });
         let rows = Value::from(vec![row("`<b>", 9, 9), row("a", 3, 1), row("b", 1, 1), row(" ", 1, 0)]);
         assert_eq!(
-            tally(&rows, Some(7)).unwrap().as_str(),
+            tally(&rows, Some(&Value::from(7))).unwrap().as_str(),
             Some("`'&lt;b&gt;` 9 bans · `a` 3 events · `b` · `(blank)` 1 event and 3 more")
         );
         assert!(tally(&rows, None).unwrap().to_string().ends_with("1 event"));
-        assert!(tally(&rows, Some(4)).unwrap().to_string().ends_with("1 event"));
+        assert!(tally(&rows, Some(&Value::from(4))).unwrap().to_string().ends_with("1 event"));
+        assert!(tally(&rows, Some(&Value::UNDEFINED)).unwrap_err().to_string().contains("such as totals.subjects"));
         for wrong in [Value::from(3), Value::from(vec![1])] {
             assert!(tally(&wrong, None).unwrap_err().to_string().contains("tally expects jails, subjects or hosts"));
         }
