@@ -1,6 +1,7 @@
 //! The environment of a benchmark: a folder with configuration and state, and a daemon that uses them.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -52,6 +53,7 @@ impl BenchDaemon {
         let program = target_dir(root)?.join("release/banhook");
         let (config, state) = (folder.join("config.toml"), folder.join("state"));
         fs::write(folder.join("main.url"), &webhook.url)?;
+        fs::set_permissions(folder.join("main.url"), fs::Permissions::from_mode(0o600))?;
         fs::write(
             &config,
             format!(

@@ -57,14 +57,15 @@ pub(super) fn drain(global: &GlobalOptions, timeout: Duration) -> Outcome {
         rest = store.remaining(Timestamp::now())?;
     }
     // A `notify` that found the lock taken has started nothing.
-    if store.remaining(Timestamp::now())? == Remaining::Work {
+    let continues = store.remaining(Timestamp::now())? == Remaining::Work;
+    if continues {
         ensure_runner(&folder, &global.config)?;
     }
-    report(&store, dead_before)
+    report(&store, dead_before, continues)
 }
 
-/// Says what is left, and what became dead.
-fn report(store: &Store, dead_before: u64) -> Outcome {
+/// Says what is left, and what became dead. `continues`: a run delivers it.
+fn report(store: &Store, dead_before: u64, continues: bool) -> Outcome {
     let drained = store.is_drained()?;
     let ledger = store.ledger()?;
     let died = dead(&ledger).saturating_sub(dead_before);
@@ -73,7 +74,14 @@ fn report(store: &Store, dead_before: u64) -> Outcome {
         for (webhook, suspended) in store.suspended_webhooks()? {
             print_stderr(&format!("the webhook \"{webhook}\" is suspended ({}); correct its URL", suspended.error));
         }
-        print_stderr(&format!("{pending} still pending; delivery continues in the background, see `banhook status`"));
+        print_stderr(&format!(
+            "{pending} still pending; {}, see `banhook status`",
+            if continues {
+                "delivery continues in the background"
+            } else {
+                "they are sent once the webhook takes messages again"
+            }
+        ));
     }
     if died > 0 {
         print_stderr(&format!("{died} dead; `banhook queue list --dead` shows why"));

@@ -31,8 +31,9 @@ use report::StatusReport;
 ///   pending    everything else: not formatted yet, in an open digest, or not sent yet
 /// The counts of a webhook are messages. The lag of a log is what has not been read of it, in bytes.
 ///
-/// The exit code is 1 if something needs a person: a webhook is suspended, messages are dead, the configuration cannot be
-/// loaded, a log cannot be read or understood, or a count is wrong.
+/// The exit code is 1 if something needs a person: a webhook is suspended, messages are
+/// dead, the configuration cannot be loaded, a log cannot be read or understood, a record is
+/// damaged, or a count is wrong.
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct StatusArgs {

@@ -35,7 +35,7 @@ fn report_main(path: &Path, error: &io::Error, problems: &Problems) {
         problems.report_with(
             Location::whole(path),
             "the configuration does not exist",
-            "set --config or BANHOOK_CONFIG, or try \"banhook demo\", which needs none",
+            "create it with [webhooks.NAME] and its url_file, or set --config or BANHOOK_CONFIG; \"banhook demo\" needs none",
         );
     } else {
         problems.report(Location::whole(path), format!("cannot read the file: {error}"));

@@ -55,10 +55,11 @@ impl Settings {
     }
 }
 
-/// The values of a colour.
-pub const COLORS: [&str; 4] = ["good", "warning", "danger", "none"];
+/// The values of a color.
+#[cfg(test)]
+const COLORS: [&str; 4] = ["good", "warning", "danger", "none"];
 
-/// Parses a colour; `None` if it is invalid.
+/// Parses a color; `None` if it is invalid.
 ///
 /// Without a setting a message has no coloured bar: its emoji shows the same, and Slack collapses long messages with a bar.
 pub fn parse_color(word: &str) -> Option<Option<Color>> {

@@ -53,10 +53,14 @@ impl KnownJails {
         let mut warnings = Vec::new();
         for route in &config.routes {
             for (pattern, near) in route.jails.near_misses(&self.names) {
+                let excludes = if pattern.starts_with('!') && !near.starts_with('!') { "!" } else { "" };
+                let literal = pattern.trim_start_matches('!').trim_end_matches('*');
+                let is_case = near.get(..literal.len()).is_some_and(|start| start.eq_ignore_ascii_case(literal))
+                    && !near.starts_with(literal);
                 warnings.push(format!(
-                    "route \"{}\": jails: \"{pattern}\" matches no known jail; did you mean \"{near}\"? Upper and lower \
-                     case differ",
-                    route.name
+                    "route \"{}\": jails: \"{pattern}\" matches no known jail; did you mean \"{excludes}{near}\"?{}",
+                    route.name,
+                    if is_case { " Upper and lower case differ" } else { "" }
                 ));
             }
         }
@@ -150,7 +154,7 @@ mod tests {
     fn warnings_name_patterns_of_another_case_or_misspelt() {
         let config = config("[[routes]]\njails = ['SSHD', 'Nginx-*', '!recidiv', 'dovecot', 'sshd']");
         let warnings = known(&["nginx-auth", "recidive", "sshd"]).warnings(&config).join("\n");
-        let expected = [("SSHD", "sshd"), ("Nginx-*", "nginx-auth"), ("!recidiv", "recidive")];
+        let expected = [("SSHD", "sshd"), ("Nginx-*", "nginx-auth"), ("!recidiv", "!recidive")];
         assert_eq!(warnings.lines().count(), expected.len(), "{warnings}");
         for (pattern, near) in expected {
             let warning = format!("\"{pattern}\" matches no known jail; did you mean \"{near}\"?");

@@ -81,6 +81,6 @@ pub(super) fn drop_messages(global: &GlobalOptions, arguments: &DropArgs) -> Out
         MessageState::Dead | MessageState::Ready => "was in another state a moment ago; try again",
     })?;
     let count = counted(dropped.len() as u64, "message");
-    writeln!(io::stdout(), "{count} dropped; their events count as dead")?;
+    writeln!(io::stdout(), "{count} dropped; the events count as dead")?;
     Ok(all_dropped && is_known(global, &selector, dropped.is_empty()))
 }

@@ -106,7 +106,7 @@ impl<'a> Line<'a> {
 }
 
 /// Returns the logger that a tag names if the tag is exactly fail2ban's; empty if it names none.
-fn own_logger(tag: &[u8]) -> Option<&[u8]> {
+pub(super) fn own_logger(tag: &[u8]) -> Option<&[u8]> {
     match tag {
         // The unit is the tag in `journalctl -o with-unit`.
         b"fail2ban" | b"fail2ban-server" | b"fail2ban.service" => Some(b""),

@@ -208,6 +208,11 @@ impl LogParser {
         self.line_bytes
     }
 
+    /// Counts from here on: what came before was counted when it was read first.
+    pub(crate) fn begin_counts(&mut self) {
+        self.counts = LogCounts::default();
+    }
+
     /// Returns what the log consisted of so far.
     #[must_use]
     pub(crate) const fn counts(&self) -> LogCounts {

@@ -10,7 +10,7 @@ use std::hash::BuildHasher;
 use foldhash::fast::RandomState;
 
 use super::header::{Header, HeaderKind};
-use super::line::{Line, Rank, Writer};
+use super::line::{Line, Rank, Writer, own_logger};
 
 /// After how many lines the only tag of a log is believed.
 const ENOUGH_LINES: usize = 100;
@@ -67,7 +67,9 @@ impl Writers {
             let is_named = match writer {
                 Writer::Container => true,
                 Writer::Unnamed => false,
-                Writer::Own(tag) | Writer::Other(tag) => tag == named.as_bytes(),
+                // Its loggers have tags of their own: `fail2ban` stands for all of them.
+                Writer::Own(tag) => tag == named.as_bytes() || own_logger(named.as_bytes()).is_some(),
+                Writer::Other(tag) => tag == named.as_bytes(),
             };
             return if is_named { Belief::Yes } else { Belief::No };
         }
@@ -214,5 +216,8 @@ mod tests {
         ] {
             assert_eq!(writers.believe(writer, Some("web-1")), belief, "{writer:?}");
         }
+        // fail2ban's own tag stands for those of its loggers.
+        assert_eq!(writers.believe(Writer::Own(b"fail2ban.actions"), Some("fail2ban")), Belief::Yes);
+        assert_eq!(writers.believe(OTHER, Some("fail2ban")), Belief::No);
     }
 }

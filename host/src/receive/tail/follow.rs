@@ -213,6 +213,9 @@ impl FollowedLog {
         let Some(follower) = &mut self.follower else {
             self.follower = Some(Follower::new(self.log.clone(), source, self.from_start, now, sink)?);
             sink.report(&self.log.path.to_string_lossy(), None)?;
+            if !self.log.path.exists() {
+                tracing::warn!(log = %self.log.path.display(), "the log does not exist; it is read once it does");
+            }
             return Ok(Step::Read);
         };
         let step = follower.step(sink)?;

@@ -281,6 +281,7 @@ impl Follower {
         let start = file.start();
         if resumes || start > 0 {
             self.count_earlier_failures(file, start)?;
+            self.parser.begin_counts();
         }
         // The line that is being written is read when it is complete.
         let begin = start.saturating_sub(self.parser.unfinished());
