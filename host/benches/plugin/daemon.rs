@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::fs::{self, DirBuilder};
 use std::io::{BufRead, BufReader};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
@@ -38,6 +38,7 @@ fn set_up(folder: &Path, python: &[u8]) -> anyhow::Result<()> {
     // Nothing is ever sent there.
     let mut config = "[webhooks.main]\nurl_file = \"main.url\"\n".to_owned();
     fs::write(folder.join("main.url"), "http://127.0.0.1:9/services/T0/B0/SECRET")?;
+    fs::set_permissions(folder.join("main.url"), fs::Permissions::from_mode(0o600))?;
     let state = folder.join("state");
     DirBuilder::new().mode(0o700).create(&state)?;
     // Otherwise the daemon would be ready before those that take long to compile.
