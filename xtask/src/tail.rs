@@ -4,6 +4,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -214,6 +215,7 @@ fn latencies(program: &Path, folder: &Path) -> anyhow::Result<Vec<f64>> {
     let (log, state, config) = (folder.join("live.log"), folder.join("tail-state"), folder.join("tail.toml"));
     let webhook = Webhook::open()?;
     fs::write(&config, format!("[webhooks.main]\nurl = \"{}\"\n", webhook.url))?;
+    fs::set_permissions(&config, fs::Permissions::from_mode(0o600))?;
     let mut file = OpenOptions::new().append(true).create(true).open(&log)?;
     let add_paths = |command: &mut Command| {
         command.arg("--config").arg(&config).arg("--state-dir").arg(&state);
