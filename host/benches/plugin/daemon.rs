@@ -49,7 +49,10 @@ fn set_up(folder: &Path, python: &[u8]) -> anyhow::Result<()> {
             .with_context(|| format!("loading {name}"))?;
         fs::write(folder.join(&name), file)?;
         let route = name.trim_end_matches(".wasm");
-        writeln!(config, "\n[[routes]]\nname = \"{route}\"\nplugin = \"{name}\"\nwebhook = \"main\"")?;
+        writeln!(
+            config,
+            "\n[[routes]]\nname = \"{route}\"\nplugin = \"{name}\"\nwebhook = \"main\"\ngrants.geo = false"
+        )?;
     }
     fs::write(folder.join("config.toml"), config)?;
     Ok(())
