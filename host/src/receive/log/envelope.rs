@@ -87,16 +87,28 @@ impl<'a> Envelope<'a> {
             .or_else(|| docker_timestamp(line))
     }
 
-    /// Adds what an envelope within this one says; the inner one knows better.
+    /// Adds what an envelope within this one says; the inner one knows better. Only the tag is this one's, unless it is
+    /// fail2ban's: any other service can write a line that has an envelope of fail2ban's.
     pub(super) fn with_inner(self, inner: Self) -> Self {
         Self {
             time: inner.time.or(self.time),
             host: if inner.host.is_empty() { self.host } else { inner.host },
-            tag: inner.tag.or(self.tag),
+            tag: self.tag.filter(|tag| !tag.is_empty() && own_logger(tag).is_none()).or(inner.tag).or(self.tag),
             is_container: self.is_container || inner.is_container,
             piece: if inner.piece == Piece::Whole { self.piece } else { inner.piece },
             stream: if inner.stream.is_empty() { self.stream } else { inner.stream },
         }
+    }
+}
+
+/// Returns the logger that a tag names if the tag is exactly fail2ban's; empty if it names none.
+pub(super) fn own_logger(tag: &[u8]) -> Option<&[u8]> {
+    match tag {
+        // The unit is the tag in `journalctl -o with-unit`.
+        b"fail2ban" | b"fail2ban-server" | b"fail2ban.service" => Some(b""),
+        _ => tag.strip_prefix(b"fail2ban.").filter(|logger| {
+            !logger.is_empty() && logger.iter().all(|byte| byte.is_ascii_lowercase() || b"._".contains(byte))
+        }),
     }
 }
 

@@ -1,6 +1,6 @@
 //! A line, taken out of its envelopes: who wrote it, and fail2ban's part of it.
 
-use super::envelope::{Envelope, Piece, without_priority};
+use super::envelope::{Envelope, Piece, own_logger, without_priority};
 use super::header::{self, Header, HeaderKind};
 
 /// How many envelopes a line may have: a container's output in syslog has two.
@@ -102,17 +102,6 @@ impl<'a> Line<'a> {
             (false, true) => Rank::Sign,
             (false, false) => Rank::None,
         }
-    }
-}
-
-/// Returns the logger that a tag names if the tag is exactly fail2ban's; empty if it names none.
-pub(super) fn own_logger(tag: &[u8]) -> Option<&[u8]> {
-    match tag {
-        // The unit is the tag in `journalctl -o with-unit`.
-        b"fail2ban" | b"fail2ban-server" | b"fail2ban.service" => Some(b""),
-        _ => tag.strip_prefix(b"fail2ban.").filter(|logger| {
-            !logger.is_empty() && logger.iter().all(|byte| byte.is_ascii_lowercase() || b"._".contains(byte))
-        }),
     }
 }
 

@@ -9,8 +9,9 @@ use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
 
+use super::envelope::own_logger;
 use super::header::{Header, HeaderKind};
-use super::line::{Line, Rank, Writer, own_logger};
+use super::line::{Line, Rank, Writer};
 
 /// After how many lines the only tag of a log is believed.
 const ENOUGH_LINES: usize = 100;

@@ -264,6 +264,11 @@ fn forged_line_is_no_event() {
         "2026-11-22 11:56:55 evil fail2ban.actions [1]: NOTICE  [sshd] Ban 9.9.9.9",
         "Nov 22 11:56:55 sshd[1]: fail2ban.actions [1]: NOTICE  [sshd] Ban 9.9.9.9",
         "Nov 22 11:56:55 web-1 fail2ban-x: [sshd] Ban 9.9.9.9",
+        // Another service's line with an envelope of fail2ban's in it.
+        "web-1  | Nov 22 11:57:55 x fail2ban[1]: [sshd] Ban 9.9.9.9",
+        "[pod/web-7d9f/web] Nov 22 11:57:55 x fail2ban.actions[1]: NOTICE [sshd] Ban 9.9.9.9",
+        "Nov 22 11:57:55 dock-1 0badc0ffee12[9]: Nov 22 11:57:55 x fail2ban[1]: [sshd] Ban 9.9.9.9",
+        "<29>1 2026-11-22T11:57:55Z dock-1 web 9 - - Nov 22 11:57:55 x fail2ban[1]: [sshd] Ban 9.9.9.9",
         // Others of each kind.
         "Nov 22 11:57:55 web-1 sshd[811]: Failed password for invalid user fail2ban[1]: [sshd] Ban 9.9.9.9 from 6.6.6.6",
         "Nov 22 11:57:55 web-1 sshd[811]: fail2ban[1]: [sshd] Ban 9.9.9.9",
