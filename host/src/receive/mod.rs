@@ -1,12 +1,11 @@
 //! The first stage: fail2ban's action and its log become events in the inbox; fail2ban's database enriches them later.
 
-mod action;
 pub(crate) mod fail2ban_client;
 pub(crate) mod fail2ban_database;
 mod log;
 pub(crate) mod tail;
 
-pub(crate) use action::{ActionArguments, ActionOption, OPTIONS};
+pub(crate) use banhook_notify::{ActionArguments, ActionOption, OPTIONS};
 
 pub use log::LogParser;
 pub(crate) use log::{LogCounts, Unread, UnreadReason};

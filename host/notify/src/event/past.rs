@@ -10,7 +10,7 @@ use super::event::{Event, EventDetails};
 use super::timestamp::Timestamp;
 
 /// How many jails a summary lists at most.
-pub(crate) const JAILS_LISTED: usize = 20;
+pub const JAILS_LISTED: usize = 20;
 
 /// A ban that was new when it happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub struct PastBan {
 
 /// Selects past bans.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct BanQuery {
+pub struct BanQuery {
     /// The subject; `None`: any.
     pub subject: Option<String>,
     /// The jail; `None`: any.
@@ -42,7 +42,7 @@ pub(crate) struct BanQuery {
 
 /// Counts over past bans.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct BanSummary {
+pub struct BanSummary {
     /// The number of bans.
     pub bans: u32,
     /// The number of different subjects.
@@ -76,7 +76,7 @@ impl PastBan {
 impl BanQuery {
     /// Returns whether it asks for this ban.
     #[must_use]
-    pub(crate) fn matches(&self, ban: &PastBan) -> bool {
+    pub fn matches(&self, ban: &PastBan) -> bool {
         let is = |asked: &Option<String>, found: &str| asked.as_deref().is_none_or(|asked| asked == found);
         is(&self.subject, &ban.subject)
             && is(&self.jail, &ban.jail)
@@ -88,7 +88,7 @@ impl BanQuery {
 
 /// Counts bans into a summary.
 #[derive(Debug, Default)]
-pub(crate) struct Tally {
+pub struct Tally {
     summary: BanSummary,
     /// Keyed hashes of the different subjects: 16 bytes each, and a collision among a million in one of tens of millions of
     /// cases.
@@ -100,7 +100,7 @@ pub(crate) struct Tally {
 
 impl Tally {
     /// Counts one ban.
-    pub(crate) fn add(&mut self, at: Timestamp, host: &str, jail: &str, subject: &str) {
+    pub fn add(&mut self, at: Timestamp, host: &str, jail: &str, subject: &str) {
         let Self { summary, subjects, hosts, by_jail, hash } = self;
         summary.bans = summary.bans.saturating_add(1);
         subjects.insert(hash.hash_one(subject));
@@ -117,7 +117,7 @@ impl Tally {
 
     /// Returns the summary of the counted bans.
     #[must_use]
-    pub(crate) fn finish(self) -> BanSummary {
+    pub fn finish(self) -> BanSummary {
         let count = |set: &HashSet<u64>| u32::try_from(set.len()).unwrap_or(u32::MAX);
         let (subjects, hosts) = (count(&self.subjects), count(&self.hosts));
         let mut by_jail: Vec<_> = self.by_jail.into_iter().collect();
@@ -130,7 +130,7 @@ impl Tally {
 impl BanSummary {
     /// Summarizes the bans that match a query.
     #[must_use]
-    pub(crate) fn of<'a>(bans: impl IntoIterator<Item = &'a PastBan>, query: &BanQuery) -> Self {
+    pub fn of<'a>(bans: impl IntoIterator<Item = &'a PastBan>, query: &BanQuery) -> Self {
         let mut tally = Tally::default();
         for ban in bans.into_iter().filter(|ban| query.matches(ban)) {
             tally.add(ban.at, &ban.host, &ban.jail, &ban.subject);

@@ -19,7 +19,7 @@ impl Timestamp {
     ///
     /// `None` if it is not a number, or not within the years 1970 to 9999.
     #[must_use]
-    pub(crate) fn from_epoch_seconds(text: &str) -> Option<Self> {
+    pub fn from_epoch_seconds(text: &str) -> Option<Self> {
         const YEAR_10000: f64 = 253_402_300_800.0;
         let seconds: f64 = text.trim().parse().ok()?;
         if !(0.0..YEAR_10000).contains(&seconds) {
@@ -32,19 +32,19 @@ impl Timestamp {
 
     /// Parses RFC 3339, with any offset; fractions of milliseconds are dropped.
     #[must_use]
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         text.parse::<jiff::Timestamp>().ok().map(|at| Self(at.as_millisecond()))
     }
 
     /// Returns the time so many milliseconds later.
     #[must_use]
-    pub(crate) const fn plus_ms(self, ms: i64) -> Self {
+    pub const fn plus_ms(self, ms: i64) -> Self {
         Self(self.0.saturating_add(ms))
     }
 
     /// Returns the time as jiff's, clamped to its range.
     #[must_use]
-    pub(crate) fn to_jiff(self) -> jiff::Timestamp {
+    pub fn to_jiff(self) -> jiff::Timestamp {
         jiff::Timestamp::from_millisecond(self.0).unwrap_or(if self.0 < 0 {
             jiff::Timestamp::MIN
         } else {

@@ -12,12 +12,12 @@ use super::event::{Event, Kind};
 use super::timestamp::Timestamp;
 
 /// How many events a batch lists at most: its first and its last ones, as `wit/exports.wit` promises.
-pub(crate) const LISTED_FIRST: usize = 50;
+pub const LISTED_FIRST: usize = 50;
 /// See [`LISTED_FIRST`].
-pub(crate) const LISTED_LAST: usize = 50;
+pub const LISTED_LAST: usize = 50;
 
 /// The most rows of a tally.
-pub(crate) const ROWS: usize = 20;
+pub const ROWS: usize = 20;
 
 /// Why events are grouped into a digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -46,7 +46,7 @@ impl DigestCause {
 
     /// Returns the word for it in the store and in JSON.
     #[must_use]
-    pub(crate) const fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Held => "held",
             Self::Storm => "storm",
@@ -60,14 +60,14 @@ impl DigestCause {
 
     /// Returns the cause that a word stands for.
     #[must_use]
-    pub(crate) fn parse(word: &str) -> Option<Self> {
+    pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|cause| cause.as_str() == word)
     }
 }
 
 /// The events of a digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Batch {
+pub struct Batch {
     /// The key that the plugin chose. `None`: the host grouped the events.
     pub key: Option<String>,
     /// Why the events are grouped.
@@ -86,7 +86,7 @@ pub(crate) struct Batch {
 
 /// Counts over a batch. Tallies: most events first, then by name, numbers in it as numbers; at most [`ROWS`] each.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Totals {
+pub struct Totals {
     /// All events.
     pub events: u32,
     /// Jails started.
@@ -117,7 +117,7 @@ pub(crate) struct Totals {
 
 /// One row of a tally. Plugins are given the first three.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Row {
+pub struct Row {
     /// The jail, host or subject.
     pub name: String,
     /// Its events.
@@ -132,7 +132,7 @@ pub(crate) struct Row {
 
 /// What is counted of an event.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Counted<'a> {
+pub struct Counted<'a> {
     /// Its kind.
     pub kind: Kind,
     /// Whether it is an old ban, restored after a restart.
@@ -160,7 +160,7 @@ impl<'a> From<&'a Event> for Counted<'a> {
 
 /// Counts events into [`Totals`]. Memory grows with the different jails, hosts and subjects.
 #[derive(Debug, Default)]
-pub(crate) struct Counter {
+pub struct Counter {
     totals: Totals,
     by_jail: Counts,
     by_host: Counts,
@@ -172,7 +172,7 @@ type Counts = HashMap<String, Row>;
 
 impl Counter {
     /// Counts one event.
-    pub(crate) fn add(&mut self, event: Counted<'_>) {
+    pub fn add(&mut self, event: Counted<'_>) {
         let totals = &mut self.totals;
         totals.events = totals.events.saturating_add(1);
         let of_kind = match event.kind {
@@ -195,7 +195,7 @@ impl Counter {
 
     /// Returns the counts.
     #[must_use]
-    pub(crate) fn finish(self) -> Totals {
+    pub fn finish(self) -> Totals {
         let different = |counts: &Counts| u32::try_from(counts.len()).unwrap_or(u32::MAX);
         Totals {
             subjects: different(&self.by_subject),
@@ -265,7 +265,7 @@ fn number(text: &[u8]) -> Option<(&[u8], &[u8])> {
 impl Batch {
     /// Returns the batch of these events, in the order in which they were received.
     #[must_use]
-    pub(crate) fn of(events: &[Event], cause: DigestCause, key: Option<String>) -> Self {
+    pub fn of(events: &[Event], cause: DigestCause, key: Option<String>) -> Self {
         let mut counter = Counter::default();
         events.iter().for_each(|event| counter.add(event.into()));
         let times = || events.iter().map(|event| event.at);

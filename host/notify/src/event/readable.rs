@@ -8,10 +8,10 @@ use crate::hex::hex;
 
 /// The longest jail, subject or host that is kept, in bytes; fail2ban's own are far shorter, an attacker's need
 /// not be.
-pub(crate) const MAX_TEXT_BYTES: usize = 4096;
+pub const MAX_TEXT_BYTES: usize = 4096;
 
 /// Returns the bytes as text. Bytes that are not UTF-8 become `\xE9`; everything else is verbatim.
-pub(crate) fn readable(bytes: &[u8]) -> Cow<'_, str> {
+pub fn readable(bytes: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(bytes) {
         return Cow::Borrowed(text);
     }
@@ -27,7 +27,7 @@ pub(crate) fn readable(bytes: &[u8]) -> Cow<'_, str> {
 
 /// Returns a jail, subject or host as it is kept: a long one is cut, and ends with a hash of the whole, so that two that
 /// differ only further on stay two.
-pub(crate) fn bounded(text: Cow<'_, str>) -> String {
+pub fn bounded(text: Cow<'_, str>) -> String {
     if text.len() <= MAX_TEXT_BYTES {
         return text.into_owned();
     }
@@ -37,7 +37,7 @@ pub(crate) fn bounded(text: Cow<'_, str>) -> String {
 }
 
 /// Returns the first `bytes` bytes of a text, without a character that would be split.
-pub(crate) fn cut(text: &str, bytes: usize) -> &str {
+pub fn cut(text: &str, bytes: usize) -> &str {
     text.get(..text.floor_char_boundary(bytes)).unwrap_or(text)
 }
 

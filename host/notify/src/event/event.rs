@@ -54,11 +54,11 @@ pub enum Kind {
 
 impl Kind {
     /// All of them, in the order in which they are documented.
-    pub(crate) const ALL: [Self; 5] = [Self::Start, Self::Stop, Self::Flush, Self::Ban, Self::Unban];
+    pub const ALL: [Self; 5] = [Self::Start, Self::Stop, Self::Flush, Self::Ban, Self::Unban];
 
     /// Returns the word for it on the command line, in the configuration and in JSON.
     #[must_use]
-    pub(crate) const fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Start => "start",
             Self::Stop => "stop",
@@ -70,7 +70,7 @@ impl Kind {
 
     /// Returns the kind that a word stands for.
     #[must_use]
-    pub(crate) fn parse(word: &str) -> Option<Self> {
+    pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == word)
     }
 }
@@ -78,7 +78,7 @@ impl Kind {
 impl Event {
     /// Returns which of the five kinds it is.
     #[must_use]
-    pub(crate) const fn kind(&self) -> Kind {
+    pub const fn kind(&self) -> Kind {
         match self.details {
             EventDetails::Start => Kind::Start,
             EventDetails::Stop => Kind::Stop,
@@ -110,7 +110,7 @@ pub struct EventDefaults {
 impl EventDefaults {
     /// Fills in the host where the event has none, and each label that it does not have.
     #[must_use]
-    pub(crate) fn apply(&self, mut event: Event) -> Event {
+    pub fn apply(&self, mut event: Event) -> Event {
         if event.host.is_empty() {
             self.host.clone_into(&mut event.host);
         }

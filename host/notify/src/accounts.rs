@@ -15,19 +15,19 @@ const GROUP: &str = "/etc/group";
 
 /// Returns the name of a user, or the number where `/etc/passwd` has none.
 #[must_use]
-pub(crate) fn user_name(user: Uid) -> String {
+pub fn user_name(user: Uid) -> String {
     name_or_number(&read(PASSWD), user.as_raw())
 }
 
 /// Returns the name of a group, or the number where `/etc/group` has none.
 #[must_use]
-pub(crate) fn group_name(group: Gid) -> String {
+pub fn group_name(group: Gid) -> String {
     name_or_number(&read(GROUP), group.as_raw())
 }
 
 /// Returns the groups of a user: `primary`, and those that list the user as a member.
 #[must_use]
-pub(crate) fn groups_of(user: Uid, primary: Gid) -> Vec<Gid> {
+pub fn groups_of(user: Uid, primary: Gid) -> Vec<Gid> {
     let mut groups = vec![primary];
     groups.extend(supplementary(&read(PASSWD), &read(GROUP), user.as_raw()).into_iter().map(Gid::from_raw));
     groups
@@ -64,12 +64,12 @@ const LOG_GROUP: &str = "adm";
 
 /// Returns the command that gives a user access to a file that an error is about, as the end of a sentence; empty if there
 /// is none.
-pub(crate) fn read_hint(error: &io::Error, path: &Path, user: &str) -> String {
+pub fn read_hint(error: &io::Error, path: &Path, user: &str) -> String {
     hint(error, path, user, read_command)
 }
 
 /// Returns the command that lets a user read a log, also after its next rotation, as [`read_hint`] does.
-pub(crate) fn log_hint(error: &io::Error, path: &Path, user: &str) -> String {
+pub fn log_hint(error: &io::Error, path: &Path, user: &str) -> String {
     hint(error, path, user, |meta, path, user| {
         // logrotate creates the next one as it is configured to, on Debian for the group adm.
         let group = group_name(Gid::from_raw(meta.gid()));
@@ -100,7 +100,7 @@ fn hint(error: &io::Error, path: &Path, user: &str, command: impl Fn(&Metadata, 
 }
 
 /// Returns the folder in the path of a file that may not be entered, if that is why the file cannot be read.
-pub(crate) fn closed_folder(file: &Path) -> Option<&Path> {
+pub fn closed_folder(file: &Path) -> Option<&Path> {
     let closed = |path: &Path| fs::metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied);
     file.ancestors()
         .zip(file.ancestors().skip(1))
@@ -109,7 +109,7 @@ pub(crate) fn closed_folder(file: &Path) -> Option<&Path> {
 }
 
 /// Returns the command that opens a folder to the user alone.
-pub(crate) fn enter_hint(folder: &Path, user: &str) -> String {
+pub fn enter_hint(folder: &Path, user: &str) -> String {
     let folder = folder.display();
     format!("; {user} may not enter the directory {folder}; run: setfacl -m u:{user}:x {folder}")
 }

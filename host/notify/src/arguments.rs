@@ -15,7 +15,7 @@ use crate::event::{Ban, BanDuration, Event, EventDetails, Kind, Timestamp};
 use crate::phrase::{nearest, quoted};
 
 /// An option of `notify`.
-pub(crate) struct ActionOption {
+pub struct ActionOption {
     /// Without the dashes.
     pub name: &'static str,
     /// What stands for the value in the help text; `None` for a flag, which takes no value.
@@ -27,13 +27,13 @@ pub(crate) struct ActionOption {
 
 impl ActionOption {
     /// The one option that an event needs.
-    pub(crate) const JAIL: &'static str = "jail";
+    pub const JAIL: &'static str = "jail";
     /// The one whose separate value may be anything, since an attacker may have chosen it.
     const SUBJECT: &'static str = "ip";
 }
 
 /// All options that say something of an event, or of how it is stored.
-pub(crate) const OPTIONS: [ActionOption; 9] = [
+pub const OPTIONS: [ActionOption; 9] = [
     ActionOption {
         name: ActionOption::JAIL,
         value_name: Some("JAIL"),
@@ -127,7 +127,7 @@ pub(crate) const OPTIONS: [ActionOption; 9] = [
 
 /// The event to store, and what was odd about the arguments.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct ActionArguments {
+pub struct ActionArguments {
     kind: Kind,
     jail: String,
     host: String,
@@ -142,7 +142,7 @@ pub(crate) struct ActionArguments {
 
 /// Arguments that name no event.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-pub(crate) enum ArgumentError {
+pub enum ArgumentError {
     /// The event kind is missing.
     #[error("notify: the event kind is missing; expected start, stop, flush, ban or unban")]
     MissingKind,
@@ -162,7 +162,7 @@ impl ActionArguments {
     ///
     /// # Errors
     /// When the kind or the jail is missing.
-    pub(crate) fn parse(
+    pub fn parse(
         before: &[OsString],
         after: &[OsString],
         others: &mut [(&str, Option<OsString>)],
@@ -197,7 +197,7 @@ impl ActionArguments {
 
     /// Returns the event that the arguments describe.
     #[must_use]
-    pub(crate) fn into_event(self, id: String, at: Timestamp) -> Event {
+    pub fn into_event(self, id: String, at: Timestamp) -> Event {
         Event {
             id,
             at,
@@ -338,5 +338,5 @@ fn is_literal_tag(value: &str) -> bool {
 }
 
 #[cfg(test)]
-#[path = "action_tests.rs"]
+#[path = "arguments_tests.rs"]
 mod tests;

@@ -34,7 +34,7 @@ pub enum BanDuration {
 
 /// The kind of a subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Family {
+pub enum Family {
     /// `203.0.113.7`
     Ipv4,
     /// `2001:db8::7`
@@ -52,7 +52,7 @@ pub(crate) enum Family {
 impl Ban {
     /// Returns the family of the subject.
     #[must_use]
-    pub(crate) fn family(&self) -> Family {
+    pub fn family(&self) -> Family {
         Family::of(&self.subject)
     }
 }
@@ -60,7 +60,7 @@ impl Ban {
 impl Family {
     /// Returns the family of a subject.
     #[must_use]
-    pub(crate) fn of(subject: &str) -> Self {
+    pub fn of(subject: &str) -> Self {
         let (address, prefix) = match subject.split_once('/') {
             Some((address, prefix)) => (address, Some(prefix)),
             None => (subject, None),
@@ -80,7 +80,7 @@ impl Family {
 
     /// Returns the word for it in JSON and in templates.
     #[must_use]
-    pub(crate) const fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Ipv4 => "ipv4",
             Self::Ipv6 => "ipv6",

@@ -116,7 +116,7 @@ impl Event {
     ///
     /// # Errors
     /// What is wrong with the text.
-    pub(crate) fn from_stored_json(text: &str) -> Result<Self, ParseEventError> {
+    pub fn from_stored_json(text: &str) -> Result<Self, ParseEventError> {
         Self::from_json(text).or_else(|_| {
             let mut fields: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text)?;
             fields.retain(|name, _| FIELDS.contains(&name.as_str()));

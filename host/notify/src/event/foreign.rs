@@ -9,7 +9,7 @@ use super::event::{Event, EventDetails};
 
 impl Event {
     /// Returns every foreign value of the event, without empty ones.
-    pub(crate) fn foreign_values(&self) -> impl Iterator<Item = &str> {
+    pub fn foreign_values(&self) -> impl Iterator<Item = &str> {
         // banhook makes the id; the administrator names labels, but not all that stands in them.
         let Self { id: _, at: _, host, jail, details, labels } = self;
         let ban = match details {
@@ -34,7 +34,7 @@ impl Ban {
 impl Batch {
     /// Returns every foreign value of the batch, without empty ones: those of the listed events, the names in the
     /// tallies, which belong to unlisted events as well, and the key, which a plugin usually makes of such a name.
-    pub(crate) fn foreign_values(&self) -> impl Iterator<Item = &str> {
+    pub fn foreign_values(&self) -> impl Iterator<Item = &str> {
         let Self { key, cause: _, first: _, last: _, totals, events, labels } = self;
         let rest = totals.foreign_values().chain(key.as_deref()).chain(labels.values().map(String::as_str));
         events.iter().flat_map(Event::foreign_values).chain(rest.filter(|value| !value.is_empty()))

@@ -1,13 +1,13 @@
 //! Pieces of the sentences that people read: counted nouns, lists, suggestions for a misspelt word, and quoted texts.
 
 /// Returns `1 message`, `2 messages`.
-pub(crate) fn counted(count: impl Into<u64>, noun: &str) -> String {
+pub fn counted(count: impl Into<u64>, noun: &str) -> String {
     let count = count.into();
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
 /// Returns `a, b and c`, or with another word for the last `and`.
-pub(crate) fn listed<'a>(words: impl IntoIterator<Item = &'a str>, and: &str) -> String {
+pub fn listed<'a>(words: impl IntoIterator<Item = &'a str>, and: &str) -> String {
     let words: Vec<_> = words.into_iter().collect();
     match words.split_last() {
         Some((last, rest)) if !rest.is_empty() => format!("{} {and} {last}", rest.join(", ")),
@@ -17,12 +17,12 @@ pub(crate) fn listed<'a>(words: impl IntoIterator<Item = &'a str>, and: &str) ->
 }
 
 /// Returns `did you mean "jails"?`, if a candidate is near enough to a misspelt word.
-pub(crate) fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
+pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     nearest(word, candidates).map(|near| format!("did you mean \"{near}\"?"))
 }
 
 /// Returns the candidate that a misspelt word most likely stands for.
-pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
     let length = word.chars().count();
     // About one slip in three characters.
@@ -37,12 +37,12 @@ pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a s
 }
 
 /// Returns whether a text may be a webhook's URL, or part of one, under the wrong key.
-pub(crate) fn may_be_url(text: &str) -> bool {
+pub fn may_be_url(text: &str) -> bool {
     ["://", "hooks.slack.com/", "hooks.slack-gov.com/"].iter().any(|mark| text.contains(mark))
 }
 
 /// Quotes a text from outside for a message: without secrets and control characters, and not too long.
-pub(crate) fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     /// How many characters are shown; more would make the message hard to read.
     const MAX_CHARS: usize = 60;
     if may_be_url(text) {
