@@ -14,7 +14,7 @@ use super::work_lock::{ensure_runner, release, take_over};
 use crate::config::{Config, LogSource};
 use crate::daemon::{Daemon, ExitReason, RunMode, Signals, Tails};
 use crate::event::Timestamp;
-use crate::plugin::{Cache, Compiler, Metering, Runtime, Setup};
+use crate::plugin::{Cache, Runtime};
 use crate::store::{Remaining, StateDir, Store, WorkLock};
 
 /// Routes and delivers until a signal; `tails` says which logs are read meanwhile.
@@ -98,12 +98,7 @@ fn run_daemon(
     for warning in writable_by_others(&config) {
         tracing::warn!("{warning}");
     }
-    let setup = Setup {
-        cache: cache(store.folder()),
-        compiler: Compiler::this_program(),
-        metering: Metering::Time,
-        sandbox: config.sandbox,
-    };
+    let runtime = Runtime::for_events(config.sandbox, cache(store.folder()))?;
     let routes = config.routes.len();
     let is_service = mode == RunMode::Forever;
     let reread = || {
@@ -118,7 +113,7 @@ fn run_daemon(
     let daemon = Daemon {
         config,
         reread: &reread,
-        runtime: Arc::new(Runtime::new(setup)?),
+        runtime: Arc::new(runtime),
         system_host: host_name(),
         store,
         tails,

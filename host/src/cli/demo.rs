@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::config::Config;
 use crate::daemon::{Daemon, RunMode, Signals, Tails};
 use crate::event::{Ban, Event, EventDefaults, EventDetails, Timestamp};
-use crate::plugin::{Compiler, Metering, Runtime, Setup};
+use crate::plugin::Runtime;
 use crate::store::{StateDir, Store};
 use anyhow::Context;
 
@@ -74,12 +74,7 @@ fn store_events(store: &Store) -> Result<(), CommandError> {
 
 /// Routes, formats and delivers all of it.
 fn deliver(config: Config, store: &Store) -> Result<(), CommandError> {
-    let runtime = Runtime::new(Setup {
-        cache: None,
-        compiler: Compiler::this_program(),
-        metering: Metering::Time,
-        sandbox: config.sandbox,
-    })?;
+    let runtime = Runtime::for_events(config.sandbox, None)?;
     let daemon = Daemon {
         config,
         reread: &|| None,

@@ -88,6 +88,11 @@ impl LoadedRoute {
 
     /// Returns what is wrong with the plugin: why it did not load, or what its smoke test found.
     pub(crate) fn faults(&self) -> impl Iterator<Item = PluginFault<'_>> {
+        self.findings().filter(|finding| !finding.error.is_warning())
+    }
+
+    /// Returns its faults, and what its own check takes for mistakes in its settings.
+    pub(crate) fn findings(&self) -> impl Iterator<Item = PluginFault<'_>> {
         let errors = self.plugin.plugin.as_ref().err().into_iter().chain(&self.smoke_test);
         errors.map(|error| PluginFault { route: &self.route.name, plugin: &self.plugin.name, error })
     }

@@ -158,14 +158,39 @@ pub enum PluginError {
         /// The plugin's own text.
         message: String,
     },
+    /// It takes a setting for a mistake, and accepts it.
+    #[error("warns of {}: {message}", if setting.is_empty() { "its settings".to_owned() } else { format!("the setting \"{setting}\"") })]
+    Warning {
+        /// The setting's name; empty if it is about all of them.
+        setting: String,
+        /// The plugin's own text.
+        message: String,
+    },
 }
 
+/// What the text of a problem begins with that rejects nothing, as `wit/exports.wit` says.
+const WARNING: &str = "warning: ";
+
 impl PluginError {
+    /// Returns what a plugin's own check says of a setting.
+    pub(super) fn of_setting(setting: String, message: String) -> Self {
+        match message.strip_prefix(WARNING) {
+            Some(message) => Self::Warning { setting, message: message.to_owned() },
+            None => Self::Setting { setting, message },
+        }
+    }
+
+    /// Whether it is only a likely mistake.
+    #[must_use]
+    pub(crate) const fn is_warning(&self) -> bool {
+        matches!(self, Self::Warning { .. })
+    }
+
     /// Returns the setting that it is about, and the line of the setting's text, counted from 1: plugins name the line at the
     /// beginning of their text, as `wit/exports.wit` says.
     pub(crate) fn setting_line(&self) -> Option<(&str, usize)> {
         match self {
-            Self::Setting { setting, message } if !setting.is_empty() => {
+            Self::Setting { setting, message } | Self::Warning { setting, message } if !setting.is_empty() => {
                 let line = message.strip_prefix("line ").and_then(|rest| rest.split_once(':')?.0.parse().ok());
                 Some((setting, line.unwrap_or(1)))
             }

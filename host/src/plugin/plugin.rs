@@ -52,11 +52,11 @@ impl Plugin {
     }
 
     /// Runs the plugin's own check of its settings, then one standard event of each kind, then a digest of these.
-    /// Returns the errors.
+    /// Returns the errors, and the check's warnings.
     #[must_use]
     pub fn smoke_test(&self) -> Vec<PluginError> {
-        let problems = self.check();
-        if !problems.is_empty() {
+        let mut problems = self.check();
+        if !problems.iter().all(PluginError::is_warning) {
             return problems;
         }
         let events = standard::events();
@@ -66,7 +66,8 @@ impl Plugin {
             let batch = Batch::of(&events, DigestCause::Held, Some(standard::KEY.to_owned()));
             self.digest(&batch, batch.last)?.decision.err()
         };
-        of_events().or_else(of_digest).into_iter().collect()
+        problems.extend(of_events().or_else(of_digest));
+        problems
     }
 
     /// The SHA-256 of its file.
@@ -89,9 +90,9 @@ impl Plugin {
             Ok(problems) => problems
                 .into_iter()
                 .take(PROBLEMS)
-                .map(|problem| PluginError::Setting {
-                    setting: shortened(problem.setting, PROBLEM_BYTES),
-                    message: shortened(problem.message, PROBLEM_BYTES),
+                .map(|problem| {
+                    let setting = shortened(problem.setting, PROBLEM_BYTES);
+                    PluginError::of_setting(setting, shortened(problem.message, PROBLEM_BYTES))
                 })
                 .collect(),
             Err(error) => vec![self.caller.failure(&call, &error)],

@@ -70,6 +70,14 @@ impl Runtime {
         })
     }
 
+    /// Sets the engine up as a daemon needs it: another process of this program compiles, and wall time is limited.
+    ///
+    /// # Errors
+    /// When the system has no room for it.
+    pub(crate) fn for_events(sandbox: Sandbox, cache: Option<Cache>) -> Result<Self, PluginError> {
+        Self::new(Setup { cache, compiler: Compiler::this_program(), metering: Metering::Time, sandbox })
+    }
+
     /// The interfaces that plugins may import.
     #[must_use]
     pub fn host(&self) -> &Host {

@@ -1,5 +1,6 @@
 //! The check of the settings at load: unknown names, fail2ban's tags, templates that do not compile, and templates that do
-//! not render for typical events. A problem's text begins with its line, `line 2: …`, so that the host can place it.
+//! not render for typical events; and likely mistakes, as warnings. A problem's text begins with its line, `line 2: …`, so
+//! that the host can place it.
 
 use minijinja::value::Value;
 
@@ -11,31 +12,13 @@ use crate::error::{TemplateError, unknown_name};
 use crate::names::{Use, names};
 use crate::setting::{self, Settings};
 use crate::variables::Variables;
-use crate::{digest_variables, filters, links, nearest, sample};
+use crate::{digest_variables, filters, foreign, links, nearest, sample};
 
-/// The most errors of one template.
+/// The most errors of one template, and the most warnings.
 const ERRORS: usize = 20;
 
-/// fail2ban's tags that are often tried in a template, and what a template has instead.
-const TAGS: [(&str, &str); 14] = [
-    ("ip", "{{ ip }}"),
-    ("fid", "{{ ip }}"),
-    ("F-ID", "{{ ip }}"),
-    ("name", "{{ jail }}"),
-    ("jail", "{{ jail }}"),
-    ("host", "{{ host }}"),
-    ("fq-hostname", "{{ host }}"),
-    ("sh-hostname", "{{ host }}"),
-    ("failures", "{{ failures }}"),
-    ("bantime", "{{ duration | span }}"),
-    ("bancount", "{{ count }}"),
-    ("time", "{{ at | date }}"),
-    ("matches", "{{ matches | last | code }}"),
-    ("restored", "{{ restored }}"),
-];
-
-/// How text around a tag is written, in fail2ban and elsewhere.
-const TAG_MARKS: [(&str, &str); 4] = [("<", ">"), ("%(", ")s"), ("${", "}"), ("{", "}")];
+/// What the text of a problem begins with that rejects nothing.
+const WARNING: &str = "warning: ";
 
 /// All problems of a route's settings, in their order.
 pub fn problems(engine: &Engine, settings: &[(String, String)]) -> Vec<Problem> {
@@ -78,7 +61,7 @@ fn wrong_template(engine: &Engine, settings: &Settings, source: &str) -> Vec<Str
                 .to_owned(),
         ];
     }
-    let mut errors = tags(settings, source);
+    let mut errors = foreign::tags_of_fail2ban(settings, source);
     errors.extend(unknown_names(engine, settings, source));
     for error in errors_of_rendering(engine, settings, source) {
         // The engine finds an unknown name where it is used first, without the words of an event.
@@ -87,27 +70,10 @@ fn wrong_template(engine: &Engine, settings: &Settings, source: &str) -> Vec<Str
         }
     }
     errors.sort_by_key(|error| error.line);
-    errors.iter().take(ERRORS).map(TemplateError::without_setting).collect()
-}
-
-/// fail2ban's tags, which a template prints as they are.
-fn tags(settings: &Settings, source: &str) -> Vec<TemplateError> {
-    let mut errors = Vec::new();
-    for (index, line) in source.lines().enumerate() {
-        for (tag, variable) in TAGS {
-            let written = TAG_MARKS.into_iter().map(|(open, close)| format!("{open}{tag}{close}"));
-            if let Some(written) = written.into_iter().find(|written| has_tag(line, written)) {
-                let message = format!("\"{written}\" is not a variable of a template; write {variable}");
-                errors.push(TemplateError { setting: settings.template, line: Some(index + 1), message });
-            }
-        }
-    }
-    errors
-}
-
-/// Whether a line has this tag; `{ip}` is not one in `{{ip}}`.
-fn has_tag(line: &str, tag: &str) -> bool {
-    line.match_indices(tag).any(|(at, _)| !line.get(..at).unwrap_or_default().ends_with('{'))
+    let mut found: Vec<_> = errors.iter().take(ERRORS).map(TemplateError::without_setting).collect();
+    let warnings = foreign::warnings(settings, source);
+    found.extend(warnings.iter().take(ERRORS).map(|warning| format!("{WARNING}{}", warning.without_setting())));
+    found
 }
 
 /// The names that no event, or no template, has.
@@ -248,7 +214,7 @@ mod tests {
                 "channel: unknown setting; known are start, start_color, stop, stop_color, flush, flush_color, ban, ban_color, unban, unban_color, digest, digest_color, links",
                 "flush: line 1: syntax error: unexpected end of input, expected end of variable block",
                 r#"start: line 2: unknown filter "cod"; did you mean "code"?"#,
-                "unban: line 1: invalid operation: tried to use + operator on unsupported types none and number (when nothing but the jail is known)",
+                "unban: line 1: {{ failures + 1 }}: invalid operation: tried to use + operator on unsupported types none and number (when nothing but the jail is known)",
             ]
         );
     }
@@ -276,9 +242,9 @@ mod tests {
                 r#"ban: line 1: unknown variable "jial"; did you mean "jail"?"#,
                 r#"ban: line 2: unknown filter "cod"; did you mean "code"?"#,
                 r#"ban: line 2: unknown test "defind"; did you mean "defined"?"#,
-                "ban: line 4: invalid operation: ordinal expects a whole number, not string",
+                "ban: line 4: {{ ip | ordinal }}: invalid operation: ordinal expects a whole number, not string",
                 r#"ban: line 5: "<ip>" is not a variable of a template; write {{ ip }}"#,
-                "ban: line 5: invalid operation: plural expects a whole number, not string",
+                "ban: line 5: {{ host | plural('x') }}: invalid operation: plural expects a whole number, not string",
                 r#"ban: line 6: unknown variable "contry"; did you mean "country"?"#,
                 r#"ban: line 6: unknown filter "spn"; did you mean "span"?"#,
             ]
@@ -286,19 +252,15 @@ mod tests {
     }
 
     #[test]
-    fn template_tags_of_fail2ban_are_pointed_at_variables() {
-        for (source, tag, variable) in [
-            ("<ip> banned", "<ip>", "{{ ip }}"),
-            ("in <name>", "<name>", "{{ jail }}"),
-            ("%(bantime)s", "%(bantime)s", "{{ duration | span }}"),
-            ("${ip}", "${ip}", "{{ ip }}"),
-            ("{ip}", "{ip}", "{{ ip }}"),
-            ("<F-ID> {{ ip }}", "<F-ID>", "{{ ip }}"),
-        ] {
-            let expected = format!("ban: line 1: \"{tag}\" is not a variable of a template; write {variable}");
-            assert_eq!(check(&[("ban", source)]), [expected], "{source}");
-        }
-        assert_eq!(check(&[("ban", "{{ip}} {{jail}} <https://a.example/{{ip}}|ip> 1 < ip > 0")]), [""; 0]);
+    fn template_likely_mistakes_are_warnings() {
+        assert_eq!(
+            check(&[("ban", "<ip>\n**{{ ip }}** {{ at }}")]),
+            [
+                r#"ban: line 1: "<ip>" is not a variable of a template; write {{ ip }}"#,
+                r#"ban: warning: line 2: "**{{ ip }}**" is not Slack's markup; write *{{ ip }}*"#,
+                r#"ban: warning: line 2: "{{ at }}" prints seconds since 1970; write {{ at | date }}"#,
+            ]
+        );
     }
 
     #[test]
@@ -307,7 +269,7 @@ mod tests {
         assert_eq!(
             check(&[("digest", "{{ totals.bnas }}\n{{ ip }}{{ subject }}"), ("ban", "{{ totals }}")]),
             [
-                "digest: line 1: a value that does not exist is used",
+                "digest: line 1: {{ totals.bnas }}: a value that does not exist is used",
                 r#"digest: line 2: unknown variable "ip""#,
                 r#"digest: line 2: unknown variable "subject"; did you mean "subjects"?"#,
                 r#"ban: line 1: unknown variable "totals""#,

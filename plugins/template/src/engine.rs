@@ -6,6 +6,7 @@ use crate::error::TemplateError;
 use crate::filters::{self, LocalClock};
 use crate::layout;
 use crate::mrkdwn;
+use crate::names::tags;
 use crate::setting::Settings;
 
 /// Compiles and renders templates. Creating it takes longer than an event, so that is done when the plugin is built; see
@@ -30,17 +31,18 @@ impl Engine {
 
     /// Renders the variables of an event or digest with the route's own template, or with the built-in one.
     pub fn render(&self, settings: &Settings, own: Option<&str>, variables: Value) -> Result<String, TemplateError> {
-        let render = |template: Template, source, variables| {
-            template
-                .render(variables)
-                .map_err(|error| TemplateError::new(settings, &error, &unknown_in(settings, &template), source))
+        let render = |template: Template, source| {
+            template.render(&variables).map_err(|error| {
+                let tag = self.failed_tag(settings, source, &error, &variables);
+                TemplateError::new(settings, &error, &unknown_in(settings, &template), source, tag)
+            })
         };
-        let wrong = |error: Error| TemplateError::new(settings, &error, &[], "");
+        let wrong = |error: Error| TemplateError::new(settings, &error, &[], "", None);
         match own {
-            None => render(self.0.get_template(settings.template).map_err(wrong)?, settings.builtin, variables),
+            None => render(self.0.get_template(settings.template).map_err(wrong)?, settings.builtin),
             Some(source) => {
                 let source = layout::mark(source);
-                render(self.compile(settings, &source).map_err(wrong)?, &source, variables)
+                render(self.compile(settings, &source).map_err(wrong)?, &source)
             }
         }
     }
@@ -49,6 +51,27 @@ impl Engine {
     pub fn unknown_variables(&self, settings: &Settings, source: &str) -> Vec<String> {
         let Ok(template) = self.compile(settings, source) else { return Vec::new() };
         unknown_in(settings, &template)
+    }
+
+    /// The tag in the line of an error that caused it: the only one, or the first one that fails alone in the same way.
+    fn failed_tag<'s>(
+        &self,
+        settings: &Settings,
+        source: &'s str,
+        error: &Error,
+        variables: &Value,
+    ) -> Option<&'s str> {
+        let line = error.line()?;
+        let in_line = |begins: usize, tag: &str| (begins..=begins + tag.matches('\n').count()).contains(&line);
+        let tags: Vec<_> = tags(source).into_iter().filter(|(begins, tag)| in_line(*begins, tag)).collect();
+        if let [(_, tag)] = tags.as_slice() {
+            return Some(tag);
+        }
+        let fails = |tag: &str| {
+            let alone = self.compile(settings, tag).and_then(|template| template.render(variables));
+            alone.is_err_and(|alone| alone.kind() == error.kind())
+        };
+        tags.into_iter().map(|(_, tag)| tag).find(|tag| fails(tag))
     }
 
     fn compile<'s>(&'s self, settings: &Settings, source: &'s str) -> Result<Template<'s, 's>, Error> {
@@ -186,7 +209,11 @@ mod tests {
             ("{{ now() }}", r#"setting "ban", line 1: unknown function "now""#),
             (
                 "{{ ip | ordinal }}",
-                r#"setting "ban", line 1: invalid operation: ordinal expects a whole number, not string"#,
+                r#"setting "ban", line 1: {{ ip | ordinal }}: invalid operation: ordinal expects a whole number, not string"#,
+            ),
+            (
+                "a {{ jail }} {{ labels.x[0] }}\n{{ jail }}",
+                r#"setting "ban", line 1: {{ labels.x[0] }}: a value that does not exist is used"#,
             ),
             ("\n{% if %}", r#"setting "ban", line 2: syntax error: unexpected end of block"#),
             (

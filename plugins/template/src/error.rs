@@ -18,25 +18,38 @@ pub struct TemplateError {
 }
 
 impl TemplateError {
-    /// Converts an error of the engine. `unknown` are the names in the template that no event has, `source` is its text.
-    pub fn new(settings: &Settings, error: &minijinja::Error, unknown: &[String], source: &str) -> Self {
+    /// Converts an error of the engine. `unknown` are the names in the template that no event has, `source` is its text, and
+    /// `tag` the `{{ … }}` that failed, if it is known.
+    pub fn new(
+        settings: &Settings,
+        error: &minijinja::Error,
+        unknown: &[String],
+        source: &str,
+        tag: Option<&str>,
+    ) -> Self {
+        let place = tag.map(|tag| format!("{tag}: ")).unwrap_or_default();
         let is_in_line = |name: &&String| {
             names(source).iter().any(|used| used.name == **name && error.line().is_none_or(|line| line == used.line))
         };
         let message = match error.kind() {
             ErrorKind::UndefinedError => match unknown.iter().find(is_in_line) {
                 Some(name) => unknown_variable(settings, name),
-                None => "a value that does not exist is used".to_owned(),
+                None => format!("{place}a value that does not exist is used"),
             },
             ErrorKind::UnknownFilter => unknown_of("filter", error, filters::names()),
             ErrorKind::UnknownTest => unknown_of("test", error, filters::TESTS),
             ErrorKind::UnknownFunction => unknown_of("function", error, []),
             kind => match error.detail() {
-                Some(detail) => format!("{kind}: {detail}"),
-                None => kind.to_string(),
+                Some(detail) => format!("{place}{kind}: {detail}"),
+                None => format!("{place}{kind}"),
             },
         };
         Self { setting: settings.template, line: error.line(), message }
+    }
+
+    /// An error in this line.
+    pub fn at(settings: &Settings, line: usize, message: String) -> Self {
+        Self { setting: settings.template, line: Some(line), message }
     }
 
     /// The error for a variable that no event has, in this line.

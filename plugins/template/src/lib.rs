@@ -18,6 +18,7 @@ mod digest_variables;
 mod engine;
 mod error;
 mod filters;
+mod foreign;
 pub mod guest;
 mod layout;
 mod links;

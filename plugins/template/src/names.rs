@@ -1,5 +1,5 @@
-//! The filters and tests that a template uses and the lines of its names, which MiniJinja does not tell: it stops at the
-//! first mistake, and never looks into a branch that is not taken.
+//! The tags of a template, the filters and tests that it uses, and the lines of its names, which MiniJinja does not tell: it
+//! stops at the first mistake, and never looks into a branch that is not taken.
 
 /// How a template uses a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,19 +26,37 @@ pub struct Name<'s> {
 /// The names in `{{ … }}` and `{% … %}`, in their order. Keywords are among the variables; attributes, arguments' names and
 /// what stands in quotes are not.
 pub fn names(source: &str) -> Vec<Name<'_>> {
-    let mut names = Vec::new();
+    scan(source).0
+}
+
+/// The tags of a template, each with the line on which it begins: `{{ … }}`, `{% … %}` and `{# … #}`.
+pub fn tags(source: &str) -> Vec<(usize, &str)> {
+    scan(source).1
+}
+
+fn scan(source: &str) -> (Vec<Name<'_>>, Vec<(usize, &str)>) {
+    let (mut names, mut tags) = (Vec::new(), Vec::new());
     let mut rest = source;
-    while let Some(at) = rest.find("{").map(|at| at + 1) {
-        rest = rest.get(at..).unwrap_or_default();
+    while let Some(tag) = rest.find('{').and_then(|at| rest.get(at..)) {
+        rest = tag.get(1..).unwrap_or_default();
         let end = match rest.bytes().next() {
             Some(b'#') => rest.find("#}").unwrap_or(rest.len()),
             Some(b'{') => of_tag(source, rest, "}}", &mut names),
             Some(b'%') => of_tag(source, rest, "%}", &mut names),
-            _ => 0,
+            _ => continue,
         };
-        rest = rest.get(end..).unwrap_or_default();
+        // With both brackets; a tag may have no end.
+        let tag = tag.get(..end + 3).unwrap_or(tag);
+        tags.push((line(source, tag), tag));
+        rest = rest.get(tag.len() - 1..).unwrap_or_default();
     }
-    names
+    (names, tags)
+}
+
+/// The line on which a part of the template begins, counted from 1.
+fn line(source: &str, part: &str) -> usize {
+    let at = part.as_ptr().addr().checked_sub(source.as_ptr().addr());
+    at.and_then(|at| source.get(..at)).unwrap_or_default().matches('\n').count() + 1
 }
 
 /// Finds the names of the tag that `rest` begins in. Returns where it ends.
@@ -57,8 +75,7 @@ fn of_tag<'s>(source: &'s str, rest: &'s str, close: &str, names: &mut Vec<Name<
             _ => Some(Use::Variable),
         };
         if let Some(used) = used.filter(|_| is_name(token) && !(before == "is" && token == "not")) {
-            let line = source.len().checked_sub(text.len()).and_then(|at| source.get(..at));
-            names.push(Name { line: line.unwrap_or_default().matches('\n').count() + 1, used, name: token });
+            names.push(Name { line: line(source, token), used, name: token });
         }
         if !token.trim().is_empty() {
             before = if before == "is" && token == "not" { "is not" } else { token };
@@ -120,9 +137,17 @@ mod tests {
     }
 
     #[test]
+    fn tags_are_whole_and_have_their_line() {
+        assert_eq!(
+            tags("a {x}\n{{ b['}}'] }}{# {{ c }} #}\n{% if d\n%}é{{e}}{{ f"),
+            [(2, "{{ b['}}'] }}"), (2, "{# {{ c }} #}"), (3, "{% if d\n%}"), (4, "{{e}}"), (4, "{{ f")]
+        );
+    }
+
+    #[test]
     fn names_of_damaged_templates_end() {
         for source in ["{", "{{", "{{ 'x", "{% ü", "{#", "{{ a \\", "{{{", "{%}", "}}{{ é | 猫 }}"] {
-            let _ = names(source);
+            let _ = (names(source), tags(source));
         }
         assert_eq!(found("}}{{ é | 猫 }}", Use::Filter), [(1, "猫")]);
     }

@@ -127,10 +127,9 @@ mod tests {
 
     #[test]
     fn builtin_other_events_render() {
-        let unban = sample::event(Action::Unban(sample::ban()));
-        let (main, small_print) = builtin(unban);
-        assert_eq!(main, "🔓 `203.0.113.7` unbanned in `sshd` on `web-1`");
-        assert_eq!(small_print, format!("5 failures · was banned for 10 minutes · 2nd ban · {DATE}"));
+        let (main, small_print) = builtin(sample::bare(Action::Unban(sample::ban())));
+        assert_eq!(main, "🔓 `203.0.113.7` unbanned in `sshd`");
+        assert_eq!(small_print, format!("5 failures · ban of 10 minutes · 2nd ban · {DATE}"));
         for (action, expected) in [
             (Action::Start, "🟢 Jail `sshd` started"),
             (Action::Stop, "🟠 Jail `sshd` stopped"),
@@ -138,6 +137,21 @@ mod tests {
         ] {
             assert_eq!(builtin(sample::bare(action)), (expected.to_owned(), DATE.to_owned()));
         }
+    }
+
+    #[test]
+    fn builtin_unban_says_how_long_the_ban_lasted() {
+        let after = |seconds: f64, duration| {
+            let mut event = sample::event(Action::Unban(Ban { duration, ..sample::ban() }));
+            event.at += seconds * 1_000.0;
+            builtin(event).1.split(" · ").nth(1).unwrap().to_owned()
+        };
+        let planned = Some(Duration::Seconds(600));
+        assert_eq!(after(600.5, planned), "was banned for 10 minutes");
+        assert_eq!(after(180.0, planned), "lifted early, after 3 minutes");
+        assert_eq!(after(0.0, planned), "lifted early, after 0 seconds");
+        assert_eq!(after(180.0, Some(Duration::Permanent)), "lifted early, after 3 minutes");
+        assert_eq!(after(180.0, None), "was banned for 3 minutes");
     }
 
     #[test]

@@ -11,6 +11,7 @@
 //! | `count` | how many times the subject has been banned, this one included |
 //! | `duration` | seconds, or `"permanent"`; print it with `span` |
 //! | `until` | when the ban ends, in seconds since 1970 |
+//! | `lasted` | how many seconds a ban lasted that ended; `duration` if it was not lifted early |
 //! | `restored` | true if fail2ban restored an old ban after a restart |
 //! | `ticket_at` | fail2ban's own time of the ban, in seconds since 1970 |
 //! | `matches` | the log lines that led to the ban, a list |
@@ -30,7 +31,7 @@ use crate::bindings::banhook::plugin::types::{Action, Ban, Duration, Event, Fami
 use crate::{filters, links};
 
 /// The names of all variables.
-pub const NAMES: [&str; 23] = [
+pub const NAMES: [&str; 24] = [
     "action",
     "jail",
     "host",
@@ -43,6 +44,7 @@ pub const NAMES: [&str; 23] = [
     "count",
     "duration",
     "until",
+    "lasted",
     "restored",
     "ticket_at",
     "matches",
@@ -58,6 +60,9 @@ pub const NAMES: [&str; 23] = [
 
 /// The label that carries `ticket_at`, in RFC 3339.
 const TICKET_AT: &str = "ticket-at";
+
+/// A ban that ends this much before its time, or more, in seconds, is lifted early.
+const EARLY_SECONDS: i64 = 5;
 
 /// What templates ask the host.
 #[derive(Debug, Clone, Copy)]
@@ -103,6 +108,18 @@ impl Variables {
         began.checked_add(seconds.into())
     }
 
+    /// How long the ban of an unban lasted, in seconds: never longer than planned, since fail2ban unbans a little later.
+    fn lasted(&self) -> Option<i64> {
+        let Action::Unban(ban) = &self.event.action else { return None };
+        let lasted = seconds_of(self.event.at).saturating_sub(self.ticket_at()?).max(0);
+        match ban.duration {
+            Some(Duration::Seconds(planned)) if lasted.saturating_add(EARLY_SECONDS) > planned.into() => {
+                Some(planned.into())
+            }
+            _ => Some(lasted),
+        }
+    }
+
     fn place(&self) -> Option<&Place> {
         let lookup = || (self.host.lookup)(&self.ban()?.subject);
         self.place.get_or_init(lookup).as_ref()
@@ -137,6 +154,7 @@ impl Object for Variables {
                 None => Value::from(()),
             }),
             "until" => Value::from(self.until()),
+            "lasted" => Value::from(self.lasted()),
             "restored" => of_ban(|ban| Value::from(ban.restored)),
             "ticket_at" => Value::from(self.ticket_at()),
             "matches" => of_ban(|ban| ban.matches.iter().map(String::as_str).map(Value::from).collect()),
@@ -267,6 +285,24 @@ mod tests {
         }
         let permanent = Ban { duration: Some(Duration::Permanent), ..sample::ban() };
         assert!(value(sample::event(Action::Ban(permanent)), "until").is_none());
+    }
+
+    #[test]
+    fn lasted_is_the_planned_duration_or_what_an_early_unban_left_of_it() {
+        let after = |seconds: f64, duration, action: fn(Ban) -> Action| {
+            let mut event = sample::event(action(Ban { duration, ..sample::ban() }));
+            event.at += seconds * 1_000.0;
+            value(event, "lasted")
+        };
+        let planned = Some(Duration::Seconds(600));
+        for (seconds, lasted) in [(599.0, 600), (601.0, 600), (90_000.0, 600), (180.0, 180), (-60.0, 0)] {
+            assert_eq!(after(seconds, planned, Action::Unban), Value::from(lasted), "{seconds}");
+        }
+        for unplanned in [None, Some(Duration::Permanent)] {
+            assert_eq!(after(180.0, unplanned, Action::Unban), Value::from(180));
+        }
+        assert!(after(180.0, planned, Action::Ban).is_none());
+        assert!(value(sample::bare(Action::Unban(sample::ban())), "lasted").is_none());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::cli::global_options::{GlobalOptions, host_name};
 use crate::config::setting_location;
 use crate::format::{LoadedRoute, RouteContext, load_all, profiles};
 use crate::phrase::counted;
-use crate::plugin::{Compiler, Metering, Runtime, Setup};
+use crate::plugin::Runtime;
 use crate::store::StateDir;
 
 /// Checks the configuration, and that the user that banhook runs as may read all of it and its logs; loads each plugin,
@@ -25,12 +25,7 @@ pub(super) fn check(global: &GlobalOptions) -> Outcome {
     for warning in warnings {
         print_stderr(&format!("warning: {warning}"));
     }
-    let runtime = Runtime::new(Setup {
-        cache: None,
-        compiler: Compiler::this_program(),
-        metering: Metering::Time,
-        sandbox: config.sandbox,
-    })?;
+    let runtime = Runtime::for_events(config.sandbox, None)?;
     let context = RouteContext {
         defaults: config.event_defaults(&host_name()),
         profiles: profiles(&config),
@@ -38,15 +33,21 @@ pub(super) fn check(global: &GlobalOptions) -> Outcome {
         state: None,
     };
     let routes = load_all(&config, &context);
-    let of_plugins = routes.iter().flat_map(LoadedRoute::faults).map(|fault| {
-        let place = fault.error.setting_line().and_then(|(setting, line)| {
-            setting_location(config.files.iter().map(PathBuf::as_path), fault.route, setting, line)
+    let mut faults = Vec::new();
+    for finding in routes.iter().flat_map(LoadedRoute::findings) {
+        let place = finding.error.setting_line().and_then(|(setting, line)| {
+            setting_location(config.files.iter().map(PathBuf::as_path), finding.route, setting, line)
         });
         let place = place.map(|place| format!("{place}: ")).unwrap_or_default();
-        format!("{place}route \"{}\": plugin {} {}", fault.route, fault.plugin, fault.error)
-    });
+        let text = format!("{place}route \"{}\": plugin {} {}", finding.route, finding.plugin, finding.error);
+        if finding.error.is_warning() {
+            print_stderr(&format!("warning: {text}"));
+        } else {
+            faults.push(text);
+        }
+    }
     let unsafe_folder = StateDir::new(&global.state_dir).check_permissions().err().map(|error| error.to_string());
-    let faults: Vec<String> = of_plugins.chain(access.faults).chain(unsafe_folder).collect();
+    faults.extend(access.faults.into_iter().chain(unsafe_folder));
     if !faults.is_empty() {
         return Err(CommandError::Input(anyhow::anyhow!("{}", faults.join("\n"))));
     }

@@ -20,7 +20,7 @@ use crate::event::{Event, Kind, Timestamp};
 use crate::format::{Explanation, LoadedRoute, RouteContext, profiles};
 use crate::message::{one_line, summary};
 use crate::phrase::{counted, listed, quoted};
-use crate::plugin::{Compiler, Metering, Runtime, Setup};
+use crate::plugin::Runtime;
 use crate::receive::{ActionArguments, ActionOption, OPTIONS};
 
 /// The argument that is no option.
@@ -119,12 +119,7 @@ pub(super) fn explain(global: &GlobalOptions, ExplainArgs(source): &ExplainArgs)
     logging::to_stderr();
     let folder = global.folder()?;
     let state = if folder.has_store()? { Some(folder) } else { None };
-    let runtime = Runtime::new(Setup {
-        cache: None,
-        compiler: Compiler::this_program(),
-        metering: Metering::Time,
-        sandbox: config.sandbox,
-    })?;
+    let runtime = Runtime::for_events(config.sandbox, None)?;
     let context = RouteContext {
         defaults: config.event_defaults(&host_name()),
         profiles: profiles(&config),

@@ -72,6 +72,21 @@ fn smoke_test_built_in_plugin_passes_and_rejects_bad_settings() {
 }
 
 #[test]
+fn smoke_test_warnings_of_the_check_are_no_errors() {
+    let runtime = runtime(None);
+    let found = |settings: &[(&str, &str)]| load(&runtime, BUILT_IN, settings).unwrap().smoke_test();
+    let warnings = found(&[("ban", "one\n**{{ ip }}**")]);
+    assert_eq!(
+        warnings.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        [r#"warns of the setting "ban": line 2: "**{{ ip }}**" is not Slack's markup; write *{{ ip }}*"#]
+    );
+    assert!(warnings[0].is_warning());
+    assert_eq!(warnings[0].setting_line(), Some(("ban", 2)));
+    // An error is one next to a warning as well.
+    assert_eq!(found(&[("ban", "**<ip>**")]).iter().filter(|found| !found.is_warning()).count(), 1);
+}
+
+#[test]
 fn load_file_that_is_not_a_plugin_fails_with_advice() {
     assert!(refusal(b"#!/bin/sh").contains("not a WebAssembly component"));
     assert!(refusal(b"\0asm\x0d\0\x01\0junk").contains("not a valid component"));
