@@ -106,8 +106,9 @@ impl Dialect for Zulip {
         Some(format!("<time:{}>", at.strftime("%Y-%m-%dT%H:%M:%SZ")))
     }
 
+    /// Zulip makes `@**all**` of it, as of all that is bold.
     fn mention_all(&self, _whom: &str) -> &'static str {
-        "@**all**"
+        "@*all*"
     }
 
     fn has_attachments(&self) -> bool {
