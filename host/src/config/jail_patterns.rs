@@ -124,6 +124,10 @@ pub(super) fn suspicion(pattern: &str) -> Option<(&'static str, String)> {
         let sign = if bare.len() < pattern.trim_end().len() && pattern.contains(EXCLUDES) { "!" } else { "" };
         return Some(("has a space or a second \"!\" around the name", format!("write \"{sign}{bare}\"")));
     }
+    // Other programs exclude with these.
+    if let Some(bare) = pattern.strip_prefix(['-', '~']).filter(|bare| !bare.is_empty()) {
+        return Some(("excludes nothing: only \"!\" does", format!("write \"!{bare}\"")));
+    }
     let is_regex = glob.contains('|') || glob.contains(".*") || glob.starts_with('^') || glob.ends_with('$');
     is_regex.then(|| {
         let hint = "patterns are as in a shell: \"*\" for any text, \"{a,b}\" for a or b";
@@ -208,6 +212,8 @@ mod tests {
             ("sshd ", r#"write "sshd""#),
             ("! sshd", r#"write "!sshd""#),
             ("!!sshd", r#"write "!sshd""#),
+            ("-sshd", r#"write "!sshd""#),
+            ("~nginx-*", r#"write "!nginx-*""#),
             ("sshd|nginx", "{a,b}"),
             ("nginx-.*", "\"*\""),
             ("^nginx", "shell"),

@@ -13,6 +13,7 @@ mod grouping;
 mod http_settings;
 mod jail_patterns;
 mod log_source;
+mod mentions;
 mod name;
 mod plugin;
 mod problem;

@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::name::is_name;
 use super::problem::{Location, Problems, may_be_url, quoted};
-use super::rejected_keys::RejectedKey;
+use super::rejected_keys::{RejectedKey, place_of};
 use super::text_file::TextFile;
 use crate::phrase::{did_you_mean, listed};
 
@@ -123,10 +123,15 @@ impl<'a> Table<'a> {
 
     /// Reads `true` or `false`.
     pub(super) fn bool(&self, key: &'static str) -> Option<bool> {
+        self.bool_described(key, "true or false")
+    }
+
+    /// Reads `true` or `false`; `expected` describes it in the error.
+    pub(super) fn bool_described(&self, key: &'static str, expected: &str) -> Option<bool> {
         let value = self.get(key)?;
         let parsed = value.get_ref().as_bool();
         if parsed.is_none() {
-            self.wrong(key, value, "true or false");
+            self.wrong(key, value, expected);
         }
         parsed
     }
@@ -272,6 +277,14 @@ impl<'a> Table<'a> {
         })
     }
 
+    /// Returns the values of a table as the file has them, each with the offset of its beginning.
+    pub(super) fn written(&self, key: &str) -> impl Iterator<Item = (usize, &'a str)> {
+        let table = self.entries.get(key).and_then(|value| value.get_ref().as_table());
+        let spans = table.into_iter().flatten().map(|(_, value)| value.span());
+        let text = self.file.text.as_str();
+        spans.filter_map(move |span| Some((span.start, text.get(span)?)))
+    }
+
     fn free_values(
         &self,
         key: &'static str,
@@ -296,7 +309,7 @@ impl<'a> Table<'a> {
     /// Reports the keys that were not read: those of `rejected` with their reason, others as unknown.
     pub(super) fn finish(&self, rejected: &[(&str, RejectedKey)]) {
         let read = self.read.borrow();
-        for key in self.entries.keys() {
+        for (key, value) in self.entries {
             let name: &str = key.get_ref();
             if read.contains(&name) {
                 continue;
@@ -308,8 +321,13 @@ impl<'a> Table<'a> {
                 continue;
             }
             let known = read.iter().copied();
-            let hint =
-                did_you_mean(name, known.clone()).unwrap_or_else(|| format!("its keys are {}", listed(known, "and")));
+            // A table under that name is another key, misspelt.
+            let is_table = matches!(value.get_ref(), DeValue::Table(_));
+            let hint = place_of(name)
+                .filter(|_| !is_table)
+                .map(|place| format!("put it {place}"))
+                .or_else(|| did_you_mean(name, known.clone()))
+                .unwrap_or_else(|| format!("its keys are {}", listed(known, "and")));
             self.problems.report_with(location, format!("unknown key {} in {}", quoted(name), self.title), hint);
         }
     }

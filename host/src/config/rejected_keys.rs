@@ -1,4 +1,4 @@
-//! Keys that are known and yet rejected, each with its reason.
+//! Keys that are known and yet rejected, each with its reason, and the tables in which misplaced keys belong.
 //!
 //! A setting that is accepted and ignored would mislead, so a key of a later version is an error in this one. The change
 //! that implements it removes the key from its table here.
@@ -52,4 +52,58 @@ impl RejectedKey {
             ),
         }
     }
+}
+
+/// Where the settings of a plugin belong.
+pub(super) const SETTINGS_PLACE: &str = "under [routes.settings]";
+
+/// Keys that are often written in another table than theirs: TOML's tables go on until the next one begins.
+const PLACES: [(&str, &[&str]); 8] = [
+    (
+        SETTINGS_PLACE,
+        &[
+            "ban",
+            "ban_color",
+            "unban",
+            "unban_color",
+            "start",
+            "start_color",
+            "stop_color",
+            "flush",
+            "flush_color",
+            "digest",
+            "digest_color",
+            "links",
+        ],
+    ),
+    ("under [routes.grants]", &["geo", "history"]),
+    ("under [routes.limits]", &["time", "memory", "transfer"]),
+    ("under [routes.storm]", &["threshold", "within"]),
+    (
+        "under [webhooks.NAME]",
+        &["url", "url_file", "url_env", "url_credential", "target", "rate", "burst", "proxy", "ca_file"],
+    ),
+    (
+        "directly under [[routes]], before its other tables",
+        &[
+            "webhook",
+            "jails",
+            "events",
+            "plugin",
+            "mentions",
+            "timezone",
+            "fallback_webhook",
+            "storm",
+            "restart",
+            "digest_window",
+            "max_age",
+        ],
+    ),
+    ("under [fail2ban]", &["database"]),
+    ("at the top of the file, before the first table", &["host"]),
+];
+
+/// Returns where a key belongs that its table does not have.
+pub(super) fn place_of(key: &str) -> Option<&'static str> {
+    PLACES.iter().find(|(_, keys)| keys.contains(&key)).map(|(place, _)| *place)
 }

@@ -12,7 +12,7 @@ use super::plugin::{self, PluginSource};
 use super::problem::{Location, Problems, quoted};
 use super::reader::{Located, Table};
 use super::timezone::{system_timezone, timezone};
-use super::{grants, quantity, rejected_keys};
+use super::{grants, mentions, quantity, rejected_keys};
 use crate::event::{Event, Kind};
 use crate::message::Target;
 use crate::phrase::{did_you_mean, listed};
@@ -84,6 +84,9 @@ pub(crate) enum Mismatch<'a> {
     Stopped(&'a str),
 }
 
+/// The values of `stop`, for the error: one of the built-in plugin's settings has the same name.
+const STOP_RULE: &str = "true or false (the template for jails that stop is under [routes.settings])";
+
 /// The default `max_age`: a day later, an alert is old news.
 const MAX_AGE: Duration = Duration::from_secs(86_400);
 
@@ -152,7 +155,7 @@ impl Route {
         let fallback_webhook = fallback_webhook(table, webhook.as_deref(), known);
         let jails = jails(table);
         let events = events(table);
-        let stop = table.bool("stop").unwrap_or(false);
+        let stop = table.bool_described("stop", STOP_RULE).unwrap_or(false);
         let source = PluginSource::read(table);
         let timezone = timezone(table);
         let mentions = table.bool("mentions").unwrap_or(false);
@@ -162,7 +165,8 @@ impl Route {
         let digest_window = digest_window(table);
         let restart = restart(table);
         let max_age = max_age(table);
-        let settings = table.free_texts("settings", "[routes.settings]");
+        let settings = settings(table, source.as_ref());
+        mentions::warn(table, mentions, source.as_ref() == Some(&PluginSource::BuiltIn));
         table.finish(rejected_keys::ROUTE);
 
         let webhook = webhook?;
@@ -183,7 +187,7 @@ impl Route {
             digest_window,
             restart,
             max_age,
-            settings: settings.into_iter().map(|(name, value)| (name.value, value)).collect(),
+            settings,
         })
     }
 }
@@ -200,8 +204,8 @@ impl PartialEq for EarlierStops {
     }
 }
 
-/// Gives each route the earlier ones with `stop`, and warns of routes that therefore get no event. The routes are in the
-/// order of the files, with their locations.
+/// Gives each route the earlier ones with `stop`, and warns of routes that therefore get no event, and of a `stop` without
+/// effect. The routes are in the order of the files, with their locations.
 pub(super) fn apply_stops(routes: &mut [(Location, Route)], problems: &Problems) {
     let stops = routes.iter().filter(|(_, route)| route.stop).map(|(_, route)| StopRoute {
         name: route.name.clone(),
@@ -209,6 +213,10 @@ pub(super) fn apply_stops(routes: &mut [(Location, Route)], problems: &Problems)
         events: route.events.clone(),
     });
     let all: Arc<[StopRoute]> = stops.collect();
+    if let Some((location, last)) = routes.last().filter(|(_, last)| last.stop) {
+        let message = format!("stop = true does nothing in {}: no route comes after it", quoted(&last.name));
+        problems.warn(location.clone(), message, "put the route before those that it stops, or remove the key");
+    }
     let mut count = 0;
     // The first route that stops all events of a kind.
     let mut stopped: BTreeMap<Kind, String> = BTreeMap::new();
@@ -288,6 +296,21 @@ fn fallback_webhook(table: &Table<'_>, webhook: Option<&str>, known: &KnownWebho
         return None;
     }
     Some(name)
+}
+
+/// Reads the settings of the plugin. Keys of the route itself under them are a mistake where the plugin has none of these.
+fn settings(table: &Table<'_>, source: Option<&PluginSource>) -> BTreeMap<String, String> {
+    let settings = table.free_texts("settings", "[routes.settings]");
+    if source == Some(&PluginSource::BuiltIn) {
+        for (name, _) in &settings {
+            let place = rejected_keys::place_of(&name.value).filter(|place| *place != rejected_keys::SETTINGS_PLACE);
+            if let Some(place) = place {
+                let message = format!("{} is not a setting of the built-in plugin", quoted(&name.value));
+                table.problems.report_with(name.location.clone(), message, format!("put it {place}"));
+            }
+        }
+    }
+    settings.into_iter().map(|(name, value)| (name.value, value)).collect()
 }
 
 fn max_age(table: &Table<'_>) -> Duration {

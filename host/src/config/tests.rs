@@ -11,6 +11,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::fail2ban::Fail2ban;
+use super::problem::Problem;
 use super::proxy_url::ProxyUrl;
 use super::{Config, HttpSettings, Mismatch, PluginSource, Proxy, Rate, Retention, Storm};
 use crate::event::{Ban, Event, Kind, Timestamp};
@@ -104,9 +105,12 @@ fn load_testdata_reports_the_golden_errors() {
     assert!(!paths.is_empty());
     let mut differing = Vec::new();
     for path in paths {
-        let found = match Etc::new(&fs::read_to_string(&path).unwrap()).load() {
+        let etc = Etc::new(&fs::read_to_string(&path).unwrap());
+        let found = match etc.load() {
             Ok(config) => {
-                let lines = config.warnings.iter().map(|warning| format!("warning: {}", warning.message));
+                let shown =
+                    |warning: &Problem| warning.to_string().replace(&format!("{}/", etc.0.path().display()), "");
+                let lines = config.warnings.iter().map(|warning| format!("warning: {}", shown(warning)));
                 ["accepted".to_owned()].into_iter().chain(lines).collect::<Vec<_>>().join("\n")
             }
             Err(errors) => errors,

@@ -130,7 +130,8 @@ impl TextFile {
         let mut lines = BTreeSet::new();
         for error in errors {
             let span = error.span().unwrap_or_default();
-            let location = self.location(span.start);
+            let start = span.start;
+            let location = self.location(start);
             let line = location.position.map(|(line, _)| line);
             // The rest of a line rarely makes sense after its first error.
             if lines.insert(line) {
@@ -140,11 +141,35 @@ impl TextFile {
                     let key = self.text.get(span).unwrap_or_default().trim_matches(['"', '\'']);
                     message.push_str(&format!(" {}", quoted(key)));
                 }
-                problems.report(location, message);
+                match quotes_hint(&self.text, start) {
+                    Some(hint) => problems.report_with(location, message, hint),
+                    None => problems.report(location, message),
+                }
             }
         }
         None
     }
+}
+
+/// Quotes of a text processor, which TOML does not know.
+const CURLY: [char; 8] = ['“', '”', '„', '‟', '‘', '’', '«', '»'];
+
+/// Returns what is wrong with the quotes in the line of a syntax error, if they are the likely cause.
+fn quotes_hint(text: &str, error: usize) -> Option<&'static str> {
+    let (before, after) = text.split_at_checked(text.floor_char_boundary(error))?;
+    let start = before.rfind('\n').map_or(0, |at| at + 1);
+    let end = after.find('\n').map_or(text.len(), |at| before.len() + at);
+    let line = text.get(start..end)?;
+    let value = line.split_once('=').map_or(line, |(_, value)| value).trim_start_matches(['[', '{', ' ', '\t']);
+    if after.starts_with(CURLY) || value.starts_with(CURLY) || line.trim_start().starts_with(CURLY) {
+        return Some("write straight quotes: \"…\" or '…'");
+    }
+    let inside = value.strip_prefix('"').filter(|inside| !inside.starts_with("\"\""))?;
+    let escaped = |at: usize| inside.get(..at).is_some_and(|before| before.ends_with('\\'));
+    let (close, _) = inside.match_indices('"').find(|(at, _)| !escaped(*at))?;
+    let rest = inside.get(close + 1..)?.trim_start();
+    let is_nested = rest.contains('"') && !rest.starts_with([',', ']', '}', '#']);
+    is_nested.then_some("a string in \"…\" ends at its next \"; write \\\" inside it, or '…' around it")
 }
 
 /// Returns the beginning of each line, and more places in long ones.
