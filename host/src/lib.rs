@@ -13,6 +13,7 @@ mod config;
 mod daemon;
 mod deliver;
 mod format;
+mod inotify;
 pub mod message;
 pub mod plugin;
 pub mod receive;

@@ -32,10 +32,14 @@ impl Signals {
             .build()
             .map_err(|reason| DaemonError::System { what: "start the runtime", reason })?;
         // Starts the first thread for what blocks, which stays. Where the system has none to spare later, others wait for it;
-        // without any, tokio would panic.
+        // without any, tokio would panic, so std is asked before.
+        let no_thread = |reason| DaemonError::System { what: "start a thread", reason };
+        let probe = std::thread::Builder::new().spawn(|| {}).map_err(no_thread)?;
+        // It does nothing, so it cannot panic.
+        let _ = probe.join();
         runtime
             .block_on(async { tokio::task::spawn_blocking(|| {}).await })
-            .map_err(|error| DaemonError::System { what: "start a thread", reason: io::Error::other(error) })?;
+            .map_err(|error| no_thread(io::Error::other(error)))?;
         let listen = |kind| {
             let _inside = runtime.enter();
             signal(kind).map_err(|reason| DaemonError::System { what: "listen for signals", reason })

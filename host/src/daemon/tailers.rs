@@ -77,11 +77,19 @@ impl<'scope> Tailers<'scope> {
     }
 
     /// Stops the threads and waits for their end.
-    pub(super) fn stop(self) -> Result<(), DaemonError> {
-        self.stops.iter().for_each(StopHandle::stop);
-        for thread in self.threads {
+    pub(super) fn stop(mut self) -> Result<(), DaemonError> {
+        let threads = std::mem::take(&mut self.threads);
+        drop(self);
+        for thread in threads {
             thread.join().map_err(|_| DaemonError::Tailer)??;
         }
         Ok(())
+    }
+}
+
+/// Stops the threads, also where not all of them could be started: the daemon's end waits for them.
+impl Drop for Tailers<'_> {
+    fn drop(&mut self) {
+        self.stops.iter().for_each(StopHandle::stop);
     }
 }

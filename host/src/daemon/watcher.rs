@@ -10,11 +10,13 @@ use std::time::Duration;
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::Notify;
 
+use crate::inotify;
+
 /// How long after a change further changes are awaited: a new plugin comes with its settings.
 pub(super) const SETTLE_TIME: Duration = Duration::from_millis(100);
 
 pub(super) struct Watcher {
-    /// None where the system has no inotify instance left.
+    /// None where the system has no inotify instance or thread left.
     watcher: Option<RecommendedWatcher>,
     files: Arc<Mutex<BTreeSet<PathBuf>>>,
     folders: BTreeSet<PathBuf>,
@@ -25,7 +27,7 @@ impl Watcher {
     pub(super) fn new(changed: Arc<Notify>) -> Self {
         let files = Arc::new(Mutex::new(BTreeSet::new()));
         let watched = Arc::clone(&files);
-        let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
+        let watcher = inotify::watcher(move |event: notify::Result<Event>| {
             let files = watched.lock().unwrap_or_else(PoisonError::into_inner);
             // An error may mean that a change was missed.
             if event.as_ref().map_or(true, |event| concerns(event, &files)) {

@@ -58,13 +58,14 @@ fn jails_by(client: &Path, deadline: Duration) -> JailsAnswer {
 fn read(child: &mut Child, deadline: Duration) -> Option<String> {
     let stdout = child.stdout.take()?;
     let (sender, receiver) = mpsc::channel();
-    // Not joined: it ends with the client.
-    thread::spawn(move || {
+    let read = move || {
         let mut bytes = Vec::new();
         let read = stdout.take(MAX_BYTES).read_to_end(&mut bytes);
         // Nobody waits after the deadline.
         let _ = sender.send(read.is_ok().then_some(bytes));
-    });
+    };
+    // Not joined: it ends with the client.
+    thread::Builder::new().spawn(read).ok()?;
     let bytes = receiver.recv_timeout(deadline).ok()??;
     Some(String::from_utf8_lossy(&bytes).into_owned())
 }

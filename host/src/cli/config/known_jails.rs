@@ -38,7 +38,10 @@ impl KnownJails {
         };
         // Only this thread becomes the owner of the store: the system keeps the user by thread. Without a store that can be
         // read, there are no jails in it.
-        let stored = thread::scope(|scope| scope.spawn(|| stored(state)).join()).ok().flatten().unwrap_or_default();
+        let stored = thread::scope(|scope| {
+            let reading = thread::Builder::new().spawn_scoped(scope, || stored(state));
+            reading.ok().and_then(|reading| reading.join().ok()).flatten().unwrap_or_default()
+        });
         let from = match (running.is_empty(), stored.is_empty()) {
             (false, true) => "those of fail2ban",
             (true, _) => "those seen so far",

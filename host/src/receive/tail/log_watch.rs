@@ -12,6 +12,7 @@ use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
 use super::stop_switch::StopHandle;
+use crate::inotify;
 
 /// How often a watched log is read all the same: some file systems, NFS among them, report nothing.
 pub(super) const LOG_POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -34,7 +35,7 @@ impl LogWatch {
     pub(super) fn new(reader: StopHandle) -> Self {
         let names = Arc::new(Mutex::new(HashSet::new()));
         let known = Arc::clone(&names);
-        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        let watcher = inotify::watcher(move |event: notify::Result<notify::Event>| {
             if event.is_ok_and(|event| is_relevant(&event, &known)) {
                 reader.wake();
             }
