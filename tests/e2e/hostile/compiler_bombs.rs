@@ -5,12 +5,15 @@
 
 use std::fmt::Write;
 use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::corpus::component_of;
 use super::{CONTAINED, Findings, TIME, check_harmless};
+use crate::binary::banhook;
+use crate::message::Message;
 use crate::polling::until;
-use crate::test_env::{Daemon, QUICK, TestEnv};
+use crate::test_env::{Daemon, QUICK, TestEnv, all_processes};
 use crate::webhook::Webhook;
 
 /// The limit for compiling a plugin, and the setting for it.
@@ -112,14 +115,52 @@ fn compiler_bomb_is_stopped_and_delays_no_other_route() {
     }
     messages.iter().for_each(|message| check_harmless(message, "bombs", &mut findings));
     // The compilers have exited and left no file that would be used as a compiled plugin.
-    until("the compilers to exit", || match env.processes().len() {
-        1 => Ok(()),
-        count => Err(format!("{count} processes")),
+    until("the compilers to exit", || match compilers(&daemon) {
+        0 => Ok(()),
+        count => Err(format!("{count} compilers")),
     });
     let compiled = fs::read_dir(env.state().join("cache")).into_iter().flatten().count();
     findings.expect(compiled <= 1, "cache", || format!("{compiled} files"));
     daemon.stop();
     findings.none();
+}
+
+// Four at once took 600 MB each, and none finished in time.
+#[test]
+fn compilers_of_many_plugins_run_two_at_a_time() {
+    const PLUGINS: usize = 5;
+    const AT_ONCE: usize = 2;
+    let env = TestEnv::new();
+    let mut text = format!("[webhooks.main]\nurl_file = \"main.url\"\n{QUICK}\n");
+    for number in 0..PLUGINS {
+        let bomb = format!("{}(func (result i32) (i32.const {number}))", loops());
+        env.write(&format!("{number}.wasm"), component_of(&bomb));
+        write!(
+            text,
+            "[[routes]]\nname = \"{number}\"\nwebhook = \"main\"\nplugin = \"{number}.wasm\"\nlimits = {{ {COMPILE_SETTING} }}\n"
+        )
+        .unwrap();
+    }
+    env.write("config.toml", text);
+    env.notify("ban --no-spawn --jail=sshd --ip=203.0.113.7");
+    let daemon = env.spawn(env.command(banhook()).arg("run"));
+    let mut most = 0;
+    until("a message of each route", || {
+        most = most.max(compilers(&daemon));
+        let arrived = env.webhook.arrived();
+        let is_stopped = |message: &Message| message.contains(&["203.0.113.7", "compil", "(limits.compile)"]);
+        let stopped = arrived.iter().filter(|message| is_stopped(message)).count();
+        if stopped == PLUGINS { Ok(()) } else { Err(format!("{stopped} of {}", arrived.len())) }
+    });
+    assert_eq!(most, AT_ONCE);
+    daemon.stop();
+}
+
+/// How many compilers of a daemon run: its child processes.
+fn compilers(daemon: &Daemon) -> usize {
+    let parent = format!("\nPPid:\t{}\n", daemon.pid());
+    let is_child = |path: &Path| fs::read_to_string(path.join("status")).is_ok_and(|status| status.contains(&parent));
+    all_processes().filter(|(_, path)| is_child(path)).count()
 }
 
 /// Starts a daemon with an unrouted event, which meets plugins that are not compiled yet. Returns the time of the start.
