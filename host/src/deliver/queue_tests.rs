@@ -423,6 +423,9 @@ fn notice_is_in_no_ledger_and_leaves_nothing() {
     assert_eq!(next(&mut ops, &mut simulation.store), NextAction::Idle);
     assert_eq!(simulation.store.message(notice.id).unwrap(), None);
     assert_eq!(simulation.ledger(), ledger);
+    // Probes that fail are no news.
+    simulation.run(16 * HOUR, |_, _| SendResult::EndpointGone("404 no_service".into()));
+    assert_eq!(next(&mut ops, &mut simulation.store), NextAction::Idle);
 }
 
 #[test]

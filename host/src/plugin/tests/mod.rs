@@ -151,14 +151,42 @@ fn format_trap_in_functions_with_long_names_has_a_short_backtrace() {
     let text = format!(
         r#"(module (memory (export "memory") 1)
             (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024))
-            (func ${name} (result i32) unreachable)
-            (func (export "banhook:plugin/formatter@0.1.0#format") (param i32) (result i32) (call ${name})))"#
+            (func ${name} (param i32) (result i32)
+                (if (i32.eqz (local.get 0)) (then unreachable))
+                (call ${name} (i32.sub (local.get 0) (i32.const 1))))
+            (func (export "banhook:plugin/formatter@0.1.0#format") (param i32) (result i32) (call ${name} (i32.const 100))))"#
     );
     let plugin = load(&runtime(None), &guest::plugin(&text, "plugin"), &[]).unwrap();
     let error = plugin.format(&standard::events()[0]).decision.unwrap_err();
     let lines: Vec<_> = error.details().collect();
     assert!(lines.iter().any(|line| line.contains("xxxx")), "{lines:?}");
     assert!(lines.iter().all(|line| line.len() <= 200), "{:?}", lines.iter().map(|line| line.len()));
+    assert!((20..30).contains(&lines.len()), "{} lines", lines.len());
+}
+
+/// The bits of a NaN, and what relaxed SIMD leaves open, are the processor's otherwise.
+#[test]
+fn format_nan_and_relaxed_simd_have_the_same_bits_on_every_processor() {
+    let guest = guest::plugin(include_str!("../testdata/arithmetic.wat"), "plugin");
+    let plugin = load(&runtime(None), &guest, &[]).unwrap();
+    let Ok(Decision::Skip(bits)) = plugin.format(&standard::events()[0]).decision else { panic!("no skip") };
+    let [double, float] = ["7ff8000000000000", "000000007fc00000"];
+    assert_eq!(
+        bits.split_whitespace().collect::<Vec<_>>(),
+        [
+            double,
+            double,
+            double,
+            double,
+            float,
+            "7fc000007fc00000",
+            // Relaxed: an index out of range, a NaN as an integer, -1 times -1 in Q15, and a product that is rounded once.
+            "0000000000000000",
+            "0000000000000000",
+            "7fff7fff7fff7fff",
+            "3380000033800000",
+        ]
+    );
 }
 
 /// A cache that holds the built-in plugin, and the file that it is in.
