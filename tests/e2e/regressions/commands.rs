@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::binary::banhook;
 use crate::command_output::CommandOutput;
 use crate::component;
-use crate::test_env::{QUICK, TestEnv};
+use crate::test_env::{Ledger, QUICK, TestEnv};
 
 const BAN: [&str; 3] = ["ban", "--jail=sshd", "--ip=203.0.113.7"];
 
@@ -74,32 +74,34 @@ fn with_routes(routes: &str) -> TestEnv {
     env
 }
 
+/// The ledger once these events were delivered by these routes.
+fn delivered(routes: &str, events: &[&str]) -> Ledger {
+    let env = with_routes(routes);
+    for event in events {
+        env.notify(&format!("--no-spawn {event} --ip=203.0.113.7"));
+    }
+    env.banhook(["drain", "--timeout", "20s"]).ok();
+    env.ledger()
+}
+
 // fail2ban#2991, mailinabox#771: a `!` was accepted, and did nothing or lost bans.
 #[test]
 fn route_excludes_jails() {
-    let env = with_routes(
+    let ledger = delivered(
         "[[routes]]\nname = \"others\"\njails = [\"!nginx-*\", \"*\"]
          [[routes]]\nname = \"but\"\njails = [\"!recidive\"]",
+        &["ban --jail=sshd", "ban --jail=nginx-auth", "ban --jail=recidive"],
     );
-    for jail in ["sshd", "nginx-auth", "recidive"] {
-        env.notify(&format!("--no-spawn ban --jail={jail} --ip=203.0.113.7"));
-    }
-    env.banhook(["drain", "--timeout", "20s"]).ok();
-    let ledger = env.ledger();
     assert_eq!((ledger.routes["others"].posted, ledger.routes["but"].posted), (2, 2), "{ledger:?}");
 }
 
 #[test]
 fn route_with_stop_is_not_repeated_by_a_catch_all() {
-    let env = with_routes(
+    let ledger = delivered(
         "[[routes]]\nname = \"web\"\njails = [\"nginx-*\"]\nevents = [\"ban\"]\nstop = true
          [[routes]]\nname = \"rest\"",
+        &["ban --jail=nginx-a", "unban --jail=nginx-a", "ban --jail=sshd"],
     );
-    for line in ["ban --jail=nginx-a", "unban --jail=nginx-a", "ban --jail=sshd"] {
-        env.notify(&format!("--no-spawn {line} --ip=203.0.113.7"));
-    }
-    env.banhook(["drain", "--timeout", "20s"]).ok();
-    let ledger = env.ledger();
     assert_eq!((ledger.routes["web"].posted, ledger.routes["rest"].posted), (1, 2), "{ledger:?}");
 }
 

@@ -15,6 +15,13 @@ fn ban(env: &TestEnv, last: u32) {
     env.notify(&format!("ban --jail=sshd --ip=203.0.113.{last} --time=176380901{last}"));
 }
 
+/// Waits until everything is delivered, and fails unless so many events were posted, and none died.
+#[track_caller]
+fn all_posted(env: &TestEnv, events: u64) {
+    let all = env.wait_until_idle().all();
+    assert_eq!((all.posted, all.dead), (events, 0), "{all:?}");
+}
+
 /// Adds these lines to the configuration, which nobody else can read.
 fn configure(env: &TestEnv, webhook: &str, route: &str, more: &str) {
     env.configure_both(&format!("{QUICK}\n{webhook}"), &format!("storm = false\nrestart = false\n{route}\n{more}"));
@@ -40,8 +47,7 @@ fn rejected_message_goes_out_plain() {
     let messages = env.webhook.wait_for(2);
     assert!(messages[0].contains(&["203.0.113.1", "Slack rejected the formatted message: 400 invalid_blocks"]));
     assert!(messages[1].contains(&["203.0.113.2"]) && !messages[1].contains(&["rejected"]));
-    let all = env.wait_until_idle().all();
-    assert_eq!((all.posted, all.dead), (2, 0), "{all:?}");
+    all_posted(&env, 2);
 }
 
 // lightdash/lightdash#25797, with a crash of the daemon right after the answer.
@@ -57,8 +63,7 @@ fn rejected_message_goes_out_plain_after_a_crash() {
     });
     daemon.kill();
     let _next = env.daemon();
-    let all = env.wait_until_idle().all();
-    assert_eq!((all.posted, all.dead), (1, 0), "{all:?}");
+    all_posted(&env, 1);
     assert!(env.webhook.arrived().iter().all(|message| message.contains(&["rejected the formatted message"])));
 }
 
@@ -74,8 +79,7 @@ fn webhook_that_rejects_everything_is_suspended_and_the_fallback_says_for_whom()
     for (last, message) in (1..=4).zip(&messages) {
         assert!(message.contains(&[&format!("203.0.113.{last}"), "for the webhook \"main\", which is suspended"]));
     }
-    let all = env.wait_until_idle().all();
-    assert_eq!((all.posted, all.dead), (4, 0), "{all:?}");
+    all_posted(&env, 4);
     assert!(env.log().contains("WEBHOOK SUSPENDED (it rejects plain messages as well: 400 invalid_blocks)"));
 }
 
@@ -132,8 +136,7 @@ fn status_that_says_nothing_of_the_message_is_retried() {
     ban(&env, 1);
     let messages = env.webhook.wait_for(1);
     assert!(!messages[0].contains(&["rejected"]));
-    let all = env.wait_until_idle().all();
-    assert_eq!((all.posted, all.dead), (1, 0), "{all:?}");
+    all_posted(&env, 1);
 }
 
 #[test]
