@@ -69,6 +69,7 @@ fn drain_with_too_little_memory_loses_nothing() {
         let output = within_memory(&env, mib << 10, &["drain", "--timeout", "1s"]);
         assert_ne!(output.code, Some(PANIC), "{output}");
         assert_ne!(output.code, Some(0), "{output}");
+        env.end_runs();
         assert_eq!(env.ledger().received, EVENTS);
     }
     env.webhook.start();

@@ -233,6 +233,19 @@ impl TestEnv {
             .map(|(pid, _)| pid)
             .collect()
     }
+
+    /// Ends the runs that outlive `notify` and `drain`. They empty the write-ahead logs.
+    #[track_caller]
+    pub fn end_runs(&self) {
+        until("the runs to end", || {
+            let runs = self.processes();
+            // One that does not catch the signal yet would be killed by it.
+            for run in runs.iter().filter(|run| catches_sigterm(**run)) {
+                kill_process(*run, Signal::TERM).ok();
+            }
+            if runs.is_empty() { Ok(()) } else { Err(format!("{runs:?}")) }
+        });
+    }
 }
 
 impl Drop for TestEnv {
@@ -260,6 +273,12 @@ pub fn all_processes() -> impl Iterator<Item = (Pid, PathBuf)> {
         (pid != own).then_some(())?;
         Some((Pid::from_raw(pid)?, entry.path()))
     })
+}
+
+fn catches_sigterm(pid: Pid) -> bool {
+    let status = fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).unwrap_or_default();
+    let caught = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigCgt:")?.trim(), 16).ok());
+    caught.is_some_and(|caught| caught & 1 << (Signal::TERM.as_raw() - 1) != 0)
 }
 
 /// A running `banhook run`.

@@ -8,7 +8,7 @@ const STORM: &str = "storm = { threshold = 1, within = \"60s\" }\ndigest_window 
 
 fn ban_many(env: &TestEnv, count: usize) {
     for number in 0..count {
-        env.notify(&format!("--no-spawn ban --jail=sshd --ip=203.0.113.{number} --time=1763809015"));
+        env.notify(&format!("--no-spawn ban --jail=sshd --ip=203.0.113.{number}"));
     }
 }
 
@@ -20,7 +20,7 @@ fn digest_of_many_bans_names_the_first_addresses() {
     let _daemon = env.daemon();
     let messages = env.webhook.wait_for(2);
     let names: Vec<String> = (1..=20).map(|number| format!("203.0.113.{number}")).collect();
-    let mut words = vec!["⛔ 46 more bans on ", " in 1 s", "sshd: "];
+    let mut words = vec!["⛔ 46 more bans on ", " in ", " s", "sshd: "];
     words.extend(names.iter().map(String::as_str));
     words.push(" and 26 more");
     assert!(messages[1].contains(&words), "{:#?}", shown(&messages));

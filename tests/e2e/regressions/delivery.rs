@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use crate::binary::banhook;
@@ -192,16 +193,20 @@ fn socks_proxy_forwards_message() {
     let env = TestEnv::new();
     let proxy = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = proxy.local_addr().unwrap();
-    std::thread::spawn(move || proxy.incoming().flatten().for_each(|client| drop(socks5(client))));
+    let (forwarded, servers) = mpsc::channel();
+    std::thread::spawn(move || proxy.incoming().flatten().for_each(|client| drop(socks5(client, &forwarded))));
     configure(&env, &format!("proxy = \"socks5h://{address}\""), "", "");
     let _daemon = env.daemon();
     ban(&env, 1);
     env.webhook.wait_for(1);
-    assert_eq!(env.wait_until_idle().all().posted, 1);
+    let server = servers.try_recv().expect("it came through the proxy");
+    assert!(env.webhook.url().contains(&server.to_string()), "{server}");
+    all_posted(&env, 1);
 }
 
-/// Serves one connection as RFC 1928 has it: no login, the command CONNECT to an IPv4 address or a name.
-fn socks5(mut client: TcpStream) -> std::io::Result<()> {
+/// Serves one connection as RFC 1928 has it: no login, the command CONNECT to an IPv4 address or a name. Passes on to which
+/// server.
+fn socks5(mut client: TcpStream, forwarded: &mpsc::Sender<SocketAddr>) -> std::io::Result<()> {
     let mut two = [0; 2];
     client.read_exact(&mut two)?;
     client.read_exact(&mut vec![0; two[1].into()])?;
@@ -224,6 +229,7 @@ fn socks5(mut client: TcpStream) -> std::io::Result<()> {
     };
     client.read_exact(&mut two)?;
     let mut server = TcpStream::connect((host, u16::from_be_bytes(two)))?;
+    forwarded.send(server.peer_addr()?).unwrap();
     client.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0])?;
     let (mut from_client, mut to_server) = (client.try_clone()?, server.try_clone()?);
     std::thread::spawn(move || std::io::copy(&mut from_client, &mut to_server));
