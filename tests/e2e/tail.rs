@@ -95,20 +95,24 @@ fn tail_once_delivers_only_new_lines() {
 }
 
 #[test]
-fn tail_foreign_log_warns() {
+fn tail_once_of_foreign_log_warns_and_fails() {
     let env = TestEnv::new();
     env.write("auth.log", "Nov 22 11:56:55 web-1 sshd[1]: Failed password for root\nand more\n");
     env.write("f.log", ban("203.0.113.1") + "and more\n");
     env.write("empty.log", "");
-    let once = |arguments: &[&str]| env.banhook(["tail", "--once"].iter().chain(arguments)).ok();
-    for arguments in [&["--dry-run", "auth.log"][..], &["auth.log"]] {
-        let output = once(arguments);
+    let once = |arguments: &[&str]| env.banhook(["tail", "--once"].iter().chain(arguments));
+    for arguments in [&["--dry-run", "auth.log"][..], &["auth.log", "f.log"]] {
+        let output = once(arguments).exits(1);
         let warning = output.stderr.lines().find(|line| line.contains("auth.log is not a log of fail2ban"));
-        assert!(warning.is_some_and(|line| line.contains("(2 lines read, none recognized)")), "{output}");
+        let words = ["(2 lines read, none recognized)", "sshd[1]: Failed password", "fail2ban-client get logtarget"];
+        assert!(warning.is_some_and(|line| words.iter().all(|word| line.contains(word))), "{output}");
     }
+    // The other log was read all the same.
+    env.webhook.wait_for(1);
     // No warning for a log without new lines, or with some lines of fail2ban.
-    for log in ["empty.log", "f.log", "f.log"] {
-        let output = once(&[log]);
+    append(&env.path("f.log"), &ban("203.0.113.2"));
+    for log in ["empty.log", "f.log", "f.log", "auth.log"] {
+        let output = once(&[log]).ok();
         assert!(!output.stderr.contains("warning"), "{output}");
     }
 }

@@ -14,7 +14,7 @@ use crate::accounts::{closed_folder, enter_hint, log_hint, read_hint, user_name}
 use crate::config::{Config, LogSource, is_pattern};
 use crate::event::Timestamp;
 use crate::receive::fail2ban_database::{DatabaseError, Fail2banDatabase};
-use crate::receive::tail::{matching, unread_lines};
+use crate::receive::tail::{matching, problem};
 use crate::store::StateDir;
 
 /// The findings of the check.
@@ -142,10 +142,8 @@ fn check_log(log: &Path, source: &LogSource, user: &str, access: &mut Access) {
     let shown = log.display();
     match open(log) {
         Ok(_) => {
-            let unread = unread_lines(log, source, Timestamp::now);
-            access
-                .warnings
-                .extend(unread.map(|unread| format!("the log {shown}: nothing of it is understood: {unread}")));
+            let problem = problem(log, source, Timestamp::now);
+            access.warnings.extend(problem.map(|problem| format!("the log {shown}: {problem}")));
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             access.warnings.push(format!("the log {shown} does not exist yet"));

@@ -14,7 +14,7 @@ use crate::receive::tail::{
     DryRunSink, EventSink, Follower, InboxSink, NamedLog, Pipe, STDIN, Step, TailError, follow, named_logs, parser,
     read_pipe, stop_switch,
 };
-use crate::receive::{LogCounts, Unread, UnreadReason};
+use crate::receive::{LogCounts, LogParser, LogProblem, Unread};
 use crate::store::Store;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -82,15 +82,14 @@ pub(super) fn tail(global: &GlobalOptions, arguments: &TailArgs) -> Outcome {
         return match dry_run(arguments) {
             // `banhook tail --dry-run | head`
             Err(TailError::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(true),
-            Err(error) => Err(CommandError::input(error)),
-            Ok(()) => Ok(true),
+            outcome => outcome.map_err(CommandError::input),
         };
     }
     let folder = global.folder()?;
     logging::to_stderr();
     if arguments.once {
-        once(global, arguments)?;
-        return drain(global, DELIVERY_TIMEOUT);
+        let is_understood = once(global, arguments)?;
+        return Ok(drain(global, DELIVERY_TIMEOUT)? && is_understood);
     }
     let pipe = reads_stdin(arguments).then(|| Arc::new(Pipe::open(io::stdin())));
     let tails = |config: &Config| Tails {
@@ -104,8 +103,8 @@ pub(super) fn tail(global: &GlobalOptions, arguments: &TailArgs) -> Outcome {
     }
 }
 
-/// Reads all logs to their end, into the store.
-fn once(global: &GlobalOptions, arguments: &TailArgs) -> Result<(), CommandError> {
+/// Reads all logs to their end, into the store. Returns whether all are understood.
+fn once(global: &GlobalOptions, arguments: &TailArgs) -> Outcome {
     let folder = global.folder()?;
     let config = global.config()?;
     let lock = take_over(&folder)?;
@@ -114,16 +113,16 @@ fn once(global: &GlobalOptions, arguments: &TailArgs) -> Result<(), CommandError
         InboxSink { inbox: store.open_inbox()?, now: Timestamp::now, new_id: || uuid::Uuid::now_v7().to_string() };
     let inbox = store.open_inbox()?;
     let wal_checkpoint = || inbox.wal_checkpoint_if_long().map_err(TailError::from);
-    read_all(arguments, Some(&config), &mut sink, wal_checkpoint).map_err(|error| match error {
+    let read = read_all(arguments, Some(&config), &mut sink, wal_checkpoint).map_err(|error| match error {
         TailError::Store(error) => CommandError::Other(error.into()),
         error => CommandError::input(error),
     })?;
     release(&store, lock);
-    Ok(())
+    Ok(read)
 }
 
-/// Prints events instead of storing them.
-fn dry_run(arguments: &TailArgs) -> Result<(), TailError> {
+/// Prints events instead of storing them. Returns whether all logs that were read to their end are understood.
+fn dry_run(arguments: &TailArgs) -> Result<bool, TailError> {
     let mut out = DryRunSink(BufWriter::with_capacity(WRITE_BYTES, io::stdout().lock()));
     if arguments.once || sources(arguments, None).is_empty() {
         return read_all(arguments, None, &mut out, || Ok(()));
@@ -138,35 +137,38 @@ fn dry_run(arguments: &TailArgs) -> Result<(), TailError> {
                 scope.spawn(move || {
                     // Never stopped, only interrupted.
                     let (_stop, stopped) = stop_switch();
-                    follow(&source, Timestamp::now, &mut DryRunSink(io::stdout()), &stopped)
+                    follow(&source, Timestamp::now, &mut DryRunSink(io::stdout()), &stopped).map(|()| true)
                 })
             })
             .collect();
+        let mut is_understood = true;
         for thread in pipe.into_iter().chain(followed) {
-            thread.join().unwrap_or_else(|_| Err(TailError::Output(io::Error::other("a thread panicked"))))?;
+            is_understood &=
+                thread.join().unwrap_or_else(|_| Err(TailError::Output(io::Error::other("a thread panicked"))))?;
         }
-        Ok(())
+        Ok(is_understood)
     })
 }
 
-fn dry_run_pipe(arguments: &TailArgs, out: &mut dyn EventSink) -> Result<(), TailError> {
+fn dry_run_pipe(arguments: &TailArgs, out: &mut dyn EventSink) -> Result<bool, TailError> {
     let parser = parser(&named(arguments, None, Vec::new()), Timestamp::now);
     let parser = read_pipe(&Pipe::open(io::stdin()), parser, out, &|| false)?;
-    summarize(Path::new(STDIN), parser.counts(), parser.unread());
-    Ok(())
+    Ok(summarize(Path::new(STDIN), &parser))
 }
 
-/// Reads each log to its end, one after the other; `wal_checkpoint` is called after each piece.
+/// Reads each log to its end, one after the other; `wal_checkpoint` is called after each piece. Returns whether all are
+/// understood.
 fn read_all(
     arguments: &TailArgs,
     config: Option<&Config>,
     sink: &mut dyn EventSink,
     wal_checkpoint: impl Fn() -> Result<(), TailError>,
-) -> Result<(), TailError> {
+) -> Result<bool, TailError> {
+    let mut is_understood = true;
     if reads_stdin(arguments) {
         let parser = parser(&named(arguments, config, Vec::new()), Timestamp::now);
         let parser = read_pipe(&Pipe::open(io::stdin()), parser, sink, &|| false)?;
-        summarize(Path::new(STDIN), parser.counts(), parser.unread());
+        is_understood = summarize(Path::new(STDIN), &parser);
     }
     for source in sources(arguments, config) {
         // Starting at the end would read nothing.
@@ -177,19 +179,19 @@ fn read_all(
             return Err(TailError::Read { path: pattern.clone(), reason });
         }
         for log in logs {
-            read_log(log, &source, sink, &wal_checkpoint)?;
+            is_understood &= read_log(log, &source, sink, &wal_checkpoint)?;
         }
     }
-    Ok(())
+    Ok(is_understood)
 }
 
-/// Reads a log to its end.
+/// Reads a log to its end. Returns whether it is understood.
 fn read_log(
     log: NamedLog,
     source: &LogSource,
     sink: &mut dyn EventSink,
     wal_checkpoint: &impl Fn() -> Result<(), TailError>,
-) -> Result<(), TailError> {
+) -> Result<bool, TailError> {
     let path = log.path.clone();
     let mut follower = Follower::new(log, source, true, Timestamp::now, sink)?;
     let bar = progress(&path, follower.remaining_bytes());
@@ -205,8 +207,7 @@ fn read_log(
         return Err(TailError::Read { path, reason });
     }
     follower.resolve(sink)?;
-    summarize(&path, follower.counts(), follower.unread());
-    Ok(())
+    Ok(summarize(&path, follower.parser()))
 }
 
 /// Makes a progress bar, which is shown on a terminal only.
@@ -219,21 +220,29 @@ fn progress(path: &Path, bytes: u64) -> ProgressBar {
     bar
 }
 
-/// Logs what the log contained, and warns if none of it is fail2ban's. A dry run has no log, but the warning.
-fn summarize(path: &Path, counts: LogCounts, unread: Option<&Unread>) {
-    let LogCounts { lines, found, events, foreign, unfinished, long, late } = counts;
-    let is_foreign = lines > 0 && foreign == lines;
-    if unread.map_or(is_foreign, |unread| unread.none_understood) {
-        let lines = counted(lines, "line");
-        let example = unread.map_or_else(String::new, |unread| format!(", for example `{}`", unread.example));
-        let hint = unread.map_or(UnreadReason::NotFail2ban.hint(), |unread| unread.reason.hint());
-        print_stderr(&format!(
-            "warning: {} is not a log of fail2ban ({lines} read, none recognized){example}; {hint}",
-            path.display()
-        ));
+/// Logs what a log contained, and warns of what is wrong with it. A dry run has no log, but the warnings. Returns whether
+/// the log is understood.
+fn summarize(path: &Path, parser: &LogParser) -> bool {
+    let (log, counts) = (path.display(), parser.counts());
+    let LogCounts { lines, found, events, foreign, unfinished, damaged, long, late } = counts;
+    tracing::info!(%log, lines, found, events, foreign, unfinished, damaged, long, late, "log read");
+    if lines == 0 {
+        return true;
     }
-    let log = path.display();
-    tracing::info!(%log, lines, found, events, foreign, unfinished, long, late, "log read");
+    if counts.lost() > 0 {
+        print_stderr(&format!("warning: {log}: {counts}"));
+    }
+    // Nothing more comes that may be understood, so a few lines are enough.
+    if let Some(Unread { none_understood: true, example, reason, .. }) = parser.unread() {
+        let (lines, hint) = (counted(lines, "line"), reason.hint());
+        print_stderr(&format!(
+            "warning: {log} is not a log of fail2ban ({lines} read, none recognized), for example `{example}`; {hint}"
+        ));
+        return false;
+    }
+    let problem = parser.problem();
+    problem.iter().for_each(|problem| print_stderr(&format!("warning: {log}: {problem}")));
+    !matches!(problem, Some(LogProblem::NotUnderstood(_)))
 }
 
 fn reads_stdin(arguments: &TailArgs) -> bool {

@@ -8,4 +8,4 @@ pub(crate) mod tail;
 pub(crate) use banhook_notify::{ActionArguments, ActionOption, OPTIONS};
 
 pub use log::LogParser;
-pub(crate) use log::{LogCounts, Unread, UnreadReason};
+pub(crate) use log::{LogCounts, LogProblem, Unread};

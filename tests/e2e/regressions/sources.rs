@@ -1,6 +1,9 @@
 //! Logs as sources: which files are read, and what is said of those that are not understood.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::polling::until;
 use crate::test_env::TestEnv;
@@ -114,4 +117,62 @@ fn log_that_is_suddenly_not_understood_is_reported_until_it_is_again() {
         status => Err(status.to_string()),
     });
     daemon.stop();
+}
+
+fn append(path: &Path, text: &str) {
+    OpenOptions::new().append(true).open(path).unwrap().write_all(text.as_bytes()).unwrap();
+}
+
+/// A configuration's table of a source for this log, with more lines.
+fn source(env: &TestEnv, log: &str, lines: &str) -> String {
+    format!("[[sources]]\nlog = \"{}\"\ntimezone = \"UTC\"\n{lines}\n", env.path(log).display())
+}
+
+#[test]
+fn times_ahead_of_the_clock_are_reported_with_what_to_do() {
+    let env = TestEnv::new();
+    let at = |hours: u64| {
+        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + hours * 3600;
+        format!("{seconds}.000000 web-1 fail2ban[1]: [sshd] Ban 192.0.2.{}\n", 1 + hours)
+    };
+    let log = env.write("f.log", at(5));
+    let hint = ["ahead of this host's clock", "timezone"];
+    env.banhook(["tail", "--once", "--dry-run", "f.log"]).ok().complains(&hint);
+    env.configure(&source(&env, "f.log", "from_start = true"));
+    env.banhook(["config", "check"]).ok().complains(&hint);
+    let daemon = env.daemon();
+    wait_for_problem(&env, &hint);
+    append(&log, &at(0));
+    until("the problem to be gone", || match env.banhook(["status", "--quiet"]) {
+        status if status.code == Some(0) => Ok(()),
+        status => Err(status.to_string()),
+    });
+    daemon.stop();
+    assert_eq!(env.log().matches(hint[0]).count(), 1, "{}", env.log());
+}
+
+#[test]
+fn lines_that_are_damaged_or_too_long_are_counted_and_reported() {
+    let docker = |text: &str| {
+        format!("{{\"log\":\"{text}\\n\",\"stream\":\"stdout\",\"time\":\"2026-11-22T11:00:00Z\"}}\n").into_bytes()
+    };
+    let whole = docker(ban(1, "192.0.2.1").trim_end());
+    let (cut, _) = whole.split_at(60);
+    let too_long = docker(&"x".repeat(1 << 20));
+    // A byte that is not UTF-8 costs nothing.
+    let mut not_utf8 = docker(ban(2, "192.0.2.2#").trim_end());
+    let at = not_utf8.iter().position(|byte| *byte == b'#').unwrap();
+    not_utf8[at] = 0xff;
+    let log = [&whole, &too_long, cut, b"\n", &whole, &not_utf8].concat();
+    let env = TestEnv::new();
+    env.write("f.log", log);
+    let words = ["2 lines damaged or not whole", "1 line too long"];
+    let read = env.banhook(["tail", "--once", "--dry-run", "f.log"]).ok();
+    read.complains(&words);
+    assert!(read.stdout.lines().count() == 3 && read.stdout.contains("192.0.2.2"), "{read}");
+    env.configure(&source(&env, "f.log", "from_start = true"));
+    let daemon = env.daemon();
+    wait_for_problem(&env, &words);
+    daemon.stop();
+    assert!(words.iter().all(|word| env.log().contains(word)), "{}", env.log());
 }

@@ -16,6 +16,9 @@ const OUT_OF_ORDER_MS: i64 = 70_000;
 /// How far a line without a year may be in the future, in ms: the clocks and zones of two hosts differ.
 const MAX_AHEAD_MS: i64 = 86_400_000;
 
+/// How far an event may be in the future, in ms, before that is said: more than clocks differ by, less than time zones do.
+const MAX_EVENT_AHEAD_MS: i64 = 600_000;
+
 /// A time in the form that a line has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LineTime<'a> {
@@ -53,11 +56,15 @@ pub(super) struct LogClock {
     minute: Option<([u8; 16], i64)>,
     /// The last time without a year, and when it was: many lines are of the same second.
     second: Option<(YearlessTime, i64)>,
+    /// A time that has passed.
+    passed: i64,
+    /// How far the last event was in the future, in ms, if that is more than clocks differ by.
+    ahead: Option<i64>,
 }
 
 impl LogClock {
     pub(super) const fn new(zone: TimeZone, now: fn() -> Timestamp) -> Self {
-        Self { zone, now, last: None, minute: None, second: None }
+        Self { zone, now, last: None, minute: None, second: None, passed: i64::MIN, ahead: None }
     }
 
     /// Returns the time of a line that has none.
@@ -89,6 +96,20 @@ impl LogClock {
         let zones = (difference + ZONE_STEP_MS / 2).div_euclid(ZONE_STEP_MS) * ZONE_STEP_MS;
         let is_zone = zones.abs() <= MAX_ZONE_MS && (difference - zones).abs() <= MAX_CARRIER_DELAY_MS;
         Some(if is_zone { at.plus_ms(zones) } else { at })
+    }
+
+    /// Compares the time of an event with the clock, which is read only if the event is later than all before.
+    pub(super) fn compare(&mut self, at: Timestamp) {
+        self.ahead = None;
+        if at.0 > self.passed {
+            self.passed = self.now().0;
+            self.ahead = Some(at.0.saturating_sub(self.passed)).filter(|ahead| *ahead > MAX_EVENT_AHEAD_MS);
+        }
+    }
+
+    /// Returns how far the last event was in the future, in ms, if that is more than clocks differ by.
+    pub(super) const fn ahead_ms(&self) -> Option<i64> {
+        self.ahead
     }
 
     fn milliseconds(&mut self, time: LineTime<'_>) -> Option<i64> {

@@ -32,14 +32,26 @@ pub(super) struct Failures {
     key: RandomState,
     /// The keys of lines that are not in a table yet.
     uncounted: Vec<u64>,
+    /// The key of the last line.
+    last: u64,
 }
 
 impl Failures {
     /// Adds a failure.
     pub(super) fn add(&mut self, host: &str, jail: &[u8], subject: &[u8]) {
-        self.uncounted.push(self.key(host, jail, subject));
+        self.last = self.key(host, jail, subject);
+        self.uncounted.push(self.last);
         if self.uncounted.len() == BATCH {
             self.count();
+        }
+    }
+
+    /// Adds the last failure so many times again.
+    pub(super) fn repeat(&mut self, times: u32) {
+        self.count();
+        let counts = if self.newer.contains_key(&self.last) { &mut self.newer } else { &mut self.older };
+        if let Some(count) = counts.get_mut(&self.last) {
+            *count = count.saturating_add(times);
         }
     }
 

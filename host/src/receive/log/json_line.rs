@@ -61,7 +61,10 @@ pub(super) enum JsonError {
 impl JsonLine {
     /// Parses a line; `named` is the tag that the settings name.
     pub(super) fn parse(line: &[u8], named: Option<&str>) -> Result<Self, JsonError> {
-        let Fields(mut fields) = serde_json::from_slice(line).map_err(|_| JsonError::Unknown)?;
+        let parsed = serde_json::from_slice(line)
+            // A byte that is not UTF-8 costs itself, not the line.
+            .or_else(|_| serde_json::from_str(&String::from_utf8_lossy(line)));
+        let Fields(mut fields) = parsed.map_err(|_| JsonError::Unknown)?;
         if fields.contains_key("__REALTIME_TIMESTAMP") || fields.contains_key("MESSAGE") {
             return Self::journal(&mut fields, named);
         }

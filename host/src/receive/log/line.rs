@@ -2,9 +2,10 @@
 
 use super::envelope::{Envelope, Piece, own_logger, without_priority};
 use super::header::{self, Header, HeaderKind};
+use super::repeated;
 
 /// How many envelopes a line may have: a container's output in syslog has two.
-pub(super) const MAX_ENVELOPES: usize = 2;
+const MAX_ENVELOPES: usize = 2;
 
 /// How much a line shows of itself. In a log whose lines show more, a line that shows less is not fail2ban's own: it is the
 /// output of a command, or an attacker's imitation.
@@ -38,27 +39,55 @@ pub(super) enum Writer<'a> {
 pub(super) struct Line<'a> {
     pub(super) envelope: Envelope<'a>,
     pub(super) text: &'a [u8],
+    /// How many envelopes may still be around the text.
+    envelopes_left: usize,
+    /// Whether it was parsed: a piece is once it is whole.
+    pub(super) is_parsed: bool,
     /// fail2ban's part, if it is whole, or alone and something may follow from it.
     pub(super) header: Option<Header<'a>>,
 }
 
 impl<'a> Line<'a> {
-    /// Takes a line out of what is left of its envelopes; `outer` is what one says that has been removed.
-    pub(super) fn parse(line: &'a [u8], outer: Envelope<'a>, envelopes: usize) -> Self {
-        let (mut envelope, mut text) = (outer, without_priority(line));
-        for left in (0..=envelopes).rev() {
-            if let Some(header) = header::whole(text) {
-                return Self { envelope, text, header: Some(header) };
+    /// Takes a line out of its envelopes, up to one that says that this may be a piece: see [`Line::joined`].
+    pub(super) fn parse(line: &'a [u8]) -> Self {
+        Self {
+            envelope: Envelope::default(),
+            text: without_priority(line),
+            envelopes_left: MAX_ENVELOPES,
+            is_parsed: false,
+            header: None,
+        }
+        .without_envelopes()
+    }
+
+    /// Makes a line of what one envelope carries, which may be a piece.
+    pub(super) const fn carried(envelope: Envelope<'a>, text: &'a [u8]) -> Self {
+        Self { envelope, text, envelopes_left: MAX_ENVELOPES - 1, is_parsed: false, header: None }
+    }
+
+    /// Takes the whole line that this piece, which may be all of it, is the end of out of its other envelopes.
+    pub(super) fn joined<'b>(&'b self, text: &'b [u8]) -> Line<'b> {
+        let envelope = Envelope { piece: Piece::Whole, ..self.envelope };
+        Line { envelope, text: without_priority(text), ..*self }.without_envelopes()
+    }
+
+    fn without_envelopes(mut self) -> Self {
+        loop {
+            if let Some(header) = header::whole(self.text) {
+                return Self { header: Some(header), is_parsed: true, ..self };
             }
-            let Some((inner, rest)) = (left > 0).then(|| Envelope::split(text)).flatten() else { break };
-            envelope = envelope.with_inner(inner);
-            text = rest;
-            if matches!(envelope.piece, Piece::Begun | Piece::Ended) {
+            let Some((inner, rest)) = (self.envelopes_left > 0).then(|| Envelope::split(self.text)).flatten() else {
+                break;
+            };
+            self.envelopes_left -= 1;
+            self.envelope = self.envelope.with_inner(inner);
+            self.text = rest;
+            if matches!(self.envelope.piece, Piece::Begun | Piece::Ended) {
                 // Parsed when it is whole.
-                return Self { envelope, text, header: None };
+                return self;
             }
         }
-        Self { envelope, text, header: header::bare(text) }
+        Self { header: header::bare(self.text), is_parsed: true, ..self }
     }
 
     /// Returns who wrote the line.
@@ -73,15 +102,10 @@ impl<'a> Line<'a> {
 
     /// Returns fail2ban's part of the line if this much of it is enough from that writer.
     pub(super) fn header(&self) -> Option<Header<'a>> {
-        let mut header = self.header?;
+        let header = self.header?;
         let is_enough = match self.writer() {
             Writer::Unnamed => true,
-            Writer::Own(tag) => {
-                if header.kind < HeaderKind::Whole {
-                    header.logger = own_logger(tag).unwrap_or_default();
-                }
-                true
-            }
+            Writer::Own(tag) => return Some(with_logger(header, tag)),
             Writer::Container => header.kind == HeaderKind::Whole,
             Writer::Other(tag) => {
                 header.kind == HeaderKind::Whole
@@ -89,6 +113,19 @@ impl<'a> Line<'a> {
             }
         };
         is_enough.then_some(header)
+    }
+
+    /// Returns fail2ban's part of the line that rsyslog has in place of so many lines that are the same.
+    pub(super) fn repeated(&self) -> Option<(u32, Header<'a>)> {
+        let Writer::Own(tag) = self.writer() else { return None };
+        let (times, message) = repeated::message(self.text)?;
+        let header = header::whole(message).or_else(|| header::bare(message))?;
+        Some((times, with_logger(header, tag)))
+    }
+
+    /// Returns whether there is an envelope around the text that is one too many.
+    pub(super) fn is_wrapped(&self) -> bool {
+        self.envelopes_left == 0 && Envelope::split(self.text).is_some()
     }
 
     /// Returns how much the line shows of itself.
@@ -105,6 +142,12 @@ impl<'a> Line<'a> {
     }
 }
 
+/// Adds the logger that a tag of fail2ban's names, if the header has none.
+fn with_logger<'a>(header: Header<'a>, tag: &'a [u8]) -> Header<'a> {
+    let logger = if header.kind < HeaderKind::Whole { own_logger(tag).unwrap_or_default() } else { header.logger };
+    Header { logger, ..header }
+}
+
 /// Returns whether a tag is one under which a container's output comes: its id, or the name of what runs it. Docker's
 /// syslog driver adds no time, and neither do containers that log without one.
 fn is_container_tag(tag: &[u8]) -> bool {
@@ -119,7 +162,7 @@ mod tests {
     use super::*;
 
     fn parse(line: &str) -> Line<'_> {
-        Line::parse(line.as_bytes(), Envelope::default(), MAX_ENVELOPES)
+        Line::parse(line.as_bytes())
     }
 
     #[test]
@@ -160,6 +203,7 @@ mod tests {
             ("web-1  | NOTICE  [sshd] Ban 1.2.3.4", false),
             ("web-1  | fail2ban.actions [1]: NOTICE  [sshd] Ban 1.2.3.4", true),
             // No third envelope.
+            ("fail2ban  | 2026-11-22T10:56:55Z Nov 22 11:56:55 web-1 fail2ban[1]: [sshd] Ban 1.2.3.4", false),
             ("a  | Nov 22 11:56:55 web-1 fail2ban[1]: b  | [sshd] Ban 1.2.3.4", false),
         ] {
             assert_eq!(parse(line).header().is_some(), is_enough, "{line}");

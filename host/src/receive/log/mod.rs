@@ -19,17 +19,21 @@ mod header;
 mod json_line;
 mod line;
 mod line_time;
+mod log_counts;
 mod message;
 mod origin;
 mod parser;
 mod pieces;
+mod problem;
+mod repeated;
 mod scan;
 #[cfg(test)]
 mod tests;
 mod unread;
 mod writers;
 
+pub(crate) use log_counts::LogCounts;
 pub(crate) use origin::LogOrigin;
-pub(crate) use parser::LogCounts;
 pub use parser::LogParser;
-pub(crate) use unread::{UNREAD_LINES, Unread, UnreadReason};
+pub(crate) use problem::LogProblem;
+pub(crate) use unread::Unread;

@@ -8,15 +8,18 @@ use jiff::tz::TimeZone;
 use memchr::memchr;
 
 use super::clock::{LineTime, LogClock};
-use super::envelope::{Envelope, Piece};
+use super::envelope::Envelope;
 use super::event_queue::{EventQueue, Increase, QueuedEvent};
 use super::failures::Failures;
 use super::header::{self, FilterPrefix, Header, HeaderKind};
 use super::json_line::{JsonError, JsonLine};
-use super::line::{Line, MAX_ENVELOPES, Writer};
+use super::line::{Line, Writer};
+use super::log_counts::LogCounts;
 use super::message::LogMessage;
 use super::origin::LogOrigin;
 use super::pieces::Pieces;
+use super::problem::LogProblem;
+use super::repeated;
 use super::unread::{Unread, UnreadLines, UnreadReason};
 use super::writers::{Belief, HeldLines, Writers};
 use crate::event::readable::{bounded, readable};
@@ -38,25 +41,6 @@ pub struct LoggedEvent {
     pub event: Event,
     /// The end of its line: how many bytes had been fed up to there, counted from where the parser began.
     pub end: u64,
-}
-
-/// What a log consisted of, in lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct LogCounts {
-    /// All whole lines.
-    pub lines: u64,
-    /// Failures.
-    pub found: u64,
-    /// Events.
-    pub events: u64,
-    /// Lines that are not fail2ban's own: the rest of a message of several lines, or another program's.
-    pub foreign: u64,
-    /// Lines that began and never ended: the log was truncated after them.
-    pub unfinished: u64,
-    /// Lines of more than 64 KiB, whose rest was not read.
-    pub long: u64,
-    /// `Increase Ban` lines whose ban had been handed out before.
-    pub late: u64,
 }
 
 /// Turns a log into events.
@@ -91,6 +75,10 @@ pub struct LogParser {
     position: u64,
     /// Whether that line is the rest of one.
     is_rest: bool,
+    /// Whether a line of JSON was read: then the others are, unless they are damaged.
+    is_json: bool,
+    /// Where the last failure that came in an envelope ends.
+    found_end: u64,
     /// The host, the jail and the action of the last line that mattered, if that was a flush.
     flushed: Option<(String, Vec<u8>, Vec<u8>)>,
     filter_prefix: FilterPrefix,
@@ -117,6 +105,8 @@ impl LogParser {
             line_bytes: 0,
             position: 0,
             is_rest: false,
+            is_json: false,
+            found_end: u64::MAX,
             flushed: None,
             filter_prefix: FilterPrefix::default(),
             second: [0; 19],
@@ -136,6 +126,12 @@ impl LogParser {
         self.unread.last()
     }
 
+    /// Returns what is wrong with the log at present, apart from what was lost, which is in its counts.
+    #[must_use]
+    pub(crate) fn problem(&self) -> Option<LogProblem> {
+        LogProblem::find(self.unread.last(), self.clock.ahead_ms())
+    }
+
     /// Begins another file, at this byte of it: an unfinished line stays so, and the lines may have another form. Take all
     /// events first, after [`LogParser::resolve`].
     pub(crate) fn begin_at(&mut self, position: u64) {
@@ -143,6 +139,7 @@ impl LogParser {
             self.counts.unfinished += 1;
         }
         self.continue_at(position);
+        (self.found_end, self.is_json) = (u64::MAX, false);
         self.writers = Writers::default();
         self.pieces = Pieces::default();
     }
@@ -266,17 +263,17 @@ impl LogParser {
         let line = if place.0 == 0 { line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line) } else { line };
         let json = line.strip_prefix(b"data: ").or_else(|| line.strip_prefix(b"\x1e")).unwrap_or(line);
         if !json.starts_with(b"{") {
-            let parsed = Line::parse(line, Envelope::default(), MAX_ENVELOPES);
-            return self.read_piece(line, &parsed, place);
+            return self.read_piece(line, &Line::parse(line), place);
         }
         match JsonLine::parse(json, self.origin.tag.as_deref()) {
             Ok(json) => {
-                let parsed = Line { envelope: json.envelope(), text: &json.text, header: None };
-                self.read_piece(line, &parsed, place);
+                self.is_json = true;
+                self.read_piece(line, &Line::carried(json.envelope(), &json.text), place);
             }
             Err(reason) => {
                 self.counts.foreign += 1;
                 match reason {
+                    JsonError::Unknown if self.is_json => self.counts.damaged += 1,
                     JsonError::Unknown => self.unread.add(line, UnreadReason::of(line)),
                     JsonError::Untrusted if self.counts.events > 0 => {}
                     JsonError::Untrusted => self.unread.add(line, UnreadReason::UntrustedEntry),
@@ -294,11 +291,10 @@ impl LogParser {
         };
         // Joined lines of a tag that is believed later are too rare to be kept.
         let may_wait = matches!(text, Cow::Borrowed(_));
-        if line.header.is_some() {
+        if line.header.is_some() || line.is_parsed && may_wait {
             return self.read_line(raw, line, may_wait, place);
         }
-        let envelope = Envelope { piece: Piece::Whole, ..line.envelope };
-        self.read_line(raw, &Line::parse(&text, envelope, MAX_ENVELOPES - 1), may_wait, place);
+        self.read_line(raw, &line.joined(&text), may_wait, place);
     }
 
     /// Reads a whole line, if its writer is fail2ban.
@@ -309,9 +305,15 @@ impl LogParser {
             self.drop_held();
         }
         let Some(header) = line.header() else {
+            if self.repeats(raw, line, place) {
+                return;
+            }
             self.counts.foreign += 1;
             return match writer {
                 Writer::Other(_) => self.unread.add_of_another(raw),
+                Writer::Own(_) | Writer::Unnamed | Writer::Container if line.is_wrapped() => {
+                    self.unread.add(raw, UnreadReason::Wrapped);
+                }
                 Writer::Own(_) if belief == Belief::Yes => self.unread.end(),
                 _ if raw.trim_ascii().is_empty() => {}
                 _ => self.unread.add(raw, UnreadReason::of(raw)),
@@ -339,6 +341,29 @@ impl LogParser {
                 self.unread.add_of_another(raw);
             }
         }
+    }
+
+    /// Counts the failures that a line of a syslog daemon stands for. Returns whether it is one.
+    fn repeats(&mut self, raw: &[u8], line: &Line<'_>, place: (u64, u64)) -> bool {
+        if let Some((times, header)) = line.repeated() {
+            let message = LogMessage::parse(header.logger, header.message);
+            if let Some(LogMessage::Found { jail, subject }) = message
+                && self.writers.is_ranked(line, &header)
+            {
+                let named = readable(line.envelope.host);
+                self.failures.add(self.origin.host(&named), jail, subject);
+                self.failures.repeat(times.saturating_sub(1));
+                self.counts.found += u64::from(times);
+            }
+            self.unread.end();
+            return true;
+        }
+        let Some(times) = repeated::line(raw, line.text) else { return false };
+        if self.found_end == place.0 {
+            self.failures.repeat(times);
+            self.counts.found += u64::from(times);
+        }
+        true
     }
 
     /// Reads a line of fail2ban, unless it shows less of itself than others.
@@ -370,13 +395,11 @@ impl LogParser {
         }
         for (raw, place) in std::mem::take(&mut self.held).lines {
             let json = raw.starts_with(b"{").then(|| JsonLine::parse(&raw, None).ok()).flatten();
-            let line = match &json {
-                Some(json) => {
-                    let envelope = Envelope { piece: Piece::Whole, ..json.envelope() };
-                    Line::parse(&json.text, envelope, MAX_ENVELOPES - 1)
-                }
-                None => Line::parse(&raw, Envelope::default(), MAX_ENVELOPES),
+            let piece = match &json {
+                Some(json) => Line::carried(json.envelope(), &json.text),
+                None => Line::parse(&raw),
             };
+            let line = if piece.is_parsed { piece } else { piece.joined(piece.text) };
             if let Some(header) = line.header() {
                 self.read_own(&raw, &line, &header, place);
             }
@@ -403,12 +426,14 @@ impl LogParser {
             if let Some(time) = header.time.or(envelope.time) {
                 self.clock.pass(time);
             }
+            self.found_end = place.1;
             return self.failures.add(host, jail, subject);
         }
         let host = if host.is_empty() { String::new() } else { text(host.as_bytes()) };
         match self.clock.line_timestamp(header.time, envelope.time) {
             Some(at) => self.receive(message, host, at, place),
-            None => self.counts.foreign += 1,
+            // There is no such time.
+            None => self.counts.damaged += 1,
         }
     }
 
@@ -478,6 +503,7 @@ impl LogParser {
         open: bool,
     ) {
         self.counts.events += 1;
+        self.clock.compare(at);
         let event = Event { id: String::new(), at, host, jail, details, labels: BTreeMap::new() };
         self.queue.push(QueuedEvent { event, begin: place.0, end: place.1 }, open);
     }

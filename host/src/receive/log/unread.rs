@@ -9,7 +9,7 @@ use super::scan::is_uptime;
 use crate::event::readable::{cut, readable};
 
 /// After how many lines in a row of which none is understood a log is read in vain.
-pub(crate) const UNREAD_LINES: u64 = 100;
+pub(super) const UNREAD_LINES: u64 = 100;
 
 /// How much of an example is kept, in bytes.
 const MAX_EXAMPLE_BYTES: usize = 160;
@@ -111,6 +111,8 @@ pub(crate) enum UnreadReason {
     UntrustedEntry,
     /// A line of JSON that is neither Docker's nor the journal's, or damaged.
     Json,
+    /// More envelopes around it than are removed.
+    Wrapped,
     /// Whole lines of fail2ban, in a file of several services, under this tag (empty: none).
     AmbiguousTag(String),
     /// fail2ban's own, but with less before the message than lines before it had (no time, or no logger).
@@ -167,6 +169,11 @@ impl UnreadReason {
             Self::Json => {
                 "of JSON, only Docker's log files and journalctl -o json are understood, without duplicate keys".to_owned()
             }
+            Self::Wrapped => {
+                "more than two carriers have put something before fail2ban's own line; read the log before the last of \
+                 them, for example a container's output without --timestamps"
+                    .to_owned()
+            }
             Self::AmbiguousTag(tag) if tag.is_empty() => {
                 "the log has lines of several services, and this one names none; give fail2ban a log of its own".to_owned()
             }
@@ -194,6 +201,10 @@ impl fmt::Display for Unread {
 
 /// Returns a line as an example: cut, and without what a terminal or a log would take for its own.
 pub(super) fn example(line: &[u8]) -> String {
+    // The file of a webhook's URL, which is a secret, was named by mistake.
+    if line.trim_ascii_start().starts_with(b"http") {
+        return "a URL (not shown)".to_owned();
+    }
     let kept = line.get(..4 * MAX_EXAMPLE_BYTES).unwrap_or(line);
     let mut text: String = readable(kept)
         .chars()
@@ -278,6 +289,7 @@ mod tests {
     fn example_is_cut_and_has_no_control_characters() {
         assert_eq!(example(b"a\x1b[31m\xff\tb"), "a\u{fffd}[31m\\xFF\u{fffd}b");
         assert_eq!(example("a\u{202e}b".as_bytes()), "a\u{fffd}b");
+        assert_eq!(example(b"https://hooks.slack.com/services/T/B/secret"), "a URL (not shown)");
         let long = example("é".repeat(5_000).as_bytes());
         assert!(long.len() <= MAX_EXAMPLE_BYTES + '…'.len_utf8() && long.ends_with('…'), "{long}");
     }

@@ -9,7 +9,7 @@ use super::event_sink::EventSink;
 use super::follower::{Follower, Step};
 use super::log_set::{MAX_FILES, NamedLog, matching, named_logs};
 use super::log_watch::{LOG_POLL_INTERVAL, LogWatch};
-use super::not_understood::NotUnderstood;
+use super::problem_report::ProblemReport;
 use super::stop_switch::StopSignal;
 use crate::config::{LogSource, is_pattern};
 use crate::event::Timestamp;
@@ -71,7 +71,7 @@ struct FollowedLog {
     /// Whether it was read to its end once.
     is_caught_up: bool,
     last_error: Option<String>,
-    not_understood: NotUnderstood,
+    problem: ProblemReport,
     /// Since when an event waits for more lines.
     idle_since: Option<Instant>,
     removed_since: Option<Instant>,
@@ -154,14 +154,14 @@ impl FollowedLogs<'_> {
 }
 
 impl FollowedLog {
-    const fn new(log: NamedLog, from_start: bool) -> Self {
+    fn new(log: NamedLog, from_start: bool) -> Self {
         Self {
             log,
             follower: None,
             from_start,
             is_caught_up: false,
             last_error: None,
-            not_understood: NotUnderstood::NEW,
+            problem: ProblemReport::default(),
             idle_since: None,
             removed_since: None,
         }
@@ -186,7 +186,7 @@ impl FollowedLog {
             Ok(step) => {
                 if self.last_error.take().is_some() {
                     tracing::info!(log = %self.log.path.display(), "log can be read again");
-                    self.not_understood = NotUnderstood::NEW;
+                    self.problem = ProblemReport::default();
                     sink.report(&self.log.path.to_string_lossy(), None)?;
                 }
                 Ok(step)
@@ -219,7 +219,7 @@ impl FollowedLog {
             return Ok(Step::Read);
         };
         let step = follower.step(sink)?;
-        self.not_understood.update(follower.unread(), &self.log.path.to_string_lossy(), sink)?;
+        self.problem.update(follower.parser(), &self.log.path.to_string_lossy(), sink)?;
         let Step::Idle { resolve_timeout: Some(timeout) } = step else {
             self.idle_since = None;
             return Ok(step);

@@ -14,7 +14,7 @@ use super::log_set::{NamedLog, parser};
 use super::rotation;
 use crate::config::LogSource;
 use crate::event::{Event, Timestamp};
-use crate::receive::log::{LogCounts, LogParser, Unread};
+use crate::receive::log::LogParser;
 use crate::store::Checkpoint;
 
 /// How much is read at a time, in bytes.
@@ -111,16 +111,10 @@ impl Follower {
         self.file.iter().chain(&self.next_files).map(left).sum()
     }
 
-    /// Returns what the log consisted of so far.
+    /// Returns the parser, which knows what the log consisted of so far.
     #[must_use]
-    pub(crate) const fn counts(&self) -> LogCounts {
-        self.parser.counts()
-    }
-
-    /// Returns the lines since the last one that was understood; `None` if there are none.
-    #[must_use]
-    pub(crate) const fn unread(&self) -> Option<&Unread> {
-        self.parser.unread()
+    pub(crate) const fn parser(&self) -> &LogParser {
+        &self.parser
     }
 
     /// Reads a piece and appends its events, or continues with the next file.

@@ -12,7 +12,7 @@ use super::log_file::LogFile;
 use super::rotation;
 use crate::config::{LogSource, is_pattern};
 use crate::event::Timestamp;
-use crate::receive::log::{LogOrigin, LogParser, Unread};
+use crate::receive::log::{LogOrigin, LogParser, LogProblem};
 
 /// How many files a source reads at most; each takes memory for what is read, and for failures.
 pub(super) const MAX_FILES: usize = 512;
@@ -41,8 +41,8 @@ pub(crate) fn parser(source: &LogSource, now: fn() -> Timestamp) -> LogParser {
     })
 }
 
-/// Returns the last lines of a log if nothing of them is understood. `None` as well if it cannot be read.
-pub(crate) fn unread_lines(log: &Path, source: &LogSource, now: fn() -> Timestamp) -> Option<Unread> {
+/// Returns what is wrong with the last lines of a log. `None` as well if it cannot be read.
+pub(crate) fn problem(log: &Path, source: &LogSource, now: fn() -> Timestamp) -> Option<LogProblem> {
     let mut file = LogFile::open(log).ok()?;
     let begin = if file.is_compressed() { 0 } else { file.estimated_length().saturating_sub(SAMPLE_BYTES) };
     file.seek(begin).ok()?;
@@ -51,7 +51,8 @@ pub(crate) fn unread_lines(log: &Path, source: &LogSource, now: fn() -> Timestam
     let mut sample = vec![0; usize::try_from(SAMPLE_BYTES).unwrap_or_default()];
     let read = file.read(&mut sample).ok()?;
     parser.feed(sample.get(..read).unwrap_or_default());
-    parser.unread().filter(|unread| unread.is_persistent()).cloned()
+    parser.resolve();
+    parser.problem()
 }
 
 /// Returns the logs that these paths and patterns name at present, in the order of the times of their first lines. A path

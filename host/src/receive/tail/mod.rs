@@ -18,8 +18,8 @@ mod follower;
 mod log_file;
 mod log_set;
 mod log_watch;
-mod not_understood;
 mod pipe;
+mod problem_report;
 mod rotation;
 mod stop_switch;
 #[cfg(test)]
@@ -29,6 +29,6 @@ pub(crate) use error::TailError;
 pub(crate) use event_sink::{DryRunSink, EventSink, InboxSink};
 pub(crate) use follow::follow;
 pub(crate) use follower::{Follower, Step};
-pub(crate) use log_set::{NamedLog, matching, named_logs, parser, unread_lines};
+pub(crate) use log_set::{NamedLog, matching, named_logs, parser, problem};
 pub(crate) use pipe::{Pipe, STDIN, read_pipe};
 pub(crate) use stop_switch::{StopHandle, StopSignal, stop_switch};

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::error::TailError;
 use super::event_sink::EventSink;
-use super::not_understood::NotUnderstood;
+use super::problem_report::ProblemReport;
 use crate::receive::log::LogParser;
 
 /// How much is read at a time, in bytes.
@@ -70,7 +70,7 @@ pub(crate) fn read_pipe(
         let events: Vec<_> = parser.by_ref().map(|logged| logged.event).collect();
         if events.is_empty() { Ok(()) } else { sink.append(STDIN, events, None) }
     };
-    let mut not_understood = NotUnderstood::NEW;
+    let mut problem = ProblemReport::default();
     let pieces = pipe.0.lock().unwrap_or_else(PoisonError::into_inner);
     while !stopped() {
         match pieces.recv_timeout(parser.resolve_timeout().unwrap_or(STOP_POLL_INTERVAL)) {
@@ -78,7 +78,7 @@ pub(crate) fn read_pipe(
                 let piece = piece.map_err(|reason| TailError::Read { path: STDIN.into(), reason })?;
                 parser.feed(&piece);
                 append(&mut parser, sink)?;
-                not_understood.update(parser.unread(), STDIN, sink)?;
+                problem.update(&parser, STDIN, sink)?;
             }
             Err(RecvTimeoutError::Timeout) => {
                 parser.resolve();

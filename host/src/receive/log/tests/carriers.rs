@@ -311,6 +311,42 @@ fn forged_line_is_no_event() {
 }
 
 #[test]
+fn line_in_more_than_two_envelopes_is_no_event() {
+    let (compose, docker, cri) =
+        ("fail2ban  | ", "2026-11-22T10:57:55.601123456Z ", "2026-11-22T10:57:55.601123456Z stdout F ");
+    let (syslog, rfc5424) =
+        ("Nov 22 11:57:55 web-1 fail2ban[1]: ", "<29>1 2026-11-22T11:57:55.601123+01:00 web-1 fail2ban 1 - - ");
+    let (rest, whole) = ("[sshd] Ban 203.0.113.7", STANDARD);
+    let json =
+        |text: &str| format!(r#"{{"log":"{text}\n","stream":"stdout","time":"2026-11-22T10:57:55.601123456Z"}}"#);
+    for (line, bans) in [
+        (format!("{compose}{docker}{whole}"), 1),
+        (format!("{compose}{cri}{whole}"), 1),
+        (format!("{cri}{syslog}{rest}"), 1),
+        (json(&format!("{syslog}{rest}")), 1),
+        (format!("{compose}{docker}{syslog}{rest}"), 0),
+        (format!("{compose}{cri}{syslog}{rest}"), 0),
+        (format!("{compose}{cri}{docker}{whole}"), 0),
+        (format!("{compose}{cri}{compose}{whole}"), 0),
+        (format!("{compose}{syslog}{rfc5424}{rest}"), 0),
+        (format!("{syslog}{compose}{cri}{whole}"), 0),
+        (format!("{syslog}{syslog}{syslog}{rest}"), 0),
+        (format!("{compose}{cri}{cri}{whole}"), 0),
+        (json(&format!("{compose}{docker}{whole}")), 0),
+        (json(&format!("{compose}{cri}{syslog}{rest}")), 0),
+        (json(&format!("{cri}{syslog}{rest}")), 0),
+    ] {
+        let (events, parser) = parse(&format!("{line}\n"));
+        assert_eq!((events.len(), parser.unread().is_none()), (bans, bans > 0), "{line}");
+    }
+    // The pieces of a line have the envelopes of the whole.
+    let piece = |flag: &str, text: &str| format!("{compose}2026-11-22T10:57:55.601123456Z stdout {flag} {text}\n");
+    let (begin, end) = whole.split_at(40);
+    assert_eq!(parse(&(piece("P", begin) + &piece("F", end))).0.len(), 1);
+    assert_eq!(parse(&(piece("P", syslog) + &piece("F", rest))).0.len(), 0);
+}
+
+#[test]
 fn second_line_of_a_command_is_no_event() {
     let found = STANDARD.replace("actions", "filter").replace("Ban 203.0.113.7", "Found 203.0.113.7");
     for forged in [
@@ -490,6 +526,49 @@ fn host_of_a_line_is_the_events_and_counts_its_own_failures() {
 
     let (events, _) = parse_from(LogOrigin { host: Some("fleet".to_owned()), ..LogOrigin::default() }, &log);
     assert!(events.iter().all(|event| event.host == "fleet"), "{events:?}");
+}
+
+/// rsyslog's `$RepeatedMsgReduction`, syslog-ng's `suppress()`, and syslogd.
+#[test]
+fn repeated_lines_count_failures_and_are_no_events() {
+    let line = |tag: &str, message: &str| format!("Nov 22 11:56:55 web-1 {tag}{message}\n");
+    let own = |message: &str| line("fail2ban[1]: ", message);
+    let found = own("[sshd] Found 203.0.113.7 - 2026-11-22 11:56:55");
+    let ban = own("[sshd] Ban 203.0.113.7");
+    let rsyslog = |message: &str| own(&format!("message repeated 3 times: [ {message}]"));
+    let (syslogd, tagged) =
+        (line("", "last message repeated 3 times"), line("syslogd: ", "last message repeated 3 times"));
+    let syslog_ng = own("Last message '[sshd] Found 203.0.1' repeated 3 times, suppressed by syslog-ng on web-1");
+    let failures = |log: &str| -> Vec<Option<u32>> {
+        let (events, parser) = parse(log);
+        assert!(parser.unread().is_none(), "{log}{:?}", parser.unread());
+        events.iter().filter_map(Event::ban).map(|ban| ban.failures).collect()
+    };
+    for repeated in [&rsyslog("[sshd] Found 203.0.113.7 - 2026-11-22 11:56:55"), &syslogd, &tagged, &syslog_ng] {
+        assert_eq!(failures(&format!("{found}{repeated}{ban}")), [Some(4)], "{repeated}");
+        assert_eq!(failures(&format!("{found}{repeated}{repeated}{ban}")).len(), 1, "{repeated}");
+    }
+    let tag = |message: &str| line("fail2ban.filter[1]: ", message);
+    let (one, more) =
+        (tag("INFO [sshd] Found 203.0.113.7"), tag("message repeated 2 times: [ INFO [sshd] Found 203.0.113.7]"));
+    assert_eq!(failures(&format!("{one}{more}{ban}")), [Some(3)]);
+    // A ban, an unban or a start is the first of them, and no second.
+    for message in ["[sshd] Ban 203.0.113.7", "[sshd] Unban 203.0.113.7", "Jail 'sshd' started", "Creating new jail"] {
+        for repeated in [&rsyslog(message), &syslogd] {
+            let log = own(message) + repeated;
+            assert_eq!(parse(&log).0.len(), parse(&own(message)).0.len(), "{log}");
+        }
+    }
+    // What another program's line, or another's text, stands for.
+    let other = line("sshd[1]: ", "x");
+    for log in [
+        format!("{found}{other}{syslogd}{ban}"),
+        format!("{found}{}{ban}", line("sshd[1]: ", "message repeated 3 times: [ [sshd] Found 203.0.113.7]")),
+        format!("{found}{}{ban}", line("sshd[1]: ", "x last message repeated 3 times")),
+    ] {
+        assert_eq!(failures(&log), [Some(1)], "{log}");
+    }
+    assert_eq!(failures(&format!("{found}{}{ban}", syslogd.replace('3', "4294967295"))), [Some(u32::MAX)]);
 }
 
 #[test]
