@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::Arc;
 use std::thread;
 
 use rustix::process::Uid;
@@ -14,7 +15,7 @@ use crate::accounts::{closed_folder, enter_hint, log_hint, read_hint, user_name}
 use crate::config::{Config, LogSource, is_pattern};
 use crate::event::Timestamp;
 use crate::receive::fail2ban_database::{DatabaseError, Fail2banDatabase};
-use crate::receive::tail::{matching, problem};
+use crate::receive::tail::{matching, named_logs, problem};
 use crate::store::StateDir;
 
 /// The findings of the check.
@@ -65,6 +66,10 @@ fn check_as_owner(config: &Config, state: &Path) -> Access {
         // The configuration's own name may be relative, and a hint names its folder.
         check_file(&std::path::absolute(file).unwrap_or_else(|_| file.clone()), &user, &mut access);
     }
+    let sources: Vec<_> = config.sources.iter().cloned().map(Arc::new).collect();
+    let (_, aliases) = named_logs(&sources);
+    let problems = aliases.iter().filter_map(|alias| Some((alias, alias.problem()?)));
+    access.warnings.extend(problems.map(|(alias, problem)| format!("the log {}: {problem}", alias.path.display())));
     for (log, source) in config.sources.iter().flat_map(|source| source.logs.iter().map(move |log| (log, source))) {
         if !is_pattern(log) {
             check_log(log, source, &user, &mut access);

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use crate::config::{Config, LogSource, parse_timezone, system_timezone};
+use crate::config::{Config, LogSource, is_pattern, parse_timezone, system_timezone};
 use crate::daemon::{ExitReason, Tails};
 use crate::event::Timestamp;
 use crate::phrase::counted;
 use crate::receive::tail::{
-    DryRunSink, EventSink, Follower, InboxSink, NamedLog, Pipe, STDIN, Step, TailError, follow, named_logs, parser,
-    read_pipe, stop_switch,
+    DryRunSink, EventSink, FollowedSources, Follower, InboxSink, NamedLog, OpenFiles, Pipe, STDIN, Step, TailError,
+    follow, matching, named_logs, parser, read_pipe, sort_by_time, stop_switch,
 };
 use crate::receive::{LogCounts, LogParser, LogProblem, Unread};
 use crate::store::Store;
@@ -128,21 +128,23 @@ fn dry_run(arguments: &TailArgs) -> Result<bool, TailError> {
         return read_all(arguments, None, &mut out, || Ok(()));
     }
     drop(out);
+    let followed = FollowedSources::new(sources(arguments, None));
     thread::scope(|scope| {
         let pipe =
             reads_stdin(arguments).then(|| scope.spawn(|| dry_run_pipe(arguments, &mut DryRunSink(io::stdout()))));
-        let followed: Vec<_> = sources(arguments, None)
-            .into_iter()
+        let followers: Vec<_> = followed
+            .all()
+            .iter()
             .map(|source| {
-                scope.spawn(move || {
+                scope.spawn(|| {
                     // Never stopped, only interrupted.
                     let (_stop, stopped) = stop_switch();
-                    follow(&source, Timestamp::now, &mut DryRunSink(io::stdout()), &stopped).map(|()| true)
+                    follow(&followed, source, Timestamp::now, &mut DryRunSink(io::stdout()), &stopped).map(|()| true)
                 })
             })
             .collect();
         let mut is_understood = true;
-        for thread in pipe.into_iter().chain(followed) {
+        for thread in pipe.into_iter().chain(followers) {
             is_understood &=
                 thread.join().unwrap_or_else(|_| Err(TailError::Output(io::Error::other("a thread panicked"))))?;
         }
@@ -170,17 +172,21 @@ fn read_all(
         let parser = read_pipe(&Pipe::open(io::stdin()), parser, sink, &|| false)?;
         is_understood = summarize(Path::new(STDIN), &parser);
     }
-    for source in sources(arguments, config) {
-        // Starting at the end would read nothing.
-        let source = LogSource { from_start: true, ..source };
-        let logs = named_logs(&source, Timestamp::now);
-        if let Some(pattern) = source.logs.first().filter(|_| logs.is_empty()) {
-            let reason = io::Error::new(io::ErrorKind::NotFound, "no file has such a name");
-            return Err(TailError::Read { path: pattern.clone(), reason });
-        }
-        for log in logs {
-            is_understood &= read_log(log, &source, sink, &wal_checkpoint)?;
-        }
+    // Starting at the end would read nothing.
+    let from_start = |source| Arc::new(LogSource { from_start: true, ..source });
+    let sources: Vec<_> = sources(arguments, config).into_iter().map(from_start).collect();
+    let is_empty = |pattern: &PathBuf| is_pattern(pattern) && matching(pattern).is_empty();
+    if let Some(source) = sources.iter().find(|source| source.logs.iter().all(is_empty)) {
+        let reason = io::Error::new(io::ErrorKind::NotFound, "no file has such a name");
+        return Err(TailError::Read { path: source.logs.first().cloned().unwrap_or_default(), reason });
+    }
+    let (mut logs, aliases) = named_logs(&sources);
+    for (alias, problem) in aliases.iter().filter_map(|alias| Some((alias, alias.problem()?))) {
+        print_stderr(&format!("warning: the log {}: {problem}", alias.path.display()));
+    }
+    sort_by_time(&mut logs, Timestamp::now);
+    for log in logs {
+        is_understood &= read_log(log, sink, &wal_checkpoint)?;
     }
     Ok(is_understood)
 }
@@ -188,12 +194,11 @@ fn read_all(
 /// Reads a log to its end. Returns whether it is understood.
 fn read_log(
     log: NamedLog,
-    source: &LogSource,
     sink: &mut dyn EventSink,
     wal_checkpoint: &impl Fn() -> Result<(), TailError>,
 ) -> Result<bool, TailError> {
     let path = log.path.clone();
-    let mut follower = Follower::new(log, source, true, Timestamp::now, sink)?;
+    let mut follower = Follower::new(log, &OpenFiles::default(), true, Timestamp::now, sink)?;
     let bar = progress(&path, follower.remaining_bytes());
     let mut has_read = false;
     while follower.step(sink)? == Step::Read {

@@ -48,6 +48,17 @@ impl LogSource {
         }
         Some(Self { logs: vec![path], timezone, from_start, host, tag, own_hosts: Vec::new() })
     }
+
+    /// Returns the settings in which another source differs, apart from the logs.
+    pub(crate) fn differing_settings(&self, other: &Self) -> Vec<&'static str> {
+        let settings = [
+            ("timezone", self.timezone == other.timezone),
+            ("from_start", self.from_start == other.from_start),
+            ("host", self.host == other.host),
+            ("tag", self.tag == other.tag),
+        ];
+        settings.into_iter().filter(|(_, is_same)| !is_same).map(|(name, _)| name).collect()
+    }
 }
 
 /// Returns whether a path is a pattern (`*`, `?`, `[a-z]`, `**`) and not the name of a file.

@@ -8,7 +8,7 @@ use super::error::DaemonError;
 use crate::config::LogSource;
 use crate::event::Timestamp;
 use crate::receive::tail::{
-    InboxSink, Pipe, StopHandle, StopSignal, TailError, follow, parser, read_pipe, stop_switch,
+    FollowedSources, InboxSink, Pipe, StopHandle, StopSignal, TailError, follow, parser, read_pipe, stop_switch,
 };
 use crate::store::Store;
 
@@ -37,9 +37,10 @@ impl<'scope> Tailers<'scope> {
     ) -> Result<Self, DaemonError> {
         let mut tailers = Self { stops: Vec::new(), threads: Vec::new(), failed: Arc::default() };
         store.open_inbox()?.record_unfollowed()?;
-        for log in &tails.logs {
-            let log = log.clone();
-            tailers.spawn(scope, store, now, move |sink, stopped| follow(&log, now, sink, stopped))?;
+        let followed = FollowedSources::new(tails.logs.iter().cloned());
+        for source in followed.all() {
+            let (followed, source) = (Arc::clone(&followed), Arc::clone(source));
+            tailers.spawn(scope, store, now, move |sink, stopped| follow(&followed, &source, now, sink, stopped))?;
         }
         if let Some((pipe, source)) = tails.pipe.clone() {
             tailers.spawn(scope, store, now, move |sink, stopped| {

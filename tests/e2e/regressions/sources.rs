@@ -2,6 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -126,6 +127,82 @@ fn append(path: &Path, text: &str) {
 /// A configuration's table of a source for this log, with more lines.
 fn source(env: &TestEnv, log: &str, lines: &str) -> String {
     format!("[[sources]]\nlog = \"{}\"\ntimezone = \"UTC\"\n{lines}\n", env.path(log).display())
+}
+
+/// Waits until all lines up to this minute's have been read, and a moment longer for what must not arrive.
+fn sent_once(env: &TestEnv, minutes: u32) {
+    let expected: Vec<_> = (1..=minutes).map(|minute| format!("192.0.2.{minute}")).collect();
+    env.webhook.wait_for(expected.len());
+    env.wait_until_idle();
+    let mut sent = addresses(env);
+    sent.sort();
+    assert_eq!(sent, expected);
+}
+
+#[test]
+fn file_that_several_sources_name_is_sent_once() {
+    for (first, second) in
+        [("f.log", "link"), ("link", "f.log"), ("f.log", "hard"), ("*.log", "f.*"), ("f.log", "f.log*")]
+    {
+        for is_there_before in [true, false] {
+            let env = TestEnv::new();
+            symlink(env.path("f.log"), env.path("link")).unwrap();
+            env.configure(&(source(&env, first, "from_start = true") + &source(&env, second, "from_start = true")));
+            let mut daemon = (!is_there_before).then(|| env.daemon());
+            env.write("f.log", ban(1, "192.0.2.1"));
+            fs::hard_link(env.path("f.log"), env.path("hard")).unwrap();
+            let daemon = daemon.take().unwrap_or_else(|| env.daemon());
+            env.webhook.wait_for(1);
+            // Through a rotation, while fail2ban still writes to the old file.
+            fs::rename(env.path("f.log"), env.path("f.log.1")).unwrap();
+            append(&env.path("f.log.1"), &ban(2, "192.0.2.2"));
+            env.webhook.wait_for(2);
+            env.write("f.log", ban(3, "192.0.2.3"));
+            env.webhook.wait_for(3);
+            sent_once(&env, 3);
+            daemon.stop();
+            env.banhook(["tail", "--once"]).ok();
+            sent_once(&env, 3);
+        }
+    }
+}
+
+#[test]
+fn tail_once_of_a_file_that_several_sources_name_sends_it_once() {
+    for names in [&["f.log", "link"][..], &["link", "f.log"], &["hard", "f.log", "[fl]*"]] {
+        let env = TestEnv::new();
+        env.write("f.log", ban(1, "192.0.2.1"));
+        symlink("f.log", env.path("link")).unwrap();
+        fs::hard_link(env.path("f.log"), env.path("hard")).unwrap();
+        env.configure(&names.iter().map(|name| source(&env, name, "")).collect::<String>());
+        env.banhook(["tail", "--once"]).ok();
+        sent_once(&env, 1);
+        let events = env.banhook(["tail", "--once", "--dry-run"].iter().chain(names)).ok().stdout;
+        assert_eq!(events.lines().count(), 1, "{events}");
+    }
+}
+
+#[test]
+fn sources_of_one_file_with_differing_settings_are_reported() {
+    let env = TestEnv::new();
+    env.write("f.log", ban(1, "192.0.2.1"));
+    symlink("f.log", env.path("link")).unwrap();
+    let first = source(&env, "f.log", "from_start = true\nhost = \"web-1\"");
+    env.configure(&(first.clone() + &source(&env, "link", "from_start = true\nhost = \"web-2\"\ntag = \"x\"")));
+    let words = ["/link", "it is read as", "/f.log", "with the host and tag of that source"];
+    env.banhook(["config", "check"]).ok().complains(&words);
+    let daemon = env.daemon();
+    assert!(env.webhook.wait_for(1)[0].contains(&["web-1"]));
+    wait_for_problem(&env, &words);
+    // With the same settings all is well, and both names have a position.
+    env.configure(&(first + &source(&env, "link", "from_start = true\nhost = \"web-1\"")));
+    assert!(!env.banhook(["config", "check"]).ok().stderr.contains("link"));
+    until("status without a problem", || match env.banhook(["status", "--format", "json"]) {
+        status if status.stdout.matches("\"position\"").count() == 2 && !status.stdout.contains("read as") => Ok(()),
+        status => Err(status.to_string()),
+    });
+    sent_once(&env, 1);
+    daemon.stop();
 }
 
 #[test]

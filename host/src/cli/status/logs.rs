@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::Arc;
 
 use rustix::process::geteuid;
 use serde::Serialize;
@@ -12,7 +13,7 @@ use serde::Serialize;
 use crate::accounts::{log_hint, user_name};
 use crate::config::{LogSource, is_pattern};
 use crate::event::Timestamp;
-use crate::receive::tail::{STDIN, matching};
+use crate::receive::tail::{STDIN, matching, named_logs};
 use crate::store::LogState;
 
 /// How a log fares.
@@ -37,7 +38,7 @@ pub(super) struct LogStatus {
 
 /// Returns how the logs of these sources fare, and those that a running daemon follows.
 pub(super) fn logs(sources: &[LogSource], states: Vec<LogState>, running: bool) -> BTreeMap<String, LogStatus> {
-    let mut states: BTreeMap<_, _> = states.into_iter().map(|state| (state.log.clone(), state)).collect();
+    let states: BTreeMap<_, _> = states.into_iter().map(|state| (state.log.clone(), state)).collect();
     let mut names: Vec<String> = Vec::new();
     for log in sources.iter().flat_map(|source| &source.logs) {
         names.push(log.to_string_lossy().into_owned());
@@ -49,15 +50,22 @@ pub(super) fn logs(sources: &[LogSource], states: Vec<LogState>, running: bool) 
         }
     }
     names.extend(states.values().filter(|state| running && state.followed).map(|state| state.log.clone()));
-    names.sort();
-    names.dedup();
-    names
+    let sources: Vec<_> = sources.iter().cloned().map(Arc::new).collect();
+    let (_, aliases) = named_logs(&sources);
+    let shown = |path: &Path| path.to_string_lossy().into_owned();
+    let read_as: BTreeMap<_, _> = aliases.iter().map(|alias| (shown(&alias.path), shown(&alias.log))).collect();
+    let mut logs: BTreeMap<_, _> = names
         .into_iter()
         .map(|name| {
-            let status = status_of(&name, states.remove(&name).unwrap_or_default());
+            let state = states.get(read_as.get(&name).unwrap_or(&name)).cloned().unwrap_or_default();
+            let status = status_of(&name, state);
             (name, status)
         })
-        .collect()
+        .collect();
+    for (alias, problem) in aliases.iter().filter_map(|alias| Some((alias, alias.problem()?))) {
+        logs.entry(shown(&alias.path)).or_default().problem = Some(problem);
+    }
+    logs
 }
 
 fn status_of(name: &str, state: LogState) -> LogStatus {

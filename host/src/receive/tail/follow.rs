@@ -2,13 +2,16 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::error::TailError;
 use super::event_sink::EventSink;
 use super::follower::{Follower, Step};
-use super::log_set::{MAX_FILES, NamedLog, matching, named_logs};
+use super::log_set::{NamedLog, named_logs, sort_by_time};
 use super::log_watch::{LOG_POLL_INTERVAL, LogWatch};
+use super::named_files::{MAX_FILES, matching};
+use super::open_files::OpenFiles;
 use super::problem_report::ProblemReport;
 use super::stop_switch::StopSignal;
 use crate::config::{LogSource, is_pattern};
@@ -25,17 +28,44 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 /// writer may still write to it.
 const REMOVED_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Follows the logs of a source until it is stopped. An error of reading is logged once, and retried.
+/// Sources whose logs are followed at the same time.
+#[derive(Debug)]
+pub(crate) struct FollowedSources {
+    sources: Vec<Arc<LogSource>>,
+    open_files: OpenFiles,
+}
+
+impl FollowedSources {
+    /// Follows nothing yet.
+    pub(crate) fn new(sources: impl IntoIterator<Item = LogSource>) -> Arc<Self> {
+        let sources = sources.into_iter().map(Arc::new).collect();
+        Arc::new(Self { sources, open_files: OpenFiles::default() })
+    }
+
+    /// Returns the sources.
+    pub(crate) fn all(&self) -> &[Arc<LogSource>] {
+        &self.sources
+    }
+
+    /// Returns whether a single log is named by its path: then nothing appears or goes.
+    fn is_one_log(&self) -> bool {
+        let mut logs = self.sources.iter().flat_map(|source| &source.logs);
+        logs.next().is_some_and(|log| !is_pattern(log)) && logs.next().is_none()
+    }
+}
+
+/// Follows the logs of one of these sources until it is stopped. An error of reading is logged once, and retried.
 ///
 /// # Errors
 /// When `sink` fails.
 pub(crate) fn follow(
-    source: &LogSource,
+    all: &FollowedSources,
+    source: &Arc<LogSource>,
     now: fn() -> Timestamp,
     sink: &mut dyn EventSink,
     stopped: &StopSignal,
 ) -> Result<(), TailError> {
-    let mut logs = FollowedLogs { source, now, logs: Vec::new(), patterns_known: false, listed_at: None };
+    let mut logs = FollowedLogs { all, source, now, logs: Vec::new(), patterns_known: false, listed_at: None };
     let mut watch = LogWatch::new(stopped.handle());
     while !stopped.is_stopped() {
         logs.list(sink)?;
@@ -53,7 +83,8 @@ pub(crate) fn follow(
 
 /// The logs of a source.
 struct FollowedLogs<'a> {
-    source: &'a LogSource,
+    all: &'a FollowedSources,
+    source: &'a Arc<LogSource>,
     now: fn() -> Timestamp,
     /// In the order of time, as far as they were there at first.
     logs: Vec<FollowedLog>,
@@ -80,26 +111,26 @@ struct FollowedLog {
 impl FollowedLogs<'_> {
     /// Adds the logs that have appeared, and removes those that are gone.
     fn list(&mut self, sink: &mut dyn EventSink) -> Result<(), TailError> {
-        let has_patterns = self.source.logs.iter().any(|log| is_pattern(log));
         let is_first = self.listed_at.is_none();
-        if !is_first && !has_patterns || self.listed_at.is_some_and(|at| at.elapsed() < LIST_INTERVAL) {
+        if self.listed_at.is_some_and(|at| self.all.is_one_log() || at.elapsed() < LIST_INTERVAL) {
             return Ok(());
         }
         self.listed_at = Some(Instant::now());
-        if is_first && has_patterns {
+        if is_first && self.source.logs.iter().any(|log| is_pattern(log)) {
             self.begin_patterns(sink)?;
         }
-        let named = named_logs(self.source, self.now);
+        let (mut named, _) = named_logs(&self.all.sources);
+        named.retain(|log| Arc::ptr_eq(&log.source, self.source));
         for followed in &mut self.logs {
             let is_there = named.iter().any(|log| log.path == followed.log.path);
             followed.removed_since = (!is_there).then(|| followed.removed_since.unwrap_or_else(Instant::now));
         }
+        named.retain(|log| !self.logs.iter().any(|followed| followed.reads(log)));
+        sort_by_time(&mut named, self.now);
         for log in named {
-            if !self.logs.iter().any(|followed| followed.reads(&log)) {
-                let is_new = !is_first || self.patterns_known && !self.source.logs.contains(&log.path);
-                let from_start = self.source.from_start || is_new;
-                self.logs.push(FollowedLog::new(log, from_start));
-            }
+            let is_new = !is_first || self.patterns_known && !self.source.logs.contains(&log.path);
+            let from_start = self.source.from_start || is_new;
+            self.logs.push(FollowedLog::new(log, from_start));
         }
         let is_over = |log: &mut FollowedLog| log.removed_since.is_some_and(|since| since.elapsed() >= REMOVED_TIMEOUT);
         for mut log in self.logs.extract_if(.., is_over) {
@@ -132,7 +163,7 @@ impl FollowedLogs<'_> {
         let (mut has_read, mut timeout) = (false, LOG_POLL_INTERVAL);
         for log in &mut self.logs {
             loop {
-                match log.step(self.source, self.now, sink)? {
+                match log.step(&self.all.open_files, self.now, sink)? {
                     Step::Read => has_read = true,
                     Step::Idle { resolve_timeout } => {
                         log.is_caught_up = true;
@@ -178,11 +209,11 @@ impl FollowedLog {
     /// Opens the log, reads a piece of it, or appends what waited for more lines for long enough.
     fn step(
         &mut self,
-        source: &LogSource,
+        open_files: &OpenFiles,
         now: fn() -> Timestamp,
         sink: &mut dyn EventSink,
     ) -> Result<Step, TailError> {
-        match self.try_step(source, now, sink) {
+        match self.try_step(open_files, now, sink) {
             Ok(step) => {
                 if self.last_error.take().is_some() {
                     tracing::info!(log = %self.log.path.display(), "log can be read again");
@@ -206,12 +237,12 @@ impl FollowedLog {
 
     fn try_step(
         &mut self,
-        source: &LogSource,
+        open_files: &OpenFiles,
         now: fn() -> Timestamp,
         sink: &mut dyn EventSink,
     ) -> Result<Step, TailError> {
         let Some(follower) = &mut self.follower else {
-            self.follower = Some(Follower::new(self.log.clone(), source, self.from_start, now, sink)?);
+            self.follower = Some(Follower::new(self.log.clone(), open_files, self.from_start, now, sink)?);
             sink.report(&self.log.path.to_string_lossy(), None)?;
             if !self.log.path.exists() {
                 tracing::warn!(log = %self.log.path.display(), "the log does not exist; it is read once it does");

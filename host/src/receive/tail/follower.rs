@@ -11,8 +11,8 @@ use super::error::TailError;
 use super::event_sink::EventSink;
 use super::log_file::LogFile;
 use super::log_set::{NamedLog, parser};
+use super::open_files::OpenFiles;
 use super::rotation;
-use crate::config::LogSource;
 use crate::event::{Event, Timestamp};
 use crate::receive::log::LogParser;
 use crate::store::Checkpoint;
@@ -46,6 +46,8 @@ pub(crate) struct Follower {
     path: PathBuf,
     name: String,
     parser: LogParser,
+    open_files: OpenFiles,
+    /// The file that it reads, and has claimed.
     file: Option<LogFile>,
     /// The files after it.
     next_files: VecDeque<LogFile>,
@@ -56,13 +58,13 @@ pub(crate) struct Follower {
 
 impl Follower {
     /// Resumes a log at the checkpoint that `sink` has, or begins it, at its beginning or at its end. The rotated files that
-    /// were named with it are read if the source is read from its start.
+    /// were named with it are read if the source is read from its start. A file that another log reads is left to it.
     ///
     /// # Errors
     /// When the log exists and cannot be read, or `sink` fails.
     pub(crate) fn new(
         log: NamedLog,
-        source: &LogSource,
+        open_files: &OpenFiles,
         from_start: bool,
         now: fn() -> Timestamp,
         sink: &mut dyn EventSink,
@@ -70,7 +72,8 @@ impl Follower {
         let mut follower = Self {
             name: log.path.to_string_lossy().into_owned(),
             path: log.path,
-            parser: parser(source, now),
+            parser: parser(&log.source, now),
+            open_files: open_files.clone(),
             file: None,
             next_files: VecDeque::new(),
             checkpoint: 0,
@@ -84,10 +87,13 @@ impl Follower {
             Some(last) => follower.files_since(&last, &checkpoints)?,
             None => follower.open_first(from_start, &checkpoints)?,
         };
-        if source.from_start {
+        if log.source.from_start {
             files = follower.with_rotated(&log.rotated, files, &checkpoints)?;
         }
-        if let Some(mut file) = files.pop_front() {
+        files.retain(|file| !file.is_claimed(open_files));
+        if let Some(mut file) = files.pop_front()
+            && file.claim(open_files)
+        {
             follower.begin_in(&mut file, resumes)?;
             follower.file = Some(file);
         }
@@ -123,7 +129,7 @@ impl Follower {
     /// When the log cannot be read, or `sink` fails. Another step tries again.
     pub(crate) fn step(&mut self, sink: &mut dyn EventSink) -> Result<Step, TailError> {
         let Some(file) = &mut self.file else {
-            self.find_next_files(sink)?;
+            self.find_next_files()?;
             let Some(next) = self.next_files.pop_front() else { return Ok(Step::Idle { resolve_timeout: None }) };
             self.continue_with(next, sink)?;
             return Ok(Step::Read);
@@ -144,7 +150,7 @@ impl Follower {
             self.continue_with(next, sink)?;
             return Ok(Step::Read);
         }
-        self.find_next_files(sink)?;
+        self.find_next_files()?;
         Ok(if self.next_files.is_empty() {
             Step::Idle { resolve_timeout: self.parser.resolve_timeout() }
         } else {
@@ -229,9 +235,6 @@ impl Follower {
             return Ok(VecDeque::new());
         }
         let mut files: VecDeque<_> = rotation::since(&self.path, last)?.into();
-        for later in files.iter_mut().skip(1) {
-            later.recognize(checkpoints);
-        }
         match files.front_mut() {
             Some(file) => {
                 tracing::info!(log = self.name, file = %file.path().display(), "log was rotated, continuing in the old file");
@@ -290,7 +293,8 @@ impl Follower {
         let Some(file) = &self.file else { return Ok(()) };
         let checkpoint = file.checkpoint(file.offset);
         self.next_files = rotation::since(&self.path, &checkpoint)?.into();
-        match self.next_files.pop_front() {
+        let copy = self.next_files.pop_front().map(|mut copy| copy.claim(&self.open_files).then_some(copy));
+        match copy.flatten() {
             // Possibly within a line: the parser continues as it is.
             Some(mut copy) => {
                 copy.resume_at(&checkpoint);
@@ -308,17 +312,16 @@ impl Follower {
 
     /// Opens the file that has the log's name now, if it is another one and not empty, and before it the files that were
     /// rotated in between.
-    fn find_next_files(&mut self, sink: &mut dyn EventSink) -> Result<(), TailError> {
+    fn find_next_files(&mut self) -> Result<(), TailError> {
         let meta = match fs::metadata(&self.path) {
             Ok(meta) => meta,
             Err(error) if is_absence(&error) => return Ok(()),
             Err(reason) => return Err(TailError::Read { path: self.path.clone(), reason }),
         };
-        if let Some(file) = &self.file {
-            // While it is empty, fail2ban may still write to the old one.
-            if file.is(meta.dev(), meta.ino()) || meta.len() == 0 {
-                return Ok(());
-            }
+        // This log may read it already, or another one under another name. While it is empty, fail2ban may still write to the
+        // old one.
+        if self.open_files.contains((meta.dev(), meta.ino())) || self.file.is_some() && meta.len() == 0 {
+            return Ok(());
         }
         // Opened before the others are listed: if it is rotated meanwhile, it is one of them.
         let Some(newest) = self.open()? else { return Ok(()) };
@@ -328,15 +331,17 @@ impl Follower {
             files.extend(between.into_iter().take_while(|file| !file.is_same(&newest)));
         }
         files.push(newest);
-        let checkpoints = sink.file_checkpoints()?;
-        for file in &mut files {
-            file.recognize(&checkpoints);
-        }
+        files.retain(|file| !file.is_claimed(&self.open_files));
         self.next_files = files.into();
         Ok(())
     }
 
+    /// Continues with a file, where it was read up to before, unless another log has begun to read it.
     fn continue_with(&mut self, mut file: LogFile, sink: &mut dyn EventSink) -> Result<(), TailError> {
+        if !file.claim(&self.open_files) {
+            return Ok(());
+        }
+        file.recognize(&sink.file_checkpoints()?);
         self.parser.begin_at(0);
         let start = file.start();
         if start > 0 {

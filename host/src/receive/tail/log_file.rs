@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::compression::Compression;
 use super::error::TailError;
+use super::open_files::{Claim, OpenFiles};
 use crate::hex::hex;
 use crate::store::Checkpoint;
 
@@ -35,6 +36,8 @@ pub(super) struct LogFile {
     id: i64,
     /// Where its unread part begins: what is before was read under this name or another.
     start: u64,
+    /// Held while it is read; other files are only looked at.
+    claim: Option<Claim>,
 }
 
 enum LogContent {
@@ -69,8 +72,17 @@ impl LogFile {
             };
             let (device, inode) = (meta.dev(), meta.ino());
             let id = fastrand::i64(1..);
-            let mut file =
-                Self { path: path.to_owned(), content, device, inode, head: Vec::new(), offset: 0, id, start: 0 };
+            let mut file = Self {
+                path: path.to_owned(),
+                content,
+                device,
+                inode,
+                head: Vec::new(),
+                offset: 0,
+                id,
+                start: 0,
+                claim: None,
+            };
             file.read_head()?;
             Ok(file)
         };
@@ -89,6 +101,17 @@ impl LogFile {
     /// Leaves out what is before this position.
     pub(super) const fn start_at(&mut self, start: u64) {
         self.start = start;
+    }
+
+    /// Claims it. Returns whether that was possible: no other log reads it.
+    pub(super) fn claim(&mut self, open_files: &OpenFiles) -> bool {
+        self.claim = open_files.claim((self.device, self.inode));
+        self.claim.is_some()
+    }
+
+    /// Returns whether a log reads it.
+    pub(super) fn is_claimed(&self, open_files: &OpenFiles) -> bool {
+        open_files.contains((self.device, self.inode))
     }
 
     /// Takes over a checkpoint of this file.

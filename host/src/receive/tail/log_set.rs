@@ -1,21 +1,16 @@
-//! The logs that a source names: paths and patterns become logs, each with the rotated files of it that were named as well,
-//! in the order of time.
+//! The logs that sources name: files become logs, each with the rotated files of it that were named as well.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-
-use glob::MatchOptions;
+use std::sync::Arc;
 
 use super::log_file::LogFile;
+use super::named_files::{Alias, NamedFiles, named_files};
 use super::rotation;
-use crate::config::{LogSource, is_pattern};
+use crate::config::LogSource;
 use crate::event::Timestamp;
 use crate::receive::log::{LogOrigin, LogParser, LogProblem};
-
-/// How many files a source reads at most; each takes memory for what is read, and for failures.
-pub(super) const MAX_FILES: usize = 512;
 
 /// How much of the end of a log is read to see whether it is understood, in bytes.
 const SAMPLE_BYTES: u64 = 256 << 10;
@@ -24,12 +19,14 @@ const SAMPLE_BYTES: u64 = 256 << 10;
 const FIRST_TIME_BYTES: usize = 256 << 10;
 
 /// A log, and the rotated files of it that were named.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct NamedLog {
     /// Its path. The newest of the rotated files, if the log itself was not named.
     pub path: PathBuf,
     /// Rotated files, the oldest first.
     pub rotated: Vec<PathBuf>,
+    /// How they are read.
+    pub source: Arc<LogSource>,
 }
 
 /// Makes the parser of a log of this source.
@@ -55,59 +52,45 @@ pub(crate) fn problem(log: &Path, source: &LogSource, now: fn() -> Timestamp) ->
     parser.problem()
 }
 
-/// Returns the logs that these paths and patterns name at present, in the order of the times of their first lines. A path
-/// that does not exist is a log that may come; a pattern that nothing matches names no log.
-pub(crate) fn named_logs(source: &LogSource, now: fn() -> Timestamp) -> Vec<NamedLog> {
-    let mut logs = group(files(&source.logs));
+/// Returns the logs that sources name at present, and the names of files that belong to another source. A path that does not
+/// exist is a log that may come; a pattern that nothing matches names no log.
+pub(crate) fn named_logs(sources: &[Arc<LogSource>]) -> (Vec<NamedLog>, Vec<Alias>) {
+    let (files, mut aliases) = named_files(sources);
+    (group(files, &mut aliases), aliases)
+}
+
+/// Puts logs in the order of the times of their first lines.
+pub(crate) fn sort_by_time(logs: &mut [NamedLog], now: fn() -> Timestamp) {
     if logs.len() > 1 {
         logs.sort_by_cached_key(|log| {
             let oldest = log.rotated.first().unwrap_or(&log.path);
-            let at = first_time(oldest, source, now);
+            let at = first_time(oldest, &log.source, now);
             (at.is_none(), at, log.path.clone())
         });
     }
-    logs
 }
 
-/// Returns the files that these paths and patterns name, each once, whatever links lead to it.
-fn files(logs: &[PathBuf]) -> BTreeSet<PathBuf> {
-    let mut files = BTreeSet::new();
-    let mut seen = BTreeSet::new();
-    for log in logs {
-        let matching = if is_pattern(log) { matching(log) } else { vec![log.clone()] };
-        for file in matching {
-            let identity = fs::metadata(&file).ok().map(|meta| (meta.dev(), meta.ino()));
-            if files.len() < MAX_FILES && identity.is_none_or(|identity| seen.insert(identity)) {
-                files.insert(file);
-            }
-        }
-    }
-    files
-}
-
-/// Returns the files that a pattern matches, sorted. As in a shell, `*` matches no `/` and no dot at the beginning.
-pub(crate) fn matching(pattern: &Path) -> Vec<PathBuf> {
-    let options =
-        MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
-    let found = pattern.to_str().and_then(|pattern| glob::glob_with(pattern, options).ok());
-    // A folder that cannot be read has no files.
-    found.into_iter().flatten().flatten().filter(|path| path.is_file()).collect()
-}
-
-/// Puts rotated files with their log, or with one another if it was not named.
-fn group(files: BTreeSet<PathBuf>) -> Vec<NamedLog> {
-    let mut logs: BTreeMap<PathBuf, (bool, Vec<PathBuf>)> = BTreeMap::new();
-    for file in files {
+/// Puts rotated files with their log, or with one another if it was not named. A rotated file that another source names
+/// than the log is read with the log.
+fn group(files: NamedFiles, aliases: &mut Vec<Alias>) -> Vec<NamedLog> {
+    type Group = (Option<Arc<LogSource>>, Vec<(PathBuf, Arc<LogSource>)>);
+    let mut logs: BTreeMap<PathBuf, Group> = BTreeMap::new();
+    for (file, source) in files {
         match rotation::log_of(&file) {
-            Some(log) => logs.entry(log).or_default().1.push(file),
-            None => logs.entry(file).or_default().0 = true,
+            Some(log) => logs.entry(log).or_default().1.push((file, source)),
+            None => logs.entry(file).or_default().0 = Some(source),
         }
     }
     let mut named = Vec::new();
-    for (log, (is_named, mut rotated)) in logs {
-        rotated.sort_by(|one, other| rotation::compare(&log, one, other));
-        let path = if is_named { Some(log) } else { rotated.pop() };
-        named.extend(path.map(|path| NamedLog { path, rotated }));
+    for (log, (source, mut rotated)) in logs {
+        rotated.sort_by(|(one, _), (other, _)| rotation::compare(&log, one, other));
+        let newest = source.map(|source| (log, source)).or_else(|| rotated.pop());
+        let Some((path, source)) = newest else { continue };
+        for (file, other) in rotated.iter().filter(|(_, other)| !Arc::ptr_eq(other, &source)) {
+            let (other, reader) = (Arc::clone(other), Arc::clone(&source));
+            aliases.push(Alias { path: file.clone(), source: other, log: path.clone(), reader });
+        }
+        named.push(NamedLog { path, rotated: rotated.into_iter().map(|(file, _)| file).collect(), source });
     }
     named
 }
@@ -135,14 +118,23 @@ mod tests {
         fs::write(folder.join(name), line).unwrap();
     }
 
-    /// The names of the logs and of their rotated files, as `log<oldest<newer`.
-    fn named(folder: &Path, logs: &[&str]) -> Vec<String> {
+    fn source(folder: &Path, logs: &[&str]) -> Arc<LogSource> {
         let logs = logs.iter().map(|log| folder.join(log)).collect();
-        let source =
-            LogSource { logs, timezone: TimeZone::UTC, from_start: true, host: None, tag: None, own_hosts: Vec::new() };
+        let timezone = TimeZone::UTC;
+        Arc::new(LogSource { logs, timezone, from_start: true, host: None, tag: None, own_hosts: Vec::new() })
+    }
+
+    /// The names of the logs of these sources and of their rotated files, as `log<oldest<newer`, in the order of time.
+    fn named_by(folder: &Path, sources: &[Arc<LogSource>]) -> Vec<String> {
         let name = |path: &PathBuf| path.strip_prefix(folder).unwrap().display().to_string();
         let all = |log: NamedLog| [&log.path].into_iter().chain(&log.rotated).map(name).collect::<Vec<_>>().join("<");
-        named_logs(&source, || Timestamp(0)).into_iter().map(all).collect()
+        let (mut logs, _) = named_logs(sources);
+        sort_by_time(&mut logs, || Timestamp(0));
+        logs.into_iter().map(all).collect()
+    }
+
+    fn named(folder: &Path, logs: &[&str]) -> Vec<String> {
+        named_by(folder, &[source(folder, logs)])
     }
 
     #[test]
@@ -155,6 +147,21 @@ mod tests {
         assert_eq!(named(folder.path(), &["f.log.1", "f.log", "f.log.2.gz"]), ["f.log<f.log.2.gz<f.log.1"]);
         assert_eq!(named(folder.path(), &["f.log.?*"]), ["f.log.1<f.log.10.gz<f.log.2.gz"]);
         assert_eq!(named(folder.path(), &["none*", "later.log"]), ["later.log"]);
+    }
+
+    #[test]
+    fn named_logs_puts_rotated_files_of_another_source_with_their_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        for name in ["f.log", "f.log.1", "f.log.2"] {
+            write(folder, name, 1);
+        }
+        let sources = [source(folder, &["f.log.1"]), source(folder, &["f.log"]), source(folder, &["f.log*"])];
+        assert_eq!(named_by(folder, &sources), ["f.log<f.log.2<f.log.1"]);
+        let (logs, aliases) = named_logs(&sources);
+        assert!(Arc::ptr_eq(&logs[0].source, &sources[1]));
+        let names: Vec<_> = aliases.iter().map(|alias| alias.path.strip_prefix(folder).unwrap()).collect();
+        assert_eq!(names, ["f.log", "f.log.1", "f.log.2", "f.log.1"].map(Path::new));
     }
 
     #[test]

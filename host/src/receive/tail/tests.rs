@@ -153,21 +153,53 @@ fn now() -> Timestamp {
 
 /// The follower of a source's only log.
 fn follower_of(source: &LogSource, memory: &mut Memory) -> Follower {
-    let log = named_logs(source, now).remove(0);
-    Follower::new(log, source, source.from_start, now, memory).unwrap()
+    let log = named_logs(&[Arc::new(source.clone())]).0.remove(0);
+    Follower::new(log, &OpenFiles::default(), source.from_start, now, memory).unwrap()
+}
+
+/// Follows a single source until it is stopped.
+fn follow_source(source: LogSource, sink: &mut dyn EventSink, stopped: &StopSignal) {
+    let followed = FollowedSources::new([source]);
+    follow(&followed, &followed.all()[0], now, sink, stopped).unwrap();
 }
 
 /// Reads logs to their end, as `tail --once` does.
 fn once(logs: &LogFolder, names: &[&str], memory: &mut Memory) {
     let source = LogSource { logs: names.iter().map(|name| logs.path(name)).collect(), ..logs.source() };
-    for log in named_logs(&source, now) {
-        catch_up(&mut Follower::new(log, &source, true, now, memory).unwrap(), memory);
+    let (mut named, _) = named_logs(&[Arc::new(source)]);
+    sort_by_time(&mut named, now);
+    for log in named {
+        catch_up(&mut Follower::new(log, &OpenFiles::default(), true, now, memory).unwrap(), memory);
     }
 }
 
 fn catch_up(follower: &mut Follower, memory: &mut Memory) {
     while follower.step(memory).unwrap() == Step::Read {}
     follower.resolve(memory).unwrap();
+}
+
+#[test]
+fn file_that_another_log_reads_is_left_to_it_until_it_is_done() {
+    let (mut logs, mut memory, open_files) = (LogFolder::new(), Memory::default(), OpenFiles::default());
+    logs.bans(1);
+    // The names lead to one file only later.
+    let follower = |name: &str, logs: &LogFolder, memory: &mut Memory| {
+        let source = LogSource { logs: vec![logs.path(name)], ..logs.source() };
+        let log = named_logs(&[Arc::new(source)]).0.remove(0);
+        Follower::new(log, &open_files, true, now, memory).unwrap()
+    };
+    let mut other = follower("later", &logs, &mut memory);
+    let mut first = follower("f.log", &logs, &mut memory);
+    fs::hard_link(logs.path("f.log"), logs.path("later")).unwrap();
+    for _ in 0..2 {
+        catch_up(&mut other, &mut memory);
+        catch_up(&mut first, &mut memory);
+        logs.bans(1);
+    }
+    assert_eq!(memory.subjects, ["0", "1"]);
+    drop(first);
+    catch_up(&mut other, &mut memory);
+    assert_eq!(memory.subjects, ["0", "1", "2"]);
 }
 
 /// Checks that each line is read once by a follower that runs through all steps, by one that is killed and restarted after
@@ -569,7 +601,7 @@ fn follow_is_woken_by_changes_in_the_folder() {
     let (stop, stopped) = stop_switch();
     let thread = std::thread::spawn(move || {
         let mut sink = ChannelSink(sender);
-        follow(&source, now, &mut sink, &stopped).unwrap();
+        follow_source(source, &mut sink, &stopped);
     });
     for _ in 0..2 {
         // Removed with its folder, and created again.
@@ -596,7 +628,7 @@ fn follow_pattern(logs: &LogFolder, memory: &Arc<Mutex<Memory>>) -> (StopHandle,
     let source = LogSource { logs: vec![logs.path("*.log*")], from_start: false, ..logs.source() };
     let (stop, stopped) = stop_switch();
     let memory = Arc::clone(memory);
-    let thread = std::thread::spawn(move || follow(&source, now, &mut SharedSink(memory), &stopped).unwrap());
+    let thread = std::thread::spawn(move || follow_source(source, &mut SharedSink(memory), &stopped));
     (stop, thread)
 }
 
