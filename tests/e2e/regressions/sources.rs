@@ -1,12 +1,11 @@
 //! Logs as sources: which files are read, and what is said of those that are not understood.
 
-use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::polling::until;
+use crate::tail::append;
 use crate::test_env::TestEnv;
 
 /// A log line of a ban at this minute.
@@ -106,22 +105,16 @@ fn log_that_is_suddenly_not_understood_is_reported_until_it_is_again() {
     let daemon = env.daemon();
     env.webhook.wait_for(1);
     env.banhook(["status", "--quiet"]).ok();
-    let text = fs::read_to_string(&log).unwrap();
-    let other = "something else\u{1b}[2J entirely\n".repeat(100);
-    fs::write(&log, text.clone() + &other).unwrap();
+    append(&log, &"something else\u{1b}[2J entirely\n".repeat(100));
     let status = wait_for_problem(&env, &["any more", "something else"]);
     assert!(status.lines().count() == 1 && !status.contains('\u{1b}'), "{status}");
-    fs::write(&log, text + &other + &ban(2, "192.0.2.2")).unwrap();
+    append(&log, &ban(2, "192.0.2.2"));
     env.webhook.wait_for(2);
     until("the problem to be gone", || match env.banhook(["status", "--quiet"]) {
         status if status.code == Some(0) && status.stdout.is_empty() => Ok(()),
         status => Err(status.to_string()),
     });
     daemon.stop();
-}
-
-fn append(path: &Path, text: &str) {
-    OpenOptions::new().append(true).open(path).unwrap().write_all(text.as_bytes()).unwrap();
 }
 
 /// A configuration's table of a source for this log, with more lines.
