@@ -23,7 +23,7 @@ impl LogProblem {
         unread.map(Self::NotUnderstood).or_else(|| ahead_ms.map(Self::Ahead))
     }
 
-    /// Returns whether both are the same for whoever was told of one.
+    /// Returns whether a report of one is enough for both.
     #[must_use]
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         match (self, other) {

@@ -47,7 +47,7 @@ pub(crate) struct Follower {
     name: String,
     parser: LogParser,
     open_files: OpenFiles,
-    /// The file that it reads, and has claimed.
+    /// The file that it reads, and has reserved.
     file: Option<LogFile>,
     /// The files after it.
     next_files: VecDeque<LogFile>,
@@ -90,9 +90,9 @@ impl Follower {
         if log.source.from_start {
             files = follower.with_rotated(&log.rotated, files, &checkpoints)?;
         }
-        files.retain(|file| !file.is_claimed(open_files));
+        files.retain(|file| !file.is_reserved(open_files));
         if let Some(mut file) = files.pop_front()
-            && file.claim(open_files)
+            && file.reserve(open_files)
         {
             follower.begin_in(&mut file, resumes)?;
             follower.file = Some(file);
@@ -293,7 +293,7 @@ impl Follower {
         let Some(file) = &self.file else { return Ok(()) };
         let checkpoint = file.checkpoint(file.offset);
         self.next_files = rotation::since(&self.path, &checkpoint)?.into();
-        let copy = self.next_files.pop_front().map(|mut copy| copy.claim(&self.open_files).then_some(copy));
+        let copy = self.next_files.pop_front().map(|mut copy| copy.reserve(&self.open_files).then_some(copy));
         match copy.flatten() {
             // Possibly within a line: the parser continues as it is.
             Some(mut copy) => {
@@ -331,14 +331,14 @@ impl Follower {
             files.extend(between.into_iter().take_while(|file| !file.is_same(&newest)));
         }
         files.push(newest);
-        files.retain(|file| !file.is_claimed(&self.open_files));
+        files.retain(|file| !file.is_reserved(&self.open_files));
         self.next_files = files.into();
         Ok(())
     }
 
     /// Continues with a file, where it was read up to before, unless another log has begun to read it.
     fn continue_with(&mut self, mut file: LogFile, sink: &mut dyn EventSink) -> Result<(), TailError> {
-        if !file.claim(&self.open_files) {
+        if !file.reserve(&self.open_files) {
             return Ok(());
         }
         file.recognize(&sink.file_checkpoints()?);

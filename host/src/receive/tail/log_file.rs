@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::compression::Compression;
 use super::error::TailError;
-use super::open_files::{Claim, OpenFiles};
+use super::open_files::{OpenFiles, Reservation};
 use crate::hex::hex;
 use crate::store::Checkpoint;
 
@@ -37,7 +37,7 @@ pub(super) struct LogFile {
     /// Where its unread part begins: what is before was read under this name or another.
     start: u64,
     /// Held while it is read; other files are only looked at.
-    claim: Option<Claim>,
+    reservation: Option<Reservation>,
 }
 
 enum LogContent {
@@ -81,7 +81,7 @@ impl LogFile {
                 offset: 0,
                 id,
                 start: 0,
-                claim: None,
+                reservation: None,
             };
             file.read_head()?;
             Ok(file)
@@ -103,14 +103,14 @@ impl LogFile {
         self.start = start;
     }
 
-    /// Claims it. Returns whether that was possible: no other log reads it.
-    pub(super) fn claim(&mut self, open_files: &OpenFiles) -> bool {
-        self.claim = open_files.claim((self.device, self.inode));
-        self.claim.is_some()
+    /// Reserves it. Returns whether that was possible: no other log reads it.
+    pub(super) fn reserve(&mut self, open_files: &OpenFiles) -> bool {
+        self.reservation = open_files.reserve((self.device, self.inode));
+        self.reservation.is_some()
     }
 
     /// Returns whether a log reads it.
-    pub(super) fn is_claimed(&self, open_files: &OpenFiles) -> bool {
+    pub(super) fn is_reserved(&self, open_files: &OpenFiles) -> bool {
         open_files.contains((self.device, self.inode))
     }
 

@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub(crate) struct OpenFiles(Arc<Mutex<HashSet<(u64, u64)>>>);
 
 impl OpenFiles {
-    /// Claims a file; `None` if another log reads it.
-    pub(super) fn claim(&self, file: (u64, u64)) -> Option<Claim> {
-        self.files().insert(file).then(|| Claim { open_files: self.clone(), file })
+    /// Reserves a file; `None` if another log reads it.
+    pub(super) fn reserve(&self, file: (u64, u64)) -> Option<Reservation> {
+        self.files().insert(file).then(|| Reservation { open_files: self.clone(), file })
     }
 
     /// Returns whether a log reads this file.
@@ -26,12 +26,12 @@ impl OpenFiles {
 
 /// A file that no other log reads until this is dropped.
 #[derive(Debug)]
-pub(super) struct Claim {
+pub(super) struct Reservation {
     open_files: OpenFiles,
     file: (u64, u64),
 }
 
-impl Drop for Claim {
+impl Drop for Reservation {
     fn drop(&mut self) {
         self.open_files.files().remove(&self.file);
     }
