@@ -7,8 +7,8 @@
 //! itself as those before it, and is of a writer that is believed (`writers`); any other is counted, and `unread` says what is
 //! wrong with it.
 //!
-//! What the line of a ban does not say comes from others: the failures from the `Found` lines before it (`failures`), its
-//! count and duration from its `Increase Ban` line (`event_queue`).
+//! `interpreter` makes events of the messages. What the line of a ban does not say comes from others: the failures from the
+//! `Found` lines before it (`failures`), its count and duration from its `Increase Ban` line (`event_queue`).
 
 mod ban_duration;
 mod clock;
@@ -16,6 +16,7 @@ mod envelope;
 mod event_queue;
 mod failures;
 mod header;
+mod interpreter;
 mod json_line;
 mod line;
 mod line_time;

@@ -1,17 +1,15 @@
 //! The parser: bytes in, events out.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use memchr::memchr;
 
-use super::clock::{LineTime, LogClock};
+use super::clock::LineTime;
 use super::envelope::Envelope;
-use super::event_queue::{EventQueue, Increase, QueuedEvent};
-use super::failures::Failures;
 use super::header::{self, FilterPrefix, Header, HeaderKind};
+use super::interpreter::{Interpreter, text};
 use super::json_line::{JsonError, JsonLine};
 use super::line::{Line, Writer};
 use super::log_counts::LogCounts;
@@ -22,8 +20,7 @@ use super::problem::LogProblem;
 use super::repeated;
 use super::unread::{Unread, UnreadLines, UnreadReason};
 use super::writers::{Belief, HeldLines, Writers};
-use crate::event::readable::{bounded, readable};
-use crate::event::{Ban, Event, EventDetails, Timestamp};
+use crate::event::{Event, Timestamp};
 
 /// How much of a line is kept until it ends, in bytes. What matters is at its beginning.
 const MAX_LINE_BYTES: usize = 64 << 10;
@@ -59,10 +56,7 @@ pub struct LoggedEvent {
 /// ```
 #[derive(Debug)]
 pub struct LogParser {
-    clock: LogClock,
-    failures: Failures,
-    queue: EventQueue,
-    origin: LogOrigin,
+    interpreter: Interpreter,
     writers: Writers,
     pieces: Pieces,
     held: HeldLines,
@@ -77,14 +71,7 @@ pub struct LogParser {
     is_rest: bool,
     /// Whether a line of JSON was read: then the others are, unless they are damaged.
     is_json: bool,
-    /// Where the last failure that came in an envelope ends.
-    found_end: u64,
-    /// The host, the jail and the action of the last line that mattered, if that was a flush.
-    flushed: Option<(String, Vec<u8>, Vec<u8>)>,
     filter_prefix: FilterPrefix,
-    /// The second of the last line that could end the wait for bans.
-    second: [u8; 19],
-    counts: LogCounts,
 }
 
 impl LogParser {
@@ -93,10 +80,7 @@ impl LogParser {
     #[must_use]
     pub fn new(zone: TimeZone, now: fn() -> Timestamp) -> Self {
         Self {
-            clock: LogClock::new(zone, now),
-            failures: Failures::default(),
-            queue: EventQueue::default(),
-            origin: LogOrigin::default(),
+            interpreter: Interpreter::new(zone, now),
             writers: Writers::default(),
             pieces: Pieces::default(),
             held: HeldLines::default(),
@@ -106,18 +90,15 @@ impl LogParser {
             position: 0,
             is_rest: false,
             is_json: false,
-            found_end: u64::MAX,
-            flushed: None,
             filter_prefix: FilterPrefix::default(),
-            second: [0; 19],
-            counts: LogCounts::default(),
         }
     }
 
     /// Sets where the log comes from. Call it before the first line.
     #[must_use]
-    pub(crate) fn with_origin(self, origin: LogOrigin) -> Self {
-        Self { origin, ..self }
+    pub(crate) fn with_origin(mut self, origin: LogOrigin) -> Self {
+        self.interpreter.set_origin(origin);
+        self
     }
 
     /// Returns the lines since the last one that was understood; `None` if there are none.
@@ -129,17 +110,18 @@ impl LogParser {
     /// Returns what is wrong with the log at present, apart from what was lost, which is in its counts.
     #[must_use]
     pub(crate) fn problem(&self) -> Option<LogProblem> {
-        LogProblem::find(self.unread.last(), self.clock.ahead_ms())
+        LogProblem::find(self.unread.last(), self.interpreter.ahead_ms())
     }
 
     /// Begins another file, at this byte of it: an unfinished line stays so, and the lines may have another form. Take all
     /// events first, after [`LogParser::resolve`].
     pub(crate) fn begin_at(&mut self, position: u64) {
         if self.line_bytes > 0 {
-            self.counts.unfinished += 1;
+            self.interpreter.counts.unfinished += 1;
         }
         self.continue_at(position);
-        (self.found_end, self.is_json) = (u64::MAX, false);
+        self.is_json = false;
+        self.interpreter.begin_file();
         self.writers = Writers::default();
         self.pieces = Pieces::default();
     }
@@ -183,20 +165,19 @@ impl LogParser {
     pub fn resolve(&mut self) {
         self.writers.believe_only_tag();
         self.release_held();
-        self.queue.resolve();
+        self.interpreter.resolve();
     }
 
     /// Returns how long to wait for more lines before [`LogParser::resolve`]; `None` if nothing waits for them.
     #[must_use]
     pub(crate) fn resolve_timeout(&self) -> Option<Duration> {
-        if self.held.is_empty() { self.queue.timeout() } else { Some(TAG_TIMEOUT) }
+        if self.held.is_empty() { self.interpreter.timeout() } else { Some(TAG_TIMEOUT) }
     }
 
     /// Returns the position up to which everything was handed out: a parser that begins there hands out the rest.
     #[must_use]
     pub(crate) fn position(&self) -> u64 {
-        let queued = self.queue.first().map(|queued| queued.begin);
-        [queued, self.held.begin()].into_iter().flatten().min().unwrap_or(self.position)
+        [self.interpreter.begin(), self.held.begin()].into_iter().flatten().min().unwrap_or(self.position)
     }
 
     /// Returns the length of the line that has not ended yet, in bytes.
@@ -207,13 +188,13 @@ impl LogParser {
 
     /// Counts from here on: what came before was counted when it was read first.
     pub(crate) fn begin_counts(&mut self) {
-        self.counts = LogCounts::default();
+        self.interpreter.counts = LogCounts::default();
     }
 
     /// Returns what the log consisted of so far.
     #[must_use]
     pub(crate) const fn counts(&self) -> LogCounts {
-        self.counts
+        self.interpreter.counts
     }
 
     fn buffer(&mut self, bytes: &[u8]) {
@@ -231,28 +212,25 @@ impl LogParser {
         if std::mem::take(&mut self.is_rest) {
             return;
         }
-        self.counts.lines += 1;
+        self.interpreter.counts.lines += 1;
         let line = without_nul(line);
         let most = max_bytes(line);
         if line.len() >= most {
-            self.counts.long += 1;
+            self.interpreter.counts.long += 1;
         }
         let line = line.get(..most).unwrap_or(line);
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         // Most logs are a file of fail2ban's own, whose lines teach nothing more of the log.
-        if self.writers.are_settled() && self.unread.last().is_none() && self.origin.tag.is_none() {
+        if self.writers.are_settled() && self.unread.last().is_none() && self.interpreter.tag().is_none() {
             if let Some((stamp, message)) = self.filter_prefix.split(line)
                 && let Some((jail, subject)) = LogMessage::parse_found(message)
             {
-                let time = LineTime::Local(stamp, 0);
-                self.resolve_before(Some(time), None);
-                self.clock.pass(time);
-                self.counts.found += 1;
-                return self.failures.add(self.origin.host(""), jail, subject);
+                return self.interpreter.found(LineTime::Local(stamp, 0), jail, subject);
             }
             if let Some(header) = header::standard(line) {
                 self.filter_prefix.learn(line, &header);
-                return self.interpret(&Envelope::default(), &header, (begin, self.position));
+                let message = LogMessage::parse(header.logger, header.message);
+                return self.interpreter.read(&Envelope::default(), header.time, message, (begin, self.position));
             }
         }
         self.read(line, (begin, self.position));
@@ -265,17 +243,17 @@ impl LogParser {
         if !json.starts_with(b"{") {
             return self.read_piece(line, &Line::parse(line), place);
         }
-        match JsonLine::parse(json, self.origin.tag.as_deref()) {
+        match JsonLine::parse(json, self.interpreter.tag()) {
             Ok(json) => {
                 self.is_json = true;
                 self.read_piece(line, &Line::carried(json.envelope(), &json.text), place);
             }
             Err(reason) => {
-                self.counts.foreign += 1;
+                self.interpreter.counts.foreign += 1;
                 match reason {
-                    JsonError::Unknown if self.is_json => self.counts.damaged += 1,
+                    JsonError::Unknown if self.is_json => self.interpreter.counts.damaged += 1,
                     JsonError::Unknown => self.unread.add(line, UnreadReason::of(line)),
-                    JsonError::Untrusted if self.counts.events > 0 => {}
+                    JsonError::Untrusted if self.interpreter.counts.events > 0 => {}
                     JsonError::Untrusted => self.unread.add(line, UnreadReason::UntrustedEntry),
                     JsonError::NoMessage => {}
                 }
@@ -286,7 +264,7 @@ impl LogParser {
     /// Reads a line that may be a piece of one.
     fn read_piece(&mut self, raw: &[u8], line: &Line<'_>, place: (u64, u64)) {
         let Some(text) = self.pieces.add(&line.envelope, line.text) else {
-            self.counts.foreign += 1;
+            self.interpreter.counts.foreign += 1;
             return;
         };
         // Joined lines of a tag that is believed later are too rare to be kept.
@@ -300,7 +278,7 @@ impl LogParser {
     /// Reads a whole line, if its writer is fail2ban.
     fn read_line(&mut self, raw: &[u8], line: &Line<'_>, may_wait: bool, place: (u64, u64)) {
         let writer = line.writer();
-        let belief = self.writers.believe(writer, self.origin.tag.as_deref());
+        let belief = self.writers.believe(writer, self.interpreter.tag());
         if self.writers.are_several() && !self.held.is_empty() {
             self.drop_held();
         }
@@ -308,7 +286,7 @@ impl LogParser {
             if self.repeats(raw, line, place) {
                 return;
             }
-            self.counts.foreign += 1;
+            self.interpreter.counts.foreign += 1;
             return match writer {
                 Writer::Other(_) => self.unread.add_of_another(raw),
                 Writer::Own(_) | Writer::Unnamed | Writer::Container if line.is_wrapped() => {
@@ -333,11 +311,11 @@ impl LogParser {
                 }
             }
             (Belief::Ambiguous, Writer::Other(tag)) => {
-                self.counts.foreign += 1;
+                self.interpreter.counts.foreign += 1;
                 self.unread.add(raw, UnreadReason::AmbiguousTag(text(tag)));
             }
             _ => {
-                self.counts.foreign += 1;
+                self.interpreter.counts.foreign += 1;
                 self.unread.add_of_another(raw);
             }
         }
@@ -350,34 +328,29 @@ impl LogParser {
             if let Some(LogMessage::Found { jail, subject }) = message
                 && self.writers.is_ranked(line, &header)
             {
-                let named = readable(line.envelope.host);
-                self.failures.add(self.origin.host(&named), jail, subject);
-                self.failures.repeat(times.saturating_sub(1));
-                self.counts.found += u64::from(times);
+                self.interpreter.found_times(line.envelope.host, jail, subject, times);
             }
             self.unread.end();
             return true;
         }
         let Some(times) = repeated::line(raw, line.text) else { return false };
-        if self.found_end == place.0 {
-            self.failures.repeat(times);
-            self.counts.found += u64::from(times);
-        }
+        self.interpreter.repeat(place.0, times);
         true
     }
 
     /// Reads a line of fail2ban, unless it shows less of itself than others.
     fn read_own(&mut self, raw: &[u8], line: &Line<'_>, header: &Header<'_>, place: (u64, u64)) {
-        let is_event = LogMessage::parse(header.logger, header.message).is_some();
+        let message = LogMessage::parse(header.logger, header.message);
+        let is_event = message.is_some();
         if !self.writers.is_ranked(line, header) {
-            self.counts.foreign += 1;
+            self.interpreter.counts.foreign += 1;
             if is_event {
                 self.unread.add(raw, UnreadReason::LowerRank);
             }
             return;
         }
         if header.kind < HeaderKind::Whole && !is_event {
-            self.counts.foreign += 1;
+            self.interpreter.counts.foreign += 1;
             if !matches!(line.writer(), Writer::Own(_)) {
                 self.unread.add(raw, UnreadReason::of(raw));
             }
@@ -385,7 +358,7 @@ impl LogParser {
         }
         self.unread.end();
         self.writers.raise(line, header, is_event);
-        self.interpret(&line.envelope, header, place);
+        self.interpreter.read(&line.envelope, header.time, message, place);
     }
 
     /// Reads the lines that were held: their tag is believed, unless the log has shown another.
@@ -410,102 +383,9 @@ impl LogParser {
     fn drop_held(&mut self) {
         let HeldLines { tag, lines, .. } = std::mem::take(&mut self.held);
         for (raw, _) in lines {
-            self.counts.foreign += 1;
+            self.interpreter.counts.foreign += 1;
             self.unread.add(&raw, UnreadReason::AmbiguousTag(text(&tag)));
         }
-    }
-
-    /// Makes an event of a line, or counts it.
-    fn interpret(&mut self, envelope: &Envelope<'_>, header: &Header<'_>, place: (u64, u64)) {
-        self.resolve_before(header.time, envelope.time);
-        let Some(message) = LogMessage::parse(header.logger, header.message) else { return };
-        let named = readable(envelope.host);
-        let host = self.origin.host(&named);
-        if let LogMessage::Found { jail, subject } = message {
-            self.counts.found += 1;
-            if let Some(time) = header.time.or(envelope.time) {
-                self.clock.pass(time);
-            }
-            self.found_end = place.1;
-            return self.failures.add(host, jail, subject);
-        }
-        let host = if host.is_empty() { String::new() } else { text(host.as_bytes()) };
-        match self.clock.line_timestamp(header.time, envelope.time) {
-            Some(at) => self.receive(message, host, at, place),
-            // There is no such time.
-            None => self.counts.damaged += 1,
-        }
-    }
-
-    /// Ends the wait for bans too long before a line of this time. The lines of a second count as one: they are many.
-    fn resolve_before(&mut self, own: Option<LineTime<'_>>, envelope: Option<LineTime<'_>>) {
-        if !self.queue.is_waiting() || own.or(envelope).is_none() {
-            return;
-        }
-        if let Some(LineTime::Local(second, _)) = own
-            && std::mem::replace(&mut self.second, *second) == *second
-        {
-            return;
-        }
-        if let Some(at) = self.clock.line_timestamp(own, envelope) {
-            self.queue.resolve_before(at);
-        }
-    }
-
-    fn receive(&mut self, message: LogMessage<'_>, host: String, at: Timestamp, place: (u64, u64)) {
-        let flushed = self.flushed.take();
-        match message {
-            LogMessage::Found { .. } => {}
-            LogMessage::Ban { jail, subject, restored } => {
-                let mut ban = Ban { subject: text(subject), restored, ..Ban::default() };
-                let failures = self.failures.take(&host, jail, subject);
-                let jail = text(jail);
-                // A restored ban has not failed again, and is not increased again.
-                if !restored {
-                    ban.failures = failures;
-                    let increase = self.queue.take_early_increase(&host, &jail, &ban.subject, at);
-                    (ban.count, ban.duration) = increase.unzip();
-                }
-                let open = !restored && ban.count.is_none();
-                self.push(host, jail, EventDetails::Ban(ban), at, place, open);
-            }
-            LogMessage::Unban { jail, subject } => {
-                let ban = Ban { subject: text(subject), ..Ban::default() };
-                self.push(host, text(jail), EventDetails::Unban(ban), at, place, false);
-            }
-            LogMessage::AlreadyBanned { jail, subject } => {
-                self.failures.take(&host, jail, subject);
-            }
-            LogMessage::Flush { jail, action } => {
-                // Each action that can flush logs it; the jail is flushed once.
-                let before = flushed.filter(|(of, before, _)| *of == host && before == jail);
-                if before.as_ref().is_none_or(|(_, _, first)| first == action) {
-                    self.push(host.clone(), text(jail), EventDetails::Flush, at, place, false);
-                }
-                self.flushed = before.or_else(|| Some((host, jail.to_vec(), action.to_vec())));
-            }
-            LogMessage::Increase { jail, subject, count, duration } => {
-                let increase = Increase { host, jail: text(jail), subject: text(subject), count, duration, at };
-                self.counts.late += u64::from(self.queue.increase(increase));
-            }
-            LogMessage::Start { jail } => self.push(host, text(&jail), EventDetails::Start, at, place, false),
-            LogMessage::Stop { jail } => self.push(host, text(&jail), EventDetails::Stop, at, place, false),
-        }
-    }
-
-    fn push(
-        &mut self,
-        host: String,
-        jail: String,
-        details: EventDetails,
-        at: Timestamp,
-        place: (u64, u64),
-        open: bool,
-    ) {
-        self.counts.events += 1;
-        self.clock.compare(at);
-        let event = Event { id: String::new(), at, host, jail, details, labels: BTreeMap::new() };
-        self.queue.push(QueuedEvent { event, begin: place.0, end: place.1 }, open);
     }
 }
 
@@ -514,7 +394,7 @@ impl Iterator for LogParser {
     type Item = LoggedEvent;
 
     fn next(&mut self) -> Option<LoggedEvent> {
-        let queued = self.queue.pop()?;
+        let queued = self.interpreter.pop()?;
         Some(LoggedEvent { event: queued.event, end: queued.end })
     }
 }
@@ -537,9 +417,4 @@ fn without_nul(bytes: &[u8]) -> &[u8] {
 fn max_bytes(line: &[u8]) -> usize {
     let is_json = matches!(line.first(), Some(b'{' | 0x1e)) || line.starts_with(b"data: {");
     if is_json { MAX_JSON_BYTES } else { MAX_LINE_BYTES }
-}
-
-/// Returns a jail or a subject as text, bounded.
-fn text(bytes: &[u8]) -> String {
-    bounded(readable(bytes))
 }
