@@ -127,10 +127,10 @@ fn held_events_during_kills_are_sent_once() {
     drop(daemon);
     let _daemon = env.daemon();
     let messages = env.webhook.wait_for(3);
-    for (message, text) in messages[1..]
-        .iter()
-        .zip(["4 events (held, ~hold), 4 listed, 4 bans", "3 events (held, ~hold-9), 3 listed, 3 bans"])
-    {
+    for (message, text) in messages[1..].iter().zip([
+        "4 events (held, ~hold), 4 listed, 4 bans, 4 of ~hold",
+        "3 events (held, ~hold-9), 3 listed, 3 bans, 3 of ~hold-9",
+    ]) {
         assert!(message.contains(&[text]), "{text:?} in {:#?}", shown(&messages));
     }
     let all = env.wait_until_idle().all();

@@ -118,13 +118,16 @@ fn digests_fixture_follows_the_jail_name() {
     let env = TestEnv::new();
     env.write("digests.wasm", crate::component::digests());
     let text = |text: &str| format!(r#"{{"post": {{"text": {{"plain": "{text}"}}}}}}"#);
-    let held = |jail: &str| format!(r#"{{"digest": {{"key": "{jail}"}}}}"#);
+    let held = |jail: &str| format!(r#"{{"hold": {{"key": "{jail}", "tags": ["{jail}"]}}}}"#);
     for (jail, decision) in [
         ("sshd", text("ban 203.0.113.0 in sshd")),
         ("~skip", r#"{"skip": "not worth a message"}"#.to_owned()),
         ("~hold", held("~hold")),
         ("~hold-trap", held("~hold-trap")),
-        ("~hold-5", r#"{"digest": {"key": "~hold-5", "until": "2026-11-22T10:00:05.000Z"}}"#.to_owned()),
+        (
+            "~hold-5",
+            r#"{"hold": {"key": "~hold-5", "until": "2026-11-22T10:00:05.000Z", "tags": ["~hold-5"]}}"#.to_owned(),
+        ),
     ] {
         let case = env.write("case.json", format!(r#"{{"event": {}, "decision": {decision}}}"#, bans(1, jail)));
         test(&env, Path::new("digests.wasm"), &case).ok();
@@ -136,6 +139,17 @@ fn digests_fixture_follows_the_jail_name() {
             r#""cause": "held", "key": "~hold-now", "at": "2026-11-22T10:00:30Z""#,
             bans(2, "~hold"),
             text("2 events (held, ~hold-now), 2 listed, 2 bans at 1795341630"),
+        ),
+        (
+            r#""cause": "held", "key": "k", "tags": [["DE", "DE"], ["DE", "FR"]]"#,
+            bans(2, "~hold"),
+            text("2 events (held, k), 2 listed, 2 bans, 2 of DE"),
+        ),
+        (r#""cause": "storm""#, bans(2, "~post-skip"), r#"{"skip": "not worth a message"}"#.to_owned()),
+        (
+            r#""cause": "storm", "at": "2026-11-22T10:00:02Z""#,
+            bans(2, "~post-wait"),
+            r#"{"hold": "2026-11-22T10:00:10.000Z"}"#.to_owned(),
         ),
         (r#""cause": "storm""#, bans(2, "~post-error"), r#"{"error": "the digest is on holiday"}"#.to_owned()),
     ] {

@@ -132,7 +132,7 @@ fn deliver(store: &mut Store) -> anyhow::Result<()> {
             } else {
                 Disposition::Digest(digest_key.clone())
             };
-            formatted.push(FormattedEvent { seq: unrouted.seq, disposition });
+            formatted.push(FormattedEvent { seq: unrouted.seq, disposition, tags: vec![] });
             body = Some(message);
         }
         let Some(body) = body else { return Ok(()) };

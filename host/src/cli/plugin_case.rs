@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use crate::config::parse_timezone;
 use crate::event::{Batch, DigestCause, Event, Timestamp};
-use crate::message::{Decision, GuardError, Guarded, Message, Policy, check_hints, guard, guard_digest, one_line};
+use crate::message::{
+    Decision, DigestDecision, GuardError, Guarded, Hold, Message, Policy, check_hints, guard, guard_digest, one_line,
+    unknown_hints,
+};
 use crate::phrase::listed;
 use crate::plugin::{Answer, Grant, Host, Limits, PluginContext, PluginError, Runtime, grantable};
 use anyhow::{Context as _, anyhow, bail, ensure};
@@ -42,8 +45,7 @@ pub(super) struct PluginCase {
     /// The answers of host interfaces, by their names. An interface that is missing answers nothing.
     #[serde(flatten)]
     answers: BTreeMap<String, Value>,
-    /// The expected decision: `{"post": …}`, `{"skip": "…"}`, `{"digest": …}` or `{"error": "…"}`; for a batch, a post or
-    /// an error.
+    /// The expected decision: `{"post": …}`, `{"skip": "…"}`, `{"hold": …}` or `{"error": "…"}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     decision: Option<Value>,
 }
@@ -56,6 +58,12 @@ struct CaseBatch {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     key: Option<String>,
     events: Vec<Event>,
+    /// The tags of each event, those of the first event first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    tags: Vec<Vec<String>>,
+    /// The configuration's `[labels]`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    labels: BTreeMap<String, String>,
     /// When the digest closed. Default: the time of the last event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     at: Option<Timestamp>,
@@ -110,9 +118,10 @@ impl PluginCase {
     pub(super) fn input(&self) -> anyhow::Result<CaseInput<'_>> {
         match (&self.event, &self.batch) {
             (Some(event), None) => Ok(CaseInput::Event(event)),
-            (None, Some(CaseBatch { cause, key, events, at })) => {
+            (None, Some(CaseBatch { cause, key, events, tags, labels, at })) => {
                 ensure!(!events.is_empty(), "its \"batch\" has no \"events\"");
-                let batch = Batch::of(events, *cause, key.clone());
+                let batch = Batch::tagged(events, tags, *cause, key.clone());
+                let batch = Batch { labels: labels.clone(), ..batch };
                 let at = at.unwrap_or(batch.last);
                 Ok(CaseInput::Batch(Box::new(batch), at))
             }
@@ -151,18 +160,22 @@ impl PluginCase {
         })
     }
 
-    /// Runs the plugin; its answer to a batch is a post. `None`: it is a batch, and the plugin exports no digester.
+    /// Runs the plugin. `None`: it is a batch, and the plugin exports no digester.
     ///
     /// # Errors
     /// When the plugin does not load, which no case is to blame for.
-    pub(super) fn answer(&self, runtime: &Runtime, plugin: &PluginFile) -> anyhow::Result<Option<Answer>> {
+    pub(super) fn answer(
+        &self,
+        runtime: &Runtime,
+        plugin: &PluginFile,
+    ) -> anyhow::Result<Option<Answer<CaseDecision>>> {
         let input = self.input()?;
         let (providers, _) = runtime.host().open(&self.context()?);
         let loaded = runtime.load(&plugin.bytes, &providers, LIMITS);
         let plugin = loaded.map_err(|error| anyhow!("the plugin {} {error}", plugin.path.display()))?;
         Ok(match &input {
-            CaseInput::Event(event) => Some(plugin.format(event)),
-            CaseInput::Batch(batch, at) => plugin.digest(batch, *at).map(|answer| answer.map(Decision::Post)),
+            CaseInput::Event(event) => Some(plugin.format(event).map(CaseDecision::from)),
+            CaseInput::Batch(batch, at) => plugin.digest(batch, *at).map(|answer| answer.map(CaseDecision::from)),
         })
     }
 
@@ -176,7 +189,10 @@ impl PluginCase {
         };
         let log = answer.log.iter().map(|line| format!("{:?}: {}", line.level, one_line(&line.message))).collect();
         let mut decided = Decided { log, ..Decided::default() };
-        if let Ok(Decision::Post(message)) = &answer.decision {
+        if let Ok(CaseDecision::Hold(hold)) = &answer.decision {
+            decided.warnings.extend(unknown_hints(&hold.hints));
+        }
+        if let Ok(CaseDecision::Post(message)) = &answer.decision {
             decided.warnings.extend(check_hints(message).iter().map(ToString::to_string));
             match self.input()?.guard(message, &Policy { mentions: true, ..Policy::default() }) {
                 Ok(body) => decided.warnings.extend(check(body.body()).iter().map(ToString::to_string)),
@@ -201,6 +217,41 @@ impl CaseInput<'_> {
         match self {
             Self::Event(event) => guard(message, [*event], policy),
             Self::Batch(batch, _) => guard_digest(message, batch, None, policy),
+        }
+    }
+}
+
+/// What a plugin decides on an event or a batch, in the form of a case's file.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum CaseDecision {
+    /// Send a message now.
+    Post(Message),
+    /// Send nothing, for this reason.
+    Skip(String),
+    /// Hold the event for a digest.
+    Hold(Hold),
+    /// Hold the digest until then.
+    #[serde(rename = "hold")]
+    HoldDigest(Timestamp),
+}
+
+impl From<Decision> for CaseDecision {
+    fn from(decision: Decision) -> Self {
+        match decision {
+            Decision::Post(message) => Self::Post(message),
+            Decision::Skip(reason) => Self::Skip(reason),
+            Decision::Hold(hold) => Self::Hold(hold),
+        }
+    }
+}
+
+impl From<DigestDecision> for CaseDecision {
+    fn from(decision: DigestDecision) -> Self {
+        match decision {
+            DigestDecision::Post(message) => Self::Post(message),
+            DigestDecision::Skip(reason) => Self::Skip(reason),
+            DigestDecision::Hold(until) => Self::HoldDigest(until),
         }
     }
 }

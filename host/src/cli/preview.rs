@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{IsTerminal, Write as _};
 use std::path::PathBuf;
 
-use crate::message::{Decision, Policy, clean, digest, fallback, one_line};
+use crate::message::{Policy, clean, digest, fallback, one_line};
 use crate::plugin::Runtime;
 use anyhow::Context as _;
 use blockkit::{Page, to_html, to_terminal};
@@ -12,7 +12,7 @@ use clap::Args;
 use serde_json::Value;
 
 use super::command_error::{CommandError, Outcome};
-use super::plugin_case::{CaseInput, PluginCase};
+use super::plugin_case::{CaseDecision, CaseInput, PluginCase};
 use super::plugin_file::{PluginCaseArgs, PluginFile, case_runtime};
 use super::time_format::localize_dates;
 
@@ -77,12 +77,13 @@ fn message_of(case: &PluginCase, runtime: &Runtime, plugin: &PluginFile) -> anyh
     let fallback_message = |why: &str| built_in(Some(why));
     let Some(answer) = case.answer(runtime, plugin)? else { return Ok(built_in(None)) };
     Ok(match answer.decision {
-        Ok(Decision::Post(message)) => match input.guard(&message, &Policy::default()) {
+        Ok(CaseDecision::Post(message)) => match input.guard(&message, &Policy::default()) {
             Ok(body) => Ok(body.body().clone()),
             Err(error) => fallback_message(&format!("the plugin made a message that cannot go out: {error}")),
         },
-        Ok(Decision::Skip(reason)) => Err(format!("skipped: {}", one_line(&reason))),
-        Ok(Decision::Digest(hold)) => Err(format!("held for a digest: {}", one_line(&hold.key))),
+        Ok(CaseDecision::Skip(reason)) => Err(format!("skipped: {}", one_line(&reason))),
+        Ok(CaseDecision::Hold(hold)) => Err(format!("held for a digest: {}", one_line(&hold.key))),
+        Ok(CaseDecision::HoldDigest(until)) => Err(format!("the digest is held until {until}")),
         Err(error) => fallback_message(&format!("the plugin {error}")),
     })
 }

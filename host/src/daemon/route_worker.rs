@@ -194,13 +194,14 @@ impl RouteWorker {
                 installed
             }
         };
-        for fault in self.loaded.iter().filter(|_| installed).flat_map(LoadedRoute::faults) {
-            tracing::error!(
-                route = fault.route,
-                "plugin {} {}",
-                fault.plugin,
-                one_line(&cut(&fault.error.to_string(), LOG_CHARS))
-            );
+        for found in self.loaded.iter().filter(|_| installed).flat_map(LoadedRoute::findings) {
+            let (route, plugin) = (found.route, found.plugin);
+            let why = one_line(&cut(&found.error.to_string(), LOG_CHARS));
+            if found.error.is_warning() {
+                tracing::warn!(route, "plugin {plugin} {why}");
+            } else {
+                tracing::error!(route, "plugin {plugin} {why}");
+            }
         }
         self.record()
     }

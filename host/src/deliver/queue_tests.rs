@@ -65,8 +65,11 @@ impl Simulation {
         let routed =
             |seq: &i64| RoutedTo { seq: *seq, ban: None, to: vec![("sec".into(), "hook".into())], quarantined: false };
         self.store.route_events(&seqs.iter().map(routed).collect::<Vec<_>>()).unwrap();
-        let formatted: Vec<_> =
-            seqs.into_iter().zip(verdicts).map(|(seq, disposition)| FormattedEvent { seq, disposition }).collect();
+        let formatted: Vec<_> = seqs
+            .into_iter()
+            .zip(verdicts)
+            .map(|(seq, disposition)| FormattedEvent { seq, disposition, tags: vec![] })
+            .collect();
         self.store.record_formatted("sec", None, &formatted, None, now).unwrap();
     }
 
@@ -597,7 +600,7 @@ fn message_for_another_target_is_formatted_again() {
     let disposition = || Disposition::Send(fallback(&event(), "", Target::ZULIP));
     let formatted: Vec<_> = unformatted
         .iter()
-        .map(|UnformattedEvent { seq, .. }| FormattedEvent { seq: *seq, disposition: disposition() })
+        .map(|UnformattedEvent { seq, .. }| FormattedEvent { seq: *seq, disposition: disposition(), tags: vec![] })
         .collect();
     simulation.store.record_formatted("sec", None, &formatted, None, Timestamp(simulation.now)).unwrap();
     simulation.run(HOUR, |_, _| ok());

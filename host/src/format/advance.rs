@@ -1,11 +1,13 @@
 //! One step of a route: it formats a batch of events, closes the digests whose time has come, and groups a backlog.
 
-use super::formatter::FORMAT_BATCH;
-use super::grouping::{Grouping, RecentPosts, digest_of_storm, jail_of_unbans, milliseconds, restart_of_unbans};
+use super::formatter::{FORMAT_BATCH, skip};
+use super::grouping::{
+    Grouping, MAX_HOLD_MS, RecentPosts, digest_of_storm, jail_of_unbans, milliseconds, restart_of_unbans,
+};
 use super::loaded_route::LoadedRoute;
 use crate::event::{Batch, DigestCause, EventDetails, Timestamp};
-use crate::message::{Guarded, StormLimit, digest, guard_digest};
-use crate::store::{DigestKey, Disposition, OpenDigest, Store, StoreError, UnformattedEvent};
+use crate::message::{DigestDecision, Guarded, StormLimit, digest, guard_digest};
+use crate::store::{DigestKey, Disposition, FormattedEvent, OpenDigest, Store, StoreError, UnformattedEvent};
 
 impl LoadedRoute {
     /// Formats one batch of events, fewer if `enough` returns true after an event; then closes the digests whose time has
@@ -30,7 +32,7 @@ impl LoadedRoute {
         self.reassign(store, closing.iter().map(|open| &open.webhook))?;
         for open in closing {
             done += 1;
-            self.close(store, &open, now, &mut enough)?;
+            self.close(store, &open, now, close_all, &mut enough)?;
         }
         // Digests that were held count as posts; a crash before this line has a storm noticed a little later.
         if let Some(posts) = self.recent_posts.as_mut().and_then(RecentPosts::changed) {
@@ -79,12 +81,14 @@ impl LoadedRoute {
 }
 
 impl LoadedRoute {
-    /// Closes a digest: it becomes a message, or joins another digest, or its events are formatted after all.
+    /// Closes a digest: it becomes a message, or joins another digest, or its events are formatted after all, or it stays open
+    /// for as long as the plugin says. `is_last_time`: it does not.
     pub(super) fn close(
         &mut self,
         store: &mut Store,
         open: &OpenDigest,
         now: Timestamp,
+        is_last_time: bool,
         enough: &mut impl FnMut() -> bool,
     ) -> Result<(), StoreError> {
         if open.cause == DigestCause::Unbans {
@@ -117,9 +121,29 @@ impl LoadedRoute {
                 }
             }
         }
-        let batch = store.digest_batch(open, &self.defaults.host, |event| self.defaults.apply(event))?;
-        let body = self.format_digest(&batch, now);
-        store.close_digest(open.id, &body, true, now)
+        let mut batch = store.digest_batch(open, &self.defaults.host, |event| self.defaults.apply(event))?;
+        batch.labels.clone_from(&self.defaults.labels);
+        let latest = if is_last_time { now } else { open.opened_at.plus_ms(MAX_HOLD_MS) };
+        match self.decide_on_digest(&batch, now, latest) {
+            DigestDisposition::Send(body) => store.close_digest(open.id, &body, true, now),
+            DigestDisposition::Hold(until) => store.hold_digest(open.id, until),
+            DigestDisposition::Skip(reason) => self.skip_digest(store, open.id, &reason, now),
+        }
+    }
+
+    /// Settles all events of a digest as skipped, as many at a time as events are formatted.
+    fn skip_digest(&self, store: &mut Store, digest: i64, reason: &str, now: Timestamp) -> Result<(), StoreError> {
+        loop {
+            let events = store.message_events(digest, FORMAT_BATCH)?;
+            if events.is_empty() {
+                return Ok(());
+            }
+            let skipped: Vec<_> = events
+                .into_iter()
+                .map(|event| FormattedEvent { seq: event.seq, disposition: skip(reason), tags: vec![] })
+                .collect();
+            store.record_formatted(&self.route.name, Some(digest), &skipped, None, now)?;
+        }
     }
 
     /// Returns the restart that a digest of unbans belongs to: their jail stopped, whether or not the route matches stops.
@@ -131,20 +155,44 @@ impl LoadedRoute {
         Ok(stopped.then(|| restart_of_unbans(&host, quiet)))
     }
 
-    /// Returns the message of a digest: the plugin's, or else the built-in one.
-    fn format_digest(&mut self, batch: &Batch, now: Timestamp) -> Guarded {
+    /// Returns what becomes of a digest: what the plugin decides, or else the built-in message. `latest`: until when the
+    /// plugin may hold it.
+    fn decide_on_digest(&mut self, batch: &Batch, now: Timestamp, latest: Timestamp) -> DigestDisposition {
         let storm = self.route.storm.map(|storm| StormLimit { threshold: storm.threshold, within: storm.within });
         let formatted = match self.plugin.digest(batch, now) {
-            Ok(None) => return digest(batch, storm, None, self.profile.target),
-            Ok(Some(message)) => {
+            Ok(Some(DigestDecision::Post(message))) => {
                 self.plugin.guard(&message, |policy| guard_digest(&message, batch, storm, policy), now)
+            }
+            Ok(Some(DigestDecision::Skip(reason))) => {
+                self.plugin.succeeded();
+                return DigestDisposition::Skip(reason);
+            }
+            Ok(Some(DigestDecision::Hold(until))) if until <= now => {
+                Err(self.plugin.failed("holds its digest until a time that is not in the future".to_owned(), now))
+            }
+            Ok(Some(DigestDecision::Hold(until))) if now < latest => {
+                self.plugin.succeeded();
+                return DigestDisposition::Hold(until.min(latest));
+            }
+            Ok(Some(DigestDecision::Hold(_)) | None) => {
+                return DigestDisposition::Send(digest(batch, storm, None, self.profile.target));
             }
             Err(why) => Err(why),
         };
-        formatted.unwrap_or_else(|why| {
+        DigestDisposition::Send(formatted.unwrap_or_else(|why| {
             digest(batch, storm, Some(&format!("plugin {} {why}", self.plugin.name)), self.profile.target)
-        })
+        }))
     }
+}
+
+/// What becomes of a digest that closes.
+enum DigestDisposition {
+    /// A message.
+    Send(Guarded),
+    /// It stays open until then.
+    Hold(Timestamp),
+    /// Its events are skipped, for this reason.
+    Skip(String),
 }
 
 /// Whether it is an unban that a restart caused: announced by itself, it would read as if the ban had ended.

@@ -4,7 +4,7 @@ use super::grouping::RecentPosts;
 use super::grouping::{Grouping, digest_of, digest_of_hold, digest_of_restart};
 use super::loaded_route::LoadedRoute;
 use crate::event::{Event, Timestamp};
-use crate::message::{Decision, Guarded, fallback, guard};
+use crate::message::{Decision, Guarded, fallback, guard, is_never_grouped};
 use crate::store::{Disposition, FormattedEvent, Store, StoreError, UnformattedEvent};
 
 /// Events that are formatted in one transaction, for the same reason as `route` routes many at once; a slow plugin ends a
@@ -13,6 +13,10 @@ pub(super) const FORMAT_BATCH: usize = 1_024;
 
 /// Characters of a skip's reason that are kept.
 const REASON_CHARS: usize = 200;
+
+/// Tags of an event that are kept, and characters of each, as `wit/messages.wit` promises.
+const TAGS: usize = 10;
+const TAG_CHARS: usize = 100;
 
 /// What would become of one event on a route.
 pub(crate) enum Explanation {
@@ -70,24 +74,44 @@ impl LoadedRoute {
         grouping: Grouping,
         now: Timestamp,
     ) -> FormattedEvent {
-        let disposition = match event {
-            Ok(event) => self.dispose(seq, &self.defaults.apply(event), grouping, now),
-            Err(error) => Disposition::Dead(unreadable(&error)),
+        let event = match event {
+            Ok(event) => self.defaults.apply(event),
+            Err(error) => {
+                return FormattedEvent { seq, disposition: Disposition::Dead(unreadable(&error)), tags: vec![] };
+            }
         };
-        FormattedEvent { seq, disposition }
+        let mut decision = self.plugin.decide(seq, &event, now);
+        let tags = match &mut decision {
+            Ok(Decision::Hold(hold)) => kept_tags(&mut hold.tags),
+            Ok(Decision::Post(message)) => kept_tags(&mut message.tags),
+            Ok(Decision::Skip(_)) | Err(_) => Vec::new(),
+        };
+        FormattedEvent { seq, disposition: self.dispose(decision, &event, grouping, now), tags }
     }
 
-    fn dispose(&mut self, seq: i64, event: &Event, grouping: Grouping, now: Timestamp) -> Disposition {
-        let decision = match self.plugin.decide(seq, event, now) {
+    fn dispose(
+        &mut self,
+        decision: Result<Decision, String>,
+        event: &Event,
+        mut grouping: Grouping,
+        now: Timestamp,
+    ) -> Disposition {
+        let decision = match decision {
             Ok(Decision::Skip(reason)) => {
                 self.plugin.succeeded();
-                return Disposition::Skip(reason.chars().take(REASON_CHARS).collect());
+                return skip(&reason);
             }
-            Ok(Decision::Digest(hold)) => {
+            Ok(Decision::Hold(hold)) => {
                 self.plugin.succeeded();
+                self.plugin.warn_of_hints(&hold.hints);
                 return Disposition::Digest(digest_of_hold(&self.route, hold, now));
             }
-            Ok(Decision::Post(message)) => Ok(message),
+            Ok(Decision::Post(message)) => {
+                if is_never_grouped(&message) {
+                    grouping = Grouping::Standalone;
+                }
+                Ok(message)
+            }
             Err(why) => Err(why),
         };
         // A post, or the plain message in its place: too many of either are a storm.
@@ -109,7 +133,7 @@ impl LoadedRoute {
         // All stored events are past.
         let message = match self.plugin.decide(i64::MAX, event, now) {
             Ok(Decision::Skip(reason)) => return Explanation::Skip(reason),
-            Ok(Decision::Digest(hold)) => return Explanation::Hold(hold.key),
+            Ok(Decision::Hold(hold)) => return Explanation::Hold(hold.key),
             Ok(Decision::Post(message)) => self.plugin.guard(&message, |policy| guard(&message, [event], policy), now),
             Err(why) => Err(why),
         };
@@ -124,6 +148,17 @@ impl LoadedRoute {
     fn fallback_message(&self, event: &Event, why: &str) -> Guarded {
         fallback(event, &format!("plugin {} {why}", self.plugin.name), self.profile.target)
     }
+}
+
+/// Returns the disposition of an event that a plugin skips.
+pub(super) fn skip(reason: &str) -> Disposition {
+    Disposition::Skip(reason.chars().take(REASON_CHARS).collect())
+}
+
+/// Takes the tags that are kept.
+fn kept_tags(tags: &mut Vec<String>) -> Vec<String> {
+    let tags = std::mem::take(tags).into_iter().filter(|tag| !tag.is_empty()).take(TAGS);
+    tags.map(|tag| tag.chars().take(TAG_CHARS).collect()).collect()
 }
 
 /// Returns why an event that is stored cannot be formatted.

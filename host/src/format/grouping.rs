@@ -18,8 +18,8 @@ const MAX_RESTART: Duration = Duration::from_secs(60);
 /// Characters of a hold's key that count.
 const KEY_CHARS: usize = 200;
 
-/// The longest that a plugin may hold an event, as `wit/exports.wit` promises, in ms.
-const MAX_HOLD_MS: i64 = 86_400_000;
+/// The longest that a plugin may hold an event, or a digest from its first event on, as `wit/exports.wit` promises, in ms.
+pub(super) const MAX_HOLD_MS: i64 = 86_400_000;
 
 /// How much wider the windows of a storm's digests become: with the default of 30 s, 1 min, 2 min and then 5 min, so that a
 /// long attack is about fifteen messages an hour.
@@ -103,11 +103,10 @@ pub(super) fn jail_of_unbans(key: &str) -> Option<(String, String)> {
     serde_json::from_str(key).ok()
 }
 
-/// Returns the digest that a plugin's hold asks for. Closes after the route's window where the hold names no time, or one
-/// too far off.
-pub(super) fn digest_of_hold(route: &Route, Hold { key, until }: Hold, now: Timestamp) -> DigestKey {
+/// Returns the digest that a plugin's hold asks for. Closes after the route's window where the hold names no time.
+pub(super) fn digest_of_hold(route: &Route, Hold { key, until, .. }: Hold, now: Timestamp) -> DigestKey {
     let window = now.plus_ms(milliseconds(route.digest_window));
-    let until = until.filter(|until| until.0 <= now.0.saturating_add(MAX_HOLD_MS)).unwrap_or(window);
+    let until = until.map_or(window, |until| until.min(now.plus_ms(MAX_HOLD_MS)));
     let key = key.chars().take(KEY_CHARS).collect();
     DigestKey { cause: DigestCause::Held, key, closes: Closes::At(until), merge_unbans: None }
 }

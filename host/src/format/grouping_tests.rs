@@ -463,6 +463,92 @@ fn held_digests_take_part_in_storms() {
     assert_eq!((fixture.sent().len(), fixture.counts()), (1, (0, 151, 0)));
 }
 
+/// A route with the plugin that decides as the name of the jail says.
+fn digests_fixture(lines: &str) -> (RouteFixture, tempfile::TempDir) {
+    let temp = tempfile::tempdir().unwrap();
+    let plugin = temp.path().join("digests.wasm");
+    std::fs::write(&plugin, crate::plugin::guest::digests()).unwrap();
+    (RouteFixture::new(&format!("plugin = '{}'\n{lines}", plugin.display())), temp)
+}
+
+#[test]
+fn digest_counts_the_tags_of_what_was_held() {
+    let (mut fixture, _plugin) = digests_fixture("storm = false");
+    for jail in ["~hold", "~hold", "~hold-x"] {
+        fixture.happens(jail, EventDetails::Ban(banned("203.0.113.7", false)));
+    }
+    fixture.pass(30);
+    let sent = fixture.sent();
+    assert!(sent[0].contains("2 events (held, ~hold), 2 listed, 2 bans, 2 of ~hold\""), "{sent:#?}");
+    assert!(sent[1].contains("1 events (held, ~hold-x), 1 listed, 1 bans, 1 of ~hold-x\""), "{sent:#?}");
+}
+
+#[test]
+fn digest_that_the_plugin_skips_settles_its_events_as_skipped() {
+    let (mut fixture, _plugin) = digests_fixture("storm = false");
+    for _ in 0..1_500 {
+        fixture.happens("~hold-skip", EventDetails::Ban(banned("203.0.113.7", false)));
+    }
+    fixture.pass(30);
+    let route = fixture.store.ledger().unwrap().routes["sec"];
+    assert_eq!((fixture.sent().len(), route.skipped, route.pending), (0, 1_500, 0));
+}
+
+#[test]
+fn digest_that_the_plugin_holds_stays_open_until_then() {
+    let (mut fixture, _plugin) = digests_fixture("storm = false\ndigest_window = '2s'");
+    fixture.happens("~hold-wait", EventDetails::Ban(banned("203.0.113.7", false)));
+    fixture.pass(2);
+    fixture.pass(3);
+    // Another event has it asked earlier.
+    fixture.happens("~hold-wait", EventDetails::Ban(banned("203.0.113.8", false)));
+    fixture.pass(2);
+    fixture.pass(2);
+    assert_eq!((fixture.sent().len(), fixture.counts()), (0, (0, 0, 2)));
+    fixture.pass(1);
+    let sent = fixture.sent();
+    assert!(sent.len() == 1 && sent[0].contains("2 events (held, ~hold-wait)"), "{sent:#?}");
+}
+
+#[test]
+fn digest_that_the_plugin_holds_forever_goes_out_after_a_day_or_at_the_end() {
+    let (mut fixture, _plugin) = digests_fixture("storm = false\ndigest_window = '2s'");
+    let held = || EventDetails::Ban(banned("203.0.113.7", false));
+    fixture.happens("~hold-forever", held());
+    fixture.pass(86_399);
+    assert_eq!(fixture.sent().len(), 0);
+    fixture.pass(1);
+    let built_in = "grouped by the plugin as";
+    let sent = fixture.sent();
+    assert!(sent.len() == 1 && sent[0].contains(built_in) && !sent[0].contains("plugin digests"), "{sent:#?}");
+
+    fixture.happens("~hold-forever", held());
+    fixture.work(true);
+    let sent = fixture.sent();
+    assert!(sent.len() == 1 && sent[0].contains(built_in), "{sent:#?}");
+
+    fixture.happens("~hold-past", held());
+    fixture.pass(2);
+    let sent = fixture.sent();
+    assert!(
+        sent.len() == 1 && sent[0].contains("holds its digest until a time that is not in the future"),
+        "{sent:#?}"
+    );
+}
+
+#[test]
+fn message_that_asks_for_it_is_in_no_digest() {
+    let plugin = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/dist/0.1.0/rust.wasm");
+    let mut fixture = RouteFixture::new(&format!("plugin = '{}'", plugin.display()));
+    fixture.bans(20);
+    let permanent = Ban { duration: Some(crate::event::BanDuration::Permanent), ..banned("203.0.113.99", false) };
+    fixture.happens("sshd", EventDetails::Ban(permanent));
+    fixture.work(false);
+    let sent = fixture.sent();
+    assert!(sent.len() == 9 && sent[8].contains("203.0.113.99"), "{sent:#?}");
+    assert_eq!(fixture.counts(), (9, 0, 12));
+}
+
 #[test]
 fn backlog_is_grouped() {
     let mut fixture = RouteFixture::new("storm = false");

@@ -28,7 +28,7 @@ pub(crate) fn format_removed_route(
                 Ok(event) => Disposition::Send(fallback(&defaults.apply(event), &why, target(&unformatted.webhook))),
                 Err(error) => Disposition::Dead(unreadable(&error)),
             };
-            FormattedEvent { seq: unformatted.seq, disposition }
+            FormattedEvent { seq: unformatted.seq, disposition, tags: vec![] }
         })
         .collect();
     if !formatted.is_empty() {

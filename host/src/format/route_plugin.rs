@@ -2,7 +2,9 @@
 
 use super::breaker::{Breaker, BreakerTransition};
 use crate::event::{Batch, Event, Timestamp};
-use crate::message::{Decision, GuardError, Guarded, Message, Policy, check_hints, cut, one_line};
+use crate::message::{
+    Decision, DigestDecision, GuardError, Guarded, Message, Policy, check_hints, cut, one_line, unknown_hints,
+};
 use crate::plugin::{Answer, CurrentEvent, Level, Plugin, PluginError};
 
 /// Characters of a plugin's error that are logged.
@@ -44,11 +46,11 @@ impl RoutePlugin {
         })
     }
 
-    /// Asks the plugin for the message of a digest; `None` if it formats no digests.
+    /// Asks the plugin to decide on a digest; `None` if it formats no digests.
     ///
     /// # Errors
     /// As [`Self::decide`].
-    pub(super) fn digest(&mut self, batch: &Batch, now: Timestamp) -> Result<Option<Message>, String> {
+    pub(super) fn digest(&mut self, batch: &Batch, now: Timestamp) -> Result<Option<DigestDecision>, String> {
         let plugin = match &self.plugin {
             Err(error) => return Err(error.to_string()),
             Ok(_) if self.breaker.is_paused(now) => return Err("is paused".to_owned()),
@@ -67,6 +69,13 @@ impl RoutePlugin {
             let why = self.log_failure(&error, "a digest");
             self.failed(why, now)
         })
+    }
+
+    /// Logs that the plugin gave hints with a hold, of which none is known.
+    pub(super) fn warn_of_hints(&self, hints: &[(String, String)]) {
+        if let Some(warning) = unknown_hints(hints) {
+            tracing::warn!(route = self.route, plugin = self.name, "{warning}");
+        }
     }
 
     /// Makes a message into a body that may go out.
@@ -104,7 +113,7 @@ impl RoutePlugin {
     }
 
     /// Records a failure. Returns what the channel reads, which says more if the plugin is paused from now on.
-    fn failed(&mut self, mut why: String, now: Timestamp) -> String {
+    pub(super) fn failed(&mut self, mut why: String, now: Timestamp) -> String {
         let pause = match self.breaker.failed(&why, now) {
             BreakerTransition::None => None,
             BreakerTransition::Paused(pause) => {

@@ -75,9 +75,10 @@ fn seen(routes: &[&str], batch: usize, events: &[Event]) -> Vec<String> {
         while route_events(&config, &defaults, &mut store, None, Timestamp(0)).unwrap().events > 0 {}
         for (n, route) in live.iter_mut().enumerate() {
             for unformatted in store.unformatted(&format!("r{n}"), events.len()).unwrap() {
-                let FormattedEvent { seq, disposition } = route.format(unformatted, Grouping::Standalone, Timestamp(0));
+                let FormattedEvent { seq, disposition, .. } =
+                    route.format(unformatted, Grouping::Standalone, Timestamp(0));
                 seen[usize::try_from(seq).unwrap() - 1][n] = reason(disposition);
-                let formatted = FormattedEvent { seq, disposition: Disposition::Skip(String::new()) };
+                let formatted = FormattedEvent { seq, disposition: Disposition::Skip(String::new()), tags: vec![] };
                 store.record_formatted(&format!("r{n}"), None, &[formatted], None, Timestamp(0)).unwrap();
             }
         }

@@ -77,8 +77,7 @@ fn message(batch: &Batch, storm: Option<StormLimit>, why: Option<&str>) -> Messa
     Message {
         text: Text::Rich(headline),
         blocks: [section(first)].into_iter().chain(subjects).chain([context]).chain(why).collect(),
-        color: None,
-        hints: vec![],
+        ..Message::default()
     }
 }
 

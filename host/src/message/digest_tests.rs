@@ -245,6 +245,7 @@ fn guard_digest_with_the_hint_has_the_built_in_text_and_its_own_color() {
         blocks: vec![],
         color: Some(Color::Danger),
         hints: vec![("digest".to_owned(), "built-in".to_owned())],
+        ..Message::default()
     };
     let guarded = guard_digest(&decided, &batch, Some(STORM), &Policy::default()).unwrap();
     let body = guarded.body();
@@ -331,5 +332,7 @@ fn full(totals: Totals) -> Totals {
         by_jail: full(totals.by_jail).collect(),
         by_host: full(totals.by_host).collect(),
         by_subject: full(totals.by_subject).collect(),
+        tags: u32::MAX,
+        by_tag: full(totals.by_tag).collect(),
     }
 }

@@ -30,7 +30,7 @@ fn plain(text: String, why: &str, target: Target, or: &str) -> Guarded {
     let section = Block::Section(Section { text: Some(Text::Plain(text.clone())), fields: vec![] });
     let small_print = small_print(why).map(|why| Block::Context(vec![Text::Plain(why)]));
     let blocks = [section].into_iter().chain(small_print).collect();
-    let message = Message { text: Text::Plain(text), blocks, color: None, hints: vec![] };
+    let message = Message { text: Text::Plain(text), blocks, ..Message::default() };
     Guarded::own(&message, target, or)
 }
 

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | `topic` | the topic of the message, on Zulip; at most 60 characters |
 //! | `thread` | the `ts` of the message that this one answers, on Slack: `1763809015.601000` |
-//! | `digest` | `built-in`: the text and blocks of banhook's own digest go out, with this message's color and hints |
+//! | `digest` | `never`: the message is never grouped with others; `built-in`, in a message about a digest: the text and blocks of banhook's own digest go out, with this message's color and hints |
 
 use blockkit::text::{clean, cut, one_line};
 use blockkit::{Finding, Rule, Severity};
@@ -15,8 +15,10 @@ use crate::phrase::listed;
 
 /// The known names.
 const NAMES: [&str; 3] = ["topic", "thread", "digest"];
-/// The value of the hint `digest`.
+/// The value of the hint `digest` that has banhook's own digest go out.
 const BUILT_IN: &str = "built-in";
+/// The value of the hint `digest` that keeps a message out of digests.
+const NEVER: &str = "never";
 /// Characters of a topic at most; Zulip's limit.
 const TOPIC_MAX: usize = 60;
 /// Characters of an unknown name or bad value that are shown.
@@ -48,6 +50,19 @@ impl Hints {
     }
 }
 
+/// Returns whether a message goes out by itself, whatever goes on.
+#[must_use]
+pub(crate) fn is_never_grouped(message: &Message) -> bool {
+    message.hints.iter().rfind(|(name, _)| name == "digest").is_some_and(|(_, value)| value == NEVER)
+}
+
+/// Returns the warning for hints where none is known.
+#[must_use]
+pub(crate) fn unknown_hints(hints: &[(String, String)]) -> Option<String> {
+    let (name, _) = hints.first()?;
+    Some(format!("unknown hint \"{}\"; a hold has none", cut(&one_line(name), SHOWN_MAX)))
+}
+
 /// Returns what is wrong with a message's hints: warnings, since the message is sent without them.
 #[must_use]
 pub(crate) fn check_hints(message: &Message) -> Vec<Finding> {
@@ -65,9 +80,10 @@ pub(crate) fn check_hints(message: &Message) -> Vec<Finding> {
                 Rule::Custom("hint-thread"),
                 format!("expected the ts of a message, like 1763809015.601000, found \"{}\"", cut(&shown, SHOWN_MAX)),
             )
-        } else if name == "digest" && value != BUILT_IN {
+        } else if name == "digest" && value != BUILT_IN && value != NEVER {
             let shown = clean(value);
-            (Rule::Custom("hint-digest"), format!("expected \"{BUILT_IN}\", found \"{}\"", cut(&shown, SHOWN_MAX)))
+            let expected = format!("expected \"{NEVER}\" or \"{BUILT_IN}\"");
+            (Rule::Custom("hint-digest"), format!("{expected}, found \"{}\"", cut(&shown, SHOWN_MAX)))
         } else {
             continue;
         };
@@ -117,7 +133,7 @@ mod tests {
 
     fn message(hints: &[(&str, &str)]) -> Message {
         let hints = hints.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Message { text: Text::Plain("x".to_owned()), blocks: vec![], color: None, hints }
+        Message { text: Text::Plain("x".to_owned()), hints, ..Message::default() }
     }
 
     #[test]
@@ -154,7 +170,7 @@ mod tests {
             [
                 "/hints/1: unknown hint \"colour\\u{1b}\"; the hints are topic, thread and digest (hint-unknown)",
                 "/hints/2: expected the ts of a message, like 1763809015.601000, found \"now\" (hint-thread)",
-                "/hints/3: expected \"built-in\", found \"x\" (hint-digest)",
+                "/hints/3: expected \"never\" or \"built-in\", found \"x\" (hint-digest)",
             ]
         );
     }

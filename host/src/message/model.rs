@@ -15,11 +15,23 @@ pub enum Decision {
     /// Send nothing, for this reason.
     Skip(String),
     /// Hold it for a digest with others.
-    Digest(Hold),
+    Hold(Hold),
+}
+
+/// What a plugin decides on a digest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DigestDecision {
+    /// Send a message now.
+    Post(Message),
+    /// Send nothing, for this reason.
+    Skip(String),
+    /// Keep it open until then.
+    Hold(Timestamp),
 }
 
 /// Which digest an event joins, and when that closes at the latest.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Hold {
     /// Events of one route with the same key join the same digest.
@@ -27,10 +39,16 @@ pub struct Hold {
     /// `None`: after the route's `digest_window`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
+    /// What the event counts as in the digest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// Names and values for what has no field here; none is known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hints: Vec<(String, String)>,
 }
 
 /// One message.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Message {
     /// The notification, and the whole message on a target without blocks.
@@ -44,6 +62,9 @@ pub struct Message {
     /// Names and values for what has no field here; see `hints`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hints: Vec<(String, String)>,
+    /// What its event counts as in a digest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
 }
 
 /// The colour of a message's bar.
@@ -68,6 +89,13 @@ pub enum Text {
     Mrkdwn(String),
     /// Pieces with a style each; the host escapes them.
     Rich(Vec<Span>),
+}
+
+/// Empty text.
+impl Default for Text {
+    fn default() -> Self {
+        Self::Plain(String::new())
+    }
 }
 
 /// A piece of rich text.

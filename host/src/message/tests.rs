@@ -128,7 +128,7 @@ pub(super) fn safe_texts(text: &str) -> Message {
             }]),
         ],
         color: Some(Color::Good),
-        hints: vec![],
+        ..Message::default()
     }
 }
 
@@ -179,9 +179,8 @@ fn cutting(text: &str) -> Message {
 pub(super) fn plain(text: &str) -> Message {
     Message {
         text: Text::Plain(text.to_owned()),
-        blocks: vec![],
-        color: None,
         hints: vec![("topic".to_owned(), text.to_owned())],
+        ..Message::default()
     }
 }
 

@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use crate::event::readable::cut;
+
 /// Bytes that are kept of a name that a component made up.
 pub(super) const NAME_BYTES: usize = 200;
 
@@ -150,52 +152,66 @@ pub enum PluginError {
     /// It returned an error of its own.
     #[error("returned an error: {0}")]
     Returned(String),
-    /// It rejects a setting.
-    #[error("does not accept {}: {message}", if setting.is_empty() { "its settings".to_owned() } else { format!("the setting \"{setting}\"") })]
-    Setting {
-        /// The setting's name; empty if it is about all of them.
-        setting: String,
-        /// The plugin's own text.
-        message: String,
-    },
-    /// It takes a setting for a mistake, and accepts it.
-    #[error("warns of {}: {message}", if setting.is_empty() { "its settings".to_owned() } else { format!("the setting \"{setting}\"") })]
-    Warning {
-        /// The setting's name; empty if it is about all of them.
-        setting: String,
-        /// The plugin's own text.
-        message: String,
-    },
+    /// It returned a number that is none.
+    #[error("returned {0} that is not a number (NaN)")]
+    NotANumber(&'static str),
+    /// It finds something wrong with a setting.
+    #[error(transparent)]
+    Setting(SettingProblem),
 }
 
-/// What the text of a problem begins with that rejects nothing, as `wit/exports.wit` says.
-const WARNING: &str = "warning: ";
+/// What a plugin finds wrong with its settings. The texts are its own: hostile, bounded.
+#[derive(Debug, thiserror::Error)]
+#[error("{} {}: {}{message}", self.verb(), self.what(), self.place())]
+pub struct SettingProblem {
+    /// The setting's name. `None`: it is about several.
+    pub(super) setting: Option<String>,
+    /// The line of the setting's text, from 1.
+    pub(super) line: Option<u32>,
+    /// Whether the plugin works all the same.
+    pub(super) is_warning: bool,
+    /// What is wrong, and what would be right.
+    pub(super) message: String,
+}
 
-impl PluginError {
-    /// Returns what a plugin's own check says of a setting.
-    pub(super) fn of_setting(setting: String, message: String) -> Self {
-        match message.strip_prefix(WARNING) {
-            Some(message) => Self::Warning { setting, message: message.to_owned() },
-            None => Self::Setting { setting, message },
+impl SettingProblem {
+    /// Warns of a hint that a plugin gave with a problem: none is known.
+    pub(super) fn unknown_hint(name: &str) -> Self {
+        let message = format!("it gave the unknown hint \"{}\"", cut(name, NAME_BYTES));
+        Self { setting: None, line: None, is_warning: true, message }
+    }
+
+    const fn verb(&self) -> &'static str {
+        if self.is_warning { "warns of" } else { "does not accept" }
+    }
+
+    fn what(&self) -> String {
+        match &self.setting {
+            Some(setting) => format!("the setting \"{setting}\""),
+            None => "its settings".to_owned(),
         }
     }
 
-    /// Whether it is only a likely mistake.
-    #[must_use]
-    pub(crate) const fn is_warning(&self) -> bool {
-        matches!(self, Self::Warning { .. })
+    fn place(&self) -> String {
+        self.line.map(|line| format!("line {line}: ")).unwrap_or_default()
     }
+}
 
-    /// Returns the setting that it is about, and the line of the setting's text, counted from 1: plugins name the line at the
-    /// beginning of their text, as `wit/exports.wit` says.
+impl PluginError {
+    /// Returns the setting that it is about, and the line of the setting's text, counted from 1.
     pub(crate) fn setting_line(&self) -> Option<(&str, usize)> {
         match self {
-            Self::Setting { setting, message } | Self::Warning { setting, message } if !setting.is_empty() => {
-                let line = message.strip_prefix("line ").and_then(|rest| rest.split_once(':')?.0.parse().ok());
-                Some((setting, line.unwrap_or(1)))
+            Self::Setting(SettingProblem { setting: Some(setting), line, .. }) => {
+                Some((setting, line.and_then(|line| line.try_into().ok()).unwrap_or(1)))
             }
             _ => None,
         }
+    }
+
+    /// Returns whether the plugin works all the same.
+    #[must_use]
+    pub const fn is_warning(&self) -> bool {
+        matches!(self, Self::Setting(SettingProblem { is_warning: true, .. }))
     }
 
     /// Where it happened in the plugin's code, and what the plugin had printed, as far as known: lines for a log, never for

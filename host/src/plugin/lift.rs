@@ -2,12 +2,16 @@
 //! here.
 
 use super::bindings::banhook::plugin::messages as wit;
-use super::bindings::exports::banhook::plugin::formatter;
+use super::bindings::exports::banhook::plugin::{checker, digester, formatter};
+use super::error::SettingProblem;
 use super::{Limits, PluginError};
 use crate::event::Timestamp;
 use crate::message::{
-    Block, Button, ButtonStyle, Color, Decision, Field, Hold, Image, Link, Message, Section, Span, Text,
+    Block, Button, ButtonStyle, Color, Decision, DigestDecision, Field, Hold, Image, Link, Message, Section, Span, Text,
 };
+
+/// Bytes of each text about a setting.
+const PROBLEM_BYTES: usize = 1_000;
 
 /// The bounds of one decision; each of its texts and lists passes here.
 struct Bounds<'a>(&'a Limits);
@@ -21,18 +25,47 @@ pub(super) fn decision(decision: formatter::Decision, limits: &Limits) -> Result
     Ok(match decision {
         formatter::Decision::Post(post) => Decision::Post(bounds.message(post)?),
         formatter::Decision::Skip(reason) => Decision::Skip(bounds.string("a reason", reason)?),
-        formatter::Decision::Digest(hold) => {
-            Decision::Digest(Hold { key: bounds.string("a key", hold.key)?, until: hold.until.map(timestamp) })
-        }
+        formatter::Decision::Hold(hold) => Decision::Hold(Hold {
+            key: bounds.string("a key", hold.key)?,
+            until: hold.until.map(until).transpose()?,
+            tags: bounds.tags(hold.tags)?,
+            hints: bounds.hints(hold.hints)?,
+        }),
     })
 }
 
-/// Lifts a message.
+/// Lifts a decision on a digest.
 ///
 /// # Errors
 /// As [`decision`].
-pub(super) fn message(message: wit::Message, limits: &Limits) -> Result<Message, PluginError> {
-    Bounds(limits).message(message)
+pub(super) fn digest_decision(decision: digester::Decision, limits: &Limits) -> Result<DigestDecision, PluginError> {
+    let bounds = Bounds(limits);
+    Ok(match decision {
+        digester::Decision::Post(post) => DigestDecision::Post(bounds.message(post)?),
+        digester::Decision::Skip(reason) => DigestDecision::Skip(bounds.string("a reason", reason)?),
+        digester::Decision::Hold(at) => DigestDecision::Hold(until(at)?),
+    })
+}
+
+/// Lifts what a plugin found in its settings. Texts are cut.
+pub(super) fn problem(problem: checker::Problem) -> SettingProblem {
+    SettingProblem {
+        setting: problem.setting.map(|setting| shortened(setting, PROBLEM_BYTES)),
+        line: problem.line,
+        is_warning: problem.level == checker::Level::Warn,
+        message: shortened(problem.message, PROBLEM_BYTES),
+    }
+}
+
+/// Cuts a text.
+pub(super) fn shortened(mut text: String, bytes: usize) -> String {
+    text.truncate(text.floor_char_boundary(bytes));
+    text
+}
+
+/// A time at which something is to happen.
+fn until(ms: f64) -> Result<Timestamp, PluginError> {
+    if ms.is_nan() { Err(PluginError::NotANumber("a time (until)")) } else { Ok(timestamp(ms)) }
 }
 
 impl Bounds<'_> {
@@ -54,8 +87,16 @@ impl Bounds<'_> {
         list.into_iter().map(each).collect()
     }
 
-    fn message(&self, message: wit::Message) -> Result<Message, PluginError> {
+    fn hints(&self, hints: Option<Vec<(String, String)>>) -> Result<Vec<(String, String)>, PluginError> {
         let hint = |(name, value)| Ok((self.string("a hint", name)?, self.string("a hint", value)?));
+        self.list("a list of hints", hints.unwrap_or_default(), hint)
+    }
+
+    fn tags(&self, tags: Option<Vec<String>>) -> Result<Vec<String>, PluginError> {
+        self.list("a list of tags", tags.unwrap_or_default(), |tag| self.string("a tag", tag))
+    }
+
+    fn message(&self, message: wit::Message) -> Result<Message, PluginError> {
         Ok(Message {
             text: self.text(message.text)?,
             blocks: self.list("a list of blocks", message.blocks.unwrap_or_default(), |block| self.block(block))?,
@@ -64,7 +105,8 @@ impl Bounds<'_> {
                 wit::Color::Warning => Color::Warning,
                 wit::Color::Danger => Color::Danger,
             }),
-            hints: self.list("a list of hints", message.hints.unwrap_or_default(), hint)?,
+            hints: self.hints(message.hints)?,
+            tags: self.tags(message.tags)?,
         })
     }
 

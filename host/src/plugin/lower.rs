@@ -1,5 +1,7 @@
 //! Lowers events and batches: banhook's own types as those generated from `wit/`, within the bounds that `wit/` promises.
 
+use std::collections::BTreeMap;
+
 use super::bindings::banhook::plugin::types;
 use super::bindings::exports::banhook::plugin::digester;
 use crate::event::{
@@ -13,10 +15,6 @@ const MATCH_BYTES: usize = 1_000;
 
 /// Lowers an event.
 pub(super) fn event(event: &Event) -> types::Event {
-    let mut labels = event.labels.clone();
-    if let Some(at) = event.ban().and_then(|ban| ban.ticket_at) {
-        labels.insert("ticket-at".to_owned(), at.to_string());
-    }
     types::Event {
         id: event.id.clone(),
         at: milliseconds(event.at),
@@ -29,13 +27,18 @@ pub(super) fn event(event: &Event) -> types::Event {
             EventDetails::Ban(details) => types::Action::Ban(ban(details)),
             EventDetails::Unban(details) => types::Action::Unban(ban(details)),
         },
-        labels: labels.into_iter().collect(),
+        labels: labels(&event.labels),
     }
+}
+
+/// Lowers labels.
+fn labels(labels: &BTreeMap<String, String>) -> Vec<(String, String)> {
+    labels.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 fn ban(ban: &Ban) -> types::Ban {
     types::Ban {
-        subject: ban.subject.clone(),
+        subject: Some(&ban.subject).filter(|subject| !subject.is_empty()).cloned(),
         family: match ban.family() {
             Family::Ipv4 => types::Family::Ipv4,
             Family::Ipv6 => types::Family::Ipv6,
@@ -44,13 +47,15 @@ fn ban(ban: &Ban) -> types::Ban {
             Family::Name => types::Family::Name,
             Family::Other => types::Family::Other,
         },
-        failures: ban.failures,
+        failures: ban.failures.filter(|failures| *failures > 0),
+        by_hand: ban.failures.map(|failures| failures == 0),
         count: ban.count,
         duration: ban.duration.map(|duration| match duration {
             BanDuration::Seconds(seconds) => types::Duration::Seconds(seconds),
             BanDuration::Permanent => types::Duration::Permanent,
         }),
         restored: ban.restored,
+        began: ban.ticket_at.map(milliseconds),
         matches: ban
             .matches
             .iter()
@@ -76,17 +81,8 @@ pub(super) fn batch(batch: &Batch) -> digester::Batch {
         last: milliseconds(batch.last),
         totals: totals(&batch.totals),
         events: batch.events.iter().take(LISTED_FIRST + LISTED_LAST).map(event).collect(),
-        labels: labels(batch),
+        labels: labels(&batch.labels),
     }
-}
-
-/// The labels, and the counts that the interface has no field for.
-fn labels(batch: &Batch) -> Vec<(String, String)> {
-    let mut labels = batch.labels.clone();
-    for (name, count) in [("hosts", batch.totals.hosts), ("jails", batch.totals.jails)] {
-        labels.insert(name.to_owned(), count.to_string());
-    }
-    labels.into_iter().collect()
 }
 
 fn totals(totals: &Totals) -> digester::Totals {
@@ -100,9 +96,13 @@ fn totals(totals: &Totals) -> digester::Totals {
         restored: totals.restored,
         unbans: totals.unbans,
         subjects: totals.subjects,
+        jails: totals.jails,
+        hosts: totals.hosts,
         by_jail: tally(&totals.by_jail),
         by_host: tally(&totals.by_host),
         by_subject: tally(&totals.by_subject),
+        by_tag: tally(&totals.by_tag),
+        labels: vec![("tags".to_owned(), totals.tags.to_string())],
     }
 }
 

@@ -7,15 +7,15 @@ use super::answer::Answer;
 use super::bindings::exports::banhook::plugin::{checker, digester, formatter};
 use super::call::{Call, Caller};
 use super::components::{FileHash, Shared};
+use super::error::SettingProblem;
 use super::state::State;
 use super::{PluginError, lift, lower, standard};
 use crate::event::{Batch, DigestCause, Event, Timestamp};
 use crate::hex::hex;
-use crate::message::{Decision, Message};
+use crate::message::{Decision, DigestDecision};
 
-/// Problems with settings that are reported, and bytes of each: more would help nobody.
+/// Problems with settings that are reported: more would help nobody.
 const PROBLEMS: usize = 20;
-const PROBLEM_BYTES: usize = 1_000;
 
 /// A component, loaded for one route.
 pub struct Plugin {
@@ -39,24 +39,24 @@ impl Plugin {
         self.caller.end(call, decision)
     }
 
-    /// Asks the plugin to format a digest, in a fresh instance; `now` is when the digest closed. `None` if the plugin
+    /// Asks the plugin to decide on a digest, in a fresh instance; `now` is when the digest closed. `None` if the plugin
     /// exports no digester.
     #[must_use]
-    pub(crate) fn digest(&self, batch: &Batch, now: Timestamp) -> Option<Answer<Message>> {
+    pub(crate) fn digest(&self, batch: &Batch, now: Timestamp) -> Option<Answer<DigestDecision>> {
         let digester = self.digester.as_ref()?;
         // So the same batch gets the same answer; an empty one does not occur.
         let seed = batch.events.first().map_or("digest", |event| &event.id);
         let mut call = self.caller.begin(now, seed);
-        let message = self.call_digest(digester, &mut call, batch);
-        Some(self.caller.end(call, message))
+        let decision = self.call_digest(digester, &mut call, batch);
+        Some(self.caller.end(call, decision))
     }
 
     /// Runs the plugin's own check of its settings, then one standard event of each kind, then a digest of these.
-    /// Returns the errors, and the check's warnings.
+    /// Returns the errors, and the plugin's warnings about its settings.
     #[must_use]
     pub fn smoke_test(&self) -> Vec<PluginError> {
-        let mut problems = self.check();
-        if !problems.iter().all(PluginError::is_warning) {
+        let problems = self.check();
+        if problems.iter().any(|problem| !problem.is_warning()) {
             return problems;
         }
         let events = standard::events();
@@ -66,8 +66,7 @@ impl Plugin {
             let batch = Batch::of(&events, DigestCause::Held, Some(standard::KEY.to_owned()));
             self.digest(&batch, batch.last)?.decision.err()
         };
-        problems.extend(of_events().or_else(of_digest));
-        problems
+        problems.into_iter().chain(of_events().or_else(of_digest)).collect()
     }
 
     /// The SHA-256 of its file.
@@ -87,14 +86,13 @@ impl Plugin {
         let mut call = self.caller.begin(Timestamp(0), "check");
         let called = self.call(&mut call, |store, instance| indices.load(&mut *store, instance)?.call_check(store));
         match called {
-            Ok(problems) => problems
-                .into_iter()
-                .take(PROBLEMS)
-                .map(|problem| {
-                    let setting = shortened(problem.setting, PROBLEM_BYTES);
-                    PluginError::of_setting(setting, shortened(problem.message, PROBLEM_BYTES))
-                })
-                .collect(),
+            Ok(problems) => {
+                let hinted = problems.iter().flat_map(|problem| problem.hints.iter().flatten());
+                let unknown = hinted.take(1).map(|(name, _)| PluginError::Setting(SettingProblem::unknown_hint(name)));
+                let unknown: Vec<_> = unknown.collect();
+                let problems = problems.into_iter().take(PROBLEMS).map(lift::problem).map(PluginError::Setting);
+                problems.chain(unknown).collect()
+            }
             Err(error) => vec![self.caller.failure(&call, &error)],
         }
     }
@@ -112,12 +110,12 @@ impl Plugin {
         digester: &digester::GuestIndices,
         call: &mut Call,
         batch: &Batch,
-    ) -> Result<Message, PluginError> {
+    ) -> Result<DigestDecision, PluginError> {
         let called = self.call(call, |store, instance| {
             let guest = digester.load(&mut *store, instance)?;
             guest.call_digest(store, &lower::batch(batch))
         });
-        lift::message(self.returned(call, called)?, &self.caller.limits)
+        lift::digest_decision(self.returned(call, called)?, &self.caller.limits)
     }
 
     fn call<T>(
@@ -132,13 +130,8 @@ impl Plugin {
     fn returned<T>(&self, call: &Call, called: wasmtime::Result<Result<T, String>>) -> Result<T, PluginError> {
         match called {
             Ok(Ok(value)) => Ok(value),
-            Ok(Err(error)) => Err(PluginError::Returned(shortened(error, self.caller.limits.text))),
+            Ok(Err(error)) => Err(PluginError::Returned(lift::shortened(error, self.caller.limits.text))),
             Err(error) => Err(self.caller.failure(call, &error)),
         }
     }
-}
-
-fn shortened(mut text: String, bytes: usize) -> String {
-    text.truncate(text.floor_char_boundary(bytes));
-    text
 }

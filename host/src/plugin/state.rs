@@ -2,12 +2,15 @@
 //!
 //! Nothing here knows a host interface. Interfaces keep themselves what is the same for all calls.
 
+use std::fmt::Display;
 use std::time::{Duration, Instant};
 
-use super::answer::LogLine;
+use super::answer::{Level, LogLine};
+use super::error::NAME_BYTES;
 use super::limiter::Limiter;
 use super::limits::Limits;
 use crate::event::Timestamp;
+use crate::event::readable::cut;
 
 /// Longer than any event takes, and short enough to be added to the present.
 const LONGEST: Duration = Duration::from_secs(86_400);
@@ -53,6 +56,19 @@ impl State {
         }
         line.message.truncate(line.message.floor_char_boundary(self.limits.log_bytes));
         self.log.push(line);
+    }
+
+    /// Logs that a question of the plugin has no answer; what it makes of that is up to it.
+    pub(super) fn no_answer(&mut self, function: &str, error: &dyn Display) {
+        self.log_line(LogLine { level: Level::Warn, message: format!("{function} has no answer: {error}") });
+    }
+
+    /// Logs that the first of these hints is not known.
+    pub(super) fn unknown_hints(&mut self, function: &str, hints: &[(String, String)]) {
+        if let Some((name, _)) = hints.first() {
+            let message = format!("{function} does not know the hint \"{}\"", cut(name, NAME_BYTES));
+            self.log_line(LogLine { level: Level::Warn, message });
+        }
     }
 
     /// Adds to the output, of which the end is kept: a traceback closes with its reason.

@@ -65,12 +65,12 @@ impl<'a> DigestWriter<'a> {
         &mut self,
         transaction: &Transaction<'_>,
         from: Option<i64>,
-        seq: i64,
+        (seq, tags): (i64, &[String]),
         digest_key: &DigestKey,
     ) -> rusqlite::Result<bool> {
         let (key, event) = ((digest_key.cause, digest_key.key.clone()), (seq, self.route, from));
         if let Some(open) = self.open.get_mut(&key).filter(|open| open.events < MAX_DIGEST_EVENTS) {
-            if !routed_events::move_to_message(transaction, event, open.id)? {
+            if !routed_events::move_to_message(transaction, event, open.id, tags)? {
                 return Ok(false);
             }
             open.events += 1;
@@ -81,7 +81,7 @@ impl<'a> DigestWriter<'a> {
             };
             let open = self.open(transaction, digest_key, &webhook, age_starts_at, 1)?;
             open.events += 1;
-            routed_events::move_to_message(transaction, event, open.id)?;
+            routed_events::move_to_message(transaction, event, open.id, tags)?;
         }
         if let Some(key) = &digest_key.merge_unbans {
             self.merge_unbans(transaction, digest_key, key)?;

@@ -37,6 +37,8 @@ pub struct OpenDigest {
     pub key: String,
     /// The number of events at the time of the query; more may have joined since.
     pub events: u32,
+    /// When its first event joined.
+    pub opened_at: Timestamp,
 }
 
 impl Store {
@@ -49,7 +51,7 @@ impl Store {
             // One that was opened later than now is from before the clock was set back.
             connection
                 .prepare_cached(
-                    "SELECT id, webhook, cause, key, events FROM messages
+                    "SELECT id, webhook, cause, key, events, opened_at FROM messages
                      WHERE state = 'open' AND route = ?1 AND (?3 OR closes_at <= ?2 OR opened_at > ?2) ORDER BY id LIMIT ?4",
                 )?
                 .query_map(params![route, now.0, all, CLOSE_BATCH], open_digest)?
@@ -65,7 +67,7 @@ impl Store {
         self.database.read("read a digest", |connection| {
             connection
                 .prepare_cached(
-                    "SELECT id, webhook, cause, key, events FROM messages WHERE id = ? AND cause IS NOT NULL",
+                    "SELECT id, webhook, cause, key, events, opened_at FROM messages WHERE id = ? AND cause IS NOT NULL",
                 )?
                 .query_row([message], open_digest)
                 .optional()
@@ -141,6 +143,14 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         self.database.write("close a digest", |transaction| messages::close(transaction, digest, body, as_digest, now))
+    }
+
+    /// Keeps a digest open until a time, or until another event that joins closes it earlier.
+    ///
+    /// # Errors
+    /// When the store fails; then its time is as before.
+    pub(crate) fn hold_digest(&mut self, digest: i64, until: Timestamp) -> Result<(), StoreError> {
+        self.database.write("hold a digest", |transaction| messages::hold_open(transaction, digest, until))
     }
 
     /// Returns whether a jail stopped at the time of the events of a digest, whatever the digest's route matches.
@@ -262,8 +272,12 @@ fn open_digest(row: &Row<'_>) -> rusqlite::Result<OpenDigest> {
         cause: lossy(row, 2)?.and_then(|cause| DigestCause::parse(&cause)).unwrap_or(DigestCause::Held),
         key: lossy(row, 3)?.unwrap_or_default(),
         events: row.get(4).unwrap_or_default(),
+        opened_at: Timestamp(row.get(5).unwrap_or_default()),
     })
 }
+
+/// The column of an event's tags, when events are counted.
+const TAGS_COLUMN: usize = 18;
 
 /// Counts the events of a digest. Returns the times of the first and last as well. Leaves out those that are damaged, or
 /// that were found to be.
@@ -275,7 +289,7 @@ fn count(
 ) -> rusqlite::Result<(Totals, Timestamp, Timestamp)> {
     let mut statement = connection.prepare_cached(
         "SELECT kind, restored, host, jail, subject, at,
-             seq, received_at, at, logged, kind, host, jail, subject, ticket_at, restored, counterpart, checksum
+             seq, received_at, at, logged, kind, host, jail, subject, ticket_at, restored, counterpart, checksum, tags
          FROM routed_events CROSS JOIN inbox.events ON seq = event WHERE message = ?",
     )?;
     let mut rows = statement.query([digest])?;
@@ -288,12 +302,14 @@ fn count(
         }
         let Some(kind) = Kind::parse(row.get_ref(0)?.as_str()?) else { continue };
         let stored_host = row.get_ref(2)?.as_str()?;
+        let tags = routed_events::tags(row, TAGS_COLUMN);
         counter.add(Counted {
             kind,
             restored: row.get(1)?,
             host: if stored_host.is_empty() { host } else { stored_host },
             jail: row.get_ref(3)?.as_str()?,
             subject: row.get_ref(4)?.as_str()?,
+            tags: &tags,
         });
         let at = row.get(5)?;
         (first, last) = (first.min(at), last.max(at));

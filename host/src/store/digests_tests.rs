@@ -102,7 +102,13 @@ fn unbans_before_a_stop_join_it_and_others_close_by_themselves() {
     let dispositions = [Disposition::Send(message()), Disposition::Skip("dull".into())];
     for (seq, disposition) in seqs.into_iter().zip(dispositions) {
         store
-            .record_formatted("sec", Some(unbans.id), &[FormattedEvent { seq, disposition }], None, Timestamp(9_000))
+            .record_formatted(
+                "sec",
+                Some(unbans.id),
+                &[FormattedEvent { seq, disposition, tags: vec![] }],
+                None,
+                Timestamp(9_000),
+            )
             .unwrap();
     }
     assert_eq!(store.digests_to_close("sec", Timestamp(9_000), true).unwrap().len(), 1, "an empty one is deleted");

@@ -52,7 +52,9 @@ pub(super) fn route_one(store: &mut Store, dispositions: Vec<(&str, Disposition)
     let to = dispositions.iter().map(|(route, _)| ((*route).to_owned(), "hook".to_owned())).collect();
     store.route_events(&[RoutedTo { seq, ban: None, to, quarantined: false }]).unwrap();
     for (route, disposition) in dispositions {
-        store.record_formatted(route, None, &[FormattedEvent { seq, disposition }], None, Timestamp(3)).unwrap();
+        store
+            .record_formatted(route, None, &[FormattedEvent { seq, disposition, tags: vec![] }], None, Timestamp(3))
+            .unwrap();
     }
 }
 
@@ -65,8 +67,11 @@ pub(super) fn receive_and_format(fixture: &mut Fixture, now: i64, dispositions: 
     let routed =
         |seq: &i64| RoutedTo { seq: *seq, ban: None, to: vec![("sec".into(), "hook".into())], quarantined: false };
     store.route_events(&seqs.iter().map(routed).collect::<Vec<_>>()).unwrap();
-    let formatted: Vec<_> =
-        seqs.into_iter().zip(dispositions).map(|(seq, disposition)| FormattedEvent { seq, disposition }).collect();
+    let formatted: Vec<_> = seqs
+        .into_iter()
+        .zip(dispositions)
+        .map(|(seq, disposition)| FormattedEvent { seq, disposition, tags: vec![] })
+        .collect();
     store.record_formatted("sec", None, &formatted, None, Timestamp(now)).unwrap();
 }
 

@@ -20,6 +20,8 @@ pub struct FormattedEvent {
     pub seq: i64,
     /// The result.
     pub disposition: Disposition,
+    /// What the event counts as in a digest, also one that its message joins later.
+    pub tags: Vec<String>,
 }
 
 /// The result of formatting: what an event becomes on a route.
@@ -53,11 +55,11 @@ impl Store {
         self.database.write("record formatted events", |transaction| {
             let mut digests = DigestWriter::new(route, now);
             let mut moved = 0;
-            for FormattedEvent { seq, disposition } in formatted {
+            for FormattedEvent { seq, disposition, tags } in formatted {
                 let event = (*seq, route, from);
                 let is_moved = match disposition {
-                    Disposition::Send(body) => send(transaction, event, body, now)?,
-                    Disposition::Digest(digest_key) => digests.join(transaction, from, *seq, digest_key)?,
+                    Disposition::Send(body) => send(transaction, event, body, tags, now)?,
+                    Disposition::Digest(digest_key) => digests.join(transaction, from, (*seq, tags), digest_key)?,
                     Disposition::Skip(reason) => routed_events::settle(transaction, event, "skipped", reason)?,
                     Disposition::Dead(reason) => routed_events::settle(transaction, event, "dead", reason)?,
                 };
@@ -103,11 +105,12 @@ fn send(
     transaction: &Transaction<'_>,
     event: (i64, &str, Option<i64>),
     body: &Guarded,
+    tags: &[String],
     now: Timestamp,
 ) -> rusqlite::Result<bool> {
     let Some(message) = messages::insert_ready(transaction, event, body, now)? else { return Ok(false) };
     let (seq, route, _) = event;
-    routed_events::set_message(transaction, (seq, route), message)?;
+    routed_events::set_message(transaction, (seq, route), message, tags)?;
     Ok(true)
 }
 
@@ -153,7 +156,15 @@ mod tests {
             Disposition::Skip("late".into()),
             join_storm(9),
         ] {
-            store.record_formatted("sec", None, &[FormattedEvent { seq: 1, disposition }], None, Timestamp(3)).unwrap();
+            store
+                .record_formatted(
+                    "sec",
+                    None,
+                    &[FormattedEvent { seq: 1, disposition, tags: vec![] }],
+                    None,
+                    Timestamp(3),
+                )
+                .unwrap();
             assert!(store.unformatted("sec", 9).unwrap().is_empty());
         }
         assert_eq!(store.queues(Timestamp(3)).unwrap()["hook"].pending, 1);

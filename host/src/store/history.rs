@@ -6,11 +6,11 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, ToSql, Transaction, params};
 
 use super::error::StoreError;
 use super::store::Store;
-use crate::event::{BanQuery, BanSummary, PastBan, Tally, Timestamp};
+use crate::event::{BanQuery, BanSummary, PastBan, SubjectQuery, Tally, Timestamp};
 
 /// Rows between two comparisons with the deadline: some 100 µs.
 const DEADLINE_CHECK_ROWS: u32 = 256;
@@ -34,6 +34,9 @@ macro_rules! ban_query {
 /// The bans of one subject.
 pub(super) const OF_SUBJECT: &str =
     ban_query!("bans INDEXED BY bans_of_subject", "subject = ?5 AND host = ifnull(?6, host)");
+/// The bans of the subjects in a range of texts.
+pub(super) const OF_NETWORK: &str =
+    ban_query!("bans INDEXED BY bans_of_subject", "subject >= ?5 AND subject < ?7 AND host = ifnull(?6, host)");
 /// The bans of one host.
 pub(super) const OF_HOST: &str = ban_query!("bans INDEXED BY bans_of_host", "?5 IS NULL AND host = ?6");
 /// The bans of jails; the table is its own index.
@@ -83,12 +86,23 @@ fn read_bans(
     let mut tally = Tally::default();
     let jails = jails(connection, query, scope)?;
     let since = query.since.map_or(i64::MIN, |since| since.0);
-    let mut statement = connection.prepare_cached(statement(query))?;
-    let mut rows = statement.query(params![jails, since, query.until.0, scope.before, query.subject, query.host])?;
+    let range = query.subject.as_ref().and_then(SubjectQuery::text_range).unzip();
+    let (from, to) = match &query.subject {
+        Some(SubjectQuery::Exact(subject)) => (Some(subject.clone()), None),
+        Some(SubjectQuery::Network(_)) | None => range,
+    };
+    let mut statement = connection.prepare_cached(statement(query, to.is_some()))?;
+    // The last parameter is in one statement alone.
+    let needed = statement.parameter_count();
+    let parameters = [&jails as &dyn ToSql, &since, &query.until.0, &scope.before, &from, &query.host, &to];
+    let mut rows = statement.query(parameters.get(..needed).unwrap_or(&parameters))?;
     let mut seen = 0_u32;
     while let Some(row) = rows.next()? {
         let text = |column| Ok::<_, rusqlite::Error>(row.get_ref(column)?.as_str()?);
-        tally.add(Timestamp(row.get(0)?), text(1)?, text(2)?, text(3)?);
+        let subject = text(3)?;
+        if query.subject.as_ref().is_none_or(|asked| asked.matches(subject)) {
+            tally.add(Timestamp(row.get(0)?), text(1)?, text(2)?, subject);
+        }
         seen = seen.wrapping_add(1);
         if seen.is_multiple_of(DEADLINE_CHECK_ROWS) && Instant::now() > scope.deadline {
             return Ok(None);
@@ -114,11 +128,12 @@ fn jails(connection: &Connection, query: &BanQuery, scope: &HistoryScope<'_>) ->
 }
 
 /// Returns the statement that reads the fewest rows.
-const fn statement(query: &BanQuery) -> &'static str {
+const fn statement(query: &BanQuery, has_range: bool) -> &'static str {
     match (&query.subject, &query.host) {
-        (Some(_), _) => OF_SUBJECT,
-        (None, Some(_)) => OF_HOST,
-        (None, None) => OF_JAILS,
+        (Some(SubjectQuery::Exact(_)), _) => OF_SUBJECT,
+        (Some(SubjectQuery::Network(_)), _) if has_range => OF_NETWORK,
+        (_, Some(_)) => OF_HOST,
+        (_, None) => OF_JAILS,
     }
 }
 

@@ -2,14 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use rusqlite::params;
-
-use crate::event::{BanQuery, BanSummary, Event, EventDetails, PastBan, Timestamp};
+use crate::event::{BanQuery, BanSummary, Event, EventDetails, PastBan, SubjectQuery, Timestamp};
 use crate::store::fixture::{ban, event, fixture};
-use crate::store::history::{OF_HOST, OF_JAILS, OF_SUBJECT, record};
+use crate::store::history::{OF_HOST, OF_JAILS, OF_NETWORK, OF_SUBJECT, record};
 use crate::store::*;
 
-const SUBJECTS: [&str; 4] = ["203.0.113.7", "203.0.113.8", "user bob", ""];
+const SUBJECTS: [&str; 6] = ["203.0.113.7", "203.0.113.8", "203.0.113.8/30", "2001:db8::7", "user bob", ""];
+const NETWORKS: [&str; 4] = ["203.0.113.0/29", "203.0.0.0/16", "0.0.0.0/0", "2001:db8::/32"];
 const JAILS: [&str; 4] = ["sshd", "nginx-auth", "nginx-\"'", "recidive"];
 const HOSTS: [&str; 2] = ["web-1", "web-2"];
 
@@ -31,6 +30,8 @@ fn random_ban(random: &mut fastrand::Rng) -> PastBan {
 fn random_query(random: &mut fastrand::Rng) -> BanQuery {
     let mut maybe = |texts: &[&str]| random.bool().then(|| texts[random.usize(..texts.len())].to_owned());
     let (subject, jail, host) = (maybe(&SUBJECTS), maybe(&JAILS), maybe(&HOSTS));
+    let network = maybe(&NETWORKS).map(|network| SubjectQuery::Network(network.parse().unwrap()));
+    let subject = subject.map(SubjectQuery::Exact).or(network);
     let since = random.bool().then(|| Timestamp(random.i64(0..1_000)));
     BanQuery { subject, jail, host, since, until: Timestamp(random.i64(0..1_000)) }
 }
@@ -92,13 +93,15 @@ fn ban_queries_use_their_covering_indexes() {
     let store = &fixture.store;
     for (query, plan) in [
         (OF_SUBJECT, "SEARCH bans USING COVERING INDEX bans_of_subject (subject=? AND at>? AND at<?)"),
+        (OF_NETWORK, "SEARCH bans USING COVERING INDEX bans_of_subject (subject>? AND subject<?)"),
         (OF_HOST, "SEARCH bans USING COVERING INDEX bans_of_host (host=? AND jail=? AND at>? AND at<?)"),
         (OF_JAILS, "SEARCH bans USING PRIMARY KEY (jail=? AND at>? AND at<?)"),
     ] {
         let mut statement = store.database.connection.prepare(&format!("EXPLAIN QUERY PLAN {query}")).unwrap();
-        let parameters = params!["[]", 0, 0, 0, None::<&str>, None::<&str>];
+        let needed = statement.parameter_count();
+        let parameters: [&dyn rusqlite::ToSql; 7] = [&"[]", &0, &0, &0, &None::<&str>, &None::<&str>, &None::<&str>];
         let steps: Vec<String> =
-            statement.query_map(parameters, |row| row.get("detail")).unwrap().map(Result::unwrap).collect();
+            statement.query_map(&parameters[..needed], |row| row.get("detail")).unwrap().map(Result::unwrap).collect();
         assert_eq!(steps[0], plan, "{steps:?}");
         // The other steps read only the list of jails.
         assert!(steps[1..].iter().all(|step| !step.contains("bans")), "{steps:?}");
@@ -134,6 +137,8 @@ fn bans_of_a_million_are_timed() {
     let store = &mut fixture.store;
     let mut random = fastrand::Rng::with_seed(1);
     let subject = |n: u32| format!("198.{}.{}.{}", n >> 16 & 255, n >> 8 & 255, n & 255);
+    let exact = |n: u32| Some(SubjectQuery::Exact(subject(n)));
+    let network = |network: &str| Some(SubjectQuery::Network(network.parse().unwrap()));
     let begun = Instant::now();
     for chunk in 0..BANS / 10_000 {
         let mut bans = Vec::new();
@@ -154,9 +159,11 @@ fn bans_of_a_million_are_timed() {
     let jail = || Some("jail-7".to_owned());
     let base = || BanQuery { until: now, ..BanQuery::default() };
     for (name, rounds, query) in [
-        ("subject, rare", 1_000, BanQuery { subject: Some(subject(400_000)), ..base() }),
-        ("subject, frequent", 1_000, BanQuery { subject: Some(subject(7)), ..base() }),
-        ("subject and jail, a day", 1_000, BanQuery { subject: Some(subject(7)), jail: jail(), since: day, ..base() }),
+        ("subject, rare", 1_000, BanQuery { subject: exact(400_000), ..base() }),
+        ("subject, frequent", 1_000, BanQuery { subject: exact(7), ..base() }),
+        ("subject and jail, a day", 1_000, BanQuery { subject: exact(7), jail: jail(), since: day, ..base() }),
+        ("a /24", 1_000, BanQuery { subject: network("198.6.26.0/24"), ..base() }),
+        ("a /20, a day", 100, BanQuery { subject: network("198.6.16.0/20"), since: day, ..base() }),
         ("jail, an hour", 1_000, BanQuery { jail: jail(), since: hour, ..base() }),
         ("jail, a day", 1_000, BanQuery { jail: jail(), since: day, ..base() }),
         ("host, a day", 1_000, BanQuery { host: Some("web-3".into()), since: day, ..base() }),

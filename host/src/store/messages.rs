@@ -110,6 +110,14 @@ pub(super) fn update_open(
         .map(drop)
 }
 
+/// Has an open digest close at another time.
+pub(super) fn hold_open(transaction: &Transaction<'_>, message: i64, until: Timestamp) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached("UPDATE messages SET closes_at = ? WHERE id = ? AND state = 'open'")?
+        .execute(params![until.0, message])
+        .map(drop)
+}
+
 /// Records that so many events have left an open digest; deletes an empty one.
 pub(super) fn remove_events(transaction: &Transaction<'_>, message: i64, events: i64) -> rusqlite::Result<()> {
     transaction.prepare_cached("UPDATE messages SET events = events - ? WHERE id = ?")?.execute([events, message])?;

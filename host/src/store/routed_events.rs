@@ -7,7 +7,7 @@
 //! Routing is quick, and formatting takes its time: in between, a row without a message is what a route still has to
 //! format, so a slow route delays no other and a crash loses nothing.
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::database_file::stored;
 use super::error::StoreError;
@@ -67,12 +67,14 @@ pub(super) fn move_to_message(
     transaction: &Transaction<'_>,
     (event, route, from): (i64, &str, Option<i64>),
     message: i64,
+    tags: &[String],
 ) -> rusqlite::Result<bool> {
     let moved = transaction
         .prepare_cached(
-            "UPDATE routed_events SET message = ? WHERE event = ? AND route = ? AND state = 'pending' AND message IS ?",
+            "UPDATE routed_events SET message = ?, tags = ?
+             WHERE event = ? AND route = ? AND state = 'pending' AND message IS ?",
         )?
-        .execute(params![message, event, route, from])?;
+        .execute(params![message, stored_tags(tags), event, route, from])?;
     Ok(moved > 0)
 }
 
@@ -81,11 +83,23 @@ pub(super) fn set_message(
     transaction: &Transaction<'_>,
     (event, route): (i64, &str),
     message: i64,
+    tags: &[String],
 ) -> rusqlite::Result<()> {
     transaction
-        .prepare_cached("UPDATE routed_events SET message = ? WHERE event = ? AND route = ?")?
-        .execute(params![message, event, route])
+        .prepare_cached("UPDATE routed_events SET message = ?, tags = ? WHERE event = ? AND route = ?")?
+        .execute(params![message, stored_tags(tags), event, route])
         .map(drop)
+}
+
+/// The tags of an event as they are stored; `None` if it has none.
+fn stored_tags(tags: &[String]) -> Option<String> {
+    (!tags.is_empty()).then(|| serde_json::json!(tags).to_string())
+}
+
+/// Reads the tags in a column. An event whose tags are damaged has none.
+pub(super) fn tags(row: &Row<'_>, column: usize) -> Vec<String> {
+    let stored: Option<String> = row.get(column).unwrap_or_default();
+    stored.and_then(|stored| serde_json::from_str(&stored).ok()).unwrap_or_default()
 }
 
 /// Puts all events of a message into another one.

@@ -110,7 +110,8 @@ INSERT INTO routing_cursor (last_seq) VALUES (0);
 
 -- One event on one route that matched it. Pending without a message: to be formatted. With a message, its state is the
 -- message's. Otherwise it is skipped or dead. Of an event that is formatted again: age_starts_at is kept from its former
--- message, and standalone says whether it had a message of its own and gets one again.
+-- message, and standalone says whether it had a message of its own and gets one again. tags: what its plugin has it count
+-- as in a digest, a JSON list.
 CREATE TABLE routed_events (
     event INTEGER NOT NULL,
     route TEXT NOT NULL,
@@ -120,6 +121,7 @@ CREATE TABLE routed_events (
     detail TEXT,
     age_starts_at INTEGER,
     standalone INTEGER NOT NULL DEFAULT 0,
+    tags TEXT,
     PRIMARY KEY (event, route)
 ) WITHOUT ROWID;
 CREATE INDEX routed_events_by_message ON routed_events (message, event) WHERE message IS NOT NULL;

@@ -9,6 +9,7 @@
 #include "plugin.h"
 
 typedef plugin_string_t string;
+typedef plugin_list_string_t list_string;
 typedef banhook_plugin_types_ban_t ban;
 typedef banhook_plugin_messages_block_t block;
 typedef banhook_plugin_messages_field_t field;
@@ -106,17 +107,29 @@ static text rich(size_t count, const span *spans) {
     return rich;
 }
 
+// The label `site` of the configuration.
+static const string *site(const event *event) {
+    for (size_t i = 0; i < event->labels.len; i++) {
+        if (equal(event->labels.ptr[i].f0, LITERAL("site"))) return &event->labels.ptr[i].f1;
+    }
+    return NULL;
+}
+
+static list_string list_of(string text) {
+    list_string list = {allocate(sizeof text), 1};
+    list.ptr[0] = text;
+    return list;
+}
+
 static text headline(const event *event, const ban *ban) {
     string end = CONCAT(LITERAL(" on "), event->host);
-    for (size_t i = 0; i < event->labels.len; i++) {
-        if (!equal(event->labels.ptr[i].f0, LITERAL("site"))) continue;
-        end = CONCAT(end, LITERAL(" ("), event->labels.ptr[i].f1, LITERAL(")"));
-    }
+    const string *place = site(event);
+    if (place != NULL) end = CONCAT(end, LITERAL(" ("), *place, LITERAL(")"));
     span spans[] = {
         {.tag = BANHOOK_PLUGIN_MESSAGES_SPAN_EMOJI, .val.emoji = CONCAT(LITERAL("no_entry"))},
         {.tag = BANHOOK_PLUGIN_MESSAGES_SPAN_TEXT, .val.text = CONCAT(LITERAL(" "))},
         {.tag = BANHOOK_PLUGIN_MESSAGES_SPAN_CODE,
-         .val.code = CONCAT(ban->subject.len > 0 ? ban->subject : LITERAL("somebody"))},
+         .val.code = CONCAT(ban->subject.is_some ? ban->subject.val : LITERAL("somebody"))},
         {.tag = BANHOOK_PLUGIN_MESSAGES_SPAN_TEXT, .val.text = CONCAT(LITERAL(" banned in "))},
         {.tag = BANHOOK_PLUGIN_MESSAGES_SPAN_BOLD, .val.bold = CONCAT(event->jail)},
         {.tag = BANHOOK_PLUGIN_MESSAGES_SPAN_TEXT, .val.text = end},
@@ -132,8 +145,9 @@ static void add_field(banhook_plugin_messages_list_field_t *fields, string label
 }
 
 static block section(const event *event, const ban *ban) {
-    banhook_plugin_messages_list_field_t fields = {allocate(4 * sizeof(field)), 0};
+    banhook_plugin_messages_list_field_t fields = {allocate(5 * sizeof(field)), 0};
     if (ban->failures.is_some) add_field(&fields, LITERAL("Failures"), number(ban->failures.val, 1));
+    if (ban->by_hand.is_some && ban->by_hand.val) add_field(&fields, LITERAL("By hand"), CONCAT(LITERAL("yes")));
     if (ban->count.is_some) add_field(&fields, LITERAL("Bans so far"), number(ban->count.val, 1));
     if (ban->duration.is_some) {
         bool permanent = ban->duration.val.tag == BANHOOK_PLUGIN_TYPES_DURATION_PERMANENT;
@@ -167,12 +181,19 @@ static message post(const event *event, const ban *ban) {
     }
     string url;
     if (setting(LITERAL("runbook"), &url)) blocks.ptr[blocks.len++] = runbook(url);
-    bool permanent = ban->duration.is_some && ban->duration.val.tag == BANHOOK_PLUGIN_TYPES_DURATION_PERMANENT;
-    return (message){
-        .text = headline(event, ban),
-        .blocks = {true, blocks},
-        .color = {permanent, BANHOOK_PLUGIN_MESSAGES_COLOR_DANGER},
-    };
+    message message = {.text = headline(event, ban), .blocks = {true, blocks}};
+    if (ban->duration.is_some && ban->duration.val.tag == BANHOOK_PLUGIN_TYPES_DURATION_PERMANENT) {
+        message.color.is_some = true;
+        message.color.val = BANHOOK_PLUGIN_MESSAGES_COLOR_DANGER;
+        // A permanent ban does not vanish in a storm's digest; in that of a backlog it counts as permanent.
+        plugin_tuple2_string_string_t *never = allocate(sizeof *never);
+        *never = (plugin_tuple2_string_string_t){CONCAT(LITERAL("digest")), CONCAT(LITERAL("never"))};
+        message.hints.is_some = true;
+        message.hints.val = (plugin_list_tuple2_string_string_t){never, 1};
+        message.tags.is_some = true;
+        message.tags.val = list_of(CONCAT(LITERAL("permanent")));
+    }
+    return message;
 }
 
 // Sets when the digest closes, from the setting `hold` (seconds). Returns false and sets `error` if it is invalid.
@@ -187,6 +208,15 @@ static bool until(option_timestamp *at, string *error) {
     }
     at->val = banhook_plugin_clock_now() + seconds * 1000.0;
     return true;
+}
+
+static decision hold(const event *event) {
+    decision decided = {.tag = EXPORTS_BANHOOK_PLUGIN_FORMATTER_DECISION_HOLD};
+    decided.val.hold.key = CONCAT(event->jail);
+    decided.val.hold.tags.is_some = true;
+    const string *place = site(event);
+    if (place != NULL) decided.val.hold.tags.val = list_of(CONCAT(*place));
+    return decided;
 }
 
 static decision skip(string reason) {
@@ -204,9 +234,8 @@ bool exports_banhook_plugin_formatter_format(event *event, decision *decided, st
     }
     switch (event->action.tag) {
     case BANHOOK_PLUGIN_TYPES_ACTION_FLUSH:
-        decided->tag = EXPORTS_BANHOOK_PLUGIN_FORMATTER_DECISION_DIGEST;
-        decided->val.digest.key = CONCAT(event->jail);
-        return until(&decided->val.digest.until, error);
+        *decided = hold(event);
+        return until(&decided->val.hold.until, error);
     case BANHOOK_PLUGIN_TYPES_ACTION_BAN:
         if (event->action.val.ban.restored) {
             *decided = skip(LITERAL("told before the restart"));

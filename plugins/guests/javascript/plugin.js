@@ -13,7 +13,7 @@ export const formatter = {
     if (get('retired') === event.host) throw `${event.host} is retired and should not ban anybody`;
     switch (event.action.tag) {
       case 'flush':
-        return { tag: 'digest', val: { key: event.jail, until: until() } };
+        return { tag: 'hold', val: { key: event.jail, until: until(), tags: [site(event)].filter((tag) => tag != null) } };
       case 'ban':
         if (event.action.val.restored) return { tag: 'skip', val: 'told before the restart' };
         return { tag: 'post', val: message(event, event.action.val) };
@@ -40,19 +40,26 @@ function message(event, ban) {
     const link = { tag: 'link', val: { label: 'What to do', url } };
     blocks.push({ tag: 'context', val: [{ tag: 'rich', val: [link] }] });
   }
-  return { text, blocks, color: ban.duration?.tag === 'permanent' ? 'danger' : undefined };
+  if (ban.duration?.tag !== 'permanent') return { text, blocks };
+  // A permanent ban does not vanish in a storm's digest; in that of a backlog it counts as permanent.
+  return { text, blocks, color: 'danger', hints: [['digest', 'never']], tags: ['permanent'] };
+}
+
+// The label `site` of the configuration.
+function site(event) {
+  return event.labels.find(([name]) => name === 'site')?.[1];
 }
 
 // The host escapes spans of `rich` text, so text from outside needs no escaping here.
 function headline(event, ban) {
-  const site = event.labels.find(([name]) => name === 'site');
+  const place = site(event);
   return { tag: 'rich', val: [
     { tag: 'emoji', val: 'no_entry' },
     { tag: 'text', val: ' ' },
-    { tag: 'code', val: ban.subject || 'somebody' },
+    { tag: 'code', val: ban.subject ?? 'somebody' },
     { tag: 'text', val: ' banned in ' },
     { tag: 'bold', val: event.jail },
-    { tag: 'text', val: ` on ${event.host}${site ? ` (${site[1]})` : ''}` },
+    { tag: 'text', val: ` on ${event.host}${place != null ? ` (${place})` : ''}` },
   ] };
 }
 
@@ -60,6 +67,7 @@ function fields(event, ban) {
   const duration = ban.duration && (ban.duration.tag === 'seconds' ? `${unsigned(ban.duration.val)} s` : 'permanent');
   return [
     ['Failures', ban.failures != null ? unsigned(ban.failures) : null],
+    ['By hand', ban.byHand ? 'yes' : null],
     ['Bans so far', ban.count != null ? unsigned(ban.count) : null],
     ['For', duration],
     ['Local time', localTime(event.at)],

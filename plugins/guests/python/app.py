@@ -2,7 +2,7 @@
 
 from componentize_py_types import Err
 from wit_world import exports
-from wit_world.exports.formatter import Decision, Decision_Digest, Decision_Post, Decision_Skip, Hold
+from wit_world.exports.formatter import Decision, Decision_Hold, Decision_Post, Decision_Skip, Hold
 from wit_world.imports import clock, log, settings
 from wit_world.imports.messages import (
     Block_Context,
@@ -34,7 +34,8 @@ class Formatter(exports.Formatter):
             raise Err(f"{event.host} is retired and should not ban anybody")
         match event.action:
             case Action_Flush():
-                return Decision_Digest(Hold(key=event.jail, until=until()))
+                tags = [tag for tag in [site(event)] if tag is not None]
+                return Decision_Hold(Hold(key=event.jail, until=until(), tags=tags, hints=None))
             case Action_Ban(Ban(restored=True)):
                 return Decision_Skip("told before the restart")
             case Action_Ban(ban):
@@ -60,20 +61,27 @@ def message(event: Event, ban: Ban) -> Message:
         blocks.append(Block_Preformatted(ban.matches[-1]))
     if (url := settings.get("runbook")) is not None:
         blocks.append(Block_Context([Text_Rich([Span_Link(Link(label="What to do", url=url))])]))
-    color = Color.DANGER if isinstance(ban.duration, Duration_Permanent) else None
-    return Message(text=text, blocks=blocks, color=color, hints=None)
+    if not isinstance(ban.duration, Duration_Permanent):
+        return Message(text=text, blocks=blocks, color=None, hints=None, tags=None)
+    # A permanent ban does not vanish in a storm's digest; in that of a backlog it counts as permanent.
+    return Message(text=text, blocks=blocks, color=Color.DANGER, hints=[("digest", "never")], tags=["permanent"])
+
+
+def site(event: Event) -> str | None:
+    """Return the label `site` of the configuration."""
+    return dict(event.labels).get("site")
 
 
 def headline(event: Event, ban: Ban) -> Text:
     """The host escapes spans of `rich` text, so text from outside needs no escaping here."""
-    site = dict(event.labels).get("site")
+    place = site(event)
     return Text_Rich([
         Span_Emoji("no_entry"),
         Span_Text(" "),
-        Span_Code(ban.subject or "somebody"),
+        Span_Code(ban.subject if ban.subject is not None else "somebody"),
         Span_Text(" banned in "),
         Span_Bold(event.jail),
-        Span_Text(f" on {event.host}" + (f" ({site})" if site is not None else "")),
+        Span_Text(f" on {event.host}" + (f" ({place})" if place is not None else "")),
     ])
 
 
@@ -87,6 +95,7 @@ def fields(event: Event, ban: Ban) -> list[Field]:
             duration = None
     known = {
         "Failures": ban.failures,
+        "By hand": "yes" if ban.by_hand else None,
         "Bans so far": ban.count,
         "For": duration,
         "Local time": local_time(event.at),

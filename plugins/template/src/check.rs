@@ -1,11 +1,10 @@
 //! The check of the settings at load: unknown names, fail2ban's tags, templates that do not compile, and templates that do
-//! not render for typical events; and likely mistakes, as warnings. A problem's text begins with its line, `line 2: …`, so
-//! that the host can place it.
+//! not render for typical events; and likely mistakes, as warnings.
 
 use minijinja::value::Value;
 
 use crate::bindings::banhook::plugin::types::{Action, Ban, Duration, Event};
-use crate::bindings::exports::banhook::plugin::checker::Problem;
+use crate::bindings::exports::banhook::plugin::checker::{Level, Problem};
 use crate::bindings::exports::banhook::plugin::digester::{Batch, Cause};
 use crate::engine::Engine;
 use crate::error::{TemplateError, unknown_name};
@@ -17,24 +16,33 @@ use crate::{digest_variables, filters, foreign, links, nearest, sample};
 /// The most errors of one template, and the most warnings.
 const ERRORS: usize = 20;
 
-/// What the text of a problem begins with that rejects nothing.
-const WARNING: &str = "warning: ";
-
 /// All problems of a route's settings, in their order.
 pub fn problems(engine: &Engine, settings: &[(String, String)]) -> Vec<Problem> {
     settings
         .iter()
         .flat_map(|(key, value)| {
-            let messages = match Settings::ALL.into_iter().find(|known| [known.template, known.color].contains(&&**key))
-            {
-                None if key == links::SETTING => links::problems(value),
-                None => vec![unknown_setting(key)],
-                Some(known) if known.color == key => wrong_color(value).into_iter().collect(),
+            let errors = match Settings::ALL.into_iter().find(|known| [known.template, known.color].contains(&&**key)) {
+                None if key == links::SETTING => without_lines(links::problems(value)),
+                None => without_lines([unknown_setting(key)]),
+                Some(known) if known.color == key => without_lines(wrong_color(value)),
                 Some(known) => wrong_template(engine, &known, value),
             };
-            messages.into_iter().map(|message| Problem { setting: key.clone(), message })
+            errors.into_iter().map(|(level, line, message)| Problem {
+                setting: Some(key.clone()),
+                line: line.and_then(|line| line.try_into().ok()),
+                level,
+                message,
+                hints: None,
+            })
         })
         .collect()
+}
+
+/// What is wrong with a setting: how much it matters, the line, and the text.
+type Finding = (Level, Option<usize>, String);
+
+fn without_lines(messages: impl IntoIterator<Item = String>) -> Vec<Finding> {
+    messages.into_iter().map(|message| (Level::Error, None, message)).collect()
 }
 
 fn unknown_setting(key: &str) -> String {
@@ -54,13 +62,7 @@ fn wrong_color(word: &str) -> Option<String> {
 }
 
 /// The errors of a template, by line: fail2ban's tags, unknown names in all branches, and errors of rendering.
-fn wrong_template(engine: &Engine, settings: &Settings, source: &str) -> Vec<String> {
-    if settings.template == setting::DIGEST.template && source.trim().is_empty() {
-        return vec![
-            "a digest cannot be empty: its events are not skipped. Without this setting banhook's own goes out"
-                .to_owned(),
-        ];
-    }
+fn wrong_template(engine: &Engine, settings: &Settings, source: &str) -> Vec<Finding> {
     let mut errors = foreign::tags_of_fail2ban(settings, source);
     errors.extend(unknown_names(engine, settings, source));
     for error in errors_of_rendering(engine, settings, source) {
@@ -70,10 +72,9 @@ fn wrong_template(engine: &Engine, settings: &Settings, source: &str) -> Vec<Str
         }
     }
     errors.sort_by_key(|error| error.line);
-    let mut found: Vec<_> = errors.iter().take(ERRORS).map(TemplateError::without_setting).collect();
-    let warnings = foreign::warnings(settings, source);
-    found.extend(warnings.iter().take(ERRORS).map(|warning| format!("{WARNING}{}", warning.without_setting())));
-    found
+    let errors = errors.into_iter().take(ERRORS).map(|error| (Level::Error, error.line, error.message));
+    let warnings = foreign::warnings(settings, source).into_iter().take(ERRORS);
+    errors.chain(warnings.map(|warning| (Level::Warn, warning.line, warning.message))).collect()
 }
 
 /// The names that no event, or no template, has.
@@ -154,7 +155,7 @@ fn sample_events(settings: &Settings) -> Vec<(&'static str, Event)> {
     let full = sample::ban;
     let restored = Ban { restored: true, ..full() };
     let permanent = Ban { duration: Some(Duration::Permanent), ..full() };
-    let by_hand = Ban { failures: Some(0), ..full() };
+    let by_hand = Ban { failures: None, by_hand: Some(true), ..full() };
     vec![
         ("", sample::event(of_ban(full()))),
         (" (when the ban was restored)", sample::event(of_ban(restored))),
@@ -174,7 +175,11 @@ mod tests {
         let settings: Vec<_> = settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         problems(&Engine::new(sample::berlin), &settings)
             .into_iter()
-            .map(|problem| format!("{}: {}", problem.setting, problem.message))
+            .map(|Problem { setting, line, level, message, .. }| {
+                let line = line.map(|line| format!("line {line}: ")).unwrap_or_default();
+                let warning = if level == Level::Warn { "warning: " } else { "" };
+                format!("{}: {warning}{line}{message}", setting.unwrap())
+            })
             .collect()
     }
 
@@ -214,7 +219,7 @@ mod tests {
                 "channel: unknown setting; known are start, start_color, stop, stop_color, flush, flush_color, ban, ban_color, unban, unban_color, digest, digest_color, links",
                 "flush: line 1: syntax error: unexpected end of input, expected end of variable block",
                 r#"start: line 2: unknown filter "cod"; did you mean "code"?"#,
-                "unban: line 1: {{ failures + 1 }}: invalid operation: tried to use + operator on unsupported types none and number (when nothing but the jail is known)",
+                "unban: line 1: {{ failures + 1 }}: invalid operation: tried to use + operator on unsupported types none and number (when the ban was made by hand)",
             ]
         );
     }
@@ -275,7 +280,6 @@ mod tests {
                 r#"ban: line 1: unknown variable "totals""#,
             ]
         );
-        assert!(check(&[("digest", " ")])[0].contains("a digest cannot be empty"));
     }
 
     #[test]

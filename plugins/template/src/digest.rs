@@ -2,7 +2,7 @@
 //! color of the route's single messages.
 
 use crate::bindings::banhook::plugin::messages::{Color, Message, Text};
-use crate::bindings::exports::banhook::plugin::digester::{Batch, Cause};
+use crate::bindings::exports::banhook::plugin::digester::{Batch, Cause, Decision};
 use crate::digest_variables::variables;
 use crate::engine::Engine;
 use crate::layout;
@@ -12,17 +12,20 @@ use crate::variables::HostCalls;
 /// The hint that has banhook's own digest go out.
 const BUILT_IN: (&str, &str) = ("digest", "built-in");
 
-/// The message of a digest by the route's settings. The error names the wrong setting.
-pub fn message(engine: &Engine, batch: Batch, host: HostCalls) -> Result<Message, String> {
+/// Decides on a digest by the route's settings. The error names the wrong setting.
+pub fn decide(engine: &Engine, batch: Batch, host: HostCalls) -> Result<Decision, String> {
     let color = color(&batch, host.setting);
     let Some(own) = (host.setting)(DIGEST.template) else {
         let (name, value) = BUILT_IN;
         let text = Text::Plain(format!("{} events", batch.totals.events));
-        return Ok(Message { text, blocks: None, color, hints: Some(vec![(name.to_owned(), value.to_owned())]) });
+        let hints = Some(vec![(name.to_owned(), value.to_owned())]);
+        return Ok(Decision::Post(Message { text, blocks: None, color, hints, tags: None }));
     };
     let rendered = engine.render(&DIGEST, Some(&own), variables(batch, host)).map_err(|error| error.in_full())?;
-    layout::message(&rendered, color)
-        .ok_or_else(|| format!("the template \"{}\" came out empty; its events are not skipped", DIGEST.template))
+    Ok(match layout::message(&rendered, color) {
+        Some(message) => Decision::Post(message),
+        None => Decision::Skip(format!("the template \"{}\" came out empty", DIGEST.template)),
+    })
 }
 
 /// `digest_color`, or the colour of a single message about the most serious of the events.
@@ -53,13 +56,20 @@ mod tests {
         {% for event in events %}{{ event.ip | code }} {% endfor %}{{ labels.no }}\n\
         ---\n{{ first | date }}\n{{ last | time }}";
 
-    fn decided(batch: Batch, setting: fn(&str) -> Option<String>) -> Result<Message, String> {
-        message(&Engine::new(sample::berlin), batch, HostCalls { setting, ..sample::HOST })
+    fn decided(batch: Batch, setting: fn(&str) -> Option<String>) -> Decision {
+        decide(&Engine::new(sample::berlin), batch, HostCalls { setting, ..sample::HOST }).unwrap()
+    }
+
+    fn posted(batch: Batch, setting: fn(&str) -> Option<String>) -> Message {
+        match decided(batch, setting) {
+            Decision::Post(message) => message,
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
     fn digest_template_has_totals_lists_and_times() {
-        let message = decided(sample::batch(), |key| (key == "digest").then(|| OWN.to_owned())).unwrap();
+        let message = posted(sample::batch(), |key| (key == "digest").then(|| OWN.to_owned()));
         let Text::Mrkdwn(text) = message.text else { panic!("not mrkdwn") };
         assert_eq!(
             text,
@@ -74,7 +84,7 @@ mod tests {
 
     #[test]
     fn digest_without_a_template_is_the_hosts() {
-        let message = decided(sample::batch(), |key| (key == "ban_color").then(|| "danger".to_owned())).unwrap();
+        let message = posted(sample::batch(), |key| (key == "ban_color").then(|| "danger".to_owned()));
         assert_eq!(message.hints, Some(vec![("digest".to_owned(), "built-in".to_owned())]));
         assert_eq!((message.text, message.color), (Text::Plain("47 events".to_owned()), Some(Color::Danger)));
     }
@@ -93,7 +103,7 @@ mod tests {
         let with = |cause, bans, starts| {
             let mut batch = Batch { cause, ..sample::batch() };
             (batch.totals.bans, batch.totals.starts) = (bans, starts);
-            decided(batch, setting).unwrap().color
+            posted(batch, setting).color
         };
         assert_eq!(with(Cause::Storm, 1, 1), Some(Color::Danger));
         assert_eq!(with(Cause::Restart, 1, 1), Some(Color::Good));
@@ -103,12 +113,12 @@ mod tests {
             (key == "digest_color" || key == "ban_color")
                 .then(|| if key == "ban_color" { "danger" } else { "none" }.to_owned())
         };
-        assert_eq!(decided(sample::batch(), own).unwrap().color, None);
+        assert_eq!(posted(sample::batch(), own).color, None);
     }
 
     #[test]
-    fn digest_empty_template_is_an_error() {
-        let error = decided(sample::batch(), |key| (key == "digest").then(String::new)).unwrap_err();
-        assert_eq!(error, "the template \"digest\" came out empty; its events are not skipped");
+    fn digest_empty_template_skips_its_events() {
+        let decision = decided(sample::batch(), |key| (key == "digest").then(String::new));
+        assert_eq!(decision, Decision::Skip("the template \"digest\" came out empty".to_owned()));
     }
 }

@@ -8,7 +8,7 @@
 //! | `first`, `last` | the times of the first and of the last event, in seconds since 1970 |
 //! | `span` | the seconds between them |
 //! | `events` | the first and last events, 100 at most, each with the variables of an event |
-//! | `labels` | facts without a field of their own |
+//! | `labels` | the configuration's `[labels]` |
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use minijinja::value::{Object, Value};
 
 use crate::bindings::exports::banhook::plugin::digester::{Batch, Cause, Tally, Totals};
 use crate::row::Row;
-use crate::variables::{HostCalls, Labels, Variables, label, seconds_of, text};
+use crate::variables::{HostCalls, Labels, Variables, seconds_of, text};
 
 /// The names of all variables.
 pub const NAMES: [&str; 11] =
@@ -44,11 +44,7 @@ impl Object for DigestVariables {
         Some(match key {
             "cause" => Value::from(cause_word(batch.cause)),
             "key" => text(batch.key.as_deref().unwrap_or_default()),
-            "totals" => Value::from_object(TotalsValue {
-                totals: batch.totals.clone(),
-                jails: different("jails", &batch.totals.by_jail, &batch.labels),
-                hosts: different("hosts", &batch.totals.by_host, &batch.labels),
-            }),
+            "totals" => Value::from_object(TotalsValue(batch.totals.clone())),
             "jails" => rows(&batch.totals.by_jail),
             "subjects" => rows(&batch.totals.by_subject),
             "hosts" => rows(&batch.totals.by_host),
@@ -67,15 +63,11 @@ impl Object for DigestVariables {
 
 /// The variable `totals`.
 #[derive(Debug)]
-struct TotalsValue {
-    totals: Totals,
-    jails: u32,
-    hosts: u32,
-}
+struct TotalsValue(Totals);
 
 impl Object for TotalsValue {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        let totals = &self.totals;
+        let Self(totals) = &**self;
         Some(Value::from(match key.as_str()? {
             "events" => totals.events,
             "bans" => totals.bans,
@@ -85,8 +77,8 @@ impl Object for TotalsValue {
             "starts" => totals.starts,
             "stops" => totals.stops,
             "subjects" => totals.subjects,
-            "jails" => self.jails,
-            "hosts" => self.hosts,
+            "jails" => totals.jails,
+            "hosts" => totals.hosts,
             _ => return None,
         }))
     }
@@ -96,12 +88,6 @@ impl Object for TotalsValue {
 fn rows(tally: &[Tally]) -> Value {
     let row = |row: &Tally| Value::from_object(Row { name: row.name.clone(), events: row.events, bans: row.bans });
     tally.iter().filter(|row| !row.name.is_empty()).map(row).collect()
-}
-
-/// How many there are: the label of that name says it where the tally does not list all.
-fn different(name: &str, tally: &[Tally], labels: &[(String, String)]) -> u32 {
-    let listed = u32::try_from(tally.len()).unwrap_or(u32::MAX);
-    label(labels, name).and_then(|all| all.parse().ok()).unwrap_or(listed)
 }
 
 fn cause_word(cause: Cause) -> &'static str {

@@ -64,14 +64,6 @@ impl TemplateError {
             None => format!("setting \"{}\": {}", self.setting, self.message),
         }
     }
-
-    /// The error for a place that names the setting already.
-    pub fn without_setting(&self) -> String {
-        match self.line {
-            Some(line) => format!("line {line}: {}", self.message),
-            None => self.message.clone(),
-        }
-    }
 }
 
 fn unknown_variable(settings: &Settings, name: &str) -> String {

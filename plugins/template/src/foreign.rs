@@ -177,7 +177,11 @@ mod tests {
     use crate::setting::BAN;
 
     fn found(errors: Vec<TemplateError>) -> Vec<String> {
-        errors.iter().map(TemplateError::without_setting).collect()
+        let shown = |error: TemplateError| match error.line {
+            Some(line) => format!("line {line}: {}", error.message),
+            None => error.message,
+        };
+        errors.into_iter().map(shown).collect()
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use std::sync::{LazyLock, OnceLock};
 
-use crate::bindings::banhook::plugin::messages::Message;
+use crate::bindings::banhook::plugin::geo::Place;
 use crate::bindings::banhook::plugin::types::Event;
 use crate::bindings::banhook::plugin::{clock, geo, log, settings};
 use crate::bindings::exports::banhook::plugin::checker::{self, Problem};
@@ -21,7 +21,7 @@ pub struct Plugin;
 static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::new(clock::local));
 
 /// What templates ask the host.
-const HOST: HostCalls = HostCalls { setting, lookup: geo::lookup };
+const HOST: HostCalls = HostCalls { setting, lookup };
 
 /// A setting of the route. All are read at once: a call of the host costs more than a copy. They are those of one route,
 /// since an instance handles one event.
@@ -29,6 +29,11 @@ fn setting(key: &str) -> Option<String> {
     static SETTINGS: OnceLock<Vec<(String, String)>> = OnceLock::new();
     let settings = SETTINGS.get_or_init(settings::all);
     settings.iter().find(|(known, _)| known == key).map(|(_, value)| value.clone())
+}
+
+/// Where a subject is registered. The host logs why it has no answer, and a message does without.
+fn lookup(subject: &str) -> Option<Place> {
+    geo::lookup(subject).ok().flatten()
 }
 
 impl formatter::Guest for Plugin {
@@ -39,9 +44,9 @@ impl formatter::Guest for Plugin {
 }
 
 impl digester::Guest for Plugin {
-    fn digest(batch: Batch) -> Result<Message, String> {
+    fn digest(batch: Batch) -> Result<digester::Decision, String> {
         log_panics();
-        digest::message(&ENGINE, batch, HOST)
+        digest::decide(&ENGINE, batch, HOST)
     }
 }
 

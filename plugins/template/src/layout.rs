@@ -65,7 +65,7 @@ pub fn message(rendered: &str, color: Option<Color>) -> Option<Message> {
         let context = Block::Context(vec![Text::Mrkdwn(small_print)]);
         section.map(Block::Section).into_iter().chain([context]).collect()
     });
-    Some(Message { text: Text::Mrkdwn(text), blocks, color, hints: None })
+    Some(Message { text: Text::Mrkdwn(text), blocks, color, hints: None, tags: None })
 }
 
 /// The lines that are not blank, joined.
@@ -101,7 +101,7 @@ mod tests {
         let message = message("\n one \n\n two\n", Some(Color::Danger)).unwrap();
         assert_eq!(
             message,
-            Message { text: mrkdwn("one\ntwo"), blocks: None, color: Some(Color::Danger), hints: None }
+            Message { text: mrkdwn("one\ntwo"), blocks: None, color: Some(Color::Danger), hints: None, tags: None }
         );
     }
 

@@ -28,14 +28,13 @@ struct Link<'s> {
 /// The links about a banned address as markup; `none` if there are none, or the subject is no address.
 pub fn of(ban: &Ban, setting: Option<&str>) -> Value {
     let is_address = matches!(ban.family, Family::Ipv4 | Family::Ipv6);
-    let Some(setting) = setting.filter(|_| is_address) else { return Value::from(()) };
+    let (Some(setting), Some(subject)) = (setting.filter(|_| is_address), &ban.subject) else { return Value::from(()) };
     let mut markup = String::new();
     for link in lines(setting).filter_map(|line| parse(line).ok()) {
         if !markup.is_empty() {
             markup.push_str(" · ");
         }
-        let url =
-            PLACES.into_iter().fold(link.pattern.to_owned(), |url, place| url.replace(place, &encoded(&ban.subject)));
+        let url = PLACES.into_iter().fold(link.pattern.to_owned(), |url, place| url.replace(place, &encoded(subject)));
         // Writing to a String cannot fail.
         let _ = mrkdwn::write_link(&mut markup, &url, link.label);
     }
@@ -101,7 +100,7 @@ mod tests {
              <https://example.org/203.0.113.7?a&amp;b|example.org> · \
              <https://example.org/?q=203.0.113.7|Our ∗list∗ &lt;1&gt;:>"
         );
-        let v6 = Ban { subject: "2001:db8::7".to_owned(), family: Family::Ipv6, ..sample::ban() };
+        let v6 = Ban { subject: Some("2001:db8::7".to_owned()), family: Family::Ipv6, ..sample::ban() };
         assert_eq!(links("greynoise", v6), "<https://viz.greynoise.io/ip/2001:db8::7|greynoise>");
     }
 

@@ -68,7 +68,7 @@ mod tests {
             format!("5 failures · permanent · 2nd ban · {DATE}\n`Failed password for root`")
         );
         assert_eq!(
-            with(|ban| ban.failures = Some(0)).1,
+            with(|ban| (ban.failures, ban.by_hand) = (None, Some(true))).1,
             format!("manual ban · for 10 minutes · 2nd ban · {DATE}\n`Failed password for root`")
         );
         assert_eq!(
@@ -79,7 +79,7 @@ mod tests {
             with(|ban| ban.count = Some(1)).1,
             format!("5 failures · for 10 minutes · {DATE}\n`Failed password for root`")
         );
-        assert_eq!(with(|ban| ban.subject.clear()).0, "⛔ Someone unknown banned in `sshd` on `web-1`");
+        assert_eq!(with(|ban| ban.subject = None).0, "⛔ Someone unknown banned in `sshd` on `web-1`");
         let (main, small_print) = with(|ban| ban.restored = true);
         assert_eq!(main, "🔁 `203.0.113.7` is still banned in `sshd` on `web-1`");
         assert_eq!(

@@ -42,12 +42,16 @@ pub fn batch() -> Batch {
             restored: 2,
             unbans: 1,
             subjects: 44,
+            jails: 5,
+            hosts: 2,
             by_jail: vec![row("sshd", 40, 40), row("nginx", 7, 6)],
             by_host: vec![row("web-1", 46, 45), row("*web*", 1, 1)],
             by_subject: vec![row("203.0.113.7", 3, 3), row("203.0.113.8", 1, 1)],
+            by_tag: Vec::new(),
+            labels: Vec::new(),
         },
         events: vec![event(Action::Ban(ban()))],
-        labels: vec![("jails".to_owned(), "5".to_owned())],
+        labels: vec![("site".to_owned(), "fra1".to_owned())],
     }
 }
 
@@ -58,7 +62,18 @@ pub fn bare_batch() -> Batch {
     Batch {
         cause: Cause::Other,
         last: AT,
-        totals: Totals { bans: 0, restored: 0, unbans: 0, subjects: 0, by_jail, by_host, by_subject, ..totals },
+        totals: Totals {
+            bans: 0,
+            restored: 0,
+            unbans: 0,
+            subjects: 0,
+            jails: 0,
+            hosts: 0,
+            by_jail,
+            by_host,
+            by_subject,
+            ..totals
+        },
         events: Vec::new(),
         labels: Vec::new(),
         ..batch()
@@ -70,10 +85,7 @@ pub fn event(action: Action) -> Event {
     Event {
         id: "1".to_owned(),
         host: "web-1".to_owned(),
-        labels: vec![
-            ("site".to_owned(), "fra1".to_owned()),
-            ("ticket-at".to_owned(), "2026-11-22T10:56:55.000Z".to_owned()),
-        ],
+        labels: vec![("site".to_owned(), "fra1".to_owned())],
         ..bare(action)
     }
 }
@@ -86,12 +98,14 @@ pub fn bare(action: Action) -> Event {
 /// A ban with all fields.
 pub fn ban() -> Ban {
     Ban {
-        subject: "203.0.113.7".to_owned(),
+        subject: Some("203.0.113.7".to_owned()),
         family: Family::Ipv4,
         failures: Some(5),
+        by_hand: Some(false),
         count: Some(2),
         duration: Some(Duration::Seconds(600)),
         restored: false,
+        began: Some(AT - 601.0),
         matches: vec!["Failed password for root".to_owned()],
     }
 }
@@ -99,12 +113,14 @@ pub fn ban() -> Ban {
 /// A ban without any field.
 pub fn bare_ban() -> Ban {
     Ban {
-        subject: String::new(),
+        subject: None,
         family: Family::Other,
         failures: None,
+        by_hand: None,
         count: None,
         duration: None,
         restored: false,
+        began: None,
         matches: Vec::new(),
     }
 }
@@ -112,7 +128,7 @@ pub fn bare_ban() -> Ban {
 /// The ban with another subject.
 #[cfg(test)]
 pub fn ban_of(subject: &str) -> Event {
-    event(Action::Ban(Ban { subject: subject.to_owned(), family: Family::Other, ..ban() }))
+    event(Action::Ban(Ban { subject: Some(subject.to_owned()), family: Family::Other, ..ban() }))
 }
 
 /// The wall clock of Berlin at [`AT`].

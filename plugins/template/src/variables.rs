@@ -7,7 +7,8 @@
 //! | `at` | when it happened, in seconds since 1970; print it with `date` or `time` |
 //! | `subject`, `ip` | who was banned: two names for the same |
 //! | `family` | `ipv4`, `ipv6`, `ipv4-network`, `ipv6-network`, `name`, `other` |
-//! | `failures` | number; 0: a manual ban |
+//! | `failures` | number |
+//! | `by_hand` | true for a manual ban |
 //! | `count` | how many times the subject has been banned, this one included |
 //! | `duration` | seconds, or `"permanent"`; print it with `span` |
 //! | `until` | when the ban ends, in seconds since 1970 |
@@ -31,7 +32,7 @@ use crate::bindings::banhook::plugin::types::{Action, Ban, Duration, Event, Fami
 use crate::{filters, links};
 
 /// The names of all variables.
-pub const NAMES: [&str; 24] = [
+pub const NAMES: [&str; 25] = [
     "action",
     "jail",
     "host",
@@ -41,6 +42,7 @@ pub const NAMES: [&str; 24] = [
     "ip",
     "family",
     "failures",
+    "by_hand",
     "count",
     "duration",
     "until",
@@ -57,9 +59,6 @@ pub const NAMES: [&str; 24] = [
     "links",
     "labels",
 ];
-
-/// The label that carries `ticket_at`, in RFC 3339.
-const TICKET_AT: &str = "ticket-at";
 
 /// A ban that ends this much before its time, or more, in seconds, is lifted early.
 const EARLY_SECONDS: i64 = 5;
@@ -95,7 +94,7 @@ impl Variables {
     }
 
     fn ticket_at(&self) -> Option<i64> {
-        label(&self.event.labels, TICKET_AT).and_then(filters::parse_utc)
+        self.ban()?.began.map(seconds_of)
     }
 
     /// When the ban ends: counted from fail2ban's own time of it. A restored ban, and one that has ended, began before the
@@ -121,7 +120,7 @@ impl Variables {
     }
 
     fn place(&self) -> Option<&Place> {
-        let lookup = || (self.host.lookup)(&self.ban()?.subject);
+        let lookup = || (self.host.lookup)(self.ban()?.subject.as_deref()?);
         self.place.get_or_init(lookup).as_ref()
     }
 
@@ -144,9 +143,10 @@ impl Object for Variables {
             "host" => text(&event.host),
             "id" => text(&event.id),
             "at" => Value::from(seconds_of(event.at)),
-            "subject" | "ip" => of_ban(|ban| text(&ban.subject)),
+            "subject" | "ip" => of_ban(|ban| Value::from(ban.subject.as_deref())),
             "family" => of_ban(|ban| Value::from(family_word(ban.family))),
             "failures" => of_ban(|ban| Value::from(ban.failures)),
+            "by_hand" => of_ban(|ban| Value::from(ban.by_hand)),
             "count" => of_ban(|ban| Value::from(ban.count)),
             "duration" => of_ban(|ban| match ban.duration {
                 Some(Duration::Seconds(seconds)) => Value::from(seconds),
@@ -200,7 +200,7 @@ impl Object for Labels {
 }
 
 /// The value of a label.
-pub fn label<'l>(labels: &'l [(String, String)], name: &str) -> Option<&'l str> {
+fn label<'l>(labels: &'l [(String, String)], name: &str) -> Option<&'l str> {
     labels.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
 }
 
@@ -279,8 +279,10 @@ mod tests {
         let restored = || Action::Ban(Ban { restored: true, ..sample::ban() });
         assert_eq!(value(sample::event(restored()), "until"), Value::from(1_795_345_015 + 600));
         // Without the ticket's time, the begin of a new ban is known, and that of an old one is not.
-        assert_eq!(value(sample::bare(Action::Ban(sample::ban())), "until"), Value::from(1_795_345_015 + 600));
-        for action in [restored(), Action::Unban(sample::ban()), Action::Ban(sample::bare_ban()), Action::Stop] {
+        let unknown = |restored| Ban { restored, began: None, ..sample::ban() };
+        assert_eq!(value(sample::bare(Action::Ban(unknown(false))), "until"), Value::from(1_795_345_015 + 600));
+        let unban = Action::Unban(unknown(false));
+        for action in [Action::Ban(unknown(true)), unban, Action::Ban(sample::bare_ban()), Action::Stop] {
             assert!(value(sample::bare(action), "until").is_none());
         }
         let permanent = Ban { duration: Some(Duration::Permanent), ..sample::ban() };

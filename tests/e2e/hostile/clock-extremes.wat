@@ -1,5 +1,6 @@
-;; Asks for the local time of times that do not exist.
+;; Asks for the local time of times that do not exist, and for the time of local times that do not exist.
 (import "banhook:plugin/clock@0.1.0" "local" (func $local (param f64 i32)))
+(import "banhook:plugin/clock@0.1.0" "at" (func $at (param i32 i32 i32 i32 i32 i32 i32 i32) (result f64)))
 (data (i32.const 1024) "own words out of time")
 (func $attack (result i32)
   (call $local (f64.const nan) (i32.const 4096))
@@ -8,4 +9,10 @@
   (call $local (f64.const 1e300) (i32.const 4096))
   (call $local (f64.const -1e17) (i32.const 4096))
   (call $local (f64.const 9.2e18) (i32.const 4096))
+  (drop (call $at (i32.const 0x7fffffff) (i32.const 255) (i32.const 255) (i32.const 6) (i32.const 255) (i32.const 255)
+    (i32.const 255) (i32.const 32767)))
+  (drop (call $at (i32.const 0x80000000) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+    (i32.const 0) (i32.const -32768)))
+  (drop (call $at (i32.const 9999) (i32.const 12) (i32.const 31) (i32.const 0) (i32.const 23) (i32.const 59)
+    (i32.const 59) (i32.const 0)))
   (call $post (i32.const 1024) (i32.const 21)))

@@ -46,7 +46,7 @@ fuzz_target!(|input: &[u8]| {
                 }
             }
         }
-        Ok(Decision::Skip(_) | Decision::Digest(_)) => {}
+        Ok(Decision::Skip(_) | Decision::Hold(_)) => {}
         Err(error) => check_fallback(&error),
     }
 });

@@ -113,12 +113,16 @@ pub struct Totals {
     pub by_host: Vec<Row>,
     /// By subject; those without one are not listed.
     pub by_subject: Vec<Row>,
+    /// How many different tags.
+    pub tags: u32,
+    /// By tag; an event counts for each of its tags.
+    pub by_tag: Vec<Row>,
 }
 
 /// One row of a tally. Plugins are given the first three.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Row {
-    /// The jail, host or subject.
+    /// The jail, host, subject or tag.
     pub name: String,
     /// Its events.
     pub events: u32,
@@ -143,6 +147,8 @@ pub struct Counted<'a> {
     pub jail: &'a str,
     /// Who was banned; empty: nobody, or unknown.
     pub subject: &'a str,
+    /// The tags that the plugin gave it.
+    pub tags: &'a [String],
 }
 
 impl<'a> From<&'a Event> for Counted<'a> {
@@ -154,6 +160,7 @@ impl<'a> From<&'a Event> for Counted<'a> {
             host: &event.host,
             jail: &event.jail,
             subject: ban.map_or("", |ban| &ban.subject),
+            tags: &[],
         }
     }
 }
@@ -165,6 +172,7 @@ pub struct Counter {
     by_jail: Counts,
     by_host: Counts,
     by_subject: Counts,
+    by_tag: Counts,
 }
 
 /// The rows of a tally, whose names stay empty until the end.
@@ -191,6 +199,11 @@ impl Counter {
         if !event.subject.is_empty() {
             count(&mut self.by_subject, event.subject, &event);
         }
+        for (index, tag) in event.tags.iter().enumerate() {
+            if event.tags.iter().take(index).all(|before| before != tag) {
+                count(&mut self.by_tag, tag, &event);
+            }
+        }
     }
 
     /// Returns the counts.
@@ -204,6 +217,8 @@ impl Counter {
             by_jail: rows(self.by_jail),
             by_host: rows(self.by_host),
             by_subject: rows(self.by_subject),
+            tags: different(&self.by_tag),
+            by_tag: rows(self.by_tag),
             ..self.totals
         }
     }
@@ -266,8 +281,16 @@ impl Batch {
     /// Returns the batch of these events, in the order in which they were received.
     #[must_use]
     pub fn of(events: &[Event], cause: DigestCause, key: Option<String>) -> Self {
+        Self::tagged(events, &[], cause, key)
+    }
+
+    /// Returns the same with tags, those of the first event first.
+    #[must_use]
+    pub fn tagged(events: &[Event], tags: &[Vec<String>], cause: DigestCause, key: Option<String>) -> Self {
         let mut counter = Counter::default();
-        events.iter().for_each(|event| counter.add(event.into()));
+        for (index, event) in events.iter().enumerate() {
+            counter.add(Counted { tags: tags.get(index).map_or(&[], Vec::as_slice), ..event.into() });
+        }
         let times = || events.iter().map(|event| event.at);
         let listed = if events.len() <= LISTED_FIRST + LISTED_LAST {
             events.to_vec()
@@ -331,6 +354,16 @@ mod tests {
         assert_eq!(totals.by_jail, [row("sshd", 4, 2, 1, 1), row("nginx", 2, 0, 0, 0), row("web", 1, 1, 0, 0)]);
         assert_eq!(totals.by_subject, [row("a", 2, 1, 1, 1), row("b", 1, 1, 0, 0)]);
         assert_eq!(totals.by_host, [row("web-1", 7, 3, 1, 1)]);
+    }
+
+    #[test]
+    fn tags_of_an_event_count_once_each() {
+        let events = [event(1, "sshd", ban("a", false)), event(2, "sshd", ban("b", true))];
+        let tags = |tags: &[&str]| tags.iter().map(|tag| (*tag).to_owned()).collect::<Vec<_>>();
+        let tags = [tags(&["DE", "ops", "DE"]), tags(&["DE"])];
+        let totals = Batch::tagged(&events, &tags, DigestCause::Held, None).totals;
+        let row = |name: &str, events, restored| Row { name: name.into(), events, bans: events, restored, unbans: 0 };
+        assert_eq!((totals.tags, totals.by_tag), (2, vec![row("DE", 2, 1), row("ops", 1, 0)]));
     }
 
     #[test]

@@ -33,7 +33,8 @@ impl Ban {
 
 impl Batch {
     /// Returns every foreign value of the batch, without empty ones: those of the listed events, the names in the
-    /// tallies, which belong to unlisted events as well, and the key, which a plugin usually makes of such a name.
+    /// tallies, which belong to unlisted events as well, and the key and the tags, which a plugin usually makes of such
+    /// names.
     pub fn foreign_values(&self) -> impl Iterator<Item = &str> {
         let Self { key, cause: _, first: _, last: _, totals, events, labels } = self;
         let rest = totals.foreign_values().chain(key.as_deref()).chain(labels.values().map(String::as_str));
@@ -57,8 +58,10 @@ impl Totals {
             by_jail,
             by_host,
             by_subject,
+            tags: _,
+            by_tag,
         } = self;
-        [by_jail, by_host, by_subject].into_iter().flatten().map(Row::foreign_value)
+        [by_jail, by_host, by_subject, by_tag].into_iter().flatten().map(Row::foreign_value)
     }
 }
 
@@ -105,9 +108,10 @@ mod tests {
 
     #[test]
     fn batch_values_include_unlisted_names_the_key_and_labels() {
-        let mut batch = Batch::of(&[event(EventDetails::Ban(ban()))], DigestCause::Held, Some("key".to_owned()));
+        let (events, tags) = ([event(EventDetails::Ban(ban()))], [vec!["tag".to_owned()]]);
+        let mut batch = Batch::tagged(&events, &tags, DigestCause::Held, Some("key".to_owned()));
         batch.events.clear();
         batch.labels.insert("name".to_owned(), "batch label".to_owned());
-        assert_eq!(sorted(batch.foreign_values()), ["batch label", "host", "jail", "key", "subject"]);
+        assert_eq!(sorted(batch.foreign_values()), ["batch label", "host", "jail", "key", "subject", "tag"]);
     }
 }

@@ -22,5 +22,5 @@ pub use event::Kind;
 pub use event::{Event, EventDetails};
 pub use json::ParseEventError;
 pub use past::PastBan;
-pub use past::{BanQuery, BanSummary, Tally};
+pub use past::{BanQuery, BanSummary, SubjectQuery, Tally};
 pub use timestamp::Timestamp;

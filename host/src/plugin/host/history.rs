@@ -9,10 +9,13 @@ use serde::Deserialize as _;
 use super::context::{PluginContext, RouteEvents};
 use super::grants::{Grant, GrantSyntax};
 use super::interface::{Cx, EmptyProvider, HostInterface, Import, Linked, Opened, Provider};
-use crate::event::{BanQuery, BanSummary, Event, EventDefaults, Kind, PastBan};
-use crate::plugin::bindings::banhook::plugin::history::{Query, Summary};
-use crate::plugin::error::HostError;
+use crate::event::readable::cut;
+use crate::event::{BanQuery, BanSummary, Event, EventDefaults, Kind, PastBan, SubjectQuery};
+use crate::plugin::bindings::banhook::plugin::history::{self as wit, Query, Summary};
+use crate::plugin::bindings::banhook::plugin::types;
+use crate::plugin::error::NAME_BYTES;
 use crate::plugin::lower::milliseconds;
+use crate::plugin::state::State;
 use crate::store::{HistoryScope, Store};
 
 /// The interface.
@@ -23,23 +26,36 @@ pub(super) trait BanHistory: Send + Sync {
     /// Sums up the bans that match a query.
     ///
     /// # Errors
-    /// When there is no answer, or none by the deadline. The plugin then fails, and the event goes out as a plain message:
-    /// it is never given a wrong answer.
+    /// When there is no answer, or none by the deadline. The plugin is told so: it is never given a wrong answer.
     fn bans(&self, query: &BanQuery, deadline: Instant) -> Result<BanSummary, HistoryError>;
 }
 
 /// Why there is no answer.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(super) enum HistoryError {
+    /// The question is wrong.
+    #[error("{0}")]
+    Invalid(String),
     /// There are too many bans to count in time.
     #[error(
-        "asked about more past bans than can be counted within its time limit (limits.time); \
-         let it ask with \"within\", or about one subject"
+        "more past bans than can be counted in half of the time that is left (limits.time); \
+         ask with \"within\", or about one subject"
     )]
     TookTooLong,
     /// They cannot be read.
-    #[error("asked about past bans, which cannot be read: {0}")]
+    #[error("past bans cannot be read: {0}")]
     Failed(String),
+}
+
+impl HistoryError {
+    /// Returns the code in the interface.
+    const fn code(&self) -> &'static str {
+        match self {
+            Self::Invalid(_) => "invalid",
+            Self::TookTooLong => "timeout",
+            Self::Failed(_) => "unavailable",
+        }
+    }
 }
 
 /// The functions, answered by a history.
@@ -87,19 +103,42 @@ impl HostInterface for History {
 impl Provider for HistoryFunctions {
     fn link(&self, to: &mut Linked<'_>, _import: &Import<'_>) -> wasmtime::Result<()> {
         let history = Arc::clone(&self.0);
-        to.func_wrap("bans", move |cx: Cx<'_>, (of,): (Query,)| {
-            let (until, deadline) = (cx.data().now, cx.data().deadline);
-            let query = BanQuery {
-                subject: of.subject,
-                jail: of.jail,
-                host: of.host,
-                since: of.within.map(|seconds| until.plus_ms(i64::from(seconds).saturating_mul(-1_000))),
-                until,
-            };
-            let summary = history.bans(&query, deadline).map_err(|error| HostError(error.to_string()))?;
-            Ok((lowered(summary),))
+        to.func_wrap("bans", move |mut cx: Cx<'_>, (of,): (Query,)| {
+            let state = cx.data_mut();
+            let summary = query(of, state).and_then(|query| {
+                // The rest is for a plugin that goes on without an answer.
+                let now = Instant::now();
+                history.bans(&query, now + state.deadline.saturating_duration_since(now) / 2)
+            });
+            Ok((summary.map(lowered).map_err(|error| {
+                state.no_answer("history.bans", &error);
+                types::Error { code: error.code().to_owned(), message: error.to_string() }
+            }),))
         })
     }
+}
+
+/// Lifts a query.
+fn query(of: Query, state: &mut State) -> Result<BanQuery, HistoryError> {
+    state.unknown_hints("history.bans", of.hints.as_deref().unwrap_or_default());
+    let subject = of.subject.map(|subject| match subject {
+        wit::SubjectQuery::Exact(subject) => Ok(SubjectQuery::Exact(subject)),
+        wit::SubjectQuery::Network(network) => match network.parse() {
+            Ok(network) => Ok(SubjectQuery::Network(network)),
+            Err(_) => {
+                let shown = cut(&network, NAME_BYTES).to_owned();
+                Err(HistoryError::Invalid(format!("expected a network like 203.0.113.0/24, found \"{shown}\"")))
+            }
+        },
+    });
+    let until = state.now;
+    Ok(BanQuery {
+        subject: subject.transpose()?,
+        jail: of.jail,
+        host: of.host,
+        since: of.within.map(|seconds| until.plus_ms(i64::from(seconds).saturating_mul(-1_000))),
+        until,
+    })
 }
 
 fn lowered(summary: BanSummary) -> Summary {
@@ -110,6 +149,8 @@ fn lowered(summary: BanSummary) -> Summary {
         first: summary.first.map(milliseconds),
         last: summary.last.map(milliseconds),
         by_jail: summary.by_jail,
+        by_host: summary.by_host,
+        labels: vec![("jails".to_owned(), summary.jails.to_string())],
     }
 }
 

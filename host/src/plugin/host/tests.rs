@@ -11,7 +11,7 @@ use wit_parser::{Resolve, WorldItem};
 
 use super::history::{BanHistory, HistoryError, HistoryFunctions};
 use super::*;
-use crate::event::{Ban, BanQuery, BanSummary, Event, EventDetails, Timestamp};
+use crate::event::{Ban, BanQuery, BanSummary, Event, EventDetails, SubjectQuery, Timestamp};
 use crate::message::Decision;
 use crate::plugin::tests::{LIMITS, runtime};
 use crate::plugin::{Plugin, Runtime, guest};
@@ -113,7 +113,7 @@ fn imports_everything() -> (Vec<u8>, Vec<String>) {
 #[test]
 fn load_plugin_that_imports_every_function_of_the_wit_succeeds() {
     let (file, names) = imports_everything();
-    for name in ["write", "get", "all", "now", "local", "bans", "lookup"] {
+    for name in ["write", "get", "all", "now", "local", "at", "bans", "lookup"] {
         assert!(names.iter().any(|found| found == name), "{name} is not in {names:?}");
     }
     let refused: Vec<_> = grantable().into_iter().map(|(name, _)| (name, Grant::Refused)).collect();
@@ -197,34 +197,45 @@ fn history_queries_and_answers_pass_through() {
         hosts: 1,
         first: Some(Timestamp(5)),
         last: Some(Timestamp(7)),
+        jails: 2,
         by_jail: vec![("sshd".to_owned(), 7), ("nginx".to_owned(), 1)],
+        by_host: vec![("web-1".to_owned(), 8)],
     };
     let (recorded, plugin) = history(Ok(summary));
     for id in ["subject", "jail", "within", "all"] {
         assert_eq!(skips_with(&plugin, id), "3217");
     }
+    let in_network = |network: &str| plugin.format(&Event { jail: network.to_owned(), ..ban("network") });
+    assert!(matches!(in_network("203.0.113.0/24").decision, Ok(Decision::Skip(reason)) if reason == "3217"));
     let all = BanQuery { until: Timestamp(100_000), ..BanQuery::default() };
     let asked = [
-        BanQuery { subject: Some("203.0.113.7".to_owned()), ..all.clone() },
+        BanQuery { subject: Some(SubjectQuery::Exact("203.0.113.7".to_owned())), ..all.clone() },
         BanQuery { jail: Some("sshd".to_owned()), ..all.clone() },
         BanQuery { since: Some(Timestamp(40_000)), ..all.clone() },
-        all,
+        all.clone(),
+        BanQuery { subject: Some(SubjectQuery::Network("203.0.113.0/24".parse().unwrap())), ..all },
     ];
     assert_eq!(*recorded.1.lock().unwrap(), asked);
+
+    let wrong = in_network("203.0.113.7 ");
+    assert!(matches!(&wrong.decision, Ok(Decision::Skip(code)) if code == "invalid"), "{wrong:?}");
+    assert!(wrong.log[0].message.contains("expected a network like 203.0.113.0/24"), "{wrong:?}");
+    let hinted = plugin.format(&ban("hint"));
+    assert_eq!(hinted.log[0].message, "history.bans does not know the hint \"new\"");
+    assert!(matches!(hinted.decision, Ok(Decision::Skip(reason)) if reason == "3217"));
 }
 
 #[test]
-fn history_without_an_answer_fails_the_plugin() {
-    for (error, text) in [
-        (HistoryError::TookTooLong, "asked about more past bans than can be counted within its time limit"),
-        (
-            HistoryError::Failed("the disk is on fire".to_owned()),
-            "asked about past bans, which cannot be read: the disk",
-        ),
+fn history_without_an_answer_tells_the_plugin_and_is_logged() {
+    for (error, code, text) in [
+        (HistoryError::TookTooLong, "timeout", "more past bans than can be counted in half of the time"),
+        (HistoryError::Failed("the disk is on fire".to_owned()), "unavailable", "past bans cannot be read: the disk"),
     ] {
         let (_, plugin) = history(Err(error));
-        let found = plugin.format(&ban("all")).decision.unwrap_err().to_string();
-        assert!(found.starts_with(text), "{found}");
+        let answer = plugin.format(&ban("all"));
+        assert!(matches!(&answer.decision, Ok(Decision::Skip(found)) if found == code), "{answer:?}");
+        let [line] = &answer.log[..] else { panic!("{answer:?}") };
+        assert!(line.message.starts_with(&format!("history.bans has no answer: {text}")), "{line:?}");
     }
 }
 
@@ -249,7 +260,7 @@ fn geo_answers_from_its_file_and_logs_that_it_is_damaged() {
     std::fs::rename(folder.path().join("new"), &path).unwrap();
     assert_eq!(runtime.host().reload(), [(path, Ok(()))]);
     let answer = plugin.format(&ban("all"));
-    assert!(matches!(&answer.decision, Ok(Decision::Skip(reason)) if reason == "?"), "{:?}", answer.decision);
+    assert!(matches!(&answer.decision, Ok(Decision::Skip(reason)) if reason == "unavailable"), "{:?}", answer.decision);
     let [line] = &answer.log[..] else { panic!("{:?}", answer.log) };
     assert!(line.message.starts_with("geo.lookup has no answer: ") && line.message.contains("x.mmdb"), "{line:?}");
 }

@@ -2,7 +2,7 @@
 
 use super::{LIMITS, runtime};
 use crate::event::{Ban, Batch, DigestCause, Event, EventDetails, Timestamp};
-use crate::message::{Message, Text};
+use crate::message::{DigestDecision, Message, Text};
 use crate::plugin::bindings::exports::banhook::plugin::digester;
 use crate::plugin::*;
 
@@ -31,14 +31,14 @@ fn held(count: usize, key: &str) -> Batch {
     Batch::of(&bans(count, key), DigestCause::Held, Some(key.to_owned()))
 }
 
-fn formatted(plugin: &Plugin, batch: &Batch) -> Result<Message, PluginError> {
+fn formatted(plugin: &Plugin, batch: &Batch) -> Result<DigestDecision, PluginError> {
     plugin.digest(batch, NOW).unwrap().decision
 }
 
 #[track_caller]
 fn text(plugin: &Plugin, batch: &Batch) -> String {
     match formatted(plugin, batch) {
-        Ok(Message { text: Text::Plain(text), .. }) => text,
+        Ok(DigestDecision::Post(Message { text: Text::Plain(text), .. })) => text,
         other => panic!("{other:?}"),
     }
 }
@@ -83,6 +83,18 @@ fn digest_failures_are_those_of_an_event() {
 }
 
 #[test]
+fn digest_decisions_are_lifted() {
+    let plugin = load(&guest::digests(), LIMITS);
+    let decision = |key: &str| formatted(&plugin, &held(2, key)).unwrap();
+    assert_eq!(decision("~hold-skip"), DigestDecision::Skip("not worth a message".to_owned()));
+    assert_eq!(decision("~hold-forever"), DigestDecision::Hold(Timestamp(i64::MAX)));
+    let first = Timestamp(1_763_809_015_601);
+    let waits = plugin.digest(&held(2, "~hold-wait"), first).unwrap().decision.unwrap();
+    assert_eq!(waits, DigestDecision::Hold(first.plus_ms(10_000)));
+    assert!(matches!(decision("~hold-wait"), DigestDecision::Post(_)), "ten seconds later");
+}
+
+#[test]
 fn digest_without_a_digester_returns_none() {
     let plugin = load(&guest::asks_geo(), LIMITS);
     assert!(plugin.digest(&held(2, "x"), NOW).is_none());
@@ -110,10 +122,15 @@ fn lower_large_batch_keeps_within_the_promised_bounds() {
             ban.matches = vec!["ä".repeat(5_000); 50];
         }
     }
-    let digester::Batch { events, totals, labels, .. } = lower::batch(&Batch::of(&events, DigestCause::Storm, None));
+    let tags: Vec<_> = (0..events.len()).map(|n| vec![format!("tag-{n}")]).collect();
+    let mut batch = Batch::tagged(&events, &tags, DigestCause::Storm, None);
+    batch.labels.insert("site".to_owned(), "fra1".to_owned());
+    let digester::Batch { events, totals, labels, .. } = lower::batch(&batch);
     assert_eq!((events.len(), events[49].id.as_str(), events[50].id.as_str()), (100, "49", "250"));
-    assert_eq!(labels, [("hosts".to_owned(), "300".to_owned()), ("jails".to_owned(), "300".to_owned())]);
-    assert_eq!([totals.by_jail.len(), totals.by_host.len(), totals.by_subject.len()], [20; 3]);
+    assert_eq!(labels, [("site".to_owned(), "fra1".to_owned())]);
+    assert_eq!([totals.subjects, totals.jails, totals.hosts], [300; 3]);
+    assert_eq!(totals.labels, [("tags".to_owned(), "300".to_owned())]);
+    assert_eq!([&totals.by_jail, &totals.by_host, &totals.by_subject, &totals.by_tag].map(Vec::len), [20; 4]);
     let bindings::banhook::plugin::types::Action::Ban(ban) = &events[99].action else { panic!("{:?}", events[99]) };
     assert_eq!((ban.matches.len(), ban.matches[0].len()), (20, 1_000));
 }

@@ -24,7 +24,10 @@ impl Guest for Plugin {
         }
         match &event.action {
             Action::Start | Action::Stop | Action::Unban(_) => Ok(Decision::Skip("only bans are told".to_owned())),
-            Action::Flush => Ok(Decision::Digest(Hold { key: event.jail, until: until()? })),
+            Action::Flush => {
+                let tags = Some(site(&event).map(ToOwned::to_owned).into_iter().collect());
+                Ok(Decision::Hold(Hold { key: event.jail, until: until()?, tags, hints: None }))
+            }
             Action::Ban(ban) if ban.restored => Ok(Decision::Skip("told before the restart".to_owned())),
             Action::Ban(ban) => Ok(Decision::Post(message(&event, ban))),
         }
@@ -48,14 +51,26 @@ fn message(event: &Event, ban: &Ban) -> Message {
         let link = Link { label: "What to do".to_owned(), url };
         blocks.push(Block::Context(vec![Text::Rich(vec![Span::Link(link)])]));
     }
-    let color = matches!(ban.duration, Some(Duration::Permanent)).then_some(Color::Danger);
-    Message { text, blocks: Some(blocks), color, hints: None }
+    let is_permanent = matches!(ban.duration, Some(Duration::Permanent));
+    Message {
+        text,
+        blocks: Some(blocks),
+        color: is_permanent.then_some(Color::Danger),
+        // A permanent ban does not vanish in a storm's digest; in that of a backlog it counts as permanent.
+        hints: is_permanent.then(|| vec![("digest".to_owned(), "never".to_owned())]),
+        tags: is_permanent.then(|| vec!["permanent".to_owned()]),
+    }
+}
+
+/// The label `site` of the configuration.
+fn site(event: &Event) -> Option<&str> {
+    event.labels.iter().find(|(name, _)| name == "site").map(|(_, site)| site.as_str())
 }
 
 /// The host escapes spans of `rich` text, so text from outside needs no escaping here.
 fn headline(event: &Event, ban: &Ban) -> Text {
-    let subject = if ban.subject.is_empty() { "somebody" } else { &ban.subject };
-    let site = event.labels.iter().find(|(name, _)| name == "site").map(|(_, site)| format!(" ({site})"));
+    let subject = ban.subject.as_deref().unwrap_or("somebody");
+    let site = site(event).map(|site| format!(" ({site})"));
     Text::Rich(vec![
         Span::Emoji("no_entry".to_owned()),
         Span::Text(" ".to_owned()),
@@ -73,6 +88,7 @@ fn fields(event: &Event, ban: &Ban) -> Vec<Field> {
     });
     let fields = [
         ("Failures", ban.failures.map(|failures| failures.to_string())),
+        ("By hand", ban.by_hand.filter(|by_hand| *by_hand).map(|_| "yes".to_owned())),
         ("Bans so far", ban.count.map(|count| count.to_string())),
         ("For", duration),
         ("Local time", Some(local_time(event.at))),

@@ -22,7 +22,7 @@ mod span;
 use minijinja::value::Value;
 use minijinja::{Environment, Error, ErrorKind};
 
-pub use date::{LocalClock, parse_utc};
+pub use date::LocalClock;
 pub use span::PERMANENT;
 
 use crate::mrkdwn;

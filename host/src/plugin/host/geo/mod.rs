@@ -24,8 +24,8 @@ use record::GeoInfo;
 use super::context::PluginContext;
 use super::grants::{Grant, GrantSyntax};
 use super::interface::{Cx, EmptyProvider, HostInterface, Import, Linked, Opened, Provider, Reloaded};
-use crate::plugin::answer::{Level, LogLine};
 use crate::plugin::bindings::banhook::plugin::geo::Place;
+use crate::plugin::bindings::banhook::plugin::types;
 
 /// The interface, with the files of all routes.
 #[derive(Default)]
@@ -79,12 +79,10 @@ impl Provider for GeoFunctions {
     fn link(&self, to: &mut Linked<'_>, _import: &Import<'_>) -> wasmtime::Result<()> {
         let geo = Arc::clone(&self.0);
         to.func_wrap("lookup", move |mut cx: Cx<'_>, (subject,): (String,)| {
-            let found = geo.lookup(&subject).unwrap_or_else(|error| {
-                let message = format!("geo.lookup has no answer: {error}");
-                cx.data_mut().log_line(LogLine { level: Level::Warn, message });
-                None
-            });
-            Ok((found.map(lowered),))
+            Ok((geo.lookup(&subject).map(|found| found.map(lowered)).map_err(|error| {
+                cx.data_mut().no_answer("geo.lookup", &error);
+                types::Error { code: "unavailable".to_owned(), message: error.to_string() }
+            }),))
         })
     }
 }
