@@ -77,8 +77,6 @@ fn parse(answer: &str) -> Option<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-    use std::os::unix::fs::PermissionsExt;
     use std::time::Instant;
 
     use super::*;
@@ -87,8 +85,11 @@ mod tests {
     fn answer(script: &str, deadline: Duration) -> JailsAnswer {
         let folder = tempfile::tempdir().unwrap();
         let client = folder.path().join("client");
-        fs::write(&client, format!("#!/bin/sh\n{script}\n")).unwrap();
-        fs::set_permissions(&client, fs::Permissions::from_mode(0o755)).unwrap();
+        // In another process: a program that is open for writing is busy, and a child that another test starts at this moment
+        // has every open file of this one.
+        let write = "printf '#!/bin/sh\\n%s\\n' \"$1\" > \"$0\" && chmod 755 \"$0\"";
+        let written = Command::new("/bin/sh").args(["-c", write]).arg(&client).arg(script).status().unwrap();
+        assert!(written.success());
         jails_by(&client, deadline)
     }
 
