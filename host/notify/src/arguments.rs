@@ -125,6 +125,24 @@ pub const OPTIONS: [ActionOption; 9] = [
     },
 ];
 
+/// What people call options, and their names.
+const SYNONYMS: [(&str, &str); 14] = [
+    ("address", ActionOption::SUBJECT),
+    ("addr", ActionOption::SUBJECT),
+    ("ip-address", ActionOption::SUBJECT),
+    ("ipaddr", ActionOption::SUBJECT),
+    ("subject", ActionOption::SUBJECT),
+    ("jail-name", ActionOption::JAIL),
+    ("name", ActionOption::JAIL),
+    ("hostname", "host"),
+    ("attempts", "failures"),
+    ("failcount", "failures"),
+    ("duration", "bantime"),
+    ("count", "bancount"),
+    ("timestamp", "time"),
+    ("nospawn", "no-spawn"),
+];
+
 /// The event to store, and what was odd about the arguments.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ActionArguments {
@@ -187,6 +205,13 @@ impl ActionArguments {
             return Err(ArgumentError::MissingJail);
         }
         parsed.kind = kind;
+        if matches!(kind, Kind::Ban | Kind::Unban) && parsed.ban.subject.is_empty() {
+            let option = ActionOption::SUBJECT;
+            parsed.warn(&format!(
+                "the {} has no address; the action file passes it as --{option}=\"<ip>\"",
+                kind.as_str()
+            ));
+        }
         words.remove(index);
         stray.append(&mut words);
         for word in stray {
@@ -311,7 +336,10 @@ impl Side<'_> {
 
     /// Warns of an unknown option. Returns the option that it is taken as: the jail, which an event needs.
     fn misspelt(&self, name: &str, parsed: &mut ActionArguments) -> Option<&'static ActionOption> {
-        let near = nearest(name, OPTIONS.iter().map(|known| known.name));
+        let synonyms = SYNONYMS.iter().map(|(synonym, _)| *synonym);
+        let near = nearest(name, OPTIONS.iter().map(|known| known.name).chain(synonyms));
+        let near =
+            near.map(|near| SYNONYMS.iter().find(|(synonym, _)| *synonym == near).map_or(near, |(_, name)| name));
         let shown = quoted(&format!("--{name}"));
         if self.jails == 0 && near == Some(ActionOption::JAIL) && parsed.jail.is_empty() {
             parsed.warn(&format!("took the unknown option {shown} as --{}", ActionOption::JAIL));

@@ -54,7 +54,7 @@ fn parse_number_with_fraction_or_overflow_is_rounded_or_saturated() {
 }
 
 #[test]
-fn parse_literal_tags_are_absent_without_a_warning() {
+fn parse_literal_tags_are_absent_without_a_warning_of_each() {
     let parsed = parse(&[
         "ban",
         "--jail=j",
@@ -67,7 +67,9 @@ fn parse_literal_tags_are_absent_without_a_warning() {
     ]);
     let parsed = parsed.unwrap();
     assert!(parsed.restored_is_unknown);
-    assert_eq!((parsed.ban, parsed.warnings), (Ban::default(), vec![]));
+    assert_eq!(parsed.ban, Ban::default());
+    // An event without an address is of little use.
+    assert_eq!(parsed.warnings, ["notify: the ban has no address; the action file passes it as --ip=\"<ip>\""]);
 }
 
 #[test]
@@ -76,7 +78,7 @@ fn parse_invalid_optional_values_are_absent_with_a_warning() {
         parse(&["ban", "--jail=j", "--failures=many", "--bantime=-x", "--time=nan", "--restored=2", "--new=1", "more"]);
     let parsed = parsed.unwrap();
     assert_eq!(parsed.ban, Ban::default());
-    assert_eq!(parsed.warnings.len(), 6, "{:?}", parsed.warnings);
+    assert_eq!(parsed.warnings.len(), 7, "{:?}", parsed.warnings);
     assert_eq!(parsed.warnings[0], "notify: ignored the invalid value of --failures: \"many\"");
 }
 
@@ -87,6 +89,24 @@ fn parse_fails_only_without_kind_or_jail() {
     assert_eq!(parse(&["bann", "--jail=j"]), Err(ArgumentError::UnknownKind("bann".into())));
     for jail in [&["ban"][..], &["ban", "--jail="], &["ban", "--jail"], &["ban", "--jail=<name>"]] {
         assert_eq!(parse(jail), Err(ArgumentError::MissingJail), "{jail:?}");
+    }
+}
+
+#[test]
+fn parse_option_of_another_name_is_suggested() {
+    for (option, name) in [
+        ("adress", "ip"),
+        ("address", "ip"),
+        ("addr", "ip"),
+        ("ip-adress", "ip"),
+        ("jailname", "jail"),
+        ("hostname", "host"),
+        ("durations", "bantime"),
+        ("fails", "failures"),
+    ] {
+        let parsed = parse(&["ban", "--jail=j", "--ip=x", &format!("--{option}=x")]).unwrap();
+        let expected = format!("notify: ignored the unknown option \"--{option}\"; did you mean --{name}?");
+        assert_eq!(parsed.warnings, [expected]);
     }
 }
 
