@@ -68,6 +68,24 @@ pub fn read_hint(error: &io::Error, path: &Path, user: &str) -> String {
     hint(error, path, user, read_command)
 }
 
+/// Returns the command that gives a user a file of the configuration, as [`read_hint`] does.
+pub fn own_hint(error: &io::Error, path: &Path, user: &str) -> String {
+    hint(error, path, user, |_, path, user| format!("chown {user}: {}", path.display()))
+}
+
+/// Returns the commands that let a user read fail2ban's database, also one that fail2ban creates later, as [`read_hint`] does.
+pub fn database_hint(error: &io::Error, path: &Path, user: &str) -> String {
+    hint(error, path, user, |meta, path, user| {
+        let command = read_command(meta, path, user);
+        match path.parent() {
+            Some(folder) if !joins_group(meta) => {
+                format!("{command} && setfacl -m d:u:{user}:r,d:g::-,d:o::- {}", folder.display())
+            }
+            _ => command,
+        }
+    })
+}
+
 /// Returns the command that lets a user read a log, also after its next rotation, as [`read_hint`] does.
 pub fn log_hint(error: &io::Error, path: &Path, user: &str) -> String {
     hint(error, path, user, |meta, path, user| {
@@ -116,11 +134,15 @@ pub fn enter_hint(folder: &Path, user: &str) -> String {
 
 /// Returns the command that lets the user read a file: as a member of the group that may, or alone.
 fn read_command(meta: &Metadata, path: &Path, user: &str) -> String {
-    // Root's group may do more than read a log.
-    if group_reads(meta) && meta.gid() != 0 {
+    if joins_group(meta) {
         return format!("usermod -aG {} {user}, and restart banhook", group_name(Gid::from_raw(meta.gid())));
     }
     format!("setfacl -m u:{user}:r {}", path.display())
+}
+
+/// Returns whether a user may read a file as a member of its group. Root's group may do more than read a file.
+fn joins_group(meta: &Metadata) -> bool {
+    group_reads(meta) && meta.gid() != 0
 }
 
 fn group_reads(meta: &Metadata) -> bool {
@@ -164,6 +186,16 @@ mod tests {
     fn read_hint_of_a_private_file_opens_it_to_the_user() {
         assert_eq!(command_for(0o600, None, read_hint), "; run: setfacl -m u:banhook:r f.log");
         assert_eq!(read_hint(&io::ErrorKind::NotFound.into(), Path::new("/none"), "banhook"), "");
+    }
+
+    #[test]
+    fn own_hint_names_the_owner_and_database_hint_a_new_database_too() {
+        assert_eq!(command_for(0o600, None, own_hint), "; run: chown banhook: f.log");
+        let database = command_for(0o600, None, database_hint);
+        assert!(
+            database.starts_with("; run: setfacl -m u:banhook:r f.log && setfacl -m d:u:banhook:r,d:g::-,d:o::- /"),
+            "{database}"
+        );
     }
 
     #[test]

@@ -55,6 +55,25 @@ pub fn quoted(text: &str) -> String {
     format!("\"{shown}\"")
 }
 
+/// Removes the numbers of the system's errors, `(os error 13)`, which say nothing that their words do not.
+pub fn without_error_numbers(text: &str) -> String {
+    const BEGIN: &str = " (os error ";
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(BEGIN) {
+        out.push_str(before);
+        rest = match after.split_once(')') {
+            Some((number, after)) if number.bytes().all(|byte| byte.is_ascii_digit()) => after,
+            _ => {
+                out.push_str(BEGIN);
+                after
+            }
+        };
+    }
+    out.push_str(rest);
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,6 +106,17 @@ mod tests {
             ("colour", None),
         ] {
             assert_eq!(nearest(word, KEYS), near, "{word}");
+        }
+    }
+
+    #[test]
+    fn without_error_numbers_keeps_the_words() {
+        for (text, expected) in [
+            ("a: Permission denied (os error 13); run: x", "a: Permission denied; run: x"),
+            ("a (os error 2), b (os error 104)", "a, b"),
+            ("a (os error x) (os error ", "a (os error x) (os error "),
+        ] {
+            assert_eq!(without_error_numbers(text), expected);
         }
     }
 

@@ -11,7 +11,7 @@ use std::thread;
 
 use rustix::process::Uid;
 
-use crate::accounts::{closed_folder, enter_hint, log_hint, read_hint, user_name};
+use crate::accounts::{closed_folder, enter_hint, log_hint, own_hint, user_name};
 use crate::config::{Config, LogSource, is_pattern};
 use crate::event::Timestamp;
 use crate::receive::fail2ban_database::{DatabaseError, Fail2banDatabase};
@@ -126,10 +126,9 @@ fn check_file(file: &Path, user: &str, access: &mut Access) {
                     let run = enter_hint(folder, user);
                     format!("user {user} cannot read the files in {}: {error}{run}", folder.display())
                 }
-                None if error.kind() == io::ErrorKind::PermissionDenied => {
-                    format!("user {user} cannot read {0}: {error}; run: chown {user}: {0}", file.display())
+                None => {
+                    format!("user {user} cannot read {}: {error}{}", file.display(), own_hint(&error, file, user))
                 }
-                None => format!("user {user} cannot read {}: {error}", file.display()),
             };
             if !access.faults.contains(&fault) {
                 access.faults.push(fault);
@@ -168,11 +167,7 @@ fn check_database(path: &Path, user: &str, access: &mut Access) {
              uses none",
             path.display()
         )),
-        Err(DatabaseError::Read { reason, .. }) => access.faults.push(format!(
-            "user {user} cannot read fail2ban's database {}: {reason}{}",
-            path.display(),
-            read_hint(&reason, path, user)
-        )),
+        Err(error @ DatabaseError::Read { .. }) => access.faults.push(format!("user {user} {error}")),
         // fail2ban is writing to it, so it is its database.
         Err(error) if error.is_busy() => {}
         Err(error) => access.faults.push(error.to_string()),

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use crate::config::ConfigErrors;
 use crate::message::clean;
+use crate::phrase::without_error_numbers;
 
 /// What a command returns: `Ok(true)` is exit code 0; `Ok(false)` is 1, with everything reported already.
 pub(super) type Outcome = Result<bool, CommandError>;
@@ -68,7 +69,7 @@ where
 /// Prints a line on stderr, with control characters escaped: an attacker or a plugin may have written part of it. A closed
 /// stderr is no reason to fail.
 pub(super) fn print_stderr(text: &str) {
-    let _ = writeln!(io::stderr(), "banhook: {}", clean(text));
+    let _ = writeln!(io::stderr(), "banhook: {}", clean(&without_error_numbers(text)));
 }
 
 /// Errors that no input of the user causes.

@@ -19,7 +19,7 @@ pub(super) fn read_files(main: &Path, problems: &Problems) -> Vec<TextFile> {
     for path in further_files(main, problems) {
         match TextFile::read(&path) {
             Ok(file) => files.push(file),
-            Err(error) => problems.report(Location::whole(&path), format!("cannot read the file: {error}")),
+            Err(error) => problems.report_unreadable(Location::whole(&path), "the file", &path, &error),
         }
     }
     files
@@ -38,7 +38,7 @@ fn report_main(path: &Path, error: &io::Error, problems: &Problems) {
             "create it with [webhooks.NAME] and its url_file, or set --config or BANHOOK_CONFIG; \"banhook demo\" needs none",
         );
     } else {
-        problems.report(Location::whole(path), format!("cannot read the file: {error}"));
+        problems.report_unreadable(Location::whole(path), "the file", path, error);
     }
 }
 
@@ -51,7 +51,7 @@ fn further_files(main: &Path, problems: &Problems) -> Vec<PathBuf> {
         Ok(paths) => paths,
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         Err(error) => {
-            problems.report(Location::whole(&folder), format!("cannot read the directory: {error}"));
+            problems.report_unreadable(Location::whole(&folder), "the directory", &folder, &error);
             Vec::new()
         }
     };

@@ -1,6 +1,7 @@
 //! Reads the grants of a route: `[routes.grants]`. [`crate::plugin`] says which interfaces exist and how each is granted.
 
 use std::fs::File;
+use std::io;
 use std::path::PathBuf;
 
 use super::problem::{may_be_url, quoted};
@@ -38,15 +39,14 @@ fn file(table: &Table<'_>, key: &str, name: Located<String>) -> Option<PathBuf> 
     }
     let path = table.file.resolve(&name.value);
     let shown = path.display();
-    let message = match path.metadata() {
-        Ok(found) if !found.is_file() => format!("{key}: {shown} is not a file"),
-        Ok(_) => match File::open(&path) {
-            Ok(_) => return Some(path),
-            Err(error) => format!("{key}: cannot read {shown}: {error}"),
-        },
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => format!("{key}: the file {shown} does not exist"),
-        Err(error) => format!("{key}: cannot read {shown}: {error}"),
+    let opened = match path.metadata() {
+        Ok(found) if !found.is_file() => Err(io::Error::other("it is not a file")),
+        Ok(_) => File::open(&path).map(drop),
+        Err(error) => Err(error),
     };
-    table.problems.report(name.location, message);
+    match opened {
+        Ok(()) => return Some(path),
+        Err(error) => table.problems.report_unreadable(name.location, format!("{key}: {shown}"), &path, &error),
+    }
     None
 }

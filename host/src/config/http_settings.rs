@@ -112,7 +112,7 @@ fn ca_file(table: &Table<'_>) -> Option<CaFile> {
     let text = match TextFile::read(&path) {
         Ok(file) => file.text,
         Err(error) => {
-            table.problems.report(location, format!("ca_file: cannot read {shown}: {error}"));
+            table.problems.report_unreadable(location, format!("ca_file {shown}"), &path, &error);
             return None;
         }
     };

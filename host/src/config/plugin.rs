@@ -37,7 +37,10 @@ impl PluginSource {
             Ok(found) if found.is_file() => return Some(Self::File(path)),
             Ok(_) => format!("plugin {shown} is not a file"),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => format!("plugin file {shown} does not exist"),
-            Err(error) => format!("cannot read plugin {shown}: {error}"),
+            Err(error) => {
+                route.problems.report_unreadable(name.location, format!("plugin {shown}"), &path, &error);
+                return None;
+            }
         };
         if name.value == "template" {
             route.problems.report_with(name.location, message, "leave plugin out for the built-in one");

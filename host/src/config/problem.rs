@@ -5,10 +5,13 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use crate::accounts::{own_hint, user_name};
+use crate::phrase::without_error_numbers;
 pub(super) use crate::phrase::{may_be_url, quoted};
 
 /// A position in a file.
@@ -108,6 +111,23 @@ impl Problems {
     /// Adds an error with a hint.
     pub(super) fn report_with(&self, location: Location, message: impl Into<String>, hint: impl Into<String>) {
         self.errors.borrow_mut().push(Problem::new(location, message, Some(hint.into())));
+    }
+
+    /// Adds the error of a file that this process cannot read, with the command that helps. `shown` names the file.
+    pub(super) fn report_unreadable(
+        &self,
+        location: Location,
+        shown: impl fmt::Display,
+        path: &Path,
+        error: &io::Error,
+    ) {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let hint = own_hint(error, &path, &user_name(rustix::process::geteuid()));
+        let message = format!("cannot read {shown}: {}", without_error_numbers(&error.to_string()));
+        match hint.strip_prefix("; ") {
+            Some(hint) => self.report_with(location, message, hint),
+            None => self.report(location, message),
+        }
     }
 
     /// Adds a warning with a hint.

@@ -111,7 +111,7 @@ fn from_file(table: &Table<'_>, path: &Path, location: Location) -> Option<Secre
     let file = match TextFile::read(path) {
         Ok(file) => file,
         Err(error) => {
-            table.problems.report(location, format!("cannot read {}: {error}", path.display()));
+            table.problems.report_unreadable(location, path.display(), path, &error);
             return None;
         }
     };

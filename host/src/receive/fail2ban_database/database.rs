@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 
 use super::known_ban::{BanRow, KnownBan};
+use crate::accounts::{database_hint, user_name};
 use crate::event::Timestamp;
 
 /// How long to wait for fail2ban's writer. Its transactions take a millisecond or less, except for a purge each hour.
@@ -35,7 +36,11 @@ pub(crate) struct Fail2banDatabase {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DatabaseError {
     /// The system does not permit it.
-    #[error("cannot read fail2ban's database {path}: {reason}", path = path.display())]
+    #[error(
+        "cannot read fail2ban's database {path}: {reason}{}",
+        database_hint(reason, path, &user_name(rustix::process::geteuid())),
+        path = path.display()
+    )]
     Read {
         /// The file.
         path: PathBuf,
@@ -116,6 +121,7 @@ impl Fail2banDatabase {
         let read = |reason| DatabaseError::Read { path: self.path.clone(), reason };
         let before = self.open.take();
         let identity = match fs::metadata(&self.path) {
+            Ok(meta) if !meta.is_file() => return Err(read(not_a_file())),
             // It is empty for a moment when fail2ban creates it.
             Ok(meta) if meta.len() > 0 => (meta.dev(), meta.ino()),
             Ok(_) => return Ok(None),
@@ -160,10 +166,12 @@ impl OpenDatabase {
     fn new(path: &Path) -> Result<Option<Self>, DatabaseError> {
         let read = |reason| DatabaseError::Read { path: path.to_owned(), reason };
         let sqlite = |source| DatabaseError::Sqlite { path: path.to_owned(), source };
-        let file = File::open(path).map_err(read)?;
+        // What was a file may be a FIFO by now, which blocks.
+        let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+        let file = File::options().read(true).custom_flags(nonblocking).open(path).map_err(read)?;
         let meta = file.metadata().map_err(read)?;
         if !meta.is_file() {
-            return Err(DatabaseError::Foreign(path.to_owned()));
+            return Err(read(not_a_file()));
         }
         let header = match read_header(&file) {
             Ok(header) => header,
@@ -215,6 +223,10 @@ impl OpenDatabase {
         let row = row.filter(|row| ticket_at.is_some() || !row.had_ended(at));
         Ok(row.map(BanRow::into_known))
     }
+}
+
+fn not_a_file() -> io::Error {
+    io::Error::other("it is not a regular file")
 }
 
 fn read_header(file: &File) -> io::Result<Header> {

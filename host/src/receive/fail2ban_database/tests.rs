@@ -239,7 +239,7 @@ fn look_up_in_other_files_is_an_error() {
     assert!(error().contains("no table bans"));
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
-    assert!(error().contains("not fail2ban's"));
+    assert!(error().contains("not a regular file"));
 }
 
 #[test]
@@ -289,4 +289,21 @@ fn enrich_keeps_known_values_except_counted_ones() {
     assert_eq!(enriched(known(2, 1_200), restored), (Some(3), Some(3), seconds(600), matches));
     let with_matches = Ban { matches: vec!["known".into()], ..action };
     assert_eq!(enriched(known(1, 600), with_matches).3, ["known"]);
+}
+
+#[test]
+fn look_up_of_what_is_no_file_fails_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let fifo = folder.path().join("fifo");
+    rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0).unwrap();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    for path in [fifo, folder.path().to_owned(), "/dev/zero".into()] {
+        let sender = sender.clone();
+        std::thread::spawn(move || {
+            let found = Fail2banDatabase::new(path).look_up("sshd", "203.0.113.7", None, at(AT));
+            let _ = sender.send(found.map(|_| ()).map_err(|error| error.to_string()));
+        });
+        let found = receiver.recv_timeout(Duration::from_secs(10)).expect("it blocks");
+        assert!(found.as_ref().is_err_and(|error| error.ends_with(": it is not a regular file")), "{found:?}");
+    }
 }
