@@ -1,14 +1,13 @@
 //! Moments as people read them, in the system's time zone.
 
-use jiff::Zoned;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use crate::event::Timestamp;
 
-/// `2026-11-22 11:56:55`.
+/// `2026-11-22 11:56:55 CET`.
 pub(super) fn to_the_second(at: Timestamp) -> String {
-    local(at, zone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+    with_zone(at, zone())
 }
 
 /// `2026-11-22 11:56:55 CET (5 min ago)`.
@@ -65,11 +64,7 @@ fn date(seconds: i64, zone: &TimeZone) -> String {
 }
 
 fn with_zone(at: Timestamp, zone: TimeZone) -> String {
-    local(at, zone).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
-}
-
-fn local(at: Timestamp, zone: TimeZone) -> Zoned {
-    at.to_jiff().to_zoned(zone)
+    at.to_jiff().to_zoned(zone).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
 }
 
 /// The system's time zone. Tests have the same results everywhere.

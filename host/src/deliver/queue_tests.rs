@@ -450,6 +450,19 @@ fn suspended_webhook_is_probed_seldom_and_recovers_with_a_new_url() {
 }
 
 #[test]
+fn suspended_webhook_has_its_first_answer_and_its_newest() {
+    let mut simulation = Simulation::new();
+    simulation.post(1);
+    simulation.run(1_000, |_, _| SendResult::EndpointGone("404 no_service".into()));
+    let suspended_at = simulation.store.queues(Timestamp(simulation.now)).unwrap()["hook"].suspended_at;
+    simulation.run(HOUR, |_, _| SendResult::Transient { after: None, error: "no connection".into() });
+    let queue = &simulation.store.queues(Timestamp(simulation.now)).unwrap()["hook"];
+    assert_eq!((queue.suspended_error.as_deref(), queue.suspended_at), (Some("404 no_service"), suspended_at));
+    assert_eq!(queue.last_error.as_deref(), Some("no connection"));
+    assert!(queue.last_error_at > suspended_at, "{queue:?}");
+}
+
+#[test]
 fn suspended_webhook_fails_over_to_the_fallback() {
     let mut simulation = Simulation::new();
     simulation.policy.fallbacks.insert("sec".into(), ["hook".into(), "other".into()]);

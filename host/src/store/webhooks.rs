@@ -181,6 +181,9 @@ pub struct WebhookQueue {
     /// The last error of a pending or dead message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
+    /// When the attempt that ended in it began.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_error_at: Option<Timestamp>,
     /// Nothing is sent before this: the webhook asked for it, or has failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backoff_until: Option<Timestamp>,
@@ -212,7 +215,8 @@ impl Store {
                          (SELECT error FROM here AS last WHERE last.webhook = here.webhook AND error IS NOT NULL
                               ORDER BY last_attempt_at DESC LIMIT 1),
                          (SELECT error FROM here AS last WHERE last.webhook = here.webhook AND state = 'dead'
-                              ORDER BY finished_at DESC, id DESC LIMIT 1)
+                              ORDER BY finished_at DESC, id DESC LIMIT 1),
+                         max(iif(error IS NULL, NULL, last_attempt_at))
                      FROM here GROUP BY webhook",
                 )?
                 .query_map([], |row| {
@@ -225,6 +229,7 @@ impl Store {
                         next_digest_at: row.get(6).unwrap_or(None::<i64>).map(Timestamp),
                         last_error: lossy(row, 7)?,
                         last_dead_error: lossy(row, 8)?,
+                        last_error_at: row.get(9).unwrap_or(None::<i64>).map(Timestamp),
                         ..WebhookQueue::default()
                     };
                     Ok((lossy(row, 0)?.unwrap_or_default(), state))

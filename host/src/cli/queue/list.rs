@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 
 use crate::message::one_line;
-use crate::phrase::counted;
+use crate::phrase::{counted, without_error_numbers};
 use crate::store::MessageInfo;
 use clap::Args;
 
@@ -115,7 +115,7 @@ fn row(message: &MessageInfo) -> [String; 8] {
         message.events.to_string(),
         to_the_second(message.age_starts_at),
         message.attempts.to_string(),
-        one_line(message.error.as_deref().unwrap_or_default()),
+        one_line(&without_error_numbers(message.error.as_deref().unwrap_or_default())),
     ]
 }
 
@@ -153,9 +153,9 @@ mod tests {
         assert_eq!(
             table(&[message, open]),
             [
-                "  id  route  webhook  state                           events  since                attempts  last error",
-                "   7  all    main     dead (rejected)                      1  2025-11-22 10:56:55        12  400 in valid\\u{1b}[31m",
-                "1234  all    main     open until 2025-11-22 10:57:25   10000  2025-11-22 10:56:55        12",
+                "  id  route  webhook  state                               events  since                    attempts  last error",
+                "   7  all    main     dead (rejected)                          1  2025-11-22 10:56:55 UTC        12  400 in valid\\u{1b}[31m",
+                "1234  all    main     open until 2025-11-22 10:57:25 UTC   10000  2025-11-22 10:56:55 UTC        12",
                 "",
             ]
             .join("\n")

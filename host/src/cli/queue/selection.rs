@@ -74,7 +74,7 @@ pub(super) fn without_store(selector: &MessageSelector) -> Outcome {
     Ok(matches!(selector, MessageSelector::Dead(_)))
 }
 
-/// Returns `ready`, `open until 2026-11-22 10:57:25` or `dead (rejected)`.
+/// Returns `ready`, `open until 2026-11-22 10:57:25 UTC` or `dead (rejected)`.
 pub(super) fn message_state(message: &MessageInfo) -> String {
     match (message.state, message.closes_at) {
         (MessageState::Open, Some(at)) => format!("open until {}", to_the_second(at)),

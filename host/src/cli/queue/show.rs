@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use crate::event::{Event, Timestamp};
 use crate::message::{one_line, summary};
+use crate::phrase::without_error_numbers;
 use crate::store::{MessageInfo, MessageState};
 use anyhow::anyhow;
 use clap::Args;
@@ -76,7 +77,7 @@ fn text(MessageReport { message, body, events }: &MessageReport, colors: bool, n
     let last = message.last_attempt_at.map(|at| format!(", the last {}", with_age(at, now))).unwrap_or_default();
     line("attempts", &format!("{}{last}", message.attempts));
     if let Some(error) = &message.error {
-        line("last error", error);
+        line("last error", &without_error_numbers(error));
     }
     let _ = write!(text, "\n── preview ──\n{}", preview(message, body.as_ref(), colors, now));
     text.push_str("\n── events ──\n");
@@ -158,7 +159,7 @@ last error  400 invalid_blocks
 three starts
 
 ── events ──
-2025-11-22 10:56:55  Jail ss\\u{202e}hd started
+2025-11-22 10:56:55 UTC  Jail ss\\u{202e}hd started
 … and 2 more: `banhook queue export 7`
 "
         );

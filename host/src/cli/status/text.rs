@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::event::Timestamp;
 use crate::message::one_line;
-use crate::phrase::counted;
+use crate::phrase::{counted, without_error_numbers};
 use crate::store::{PluginState, WebhookQueue};
 
 use super::logs::LogStatus;
@@ -66,7 +66,7 @@ pub(super) fn text(folder: &Path, status: &StatusReport, now: Timestamp) -> Stri
              banhook queue drop ID       drops one\n",
         );
     }
-    text
+    without_error_numbers(&text)
 }
 
 /// The queue of a webhook: a line that counts its messages, and one for each fact about them.
@@ -101,9 +101,10 @@ fn queue_text(webhook: &str, queue: &WebhookQueue, running: bool, now: Timestamp
     if let Some(at) = queue.backoff_until.filter(|_| running) {
         line("next attempt", &with_age(at, now));
     }
-    // The error of a dead message comes below, that of a suspended webhook above.
-    if let Some(error) = queue.last_error.as_ref().filter(|_| queue.pending > 0 && queue.suspended_error.is_none()) {
-        line("last error", error);
+    // The error of a dead message comes below.
+    if let Some(error) = queue.last_error.as_ref().filter(|_| queue.pending > 0) {
+        let at = queue.last_error_at.map_or_else(String::new, |at| format!("{}: ", with_age(at, now)));
+        line("last error", &format!("{at}{error}"));
     }
     if let Some(error) = &queue.last_dead_error {
         line("last dead", error);
@@ -188,13 +189,15 @@ mod tests {
             last_dead_error: Some("400 invalid_blocks".to_owned()),
             oldest_pending_at: ago(300),
             last_error: Some("503 <html>\nbusy\u{1b}[2J".to_owned()),
+            last_error_at: ago(2),
             backoff_until: Some(now.plus_ms(40_000)),
             ..WebhookQueue::default()
         };
         let ops = WebhookQueue {
             pending: 1,
             oldest_pending_at: ago(10),
-            last_error: Some("404 no_service".to_owned()),
+            last_error: Some("no connection: Connection refused (os error 111)".to_owned()),
+            last_error_at: ago(1),
             suspended_error: Some("404 no_service".to_owned()),
             suspended_at: ago(9),
             ..WebhookQueue::default()
@@ -238,12 +241,13 @@ webhook main: 12 pending, 130 events in 2 open digests, 3 dead
   oldest pending  2025-11-22 05:56:55 UTC (5 h ago)
   next digest     2025-11-22 10:57:15 UTC (in 20 s)
   next attempt    2025-11-22 10:57:35 UTC (in 40 s)
-  last error      503 <html> busy\\u{1b}[2J
+  last error      2025-11-22 10:54:55 UTC (2 min ago): 503 <html> busy\\u{1b}[2J
   last dead       400 invalid_blocks
 
 webhook ops: 1 pending
   suspended       since 2025-11-22 10:47:55 UTC (9 min ago): 404 no_service; correct its URL
   oldest pending  2025-11-22 10:46:55 UTC (10 min ago)
+  last error      2025-11-22 10:55:55 UTC (60 s ago): no connection: Connection refused
 
 route all: plugin template (sha256 0123456789ab), since 2025-11-15 12:16:55 UTC (6 days ago)
 
