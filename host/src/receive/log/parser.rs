@@ -316,7 +316,10 @@ impl LogParser {
             }
             _ => {
                 self.interpreter.counts.foreign += 1;
-                self.unread.add_of_another(raw);
+                match (writer, self.interpreter.tag()) {
+                    (Writer::Other(found), Some(named)) => self.unread.add_of_another_tag(raw, found, named),
+                    _ => self.unread.add_of_another(raw),
+                }
             }
         }
     }

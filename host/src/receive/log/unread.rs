@@ -83,6 +83,14 @@ impl UnreadLines {
         }
     }
 
+    /// Notes a line of fail2ban under another tag than the source names.
+    pub(super) fn add_of_another_tag(&mut self, line: &[u8], found: &[u8], named: &str) {
+        if !self.any_understood {
+            let (found, named) = (example(found), named.to_owned());
+            self.add(line, UnreadReason::OtherTag { found, named });
+        }
+    }
+
     pub(super) const fn last(&self) -> Option<&Unread> {
         self.last.as_ref()
     }
@@ -115,6 +123,13 @@ pub(crate) enum UnreadReason {
     Wrapped,
     /// Whole lines of fail2ban, in a file of several services, under this tag (empty: none).
     AmbiguousTag(String),
+    /// A whole line of fail2ban under this tag, and the source names the other one.
+    OtherTag {
+        /// The line's tag.
+        found: String,
+        /// The source's.
+        named: String,
+    },
     /// fail2ban's own, but with less before the message than lines before it had (no time, or no logger).
     LowerRank,
 }
@@ -179,6 +194,9 @@ impl UnreadReason {
             }
             Self::AmbiguousTag(tag) => {
                 format!("the log has lines of several services; if this one is fail2ban's, set tag = {tag:?} in [[sources]]")
+            }
+            Self::OtherTag { found, named } => {
+                format!("the source has tag = {named:?}, and this line of fail2ban has the tag {found:?}; correct or remove tag")
             }
             Self::LowerRank => {
                 "the line lacks the time or the logger that earlier lines have, as an imitation would".to_owned()

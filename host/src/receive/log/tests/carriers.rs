@@ -597,6 +597,21 @@ fn unread_names_an_example_and_a_reason() {
 }
 
 #[test]
+fn unread_under_another_tag_than_the_source_names_says_so() {
+    let origin = || LogOrigin { tag: Some("f2b".to_owned()), ..LogOrigin::default() };
+    let other = "Nov 22 11:56:55 web-1 cron[1]: x\n";
+    let line = |tag: &str| format!("Nov 22 11:56:55 web-1 {tag}[1]: {STANDARD}\n");
+    let (_, parser) = parse_from(origin(), &format!("{other}{}{other}", line("ban-log")));
+    let unread = parser.unread().unwrap();
+    assert!(unread.is_persistent());
+    let expected =
+        "the source has tag = \"f2b\", and this line of fail2ban has the tag \"ban-log\"; correct or remove tag";
+    assert!(unread.to_string().contains(expected), "{unread}");
+    // Other services may imitate fail2ban where its own lines are understood.
+    assert_eq!(parse_from(origin(), &format!("{}{}", line("f2b"), line("ban-log"))).1.unread(), None);
+}
+
+#[test]
 fn unread_counts_lines_since_the_last_that_was_understood() {
     let nonsense = "nonsense\n".repeat(99);
     let (_, parser) = parse(&format!("{STANDARD}\n{nonsense}"));
