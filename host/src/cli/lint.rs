@@ -15,6 +15,7 @@ use url::form_urlencoded;
 
 use super::command_error::{CommandError, Outcome};
 use super::global_options::OutputFormat;
+use super::json_text::parse_json;
 
 /// The longest file that is read, in bytes. The longest body that Slack accepts is some megabytes.
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
@@ -92,7 +93,7 @@ fn parse(text: &[u8]) -> anyhow::Result<Value> {
     ensure!(!text.starts_with(b"\xef\xbb\xbf"), "begins with a byte order mark, which is not JSON; save it without");
     ensure!(!text.starts_with(b"\xff\xfe") && !text.starts_with(b"\xfe\xff"), "is UTF-16, not JSON; save it as UTF-8");
     let Some(form) = text.trim_ascii_start().strip_prefix(PAYLOAD) else {
-        return serde_json::from_slice(text).context("not JSON");
+        return parse_json(text).context("not JSON");
     };
     // As it is written in scripts, where curl encodes it, or as it is sent.
     let json = match form.trim_ascii_start().first() {
@@ -102,7 +103,7 @@ fn parse(text: &[u8]) -> anyhow::Result<Value> {
             None => Vec::new(),
         },
     };
-    serde_json::from_slice(&json).context("not JSON after payload=")
+    parse_json(&json).context("not JSON after payload=")
 }
 
 fn show(found: &[(String, Finding)], format: OutputFormat) -> io::Result<()> {

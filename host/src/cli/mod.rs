@@ -9,6 +9,7 @@ mod daemon;
 mod demo;
 mod drain;
 mod global_options;
+mod json_text;
 mod ledger_table;
 mod lint;
 mod logging;

@@ -20,6 +20,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::json_text::parse_json;
 use super::plugin_file::PluginFile;
 
 /// The standard limits, except for compiling, which may take longer while other builds run.
@@ -82,8 +83,7 @@ impl PluginCase {
     pub(super) fn read(file: &Path) -> anyhow::Result<Self> {
         let text = fs::read_to_string(file).with_context(|| format!("cannot read the case {}", file.display()))?;
         let invalid = || format!("{} is not a valid case", file.display());
-        // Some editors add a byte order mark.
-        let case: Self = serde_json::from_str(text.trim_start_matches('\u{feff}')).with_context(invalid)?;
+        let case: Self = parse_json(text.as_bytes()).with_context(invalid)?;
         case.input().with_context(invalid)?;
         let (_, faults) = Host::new().open(&case.context().with_context(invalid)?);
         match faults.into_iter().next() {

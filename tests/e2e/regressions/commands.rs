@@ -220,6 +220,41 @@ fn suggestions_and_hints_lead_somewhere() {
     assert!(output.stderr.contains("before a ?") && !output.stderr.contains("SECRET"), "{output}");
 }
 
+// An administrator's first template: Markdown, and mentions as in Slack's own window.
+#[test]
+fn config_check_likely_mistakes_of_a_template_are_warnings() {
+    let env = TestEnv::new();
+    env.configure_both("", "[routes.settings]\nban = \"\"\"\n{{ ip }}\n**{{ jail }}** at {{ at }} @here\"\"\"");
+    let output = env.banhook(["config", "check"]).ok();
+    let config = fs::read_to_string(env.config()).unwrap();
+    let line = config.lines().position(|line| line.starts_with("**")).unwrap() + 1;
+    for (column, named) in [
+        ("", "\"**{{ jail }}**\" is not Slack's markup; write *{{ jail }}*"),
+        ("", "prints seconds since 1970; write {{ at | date }}"),
+        (":28", "@here is only text, on every target; write <!here>, and add mentions = true to the route"),
+    ] {
+        let place = format!("config.toml:{line}{column}: ");
+        let has = |warning: &&str| warning.contains("warning: ") && warning.contains(&place) && warning.contains(named);
+        assert!(output.stderr.lines().any(|warning| has(&warning)), "{place}{named}: {output}");
+    }
+}
+
+// The file could be named, and not the command that helps.
+#[test]
+fn files_that_cannot_be_read_or_parsed_are_named_with_the_reason() {
+    let env = TestEnv::new();
+    env.write("empty.json", "");
+    env.write("cut.json", "{\n\"event\": {");
+    for arguments in [&["config", "explain"][..], &["lint"], &["preview", "template"]] {
+        for (file, reason) in [("empty.json", "is empty"), ("cut.json", "at line 2")] {
+            let output = env.banhook([arguments, &[file]].concat()).exits(2);
+            assert!(output.stderr.contains(file) && output.stderr.contains(reason), "{output}");
+        }
+    }
+    let output = env.banhook(["lint", "absent.json"]).exits(2);
+    assert!(output.stderr.contains("No such file") && !output.stderr.contains("os error"), "{output}");
+}
+
 #[test]
 fn config_check_core_module_is_named() {
     let env = TestEnv::with_route("plugin = \"core.wasm\"");

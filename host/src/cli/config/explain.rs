@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::cli::command_error::{CommandError, Outcome};
 use crate::cli::global_options::{GlobalOptions, host_name};
+use crate::cli::json_text::parse_json;
 use crate::cli::logging;
 use crate::cli::notify::event_option;
 use crate::cli::preview::draw;
@@ -164,7 +165,7 @@ fn read_event(file: &Path) -> anyhow::Result<Event> {
     })?;
     ensure!(text.len() as u64 <= MAX_BYTES, "{name} has more than {MAX_BYTES} bytes, so it is no event");
     let invalid = || format!("{name} is not an event as JSON");
-    let mut value: Value = serde_json::from_str(text.trim_start_matches('\u{feff}')).with_context(invalid)?;
+    let mut value: Value = parse_json(text.as_bytes()).with_context(invalid)?;
     // A case of `banhook test`.
     if let Some(event) = value.get_mut("event") {
         value = event.take();
