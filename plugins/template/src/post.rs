@@ -127,7 +127,8 @@ mod tests {
 
     #[test]
     fn builtin_other_events_render() {
-        let (main, small_print) = builtin(sample::bare(Action::Unban(sample::ban())));
+        let of_unknown_begin = Ban { began: None, ..sample::ban() };
+        let (main, small_print) = builtin(sample::bare(Action::Unban(of_unknown_begin)));
         assert_eq!(main, "🔓 `203.0.113.7` unbanned in `sshd`");
         assert_eq!(small_print, format!("5 failures · ban of 10 minutes · 2nd ban · {DATE}"));
         for (action, expected) in [

@@ -304,7 +304,8 @@ mod tests {
             assert_eq!(after(180.0, unplanned, Action::Unban), Value::from(180));
         }
         assert!(after(180.0, planned, Action::Ban).is_none());
-        assert!(value(sample::bare(Action::Unban(sample::ban())), "lasted").is_none());
+        let of_unknown_begin = Ban { began: None, ..sample::ban() };
+        assert!(value(sample::bare(Action::Unban(of_unknown_begin)), "lasted").is_none());
     }
 
     #[test]
