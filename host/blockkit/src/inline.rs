@@ -45,6 +45,8 @@ pub enum Inline {
     Date {
         /// Seconds since 1970.
         seconds: i64,
+        /// How Slack shows it: text with `{date}`, `{time}` and the like.
+        format: String,
         /// The text to show where the reader's time zone is not known.
         fallback: String,
         /// Its formatting.
@@ -65,8 +67,33 @@ pub enum Inline {
 pub enum Mention {
     /// `here`, `channel` or `everyone`.
     All(String),
-    /// A user or a group, by name or id.
-    Some(String),
+    /// A user.
+    User(Mentioned),
+    /// A group of users, or a whole team.
+    Group(Mentioned),
+}
+
+/// Somebody whom a mention notifies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mentioned {
+    /// The id.
+    pub id: String,
+    /// The name to show; `None`: the id.
+    pub name: Option<String>,
+}
+
+impl Mentioned {
+    /// Returns somebody of whom only the id is known.
+    #[must_use]
+    pub fn by_id(id: impl Into<String>) -> Self {
+        Self { id: id.into(), name: None }
+    }
+
+    /// Returns what a reader sees.
+    #[must_use]
+    pub fn shown(&self) -> &str {
+        self.name.as_ref().unwrap_or(&self.id)
+    }
 }
 
 impl Inline {
@@ -78,7 +105,8 @@ impl Inline {
             Self::Emoji(name, _) => emoji::by_name(name).unwrap_or_else(|| format!(":{name}:")),
             Self::Link { url, label, .. } => label.as_ref().unwrap_or(url).clone(),
             Self::Date { fallback, .. } => fallback.clone(),
-            Self::Mention(Mention::All(name) | Mention::Some(name)) => format!("@{name}"),
+            Self::Mention(Mention::All(name)) => format!("@{name}"),
+            Self::Mention(Mention::User(who) | Mention::Group(who)) => format!("@{}", who.shown()),
             Self::Channel(name) => format!("#{name}"),
             Self::Quote => String::new(),
             Self::Other(name) => format!("[{name}]"),
@@ -153,13 +181,14 @@ pub fn from_element(element: &Value) -> Inline {
         "emoji" => Inline::Emoji(text("name"), style),
         "date" => Inline::Date {
             seconds: element["timestamp"].as_i64().unwrap_or_default(),
+            format: text("format"),
             fallback: Some(text("fallback")).filter(|text| !text.is_empty()).unwrap_or_else(|| "(a date)".to_owned()),
             style,
         },
         "broadcast" => Inline::Mention(Mention::All(text("range"))),
-        "user" => Inline::Mention(Mention::Some(text("user_id"))),
-        "usergroup" => Inline::Mention(Mention::Some(text("usergroup_id"))),
-        "team" => Inline::Mention(Mention::Some(text("team_id"))),
+        "user" => Inline::Mention(Mention::User(Mentioned::by_id(text("user_id")))),
+        "usergroup" => Inline::Mention(Mention::Group(Mentioned::by_id(text("usergroup_id")))),
+        "team" => Inline::Mention(Mention::Group(Mentioned::by_id(text("team_id")))),
         "channel" => Inline::Channel(text("channel_id")),
         "color" => Inline::Text(text("value"), style),
         other => Inline::Other(other.to_owned()),

@@ -1,7 +1,7 @@
 //! Parses mrkdwn, the markup of Slack's text objects and attachments, as Slack does.
 
 use crate::emoji;
-use crate::inline::{Inline, Mention, Style};
+use crate::inline::{Inline, Mention, Mentioned, Style};
 use crate::text::clean;
 use crate::token::{Token, first, target_and_label, unescape_entities};
 
@@ -69,18 +69,23 @@ impl Parser {
     fn angle(&mut self, inner: &str, style: Style) {
         let (target, label) = target_and_label(inner);
         if let Some(date) = target.strip_prefix("!date^") {
-            let seconds = date.split('^').next().and_then(|at| at.parse().ok()).unwrap_or_default();
+            let mut parts = date.split('^');
+            let seconds = parts.next().and_then(|at| at.parse().ok()).unwrap_or_default();
+            let format = parts.next().unwrap_or_default().to_owned();
             let fallback = label.unwrap_or_else(|| "(a date)".to_owned());
-            return self.add(Inline::Date { seconds, fallback, style });
+            return self.add(Inline::Date { seconds, format, fallback, style });
         }
         if let Some(special) = target.strip_prefix('!') {
             return self.add(Inline::Mention(match special.strip_prefix("subteam^") {
-                Some(id) => Mention::Some(label.as_deref().unwrap_or(id).trim_start_matches('@').to_owned()),
+                Some(id) => Mention::Group(Mentioned {
+                    id: id.to_owned(),
+                    name: label.map(|label| label.trim_start_matches('@').to_owned()),
+                }),
                 None => Mention::All(special.to_owned()),
             }));
         }
         if let Some(id) = target.strip_prefix('@') {
-            return self.add(Inline::Mention(Mention::Some(label.unwrap_or_else(|| id.to_owned()))));
+            return self.add(Inline::Mention(Mention::User(Mentioned { id: id.to_owned(), name: label })));
         }
         if let Some(id) = target.strip_prefix('#') {
             return self.add(Inline::Channel(label.unwrap_or_else(|| id.to_owned())));
@@ -174,7 +179,7 @@ mod tests {
             Inline::Link { url, label: Some(label), .. } => format!("[l {label} {url}]"),
             Inline::Link { url, label: None, .. } => format!("[l {url}]"),
             Inline::Date { seconds, fallback, .. } => format!("[d {seconds} {fallback}]"),
-            Inline::Mention(Mention::All(name) | Mention::Some(name)) => format!("[@ {name}]"),
+            Inline::Mention(_) => format!("[@ {}]", piece.shown().trim_start_matches('@')),
             Inline::Channel(name) => format!("[# {name}]"),
             Inline::Quote => "[q]".to_owned(),
             Inline::Other(name) => format!("[? {name}]"),

@@ -162,10 +162,10 @@ pub struct ActionArguments {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ArgumentError {
     /// The event kind is missing.
-    #[error("notify: the event kind is missing; expected start, stop, flush, ban or unban")]
+    #[error("notify: the event kind is missing; expected start, stop, flush, ban, unban or prolong")]
     MissingKind,
-    /// It is not one of the five.
-    #[error("notify: unknown event kind {}; expected start, stop, flush, ban or unban", quoted(.0))]
+    /// It is none.
+    #[error("notify: unknown event kind {}; expected start, stop, flush, ban, unban or prolong", quoted(.0))]
     UnknownKind(String),
     /// No jail, an empty one, or the literal tag.
     #[error("notify: --jail is missing or empty; the action file passes it as --jail=\"<name>\"")]
@@ -234,6 +234,7 @@ impl ActionArguments {
                 Kind::Flush => EventDetails::Flush,
                 Kind::Ban => EventDetails::Ban(self.ban),
                 Kind::Unban => EventDetails::Unban(self.ban),
+                Kind::Prolong => EventDetails::Prolong(self.ban),
             },
             labels: std::collections::BTreeMap::new(),
         }

@@ -268,12 +268,13 @@ impl<'a> Table<'a> {
         self.free_values(key, title, "a string (in quotes)", |value| value.as_str().map(str::to_owned))
     }
 
-    /// Reads a table of any keys with strings, or lists of strings, which become one with a line for each:
-    /// `[routes.settings]`.
+    /// Reads a table of any keys with strings, numbers or booleans, or lists of these, which become text with a line for
+    /// each: `[routes.settings]`.
     pub(super) fn free_texts(&self, key: &'static str, title: &str) -> Vec<(Located<String>, String)> {
-        self.free_values(key, title, "a string (in quotes) or a list of strings", |value| {
-            let lines = || value.as_array()?.iter().map(|item| item.get_ref().as_str()).collect::<Option<Vec<_>>>();
-            value.as_str().map(str::to_owned).or_else(|| Some(lines()?.join("\n")))
+        self.free_values(key, title, "a string (in quotes), a number, true, false or a list of these", |value| {
+            let line = |item: &Spanned<DeValue<'_>>| text(item.get_ref()).filter(|line| !line.contains('\n'));
+            let lines = || value.as_array()?.iter().map(line).collect::<Option<Vec<_>>>();
+            text(value).or_else(|| Some(lines()?.join("\n")))
         })
     }
 
@@ -348,5 +349,18 @@ fn type_name(value: &DeValue<'_>) -> &'static str {
         DeValue::Datetime(_) => "a date",
         DeValue::Array(_) => "a list",
         DeValue::Table(_) => "a table",
+    }
+}
+
+/// Returns the text of a string, a number or a boolean, as `wit/imports.wit` promises it for settings.
+fn text(value: &DeValue<'_>) -> Option<String> {
+    match value {
+        DeValue::String(text) => Some(text.clone().into_owned()),
+        DeValue::Integer(number) => {
+            i64::from_str_radix(number.as_str(), number.radix()).ok().map(|number| number.to_string())
+        }
+        DeValue::Float(number) => number.as_str().parse::<f64>().ok().map(|number| number.to_string()),
+        DeValue::Boolean(value) => Some(value.to_string()),
+        DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => None,
     }
 }

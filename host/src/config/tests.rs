@@ -161,6 +161,27 @@ fn load_full_configuration_reads_every_key() {
 }
 
 #[test]
+fn settings_of_any_kind_become_text() {
+    let text = "webhooks.main.url = 'http://127.0.0.1:1/'\n[[routes]]\n[routes.settings]\n\
+        text = \"a\\nb\"\nnumber = 1_000\nhex = 0x1F\nfloat = 2.50\nflag = true\nlist = [\"a\", 5, false]\nempty = []";
+    let config = Config::parse(text, Path::new("/config.toml"), &|_| None).unwrap();
+    let settings: Vec<_> =
+        config.routes[0].settings.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    assert_eq!(
+        settings,
+        [
+            ("empty", ""),
+            ("flag", "true"),
+            ("float", "2.5"),
+            ("hex", "31"),
+            ("list", "a\n5\nfalse"),
+            ("number", "1000"),
+            ("text", "a\nb"),
+        ]
+    );
+}
+
+#[test]
 fn parse_route_reads_grouping_or_its_defaults() {
     for (text, storm, window, restart, max_age) in [
         ("", Some((8, 60)), 30, Some(5), 86_400),

@@ -78,7 +78,7 @@ pub(super) fn digest_of_restart(event: &Event, quiet: Duration) -> Option<Digest
         EventDetails::Start => (DigestCause::Restart, event.host.clone(), None),
         EventDetails::Ban(ban) if ban.restored => (DigestCause::Restart, event.host.clone(), None),
         EventDetails::Unban(_) => (DigestCause::Unbans, jail(), None),
-        EventDetails::Ban(_) => return None,
+        EventDetails::Ban(_) | EventDetails::Prolong(_) => return None,
     };
     Some(DigestKey { cause, key, closes: closes_when_quiet(quiet), merge_unbans })
 }

@@ -536,6 +536,20 @@ fn digest_that_the_plugin_holds_forever_goes_out_after_a_day_or_at_the_end() {
     );
 }
 
+/// Its settings make a message that Slack refuses: a picture without a URL.
+#[test]
+fn load_plugin_whose_message_cannot_be_sent_is_a_fault() {
+    let temp = tempfile::tempdir().unwrap();
+    let plugin = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/dist/0.1.0/rust.wasm");
+    let lines = format!("plugin = '{}'\nsettings.picture = 'nonsense'", plugin.display());
+    let (_, _, live) = load(&StateDir::new(temp.path().join("state")), &lines);
+    let faults: Vec<_> = live.faults().map(|fault| fault.error.to_string()).collect();
+    assert!(
+        faults.len() == 1 && faults[0].starts_with("makes a message that cannot be sent: Slack would"),
+        "{faults:?}"
+    );
+}
+
 #[test]
 fn message_that_asks_for_it_is_in_no_digest() {
     let plugin = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/dist/0.1.0/rust.wasm");

@@ -8,9 +8,10 @@ use super::route_plugin::RoutePlugin;
 use super::webhook_profile::{self, WebhookProfile, WebhookProfiles};
 use crate::config::{Config, PluginSource, Route};
 use crate::event::{EventDefaults, Kind, Timestamp};
-use crate::message::{Policy, one_line};
+use crate::message::{Policy, guard, guard_digest, one_line};
 use crate::plugin::{
-    BUILT_IN, CurrentEvent, Plugin, PluginContext, PluginError, RouteEvents, Runtime, refusing_others,
+    BUILT_IN, CurrentEvent, Description, Plugin, PluginContext, PluginError, RouteEvents, Runtime, TrialMessage,
+    refusing_others,
 };
 use crate::store::{PluginState, StateDir};
 
@@ -24,6 +25,8 @@ pub(crate) struct LoadedRoute {
     /// None until it is read from the store.
     pub(super) recent_posts: Option<RecentPosts>,
     pub(super) plugin: RoutePlugin,
+    /// What the plugin says of itself.
+    description: Option<Description>,
     smoke_test: Vec<PluginError>,
     since: Timestamp,
     /// Why a newer version of the plugin was not installed.
@@ -51,9 +54,19 @@ impl LoadedRoute {
             PluginSource::BuiltIn => runtime.load(BUILT_IN, &providers, route.limits),
             PluginSource::File(path) => runtime.load_file(path, &providers, route.limits),
         };
-        let mut smoke_test = plugin.as_ref().map(Plugin::smoke_test).unwrap_or_default();
-        smoke_test.extend(faults);
+        let (description, mut smoke_test) =
+            plugin.as_ref().map(|plugin| plugin.describe(&route.settings)).unwrap_or_default();
         let profile = webhook_profile::of(route, &context.profiles);
+        let policy = Policy { mentions: route.mentions, target: profile.target };
+        let judge = |message: &TrialMessage<'_>| {
+            let guarded = match message {
+                TrialMessage::OfEvent(event, message) => guard(message, [*event], &policy),
+                TrialMessage::OfDigest(batch, message) => guard_digest(message, batch, None, &policy),
+            };
+            guarded.map(drop).map_err(|error| error.to_string())
+        };
+        smoke_test.extend(plugin.as_ref().map(|plugin| plugin.smoke_test_with(judge)).unwrap_or_default());
+        smoke_test.extend(faults);
         Self {
             route: route.clone(),
             defaults: context.defaults.clone(),
@@ -66,8 +79,9 @@ impl LoadedRoute {
                 plugin,
                 current_event,
                 breaker: Breaker::default(),
-                policy: Policy { mentions: route.mentions, target: profile.target },
+                policy,
             },
+            description,
             smoke_test,
             since: now,
             rejected_update: None,
@@ -143,10 +157,15 @@ impl LoadedRoute {
     pub(crate) fn state(&self) -> PluginState {
         let (plugin, breaker) = (self.plugin(), &self.plugin.breaker);
         let error = breaker.error.clone().or_else(|| self.rejected_update.clone());
+        let description = self.description.as_ref();
+        let named = |description: &Description| format!("{} ({})", description.name, self.plugin.name);
+        let is_built_in = self.route.plugin == PluginSource::BuiltIn;
         PluginState {
-            plugin: self.plugin.name.clone(),
+            plugin: description.filter(|_| !is_built_in).map_or_else(|| self.plugin.name.clone(), named),
             sha256: plugin.map(Plugin::sha256),
-            version: plugin.and_then(Plugin::version).map(ToOwned::to_owned),
+            version: description
+                .and_then(|description| description.version.clone())
+                .or_else(|| plugin.and_then(Plugin::version).map(ToOwned::to_owned)),
             since: self.since,
             failures: breaker.failures,
             error: error.or_else(|| self.faults().next().map(|fault| fault.error.to_string())),

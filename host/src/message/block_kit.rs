@@ -5,18 +5,19 @@
 //! colour is an attachment; Slack would show `text` above it, so the notification is the attachment's `fallback`.
 //!
 //! Text that is too long is cut here, and a field or a piece of context that would show nothing is left out, since
-//! Slack would reject the whole message for it. Too many blocks or fields are left for the linter to find.
+//! Slack would reject the whole message for it. Lists are cut before, by `lists`.
 
-use blockkit::limits::{ALT_MAX, BUTTON_MAX, FIELD_MAX, HEADER_MAX, TABLE_COLUMNS_MAX, TEXT_OBJECT_MAX, TITLE_MAX};
+use blockkit::limits::{ALT_MAX, BUTTON_MAX, FIELD_MAX, HEADER_MAX, TEXT_OBJECT_MAX, TITLE_MAX};
 use blockkit::text::{clean, cut, one_line};
 use blockkit::web_url;
 use serde_json::{Map, Value, json};
 
 use super::escape::{Mrkdwn, escape};
 use super::guard_error::GuardError;
-use super::hints::Hints;
 use super::limits::{CELL_MAX, NOTIFICATION_MAX, RICH_TEXT_MAX};
-use super::model::{Block, Button, ButtonStyle, Color, Field, Image, Message, Section, Text};
+use super::model::{
+    Block, Button, ButtonStyle, Color, ContextElement, Field, Image, Message, Section, Text, Thumbnail,
+};
 use super::rich;
 use super::sanitizer::Sanitizer;
 
@@ -54,9 +55,6 @@ pub(super) fn lower(message: &Message, sanitizer: &Sanitizer) -> Result<Value, G
         }
         None => shown,
     };
-    if let Some(thread) = Hints::of(message).thread {
-        body.insert("thread_ts".to_owned(), json!(thread));
-    }
     for unfurl in ["unfurl_links", "unfurl_media"] {
         body.insert(unfurl.to_owned(), json!(false));
     }
@@ -66,10 +64,15 @@ pub(super) fn lower(message: &Message, sanitizer: &Sanitizer) -> Result<Value, G
 fn block(block: &Block, sanitizer: &Sanitizer) -> Value {
     match block {
         Block::Header(text) => json!({ "type": "header", "text": plain_text(&one_line(text), HEADER_MAX) }),
-        Block::Section(Section { text, fields }) => section(text.as_ref(), fields, sanitizer),
+        Block::Section(Section { text, fields, accessory: None }) => section(text.as_ref(), fields, sanitizer),
+        Block::Section(Section { text, fields, accessory: Some(image) }) => {
+            let mut section = markup_section(text.as_ref(), fields, sanitizer);
+            section.insert("accessory".to_owned(), thumbnail(image));
+            Value::Object(section)
+        }
         Block::Context(elements) => {
-            let shown = elements.iter().filter(|text| !mrkdwn(text, sanitizer).is_blank());
-            let elements: Vec<Value> = shown.map(|text| text_object(text, TEXT_OBJECT_MAX, sanitizer)).collect();
+            let elements: Vec<Value> =
+                elements.iter().filter_map(|element| context_element(element, sanitizer)).collect();
             json!({ "type": "context", "elements": elements })
         }
         Block::Divider => json!({ "type": "divider" }),
@@ -78,7 +81,13 @@ fn block(block: &Block, sanitizer: &Sanitizer) -> Value {
             json!({ "type": "actions", "elements": buttons.iter().map(button).collect::<Vec<_>>() })
         }
         Block::Preformatted(text) => preformatted(text),
-        Block::Table(rows) => table(rows),
+        Block::Table(rows) => table(rows, sanitizer),
+        Block::Bullets(items) => list("bullet", items, sanitizer),
+        Block::Numbers(items) => list("ordered", items, sanitizer),
+        Block::Quote(text) => {
+            let elements = rich::to_elements(rich::inlines(text, sanitizer), RICH_TEXT_MAX);
+            rich_text("rich_text_quote", &elements)
+        }
         // `lower` has inserted these already.
         Block::Raw(_) => Value::Null,
     }
@@ -91,12 +100,17 @@ pub(super) fn small_print(text: &str) -> Value {
 
 /// Returns a section, or a `rich_text` block for rich text alone, which would have to be markup in a section.
 fn section(text: Option<&Text>, fields: &[Field], sanitizer: &Sanitizer) -> Value {
-    if let (Some(Text::Rich(spans)), []) = (text, fields) {
-        let elements = rich::to_elements(spans, RICH_TEXT_MAX);
+    if let (Some(text @ Text::Rich(_)), []) = (text, fields) {
+        let elements = rich::to_elements(rich::inlines(text, sanitizer), RICH_TEXT_MAX);
         if !elements.is_empty() {
             return rich_text("rich_text_section", &elements);
         }
     }
+    Value::Object(markup_section(text, fields, sanitizer))
+}
+
+/// Returns a section of text objects.
+fn markup_section(text: Option<&Text>, fields: &[Field], sanitizer: &Sanitizer) -> Map<String, Value> {
     let mut section = Map::from_iter([("type".to_owned(), json!("section"))]);
     if let Some(text) = text.filter(|text| !mrkdwn(text, sanitizer).is_blank()) {
         section.insert("text".to_owned(), text_object(text, TEXT_OBJECT_MAX, sanitizer));
@@ -105,7 +119,37 @@ fn section(text: Option<&Text>, fields: &[Field], sanitizer: &Sanitizer) -> Valu
     if !fields.is_empty() {
         section.insert("fields".to_owned(), Value::Array(fields));
     }
-    Value::Object(section)
+    section
+}
+
+/// Returns a text or a picture of a context block; `None` if it would show nothing.
+fn context_element(element: &ContextElement, sanitizer: &Sanitizer) -> Option<Value> {
+    match element {
+        ContextElement::Text(text) if mrkdwn(text, sanitizer).is_blank() => None,
+        ContextElement::Text(text) => Some(text_object(text, TEXT_OBJECT_MAX, sanitizer)),
+        ContextElement::Image { image } => Some(thumbnail(image)),
+    }
+}
+
+/// Returns an image element.
+fn thumbnail(image: &Thumbnail) -> Value {
+    json!({ "type": "image", "image_url": url(&image.url), "alt_text": cut(&one_line(&image.alt), ALT_MAX) })
+}
+
+/// Returns a list. An item that would show nothing is left out, and all of them together are as long as one text.
+fn list(style: &str, items: &[Text], sanitizer: &Sanitizer) -> Value {
+    let mut left = RICH_TEXT_MAX;
+    let mut sections = Vec::new();
+    for item in items.iter().map(|item| rich::inlines(item, sanitizer)) {
+        let length = item.iter().map(|inline| inline.shown().chars().count()).sum::<usize>();
+        let elements = rich::to_elements(item, left);
+        if left == 0 || elements.is_empty() {
+            continue;
+        }
+        left = left.saturating_sub(length);
+        sections.push(json!({ "type": "rich_text_section", "elements": elements }));
+    }
+    json!({ "type": "rich_text", "elements": [{ "type": "rich_text_list", "style": style, "elements": sections }] })
 }
 
 /// Returns a field as a text object; `None` if it would show nothing.
@@ -153,16 +197,20 @@ fn rich_text(kind: &str, elements: &[Value]) -> Value {
 }
 
 /// Returns a table in which missing and empty cells hold a space: Slack requires rows of one length, and text in each.
-fn table(rows: &[Vec<String>]) -> Value {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or_default().min(TABLE_COLUMNS_MAX);
-    let cell = |text: &str| {
-        let text = clean(text);
-        let text = if text.trim().is_empty() { " ".into() } else { cut(&text, CELL_MAX) };
-        json!({ "type": "raw_text", "text": text })
+fn table(rows: &[Vec<Text>], sanitizer: &Sanitizer) -> Value {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
+    let raw = |text: &str| json!({ "type": "raw_text", "text": text });
+    let cell = |text: &Text| {
+        let inlines = rich::inlines(text, sanitizer);
+        match rich::as_plain(&inlines) {
+            Some(text) if text.trim().is_empty() => raw(" "),
+            Some(text) => raw(&cut(&text, CELL_MAX)),
+            None => rich_text("rich_text_section", &rich::to_elements(inlines, CELL_MAX)),
+        }
     };
-    let row = |row: &Vec<String>| -> Value {
+    let row = |row: &Vec<Text>| -> Value {
         let missing = columns.saturating_sub(row.len());
-        row.iter().map(String::as_str).chain(std::iter::repeat_n("", missing)).map(cell).collect()
+        row.iter().map(cell).chain(std::iter::repeat_n(raw(" "), missing)).collect()
     };
     json!({ "type": "table", "rows": rows.iter().map(row).collect::<Vec<_>>() })
 }
@@ -172,7 +220,7 @@ fn mrkdwn(text: &Text, sanitizer: &Sanitizer) -> Mrkdwn {
     match text {
         Text::Plain(text) => escape(text),
         Text::Mrkdwn(markup) => sanitizer.mrkdwn(markup),
-        Text::Rich(spans) => rich::to_mrkdwn(spans),
+        Text::Rich(spans) => rich::to_mrkdwn(spans, sanitizer),
     }
 }
 
@@ -180,9 +228,9 @@ fn mrkdwn(text: &Text, sanitizer: &Sanitizer) -> Mrkdwn {
 fn text_object(text: &Text, max_chars: usize, sanitizer: &Sanitizer) -> Value {
     match text {
         Text::Plain(text) => plain_text(text, max_chars),
-        Text::Rich(spans) => match rich::as_plain(spans) {
+        Text::Rich(spans) => match rich::as_plain(&rich::inlines(text, sanitizer)) {
             Some(text) => plain_text(&text, max_chars),
-            None => mrkdwn_object(rich::to_mrkdwn(spans), max_chars),
+            None => mrkdwn_object(rich::to_mrkdwn(spans, sanitizer), max_chars),
         },
         Text::Mrkdwn(markup) => mrkdwn_object(sanitizer.mrkdwn(markup), max_chars),
     }
@@ -204,11 +252,12 @@ fn url(text: &str) -> String {
     web_url(text).map_or_else(|| one_line(text), String::from)
 }
 
-const fn color_name(color: Color) -> &'static str {
+fn color_name(color: Color) -> String {
     match color {
-        Color::Good => "good",
-        Color::Warning => "warning",
-        Color::Danger => "danger",
+        Color::Good => "good".to_owned(),
+        Color::Warning => "warning".to_owned(),
+        Color::Danger => "danger".to_owned(),
+        Color::Rgb(red, green, blue) => format!("#{red:02x}{green:02x}{blue:02x}"),
     }
 }
 

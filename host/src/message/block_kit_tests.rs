@@ -41,7 +41,7 @@ fn lower_text_without_blocks_becomes_a_section() {
         lowered(json!({ "text": { "mrkdwn": "*b* <!here>" } }))["blocks"],
         json!([{ "type": "section", "text": mrkdwn("*b* &lt;!here&gt;") }])
     );
-    let rich = lowered(json!({ "text": { "rich": [{ "bold": "b" }] } }));
+    let rich = lowered(json!({ "text": { "rich": [{ "text": { "text": "b", "bold": true } }] } }));
     assert_eq!(rich["text"], "*b*");
     assert_eq!(rich["blocks"][0]["type"], "rich_text");
 }
@@ -56,6 +56,8 @@ fn lower_color_makes_an_attachment() {
             "unfurl_media": false,
         })
     );
+    let own = lowered(json!({ "text": { "plain": "a" }, "color": { "rgb": [255, 128, 0] } }));
+    assert_eq!(own["attachments"][0]["color"], "#ff8000");
     let alone = lowered(json!({ "text": { "plain": "a" }, "color": "good" }));
     assert_eq!(alone["attachments"][0]["blocks"], json!([{ "type": "section", "text": plain("a") }]));
 }
@@ -69,7 +71,7 @@ fn lower_every_block() {
             json!({ "section": { "text": { "plain": "<a>" }, "fields": [
                 { "label": "Jail", "value": { "plain": "<b>" } },
                 { "label": "", "value": { "mrkdwn": "*c*" } },
-                { "label": "d & e", "value": { "rich": [{ "code": "f" }] } },
+                { "label": "d & e", "value": { "rich": [{ "text": { "text": "f", "code": true } }] } },
                 { "label": "", "value": { "plain": " " } },
             ] } }),
             json!([{ "type": "section", "text": plain("<a>"), "fields": [
@@ -77,14 +79,14 @@ fn lower_every_block() {
             ] }]),
         ),
         (
-            json!({ "section": { "text": { "rich": [{ "text": "a " }, { "bold": "b" }] } } }),
+            json!({ "section": { "text": { "rich": [{ "text": "a " }, { "text": { "text": "b", "bold": true } }] } } }),
             json!([{ "type": "rich_text", "elements": [{ "type": "rich_text_section", "elements": [
                 { "type": "text", "text": "a " }, { "type": "text", "text": "b", "style": { "bold": true } },
             ] }] }]),
         ),
         (
             json!({ "context": [{ "plain": "a" }, { "plain": "" }, { "mrkdwn": "_b_" }, { "rich": [{ "text": "*c*" }] },
-                { "rich": [{ "italic": "d" }] }] }),
+                { "rich": [{ "text": { "text": "d", "italic": true } }] }] }),
             json!([{ "type": "context", "elements": [plain("a"), mrkdwn("_b_"), plain("*c*"), mrkdwn("_d_")] }]),
         ),
         (
@@ -107,12 +109,54 @@ fn lower_every_block() {
             ] }] }]),
         ),
         (
-            json!({ "table": [["a", "b"], ["", ], ["<c>", "\u{1b}d"]] }),
+            json!({ "table": [[{ "plain": "a" }, { "plain": "b" }], [{ "plain": "" }], [{ "rich": [{ "text": "<c>" }] }, { "plain": "\u{1b}d" }]] }),
             json!([{ "type": "table", "rows": [
                 [{ "type": "raw_text", "text": "a" }, { "type": "raw_text", "text": "b" }],
                 [{ "type": "raw_text", "text": " " }, { "type": "raw_text", "text": " " }],
                 [{ "type": "raw_text", "text": "<c>" }, { "type": "raw_text", "text": "\\u{1b}d" }],
             ] }]),
+        ),
+        (
+            json!({ "section": { "text": { "rich": [{ "text": { "text": "b", "bold": true } }] },
+                "accessory": { "url": "https://example.org/a.png", "alt": "a\nb" } } }),
+            json!([{ "type": "section", "text": mrkdwn("*b*"),
+                "accessory": { "type": "image", "image_url": "https://example.org/a.png", "alt_text": "a b" } }]),
+        ),
+        (
+            json!({ "context": [{ "image": { "url": "https://example.org/a.png", "alt": "a" } }, { "plain": "b" }] }),
+            json!([{ "type": "context", "elements": [
+                { "type": "image", "image_url": "https://example.org/a.png", "alt_text": "a" }, plain("b"),
+            ] }]),
+        ),
+        (
+            json!({ "bullets": [{ "plain": "*a*" }, { "plain": "" }, { "mrkdwn": "*b* <https://example.org|c> :wave:" }] }),
+            json!([{ "type": "rich_text", "elements": [{ "type": "rich_text_list", "style": "bullet", "elements": [
+                { "type": "rich_text_section", "elements": [{ "type": "text", "text": "*a*" }] },
+                { "type": "rich_text_section", "elements": [
+                    { "type": "text", "text": "b", "style": { "bold": true } },
+                    { "type": "text", "text": " " },
+                    { "type": "link", "url": "https://example.org", "text": "c" },
+                    { "type": "text", "text": " " },
+                    { "type": "emoji", "name": "wave" },
+                ] },
+            ] }] }]),
+        ),
+        (
+            json!({ "numbers": [{ "plain": "a" }] }),
+            json!([{ "type": "rich_text", "elements": [{ "type": "rich_text_list", "style": "ordered", "elements": [
+                { "type": "rich_text_section", "elements": [{ "type": "text", "text": "a" }] },
+            ] }] }]),
+        ),
+        (
+            json!({ "quote": { "plain": "> a\nb" } }),
+            json!([{ "type": "rich_text", "elements": [{ "type": "rich_text_quote", "elements": [
+                { "type": "text", "text": "> a\nb" },
+            ] }] }]),
+        ),
+        (
+            json!({ "table": [[{ "rich": [{ "text": { "text": "a", "code": true } }] }]] }),
+            json!([{ "type": "table", "rows": [[{ "type": "rich_text", "elements": [{ "type": "rich_text_section",
+                "elements": [{ "type": "text", "text": "a", "style": { "code": true } }] }] }]] }]),
         ),
         (
             json!({ "raw": r#"[{"type":"divider"},{"type":"header","text":{"type":"plain_text","text":"a"}}]"# }),
@@ -132,14 +176,14 @@ fn lower_long_text_is_cut() {
         // An entity takes four characters, the ellipsis one.
         (json!({ "section": { "text": { "mrkdwn": long } } }), "/0/text/text", 2_997),
         (
-            json!({ "section": { "text": { "rich": [{ "bold": long }] } } }),
+            json!({ "section": { "text": { "rich": [{ "text": { "text": long, "bold": true } }] } } }),
             "/0/elements/0/elements/0/text",
             RICH_TEXT_MAX,
         ),
         (json!({ "section": { "fields": [{ "label": "l", "value": { "plain": long } }] } }), "/0/fields/0/text", 1_997),
         (json!({ "context": [{ "plain": long }] }), "/0/elements/0/text", TEXT_OBJECT_MAX),
         (json!({ "preformatted": long }), "/0/elements/0/elements/0/text", RICH_TEXT_MAX),
-        (json!({ "table": [[long]] }), "/0/rows/0/0/text", CELL_MAX),
+        (json!({ "table": [[{ "plain": long }]] }), "/0/rows/0/0/text", CELL_MAX),
         (
             json!({ "buttons": [{ "label": long, "url": "https://example.org" }] }),
             "/0/elements/0/text/text",

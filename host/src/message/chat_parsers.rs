@@ -14,7 +14,7 @@ use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::json;
 
-use super::tests::{ban, careless, foreign, harmless, hostile_event, plain, raw, safe_texts, sent};
+use super::tests::{ban, careless, foreign, harmless, hostile_event, plain, raw, safe_lists, safe_texts, sent};
 use super::{Guarded, Message, Policy, Target, Text, digest, fallback, guard};
 use crate::event::{Batch, DigestCause};
 
@@ -103,8 +103,14 @@ fn pairs(text: &str) -> Vec<Pair> {
             pairs.push(Pair { about: format!("{name} {text:?}"), foreign: body(text), harmless: body(&other) });
         };
         let policy = Policy { mentions: false, target };
-        let messages: [Named; 5] =
-            [("plain", plain), ("rich", safe_texts), ("careless", careless), ("raw", raw), ("templated", templated)];
+        let messages: [Named; 6] = [
+            ("plain", plain),
+            ("rich", safe_texts),
+            ("lists", safe_lists),
+            ("careless", careless),
+            ("raw", raw),
+            ("templated", templated),
+        ];
         for (name, message) in messages {
             add(name, &|text| sent(&message(text), &hostile_event(text), &policy));
         }

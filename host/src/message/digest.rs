@@ -12,7 +12,7 @@ use super::fallback;
 use super::guard::{Guarded, Policy, lowered};
 use super::guard_error::GuardError;
 use super::hints::Hints;
-use super::model::{Block, Message, Section, Span, Text};
+use super::model::{Block, ContextElement, Date, DateFormat, Message, Section, Span, Text};
 use super::rich::utc;
 use super::sanitizer::Sanitizer;
 use super::summary::{shown, span};
@@ -63,7 +63,7 @@ pub(crate) fn digest(batch: &Batch, storm: Option<StormLimit>, why: Option<&str>
 
 fn message(batch: &Batch, storm: Option<StormLimit>, why: Option<&str>) -> Message {
     let headline = headline(batch);
-    let section = |spans| Block::Section(Section { text: Some(Text::Rich(spans)), fields: vec![] });
+    let section = |spans| Block::Section(Section { text: Some(Text::Rich(spans)), ..Section::default() });
     let mut first = headline.clone();
     let jails = jails(batch);
     if !jails.is_empty() {
@@ -72,8 +72,9 @@ fn message(batch: &Batch, storm: Option<StormLimit>, why: Option<&str>) -> Messa
     }
     // In a section of its own: the tallies together may be longer than one holds.
     let subjects = Some(subjects(batch)).filter(|line| !line.is_empty()).map(section);
-    let context = Block::Context(vec![Text::Rich(reason_and_times(batch, storm))]);
-    let why = why.and_then(fallback::small_print).map(|why| Block::Context(vec![Text::Plain(why)]));
+    let context = Block::Context(vec![ContextElement::Text(Text::Rich(reason_and_times(batch, storm)))]);
+    let why =
+        why.and_then(fallback::small_print).map(|why| Block::Context(vec![ContextElement::Text(Text::Plain(why))]));
     Message {
         text: Text::Rich(headline),
         blocks: [section(first)].into_iter().chain(subjects).chain([context]).chain(why).collect(),
@@ -135,6 +136,7 @@ fn emoji(batch: &Batch) -> &'static str {
         _ if totals.restored > 0 => "🔁",
         _ if totals.unbans > 0 => "🔓",
         _ if totals.flushes > 0 => "🧹",
+        _ if totals.prolongs > 0 => "⏳",
         _ => "🟢",
     }
 }
@@ -154,6 +156,7 @@ fn kinds(totals: &Totals, more: bool) -> String {
     let kinds = [
         (totals.bans, bans, "s"),
         (totals.unbans, "unban", "s"),
+        (totals.prolongs, "longer ban", "s"),
         (totals.flushes, "flush", "es"),
         (totals.stops, "jail stop", "s"),
         (totals.starts, "jail start", "s"),
@@ -290,7 +293,7 @@ fn reason_and_times(batch: &Batch, storm: Option<StormLimit>) -> Vec<Span> {
     let reason = match batch.cause {
         DigestCause::Held => match batch.key.as_deref().filter(|key| !key.trim().is_empty()) {
             Some(key) => {
-                let key = [text("grouped by the plugin as "), Span::Code(shown(key)), text(" · ")];
+                let key = [text("grouped by the plugin as "), Span::code(shown(key)), text(" · ")];
                 return key.into_iter().chain(times(batch)).collect();
             }
             None => "grouped by the plugin".to_owned(),
@@ -319,7 +322,7 @@ fn more_than(StormLimit { threshold, within }: StormLimit) -> String {
 
 /// From the first event to the last, each reader's own time.
 fn times(batch: &Batch) -> Vec<Span> {
-    let at = |at: Timestamp| Span::Date(at);
+    let at = |at: Timestamp| Span::Date(Date { at, format: DateFormat::DateTime });
     if utc(batch.first) == utc(batch.last) {
         return vec![at(batch.first)];
     }
@@ -329,11 +332,11 @@ fn times(batch: &Batch) -> Vec<Span> {
 /// A foreign name, as it is but for what hides.
 fn name(row: &Row) -> Span {
     let name = one_line(&cut(&row.name, NAME_MAX));
-    Span::Code(if name.trim().is_empty() { "(blank)".to_owned() } else { cut(&name, NAME_MAX).into_owned() })
+    Span::code(if name.trim().is_empty() { "(blank)".to_owned() } else { cut(&name, NAME_MAX).into_owned() })
 }
 
 fn text(text: impl Into<String>) -> Span {
-    Span::Text(text.into())
+    Span::text(text)
 }
 
 #[cfg(test)]

@@ -326,6 +326,7 @@ fn full(totals: Totals) -> Totals {
         bans: u32::MAX,
         restored: 1 << 31,
         unbans: u32::MAX,
+        prolongs: u32::MAX,
         subjects: u32::MAX,
         jails: u32::MAX,
         hosts: totals.hosts,

@@ -3,7 +3,7 @@
 use blockkit::text::{cut, one_line};
 
 use super::guard::Guarded;
-use super::model::{Block, Message, Section, Text};
+use super::model::{Block, ContextElement, Message, Section, Text};
 use super::summary::summary;
 use super::target::Target;
 use crate::event::Event;
@@ -27,8 +27,8 @@ pub(crate) fn notice(text: &str, small_print: &str, target: Target) -> Guarded {
 
 /// Returns a text with small print as a message. `or`: the text of last resort.
 fn plain(text: String, why: &str, target: Target, or: &str) -> Guarded {
-    let section = Block::Section(Section { text: Some(Text::Plain(text.clone())), fields: vec![] });
-    let small_print = small_print(why).map(|why| Block::Context(vec![Text::Plain(why)]));
+    let section = Block::Section(Section { text: Some(Text::Plain(text.clone())), ..Section::default() });
+    let small_print = small_print(why).map(|why| Block::Context(vec![ContextElement::Text(Text::Plain(why))]));
     let blocks = [section].into_iter().chain(small_print).collect();
     let message = Message { text: Text::Plain(text), blocks, ..Message::default() };
     Guarded::own(&message, target, or)

@@ -6,6 +6,7 @@
 use serde_json::{Value, json};
 
 use super::guard_error::GuardError;
+use super::lists::cut_lists;
 use super::model::Message;
 use super::sanitizer::Sanitizer;
 use super::target::Target;
@@ -44,7 +45,7 @@ pub fn guard<'e>(
 /// # Errors
 /// As [`guard`].
 pub(super) fn lowered(decided: &Message, sanitizer: &Sanitizer, target: Target) -> Result<Guarded, GuardError> {
-    Ok(Guarded { body: target.lower(decided, sanitizer)?, target })
+    Ok(Guarded { body: target.lower(&cut_lists(decided), sanitizer)?, target })
 }
 
 impl Guarded {

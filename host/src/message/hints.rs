@@ -3,7 +3,6 @@
 //! | name | effect |
 //! | --- | --- |
 //! | `topic` | the topic of the message, on Zulip; at most 60 characters |
-//! | `thread` | the `ts` of the message that this one answers, on Slack: `1763809015.601000` |
 //! | `digest` | `never`: the message is never grouped with others; `built-in`, in a message about a digest: the text and blocks of banhook's own digest go out, with this message's color and hints |
 
 use blockkit::text::{clean, cut, one_line};
@@ -14,7 +13,7 @@ use super::slack_compatible::BREAK;
 use crate::phrase::listed;
 
 /// The known names.
-const NAMES: [&str; 3] = ["topic", "thread", "digest"];
+const NAMES: [&str; 2] = ["topic", "digest"];
 /// The value of the hint `digest` that has banhook's own digest go out.
 const BUILT_IN: &str = "built-in";
 /// The value of the hint `digest` that keeps a message out of digests.
@@ -29,8 +28,6 @@ const SHOWN_MAX: usize = 40;
 pub(super) struct Hints {
     /// One line, not empty.
     pub topic: Option<String>,
-    /// Seconds, a dot, and six digits.
-    pub thread: Option<String>,
     /// Of a digest: banhook's own text.
     pub built_in_digest: bool,
 }
@@ -44,7 +41,6 @@ impl Hints {
                 // Zulip takes one of these for the mark of a Slack channel, and drops it.
                 cut(&unlinked(topic.trim().trim_start_matches(['#', '@'])), TOPIC_MAX).into_owned()
             }),
-            thread: last("thread").filter(|value| is_ts(value)).map(str::to_owned),
             built_in_digest: last("digest") == Some(BUILT_IN),
         }
     }
@@ -73,12 +69,6 @@ pub(crate) fn check_hints(message: &Message) -> Vec<Finding> {
             (
                 Rule::Custom("hint-unknown"),
                 format!("unknown hint \"{}\"; the hints are {}", cut(&shown, SHOWN_MAX), listed(NAMES, "and")),
-            )
-        } else if name == "thread" && !is_ts(value) {
-            let shown = clean(value);
-            (
-                Rule::Custom("hint-thread"),
-                format!("expected the ts of a message, like 1763809015.601000, found \"{}\"", cut(&shown, SHOWN_MAX)),
             )
         } else if name == "digest" && value != BUILT_IN && value != NEVER {
             let shown = clean(value);
@@ -121,11 +111,6 @@ fn unlinked(topic: &str) -> String {
     out
 }
 
-fn is_ts(value: &str) -> bool {
-    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-    value.split_once('.').is_some_and(|(seconds, rest)| digits(seconds) && digits(rest) && value.len() <= 20)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,12 +123,9 @@ mod tests {
 
     #[test]
     fn hints_known_names_are_read() {
-        let found = Hints::of(&message(&[("topic", "a"), ("topic", "#bans\n2"), ("thread", "1763809015.601000")]));
-        assert_eq!(
-            found,
-            Hints { topic: Some("bans 2".into()), thread: Some("1763809015.601000".into()), built_in_digest: false }
-        );
-        assert_eq!(Hints::of(&message(&[("topic", " "), ("thread", "x")])), Hints::default());
+        let found = Hints::of(&message(&[("topic", "a"), ("topic", "#bans\n2"), ("digest", "built-in")]));
+        assert_eq!(found, Hints { topic: Some("bans 2".into()), built_in_digest: true });
+        assert_eq!(Hints::of(&message(&[("topic", " "), ("digest", "x")])), Hints::default());
         assert_eq!(Hints::of(&message(&[("topic", &"ä".repeat(61))])).topic.unwrap().chars().count(), 60);
     }
 
@@ -161,15 +143,14 @@ mod tests {
     #[test]
     fn check_hints_unknown_name_or_bad_value_is_a_warning() {
         let shown: Vec<String> =
-            check_hints(&message(&[("topic", "x"), ("colour\u{1b}", "x"), ("thread", "now"), ("digest", "x")]))
+            check_hints(&message(&[("topic", "x"), ("colour\u{1b}", "x"), ("digest", "never"), ("digest", "x")]))
                 .iter()
                 .map(Finding::to_string)
                 .collect();
         assert_eq!(
             shown,
             [
-                "/hints/1: unknown hint \"colour\\u{1b}\"; the hints are topic, thread and digest (hint-unknown)",
-                "/hints/2: expected the ts of a message, like 1763809015.601000, found \"now\" (hint-thread)",
+                "/hints/1: unknown hint \"colour\\u{1b}\"; the hints are topic and digest (hint-unknown)",
                 "/hints/3: expected \"never\" or \"built-in\", found \"x\" (hint-digest)",
             ]
         );

@@ -7,6 +7,18 @@ pub(super) const BLOCKS_TEXT_MAX: usize = 10_000;
 pub(super) const NOTIFICATION_MAX: usize = 3_000;
 /// A `rich_text` block, for which Slack names no limit: as much as a section's text.
 pub(super) const RICH_TEXT_MAX: usize = 3_000;
+/// Blocks of a message, which is Slack's limit, as are the next four.
+pub(super) const BLOCKS_MAX: usize = 50;
+/// Fields of a section.
+pub(super) const FIELDS_MAX: usize = 10;
+/// Pieces of a context block.
+pub(super) const CONTEXT_MAX: usize = 10;
+/// Buttons in a row.
+pub(super) const BUTTONS_MAX: usize = 25;
+/// Rows of a table.
+pub(super) const ROWS_MAX: usize = 100;
+/// Items of a list, for which Slack names no limit: as many as a table's rows.
+pub(super) const ITEMS_MAX: usize = 100;
 /// A cell of a table, so that one cell cannot use up the table.
 pub(super) const CELL_MAX: usize = 500;
 /// A whole body; far above what the limits on text leave possible, so that only structure can reach it.

@@ -9,8 +9,12 @@ use super::model::Link;
 impl Link {
     /// Returns the text that is shown: the label on one line, or the URL if there is none.
     pub(super) fn shown(&self) -> String {
-        let label = if self.label.trim().is_empty() { &self.url } else { &self.label };
-        one_line(label)
+        self.label().unwrap_or_else(|| one_line(&self.url))
+    }
+
+    /// Returns the label on one line, if there is one that shows something.
+    pub(super) fn label(&self) -> Option<String> {
+        self.label.as_deref().map(one_line).filter(|label| !label.trim().is_empty())
     }
 
     /// Returns the link as markup; its text only, if the URL is not http or https.
@@ -20,9 +24,9 @@ impl Link {
         let target = escape(&url.as_str().replace('|', "%7C"));
         let mut link = Mrkdwn::literal("<");
         link.push(&target);
-        if !self.label.trim().is_empty() {
+        if let Some(label) = self.label() {
             link.push(&Mrkdwn::literal("|"));
-            link.push(&escape(&self.shown().replace('|', "¦")));
+            link.push(&escape(&label.replace('|', "¦")));
         }
         link.push(&Mrkdwn::literal(">"));
         link
@@ -32,6 +36,7 @@ impl Link {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::model::Style;
 
     #[test]
     fn to_mrkdwn_other_scheme_is_text() {
@@ -45,7 +50,8 @@ mod tests {
             ("!channel", "!channel", "!channel"),
             ("x", "https://", "x"),
         ] {
-            let link = Link { label: label.to_owned(), url: url.to_owned() };
+            let (label, url) = (Some(label.to_owned()), url.to_owned());
+            let link = Link { label, url: url.clone(), style: Style::default() };
             assert_eq!(link.to_mrkdwn().as_str(), markup, "{url}");
         }
     }

@@ -20,6 +20,7 @@ mod guard_error;
 mod hints;
 mod limits;
 mod link;
+mod lists;
 mod model;
 mod raw;
 mod rich;
@@ -43,7 +44,10 @@ pub(crate) use fallback::notice;
 pub use guard::{Guarded, Policy, guard};
 pub(crate) use guard_error::GuardError;
 pub(crate) use hints::{check_hints, is_never_grouped, unknown_hints};
-pub(crate) use model::{Block, Button, ButtonStyle, Color, Field, Hold, Image, Link, Section, Span};
+pub(crate) use model::{
+    Block, Button, ButtonStyle, Color, ContextElement, Date, DateFormat, Field, Hold, Image, Link, Mention, Section,
+    Span, Style, Thumbnail,
+};
 pub use model::{Decision, DigestDecision, Message, Text};
 pub(crate) use summary::summary;
 pub use target::Target;

@@ -174,7 +174,7 @@ fn comparable(text: &str) -> String {
 }
 
 /// Returns whether a text is an id of Slack's, like `U024BE7LH`.
-fn is_id(text: &str) -> bool {
+pub(super) fn is_id(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric())
 }
 

@@ -24,6 +24,7 @@ pub(crate) fn summary(event: &Event) -> String {
             format!("{} {verb} in {jail}{host}{}", subject(ban), details(ban))
         }
         EventDetails::Unban(ban) => format!("{} unbanned in {jail}{host}", subject(ban)),
+        EventDetails::Prolong(ban) => format!("{} banned for longer in {jail}{host}{}", subject(ban), details(ban)),
     }
 }
 
@@ -81,6 +82,10 @@ mod tests {
             (r#""action":"stop""#, "Jail sshd stopped"),
             (r#""action":"flush","host":"web-1""#, "All bans lifted in sshd on web-1"),
             (r#""action":"unban","subject":"::1","failures":5"#, "::1 unbanned in sshd"),
+            (
+                r#""action":"prolong","subject":"x","duration":7200,"count":3"#,
+                "x banned for longer in sshd: for 2 h, ban number 3",
+            ),
             (r#""action":"ban""#, "Someone unknown banned in sshd"),
             (r#""action":"ban","subject":"x","failures":0"#, "x banned in sshd: manual ban"),
             (

@@ -6,8 +6,8 @@ use proptest::prelude::*;
 
 use super::active::{gained, is_strong};
 use super::{
-    Block, Button, Color, Field, Guarded, Image, Link, Message, Policy, Section, Span, Target, Text, digest, fallback,
-    guard, guard_digest,
+    Block, Button, Color, ContextElement, Field, Guarded, Image, Link, Mention, Message, Policy, Section, Span, Style,
+    Target, Text, Thumbnail, digest, fallback, guard, guard_digest,
 };
 use crate::event::{Ban, Batch, DigestCause, Event, EventDetails, Timestamp};
 
@@ -89,20 +89,29 @@ fn all(_: &str) -> bool {
 pub(super) fn safe_texts(text: &str) -> Message {
     let spans = || {
         let text = || text.to_owned();
-        let link = |label: String, url: &str| Span::Link(Link { label, url: url.to_owned() });
+        let plain = Style::default();
+        let (bold, italic, code) =
+            (Style { bold: true, ..plain }, Style { italic: true, ..plain }, Style { code: true, ..plain });
+        let link =
+            |label: String, url: &str, style| Span::Link(Link { label: Some(label), url: url.to_owned(), style });
         let spans = [
-            Span::Text(text()),
-            Span::Bold(text()),
-            Span::Italic(text()),
-            Span::Code(text()),
-            Span::Emoji(text()),
-            link(text(), "javascript:x"),
-            link(text(), "https://example.org"),
+            Span::text(text()),
+            Span::styled(text(), bold),
+            Span::styled(text(), italic),
+            Span::styled(text(), code),
+            Span::styled(text(), Style { bold: true, italic: true, strike: true, code: false }),
+            Span::styled(text(), Style { bold: true, italic: true, strike: true, code: true }),
+            // Otherwise `:skull:` is one.
+            Span::Emoji(format!("{} is no name", text())),
+            link(text(), "javascript:x", bold),
+            link(text(), "https://example.org", plain),
+            link(text(), "https://example.org", Style { bold: true, strike: true, ..plain }),
         ];
         // Apart, or whether a marker stands at the edge of a word would depend on the text.
-        Text::Rich(spans.into_iter().flat_map(|span| [span, Span::Text(" . ".to_owned())]).collect())
+        Text::Rich(spans.into_iter().flat_map(|span| [span, Span::text(" . ")]).collect())
     };
     let plain = || Text::Plain(text.to_owned());
+    let thumbnail = || Thumbnail { url: format!("https://example.org/{text}"), alt: text.to_owned() };
     Message {
         text: spans(),
         blocks: vec![
@@ -110,12 +119,16 @@ pub(super) fn safe_texts(text: &str) -> Message {
             Block::Section(Section {
                 text: Some(plain()),
                 fields: vec![Field { label: text.to_owned(), value: plain() }],
+                accessory: Some(thumbnail()),
             }),
-            Block::Section(Section { text: Some(spans()), fields: vec![] }),
-            Block::Section(Section { text: None, fields: vec![Field { label: "x".to_owned(), value: spans() }] }),
-            Block::Context(vec![spans()]),
+            Block::Section(Section { text: Some(spans()), ..Section::default() }),
+            Block::Section(Section {
+                fields: vec![Field { label: "x".to_owned(), value: spans() }],
+                ..Section::default()
+            }),
+            Block::Context(vec![ContextElement::Text(spans()), ContextElement::Image { image: thumbnail() }]),
             Block::Preformatted(text.to_owned()),
-            Block::Table(vec![vec![text.to_owned()]]),
+            Block::Table(vec![vec![plain()]]),
             Block::Image(Image {
                 url: format!("https://example.org/{text}"),
                 alt: text.to_owned(),
@@ -132,6 +145,26 @@ pub(super) fn safe_texts(text: &str) -> Message {
     }
 }
 
+/// The same with lists, quotations and cells, which would make one message too long.
+pub(super) fn safe_lists(text: &str) -> Message {
+    let plain = || Text::Plain(text.to_owned());
+    let bold = Style { bold: true, ..Style::default() };
+    let link = Link { label: Some(text.to_owned()), url: "https://example.org".to_owned(), style: bold };
+    let spans = [Span::styled(text, bold), Span::text(" . "), Span::code(text), Span::text(" . "), Span::Link(link)];
+    let rich = || Text::Rich(spans.to_vec());
+    Message {
+        text: rich(),
+        blocks: vec![
+            Block::Bullets(vec![plain(), rich()]),
+            Block::Numbers(vec![rich(), plain()]),
+            Block::Quote(rich()),
+            Block::Quote(plain()),
+            Block::Table(vec![vec![plain(), rich()]]),
+        ],
+        ..Message::default()
+    }
+}
+
 /// A message whose plugin puts the text into its own markup as it is.
 pub(super) fn careless(text: &str) -> Message {
     let markup =
@@ -141,10 +174,17 @@ pub(super) fn careless(text: &str) -> Message {
     message.color = Some(Color::Danger);
     message.blocks = vec![
         Block::Section(Section {
-            text: Some(Text::Mrkdwn(markup)),
+            text: Some(Text::Mrkdwn(markup.clone())),
             fields: vec![Field { label: text.to_owned(), value: Text::Mrkdwn(text.to_owned()) }],
+            ..Section::default()
         }),
-        Block::Context(vec![Text::Mrkdwn(format!("x {text}")), Text::Plain(text.to_owned())]),
+        Block::Context(vec![
+            ContextElement::Text(Text::Mrkdwn(format!("x {text}"))),
+            ContextElement::Text(Text::Plain(text.to_owned())),
+        ]),
+        Block::Bullets(vec![Text::Mrkdwn(markup.clone()), Text::Mrkdwn(text.to_owned())]),
+        Block::Quote(Text::Mrkdwn(markup.clone())),
+        Block::Table(vec![vec![Text::Mrkdwn(markup)]]),
     ];
     message
 }
@@ -171,7 +211,7 @@ fn cutting(text: &str) -> Message {
     let mut message = plain(text);
     message.text = Text::Mrkdwn(format!("x {part}"));
     message.blocks =
-        vec![Block::Section(Section { text: Some(Text::Mrkdwn(format!("*x* {part} x"))), fields: vec![] })];
+        vec![Block::Section(Section { text: Some(Text::Mrkdwn(format!("*x* {part} x"))), ..Section::default() })];
     message
 }
 
@@ -317,6 +357,21 @@ proptest! {
     }
 
     #[test]
+    fn guard_lists_are_harmless(text in foreign(), mentions: bool) {
+        on_each_target(&text, mentions, all, safe_lists)?;
+    }
+
+    #[test]
+    fn guard_mentions_of_foreign_text_need_the_policy(text in foreign()) {
+        on_each_target(&text, false, all, |text| {
+            let mentions = [Mention::User(text.to_owned()), Mention::Group(text.to_owned()), Mention::Channel, Mention::Here];
+            let apart = |mention| [Span::Mention(mention), Span::text(" . ")];
+            let spans = Text::Rich(mentions.into_iter().flat_map(apart).collect());
+            Message { text: spans.clone(), blocks: vec![Block::Bullets(vec![spans])], ..Message::default() }
+        })?;
+    }
+
+    #[test]
     fn guard_unescaped_markup_is_harmless(text in foreign(), mentions: bool) {
         on_each_target(&text, mentions, all, careless)?;
     }
@@ -353,7 +408,7 @@ proptest! {
 #[test]
 fn guard_hostile_id_is_harmless() {
     let event = hostile_event(HOSTILE_ID);
-    for message in [plain, safe_texts, careless, raw] {
+    for message in [plain, safe_texts, safe_lists, careless, raw] {
         on_each_target(HOSTILE_ID, true, all, message).unwrap();
     }
     on_each_target(HOSTILE_ID, true, is_strong, cutting).unwrap();

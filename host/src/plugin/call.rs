@@ -82,6 +82,10 @@ impl Caller {
     /// Explains the error of a call.
     pub(super) fn failure(&self, call: &Call, error: &wasmtime::Error) -> PluginError {
         let trap = error.downcast_ref::<Trap>();
+        // A guest that looks for memory until its time is up lacks memory.
+        if let (Some(Trap::Interrupt | Trap::OutOfFuel), Some(refusal)) = (trap, call.store.data().limiter.refusal()) {
+            return refusal;
+        }
         match trap {
             Some(Trap::Interrupt) => {
                 let allowed = self.metering.wall_time(&self.limits);

@@ -149,6 +149,9 @@ pub enum PluginError {
         /// The end of what it printed; written by the plugin: hostile, bounded.
         printed: String,
     },
+    /// A message of its smoke test cannot be sent.
+    #[error("makes a message that cannot be sent: {0}")]
+    Unsendable(String),
     /// It returned an error of its own.
     #[error("returned an error: {0}")]
     Returned(String),

@@ -2,13 +2,19 @@
 //! here.
 
 use super::bindings::banhook::plugin::messages as wit;
-use super::bindings::exports::banhook::plugin::{checker, digester, formatter};
+use super::bindings::exports::banhook::plugin::{checker, descriptor, digester, formatter};
+use super::description::{Description, SettingKind};
 use super::error::SettingProblem;
 use super::{Limits, PluginError};
 use crate::event::Timestamp;
 use crate::message::{
-    Block, Button, ButtonStyle, Color, Decision, DigestDecision, Field, Hold, Image, Link, Message, Section, Span, Text,
+    Block, Button, ButtonStyle, Color, ContextElement, Date, DateFormat, Decision, DigestDecision, Field, Hold, Image,
+    Link, Mention, Message, Section, Span, Style, Text, Thumbnail, cut, one_line,
 };
+
+/// Characters of a plugin's name, and settings that it may have, as `wit/exports.wit` promises.
+const NAME_CHARS: usize = 100;
+const SETTINGS: usize = 200;
 
 /// Bytes of each text about a setting.
 const PROBLEM_BYTES: usize = 1_000;
@@ -57,6 +63,25 @@ pub(super) fn problem(problem: checker::Problem) -> SettingProblem {
     }
 }
 
+/// Lifts what a plugin says of itself, with the name of a hint that is not known. Texts and lists are cut.
+pub(super) fn description(description: descriptor::Description) -> (Description, Option<String>) {
+    let name = |text: String| one_line(&cut(&text, NAME_CHARS));
+    let setting = |setting: descriptor::Setting| {
+        let kind = match setting.kind {
+            descriptor::SettingKind::Text | descriptor::SettingKind::Lines => SettingKind::Text,
+            descriptor::SettingKind::Number => SettingKind::Number,
+            descriptor::SettingKind::Boolean => SettingKind::Boolean,
+        };
+        (shortened(setting.name, PROBLEM_BYTES), kind)
+    };
+    let lifted = Description {
+        name: name(description.name),
+        version: description.version.map(name),
+        settings: description.settings.into_iter().take(SETTINGS).map(setting).collect(),
+    };
+    (lifted, description.hints.unwrap_or_default().into_iter().next().map(|(name, _)| name))
+}
+
 /// Cuts a text.
 pub(super) fn shortened(mut text: String, bytes: usize) -> String {
     text.truncate(text.floor_char_boundary(bytes));
@@ -96,6 +121,10 @@ impl Bounds<'_> {
         self.list("a list of tags", tags.unwrap_or_default(), |tag| self.string("a tag", tag))
     }
 
+    fn key(&self, key: Option<String>) -> Result<Option<String>, PluginError> {
+        key.map(|key| self.string("a thread or name", key)).transpose()
+    }
+
     fn message(&self, message: wit::Message) -> Result<Message, PluginError> {
         Ok(Message {
             text: self.text(message.text)?,
@@ -104,9 +133,13 @@ impl Bounds<'_> {
                 wit::Color::Good => Color::Good,
                 wit::Color::Warning => Color::Warning,
                 wit::Color::Danger => Color::Danger,
+                wit::Color::Rgb((red, green, blue)) => Color::Rgb(red, green, blue),
             }),
             hints: self.hints(message.hints)?,
             tags: self.tags(message.tags)?,
+            thread: self.key(message.thread)?,
+            name: self.key(message.name)?,
+            replaces: self.key(message.replaces)?,
         })
     }
 
@@ -121,19 +154,26 @@ impl Bounds<'_> {
     fn span(&self, span: wit::Span) -> Result<Span, PluginError> {
         let string = |text| self.string("a span", text);
         Ok(match span {
-            wit::Span::Text(text) => Span::Text(string(text)?),
-            wit::Span::Bold(text) => Span::Bold(string(text)?),
-            wit::Span::Italic(text) => Span::Italic(string(text)?),
-            wit::Span::Strike(text) => Span::Strike(string(text)?),
-            wit::Span::Code(text) => Span::Code(string(text)?),
+            wit::Span::Text(styled) => Span::styled(string(styled.text)?, style(styled.style)),
             wit::Span::Emoji(name) => Span::Emoji(string(name)?),
-            wit::Span::Link(link) => Span::Link(Link { label: string(link.label)?, url: string(link.url)? }),
-            wit::Span::Date(at) => Span::Date(timestamp(at)),
+            wit::Span::Link(link) => Span::Link(Link {
+                label: link.label.map(string).transpose()?,
+                url: string(link.url)?,
+                style: style(link.style),
+            }),
+            wit::Span::Date(date) => Span::Date(Date { at: timestamp(date.at), format: date_format(date.format) }),
+            wit::Span::Mention(mention) => Span::Mention(match mention {
+                wit::Mention::User(id) => Mention::User(string(id)?),
+                wit::Mention::Group(id) => Mention::Group(string(id)?),
+                wit::Mention::Channel => Mention::Channel,
+                wit::Mention::Here => Mention::Here,
+            }),
         })
     }
 
     fn block(&self, block: wit::Block) -> Result<Block, PluginError> {
         let string = |text| self.string("a text", text);
+        let items = |items| self.list("a list of items", items, |item| self.text(item));
         Ok(match block {
             wit::Block::Header(text) => Block::Header(string(text)?),
             wit::Block::Section(section) => Block::Section(Section {
@@ -141,8 +181,11 @@ impl Bounds<'_> {
                 fields: self.list("a list of fields", section.fields.unwrap_or_default(), |field| {
                     Ok(Field { label: string(field.label)?, value: self.text(field.value)? })
                 })?,
+                accessory: section.accessory.map(|image| self.thumbnail(image)).transpose()?,
             }),
-            wit::Block::Context(texts) => Block::Context(self.list("a list of texts", texts, |text| self.text(text))?),
+            wit::Block::Context(elements) => {
+                Block::Context(self.list("a list of texts", elements, |element| self.context_element(element))?)
+            }
             wit::Block::Divider => Block::Divider,
             wit::Block::Image(image) => Block::Image(Image {
                 url: string(image.url)?,
@@ -153,11 +196,25 @@ impl Bounds<'_> {
                 Block::Buttons(self.list("a list of buttons", buttons, |button| self.button(button))?)
             }
             wit::Block::Preformatted(text) => Block::Preformatted(string(text)?),
-            wit::Block::Table(rows) => Block::Table(self.list("a list of rows", rows, |row| {
-                self.list("a row of cells", row, |cell| self.string("a cell", cell))
-            })?),
+            wit::Block::Table(rows) => Block::Table(
+                self.list("a list of rows", rows, |row| self.list("a row of cells", row, |cell| self.text(cell)))?,
+            ),
             wit::Block::Raw(json) => Block::Raw(self.string("a raw block", json)?),
+            wit::Block::Bullets(list) => Block::Bullets(items(list)?),
+            wit::Block::Numbers(list) => Block::Numbers(items(list)?),
+            wit::Block::Quote(text) => Block::Quote(self.text(text)?),
         })
+    }
+
+    fn context_element(&self, element: wit::ContextElement) -> Result<ContextElement, PluginError> {
+        Ok(match element {
+            wit::ContextElement::Text(text) => ContextElement::Text(self.text(text)?),
+            wit::ContextElement::Image(image) => ContextElement::Image { image: self.thumbnail(image)? },
+        })
+    }
+
+    fn thumbnail(&self, image: wit::Thumbnail) -> Result<Thumbnail, PluginError> {
+        Ok(Thumbnail { url: self.string("a URL", image.url)?, alt: self.string("a text", image.alt)? })
     }
 
     fn button(&self, button: wit::Button) -> Result<Button, PluginError> {
@@ -169,6 +226,26 @@ impl Bounds<'_> {
                 wit::ButtonStyle::Danger => ButtonStyle::Danger,
             }),
         })
+    }
+}
+
+fn style(style: Option<wit::Style>) -> Style {
+    let style = style.unwrap_or(wit::Style::empty());
+    let has = |one| style.contains(one);
+    Style {
+        bold: has(wit::Style::BOLD),
+        italic: has(wit::Style::ITALIC),
+        strike: has(wit::Style::STRIKE),
+        code: has(wit::Style::CODE),
+    }
+}
+
+fn date_format(format: Option<wit::DateFormat>) -> DateFormat {
+    match format {
+        None | Some(wit::DateFormat::DateTime) => DateFormat::DateTime,
+        Some(wit::DateFormat::Date) => DateFormat::Date,
+        Some(wit::DateFormat::Time) => DateFormat::Time,
+        Some(wit::DateFormat::Relative) => DateFormat::Relative,
     }
 }
 

@@ -26,6 +26,10 @@ pub(super) fn event(event: &Event) -> types::Event {
             EventDetails::Flush => types::Action::Flush,
             EventDetails::Ban(details) => types::Action::Ban(ban(details)),
             EventDetails::Unban(details) => types::Action::Unban(ban(details)),
+            EventDetails::Prolong(details) => {
+                let name = event.kind().as_str().to_owned();
+                types::Action::Other(types::OtherAction { name, ban: Some(ban(details)) })
+            }
         },
         labels: labels(&event.labels),
     }
@@ -102,7 +106,10 @@ fn totals(totals: &Totals) -> digester::Totals {
         by_host: tally(&totals.by_host),
         by_subject: tally(&totals.by_subject),
         by_tag: tally(&totals.by_tag),
-        labels: vec![("tags".to_owned(), totals.tags.to_string())],
+        labels: vec![
+            ("prolongs".to_owned(), totals.prolongs.to_string()),
+            ("tags".to_owned(), totals.tags.to_string()),
+        ],
     }
 }
 

@@ -13,6 +13,7 @@ mod compiler;
 mod component;
 mod components;
 mod declarations;
+mod description;
 mod engine;
 mod error;
 #[cfg(test)]
@@ -36,6 +37,7 @@ pub(crate) use answer::{Answer, Level};
 pub use cache::Cache;
 pub(crate) use compile_process::{load as load_for_parent, serve as compile_for_parent};
 pub use compiler::Compiler;
+pub(crate) use description::Description;
 pub use engine::Metering;
 pub use error::PluginError;
 pub(crate) use host::{CurrentEvent, Grant, GrantSyntax, Grants, Host, RouteEvents, grantable, refusing_others};
@@ -43,6 +45,7 @@ pub use host::{PluginContext, Providers};
 pub(crate) use limits::{INSTANCES_MOST, TABLE_MOST};
 pub use limits::{Limits, Sandbox};
 pub use plugin::Plugin;
+pub(crate) use plugin::TrialMessage;
 pub use runtime::{Runtime, Setup};
 
 /// The default plugin, `plugins/template`: a core module that carries its component type.

@@ -1,21 +1,32 @@
 //! A component, loaded for one route: asks it to decide on events and to format digests.
 
+use std::collections::BTreeMap;
+
 use wasmtime::Store;
 use wasmtime::component::{Instance, InstancePre};
 
 use super::answer::Answer;
-use super::bindings::exports::banhook::plugin::{checker, digester, formatter};
+use super::bindings::exports::banhook::plugin::{checker, descriptor, digester, formatter};
 use super::call::{Call, Caller};
 use super::components::{FileHash, Shared};
+use super::description::Description;
 use super::error::SettingProblem;
 use super::state::State;
 use super::{PluginError, lift, lower, standard};
 use crate::event::{Batch, DigestCause, Event, Timestamp};
 use crate::hex::hex;
-use crate::message::{Decision, DigestDecision};
+use crate::message::{Decision, DigestDecision, Message};
 
 /// Problems with settings that are reported: more would help nobody.
 const PROBLEMS: usize = 20;
+
+/// A message of the smoke test, with what it is about.
+pub(crate) enum TrialMessage<'a> {
+    /// About a standard event.
+    OfEvent(&'a Event, &'a Message),
+    /// About a digest of all of them.
+    OfDigest(&'a Batch, &'a Message),
+}
 
 /// A component, loaded for one route.
 pub struct Plugin {
@@ -26,6 +37,7 @@ pub struct Plugin {
     pub(super) formatter: formatter::GuestIndices,
     pub(super) digester: Option<digester::GuestIndices>,
     pub(super) checker: Option<checker::GuestIndices>,
+    pub(super) descriptor: Option<descriptor::GuestIndices>,
     pub(super) sha256: FileHash,
     pub(super) version: Option<String>,
 }
@@ -51,20 +63,55 @@ impl Plugin {
         Some(self.caller.end(call, decision))
     }
 
+    /// Asks the plugin what it is, and whether these are settings that it has. Returns the errors and warnings as well. `None`
+    /// if it does not say.
+    #[must_use]
+    pub(crate) fn describe(&self, settings: &BTreeMap<String, String>) -> (Option<Description>, Vec<PluginError>) {
+        let Some(indices) = &self.descriptor else { return (None, Vec::new()) };
+        let mut call = self.caller.begin(Timestamp(0), "describe");
+        let called = self.call(&mut call, |store, instance| indices.load(&mut *store, instance)?.call_describe(store));
+        match called {
+            Ok(description) => {
+                let (description, unknown) = lift::description(description);
+                let unknown = unknown.map(|name| PluginError::Setting(SettingProblem::unknown_hint(&name)));
+                let problems = description.check(settings).into_iter().take(PROBLEMS).chain(unknown).collect();
+                (Some(description), problems)
+            }
+            Err(error) => (None, vec![self.caller.failure(&call, &error)]),
+        }
+    }
+
     /// Runs the plugin's own check of its settings, then one standard event of each kind, then a digest of these.
     /// Returns the errors, and the plugin's warnings about its settings.
     #[must_use]
     pub fn smoke_test(&self) -> Vec<PluginError> {
+        self.smoke_test_with(|_| Ok(()))
+    }
+
+    /// The same, with the messages judged: whether they can be sent, or why not.
+    #[must_use]
+    pub(crate) fn smoke_test_with(&self, judge: impl Fn(&TrialMessage<'_>) -> Result<(), String>) -> Vec<PluginError> {
         let problems = self.check();
         if problems.iter().any(|problem| !problem.is_warning()) {
             return problems;
         }
         let events = standard::events();
+        let judged = |message: &TrialMessage<'_>| judge(message).map_err(PluginError::Unsendable);
         // Mostly the same error for each kind; reporting it once is enough.
-        let of_events = || events.iter().find_map(|event| self.format(event).decision.err());
+        let of_events = || {
+            events.iter().find_map(|event| match self.format(event).decision {
+                Ok(Decision::Post(message)) => judged(&TrialMessage::OfEvent(event, &message)).err(),
+                Ok(Decision::Skip(_) | Decision::Hold(_)) => None,
+                Err(error) => Some(error),
+            })
+        };
         let of_digest = || {
             let batch = Batch::of(&events, DigestCause::Held, Some(standard::KEY.to_owned()));
-            self.digest(&batch, batch.last)?.decision.err()
+            match self.digest(&batch, batch.last)?.decision {
+                Ok(DigestDecision::Post(message)) => judged(&TrialMessage::OfDigest(&batch, &message)).err(),
+                Ok(DigestDecision::Skip(_) | DigestDecision::Hold(_)) => None,
+                Err(error) => Some(error),
+            }
         };
         problems.into_iter().chain(of_events().or_else(of_digest)).collect()
     }

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::{Component, Linker};
 
-use super::bindings::exports::banhook::plugin::{checker, digester, formatter};
+use super::bindings::exports::banhook::plugin::{checker, descriptor, digester, formatter};
 use super::call::Caller;
 use super::components::{Components, FileHash, Shared};
 use super::engine::{INSTANCES, Metering, Slots, engine};
@@ -119,6 +119,7 @@ impl Runtime {
         let formatter = formatter::GuestIndices::new(&component).map_err(|_| PluginError::WrongWorld)?;
         let digester = digester::GuestIndices::new(&component).ok();
         let checker = checker::GuestIndices::new(&component).ok();
+        let descriptor = descriptor::GuestIndices::new(&component).ok();
         let caller = Caller {
             engine: self.engine.clone(),
             ticker: Arc::clone(&self.ticker),
@@ -128,7 +129,7 @@ impl Runtime {
             limits,
         };
         let version = component::version(file);
-        Ok(Plugin { caller, component, _shared: shared, formatter, digester, checker, sha256, version })
+        Ok(Plugin { caller, component, _shared: shared, formatter, digester, checker, descriptor, sha256, version })
     }
 
     /// Loads a plugin from its file.

@@ -121,20 +121,43 @@ static list_string list_of(string text) {
     return list;
 }
 
+static span plain(string text) {
+    return (span){.tag = BANHOOK_PLUGIN_MESSAGES_SPAN_TEXT, .val.text = {.text = text}};
+}
+
+static span styled(string text, banhook_plugin_messages_style_t style) {
+    return (span){.tag = BANHOOK_PLUGIN_MESSAGES_SPAN_TEXT, .val.text = {.text = text, .style = {true, style}}};
+}
+
 static text headline(const event *event, const ban *ban) {
     string end = CONCAT(LITERAL(" on "), event->host);
     const string *place = site(event);
     if (place != NULL) end = CONCAT(end, LITERAL(" ("), *place, LITERAL(")"));
-    span spans[] = {
+    span spans[10] = {
         {.tag = BANHOOK_PLUGIN_MESSAGES_SPAN_EMOJI, .val.emoji = CONCAT(LITERAL("no_entry"))},
-        {.tag = BANHOOK_PLUGIN_MESSAGES_SPAN_TEXT, .val.text = CONCAT(LITERAL(" "))},
-        {.tag = BANHOOK_PLUGIN_MESSAGES_SPAN_CODE,
-         .val.code = CONCAT(ban->subject.is_some ? ban->subject.val : LITERAL("somebody"))},
-        {.tag = BANHOOK_PLUGIN_MESSAGES_SPAN_TEXT, .val.text = CONCAT(LITERAL(" banned in "))},
-        {.tag = BANHOOK_PLUGIN_MESSAGES_SPAN_BOLD, .val.bold = CONCAT(event->jail)},
-        {.tag = BANHOOK_PLUGIN_MESSAGES_SPAN_TEXT, .val.text = end},
+        plain(CONCAT(LITERAL(" "))),
+        styled(CONCAT(ban->subject.is_some ? ban->subject.val : LITERAL("somebody")), BANHOOK_PLUGIN_MESSAGES_STYLE_CODE),
+        plain(CONCAT(LITERAL(" banned in "))),
+        styled(CONCAT(event->jail), BANHOOK_PLUGIN_MESSAGES_STYLE_BOLD),
+        plain(end),
     };
-    return rich(sizeof spans / sizeof *spans, spans);
+    size_t count = 6;
+    if (ban->began.is_some) {
+        spans[count++] = plain(CONCAT(LITERAL(", ")));
+        spans[count++] = (span){
+            .tag = BANHOOK_PLUGIN_MESSAGES_SPAN_DATE,
+            .val.date = {.at = ban->began.val, .format = {true, BANHOOK_PLUGIN_MESSAGES_DATE_FORMAT_RELATIVE}},
+        };
+    }
+    string user;
+    if (setting(LITERAL("call"), &user)) {
+        spans[count++] = plain(CONCAT(LITERAL(" ")));
+        spans[count++] = (span){
+            .tag = BANHOOK_PLUGIN_MESSAGES_SPAN_MENTION,
+            .val.mention = {.tag = BANHOOK_PLUGIN_MESSAGES_MENTION_USER, .val.user = CONCAT(user)},
+        };
+    }
+    return rich(count, spans);
 }
 
 static void add_field(banhook_plugin_messages_list_field_t *fields, string label, string value) {
@@ -156,35 +179,63 @@ static block section(const event *event, const ban *ban) {
                             : CONCAT(number(ban->duration.val.val.seconds, 1), LITERAL(" s")));
     }
     add_field(&fields, LITERAL("Local time"), local_time(event->at));
-    return (block){
+    block section = {
         .tag = BANHOOK_PLUGIN_MESSAGES_BLOCK_SECTION,
         .val.section = {.text = {true, headline(event, ban)}, .fields = {true, fields}},
     };
+    string picture;
+    if (setting(LITERAL("picture"), &picture)) {
+        section.val.section.accessory.is_some = true;
+        section.val.section.accessory.val.url = CONCAT(picture);
+        section.val.section.accessory.val.alt = CONCAT(LITERAL("a picture"));
+    }
+    return section;
+}
+
+// The log lines: one as it is, several as a list.
+static block matches(const ban *ban) {
+    if (ban->matches.len == 1) {
+        return (block){.tag = BANHOOK_PLUGIN_MESSAGES_BLOCK_PREFORMATTED, .val.preformatted = CONCAT(ban->matches.ptr[0])};
+    }
+    text *lines = allocate(ban->matches.len * sizeof *lines);
+    for (size_t i = 0; i < ban->matches.len; i++) {
+        lines[i] = (text){.tag = BANHOOK_PLUGIN_MESSAGES_TEXT_PLAIN, .val.plain = CONCAT(ban->matches.ptr[i])};
+    }
+    return (block){.tag = BANHOOK_PLUGIN_MESSAGES_BLOCK_BULLETS, .val.bullets = {lines, ban->matches.len}};
 }
 
 static block runbook(string url) {
     span link = {
         .tag = BANHOOK_PLUGIN_MESSAGES_SPAN_LINK,
-        .val.link = {.label = CONCAT(LITERAL("What to do")), .url = CONCAT(url)},
+        .val.link = {.label = {true, CONCAT(LITERAL("What to do"))}, .url = CONCAT(url)},
     };
-    text *texts = allocate(sizeof *texts);
-    *texts = rich(1, &link);
-    return (block){.tag = BANHOOK_PLUGIN_MESSAGES_BLOCK_CONTEXT, .val.context = {texts, 1}};
+    banhook_plugin_messages_context_element_t *element = allocate(sizeof *element);
+    element->tag = BANHOOK_PLUGIN_MESSAGES_CONTEXT_ELEMENT_TEXT;
+    element->val.text = rich(1, &link);
+    return (block){.tag = BANHOOK_PLUGIN_MESSAGES_BLOCK_CONTEXT, .val.context = {element, 1}};
 }
 
 static message post(const event *event, const ban *ban) {
     banhook_plugin_messages_list_block_t blocks = {allocate(3 * sizeof(block)), 0};
     blocks.ptr[blocks.len++] = section(event, ban);
-    if (ban->matches.len > 0) {
-        string line = CONCAT(ban->matches.ptr[ban->matches.len - 1]);
-        blocks.ptr[blocks.len++] = (block){.tag = BANHOOK_PLUGIN_MESSAGES_BLOCK_PREFORMATTED, .val.preformatted = line};
-    }
+    if (ban->matches.len > 0) blocks.ptr[blocks.len++] = matches(ban);
     string url;
     if (setting(LITERAL("runbook"), &url)) blocks.ptr[blocks.len++] = runbook(url);
-    message message = {.text = headline(event, ban), .blocks = {true, blocks}};
+    message message = {
+        .text = headline(event, ban),
+        .blocks = {true, blocks},
+        // All bans in a jail are one conversation.
+        .thread = {true, CONCAT(event->jail)},
+        .name = {true, CONCAT(event->id)},
+    };
+    if (ban->by_hand.is_some && ban->by_hand.val) {
+        message.color.is_some = true;
+        message.color.val.tag = BANHOOK_PLUGIN_MESSAGES_COLOR_RGB;
+        message.color.val.val.rgb = (plugin_tuple3_u8_u8_u8_t){0x80, 0x40, 0xc0};
+    }
     if (ban->duration.is_some && ban->duration.val.tag == BANHOOK_PLUGIN_TYPES_DURATION_PERMANENT) {
         message.color.is_some = true;
-        message.color.val = BANHOOK_PLUGIN_MESSAGES_COLOR_DANGER;
+        message.color.val.tag = BANHOOK_PLUGIN_MESSAGES_COLOR_DANGER;
         // A permanent ban does not vanish in a storm's digest; in that of a backlog it counts as permanent.
         plugin_tuple2_string_string_t *never = allocate(sizeof *never);
         *never = (plugin_tuple2_string_string_t){CONCAT(LITERAL("digest")), CONCAT(LITERAL("never"))};

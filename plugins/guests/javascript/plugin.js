@@ -33,16 +33,23 @@ function until() {
 
 function message(event, ban) {
   const text = headline(event, ban);
-  const blocks = [{ tag: 'section', val: { text, fields: fields(event, ban) } }];
-  if (ban.matches.length > 0) blocks.push({ tag: 'preformatted', val: ban.matches.at(-1) });
+  const picture = get('picture');
+  const accessory = picture != null ? { url: picture, alt: 'a picture' } : undefined;
+  const blocks = [{ tag: 'section', val: { text, fields: fields(event, ban), accessory } }];
+  if (ban.matches.length === 1) blocks.push({ tag: 'preformatted', val: ban.matches[0] });
+  if (ban.matches.length > 1) blocks.push({ tag: 'bullets', val: ban.matches.map((val) => ({ tag: 'plain', val })) });
   const url = get('runbook');
   if (url != null) {
     const link = { tag: 'link', val: { label: 'What to do', url } };
-    blocks.push({ tag: 'context', val: [{ tag: 'rich', val: [link] }] });
+    blocks.push({ tag: 'context', val: [{ tag: 'text', val: { tag: 'rich', val: [link] } }] });
   }
-  if (ban.duration?.tag !== 'permanent') return { text, blocks };
-  // A permanent ban does not vanish in a storm's digest; in that of a backlog it counts as permanent.
-  return { text, blocks, color: 'danger', hints: [['digest', 'never']], tags: ['permanent'] };
+  // All bans in a jail are one conversation.
+  const message = { text, blocks, thread: event.jail, name: event.id };
+  if (ban.duration?.tag === 'permanent') {
+    // A permanent ban does not vanish in a storm's digest; in that of a backlog it counts as permanent.
+    return { ...message, color: { tag: 'danger' }, hints: [['digest', 'never']], tags: ['permanent'] };
+  }
+  return ban.byHand ? { ...message, color: { tag: 'rgb', val: [0x80, 0x40, 0xc0] } } : message;
 }
 
 // The label `site` of the configuration.
@@ -53,14 +60,22 @@ function site(event) {
 // The host escapes spans of `rich` text, so text from outside needs no escaping here.
 function headline(event, ban) {
   const place = site(event);
-  return { tag: 'rich', val: [
+  const spans = [
     { tag: 'emoji', val: 'no_entry' },
-    { tag: 'text', val: ' ' },
-    { tag: 'code', val: ban.subject ?? 'somebody' },
-    { tag: 'text', val: ' banned in ' },
-    { tag: 'bold', val: event.jail },
-    { tag: 'text', val: ` on ${event.host}${place != null ? ` (${place})` : ''}` },
-  ] };
+    plain(' '),
+    plain(ban.subject ?? 'somebody', { code: true }),
+    plain(' banned in '),
+    plain(event.jail, { bold: true }),
+    plain(` on ${event.host}${place != null ? ` (${place})` : ''}`),
+  ];
+  if (ban.began != null) spans.push(plain(', '), { tag: 'date', val: { at: ban.began, format: 'relative' } });
+  const user = get('call');
+  if (user != null) spans.push(plain(' '), { tag: 'mention', val: { tag: 'user', val: user } });
+  return { tag: 'rich', val: spans };
+}
+
+function plain(text, style) {
+  return { tag: 'text', val: { text, style } };
 }
 
 function fields(event, ban) {

@@ -5,22 +5,32 @@ from wit_world import exports
 from wit_world.exports.formatter import Decision, Decision_Hold, Decision_Post, Decision_Skip, Hold
 from wit_world.imports import clock, log, settings
 from wit_world.imports.messages import (
+    Block_Bullets,
     Block_Context,
     Block_Preformatted,
     Block_Section,
-    Color,
+    Color_Danger,
+    Color_Rgb,
+    ContextElement_Text,
+    Date,
+    DateFormat,
     Field,
     Link,
+    Mention_User,
     Message,
     Section,
-    Span_Bold,
-    Span_Code,
+    Span,
+    Span_Date,
     Span_Emoji,
     Span_Link,
+    Span_Mention,
     Span_Text,
+    Style,
+    Styled,
     Text,
     Text_Plain,
     Text_Rich,
+    Thumbnail,
 )
 from wit_world.imports.types import Action_Ban, Action_Flush, Ban, Duration_Permanent, Duration_Seconds, Event
 
@@ -56,15 +66,30 @@ def until() -> float | None:
 
 def message(event: Event, ban: Ban) -> Message:
     text = headline(event, ban)
-    blocks = [Block_Section(Section(text=text, fields=fields(event, ban)))]
-    if ban.matches:
-        blocks.append(Block_Preformatted(ban.matches[-1]))
+    picture = settings.get("picture")
+    accessory = Thumbnail(url=picture, alt="a picture") if picture is not None else None
+    blocks = [Block_Section(Section(text=text, fields=fields(event, ban), accessory=accessory))]
+    if len(ban.matches) == 1:
+        blocks.append(Block_Preformatted(ban.matches[0]))
+    elif ban.matches:
+        blocks.append(Block_Bullets([Text_Plain(line) for line in ban.matches]))
     if (url := settings.get("runbook")) is not None:
-        blocks.append(Block_Context([Text_Rich([Span_Link(Link(label="What to do", url=url))])]))
-    if not isinstance(ban.duration, Duration_Permanent):
-        return Message(text=text, blocks=blocks, color=None, hints=None, tags=None)
-    # A permanent ban does not vanish in a storm's digest; in that of a backlog it counts as permanent.
-    return Message(text=text, blocks=blocks, color=Color.DANGER, hints=[("digest", "never")], tags=["permanent"])
+        link = Span_Link(Link(label="What to do", url=url, style=None))
+        blocks.append(Block_Context([ContextElement_Text(Text_Rich([link]))]))
+    permanent = isinstance(ban.duration, Duration_Permanent)
+    color = Color_Danger() if permanent else Color_Rgb((0x80, 0x40, 0xC0)) if ban.by_hand else None
+    return Message(
+        text=text,
+        blocks=blocks,
+        color=color,
+        # A permanent ban does not vanish in a storm's digest; in that of a backlog it counts as permanent.
+        hints=[("digest", "never")] if permanent else None,
+        tags=["permanent"] if permanent else None,
+        # All bans in a jail are one conversation.
+        thread=event.jail,
+        name=event.id,
+        replaces=None,
+    )
 
 
 def site(event: Event) -> str | None:
@@ -75,14 +100,23 @@ def site(event: Event) -> str | None:
 def headline(event: Event, ban: Ban) -> Text:
     """The host escapes spans of `rich` text, so text from outside needs no escaping here."""
     place = site(event)
-    return Text_Rich([
+    spans = [
         Span_Emoji("no_entry"),
-        Span_Text(" "),
-        Span_Code(ban.subject if ban.subject is not None else "somebody"),
-        Span_Text(" banned in "),
-        Span_Bold(event.jail),
-        Span_Text(f" on {event.host}" + (f" ({place})" if place is not None else "")),
-    ])
+        plain(" "),
+        plain(ban.subject if ban.subject is not None else "somebody", Style.CODE),
+        plain(" banned in "),
+        plain(event.jail, Style.BOLD),
+        plain(f" on {event.host}" + (f" ({place})" if place is not None else "")),
+    ]
+    if ban.began is not None:
+        spans += [plain(", "), Span_Date(Date(at=ban.began, format=DateFormat.RELATIVE))]
+    if (user := settings.get("call")) is not None:
+        spans += [plain(" "), Span_Mention(Mention_User(user))]
+    return Text_Rich(spans)
+
+
+def plain(text: str, style: Style | None = None) -> Span:
+    return Span_Text(Styled(text=text, style=style))
 
 
 def fields(event: Event, ban: Ban) -> list[Field]:

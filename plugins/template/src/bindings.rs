@@ -12,6 +12,7 @@ wit_bindgen::generate!({
         world template {
             include banhook:plugin/plugin-with-digest@0.1.0;
             import banhook:plugin/geo@0.1.0;
+            export banhook:plugin/descriptor@0.1.0;
             export banhook:plugin/checker@0.1.0;
         }
     ",

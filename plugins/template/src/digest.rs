@@ -19,7 +19,7 @@ pub fn decide(engine: &Engine, batch: Batch, host: HostCalls) -> Result<Decision
         let (name, value) = BUILT_IN;
         let text = Text::Plain(format!("{} events", batch.totals.events));
         let hints = Some(vec![(name.to_owned(), value.to_owned())]);
-        return Ok(Decision::Post(Message { text, blocks: None, color, hints, tags: None }));
+        return Ok(Decision::Post(Message { hints, ..layout::of_text(text, color) }));
     };
     let rendered = engine.render(&DIGEST, Some(&own), variables(batch, host)).map_err(|error| error.in_full())?;
     Ok(match layout::message(&rendered, color) {

@@ -8,11 +8,12 @@ use crate::bindings::banhook::plugin::geo::Place;
 use crate::bindings::banhook::plugin::types::Event;
 use crate::bindings::banhook::plugin::{clock, geo, log, settings};
 use crate::bindings::exports::banhook::plugin::checker::{self, Problem};
+use crate::bindings::exports::banhook::plugin::descriptor::{self, Description, Setting};
 use crate::bindings::exports::banhook::plugin::digester::{self, Batch};
 use crate::bindings::exports::banhook::plugin::formatter::{self, Decision};
 use crate::engine::Engine;
 use crate::variables::HostCalls;
-use crate::{check, digest, post};
+use crate::{check, digest, post, setting};
 
 /// The plugin.
 pub struct Plugin;
@@ -21,11 +22,11 @@ pub struct Plugin;
 static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::new(clock::local));
 
 /// What templates ask the host.
-const HOST: HostCalls = HostCalls { setting, lookup };
+const HOST: HostCalls = HostCalls { setting: setting_of_route, lookup };
 
 /// A setting of the route. All are read at once: a call of the host costs more than a copy. They are those of one route,
 /// since an instance handles one event.
-fn setting(key: &str) -> Option<String> {
+fn setting_of_route(key: &str) -> Option<String> {
     static SETTINGS: OnceLock<Vec<(String, String)>> = OnceLock::new();
     let settings = SETTINGS.get_or_init(settings::all);
     settings.iter().find(|(known, _)| known == key).map(|(_, value)| value.clone())
@@ -47,6 +48,19 @@ impl digester::Guest for Plugin {
     fn digest(batch: Batch) -> Result<digester::Decision, String> {
         log_panics();
         digest::decide(&ENGINE, batch, HOST)
+    }
+}
+
+impl descriptor::Guest for Plugin {
+    fn describe() -> Description {
+        let settings = setting::described().map(|(name, kind, description)| Setting {
+            name: name.to_owned(),
+            kind,
+            description,
+            default: None,
+        });
+        let version = Some(env!("CARGO_PKG_VERSION").to_owned());
+        Description { name: "template".to_owned(), version, settings: settings.collect(), hints: None }
     }
 }
 

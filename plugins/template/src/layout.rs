@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use crate::bindings::banhook::plugin::messages::{Block, Color, Message, Section, Text};
+use crate::bindings::banhook::plugin::messages::{Block, Color, ContextElement, Message, Section, Text};
 use crate::mrkdwn;
 
 /// The line of a template below which the small print starts.
@@ -61,11 +61,17 @@ pub fn message(rendered: &str, color: Option<Color>) -> Option<Message> {
         return None;
     }
     let blocks = (!small_print.is_empty()).then(|| {
-        let section = (!main.is_empty()).then_some(Section { text: Some(Text::Mrkdwn(main)), fields: None });
-        let context = Block::Context(vec![Text::Mrkdwn(small_print)]);
+        let section =
+            (!main.is_empty()).then_some(Section { text: Some(Text::Mrkdwn(main)), fields: None, accessory: None });
+        let context = Block::Context(vec![ContextElement::Text(Text::Mrkdwn(small_print))]);
         section.map(Block::Section).into_iter().chain([context]).collect()
     });
-    Some(Message { text: Text::Mrkdwn(text), blocks, color, hints: None, tags: None })
+    Some(Message { blocks, ..of_text(Text::Mrkdwn(text), color) })
+}
+
+/// A message of a text alone.
+pub fn of_text(text: Text, color: Option<Color>) -> Message {
+    Message { text, blocks: None, color, hints: None, tags: None, thread: None, name: None, replaces: None }
 }
 
 /// The lines that are not blank, joined.
@@ -93,23 +99,24 @@ mod tests {
     }
 
     fn section(text: &str) -> Block {
-        Block::Section(Section { text: Some(mrkdwn(text)), fields: None })
+        Block::Section(Section { text: Some(mrkdwn(text)), fields: None, accessory: None })
+    }
+
+    fn context(text: &str) -> Block {
+        Block::Context(vec![ContextElement::Text(mrkdwn(text))])
     }
 
     #[test]
     fn layout_text_without_small_print_has_no_blocks() {
         let message = message("\n one \n\n two\n", Some(Color::Danger)).unwrap();
-        assert_eq!(
-            message,
-            Message { text: mrkdwn("one\ntwo"), blocks: None, color: Some(Color::Danger), hints: None, tags: None }
-        );
+        assert_eq!(message, of_text(mrkdwn("one\ntwo"), Some(Color::Danger)));
     }
 
     #[test]
     fn layout_small_print_lines_are_joined() {
         let message = message(&mark("main\n ---\na\n\nb\n---\r\nc\n"), None).unwrap();
         assert_eq!(message.text, mrkdwn("main\na · b\nc"));
-        assert_eq!(message.blocks, Some(vec![section("main"), Block::Context(vec![mrkdwn("a · b\nc")])]));
+        assert_eq!(message.blocks, Some(vec![section("main"), context("a · b\nc")]));
     }
 
     #[test]
@@ -118,7 +125,7 @@ mod tests {
         assert_eq!(message(&mark("\n---\n"), None), None);
         assert_eq!(message(&mark("main\n---\n"), None).unwrap().blocks, None);
         let small_only = message(&mark("---\na"), None).unwrap();
-        assert_eq!(small_only.blocks, Some(vec![Block::Context(vec![mrkdwn("a")])]));
+        assert_eq!(small_only.blocks, Some(vec![context("a")]));
     }
 
     #[test]

@@ -2,32 +2,64 @@
 
 use minijinja::value::Value;
 
-use crate::bindings::banhook::plugin::types::Event;
+use crate::bindings::banhook::plugin::messages::Message;
+use crate::bindings::banhook::plugin::types::{Action, Event};
 use crate::bindings::exports::banhook::plugin::formatter::Decision;
 use crate::engine::Engine;
 use crate::layout;
 use crate::setting::{self, Settings};
-use crate::variables::{HostCalls, Variables};
+use crate::variables::{HostCalls, Variables, action_word, ban_of};
 
 /// Decides on an event by the route's settings. The error names the wrong setting.
 pub fn decide(engine: &Engine, event: Event, host: HostCalls) -> Result<Decision, String> {
-    let (settings, get) = (Settings::of(&event.action), host.setting);
+    let Some(settings) = Settings::of(&event.action) else {
+        return Ok(Decision::Skip(format!("there is no template for {}", action_word(&event.action))));
+    };
+    let get = host.setting;
+    let conversation = Conversation::of(&event);
     let own = get(settings.template);
     let variables = Value::from_object(Variables::of(event, host));
     let rendered = engine.render(&settings, own.as_deref(), variables).map_err(|error| error.in_full())?;
     // `check` reports an invalid colour; the message is sent without one.
     let color = get(settings.color).and_then(|word| setting::parse_color(&word)).flatten();
     Ok(match layout::message(&rendered, color) {
-        Some(message) => Decision::Post(message),
+        Some(message) => Decision::Post(conversation.apply(message)),
         None => Decision::Skip(format!("the template \"{}\" came out empty", settings.template)),
     })
+}
+
+/// Where the message of a ban belongs: all bans of a subject in one thread, and the end of a ban in place of its beginning.
+#[derive(Debug, PartialEq, Eq, Default)]
+struct Conversation {
+    thread: Option<String>,
+    name: Option<String>,
+    replaces: Option<String>,
+}
+
+impl Conversation {
+    fn of(event: &Event) -> Self {
+        let Some(ban) = ban_of(&event.action) else { return Self::default() };
+        let Some(subject) = &ban.subject else { return Self::default() };
+        let thread = format!("{} {} {subject}", event.host, event.jail);
+        let of_ban = ban.began.map(|began| format!("{thread} {began}"));
+        let thread = Some(thread);
+        match event.action {
+            Action::Ban(_) => Self { thread, name: of_ban, replaces: None },
+            _ => Self { thread, name: None, replaces: of_ban },
+        }
+    }
+
+    fn apply(self, message: Message) -> Message {
+        let Self { thread, name, replaces } = self;
+        Message { thread, name, replaces, ..message }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::bindings::banhook::plugin::messages::{Block, Color, Text};
-    use crate::bindings::banhook::plugin::types::{Action, Ban, Duration};
+    use crate::bindings::banhook::plugin::messages::{Block, Color, ContextElement, Text};
+    use crate::bindings::banhook::plugin::types::{Ban, Duration, OtherAction};
     use crate::sample;
 
     fn engine() -> Engine {
@@ -40,7 +72,9 @@ mod tests {
         assert_eq!(message.color, None);
         let blocks = message.blocks.unwrap();
         let [Block::Section(section), Block::Context(context)] = blocks.as_slice() else { panic!("{blocks:?}") };
-        let (Some(Text::Mrkdwn(main)), [Text::Mrkdwn(small_print)]) = (&section.text, context.as_slice()) else {
+        let (Some(Text::Mrkdwn(main)), [ContextElement::Text(Text::Mrkdwn(small_print))]) =
+            (&section.text, context.as_slice())
+        else {
             panic!("{blocks:?}")
         };
         assert_eq!(message.text, Text::Mrkdwn(format!("{main}\n{small_print}")));
@@ -153,6 +187,30 @@ mod tests {
         assert_eq!(after(0.0, planned), "lifted early, after 0 seconds");
         assert_eq!(after(180.0, Some(Duration::Permanent)), "lifted early, after 3 minutes");
         assert_eq!(after(180.0, None), "was banned for 3 minutes");
+    }
+
+    #[test]
+    fn decide_other_action_is_a_longer_ban_or_skipped() {
+        let other = |name: &str| {
+            let other = OtherAction { name: name.to_owned(), ban: Some(sample::ban()) };
+            sample::event(Action::Other(other))
+        };
+        assert_eq!(builtin(other("prolong")).0, "⏳ `203.0.113.7` banned for longer in `sshd` on `web-1`");
+        let decision = decide(&engine(), other("parole"), sample::SILENT_HOST).unwrap();
+        assert_eq!(decision, Decision::Skip("there is no template for parole".to_owned()));
+    }
+
+    #[test]
+    fn unban_replaces_its_ban_in_the_thread_of_the_subject() {
+        let of = |action| Conversation::of(&sample::event(action));
+        let ban = of(Action::Ban(sample::ban()));
+        let unban = of(Action::Unban(sample::ban()));
+        let again = of(Action::Ban(Ban { began: Some(0.0), ..sample::ban() }));
+        assert!(ban.thread.is_some() && ban.thread == unban.thread && ban.thread == again.thread);
+        assert!(ban.name.is_some() && ban.name == unban.replaces && ban.name != again.name);
+        assert_eq!((ban.replaces, unban.name), (None, None));
+        assert_eq!(of(Action::Stop), Conversation::default());
+        assert_eq!(of(Action::Ban(sample::bare_ban())), Conversation::default());
     }
 
     #[test]

@@ -87,10 +87,7 @@ impl Variables {
     }
 
     fn ban(&self) -> Option<&Ban> {
-        match &self.event.action {
-            Action::Ban(ban) | Action::Unban(ban) => Some(ban),
-            Action::Start | Action::Stop | Action::Flush => None,
-        }
+        ban_of(&self.event.action)
     }
 
     fn ticket_at(&self) -> Option<i64> {
@@ -232,13 +229,24 @@ fn flag(country: &str) -> Option<String> {
     }
 }
 
-fn action_word(action: &Action) -> &'static str {
+/// The ban that an event is about.
+pub fn ban_of(action: &Action) -> Option<&Ban> {
+    match action {
+        Action::Ban(ban) | Action::Unban(ban) => Some(ban),
+        Action::Other(other) => other.ban.as_ref(),
+        Action::Start | Action::Stop | Action::Flush => None,
+    }
+}
+
+/// What kind of event it is.
+pub fn action_word(action: &Action) -> &str {
     match action {
         Action::Start => "start",
         Action::Stop => "stop",
         Action::Flush => "flush",
         Action::Ban(_) => "ban",
         Action::Unban(_) => "unban",
+        Action::Other(other) => &other.name,
     }
 }
 

@@ -10,6 +10,6 @@
     (i32.store8 offset=4 (local.get $block) (i32.const 1))
     (i32.store offset=12 (local.get $block) (i32.const 65536))
     (i32.store offset=16 (local.get $block) (local.get $length))
-    (local.set $block (i32.add (local.get $block) (i32.const 32)))
-    (br_if $next (i32.lt_u (local.get $block) (i32.const 5696))))
+    (local.set $block (i32.add (local.get $block) (i32.const 52)))
+    (br_if $next (i32.lt_u (local.get $block) (i32.const 6696))))
   (call $post_blocks (i32.const 65536) (i32.const 3000) (i32.const 4096) (i32.const 50)))

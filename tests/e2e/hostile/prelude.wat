@@ -41,7 +41,7 @@
   (i32.store (i32.const 536) (local.get $length))
   (i32.const 512))
 
-;; post(message { text: plain(text), blocks }); a block has 32 bytes, its case first, at 4 its payload.
+;; post(message { text: plain(text), blocks }); a block has 52 bytes, its case first, at 4 its payload.
 (func $post_blocks (param $text i32) (param $length i32) (param $blocks i32) (param $count i32) (result i32)
   (i32.store8 (i32.const 540) (i32.const 1))
   (i32.store (i32.const 544) (local.get $blocks))

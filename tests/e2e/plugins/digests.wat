@@ -99,7 +99,7 @@
 
     ;; post({ text: plain(…) }): the text's case is at 528.
     (call $write (i32.const 1088) (i32.const 4))
-    (if (i32.ge_u (i32.load8_u offset=32 (local.get $event)) (i32.const 3))
+    (if (i32.lt_u (i32.sub (i32.load8_u offset=32 (local.get $event)) (i32.const 3)) (i32.const 2))
       (then
         (call $write (i32.load offset=44 (local.get $event)) (i32.load offset=48 (local.get $event)))
         (call $write (i32.const 1104) (i32.const 4))))
@@ -168,7 +168,7 @@
     (if (i32.eq (local.get $fault) (i32.const 0x62)) ;; -blank
       (then (return (i32.const 512))))
 
-    (if (i32.eq (local.get $fault) (i32.const 0x6c)) ;; -list: blocks of 32 bytes, all headers without text
+    (if (i32.eq (local.get $fault) (i32.const 0x6c)) ;; -list: blocks of 52 bytes, all headers without text
       (then
         (i32.store8 (i32.const 540) (i32.const 1))
         (i32.store (i32.const 544) (i32.const 524288))

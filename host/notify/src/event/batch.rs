@@ -101,6 +101,8 @@ pub struct Totals {
     pub restored: u32,
     /// Unbans.
     pub unbans: u32,
+    /// Bans that were made longer.
+    pub prolongs: u32,
     /// How many different subjects.
     pub subjects: u32,
     /// How many different jails.
@@ -189,6 +191,7 @@ impl Counter {
             Kind::Flush => &mut totals.flushes,
             Kind::Ban => &mut totals.bans,
             Kind::Unban => &mut totals.unbans,
+            Kind::Prolong => &mut totals.prolongs,
         };
         *of_kind = of_kind.saturating_add(1);
         if event.kind == Kind::Ban && event.restored {

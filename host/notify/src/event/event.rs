@@ -22,7 +22,7 @@ pub struct Event {
     pub labels: BTreeMap<String, String>,
 }
 
-/// What happened, one of the five things that fail2ban runs actions for.
+/// What happened, one of the things that fail2ban runs actions for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EventDetails {
     /// The jail started.
@@ -35,6 +35,8 @@ pub enum EventDetails {
     Ban(Ban),
     /// A ban ended.
     Unban(Ban),
+    /// A ban lasts longer than was said; described as the ban is now.
+    Prolong(Ban),
 }
 
 /// The kind of an event, by which routes select.
@@ -50,11 +52,13 @@ pub enum Kind {
     Ban,
     /// See [`EventDetails::Unban`].
     Unban,
+    /// See [`EventDetails::Prolong`].
+    Prolong,
 }
 
 impl Kind {
     /// All of them, in the order in which they are documented.
-    pub const ALL: [Self; 5] = [Self::Start, Self::Stop, Self::Flush, Self::Ban, Self::Unban];
+    pub const ALL: [Self; 6] = [Self::Start, Self::Stop, Self::Flush, Self::Ban, Self::Unban, Self::Prolong];
 
     /// Returns the word for it on the command line, in the configuration and in JSON.
     #[must_use]
@@ -65,6 +69,7 @@ impl Kind {
             Self::Flush => "flush",
             Self::Ban => "ban",
             Self::Unban => "unban",
+            Self::Prolong => "prolong",
         }
     }
 
@@ -76,7 +81,7 @@ impl Kind {
 }
 
 impl Event {
-    /// Returns which of the five kinds it is.
+    /// Returns its kind.
     #[must_use]
     pub const fn kind(&self) -> Kind {
         match self.details {
@@ -85,6 +90,7 @@ impl Event {
             EventDetails::Flush => Kind::Flush,
             EventDetails::Ban(_) => Kind::Ban,
             EventDetails::Unban(_) => Kind::Unban,
+            EventDetails::Prolong(_) => Kind::Prolong,
         }
     }
 
@@ -92,7 +98,7 @@ impl Event {
     #[must_use]
     pub const fn ban(&self) -> Option<&Ban> {
         match &self.details {
-            EventDetails::Ban(ban) | EventDetails::Unban(ban) => Some(ban),
+            EventDetails::Ban(ban) | EventDetails::Unban(ban) | EventDetails::Prolong(ban) => Some(ban),
             EventDetails::Start | EventDetails::Stop | EventDetails::Flush => None,
         }
     }

@@ -13,7 +13,7 @@ impl Event {
         // banhook makes the id; the administrator names labels, but not all that stands in them.
         let Self { id: _, at: _, host, jail, details, labels } = self;
         let ban = match details {
-            EventDetails::Ban(ban) | EventDetails::Unban(ban) => Some(ban),
+            EventDetails::Ban(ban) | EventDetails::Unban(ban) | EventDetails::Prolong(ban) => Some(ban),
             EventDetails::Start | EventDetails::Stop | EventDetails::Flush => None,
         };
         [jail.as_str(), host.as_str()]
@@ -52,6 +52,7 @@ impl Totals {
             bans: _,
             restored: _,
             unbans: _,
+            prolongs: _,
             subjects: _,
             jails: _,
             hosts: _,

@@ -174,7 +174,10 @@ impl<'de> Deserialize<'de> for Event {
         use serde::de::Error;
         let fields = EventFields::deserialize(deserializer)?;
         let kind = Kind::parse(&fields.action).ok_or_else(|| {
-            D::Error::custom(format!("unknown action \"{}\"; expected start, stop, flush, ban or unban", fields.action))
+            D::Error::custom(format!(
+                "unknown action \"{}\"; expected start, stop, flush, ban, unban or prolong",
+                fields.action
+            ))
         })?;
         if fields.jail.is_empty() {
             return Err(D::Error::custom("jail is empty"));
@@ -202,6 +205,7 @@ impl<'de> Deserialize<'de> for Event {
                 Kind::Flush => EventDetails::Flush,
                 Kind::Ban => EventDetails::Ban(ban),
                 Kind::Unban => EventDetails::Unban(ban),
+                Kind::Prolong => EventDetails::Prolong(ban),
             },
             labels: fields.labels,
         })

@@ -194,7 +194,7 @@ fn why_not(mismatch: Mismatch<'_>, route: &Route, event: &Event) -> String {
 const fn article(kind: Kind) -> &'static str {
     match kind {
         Kind::Unban => "an",
-        Kind::Start | Kind::Stop | Kind::Flush | Kind::Ban => "a",
+        Kind::Start | Kind::Stop | Kind::Flush | Kind::Ban | Kind::Prolong => "a",
     }
 }
 

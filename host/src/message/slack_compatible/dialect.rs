@@ -27,8 +27,9 @@ pub(crate) trait Dialect: Sync {
         "──────────"
     }
 
-    /// A time that each reader sees in their own time zone. `None`: the service has no form for it.
-    fn date(&self, _seconds: i64) -> Option<String> {
+    /// A time that each reader sees in their own time zone; `format` is Slack's, `{date} at {time}`. `None`: the service has
+    /// no form for it.
+    fn date(&self, _seconds: i64, _format: &str) -> Option<String> {
         None
     }
 
@@ -37,6 +38,11 @@ pub(crate) trait Dialect: Sync {
 
     /// A mention of one user by an id of the service. `None`: the id is Slack's and means nothing here.
     fn mention_one(&self, _id: &str) -> Option<String> {
+        None
+    }
+
+    /// A mention of a group of users, in the same way.
+    fn mention_group(&self, _id: &str) -> Option<String> {
         None
     }
 

@@ -1,17 +1,15 @@
 //! The layout of a message for targets without blocks: its parts from top to bottom, and its pictures.
 
 use blockkit::inline::{self, Inline, Style};
-use blockkit::limits::{BUTTON_MAX, FIELD_MAX, HEADER_MAX, TABLE_COLUMNS_MAX, TEXT_OBJECT_MAX, TITLE_MAX};
+use blockkit::limits::{BUTTON_MAX, FIELD_MAX, HEADER_MAX, TEXT_OBJECT_MAX, TITLE_MAX};
 use blockkit::text::{clean, one_line};
-use blockkit::{mrkdwn, web_url};
+use blockkit::web_url;
 
 use super::super::limits::{CELL_MAX, RICH_TEXT_MAX};
-use super::super::model::{Block, Button, Field, Image, Message, Section, Text};
+use super::super::model::{Block, Button, ContextElement, Field, Image, Message, Section, Text, Thumbnail};
 use super::super::rich;
 use super::super::sanitizer::Sanitizer;
 
-/// Rows of a table that are shown.
-const ROWS_MAX: usize = 100;
 /// Characters of a cell, in a table that is drawn with spaces.
 const CELL_COLUMNS_MAX: usize = 60;
 
@@ -26,6 +24,10 @@ pub(super) enum Part {
     Divider,
     /// Monospaced.
     Code(String),
+    /// An item of a list, after its marker.
+    Item(String, Vec<Inline>),
+    /// A quotation.
+    Quote(Vec<Inline>),
 }
 
 impl Part {
@@ -47,8 +49,17 @@ pub(super) fn parts(message: &Message, sanitizer: &Sanitizer) -> (Vec<Part>, Vec
     for block in &message.blocks {
         match block {
             Block::Header(header) => parts.push(Part::Heading(cut(&one_line(header), HEADER_MAX))),
-            Block::Section(section) => self::section(section, sanitizer, &mut parts),
-            Block::Context(texts) => parts.push(Part::Text(context(texts, sanitizer))),
+            Block::Section(section) => {
+                self::section(section, sanitizer, &mut parts);
+                images.extend(section.accessory.iter().map(picture));
+            }
+            Block::Context(elements) => {
+                parts.push(Part::Text(context(elements, sanitizer)));
+                images.extend(elements.iter().filter_map(|element| match element {
+                    ContextElement::Image { image } => Some(picture(image)),
+                    ContextElement::Text(_) => None,
+                }));
+            }
             Block::Divider => parts.push(Part::Divider),
             Block::Image(image) => {
                 parts.extend(
@@ -58,8 +69,15 @@ pub(super) fn parts(message: &Message, sanitizer: &Sanitizer) -> (Vec<Part>, Vec
             }
             Block::Buttons(buttons) => parts.push(Part::Text(self::buttons(buttons))),
             Block::Preformatted(text) => parts.push(Part::Code(cut(&clean(text), RICH_TEXT_MAX))),
-            Block::Table(rows) => parts.push(Part::Code(table(rows))),
+            Block::Table(rows) => parts.push(Part::Code(table(rows, sanitizer))),
             Block::Raw(_) => {}
+            Block::Bullets(items) => {
+                parts.extend(items.iter().map(|item| self::item("• ".to_owned(), item, sanitizer)))
+            }
+            Block::Numbers(items) => {
+                parts.extend((1..).zip(items).map(|(number, item)| self::item(format!("{number}. "), item, sanitizer)));
+            }
+            Block::Quote(text) => parts.push(Part::Quote(self::text(text, RICH_TEXT_MAX, sanitizer))),
         }
     }
     parts.retain(|part| !part.is_blank());
@@ -75,7 +93,9 @@ pub(super) fn mark(parts: &mut Vec<Part>, mark: &str) {
     match parts.first_mut() {
         Some(Part::Heading(text)) => text.insert_str(0, &format!("{mark} ")),
         Some(Part::Text(inlines)) => inlines.insert(0, plain_text(&format!("{mark} "))),
-        Some(Part::Code(_) | Part::Divider) | None => parts.insert(0, Part::Text(vec![plain_text(mark)])),
+        Some(Part::Code(_) | Part::Divider | Part::Item(..) | Part::Quote(_)) | None => {
+            parts.insert(0, Part::Text(vec![plain_text(mark)]))
+        }
     }
 }
 
@@ -87,7 +107,9 @@ pub(super) fn plain(text: &Text, sanitizer: &Sanitizer) -> String {
 impl Part {
     fn is_blank(&self) -> bool {
         match self {
-            Self::Text(inlines) => inlines.iter().all(|inline| inline.shown().trim().is_empty()),
+            Self::Text(inlines) | Self::Item(_, inlines) | Self::Quote(inlines) => {
+                inlines.iter().all(|inline| inline.shown().trim().is_empty())
+            }
             Self::Heading(text) | Self::Code(text) => text.trim().is_empty(),
             Self::Divider => false,
         }
@@ -95,15 +117,25 @@ impl Part {
 }
 
 fn text(text: &Text, max_chars: usize, sanitizer: &Sanitizer) -> Vec<Inline> {
-    let inlines = match text {
-        Text::Plain(plain) => vec![Inline::Text(clean(plain).into_owned(), Style::default())],
-        Text::Mrkdwn(markup) => mrkdwn::parse(sanitizer.mrkdwn(markup).as_str()),
-        Text::Rich(spans) => rich::to_inlines(spans),
-    };
-    inline::cut(inlines, max_chars)
+    inline::cut(rich::inlines(text, sanitizer), max_chars)
 }
 
-fn section(Section { text, fields }: &Section, sanitizer: &Sanitizer, parts: &mut Vec<Part>) {
+/// Returns an item of a list, on one line.
+fn item(marker: String, text: &Text, sanitizer: &Sanitizer) -> Part {
+    let mut inlines = self::text(text, TEXT_OBJECT_MAX, sanitizer);
+    for inline in &mut inlines {
+        if let Inline::Text(text, _) | Inline::Preformatted(text) = inline {
+            *text = one_line(text);
+        }
+    }
+    Part::Item(marker, inlines)
+}
+
+fn picture(Thumbnail { url, alt }: &Thumbnail) -> Image {
+    Image { url: url.clone(), alt: alt.clone(), title: None }
+}
+
+fn section(Section { text, fields, accessory: _ }: &Section, sanitizer: &Sanitizer, parts: &mut Vec<Part>) {
     parts.extend(text.as_ref().map(|text| Part::Text(self::text(text, TEXT_OBJECT_MAX, sanitizer))));
     let mut lines = Vec::new();
     for field in fields {
@@ -132,9 +164,10 @@ fn field(Field { label, value }: &Field, sanitizer: &Sanitizer) -> Vec<Inline> {
     line
 }
 
-fn context(texts: &[Text], sanitizer: &Sanitizer) -> Vec<Inline> {
+fn context(elements: &[ContextElement], sanitizer: &Sanitizer) -> Vec<Inline> {
     let mut line = Vec::new();
-    for text in texts {
+    for element in elements {
+        let ContextElement::Text(text) = element else { continue };
         let shown = self::text(text, TEXT_OBJECT_MAX, sanitizer);
         if !line.is_empty() && !shown.is_empty() {
             line.push(plain_text("  "));
@@ -168,14 +201,13 @@ fn link(label: &str, url: &str) -> Inline {
 }
 
 /// Draws a table with spaces: two of the four services have no tables, and those of the others cannot hold every text.
-fn table(rows: &[Vec<String>]) -> String {
-    let cell = |text: &String| {
-        let text = cut(&one_line(text), CELL_MAX.min(CELL_COLUMNS_MAX));
+fn table(rows: &[Vec<Text>], sanitizer: &Sanitizer) -> String {
+    let cell = |text: &Text| {
+        let text = cut(&one_line(&plain(text, sanitizer)), CELL_MAX.min(CELL_COLUMNS_MAX));
         let columns = text.chars().count();
         (text, columns)
     };
-    let rows: Vec<Vec<(String, usize)>> =
-        rows.iter().take(ROWS_MAX).map(|row| row.iter().take(TABLE_COLUMNS_MAX).map(cell).collect()).collect();
+    let rows: Vec<Vec<(String, usize)>> = rows.iter().map(|row| row.iter().map(cell).collect()).collect();
     let mut widths: Vec<usize> = Vec::new();
     for row in &rows {
         widths.resize(widths.len().max(row.len()), 0);

@@ -110,19 +110,35 @@ fn plain(text: &str) -> String {
 }
 
 /// Returns Slack's own colour: not every service knows its name.
-const fn bar(color: Color) -> &'static str {
+fn bar(color: Color) -> String {
+    let (red, green, blue) = rgb(color);
+    format!("#{red:02x}{green:02x}{blue:02x}")
+}
+
+const fn rgb(color: Color) -> (u8, u8, u8) {
     match color {
-        Color::Good => "#2eb886",
-        Color::Warning => "#daa038",
-        Color::Danger => "#a30200",
+        Color::Good => (0x2e, 0xb8, 0x86),
+        Color::Warning => (0xda, 0xa0, 0x38),
+        Color::Danger => (0xa3, 0x02, 0x00),
+        Color::Rgb(red, green, blue) => (red, green, blue),
     }
 }
 
-/// Returns what stands for the colour where nothing can have one.
-const fn mark(color: Color) -> &'static str {
-    match color {
-        Color::Good => "🟢",
-        Color::Warning => "🟡",
-        Color::Danger => "🔴",
-    }
+/// Returns what stands for the colour where nothing can have one: the nearest of these.
+fn mark(color: Color) -> &'static str {
+    const MARKS: [((u8, u8, u8), &str); 9] = [
+        ((0x2e, 0xb8, 0x86), "🟢"),
+        ((0x00, 0xc0, 0x00), "🟢"),
+        ((0xda, 0xa0, 0x38), "🟡"),
+        ((0xff, 0x80, 0x00), "🟠"),
+        ((0xa3, 0x02, 0x00), "🔴"),
+        ((0x20, 0x60, 0xe0), "🔵"),
+        ((0x90, 0x40, 0xc0), "🟣"),
+        ((0x20, 0x20, 0x20), "⚫"),
+        ((0xe0, 0xe0, 0xe0), "⚪"),
+    ];
+    let (red, green, blue) = rgb(color);
+    let square = |one: u8, other: u8| u32::from(one.abs_diff(other)).pow(2);
+    let distance = |(r, g, b): (u8, u8, u8)| square(r, red) + square(g, green) + square(b, blue);
+    MARKS.iter().min_by_key(|(near, _)| distance(*near)).map_or("⚪", |(_, mark)| mark)
 }

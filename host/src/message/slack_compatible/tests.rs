@@ -103,7 +103,7 @@ fn lower_long_message_is_cut_to_what_the_service_takes() {
         (Target::ZULIP, 9_500, 9_500),
     ];
     let section = json!({ "section": { "text": { "plain": "<&*@".repeat(700) } } });
-    let table = json!({ "table": vec![vec!["`<".repeat(100); 5]; 100] });
+    let table = json!({ "table": vec![vec![json!({ "plain": "`<".repeat(100) }); 5]; 100] });
     for (blocks, color) in [
         (vec![section.clone(); 10], Value::Null),
         (vec![section.clone(); 10], json!("good")),

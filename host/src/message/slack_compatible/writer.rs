@@ -20,14 +20,18 @@ impl Writer<'_> {
     /// Returns all parts, one below the other, in at most `max_chars` characters. Text is cut before it is escaped.
     pub(super) fn write(self, parts: &[Part], max_chars: usize) -> String {
         let mut written = String::new();
+        let mut after_item = false;
         for part in parts {
             let left = max_chars.saturating_sub(written.chars().count() + "\n\n".len() + CUT.len());
             let text = self.part(part);
             let fits = text.chars().count() <= left;
             let text = if fits { text } else { self.shortened(part, left) };
             if !written.is_empty() && !text.is_empty() {
-                written.push_str(if matches!(part, Part::Divider) || written.ends_with('\n') { "\n" } else { "\n\n" });
+                let is_next_item = matches!(part, Part::Item(..)) && after_item;
+                let close = matches!(part, Part::Divider) || is_next_item || written.ends_with('\n');
+                written.push_str(if close { "\n" } else { "\n\n" });
             }
+            after_item = matches!(part, Part::Item(..));
             written.push_str(&text);
             if !fits {
                 if !written.ends_with(CUT) {
@@ -50,6 +54,8 @@ impl Writer<'_> {
         while chars > 0 {
             let part = match part {
                 Part::Text(inlines) => Part::Text(inline::cut(inlines.clone(), chars)),
+                Part::Item(marker, inlines) => Part::Item(marker.clone(), inline::cut(inlines.clone(), chars)),
+                Part::Quote(inlines) => Part::Quote(inline::cut(inlines.clone(), chars)),
                 Part::Code(text) => Part::Code(cut(text, chars).into_owned()),
                 Part::Heading(text) => Part::Heading(cut(text, chars).into_owned()),
                 Part::Divider => return String::new(),
@@ -68,6 +74,11 @@ impl Writer<'_> {
     fn part(self, part: &Part) -> String {
         match part {
             Part::Text(inlines) => self.inlines(inlines),
+            Part::Item(marker, inlines) => format!("{marker}{}", self.inlines(inlines)),
+            Part::Quote(inlines) => {
+                let text = self.inlines(inlines);
+                text.split('\n').map(|line| format!("> {line}")).collect::<Vec<_>>().join("\n")
+            }
             Part::Heading(text) => match self.0.heading() {
                 Some(marker) => format!("{marker}{}", self.escaped(text)),
                 None => self.inlines(&[Inline::Text(text.clone(), Style { bold: true, ..Style::default() })]),
@@ -98,7 +109,7 @@ impl Writer<'_> {
                     None => self.escape(&format!(":{name}:"), false, &mut out),
                 },
                 Inline::Link { url, label, .. } => self.link(url, label.as_deref(), &mut out),
-                Inline::Date { seconds, fallback, .. } => self.date(*seconds, fallback, &mut out),
+                Inline::Date { seconds, format, fallback, .. } => self.date((*seconds, format), fallback, &mut out),
                 Inline::Mention(mention) => self.mention(mention, &mut out),
                 Inline::Channel(_) | Inline::Other(_) => self.escape(&inline.shown(), false, &mut out),
                 Inline::Quote => out.push_str("> "),
@@ -162,8 +173,8 @@ impl Writer<'_> {
         }
     }
 
-    fn date(self, seconds: i64, fallback: &str, out: &mut String) {
-        match self.0.date(seconds) {
+    fn date(self, (seconds, format): (i64, &str), fallback: &str, out: &mut String) {
+        match self.0.date(seconds, format) {
             Some(date) => out.push_str(&date),
             None => self.escape(fallback, false, out),
         }
@@ -171,12 +182,14 @@ impl Writer<'_> {
 
     /// Adds a mention. The sanitizer lets only those through that the route allows.
     fn mention(self, mention: &Mention, out: &mut String) {
-        match mention {
-            Mention::All(whom) => out.push_str(self.0.mention_all(whom)),
-            Mention::Some(id) => match self.0.mention_one(id) {
-                Some(mention) => out.push_str(&mention),
-                None => self.escape(&format!("@{id}"), false, out),
-            },
+        let (who, written) = match mention {
+            Mention::All(whom) => return out.push_str(self.0.mention_all(whom)),
+            Mention::User(who) => (who, self.0.mention_one(&who.id)),
+            Mention::Group(who) => (who, self.0.mention_group(&who.id)),
+        };
+        match written {
+            Some(mention) => out.push_str(&mention),
+            None => self.escape(&format!("@{}", who.shown()), false, out),
         }
     }
 

@@ -119,8 +119,14 @@ impl Dialect for Discord {
         Markers { bold: "**", italic: "*", strike: "~~" }
     }
 
-    fn date(&self, seconds: i64) -> Option<String> {
-        Some(format!("<t:{seconds}:f>"))
+    fn date(&self, seconds: i64, format: &str) -> Option<String> {
+        let style = match (format.contains("{ago}"), format.contains("{date"), format.contains("{time")) {
+            (true, ..) => 'R',
+            (_, true, false) => 'D',
+            (_, false, true) => 't',
+            _ => 'f',
+        };
+        Some(format!("<t:{seconds}:{style}>"))
     }
 
     fn mention_all(&self, whom: &str) -> &'static str {
@@ -129,6 +135,10 @@ impl Dialect for Discord {
 
     fn mention_one(&self, id: &str) -> Option<String> {
         id.bytes().all(|b| b.is_ascii_digit()).then(|| format!("<@{id}>"))
+    }
+
+    fn mention_group(&self, id: &str) -> Option<String> {
+        id.bytes().all(|b| b.is_ascii_digit()).then(|| format!("<@&{id}>"))
     }
 
     fn attaches_long_text(&self) -> bool {

@@ -106,7 +106,9 @@ impl Dialect for Mattermost {
             '<' => out.push_str("&#60;"),
             '>' => out.push_str("&gt;"),
             '$' => out.push_str("&#36;"),
-            char @ ('\\' | '*' | '_' | '`' | '[' | ']' | '|') => out.extend(['\\', char]),
+            // With a `<` in code before it and a `>` in code after it, the server would make a link of all between.
+            '|' => out.push_str("&#124;"),
+            char @ ('\\' | '*' | '_' | '`' | '[' | ']') => out.extend(['\\', char]),
             // A channel's name follows it, too.
             '~' => out.extend(['\\', '~', BREAK]),
             char @ ('@' | '#') => out.extend([char, BREAK]),

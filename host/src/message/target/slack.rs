@@ -7,7 +7,7 @@ use url::Url;
 use super::super::block_kit;
 use super::super::escape::escape;
 use super::super::guard_error::GuardError;
-use super::super::limits::{BLOCKS_TEXT_MAX, BODY_BYTES_MAX};
+use super::super::limits::{BLOCKS_MAX, BLOCKS_TEXT_MAX, BODY_BYTES_MAX};
 use super::super::model::Message;
 use super::super::sanitizer::Sanitizer;
 use super::service::{HttpAnswer, Verdict};
@@ -15,9 +15,6 @@ use super::service::{Service, UrlProblem, segments};
 
 /// Slack.
 pub(super) struct Slack;
-
-/// Blocks of a message.
-const BLOCKS_MAX: usize = 50;
 
 /// The whole answer to a message that was accepted.
 const ACCEPTED: &str = "ok";

@@ -24,27 +24,14 @@ fn many(count: usize, value: &Value) -> Value {
 fn guard_message_that_slack_would_refuse_is_rejected() {
     let button = |url: &str| json!({ "label": "a", "url": url });
     let image = |url: &str, alt: &str| json!({ "image": { "url": url, "alt": alt } });
-    let field = json!({ "label": "a", "value": { "plain": "b" } });
+    let a = json!({ "plain": "a" });
     let section = |text: &str| json!({ "section": { "text": { "plain": text } } });
     let raw = |block: Value| json!([{ "raw": block.to_string() }]);
     for (found, expected) in [
-        (many(51, &json!("divider")), "/blocks: 51 blocks, at most 50 (too-many)"),
         (json!([{ "section": {} }]), "/blocks/0: a section block requires text or fields (missing-one-of)"),
         (json!([section(" ")]), "/blocks/0: a section block requires text or fields (missing-one-of)"),
-        (
-            json!(["divider", { "section": { "fields": many(11, &field) } }]),
-            "/blocks/1/fields: 11 fields, at most 10 (too-many)",
-        ),
         (json!([{ "header": "" }]), "/blocks/0/text/text: no characters, at least 1 (too-short)"),
         (json!([{ "context": [] }]), "/blocks/0/elements: no elements, at least 1 (too-few)"),
-        (
-            json!([{ "context": many(11, &json!({ "plain": "a" })) }]),
-            "/blocks/0/elements: 11 elements, at most 10 (too-many)",
-        ),
-        (
-            json!([{ "buttons": many(26, &button("https://example.org")) }]),
-            "/blocks/0/elements: 26 elements, at most 25 (too-many)",
-        ),
         (
             json!([{ "buttons": [button("javascript:alert(1)")] }]),
             "/blocks/0/elements/0/url: expected an http or https URL, found \"javascript:alert(1)\" (url)",
@@ -56,9 +43,7 @@ fn guard_message_that_slack_would_refuse_is_rejected() {
         (json!([image("https://example.org", " ")]), "/blocks/0/alt_text: is blank (blank)"),
         (json!([{ "preformatted": "" }]), "/blocks/0/elements/0/elements/0/text: is empty (blank)"),
         (json!([{ "table": [] }]), "/blocks/0/rows: no rows, at least 1 (too-few)"),
-        (json!([{ "table": many(101, &json!(["a"])) }]), "/blocks/0/rows: 101 rows, at most 100 (too-many)"),
-        (json!([{ "table": [many(21, &json!("a"))] }]), "/blocks/0/rows/0: 21 cells, at most 20 (too-many)"),
-        (json!([{ "table": [["a"]] }, { "table": [["a"]] }]), "/: 2 tables, at most 1 (too-many-tables)"),
+        (json!([{ "table": [[a]] }, { "table": [[a]] }]), "/: 2 tables, at most 1 (too-many-tables)"),
         (many(4, &section(&"a".repeat(3_000))), "/: 12000 characters of text in blocks, at most 10000 (blocks-text)"),
         (
             raw(json!({ "type": "section", "text": { "type": "mrkdwn", "text": "a".repeat(3_001) } })),
@@ -77,7 +62,7 @@ fn guard_message_that_slack_would_refuse_is_rejected() {
 
 #[test]
 fn guard_blank_message_is_rejected() {
-    for text in [json!({ "plain": " " }), json!({ "mrkdwn": "" }), json!({ "rich": [{ "bold": "" }] })] {
+    for text in [json!({ "plain": " " }), json!({ "mrkdwn": "" }), json!({ "rich": [{ "text": "" }] })] {
         assert_eq!(
             refused(json!({ "text": text })),
             "Slack would reject the message: /: no text, blocks or attachments to show (no-content)"
@@ -111,7 +96,9 @@ fn guard_long_texts_are_cut_and_pass() {
         json!({ "image": { "url": "https://example.org", "alt": long, "title": long } }),
         json!({ "buttons": [{ "label": long, "url": "https://example.org" }] }),
         json!({ "preformatted": long }),
-        json!({ "table": [[long, long], [long]] }),
+        json!({ "table": [[plain, markup], [plain]] }),
+        json!({ "bullets": [plain, markup] }),
+        json!({ "quote": markup }),
     ] {
         let message: Message = serde_json::from_value(json!({ "text": markup, "blocks": [block] })).unwrap();
         let guarded = guard(&message, [&ban("203.0.113.7")], &Policy::default());

@@ -101,7 +101,7 @@ impl Dialect for Zulip {
         "\n----"
     }
 
-    fn date(&self, seconds: i64) -> Option<String> {
+    fn date(&self, seconds: i64, _format: &str) -> Option<String> {
         let at = jiff::Timestamp::from_second(seconds).ok()?;
         Some(format!("<time:{}>", at.strftime("%Y-%m-%dT%H:%M:%SZ")))
     }

@@ -65,10 +65,56 @@ fn smoke_test_built_in_plugin_passes_and_rejects_bad_settings() {
     for event in standard::events() {
         assert!(matches!(plugin.format(&event).decision, Ok(Decision::Post(_))), "{event:?}");
     }
-    let plugin = load(&runtime, BUILT_IN, &[("ban", "one\n{{ oops"), ("bna", "")]).unwrap();
+    let plugin = load(&runtime, BUILT_IN, &[("ban", "one\n{{ oops")]).unwrap();
     let found: Vec<String> = plugin.smoke_test().iter().map(ToString::to_string).collect();
-    assert_eq!(found.len(), 2, "{found:?}");
-    assert!(found.iter().any(|problem| problem.contains("line 2")), "{found:?}");
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].contains("does not accept the setting \"ban\": line 2: "), "{found:?}");
+}
+
+#[test]
+fn describe_names_the_plugin_and_finds_settings_that_it_does_not_have() {
+    let runtime = runtime(None);
+    let settings = |settings: &[(&str, &str)]| {
+        settings.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+    };
+    let template = load(&runtime, BUILT_IN, &[]).unwrap();
+    let (description, problems) = template.describe(&settings(&[("ban", "x"), ("bna", ""), ("nonsense", "")]));
+    assert_eq!(description.unwrap().name, "template");
+    let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!(problems[0], "does not accept the setting \"bna\": unknown setting; did you mean \"ban\"?");
+    let known = "does not accept the setting \"nonsense\": unknown setting; known are start, start_color";
+    assert!(problems.len() == 2 && problems[1].starts_with(known), "{problems:?}");
+    // One that does not say accepts all.
+    let other = load(&runtime, &guest::digests(), &[]).unwrap();
+    assert!(matches!(other.describe(&settings(&[("bna", "")])), (None, problems) if problems.is_empty()));
+}
+
+#[test]
+fn description_checks_what_kind_a_value_is() {
+    use description::SettingKind;
+    let setting = |name: &str, kind| (name.to_owned(), kind);
+    let description = Description {
+        name: "x".to_owned(),
+        version: None,
+        settings: vec![
+            setting("number", SettingKind::Number),
+            setting("flag", SettingKind::Boolean),
+            setting("text", SettingKind::Text),
+        ],
+    };
+    for (name, value, problem) in [
+        ("number", "2.5", None),
+        ("number", "-3", None),
+        ("number", "many", Some("expected a number")),
+        ("flag", "true", None),
+        ("flag", "yes", Some("expected true or false")),
+        ("text", "a\nb", None),
+    ] {
+        let found = description.check(&[(name.to_owned(), value.to_owned())].into());
+        let found = found.first().map(ToString::to_string);
+        let expected = problem.map(|problem| format!("does not accept the setting \"{name}\": {problem}"));
+        assert_eq!(found, expected, "{name} {value}");
+    }
 }
 
 #[test]
@@ -187,6 +233,24 @@ fn format_nan_and_relaxed_simd_have_the_same_bits_on_every_processor() {
             "3380000033800000",
         ]
     );
+}
+
+#[test]
+fn format_without_memory_names_memory_and_not_fuel() {
+    // It asks for memory again and again, as a garbage collector may.
+    let text = r#"(module (memory (export "memory") 1)
+        (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 1024))
+        (func (export "banhook:plugin/formatter@0.1.0#format") (param i32) (result i32)
+            (loop $again (drop (memory.grow (i32.const 2000))) (br $again)) (unreachable)))"#;
+    for metering in [Metering::Fuel, Metering::Time] {
+        let sandbox = Sandbox::STANDARD;
+        let runtime = Runtime::new(Setup { cache: None, compiler: Compiler::Here, metering, sandbox }).unwrap();
+        let (providers, _) = runtime.host().open(&PluginContext::refusing());
+        let limits = Limits { time: Duration::from_millis(50), ..LIMITS };
+        let plugin = runtime.load(&guest::plugin(text, "plugin"), &providers, limits).unwrap();
+        let error = plugin.format(&standard::events()[0]).decision.unwrap_err();
+        assert!(matches!(error, PluginError::Memory { .. }), "{error}");
+    }
 }
 
 /// A cache that holds the built-in plugin, and the file that it is in.

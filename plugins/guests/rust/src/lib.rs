@@ -6,7 +6,10 @@ mod bindings;
 
 use bindings::banhook::plugin::clock::{self, Weekday};
 use bindings::banhook::plugin::log::{self, Level};
-use bindings::banhook::plugin::messages::{Block, Color, Field, Link, Message, Section, Span, Text};
+use bindings::banhook::plugin::messages::{
+    Block, Color, ContextElement, Date, DateFormat, Field, Link, Mention, Message, Section, Span, Style, Styled, Text,
+    Thumbnail,
+};
 use bindings::banhook::plugin::settings;
 use bindings::banhook::plugin::types::{Action, Ban, Duration, Event};
 use bindings::exports::banhook::plugin::formatter::{Decision, Guest, Hold};
@@ -23,7 +26,9 @@ impl Guest for Plugin {
             return Err(format!("{} is retired and should not ban anybody", event.host));
         }
         match &event.action {
-            Action::Start | Action::Stop | Action::Unban(_) => Ok(Decision::Skip("only bans are told".to_owned())),
+            Action::Start | Action::Stop | Action::Unban(_) | Action::Other(_) => {
+                Ok(Decision::Skip("only bans are told".to_owned()))
+            }
             Action::Flush => {
                 let tags = Some(site(&event).map(ToOwned::to_owned).into_iter().collect());
                 Ok(Decision::Hold(Hold { key: event.jail, until: until()?, tags, hints: None }))
@@ -43,22 +48,31 @@ fn until() -> Result<Option<f64>, String> {
 
 fn message(event: &Event, ban: &Ban) -> Message {
     let text = headline(event, ban);
-    let mut blocks = vec![Block::Section(Section { text: Some(text.clone()), fields: Some(fields(event, ban)) })];
-    if let Some(line) = ban.matches.last() {
-        blocks.push(Block::Preformatted(line.clone()));
+    let accessory = settings::get("picture").map(|url| Thumbnail { url, alt: "a picture".to_owned() });
+    let fields = Some(fields(event, ban));
+    let mut blocks = vec![Block::Section(Section { text: Some(text.clone()), fields, accessory })];
+    match ban.matches.as_slice() {
+        [] => {}
+        [line] => blocks.push(Block::Preformatted(line.clone())),
+        lines => blocks.push(Block::Bullets(lines.iter().cloned().map(Text::Plain).collect())),
     }
     if let Some(url) = settings::get("runbook") {
-        let link = Link { label: "What to do".to_owned(), url };
-        blocks.push(Block::Context(vec![Text::Rich(vec![Span::Link(link)])]));
+        let link = Link { label: Some("What to do".to_owned()), url, style: None };
+        blocks.push(Block::Context(vec![ContextElement::Text(Text::Rich(vec![Span::Link(link)]))]));
     }
     let is_permanent = matches!(ban.duration, Some(Duration::Permanent));
+    let purple = Color::Rgb((0x80, 0x40, 0xc0));
     Message {
         text,
         blocks: Some(blocks),
-        color: is_permanent.then_some(Color::Danger),
+        color: if is_permanent { Some(Color::Danger) } else { ban.by_hand.filter(|by_hand| *by_hand).map(|_| purple) },
         // A permanent ban does not vanish in a storm's digest; in that of a backlog it counts as permanent.
         hints: is_permanent.then(|| vec![("digest".to_owned(), "never".to_owned())]),
         tags: is_permanent.then(|| vec!["permanent".to_owned()]),
+        // All bans in a jail are one conversation.
+        thread: Some(event.jail.clone()),
+        name: Some(event.id.clone()),
+        replaces: None,
     }
 }
 
@@ -71,14 +85,29 @@ fn site(event: &Event) -> Option<&str> {
 fn headline(event: &Event, ban: &Ban) -> Text {
     let subject = ban.subject.as_deref().unwrap_or("somebody");
     let site = site(event).map(|site| format!(" ({site})"));
-    Text::Rich(vec![
+    let mut spans = vec![
         Span::Emoji("no_entry".to_owned()),
-        Span::Text(" ".to_owned()),
-        Span::Code(subject.to_owned()),
-        Span::Text(" banned in ".to_owned()),
-        Span::Bold(event.jail.clone()),
-        Span::Text(format!(" on {}{}", event.host, site.unwrap_or_default())),
-    ])
+        plain(" "),
+        styled(subject, Some(Style::CODE)),
+        plain(" banned in "),
+        styled(&event.jail, Some(Style::BOLD)),
+        plain(&format!(" on {}{}", event.host, site.unwrap_or_default())),
+    ];
+    if let Some(began) = ban.began {
+        spans.extend([plain(", "), Span::Date(Date { at: began, format: Some(DateFormat::Relative) })]);
+    }
+    if let Some(user) = settings::get("call") {
+        spans.extend([plain(" "), Span::Mention(Mention::User(user))]);
+    }
+    Text::Rich(spans)
+}
+
+fn plain(text: &str) -> Span {
+    styled(text, None)
+}
+
+fn styled(text: &str, style: Option<Style>) -> Span {
+    Span::Text(Styled { text: text.to_owned(), style })
 }
 
 fn fields(event: &Event, ban: &Ban) -> Vec<Field> {

@@ -1,7 +1,7 @@
 //! Text within a line in a terminal.
 
 use super::line::{Attributes, Piece};
-use crate::inline::{self, Inline, Mention, Style};
+use crate::inline::{self, Inline, Style};
 
 /// Makes pieces of mrkdwn.
 pub fn of_mrkdwn(markup: &str, attributes: Attributes) -> Vec<Piece> {
@@ -32,9 +32,7 @@ fn pieces_of(inline: Inline, base: Attributes) -> Vec<Piece> {
         Inline::Text(_, style) | Inline::Emoji(_, style) | Inline::Date { style, .. } => one(styled(style, base)),
         Inline::Preformatted(_) => one(Attributes { preformatted: true, ..base }),
         Inline::Link { url, label, style } => link(&url, label.as_deref(), styled(style, base)),
-        Inline::Mention(Mention::All(_) | Mention::Some(_)) | Inline::Channel(_) => {
-            one(Attributes { bold: true, ..base })
-        }
+        Inline::Mention(_) | Inline::Channel(_) => one(Attributes { bold: true, ..base }),
         Inline::Quote => vec![Piece::new("▌ ", Attributes { dim: true, ..base })],
         Inline::Other(_) => one(Attributes::DIM),
     }
