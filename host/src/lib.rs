@@ -10,7 +10,6 @@
 
 pub mod cli;
 mod config;
-mod counters;
 mod daemon;
 mod deliver;
 mod format;
@@ -19,7 +18,6 @@ pub mod message;
 pub mod plugin;
 pub mod receive;
 mod route;
-mod status;
 pub mod store;
 
 pub use banhook_notify::event;

@@ -164,7 +164,7 @@ pub enum ArgumentError {
     /// The event kind is missing.
     #[error("notify: the event kind is missing; expected start, stop, flush, ban, unban or prolong")]
     MissingKind,
-    /// It is none.
+    /// It is not one of the known kinds.
     #[error("notify: unknown event kind {}; expected start, stop, flush, ban, unban or prolong", quoted(.0))]
     UnknownKind(String),
     /// No jail, an empty one, or the literal tag.

@@ -37,6 +37,8 @@ pub(crate) struct Route {
     pub webhook: String,
     /// The name of another webhook, with the same target, which gets the messages while the webhook fails. Default: none.
     pub fallback_webhook: Option<String>,
+    /// The names of further webhooks, with the same target, that its plugin may send a message to instead. Default: none.
+    pub plugin_webhooks: Vec<String>,
     /// The time zone of the times that its plugin shows. Default: the system's.
     pub timezone: TimeZone,
     /// Whether its plugin may mention people and channels. Default: no.
@@ -136,6 +138,7 @@ impl Route {
             plugin: PluginSource::BuiltIn,
             webhook: webhook.to_owned(),
             fallback_webhook: None,
+            plugin_webhooks: Vec::new(),
             timezone: system_timezone().0,
             mentions: false,
             limits: Limits::STANDARD,
@@ -153,6 +156,7 @@ impl Route {
     pub(super) fn read(table: &Table<'_>, name: Option<String>, known: &KnownWebhooks<'_>) -> Option<Self> {
         let webhook = webhook(table, known);
         let fallback_webhook = fallback_webhook(table, webhook.as_deref(), known);
+        let plugin_webhooks = plugin_webhooks(table, webhook.as_deref(), known);
         let jails = jails(table);
         let events = events(table);
         let stop = table.bool_described("stop", STOP_RULE).unwrap_or(false);
@@ -179,6 +183,7 @@ impl Route {
             plugin: source?,
             webhook,
             fallback_webhook,
+            plugin_webhooks,
             timezone,
             mentions,
             limits,
@@ -285,17 +290,37 @@ fn fallback_webhook(table: &Table<'_>, webhook: Option<&str>, known: &KnownWebho
         table.problems.report_with(location, message, "name another one, or remove the key");
         return None;
     }
+    has_target_of(webhook, "fallback_webhook", &name, location, table, known).then_some(name)
+}
+
+/// Reads `plugin_webhooks`; `webhook` is the route's own, if it is valid.
+fn plugin_webhooks(table: &Table<'_>, webhook: Option<&str>, known: &KnownWebhooks<'_>) -> Vec<String> {
+    const KEY: &str = "plugin_webhooks";
+    let names = table.strings(KEY).map(|names| names.value).unwrap_or_default();
+    let names = names.into_iter().filter_map(|name| configured(table, name, known));
+    let same_target = names.filter_map(|Located { value: name, location }| {
+        has_target_of(webhook?, KEY, &name, location, table, known).then_some(name)
+    });
+    same_target.collect()
+}
+
+/// Returns whether another webhook has the same target as a route's own, or reports that it has not: a message is stored in
+/// the format of its target.
+fn has_target_of(
+    webhook: &str,
+    key: &str,
+    name: &str,
+    location: Location,
+    table: &Table<'_>,
+    known: &KnownWebhooks<'_>,
+) -> bool {
     let target = |name: &str| known.webhooks.get(name).copied().flatten().map(Target::as_str);
-    if let (Some(own), Some(other)) = (target(webhook), target(&name))
-        && own != other
-    {
-        // A message is stored in the format of its target.
-        let message =
-            format!("fallback_webhook: {} is for {other}, but the route's messages are for {own}", quoted(&name));
+    let (Some(own), Some(other)) = (target(webhook), target(name)) else { return true };
+    if own != other {
+        let message = format!("{key}: {} is for {other}, but the route's messages are for {own}", quoted(name));
         table.problems.report_with(location, message, format!("name a webhook with target = \"{own}\""));
-        return None;
     }
-    Some(name)
+    own == other
 }
 
 /// Reads the settings of the plugin. Keys of the route itself under them are a mistake where the plugin has none of these.

@@ -13,7 +13,6 @@ use tokio::sync::Notify;
 use super::descriptors::{StoreSlot, StoreSlots};
 use super::error::DaemonError;
 use crate::config::Route;
-use crate::counters::Counters;
 use crate::event::{EventDefaults, Timestamp};
 use crate::format::{LoadedRoute, RouteContext, WebhookProfiles};
 use crate::message::{cut, one_line};
@@ -162,9 +161,8 @@ impl RouteWorker {
         };
         self.loads += 1;
         let (load, now, to_self) = (self.loads, self.context.now, self.to_self.clone());
-        let counters = self.context.counters.clone();
         let job = Arc::new(move || {
-            let fresh = LoadedRoute::load(&route, &context, now()).counting(counters.clone());
+            let fresh = LoadedRoute::load(&route, &context, now());
             // Nobody listens after a stop.
             let _ = to_self.send(WorkerCommand::Loaded(load, Box::new(fresh)));
         });
@@ -277,5 +275,4 @@ pub(super) struct WorkerContext {
     pub(super) loading: Arc<AtomicUsize>,
     /// Whether digests are closed as soon as no event is left.
     pub(super) close_digests: Arc<AtomicBool>,
-    pub(super) counters: Counters,
 }

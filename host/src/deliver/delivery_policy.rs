@@ -24,7 +24,8 @@ pub(crate) struct DeliveryPolicy {
     pub rate: Rate,
     /// The maximum age of a message, by route.
     pub max_age: BTreeMap<String, Duration>,
-    /// The two webhooks between which a route's messages fail over: its own and its `fallback_webhook`.
+    /// The two webhooks between which a route's messages fail over: its own and its `fallback_webhook`. Of a route without,
+    /// its own twice: messages that its plugin sends to a third webhook fail over to it.
     pub fallbacks: BTreeMap<String, [String; 2]>,
     /// What events get that have none of their own.
     pub defaults: EventDefaults,
@@ -42,8 +43,10 @@ impl DeliveryPolicy {
             rate: webhook.rate,
             max_age: routes().map(|route| (route.name.clone(), route.max_age)).collect(),
             fallbacks: routes()
-                .filter_map(|route| {
-                    Some((route.name.clone(), [route.webhook.clone(), route.fallback_webhook.clone()?]))
+                .filter(|route| route.fallback_webhook.is_some() || !route.plugin_webhooks.is_empty())
+                .map(|route| {
+                    let fallback = route.fallback_webhook.as_ref().unwrap_or(&route.webhook);
+                    (route.name.clone(), [route.webhook.clone(), fallback.clone()])
                 })
                 .collect(),
             defaults: defaults.clone(),

@@ -12,8 +12,7 @@ use super::endpoint::Endpoint;
 use super::endpoint::Endpoints;
 use super::failover::reassign_removed;
 use super::queue::Queue;
-use super::send_result::{AttemptResult, SendResult};
-use crate::counters::{Counters, Finished};
+use super::send_result::SendResult;
 use crate::event::Timestamp;
 use crate::store::{OutboundMessage, Store, StoreError};
 
@@ -44,8 +43,6 @@ pub(crate) struct DeliveryContext {
     pub now: fn() -> Timestamp,
     /// Returns a number in 0..1.
     pub jitter: fn() -> f64,
-    /// Counts attempts and the messages that ended.
-    pub counters: Counters,
 }
 
 /// Delivers to one webhook.
@@ -137,14 +134,12 @@ impl DeliveryWorker {
             return Ok(worker);
         }
         let mut stop = worker.context.stop.clone();
-        let (result, counted) = tokio::select! {
+        let result = tokio::select! {
             result = worker.context.client.post(endpoint, body, worker.context.now) => result,
             () = stopped_for(&mut stop, SHUTDOWN_GRACE) => {
-                let error = "banhook was stopped before the answer came".to_owned();
-                (SendResult::RateLimited(Duration::ZERO, error), AttemptResult::Stopped)
+                SendResult::RateLimited(Duration::ZERO, "banhook was stopped before the answer came".to_owned())
             }
         };
-        worker.context.counters.attempt(&worker.webhook, counted.name());
         let (now, jitter) = ((worker.context.now)(), (worker.context.jitter)());
         let (url_hash, route) = (endpoint.url_hash(), message.route.clone());
         let (worker, report) = worker
@@ -152,19 +147,8 @@ impl DeliveryWorker {
                 worker.queue.record_result(&mut worker.store, &policy, &url_hash, &message, result, now, jitter)
             })
             .await?;
-        worker.count(&report);
         worker.log(id, &route, report);
         Ok(worker)
-    }
-
-    fn count(&self, AttemptReport { outcome, expired }: &AttemptReport) {
-        let (sent, dead) = match outcome {
-            AttemptOutcome::Accepted { .. } => (1, 0),
-            AttemptOutcome::Rejected(_) | AttemptOutcome::Expired(_) => (0, 1),
-            AttemptOutcome::RetryIn(..) | AttemptOutcome::PlainNext(_) | AttemptOutcome::Suspended { .. } => (0, 0),
-        };
-        self.context.counters.finished(&self.webhook, Finished::Sent, sent);
-        self.context.counters.finished(&self.webhook, Finished::Dead, dead + expired.len() as u64);
     }
 
     fn log(&self, id: i64, route: &str, AttemptReport { outcome, expired }: AttemptReport) {

@@ -112,10 +112,12 @@ impl LoadedRoute {
             {
                 let formatted = self.format(single, Grouping::Standalone, now);
                 match &formatted.disposition {
-                    Disposition::Send(body) => return store.close_digest(open.id, body, false, now),
+                    Disposition::Send(body) | Disposition::SendTo(_, body) => {
+                        return store.close_digest(open.id, body, false, now);
+                    }
                     // It was held before it joined the storm; to hold it again would send it in circles.
                     Disposition::Digest(_) => {}
-                    Disposition::Skip(_) | Disposition::Dead(_) => {
+                    Disposition::SendTo(..) | Disposition::Skip(_) | Disposition::Dead(_) => {
                         return store.record_formatted(&self.route.name, Some(open.id), &[formatted], None, now);
                     }
                 }

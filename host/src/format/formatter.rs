@@ -4,7 +4,7 @@ use super::grouping::RecentPosts;
 use super::grouping::{Grouping, digest_of, digest_of_hold, digest_of_restart};
 use super::loaded_route::LoadedRoute;
 use crate::event::{Event, Timestamp};
-use crate::message::{Decision, Guarded, fallback, guard, is_never_grouped};
+use crate::message::{Decision, Guarded, Message, fallback, guard, is_never_grouped, webhook_hint};
 use crate::store::{Disposition, FormattedEvent, Store, StoreError, UnformattedEvent};
 
 /// Events that are formatted in one transaction, for the same reason as `route` routes many at once; a slow plugin ends a
@@ -123,9 +123,25 @@ impl LoadedRoute {
             }
             return Disposition::Digest(key);
         }
+        let webhook = decision.as_ref().ok().and_then(|message| self.other_webhook(message));
         let guarded =
             decision.and_then(|message| self.plugin.guard(&message, |policy| guard(&message, [event], policy), now));
-        Disposition::Send(guarded.unwrap_or_else(|why| self.fallback_message(event, &why)))
+        match (guarded, webhook) {
+            (Ok(body), Some(webhook)) => Disposition::SendTo(webhook, body),
+            (Ok(body), None) => Disposition::Send(body),
+            (Err(why), _) => Disposition::Send(self.fallback_message(event, &why)),
+        }
+    }
+
+    /// Returns the webhook that a message asks for, if it is not the route's own. One that the route does not allow is
+    /// logged.
+    fn other_webhook(&self, message: &Message) -> Option<String> {
+        let webhook = webhook_hint(message).filter(|webhook| *webhook != self.route.webhook)?;
+        if !self.route.plugin_webhooks.iter().any(|allowed| allowed == webhook) {
+            self.plugin.warn(&format!("the hint webhook \"{webhook}\" is not one of the route's plugin_webhooks"));
+            return None;
+        }
+        Some(webhook.to_owned())
     }
 
     /// Returns what would become of an event, as far as the event alone decides that. Stores nothing.

@@ -563,6 +563,47 @@ fn message_that_asks_for_it_is_in_no_digest() {
     assert_eq!(fixture.counts(), (9, 0, 12));
 }
 
+/// Posts, and asks for the webhook that is called like the jail.
+const ASKS_FOR_A_WEBHOOK: &str = r#"(module
+    (memory (export "memory") 2)
+    (global $free (mut i32) (i32.const 16384))
+    (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+        (local $here i32)
+        (local.set $here (i32.and (i32.add (global.get $free) (i32.const 7)) (i32.const -8)))
+        (global.set $free (i32.add (local.get $here) (local.get 3)))
+        (local.get $here))
+    (data (i32.const 1024) "own words")
+    (data (i32.const 1040) "webhook")
+    (func (export "banhook:plugin/formatter@0.1.0#format") (param $event i32) (result i32)
+        ;; The hint at 2048: its name, and the jail.
+        (i32.store (i32.const 2048) (i32.const 1040))
+        (i32.store (i32.const 2052) (i32.const 7))
+        (i64.store (i32.const 2056) (i64.load offset=24 (local.get $event)))
+        ;; ok(post({ text: plain("own words"), hints }))
+        (i32.store (i32.const 532) (i32.const 1024))
+        (i32.store (i32.const 536) (i32.const 9))
+        (i32.store8 (i32.const 560) (i32.const 1))
+        (i32.store (i32.const 564) (i32.const 2048))
+        (i32.store (i32.const 568) (i32.const 1))
+        (i32.const 512)))"#;
+
+#[test]
+fn message_goes_to_the_webhook_that_its_plugin_asks_for_and_its_route_allows() {
+    let temp = tempfile::tempdir().unwrap();
+    let plugin = temp.path().join("asks.wasm");
+    std::fs::write(&plugin, crate::plugin::guest::plugin(ASKS_FOR_A_WEBHOOK, "plugin")).unwrap();
+    let lines = "webhook = 'main'\nplugin_webhooks = ['ops']\n\
+        [webhooks.ops]\nurl = 'http://127.0.0.1:2/'\n[webhooks.other]\nurl = 'http://127.0.0.1:3/'";
+    let mut fixture = RouteFixture::new(&format!("plugin = '{}'\n{lines}", plugin.display()));
+    for jail in ["ops", "other", "main"] {
+        fixture.happens(jail, EventDetails::Ban(banned("203.0.113.7", false)));
+    }
+    fixture.work(false);
+    assert!(fixture.store.next_in_order("ops", 0).unwrap().is_some());
+    assert!(fixture.store.next_in_order("other", 0).unwrap().is_none());
+    assert_eq!((fixture.sent().len(), fixture.counts()), (2, (2, 0, 1)));
+}
+
 #[test]
 fn backlog_is_grouped() {
     let mut fixture = RouteFixture::new("storm = false");

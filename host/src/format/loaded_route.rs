@@ -7,11 +7,10 @@ use super::grouping::RecentPosts;
 use super::route_plugin::RoutePlugin;
 use super::webhook_profile::{self, WebhookProfile, WebhookProfiles};
 use crate::config::{Config, PluginSource, Route};
-use crate::counters::Counters;
 use crate::event::{EventDefaults, Kind, Timestamp};
 use crate::message::{Policy, guard, guard_digest, one_line};
 use crate::plugin::{
-    BUILT_IN, CurrentEvent, Description, Plugin, PluginContext, PluginError, RouteEvents, Runtime, TrialMessage,
+    BUILT_IN, CurrentEvent, Description, Plugin, PluginContext, PluginError, RouteEvents, Runtime, SmokeTestMessage,
     refusing_others,
 };
 use crate::store::{PluginState, StateDir};
@@ -59,10 +58,10 @@ impl LoadedRoute {
             plugin.as_ref().map(|plugin| plugin.describe(&route.settings)).unwrap_or_default();
         let profile = webhook_profile::of(route, &context.profiles);
         let policy = Policy { mentions: route.mentions, target: profile.target };
-        let judge = |message: &TrialMessage<'_>| {
+        let judge = |message: &SmokeTestMessage<'_>| {
             let guarded = match message {
-                TrialMessage::OfEvent(event, message) => guard(message, [*event], &policy),
-                TrialMessage::OfDigest(batch, message) => guard_digest(message, batch, None, &policy),
+                SmokeTestMessage::OfEvent(event, message) => guard(message, [*event], &policy),
+                SmokeTestMessage::OfDigest(batch, message) => guard_digest(message, batch, None, &policy),
             };
             guarded.map(drop).map_err(|error| error.to_string())
         };
@@ -80,7 +79,6 @@ impl LoadedRoute {
                 plugin,
                 current_event,
                 breaker: Breaker::default(),
-                counters: None,
                 policy,
             },
             description,
@@ -88,13 +86,6 @@ impl LoadedRoute {
             since: now,
             rejected_update: None,
         }
-    }
-
-    /// Counts the calls of the plugin, and its failures.
-    #[must_use]
-    pub(crate) fn counting(mut self, counters: Counters) -> Self {
-        self.plugin.counters = Some(counters);
-        self
     }
 
     /// Returns the route's name.

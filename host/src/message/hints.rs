@@ -3,6 +3,7 @@
 //! | name | effect |
 //! | --- | --- |
 //! | `topic` | the topic of the message, on Zulip; at most 60 characters |
+//! | `webhook` | the webhook that gets the message instead of the route's own, if the route allows it |
 //! | `digest` | `never`: the message is never grouped with others; `built-in`, in a message about a digest: the text and blocks of banhook's own digest go out, with this message's color and hints |
 
 use blockkit::text::{clean, cut, one_line};
@@ -13,7 +14,7 @@ use super::slack_compatible::BREAK;
 use crate::phrase::listed;
 
 /// The known names.
-const NAMES: [&str; 2] = ["topic", "digest"];
+const NAMES: [&str; 3] = ["topic", "digest", "webhook"];
 /// The value of the hint `digest` that has banhook's own digest go out.
 const BUILT_IN: &str = "built-in";
 /// The value of the hint `digest` that keeps a message out of digests.
@@ -35,13 +36,12 @@ pub(super) struct Hints {
 impl Hints {
     /// Returns the valid ones; of several with one name the last.
     pub(super) fn of(message: &Message) -> Self {
-        let last = |name: &str| message.hints.iter().rfind(|(known, _)| known == name).map(|(_, value)| value.as_str());
         Self {
-            topic: last("topic").map(one_line).filter(|topic| !topic.trim().is_empty()).map(|topic| {
+            topic: last(message, "topic").map(one_line).filter(|topic| !topic.trim().is_empty()).map(|topic| {
                 // Zulip takes one of these for the mark of a Slack channel, and drops it.
                 cut(&unlinked(topic.trim().trim_start_matches(['#', '@'])), TOPIC_MAX).into_owned()
             }),
-            built_in_digest: last("digest") == Some(BUILT_IN),
+            built_in_digest: last(message, "digest") == Some(BUILT_IN),
         }
     }
 }
@@ -49,7 +49,17 @@ impl Hints {
 /// Returns whether a message goes out by itself, whatever goes on.
 #[must_use]
 pub(crate) fn is_never_grouped(message: &Message) -> bool {
-    message.hints.iter().rfind(|(name, _)| name == "digest").is_some_and(|(_, value)| value == NEVER)
+    last(message, "digest") == Some(NEVER)
+}
+
+/// Returns the webhook that a message asks for.
+#[must_use]
+pub(crate) fn webhook_hint(message: &Message) -> Option<&str> {
+    last(message, "webhook")
+}
+
+fn last<'m>(message: &'m Message, name: &str) -> Option<&'m str> {
+    message.hints.iter().rfind(|(known, _)| known == name).map(|(_, value)| value.as_str())
 }
 
 /// Returns the warning for hints where none is known.
@@ -150,7 +160,7 @@ mod tests {
         assert_eq!(
             shown,
             [
-                "/hints/1: unknown hint \"colour\\u{1b}\"; the hints are topic and digest (hint-unknown)",
+                "/hints/1: unknown hint \"colour\\u{1b}\"; the hints are topic, digest and webhook (hint-unknown)",
                 "/hints/3: expected \"never\" or \"built-in\", found \"x\" (hint-digest)",
             ]
         );

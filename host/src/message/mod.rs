@@ -43,7 +43,7 @@ pub use fallback::fallback;
 pub(crate) use fallback::notice;
 pub use guard::{Guarded, Policy, guard};
 pub(crate) use guard_error::GuardError;
-pub(crate) use hints::{check_hints, is_never_grouped, unknown_hints};
+pub(crate) use hints::{check_hints, is_never_grouped, unknown_hints, webhook_hint};
 pub(crate) use model::{
     Block, Button, ButtonStyle, Color, ContextElement, Date, DateFormat, Field, Hold, Image, Link, Mention, Section,
     Span, Style, Thumbnail,

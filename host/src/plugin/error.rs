@@ -155,7 +155,7 @@ pub enum PluginError {
     /// It returned an error of its own.
     #[error("returned an error: {0}")]
     Returned(String),
-    /// It returned a number that is none.
+    /// It returned NaN where a number is needed.
     #[error("returned {0} that is not a number (NaN)")]
     NotANumber(&'static str),
     /// It finds something wrong with a setting.

@@ -19,7 +19,7 @@ pub(crate) fn digests() -> Vec<u8> {
 }
 
 /// A core module that carries its component type, as cargo leaves it.
-pub(super) fn plugin(text: &str, exports: &str) -> Vec<u8> {
+pub(crate) fn plugin(text: &str, exports: &str) -> Vec<u8> {
     // A world with all imports, and with the exports of one of banhook's.
     let world = format!(
         "package test:guest@0.1.0; world guest {{

@@ -45,7 +45,7 @@ pub use host::{PluginContext, Providers};
 pub(crate) use limits::{INSTANCES_MOST, TABLE_MOST};
 pub use limits::{Limits, Sandbox};
 pub use plugin::Plugin;
-pub(crate) use plugin::TrialMessage;
+pub(crate) use plugin::SmokeTestMessage;
 pub use runtime::{Runtime, Setup};
 
 /// The default plugin, `plugins/template`: a core module that carries its component type.

@@ -21,7 +21,7 @@ use crate::message::{Decision, DigestDecision, Message};
 const PROBLEMS: usize = 20;
 
 /// A message of the smoke test, with what it is about.
-pub(crate) enum TrialMessage<'a> {
+pub(crate) enum SmokeTestMessage<'a> {
     /// About a standard event.
     OfEvent(&'a Event, &'a Message),
     /// About a digest of all of them.
@@ -90,17 +90,20 @@ impl Plugin {
 
     /// The same, with the messages judged: whether they can be sent, or why not.
     #[must_use]
-    pub(crate) fn smoke_test_with(&self, judge: impl Fn(&TrialMessage<'_>) -> Result<(), String>) -> Vec<PluginError> {
+    pub(crate) fn smoke_test_with(
+        &self,
+        judge: impl Fn(&SmokeTestMessage<'_>) -> Result<(), String>,
+    ) -> Vec<PluginError> {
         let problems = self.check();
         if problems.iter().any(|problem| !problem.is_warning()) {
             return problems;
         }
         let events = standard::events();
-        let judged = |message: &TrialMessage<'_>| judge(message).map_err(PluginError::Unsendable);
+        let judged = |message: &SmokeTestMessage<'_>| judge(message).map_err(PluginError::Unsendable);
         // Mostly the same error for each kind; reporting it once is enough.
         let of_events = || {
             events.iter().find_map(|event| match self.format(event).decision {
-                Ok(Decision::Post(message)) => judged(&TrialMessage::OfEvent(event, &message)).err(),
+                Ok(Decision::Post(message)) => judged(&SmokeTestMessage::OfEvent(event, &message)).err(),
                 Ok(Decision::Skip(_) | Decision::Hold(_)) => None,
                 Err(error) => Some(error),
             })
@@ -108,7 +111,7 @@ impl Plugin {
         let of_digest = || {
             let batch = Batch::of(&events, DigestCause::Held, Some(standard::KEY.to_owned()));
             match self.digest(&batch, batch.last)?.decision {
-                Ok(DigestDecision::Post(message)) => judged(&TrialMessage::OfDigest(&batch, &message)).err(),
+                Ok(DigestDecision::Post(message)) => judged(&SmokeTestMessage::OfDigest(&batch, &message)).err(),
                 Ok(DigestDecision::Skip(_) | DigestDecision::Hold(_)) => None,
                 Err(error) => Some(error),
             }

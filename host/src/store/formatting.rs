@@ -29,6 +29,8 @@ pub struct FormattedEvent {
 pub enum Disposition {
     /// A message of its own.
     Send(Guarded),
+    /// The same, for another webhook than the route's.
+    SendTo(String, Guarded),
     /// Part of a digest.
     Digest(DigestKey),
     /// Skipped by the plugin, for this reason.
@@ -58,7 +60,8 @@ impl Store {
             for FormattedEvent { seq, disposition, tags } in formatted {
                 let event = (*seq, route, from);
                 let is_moved = match disposition {
-                    Disposition::Send(body) => send(transaction, event, body, tags, now)?,
+                    Disposition::Send(body) => send(transaction, event, (None, body), tags, now)?,
+                    Disposition::SendTo(webhook, body) => send(transaction, event, (Some(webhook), body), tags, now)?,
                     Disposition::Digest(digest_key) => digests.join(transaction, from, (*seq, tags), digest_key)?,
                     Disposition::Skip(reason) => routed_events::settle(transaction, event, "skipped", reason)?,
                     Disposition::Dead(reason) => routed_events::settle(transaction, event, "dead", reason)?,
@@ -104,11 +107,11 @@ impl Store {
 fn send(
     transaction: &Transaction<'_>,
     event: (i64, &str, Option<i64>),
-    body: &Guarded,
+    message: (Option<&String>, &Guarded),
     tags: &[String],
     now: Timestamp,
 ) -> rusqlite::Result<bool> {
-    let Some(message) = messages::insert_ready(transaction, event, body, now)? else { return Ok(false) };
+    let Some(message) = messages::insert_ready(transaction, event, message, now)? else { return Ok(false) };
     let (seq, route, _) = event;
     routed_events::set_message(transaction, (seq, route), message, tags)?;
     Ok(true)

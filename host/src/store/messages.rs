@@ -53,11 +53,11 @@ impl DeadReason {
 }
 
 /// Inserts a message of one event that is ready to be sent, and returns its id; `None` if the event is not pending on the
-/// route, or not in the message `from`.
+/// route, or not in the message `from`. `webhook`: that of the event, if there is none.
 pub(super) fn insert_ready(
     transaction: &Transaction<'_>,
     (event, route, from): (i64, &str, Option<i64>),
-    body: &Guarded,
+    (webhook, body): (Option<&String>, &Guarded),
     now: Timestamp,
 ) -> rusqlite::Result<Option<i64>> {
     let (text, target) = (body.to_json_string(), body.target().as_str());
@@ -72,10 +72,10 @@ pub(super) fn insert_ready(
     let inserted = transaction
         .prepare_cached(
             "INSERT INTO messages (route, webhook, state, events, body, target, checksum, age_starts_at, next_attempt_at)
-             SELECT route, webhook, 'ready', 1, ?4, ?6, ?7, min(ifnull(age_starts_at, received_at), ?5), ?5 FROM routed_events JOIN inbox.events ON seq = event
+             SELECT route, ifnull(?8, webhook), 'ready', 1, ?4, ?6, ?7, min(ifnull(age_starts_at, received_at), ?5), ?5 FROM routed_events JOIN inbox.events ON seq = event
              WHERE event = ?1 AND route = ?2 AND routed_events.state = 'pending' AND message IS ?3",
         )?
-        .execute(params![event, route, from, text, now.0, target, checksum])?;
+        .execute(params![event, route, from, text, now.0, target, checksum, webhook])?;
     Ok((inserted > 0).then(|| transaction.last_insert_rowid()))
 }
 

@@ -26,7 +26,7 @@ pub(super) trait BanHistory: Send + Sync {
     /// Sums up the bans that match a query.
     ///
     /// # Errors
-    /// When there is no answer, or none by the deadline. The plugin is told so: it is never given a wrong answer.
+    /// When there is no answer, or none by the deadline. The plugin gets the error, and never a wrong answer.
     fn bans(&self, query: &BanQuery, deadline: Instant) -> Result<BanSummary, HistoryError>;
 }
 

@@ -20,8 +20,17 @@ impl Guest for Small {
         let (Action::Ban(ban) | Action::Unban(ban)) = &event.action else {
             return Ok(Decision::Skip("no ban".to_owned()));
         };
-        let text = words::banned(&event.jail, &ban.subject, ban.failures);
-        Ok(Decision::Post(Message { text: Text::Plain(text), blocks: None, color: None, hints: None }))
+        let text = words::banned(&event.jail, ban.subject.as_deref().unwrap_or_default(), ban.failures);
+        Ok(Decision::Post(Message {
+            text: Text::Plain(text),
+            blocks: None,
+            color: None,
+            hints: None,
+            tags: None,
+            thread: None,
+            name: None,
+            replaces: None,
+        }))
     }
 }
 

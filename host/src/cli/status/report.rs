@@ -1,19 +1,19 @@
 //! The state of a store, and of what works on it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
+use crate::event::Timestamp;
+use crate::phrase::counted;
+use crate::store::{Discrepancy, Ledger, PluginState, RouteLedger, WebhookQueue};
 use serde::Serialize;
 
 use super::logs::{LogStatus, logs};
-use crate::config::Config;
-use crate::event::Timestamp;
-use crate::phrase::counted;
-use crate::store::{Discrepancy, Ledger, PluginState, RouteLedger, StateDir, Store, StoreError, WebhookQueue};
+use crate::cli::command_error::CommandError;
+use crate::cli::global_options::GlobalOptions;
 
 /// The state of a store; this is its JSON, with the ledger's fields at the top.
 #[derive(Serialize)]
-pub(crate) struct StatusReport {
+pub(super) struct StatusReport {
     #[serde(flatten)]
     pub ledger: Ledger,
     pub balances: bool,
@@ -42,28 +42,30 @@ pub(crate) struct StatusReport {
 }
 
 impl StatusReport {
-    /// Reads the state of the store, if there is one. `config` returns the configuration, or what is wrong with it; `None`
-    /// if there is none. It is asked whether nothing was ever stored. `check`: counts every event, too.
-    pub(crate) fn read(
-        folder: &StateDir,
-        store: Option<&Store>,
-        config: impl FnOnce(bool) -> Option<Result<Arc<Config>, String>>,
-        check: bool,
-    ) -> Result<Self, StoreError> {
-        let (mut ledger, mut webhooks, plugins, discrepancies, damaged, log_states) = if let Some(store) = store {
-            // As a run does: if the inbox is damaged, nothing is delivered any more, whatever the sums say.
-            store.check_inbox()?;
-            let discrepancies = check.then(|| store.check_ledger()).transpose()?;
-            let damaged = check.then(|| store.damaged_records()).transpose()?;
-            let logs = store.logs()?;
-            (store.ledger()?, store.queues(Timestamp::now())?, store.plugins()?, discrepancies, damaged, logs)
-        } else {
-            let none = || check.then(Vec::new);
-            (Ledger::default(), BTreeMap::new(), BTreeMap::new(), check.then(Vec::new), none(), Vec::new())
-        };
+    /// Reads the state of the store; `check`: counts every event, too.
+    pub(super) fn read(global: &GlobalOptions, check: bool) -> Result<Self, CommandError> {
+        let folder = global.folder()?;
+        let (mut ledger, mut webhooks, plugins, discrepancies, damaged, log_states) =
+            if let Some((_, store)) = global.existing_store()? {
+                // As a run does: if the inbox is damaged, nothing is delivered any more, whatever the sums say.
+                store.check_inbox()?;
+                let discrepancies = check.then(|| store.check_ledger()).transpose()?;
+                let damaged = check.then(|| store.damaged_records()).transpose()?;
+                let logs = store.logs()?;
+                (store.ledger()?, store.queues(Timestamp::now())?, store.plugins()?, discrepancies, damaged, logs)
+            } else {
+                (
+                    Ledger::default(),
+                    BTreeMap::new(),
+                    BTreeMap::new(),
+                    check.then(Vec::new),
+                    check.then(Vec::new),
+                    Vec::new(),
+                )
+            };
         // Where there is neither a store nor a file, nothing is wrong yet.
         let is_new = ledger == Ledger::default();
-        let config = config(is_new);
+        let config = (global.config.exists() || !is_new).then(|| global.config());
         for config in config.iter().flatten() {
             let configured = config.webhooks.keys().map(|name| (name.clone(), WebhookQueue::default()));
             webhooks = configured.chain(webhooks).collect();
@@ -77,7 +79,7 @@ impl StatusReport {
             is_new,
             ledger,
             running,
-            configuration_error: config.and_then(Result::err),
+            configuration_error: config.and_then(Result::err).map(|failure| failure.text()),
             webhooks,
             plugins,
             logs: logs(&sources, log_states, running),
@@ -90,7 +92,7 @@ impl StatusReport {
     }
 
     /// Says what needs a person, each in a few words.
-    pub(crate) fn attention(&self) -> Vec<String> {
+    pub(super) fn attention(&self) -> Vec<String> {
         let mut found = Vec::new();
         let discrepancies = self.discrepancies.as_ref().map_or(0, Vec::len) as u64;
         if !self.balances || discrepancies > 0 {

@@ -18,7 +18,7 @@ use crate::store::LogState;
 
 /// How a log fares.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub(crate) struct LogStatus {
+pub(super) struct LogStatus {
     /// How far its file has been read, in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub position: Option<u64>,
