@@ -10,6 +10,7 @@
 
 pub mod cli;
 mod config;
+mod counters;
 mod daemon;
 mod deliver;
 mod format;
@@ -18,6 +19,7 @@ pub mod message;
 pub mod plugin;
 pub mod receive;
 mod route;
+mod status;
 pub mod store;
 
 pub use banhook_notify::event;

@@ -52,6 +52,7 @@ mod interleavings;
 mod life_cycle;
 mod lint;
 mod message;
+mod metrics;
 mod notify;
 mod plugin_cases;
 mod polling;

@@ -58,6 +58,7 @@ pub fn for_tests() -> Vec<Package> {
         Package::program("zstd", "zstd"),
         Package::program("bzip2", "bzip2"),
         Package::program("strace", "strace"),
+        Package::program("prometheus", "promtool"),
         Package::program("nodejs", "node"),
         Package::program("npm", "npm"),
     ];

@@ -1,19 +1,17 @@
 //! `banhook status`: the ledger, the queues of the webhooks, the plugins of the routes, and the logs.
 
-mod logs;
-mod report;
 mod text;
 
 use std::io::Write as _;
+use std::sync::Arc;
 
-use crate::event::Timestamp;
-use crate::message::one_line;
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::command_error::Outcome;
 use super::global_options::GlobalOptions;
-use super::global_options::OutputFormat;
-use report::StatusReport;
+use crate::event::Timestamp;
+use crate::message::one_line;
+use crate::status::{StatusReport, metrics};
 
 /// Show the ledger (where every event is) and the queues
 ///
@@ -44,14 +42,26 @@ pub(super) struct StatusArgs {
     /// For monitors: print nothing, or one line if something needs a person
     #[arg(long, conflicts_with = "format")]
     quiet: bool,
-    /// Output format
-    #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
-    format: OutputFormat,
+    /// Output format: text for people, JSON, or metrics for Prometheus, without those that only a daemon counts
+    #[arg(long, value_enum, default_value_t = StatusFormat::Text)]
+    format: StatusFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum StatusFormat {
+    Text,
+    Json,
+    Prometheus,
 }
 
 /// Shows where every event is; `Ok(false)` if something needs a person.
 pub(super) fn status(global: &GlobalOptions, arguments: &StatusArgs) -> Outcome {
-    let status = StatusReport::read(global, arguments.check)?;
+    let (folder, store) = (global.folder()?, global.existing_store()?);
+    let config = |is_new: bool| {
+        let config = (global.config.exists() || !is_new).then(|| global.config())?;
+        Some(config.map(Arc::new).map_err(|failure| failure.text()))
+    };
+    let status = StatusReport::read(&folder, store.as_ref().map(|(_, store)| store), config, arguments.check)?;
     // Not `println!`: a reader that has gone away (`| head`) is an error and no panic.
     let mut out = std::io::stdout();
     match arguments.format {
@@ -60,8 +70,11 @@ pub(super) fn status(global: &GlobalOptions, arguments: &StatusArgs) -> Outcome 
                 writeln!(out, "{}", one_line(&status.needs_attention.join("; ")))?;
             }
         }
-        OutputFormat::Json => writeln!(out, "{}", serde_json::to_string(&status).map_err(anyhow::Error::from)?)?,
-        OutputFormat::Text => write!(out, "{}", text::text(&global.state_dir, &status, Timestamp::now()))?,
+        StatusFormat::Prometheus => {
+            write!(out, "{}", metrics(&status, None, Timestamp::now()).map_err(anyhow::Error::from)?)?;
+        }
+        StatusFormat::Json => writeln!(out, "{}", serde_json::to_string(&status).map_err(anyhow::Error::from)?)?,
+        StatusFormat::Text => write!(out, "{}", text::text(&global.state_dir, &status, Timestamp::now()))?,
     }
     Ok(status.needs_attention.is_empty())
 }

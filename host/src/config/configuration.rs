@@ -10,6 +10,7 @@ use super::config_files::{folder, read_files};
 use super::fail2ban::Fail2ban;
 use super::http_settings::Proxy;
 use super::log_source::LogSource;
+use super::metrics::Metrics;
 use super::name::{NAME_RULE, is_name};
 use super::plugin::{self, PluginSource};
 use super::problem::{ConfigErrors, Location, Problem, Problems, quoted};
@@ -46,6 +47,8 @@ pub(crate) struct Config {
     pub fail2ban: Fail2ban,
     /// The webhook in which suspended webhooks and dead messages are announced. Default (`None`): they are logged only.
     pub health: Option<String>,
+    /// Where a daemon writes and serves its metrics.
+    pub metrics: Metrics,
     /// Probable mistakes that are no errors: a webhook that no route uses, a proxy of the environment that cannot be used.
     pub warnings: Vec<Problem>,
     /// The files and folders that the configuration was read from, plugins and certificates included; empty if it was
@@ -110,6 +113,7 @@ fn build(files: &[TextFile], problems: Problems, env: Env<'_>) -> Result<Config,
     let sandbox = single_table(&tables, "sandbox", plugin::sandbox, &problems).unwrap_or(Sandbox::STANDARD);
     let retention = single_table(&tables, "retention", Retention::read, &problems).unwrap_or(Retention::STANDARD);
     let fail2ban = single_table(&tables, "fail2ban", Fail2ban::read, &problems).unwrap_or_else(Fail2ban::standard);
+    let metrics = single_table(&tables, "metrics", Metrics::read, &problems).unwrap_or_default();
     let webhooks = webhooks(&tables, &problems, env);
     let known = known_webhooks(&webhooks, complete);
     let mut routes = routes(&tables, &known, &problems);
@@ -158,6 +162,7 @@ fn build(files: &[TextFile], problems: Problems, env: Env<'_>) -> Result<Config,
         sources: logs,
         fail2ban,
         health,
+        metrics,
         warnings,
         files: BTreeSet::new(),
     })

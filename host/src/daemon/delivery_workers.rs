@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 
 use super::error::DaemonError;
 use crate::config::Config;
+use crate::counters::Counters;
 use crate::deliver::{Client, DeliveryContext, DeliveryError, DeliveryWorker, Endpoints, failover};
 use crate::event::Timestamp;
 use crate::store::Store;
@@ -24,6 +25,7 @@ pub(super) struct DeliveryWorkers {
     now: fn() -> Timestamp,
     /// The name of this host, as the system has it.
     system_host: String,
+    counters: Counters,
 }
 
 impl DeliveryWorkers {
@@ -34,6 +36,7 @@ impl DeliveryWorkers {
         progress: Arc<Notify>,
         stop: watch::Receiver<bool>,
         now: fn() -> Timestamp,
+        counters: Counters,
     ) -> Self {
         Self {
             client: Client::new(),
@@ -45,6 +48,7 @@ impl DeliveryWorkers {
             stop,
             now,
             system_host: system_host.to_owned(),
+            counters,
         }
     }
 
@@ -83,6 +87,7 @@ impl DeliveryWorkers {
                 stop: self.stop.clone(),
                 now: self.now,
                 jitter: fastrand::f64,
+                counters: self.counters.clone(),
             };
             let worker = DeliveryWorker::new(webhook.clone(), store.new_connection()?, context);
             let (wake, progress) = (Arc::new(Notify::new()), Arc::clone(&self.progress));

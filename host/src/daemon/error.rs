@@ -23,6 +23,9 @@ pub(crate) enum DaemonError {
         /// The system's reason.
         reason: io::Error,
     },
+    /// The counters cannot be set up.
+    #[error("the metrics cannot be set up: {0}; this is a bug in banhook")]
+    Metrics(#[from] prometheus::Error),
     /// A thread that routes or formats panicked.
     #[error("a routing thread broke off; this is a bug in banhook")]
     Router,

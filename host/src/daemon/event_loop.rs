@@ -15,6 +15,7 @@ use tokio::time::{Instant, Sleep};
 use super::daemon::{Daemon, ExitReason, RunMode};
 use super::delivery_workers::DeliveryWorkers;
 use super::error::DaemonError;
+use super::exporter::Exporter;
 use super::route_worker::WorkerContext;
 use super::router::RouterCommand;
 use super::watcher::{SETTLE_TIME, Watcher};
@@ -59,6 +60,7 @@ pub(super) struct EventLoop<'a> {
     delivery: DeliveryWorkers,
     stop_delivery: watch::Sender<bool>,
     delivery_progress: Arc<Notify>,
+    exporter: Exporter,
     watcher: Watcher,
     files_changed: Arc<Notify>,
     /// When files that have changed are expected to be complete.
@@ -89,7 +91,13 @@ impl<'a> EventLoop<'a> {
         let (stop_delivery, stopped) = watch::channel(false);
         let delivery_progress = Arc::new(Notify::new());
         let (config, progress) = (&daemon.config, Arc::clone(&delivery_progress));
-        let delivery = DeliveryWorkers::new(config, &daemon.system_host, progress, stopped, daemon.now);
+        let counters = context.counters.clone();
+        let mut exporter = Exporter::new(&counters);
+        // A run that ends by itself has nothing to show for long.
+        if mode == RunMode::Forever {
+            exporter.configure(config, daemon.store);
+        }
+        let delivery = DeliveryWorkers::new(config, &daemon.system_host, progress, stopped, daemon.now, counters);
         // Whoever starts a daemon or drains may have fixed something that cannot be seen from here.
         delivery.retry_suspended(daemon.store, mode != RunMode::UntilIdle)?;
         let files_changed = Arc::new(Notify::new());
@@ -107,6 +115,7 @@ impl<'a> EventLoop<'a> {
             delivery,
             stop_delivery,
             delivery_progress,
+            exporter,
             watcher,
             files_changed,
             settled_at: None,
@@ -229,13 +238,19 @@ impl<'a> EventLoop<'a> {
 
     /// Applies the configuration as it is now, if it can be used.
     fn reload(&mut self) -> Option<ExitReason> {
-        let config = (self.daemon.reread)()?;
+        let Some(config) = (self.daemon.reread)() else {
+            self.exporter.configuration_rejected();
+            return None;
+        };
         // A run that ends by itself reads no logs.
         if self.mode == RunMode::Forever && config.sources != self.daemon.config.sources {
             return Some(ExitReason::SourcesChanged);
         }
         self.watcher.watch(&config.files);
         self.delivery.configure(&config);
+        if self.mode == RunMode::Forever {
+            self.exporter.configure(&config, self.daemon.store);
+        }
         self.command(RouterCommand::Reconfigure(Arc::new(config)));
         None
     }

@@ -10,6 +10,8 @@ mod delivery_workers;
 mod descriptors;
 mod error;
 mod event_loop;
+mod exporter;
+mod metrics_server;
 mod route_worker;
 mod router;
 mod run;

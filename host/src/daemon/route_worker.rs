@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use super::descriptors::{StoreSlot, StoreSlots};
 use super::error::DaemonError;
 use crate::config::Route;
+use crate::counters::Counters;
 use crate::event::{EventDefaults, Timestamp};
 use crate::format::{LoadedRoute, RouteContext, WebhookProfiles};
 use crate::message::{cut, one_line};
@@ -161,8 +162,9 @@ impl RouteWorker {
         };
         self.loads += 1;
         let (load, now, to_self) = (self.loads, self.context.now, self.to_self.clone());
+        let counters = self.context.counters.clone();
         let job = Arc::new(move || {
-            let fresh = LoadedRoute::load(&route, &context, now());
+            let fresh = LoadedRoute::load(&route, &context, now()).counting(counters.clone());
             // Nobody listens after a stop.
             let _ = to_self.send(WorkerCommand::Loaded(load, Box::new(fresh)));
         });
@@ -275,4 +277,5 @@ pub(super) struct WorkerContext {
     pub(super) loading: Arc<AtomicUsize>,
     /// Whether digests are closed as soon as no event is left.
     pub(super) close_digests: Arc<AtomicBool>,
+    pub(super) counters: Counters,
 }

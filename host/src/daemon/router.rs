@@ -187,9 +187,10 @@ impl<'a> Router<'a> {
     fn advance(&mut self, store: &mut Store) -> Result<usize, DaemonError> {
         let enrichment = Enrichment { enricher: &mut self.enricher, inbox: &mut self.inbox };
         let now = (self.context.now)();
-        let RoutingPass { events, routes, later } =
+        let RoutingPass { events, routes, later, counts } =
             route::route_events(&self.config.routes, &self.defaults, store, Some(enrichment), now)?;
         self.enriching = later;
+        self.context.counters.events(&counts);
         for worker in routes.iter().filter_map(|route| self.workers.get(route)) {
             worker.send(WorkerCommand::Wake);
         }

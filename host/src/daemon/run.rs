@@ -14,6 +14,7 @@ use super::route_worker::WorkerContext;
 use super::router;
 use super::signals::Signals;
 use super::tailers::Tailers;
+use crate::counters::Counters;
 
 /// Bytes of stack that a thread has for itself, as Rust's default is.
 const OWN_STACK: usize = 2 << 20;
@@ -42,6 +43,7 @@ impl Daemon<'_> {
             loading: Arc::new(AtomicUsize::new(self.config.routes.len())),
             // Whoever waits for the end does not wait for digest windows.
             close_digests: Arc::new(AtomicBool::new(matches!(mode, RunMode::UntilIdleOr(_)))),
+            counters: Counters::new()?,
         };
         std::thread::scope(|scope| {
             let (config, store) = (Arc::new(self.config.clone()), self.store.new_routing_connection()?);

@@ -8,7 +8,7 @@ use reqwest::header::CONTENT_TYPE;
 
 use super::connection::{Connections, KEPT_ALIVE, failure};
 use super::endpoint::Endpoint;
-use super::send_result::{AnswerContext, SendResult, classify};
+use super::send_result::{AnswerContext, AttemptResult, SendResult, classify};
 use crate::config::BasicAuth;
 use crate::event::Timestamp;
 
@@ -79,7 +79,7 @@ impl Client {
         body: String,
         now: fn() -> Timestamp,
     ) -> Result<(), String> {
-        match self.post(endpoint, body, now).await {
+        match self.post(endpoint, body, now).await.0 {
             SendResult::Accepted { .. } => Ok(()),
             SendResult::RateLimited(wait, error) => Err(format!("{error}; try again in {} s", wait.as_secs())),
             SendResult::Transient { error, .. }
@@ -90,10 +90,15 @@ impl Client {
     }
 
     /// Posts a message and classifies the answer. `now`: the clock.
-    pub(super) async fn post(&self, endpoint: &Endpoint, body: String, now: fn() -> Timestamp) -> SendResult {
+    pub(super) async fn post(
+        &self,
+        endpoint: &Endpoint,
+        body: String,
+        now: fn() -> Timestamp,
+    ) -> (SendResult, AttemptResult) {
         let client = match self.connections.client(&endpoint.connection).await {
             Ok(client) => client,
-            Err(error) => return SendResult::Transient { after: None, error },
+            Err(error) => return (SendResult::Transient { after: None, error }, AttemptResult::NoConnection),
         };
         let mut request = client
             .post(endpoint.url.clone())
@@ -109,16 +114,20 @@ impl Client {
                 let headers = response.headers().clone();
                 let (body, is_whole) = first_bytes(&mut response).await;
                 if response.status().is_success() && !is_whole {
-                    return SendResult::Transient { after: None, error: format!("{status}: the answer broke off") };
+                    let error = format!("{status}: the answer broke off");
+                    return (SendResult::Transient { after: None, error }, AttemptResult::NoConnection);
                 }
                 let context = AnswerContext { target: endpoint.target, redaction: &endpoint.redaction, now: now() };
                 let header = |name: &str| headers.get(name)?.to_str().ok().map(str::to_owned);
-                classify(context, status, &header, &body)
+                let result = classify(context, status, &header, &body);
+                let counted = AttemptResult::of_answer(&result, status);
+                (result, counted)
             }
             // The cause may repeat what a proxy answered.
             Err(error) => {
+                let counted = if error.is_timeout() { AttemptResult::Timeout } else { AttemptResult::NoConnection };
                 let error = endpoint.redaction.error(&failure(&error, &endpoint.connection));
-                SendResult::Transient { after: None, error }
+                (SendResult::Transient { after: None, error }, counted)
             }
         }
     }

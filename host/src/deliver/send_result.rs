@@ -26,6 +26,62 @@ pub(super) enum SendResult {
     EndpointGone(String),
 }
 
+/// What an attempt counts as, in the metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AttemptResult {
+    /// The webhook has the message.
+    Accepted,
+    /// Too many requests.
+    RateLimited,
+    /// No answer, or no connection, in time.
+    Timeout,
+    /// No connection, or it broke off.
+    NoConnection,
+    /// An answer that may pass (5xx, 408).
+    Unavailable,
+    /// An answer that the service does not document.
+    Unclear,
+    /// The webhook never takes this message.
+    Rejected,
+    /// The webhook wants a login, or forbids (401, 403).
+    Auth,
+    /// The webhook takes no message until somebody repairs it.
+    EndpointGone,
+    /// The daemon was stopped before the answer came.
+    Stopped,
+}
+
+impl AttemptResult {
+    /// Returns what an answer with this status counts as.
+    pub(super) const fn of_answer(result: &SendResult, status: u16) -> Self {
+        match (result, status) {
+            (SendResult::Accepted { .. }, _) => Self::Accepted,
+            (SendResult::RateLimited(..), _) => Self::RateLimited,
+            (SendResult::Transient { .. }, _) => Self::Unavailable,
+            (SendResult::Unclear { .. }, _) => Self::Unclear,
+            (SendResult::Rejected(_), _) => Self::Rejected,
+            (SendResult::EndpointGone(_), 401 | 403) => Self::Auth,
+            (SendResult::EndpointGone(_), _) => Self::EndpointGone,
+        }
+    }
+
+    /// Returns the value of the label.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::RateLimited => "rate_limited",
+            Self::Timeout => "timeout",
+            Self::NoConnection => "no_connection",
+            Self::Unavailable => "unavailable",
+            Self::Unclear => "unclear",
+            Self::Rejected => "rejected",
+            Self::Auth => "auth",
+            Self::EndpointGone => "endpoint_gone",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
 /// What an answer is classified with.
 #[derive(Clone, Copy)]
 pub(super) struct AnswerContext<'a> {

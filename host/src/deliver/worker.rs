@@ -12,7 +12,8 @@ use super::endpoint::Endpoint;
 use super::endpoint::Endpoints;
 use super::failover::reassign_removed;
 use super::queue::Queue;
-use super::send_result::SendResult;
+use super::send_result::{AttemptResult, SendResult};
+use crate::counters::{Counters, Finished};
 use crate::event::Timestamp;
 use crate::store::{OutboundMessage, Store, StoreError};
 
@@ -43,6 +44,8 @@ pub(crate) struct DeliveryContext {
     pub now: fn() -> Timestamp,
     /// Returns a number in 0..1.
     pub jitter: fn() -> f64,
+    /// Counts attempts and the messages that ended.
+    pub counters: Counters,
 }
 
 /// Delivers to one webhook.
@@ -134,12 +137,14 @@ impl DeliveryWorker {
             return Ok(worker);
         }
         let mut stop = worker.context.stop.clone();
-        let result = tokio::select! {
+        let (result, counted) = tokio::select! {
             result = worker.context.client.post(endpoint, body, worker.context.now) => result,
             () = stopped_for(&mut stop, SHUTDOWN_GRACE) => {
-                SendResult::RateLimited(Duration::ZERO, "banhook was stopped before the answer came".to_owned())
+                let error = "banhook was stopped before the answer came".to_owned();
+                (SendResult::RateLimited(Duration::ZERO, error), AttemptResult::Stopped)
             }
         };
+        worker.context.counters.attempt(&worker.webhook, counted.name());
         let (now, jitter) = ((worker.context.now)(), (worker.context.jitter)());
         let (url_hash, route) = (endpoint.url_hash(), message.route.clone());
         let (worker, report) = worker
@@ -147,8 +152,19 @@ impl DeliveryWorker {
                 worker.queue.record_result(&mut worker.store, &policy, &url_hash, &message, result, now, jitter)
             })
             .await?;
+        worker.count(&report);
         worker.log(id, &route, report);
         Ok(worker)
+    }
+
+    fn count(&self, AttemptReport { outcome, expired }: &AttemptReport) {
+        let (sent, dead) = match outcome {
+            AttemptOutcome::Accepted { .. } => (1, 0),
+            AttemptOutcome::Rejected(_) | AttemptOutcome::Expired(_) => (0, 1),
+            AttemptOutcome::RetryIn(..) | AttemptOutcome::PlainNext(_) | AttemptOutcome::Suspended { .. } => (0, 0),
+        };
+        self.context.counters.finished(&self.webhook, Finished::Sent, sent);
+        self.context.counters.finished(&self.webhook, Finished::Dead, dead + expired.len() as u64);
     }
 
     fn log(&self, id: i64, route: &str, AttemptReport { outcome, expired }: AttemptReport) {

@@ -7,6 +7,7 @@ use super::grouping::RecentPosts;
 use super::route_plugin::RoutePlugin;
 use super::webhook_profile::{self, WebhookProfile, WebhookProfiles};
 use crate::config::{Config, PluginSource, Route};
+use crate::counters::Counters;
 use crate::event::{EventDefaults, Kind, Timestamp};
 use crate::message::{Policy, guard, guard_digest, one_line};
 use crate::plugin::{
@@ -79,6 +80,7 @@ impl LoadedRoute {
                 plugin,
                 current_event,
                 breaker: Breaker::default(),
+                counters: None,
                 policy,
             },
             description,
@@ -86,6 +88,13 @@ impl LoadedRoute {
             since: now,
             rejected_update: None,
         }
+    }
+
+    /// Counts the calls of the plugin, and its failures.
+    #[must_use]
+    pub(crate) fn counting(mut self, counters: Counters) -> Self {
+        self.plugin.counters = Some(counters);
+        self
     }
 
     /// Returns the route's name.

@@ -1,6 +1,9 @@
 //! The plugin of one route: called, logged, its messages guarded, and paused while it keeps failing.
 
+use std::time::Instant;
+
 use super::breaker::{Breaker, BreakerTransition};
+use crate::counters::Counters;
 use crate::event::{Batch, Event, Timestamp};
 use crate::message::{
     Decision, DigestDecision, GuardError, Guarded, Message, Policy, check_hints, cut, one_line, unknown_hints,
@@ -20,6 +23,8 @@ pub(super) struct RoutePlugin {
     /// What its history is asked about.
     pub(super) current_event: CurrentEvent,
     pub(super) breaker: Breaker,
+    /// Where calls and failures are counted, in a daemon.
+    pub(super) counters: Option<Counters>,
     /// Whether it may write mentions, and for which target.
     pub(super) policy: Policy,
 }
@@ -38,7 +43,9 @@ impl RoutePlugin {
             Ok(plugin) => plugin,
         };
         self.current_event.set(seq);
+        let began = Instant::now();
         let answer = plugin.format(event);
+        self.count_call(began);
         self.log(&answer);
         answer.decision.map_err(|error| {
             let why = self.log_failure(&error, &event.id);
@@ -57,6 +64,7 @@ impl RoutePlugin {
             Ok(plugin) => plugin,
         };
         self.current_event.set(i64::MAX);
+        let began = Instant::now();
         let Some(answer) = plugin.digest(batch, now) else {
             // Of these events it may have formatted none either.
             return match &self.breaker.error {
@@ -64,6 +72,7 @@ impl RoutePlugin {
                 None => Ok(None),
             };
         };
+        self.count_call(began);
         self.log(&answer);
         answer.decision.map(Some).map_err(|error| {
             let why = self.log_failure(&error, "a digest");
@@ -119,6 +128,9 @@ impl RoutePlugin {
 
     /// Records a failure. Returns what the channel reads, which says more if the plugin is paused from now on.
     pub(super) fn failed(&mut self, mut why: String, now: Timestamp) -> String {
+        if let Some(counters) = &self.counters {
+            counters.plugin_failure(&self.route);
+        }
         let pause = match self.breaker.failed(&why, now) {
             BreakerTransition::None => None,
             BreakerTransition::Paused(pause) => {
@@ -136,6 +148,12 @@ impl RoutePlugin {
             tracing::error!(route, plugin, failures, "plugin paused for {} s", pause.as_secs());
         }
         why
+    }
+
+    fn count_call(&self, began: Instant) {
+        if let Some(counters) = &self.counters {
+            counters.plugin_call(&self.route, began.elapsed());
+        }
     }
 
     fn log_failure(&self, error: &PluginError, about: &str) -> String {

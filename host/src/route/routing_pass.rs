@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::enrichment::Enrichment;
 use crate::config::Route;
+use crate::counters::EventCounts;
 use crate::event::{EventDefaults, PastBan, Timestamp};
 use crate::store::{RoutedTo, Store, StoreError, UnroutedEvent};
 
@@ -22,6 +23,8 @@ pub(crate) struct RoutingPass {
     pub routes: BTreeSet<String>,
     /// Whether events are left that wait for fail2ban's database.
     pub later: bool,
+    /// The events by jail and by host.
+    pub counts: EventCounts,
 }
 
 /// Routes a batch of the unrouted events.
@@ -40,19 +43,26 @@ pub(crate) fn route_events(
     if let Some(enrichment) = enrichment {
         enrichment.run(&mut unrouted, defaults, now)?;
     }
+    let mut counts = EventCounts::default();
     let later = unrouted.len() < found;
-    let routed: Vec<_> = unrouted.into_iter().map(|unrouted| routed(routes, defaults, unrouted)).collect();
+    let routed: Vec<_> = unrouted.into_iter().map(|unrouted| routed(routes, defaults, unrouted, &mut counts)).collect();
     if !routed.is_empty() {
         store.route_events(&routed)?;
     }
     let to = routed.iter().flat_map(|routed| routed.to.iter().map(|(route, _)| route.clone())).collect();
-    Ok(RoutingPass { events: routed.len(), routes: to, later })
+    Ok(RoutingPass { events: routed.len(), routes: to, later, counts })
 }
 
-fn routed(routes: &[Route], defaults: &EventDefaults, UnroutedEvent { seq, event, .. }: UnroutedEvent) -> RoutedTo {
+fn routed(
+    routes: &[Route],
+    defaults: &EventDefaults,
+    UnroutedEvent { seq, event, .. }: UnroutedEvent,
+    counts: &mut EventCounts,
+) -> RoutedTo {
     match event {
         Ok(event) => {
             let event = defaults.apply(event);
+            counts.add(&event);
             let matching = routes.iter().filter(|route| route.matches(&event));
             let to = matching.map(|route| (route.name.clone(), route.webhook.clone())).collect();
             RoutedTo { seq, ban: PastBan::of(&event), to, quarantined: false }

@@ -8,10 +8,9 @@ use crate::message::one_line;
 use crate::phrase::{counted, without_error_numbers};
 use crate::store::{PluginState, WebhookQueue};
 
-use super::logs::LogStatus;
-use super::report::StatusReport;
 use crate::cli::ledger_table::ledger_table;
 use crate::cli::time_format::with_age;
+use crate::status::{LogStatus, StatusReport};
 
 /// Hexadecimal digits of a hash that people see; programs get all of it.
 const SHA256_SHOWN: usize = 12;
