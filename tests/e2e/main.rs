@@ -66,6 +66,7 @@ mod renamed_webhooks;
 mod seeded_random;
 mod service_manager;
 mod storm;
+mod support;
 mod syscall_trace;
 mod tail;
 mod test_env;

@@ -21,6 +21,7 @@ mod queue;
 mod run;
 mod send_test;
 mod status;
+mod support;
 mod tail;
 mod test;
 mod time_format;
@@ -75,6 +76,9 @@ enum Command {
     Test(TestArgs),
     Lint(LintArgs),
     Preview(PreviewArgs),
+    /// Print what a bug report needs: versions, configuration, status, log. Without secrets and addresses; read it before
+    /// you send it
+    Support,
     /// Run a demonstration on loopback, with no setup: recorded events, two routes, a local webhook
     Demo,
     #[command(hide = true)]
@@ -141,6 +145,7 @@ fn dispatch(CommandLine { global, command }: CommandLine) -> Outcome {
         Command::Test(arguments) => test::test(&arguments),
         Command::Lint(arguments) => lint::lint(&arguments),
         Command::Preview(arguments) => preview::preview(&arguments),
+        Command::Support => support::support(&global),
         Command::Demo => demo::demo(),
         Command::Compile(arguments) => compile::compile(&arguments),
     }

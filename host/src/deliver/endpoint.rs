@@ -79,6 +79,17 @@ impl Endpoints {
         Self { webhooks: webhooks.collect(), routes: routes.collect(), health: HealthWebhook::new(config) }
     }
 
+    /// Leaves out of each line of a text what it shares with a secret of a webhook.
+    pub(crate) fn without_secrets(&self, text: &str) -> String {
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        for (endpoint, _) in self.webhooks.values() {
+            for line in &mut lines {
+                endpoint.redaction.line(line);
+            }
+        }
+        lines.join("\n")
+    }
+
     /// Returns the webhook that gets a route's messages once theirs is no longer configured: the route's own, or the only
     /// one there is.
     pub(super) fn successor(&self, route: &str) -> Option<&str> {

@@ -88,6 +88,14 @@ impl Redaction {
         self.filtered(text, Some)
     }
 
+    /// Leaves out of a line of banhook's own what it shares with a secret.
+    pub(super) fn line(&self, line: &mut String) {
+        let words: Vec<_> = line.split_whitespace().collect();
+        if !self.secret_words(&words).is_empty() {
+            *line = self.filtered(line, Some);
+        }
+    }
+
     /// Returns the words that `word` finds in the text and that share nothing with a secret; empty, if there are none.
     fn filtered<'t>(&self, text: &'t str, word: fn(&'t str) -> Option<&'t str>) -> String {
         let words: Vec<_> = text.split_whitespace().collect();
