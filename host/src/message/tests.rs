@@ -362,7 +362,7 @@ proptest! {
     }
 
     #[test]
-    fn guard_mentions_of_foreign_text_need_the_policy(text in foreign()) {
+    fn guard_mentions_of_foreign_text_are_text(text in foreign()) {
         on_each_target(&text, false, all, |text| {
             let mentions = [Mention::User(text.to_owned()), Mention::Group(text.to_owned()), Mention::Channel, Mention::Here];
             let apart = |mention| [Span::Mention(mention), Span::text(" . ")];
