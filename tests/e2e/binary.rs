@@ -18,11 +18,35 @@ pub fn banhook() -> &'static Path {
     })
 }
 
+/// The program that fail2ban's action runs: `BANHOOK_NOTIFY`, or the one next to [`banhook`].
+pub fn banhook_notify() -> &'static Path {
+    static PLACED: OnceLock<PathBuf> = OnceLock::new();
+    PLACED.get_or_init(|| match std::env::var_os("BANHOOK_NOTIFY") {
+        // It starts the banhook that is next to it.
+        Some(given) => {
+            let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("programs-{}", std::process::id()));
+            std::fs::remove_dir_all(&folder).ok();
+            std::fs::create_dir_all(&folder).unwrap();
+            std::os::unix::fs::symlink(banhook(), folder.join("banhook")).unwrap();
+            let program = folder.join("banhook-notify");
+            std::fs::hard_link(std::path::absolute(given).unwrap(), &program).unwrap();
+            program
+        }
+        None => banhook().with_file_name("banhook-notify"),
+    })
+}
+
 /// Builds with `--workspace`, which unifies features as `cargo test --workspace` does, and without the variables that cargo
 /// sets for tests: otherwise dependencies would be compiled a second time.
 fn build() -> PathBuf {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--workspace", "--bin=banhook", "--message-format=json-render-diagnostics"]);
+    cargo.args([
+        "build",
+        "--workspace",
+        "--bin=banhook",
+        "--bin=banhook-notify",
+        "--message-format=json-render-diagnostics",
+    ]);
     for (name, _) in std::env::vars_os() {
         if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|set| name.to_string_lossy().starts_with(set)) {
             cargo.env_remove(name);

@@ -4,7 +4,7 @@
 use std::process::Stdio;
 use std::sync::Barrier;
 
-use crate::binary::banhook;
+use crate::binary::banhook_notify;
 use crate::polling::until;
 use crate::test_env::TestEnv;
 
@@ -31,8 +31,8 @@ fn notify_two_hundred_at_once_with_busy_daemon_all_delivered() {
     });
     let before = env.webhook.arrived().len();
     run_concurrently(|number| {
-        let mut command = env.command(banhook());
-        command.args(["notify", "ban", "--jail=sshd", &format!("--ip=10.2.{number}.1"), "--time=1763809015"]);
+        let mut command = env.command(banhook_notify());
+        command.args(["ban", "--jail=sshd", &format!("--ip=10.2.{number}.1"), "--time=1763809015"]);
         command
     });
     let sent_meanwhile = env.webhook.arrived().len() - before;

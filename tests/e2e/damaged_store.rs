@@ -1,9 +1,11 @@
-//! A store whose files were damaged or removed: the error names the file, and nothing is overwritten.
+//! A store whose database was damaged or removed: the error names the file, nothing is overwritten, and the spool has what
+//! was not delivered.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::command_output::CommandOutput;
 use crate::polling::until;
 use crate::test_env::TestEnv;
 
@@ -13,8 +15,7 @@ const PAGE: usize = 4096;
 /// Events that were delivered before.
 const DELIVERED: usize = 40;
 
-const INBOX: &str = "inbox.sqlite3";
-const WORK: &str = "work.sqlite3";
+const DATABASE: &str = "banhook.sqlite3";
 
 /// A change of a file's bytes.
 type Damage = fn(&mut Vec<u8>);
@@ -39,64 +40,56 @@ impl StoreCopy {
         let original = env.path("original");
         fs::rename(env.state(), &original).unwrap();
         let copy = Self { env, original };
-        assert!([INBOX, WORK].iter().all(|file| copy.size(file) >= 4 * PAGE));
+        assert!(copy.size() >= 4 * PAGE);
         copy
     }
 
-    fn size(&self, file: &str) -> usize {
-        fs::read(self.original.join(file)).unwrap().len()
+    fn size(&self) -> usize {
+        fs::read(self.original.join(DATABASE)).unwrap().len()
     }
 
-    /// Restores the folder and changes one file; returns the file's new bytes.
-    fn damage(&self, file: &str, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    /// Restores the folder and changes the database; returns its new bytes.
+    fn damage(&self, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
         fs::remove_dir_all(self.env.state()).ok();
-        self.env.copy_plugin_cache(&self.original);
-        for file in [INBOX, WORK] {
-            fs::copy(self.original.join(file), self.env.state().join(file)).unwrap();
-        }
-        let path = self.env.state().join(file);
+        // With its hard links.
+        CommandOutput::of(self.env.command("cp").arg("-a").arg(&self.original).arg(self.env.state())).ok();
+        let path = self.env.state().join(DATABASE);
         let mut bytes = fs::read(&path).unwrap();
         change(&mut bytes);
         fs::write(&path, &bytes).unwrap();
         bytes
     }
 
-    /// The current bytes of a file of the store.
-    fn read(&self, file: &str) -> Vec<u8> {
-        fs::read(self.env.state().join(file)).unwrap()
+    /// The current bytes of the database.
+    fn read(&self) -> Vec<u8> {
+        fs::read(self.env.state().join(DATABASE)).unwrap()
     }
 }
 
 #[test]
-fn store_damaged_file_is_named_and_not_written() {
+fn store_damaged_database_is_named_and_not_written() {
     let copy = StoreCopy::new();
     let env = &copy.env;
     let garbage: Damage = |bytes| bytes.iter_mut().zip(0_usize..).for_each(|(byte, at)| *byte = (at * 7 + 3) as u8);
     let half: Damage = |bytes| bytes.truncate(bytes.len() / 2);
     let stub: Damage = |bytes| bytes.truncate(50);
     let damages: [(&str, Damage); 3] = [("garbage", garbage), ("half", half), ("stub", stub)];
-    for (file, other, advice) in [(INBOX, WORK, "move the whole folder away"), (WORK, INBOX, "move it, with")] {
-        for (name, damage) in damages {
-            let damaged = copy.damage(file, damage);
-            let other_before = copy.read(other);
-            for command in [&["run"][..], &["drain", "--timeout", "5s"], &["status"], &["run", "--until-idle"]] {
-                env.banhook(command).exits(1).complains(&[file, "damaged", advice]);
-            }
-            if file == INBOX {
-                env.banhook(["notify", "ban", "--jail=sshd", "--ip=203.0.113.7"])
-                    .exits(1)
-                    .complains(&[file, "damaged"]);
-            }
-            assert!(copy.read(file) == damaged, "{file} ({name}) was written to");
-            assert!(copy.read(other) == other_before, "{other} was written to");
-            if file == WORK {
-                // `notify` still stores events.
-                env.notify("--no-spawn ban --jail=sshd --ip=203.0.113.7");
-                assert!(copy.read(file) == damaged, "{file} ({name}) was written to");
-            }
+    for (number, (name, damage)) in damages.into_iter().enumerate() {
+        let damaged = copy.damage(damage);
+        for command in [&["run"][..], &["drain", "--timeout", "5s"], &["status"], &["run", "--until-idle"]] {
+            env.banhook(command).exits(1).complains(&[DATABASE, "damaged", "move it, with"]);
         }
+        // `notify` still stores events.
+        env.notify(&format!("--no-spawn ban --jail=sshd --ip=203.0.113.{number}"));
+        assert!(copy.read() == damaged, "{name} was written to");
+        for suffix in ["", "-wal", "-shm"] {
+            fs::remove_file(env.state().join(format!("{DATABASE}{suffix}"))).ok();
+        }
+        env.banhook(["drain"]).ok();
+        let arrived = env.webhook.arrived().split_off(DELIVERED + number);
+        assert_eq!(arrived.len(), 1, "only the new one is delivered, and nothing again");
+        assert!(arrived[0].contains(&[&format!("203.0.113.{number}")]));
     }
-    assert_eq!(env.webhook.arrived().len(), DELIVERED, "nothing is delivered again");
 }
 
 #[test]
@@ -104,71 +97,41 @@ fn store_damaged_page_is_reported_or_irrelevant() {
     let copy = StoreCopy::new();
     let env = &copy.env;
     let mut reported = 0;
-    for file in [INBOX, WORK] {
-        for page in 0..copy.size(file) / PAGE {
-            copy.damage(file, |bytes| bytes[page * PAGE..(page + 1) * PAGE].fill(0xa5));
-            let notified = env.banhook(["notify", "--no-spawn", "ban", "--jail=sshd", "--ip=198.51.100.1"]);
-            if notified.code != Some(0) {
-                notified.exits(1).complains(&[INBOX, "damaged"]);
-                assert_eq!(file, INBOX);
+    for page in 0..copy.size() / PAGE {
+        copy.damage(|bytes| bytes[page * PAGE..(page + 1) * PAGE].fill(0xa5));
+        env.notify("--no-spawn ban --jail=sshd --ip=198.51.100.1");
+        let drained = env.banhook(["drain", "--timeout", "20s"]);
+        assert!(!drained.stderr.contains("panicked"), "page {page}: {drained}");
+        match drained.code {
+            Some(0) => {}
+            Some(1) => {
+                reported += 1;
+                let is_named = [DATABASE, "damaged"].iter().all(|word| drained.stderr.contains(word));
+                assert!(is_named, "page {page}: {drained}");
             }
-            let drained = env.banhook(["drain", "--timeout", "20s"]);
-            assert!(!drained.stderr.contains("panicked"), "page {page} of {file}: {drained}");
-            match drained.code {
-                Some(0) => {}
-                Some(1) => {
-                    reported += 1;
-                    let (named, other) = (drained.stderr.contains(file), if file == INBOX { WORK } else { INBOX });
-                    assert!(named && drained.stderr.contains("damaged"), "page {page} of {file}: {drained}");
-                    assert!(!drained.stderr.contains(other), "page {page} of {file}: {drained}");
-                }
-                _ => panic!("page {page} of {file}: {drained}"),
-            }
+            _ => panic!("page {page}: {drained}"),
         }
     }
     assert!(reported >= 6, "only {reported} damaged pages were reported");
 }
 
 #[test]
-fn store_missing_file_is_not_treated_as_new() {
-    let copy = StoreCopy::new();
-    let env = &copy.env;
+fn store_missing_database_sends_what_was_not_delivered_and_nothing_again() {
     for empty in [false, true] {
-        let damage = |file: &str| {
-            copy.damage(file, |bytes| bytes.clear());
-            if !empty {
-                fs::remove_file(env.state().join(file)).unwrap();
-            }
-        };
-        damage(INBOX);
-        let before = env.webhook.arrived().len();
-        let is_rejected = || {
-            // The first finds no inbox; the others find the one that it created.
-            let status = &["status", "--check"][..];
-            for command in [status, &["run"], &["drain", "--timeout", "5s"], &["run", "--until-idle"], status] {
-                env.banhook(command).exits(1).complains(&[INBOX, "older copy", "put it back", WORK]);
-            }
-        };
-        is_rejected();
-        // However many events are received by then, the others do not count as delivered.
-        for number in 0..=DELIVERED {
-            env.notify(&format!("--no-spawn ban --jail=sshd --ip=203.0.113.{number}"));
-            if number + 2 >= DELIVERED {
-                is_rejected();
-            }
+        let copy = StoreCopy::new();
+        let env = &copy.env;
+        copy.damage(|bytes| bytes.clear());
+        if !empty {
+            fs::remove_file(env.state().join(DATABASE)).unwrap();
         }
-        assert_eq!(env.webhook.arrived().len(), before);
-        // They are kept, and delivered once the administrator has removed the other file.
-        for suffix in ["", "-wal", "-shm"] {
-            fs::remove_file(env.state().join(format!("{WORK}{suffix}"))).ok();
-        }
-        env.banhook(["drain"]).ok();
-        let arrived = env.webhook.arrived().split_off(before);
-        assert_eq!(arrived.len(), DELIVERED + 1);
-        for number in 0..=DELIVERED {
-            let subject = format!("`203.0.113.{number}`");
-            assert_eq!(arrived.iter().filter(|message| message.shown().contains(&subject)).count(), 1, "{subject}");
-        }
+        env.notify("--no-spawn ban --jail=sshd --ip=203.0.113.7");
+        let ledger = env.ledger();
+        assert_eq!((ledger.received, ledger.unrouted), ((DELIVERED + 1) as u64, (DELIVERED + 1) as u64), "{ledger:?}");
+        let drained = env.banhook(["drain"]).ok();
+        assert!(drained.stderr.contains("they are not sent again"), "{drained}");
+        let arrived = env.webhook.arrived().split_off(DELIVERED);
+        assert!(arrived.len() == 1 && arrived[0].contains(&["203.0.113.7"]));
+        assert_eq!(env.ledger().received, 1);
     }
 }
 

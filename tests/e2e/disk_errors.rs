@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::binary::{banhook, require_mounts, require_root};
+use crate::binary::{banhook, banhook_notify, require_mounts, require_root};
 use crate::command_output::CommandOutput;
 use crate::polling::{until, within};
 use crate::test_env::{NOBODY, TestEnv};
@@ -45,8 +45,8 @@ impl<'a> SmallDisk<'a> {
     }
 
     fn notify(&self, number: u32) -> CommandOutput {
-        let mut command = self.command(banhook());
-        command.args(["notify", "--no-spawn", "ban", "--jail=sshd", &format!("--ip=10.0.0.{number}")]);
+        let mut command = self.command(banhook_notify());
+        command.args(["--no-spawn", "ban", "--jail=sshd", &format!("--ip={}", address(number))]);
         CommandOutput::of(&mut command)
     }
 
@@ -81,6 +81,10 @@ impl Drop for SmallDisk<'_> {
     }
 }
 
+fn address(number: u32) -> String {
+    format!("10.0.{}.{}", number / 256, number % 256)
+}
+
 /// How long a daemon may take to notice a full disk. It may exit with an error or keep running.
 const NOTICED_WITHIN: Duration = Duration::from_secs(5);
 
@@ -109,7 +113,7 @@ fn fills_up(kilobytes: u32) {
         log => Err(log),
     });
     disk.fill_except(kilobytes);
-    let stored = (9..=250).find(|number| match disk.notify(*number) {
+    let stored = (9..=5_000).find(|number| match disk.notify(*number) {
         output if output.code == Some(0) => false,
         output => {
             output.exits(1).complains(&["disk is full"]);
@@ -139,7 +143,7 @@ fn fills_up(kilobytes: u32) {
     disk.wait_until_posted(stored);
     let messages = env.webhook.arrived();
     for number in 1..=stored {
-        let subject = format!("10.0.0.{number}");
+        let subject = address(number as u32);
         assert!(messages.iter().any(|message| message.shown().contains(&format!("`{subject}`"))), "{subject}");
     }
     // A message that was accepted but could not be recorded is sent again.
@@ -170,7 +174,7 @@ fn disk_read_only_reports_error() {
     let env = TestEnv::new();
     env.banhook(["drain"]).ok(); // creates all files
     env.notify("--no-spawn ban --jail=sshd --ip=10.0.0.1");
-    let before = ["inbox.sqlite3", "work.sqlite3"].map(|file| fs::read(env.state().join(file)).unwrap());
+    let before = fs::read(env.state().join("banhook.sqlite3")).unwrap();
     let read_only = "mount --bind \"$BANHOOK_STATE_DIR\" \"$BANHOOK_STATE_DIR\" && \
                      mount -o remount,bind,ro \"$BANHOOK_STATE_DIR\" && exec \"$@\"";
     for arguments in
@@ -182,8 +186,7 @@ fn disk_read_only_reports_error() {
         output.complains(&[env.state().to_str().unwrap()]);
         assert!(output.stderr.to_lowercase().contains("read-only"), "{output}");
     }
-    let after = ["inbox.sqlite3", "work.sqlite3"].map(|file| fs::read(env.state().join(file)).unwrap());
-    assert!(before == after);
+    assert!(before == fs::read(env.state().join("banhook.sqlite3")).unwrap());
     env.banhook(["drain"]).ok();
     assert!(env.webhook.wait_for(1)[0].contains(&["10.0.0.1"]));
 }

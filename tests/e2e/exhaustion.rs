@@ -93,7 +93,8 @@ fn daemon_without_threads_says_so_and_loses_nothing() {
     env.configure(&logs.each_ref().map(source).concat());
     env.notify("--no-spawn ban --jail=sshd --ip=203.0.113.1");
     let mine = [env.path(""), env.state(), env.path("main.url"), env.config()];
-    let state = std::fs::read_dir(env.state()).unwrap().map(|file| file.unwrap().path());
+    let state = [env.state(), env.state().join("spool")];
+    let state = state.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap()).map(|file| file.unwrap().path());
     mine.into_iter().chain(logs).chain(state).for_each(|path| chown(path, Some(USER), Some(USER)).unwrap());
     env.webhook.stop();
     let mut ready = 0;

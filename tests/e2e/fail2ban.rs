@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 
-use crate::binary::{banhook, require, root};
+use crate::binary::{banhook_notify, require, root};
 use crate::command_output::CommandOutput;
 use crate::polling::until;
 use crate::test_env::TestEnv;
@@ -29,7 +29,7 @@ pub struct Fail2ban<'a> {
 impl<'a> Fail2ban<'a> {
     /// Starts a server whose actions run banhook.
     pub fn start(env: &'a TestEnv) -> Self {
-        Self::start_with(env, banhook())
+        Self::start_with(env, banhook_notify())
     }
 
     /// Starts a server whose actions run this program instead.
@@ -42,7 +42,7 @@ impl<'a> Fail2ban<'a> {
         let shipped = shipped_action();
         let lines: Vec<_> = shipped.lines().filter(|line| !line.starts_with("actionflush =")).collect();
         assert_eq!(lines.len() + 1, shipped.lines().count());
-        Self::start_of(env, banhook(), &lines.join("\n"))
+        Self::start_of(env, banhook_notify(), &lines.join("\n"))
     }
 
     fn start_of(env: &'a TestEnv, program: &Path, action: &str) -> Self {

@@ -22,7 +22,7 @@ fn config_check_ungranted_import_names_the_line_to_add() {
 #[test]
 fn grant_geo_broken_mmdb_is_named_and_alert_is_sent() {
     let env = TestEnv::with_route("grants.geo = [\"country.mmdb\"]");
-    env.banhook(["config", "check"]).exits(2).complains(&["config.toml:11", "country.mmdb", "does not exist"]);
+    env.banhook(["config", "check"]).exits(2).complains(&["config.toml:11", "country.mmdb", "No such file"]);
     env.write("country.mmdb", "<html>404</html>");
     env.banhook(["config", "check"]).exits(2).complains(&["country.mmdb", "is not an MMDB file"]);
     env.notify("ban --jail=sshd --ip=203.0.113.7");

@@ -225,7 +225,7 @@ fn corpus_every_wat_file_is_a_case() {
 fn security_md_names_existing_tests() {
     let text = fs::read_to_string(root().join("SECURITY.md")).unwrap();
     let mut sources = String::new();
-    for folder in ["host/src", "plugins/template/src", "tests/e2e"] {
+    for folder in ["host/src", "host/notify/src", "host/spool/src", "plugins/template/src", "tests/e2e"] {
         sources.push_str(&String::from_utf8_lossy(&content_of(&root().join(folder))));
     }
     // Names in backticks: with underscores those of tests, in lines with `hostile:` those of attacks.

@@ -124,7 +124,8 @@ fn notify_hostile_id_arrives_as_harmless_text() {
 fn ban_run_twice_by_fail2ban_is_delivered_once() {
     let env = TestEnv::new();
     // Succeeds but exits with an error: fail2ban runs a failed ban once more.
-    let banhook = crate::binary::banhook().display();
+    let banhook = crate::binary::banhook_notify();
+    let banhook = banhook.display();
     let calls = env.path("calls");
     let failing = env.write("failing", format!("#!/bin/sh\necho . >> {}\n{banhook} \"$@\"\nexit 1\n", calls.display()));
     fs::set_permissions(&failing, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();

@@ -113,8 +113,8 @@ fn lint_invalid_json_names_line_and_column() {
     let env = TestEnv::new();
     for (content, complaint) in [
         ("{\n  \"text\": \"a\"\n  \"blocks\": []\n}", "line 3 column 3"),
-        ("", "line 1 column 0"),
-        ("{\"text\": \"a\"", "line 1 column 12"),
+        ("", "it is empty"),
+        ("{\"text\": \"a\"", "line 1"),
         ("text=a", "line 1 column 2"),
     ] {
         let file = env.write("bad.json", content);

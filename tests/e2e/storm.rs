@@ -41,7 +41,7 @@ fn storm_is_few_messages_that_count_every_ban() {
     let _daemon = env.daemon();
     // The log is followed from its end, which must be found before lines are added.
     within(Duration::from_secs(10), "the log to be opened", || {
-        let wal = std::fs::read(env.state().join("inbox.sqlite3-wal")).unwrap_or_default();
+        let wal = std::fs::read(env.state().join("banhook.sqlite3-wal")).unwrap_or_default();
         let name = log.to_str().unwrap().as_bytes();
         if wal.windows(name.len()).any(|part| part == name) { Ok(()) } else { Err(String::new()) }
     });

@@ -3,23 +3,23 @@
 use std::fmt;
 use std::path::Path;
 
-use crate::binary::{banhook, require};
+use crate::binary::{banhook_notify, require};
 use crate::command_output::CommandOutput;
 use crate::test_env::TestEnv;
 
-const CALLS: &str = "trace=%file,%network,fsync,fdatasync,pwrite64,exit_group";
+const CALLS: &str = "trace=%file,%network,fsync,fdatasync,write,flock,fcntl,exit_group";
 
 /// One line per call, in order, with the path of each descriptor.
 pub struct SyscallTrace(Vec<String>);
 
-/// Runs `banhook notify` with these arguments under strace.
+/// Runs `banhook-notify` with these arguments under strace.
 #[track_caller]
 pub fn of_notify(env: &TestEnv, line: &str) -> SyscallTrace {
     require("strace", "strace");
     let file = env.path("trace");
     let mut command = env.command("strace");
     command.args(["-f", "-y", "-s", "64", "-e", CALLS, "-o"]).arg(&file);
-    command.arg(banhook()).arg("notify").args(line.split_whitespace());
+    command.arg(banhook_notify()).args(line.split_whitespace());
     CommandOutput::of(&mut command).ok();
     SyscallTrace(std::fs::read_to_string(file).unwrap().lines().map(str::to_owned).collect())
 }
@@ -30,12 +30,15 @@ impl SyscallTrace {
         self.positions(|line| line.contains("fsync(") || line.contains("fdatasync("))
     }
 
-    /// The position of the last write to the store in this folder. Only SQLite writes with `pwrite64`; the later wake-up of
-    /// the daemon goes through a pipe.
-    pub fn last_write_to(&self, folder: &Path) -> Option<usize> {
-        let folder = folder.to_str().unwrap();
-        let is_write = |line: &str| line.split_once("pwrite64(").is_some_and(|(_, call)| call.contains(folder));
-        self.positions(is_write).pop()
+    /// The positions of writes to the spool in this folder. The later wake-up of the daemon goes through a pipe.
+    pub fn writes_to_spool(&self, folder: &Path) -> Vec<usize> {
+        let spool = folder.join("spool");
+        self.positions(|line| line.split_once("write(").is_some_and(|(_, call)| call.contains(spool.to_str().unwrap())))
+    }
+
+    /// The calls on locks.
+    pub fn locks(&self) -> Vec<&str> {
+        self.0.iter().map(String::as_str).filter(|line| line.contains("flock(") || line.contains("_SETLK")).collect()
     }
 
     /// The position of the process's exit.

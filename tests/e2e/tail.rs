@@ -168,7 +168,7 @@ fn tail_follows_from_end_and_resumes() {
     let mut tail = Tail::spawn_ready(&env, &[&name]);
     // A thread opens the log, possibly after the process is ready.
     until("the log to be opened", || match env.banhook(["status"]).code {
-        Some(0) if fs::read(env.state().join("inbox.sqlite3-wal")).is_ok_and(|wal| holds(&wal, &name)) => Ok(()),
+        Some(0) if fs::read(env.state().join("banhook.sqlite3-wal")).is_ok_and(|wal| holds(&wal, &name)) => Ok(()),
         other => Err(format!("{other:?}")),
     });
     append(&log, &ban("203.0.113.2"));

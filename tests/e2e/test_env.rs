@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::binary::banhook;
+use crate::binary::{banhook, banhook_notify};
 use crate::command_output::CommandOutput;
 use crate::polling::{until, within};
 use crate::webhook::Webhook;
@@ -142,10 +142,10 @@ impl TestEnv {
         CommandOutput::of(self.command(banhook()).args(arguments))
     }
 
-    /// Runs `banhook notify` with these arguments, separated by spaces.
+    /// Runs `banhook-notify` with these arguments, separated by spaces, as the action does.
     #[track_caller]
     pub fn notify(&self, line: &str) -> CommandOutput {
-        self.banhook(["notify"].into_iter().chain(line.split_whitespace())).ok()
+        CommandOutput::of(self.command(banhook_notify()).args(line.split_whitespace())).ok()
     }
 
     /// Starts a daemon and waits until it is ready. Killed on drop.

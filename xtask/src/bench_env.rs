@@ -81,11 +81,21 @@ impl BenchDaemon {
         Ok(started)
     }
 
-    /// The `notify` command of the action file, for an address and a time.
+    /// The `banhook-notify` of the action file, for an address and a time.
     pub fn notify(&self, address: &str, time: usize) -> Command {
+        self.notify_by(Command::new(self.program.with_file_name("banhook-notify")), address, time)
+    }
+
+    /// The same by `banhook notify`.
+    pub fn banhook_notify(&self, address: &str, time: usize) -> Command {
         let mut command = Command::new(&self.program);
+        command.arg("notify");
+        self.notify_by(command, address, time)
+    }
+
+    fn notify_by(&self, mut command: Command, address: &str, time: usize) -> Command {
+        command.args(["ban", "--jail=sshd", "--failures=5", "--bantime=600", "--bancount=1", "--restored=0"]);
         command.arg("--config").arg(&self.config).arg("--state-dir").arg(&self.state);
-        command.args(["notify", "ban", "--jail=sshd", "--failures=5", "--bantime=600", "--bancount=1", "--restored=0"]);
         command.arg(format!("--ip={address}")).arg(format!("--time={time}.6"));
         command
     }

@@ -9,6 +9,7 @@ mod notify;
 mod npm;
 mod packages;
 mod plugins;
+mod programs;
 mod rebuild;
 mod statistics;
 mod tail;
@@ -38,6 +39,8 @@ enum Task {
         #[arg(last = true)]
         arguments: Vec<String>,
     },
+    /// Builds `banhook` and the static `banhook-notify` into `target/release`, as they are installed.
+    Build,
     /// Rebuilds the committed plugins in `plugins/dist` from their source.
     Plugins,
     /// Builds example plugins of `plugins/guests` into `target/guests`, with toolchains in `.tools`.
@@ -68,13 +71,13 @@ enum Bench {
     /// The cost of an event in the sandbox, compared with a reused instance, native code and a shell; and the cost of a
     /// loaded plugin.
     Plugin,
-    /// The run time of `banhook notify`, compared with a bare append and sync and with a curl action.
+    /// The run time of `banhook-notify` and `banhook notify`, compared with a bare append and sync and with a curl action.
     Notify {
-        /// How often each of the three runs.
+        /// How often each of them runs.
         #[arg(long, default_value_t = notify::ROUNDS)]
         rounds: usize,
     },
-    /// 200 concurrent `banhook notify`, started by fail2ban's own function, with a busy daemon; compared with as many curl
+    /// 200 concurrent `banhook-notify`, started by fail2ban's own function, with a busy daemon; compared with as many curl
     /// actions.
     Concurrency,
     /// The linter and the guard, for a typical message and the largest, compared with parsing its JSON.
@@ -82,7 +85,7 @@ enum Bench {
     /// How soon a ban is sent, how fast a backlog is routed, and what a long history costs, compared with bare syncs and
     /// SQLite.
     Delivery {
-        /// Any of `latency`, `throughput` and `history`. Default: all.
+        /// Any of `latency`, `spool`, `throughput` and `history`. Default: all.
         parts: Vec<String>,
     },
     /// `banhook tail` on a large log, compared with grep, and how soon a line is stored.
@@ -97,6 +100,7 @@ fn main() -> ExitCode {
     let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
     let result = match Arguments::parse().task {
         Task::Test { arguments } => tasks::test(root, &arguments),
+        Task::Build => programs::build(root),
         Task::Plugins => tasks::plugins(root),
         Task::Guests { guests } => guests::build(root, &guests).map(|_| ()),
         Task::Bench { bench: Bench::Notify { rounds } } => notify::bench(root, rounds),

@@ -6,13 +6,14 @@ use anyhow::Context;
 
 use crate::command::{cargo, run};
 use crate::guests::{self, Guest};
-use crate::{npm, packages, plugins};
+use crate::{npm, packages, plugins, programs};
 
 /// Installs and builds what the tests need, then runs all tests. The last lines of the output are those of `cargo test`.
 pub fn test(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
     packages::ensure(&packages::for_tests())?;
     let template = plugins::build(root).context("building the template plugin from source")?;
     let guests = guests::build(root, &guests::FOR_TESTS)?;
+    let notify = programs::build_notify(root).context("building banhook-notify")?;
     let chat_parsers = root.join(".tools/chat_parsers");
     npm::install(&root.join("tests/e2e/chat_parsers"), &chat_parsers).context("installing the chats' parsers")?;
     let chat_parsers = chat_parsers.canonicalize().context("looking for the chats' parsers")?;
@@ -32,6 +33,7 @@ pub fn test(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
         .args(of_tests.iter().skip(1))
         .env("BANHOOK_FRESH_TEMPLATE", template)
         .env("BANHOOK_GUESTS", guests)
+        .env("BANHOOK_NOTIFY", notify)
         .env("BANHOOK_CHAT_PARSERS", chat_parsers))
 }
 

@@ -1,7 +1,7 @@
 //! Bans of a busy server: in six jails, most addresses return occasionally, a few all the time.
 
 use banhook::event::{Ban, BanDuration, Event, EventDetails, Timestamp};
-use banhook::store::{Inbox, StateDir};
+use banhook::store::{StateDir, Store};
 
 const JAILS: [&str; 6] = ["sshd", "sshd", "postfix-sasl", "nginx-http-auth", "dovecot", "recidive"];
 
@@ -38,7 +38,7 @@ pub fn ban(number: u64, now: Timestamp) -> Event {
 
 /// Stores the bans with these numbers, as the tailer does.
 pub fn store(folder: &StateDir, numbers: std::ops::Range<u64>) -> anyhow::Result<()> {
-    let mut inbox = Inbox::open(folder)?;
+    let mut inbox = Store::open(folder)?;
     let mut next = numbers.start;
     while next < numbers.end {
         let (now, until) = (Timestamp::now(), (next + BATCH).min(numbers.end));

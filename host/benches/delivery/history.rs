@@ -48,9 +48,7 @@ pub fn measure(report: &mut Report) -> anyhow::Result<()> {
         let start = Instant::now();
         grow(&env.state(), size)?;
         let created_in = start.elapsed().as_secs_f64();
-        let bytes = ["inbox.sqlite3", "work.sqlite3"]
-            .map(|file| fs::metadata(env.state().path().join(file)).map(|meta| meta.len()));
-        let [inbox, work] = bytes.map(|bytes| bytes.unwrap_or_default() as f64 / f64::from(1 << 20));
+        let bytes = fs::metadata(env.state().database()).map_or(0, |meta| meta.len()) as f64;
 
         let mut of_starts = Vec::new();
         for _ in 0..STARTS {
@@ -71,9 +69,8 @@ pub fn measure(report: &mut Report) -> anyhow::Result<()> {
         }
         daemon.stop()?;
         report.heading(&format!("{size} events of history (created in {created_in:.0} s)"), "");
-        report.number("inbox, MiB", inbox, None);
-        report.number("work, MiB", work, None);
-        report.number("bytes per event", (inbox + work) * f64::from(1 << 20) / size as f64, None);
+        report.number("database, MiB", bytes / f64::from(1 << 20), None);
+        report.number("bytes per event", bytes / size as f64, None);
         report.row("daemon: from start to ready, ms", &of_starts, None);
         report.row("notify, idle daemon, ms", &of_notifies, None);
         starts.push(median(&of_starts));
@@ -96,9 +93,8 @@ fn grow(folder: &StateDir, size: u64) -> anyhow::Result<()> {
     let lock = folder.try_work_lock()?;
     ensure!(lock.is_some(), "another process is running");
     let Some(lock) = lock else { return Ok(()) };
-    let opened = Store::open_for_work(folder, &lock)?;
+    let mut opened = Store::open_for_work(folder, &lock)?;
     let mut store = opened.new_routing_connection()?;
-    let inbox = opened.open_inbox()?;
     let mut next = store.ledger()?.received;
     while next < size {
         let until = (next + BATCH as u64).min(size);
@@ -106,7 +102,6 @@ fn grow(folder: &StateDir, size: u64) -> anyhow::Result<()> {
         next = until;
         deliver(&mut store)?;
         store.wal_checkpoint_if_long()?;
-        inbox.wal_checkpoint_if_long()?;
     }
     let ledger = store.ledger()?;
     ensure!(ledger.balances() && store.is_drained()?, "not everything is delivered: {ledger:?}");

@@ -1,4 +1,4 @@
-//! Events on their way through a daemon: how soon one is sent, how fast a backlog is routed, and what history costs. Each is
+//! Events on their way through a daemon: how soon one is sent, how fast the spool is received and a backlog routed, and what history costs. Each is
 //! compared with the disk or SQLite alone in the same run, since machines differ.
 //!
 //! Run by `cargo xtask bench delivery`. Fails if a target is missed; each target is a constant next to its measurement.
@@ -11,6 +11,7 @@ mod latency;
 #[path = "../plugin/report.rs"]
 #[allow(dead_code, reason = "parts are used by the other benchmark only")]
 mod report;
+mod spool;
 mod sqlite_baseline;
 #[path = "../../../xtask/src/statistics.rs"]
 #[allow(unused_imports, dead_code, reason = "its tests, and parts that other benchmarks use, belong to xtask")]
@@ -28,11 +29,16 @@ fn main() -> anyhow::Result<()> {
     // Without `--bench`, which cargo adds.
     let chosen: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     let is_chosen = |part: &str| chosen.is_empty() || chosen.iter().any(|name| name == part);
-    if let Some(unknown) = chosen.iter().find(|name| !["latency", "throughput", "history"].contains(&name.as_str())) {
-        bail!("unknown part {unknown:?}; use latency, throughput or history");
+    if let Some(unknown) =
+        chosen.iter().find(|name| !["latency", "spool", "throughput", "history"].contains(&name.as_str()))
+    {
+        bail!("unknown part {unknown:?}; use latency, spool, throughput or history");
     }
     if is_chosen("latency") {
         latency::measure(&mut report)?;
+    }
+    if is_chosen("spool") {
+        spool::measure(&mut report)?;
     }
     if is_chosen("throughput") {
         throughput::measure(&mut report, &cores)?;

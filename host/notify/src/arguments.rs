@@ -126,7 +126,8 @@ pub const OPTIONS: [ActionOption; 9] = [
 ];
 
 /// What people call options, and their names.
-const SYNONYMS: [(&str, &str); 14] = [
+const SYNONYMS: [(&str, &str); 15] = [
+    ("fails", "failures"),
     ("address", ActionOption::SUBJECT),
     ("addr", ActionOption::SUBJECT),
     ("ip-address", ActionOption::SUBJECT),

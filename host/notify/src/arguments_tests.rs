@@ -183,7 +183,7 @@ fn parse_warnings_and_errors_show_no_url() {
     const URL: &str = "https://hooks.slack.com/services/T0/B0/SECRET";
     let stray = parse(&["--webhook", URL, "ban", "--jail=j", &format!("--failures={URL}"), &format!("--{URL}")]);
     let warnings = stray.unwrap().warnings;
-    assert_eq!(warnings.len(), 4, "{warnings:?}");
+    assert_eq!(warnings.len(), 5, "{warnings:?}");
     let error = parse(&[URL, "--jail=j"]).unwrap_err().to_string();
     assert!(!warnings.join(" ").contains("SECRET") && !error.contains("SECRET"), "{warnings:?} {error}");
 }

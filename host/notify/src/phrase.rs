@@ -41,6 +41,19 @@ pub fn may_be_url(text: &str) -> bool {
     ["://", "hooks.slack.com/", "hooks.slack-gov.com/"].iter().any(|mark| text.contains(mark))
 }
 
+/// Returns a text on one line, with control characters escaped: an attacker may have written part of it.
+pub fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for char in text.chars() {
+        match char {
+            '\n' | '\t' => shown.push(' '),
+            char if char.is_control() => shown.extend(char.escape_default()),
+            char => shown.push(char),
+        }
+    }
+    shown
+}
+
 /// Quotes a text from outside for a message: without secrets and control characters, and not too long.
 pub fn quoted(text: &str) -> String {
     /// How many characters are shown; more would make the message hard to read.

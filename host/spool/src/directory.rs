@@ -8,6 +8,7 @@ use std::path::Path;
 
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
+use rustix::process::{Gid, Uid};
 
 use crate::file_system::FileSystem;
 
@@ -30,8 +31,16 @@ impl Directory {
     }
 }
 
+/// The file systems that are on another machine, or may be, by their `f_type`: NFS, SMB and CIFS, 9P, FUSE, Ceph, AFS.
+const REMOTE: [u32; 9] =
+    [0x6969, 0x517b, 0xfe53_4d42, 0xff53_4d42, 0x0102_1997, 0x6573_5546, 0x00c3_6400, 0x5346_414f, 0x6b41_4653];
+
 impl FileSystem for Directory {
     type File = File;
+
+    fn is_local(&self) -> bool {
+        rustix::fs::fstatfs(&self.0).is_ok_and(|fs| u32::try_from(fs.f_type).is_ok_and(|kind| !REMOTE.contains(&kind)))
+    }
 
     fn open(&self, name: &str) -> io::Result<File> {
         let file = rustix::fs::openat(&self.0, name, OPEN, Mode::empty())?;
@@ -43,7 +52,15 @@ impl FileSystem for Directory {
 
     fn create(&self, name: &str) -> io::Result<File> {
         let flags = OPEN | OFlags::CREATE | OFlags::EXCL;
-        Ok(rustix::fs::openat(&self.0, name, flags, Mode::RUSR | Mode::WUSR)?.into())
+        let file = rustix::fs::openat(&self.0, name, flags, Mode::RUSR | Mode::WUSR)?;
+        if rustix::process::geteuid().is_root() {
+            // The directory may have been given to another user since this process looked.
+            let owner = rustix::fs::fstat(&self.0)?;
+            if owner.st_uid != 0 {
+                rustix::fs::fchown(&file, Some(Uid::from_raw(owner.st_uid)), Some(Gid::from_raw(owner.st_gid)))?;
+            }
+        }
+        Ok(file.into())
     }
 
     fn link(&self, name: &str, new_name: &str) -> io::Result<()> {
@@ -75,6 +92,11 @@ impl FileSystem for Directory {
 
     fn lock_exclusive(&self, file: &File) -> io::Result<bool> {
         lock(file, FlockOperation::NonBlockingLockExclusive)
+    }
+
+    fn is_same(&self, file: &File, other: &File) -> io::Result<bool> {
+        let (file, other) = (file.metadata()?, other.metadata()?);
+        Ok((file.dev(), file.ino()) == (other.dev(), other.ino()))
     }
 
     fn links(&self, file: &File) -> io::Result<u64> {

@@ -7,6 +7,9 @@ pub trait FileSystem {
     /// An open file.
     type File;
 
+    /// Returns whether several processes may append to one file: not where it is on another machine.
+    fn is_local(&self) -> bool;
+
     /// Opens a regular file to read and append, without following a link.
     ///
     /// # Errors
@@ -54,6 +57,12 @@ pub trait FileSystem {
     /// # Errors
     /// As the system says.
     fn lock_exclusive(&self, file: &Self::File) -> io::Result<bool>;
+
+    /// Returns whether two open files are the same one.
+    ///
+    /// # Errors
+    /// As the system says.
+    fn is_same(&self, file: &Self::File, other: &Self::File) -> io::Result<bool>;
 
     /// Returns how many names a file has.
     ///

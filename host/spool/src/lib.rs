@@ -25,6 +25,9 @@
 //! has been read to its end under that lock: no writer is between its first check and its acknowledgement then, and each
 //! that comes later sees that the file is unlinked.
 //!
+//! A copy of the directory may make two files of a segment and its link. [`Receiver::repair_active`] makes the second one a
+//! segment as well.
+//!
 //! The link is removed for good before a segment's own name is, and that before the caller forgets the checkpoint: after a
 //! power failure, `active` is never the only name that is left of a segment. A first line that was lost leaves a segment
 //! that is retired at once, and read like any other.

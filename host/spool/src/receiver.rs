@@ -16,9 +16,11 @@ pub struct Receiver<F> {
     files: F,
 }
 
-/// A piece of a segment. It is durable.
+/// A piece of a segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chunk {
+    /// Where it begins in the segment.
+    pub begin: u64,
     /// The bytes.
     pub bytes: Vec<u8>,
     /// What is in them.
@@ -51,17 +53,48 @@ impl<F: FileSystem> Receiver<F> {
         Ok(ids)
     }
 
-    /// Returns the segment that writers append to; `None` if there is none. One whose first line was damaged is retired.
+    /// Returns the segment that writers append to; `None` if there is none. One that cannot be read, or whose first line was
+    /// damaged, is retired: writers make another.
     ///
     /// # Errors
     /// When the file system fails.
     pub fn active(&self) -> io::Result<Option<SegmentId>> {
-        let Some(file) = found(self.files.open(ACTIVE))? else { return Ok(None) };
-        let id = SegmentId::of_header(&self.files.read_at(&file, 0, HEADER_BYTES)?);
+        let id = match self.files.open(ACTIVE) {
+            Ok(file) => SegmentId::of_header(&self.files.read_at(&file, 0, HEADER_BYTES)?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(_) => None,
+        };
         if id.is_none() {
             self.unlink_active()?;
         }
         Ok(id)
+    }
+
+    /// Gives the file that writers append to a name of its own, if it has lost it: a copy of the directory that does not keep
+    /// hard links makes two files of the two names. To be called before anything else. What both have is received twice.
+    ///
+    /// # Errors
+    /// When the file system fails.
+    pub fn repair_active(&self) -> io::Result<()> {
+        let Some(file) = found(self.files.open(ACTIVE))? else { return Ok(()) };
+        let Some(SegmentId(id)) = SegmentId::of_header(&self.files.read_at(&file, 0, HEADER_BYTES)?) else {
+            return Ok(());
+        };
+        if let Some(segment) = found(self.files.open(&SegmentId(id).file_name()))?
+            && self.files.is_same(&file, &segment)?
+        {
+            return Ok(());
+        }
+        let mut next = id;
+        loop {
+            match self.files.link(ACTIVE, &SegmentId(next).file_name()) {
+                Ok(()) => break,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => next = next.wrapping_add(1),
+                Err(error) => return Err(error),
+            }
+        }
+        self.files.sync_directory()?;
+        self.unlink_active()
     }
 
     /// Synced before the segment's own name can go, so that after a power failure `active` is never its only name.
@@ -70,13 +103,25 @@ impl<F: FileSystem> Receiver<F> {
         self.files.sync_directory()
     }
 
-    /// Reads what a segment has after a checkpoint (0: from its beginning); `None` if there is nothing new.
+    /// Reads what a segment has after a checkpoint (0: from its beginning); `None` if there is nothing new. What it returns is
+    /// durable.
     ///
     /// # Errors
     /// When the file system fails.
     pub fn read(&self, id: SegmentId, checkpoint: u64) -> io::Result<Option<Chunk>> {
         match found(self.files.open(&id.file_name()))? {
             Some(file) => read(&self.files, &file, checkpoint),
+            None => Ok(None),
+        }
+    }
+
+    /// Reads as [`Receiver::read`] does, without making anything durable: to look, and not to receive.
+    ///
+    /// # Errors
+    /// When the file system fails.
+    pub fn peek(&self, id: SegmentId, checkpoint: u64) -> io::Result<Option<Chunk>> {
+        match found(self.files.open(&id.file_name()))? {
+            Some(file) => peek(&self.files, &file, checkpoint),
             None => Ok(None),
         }
     }
@@ -124,7 +169,7 @@ impl<F: FileSystem> Removal<'_, F> {
         if bytes.iter().all(|byte| *byte == 0) {
             return Ok(None);
         }
-        Ok(Some(Chunk { items: vec![Item::Damaged(0..bytes.len())], end: begin + bytes.len() as u64, bytes }))
+        Ok(Some(Chunk { begin, items: vec![Item::Damaged(0..bytes.len())], end: begin + bytes.len() as u64, bytes }))
     }
 
     /// Removes the segment. Its checkpoint may be forgotten after that.
@@ -138,6 +183,15 @@ impl<F: FileSystem> Removal<'_, F> {
 }
 
 fn read<F: FileSystem>(files: &F, file: &F::File, checkpoint: u64) -> io::Result<Option<Chunk>> {
+    let chunk = peek(files, file, checkpoint)?;
+    if chunk.is_some() {
+        // It may have been written and not synced yet; its writer may even be dead.
+        files.sync(file)?;
+    }
+    Ok(chunk)
+}
+
+fn peek<F: FileSystem>(files: &F, file: &F::File, checkpoint: u64) -> io::Result<Option<Chunk>> {
     let begin = checkpoint.max(header_bytes(files, file)?);
     let bytes = files.read_at(file, begin, READ_BYTES)?;
     let mut items = Items::new(&bytes);
@@ -147,12 +201,7 @@ fn read<F: FileSystem>(files: &F, file: &F::File, checkpoint: u64) -> io::Result
         // Longer than any record.
         (end, read) = (bytes.len(), vec![Item::Damaged(0..bytes.len())]);
     }
-    if end == 0 {
-        return Ok(None);
-    }
-    // It may have been written and not synced yet; its writer may even be dead.
-    files.sync(file)?;
-    Ok(Some(Chunk { items: read, end: begin + end as u64, bytes }))
+    Ok((end > 0).then(|| Chunk { begin, items: read, end: begin + end as u64, bytes }))
 }
 
 /// Returns where records begin: after the first line, or at once where that line is damaged, which then is an item.

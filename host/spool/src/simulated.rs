@@ -201,6 +201,10 @@ impl Drop for SimulatedFile {
 impl FileSystem for Simulated {
     type File = SimulatedFile;
 
+    fn is_local(&self) -> bool {
+        true
+    }
+
     fn open(&self, name: &str) -> io::Result<SimulatedFile> {
         self.call(|world| match world.names.get(name) {
             Some(inode) => {
@@ -262,6 +266,10 @@ impl FileSystem for Simulated {
 
     fn lock_exclusive(&self, file: &SimulatedFile) -> io::Result<bool> {
         self.call(|world| Ok(lock(world, file, true)))
+    }
+
+    fn is_same(&self, file: &SimulatedFile, other: &SimulatedFile) -> io::Result<bool> {
+        Ok(file.inode == other.inode)
     }
 
     fn links(&self, file: &SimulatedFile) -> io::Result<u64> {

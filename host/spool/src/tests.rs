@@ -271,3 +271,29 @@ fn append_where_active_is_no_file_to_write_to_makes_a_segment_of_its_own() {
     receive(&Receiver::new(directory), &stored, &|| (), false);
     assert_eq!(stored.into_inner().unwrap().records, ["one"]);
 }
+
+#[test]
+fn repair_active_of_a_copy_without_hard_links_loses_nothing() {
+    let [folder, copy] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let put = |path: &std::path::Path, text: &str| {
+        let record = encode(1, text.as_bytes()).unwrap();
+        append(&Directory::open(path).unwrap(), &record, || SegmentId(7)).unwrap();
+    };
+    put(folder.path(), "one");
+    for name in ["active".to_owned(), SegmentId(7).file_name()] {
+        std::fs::copy(folder.path().join(&name), copy.path().join(&name)).unwrap();
+    }
+    put(copy.path(), "two");
+    let stored = Mutex::new(Stored::default());
+    let receiver = Receiver::new(Directory::open(copy.path()).unwrap());
+    receive(&receiver, &stored, &|| (), false);
+    assert_eq!(stored.lock().unwrap().records, ["one"]);
+    for _ in 0..2 {
+        receiver.repair_active().unwrap();
+        receive(&receiver, &stored, &|| (), false);
+        assert_eq!(stored.lock().unwrap().records, ["one", "one", "two"]);
+    }
+    let receiver = Receiver::new(Directory::open(folder.path()).unwrap());
+    receiver.repair_active().unwrap();
+    assert_eq!(receiver.active().unwrap(), Some(SegmentId(7)), "a whole spool stays as it is");
+}

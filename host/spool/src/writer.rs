@@ -2,6 +2,8 @@
 
 use std::io;
 
+use rustix::io::Errno;
+
 use crate::file_system::FileSystem;
 use crate::segment::{ACTIVE, SegmentId};
 
@@ -16,7 +18,9 @@ const TRIES: u32 = 4;
 /// # Errors
 /// When the file system refuses; the record may then arrive or not.
 pub fn append<F: FileSystem>(files: &F, record: &[u8], mut new_id: impl FnMut() -> SegmentId) -> io::Result<()> {
-    for _ in 0..TRIES {
+    // Elsewhere an append may overwrite another's.
+    let tries = if files.is_local() { TRIES } else { 0 };
+    for _ in 0..tries {
         match files.open(ACTIVE) {
             Ok(file) => {
                 if append_to(files, &file, record)? {
@@ -79,5 +83,5 @@ fn append_alone<F: FileSystem>(files: &F, record: &[u8], mut new_id: impl FnMut(
 /// Writes with one call. What a short write has left is followed by no other attempt: the next record's line feed ends it.
 fn write_whole<F: FileSystem>(files: &F, file: &F::File, bytes: &[u8]) -> io::Result<()> {
     let written = files.append(file, bytes)?;
-    if written == bytes.len() { Ok(()) } else { Err(io::Error::from(io::ErrorKind::StorageFull)) }
+    if written == bytes.len() { Ok(()) } else { Err(Errno::NOSPC.into()) }
 }

@@ -74,6 +74,8 @@ pub(super) fn print_stderr(text: &str) {
 
 /// Errors that no input of the user causes.
 pub(super) trait NotInput {}
+impl NotInput for banhook_notify::StateDirError {}
+impl NotInput for banhook_notify::StartRunError {}
 impl NotInput for crate::store::StoreError {}
 impl NotInput for crate::daemon::DaemonError {}
 impl NotInput for crate::plugin::PluginError {}

@@ -5,12 +5,13 @@
 
 use std::sync::Arc;
 
+use banhook_notify::ensure_run;
 use sd_notify::NotifyState;
 
 use super::access::writable_by_others;
 use super::command_error::{CommandError, Outcome};
 use super::global_options::{GlobalOptions, host_name};
-use super::work_lock::{ensure_runner, release, take_over};
+use super::work_lock::{release, take_over};
 use crate::config::{Config, LogSource};
 use crate::daemon::{Daemon, ExitReason, RunMode, Signals, Tails};
 use crate::event::Timestamp;
@@ -28,7 +29,7 @@ pub(super) fn run_until_stopped(
     let mut config = global.config()?;
     folder.check_permissions()?;
     let lock = take_over(folder)?;
-    let store = Store::open_for_work(folder, &lock)?;
+    let mut store = Store::open_for_work(folder, &lock)?;
     let reason = loop {
         match run_daemon(global, config.clone(), &store, &tails(&config), &mut signals, RunMode::Forever)? {
             // The configuration names other logs.
@@ -37,9 +38,9 @@ pub(super) fn run_until_stopped(
         }
     };
     service_stopping();
-    release(&store, lock);
+    release(&mut store, lock);
     if store.remaining(Timestamp::now())? == Remaining::Work {
-        ensure_runner(folder, &global.config)?;
+        ensure_run(folder, &global.config)?;
     }
     Ok(reason)
 }
@@ -50,9 +51,9 @@ pub(super) fn run_until_idle(global: &GlobalOptions, folder: &StateDir, inherite
     folder.check_permissions()?;
     let mut next = inherited;
     while let Some(lock) = next.take().map_or_else(|| folder.try_work_lock(), |lock| Ok(Some(lock)))? {
-        let store = Store::open_for_work(folder, &lock)?;
+        let mut store = Store::open_for_work(folder, &lock)?;
         let reason = run_daemon(global, global.config()?, &store, &Tails::default(), &mut signals, RunMode::UntilIdle)?;
-        release(&store, lock);
+        release(&mut store, lock);
         if reason != ExitReason::Idle || store.remaining(Timestamp::now())? != Remaining::Work {
             break;
         }
@@ -70,9 +71,9 @@ pub(super) fn run_once(
 ) -> Result<ExitReason, CommandError> {
     let mut signals = Signals::listen()?;
     folder.check_permissions()?;
-    let store = Store::open_for_work(folder, &lock)?;
+    let mut store = Store::open_for_work(folder, &lock)?;
     let reason = run_daemon(global, config, &store, &Tails::default(), &mut signals, mode)?;
-    release(&store, lock);
+    release(&mut store, lock);
     Ok(reason)
 }
 

@@ -13,6 +13,7 @@ use crate::event::{Ban, Event, EventDefaults, EventDetails, Timestamp};
 use crate::plugin::Runtime;
 use crate::store::{StateDir, Store};
 use anyhow::Context;
+use banhook_notify::SpooledEvent;
 
 use super::command_error::{CommandError, Outcome};
 use super::ledger_table::ledger_table;
@@ -60,14 +61,16 @@ pub(super) fn demo() -> Outcome {
 
 /// Stores the recorded events and the storm.
 fn store_events(store: &Store) -> Result<(), CommandError> {
-    let mut inbox = store.open_inbox()?;
+    let append = |event, received_at| {
+        banhook_notify::append(store.folder(), &SpooledEvent { event, received_at, restored_is_unknown: false })
+    };
     for line in EVENTS.lines() {
         let event = Event::from_json(line).context("in the demonstration's events")?;
-        inbox.append(&EventDefaults::default().apply(event), Timestamp::now())?;
+        append(EventDefaults::default().apply(event), Timestamp::now())?;
     }
     let now = Timestamp::now();
     for number in 0..STORM {
-        inbox.append(&storm_ban(number, now), now)?;
+        append(storm_ban(number, now), now)?;
     }
     Ok(())
 }

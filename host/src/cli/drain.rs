@@ -6,13 +6,13 @@ use crate::config::{DURATION_RULE, parse_duration};
 use crate::daemon::{ExitReason, RunMode};
 use crate::event::Timestamp;
 use crate::store::{Ledger, Remaining, Store};
+use banhook_notify::ensure_run;
 use clap::Args;
 
 use super::command_error::{Outcome, print_stderr};
 use super::daemon::run_once;
 use super::global_options::GlobalOptions;
 use super::logging;
-use super::work_lock::ensure_runner;
 use super::work_lock::wait_for_lock;
 
 /// Deliver everything that is stored, then exit; exit code 1 if anything is still pending or was rejected
@@ -59,7 +59,7 @@ pub(super) fn drain(global: &GlobalOptions, timeout: Duration) -> Outcome {
     // A `notify` that found the lock taken has started nothing.
     let continues = store.remaining(Timestamp::now())? == Remaining::Work;
     if continues {
-        ensure_runner(&folder, &global.config)?;
+        ensure_run(&folder, &global.config)?;
     }
     report(&store, dead_before, continues)
 }

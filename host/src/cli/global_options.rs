@@ -2,25 +2,14 @@
 
 use std::path::PathBuf;
 
+use banhook_notify::{
+    CONFIG_DEFAULT, CONFIG_OPTION, CONFIG_VARIABLE, STATE_DIR_DEFAULT, STATE_DIR_OPTION, STATE_DIR_VARIABLE,
+};
 use clap::{Args, ValueEnum};
 
 use super::command_error::CommandError;
 use crate::config::Config;
 use crate::store::{StateDir, Store};
-
-/// The option that names the configuration file.
-pub(super) const CONFIG_OPTION: &str = "config";
-/// The environment variable that names the configuration file, where no option does.
-pub(super) const CONFIG_VARIABLE: &str = "BANHOOK_CONFIG";
-/// The configuration file, where neither option nor variable names one.
-pub(super) const CONFIG_DEFAULT: &str = "/etc/banhook/config.toml";
-
-/// The option that names the state directory.
-pub(super) const STATE_DIR_OPTION: &str = "state-dir";
-/// The environment variable that names the state directory, where no option does.
-pub(super) const STATE_DIR_VARIABLE: &str = "BANHOOK_STATE_DIR";
-/// The state directory, where neither option nor variable names one.
-pub(super) const STATE_DIR_DEFAULT: &str = "/var/lib/banhook";
 
 /// Where the help lists the options of every command.
 const HEADING: &str = "Global options";
@@ -54,7 +43,7 @@ impl GlobalOptions {
     /// Opens the store; `None` where nothing was ever stored, so that looking makes no files.
     pub(super) fn existing_store(&self) -> Result<Option<(StateDir, Store)>, CommandError> {
         let folder = self.folder()?;
-        if !folder.has_store()? {
+        if !folder.is_used()? {
             return Ok(None);
         }
         let store = Store::open(&folder)?;

@@ -30,6 +30,7 @@ mod work_lock;
 use std::ffi::OsStr;
 use std::process::ExitCode;
 
+use banhook_notify::{LOCK_ON_STDIN, Notify};
 use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory as _, Parser, Subcommand};
 
@@ -39,7 +40,7 @@ use config::ConfigArgs;
 use drain::DrainArgs;
 use global_options::GlobalOptions;
 use lint::LintArgs;
-use notify::{Notify, NotifyHelp};
+use notify::NotifyHelp;
 use preview::PreviewArgs;
 use queue::QueueArgs;
 use run::RunArgs;
@@ -50,8 +51,6 @@ use test::TestArgs;
 
 /// The command that compiles a plugin, in a process of its own.
 const COMPILE: &str = "compile";
-/// The option by which a run inherits the work lock.
-const LOCK_ON_STDIN: &str = "--lock-on-stdin";
 
 /// Turns fail2ban events into chat messages, formatted by sandboxed WebAssembly plugins.
 #[derive(Debug, Parser)]
@@ -90,11 +89,10 @@ pub fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().skip(1).collect();
     // `notify` runs for each ban, with values that an attacker chose: its parser rejects none of them, and the rest of
     // the command line is not even built for it.
-    let outcome = match Notify::recognize(&arguments, is_command) {
-        Some(notify) => notify.run(),
-        None => dispatch(CommandLine::try_parse().unwrap_or_else(|error| without_internal(error).exit())),
-    };
-    match outcome {
+    if let Some(notify) = Notify::recognize(&arguments, is_command) {
+        return notify.run();
+    }
+    match dispatch(CommandLine::try_parse().unwrap_or_else(|error| without_internal(error).exit())) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(failure) if failure.is_broken_pipe() => ExitCode::SUCCESS,

@@ -108,16 +108,16 @@ fn once(global: &GlobalOptions, arguments: &TailArgs) -> Outcome {
     let folder = global.folder()?;
     let config = global.config()?;
     let lock = take_over(&folder)?;
-    let store = Store::open_for_work(&folder, &lock)?;
+    let mut store = Store::open_for_work(&folder, &lock)?;
     let mut sink =
-        InboxSink { inbox: store.open_inbox()?, now: Timestamp::now, new_id: || uuid::Uuid::now_v7().to_string() };
-    let inbox = store.open_inbox()?;
+        InboxSink { inbox: store.new_connection()?, now: Timestamp::now, new_id: || uuid::Uuid::now_v7().to_string() };
+    let inbox = store.new_connection()?;
     let wal_checkpoint = || inbox.wal_checkpoint_if_long().map_err(TailError::from);
     let read = read_all(arguments, Some(&config), &mut sink, wal_checkpoint).map_err(|error| match error {
         TailError::Store(error) => CommandError::Other(error.into()),
         error => CommandError::input(error),
     })?;
-    release(&store, lock);
+    release(&mut store, lock);
     Ok(read)
 }
 

@@ -1,18 +1,11 @@
-//! The work lock of a state directory, as commands use it: waiting for it, releasing it, and handing it to the detached run
-//! that delivers what is stored while no daemon is running.
-//!
-//! That run inherits the work lock as its standard input from the process that starts it, so a hundred `notify` at once
-//! start one run.
+//! The work lock of a state directory, as commands use it: waiting for it, taking it over, releasing it.
 
 use std::fs::File;
 use std::os::fd::AsFd;
-use std::os::unix::process::CommandExt;
-use std::path::Path;
-use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 
 use super::command_error::CommandError;
 use crate::store::{StateDir, Store, WorkLock};
@@ -55,39 +48,12 @@ pub(super) fn take_over(folder: &StateDir) -> Result<WorkLock, CommandError> {
 }
 
 /// Empties the write-ahead logs, and releases the lock.
-pub(super) fn release(store: &Store, lock: WorkLock) {
+pub(super) fn release(store: &mut Store, lock: WorkLock) {
     // A failure costs the next process that opens the store some time, and nothing else.
     if let Err(error) = store.wal_checkpoint_and_truncate() {
         tracing::warn!("cannot checkpoint the store: {error}");
     }
     lock.release();
-}
-
-/// Wakes the process that holds the work lock of a folder, or starts a run if there is none.
-pub(super) fn ensure_runner(folder: &StateDir, config: &Path) -> anyhow::Result<()> {
-    match folder.try_work_lock()? {
-        None => folder.wake(),
-        Some(lock) => start(folder, config, lock)?,
-    }
-    Ok(())
-}
-
-fn start(folder: &StateDir, config: &Path, lock: WorkLock) -> anyhow::Result<()> {
-    let program = std::env::current_exe().context("cannot find this program")?;
-    Command::new(&program)
-        .args(["run", "--until-idle", "--lock-on-stdin", "--state-dir"])
-        .arg(folder.path())
-        .arg("--config")
-        .arg(std::path::absolute(config)?)
-        .current_dir("/")
-        .stdin(Stdio::from(lock.into_file()))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        // fail2ban ends the whole group of an action that took too long.
-        .process_group(0)
-        .spawn()
-        .with_context(|| format!("cannot start {}", program.display()))?;
-    Ok(())
 }
 
 /// Takes the lock from standard input and leaves the session of the process that started this one, so that neither holds

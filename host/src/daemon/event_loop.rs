@@ -66,8 +66,6 @@ pub(super) struct EventLoop<'a> {
     /// When files that have changed are expected to be complete.
     settled_at: Option<Instant>,
     pipe: pipe::Receiver,
-    /// The device and inode of the inbox: another one means that the state directory was replaced.
-    inbox_identity: (u64, u64),
     time_up: Pin<Box<Sleep>>,
     is_last_chance: bool,
 }
@@ -81,8 +79,7 @@ impl<'a> EventLoop<'a> {
         context: &'a WorkerContext,
     ) -> Result<Self, DaemonError> {
         let folder = daemon.store.folder();
-        let inbox_identity = folder.identity()?;
-        let pipe = folder.make_wake_pipe()?;
+        let pipe = folder.make_wake_pipe().map_err(StoreError::from)?;
         // Also open for writing, so that it never comes to an end.
         let pipe = pipe::OpenOptions::new()
             .read_write(true)
@@ -120,7 +117,6 @@ impl<'a> EventLoop<'a> {
             files_changed,
             settled_at: None,
             pipe,
-            inbox_identity,
             time_up: Box::pin(tokio::time::sleep(time)),
             is_last_chance: false,
         })
@@ -151,9 +147,8 @@ impl<'a> EventLoop<'a> {
             if self.mode != RunMode::Forever && self.is_idle()? {
                 break ExitReason::Idle;
             }
-            let folder = self.daemon.store.folder();
-            if folder.was_replaced(self.inbox_identity) {
-                return Err(StoreError::Removed { path: folder.path().to_owned() }.into());
+            if self.daemon.store.was_replaced() {
+                return Err(StoreError::removed(self.daemon.store.folder()).into());
             }
             let wakeup = self.wait(&mut signals).await;
             if let Some(exit) = self.handle(wakeup)? {

@@ -1,4 +1,4 @@
-//! The router thread: it routes the events of the inbox and keeps a worker for each route.
+//! The router thread: it receives what `notify` has left in the spool, routes events, and keeps a worker for each route.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,10 +12,10 @@ use crate::config::{Config, Retention};
 use crate::event::{EventDefaults, Timestamp};
 use crate::format;
 use crate::message::one_line;
-use crate::route::{self, Enricher, Enrichment, RoutingPass};
-use crate::store::{Inbox, RetentionLimits, Store};
+use crate::route::{self, Enricher, RoutingPass};
+use crate::store::{Received, RetentionLimits, Store};
 
-/// How often the inbox is polled without a command.
+/// How often spool and inbox are polled without a command.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How often an event is tried again that waits for fail2ban's database.
@@ -64,7 +64,6 @@ pub(super) fn run(
             continue;
         }
         store.wal_checkpoint_if_long()?;
-        router.inbox.wal_checkpoint_if_long()?;
         if router.pruner.step(&router.config, (context.now)())? {
             continue;
         }
@@ -103,8 +102,8 @@ struct Router<'a> {
     defaults: EventDefaults,
     workers: BTreeMap<String, RouteWorkerHandle>,
     context: &'a WorkerContext,
-    /// Stores what fail2ban's database adds to events.
-    inbox: Inbox,
+    /// What keeps records of the spool from being received.
+    problems: Vec<String>,
     enricher: Enricher,
     /// Whether an event waits for that database.
     enriching: bool,
@@ -117,7 +116,7 @@ impl<'a> Router<'a> {
             defaults: config.event_defaults(&context.system_host),
             workers: BTreeMap::new(),
             context,
-            inbox: store.open_routing_inbox()?,
+            problems: Vec::new(),
             enricher: Enricher::new(config.fail2ban.database.clone(), config.fail2ban.configured),
             enriching: false,
             pruner: Pruner::new(store)?,
@@ -183,12 +182,13 @@ impl<'a> Router<'a> {
         self.format_removed_routes(store)
     }
 
-    /// Routes one batch of events. Returns how many there were.
+    /// Receives and routes one batch of events. Returns how many there were.
     fn advance(&mut self, store: &mut Store) -> Result<usize, DaemonError> {
-        let enrichment = Enrichment { enricher: &mut self.enricher, inbox: &mut self.inbox };
         let now = (self.context.now)();
+        let Received { records, problems } = store.receive(now)?;
+        self.report(problems);
         let RoutingPass { events, routes, later, counts } =
-            route::route_events(&self.config.routes, &self.defaults, store, Some(enrichment), now)?;
+            route::route_events(&self.config.routes, &self.defaults, store, Some(&mut self.enricher), now)?;
         self.enriching = later;
         self.context.counters.events(&counts);
         for worker in routes.iter().filter_map(|route| self.workers.get(route)) {
@@ -198,7 +198,16 @@ impl<'a> Router<'a> {
             // A run that ends when idle waits for this.
             self.context.formatted.notify_one();
         }
-        Ok(events)
+        // Repeats are received, and leave nothing to route.
+        Ok(events.max(records))
+    }
+
+    /// Logs what keeps records of the spool from being received, when it changes.
+    fn report(&mut self, problems: Vec<String>) {
+        if problems != self.problems {
+            problems.iter().for_each(|problem| tracing::error!("{}", one_line(problem)));
+            self.problems = problems;
+        }
     }
 
     /// Formats what is left of routes that are no longer configured.
@@ -254,9 +263,8 @@ impl<'a> Router<'a> {
 const PRUNE_INTERVAL: Duration = Duration::from_secs(60);
 
 pub(super) struct Pruner {
-    /// Connections that sync, unlike those for routing.
+    /// A connection that syncs, unlike those for routing.
     store: Store,
-    inbox: Inbox,
     /// Where the next step begins; 0: at the oldest event, after the interval.
     next: i64,
     last_step_at: Option<Instant>,
@@ -264,7 +272,7 @@ pub(super) struct Pruner {
 
 impl Pruner {
     pub(super) fn new(store: &Store) -> Result<Self, DaemonError> {
-        Ok(Self { store: store.new_connection()?, inbox: store.open_inbox()?, next: 0, last_step_at: None })
+        Ok(Self { store: store.new_connection()?, next: 0, last_step_at: None })
     }
 
     /// Takes a step if it is time for one. Returns whether there is more to do.
@@ -274,7 +282,7 @@ impl Pruner {
             return Ok(false);
         }
         self.last_step_at = Some(Instant::now());
-        self.inbox.record_settled(self.store.settled_through()?)?;
+        self.store.tidy_spool(now)?;
         let since = |age: Duration| now.plus_ms(i64::try_from(age.as_millis()).unwrap_or(i64::MAX).saturating_neg());
         let limits = RetentionLimits {
             events_since: since(retention.history),
@@ -282,7 +290,7 @@ impl Pruner {
             dead_since: since(retention.dead_message_max_age),
             max_dead: retention.dead_message_max_count,
         };
-        let pruned = self.store.prune(&mut self.inbox, &limits, self.next)?;
+        let pruned = self.store.prune(&limits, self.next)?;
         self.next = pruned.next_after;
         if pruned.events > 0 && self.next == 0 {
             let (routes, webhooks) = names(config);

@@ -36,7 +36,7 @@ impl<'scope> Tailers<'scope> {
         now: fn() -> Timestamp,
     ) -> Result<Self, DaemonError> {
         let mut tailers = Self { stops: Vec::new(), threads: Vec::new(), failed: Arc::default() };
-        store.open_inbox()?.record_unfollowed()?;
+        store.new_connection()?.record_unfollowed()?;
         let followed = FollowedSources::new(tails.logs.iter().cloned());
         for source in followed.all() {
             let (followed, source) = (Arc::clone(&followed), Arc::clone(source));
@@ -58,7 +58,7 @@ impl<'scope> Tailers<'scope> {
         read: impl FnOnce(&mut InboxSink, &StopSignal) -> Result<(), TailError> + Send + 'scope,
     ) -> Result<(), DaemonError> {
         let (stop, stopped) = stop_switch();
-        let mut sink = InboxSink { inbox: store.open_inbox()?, now, new_id: || uuid::Uuid::now_v7().to_string() };
+        let mut sink = InboxSink { inbox: store.new_connection()?, now, new_id: || uuid::Uuid::now_v7().to_string() };
         let failed = Arc::clone(&self.failed);
         let thread = thread::Builder::new()
             .name("tailer".into())

@@ -13,7 +13,7 @@ use crate::deliver::send_result::SendResult;
 use crate::event::{DigestCause, Event, EventDefaults, EventDetails, Timestamp};
 use crate::message::{Target, fallback};
 use crate::store::{
-    Closes, DigestKey, Disposition, FormattedEvent, Inbox, Ledger, OutboundMessage, Remaining, RouteLedger, RoutedTo,
+    Closes, DigestKey, Disposition, FormattedEvent, Ledger, OutboundMessage, Remaining, RouteLedger, RoutedTo,
     StateDir, Store, Suspended, UnformattedEvent, WebhookState,
 };
 
@@ -22,7 +22,7 @@ const START: i64 = 1_000_000_000;
 /// A store with a queue to the webhook `hook`, and what that was sent.
 struct Simulation {
     store: Store,
-    inbox: Inbox,
+    inbox: Store,
     queue: Queue,
     policy: DeliveryPolicy,
     url: &'static str,
@@ -47,7 +47,7 @@ impl Simulation {
             defaults: EventDefaults::default(),
             health: None,
         };
-        let (inbox, queue) = (store.open_inbox().unwrap(), Queue::new("hook".to_owned()));
+        let (inbox, queue) = (store.new_connection().unwrap(), Queue::new("hook".to_owned()));
         let (sent, accepted) = (Vec::new(), Vec::new());
         Self { store, inbox, queue, policy, url: "url", now: START, sent, accepted, _temp: temp }
     }

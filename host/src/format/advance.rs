@@ -117,7 +117,7 @@ impl LoadedRoute {
                     }
                     // It was held before it joined the storm; to hold it again would send it in circles.
                     Disposition::Digest(_) => {}
-                    Disposition::SendTo(..) | Disposition::Skip(_) | Disposition::Dead(_) => {
+                    Disposition::Skip(_) | Disposition::Dead(_) => {
                         return store.record_formatted(&self.route.name, Some(open.id), &[formatted], None, now);
                     }
                 }

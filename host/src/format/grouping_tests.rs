@@ -13,7 +13,7 @@ use crate::format::*;
 use crate::message::Target;
 use crate::plugin::{Compiler, Metering, Runtime, Setup};
 use crate::route::route_events;
-use crate::store::{Inbox, StateDir, Store, WebhookState};
+use crate::store::{StateDir, Store, WebhookState};
 
 /// One route, `sec`, with its store.
 struct RouteFixture {
@@ -21,7 +21,7 @@ struct RouteFixture {
     defaults: EventDefaults,
     routes: Vec<Route>,
     store: Store,
-    inbox: Inbox,
+    inbox: Store,
     /// ms.
     now: i64,
     count: usize,
@@ -37,7 +37,7 @@ impl RouteFixture {
         let store = Store::open_for_work(&folder, &lock).unwrap();
         let (routes, defaults, live) = load(&folder, lines);
         assert_eq!(live.faults().count(), 0);
-        let inbox = store.open_inbox().unwrap();
+        let inbox = store.new_connection().unwrap();
         Self { live, defaults, routes, store, inbox, now: 1_000_000, count: 0, _temp: temp }
     }
 

@@ -63,7 +63,7 @@ fn seen(routes: &[&str], batch: usize, events: &[Event]) -> Vec<String> {
     let folder = StateDir::new(temp.path().join("state"));
     let lock = folder.try_work_lock().unwrap().unwrap();
     let mut store = Store::open_for_work(&folder, &lock).unwrap();
-    let mut inbox = store.open_inbox().unwrap();
+    let mut inbox = store.new_connection().unwrap();
     let Routes { config, defaults, mut live } = load(temp.path(), Some(folder), routes);
     let faults: Vec<_> = live.iter().flat_map(LoadedRoute::faults).map(|fault| fault.error.to_string()).collect();
     assert_eq!(faults, [] as [&str; 0]);

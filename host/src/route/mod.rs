@@ -4,9 +4,7 @@
 //! plugins, networks or threads, and the time is handed in.
 
 mod enricher;
-mod enrichment;
 mod routing_pass;
 
 pub(crate) use enricher::Enricher;
-pub(crate) use enrichment::Enrichment;
 pub(crate) use routing_pass::{RoutingPass, route_events};

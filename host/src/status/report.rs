@@ -31,6 +31,9 @@ pub(crate) struct StatusReport {
     /// By log: those of the configuration, and others that a running daemon follows.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub logs: BTreeMap<String, LogStatus>,
+    /// What keeps events in the spool from being received.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub spool: Vec<String>,
     /// What needs a person.
     pub needs_attention: Vec<String>,
     /// Where the ledger differs from the rows; `None` if they were not compared.
@@ -50,17 +53,23 @@ impl StatusReport {
         config: impl FnOnce(bool) -> Option<Result<Arc<Config>, String>>,
         check: bool,
     ) -> Result<Self, StoreError> {
-        let (mut ledger, mut webhooks, plugins, discrepancies, damaged, log_states) = if let Some(store) = store {
-            // As a run does: if the inbox is damaged, nothing is delivered any more, whatever the sums say.
-            store.check_inbox()?;
-            let discrepancies = check.then(|| store.check_ledger()).transpose()?;
-            let damaged = check.then(|| store.damaged_records()).transpose()?;
-            let logs = store.logs()?;
-            (store.ledger()?, store.queues(Timestamp::now())?, store.plugins()?, discrepancies, damaged, logs)
-        } else {
-            let none = || check.then(Vec::new);
-            (Ledger::default(), BTreeMap::new(), BTreeMap::new(), check.then(Vec::new), none(), Vec::new())
-        };
+        let (mut ledger, mut webhooks, plugins, discrepancies, damaged, (log_states, spool)) =
+            if let Some(store) = store {
+                let discrepancies = check.then(|| store.check_ledger()).transpose()?;
+                let damaged = check.then(|| store.damaged_records()).transpose()?;
+                let receiving = (store.logs()?, store.spool_problems()?);
+                (store.ledger()?, store.queues(Timestamp::now())?, store.plugins()?, discrepancies, damaged, receiving)
+            } else {
+                let none = || check.then(Vec::new);
+                (
+                    Ledger::default(),
+                    BTreeMap::new(),
+                    BTreeMap::new(),
+                    check.then(Vec::new),
+                    none(),
+                    (Vec::new(), Vec::new()),
+                )
+            };
         // Where there is neither a store nor a file, nothing is wrong yet.
         let is_new = ledger == Ledger::default();
         let config = config(is_new);
@@ -81,6 +90,7 @@ impl StatusReport {
             webhooks,
             plugins,
             logs: logs(&sources, log_states, running),
+            spool,
             needs_attention: Vec::new(),
             discrepancies,
             damaged,
@@ -103,6 +113,7 @@ impl StatusReport {
         if self.configuration_error.is_some() {
             found.push("the configuration cannot be loaded".to_owned());
         }
+        found.extend(self.spool.iter().cloned());
         for (webhook, queue) in &self.webhooks {
             if queue.suspended_at.is_some() {
                 found.push(format!("webhook {webhook} is suspended"));

@@ -7,7 +7,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
-use super::database_file::Database;
+use super::database::Database;
 use super::error::StoreError;
 use crate::event::Timestamp;
 
@@ -166,13 +166,9 @@ pub(super) fn record_unfollowed(transaction: &Transaction<'_>) -> rusqlite::Resu
 pub(super) fn logs(database: &Database) -> Result<Vec<LogState>, StoreError> {
     let sql = format!(
         "SELECT {COLUMNS}, log, last_event_at, followed, problem, problem_since
-         FROM inbox.logs LEFT JOIN inbox.checkpoints ON id = checkpoint ORDER BY log"
+         FROM logs LEFT JOIN checkpoints ON id = checkpoint ORDER BY log"
     );
     database.read("read how logs fare", |connection| {
-        // An inbox that only `notify` has ever written has none yet.
-        if !connection.prepare("SELECT 1 FROM inbox.sqlite_master WHERE name = 'logs'")?.exists([])? {
-            return Ok(Vec::new());
-        }
         let state = |row: &Row<'_>| {
             Ok(LogState {
                 checkpoint: from_row(row)?,

@@ -10,9 +10,8 @@ use crate::store::*;
 /// What a failing disk, or somebody with an editor, makes of a text.
 const DAMAGES: [&str; 5] = ["CAST(X'7bff7d' AS TEXT)", "7", "1.5", "X'00'", "'{}'"];
 
-fn execute(fixture: &Fixture, file: &str, statement: &str) {
-    let path = fixture.folder.path().join(file);
-    rusqlite::Connection::open(path).unwrap().execute_batch(statement).unwrap();
+fn execute(fixture: &Fixture, statement: &str) {
+    rusqlite::Connection::open(fixture.folder.database()).unwrap().execute_batch(statement).unwrap();
 }
 
 fn send() -> Disposition {
@@ -27,7 +26,7 @@ fn unrouted_damaged_event_is_quarantined_and_the_others_are_routed() {
             for number in 1..=3 {
                 append(&mut fixture.inbox, EventDetails::Ban(ban(&format!("192.0.2.{number}"), Some(number), false)));
             }
-            execute(&fixture, "inbox.sqlite3", &format!("UPDATE events SET {column} = {damage} WHERE seq = 2"));
+            execute(&fixture, &format!("UPDATE events SET {column} = {damage} WHERE seq = 2"));
             let Fixture { store, inbox, .. } = &mut fixture;
             let unrouted = store.unrouted(9).unwrap();
             let quarantined: Vec<_> = unrouted.iter().map(|unrouted| unrouted.event.is_err()).collect();
@@ -60,8 +59,8 @@ fn unformatted_damaged_event_says_so_and_leaves_a_digest() {
         append(&mut fixture.inbox, EventDetails::Stop);
         let to = vec![("sec".to_owned(), "hook".to_owned())];
         fixture.store.route_events(&[RoutedTo { seq: 4, ban: None, to, quarantined: false }]).unwrap();
-        execute(&fixture, "inbox.sqlite3", &format!("UPDATE events SET body = {damage} WHERE seq IN (2, 4)"));
-        execute(&fixture, "inbox.sqlite3", &format!("UPDATE events SET jail = {damage} WHERE seq = 3"));
+        execute(&fixture, &format!("UPDATE events SET body = {damage} WHERE seq IN (2, 4)"));
+        execute(&fixture, &format!("UPDATE events SET jail = {damage} WHERE seq = 3"));
         let store = &mut fixture.store;
         assert!(store.unformatted("sec", 9).unwrap()[0].event.is_err(), "{damage}");
         let digest = store.digests_to_close("sec", Timestamp(50), false).unwrap().remove(0);
@@ -82,7 +81,7 @@ fn next_in_order_damaged_message_is_dead_and_the_others_go_on() {
         for column in ["body", "target", "route", "events", "attempts", "age_starts_at", "checksum"] {
             let mut fixture = fixture();
             receive_and_format(&mut fixture, 10, vec![send(), send(), send()]);
-            execute(&fixture, "work.sqlite3", &format!("UPDATE messages SET {column} = {damage} WHERE id = 2"));
+            execute(&fixture, &format!("UPDATE messages SET {column} = {damage} WHERE id = 2"));
             let store = &mut fixture.store;
             let sent: Vec<_> = (0..3).filter_map(|skip| store.next_in_order("hook", skip).unwrap()).collect();
             assert_eq!(sent.iter().map(|message| message.id).collect::<Vec<_>>()[..1], [1], "{column} = {damage}");
@@ -131,8 +130,8 @@ fn damaged_state_of_routes_and_webhooks_is_no_error() {
             "messages SET cause",
             "messages SET error",
         ] {
-            execute(&fixture, "work.sqlite3", "INSERT OR REPLACE INTO recent_posts VALUES ('sec', '{}')");
-            execute(&fixture, "work.sqlite3", &format!("UPDATE {change} = {damage}"));
+            execute(&fixture, "INSERT OR REPLACE INTO recent_posts VALUES ('sec', '{}')");
+            execute(&fixture, &format!("UPDATE {change} = {damage}"));
             let store = &fixture.store;
             store.recent_posts("sec").unwrap();
             store.webhook("hook").unwrap();
@@ -150,30 +149,19 @@ fn bits(bytes: &[u8], text: &str, before: usize, after: usize) -> Range<usize> {
 }
 
 /// Opens the store with each of these bits changed, and returns those after which `is_loud` is false.
-fn silent(
-    fixture: Fixture,
-    file: &str,
-    text: &str,
-    is_loud: impl Fn(&mut Store) -> Result<bool, StoreError>,
-) -> Vec<usize> {
-    let Fixture { folder, store, inbox, lock, temp } = fixture;
+fn silent(fixture: Fixture, text: &str, is_loud: impl Fn(&mut Store) -> Result<bool, StoreError>) -> Vec<usize> {
+    let Fixture { folder, mut store, inbox, lock, temp } = fixture;
     store.wal_checkpoint_and_truncate().unwrap();
     drop((store, inbox, lock));
-    let files = ["inbox.sqlite3", "work.sqlite3"].map(|file| (folder.path().join(file), file));
-    let whole = files.each_ref().map(|(path, _)| fs::read(path).unwrap());
-    let damaged = &whole[usize::from(file == "work.sqlite3")];
+    let whole = fs::read(folder.database()).unwrap();
     let mut silent = Vec::new();
     // Some 250 bits; 11 is prime to 8, so that each bit of a byte has its turn.
-    for bit in bits(damaged, text, 70, 24).step_by(11) {
-        for ((path, name), content) in files.iter().zip(&whole) {
-            let mut content = content.clone();
-            if *name == file {
-                content[bit / 8] ^= 1 << (bit % 8);
-            }
-            fs::write(path, content).unwrap();
-            for suffix in ["-wal", "-shm"] {
-                fs::remove_file(folder.path().join(format!("{name}{suffix}"))).ok();
-            }
+    for bit in bits(&whole, text, 70, 24).step_by(11) {
+        let mut content = whole.clone();
+        content[bit / 8] ^= 1 << (bit % 8);
+        fs::write(folder.database(), content).unwrap();
+        for suffix in ["-wal", "-shm"] {
+            fs::remove_file(folder.path().join(format!("banhook.sqlite3{suffix}"))).ok();
         }
         // An error names the file, and nothing goes on.
         let Ok(mut store) = Store::open(&folder) else { continue };
@@ -197,7 +185,7 @@ fn unrouted_event_with_any_bit_changed_is_the_same_or_reported() {
     let original = Event { host: "web-1".to_owned(), ..event("sshd", details) };
     fixture.inbox.append(&original, Timestamp(1_763_809_015_601)).unwrap();
     let text = original.to_json();
-    let silent = silent(fixture, "inbox.sqlite3", &text, |store| {
+    let silent = silent(fixture, &text, |store| {
         let found = store.unrouted(9)?;
         let same = matches!(&found[..], [one] if one.event.as_ref() == Ok(&original) && one.seq == 1);
         let quarantined = found.iter().any(|unrouted| unrouted.event.is_err());
@@ -213,7 +201,7 @@ fn message_with_any_bit_changed_is_the_same_or_reported() {
     route_one(&mut fixture.store, vec![("sec", send())]);
     let original = fixture.store.next_in_order("hook", 0).unwrap().unwrap();
     let text = original.body.clone();
-    let silent = silent(fixture, "work.sqlite3", &text, |store| {
+    let silent = silent(fixture, &text, |store| {
         let found = store.next_in_order("hook", 0)?;
         let same = found.is_some_and(|found| {
             (found.id, &found.route, &found.body, found.target)

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::checksum::{self, DAMAGED, event_columns, parse_event};
-use super::database_file::{lossy, sql_limit};
+use super::database::{lossy, sql_limit};
 use super::digest_writer::{Closes, DigestKey, DigestWriter, MAX_DIGEST_EVENTS};
 use super::error::StoreError;
 use super::store::Store;
@@ -179,10 +179,10 @@ impl Store {
                 .prepare_cached(
                     "WITH digest AS (
                          SELECT min(event) AS first, max(at) AS last
-                         FROM routed_events CROSS JOIN inbox.events ON seq = event WHERE message = ?1
+                         FROM routed_events CROSS JOIN events ON seq = event WHERE message = ?1
                      )
                      SELECT EXISTS (
-                         SELECT 1 FROM digest CROSS JOIN inbox.events
+                         SELECT 1 FROM digest CROSS JOIN events
                          WHERE seq > first AND at <= last + ?2 AND kind = ?3 AND jail = ifnull(?4, jail)
                              AND (host = ?5 OR host = '' AND ?5 = ?6)
                      )",
@@ -290,7 +290,7 @@ fn count(
     let mut statement = connection.prepare_cached(
         "SELECT kind, restored, host, jail, subject, at,
              seq, received_at, at, logged, kind, host, jail, subject, ticket_at, restored, counterpart, checksum, tags
-         FROM routed_events CROSS JOIN inbox.events ON seq = event WHERE message = ?",
+         FROM routed_events CROSS JOIN events ON seq = event WHERE message = ?",
     )?;
     let mut rows = statement.query([digest])?;
     let (mut counter, mut first, mut last) = (Counter::default(), i64::MAX, i64::MIN);
@@ -326,7 +326,7 @@ fn list(connection: &Connection, digest: i64, damaged: &mut BTreeSet<i64>) -> ru
              SELECT * FROM (SELECT event FROM routed_events WHERE message = ?1 ORDER BY event LIMIT ?2)
              UNION
              SELECT * FROM (SELECT event FROM routed_events WHERE message = ?1 ORDER BY event DESC LIMIT ?3)
-         ) CROSS JOIN inbox.events ON seq = event ORDER BY event",
+         ) CROSS JOIN events ON seq = event ORDER BY event",
     ))?;
     let mut rows = statement.query(params![digest, sql_limit(LISTED_FIRST), sql_limit(LISTED_LAST)])?;
     let mut events = Vec::new();

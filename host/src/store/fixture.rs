@@ -10,7 +10,7 @@ use crate::store::inbox::Appended;
 pub(super) struct Fixture {
     pub(super) folder: StateDir,
     pub(super) store: Store,
-    pub(super) inbox: Inbox,
+    pub(super) inbox: Store,
     pub(super) lock: WorkLock,
     pub(super) temp: tempfile::TempDir,
 }
@@ -20,7 +20,7 @@ pub(super) fn fixture() -> Fixture {
     let folder = StateDir::new(temp.path().join("state"));
     let lock = folder.try_work_lock().unwrap().unwrap();
     let store = Store::open_for_work(&folder, &lock).unwrap();
-    let inbox = store.open_inbox().unwrap();
+    let inbox = store.new_connection().unwrap();
     Fixture { folder, store, inbox, lock, temp }
 }
 
@@ -33,7 +33,7 @@ pub(super) fn ban(subject: &str, ticket_at: Option<i64>, restored: bool) -> Ban 
     Ban { subject: subject.to_owned(), ticket_at: ticket_at.map(Timestamp), restored, ..Ban::default() }
 }
 
-pub(super) fn append(inbox: &mut Inbox, details: EventDetails) -> Appended {
+pub(super) fn append(inbox: &mut Store, details: EventDetails) -> Appended {
     inbox.append(&event("sshd", details), Timestamp(2)).unwrap()
 }
 

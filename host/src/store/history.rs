@@ -63,18 +63,22 @@ impl Store {
 }
 
 impl Store {
-    /// Returns the names of the jails that were ever banned in, started or stopped, as far as that is stored, in no order.
+    /// Returns the names of the jails that were ever banned in, started or stopped, as far as that is stored.
     ///
     /// # Errors
     /// When the store fails.
     pub(crate) fn known_jails(&self) -> Result<Vec<String>, StoreError> {
-        self.database.read("read the jails", |connection| {
+        let mut jails: BTreeSet<String> = self.database.read("read the jails", |connection| {
             connection
                 // Events without a subject have an index of their own, and each jail has some of them.
-                .prepare("SELECT name FROM jails UNION SELECT jail FROM inbox.events WHERE subject = '' LIMIT ?")?
+                .prepare(
+                    "SELECT name FROM jails UNION SELECT jail FROM events WHERE subject = '' AND jail <> '' LIMIT ?",
+                )?
                 .query_map([MAX_JAILS], |row| row.get(0))?
-                .collect()
-        })
+                .collect::<rusqlite::Result<_>>()
+        })?;
+        self.unreceived_events(|event| jails.extend(event.map(|event| event.jail)))?;
+        Ok(jails.into_iter().collect())
     }
 }
 

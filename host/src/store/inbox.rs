@@ -1,17 +1,16 @@
-//! The inbox: every event, in the order of receipt. Writes the tables `events` and `inbox_meta`.
+//! The inbox: every event, in the order of receipt. Writes the table `events`.
 //!
-//! `notify` and the log readers append to it, and nothing else waits for them. It must never need the other file: an event
-//! is durable before anything knows of it.
+//! Two sources append to it: the spool, in which `notify` leaves what fail2ban's action reports, and the readers of logs. It
+//! recognizes the reports that are one event.
 
+use banhook_notify::SpooledEvent;
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{OptionalExtension as _, Row, Rows, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, Rows, Transaction, params};
 
 use super::checkpoints::{self, Checkpoint};
 use super::checksum::{self, COUNTERPART, EventHead};
-use super::database_file::Database;
 use super::error::StoreError;
-use super::schema::DbFile;
-use super::state_dir::StateDir;
+use super::store::Store;
 use crate::event::{Event, EventDetails, Timestamp};
 
 /// How far apart the times may be of a ban that both the action and the log report, in ms: other actions of the jail run
@@ -41,9 +40,9 @@ const READ_BYTES: usize = 2 << 20;
 /// The result of appending an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Appended {
-    /// It is on disk.
+    /// It is stored.
     New,
-    /// fail2ban ran a failed action again, or its log was faster; the first report of the event is on disk.
+    /// fail2ban ran a failed action again, or its log was faster; the first report of the event is stored.
     Repeat,
 }
 
@@ -60,51 +59,9 @@ pub struct UnroutedEvent {
     pub(super) body: String,
 }
 
-/// An open inbox. One for each thread that uses it.
-pub struct Inbox {
-    pub(super) database: Database,
-}
-
-impl Inbox {
-    /// Opens the inbox to append events, creating it where there is none. Leaves an older schema as it is.
-    ///
-    /// # Errors
-    /// When the folder or file cannot be created or opened, or a newer banhook has migrated it.
-    pub fn open(folder: &StateDir) -> Result<Self, StoreError> {
-        Ok(Self { database: Database::open(folder, DbFile::Inbox)? })
-    }
-
-    /// Appends an event that the action has reported. When this returns, the event is on disk.
-    ///
-    /// # Errors
-    /// When the store fails; then nothing of it is stored.
-    pub(crate) fn append(&mut self, event: &Event, received_at: Timestamp) -> Result<Appended, StoreError> {
-        self.database.write("store the event", |transaction| {
-            let restored = i64::from(event.ban().is_some_and(|ban| ban.restored));
-            append(transaction, event, restored, received_at)
-        })
-    }
-
-    /// Appends an event as [`Inbox::append`] does, of a fail2ban that does not say whether a ban is restored: it is if it
-    /// belongs to the burst that follows the start of its jail.
-    ///
-    /// # Errors
-    /// When the store fails; then nothing of it is stored.
-    pub(crate) fn append_unmarked(&mut self, mut event: Event, received_at: Timestamp) -> Result<Appended, StoreError> {
-        self.database.write("store the event", |transaction| {
-            let is_restored = follows_start(transaction, &event)?;
-            match &mut event.details {
-                EventDetails::Ban(ban) if is_restored => {
-                    ban.restored = true;
-                    append(transaction, &event, PRESUMED_RESTORED, received_at)
-                }
-                _ => append(transaction, &event, 0, received_at),
-            }
-        })
-    }
-
-    /// Appends events of a log, in their order, and moves the log's checkpoint after them, both or neither. When this
-    /// returns, they are on disk.
+impl Store {
+    /// Appends events of a log, in their order, and moves the log's checkpoint after them, both or neither. On a
+    /// connection that syncs, they are on disk when this returns.
     ///
     /// # Errors
     /// When the store fails; then nothing of it is stored.
@@ -187,47 +144,59 @@ impl Inbox {
             Ok(changed)
         })
     }
+}
 
-    /// Removes events.
-    pub(super) fn remove(&mut self, seqs: impl Iterator<Item = i64>) -> Result<(), StoreError> {
-        self.database.write("remove old events", |transaction| {
-            let mut delete = transaction.prepare_cached("DELETE FROM events WHERE seq = ?")?;
-            seqs.into_iter().try_for_each(|seq| delete.execute([seq]).map(drop))
-        })
+#[cfg(test)]
+impl Store {
+    /// Appends an event that the action has reported.
+    pub(crate) fn append(&mut self, event: &Event, received_at: Timestamp) -> Result<Appended, StoreError> {
+        let event = event.clone();
+        self.append_spooled(SpooledEvent { event, received_at, restored_is_unknown: false })
     }
 
-    /// Records up to which event all are settled: see [`Store::settled_through`](super::Store::settled_through).
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub(crate) fn record_settled(&mut self, settled_through: i64) -> Result<(), StoreError> {
-        let known: i64 = self.database.read("read the inbox", |connection| {
-            connection.prepare_cached("SELECT settled_through FROM inbox_meta")?.query_row([], |row| row.get(0))
-        })?;
-        if settled_through <= known {
-            return Ok(());
-        }
-        self.database.write("record which events are settled", |transaction| {
-            transaction
-                .prepare_cached("UPDATE inbox_meta SET settled_through = ?")?
-                .execute([settled_through])
-                .map(drop)
-        })
+    /// Appends an event of a fail2ban that does not say whether a ban is restored.
+    fn append_unmarked(&mut self, event: Event, received_at: Timestamp) -> Result<Appended, StoreError> {
+        self.append_spooled(SpooledEvent { event, received_at, restored_is_unknown: true })
     }
 
-    /// The folder that it is in.
-    #[must_use]
-    pub(crate) const fn folder(&self) -> &StateDir {
-        self.database.folder()
+    fn append_spooled(&mut self, event: SpooledEvent) -> Result<Appended, StoreError> {
+        self.database.write("store the event", |transaction| append_reported(transaction, event))
     }
+}
 
-    /// Copies the write-ahead log into the database if it has grown; cheap otherwise.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub fn wal_checkpoint_if_long(&self) -> Result<(), StoreError> {
-        self.database.wal_checkpoint_if_long()
+/// Removes an event.
+pub(super) fn remove(transaction: &Transaction<'_>, seq: i64) -> rusqlite::Result<()> {
+    transaction.prepare_cached("DELETE FROM events WHERE seq = ?")?.execute([seq]).map(drop)
+}
+
+/// Returns the number of the last event; 0: there is none.
+pub(super) fn last_seq(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.prepare_cached("SELECT ifnull(max(seq), 0) FROM events")?.query_row([], |row| row.get(0))
+}
+
+/// Appends an event that the action has reported. If fail2ban does not say whether a ban is restored, it is if it belongs to
+/// the burst that follows the start of its jail.
+pub(super) fn append_reported(transaction: &Transaction<'_>, spooled: SpooledEvent) -> rusqlite::Result<Appended> {
+    let SpooledEvent { mut event, received_at, restored_is_unknown } = spooled;
+    let is_presumed = restored_is_unknown && follows_start(transaction, &event)?;
+    let mut restored = i64::from(event.ban().is_some_and(|ban| ban.restored));
+    if let EventDetails::Ban(ban) = &mut event.details
+        && is_presumed
+    {
+        (ban.restored, restored) = (true, PRESUMED_RESTORED);
     }
+    append(transaction, &event, restored, received_at)
+}
+
+/// Appends a damaged record of the spool, with its bytes. It is quarantined when it is routed.
+pub(super) fn insert_damaged(transaction: &Transaction<'_>, bytes: &[u8], now: Timestamp) -> rusqlite::Result<()> {
+    let empty = ValueRef::Text(b"");
+    let [zero, now] = [0, now.0].map(ValueRef::Integer);
+    let seq = last_seq(transaction)? + 1;
+    tracing::error!(event = seq, bytes = bytes.len(), "a record of the spool is damaged; it is quarantined");
+    let head =
+        [ValueRef::Integer(seq), now, now, zero, ValueRef::Text(b"damaged"), empty, empty, empty, ValueRef::Null, zero];
+    insert_row(transaction, &head, ValueRef::Blob(bytes))
 }
 
 /// Appends an event that the action has reported; `restored` is the column.
@@ -296,11 +265,14 @@ fn insert(
     received_at: Timestamp,
     logged: bool,
 ) -> rusqlite::Result<()> {
-    let last: i64 =
-        transaction.prepare_cached("SELECT ifnull(max(seq), 0) FROM events")?.query_row([], |row| row.get(0))?;
-    let (seq, body) = (last + 1, event.to_json());
+    let (seq, body) = (last_seq(transaction)? + 1, event.to_json());
     let head = head(event, restored, seq, received_at.0, event.at.0, logged);
-    let [_, _, _, _, kind, host, jail, subject, ticket_at, restored] = head;
+    insert_row(transaction, &head, ValueRef::Text(body.as_bytes()))
+}
+
+fn insert_row(transaction: &Transaction<'_>, head: &EventHead<'_>, body: ValueRef<'_>) -> rusqlite::Result<()> {
+    let [seq, received_at, at, logged, kind, host, jail, subject, ticket_at, restored] =
+        head.map(ToSqlOutput::Borrowed);
     transaction
         .prepare_cached(
             "INSERT INTO events (seq, received_at, at, logged, kind, host, jail, subject, ticket_at, restored, body, checksum)
@@ -308,19 +280,19 @@ fn insert(
         )?
         .execute(params![
             seq,
-            received_at.0,
-            event.at.0,
+            received_at,
+            at,
             logged,
-            ToSqlOutput::Borrowed(kind),
-            ToSqlOutput::Borrowed(host),
-            ToSqlOutput::Borrowed(jail),
-            ToSqlOutput::Borrowed(subject),
-            ToSqlOutput::Borrowed(ticket_at),
-            ToSqlOutput::Borrowed(restored),
-            body,
-            checksum::of_event(&head, ValueRef::Text(body.as_bytes())),
-        ])?;
-    Ok(())
+            kind,
+            host,
+            jail,
+            subject,
+            ticket_at,
+            restored,
+            ToSqlOutput::Borrowed(body),
+            checksum::of_event(head, body),
+        ])
+        .map(drop)
 }
 
 /// The columns of an event.

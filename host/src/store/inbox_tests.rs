@@ -49,11 +49,11 @@ fn append_unmarked_burst_after_the_start_of_its_jail_is_restored() {
     let mut fixture = fixture();
     let Fixture { store, inbox, .. } = &mut fixture;
     let at = |at, jail: &str, details| Event { at: Timestamp(at), ..event(jail, details) };
-    let starts = |inbox: &mut Inbox, ms, jail: &str| {
+    let starts = |inbox: &mut Store, ms, jail: &str| {
         inbox.append(&at(ms, jail, EventDetails::Start), Timestamp(ms)).unwrap();
     };
     let mut number = 0;
-    let mut is_restored = |inbox: &mut Inbox, ms, jail: &str| {
+    let mut is_restored = |inbox: &mut Store, ms, jail: &str| {
         number += 1;
         let subject = format!("203.0.113.{number}");
         inbox.append_unmarked(at(ms, jail, EventDetails::Ban(ban(&subject, Some(1), false))), Timestamp(ms)).unwrap();
@@ -103,8 +103,8 @@ fn append_event_of_action_and_log_is_stored_once() {
     let mut fixture = fixture();
     let Fixture { store, inbox, .. } = &mut fixture;
     let reported = |at, action| Event { at: Timestamp(at), ..event("sshd", action) };
-    let reported_by_action = |inbox: &mut Inbox, at, action| inbox.append(&reported(at, action), Timestamp(2)).unwrap();
-    let logged = |inbox: &mut Inbox, at, action| {
+    let reported_by_action = |inbox: &mut Store, at, action| inbox.append(&reported(at, action), Timestamp(2)).unwrap();
+    let logged = |inbox: &mut Store, at, action| {
         inbox.append_all(&[reported(at, action)], None, Timestamp(2)).unwrap();
         store.ledger().unwrap().received
     };

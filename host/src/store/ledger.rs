@@ -10,13 +10,13 @@ use std::fmt;
 use rusqlite::{Connection, Transaction};
 use serde::Serialize;
 
-use super::database_file::Database;
+use super::database::Database;
 use super::error::StoreError;
 
 /// The counts over all events, and over those of each route.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Ledger {
-    /// Events in the inbox, now or before retention removed them.
+    /// Events in the spool and in the inbox, now or before retention removed them.
     pub received: u64,
     /// Of these: not routed yet.
     pub unrouted: u64,
@@ -134,11 +134,10 @@ const MESSAGE_DISCREPANCIES: &str = "
     SELECT route, 'events of message ' || id, events, (SELECT count(*) FROM routed_events WHERE message = id) AS counted
     FROM messages WHERE state IN ('open', 'ready', 'dead') AND events <> counted ORDER BY id";
 
-/// The routes with routed events that are not in the inbox: a routed event is removed no later than its event. The inbox's
-/// snapshot is the earlier one, so only events up to its last one are compared.
+/// The routes with routed events that are not in the inbox.
 const EVENT_DISCREPANCIES: &str = "
     SELECT route, 'events that are in the inbox', count(*), sum(there) FROM (
-        SELECT route, EXISTS (SELECT 1 FROM inbox.events WHERE seq = event) AS there FROM routed_events WHERE event <= ?
+        SELECT route, EXISTS (SELECT 1 FROM events WHERE seq = event) AS there FROM routed_events
     ) GROUP BY route HAVING count(*) <> sum(there)";
 
 /// The query for the routes that have counts.
@@ -152,48 +151,37 @@ pub(super) const PRUNED_ROUTES: &str = "SELECT DISTINCT route FROM pruned WHERE 
 pub(super) const REMOVE_PRUNED: &str =
     "DELETE FROM pruned WHERE route = ?1 AND NOT EXISTS (SELECT 1 FROM ledger WHERE route = ?1)";
 
-/// Returns the ledger, as of one moment.
-pub(super) fn read(database: &Database) -> Result<Ledger, StoreError> {
-    database.read("read the ledger", |connection| {
-        let mut ledger = Ledger::default();
-        // One statement sees one snapshot of each file; the inbox's is not the earlier one.
-        let mut statement = connection.prepare_cached(
-            "SELECT route, state, n FROM ledger
-             UNION ALL SELECT '', 'received', ifnull((SELECT max(seq) FROM inbox.events), 0)",
-        )?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let (route, state): (String, String) = (row.get(0)?, row.get(1)?);
-            if let Some(count) = ledger.count(route, &state) {
-                *count = row.get(2)?;
-            }
+/// Returns the ledger without what is in the spool.
+pub(super) fn read(connection: &Connection) -> rusqlite::Result<Ledger> {
+    let mut ledger = Ledger::default();
+    let mut statement = connection.prepare_cached(
+        "SELECT route, state, n FROM ledger UNION ALL SELECT '', 'received', ifnull((SELECT max(seq) FROM events), 0)",
+    )?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (route, state): (String, String) = (row.get(0)?, row.get(1)?);
+        if let Some(count) = ledger.count(route, &state) {
+            *count = row.get(2)?;
         }
-        ledger.unrouted = ledger.received.saturating_sub(ledger.unmatched + ledger.quarantined + ledger.routed);
-        Ok(ledger)
-    })
+    }
+    ledger.unrouted = ledger.received.saturating_sub(ledger.unmatched + ledger.quarantined + ledger.routed);
+    Ok(ledger)
 }
 
 /// Counts every row and returns the differences from the ledger.
 pub(super) fn check(database: &Database) -> Result<Vec<Discrepancy>, StoreError> {
     database.read_snapshot("count the events", |connection| {
-        // First, so that the inbox's snapshot is the earlier one: an event is the first row that is added, and the last one
-        // that is removed.
-        let newest: i64 = connection.query_row("SELECT ifnull(max(seq), 0) FROM inbox.events", [], |row| row.get(0))?;
-        let mut found = discrepancies(connection, COUNT_DISCREPANCIES, [])?;
-        found.extend(discrepancies(connection, MESSAGE_DISCREPANCIES, [])?);
-        found.extend(discrepancies(connection, EVENT_DISCREPANCIES, [newest])?);
+        let mut found = discrepancies(connection, COUNT_DISCREPANCIES)?;
+        found.extend(discrepancies(connection, MESSAGE_DISCREPANCIES)?);
+        found.extend(discrepancies(connection, EVENT_DISCREPANCIES)?);
         Ok(found)
     })
 }
 
-fn discrepancies(
-    connection: &Connection,
-    query: &str,
-    parameters: impl rusqlite::Params,
-) -> rusqlite::Result<Vec<Discrepancy>> {
+fn discrepancies(connection: &Connection, query: &str) -> rusqlite::Result<Vec<Discrepancy>> {
     connection
         .prepare(query)?
-        .query_map(parameters, |row| {
+        .query_map([], |row| {
             Ok(Discrepancy { route: row.get(0)?, state: row.get(1)?, ledger: row.get(2)?, counted: row.get(3)? })
         })?
         .collect()
@@ -210,16 +198,6 @@ pub(super) fn count_routed(
              ON CONFLICT DO UPDATE SET n = n + excluded.n",
         )?
         .execute([unmatched, quarantined, routed])
-        .map(drop)
-}
-
-/// Counts events whose routes are no longer known as unmatched.
-pub(super) fn count_unmatched(transaction: &Transaction<'_>, events: u64) -> rusqlite::Result<()> {
-    transaction
-        .execute(
-            "INSERT INTO ledger VALUES ('', 'unmatched', ?) ON CONFLICT DO UPDATE SET n = n + excluded.n",
-            [events],
-        )
         .map(drop)
 }
 

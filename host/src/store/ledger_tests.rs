@@ -122,7 +122,7 @@ fn check_ledger_during_changes_sees_one_moment() {
                     for digest in store.digests_to_close("sec", Timestamp(20), true).unwrap() {
                         store.close_digest(digest.id, &message(), true, Timestamp(21)).unwrap();
                     }
-                    store.prune(inbox, &keep, 0).unwrap();
+                    store.prune(&keep, 0).unwrap();
                 }
             }
             busy.store(false, Ordering::SeqCst);

@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, Row, params};
 use serde::Serialize;
 
-use super::database_file::{lossy, sql_limit};
+use super::database::{lossy, sql_limit};
 use super::error::StoreError;
 use super::messages::DeadReason;
 use super::store::Store;

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::Serialize;
 
 use super::checksum::{self, message_columns};
-use super::database_file::stored;
+use super::database::stored;
 use crate::event::{DigestCause, Timestamp};
 use crate::message::{Guarded, Target};
 
@@ -72,7 +72,7 @@ pub(super) fn insert_ready(
     let inserted = transaction
         .prepare_cached(
             "INSERT INTO messages (route, webhook, state, events, body, target, checksum, age_starts_at, next_attempt_at)
-             SELECT route, ifnull(?8, webhook), 'ready', 1, ?4, ?6, ?7, min(ifnull(age_starts_at, received_at), ?5), ?5 FROM routed_events JOIN inbox.events ON seq = event
+             SELECT route, ifnull(?8, webhook), 'ready', 1, ?4, ?6, ?7, min(ifnull(age_starts_at, received_at), ?5), ?5 FROM routed_events JOIN events ON seq = event
              WHERE event = ?1 AND route = ?2 AND routed_events.state = 'pending' AND message IS ?3",
         )?
         .execute(params![event, route, from, text, now.0, target, checksum, webhook])?;

@@ -1,17 +1,16 @@
-//! The store: everything that must survive a crash, in two SQLite files. The only SQL on files of our own.
+//! The store: everything that must survive a crash, in the spool and one SQLite file. The only SQL on files of our own.
 //!
-//! The [`Inbox`] holds every event, in the order of receipt; `notify` and the log readers only append to it. The [`Store`]
-//! holds the rest, and reads the inbox: an event is *routed* to the routes that it matches (`routed_events`) and *formatted*
-//! by each (`formatting`), which makes it a message of its own or part of a digest (`digests`); delivery then sends the
-//! messages (`outbox`). The position up to which the inbox was routed is stored in the transaction that routes, so nothing
-//! ever has to be written to both files at once.
+//! An event that fail2ban's action reports is received from the spool (`spool`, `receipts`), one of a log with its checkpoint
+//! (`checkpoints`); both are appended to the `inbox`. An event is *routed* to the routes that it matches (`routed_events`) and
+//! *formatted* by each (`formatting`), which makes it a message of its own or part of a digest (`digests`); delivery then sends
+//! the messages (`outbox`).
 //!
 //! Each table is written by one file, named after it. The `ledger` counts every change by triggers in the `schema`, so none
 //! can be left uncounted.
 
 mod checkpoints;
 mod checksum;
-mod database_file;
+mod database;
 mod digest_writer;
 mod digests;
 mod error;
@@ -21,18 +20,19 @@ mod formatting;
 mod history;
 mod inbox;
 mod ledger;
-mod locks;
 mod message_info;
 mod messages;
 mod outbox;
 mod plugins;
+mod receipts;
 mod recent_posts;
 mod retention;
 mod retry;
 mod routed_events;
 mod routing_cursor;
 mod schema;
-mod state_dir;
+mod spool;
+mod spool_marks;
 #[allow(clippy::module_inception, reason = "the noun itself")]
 mod store;
 mod stored_events;
@@ -40,16 +40,16 @@ mod stored_events;
 mod tests;
 mod webhooks;
 
+pub use banhook_notify::StateDir;
+pub(crate) use banhook_notify::{NO_FOLLOW, WorkLock, YIELD};
 pub(crate) use checkpoints::{Checkpoint, LogState};
 pub use digest_writer::{Closes, DigestKey};
 pub use digests::OpenDigest;
 pub(crate) use error::StoreError;
 pub use formatting::{Disposition, FormattedEvent};
 pub(crate) use history::HistoryScope;
-pub use inbox::Inbox;
 pub(crate) use inbox::UnroutedEvent;
 pub(crate) use ledger::{Discrepancy, Ledger, RouteLedger};
-pub(crate) use locks::{WorkLock, YIELD};
 pub(crate) use message_info::{MessageInfo, MessageState};
 pub(crate) use messages::DeadReason;
 pub(crate) use outbox::{FailedAttempt, Notice, OutboundMessage, Remaining};
@@ -58,8 +58,7 @@ pub use recent_posts::PostTimes;
 pub(crate) use retention::RetentionLimits;
 pub(crate) use retry::{ConfiguredNames, MessageSelector, Retried, RetryBlocked};
 pub use routed_events::RoutedTo;
-pub(crate) use state_dir::NO_FOLLOW;
-pub use state_dir::StateDir;
+pub use spool::Received;
 pub use store::Store;
 pub(crate) use stored_events::UnformattedEvent;
 pub use webhooks::WebhookQueue;

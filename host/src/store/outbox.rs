@@ -7,6 +7,7 @@ use rusqlite::{OptionalExtension, Row, Transaction, params};
 use super::checksum::{DAMAGED, is_message_intact, message_columns};
 use super::error::StoreError;
 use super::messages::{self, DeadReason};
+use super::receipts;
 use super::store::Store;
 use super::webhooks::{self, MAX_WAIT_MS, WebhookState};
 use crate::event::Timestamp;
@@ -67,7 +68,7 @@ pub(crate) enum Remaining {
     Nothing,
     /// Only messages for suspended webhooks that are not probed for now.
     Suspended,
-    /// Events to route or format, digests to close, or messages to send.
+    /// Events to receive, route or format, digests to close, or messages to send.
     Work,
 }
 
@@ -349,10 +350,15 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub(crate) fn remaining(&self, now: Timestamp) -> Result<Remaining, StoreError> {
+        // In this order: what is received meanwhile is in the inbox then.
+        let receipts = self.database.read("read the receipts", |connection| receipts::last(connection, false))?;
+        if self.unreceived(&receipts)?.can_be_received {
+            return Ok(Remaining::Work);
+        }
         self.database.read("read the queues", |connection| {
             let (work, ready): (bool, bool) = connection
                 .prepare_cached(
-                    "SELECT EXISTS (SELECT 1 FROM inbox.events WHERE seq > (SELECT last_seq FROM routing_cursor))
+                    "SELECT EXISTS (SELECT 1 FROM events WHERE seq > (SELECT last_seq FROM routing_cursor))
                          OR EXISTS (SELECT 1 FROM routed_events WHERE state = 'pending' AND message IS NULL)
                          OR EXISTS (SELECT 1 FROM messages WHERE state = 'open')
                          OR EXISTS (SELECT 1 FROM messages WHERE state = 'ready' AND webhook NOT IN

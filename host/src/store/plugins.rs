@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::params;
 use serde::Serialize;
 
-use super::database_file::{lossy, stored};
+use super::database::{lossy, stored};
 use super::error::StoreError;
 use super::store::Store;
 use crate::event::Timestamp;

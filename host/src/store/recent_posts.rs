@@ -4,7 +4,7 @@
 use rusqlite::{OptionalExtension, Transaction};
 use serde_json::{Value, json};
 
-use super::database_file::lossy;
+use super::database::lossy;
 use super::error::StoreError;
 use super::store::Store;
 use crate::event::Timestamp;

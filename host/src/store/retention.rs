@@ -1,18 +1,14 @@
 //! Retention: what is older or more than the limits is removed, a few rows at a time; the ledger's totals stay.
 //!
-//! First from the file of routed events, then from the inbox, each synced: a crash in between leaves events that nothing
-//! refers to, which the next step removes and does not count again.
-//!
 //! The state of plugins, storms and webhooks that are no longer configured is removed here too; events and messages stay, and
 //! the counts of a removed route until the last of its events is removed.
 
 use rusqlite::{Connection, Transaction, params};
 
-use super::database_file::{Database, sql_limit};
+use super::database::{Database, sql_limit};
 use super::error::StoreError;
-use super::inbox::Inbox;
 use super::store::Store;
-use super::{history, ledger, messages, plugins, recent_posts, routed_events, webhooks};
+use super::{history, inbox, ledger, messages, plugins, recent_posts, routed_events, webhooks};
 use crate::event::Timestamp;
 
 /// The limits of what is kept.
@@ -50,12 +46,7 @@ impl Store {
     ///
     /// # Errors
     /// When the store fails.
-    pub(crate) fn prune(
-        &mut self,
-        inbox: &mut Inbox,
-        limits: &RetentionLimits,
-        after: i64,
-    ) -> Result<Pruned, StoreError> {
+    pub(crate) fn prune(&mut self, limits: &RetentionLimits, after: i64) -> Result<Pruned, StoreError> {
         let dead = self.drop_old_dead(limits)?;
         let (old, next_after) =
             self.database.read("look for old events", |connection| old_events(connection, limits, after))?;
@@ -64,7 +55,6 @@ impl Store {
         }
         self.database
             .write("remove old events", |transaction| old.iter().try_for_each(|old| remove(transaction, old)))?;
-        inbox.remove(old.iter().map(|old| old.seq))?;
         Ok(Pruned { events: old.len(), dead, next_after })
     }
 
@@ -92,14 +82,14 @@ struct OldEvent {
 /// Returns events to remove, and the event after which to look for more; 0: there are no more.
 fn old_events(connection: &Connection, limits: &RetentionLimits, after: i64) -> rusqlite::Result<(Vec<OldEvent>, i64)> {
     let (newest, last_routed): (i64, i64) = connection
-        .prepare_cached("SELECT ifnull((SELECT max(seq) FROM inbox.events), 0), last_seq FROM routing_cursor")?
+        .prepare_cached("SELECT ifnull((SELECT max(seq) FROM events), 0), last_seq FROM routing_cursor")?
         .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     let too_many = newest.saturating_sub(i64::try_from(limits.max_events).unwrap_or(i64::MAX));
     let mut statement = connection.prepare_cached(
         "SELECT seq, at, jail, received_at, EXISTS (
              SELECT 1 FROM routed_events LEFT JOIN messages ON messages.id = routed_events.message
              WHERE event = seq AND ifnull(messages.state, routed_events.state) IN ('pending', 'open', 'ready', 'dead')
-         ) FROM inbox.events WHERE seq > ? AND seq <= ? AND seq < ? ORDER BY seq LIMIT ?",
+         ) FROM events WHERE seq > ? AND seq <= ? AND seq < ? ORDER BY seq LIMIT ?",
     )?;
     let mut rows = statement.query(params![after, last_routed, newest, sql_limit(READ_BATCH)])?;
     let (mut old, mut last, mut seen) = (Vec::new(), after, 0);
@@ -122,14 +112,15 @@ fn old_events(connection: &Connection, limits: &RetentionLimits, after: i64) -> 
     Ok((old, if has_more { last } else { 0 }))
 }
 
-/// Removes an event from all tables but the inbox.
+/// Removes an event from all tables.
 fn remove(transaction: &Transaction<'_>, old: &OldEvent) -> rusqlite::Result<()> {
     let (messages, was_routed) = routed_events::prune(transaction, old.seq)?;
     for message in messages {
         messages::delete_pruned(transaction, message)?;
     }
     history::remove(transaction, &old.jail, old.at, old.seq)?;
-    // Otherwise no route matched it, or a step before this one was interrupted after it had counted the event.
+    inbox::remove(transaction, old.seq)?;
+    // Otherwise no route matched it.
     if was_routed { ledger::count_pruned(transaction) } else { Ok(()) }
 }
 

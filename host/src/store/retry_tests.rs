@@ -52,7 +52,7 @@ fn retry_rejected_messages_are_reformatted_and_the_ledger_balances() {
     assert_eq!(unformatted.iter().map(|event| event.seq).collect::<Vec<_>>(), [1, 2, 3]);
     assert!(unformatted.iter().all(|event| event.webhook == "hook"));
     assert_eq!(unformatted.iter().map(|event| event.standalone).collect::<Vec<_>>(), [false, false, true]);
-    assert_eq!(store.settled_through().unwrap(), 0);
+    assert_eq!(routing_cursor::settled_through(&store.database).unwrap(), 0);
 
     let again = |seq| FormattedEvent { seq, disposition: Disposition::Send(message()), tags: vec![] };
     store.record_formatted("sec", None, &[again(1), again(2), again(3)], None, Timestamp(90)).unwrap();

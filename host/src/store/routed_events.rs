@@ -9,7 +9,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
-use super::database_file::stored;
+use super::database::stored;
 use super::error::StoreError;
 use super::store::Store;
 use super::{history, ledger, routing_cursor};
@@ -183,7 +183,7 @@ pub(super) fn find_pending(
 ) -> rusqlite::Result<Option<(String, i64)>> {
     connection
         .prepare_cached(
-            "SELECT webhook, ifnull(age_starts_at, received_at) FROM routed_events JOIN inbox.events ON seq = event
+            "SELECT webhook, ifnull(age_starts_at, received_at) FROM routed_events JOIN events ON seq = event
              WHERE event = ? AND route = ? AND routed_events.state = 'pending' AND message IS ?",
         )?
         .query_row(params![event, route, from], |row| Ok((row.get(0)?, row.get(1)?)))
@@ -195,7 +195,7 @@ pub(super) fn find_pending(
 pub(super) fn are_complete(connection: &Connection, message: i64) -> rusqlite::Result<bool> {
     connection
         .prepare_cached(
-            "SELECT events > 0 AND events = (SELECT count(*) FROM routed_events CROSS JOIN inbox.events ON seq = event
+            "SELECT events > 0 AND events = (SELECT count(*) FROM routed_events CROSS JOIN events ON seq = event
                  WHERE message = messages.id)
              FROM messages WHERE id = ?",
         )?

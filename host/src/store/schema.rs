@@ -1,35 +1,18 @@
-//! The tables of both database files, the triggers that keep the ledger, and the migrations from older versions.
-//!
-//! What `notify` writes (the inbox) must stay writable by the previous and the next version: a `notify` never migrates.
+//! The tables of the database, the triggers that keep the ledger, and the migrations from older versions.
 
 use rusqlite::Transaction;
 
-/// One of the two files that make up the store.
-///
-/// `notify` only ever opens the inbox, so it neither parses the schema of the other file nor waits for its writers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum DbFile {
-    /// Every event, and how far each log has been read.
-    Inbox,
-    /// Everything else: routed events, messages, webhooks, history, ledger.
-    Work,
-}
-
-/// The schema of one file.
+/// The first version's tables, and what migrates them.
 pub(super) struct Schema {
     first: &'static str,
     /// `steps[n]` migrates version `n + 1` to version `n + 2`.
     steps: &'static [&'static str],
 }
 
-impl Schema {
-    pub(super) const fn of(file: DbFile) -> Self {
-        match file {
-            DbFile::Inbox => Self { first: INBOX, steps: &[] },
-            DbFile::Work => Self { first: WORK, steps: &[] },
-        }
-    }
+/// The schema of this version.
+pub(super) const SCHEMA: Schema = Schema { first: TABLES, steps: &[] };
 
+impl Schema {
     /// Returns the version that this program reads and writes, as in SQLite's `user_version`.
     pub(super) fn version(&self) -> i64 {
         i64::try_from(self.steps.len()).unwrap_or(i64::MAX).saturating_add(1)
@@ -53,13 +36,11 @@ impl Schema {
     }
 }
 
-/// Times are milliseconds since 1970.
-///
-/// Short, since every `notify` parses it.
-const INBOX: &str = "
+/// Times are milliseconds since 1970. Rows stay as history until retention prunes them; the ledger's totals stay.
+const TABLES: &str = "
 -- Every event, in the order of receipt; the newest is never pruned, so that seq counts the events received. logged: read
 -- from a log; counterpart: reported by the action and by the log, and this row stands for both. restored: 2 is presumed.
--- checksum: of all the other columns.
+-- checksum: of all the other columns. A damaged record of the spool is an event of the kind 'damaged', with its bytes.
 CREATE TABLE events (
     seq INTEGER PRIMARY KEY,
     received_at INTEGER NOT NULL,
@@ -96,17 +77,20 @@ CREATE TABLE logs (
     problem_since INTEGER
 ) WITHOUT ROWID;
 
--- One row. settled_through: all events up to this seq are posted, skipped or dead, and are not sent again should the other
--- file be lost. id: which inbox this is.
-CREATE TABLE inbox_meta (settled_through INTEGER NOT NULL, id TEXT NOT NULL);
-INSERT INTO inbox_meta VALUES (0, hex(randomblob(16)));
-";
+-- What has been received of each segment of the spool: all before byte_offset, as events up to last_seq. The row with the
+-- largest byte_offset is the segment's checkpoint. settled: all these events are posted, digested, skipped or dead.
+CREATE TABLE receipts (
+    segment TEXT NOT NULL,
+    byte_offset INTEGER NOT NULL,
+    last_seq INTEGER NOT NULL,
+    received_at INTEGER NOT NULL,
+    settled INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (segment, byte_offset)
+) WITHOUT ROWID;
 
-/// Rows stay as history until retention prunes them; the ledger's totals stay.
-const WORK: &str = "
--- One row: all events up to last_seq have been routed. The other columns identify the inbox and that event.
-CREATE TABLE routing_cursor (last_seq INTEGER NOT NULL, inbox TEXT, received_at INTEGER, subject TEXT);
-INSERT INTO routing_cursor (last_seq) VALUES (0);
+-- One row: all events up to last_seq have been routed.
+CREATE TABLE routing_cursor (last_seq INTEGER NOT NULL);
+INSERT INTO routing_cursor VALUES (0);
 
 -- One event on one route that matched it. Pending without a message: to be formatted. With a message, its state is the
 -- message's. Otherwise it is skipped or dead. Of an event that is formatted again: age_starts_at is kept from its former

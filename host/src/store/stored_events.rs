@@ -1,9 +1,11 @@
 //! Reads stored events: those to be routed, those to be formatted, and those of a message. It writes nothing.
 
+use std::collections::VecDeque;
+
 use rusqlite::{Row, params};
 
 use super::checksum::{self, EVENT_COLUMNS, event_columns, parse_event};
-use super::database_file::sql_limit;
+use super::database::sql_limit;
 use super::error::StoreError;
 use super::inbox::{UnroutedEvent, read_events};
 use super::store::Store;
@@ -38,7 +40,7 @@ impl Store {
             let mut statement = connection.prepare_cached(concat!(
                 "SELECT seq, received_at, ",
                 event_columns!(),
-                " FROM inbox.events WHERE seq > (SELECT last_seq FROM routing_cursor) ORDER BY seq LIMIT ?",
+                " FROM events WHERE seq > (SELECT last_seq FROM routing_cursor) ORDER BY seq LIMIT ?",
             ))?;
             let rows = statement.query([sql_limit(at_most)])?;
             read_events(rows, |row, body| {
@@ -59,7 +61,7 @@ impl Store {
             let mut statement = connection.prepare_cached(concat!(
                 "SELECT event, webhook, ",
                 event_columns!(),
-                ", standalone FROM routed_events INDEXED BY unformatted_events CROSS JOIN inbox.events ON seq = event
+                ", standalone FROM routed_events INDEXED BY unformatted_events CROSS JOIN events ON seq = event
                  WHERE route = ? AND routed_events.state = 'pending' AND message IS NULL ORDER BY event LIMIT ?",
             ))?;
             let rows = statement.query(params![route, sql_limit(at_most)])?;
@@ -76,7 +78,7 @@ impl Store {
             let mut statement = connection.prepare_cached(concat!(
                 "SELECT event, webhook, ",
                 event_columns!(),
-                ", standalone FROM routed_events CROSS JOIN inbox.events ON seq = event
+                ", standalone FROM routed_events CROSS JOIN events ON seq = event
                  WHERE message = ? ORDER BY event LIMIT ?",
             ))?;
             let rows = statement.query(params![message, sql_limit(at_most)])?;
@@ -100,7 +102,8 @@ impl Store {
         })
     }
 
-    /// Calls `each` with events in the order of receipt: those of one message, or the last ones of all.
+    /// Calls `each` with events in the order of receipt: those of one message, or the last ones of all, those in the spool
+    /// included.
     ///
     /// # Errors
     /// When the store fails, or the first error of `each`.
@@ -110,13 +113,22 @@ impl Store {
         last: usize,
         mut each: impl FnMut(Result<Event, String>) -> Result<(), E>,
     ) -> Result<(), E> {
+        let mut spooled = VecDeque::new();
+        if message.is_none() {
+            self.unreceived_events(|event| {
+                spooled.push_back(event);
+                if spooled.len() > last {
+                    spooled.pop_front();
+                }
+            })?;
+        }
         let mut after = match message {
             Some(_) => 0,
-            None => self.last_seq()?.saturating_sub(sql_limit(last)).max(0),
+            None => self.last_seq()?.saturating_sub(sql_limit(last - spooled.len())).max(0),
         };
         loop {
             let page = self.export_page(message, after)?;
-            let Some((last, _)) = page.last() else { return Ok(()) };
+            let Some((last, _)) = page.last() else { return spooled.into_iter().try_for_each(each) };
             after = *last;
             page.into_iter().try_for_each(|(_, event)| each(event))?;
         }
@@ -125,7 +137,7 @@ impl Store {
     /// The number of the last event in the inbox; 0: there is none.
     fn last_seq(&self) -> Result<i64, StoreError> {
         self.database.read("read the inbox", |connection| {
-            connection.query_row("SELECT ifnull(max(seq), 0) FROM inbox.events", [], |row| row.get(0))
+            connection.query_row("SELECT ifnull(max(seq), 0) FROM events", [], |row| row.get(0))
         })
     }
 
@@ -136,7 +148,7 @@ impl Store {
                 .prepare_cached(concat!(
                     "SELECT event, ",
                     event_columns!(),
-                    " FROM routed_events CROSS JOIN inbox.events ON seq = event
+                    " FROM routed_events CROSS JOIN events ON seq = event
                      WHERE message = ? AND event > ? ORDER BY event LIMIT ?",
                 ))?
                 .query_map(params![message, after, sql_limit(EXPORT_PAGE)], row)?
@@ -145,7 +157,7 @@ impl Store {
                 .prepare_cached(concat!(
                     "SELECT seq, ",
                     event_columns!(),
-                    " FROM inbox.events WHERE seq > ? ORDER BY seq LIMIT ?"
+                    " FROM events WHERE seq > ? ORDER BY seq LIMIT ?"
                 ))?
                 .query_map(params![after, sql_limit(EXPORT_PAGE)], row)?
                 .collect(),

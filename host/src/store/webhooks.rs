@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde::Serialize;
 
-use super::database_file::{lossy, stored};
+use super::database::{lossy, stored};
 use super::error::StoreError;
 use super::store::Store;
 use crate::event::Timestamp;

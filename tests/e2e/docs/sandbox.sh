@@ -1,15 +1,17 @@
 # The first process of a sandbox, in mount, PID, network and UTS namespaces of its own. Makes a host on which nothing has
 # been installed yet but fail2ban: whatever is written goes to memory, and the system's own files are only read.
 #
-# Arguments: the repository, the program under test. Prints "ready", and ends when its input does.
+# Arguments: the repository, the programs under test. Prints "ready", and ends when its input does.
 set -eu
-repository=$1 banhook=$2
+repository=$1 banhook=$2 notify=$3
 
 mount -t tmpfs -o mode=755 sandbox /mnt
 mkdir /mnt/repository
 mount --bind "$repository" /mnt/repository
 : > /mnt/banhook
 mount --bind "$banhook" /mnt/banhook
+: > /mnt/banhook-notify
+mount --bind "$notify" /mnt/banhook-notify
 
 # layer LOWER PLACE: PLACE has the files of LOWER, and its changes in memory.
 layer() {
@@ -24,13 +26,15 @@ for folder in /run /tmp /var/lib/fail2ban /var/log /var/tmp; do
 done
 chmod 1777 /tmp /var/tmp
 
-# The clone that the documents work in, and the program as `cargo build --release` leaves it and as it is installed.
+# The clone that the documents work in, and the programs as `cargo xtask build` leaves them and as they are installed.
 mkdir -p /usr/src/banhook
 layer /mnt/repository /usr/src/banhook
 mkdir -p /usr/src/banhook/target/release
-: > /usr/src/banhook/target/release/banhook
-mount --bind /mnt/banhook /usr/src/banhook/target/release/banhook
-ln -sf /usr/src/banhook/target/release/banhook /usr/bin/banhook
+for program in banhook banhook-notify; do
+    : > "/usr/src/banhook/target/release/$program"
+    mount --bind "/mnt/$program" "/usr/src/banhook/target/release/$program"
+    ln -sf "/usr/src/banhook/target/release/$program" "/usr/bin/$program"
+done
 
 # A banhook that this machine has is not the sandbox's.
 rm -rf /etc/banhook /var/lib/banhook /etc/fail2ban/jail.local /etc/fail2ban/action.d/banhook.conf

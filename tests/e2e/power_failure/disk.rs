@@ -19,8 +19,8 @@ pub struct SimulatedDisk {
     /// The current names.
     names: BTreeMap<PathBuf, Node>,
     durable_names: BTreeMap<PathBuf, Node>,
-    /// Changes of names that were not synced, each with its step.
-    unsynced_names: Vec<(usize, PathBuf, Option<Node>)>,
+    /// Changes of names that were not synced, each with its step. Those of one call are kept or lost together.
+    unsynced_names: Vec<(usize, Vec<(PathBuf, Option<Node>)>)>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -63,25 +63,48 @@ impl SimulatedDisk {
 
     fn apply(&mut self, number: usize, call: &Call) {
         match call {
-            Call::Created(path) if !self.names.contains_key(path) => {
-                self.files.push(File::default());
-                self.set_name(number, path, Some(Node::File(self.files.len() - 1)));
+            Call::Created(path) => self.create(number, path),
+            Call::Replaced(path) => {
+                self.create(number, path);
+                self.edit(number, path, Edit::Truncate(0));
             }
-            Call::FolderCreated(path) => self.set_name(number, path, Some(Node::Folder)),
-            Call::Removed(path) => self.set_name(number, path, None),
-            Call::Written { path, at, data } => {
-                let edit = Edit::Write(*at, data.clone());
-                self.file(path).unsynced.push((number, edit));
+            Call::FolderCreated(path) => self.set_names(number, vec![(path.clone(), Some(Node::Folder))]),
+            Call::Removed(path) => self.set_names(number, vec![(path.clone(), None)]),
+            Call::Linked { from, to } => {
+                let node = self.names[from];
+                self.set_names(number, vec![(to.clone(), Some(node))]);
             }
-            Call::Truncated { path, bytes } => self.file(path).unsynced.push((number, Edit::Truncate(*bytes))),
+            Call::Renamed { from, to } => {
+                let node = self.names[from];
+                self.set_names(number, vec![(to.clone(), Some(node)), (from.clone(), None)]);
+            }
+            Call::Written { path, at, data } => self.edit(number, path, Edit::Write(*at, data.clone())),
+            Call::Appended { path, data } => {
+                let end = self.file(path).length();
+                self.edit(number, path, Edit::Write(end, data.clone()));
+            }
+            Call::Truncated { path, bytes } => self.edit(number, path, Edit::Truncate(*bytes)),
             Call::Synced { path, before } => self.sync(path, *before),
-            Call::Created(_) | Call::Exited(_) => {}
+            Call::Exited(_) => {}
         }
     }
 
-    fn set_name(&mut self, number: usize, path: &Path, node: Option<Node>) {
-        set(&mut self.names, path, node);
-        self.unsynced_names.push((number, path.to_owned(), node));
+    fn create(&mut self, number: usize, path: &Path) {
+        if !self.names.contains_key(path) {
+            self.files.push(File::default());
+            self.set_names(number, vec![(path.to_owned(), Some(Node::File(self.files.len() - 1)))]);
+        }
+    }
+
+    fn set_names(&mut self, number: usize, changes: Vec<(PathBuf, Option<Node>)>) {
+        for (path, node) in &changes {
+            set(&mut self.names, path, *node);
+        }
+        self.unsynced_names.push((number, changes));
+    }
+
+    fn edit(&mut self, number: usize, path: &Path, edit: Edit) {
+        self.file(path).unsynced.push((number, edit));
     }
 
     fn file(&mut self, path: &Path) -> &mut File {
@@ -97,38 +120,45 @@ impl SimulatedDisk {
             }
             return;
         }
-        let is_synced = |(number, name, _): &mut (usize, PathBuf, _)| *number < before && name.parent() == Some(path);
-        for (_, name, node) in self.unsynced_names.extract_if(.., is_synced) {
+        let is_synced = |(number, changes): &mut (usize, Vec<(PathBuf, _)>)| {
+            *number < before && changes.iter().all(|(name, _)| name.parent() == Some(path))
+        };
+        for (name, node) in self.unsynced_names.extract_if(.., is_synced).flat_map(|(_, changes)| changes) {
             set(&mut self.durable_names, &name, node);
         }
     }
 
-    /// The files that are found after a power failure, with their content.
-    pub fn files(&self, unsynced: Unsynced, random: &mut SeededRandom) -> BTreeMap<PathBuf, Vec<u8>> {
+    /// The files that are found after a power failure, each with its names and content.
+    pub fn files(&self, unsynced: Unsynced, random: &mut SeededRandom) -> Vec<(Vec<PathBuf>, Vec<u8>)> {
         let mut names = self.durable_names.clone();
-        for (_, name, node) in &self.unsynced_names {
+        for (_, changes) in &self.unsynced_names {
             if unsynced.keeps(random) {
-                set(&mut names, name, *node);
+                changes.iter().for_each(|(name, node)| set(&mut names, name, *node));
             }
         }
-        let has_parent = |path: &Path| {
-            let parent = path.parent().unwrap();
-            // The topmost folder existed before.
-            names.get(parent) == Some(&Node::Folder) || !self.names.contains_key(parent)
-        };
-        let mut files = BTreeMap::new();
+        // The topmost folder existed before.
+        let is_there = |folder: &Path| names.get(folder) == Some(&Node::Folder) || !self.names.contains_key(folder);
+        let mut files = BTreeMap::<usize, Vec<PathBuf>>::new();
         for (name, node) in &names {
             if let Node::File(file) = node
-                && has_parent(name)
+                && name.ancestors().skip(1).all(is_there)
             {
-                files.insert(name.clone(), self.files[*file].content(unsynced, random));
+                files.entry(*file).or_default().push(name.clone());
             }
         }
-        files
+        files.into_iter().map(|(file, names)| (names, self.files[file].content(unsynced, random))).collect()
     }
 }
 
 impl File {
+    /// The current length.
+    fn length(&self) -> usize {
+        self.unsynced.iter().fold(self.durable.len(), |length, (_, edit)| match edit {
+            Edit::Truncate(bytes) => *bytes,
+            Edit::Write(at, data) => length.max(at + data.len()),
+        })
+    }
+
     fn content(&self, unsynced: Unsynced, random: &mut SeededRandom) -> Vec<u8> {
         let mut content = self.durable.clone();
         for (_, edit) in &self.unsynced {
@@ -216,7 +246,7 @@ mod tests {
         let steps: Vec<_> = calls.into_iter().map(|call| Step { at: 0.0, call }).collect();
         let mut random = SeededRandom::new("disk", 1, 0);
         let mut left =
-            |first: usize, unsynced| SimulatedDisk::after(&steps[..first]).files(unsynced, &mut random).remove(&file);
+            |first: usize, unsynced| content(&SimulatedDisk::after(&steps[..first]), &file, unsynced, &mut random);
         let durable = vec![1; 2 * SECTOR];
         let all = [vec![1; SECTOR], vec![2; 2 * SECTOR]].concat();
         assert_eq!((left(5, Unsynced::Lost), left(5, Unsynced::Kept)), (None, Some(all.clone())));
@@ -226,5 +256,40 @@ mod tests {
         let some: std::collections::BTreeSet<_> = (0..100).map(|_| left(8, Unsynced::Random).unwrap()).collect();
         // Each of two sectors is kept or lost; the second one alone leaves a gap.
         assert_eq!(some.len(), 4);
+    }
+
+    /// The content of a file after a power failure, if it is found.
+    fn content(disk: &SimulatedDisk, name: &PathBuf, unsynced: Unsynced, random: &mut SeededRandom) -> Option<Vec<u8>> {
+        disk.files(unsynced, random).into_iter().find(|(names, _)| names.contains(name)).map(|(_, content)| content)
+    }
+
+    #[test]
+    fn simulated_disk_keeps_links_and_renames_together() {
+        let [folder, file, link, new] =
+            ["/x/spool", "/x/spool/1.segment", "/x/spool/active", "/x/spool/2"].map(PathBuf::from);
+        let append = |path: &PathBuf| Call::Appended { path: path.clone(), data: vec![7; 3] };
+        let calls = [
+            Call::FolderCreated(folder.clone()),
+            Call::Created(file.clone()),
+            append(&file),
+            Call::Synced { path: folder.clone(), before: 3 },
+            Call::Synced { path: "/x".into(), before: 3 },
+            Call::Linked { from: file.clone(), to: link.clone() },
+            append(&link),
+            Call::Synced { path: link.clone(), before: 7 },
+            Call::Renamed { from: file.clone(), to: new.clone() },
+            Call::Replaced(new.clone()),
+        ];
+        let steps: Vec<_> = calls.into_iter().map(|call| Step { at: 0.0, call }).collect();
+        let mut random = SeededRandom::new("links", 1, 0);
+        let mut found = |first: usize, unsynced| SimulatedDisk::after(&steps[..first]).files(unsynced, &mut random);
+        assert_eq!(found(3, Unsynced::Lost), []);
+        assert_eq!(found(8, Unsynced::Lost), [(vec![file.clone()], vec![7; 6])], "synced by its other name");
+        assert_eq!(found(8, Unsynced::Kept), [(vec![file.clone(), link.clone()], vec![7; 6])]);
+        for _ in 0..50 {
+            let names: Vec<_> = found(9, Unsynced::Random).into_iter().flat_map(|(names, _)| names).collect();
+            assert!(names.contains(&file) != names.contains(&new), "{names:?}");
+        }
+        assert_eq!(found(10, Unsynced::Kept), [(vec![new, link], vec![])], "emptied");
     }
 }

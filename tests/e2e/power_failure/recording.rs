@@ -27,6 +27,8 @@ pub struct Step {
 pub enum Call {
     /// Opened, and created if it did not exist.
     Created(PathBuf),
+    /// Opened, and created or emptied.
+    Replaced(PathBuf),
     FolderCreated(PathBuf),
     Written {
         path: PathBuf,
@@ -43,6 +45,21 @@ pub enum Call {
         before: usize,
     },
     Removed(PathBuf),
+    /// A file has got a second name.
+    Linked {
+        from: PathBuf,
+        to: PathBuf,
+    },
+    /// A file has another name now, and what had that name before is removed.
+    Renamed {
+        from: PathBuf,
+        to: PathBuf,
+    },
+    /// Written at the end of a file that is opened to append.
+    Appended {
+        path: PathBuf,
+        data: Vec<u8>,
+    },
     /// A program exited with success; its arguments.
     Exited(Vec<String>),
 }
@@ -50,6 +67,7 @@ pub enum Call {
 impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Appended { path, data } => write!(f, "{} bytes appended to {}", data.len(), path.display()),
             Self::Written { path, at, data } => write!(f, "{} bytes written to {} at {at}", data.len(), path.display()),
             other => write!(f, "{other:?}"),
         }
@@ -108,14 +126,12 @@ fn parsed(line: &str, before: usize) -> Option<Call> {
     let arguments: Vec<&str> = arguments.trim_end().strip_suffix(')')?.split(", ").collect();
     let path = || match name {
         "unlink" | "mkdir" | "rename" | "truncate" | "creat" | "link" => Some(PathBuf::from(text(arguments[0])?)),
-        "openat" | "unlinkat" | "mkdirat" | "renameat" | "renameat2" | "linkat" => {
-            Some(PathBuf::from(text(arguments[1])?))
-        }
+        "openat" | "unlinkat" | "mkdirat" | "renameat" | "renameat2" | "linkat" => at(arguments[0], arguments[1]),
         "mmap" => Some(descriptor_path(arguments[4])?),
         _ => descriptor_path(arguments[0]),
     };
     let path = path()?;
-    let is_folder = path.file_name().is_some_and(|name| name == "state");
+    let is_folder = path.file_name().is_some_and(|name| name == "state" || name == "spool");
     // The parent folder is synced to make the state directory durable.
     let is_parent = name.ends_with("sync") && path.is_dir();
     if !is_folder && !is_stored(&path) && !is_parent {
@@ -123,7 +139,7 @@ fn parsed(line: &str, before: usize) -> Option<Call> {
     }
     let number = |argument: &str| argument.parse::<usize>().unwrap();
     Some(match name {
-        "openat" if arguments[2].contains("O_TRUNC") => panic!("not supported: {line}"),
+        "openat" if arguments[2].contains("O_TRUNC") => Call::Replaced(path),
         "openat" if arguments[2].contains("O_CREAT") => Call::Created(path),
         "openat" => return None,
         "mmap" if !arguments[3].contains("MAP_SHARED") || !arguments[2].contains("PROT_WRITE") => return None,
@@ -136,14 +152,31 @@ fn parsed(line: &str, before: usize) -> Option<Call> {
         "ftruncate" => Call::Truncated { path, bytes: number(arguments[1]) },
         "fsync" | "fdatasync" => Call::Synced { path, before },
         "unlink" => Call::Removed(path),
+        "unlinkat" => Call::Removed(at(arguments[0], arguments[1])?),
+        "linkat" => Call::Linked { from: at(arguments[0], arguments[1])?, to: at(arguments[2], arguments[3])? },
+        "rename" => Call::Renamed { from: path, to: PathBuf::from(text(arguments[1])?) },
+        // Each file of the spool is opened to append, or is new.
+        "write" => {
+            let data = bytes(arguments[1]);
+            assert_eq!(data.len(), number(result), "{line:.200}");
+            Call::Appended { path, data }
+        }
         _ => panic!("not supported: {line:.200}"),
     })
 }
 
-/// Whether it is a database, a write-ahead log or a rollback journal of SQLite.
-pub fn is_stored(path: &Path) -> bool {
+/// Whether it is a file of the spool, or a database, a write-ahead log or a rollback journal of SQLite.
+fn is_stored(path: &Path) -> bool {
+    if path.parent().is_some_and(|folder| folder.ends_with("state/spool")) {
+        return true;
+    }
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     [".sqlite3", ".sqlite3-wal", ".sqlite3-journal"].iter().any(|end| name.ends_with(end))
+}
+
+/// The path that two arguments name: a folder's descriptor, and a path in it.
+fn at(folder: &str, path: &str) -> Option<PathBuf> {
+    Some(descriptor_path(folder)?.join(text(path)?))
 }
 
 /// The path of a descriptor, as in `3<\x2f...>`.

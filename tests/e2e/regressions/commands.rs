@@ -197,6 +197,7 @@ fn restored_bans_of_fail2ban_0_9_are_recognized_by_the_start() {
     env.notify("--no-spawn stop --jail=sshd");
     env.notify("--no-spawn start --jail=sshd");
     (1..=3).for_each(|last| drop(env.notify(&ban(last))));
+    env.banhook(["drain"]).ok();
     let events = env.banhook(["queue", "export"]).ok().stdout;
     let restored: Vec<_> = events.lines().map(|event| event.contains("\"restored\":true")).collect();
     assert_eq!(restored, [false, false, false, true, true, true], "{events}");

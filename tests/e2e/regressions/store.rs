@@ -85,7 +85,7 @@ fn damaged_record_is_quarantined_and_the_others_are_sent() {
     env.banhook(["drain", "--timeout", "8s"]).exits(1);
     // It leaves a run, which would write to the file while it is being damaged, or leave the message in the write-ahead log.
     env.end_runs();
-    damage(&env, "work.sqlite3", b"203.0.113.2`");
+    damage(&env, b"203.0.113.2`");
     env.webhook.start();
     let drained = env.banhook(["drain"]).exits(1);
     assert!(drained.stderr.contains("banhook: 1 dead"), "{drained}");
@@ -100,14 +100,14 @@ fn damaged_record_is_quarantined_and_the_others_are_sent() {
     env.banhook(["queue", "retry", "--all"]).ok();
     env.banhook(["drain"]).ok();
     assert!(env.webhook.wait_for(3)[2].contains(&["203.0.113.2"]));
-    damage(&env, "inbox.sqlite3", b"\"203.0.113.2\"");
+    damage(&env, b"\"203.0.113.2\"");
     let checked = env.banhook(["status", "--check"]).exits(1);
     assert!(checked.stdout.contains("damaged: event 2"), "{checked}");
 }
 
-/// Changes the last byte of these bytes in a file of the store to one that is not UTF-8.
-fn damage(env: &TestEnv, file: &str, bytes: &[u8]) {
-    let path = env.state().join(file);
+/// Changes the last byte of these bytes in the database to one that is not UTF-8.
+fn damage(env: &TestEnv, bytes: &[u8]) {
+    let path = env.state().join("banhook.sqlite3");
     let mut content = fs::read(&path).unwrap();
     let at = content.windows(bytes.len()).position(|part| part == bytes).unwrap();
     content[at + bytes.len() - 1] = 0xff;

@@ -57,7 +57,7 @@ fn seen(record: &Path) -> Vec<String> {
     // A line that is still being written does not count.
     let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
     let text_of = |line: &str| {
-        let kind = line.split(' ').skip_while(|word| *word != "notify").nth(1).unwrap();
+        let kind = line.split(' ').next().unwrap_or_default();
         let (jail, ip, failures) = (value(line, "--jail="), value(line, "--ip="), value(line, "--failures="));
         match kind {
             "ban" => format!("ban {jail} {ip} {failures}"),

@@ -119,7 +119,7 @@ pub(super) fn explain(global: &GlobalOptions, ExplainArgs(source): &ExplainArgs)
     // A plugin's own lines are worth seeing here.
     logging::to_stderr();
     let folder = global.folder()?;
-    let state = if folder.has_store()? { Some(folder) } else { None };
+    let state = if folder.is_used()? { Some(folder) } else { None };
     let runtime = Runtime::for_events(config.sandbox, None)?;
     let context = RouteContext {
         defaults: config.event_defaults(&host_name()),

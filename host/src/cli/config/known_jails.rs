@@ -118,7 +118,7 @@ fn matching(routes: &[Route], jail: &str) -> Vec<String> {
 fn stored(state: &Path) -> Option<Vec<String>> {
     let folder = StateDir::new(std::path::absolute(state).ok()?);
     folder.become_owner().ok()?;
-    folder.has_store().ok()?.then(|| Store::open(&folder).ok()?.known_jails().ok()).flatten()
+    folder.is_used().ok()?.then(|| Store::open(&folder).ok()?.known_jails().ok()).flatten()
 }
 
 #[cfg(test)]

@@ -6,13 +6,13 @@ use crate::event::Timestamp;
 use crate::message::one_line;
 use crate::phrase::counted;
 use crate::store::{ConfiguredNames, MessageState, Retried, RetryBlocked, Store, StoreError};
+use banhook_notify::ensure_run;
 use clap::Args;
 
 use super::selection::{SelectionArgs, explain_unchanged, is_known, without_store};
-use crate::cli::command_error::{CommandError, Outcome, print_stderr};
+use crate::cli::command_error::{Outcome, print_stderr};
 use crate::cli::global_options::GlobalOptions;
 use crate::cli::time_format::with_age;
-use crate::cli::work_lock::ensure_runner;
 
 /// Send dead messages again; exit code 1 if any of those named is not dead
 ///
@@ -49,7 +49,7 @@ pub(super) fn retry(global: &GlobalOptions, arguments: &RetryArgs) -> Outcome {
     let found_none = resent.is_empty() && reformatted.is_empty();
     if !found_none {
         report_delays(&store, now)?;
-        ensure_runner(&folder, &global.config).map_err(CommandError::Other)?;
+        ensure_run(&folder, &global.config)?;
     }
     Ok(all_dead && blocked.is_empty() && is_known(global, &selector, found_none))
 }

@@ -219,6 +219,7 @@ mod tests {
             webhooks: BTreeMap::from([("main".to_owned(), main), ("ops".to_owned(), ops)]),
             plugins: BTreeMap::from([("all".to_owned(), plugin)]),
             logs: BTreeMap::new(),
+            spool: Vec::new(),
             needs_attention: Vec::new(),
             discrepancies: None,
             damaged: None,

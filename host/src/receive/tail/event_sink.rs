@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::error::TailError;
 use crate::event::{Event, Timestamp};
-use crate::store::{Checkpoint, Inbox};
+use crate::store::{Checkpoint, Store};
 
 /// Where the events of a log go.
 pub(crate) trait EventSink {
@@ -36,7 +36,7 @@ pub(crate) trait EventSink {
 /// Stores events, and wakes the process that works on the store.
 pub(crate) struct InboxSink {
     /// A connection of its own.
-    pub inbox: Inbox,
+    pub inbox: Store,
     /// The clock.
     pub now: fn() -> Timestamp,
     /// Makes the ids of events.

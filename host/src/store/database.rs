@@ -1,12 +1,12 @@
-//! One SQLite file of the store: how it is created, opened, written to in turn, and checkpointed.
+//! The SQLite file of the store: how it is created, opened, written to in turn, and checkpointed.
 //!
-//! SQLite has one writer and lets others poll, which starves them; so writers queue on a lock file (`locks`) before
+//! SQLite has one writer and lets others poll, which starves them; so writers queue on a lock file before
 //! `BEGIN IMMEDIATE`, and a transaction does no plugin, file or network work. Here is no table's SQL.
 
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use rusqlite::types::ValueRef;
@@ -15,9 +15,9 @@ use rustix::fs::Access;
 use rustix::io::Errno;
 
 use super::error::{Probe, StoreError};
-use super::schema::{DbFile, Schema};
-use super::state_dir::StateDir;
+use super::schema::SCHEMA;
 use crate::event::readable::cut;
+use banhook_notify::{StateDir, StateDirError};
 
 /// How long a statement waits for a writer that does not queue on the lock file, such as `sqlite3`.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -43,7 +43,6 @@ const CACHE_KIB: u32 = 16 << 10;
 pub(super) struct Database {
     pub(super) connection: Connection,
     folder: StateDir,
-    file: DbFile,
     /// Its device and inode when it was opened.
     identity: Option<(u64, u64)>,
 }
@@ -53,14 +52,14 @@ impl Database {
     ///
     /// # Errors
     /// When the folder or file cannot be created or opened, or a newer banhook has migrated it.
-    pub(super) fn open(folder: &StateDir, file: DbFile) -> Result<Self, StoreError> {
-        let identity = ensure_files(folder, file)?;
-        let path = folder.file(file);
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    pub(super) fn open(folder: &StateDir) -> Result<Self, StoreError> {
+        let identity = ensure_files(folder)?;
+        let path = folder.database();
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&path, flags).map_err(|reason| {
-            StoreError::from_sqlite("open", (folder.path(), &path), reason, &Files { folder, file, identity })
+            StoreError::from_sqlite("open", (folder.path(), &path), reason, &Files { folder, identity })
         })?;
-        let mut database = Self { connection, folder: folder.clone(), file, identity };
+        let mut database = Self { connection, folder: folder.clone(), identity };
         database.read("open", |connection| {
             connection.busy_timeout(BUSY_TIMEOUT)?;
             connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
@@ -70,7 +69,7 @@ impl Database {
             connection.set_prepared_statement_cache_capacity(STATEMENTS);
             connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;")
         })?;
-        let (mut found, known) = (database.version()?, Schema::of(file).version());
+        let (mut found, known) = (database.version()?, SCHEMA.version());
         if found == 0 {
             database.create_tables()?;
             found = database.version()?;
@@ -83,8 +82,7 @@ impl Database {
 
     /// Migrates the schema to this version, and starts with a short write-ahead log.
     pub(super) fn migrate(&mut self) -> Result<(), StoreError> {
-        let file = self.file;
-        self.write("migrate", |transaction| Schema::of(file).migrate(transaction))?;
+        self.write("migrate", |transaction| SCHEMA.migrate(transaction))?;
         self.limit_wal()?;
         self.wal_checkpoint("PASSIVE")
     }
@@ -106,12 +104,9 @@ impl Database {
         })
     }
 
-    /// Lets this connection read the inbox as well, as the schema `inbox`. Read-only: otherwise `BEGIN IMMEDIATE` would take
-    /// the inbox's lock, too, and every `notify` would wait.
-    pub(super) fn attach_inbox(&self) -> Result<(), StoreError> {
-        let file = self.folder.file(DbFile::Inbox);
-        let uri = read_only_uri(&file);
-        self.read("open", |connection| connection.execute("ATTACH ? AS inbox", [&uri]).map(drop))
+    /// Returns whether another file, or none, is where the open one was. An error of the system's says nothing of the kind.
+    pub(super) fn was_replaced(&self) -> bool {
+        Files { folder: &self.folder, identity: self.identity }.was_replaced().unwrap_or_default()
     }
 
     pub(super) const fn folder(&self) -> &StateDir {
@@ -121,7 +116,7 @@ impl Database {
     /// Copies the write-ahead log into the database, so that it is overwritten from its start and stays short. `TRUNCATE`
     /// empties it, too. Writers wait meanwhile, some milliseconds: otherwise they could keep it from ever restarting.
     pub(super) fn wal_checkpoint(&self, mode: &str) -> Result<(), StoreError> {
-        let _lock = self.folder.lock_writer(self.file)?;
+        let _lock = lock_writer(&self.folder)?;
         self.read("checkpoint", |connection| {
             connection.query_row(&format!("PRAGMA main.wal_checkpoint({mode})"), [], |_| Ok(()))
         })
@@ -138,7 +133,7 @@ impl Database {
     }
 
     fn wal_checkpoint_if_longer(&self, bytes: u64) -> Result<(), StoreError> {
-        if self.folder.wal_bytes(self.file) > bytes { self.wal_checkpoint("PASSIVE") } else { Ok(()) }
+        if wal_bytes(&self.folder) > bytes { self.wal_checkpoint("PASSIVE") } else { Ok(()) }
     }
 
     /// Runs a query.
@@ -165,7 +160,7 @@ impl Database {
         step: &'static str,
         change: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
-        let _lock = self.folder.lock_writer(self.file)?;
+        let _lock = lock_writer(&self.folder)?;
         let done = (|| {
             let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let value = change(&transaction)?;
@@ -181,8 +176,7 @@ impl Database {
 
     /// Creates the tables, unless another process just did.
     fn create_tables(&mut self) -> Result<(), StoreError> {
-        let file = self.file;
-        let _lock = self.folder.lock_writer(file)?;
+        let _lock = lock_writer(&self.folder)?;
         if self.version()? != 0 {
             return Ok(());
         }
@@ -190,59 +184,48 @@ impl Database {
         let folder = self.folder.clone();
         let created = (|| {
             let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            Schema::of(file).create(&transaction)?;
+            SCHEMA.create(&transaction)?;
             // SQLite is built to leave this to us (.cargo/config.toml). Before the commit: whoever finds the tables relies
-            // on both files, even if we are killed right after it.
+            // on the file, even if we are killed right after it.
             let synced = folder.sync();
             if synced.is_ok() {
                 transaction.commit()?;
             }
             Ok(synced)
         })();
-        created.map_err(|reason| self.error("create", reason))?
+        Ok(created.map_err(|reason| self.error("create", reason))??)
     }
 
     fn error(&self, step: &'static str, reason: rusqlite::Error) -> StoreError {
-        let Self { folder, file, identity, .. } = self;
-        let files = Files { folder, file: *file, identity: *identity };
-        StoreError::from_sqlite(step, (folder.path(), &folder.file(*file)), reason, &files)
+        let Self { folder, identity, .. } = self;
+        let files = Files { folder, identity: *identity };
+        StoreError::from_sqlite(step, (folder.path(), &folder.database()), reason, &files)
     }
 }
 
 /// The file that an error was about.
 struct Files<'a> {
     folder: &'a StateDir,
-    file: DbFile,
     identity: Option<(u64, u64)>,
 }
 
 impl Probe for Files<'_> {
-    /// SQLite does not say which file it is about, and it may be the attached inbox: moving the other file away for it would
-    /// send every event again.
-    fn damaged(&self) -> Option<(DbFile, PathBuf)> {
-        let is_damaged = |file: &DbFile| {
-            let path = self.folder.file(*file);
-            // A connection of its own: SQLite reads everything again. It closes the file only after all others did, so that
-            // their locks stay.
-            let check =
-                Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-                    .and_then(|connection| {
-                        connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))
-                    });
-            match check {
-                Ok(found) => found != "ok",
-                Err(error) => {
-                    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
-                }
+    fn is_damaged(&self) -> bool {
+        // A connection of its own: SQLite reads everything again. It closes the file only after all others did, so that
+        // their locks stay.
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let check = Connection::open_with_flags(self.folder.database(), flags)
+            .and_then(|connection| connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0)));
+        match check {
+            Ok(found) => found != "ok",
+            Err(error) => {
+                matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
             }
-        };
-        let others = (self.file == DbFile::Work).then_some(DbFile::Inbox);
-        let damaged = [self.file].into_iter().chain(others).find(is_damaged)?;
-        Some((damaged, self.folder.file(damaged)))
+        }
     }
 
     fn was_replaced(&self) -> io::Result<bool> {
-        match fs::metadata(self.folder.file(self.file)) {
+        match fs::metadata(self.folder.database()) {
             Ok(meta) => Ok(self.identity != Some((meta.dev(), meta.ino()))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
             Err(error) => Err(error),
@@ -252,9 +235,9 @@ impl Probe for Files<'_> {
     /// Opens no file of the store: to close it would release SQLite's locks.
     fn access(&self) -> io::Result<()> {
         fs::File::open("/")?;
-        let (folder, file) = (self.folder.path(), self.folder.file(self.file));
+        let (folder, file) = (self.folder.path(), self.folder.database());
         rustix::fs::access(folder, Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK)?;
-        for path in [file, self.folder.wal(self.file)] {
+        for path in [file, wal(self.folder)] {
             match rustix::fs::access(&path, Access::READ_OK | Access::WRITE_OK) {
                 Ok(()) | Err(Errno::NOENT) => {}
                 Err(error) => return Err(error.into()),
@@ -291,13 +274,38 @@ pub(super) fn sql_limit(at_most: usize) -> i64 {
     i64::try_from(at_most).unwrap_or(i64::MAX)
 }
 
+/// The right to write to the database; held for one transaction.
+struct WriterLock {
+    _file: fs::File,
+}
+
+/// Waits for the right to write.
+fn lock_writer(folder: &StateDir) -> Result<WriterLock, StateDirError> {
+    let path = folder.path().join("writer.lock");
+    let file = folder.open_private(&path)?;
+    file.lock().map_err(|error| folder.error("lock", &path, error))?;
+    Ok(WriterLock { _file: file })
+}
+
+/// The write-ahead log.
+fn wal(folder: &StateDir) -> PathBuf {
+    let mut path = folder.database().into_os_string();
+    path.push("-wal");
+    path.into()
+}
+
+/// The length of the write-ahead log in bytes; 0 if there is none.
+fn wal_bytes(folder: &StateDir) -> u64 {
+    fs::metadata(wal(folder)).map_or(0, |meta| meta.len())
+}
+
 /// Creates the folder and an empty file where there are none, for their owner only. Returns the file's device and inode.
-fn ensure_files(folder: &StateDir, file: DbFile) -> Result<Option<(u64, u64)>, StoreError> {
-    let path = folder.file(file);
+fn ensure_files(folder: &StateDir) -> Result<Option<(u64, u64)>, StateDirError> {
+    let path = folder.database();
     let meta = match fs::metadata(&path) {
         Ok(meta) => {
-            if meta.len() > 0 && !folder.wal(file).exists() {
-                create_wal(folder, file)?;
+            if meta.len() > 0 && !wal(folder).exists() {
+                create_wal(folder)?;
             }
             Ok(meta)
         }
@@ -311,9 +319,9 @@ fn ensure_files(folder: &StateDir, file: DbFile) -> Result<Option<(u64, u64)>, S
 
 /// Creates a write-ahead log that is missing (`sqlite3` removes it when it is the last to close the file), as a writer:
 /// whoever finds it and then writes has waited until the folder was synced.
-fn create_wal(folder: &StateDir, file: DbFile) -> Result<(), StoreError> {
-    let _lock = folder.lock_writer(file)?;
-    folder.open_private(&folder.wal(file))?;
+fn create_wal(folder: &StateDir) -> Result<(), StateDirError> {
+    let _lock = lock_writer(folder)?;
+    folder.open_private(&wal(folder))?;
     folder.sync()
 }
 
@@ -330,20 +338,6 @@ fn use_wal(connection: &Connection, mut on_busy: impl FnMut()) -> rusqlite::Resu
             done => return done,
         }
     }
-}
-
-/// A file's URI that opens it for reading only. Bytes with a meaning in a URI are written as `%xx`.
-fn read_only_uri(file: &Path) -> String {
-    let mut uri = "file:".to_owned();
-    for byte in file.as_os_str().as_encoded_bytes() {
-        match byte {
-            b'/' | b'-' | b'_' | b'.' | b'~' => uri.push(char::from(*byte)),
-            _ if byte.is_ascii_alphanumeric() => uri.push(char::from(*byte)),
-            _ => uri.push_str(&format!("%{byte:02x}")),
-        }
-    }
-    uri.push_str("?mode=ro");
-    uri
 }
 
 #[cfg(test)]
@@ -374,16 +368,16 @@ mod tests {
     fn open_file_without_a_write_ahead_log_creates_it() {
         let temp = tempfile::tempdir().unwrap();
         let folder = StateDir::new(temp.path());
-        drop(Database::open(&folder, DbFile::Inbox).unwrap());
-        fs::remove_file(folder.wal(DbFile::Inbox)).unwrap();
-        drop(Database::open(&folder, DbFile::Inbox).unwrap());
-        assert!(folder.wal(DbFile::Inbox).exists());
+        drop(Database::open(&folder).unwrap());
+        fs::remove_file(wal(&folder)).unwrap();
+        drop(Database::open(&folder).unwrap());
+        assert!(wal(&folder).exists());
     }
 
     #[test]
     fn statement_with_other_values_is_not_planned_again() {
         let temp = tempfile::tempdir().unwrap();
-        let database = Database::open(&StateDir::new(temp.path()), DbFile::Work).unwrap();
+        let database = Database::open(&StateDir::new(temp.path())).unwrap();
         // One partial index of routed_events covers rows with a message, another one those without.
         let mut statement =
             database.connection.prepare("SELECT 1 FROM routed_events WHERE event = ? AND message IS ?").unwrap();
@@ -391,13 +385,5 @@ mod tests {
             assert!(!statement.exists(rusqlite::params![1, message]).unwrap());
         }
         assert_eq!(statement.get_status(rusqlite::StatementStatus::RePrepare), 0);
-    }
-
-    #[test]
-    fn read_only_uri_special_bytes_are_escaped() {
-        assert_eq!(
-            read_only_uri(Path::new("/a b/c?d#e%/é.sqlite3")),
-            "file:/a%20b/c%3fd%23e%25/%c3%a9.sqlite3?mode=ro"
-        );
     }
 }

@@ -1,6 +1,6 @@
-//! What orders the processes that use one state directory: the work lock, the writer locks, and the wake pipe.
+//! The work lock of a state directory, and the pipe by which its holder is woken.
 //!
-//! Locks are `flock`s: the kernel releases them when their holder dies.
+//! The lock is an `flock`: the kernel releases it when its holder dies.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -9,36 +9,30 @@ use std::path::PathBuf;
 
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 
-use super::error::StoreError;
-use super::schema::DbFile;
-use super::state_dir::StateDir;
+use crate::state_dir::StateDir;
+use crate::state_dir_error::StateDirError;
 
 /// The byte on the wake pipe after which the daemon looks for new events and messages.
 const WAKE: u8 = b'w';
 /// The byte on the wake pipe that asks a run that ends by itself to end now.
-pub(crate) const YIELD: u8 = b'y';
+pub const YIELD: u8 = b'y';
 
-/// The right to route, deliver, checkpoint and migrate in a state directory. One process has it at a time.
+/// The right to receive, route, deliver, checkpoint and migrate in a state directory. One process has it at a time.
 #[derive(Debug)]
 pub struct WorkLock {
     file: File,
 }
 
-/// The right to write to one of the database files; held for one transaction.
-pub(super) struct WriterLock {
-    _file: File,
-}
-
 impl WorkLock {
     /// Returns the locked file, to be handed to a process that we start, which then holds the lock.
     #[must_use]
-    pub(crate) fn into_file(self) -> File {
+    pub fn into_file(self) -> File {
         self.file
     }
 
     /// Returns the lock that the parent process passed in `file`.
     #[must_use]
-    pub(crate) const fn from_file(file: File) -> Self {
+    pub const fn from_file(file: File) -> Self {
         Self { file }
     }
 
@@ -54,7 +48,7 @@ impl StateDir {
     ///
     /// # Errors
     /// When the folder or the lock file cannot be created or opened.
-    pub fn try_work_lock(&self) -> Result<Option<WorkLock>, StoreError> {
+    pub fn try_work_lock(&self) -> Result<Option<WorkLock>, StateDirError> {
         self.create()?;
         let path = self.path().join("work.lock");
         let file = self.open_private(&path)?;
@@ -65,22 +59,11 @@ impl StateDir {
         }
     }
 
-    /// Waits for the right to write to a file.
-    pub(super) fn lock_writer(&self, file: DbFile) -> Result<WriterLock, StoreError> {
-        let path = self.path().join(match file {
-            DbFile::Inbox => "inbox.lock",
-            DbFile::Work => "writer.lock",
-        });
-        let file = self.open_private(&path)?;
-        file.lock().map_err(|error| self.error("lock", &path, error))?;
-        Ok(WriterLock { _file: file })
-    }
-
     /// Creates the pipe by which `notify` wakes the daemon, if there is none, and returns its path.
     ///
     /// # Errors
     /// When it cannot be created.
-    pub(crate) fn make_wake_pipe(&self) -> Result<PathBuf, StoreError> {
+    pub fn make_wake_pipe(&self) -> Result<PathBuf, StateDirError> {
         let path = self.wake_pipe();
         match rustix::fs::mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0) {
             Ok(()) | Err(rustix::io::Errno::EXIST) => Ok(path),
@@ -88,26 +71,26 @@ impl StateDir {
         }
     }
 
-    /// Wakes the daemon, if one is running. It polls as well, so no failure matters.
-    pub(crate) fn wake(&self) {
-        self.signal(WAKE);
+    /// Wakes the process that holds the work lock. False if none listens: the lock is free, or about to be.
+    pub fn wake(&self) -> bool {
+        self.signal(WAKE)
     }
 
     /// Asks a run that ends by itself to end now, for a daemon that waits for the work lock.
-    pub(crate) fn request_yield(&self) {
+    pub fn request_yield(&self) {
         self.signal(YIELD);
     }
 
-    fn signal(&self, byte: u8) {
-        if let Ok(mut pipe) = self.open_wake_pipe() {
-            // A full pipe means that its reader is about to wake anyway.
-            let _ = pipe.write(&[byte]);
-        }
+    fn signal(&self, byte: u8) -> bool {
+        let Ok(mut pipe) = self.open_wake_pipe() else { return false };
+        // A full pipe means that its reader is about to wake anyway.
+        let _ = pipe.write(&[byte]);
+        true
     }
 
     /// Returns whether a process holds the work lock, by whether the pipe has a reader: to try the lock would be to take it.
     #[must_use]
-    pub(crate) fn is_running(&self) -> bool {
+    pub fn is_running(&self) -> bool {
         self.open_wake_pipe().is_ok()
     }
 
@@ -145,15 +128,13 @@ mod tests {
     #[test]
     fn wake_pipe_with_a_reader_carries_wakes_and_yields() {
         let (folder, _temp) = folder();
-        folder.wake();
-        assert!(!folder.is_running(), "no pipe");
+        assert!(!folder.wake() && !folder.is_running(), "no pipe");
         folder.create().unwrap();
         let pipe = folder.make_wake_pipe().unwrap();
         assert!(!folder.is_running(), "no reader");
         let flags = OFlags::NONBLOCK.bits().cast_signed();
         let mut reader = OpenOptions::new().read(true).custom_flags(flags).open(pipe).unwrap();
-        assert!(folder.is_running());
-        folder.wake();
+        assert!(folder.is_running() && folder.wake());
         folder.request_yield();
         let mut bytes = [0; 3];
         assert_eq!(reader.read(&mut bytes).unwrap(), 2);

@@ -1,0 +1,305 @@
+//! Receives the events that `notify` has left in the spool, and removes segments that nobody needs any more.
+//!
+//! Only the holder of the work lock does so. A segment is kept until all its events are settled and a day has passed: should
+//! the database be lost, what is not settled is received again from there.
+
+use std::io;
+use std::time::Duration;
+
+use banhook_notify::{SpooledEvent, StateDir, VERSION};
+use rusqlite::Connection;
+use spool::record::Item;
+use spool::{Chunk, Directory, Receiver, SegmentId};
+
+use super::checksum::DAMAGED;
+use super::error::StoreError;
+use super::receipts::Receipt;
+use super::store::Store;
+use super::{inbox, receipts, routing_cursor, spool_marks};
+use crate::event::{Event, Timestamp};
+
+/// A segment is retired at this length, in bytes.
+const SEGMENT_BYTES: u64 = 4 << 20;
+
+/// A segment is retired at this age, so that what is in it goes even where little happens.
+const SEGMENT_AGE: Duration = Duration::from_secs(86_400);
+
+/// How long a segment is kept after its last event was received.
+const KEEP_SEGMENT: Duration = Duration::from_secs(86_400);
+
+/// With less free space than this, in bytes, a segment goes as soon as its events are settled.
+const SCARCE_BYTES: u64 = 64 << 20;
+
+/// The most records that are received before the first of them are routed.
+const RECEIVE_BATCH: usize = 4_096;
+
+/// What was received in one go.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Received {
+    /// How many records.
+    pub records: usize,
+    /// What cannot be received at present, one line for each segment that has something.
+    pub problems: Vec<String>,
+}
+
+/// What is left in the spool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Unreceived {
+    /// Records that are not received yet.
+    pub records: u64,
+    /// Whether this program can receive the first of them.
+    pub can_be_received: bool,
+}
+
+impl Store {
+    /// Receives what is in the spool: the first records of each segment that were not received before. When this returns, they
+    /// are in the store as far as this connection makes its commits durable; the spool keeps them until they are.
+    ///
+    /// # Errors
+    /// When the store or the spool fails; then what failed is received next time.
+    pub fn receive(&mut self, now: Timestamp) -> Result<Received, StoreError> {
+        let mut received = Received::default();
+        let Some(receiver) = self.receiver()? else { return Ok(received) };
+        for segment in receiver.segments().map_err(|error| self.spool_error(error))? {
+            while received.records < RECEIVE_BATCH {
+                let checkpoint = self.checkpoint(segment)?;
+                let chunk = match receiver.read(segment, checkpoint) {
+                    Ok(Some(chunk)) if !chunk.items.is_empty() => chunk,
+                    Ok(_) => break,
+                    Err(error) => {
+                        received.problems.push(self.spool_error(error).to_string());
+                        break;
+                    }
+                };
+                let (records, end) = self.receive_chunk(segment, checkpoint, &chunk, now)?;
+                received.records += records;
+                if end != chunk.end {
+                    received.problems.push(newer_record(self.folder()));
+                    break;
+                }
+            }
+        }
+        Ok(received)
+    }
+
+    /// Receives a piece of a segment, up to the first record that only a newer version knows. Returns the number of records, and
+    /// the checkpoint after them.
+    fn receive_chunk(
+        &mut self,
+        segment: SegmentId,
+        checkpoint: u64,
+        chunk: &Chunk,
+        now: Timestamp,
+    ) -> Result<(usize, u64), StoreError> {
+        let is_known = |item: &&Item| !matches!(item, Item::Record { version, .. } if *version != VERSION);
+        let known: Vec<&Item> = chunk.items.iter().take_while(is_known).collect();
+        let end = match known.last() {
+            _ if known.len() == chunk.items.len() => chunk.end,
+            Some(Item::Record { payload: range, .. } | Item::Damaged(range)) => chunk.begin + range.end as u64 + 1,
+            None => return Ok((0, checkpoint)),
+        };
+        self.database.write("receive events", |transaction| {
+            // Somebody else may have received it since.
+            if receipts::checkpoint(transaction, segment)? != checkpoint {
+                return Ok((0, chunk.end));
+            }
+            for item in &known {
+                let (Item::Record { payload: range, .. } | Item::Damaged(range)) = item;
+                let bytes = chunk.bytes.get(range.clone()).unwrap_or_default();
+                match item {
+                    Item::Record { .. } => match SpooledEvent::from_payload(bytes) {
+                        Ok(event) => inbox::append_reported(transaction, event).map(drop)?,
+                        Err(_) => inbox::insert_damaged(transaction, bytes, now)?,
+                    },
+                    Item::Damaged(_) => inbox::insert_damaged(transaction, bytes, now)?,
+                }
+            }
+            receipts::record(transaction, (segment, end), inbox::last_seq(transaction)?, now)?;
+            Ok((known.len(), end))
+        })
+    }
+
+    /// Returns what is left in the spool after these receipts.
+    pub(super) fn unreceived(&self, receipts: &[Receipt]) -> Result<Unreceived, StoreError> {
+        let mut unreceived = Unreceived::default();
+        let Some(receiver) = self.receiver()? else { return Ok(unreceived) };
+        for segment in receiver.segments().map_err(|error| self.spool_error(error))? {
+            let received = receipts.iter().find(|receipt| receipt.segment == segment);
+            let mut checkpoint = received.map_or(0, |receipt| receipt.offset);
+            let mut is_first = true;
+            // What cannot be read is reported by whoever receives.
+            while let Ok(Some(chunk)) = receiver.peek(segment, checkpoint) {
+                if is_first && chunk.items.first().is_some_and(is_receivable) {
+                    unreceived.can_be_received = true;
+                }
+                unreceived.records += chunk.items.len() as u64;
+                (checkpoint, is_first) = (chunk.end, is_first && chunk.items.is_empty());
+            }
+        }
+        Ok(unreceived)
+    }
+
+    /// Calls `each` with the events that are not received yet, or why one cannot be read, in their order.
+    pub(super) fn unreceived_events(&self, mut each: impl FnMut(Result<Event, String>)) -> Result<(), StoreError> {
+        let Some(receiver) = self.receiver()? else { return Ok(()) };
+        for segment in receiver.segments().map_err(|error| self.spool_error(error))? {
+            let mut checkpoint = self.checkpoint(segment)?;
+            while let Ok(Some(chunk)) = receiver.peek(segment, checkpoint) {
+                for item in &chunk.items {
+                    each(match item {
+                        Item::Record { version: VERSION, payload } => {
+                            let payload = chunk.bytes.get(payload.clone()).unwrap_or_default();
+                            SpooledEvent::from_payload(payload).map(|spooled| spooled.event)
+                        }
+                        Item::Record { .. } => Err(newer_record(self.folder())),
+                        Item::Damaged(_) => Err(DAMAGED.to_owned()),
+                    });
+                }
+                checkpoint = chunk.end;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns what keeps records of the spool from being received, one line each.
+    ///
+    /// # Errors
+    /// When the store or the spool fails.
+    pub(crate) fn spool_problems(&self) -> Result<Vec<String>, StoreError> {
+        let Some(receiver) = self.receiver()? else { return Ok(Vec::new()) };
+        let mut problems = Vec::new();
+        for segment in receiver.segments().map_err(|error| self.spool_error(error))? {
+            match receiver.peek(segment, self.checkpoint(segment)?) {
+                Ok(Some(chunk)) if !chunk.items.iter().all(is_receivable) => problems.push(newer_record(self.folder())),
+                Ok(_) => {}
+                Err(error) => problems.push(self.spool_error(error).to_string()),
+            }
+        }
+        Ok(problems)
+    }
+
+    /// Marks what is settled, retires the segment that `notify` appends to if it is large or old, and removes segments that are
+    /// no longer needed. To be called on a connection that syncs.
+    ///
+    /// # Errors
+    /// When the store or the spool fails.
+    pub(crate) fn tidy_spool(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        let Some(receiver) = self.receiver()? else { return Ok(()) };
+        let settled_through = routing_cursor::settled_through(&self.database)?;
+        let read =
+            |query: fn(&Connection, i64) -> rusqlite::Result<bool>| move |c: &Connection| query(c, settled_through);
+        if self.database.read("read the receipts", read(receipts::has_newly_settled))? {
+            // Synced, and all that was committed before with it; so the file never says more than the database.
+            self.database
+                .write("record what is settled", |transaction| receipts::settle(transaction, settled_through))?;
+            let settled = self.database.read("read the receipts", |connection| receipts::last(connection, true))?;
+            let marks: Vec<_> = settled.iter().map(|receipt| (receipt.segment, receipt.offset)).collect();
+            spool_marks::write(&self.folder().spool(), &marks).map_err(|error| self.spool_error(error))?;
+        }
+        self.remove_segments(&receiver, now)
+    }
+
+    fn remove_segments(&mut self, receiver: &Receiver<Directory>, now: Timestamp) -> Result<(), StoreError> {
+        let failed = |store: &Self, error| store.spool_error(error);
+        let mut active = receiver.active().map_err(|error| failed(self, error))?;
+        let segments = receiver.segments().map_err(|error| failed(self, error))?;
+        let receipts = self.database.read("read the receipts", |connection| receipts::last(connection, false))?;
+        if let Some(due) = receipts.iter().find(|receipt| active == Some(receipt.segment) && is_due(receipt, now)) {
+            receiver.retire(due.segment).map_err(|error| failed(self, error))?;
+            active = None;
+        }
+        let is_scarce = rustix::fs::statvfs(self.folder().path())
+            .is_ok_and(|fs| fs.f_bavail.saturating_mul(fs.f_frsize) < SCARCE_BYTES);
+        for receipt in receipts.iter().filter(|receipt| receipt.is_settled) {
+            let Receipt { segment, offset, received_at, .. } = *receipt;
+            if !segments.contains(&segment) {
+                self.database.write("forget a segment", |transaction| receipts::forget(transaction, segment))?;
+                continue;
+            }
+            if Some(segment) == active || !(is_scarce || is_older(received_at, KEEP_SEGMENT, now)) {
+                continue;
+            }
+            let Some(removal) = receiver.begin_removal(segment).map_err(|error| failed(self, error))? else { continue };
+            // A writer that was held up for a day may have appended since. It is received as all others, and then settled.
+            let (mut checkpoint, mut end, mut is_received) = (offset, offset, true);
+            while let Some(chunk) = removal.read(end).map_err(|error| failed(self, error))? {
+                end = chunk.end;
+                if !chunk.items.is_empty() {
+                    is_received = false;
+                    checkpoint = self.receive_chunk(segment, checkpoint, &chunk, now)?.1;
+                    if checkpoint != end {
+                        break;
+                    }
+                }
+            }
+            if is_received {
+                removal.remove().map_err(|error| failed(self, error))?;
+                self.database.write("forget a segment", |transaction| receipts::forget(transaction, segment))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves the checkpoints to where the spool says that all is settled, in a database that is new or an older copy.
+    pub(super) fn restore_checkpoints(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        let Some(receiver) = self.receiver()? else { return Ok(()) };
+        receiver.repair_active().map_err(|error| self.spool_error(error))?;
+        let marks = spool_marks::read(&self.folder().spool()).map_err(|error| self.spool_error(error))?;
+        for (segment, offset) in marks {
+            if self.checkpoint(segment)? < offset {
+                tracing::warn!(
+                    "the store has lost events that are settled: it is new, or an older copy; they are not sent again"
+                );
+                self.database.write("restore a checkpoint", |transaction| {
+                    receipts::record(transaction, (segment, offset), 0, now)
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The spool; `None` if there is none yet.
+    fn receiver(&self) -> Result<Option<Receiver<Directory>>, StoreError> {
+        match Directory::open(&self.folder().spool()) {
+            Ok(directory) => Ok(Some(Receiver::new(directory))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(self.spool_error(error)),
+        }
+    }
+
+    fn checkpoint(&self, segment: SegmentId) -> Result<u64, StoreError> {
+        self.database.read("read the receipts", |connection| receipts::checkpoint(connection, segment))
+    }
+
+    fn spool_error(&self, error: io::Error) -> StoreError {
+        self.folder().error("receive events from", &self.folder().spool(), error).into()
+    }
+}
+
+/// Returns whether this version can receive an item.
+fn is_receivable(item: &Item) -> bool {
+    !matches!(item, Item::Record { version, .. } if *version != VERSION)
+}
+
+fn newer_record(folder: &StateDir) -> String {
+    format!(
+        "{} has events of a newer banhook-notify; they wait there until this banhook is upgraded as well",
+        folder.spool().display()
+    )
+}
+
+/// Returns whether a segment that `notify` appends to is to be retired.
+fn is_due(receipt: &Receipt, now: Timestamp) -> bool {
+    // The ID is a UUID of version 7, which begins with its time.
+    let created_at = Timestamp(i64::try_from(receipt.segment.0 >> 80).unwrap_or(i64::MAX));
+    receipt.offset >= SEGMENT_BYTES || is_older(created_at, SEGMENT_AGE, now)
+}
+
+/// Returns whether a time is further back than this; so is one that is far ahead, where the clock was set back.
+fn is_older(at: Timestamp, age: Duration, now: Timestamp) -> bool {
+    u128::from(now.0.abs_diff(at.0)) > age.as_millis()
+}
+
+#[cfg(test)]
+#[path = "spool_tests.rs"]
+mod tests;
