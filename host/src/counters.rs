@@ -86,7 +86,7 @@ impl Counters {
             )?,
             finished: counter(
                 "banhook_messages_finished_total",
-                "Messages that the daemon sent, or that became dead.",
+                "Messages that were sent, or became dead: rejected, or too old.",
                 &["webhook", "state"],
             )?,
             plugin_failures: counter(

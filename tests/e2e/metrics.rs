@@ -333,9 +333,17 @@ fn textfile_or_address_that_cannot_be_used_is_logged_and_delays_nothing() {
         if log.contains("cannot listen on") { Ok(()) } else { Err(log) }
     });
     drop(taken);
+    let address = address(&env);
+    served(address);
     fs::create_dir(env.path("missing")).unwrap();
-    until("the file", || fs::metadata(env.path("missing/banhook.prom")).map_err(|_| env.log()));
-    served(address(&env));
+    until("the file", || {
+        served(address);
+        fs::metadata(env.path("missing/banhook.prom")).map_err(|_| env.log())
+    });
+    let log = env.log();
+    // That others get the metrics does not make it a new problem.
+    assert_eq!(log.matches("metrics are not written to").count(), 1, "{log}");
+    assert_eq!(log.matches("metrics are written again").count(), 1, "{log}");
 }
 
 #[test]

@@ -3,7 +3,9 @@
 //! It has its own runtime and its own connection to the store, so that whoever asks for metrics delays no message. It reads
 //! the store once a second at most, however often it is asked.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write as _};
+use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -121,13 +123,27 @@ struct Output {
     read: Option<(Instant, Bytes)>,
     listener: Option<TcpListener>,
     slots: Arc<Semaphore>,
-    /// The last problem, which is logged once.
-    problem: Option<String>,
+    /// What does not work, and why; each is logged once.
+    problems: BTreeMap<Step, String>,
+}
+
+/// What can fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Step {
+    Read,
+    Write,
+    Listen,
 }
 
 impl Output {
     fn new(source: Source) -> Self {
-        Self { source, read: None, listener: None, slots: Arc::new(Semaphore::new(CONNECTIONS_MAX)), problem: None }
+        Self {
+            source,
+            read: None,
+            listener: None,
+            slots: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+            problems: BTreeMap::new(),
+        }
     }
 
     /// Writes and serves until nobody can change the configuration any more.
@@ -152,46 +168,44 @@ impl Output {
                     interval.reset_immediately();
                 }
                 _ = interval.tick() => {
-                    let mut done = Ok(());
                     if let (Some(listen), None) = (listen, &self.listener) {
-                        match TcpListener::bind(listen).await {
-                            Ok(listener) => {
-                                if let Ok(address) = listener.local_addr() {
-                                    tracing::info!("metrics served at http://{address}/metrics");
-                                }
-                                self.listener = Some(listener);
-                            }
-                            Err(error) => done = Err(format!("metrics are not served: cannot listen on {listen}: {error}")),
-                        }
+                        self.listen(*listen).await;
                     }
                     if let Some(textfile) = textfile {
-                        done = done.and(self.write(textfile, &configured));
+                        self.write(textfile, &configured);
                     }
-                    self.report(done);
                 }
                 (stream, slot) = accept(self.listener.as_ref(), &self.slots) => {
-                    let text = self.text(&configured);
-                    self.report(text.as_ref().map(drop).map_err(Clone::clone));
-                    tokio::spawn(serve(stream, text.ok(), slot));
+                    tokio::spawn(serve(stream, self.text(&configured), slot));
                 }
             }
         }
     }
 
-    /// Returns the metrics, read again unless they are recent.
-    fn text(&mut self, configured: &Configured) -> Result<Bytes, String> {
-        if let Some((_, text)) = self.read.as_ref().filter(|(at, _)| at.elapsed() < SERVE_AGAIN) {
-            return Ok(text.clone());
-        }
-        let text = self.source.read(configured).map_err(|error| format!("metrics cannot be read: {error}"))?;
-        let text = Bytes::from(text);
-        self.read = Some((Instant::now(), text.clone()));
-        Ok(text)
+    async fn listen(&mut self, address: SocketAddr) {
+        let bound = TcpListener::bind(address).await.and_then(|listener| Ok((listener.local_addr()?, listener)));
+        let listened = bound.map(|(address, listener)| {
+            tracing::info!("metrics served at http://{address}/metrics");
+            self.listener = Some(listener);
+        });
+        let error = |error| format!("metrics are not served: cannot listen on {address}: {error}");
+        self.report(Step::Listen, listened.map_err(error));
     }
 
-    fn write(&mut self, path: &Path, configured: &Configured) -> Result<(), String> {
-        let text = self.text(configured)?;
-        replace(path, &text).map_err(|error| {
+    /// Returns the metrics, read again unless they are recent; `None`, if they cannot be read.
+    fn text(&mut self, configured: &Configured) -> Option<Bytes> {
+        if let Some((_, text)) = self.read.as_ref().filter(|(at, _)| at.elapsed() < SERVE_AGAIN) {
+            return Some(text.clone());
+        }
+        let text = self.source.read(configured).map(Bytes::from);
+        self.read = text.as_ref().ok().map(|text| (Instant::now(), text.clone()));
+        self.report(Step::Read, text.as_ref().map(drop).map_err(|error| format!("metrics cannot be read: {error}")));
+        text.ok()
+    }
+
+    fn write(&mut self, path: &Path, configured: &Configured) {
+        let Some(text) = self.text(configured) else { return };
+        let written = replace(path, &text).map_err(|error| {
             let folder = path.parent().unwrap_or(path).display();
             let hint = match error.kind() {
                 io::ErrorKind::ReadOnlyFilesystem => format!("; add ReadWritePaths={folder} to the unit"),
@@ -199,17 +213,22 @@ impl Output {
                 _ => String::new(),
             };
             format!("metrics are not written to {}: {error}{hint}", path.display())
-        })
+        });
+        self.report(Step::Write, written);
     }
 
     /// Logs a problem once, and its end.
-    fn report(&mut self, done: Result<(), String>) {
+    fn report(&mut self, step: Step, done: Result<(), String>) {
         match done {
-            Err(problem) if self.problem.as_ref() != Some(&problem) => {
+            Err(problem) if self.problems.get(&step) != Some(&problem) => {
                 tracing::error!("{}", one_line(&problem));
-                self.problem = Some(problem);
+                self.problems.insert(step, problem);
             }
-            Ok(()) if self.problem.take().is_some() => tracing::info!("metrics are written and served again"),
+            Ok(()) if self.problems.remove(&step).is_some() => match step {
+                Step::Read => tracing::info!("metrics can be read again"),
+                Step::Write => tracing::info!("metrics are written again"),
+                Step::Listen => {}
+            },
             _ => {}
         }
     }
@@ -235,7 +254,9 @@ async fn accept(
 /// Replaces a file, so that nobody reads half of it.
 fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".banhook-").suffix(".tmp").tempfile_in(folder)?;
+    let file = tempfile::Builder::new().prefix(".banhook-").suffix(".tmp").tempfile_in(folder);
+    // Without the name, which is another one each time: the same problem has the same text.
+    let mut file = file.map_err(|error| io::Error::from(error.kind()))?;
     file.write_all(content)?;
     file.as_file().set_permissions(std::fs::Permissions::from_mode(TEXTFILE_MODE))?;
     file.persist(path)?;

@@ -115,7 +115,7 @@ impl Metrics {
 
     fn of_plugins(&self, report: &StatusReport, now: Timestamp) -> Result<(), prometheus::Error> {
         let failing = report.plugins.iter().map(|(route, plugin)| ([route.as_str()], flag(plugin.error.is_some())));
-        let help = "Whether the plugin could not be loaded, or its last call failed.";
+        let help = "Whether the plugin, or a newer version of it, could not be loaded, or its last call failed.";
         self.gauges(("banhook_plugin_failing", help), ["route"], failing)?;
         let is_paused = |until: Option<Timestamp>| flag(until.is_some_and(|until| now < until));
         let paused = report.plugins.iter().map(|(route, plugin)| ([route.as_str()], is_paused(plugin.paused_until)));
