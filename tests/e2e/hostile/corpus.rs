@@ -64,6 +64,7 @@ pub const CASES: &[Case] = &[
     text("loop-in-post-return", TOO_LONG),
     text("loop-in-digest", TOO_LONG),
     text("loop-in-check", OwnMessage("own words after the check")),
+    text("loop-in-describe", OwnMessage("own words after the description")),
     text("fill-loop", TOO_LONG),
     text("copy-loop", TOO_LONG),
     text("host-calls", TOO_LONG),
@@ -115,6 +116,7 @@ pub const CASES: &[Case] = &[
     text("log-huge", TOO_MUCH),
     text("log-of-controls", OwnMessage("own words after the forgery")),
     text("check-flood", OwnMessage("own words, no complaint")),
+    text("describe-flood", OwnMessage("own words, well described")),
     // State that would outlast an event.
     text("remembers", OwnMessage("own words, nothing remembered")),
     text("peeks", OwnMessage("own words, nothing seen")),
@@ -191,6 +193,7 @@ pub fn component_of(text: &str) -> Vec<u8> {
     let (resolve, package) = wanted(text.contains("banhook:plugin/log@0.2.0"));
     let world = match () {
         () if text.contains("checker@0.1.0#check") => "attack-by-check",
+        () if text.contains("descriptor@0.1.0#describe") => "attack-by-description",
         () if text.contains("digester@0.1.0#digest") => "attack-by-digest",
         () => "attack",
     };
