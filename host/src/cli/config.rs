@@ -1,8 +1,8 @@
 //! `banhook config`: checks the configuration, and explains what it does with an event.
 
-mod check;
+pub(super) mod check;
 mod explain;
-mod known_jails;
+pub(super) mod known_jails;
 
 use clap::{Args, Subcommand};
 

@@ -1,78 +1,71 @@
-//! Asks the running fail2ban for its jails, with its own client. Only for commands that people type: the answer waits for
-//! whatever action fail2ban is running.
+//! Asks the running fail2ban, with its own client. Only for commands that people type: the answer waits for whatever action
+//! fail2ban is running.
 
-use std::io::Read as _;
-use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
-use std::thread;
+use std::process::Command;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use super::bounded_command::run_bounded;
 
 /// The client, found as a shell finds it.
 const CLIENT: &str = "fail2ban-client";
 
-/// Where the client's answer has the names.
-const LIST: &str = "Jail list:";
+/// Where the client's answer has the names of the jails.
+const JAIL_LIST: &str = "Jail list:";
 
-/// Bytes of the answer that are read: some ten thousand jails.
-const MAX_BYTES: u64 = 1 << 20;
-
-/// What fail2ban says of its jails.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum JailsAnswer {
-    /// Their names.
-    Jails(Vec<String>),
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum NoAnswer {
     /// The client is not installed here.
     NotInstalled,
-    /// fail2ban does not run, is busy, or may not be asked by this user.
-    None,
+    /// fail2ban does not run.
+    NotRunning,
+    /// This user may not ask it.
+    Denied,
+    /// None came in time: fail2ban is running an action, or hangs.
+    Late,
+    /// It cannot answer this, or the client cannot ask it, with the reason.
+    Refused(String),
 }
 
 /// Asks for the names of all jails; waits no longer than this.
-pub(crate) fn jails(deadline: Duration) -> JailsAnswer {
-    jails_by(Path::new(CLIENT), deadline)
+pub(crate) fn jails(limit: Duration) -> Result<Vec<String>, NoAnswer> {
+    let answer = ask(&["status"], limit)?;
+    parse_jails(&answer).ok_or_else(|| NoAnswer::Refused("its answer lists no jails".to_owned()))
 }
 
-fn jails_by(client: &Path, deadline: Duration) -> JailsAnswer {
-    let mut command = Command::new(client);
-    // A group of its own, which can be ended whole: the client's own time limit does not always hold.
-    command.arg("status").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0);
-    let mut child = match command.spawn() {
-        Ok(child) => child,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return JailsAnswer::NotInstalled,
-        Err(_) => return JailsAnswer::None,
+/// Gives the client these arguments and returns what it prints; waits no longer than this.
+pub(crate) fn ask(arguments: &[&str], limit: Duration) -> Result<String, NoAnswer> {
+    ask_by(Path::new(CLIENT), arguments, limit)
+}
+
+fn ask_by(client: &Path, arguments: &[&str], limit: Duration) -> Result<String, NoAnswer> {
+    let answer = match run_bounded(Command::new(client).args(arguments), limit) {
+        Ok(answer) => answer.ok_or(NoAnswer::Late)?,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(NoAnswer::NotInstalled),
+        Err(error) => return Err(NoAnswer::Refused(error.to_string())),
     };
-    let answer = read(&mut child, deadline);
-    if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-        // It has ended, or is to end.
-        let _ = kill_process_group(group, Signal::KILL);
+    if answer.status.success() {
+        return Ok(answer.stdout);
     }
-    let _ = child.wait();
-    answer.and_then(|answer| parse(&answer)).map_or(JailsAnswer::None, JailsAnswer::Jails)
+    let said = if answer.stderr.trim().is_empty() { &answer.stdout } else { &answer.stderr };
+    Err(if said.contains("Permission denied") {
+        NoAnswer::Denied
+    } else if said.contains("Is fail2ban running?") || said.contains("Connection refused") {
+        NoAnswer::NotRunning
+    } else {
+        NoAnswer::Refused(said.lines().next_back().unwrap_or_default().trim().to_owned())
+    })
 }
 
-/// Reads what the client prints; `None` if that has no end before the deadline.
-fn read(child: &mut Child, deadline: Duration) -> Option<String> {
-    let stdout = child.stdout.take()?;
-    let (sender, receiver) = mpsc::channel();
-    let read = move || {
-        let mut bytes = Vec::new();
-        let read = stdout.take(MAX_BYTES).read_to_end(&mut bytes);
-        // Nobody waits after the deadline.
-        let _ = sender.send(read.is_ok().then_some(bytes));
-    };
-    // Not joined: it ends with the client.
-    thread::Builder::new().spawn(read).ok()?;
-    let bytes = receiver.recv_timeout(deadline).ok()??;
-    Some(String::from_utf8_lossy(&bytes).into_owned())
+fn parse_jails(answer: &str) -> Option<Vec<String>> {
+    let (_, names) = answer.lines().find_map(|line| line.split_once(JAIL_LIST))?;
+    Some(listed_names(names))
 }
 
-fn parse(answer: &str) -> Option<Vec<String>> {
-    let (_, names) = answer.lines().find_map(|line| line.split_once(LIST))?;
-    Some(names.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect())
+/// Returns the names of a list as the client prints it: `sshd, nginx-http-auth`.
+pub(crate) fn listed_names(list: &str) -> Vec<String> {
+    list.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
 #[cfg(test)]
@@ -82,7 +75,7 @@ mod tests {
     use super::*;
 
     /// The answer of a client that is this script.
-    fn answer(script: &str, deadline: Duration) -> JailsAnswer {
+    fn answer(script: &str, limit: Duration) -> Result<Option<Vec<String>>, NoAnswer> {
         let folder = tempfile::tempdir().unwrap();
         let client = folder.path().join("client");
         // In another process: a program that is open for writing is busy, and a child that another test starts at this moment
@@ -90,23 +83,37 @@ mod tests {
         let write = "printf '#!/bin/sh\\n%s\\n' \"$1\" > \"$0\" && chmod 755 \"$0\"";
         let written = Command::new("/bin/sh").args(["-c", write]).arg(&client).arg(script).status().unwrap();
         assert!(written.success());
-        jails_by(&client, deadline)
+        ask_by(&client, &["status"], limit).map(|answer| parse_jails(&answer))
     }
 
     #[test]
     fn jails_are_those_of_the_answer() {
         let status = "printf 'Status\\n|- Number of jail:\\t2\\n`- Jail list:\\tnginx-http-auth, sshd\\n'";
         let wait = Duration::from_secs(60);
-        assert_eq!(answer(status, wait), JailsAnswer::Jails(vec!["nginx-http-auth".into(), "sshd".into()]));
-        assert_eq!(answer("printf '`- Jail list:\\t\\n'", wait), JailsAnswer::Jails(vec![]));
-        assert_eq!(answer("echo 'Failed to access socket path'; exit 255", wait), JailsAnswer::None);
-        assert_eq!(jails_by(Path::new("/nonexistent/client"), wait), JailsAnswer::NotInstalled);
+        assert_eq!(answer(status, wait), Ok(Some(vec!["nginx-http-auth".into(), "sshd".into()])));
+        assert_eq!(answer("printf '`- Jail list:\\t\\n'", wait), Ok(Some(vec![])));
+        assert_eq!(ask_by(Path::new("/nonexistent/client"), &[], wait), Err(NoAnswer::NotInstalled));
+    }
+
+    #[test]
+    fn ask_without_an_answer_says_why() {
+        let wait = Duration::from_secs(60);
+        for (said, why) in [
+            ("ERROR   Failed to access socket path: /run/f.sock. Is fail2ban running?", NoAnswer::NotRunning),
+            ("ERROR   Permission denied to socket: /run/f.sock, (you must be root)", NoAnswer::Denied),
+            (
+                "Sorry but the jail 'j' does not exist",
+                NoAnswer::Refused("Sorry but the jail 'j' does not exist".into()),
+            ),
+        ] {
+            assert_eq!(answer(&format!("echo \"{said}\" >&2; exit 255"), wait), Err(why));
+        }
     }
 
     #[test]
     fn jails_of_a_busy_fail2ban_are_not_waited_for() {
         let begun = Instant::now();
-        assert_eq!(answer("trap '' TERM; sleep 600 & sleep 600", Duration::from_millis(100)), JailsAnswer::None);
+        assert_eq!(answer("trap '' TERM; sleep 600 & sleep 600", Duration::from_millis(100)), Err(NoAnswer::Late));
         assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
     }
 }

@@ -1,5 +1,6 @@
 //! The first stage: fail2ban's action and its log become events in the inbox; fail2ban's database enriches them later.
 
+pub(crate) mod bounded_command;
 pub(crate) mod fail2ban_client;
 pub(crate) mod fail2ban_database;
 mod log;

@@ -8,46 +8,58 @@ use super::known_jails::KnownJails;
 use crate::cli::access::{check_access, writable_by_others};
 use crate::cli::command_error::{CommandError, Outcome, print_stderr};
 use crate::cli::global_options::{GlobalOptions, host_name};
-use crate::config::setting_location;
+use crate::config::{Config, setting_location};
 use crate::format::{LoadedRoute, RouteContext, load_all, profiles};
 use crate::phrase::counted;
 use crate::plugin::Runtime;
 use crate::store::StateDir;
 
-/// Checks the configuration, and that the user that banhook runs as may read all of it and its logs; loads each plugin,
-/// runs its own check and formats a test event with it; lists which jails go where.
-pub(super) fn check(global: &GlobalOptions) -> Outcome {
-    let config = global.config()?;
-    let access = check_access(&config, &global.state_dir);
-    let jails = KnownJails::find(&global.state_dir);
+/// What is wrong with a configuration that could be read.
+#[derive(Debug, Default)]
+pub(crate) struct ConfigFindings {
+    /// What keeps banhook from working.
+    pub faults: Vec<String>,
+    /// What may be a mistake.
+    pub warnings: Vec<String>,
+}
+
+/// Checks that the user that banhook runs as may read all of a configuration and its logs; loads each plugin, runs its own
+/// check and formats a test event with it.
+pub(crate) fn examine(global: &GlobalOptions, config: &Config) -> Result<ConfigFindings, CommandError> {
+    let access = check_access(config, &global.state_dir);
     let warnings = config.warnings.iter().map(ToString::to_string).chain(access.warnings);
-    let warnings = warnings.chain(writable_by_others(&config)).chain(jails.warnings(&config));
-    for warning in warnings {
-        print_stderr(&format!("warning: {warning}"));
-    }
+    let mut findings = ConfigFindings { faults: Vec::new(), warnings: warnings.collect() };
+    findings.warnings.extend(writable_by_others(config));
     let runtime = Runtime::for_events(config.sandbox, None)?;
     let context = RouteContext {
         defaults: config.event_defaults(&host_name()),
-        profiles: profiles(&config),
+        profiles: profiles(config),
         runtime: Arc::new(runtime),
         state: None,
     };
-    let routes = load_all(&config, &context);
-    let mut faults = Vec::new();
+    let routes = load_all(config, &context);
     for finding in routes.iter().flat_map(LoadedRoute::findings) {
         let place = finding.error.setting_line().and_then(|(setting, line)| {
             setting_location(config.files.iter().map(PathBuf::as_path), finding.route, setting, line)
         });
         let place = place.map(|place| format!("{place}: ")).unwrap_or_default();
         let text = format!("{place}route \"{}\": plugin {} {}", finding.route, finding.plugin, finding.error);
-        if finding.error.is_warning() {
-            print_stderr(&format!("warning: {text}"));
-        } else {
-            faults.push(text);
-        }
+        if finding.error.is_warning() { &mut findings.warnings } else { &mut findings.faults }.push(text);
     }
     let unsafe_folder = StateDir::new(&global.state_dir).check_permissions().err().map(|error| error.to_string());
-    faults.extend(access.faults.into_iter().chain(unsafe_folder));
+    findings.faults.extend(access.faults.into_iter().chain(unsafe_folder));
+    Ok(findings)
+}
+
+/// Examines the configuration, and lists which jails go where.
+pub(super) fn check(global: &GlobalOptions) -> Outcome {
+    let config = global.config()?;
+    let ConfigFindings { faults, mut warnings } = examine(global, &config)?;
+    let jails = KnownJails::find(&global.state_dir);
+    warnings.extend(jails.warnings(&config));
+    for warning in warnings {
+        print_stderr(&format!("warning: {warning}"));
+    }
     if !faults.is_empty() {
         return Err(CommandError::Input(anyhow::anyhow!("{}", faults.join("\n"))));
     }

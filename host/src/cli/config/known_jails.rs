@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::config::{Config, Route};
 use crate::event::Kind;
 use crate::message::one_line;
-use crate::receive::fail2ban_client::{JailsAnswer, jails};
+use crate::receive::fail2ban_client::{NoAnswer, jails};
 use crate::store::{StateDir, Store};
 
 /// How long fail2ban may take to answer.
@@ -20,7 +20,7 @@ const MAX_NAMED: usize = 20;
 
 /// Jails, and where they are known from.
 #[derive(Debug, Default)]
-pub(super) struct KnownJails {
+pub(crate) struct KnownJails {
     names: Vec<String>,
     /// As a part of a sentence.
     from: &'static str,
@@ -31,10 +31,15 @@ pub(super) struct KnownJails {
 impl KnownJails {
     /// Asks fail2ban, and reads the store of a state directory if there is one.
     pub(super) fn find(state: &Path) -> Self {
-        let (running, no_answer) = match jails(DEADLINE) {
-            JailsAnswer::Jails(jails) => (jails, false),
-            JailsAnswer::NotInstalled => (Vec::new(), false),
-            JailsAnswer::None => (Vec::new(), true),
+        Self::new(jails(DEADLINE), state)
+    }
+
+    /// Makes them of fail2ban's answer, and of the store of a state directory if there is one.
+    pub(crate) fn new(answer: Result<Vec<String>, NoAnswer>, state: &Path) -> Self {
+        let (running, no_answer) = match answer {
+            Ok(jails) => (jails, false),
+            Err(NoAnswer::NotInstalled) => (Vec::new(), false),
+            Err(_) => (Vec::new(), true),
         };
         // Only this thread becomes the owner of the store: the system keeps the user by thread. Without a store that can be
         // read, there are no jails in it.
@@ -52,7 +57,7 @@ impl KnownJails {
     }
 
     /// Returns warnings of patterns that match none of them, and yet are near to one.
-    pub(super) fn warnings(&self, config: &Config) -> Vec<String> {
+    pub(crate) fn warnings(&self, config: &Config) -> Vec<String> {
         let mut warnings = Vec::new();
         for route in &config.routes {
             for (pattern, near) in route.jails.near_misses(&self.names) {
