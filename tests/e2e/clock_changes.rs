@@ -50,7 +50,7 @@ impl FakeClock {
 }
 
 /// The library, in the folder of this architecture.
-fn library() -> PathBuf {
+pub fn library() -> PathBuf {
     let folders = fs::read_dir("/usr/lib").unwrap().flatten().map(|entry| entry.path());
     folders
         .map(|folder| folder.join("faketime/libfaketime.so.1"))

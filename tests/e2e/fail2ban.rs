@@ -46,6 +46,11 @@ impl<'a> Fail2ban<'a> {
     }
 
     fn start_of(env: &'a TestEnv, program: &Path, action: &str) -> Self {
+        Self::start_edited(env, program, action, |_| {})
+    }
+
+    /// Starts a server with this action file, after its configuration has been edited in its folder.
+    pub fn start_edited(env: &'a TestEnv, program: &Path, action: &str, edit: impl FnOnce(&Path)) -> Self {
         require("fail2ban-client", "fail2ban");
         let folder = env.path("fail2ban");
         let write = |name: &str, content: &str| {
@@ -84,6 +89,7 @@ impl<'a> Fail2ban<'a> {
         write("action.d/banhook.conf", action);
         write("sshd.auth.log", "");
         write("logins.auth.log", "");
+        edit(&folder);
         let server = Self { env, folder };
         server.client("start").ok();
         server
@@ -153,13 +159,14 @@ impl<'a> Fail2ban<'a> {
         self.folder.join("pid")
     }
 
-    fn pid(&self) -> Option<Pid> {
+    /// The server's process.
+    pub fn pid(&self) -> Option<Pid> {
         Pid::from_raw(fs::read_to_string(self.pid_file()).ok()?.trim().parse().ok()?)
     }
 }
 
 /// The action file that banhook ships.
-fn shipped_action() -> String {
+pub fn shipped_action() -> String {
     fs::read_to_string(root().join("host/packaging/action.d/banhook.conf")).unwrap()
 }
 

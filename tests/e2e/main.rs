@@ -39,6 +39,7 @@ mod delivery;
 mod demo;
 mod disk_errors;
 mod docs;
+mod doctor;
 mod exhaustion;
 mod fail2ban;
 mod fail2ban_database;

@@ -1,9 +1,11 @@
-//! A mock of Slack's incoming webhook: as strict as Slack is known to be, with faults injected on request.
+//! A mock of Slack's incoming webhook: as strict as Slack is known to be, with faults injected on request. Its root answers
+//! HEAD, as a server does, and counts that nowhere.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::JoinHandle;
@@ -279,6 +281,17 @@ impl Server {
                     return;
                 }
             };
+            if request.method == "HEAD" && request.path == "/" {
+                let mut state = self.state();
+                state.requests.pop();
+                fault.into_iter().for_each(|fault| state.faults.push_front(fault));
+                drop(state);
+                let response = format!("HTTP/1.1 302 Found\r\nDate: {}\r\nContent-Length: 0\r\n\r\n", http_date());
+                if connection.write_all(response.as_bytes()).is_err() {
+                    return;
+                }
+                continue;
+            }
             self.state().authorizations.extend(request.authorization.clone());
             let (status, answer, headers) = match fault {
                 Some(Fault::RateLimited(seconds)) => {
@@ -371,6 +384,7 @@ impl Request {
                     return Err(invalid("no host".into()));
                 }
                 let length = header("content-length").and_then(|length| length.parse::<usize>().ok());
+                let length = if head.method == Some("HEAD") { Some(0) } else { length };
                 let length = match length {
                     Some(length @ ..=BODY_MAX) => length,
                     other => return Err(invalid(format!("content-length {other:?}"))),
@@ -394,6 +408,12 @@ impl Request {
             }
         }
     }
+}
+
+/// The time as HTTP has it.
+fn http_date() -> String {
+    let date = Command::new("date").args(["-u", "+%a, %d %b %Y %H:%M:%S GMT"]).env("LC_ALL", "C").output().unwrap();
+    String::from_utf8(date.stdout).unwrap().trim().to_owned()
 }
 
 /// Makes closing the connection a reset, as if this side had crashed.

@@ -7,6 +7,7 @@ mod compile;
 mod config;
 mod daemon;
 mod demo;
+mod doctor;
 mod drain;
 mod global_options;
 mod json_text;
@@ -37,6 +38,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use command_error::{CommandError, Outcome};
 use compile::CompileArgs;
 use config::ConfigArgs;
+use doctor::DoctorArgs;
 use drain::DrainArgs;
 use global_options::GlobalOptions;
 use lint::LintArgs;
@@ -69,6 +71,7 @@ enum Command {
     Tail(TailArgs),
     Drain(DrainArgs),
     Status(StatusArgs),
+    Doctor(DoctorArgs),
     Queue(QueueArgs),
     Config(ConfigArgs),
     SendTest(SendTestArgs),
@@ -137,6 +140,7 @@ fn dispatch(CommandLine { global, command }: CommandLine) -> Outcome {
         Command::Tail(arguments) => tail::tail(&global, &arguments),
         Command::Drain(arguments) => drain::drain(&global, arguments.timeout),
         Command::Status(arguments) => status::status(&global, &arguments),
+        Command::Doctor(arguments) => doctor::doctor(&global, &arguments),
         Command::Queue(arguments) => queue::queue(&global, &arguments),
         Command::Config(arguments) => config::config(&global, &arguments),
         Command::SendTest(arguments) => send_test::send_test(&global, &arguments),

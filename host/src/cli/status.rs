@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
-use super::command_error::Outcome;
+use super::command_error::{CommandError, Outcome};
 use super::global_options::GlobalOptions;
 use crate::event::Timestamp;
 use crate::message::one_line;
@@ -54,14 +54,19 @@ enum StatusFormat {
     Prometheus,
 }
 
-/// Shows where every event is; `Ok(false)` if something needs a person.
-pub(super) fn status(global: &GlobalOptions, arguments: &StatusArgs) -> Outcome {
+/// Reads the state of the store, if there is one, and of the configuration; `check`: counts every event, too.
+pub(super) fn read_status(global: &GlobalOptions, check: bool) -> Result<StatusReport, CommandError> {
     let (folder, store) = (global.folder()?, global.existing_store()?);
     let config = |is_new: bool| {
         let config = (global.config.exists() || !is_new).then(|| global.config())?;
         Some(config.map(Arc::new).map_err(|failure| failure.text()))
     };
-    let status = StatusReport::read(&folder, store.as_ref().map(|(_, store)| store), config, arguments.check)?;
+    Ok(StatusReport::read(&folder, store.as_ref().map(|(_, store)| store), config, check)?)
+}
+
+/// Shows where every event is; `Ok(false)` if something needs a person.
+pub(super) fn status(global: &GlobalOptions, arguments: &StatusArgs) -> Outcome {
+    let status = read_status(global, arguments.check)?;
     // Not `println!`: a reader that has gone away (`| head`) is an error and no panic.
     let mut out = std::io::stdout();
     match arguments.format {

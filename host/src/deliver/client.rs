@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use reqwest::header::CONTENT_TYPE;
+use reqwest::StatusCode;
+use reqwest::header::{CONTENT_TYPE, DATE};
 
 use super::connection::{Connections, KEPT_ALIVE, failure};
 use super::endpoint::Endpoint;
@@ -86,6 +87,28 @@ impl Client {
             | SendResult::Unclear { error, .. }
             | SendResult::Rejected(error)
             | SendResult::EndpointGone(error) => Err(error),
+        }
+    }
+
+    /// Reaches the server of a webhook, without its path, and returns the server's time, if it says so.
+    ///
+    /// # Errors
+    /// Why there is no answer, without anything secret.
+    pub(crate) async fn reach(&self, endpoint: &Endpoint) -> Result<Option<Timestamp>, String> {
+        let client = self.connections.client(&endpoint.connection).await?;
+        let mut url = endpoint.url.clone();
+        url.set_path("/");
+        url.set_query(None);
+        match client.head(url).timeout(endpoint.timeout).send().await {
+            Ok(answer) if answer.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
+                Err(format!("the proxy answered {}", answer.status().as_u16()))
+            }
+            Ok(answer) => {
+                let date = answer.headers().get(DATE).and_then(|date| date.to_str().ok());
+                let date = date.and_then(|date| jiff::fmt::rfc2822::parse(date).ok());
+                Ok(date.map(|date| Timestamp(date.timestamp().as_millisecond())))
+            }
+            Err(error) => Err(endpoint.redaction.error(&failure(&error, &endpoint.connection))),
         }
     }
 

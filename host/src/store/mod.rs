@@ -14,6 +14,7 @@ mod database;
 mod digest_writer;
 mod digests;
 mod error;
+mod event_progress;
 #[cfg(test)]
 mod fixture;
 mod formatting;
@@ -46,6 +47,7 @@ pub(crate) use checkpoints::{Checkpoint, LogState};
 pub use digest_writer::{Closes, DigestKey};
 pub use digests::OpenDigest;
 pub(crate) use error::StoreError;
+pub(crate) use event_progress::{RouteProgress, Stage};
 pub use formatting::{Disposition, FormattedEvent};
 pub(crate) use history::HistoryScope;
 pub(crate) use inbox::UnroutedEvent;

@@ -23,6 +23,11 @@ pub struct Ban {
     pub matches: Vec<String>,
 }
 
+/// What the subject of a test event begins with: `banhook doctor --send` sends it as a ban, and nobody is banned. The subject
+/// is what every action passes on unchanged, and every message shows. Whoever can make a filter capture such a text keeps a
+/// ban of it out of the history, and nothing else.
+pub const TEST_SUBJECT: &str = "banhook-doctor-test-";
+
 /// How long a ban lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BanDuration {
@@ -50,6 +55,12 @@ pub enum Family {
 }
 
 impl Ban {
+    /// Returns whether it is a test event, see [`TEST_SUBJECT`].
+    #[must_use]
+    pub fn is_test(&self) -> bool {
+        self.subject.starts_with(TEST_SUBJECT)
+    }
+
     /// Returns the family of the subject.
     #[must_use]
     pub fn family(&self) -> Family {

@@ -14,7 +14,7 @@ pub mod readable;
 mod timestamp;
 
 pub use ban::Family;
-pub use ban::{Ban, BanDuration};
+pub use ban::{Ban, BanDuration, TEST_SUBJECT};
 pub use batch::DigestCause;
 pub use batch::{Batch, Counted, Counter, LISTED_FIRST, LISTED_LAST, ROWS, Row, Totals};
 pub use event::EventDefaults;

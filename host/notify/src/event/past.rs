@@ -74,11 +74,11 @@ pub struct BanSummary {
 }
 
 impl PastBan {
-    /// Returns what history keeps of an event; `None` unless it is a new ban.
+    /// Returns what history keeps of an event; `None` unless it is a new ban, and no test.
     #[must_use]
     pub fn of(event: &Event) -> Option<Self> {
         match &event.details {
-            EventDetails::Ban(ban) if !ban.restored => Some(Self {
+            EventDetails::Ban(ban) if !ban.restored && !ban.is_test() => Some(Self {
                 at: event.at,
                 host: event.host.clone(),
                 jail: event.jail.clone(),
@@ -210,9 +210,25 @@ impl BanSummary {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::{Ban, TEST_SUBJECT};
 
     fn ban(at: i64, host: &str, jail: &str, subject: &str) -> PastBan {
         PastBan { at: Timestamp(at), host: host.to_owned(), jail: jail.to_owned(), subject: subject.to_owned() }
+    }
+
+    #[test]
+    fn of_keeps_new_bans_that_are_no_test() {
+        let event = |subject: &str, restored| Event {
+            id: String::new(),
+            at: Timestamp(1),
+            host: "a".to_owned(),
+            jail: "sshd".to_owned(),
+            details: EventDetails::Ban(Ban { subject: subject.to_owned(), restored, ..Ban::default() }),
+            labels: std::collections::BTreeMap::new(),
+        };
+        assert_eq!(PastBan::of(&event("x", false)), Some(ban(1, "a", "sshd", "x")));
+        assert_eq!(PastBan::of(&event("x", true)), None);
+        assert_eq!(PastBan::of(&event(&format!("{TEST_SUBJECT}1"), false)), None);
     }
 
     #[test]
