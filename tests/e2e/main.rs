@@ -54,6 +54,7 @@ mod life_cycle;
 mod lint;
 mod message;
 mod metrics;
+mod mute;
 mod notify;
 mod plugin_cases;
 mod polling;

@@ -14,6 +14,7 @@ mod json_text;
 mod ledger_table;
 mod lint;
 mod logging;
+mod mute;
 mod notify;
 mod plugin_case;
 mod plugin_file;
@@ -42,6 +43,7 @@ use doctor::DoctorArgs;
 use drain::DrainArgs;
 use global_options::GlobalOptions;
 use lint::LintArgs;
+use mute::{MuteArgs, UnmuteArgs};
 use notify::NotifyHelp;
 use preview::PreviewArgs;
 use queue::QueueArgs;
@@ -73,6 +75,8 @@ enum Command {
     Status(StatusArgs),
     Doctor(DoctorArgs),
     Queue(QueueArgs),
+    Mute(MuteArgs),
+    Unmute(UnmuteArgs),
     Config(ConfigArgs),
     SendTest(SendTestArgs),
     Test(TestArgs),
@@ -142,6 +146,8 @@ fn dispatch(CommandLine { global, command }: CommandLine) -> Outcome {
         Command::Status(arguments) => status::status(&global, &arguments),
         Command::Doctor(arguments) => doctor::doctor(&global, &arguments),
         Command::Queue(arguments) => queue::queue(&global, &arguments),
+        Command::Mute(arguments) => mute::mute(&global, &arguments),
+        Command::Unmute(arguments) => mute::unmute(&global, &arguments),
         Command::Config(arguments) => config::config(&global, &arguments),
         Command::SendTest(arguments) => send_test::send_test(&global, &arguments),
         Command::Test(arguments) => test::test(&arguments),

@@ -49,6 +49,7 @@ impl LoadedRoute {
         if events.is_empty() {
             return Ok(0);
         }
+        self.mutes = store.mutes(now)?;
         RecentPosts::read(&mut self.recent_posts, store, &self.route.name)?;
         let mut formatted = Vec::with_capacity(events.len());
         for unformatted in events {
@@ -80,6 +81,10 @@ impl LoadedRoute {
                 return FormattedEvent { seq, disposition: Disposition::Dead(unreadable(&error)), tags: vec![] };
             }
         };
+        if let Some(mute) = self.mutes.iter().find(|mute| mute.applies_to(&event, now)) {
+            let disposition = skip(&format!("muted: {}", mute.reason));
+            return FormattedEvent { seq, disposition, tags: vec![] };
+        }
         let mut decision = self.plugin.decide(seq, &event, now);
         let tags = match &mut decision {
             Ok(Decision::Hold(hold)) => kept_tags(&mut hold.tags),

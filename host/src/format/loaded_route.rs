@@ -14,7 +14,7 @@ use crate::plugin::{
     BUILT_IN, CurrentEvent, Description, Plugin, PluginContext, PluginError, RouteEvents, Runtime, SmokeTestMessage,
     refusing_others,
 };
-use crate::store::{PluginState, StateDir};
+use crate::store::{Mute, PluginState, StateDir};
 
 /// A route with its plugin.
 pub(crate) struct LoadedRoute {
@@ -26,6 +26,8 @@ pub(crate) struct LoadedRoute {
     /// None until it is read from the store.
     pub(super) recent_posts: Option<RecentPosts>,
     pub(super) plugin: RoutePlugin,
+    /// Of which events no message is wanted; read before each batch.
+    pub(super) mutes: Vec<Mute>,
     /// What the plugin says of itself.
     description: Option<Description>,
     smoke_test: Vec<PluginError>,
@@ -74,6 +76,7 @@ impl LoadedRoute {
             profile,
             fallback_profile: webhook_profile::of_fallback(route, &context.profiles),
             recent_posts: None,
+            mutes: Vec::new(),
             plugin: RoutePlugin {
                 route: route.name.clone(),
                 name: plugin_name(&route.plugin),

@@ -67,6 +67,7 @@ impl Metrics {
         self.gauge("banhook_configuration_valid", "Whether the configuration can be loaded.", is_valid)?;
         let help = "Whether every event is counted in exactly one state.";
         self.gauge("banhook_ledger_balanced", help, flag(report.balances))?;
+        self.gauge("banhook_mutes", "Mutes that have not ended.", count(report.mutes.len() as u64))?;
         let ledger = &report.ledger;
         let received = IntCounter::new("banhook_events_received_total", "Events that were stored.")?;
         received.inc_by(ledger.received);

@@ -9,7 +9,7 @@ use super::logs::{LogStatus, logs};
 use crate::config::Config;
 use crate::event::Timestamp;
 use crate::phrase::counted;
-use crate::store::{Discrepancy, Ledger, PluginState, RouteLedger, StateDir, Store, StoreError, WebhookQueue};
+use crate::store::{Discrepancy, Ledger, Mute, PluginState, RouteLedger, StateDir, Store, StoreError, WebhookQueue};
 
 /// The state of a store; this is its JSON, with the ledger's fields at the top.
 #[derive(Serialize)]
@@ -34,6 +34,9 @@ pub(crate) struct StatusReport {
     /// What keeps events in the spool from being received.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub spool: Vec<String>,
+    /// Of which events no message is wanted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub mutes: Vec<Mute>,
     /// What needs a person.
     pub needs_attention: Vec<String>,
     /// Where the ledger differs from the rows; `None` if they were not compared.
@@ -91,6 +94,7 @@ impl StatusReport {
             plugins,
             logs: logs(&sources, log_states, running),
             spool,
+            mutes: store.map(|store| store.mutes(Timestamp::now())).transpose()?.unwrap_or_default(),
             needs_attention: Vec::new(),
             discrepancies,
             damaged,

@@ -164,6 +164,15 @@ CREATE TABLE webhooks (
 -- When each route last had something to post, and since when that has been a storm, as JSON.
 CREATE TABLE recent_posts (route TEXT PRIMARY KEY, posts TEXT NOT NULL) WITHOUT ROWID;
 
+-- Events of which no message is wanted until then; without jail or subject, of any.
+CREATE TABLE mutes (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    jail TEXT,
+    subject TEXT,
+    until INTEGER NOT NULL,
+    reason TEXT NOT NULL
+);
+
 -- The plugin of each route and its state, for status.
 CREATE TABLE plugins (
     route TEXT PRIMARY KEY,

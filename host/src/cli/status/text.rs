@@ -9,6 +9,7 @@ use crate::phrase::{counted, without_error_numbers};
 use crate::store::{PluginState, WebhookQueue};
 
 use crate::cli::ledger_table::ledger_table;
+use crate::cli::mute::describe;
 use crate::cli::time_format::with_age;
 use crate::status::{LogStatus, StatusReport};
 
@@ -42,6 +43,9 @@ pub(super) fn text(folder: &Path, status: &StatusReport, now: Timestamp) -> Stri
     let is_pending = status.ledger.unrouted > 0 || status.ledger.routes.values().any(|route| route.pending > 0);
     if is_pending && !status.running {
         text.push_str("No daemon is running. Run `banhook drain`, or wait for the next event.\n");
+    }
+    for mute in &status.mutes {
+        let _ = writeln!(text, "{}", describe(mute, now));
     }
     for (webhook, queue) in &status.webhooks {
         let _ = write!(text, "\n{}", queue_text(webhook, queue, status.running, now));
@@ -220,6 +224,7 @@ mod tests {
             plugins: BTreeMap::from([("all".to_owned(), plugin)]),
             logs: BTreeMap::new(),
             spool: Vec::new(),
+            mutes: Vec::new(),
             needs_attention: Vec::new(),
             discrepancies: None,
             damaged: None,
