@@ -68,6 +68,8 @@ impl Metrics {
         let help = "Whether every event is counted in exactly one state.";
         self.gauge("banhook_ledger_balanced", help, flag(report.balances))?;
         self.gauge("banhook_mutes", "Mutes that have not ended.", count(report.mutes.len() as u64))?;
+        let problems = count(report.spool.len() as u64);
+        self.gauge("banhook_spool_problems", "What keeps events in the spool from being received.", problems)?;
         let ledger = &report.ledger;
         let received = IntCounter::new("banhook_events_received_total", "Events that were stored.")?;
         received.inc_by(ledger.received);
