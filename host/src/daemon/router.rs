@@ -282,7 +282,7 @@ impl Pruner {
             return Ok(false);
         }
         self.last_step_at = Some(Instant::now());
-        self.store.tidy_spool(now)?;
+        self.store.prune_spool(now)?;
         let since = |age: Duration| now.plus_ms(i64::try_from(age.as_millis()).unwrap_or(i64::MAX).saturating_neg());
         let limits = RetentionLimits {
             events_since: since(retention.history),

@@ -183,7 +183,7 @@ impl Store {
     ///
     /// # Errors
     /// When the store or the spool fails.
-    pub(crate) fn tidy_spool(&mut self, now: Timestamp) -> Result<(), StoreError> {
+    pub(crate) fn prune_spool(&mut self, now: Timestamp) -> Result<(), StoreError> {
         let Some(receiver) = self.receiver()? else { return Ok(()) };
         let settled_through = routing_cursor::settled_through(&self.database)?;
         let read =

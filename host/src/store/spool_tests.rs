@@ -121,26 +121,26 @@ fn receive_record_of_a_newer_version_waits_with_all_after_it() {
 }
 
 #[test]
-fn tidy_spool_removes_a_segment_a_day_after_all_is_settled() {
+fn prune_spool_removes_a_segment_a_day_after_all_is_settled() {
     let mut fixture = fixture();
     let Fixture { store, folder, .. } = &mut fixture;
     put(folder, "203.0.113.1");
     assert_eq!(receive(store), 1);
     let days = |days: i64| Timestamp(NOW.0 + days * DAY_MS + 1);
-    store.tidy_spool(days(1)).unwrap();
+    store.prune_spool(days(1)).unwrap();
     assert!(!folder.spool().join("active").exists(), "retired by its age");
-    store.tidy_spool(days(3)).unwrap();
+    store.prune_spool(days(3)).unwrap();
     assert_eq!(segments(folder), 1, "its event is not settled");
     skip_all(store);
-    store.tidy_spool(Timestamp(NOW.0 + 1)).unwrap();
+    store.prune_spool(Timestamp(NOW.0 + 1)).unwrap();
     assert_eq!(segments(folder), 1, "it was received just now");
     put(folder, "203.0.113.2");
     assert_eq!((segments(folder), receive(store)), (2, 1));
-    store.tidy_spool(days(3)).unwrap();
+    store.prune_spool(days(3)).unwrap();
     assert_eq!(segments(folder), 1, "the other one is not settled");
     skip_all(store);
     for _ in 0..2 {
-        store.tidy_spool(days(3)).unwrap();
+        store.prune_spool(days(3)).unwrap();
     }
     assert_eq!(segments(folder), 0);
     let receipts = store.database.read("read", |connection| receipts::last(connection, false)).unwrap();
@@ -149,7 +149,7 @@ fn tidy_spool_removes_a_segment_a_day_after_all_is_settled() {
 }
 
 #[test]
-fn tidy_spool_receives_what_a_late_writer_appended_to_a_retired_segment() {
+fn prune_spool_receives_what_a_late_writer_appended_to_a_retired_segment() {
     let mut fixture = fixture();
     let Fixture { store, folder, .. } = &mut fixture;
     put(folder, "203.0.113.1");
@@ -159,7 +159,7 @@ fn tidy_spool_receives_what_a_late_writer_appended_to_a_retired_segment() {
     let segment = fs::read_dir(folder.spool()).unwrap().map(|entry| entry.unwrap().path()).next().unwrap();
     let mut late = fs::OpenOptions::new().append(true).open(segment).unwrap();
     late.write_all(b"\n1 9 00000000 torn").unwrap();
-    store.tidy_spool(later).unwrap();
+    store.prune_spool(later).unwrap();
     assert_eq!((segments(folder), counts(store)), (1, (2, 1, 0)));
 }
 

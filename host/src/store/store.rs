@@ -165,7 +165,7 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub fn wal_checkpoint_and_truncate(&mut self) -> Result<(), StoreError> {
-        self.tidy_spool(Timestamp::now())?;
+        self.prune_spool(Timestamp::now())?;
         self.database.wal_checkpoint("TRUNCATE")
     }
 }

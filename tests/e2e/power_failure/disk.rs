@@ -20,8 +20,11 @@ pub struct SimulatedDisk {
     names: BTreeMap<PathBuf, Node>,
     durable_names: BTreeMap<PathBuf, Node>,
     /// Changes of names that were not synced, each with its step. Those of one call are kept or lost together.
-    unsynced_names: Vec<(usize, Vec<(PathBuf, Option<Node>)>)>,
+    unsynced_names: Vec<(usize, Vec<NameChange>)>,
 }
+
+/// A name, and what it is then; `None`: it is removed.
+type NameChange = (PathBuf, Option<Node>);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Node {
@@ -96,7 +99,7 @@ impl SimulatedDisk {
         }
     }
 
-    fn set_names(&mut self, number: usize, changes: Vec<(PathBuf, Option<Node>)>) {
+    fn set_names(&mut self, number: usize, changes: Vec<NameChange>) {
         for (path, node) in &changes {
             set(&mut self.names, path, *node);
         }
@@ -120,7 +123,7 @@ impl SimulatedDisk {
             }
             return;
         }
-        let is_synced = |(number, changes): &mut (usize, Vec<(PathBuf, _)>)| {
+        let is_synced = |(number, changes): &mut (usize, Vec<NameChange>)| {
             *number < before && changes.iter().all(|(name, _)| name.parent() == Some(path))
         };
         for (name, node) in self.unsynced_names.extract_if(.., is_synced).flat_map(|(_, changes)| changes) {
