@@ -67,7 +67,7 @@ pub struct BanSummary {
     pub last: Option<Timestamp>,
     /// The number of different jails.
     pub jails: u32,
-    /// Bans by jail, most first, then by name; at most [`LISTED`].
+    /// Bans by jail, most first, then by name; at most `LISTED`.
     pub by_jail: Vec<(String, u32)>,
     /// Bans by host, in the same way.
     pub by_host: Vec<(String, u32)>,
