@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use prometheus::proto::MetricFamily;
-use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry};
+use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry};
 
 use crate::event::{Event, Kind};
 
@@ -128,14 +128,12 @@ impl Counters {
         self.finished.with_label_values(&[webhook, state]).inc_by(messages);
     }
 
-    /// Counts a call of a route's plugin.
-    pub(crate) fn plugin_call(&self, route: &str, took: Duration) {
-        self.plugin_calls.with_label_values(&[route]).observe(took.as_secs_f64());
-    }
-
-    /// Counts a call that failed, or a message that cannot be sent.
-    pub(crate) fn plugin_failure(&self, route: &str) {
-        self.plugin_failures.with_label_values(&[route]).inc();
+    /// Returns the counters of a route's plugin, looked up once and not for each event.
+    pub(crate) fn of_plugin(&self, route: &str) -> PluginCounters {
+        PluginCounters {
+            calls: self.plugin_calls.with_label_values(&[route]),
+            failures: self.plugin_failures.with_label_values(&[route]),
+        }
     }
 
     /// Lets the counters of these routes exist before their first event, so that the first failure is an increase.
@@ -145,8 +143,7 @@ impl Counters {
         webhooks: impl IntoIterator<Item = &'a str>,
     ) {
         for route in routes {
-            self.plugin_calls.with_label_values(&[route]);
-            self.plugin_failures.with_label_values(&[route]);
+            self.of_plugin(route);
         }
         for webhook in webhooks {
             self.finished(webhook, Finished::Sent, 0);
@@ -157,6 +154,24 @@ impl Counters {
     /// Returns what was counted.
     pub(crate) fn families(&self) -> Vec<MetricFamily> {
         self.registry.gather()
+    }
+}
+
+/// The counters of one route's plugin.
+pub(crate) struct PluginCounters {
+    calls: Histogram,
+    failures: IntCounter,
+}
+
+impl PluginCounters {
+    /// Counts a call.
+    pub(crate) fn call(&self, took: Duration) {
+        self.calls.observe(took.as_secs_f64());
+    }
+
+    /// Counts a call that failed, or a message that cannot be sent.
+    pub(crate) fn failure(&self) {
+        self.failures.inc();
     }
 }
 

@@ -164,7 +164,7 @@ impl RouteWorker {
         let (load, now, to_self) = (self.loads, self.context.now, self.to_self.clone());
         let counters = self.context.counters.clone();
         let job = Arc::new(move || {
-            let fresh = LoadedRoute::load(&route, &context, now()).counting(counters.clone());
+            let fresh = LoadedRoute::load(&route, &context, now()).counting(&counters);
             // Nobody listens after a stop.
             let _ = to_self.send(WorkerCommand::Loaded(load, Box::new(fresh)));
         });

@@ -95,8 +95,8 @@ impl LoadedRoute {
 
     /// Counts the calls of the plugin, and its failures.
     #[must_use]
-    pub(crate) fn counting(mut self, counters: Counters) -> Self {
-        self.plugin.counters = Some(counters);
+    pub(crate) fn counting(mut self, counters: &Counters) -> Self {
+        self.plugin.counters = Some(counters.of_plugin(&self.route.name));
         self
     }
 

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::breaker::{Breaker, BreakerTransition};
-use crate::counters::Counters;
+use crate::counters::PluginCounters;
 use crate::event::{Batch, Event, Timestamp};
 use crate::message::{
     Decision, DigestDecision, GuardError, Guarded, Message, Policy, check_hints, cut, one_line, unknown_hints,
@@ -24,7 +24,7 @@ pub(super) struct RoutePlugin {
     pub(super) current_event: CurrentEvent,
     pub(super) breaker: Breaker,
     /// Where calls and failures are counted, in a daemon.
-    pub(super) counters: Option<Counters>,
+    pub(super) counters: Option<PluginCounters>,
     /// Whether it may write mentions, and for which target.
     pub(super) policy: Policy,
 }
@@ -129,7 +129,7 @@ impl RoutePlugin {
     /// Records a failure. Returns what the channel reads, which says more if the plugin is paused from now on.
     pub(super) fn failed(&mut self, mut why: String, now: Timestamp) -> String {
         if let Some(counters) = &self.counters {
-            counters.plugin_failure(&self.route);
+            counters.failure();
         }
         let pause = match self.breaker.failed(&why, now) {
             BreakerTransition::None => None,
@@ -152,7 +152,7 @@ impl RoutePlugin {
 
     fn count_call(&self, began: Instant) {
         if let Some(counters) = &self.counters {
-            counters.plugin_call(&self.route, began.elapsed());
+            counters.call(began.elapsed());
         }
     }
 
