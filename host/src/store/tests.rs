@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 /// The file that writes each table. The counts of routes in `ledger` and `pruned` are written by the schema's triggers.
-const WRITERS: [(&str, &str); 14] = [
+const WRITERS: [(&str, &str); 15] = [
     ("bans", "history.rs"),
     ("checkpoints", "checkpoints.rs"),
     ("events", "inbox.rs"),
@@ -14,6 +14,7 @@ const WRITERS: [(&str, &str); 14] = [
     ("ledger", "ledger.rs"),
     ("logs", "checkpoints.rs"),
     ("messages", "messages.rs"),
+    ("mutes", "mutes.rs"),
     ("plugins", "plugins.rs"),
     ("pruned", "ledger.rs"),
     ("receipts", "receipts.rs"),
