@@ -1,7 +1,7 @@
 //! The environment of a benchmark: a folder with configuration and state, and the daemons on it.
 
 use std::fs::{self, DirBuilder, File};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -40,6 +40,7 @@ impl BenchEnv {
                 "[webhooks.main]\nurl = \"{url}\"\n{of_webhook}\n[[routes]]\nname = \"all\"\nwebhook = \"main\"\n{of_route}"
             ),
         )?;
+        fs::set_permissions(path.join("config.toml"), fs::Permissions::from_mode(0o600))?;
         DirBuilder::new().mode(0o700).create(path.join("state"))?;
         Ok(Self { folder })
     }
