@@ -94,11 +94,6 @@ impl FileSystem for Directory {
         lock(file, FlockOperation::NonBlockingLockExclusive)
     }
 
-    fn is_same(&self, file: &File, other: &File) -> io::Result<bool> {
-        let (file, other) = (file.metadata()?, other.metadata()?);
-        Ok((file.dev(), file.ino()) == (other.dev(), other.ino()))
-    }
-
     fn links(&self, file: &File) -> io::Result<u64> {
         Ok(file.metadata()?.nlink())
     }

@@ -58,12 +58,6 @@ pub trait FileSystem {
     /// As the system says.
     fn lock_exclusive(&self, file: &Self::File) -> io::Result<bool>;
 
-    /// Returns whether two open files are the same one.
-    ///
-    /// # Errors
-    /// As the system says.
-    fn is_same(&self, file: &Self::File, other: &Self::File) -> io::Result<bool>;
-
     /// Returns how many names a file has.
     ///
     /// # Errors

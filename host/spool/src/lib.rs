@@ -9,9 +9,10 @@
 //!
 //! # The protocol
 //!
-//! A **writer** ([`append`]) opens `active`, takes a shared lock without waiting, appends one record with one write, syncs
-//! the file, checks that it is linked, and returns. If the lock is refused or the file was unlinked, it opens `active` again; after some tries, or where it may not write to that segment, it makes a
-//! segment of its own. It waits for nobody.
+//! A **writer** ([`append`]) opens `active`, checks that the file has a name of its own besides, takes a shared lock without
+//! waiting, appends one record with one write, syncs the file, checks that it is linked, and returns. If a check or the lock
+//! fails, it opens `active` again; after some tries, or where it may not write to that segment, it makes a segment of its own.
+//! It waits for nobody.
 //!
 //! **Where there is no `active`**, a writer creates a segment under its own name, locks it, writes its first line, syncs
 //! the directory, and then links it as `active`. If another was faster, it removes its own and uses the other's. So the
@@ -25,8 +26,8 @@
 //! has been read to its end under that lock: no writer is between its first check and its acknowledgement then, and each
 //! that comes later sees that the file is unlinked.
 //!
-//! A copy of the directory may make two files of a segment and its link. [`Receiver::repair_active`] makes the second one a
-//! segment as well.
+//! A copy of the directory may make two files of a segment and its link. [`Receiver::repair_active`] makes a segment of what is
+//! called `active` and has no other name.
 //!
 //! The link is removed for good before a segment's own name is, and that before the caller forgets the checkpoint: after a
 //! power failure, `active` is never the only name that is left of a segment. A first line that was lost leaves a segment

@@ -70,22 +70,18 @@ impl<F: FileSystem> Receiver<F> {
         Ok(id)
     }
 
-    /// Gives the file that writers append to a name of its own, if it has lost it: a copy of the directory that does not keep
-    /// hard links makes two files of the two names. To be called before anything else. What both have is received twice.
+    /// Gives the file that is called `active` a name of its own, if it has none: in a copy of the directory that does not keep
+    /// hard links, it is a file apart. To be called before anything else. What both have is received twice.
     ///
     /// # Errors
     /// When the file system fails.
     pub fn repair_active(&self) -> io::Result<()> {
-        let Some(file) = found(self.files.open(ACTIVE))? else { return Ok(()) };
-        let Some(SegmentId(id)) = SegmentId::of_header(&self.files.read_at(&file, 0, HEADER_BYTES)?) else {
-            return Ok(());
-        };
-        if let Some(segment) = found(self.files.open(&SegmentId(id).file_name()))?
-            && self.files.is_same(&file, &segment)?
-        {
+        let Ok(file) = self.files.open(ACTIVE) else { return Ok(()) };
+        if self.files.links(&file)? > 1 {
             return Ok(());
         }
-        let mut next = id;
+        let id = SegmentId::of_header(&self.files.read_at(&file, 0, HEADER_BYTES)?);
+        let mut next = id.map_or(0, |id| id.0);
         loop {
             match self.files.link(ACTIVE, &SegmentId(next).file_name()) {
                 Ok(()) => break,

@@ -268,10 +268,6 @@ impl FileSystem for Simulated {
         self.call(|world| Ok(lock(world, file, true)))
     }
 
-    fn is_same(&self, file: &SimulatedFile, other: &SimulatedFile) -> io::Result<bool> {
-        Ok(file.inode == other.inode)
-    }
-
     fn links(&self, file: &SimulatedFile) -> io::Result<u64> {
         self.call(|world| Ok(world.inodes[file.inode].links))
     }

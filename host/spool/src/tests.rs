@@ -273,27 +273,26 @@ fn append_where_active_is_no_file_to_write_to_makes_a_segment_of_its_own() {
 }
 
 #[test]
-fn repair_active_of_a_copy_without_hard_links_loses_nothing() {
-    let [folder, copy] = [(); 2].map(|()| tempfile::tempdir().unwrap());
-    let put = |path: &std::path::Path, text: &str| {
-        let record = encode(1, text.as_bytes()).unwrap();
-        append(&Directory::open(path).unwrap(), &record, || SegmentId(7)).unwrap();
-    };
-    put(folder.path(), "one");
-    for name in ["active".to_owned(), SegmentId(7).file_name()] {
-        std::fs::copy(folder.path().join(&name), copy.path().join(&name)).unwrap();
+fn active_without_a_name_of_its_own_is_not_written_and_loses_nothing() {
+    let segment = encode(1, b"one").unwrap();
+    let segment = [SegmentId(7).header(), segment].concat();
+    // A copy without hard links, one of the link alone, and somebody else's file.
+    for (named, active, lines) in [(true, &segment[..], 2), (false, &segment, 1), (false, b"no segment", 0)] {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("active"), active).unwrap();
+        if named {
+            std::fs::write(folder.path().join(SegmentId(7).file_name()), &segment).unwrap();
+        }
+        append(&Directory::open(folder.path()).unwrap(), &encode(1, b"two").unwrap(), || SegmentId(99)).unwrap();
+        assert_eq!(std::fs::read(folder.path().join("active")).unwrap(), active, "nobody reads what is appended to it");
+        let stored = Mutex::new(Stored::default());
+        let receiver = Receiver::new(Directory::open(folder.path()).unwrap());
+        for _ in 0..2 {
+            receiver.repair_active().unwrap();
+            receive(&receiver, &stored, &|| (), false);
+            let mut records = stored.lock().unwrap().records.clone();
+            records.sort();
+            assert_eq!(records, [&["one"; 2][..lines], &["two"]].concat());
+        }
     }
-    put(copy.path(), "two");
-    let stored = Mutex::new(Stored::default());
-    let receiver = Receiver::new(Directory::open(copy.path()).unwrap());
-    receive(&receiver, &stored, &|| (), false);
-    assert_eq!(stored.lock().unwrap().records, ["one"]);
-    for _ in 0..2 {
-        receiver.repair_active().unwrap();
-        receive(&receiver, &stored, &|| (), false);
-        assert_eq!(stored.lock().unwrap().records, ["one", "one", "two"]);
-    }
-    let receiver = Receiver::new(Directory::open(folder.path()).unwrap());
-    receiver.repair_active().unwrap();
-    assert_eq!(receiver.active().unwrap(), Some(SegmentId(7)), "a whole spool stays as it is");
 }

@@ -23,7 +23,8 @@ pub fn append<F: FileSystem>(files: &F, record: &[u8], mut new_id: impl FnMut() 
     for _ in 0..tries {
         match files.open(ACTIVE) {
             Ok(file) => {
-                if append_to(files, &file, record)? {
+                // With one name it was retired just now, or is no segment at all: nobody would read it.
+                if files.links(&file)? > 1 && append_to(files, &file, record)? {
                     return Ok(());
                 }
             }

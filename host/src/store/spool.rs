@@ -7,7 +7,6 @@ use std::io;
 use std::time::Duration;
 
 use banhook_notify::{SpooledEvent, StateDir, VERSION};
-use rusqlite::Connection;
 use spool::record::Item;
 use spool::{Chunk, Directory, Receiver, SegmentId};
 
@@ -91,8 +90,7 @@ impl Store {
         chunk: &Chunk,
         now: Timestamp,
     ) -> Result<(usize, u64), StoreError> {
-        let is_known = |item: &&Item| !matches!(item, Item::Record { version, .. } if *version != VERSION);
-        let known: Vec<&Item> = chunk.items.iter().take_while(is_known).collect();
+        let known: Vec<&Item> = chunk.items.iter().take_while(|item| is_receivable(item)).collect();
         let end = match known.last() {
             _ if known.len() == chunk.items.len() => chunk.end,
             Some(Item::Record { payload: range, .. } | Item::Damaged(range)) => chunk.begin + range.end as u64 + 1,
@@ -186,9 +184,10 @@ impl Store {
     pub(crate) fn prune_spool(&mut self, now: Timestamp) -> Result<(), StoreError> {
         let Some(receiver) = self.receiver()? else { return Ok(()) };
         let settled_through = routing_cursor::settled_through(&self.database)?;
-        let read =
-            |query: fn(&Connection, i64) -> rusqlite::Result<bool>| move |c: &Connection| query(c, settled_through);
-        if self.database.read("read the receipts", read(receipts::has_newly_settled))? {
+        let has_newly_settled = self
+            .database
+            .read("read the receipts", |connection| receipts::has_newly_settled(connection, settled_through))?;
+        if has_newly_settled {
             // Synced, and all that was committed before with it; so the file never says more than the database.
             self.database
                 .write("record what is settled", |transaction| receipts::settle(transaction, settled_through))?;
