@@ -98,6 +98,11 @@ impl Recording {
              read -r delivered; kill -TERM $run; wait $run"
         );
         let succeeded = record(&env, &script, &mut steps, |env| {
+            // A short run may have delivered everything before the daemon listens to signals.
+            until("the daemon to be ready", || {
+                let log = env.log();
+                if log.contains(" ready ") { Ok(()) } else { Err(log) }
+            });
             until("everything to be delivered", || {
                 let ledger = env.ledger();
                 let all = u64::from(BY_DAEMON.end);
