@@ -9,6 +9,7 @@ mod daemon;
 mod demo;
 mod doctor;
 mod drain;
+mod generate;
 mod global_options;
 mod json_text;
 mod ledger_table;
@@ -41,6 +42,7 @@ use compile::CompileArgs;
 use config::ConfigArgs;
 use doctor::DoctorArgs;
 use drain::DrainArgs;
+use generate::GenerateArgs;
 use global_options::GlobalOptions;
 use lint::LintArgs;
 use mute::{MuteArgs, UnmuteArgs};
@@ -55,6 +57,9 @@ use test::TestArgs;
 
 /// The command that compiles a plugin, in a process of its own.
 const COMPILE: &str = "compile";
+
+/// The command that writes what a package contains besides the programs.
+const GENERATE: &str = "generate";
 
 /// Turns fail2ban events into chat messages, formatted by sandboxed WebAssembly plugins.
 #[derive(Debug, Parser)]
@@ -89,6 +94,8 @@ enum Command {
     Demo,
     #[command(hide = true)]
     Compile(CompileArgs),
+    #[command(hide = true)]
+    Generate(GenerateArgs),
 }
 
 /// Runs the command that the process was started with.
@@ -112,7 +119,7 @@ pub fn main() -> ExitCode {
 
 /// Removes from an error the commands and options that only banhook itself uses.
 fn without_internal(mut error: clap::Error) -> clap::Error {
-    let is_internal = |name: &str| name == COMPILE || name.starts_with(LOCK_ON_STDIN);
+    let is_internal = |name: &str| [COMPILE, GENERATE].contains(&name) || name.starts_with(LOCK_ON_STDIN);
     for kind in [ContextKind::SuggestedSubcommand, ContextKind::ValidSubcommand, ContextKind::SuggestedArg] {
         let suggested = match error.remove(kind) {
             Some(ContextValue::Strings(mut names)) => {
@@ -156,6 +163,7 @@ fn dispatch(CommandLine { global, command }: CommandLine) -> Outcome {
         Command::Support => support::support(&global),
         Command::Demo => demo::demo(),
         Command::Compile(arguments) => compile::compile(&arguments),
+        Command::Generate(arguments) => generate::generate(&arguments, &CommandLine::command()),
     }
 }
 
@@ -168,6 +176,7 @@ mod tests {
         for (line, near) in [
             (&["completions"][..], "compile"),
             (&["compil"], "compile"),
+            (&["generat"], "generate"),
             (&["run", "--lock"], "--lock-on-stdin"),
             (&["run", "--lock-on-stdi"], "--lock-on-stdin"),
         ] {
@@ -177,7 +186,7 @@ mod tests {
         }
         let error = CommandLine::try_parse_from(["banhook", "--config=c"]).unwrap_err();
         let shown = without_internal(error).to_string();
-        assert!(shown.contains("drain, ") && !shown.contains("compile"), "{shown}");
+        assert!(shown.contains("drain, ") && !shown.contains("compile") && !shown.contains("generate"), "{shown}");
         let error = CommandLine::try_parse_from(["banhook", "drian"]).unwrap_err();
         assert!(without_internal(error).to_string().contains("'drain'"));
         let error = CommandLine::try_parse_from(["banhook", "run", "--untill-idle"]).unwrap_err();
