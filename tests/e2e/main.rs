@@ -9,6 +9,8 @@
 //! * `BANHOOK_FRESH_TEMPLATE`: the template plugin built from source (set by `cargo xtask test`).
 //! * `BANHOOK_CHAT_PARSERS`: the folder of the chats' parsers (set by `cargo xtask test`; default `.tools/chat_parsers`).
 //! * `BANHOOK_GUESTS`: the folder of the example plugins built from source (set by `cargo xtask test`).
+//! * `BANHOOK_PACKAGES` and `BANHOOK_DEBIAN_ROOT`: the packages, and the Debian to install them into (set by `cargo xtask
+//!   test`).
 //! * `BANHOOK_SOAK`: the number of rounds for interleavings, crashes, power failures and the hostile corpus. If set, the
 //!   storm test runs at full size.
 //! * `BANHOOK_SEED`: the seed for crashes and power failures, to repeat an earlier run.
@@ -56,6 +58,7 @@ mod message;
 mod metrics;
 mod mute;
 mod notify;
+mod package;
 mod plugin_cases;
 mod polling;
 mod power_failure;

@@ -4,9 +4,11 @@ mod append_and_sync;
 mod bench_env;
 mod command;
 mod concurrent_notify;
+mod debian_root;
 mod guests;
 mod notify;
 mod npm;
+mod package;
 mod packages;
 mod plugins;
 mod programs;
@@ -14,6 +16,7 @@ mod rebuild;
 mod statistics;
 mod tail;
 mod tasks;
+mod tools;
 mod webhook;
 mod words;
 
@@ -41,6 +44,13 @@ enum Task {
     },
     /// Builds `banhook` and the static `banhook-notify` into `target/release`, as they are installed.
     Build,
+    /// Builds the programs and makes the Debian package of them, in `target/package`.
+    Package {
+        /// Makes what the tests install instead: packages of programs that are built without optimization, of this version and
+        /// of a next one.
+        #[arg(long)]
+        for_tests: bool,
+    },
     /// Rebuilds the committed plugins in `plugins/dist` from their source.
     Plugins,
     /// Builds example plugins of `plugins/guests` into `target/guests`, with toolchains in `.tools`.
@@ -101,6 +111,8 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().task {
         Task::Test { arguments } => tasks::test(root, &arguments),
         Task::Build => programs::build(root),
+        Task::Package { for_tests: true } => tasks::packages_for_tests(root).map(drop),
+        Task::Package { for_tests: false } => package::package(root),
         Task::Plugins => tasks::plugins(root),
         Task::Guests { guests } => guests::build(root, &guests).map(|_| ()),
         Task::Bench { bench: Bench::Notify { rounds } } => notify::bench(root, rounds),

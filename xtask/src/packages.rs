@@ -61,10 +61,22 @@ pub fn for_tests() -> Vec<Package> {
         Package::program("prometheus", "promtool"),
         Package::program("nodejs", "node"),
         Package::program("npm", "npm"),
+        Package::program("debootstrap", "debootstrap"),
+        Package::program("lintian", "lintian"),
     ];
+    packages.extend(for_packages());
     // The guest in Rust needs the packages of the template plugin.
     packages.extend(guests::FOR_TESTS.into_iter().flat_map(for_guest));
     packages
+}
+
+/// The packages of `cargo xtask package`.
+pub fn for_packages() -> Vec<Package> {
+    vec![
+        Package::program("binutils", "strip"),
+        // Which libraries the programs need.
+        Package::program("dpkg-dev", "dpkg-shlibdeps"),
+    ]
 }
 
 /// The packages of `cargo xtask bench`.
@@ -131,6 +143,6 @@ pub fn find(program: &str) -> Option<PathBuf> {
 }
 
 /// Whether this is root, from `id`: the standard library has no function for it.
-fn is_root() -> bool {
+pub fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|answer| answer.stdout.trim_ascii() == b"0")
 }

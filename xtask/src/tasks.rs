@@ -1,12 +1,12 @@
 //! Tasks that run other programs and pass their output through.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
 use crate::command::{cargo, run};
 use crate::guests::{self, Guest};
-use crate::{npm, packages, plugins, programs};
+use crate::{debian_root, npm, package, packages, plugins, programs};
 
 /// Installs and builds what the tests need, then runs all tests. The last lines of the output are those of `cargo test`.
 pub fn test(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
@@ -14,6 +14,7 @@ pub fn test(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
     let template = plugins::build(root).context("building the template plugin from source")?;
     let guests = guests::build(root, &guests::FOR_TESTS)?;
     let notify = programs::build_notify(root).context("building banhook-notify")?;
+    let (packages, debian) = packages_for_tests(root)?;
     let chat_parsers = root.join(".tools/chat_parsers");
     npm::install(&root.join("tests/e2e/chat_parsers"), &chat_parsers).context("installing the chats' parsers")?;
     let chat_parsers = chat_parsers.canonicalize().context("looking for the chats' parsers")?;
@@ -34,7 +35,16 @@ pub fn test(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
         .env("BANHOOK_FRESH_TEMPLATE", template)
         .env("BANHOOK_GUESTS", guests)
         .env("BANHOOK_NOTIFY", notify)
+        .env("BANHOOK_PACKAGES", packages)
+        .env("BANHOOK_DEBIAN_ROOT", debian)
         .env("BANHOOK_CHAT_PARSERS", chat_parsers))
+}
+
+/// Makes the packages that the tests install, and the Debian that they install them into. Returns the two folders.
+pub fn packages_for_tests(root: &Path) -> anyhow::Result<(PathBuf, PathBuf)> {
+    let packages = package::for_tests(root).context("making the packages that the tests install")?;
+    let debian = debian_root::make(root).context("making the Debian that the tests install into")?;
+    Ok((packages, debian))
 }
 
 /// Rebuilds the committed plugins.
