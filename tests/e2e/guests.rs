@@ -45,10 +45,14 @@ fn matches_golden_decisions(guest: &Path) {
         let settings: Vec<_> = case["settings"].as_object().into_iter().flat_map(Map::keys).cloned().collect();
         expected.push(format!("  log Info: {} on {}", text("jail"), text("host")));
         expected.push(format!("  log Debug: settings: {}", settings.join(", ")));
-        expected.push(format!("ok       {}", file.display()));
+        let fails = if case["decision"].get("error").is_some() { " (fails, as the case says)" } else { "" };
+        expected.push(format!("ok       {}{fails}", file.display()));
     }
-    expected.push(format!("{} passed, 0 failed", expected.len() / 3));
-    assert_eq!(tested.stdout.lines().collect::<Vec<_>>(), expected, "{tested}");
+    let (cases, sums) = tested.stdout.split_once("slowest cases").unwrap_or_else(|| panic!("{tested}"));
+    // One case is about a URL that makes no link.
+    let shown: Vec<_> = cases.lines().filter(|line| !line.starts_with("  warning: ")).collect();
+    assert_eq!(shown, expected, "{tested}");
+    assert!(sums.ends_with(&format!("\n{} passed, 0 failed\n", expected.len() / 3)), "{tested}");
 }
 
 /// The files in a folder with this extension, sorted by name. Fails if there are none.

@@ -242,3 +242,183 @@ fn test_broken_case_does_not_stop_others() {
         assert!(tested.stderr.contains(error), "{error}: {tested}");
     }
 }
+
+/// An event of the plugin `faulty`, which fails as its jail says.
+fn start(jail: &str) -> String {
+    format!(r#"{{"action": "start", "at": "2026-11-22T10:00:00Z", "host": "web-1", "jail": "{jail}"}}"#)
+}
+
+#[test]
+fn test_json_has_all_that_is_known_of_each_case() {
+    let env = TestEnv::new();
+    env.write("faulty.wasm", crate::component::faulty());
+    fs::create_dir(env.path("cases")).unwrap();
+    env.write(
+        "cases/trap.json",
+        format!(r#"{{"about": "a", "event": {}, "decision": {{"skip": "x"}}}}"#, start("~trap")),
+    );
+    env.write(
+        "cases/error.json",
+        format!(r#"{{"event": {}, "decision": {{"error": "the scanner is on holiday"}}}}"#, start("~error")),
+    );
+    env.write("cases/invalid.json", "{");
+    let tested = env.banhook(["test", "faulty.wasm", "--format=json"]).exits(2);
+    let report: Value = serde_json::from_str(&tested.stdout).unwrap_or_else(|error| panic!("{error}: {tested}"));
+    let case = |name: &str| {
+        let mut cases = report["cases"].as_array().unwrap().iter();
+        cases.find(|case| case["file"] == format!("cases/{name}.json")).unwrap_or_else(|| panic!("{name}: {tested}"))
+    };
+    let trap = case("trap");
+    assert_eq!(
+        (&trap["result"], &trap["about"], &trap["expected"]["skip"]),
+        (&"failed".into(), &"a".into(), &"x".into())
+    );
+    assert!(trap["decision"]["failure"].as_str().unwrap().contains("unreachable"), "{tested}");
+    assert!(trap["backtrace"].to_string().contains("!format"), "the function's name: {tested}");
+    assert!(trap["fuel"].as_u64().unwrap() > 0 && trap["memory"] == 131_072, "{tested}");
+    assert_eq!(case("error")["result"], "passed");
+    assert_eq!(case("invalid")["result"], "invalid");
+    assert_eq!((&report["passed"], &report["failed"], &report["invalid"]), (&1.into(), &1.into(), &1.into()));
+    assert_eq!(report["limits"]["fuel"], 250_000_000);
+    assert_eq!(report["uncovered"]["decisions"], serde_json::json!(["post", "skip", "hold"]));
+    assert_eq!(report["uncovered"]["events"], serde_json::json!(["stop", "flush", "ban", "unban", "prolong"]));
+}
+
+#[test]
+fn test_report_shows_backtrace_cost_and_what_no_case_reaches() {
+    let env = TestEnv::new();
+    env.write("faulty.wasm", crate::component::faulty());
+    fs::create_dir(env.path("cases")).unwrap();
+    env.write("cases/trap.json", format!(r#"{{"event": {}, "decision": {{"skip": "x"}}}}"#, start("~trap")));
+    let failure = "trapped: wasm `unreachable` instruction executed";
+    env.write(
+        "cases/known.json",
+        format!(r#"{{"event": {}, "decision": {{"failure": "{failure}"}}}}"#, start("~trap")),
+    );
+    let tested = env.banhook(["test", "faulty.wasm"]).exits(1);
+    for words in [
+        "ok       cases/known.json (fails, as the case says)\n",
+        "!format\n",
+        "slowest cases",
+        "fuel of 250.00 M  memory of 64.0 MiB  time of 250.0 ms",
+        "0.1 MiB (0.2 %)",
+        "no case reaches: decisions post, skip, hold and error; events start, stop, flush, ban, unban and prolong",
+    ] {
+        assert!(tested.stdout.contains(words), "{words}: {tested}");
+    }
+}
+
+#[test]
+fn test_filter_and_max_fuel_select_and_fail_cases() {
+    let env = TestEnv::new();
+    env.write("faulty.wasm", crate::component::faulty());
+    fs::create_dir(env.path("cases")).unwrap();
+    for (name, about) in [("first", "the usual one"), ("second", "another")] {
+        let case = r#""decision": {"skip": "nothing to post"}"#;
+        env.write(
+            &format!("cases/{name}.json"),
+            format!(r#"{{"about": "{about}", "event": {}, {case}}}"#, start("sshd")),
+        );
+    }
+    for (filter, passed) in [("usual", "1 passed"), ("SECOND", "1 passed"), (".json", "2 passed")] {
+        let tested = env.banhook(["test", "faulty.wasm", "--filter", filter]).ok();
+        assert!(tested.stdout.contains(passed) && !tested.stdout.contains("no case reaches"), "{filter}: {tested}");
+    }
+    env.banhook(["test", "faulty.wasm", "--filter", "third"]).exits(2).complains(&["no case has \"third\""]);
+    env.banhook(["test", "faulty.wasm", "--max-fuel", "1000000"]).ok();
+    let tested = env.banhook(["test", "faulty.wasm", "--max-fuel", "5"]).exits(1);
+    assert!(tested.stdout.contains("units of fuel; --max-fuel allows 5"), "{tested}");
+}
+
+#[test]
+fn test_warns_of_what_production_would_do_in_silence() {
+    let env = TestEnv::new();
+    let guest = root().join("plugins/dist/0.1.0/rust.wasm");
+    let event = r#"{"action": "ban", "at": "2026-11-22T10:00:00Z", "jail": "sshd", "subject": "203.0.113.7"}"#;
+    let warning = "warning: /text/7/mention: a mention notifies nobody";
+    for (more, expected) in [("", true), (r#""mentions": true, "#, false)] {
+        let settings = r#""settings": {"call": "U012AB3CD", "runbook": "https://example.org"}"#;
+        let case = env.write("case.json", format!(r#"{{"event": {event}, {more}{settings}}}"#));
+        let tested = env.banhook([Path::new("test"), &guest, &case, Path::new("--update")]).ok();
+        assert_eq!(tested.stdout.contains(warning), expected, "{tested}");
+    }
+    // The time of a hold, in a case with a number as a setting.
+    let flush = r#"{"action": "flush", "at": "2026-11-22T10:00:00Z", "jail": "sshd"}"#;
+    for (hold, warning) in [("0", "/until: not after the event"), ("100000", "/until: more than a day")] {
+        let case = env.write("case.json", format!(r#"{{"event": {flush}, "settings": {{"hold": {hold}}}}}"#));
+        let tested = env.banhook([Path::new("test"), &guest, &case, Path::new("--update")]).ok();
+        assert!(tested.stdout.contains(warning), "{hold}: {tested}");
+    }
+}
+
+#[test]
+fn test_problems_with_settings_are_expected_or_a_warning() {
+    let env = TestEnv::new();
+    let case = |problems: &str| {
+        let decision =
+            r#""decision": {"error": "setting \"ban\", line 1: unknown variable \"jial\"; did you mean \"jail\"?"}"#;
+        let case = format!(
+            r#"{{"event": {}, "settings": {{"ban": "{{{{ jial }}}}"}}, {problems}{decision}}}"#,
+            bans(1, "sshd")
+        );
+        env.write("case.json", case)
+    };
+    let tested = test(&env, Path::new("template"), &case("")).ok();
+    for words in ["the plugin does not accept the setting \"ban\": line 1: ", "warning: `banhook config check` rejects"]
+    {
+        assert!(tested.stdout.contains(words), "{words}: {tested}");
+    }
+    let problem = r#"does not accept the setting \"ban\": line 1: unknown variable \"jial\"; did you mean \"jail\"?"#;
+    let tested = test(&env, Path::new("template"), &case(&format!(r#""problems": ["{problem}"], "#))).ok();
+    assert!(!tested.stdout.contains("warning: "), "{tested}");
+    let tested = test(&env, Path::new("template"), &case(r#""problems": [], "#)).exits(1);
+    assert!(tested.stdout.contains("+   \"problems\""), "{tested}");
+    let case = case(r#""problems": [], "#);
+    env.banhook([Path::new("test"), Path::new("template"), &case, Path::new("--update")]).ok();
+    test(&env, Path::new("template"), &case).ok();
+}
+
+#[test]
+fn schema_accepts_all_cases_and_no_mistake() {
+    let schema: Value = serde_json::from_slice(&fs::read(root().join("plugins/case.schema.json")).unwrap()).unwrap();
+    let errors = |case: &Value| crate::json_schema::errors(&schema, case);
+    for folder in ["plugins/template/cases", "plugins/dist/0.1.0/cases"] {
+        for file in case_files(&root().join(folder)) {
+            let case: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+            assert_eq!(errors(&case), [""; 0], "{}", file.display());
+        }
+    }
+    // What the schema rejects, banhook rejects.
+    let env = TestEnv::new();
+    let event = || -> Value { serde_json::from_str(&bans(1, "sshd")).unwrap() };
+    let with = |key: &str, value: Value| {
+        let mut case = serde_json::json!({ "event": event() });
+        case[key] = value;
+        case
+    };
+    let post = |message: Value| with("decision", serde_json::json!({ "post": message }));
+    let text = || serde_json::json!({ "plain": "x" });
+    for case in [
+        serde_json::json!({}),
+        with("evnt", event()),
+        with("batch", serde_json::json!({ "cause": "storm", "events": [event()] })),
+        serde_json::json!({ "batch": { "cause": "gale", "events": [event()] } }),
+        with("settings", serde_json::json!({ "a": null })),
+        with("target", "slak".into()),
+        with("mentions", "yes".into()),
+        with("geo", serde_json::json!({ "203.0.113.7": { "contry": "DE" } })),
+        with("history", serde_json::json!([{ "action": "ban" }])),
+        with("decision", serde_json::json!({ "pots": {} })),
+        with("decision", serde_json::json!({ "skip": 1 })),
+        post(serde_json::json!({ "txt": text() })),
+        post(serde_json::json!({ "text": "x" })),
+        post(serde_json::json!({ "text": text(), "color": "pink" })),
+        post(serde_json::json!({ "text": text(), "blocks": [{ "hedder": "x" }] })),
+        post(serde_json::json!({ "text": { "rich": [{ "text": { "txt": "x" } }] } })),
+    ] {
+        assert!(!errors(&case).is_empty(), "{case}");
+        let file = env.write("case.json", case.to_string());
+        let output = test(&env, Path::new("template"), &file);
+        assert_eq!(output.code, Some(2), "{case}: {output}");
+    }
+}

@@ -17,6 +17,7 @@ mod lint;
 mod logging;
 mod mute;
 mod notify;
+mod plugin;
 mod plugin_case;
 mod plugin_file;
 mod preview;
@@ -47,6 +48,7 @@ use global_options::GlobalOptions;
 use lint::LintArgs;
 use mute::{MuteArgs, UnmuteArgs};
 use notify::NotifyHelp;
+use plugin::PluginArgs;
 use preview::PreviewArgs;
 use queue::QueueArgs;
 use run::RunArgs;
@@ -87,6 +89,7 @@ enum Command {
     Test(TestArgs),
     Lint(LintArgs),
     Preview(PreviewArgs),
+    Plugin(PluginArgs),
     /// Print what a bug report needs: versions, configuration, status, log. Without secrets and addresses; read it before
     /// you send it
     Support,
@@ -160,6 +163,7 @@ fn dispatch(CommandLine { global, command }: CommandLine) -> Outcome {
         Command::Test(arguments) => test::test(&arguments),
         Command::Lint(arguments) => lint::lint(&arguments),
         Command::Preview(arguments) => preview::preview(&arguments),
+        Command::Plugin(arguments) => plugin::plugin(&arguments),
         Command::Support => support::support(&global),
         Command::Demo => demo::demo(),
         Command::Compile(arguments) => compile::compile(&arguments),

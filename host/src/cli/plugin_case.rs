@@ -1,6 +1,9 @@
 //! One case of a plugin's tests: a JSON file with an event or a batch of them, the route's settings, the answers of host
 //! interfaces (`history`, `geo`), and the decision that is expected of the plugin.
 
+mod case_decision;
+mod setting_text;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -8,45 +11,57 @@ use std::time::Duration;
 
 use crate::config::parse_timezone;
 use crate::event::{Batch, DigestCause, Event, Timestamp};
-use crate::message::{
-    Decision, DigestDecision, GuardError, Guarded, Hold, Message, Policy, check_hints, guard, guard_digest, one_line,
-    unknown_hints,
-};
-use crate::phrase::listed;
-use crate::plugin::{Answer, Grant, Host, Limits, PluginContext, PluginError, Runtime, grantable};
+use crate::message::{GuardError, Guarded, Message, Policy, Target, guard, guard_digest};
+use crate::phrase::{did_you_mean, listed};
+use crate::plugin::{Answer, Grant, Host, Limits, Plugin, PluginContext, PluginError, Runtime, grantable};
 use anyhow::{Context as _, anyhow, bail, ensure};
-use blockkit::check;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub(super) use case_decision::{CaseDecision, pretty, to_json};
+
 use super::json_text::parse_json;
 use super::plugin_file::PluginFile;
 
-/// The standard limits, except for compiling, which may take longer while other builds run.
-const LIMITS: Limits = Limits { compile: Duration::from_secs(600), ..Limits::STANDARD };
+/// The standard limits, except for compiling, which may take longer while other builds run, and for what is kept of the
+/// plugin's output, which its author wants to read.
+pub(super) const LIMITS: Limits = Limits { compile: Duration::from_secs(600), printed: 64 << 10, ..Limits::STANDARD };
 
-/// Why a batch has no decision.
-const NO_DIGESTER: &str = "the case has a \"batch\", but the plugin exports no digester: banhook formats its digests, \
-                           as `banhook preview` shows";
+/// The keys of a case, apart from the names of host interfaces.
+const KEYS: [&str; 10] =
+    ["$schema", "about", "event", "batch", "settings", "timezone", "mentions", "target", "problems", "decision"];
 
 /// A case, in the form of its file.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct PluginCase {
+    /// For editors; banhook ignores it.
+    #[serde(default, rename = "$schema", skip_serializing_if = "Option::is_none")]
+    schema: Option<String>,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     about: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     event: Option<Event>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     batch: Option<CaseBatch>,
+    /// As a route has them: texts, numbers, booleans and lists of these.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    settings: BTreeMap<String, String>,
+    settings: BTreeMap<String, Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     timezone: Option<String>,
+    /// Whether the route permits mentions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    mentions: Option<bool>,
+    /// The service behind the route's webhook.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    target: Option<String>,
+    /// What the plugin finds wrong with the settings, in the words of `banhook config check`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    problems: Option<Vec<String>>,
     /// The answers of host interfaces, by their names. An interface that is missing answers nothing.
     #[serde(flatten)]
     answers: BTreeMap<String, Value>,
-    /// The expected decision: `{"post": …}`, `{"skip": "…"}`, `{"hold": …}` or `{"error": "…"}`.
+    /// The expected decision: `{"post": …}`, `{"skip": "…"}`, `{"hold": …}`, `{"error": "…"}` or `{"failure": "…"}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     decision: Option<Value>,
 }
@@ -82,20 +97,29 @@ impl PluginCase {
     /// Reads a case.
     pub(super) fn read(file: &Path) -> anyhow::Result<Self> {
         let text = fs::read_to_string(file).with_context(|| format!("cannot read the case {}", file.display()))?;
-        let invalid = || format!("{} is not a valid case", file.display());
-        let case: Self = parse_json(text.as_bytes()).with_context(invalid)?;
-        case.input().with_context(invalid)?;
-        let (_, faults) = Host::new().open(&case.context().with_context(invalid)?);
+        Self::parse(&text).with_context(|| format!("{} is not a valid case", file.display()))
+    }
+
+    fn parse(text: &str) -> anyhow::Result<Self> {
+        let mut case: Self = parse_json(text.as_bytes())?;
+        let is_batch = matches!(case.input()?, CaseInput::Batch(..));
+        check_families(&parse_json(text.as_bytes())?)?;
+        if let Some(decision) = &case.decision {
+            case.decision = Some(case_decision::normalized(decision, is_batch)?);
+        }
+        case.policy()?;
+        let (_, faults) = Host::new().open(&case.context()?);
         match faults.into_iter().next() {
-            Some(PluginError::Grant { import, reason }) => Err(anyhow!("\"{import}\": {reason}")).with_context(invalid),
-            Some(error) => Err(error).with_context(invalid),
+            Some(PluginError::Grant { import, reason }) => Err(anyhow!("\"{import}\": {reason}")),
+            Some(error) => Err(error.into()),
             None => Ok(case),
         }
     }
 
-    /// Writes it with this as the expected decision.
-    pub(super) fn write(&mut self, file: &Path, decision: Value) -> anyhow::Result<()> {
+    /// Writes it with this as the expected decision, and these as the problems with its settings if it names any.
+    pub(super) fn write(&mut self, file: &Path, decision: Value, problems: Vec<String>) -> anyhow::Result<()> {
         self.decision = Some(decision);
+        self.problems = self.problems.is_some().then_some(problems);
         let mut text = serde_json::to_string_pretty(self)?;
         text.push('\n');
         fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
@@ -109,6 +133,11 @@ impl PluginCase {
     /// Returns the expected decision.
     pub(super) const fn expected(&self) -> Option<&Value> {
         self.decision.as_ref()
+    }
+
+    /// Returns the problems with its settings that it expects; `None` if it says nothing of them.
+    pub(super) fn expected_problems(&self) -> Option<&[String]> {
+        self.problems.as_deref()
     }
 
     /// Returns its event or batch.
@@ -126,8 +155,34 @@ impl PluginCase {
                 Ok(CaseInput::Batch(Box::new(batch), at))
             }
             (Some(_), Some(_)) => Err(anyhow!("it has an \"event\" and a \"batch\"; a case has one of the two")),
-            (None, None) => Err(anyhow!("it has neither an \"event\" nor a \"batch\"")),
+            (None, None) => match self.misspelt_key() {
+                Some(error) => Err(error),
+                None => Err(anyhow!("it has neither an \"event\" nor a \"batch\"")),
+            },
         }
+    }
+
+    /// Returns what its route permits, and where its messages go.
+    ///
+    /// # Errors
+    /// When there is no such target.
+    pub(super) fn policy(&self) -> anyhow::Result<Policy> {
+        let target = self.target.as_deref().map_or(Ok(Target::default()), |word| {
+            let known = || Target::ALL.iter().map(|target| target.as_str());
+            Target::parse(word).ok_or_else(|| {
+                let hint = did_you_mean(word, known()).unwrap_or_else(|| format!("expected {}", listed(known(), "or")));
+                anyhow!("target \"{word}\": no such target; {hint}")
+            })
+        })?;
+        Ok(Policy { mentions: self.mentions.unwrap_or(false), target })
+    }
+
+    /// Returns the settings as the plugin gets them.
+    ///
+    /// # Errors
+    /// When no route can have one of them.
+    pub(super) fn settings(&self) -> anyhow::Result<BTreeMap<String, String>> {
+        setting_text::texts(&self.settings)
     }
 
     /// Returns its time zone. The default is not the system's: a case has the same result everywhere.
@@ -140,11 +195,19 @@ impl PluginCase {
         }
     }
 
+    /// Returns the error about a key that neither a case nor a host interface has.
+    fn misspelt_key(&self) -> Option<anyhow::Error> {
+        let interfaces: Vec<_> = grantable().into_iter().map(|(name, _)| name).collect();
+        let unknown = self.answers.keys().find(|key| !interfaces.contains(&key.as_str()))?;
+        let known = || KEYS.into_iter().chain(interfaces.iter().copied());
+        let hint = did_you_mean(unknown, known()).unwrap_or_else(|| format!("its keys are {}", listed(known(), "and")));
+        Some(anyhow!("unknown field `{unknown}`; {hint}"))
+    }
+
     /// Returns the route that the plugin works for: it grants every interface, with the answers of the case.
     fn context(&self) -> anyhow::Result<PluginContext> {
-        let names: Vec<_> = grantable().into_iter().map(|(name, _)| name).collect();
-        if let Some(unknown) = self.answers.keys().find(|key| !names.contains(&key.as_str())) {
-            bail!("unknown field `{unknown}`; the host answers {}", listed(names, "and"));
+        if let Some(error) = self.misspelt_key() {
+            bail!(error);
         }
         let answers = |name| self.answers.get(name).cloned().map_or(Grant::Refused, Grant::Answers);
         let first = match (&self.event, &self.batch) {
@@ -153,62 +216,33 @@ impl PluginCase {
         };
         Ok(PluginContext {
             host: first.map(|event| event.host.clone()).unwrap_or_default(),
-            settings: self.settings.clone(),
+            settings: self.settings()?,
             timezone: self.timezone()?,
-            grants: names.iter().map(|name| (*name, answers(*name))).collect(),
+            grants: grantable().into_iter().map(|(name, _)| (name, answers(name))).collect(),
             ..PluginContext::default()
         })
     }
 
-    /// Runs the plugin. `None`: it is a batch, and the plugin exports no digester.
+    /// Loads the plugin for the route of the case.
     ///
     /// # Errors
     /// When the plugin does not load, which no case is to blame for.
-    pub(super) fn answer(
-        &self,
-        runtime: &Runtime,
-        plugin: &PluginFile,
-    ) -> anyhow::Result<Option<Answer<CaseDecision>>> {
-        let input = self.input()?;
+    pub(super) fn load(&self, runtime: &Runtime, plugin: &PluginFile) -> anyhow::Result<Plugin> {
         let (providers, _) = runtime.host().open(&self.context()?);
         let loaded = runtime.load(&plugin.bytes, &providers, LIMITS);
-        let plugin = loaded.map_err(|error| anyhow!("the plugin {} {error}", plugin.path.display()))?;
-        Ok(match &input {
-            CaseInput::Event(event) => Some(plugin.format(event).map(CaseDecision::from)),
-            CaseInput::Batch(batch, at) => plugin.digest(batch, *at).map(|answer| answer.map(CaseDecision::from)),
-        })
-    }
-
-    /// Returns what the plugin decides.
-    ///
-    /// # Errors
-    /// As [`PluginCase::answer`].
-    pub(super) fn decide(&self, runtime: &Runtime, plugin: &PluginFile) -> anyhow::Result<Decided> {
-        let Some(answer) = self.answer(runtime, plugin)? else {
-            return Ok(Decided { rejected: Some(NO_DIGESTER.to_owned()), ..Decided::default() });
-        };
-        let log = answer.log.iter().map(|line| format!("{:?}: {}", line.level, one_line(&line.message))).collect();
-        let mut decided = Decided { log, ..Decided::default() };
-        if let Ok(CaseDecision::Hold(hold)) = &answer.decision {
-            decided.warnings.extend(unknown_hints(&hold.hints));
-        }
-        if let Ok(CaseDecision::Post(message)) = &answer.decision {
-            decided.warnings.extend(check_hints(message).iter().map(ToString::to_string));
-            match self.input()?.guard(message, &Policy { mentions: true, ..Policy::default() }) {
-                Ok(body) => decided.warnings.extend(check(body.body()).iter().map(ToString::to_string)),
-                Err(error) => decided.rejected = Some(error.to_string()),
-            }
-        }
-        decided.decision = match answer.decision {
-            Ok(decision) => serde_json::to_value(decision)?,
-            Err(PluginError::Returned(error)) => serde_json::json!({ "error": error }),
-            Err(error) => serde_json::json!({ "failure": error.to_string() }),
-        };
-        Ok(decided)
+        loaded.map_err(|error| anyhow!("the plugin {} {error}", plugin.path.display()))
     }
 }
 
 impl CaseInput<'_> {
+    /// Asks a plugin. `None`: it is a batch, and the plugin exports no digester.
+    pub(super) fn answer(&self, plugin: &Plugin) -> Option<Answer<CaseDecision>> {
+        match self {
+            CaseInput::Event(event) => Some(plugin.format(event).map(CaseDecision::from)),
+            CaseInput::Batch(batch, at) => plugin.digest(batch, *at).map(|answer| answer.map(CaseDecision::from)),
+        }
+    }
+
     /// Guards a message about it, as if it went out.
     ///
     /// # Errors
@@ -219,57 +253,106 @@ impl CaseInput<'_> {
             Self::Batch(batch, _) => guard_digest(message, batch, None, policy),
         }
     }
-}
 
-/// What a plugin decides on an event or a batch, in the form of a case's file.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum CaseDecision {
-    /// Send a message now.
-    Post(Message),
-    /// Send nothing, for this reason.
-    Skip(String),
-    /// Hold the event for a digest.
-    Hold(Hold),
-    /// Hold the digest until then.
-    #[serde(rename = "hold")]
-    HoldDigest(Timestamp),
-}
-
-impl From<Decision> for CaseDecision {
-    fn from(decision: Decision) -> Self {
-        match decision {
-            Decision::Post(message) => Self::Post(message),
-            Decision::Skip(reason) => Self::Skip(reason),
-            Decision::Hold(hold) => Self::Hold(hold),
+    /// Returns its events.
+    pub(super) fn events(&self) -> Vec<&Event> {
+        match self {
+            Self::Event(event) => vec![event],
+            Self::Batch(batch, _) => batch.events.iter().collect(),
         }
     }
 }
 
-impl From<DigestDecision> for CaseDecision {
-    fn from(decision: DigestDecision) -> Self {
-        match decision {
-            DigestDecision::Post(message) => Self::Post(message),
-            DigestDecision::Skip(reason) => Self::Skip(reason),
-            DigestDecision::Hold(until) => Self::HoldDigest(until),
+/// Checks that events say the family of their subject as banhook does: it follows from the subject, so another one would be
+/// ignored.
+fn check_families(case: &Value) -> anyhow::Result<()> {
+    let batch = case.pointer("/batch/events").and_then(Value::as_array);
+    for event in case.get("event").into_iter().chain(batch.into_iter().flatten()) {
+        let Some(said) = event.get("family").and_then(Value::as_str) else { continue };
+        let parsed: Event = serde_json::from_value(event.clone())?;
+        let subject = parsed.ban().map(|ban| ban.subject.clone()).unwrap_or_default();
+        // An event is written with its family.
+        let family = serde_json::to_value(&parsed)?.get("family").and_then(Value::as_str).map(str::to_owned);
+        match family {
+            Some(family) if family == said => {}
+            Some(family) => bail!("the family of \"{subject}\" is {family}, and the case says {said}; leave it out"),
+            None => bail!("the case says a family, and the event has no subject"),
         }
     }
+    Ok(())
 }
 
-/// What a plugin decided on a case.
-#[derive(Debug, Default)]
-pub(super) struct Decided {
-    /// In the form of a case's file.
-    pub decision: Value,
-    /// Why its message cannot go out, or why there is none.
-    pub rejected: Option<String>,
-    /// What the linter says of the message otherwise.
-    pub warnings: Vec<String>,
-    /// The lines that the plugin logged.
-    pub log: Vec<String>,
-}
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
 
-/// Formats a decision over several lines, for a diff.
-pub(super) fn pretty(decision: &Value) -> String {
-    serde_json::to_string_pretty(decision).unwrap_or_default()
+    use super::*;
+
+    fn event() -> Value {
+        json!({ "action": "ban", "at": "2026-11-22T10:56:55.601Z", "jail": "sshd", "subject": "203.0.113.7" })
+    }
+
+    fn error(case: &Value) -> String {
+        format!("{:#}", PluginCase::parse(&case.to_string()).unwrap_err())
+    }
+
+    #[test]
+    fn keys_are_those_of_the_file() {
+        let case = json!({
+            "$schema": "x", "about": "a", "event": event(), "settings": { "a": ["x", 1] }, "timezone": "UTC",
+            "mentions": true, "target": "discord", "problems": [], "history": [], "geo": {}, "decision": { "skip": "x" },
+        });
+        let read = PluginCase::parse(&case.to_string()).unwrap();
+        let written = serde_json::to_value(&read).unwrap();
+        let keys: Vec<_> = written.as_object().unwrap().keys().cloned().collect();
+        let interfaces = grantable().into_iter().map(|(name, _)| name);
+        let known = KEYS.into_iter().filter(|key| *key != "batch").chain(interfaces);
+        let mut known: Vec<_> = known.map(str::to_owned).collect();
+        known.sort();
+        assert_eq!(
+            {
+                let mut keys = keys;
+                keys.sort();
+                keys
+            },
+            known
+        );
+        // `--update` keeps the form of the settings.
+        assert_eq!(written["settings"], case["settings"]);
+        assert_eq!(read.settings().unwrap()["a"], "x\n1");
+    }
+
+    #[test]
+    fn case_that_is_wrong_says_what_was_meant() {
+        for (case, expected) in [
+            (json!({ "event": event(), "setings": {} }), "unknown field `setings`; did you mean \"settings\"?"),
+            (json!({ "evnt": event() }), "unknown field `evnt`; did you mean \"event\"?"),
+            (json!({ "event": event(), "zzzzzzzz": 1 }), "its keys are $schema, about, "),
+            (json!({ "event": event(), "target": "slak" }), "target \"slak\": no such target; did you mean \"slack\"?"),
+            (json!({ "event": event(), "settings": { "a": null } }), "setting \"a\": expected a string, a number"),
+            (json!({ "event": event(), "decision": { "pst": {} } }), "did you mean \"post\"?"),
+        ] {
+            let error = error(&case);
+            assert!(error.contains(expected), "{case}: {error}");
+        }
+        let misspelt = event().to_string().replace("jail", "jial");
+        assert!(
+            error(&serde_json::from_str(&format!(r#"{{"event": {misspelt}}}"#)).unwrap())
+                .contains("did you mean \"jail\"?")
+        );
+    }
+
+    #[test]
+    fn family_that_contradicts_the_subject_is_an_error() {
+        let with_family = |family: &str| {
+            let mut event = event();
+            event["family"] = json!(family);
+            event
+        };
+        assert!(PluginCase::parse(&json!({ "event": with_family("ipv4") }).to_string()).is_ok());
+        let expected = "the family of \"203.0.113.7\" is ipv4, and the case says ipv6";
+        assert!(error(&json!({ "event": with_family("ipv6") })).contains(expected));
+        let batch = json!({ "batch": { "cause": "storm", "events": [event(), with_family("name")] } });
+        assert!(error(&batch).contains("is ipv4, and the case says name"));
+    }
 }

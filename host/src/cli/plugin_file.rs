@@ -28,18 +28,25 @@ pub(super) struct PluginFile {
     pub bytes: Vec<u8>,
 }
 
-impl PluginCaseArgs {
-    /// Reads the plugin.
-    pub(super) fn read_plugin(&self) -> anyhow::Result<PluginFile> {
-        let path = self.plugin.clone();
+impl PluginFile {
+    /// Reads a plugin's file, or the built-in plugin by its name.
+    pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
+        let path = path.to_owned();
         if path == Path::new(TEMPLATE) && !path.exists() {
-            return Ok(PluginFile { path, bytes: BUILT_IN.to_vec() });
+            return Ok(Self { path, bytes: BUILT_IN.to_vec() });
         }
         let bytes = fs::read(&path).with_context(|| {
             let path = path.display();
             format!("cannot read the plugin {path}; give its .wasm file, or \"{TEMPLATE}\" for the built-in plugin")
         })?;
-        Ok(PluginFile { path, bytes })
+        Ok(Self { path, bytes })
+    }
+}
+
+impl PluginCaseArgs {
+    /// Reads the plugin.
+    pub(super) fn read_plugin(&self) -> anyhow::Result<PluginFile> {
+        PluginFile::read(&self.plugin)
     }
 
     /// Returns the case files in the order given, those of a folder by name.
@@ -78,6 +85,11 @@ pub(super) fn case_runtime() -> Result<Runtime, PluginError> {
         metering: Metering::Fuel,
         sandbox: Sandbox::STANDARD,
     })
+}
+
+/// Makes a runtime that limits wall time, as a daemon does, and keeps no compiled plugin.
+pub(super) fn timed_runtime() -> Result<Runtime, PluginError> {
+    Runtime::for_events(Sandbox::STANDARD, None)
 }
 
 /// Opens the user's cache of compiled plugins, if the user has a folder for such things.

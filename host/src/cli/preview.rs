@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{IsTerminal, Write as _};
 use std::path::PathBuf;
 
-use crate::message::{Policy, clean, digest, fallback, one_line};
+use crate::message::{Policy, Target, clean, digest, fallback, one_line};
 use crate::plugin::Runtime;
 use anyhow::Context as _;
 use blockkit::{Page, to_html, to_terminal};
@@ -66,7 +66,8 @@ pub(super) fn preview(arguments: &PreviewArgs) -> Outcome {
 /// Returns the plugin's message, guarded as it would go out to Slack, or the one that banhook sends in its place; or why
 /// there is none.
 fn message_of(case: &PluginCase, runtime: &Runtime, plugin: &PluginFile) -> anyhow::Result<Result<Value, String>> {
-    let (input, target) = (case.input()?, Policy::default().target);
+    let (input, target) = (case.input()?, Target::default());
+    let policy = Policy { target, ..case.policy()? };
     let built_in = |why: Option<&str>| {
         let guarded = match &input {
             CaseInput::Event(event) => fallback(event, why.unwrap_or_default(), target),
@@ -75,9 +76,9 @@ fn message_of(case: &PluginCase, runtime: &Runtime, plugin: &PluginFile) -> anyh
         Ok(guarded.body().clone())
     };
     let fallback_message = |why: &str| built_in(Some(why));
-    let Some(answer) = case.answer(runtime, plugin)? else { return Ok(built_in(None)) };
+    let Some(answer) = input.answer(&case.load(runtime, plugin)?) else { return Ok(built_in(None)) };
     Ok(match answer.decision {
-        Ok(CaseDecision::Post(message)) => match input.guard(&message, &Policy::default()) {
+        Ok(CaseDecision::Post(message)) => match input.guard(&message, &policy) {
             Ok(body) => Ok(body.body().clone()),
             Err(error) => fallback_message(&format!("the plugin made a message that cannot go out: {error}")),
         },

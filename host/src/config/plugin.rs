@@ -70,6 +70,7 @@ pub(super) fn limits(route: &Table<'_>) -> Limits {
     count(&table, "items", 1..=10_000, &mut limits.items);
     count(&table, "log_lines", 0..=1_000, &mut limits.log_lines);
     count(&table, "log_bytes", 100..=65_536, &mut limits.log_bytes);
+    limits.printed = limits.log_bytes;
     size(&table, "component", 64 << 10..=256 << 20, "64KiB and 256MiB", &mut limits.component);
     let compile = Duration::from_secs(1)..=Duration::from_secs(600);
     duration(&table, "compile", compile, "1s and 10m", &mut limits.compile);

@@ -1,12 +1,10 @@
 //! One step of a route: it formats a batch of events, closes the digests whose time has come, and groups a backlog.
 
 use super::formatter::{FORMAT_BATCH, skip};
-use super::grouping::{
-    Grouping, MAX_HOLD_MS, RecentPosts, digest_of_storm, jail_of_unbans, milliseconds, restart_of_unbans,
-};
+use super::grouping::{Grouping, RecentPosts, digest_of_storm, jail_of_unbans, milliseconds, restart_of_unbans};
 use super::loaded_route::LoadedRoute;
 use crate::event::{Batch, DigestCause, EventDetails, Timestamp};
-use crate::message::{DigestDecision, Guarded, StormLimit, digest, guard_digest};
+use crate::message::{DigestDecision, Guarded, HOLD_MS_MAX, StormLimit, digest, guard_digest};
 use crate::store::{DigestKey, Disposition, FormattedEvent, OpenDigest, Store, StoreError, UnformattedEvent};
 
 impl LoadedRoute {
@@ -125,7 +123,7 @@ impl LoadedRoute {
         }
         let mut batch = store.digest_batch(open, &self.defaults.host, |event| self.defaults.apply(event))?;
         batch.labels.clone_from(&self.defaults.labels);
-        let latest = if is_last_time { now } else { open.opened_at.plus_ms(MAX_HOLD_MS) };
+        let latest = if is_last_time { now } else { open.opened_at.plus_ms(HOLD_MS_MAX) };
         match self.decide_on_digest(&batch, now, latest) {
             DigestDisposition::Send(body) => store.close_digest(open.id, &body, true, now),
             DigestDisposition::Hold(until) => store.hold_digest(open.id, until),

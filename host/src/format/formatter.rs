@@ -4,7 +4,9 @@ use super::grouping::RecentPosts;
 use super::grouping::{Grouping, digest_of, digest_of_hold, digest_of_restart};
 use super::loaded_route::LoadedRoute;
 use crate::event::{Event, Timestamp};
-use crate::message::{Decision, Guarded, Message, fallback, guard, is_never_grouped, webhook_hint};
+use crate::message::{
+    Decision, Guarded, Message, TAG_CHARS, TAGS_MAX, fallback, guard, is_never_grouped, webhook_hint,
+};
 use crate::store::{Disposition, FormattedEvent, Store, StoreError, UnformattedEvent};
 
 /// Events that are formatted in one transaction, for the same reason as `route` routes many at once; a slow plugin ends a
@@ -13,10 +15,6 @@ pub(super) const FORMAT_BATCH: usize = 1_024;
 
 /// Characters of a skip's reason that are kept.
 const REASON_CHARS: usize = 200;
-
-/// Tags of an event that are kept, and characters of each, as `wit/messages.wit` promises.
-const TAGS: usize = 10;
-const TAG_CHARS: usize = 100;
 
 /// What would become of one event on a route.
 pub(crate) enum Explanation {
@@ -178,7 +176,7 @@ pub(super) fn skip(reason: &str) -> Disposition {
 
 /// Takes the tags that are kept.
 fn kept_tags(tags: &mut Vec<String>) -> Vec<String> {
-    let tags = std::mem::take(tags).into_iter().filter(|tag| !tag.is_empty()).take(TAGS);
+    let tags = std::mem::take(tags).into_iter().filter(|tag| !tag.is_empty()).take(TAGS_MAX);
     tags.map(|tag| tag.chars().take(TAG_CHARS).collect()).collect()
 }
 

@@ -9,17 +9,11 @@ use std::time::Duration;
 
 use crate::config::{Route, Storm};
 use crate::event::{DigestCause, Event, EventDetails, Timestamp};
-use crate::message::Hold;
+use crate::message::{HOLD_MS_MAX, Hold, KEY_CHARS};
 use crate::store::{Closes, DigestKey, PostTimes, Store, StoreError};
 
 /// The digest of a restart closes after this long at the latest, however many events there still are.
 const MAX_RESTART: Duration = Duration::from_secs(60);
-
-/// Characters of a hold's key that count.
-const KEY_CHARS: usize = 200;
-
-/// The longest that a plugin may hold an event, or a digest from its first event on, as `wit/exports.wit` promises, in ms.
-pub(super) const MAX_HOLD_MS: i64 = 86_400_000;
 
 /// How much wider the windows of a storm's digests become: with the default of 30 s, 1 min, 2 min and then 5 min, so that a
 /// long attack is about fifteen messages an hour.
@@ -106,7 +100,7 @@ pub(super) fn jail_of_unbans(key: &str) -> Option<(String, String)> {
 /// Returns the digest that a plugin's hold asks for. Closes after the route's window where the hold names no time.
 pub(super) fn digest_of_hold(route: &Route, Hold { key, until, .. }: Hold, now: Timestamp) -> DigestKey {
     let window = now.plus_ms(milliseconds(route.digest_window));
-    let until = until.map_or(window, |until| until.min(now.plus_ms(MAX_HOLD_MS)));
+    let until = until.map_or(window, |until| until.min(now.plus_ms(HOLD_MS_MAX)));
     let key = key.chars().take(KEY_CHARS).collect();
     DigestKey { cause: DigestCause::Held, key, closes: Closes::At(until), merge_unbans: None }
 }

@@ -27,3 +27,11 @@ pub(super) const BODY_BYTES_MAX: usize = 256 * 1024;
 pub(super) const RAW_BYTES_MAX: usize = 64 * 1024;
 /// The depth of a raw block; the deepest real one (a list in rich text in a container) has 11.
 pub(super) const RAW_DEPTH_MAX: usize = 16;
+/// Characters of a key that count: of a hold, a thread, or the name of a message (`wit/messages.wit`).
+pub(crate) const KEY_CHARS: usize = 200;
+/// Tags of an event that are kept.
+pub(crate) const TAGS_MAX: usize = 10;
+/// Characters of a tag that are kept.
+pub(crate) const TAG_CHARS: usize = 100;
+/// The longest that a plugin may hold an event or a digest, in milliseconds: a day.
+pub(crate) const HOLD_MS_MAX: i64 = 86_400_000;

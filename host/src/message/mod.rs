@@ -21,6 +21,7 @@ mod hints;
 mod limits;
 mod link;
 mod lists;
+mod losses;
 mod model;
 mod raw;
 mod rich;
@@ -44,6 +45,8 @@ pub(crate) use fallback::notice;
 pub use guard::{Guarded, Policy, guard};
 pub(crate) use guard_error::GuardError;
 pub(crate) use hints::{check_hints, is_never_grouped, unknown_hints, webhook_hint};
+pub(crate) use limits::{HOLD_MS_MAX, KEY_CHARS, TAG_CHARS, TAGS_MAX};
+pub(crate) use losses::{hold_losses, message_losses};
 pub(crate) use model::{
     Block, Button, ButtonStyle, Color, ContextElement, Date, DateFormat, Field, Hold, Image, Link, Mention, Section,
     Span, Style, Thumbnail,

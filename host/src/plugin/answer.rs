@@ -1,5 +1,7 @@
 //! The answer of one call of a plugin: what it decided or how it failed, and what it logged.
 
+use std::time::Duration;
+
 use super::PluginError;
 use crate::message::Decision;
 
@@ -12,15 +14,30 @@ pub struct Answer<T = Decision> {
     pub log: Vec<LogLine>,
     /// Lines that exceeded the limit.
     pub log_dropped: u32,
-    /// Units of fuel that it consumed, where fuel is counted.
+    /// Lines that were cut.
+    pub log_cut: u32,
+    /// The end of what it printed to its standard output and error; written by the plugin: hostile, bounded.
+    pub printed: String,
+    /// What it used.
+    pub usage: Usage,
+}
+
+/// What one call used of what the limits allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Usage {
+    /// Units of fuel, where fuel is counted.
     pub fuel: Option<u64>,
+    /// Bytes of all linear memories together.
+    pub memory: usize,
+    /// Wall time, with that of making the instance.
+    pub time: Duration,
 }
 
 impl<T> Answer<T> {
     /// Maps the decision.
     pub(crate) fn map<U>(self, map: impl FnOnce(T) -> U) -> Answer<U> {
-        let Self { decision, log, log_dropped, fuel } = self;
-        Answer { decision: decision.map(map), log, log_dropped, fuel }
+        let Self { decision, log, log_dropped, log_cut, printed, usage } = self;
+        Answer { decision: decision.map(map), log, log_dropped, log_cut, printed, usage }
     }
 }
 

@@ -8,11 +8,11 @@ use wasmtime::component::{Instance, InstancePre};
 use wasmtime::{Engine, Store, Trap, WasmBacktrace};
 
 use super::PluginError;
-use super::answer::Answer;
+use super::answer::{Answer, Usage};
 use super::engine::Metering;
 use super::engine::{Slot, Slots};
 use super::error::HostError;
-use super::limits::{FUEL_PER_MS, HANDLES, Limits, MEMORIES, Sandbox, TABLES};
+use super::limits::{HANDLES, Limits, MEMORIES, Sandbox, TABLES, fuel_for};
 use super::state::State;
 use super::ticker::Ticker;
 use crate::event::Timestamp;
@@ -72,11 +72,13 @@ impl Caller {
 
     /// Ends a call: its answer, with what was logged.
     pub(super) fn end<T>(&self, call: Call, decision: Result<T, PluginError>) -> Answer<T> {
-        let fuel = self.fuel_consumed(&call);
+        let (fuel, time) = (self.fuel_consumed(&call), call.begun.elapsed());
         let Call { store, slot, .. } = call;
-        let State { log, log_dropped, .. } = store.into_data();
+        let state = store.into_data();
         drop(slot);
-        Answer { decision, log, log_dropped, fuel }
+        let (printed, memory) = (state.printed(), state.limiter.memory());
+        let State { log, log_dropped, log_cut, .. } = state;
+        Answer { decision, log, log_dropped, log_cut, printed, usage: Usage { fuel, memory, time } }
     }
 
     /// Explains the error of a call.
@@ -131,7 +133,7 @@ impl Caller {
 
     /// The fuel of one call.
     fn fuel(&self) -> u64 {
-        u64::try_from(self.limits.time.as_millis()).unwrap_or(u64::MAX).saturating_mul(FUEL_PER_MS)
+        fuel_for(&self.limits)
     }
 
     fn fuel_consumed(&self, call: &Call) -> Option<u64> {

@@ -13,8 +13,21 @@ pub(crate) struct Description {
     pub name: String,
     /// Its version.
     pub version: Option<String>,
-    /// All of its settings, with the kind of each.
-    pub settings: Vec<(String, SettingKind)>,
+    /// All of its settings.
+    pub settings: Vec<SettingDescription>,
+}
+
+/// A setting, as the plugin's author describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct SettingDescription {
+    /// Its key.
+    pub name: String,
+    /// What its value is.
+    pub kind: SettingKind,
+    /// What it does.
+    pub description: String,
+    /// Its value where a route has none.
+    pub default: Option<String>,
 }
 
 /// What a value is.
@@ -22,6 +35,8 @@ pub(crate) struct Description {
 pub(crate) enum SettingKind {
     /// Any text, or a list.
     Text,
+    /// Texts, one a line.
+    Lines,
     /// A number.
     Number,
     /// `true` or `false`.
@@ -35,12 +50,10 @@ impl Description {
     }
 
     fn problem(&self, name: &str, value: &str) -> Option<PluginError> {
-        let names = || self.settings.iter().map(|(name, _)| name.as_str());
-        let message = match self.settings.iter().find(|(known, _)| known == name) {
-            Some((_, SettingKind::Number)) if value.parse::<f64>().is_err() => "expected a number".to_owned(),
-            Some((_, SettingKind::Boolean)) if !["true", "false"].contains(&value) => {
-                "expected true or false".to_owned()
-            }
+        let names = || self.settings.iter().map(|setting| setting.name.as_str());
+        let message = match self.settings.iter().find(|known| known.name == name).map(|known| known.kind) {
+            Some(SettingKind::Number) if value.parse::<f64>().is_err() => "expected a number".to_owned(),
+            Some(SettingKind::Boolean) if !["true", "false"].contains(&value) => "expected true or false".to_owned(),
             Some(_) => return None,
             None => match did_you_mean(name, names()) {
                 Some(suggestion) => format!("unknown setting; {suggestion}"),

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use super::printed;
 use crate::event::readable::cut;
 
 /// Bytes that are kept of a name that a component made up.
@@ -140,7 +141,7 @@ pub enum PluginError {
         limit: &'static str,
     },
     /// It trapped.
-    #[error("trapped: {reason}{}", if printed.is_empty() { String::new() } else { format!("; it printed last: {}", last_line(printed)) })]
+    #[error("trapped: {reason}{}", if printed.is_empty() { String::new() } else { format!("; it printed last: {}", printed::summary(printed)) })]
     Trap {
         /// The kind of trap, in a line.
         reason: String,
@@ -217,6 +218,12 @@ impl PluginError {
         matches!(self, Self::Setting(SettingProblem { is_warning: true, .. }))
     }
 
+    /// Where it happened in the plugin's code, innermost first; empty if that is not known.
+    pub(crate) fn backtrace(&self) -> impl Iterator<Item = &str> {
+        let backtrace = if let Self::Trap { backtrace, .. } = self { backtrace.as_str() } else { "" };
+        backtrace.lines()
+    }
+
     /// Where it happened in the plugin's code, and what the plugin had printed, as far as known: lines for a log, never for
     /// a channel.
     pub(crate) fn details(&self) -> impl Iterator<Item = &str> {
@@ -226,8 +233,4 @@ impl PluginError {
         };
         backtrace.lines().chain(printed.lines())
     }
-}
-
-fn last_line(text: &str) -> &str {
-    text.lines().next_back().unwrap_or_default()
 }

@@ -3,7 +3,7 @@
 
 use super::bindings::banhook::plugin::messages as wit;
 use super::bindings::exports::banhook::plugin::{checker, descriptor, digester, formatter};
-use super::description::{Description, SettingKind};
+use super::description::{Description, SettingDescription, SettingKind};
 use super::error::SettingProblem;
 use super::{Limits, PluginError};
 use crate::event::Timestamp;
@@ -68,11 +68,17 @@ pub(super) fn description(description: descriptor::Description) -> (Description,
     let name = |text: String| one_line(&cut(&text, NAME_CHARS));
     let setting = |setting: descriptor::Setting| {
         let kind = match setting.kind {
-            descriptor::SettingKind::Text | descriptor::SettingKind::Lines => SettingKind::Text,
+            descriptor::SettingKind::Text => SettingKind::Text,
+            descriptor::SettingKind::Lines => SettingKind::Lines,
             descriptor::SettingKind::Number => SettingKind::Number,
             descriptor::SettingKind::Boolean => SettingKind::Boolean,
         };
-        (shortened(setting.name, PROBLEM_BYTES), kind)
+        SettingDescription {
+            name: shortened(setting.name, PROBLEM_BYTES),
+            kind,
+            description: shortened(setting.description, PROBLEM_BYTES),
+            default: setting.default.map(|text| shortened(text, PROBLEM_BYTES)),
+        }
     };
     let lifted = Description {
         name: name(description.name),

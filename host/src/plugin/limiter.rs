@@ -25,6 +25,11 @@ impl Limiter {
         Self { limits, memory: 0, table: 0, refused: None }
     }
 
+    /// Bytes of all linear memories together.
+    pub(super) const fn memory(&self) -> usize {
+        self.memory
+    }
+
     /// The error for the last refusal, if there was one.
     pub(super) fn refusal(&self) -> Option<PluginError> {
         self.refused.map(|refused| match refused {

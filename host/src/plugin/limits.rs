@@ -22,8 +22,10 @@ pub struct Limits {
     pub items: usize,
     /// Lines that the plugin may log for one event.
     pub log_lines: usize,
-    /// Bytes of one logged line, and of everything that the plugin prints; the rest is cut.
+    /// Bytes of one logged line; the rest is cut.
     pub log_bytes: usize,
+    /// Bytes that are kept of what the plugin prints: the last ones. A route's `log_bytes` sets it as well.
+    pub printed: usize,
     /// Bytes of the plugin's file.
     pub component: u64,
     /// Wall time for compiling it.
@@ -45,6 +47,7 @@ impl Limits {
         items: 1_000,
         log_lines: 50,
         log_bytes: 1_000,
+        printed: 1_000,
         // CPython, again: 18 MB, and six seconds of compiling on one fast core.
         component: 64 << 20,
         compile: Duration::from_secs(60),
@@ -67,6 +70,11 @@ impl Sandbox {
 /// Fuel that stands for a millisecond, where fuel is counted instead of time: about what compiled code burns on a slow
 /// machine, so that a plugin which passes its tests has room on a real one.
 pub(crate) const FUEL_PER_MS: u64 = 1_000_000;
+
+/// Returns the units of fuel that stand for the time of one event.
+pub(crate) fn fuel_for(limits: &Limits) -> u64 {
+    u64::try_from(limits.time.as_millis()).unwrap_or(u64::MAX).saturating_mul(FUEL_PER_MS)
+}
 
 /// Linear memories of one component: its own and those of adapters.
 pub(super) const MEMORIES: usize = 8;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use wasmtime::Store;
 use wasmtime::component::{Instance, InstancePre};
 
-use super::answer::Answer;
+use super::answer::{Answer, Usage};
 use super::bindings::exports::banhook::plugin::{checker, descriptor, digester, formatter};
 use super::call::{Call, Caller};
 use super::components::{FileHash, Shared};
@@ -61,6 +61,18 @@ impl Plugin {
         let mut call = self.caller.begin(now, seed);
         let decision = self.call_digest(digester, &mut call, batch);
         Some(self.caller.end(call, decision))
+    }
+
+    /// Makes an instance, asks it nothing, and returns what that took.
+    ///
+    /// # Errors
+    /// When the plugin fails to start.
+    pub(crate) fn instantiate(&self) -> Result<Usage, PluginError> {
+        let mut call = self.caller.begin(Timestamp(0), "instantiate");
+        let made = self.call(&mut call, |_, _| Ok(()));
+        let made = made.map_err(|error| self.caller.failure(&call, &error));
+        let answer = self.caller.end(call, made);
+        answer.decision.map(|()| answer.usage)
     }
 
     /// Asks the plugin what it is, and whether these are settings that it has. Returns the errors and warnings as well. `None`
@@ -131,7 +143,15 @@ impl Plugin {
         self.version.as_deref()
     }
 
-    fn check(&self) -> Vec<PluginError> {
+    /// Returns whether it decides on digests.
+    #[must_use]
+    pub(crate) const fn has_digester(&self) -> bool {
+        self.digester.is_some()
+    }
+
+    /// Asks the plugin what is wrong with its settings: errors, and warnings.
+    #[must_use]
+    pub(crate) fn check(&self) -> Vec<PluginError> {
         let Some(indices) = &self.checker else { return Vec::new() };
         let mut call = self.caller.begin(Timestamp(0), "check");
         let called = self.call(&mut call, |store, instance| indices.load(&mut *store, instance)?.call_check(store));

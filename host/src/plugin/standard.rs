@@ -12,7 +12,7 @@ const AT: Timestamp = Timestamp(1_767_225_600_000);
 pub(super) const KEY: &str = "standard";
 
 /// The standard events; addresses and names are those that RFC 5737 and RFC 2606 reserve for examples.
-pub(super) fn events() -> [Event; 6] {
+pub(crate) fn events() -> [Event; 6] {
     let ban = Ban {
         subject: "203.0.113.7".to_owned(),
         failures: Some(5),

@@ -20,6 +20,7 @@ pub(super) struct State {
     pub(super) limiter: Limiter,
     pub(super) log: Vec<LogLine>,
     pub(super) log_dropped: u32,
+    pub(super) log_cut: u32,
     /// The time of the event, or of the digest.
     pub(super) now: Timestamp,
     /// When the plugin's time is up, for host functions that may take long: nothing interrupts them.
@@ -39,6 +40,7 @@ impl State {
             limiter: Limiter::new(limits),
             log: Vec::new(),
             log_dropped: 0,
+            log_cut: 0,
             now,
             deadline: Instant::now() + limits.time.min(LONGEST),
             random: fastrand::Rng::with_seed(seed),
@@ -54,7 +56,10 @@ impl State {
             self.log_dropped = self.log_dropped.saturating_add(1);
             return;
         }
-        line.message.truncate(line.message.floor_char_boundary(self.limits.log_bytes));
+        if line.message.len() > self.limits.log_bytes {
+            self.log_cut = self.log_cut.saturating_add(1);
+            line.message.truncate(line.message.floor_char_boundary(self.limits.log_bytes));
+        }
         self.log.push(line);
     }
 
@@ -73,7 +78,7 @@ impl State {
 
     /// Adds to the output, of which the end is kept: a traceback closes with its reason.
     pub(super) fn print(&mut self, bytes: &[u8]) {
-        let keep = self.limits.log_bytes;
+        let keep = self.limits.printed;
         let bytes = bytes.get(bytes.len().saturating_sub(keep)..).unwrap_or_default();
         let over = (self.printed.len() + bytes.len()).saturating_sub(keep);
         self.printed.drain(..over);

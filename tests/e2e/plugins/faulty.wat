@@ -16,7 +16,7 @@
   ;; format(event) -> result<decision, string>. The event comes as a pointer: id 0, at 8, host 16, jail 24, …
   ;; The result is laid out at 512: its case, at 520 the error's pointer and length, or the decision's case and at 528
   ;; its payload.
-  (func (export "banhook:plugin/formatter@0.1.0#format") (param $event i32) (result i32)
+  (func $format (export "banhook:plugin/formatter@0.1.0#format") (param $event i32) (result i32)
     (local $jail i32)
     (local $fault i32)
     (local.set $jail (i32.load offset=24 (local.get $event)))

@@ -1,51 +1,46 @@
-//! The results of a plugin's cases: printed one by one, and counted.
+//! The results of a plugin's cases for people: printed one by one, then summed up.
 
 use std::io::{self, Stdout, Write as _};
-use std::path::Path;
 
 use crate::message::{clean, one_line};
 use similar::{ChangeTag, TextDiff};
 
-use crate::cli::command_error::{CommandError, Outcome, print_stderr};
+use super::coverage::Uncovered;
+use super::tested_case::{CaseResult, TestedCase};
+use super::usage_table;
 
-/// The result of one case.
-pub(super) enum CaseResult {
-    Passed,
-    /// The case file now has the plugin's decision; the failure, if that is the decision.
-    Updated(Option<String>),
-    /// The expected decision (`None` if the case has none yet), and the plugin's.
-    Differs(Option<String>, String),
-    /// The message cannot go out, or there is none, and why; an expected decision does not help.
-    Rejected(String),
-}
-
-/// Prints the result of each case, and counts them.
+/// Prints the result of each case.
 pub(super) struct CaseReport {
     /// Not `println!`: a reader that has gone away (`| head`) is an error and no panic.
     out: Stdout,
-    passed: usize,
-    updated: usize,
-    failed: usize,
-    /// Why files are not cases.
-    invalid: Vec<anyhow::Error>,
 }
 
 impl CaseReport {
     /// Makes a report without results.
     pub(super) fn new() -> Self {
-        Self { out: io::stdout(), passed: 0, updated: 0, failed: 0, invalid: Vec::new() }
+        Self { out: io::stdout() }
     }
 
-    /// Adds the result of a case.
-    pub(super) fn case(&mut self, result: CaseResult, about: &str, file: &Path) -> io::Result<()> {
-        let file = file.display();
-        match result {
-            CaseResult::Passed => {
-                self.passed += 1;
-                writeln!(self.out, "ok       {file}")
-            }
+    /// Prints what is known of a case: first what the plugin said and what else is to be known, then the result.
+    pub(super) fn case(&mut self, case: &TestedCase) -> io::Result<()> {
+        let decided = &case.decided;
+        for line in &decided.log {
+            self.note(&format!("log {:?}: {}", line.level, line.message))?;
+        }
+        for line in decided.printed.lines() {
+            self.note(&format!("printed {line}"))?;
+        }
+        for problem in &decided.problems {
+            self.note(&format!("the plugin {problem}"))?;
+        }
+        for warning in &decided.warnings {
+            self.note(&format!("warning: {warning}"))?;
+        }
+        let file = clean(&case.file);
+        match &case.result {
+            CaseResult::Passed { fails: false } => writeln!(self.out, "ok       {file}"),
+            CaseResult::Passed { fails: true } => writeln!(self.out, "ok       {file} (fails, as the case says)"),
             CaseResult::Updated(failure) => {
-                self.updated += 1;
                 writeln!(self.out, "updated  {file}")?;
                 match failure {
                     Some(failure) => {
@@ -54,43 +49,58 @@ impl CaseReport {
                     None => Ok(()),
                 }
             }
-            CaseResult::Differs(expected, found) => {
-                self.failed += 1;
-                writeln!(self.out, "FAILED   {file}: {}", one_line(about))?;
+            CaseResult::Differs(_) => {
+                self.failed(case)?;
+                let Some((expected, found)) = case.difference() else { return Ok(()) };
                 self.difference(expected.as_deref(), &found)
             }
             CaseResult::Rejected(why) => {
-                self.failed += 1;
-                writeln!(self.out, "FAILED   {file}: {}", one_line(about))?;
-                self.note(&why)
+                self.failed(case)?;
+                self.note(why)
             }
         }
     }
 
-    /// Adds a file that is not a case.
-    pub(super) fn invalid(&mut self, file: &Path, error: anyhow::Error) -> io::Result<()> {
-        self.invalid.push(error);
-        writeln!(self.out, "INVALID  {}", file.display())
+    /// Prints that a file is not a case.
+    pub(super) fn invalid(&mut self, file: &str) -> io::Result<()> {
+        writeln!(self.out, "INVALID  {}", clean(file))
+    }
+
+    /// Prints the sum of all results. `uncovered`: `None` where only some of the cases were run.
+    pub(super) fn finish(
+        &mut self,
+        cases: &[TestedCase],
+        invalid: usize,
+        uncovered: Option<&Uncovered>,
+    ) -> io::Result<()> {
+        let count = |is: fn(&CaseResult) -> bool| cases.iter().filter(|case| is(&case.result)).count();
+        for line in usage_table::lines(cases) {
+            writeln!(self.out, "{line}")?;
+        }
+        if let Some(line) = uncovered.and_then(Uncovered::line) {
+            writeln!(self.out, "{line}")?;
+        }
+        let updated = count(|result| matches!(result, CaseResult::Updated(_)));
+        if updated > 0 {
+            writeln!(self.out, "{updated} updated: review the decisions, then commit the files")?;
+        }
+        let passed = count(|result| matches!(result, CaseResult::Passed { .. }));
+        let failed = count(|result| matches!(result, CaseResult::Differs(_) | CaseResult::Rejected(_)));
+        let invalid = if invalid == 0 { String::new() } else { format!(", {invalid} invalid") };
+        writeln!(self.out, "{passed} passed, {failed} failed{invalid}")
+    }
+
+    fn failed(&mut self, case: &TestedCase) -> io::Result<()> {
+        writeln!(self.out, "FAILED   {}: {}", clean(&case.file), one_line(&case.about))?;
+        for line in &case.decided.backtrace {
+            self.note(line)?;
+        }
+        Ok(())
     }
 
     /// Prints an indented line about a case.
-    pub(super) fn note(&mut self, text: &str) -> io::Result<()> {
+    fn note(&mut self, text: &str) -> io::Result<()> {
         writeln!(self.out, "  {}", one_line(text))
-    }
-
-    /// Prints the sum of all results.
-    pub(super) fn finish(mut self) -> Outcome {
-        if self.updated > 0 {
-            writeln!(self.out, "{} updated: review the decisions, then commit the files", self.updated)?;
-        }
-        let invalid = match self.invalid.len() {
-            0 => String::new(),
-            count => format!(", {count} invalid"),
-        };
-        writeln!(self.out, "{} passed, {} failed{invalid}", self.passed, self.failed)?;
-        let Some(last) = self.invalid.pop() else { return Ok(self.failed == 0) };
-        self.invalid.iter().for_each(|error| print_stderr(&format!("{error:#}")));
-        Err(CommandError::Input(last))
     }
 
     fn difference(&mut self, expected: Option<&str>, found: &str) -> io::Result<()> {

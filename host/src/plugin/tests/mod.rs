@@ -20,6 +20,7 @@ pub(super) const LIMITS: Limits = Limits {
     items: 1_000,
     log_lines: 50,
     log_bytes: 1_000,
+    printed: 1_000,
     component: 16 << 20,
     compile: Duration::from_secs(60),
 };
@@ -91,8 +92,13 @@ fn describe_names_the_plugin_and_finds_settings_that_it_does_not_have() {
 
 #[test]
 fn description_checks_what_kind_a_value_is() {
-    use description::SettingKind;
-    let setting = |name: &str, kind| (name.to_owned(), kind);
+    use description::{SettingDescription, SettingKind};
+    let setting = |name: &str, kind| SettingDescription {
+        name: name.to_owned(),
+        kind,
+        description: String::new(),
+        default: None,
+    };
     let description = Description {
         name: "x".to_owned(),
         version: None,
