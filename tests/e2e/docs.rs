@@ -15,8 +15,9 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use block::{Block, blocks};
+use block::{Block, Tag, blocks};
 use check::{Check, Checker};
+use configuration::Configuration;
 
 use crate::binary::root;
 use crate::test_env::TestEnv;
@@ -39,6 +40,24 @@ fn document_blocks_all_run_or_parse_or_say_why_not() {
     // Not `eprintln!`, which is shown only for tests that fail.
     write!(std::io::stderr(), "{}", report.summary()).unwrap();
     assert!(report.failures.is_empty(), "{}", report.failures.join("\n\n"));
+}
+
+/// Every configuration in the documents, fragments completed.
+pub fn configurations() -> Vec<String> {
+    let mut found = Vec::new();
+    for path in documents() {
+        let blocks = blocks(&path.display().to_string(), &fs::read_to_string(&path).unwrap()).unwrap();
+        for block in blocks.iter().filter(|block| block.language == "toml") {
+            match &block.tag {
+                Some(Tag::Skip(_)) => {}
+                Some(Tag::Fragment) => found.push(Configuration::of_fragment(&block.content).unwrap().text),
+                None => found.push(block.content.clone()),
+                Some(Tag::File(path)) if path.contains("/etc/banhook/") => found.push(block.content.clone()),
+                Some(Tag::File(_)) => {}
+            }
+        }
+    }
+    found
 }
 
 fn documents() -> Vec<PathBuf> {

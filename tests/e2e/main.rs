@@ -32,6 +32,7 @@ mod clock_changes;
 mod command_output;
 mod component;
 mod concurrent_notify;
+mod config_schema;
 mod connection;
 mod crash;
 mod daemon;

@@ -1,15 +1,20 @@
-//! `banhook config`: checks the configuration, and explains what it does with an event.
+//! `banhook config`: checks, shows and explains the configuration, and helps to write one.
 
 pub(super) mod check;
 mod explain;
+mod init;
 pub(super) mod known_jails;
+mod show;
+
+use std::io::Write as _;
 
 use clap::{Args, Subcommand};
 
 use super::command_error::Outcome;
 use super::global_options::GlobalOptions;
+use crate::config::schema;
 
-/// Check the configuration, and explain what it does with an event
+/// Check, show and explain the configuration, and begin one
 #[derive(Debug, Args)]
 pub(super) struct ConfigArgs {
     #[command(subcommand)]
@@ -23,6 +28,10 @@ enum ConfigCommand {
     /// If there is none, also lists the jails that fail2ban has or that were seen so far, by the routes that match them.
     Check,
     Explain(explain::ExplainArgs),
+    Show(show::ShowArgs),
+    Init(init::InitArgs),
+    /// Print a JSON Schema of the configuration, by which an editor completes and checks it
+    Schema,
 }
 
 /// Runs the subcommand.
@@ -30,5 +39,11 @@ pub(super) fn config(global: &GlobalOptions, arguments: &ConfigArgs) -> Outcome 
     match &arguments.command {
         ConfigCommand::Check => check::check(global),
         ConfigCommand::Explain(arguments) => explain::explain(global, arguments),
+        ConfigCommand::Show(arguments) => show::show(global, arguments),
+        ConfigCommand::Init(arguments) => init::init(global, arguments),
+        ConfigCommand::Schema => {
+            writeln!(std::io::stdout(), "{:#}", schema())?;
+            Ok(true)
+        }
     }
 }

@@ -5,10 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use super::config_files::{folder, read_files};
 use super::fail2ban::Fail2ban;
 use super::http_settings::Proxy;
+use super::key_recorder::KeyRecorder;
 use super::log_source::LogSource;
 use super::metrics::Metrics;
 use super::name::{NAME_RULE, is_name};
@@ -88,7 +90,7 @@ impl Config {
 fn watched_files(main: &Path, read: &[TextFile], config: &Config) -> BTreeSet<PathBuf> {
     let mut files: BTreeSet<PathBuf> = read.iter().map(|file| file.path.clone()).collect();
     files.insert(folder(main));
-    files.extend(config.webhooks.values().flat_map(|webhook| webhook.files.clone()));
+    files.extend(config.webhooks.values().flat_map(Webhook::files).cloned());
     files.extend(config.webhooks.values().filter_map(|webhook| Some(webhook.http.ca_file.as_ref()?.path.clone())));
     files.extend(config.routes.iter().filter_map(|route| match &route.plugin {
         PluginSource::File(path) => Some(path.clone()),
@@ -96,6 +98,13 @@ fn watched_files(main: &Path, read: &[TextFile], config: &Config) -> BTreeSet<Pa
     }));
     files.extend(config.routes.iter().flat_map(|route| route.grants.files().cloned()));
     files
+}
+
+/// Has all keys recorded that are known in the tables of a file.
+pub(super) fn read_keys(file: &TextFile, keys: &Rc<KeyRecorder>) {
+    let problems = Problems::recording(Rc::clone(keys));
+    // Nothing in it is valid.
+    let _ = build(std::slice::from_ref(file), problems, &|_| None);
 }
 
 /// Makes a configuration of the files that could be read.

@@ -7,9 +7,11 @@ use std::cell::RefCell;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use serde::Serialize;
 
+use super::key_recorder::KeyRecorder;
 use crate::accounts::{own_hint, user_name};
 use crate::phrase::without_error_numbers;
 pub(super) use crate::phrase::{may_be_url, quoted};
@@ -100,9 +102,16 @@ impl fmt::Display for ConfigErrors {
 pub(super) struct Problems {
     errors: RefCell<Vec<Problem>>,
     warnings: RefCell<Vec<Problem>>,
+    /// Records the keys that are read, for the schema.
+    pub(super) keys: Option<Rc<KeyRecorder>>,
 }
 
 impl Problems {
+    /// Collects problems, and has the keys recorded that are read.
+    pub(super) fn recording(keys: Rc<KeyRecorder>) -> Self {
+        Self { keys: Some(keys), ..Self::default() }
+    }
+
     /// Adds an error without a hint.
     pub(super) fn report(&self, location: Location, message: impl Into<String>) {
         self.errors.borrow_mut().push(Problem::new(location, message, None));

@@ -10,6 +10,8 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use serde_json::json;
+
 use super::problem::Location;
 use super::reader::{Located, Table};
 
@@ -19,6 +21,10 @@ const DURATIONS: [(&str, u64); 6] =
 
 /// How a duration is written, for errors.
 pub(crate) const DURATION_RULE: &str = "a duration such as \"30s\" or \"1h30m\" (units: ms, s, m, h, d, w)";
+
+/// The form of a duration and of a size, for the schema.
+const DURATION_PATTERN: &str = "^([0-9]+(ms|[smhdw]))+$";
+const SIZE_PATTERN: &str = "^[0-9]+(KiB|MiB|GiB)$";
 
 /// Units of sizes, in bytes.
 const SIZES: [(&str, u64); 3] = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
@@ -37,6 +43,26 @@ pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
         (rest, total, last) = (after, total.checked_add(ms)?, factor);
     }
     (last != u64::MAX).then_some(Duration::from_millis(total))
+}
+
+/// Writes a duration as [`parse_duration`] reads it; what is less than a millisecond is left out.
+pub(crate) fn duration_text(duration: Duration) -> String {
+    let mut rest = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let mut text = String::new();
+    // Weeks are left out: people count retention in days.
+    for (unit, ms) in DURATIONS.iter().rev().skip(1) {
+        if rest >= *ms {
+            text.push_str(&format!("{}{unit}", rest / ms));
+            rest %= ms;
+        }
+    }
+    if text.is_empty() { "0s".to_owned() } else { text }
+}
+
+/// Writes a size as `parse_size` reads it, to whole KiB.
+pub(crate) fn size_text(bytes: u64) -> String {
+    let unit = SIZES.iter().rev().find(|(_, size)| bytes >= *size && bytes % size == 0);
+    unit.map_or_else(|| format!("{}KiB", bytes >> 10), |(unit, size)| format!("{}{unit}", bytes / size))
 }
 
 /// Parses `512KiB`, `64MiB` or `1GiB`, to bytes.
@@ -64,6 +90,10 @@ pub(super) fn duration(
     to: &mut Duration,
 ) {
     let found = table.parsed(key, DURATION_RULE, parse_duration);
+    table.restrict(
+        key,
+        || json!({ "pattern": DURATION_PATTERN, "description": format!("{DURATION_RULE}, between {shown}") }),
+    );
     within(table, key, found, &range, shown, to);
 }
 
@@ -81,6 +111,10 @@ pub(super) fn duration_or_false(
     }
     let mut duration = to.unwrap_or(*range.start());
     let found = table.parsed(key, &format!("{DURATION_RULE}, or false"), parse_duration);
+    table.restrict(
+        key,
+        || json!({ "pattern": DURATION_PATTERN, "description": format!("{DURATION_RULE}, between {shown}") }),
+    );
     let is_there = found.is_some();
     within(table, key, found, &range, &format!("{shown}, or false to turn it off"), &mut duration);
     if is_there {
@@ -96,7 +130,9 @@ pub(super) fn size<N: TryFrom<u64> + PartialOrd>(
     shown: &str,
     to: &mut N,
 ) {
-    whole(table, key, table.parsed(key, "a size like \"64MiB\"", parse_size), &range, shown, to);
+    let found = table.parsed(key, "a size like \"64MiB\"", parse_size);
+    table.restrict(key, || json!({ "pattern": SIZE_PATTERN, "description": format!("a size between {shown}") }));
+    whole(table, key, found, &range, shown, to);
 }
 
 /// Reads a whole number.
@@ -107,7 +143,10 @@ pub(super) fn count<N: TryFrom<u64> + PartialOrd + fmt::Display>(
     to: &mut N,
 ) {
     let shown = format!("{} and {}", range.start(), range.end());
-    whole(table, key, table.number(key), &range, &shown, to);
+    let found = table.number(key);
+    let bound = |bound: &N| bound.to_string().parse::<u64>().unwrap_or_default();
+    table.restrict(key, || json!({ "minimum": bound(range.start()), "maximum": bound(range.end()) }));
+    whole(table, key, found, &range, &shown, to);
 }
 
 /// Checks a number; one that does not fit its type is out of bounds as well.
@@ -163,6 +202,7 @@ mod tests {
             ("1m500ms", 60_500),
         ] {
             assert_eq!(parse_duration(text), Some(Duration::from_millis(ms)), "{text}");
+            assert_eq!(parse_duration(&duration_text(Duration::from_millis(ms))), Some(Duration::from_millis(ms)));
         }
         for bad in [
             "",
@@ -189,7 +229,7 @@ mod tests {
     #[test]
     fn parse_size_needs_one_number_and_one_unit() {
         for (text, bytes) in [("512KiB", 524_288), ("64MiB", 67_108_864), ("1GiB", 1_073_741_824)] {
-            assert_eq!(parse_size(text), Some(bytes), "{text}");
+            assert_eq!((parse_size(text), size_text(bytes).as_str()), (Some(bytes), text));
         }
         for bad in ["64", "64MB", "64 MiB", "mib", "99999999999GiB", "٣MiB"] {
             assert_eq!(parse_size(bad), None, "{bad}");

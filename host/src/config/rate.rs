@@ -1,6 +1,9 @@
 //! `rate` and `burst`: how fast messages are sent to a webhook.
 
+use std::fmt;
 use std::time::Duration;
+
+use serde_json::json;
 
 use super::quantity;
 use super::reader::{Located, Table};
@@ -28,8 +31,9 @@ impl Rate {
     /// Reads `rate` and `burst` of a webhook.
     pub(super) fn read(webhook: &Table<'_>) -> Self {
         let mut rate = Self::STANDARD;
-        if let Some(Located { value, location }) = webhook.parsed("rate", "a rate like \"1/s\" or \"30/m\"", parse_rate)
-        {
+        let found = webhook.parsed("rate", "a rate like \"1/s\" or \"30/m\"", parse_rate);
+        webhook.restrict("rate", || json!({ "pattern": "^[0-9]+/[smh]$" }));
+        if let Some(Located { value, location }) = found {
             if value < Self::MIN_INTERVAL {
                 webhook.problems.report(location, "rate: must be at most 1000/s");
             }
@@ -37,6 +41,16 @@ impl Rate {
         }
         quantity::count(webhook, "burst", 1..=1_000, &mut rate.burst);
         rate
+    }
+}
+
+/// As [`Rate::read`] reads `rate`.
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number = |unit: Duration| u32::try_from(unit.as_nanos() / self.interval.as_nanos().max(1)).unwrap_or(1);
+        let is_whole = |(_, unit): &&(_, Duration)| unit.checked_div(number(*unit)) == Some(self.interval);
+        let (name, unit) = UNITS.iter().find(is_whole).copied().unwrap_or(("s", Duration::from_secs(1)));
+        write!(f, "{}/{name}", number(unit))
     }
 }
 
@@ -63,7 +77,9 @@ mod tests {
             ("1/m", 60_000_000),
             ("1/h", 3_600_000_000),
         ] {
-            assert_eq!(parse_rate(text), Some(Duration::from_micros(micros)), "{text}");
+            let interval = Duration::from_micros(micros);
+            assert_eq!(parse_rate(text), Some(interval), "{text}");
+            assert_eq!(parse_rate(&Rate { interval, burst: 1 }.to_string()), Some(interval), "{text}");
         }
         for bad in ["", "1", "/s", "0/s", "1/d", "1/sec", "+1/s", "-1/s", "0.5/s", "1 / s", "1/S", "5000000000/h"] {
             assert_eq!(parse_rate(bad), None, "{bad}");

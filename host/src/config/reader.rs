@@ -5,9 +5,11 @@
 
 use std::cell::RefCell;
 
+use serde_json::{Value, json};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::key_recorder::{TOP, any_keys, list, table};
 use super::name::is_name;
 use super::problem::{Location, Problems, may_be_url, quoted};
 use super::rejected_keys::{RejectedKey, place_of};
@@ -37,7 +39,7 @@ impl<'a> Table<'a> {
     /// Returns a file's outermost table.
     pub(super) fn top(file: &'a TextFile, entries: &'a DeTable<'a>, problems: &'a Problems) -> Self {
         let location = Location::whole(&file.path);
-        Self { file, problems, title: "the configuration".to_owned(), location, entries, read: RefCell::default() }
+        Self { file, problems, title: TOP.to_owned(), location, entries, read: RefCell::default() }
     }
 
     fn inner(&self, title: String, offset: usize, entries: &'a DeTable<'a>) -> Self {
@@ -45,13 +47,23 @@ impl<'a> Table<'a> {
         Self { file: self.file, problems: self.problems, title, location, entries, read: RefCell::default() }
     }
 
-    /// Marks a key as known and looks it up.
-    fn get(&self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
+    /// Marks a key as known and looks it up. `form`: the form that its value is expected to have, for the schema.
+    fn get(&self, key: &'static str, form: impl FnOnce() -> Value) -> Option<&'a Spanned<DeValue<'a>>> {
+        if let Some(keys) = &self.problems.keys {
+            keys.add(&self.title, key, form());
+        }
         let mut read = self.read.borrow_mut();
         if !read.contains(&key) {
             read.push(key);
         }
         self.entries.get(key)
+    }
+
+    /// Adds rules for the value of a key that was read, for the schema.
+    pub(super) fn restrict(&self, key: &str, rules: impl FnOnce() -> Value) {
+        if let Some(keys) = &self.problems.keys {
+            keys.restrict(&self.title, key, rules());
+        }
     }
 
     fn wrong(&self, key: &str, value: &Spanned<DeValue<'_>>, expected: &str) {
@@ -77,7 +89,7 @@ impl<'a> Table<'a> {
         expected: &str,
         parse: impl Fn(&str) -> Option<T>,
     ) -> Option<Located<T>> {
-        let value = self.get(key)?;
+        let value = self.get(key, || json!({ "type": "string", "description": expected }))?;
         match value.get_ref().as_str().and_then(parse) {
             Some(parsed) => Some(Located { value: parsed, location: self.file.location(value.span().start) }),
             None => {
@@ -89,7 +101,9 @@ impl<'a> Table<'a> {
 
     /// Reads a string with at least one character.
     pub(super) fn string(&self, key: &'static str) -> Option<Located<String>> {
-        let string = self.parsed(key, "a string", |text| Some(text.to_owned()))?;
+        let string = self.parsed(key, "a string", |text| Some(text.to_owned()));
+        self.restrict(key, || json!({ "minLength": 1 }));
+        let string = string?;
         if string.value.is_empty() {
             self.problems.report(string.location, format!("{key}: the string is empty"));
             return None;
@@ -99,7 +113,9 @@ impl<'a> Table<'a> {
 
     /// Reads a string that names something. A URL put there by mistake is an error, since names are shown in messages.
     pub(super) fn reference(&self, key: &'static str, expected: &str) -> Option<Located<String>> {
-        let name = self.string(key)?;
+        let name = self.string(key);
+        self.restrict(key, || json!({ "description": expected }));
+        let name = name?;
         if may_be_url(&name.value) {
             let message = format!("{key}: expected {expected}, found {}", quoted(&name.value));
             self.problems.report(name.location, message);
@@ -110,7 +126,8 @@ impl<'a> Table<'a> {
 
     /// Reads a name as [`Table::reference`] does, or `Some(None)` for `false`.
     pub(super) fn reference_or_false(&self, key: &'static str, expected: &str) -> Option<Option<Located<String>>> {
-        let value = self.get(key)?;
+        self.get(key, || json!({ "type": "string", "minLength": 1, "description": expected }));
+        let value = self.get(key, no)?;
         if value.get_ref().as_bool() == Some(false) {
             return Some(None);
         }
@@ -128,7 +145,7 @@ impl<'a> Table<'a> {
 
     /// Reads `true` or `false`; `expected` describes it in the error.
     pub(super) fn bool_described(&self, key: &'static str, expected: &str) -> Option<bool> {
-        let value = self.get(key)?;
+        let value = self.get(key, || json!({ "type": "boolean" }))?;
         let parsed = value.get_ref().as_bool();
         if parsed.is_none() {
             self.wrong(key, value, expected);
@@ -138,12 +155,12 @@ impl<'a> Table<'a> {
 
     /// Returns whether a value is `false`; another accessor reads anything else.
     pub(super) fn is_false(&self, key: &'static str) -> bool {
-        self.get(key).is_some_and(|value| value.get_ref().as_bool() == Some(false))
+        self.get(key, no).is_some_and(|value| value.get_ref().as_bool() == Some(false))
     }
 
     /// Reads a whole number, zero or more.
     pub(super) fn number(&self, key: &'static str) -> Option<Located<u64>> {
-        let value = self.get(key)?;
+        let value = self.get(key, || json!({ "type": "integer", "minimum": 0 }))?;
         let parsed = value.get_ref().as_integer().and_then(|number| number.as_str().parse().ok());
         match parsed {
             Some(parsed) => Some(Located { value: parsed, location: self.file.location(value.span().start) }),
@@ -156,8 +173,8 @@ impl<'a> Table<'a> {
 
     /// Reads a list of at least one string.
     pub(super) fn strings(&self, key: &'static str) -> Option<Located<Vec<Located<String>>>> {
-        let list = self.get(key)?;
-        self.list(key, list, "a list of strings", "remove the key to match all")
+        let strings = self.get(key, || list(&json!({ "type": "string" }), 1))?;
+        self.list(key, strings, "a list of strings", "remove the key to match all")
     }
 
     /// Reads a list as [`Table::strings`] does, or `Some(None)` for `false`; `expected` describes it in errors.
@@ -166,7 +183,8 @@ impl<'a> Table<'a> {
         key: &'static str,
         expected: &str,
     ) -> Option<Option<Located<Vec<Located<String>>>>> {
-        let value = self.get(key)?;
+        self.get(key, || list(&json!({ "type": "string" }), 1));
+        let value = self.get(key, no)?;
         if value.get_ref().as_bool() == Some(false) {
             return Some(None);
         }
@@ -203,7 +221,11 @@ impl<'a> Table<'a> {
 
     /// Returns the table under a key; `title` is how a user writes it.
     pub(super) fn table(&self, key: &'static str, title: &str) -> Option<Self> {
-        let value = self.get(key)?;
+        let value = self.get(key, || table(title))?;
+        self.table_of(key, title, value)
+    }
+
+    fn table_of(&self, key: &str, title: &str, value: &'a Spanned<DeValue<'a>>) -> Option<Self> {
         match value.get_ref().as_table() {
             Some(entries) => Some(self.inner(title.to_owned(), value.span().start, entries)),
             None => {
@@ -215,7 +237,8 @@ impl<'a> Table<'a> {
 
     /// Returns a table as [`Table::table`] does, or `Some(None)` for `false`.
     pub(super) fn table_or_false(&self, key: &'static str, title: &str) -> Option<Option<Self>> {
-        let value = self.get(key)?;
+        self.get(key, || table(title));
+        let value = self.get(key, no)?;
         if value.get_ref().as_bool() == Some(false) {
             return Some(None);
         }
@@ -231,7 +254,7 @@ impl<'a> Table<'a> {
     /// Returns the list of tables under a key: `[[routes]]`.
     pub(super) fn tables(&self, key: &'static str) -> Vec<Self> {
         let title = format!("[[{key}]]");
-        let Some(value) = self.get(key) else { return Vec::new() };
+        let Some(value) = self.get(key, || list(&table(&title), 0)) else { return Vec::new() };
         let Some(values) = value.get_ref().as_array() else {
             self.wrong(key, value, &format!("a list of tables ({title})"));
             return Vec::new();
@@ -248,7 +271,9 @@ impl<'a> Table<'a> {
 
     /// Returns the tables under a key by their names: `[webhooks.NAME]`.
     pub(super) fn named_tables(&self, key: &'static str) -> Vec<(Located<String>, Self)> {
-        let Some(table) = self.table(key, &format!("[{key}.NAME]")) else { return Vec::new() };
+        let title = format!("[{key}.NAME]");
+        let value = self.get(key, || any_keys(&table(&title)));
+        let Some(table) = value.and_then(|value| self.table_of(key, &title, value)) else { return Vec::new() };
         let mut tables = Vec::new();
         for (name, value) in table.entries {
             let text = name.get_ref().to_string();
@@ -265,13 +290,20 @@ impl<'a> Table<'a> {
 
     /// Reads a table of any keys with strings: `[labels]`.
     pub(super) fn free_strings(&self, key: &'static str, title: &str) -> Vec<(Located<String>, String)> {
-        self.free_values(key, title, "a string (in quotes)", |value| value.as_str().map(str::to_owned))
+        self.free_values(key, title, "a string (in quotes)", &json!({ "type": "string" }), |value| {
+            value.as_str().map(str::to_owned)
+        })
     }
 
     /// Reads a table of any keys with strings, numbers or booleans, or lists of these, which become text with a line for
     /// each: `[routes.settings]`.
     pub(super) fn free_texts(&self, key: &'static str, title: &str) -> Vec<(Located<String>, String)> {
-        self.free_values(key, title, "a string (in quotes), a number, true, false or a list of these", |value| {
+        let expected = "a string (in quotes), a number, true, false or a list of these";
+        let form = json!({
+            "type": ["string", "number", "boolean", "array"],
+            "items": { "type": ["string", "number", "boolean"] },
+        });
+        self.free_values(key, title, expected, &form, |value| {
             let line = |item: &Spanned<DeValue<'_>>| text(item.get_ref()).filter(|line| !line.contains('\n'));
             let lines = || value.as_array()?.iter().map(line).collect::<Option<Vec<_>>>();
             text(value).or_else(|| Some(lines()?.join("\n")))
@@ -291,9 +323,11 @@ impl<'a> Table<'a> {
         key: &'static str,
         title: &str,
         expected: &str,
+        form: &Value,
         read: impl Fn(&DeValue<'_>) -> Option<String>,
     ) -> Vec<(Located<String>, String)> {
-        let Some(table) = self.table(key, title) else { return Vec::new() };
+        let value = self.get(key, || any_keys(form));
+        let Some(table) = value.and_then(|value| self.table_of(key, title, value)) else { return Vec::new() };
         let mut values = Vec::new();
         for (name, value) in table.entries {
             let text = name.get_ref().to_string();
@@ -332,6 +366,11 @@ impl<'a> Table<'a> {
             self.problems.report_with(location, format!("unknown key {} in {}", quoted(name), self.title), hint);
         }
     }
+}
+
+/// The form of `false`, for the schema.
+fn no() -> Value {
+    json!({ "const": false })
 }
 
 /// Formats a key for a message, quoted if TOML would need it to be.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
+use serde_json::json;
 
 use super::grouping::{DIGEST_WINDOW, RESTART, Storm, digest_window, restart};
 use super::jail_patterns::{self, JailPatterns};
@@ -371,7 +372,9 @@ fn jails(table: &Table<'_>) -> Option<JailPatterns> {
 }
 
 fn events(table: &Table<'_>) -> BTreeSet<Kind> {
-    let Some(words) = table.strings("events") else { return Kind::ALL.into() };
+    let words = table.strings("events");
+    table.restrict("events", || json!({ "enum": Kind::ALL.map(Kind::as_str) }));
+    let Some(words) = words else { return Kind::ALL.into() };
     let mut kinds = BTreeSet::new();
     for Located { value, location } in words.value {
         match Kind::parse(&value) {

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use serde_json::json;
+
 use super::basic_auth::BasicAuth;
 use super::http_settings::HttpSettings;
 use super::name::{NAME_RULE, is_name};
@@ -21,8 +23,12 @@ pub(crate) struct Webhook {
     pub url: WebhookUrl,
     /// The service that it belongs to. Default: Slack.
     pub target: Target,
-    /// The files that contain its secrets, if that is not the configuration.
-    pub files: Vec<PathBuf>,
+    /// The file that contains the URL, if one does.
+    pub url_file: Option<PathBuf>,
+    /// The file that contains user name and password, if one does.
+    pub basic_auth_file: Option<PathBuf>,
+    /// The hosts for which a rule is lifted.
+    pub allowed: AllowedHosts,
     /// How fast messages are sent to it. Default: [`Rate::STANDARD`].
     pub rate: Rate,
     /// How it is reached. Default: [`HttpSettings::STANDARD`].
@@ -50,13 +56,21 @@ impl Webhook {
         table.finish(rejected_keys::WEBHOOK);
         let (target, text) = (target?, text?);
         let url = checked(table, &text, target, &allowed)?;
-        let files = [text.file, basic_auth_text.and_then(|text| text.file)].into_iter().flatten().collect();
-        named.then_some(Self { url, target, files, rate, http })
+        let basic_auth_file = basic_auth_text.and_then(|text| text.file);
+        named.then_some(Self { url, target, url_file: text.file, basic_auth_file, allowed, rate, http })
+    }
+
+    /// Returns the files that contain its secrets.
+    pub(super) fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        self.url_file.iter().chain(&self.basic_auth_file)
     }
 }
 
 fn target(table: &Table<'_>) -> Option<Target> {
-    let Some(word) = table.string("target") else {
+    let word = table.string("target");
+    table
+        .restrict("target", || json!({ "enum": Target::ALL.iter().map(|target| target.as_str()).collect::<Vec<_>>() }));
+    let Some(word) = word else {
         return table.key_location("target").is_none().then(Target::default);
     };
     let Some(target) = Target::parse(&word.value) else {

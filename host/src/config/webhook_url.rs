@@ -85,11 +85,11 @@ pub(crate) enum WebhookUrlError {
 
 /// The hosts for which a webhook lifts a rule, as [`url::Host`] writes them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct AllowedHosts {
+pub(crate) struct AllowedHosts {
     /// `http_host`: a private host that is reached without TLS.
-    pub(super) http: Option<String>,
+    pub(crate) http: Option<String>,
     /// `relay_host`: a host that is not the service's and takes its messages.
-    pub(super) relay: Option<String>,
+    pub(crate) relay: Option<String>,
 }
 
 /// Why a host cannot be one of [`AllowedHosts`].

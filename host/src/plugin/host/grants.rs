@@ -65,6 +65,11 @@ impl Grants {
         self
     }
 
+    /// The grants, by the names of the interfaces.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static str, &Grant)> {
+        self.0.iter().map(|(name, grant)| (*name, grant))
+    }
+
     /// The files of all interfaces. When one changes, [`super::Host::reload`] reads it again.
     pub(crate) fn files(&self) -> impl Iterator<Item = &PathBuf> {
         self.0.values().flat_map(|grant| match grant {
