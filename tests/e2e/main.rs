@@ -73,6 +73,7 @@ mod reload;
 mod renamed_webhooks;
 mod seeded_random;
 mod service_manager;
+mod setup;
 mod storm;
 mod support;
 mod syscall_trace;

@@ -20,6 +20,9 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::json;
 
+pub(super) use action::is_ours;
+pub(super) use fail2ban::{configuration_error, configured_action};
+
 use super::command_error::Outcome;
 use super::global_options::{GlobalOptions, OutputFormat};
 use fail2ban::Fail2banState;
@@ -40,10 +43,10 @@ pub(super) struct DoctorArgs {
     /// Runs the command that fail2ban's action has for a ban. Nobody is banned. The event is that of a ban of
     /// "banhook-doctor-test-…" in the first jail with the action; it counts in the ledger, and not in the history.
     #[arg(long)]
-    send: bool,
+    pub(super) send: bool,
     /// Output format
     #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
-    format: OutputFormat,
+    pub(super) format: OutputFormat,
 }
 
 /// Runs all checks; `Ok(false)` if one fails.

@@ -24,11 +24,13 @@ mod preview;
 mod queue;
 mod run;
 mod send_test;
+mod setup;
 mod status;
 mod support;
 mod tail;
 mod test;
 mod time_format;
+mod uninstall;
 mod work_lock;
 
 use std::ffi::OsStr;
@@ -53,9 +55,11 @@ use preview::PreviewArgs;
 use queue::QueueArgs;
 use run::RunArgs;
 use send_test::SendTestArgs;
+use setup::SetupArgs;
 use status::StatusArgs;
 use tail::TailArgs;
 use test::TestArgs;
+use uninstall::UninstallArgs;
 
 /// The command that compiles a plugin, in a process of its own.
 const COMPILE: &str = "compile";
@@ -85,6 +89,8 @@ enum Command {
     Mute(MuteArgs),
     Unmute(UnmuteArgs),
     Config(ConfigArgs),
+    Setup(SetupArgs),
+    Uninstall(UninstallArgs),
     SendTest(SendTestArgs),
     Test(TestArgs),
     Lint(LintArgs),
@@ -159,6 +165,8 @@ fn dispatch(CommandLine { global, command }: CommandLine) -> Outcome {
         Command::Mute(arguments) => mute::mute(&global, &arguments),
         Command::Unmute(arguments) => mute::unmute(&global, &arguments),
         Command::Config(arguments) => config::config(&global, &arguments),
+        Command::Setup(arguments) => setup::setup(&global, &arguments),
+        Command::Uninstall(arguments) => uninstall::uninstall(&global, &arguments),
         Command::SendTest(arguments) => send_test::send_test(&global, &arguments),
         Command::Test(arguments) => test::test(&arguments),
         Command::Lint(arguments) => lint::lint(&arguments),

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-/// Bytes that are read of each output.
-const MAX_BYTES: u64 = 1 << 20;
+/// Bytes that are read of each output: fail2ban's configuration of hundreds of jails has some megabytes.
+const MAX_BYTES: u64 = 16 << 20;
 
 /// How often a program is looked at that has closed its output and not ended.
 const EXIT_POLL_INTERVAL: Duration = Duration::from_millis(2);

@@ -13,6 +13,9 @@ const CLIENT: &str = "fail2ban-client";
 /// Where the client's answer has the names of the jails.
 const JAIL_LIST: &str = "Jail list:";
 
+/// What the client says of a server that does not run.
+const NOT_RUNNING: [&str; 3] = ["Is fail2ban running?", "Connection refused", "Could not find server"];
+
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum NoAnswer {
@@ -51,7 +54,7 @@ fn ask_by(client: &Path, arguments: &[&str], limit: Duration) -> Result<String, 
     let said = if answer.stderr.trim().is_empty() { &answer.stdout } else { &answer.stderr };
     Err(if said.contains("Permission denied") {
         NoAnswer::Denied
-    } else if said.contains("Is fail2ban running?") || said.contains("Connection refused") {
+    } else if NOT_RUNNING.iter().any(|words| said.contains(words)) {
         NoAnswer::NotRunning
     } else {
         NoAnswer::Refused(said.lines().next_back().unwrap_or_default().trim().to_owned())

@@ -53,7 +53,7 @@ impl<'a> Checker<'a> {
     pub fn messages(&self, blocks: &[Block]) -> usize {
         let Some(sandbox) = self.sandbox.get() else { return 0 };
         if blocks.iter().any(|block| block.language == "sh" && block.content.contains(BAN)) {
-            sandbox.wait_for_message();
+            sandbox.wait_for_alert();
         }
         sandbox.messages()
     }

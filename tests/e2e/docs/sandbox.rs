@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::binary::{banhook, banhook_notify, require, require_mounts, root};
+use crate::polling::until;
 use crate::test_env::TestEnv;
-use crate::webhook::Webhook;
+use crate::webhook::{Webhook, shown};
 
 /// How long one command may take; `banhook` compiles its plugin first.
 const COMMAND_MAX: Duration = Duration::from_secs(120);
@@ -19,6 +20,9 @@ const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// The clone of the repository, in which commands are run.
 const CLONE: &str = "/usr/src/banhook";
+
+/// The address that the documents ban.
+const BANNED: &str = "203.0.113.7";
 
 /// The URLs in documents that stand for the reader's own webhook.
 const EXAMPLE_URL: &str = "https://hooks.slack.com/";
@@ -105,9 +109,12 @@ impl Sandbox {
         self.webhook.url()
     }
 
-    /// Waits until the webhook has accepted a message.
-    pub fn wait_for_message(&self) {
-        self.webhook.wait_for(1);
+    /// Waits until the webhook has accepted the alert of the address that the documents ban.
+    pub fn wait_for_alert(&self) {
+        until("the alert", || {
+            let shown = shown(&self.webhook.arrived());
+            if shown.iter().any(|message| message.contains(BANNED)) { Ok(()) } else { Err(format!("{shown:?}")) }
+        });
     }
 
     /// Returns the number of messages that the webhook accepted; panics if Slack would have rejected one.

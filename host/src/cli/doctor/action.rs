@@ -66,7 +66,7 @@ const POSTING: [&str; 8] =
     ["hooks.slack.com", "/api/webhooks/", "/hooks/", "webhook", "api.telegram.org", "slack", "discord", "mattermost"];
 
 /// Returns whether an action is banhook's, by its name or its command.
-pub(super) fn is_ours(name: &str, command: &str) -> bool {
+pub(crate) fn is_ours(name: &str, command: &str) -> bool {
     let is_program = |word: &str| word.rsplit('/').next().is_some_and(|file| PROGRAMS.contains(&file));
     name.starts_with("banhook") || command.split_whitespace().any(is_program)
 }

@@ -194,7 +194,7 @@ impl Fail2banState {
     /// What is wrong with the configuration that the next restart reads.
     fn misconfigured(&self) -> Option<Finding> {
         let error = match &self.configured {
-            Ok(dump) => dump.lines().find_map(|line| line.strip_prefix("['config-error', "))?.trim_end_matches(']'),
+            Ok(dump) => configuration_error(dump)?,
             Err(NoAnswer::Refused(why)) => why,
             Err(_) => return None,
         };
@@ -310,8 +310,13 @@ impl Fail2banState {
     }
 }
 
+/// Returns what is wrong with a configuration that the client printed.
+pub(crate) fn configuration_error(dump: &str) -> Option<&str> {
+    Some(dump.lines().find_map(|line| line.strip_prefix("['config-error', "))?.trim_end_matches(']'))
+}
+
 /// Returns the jail and the action of a line of the configuration as the client prints it.
-fn configured_action(line: &str) -> Option<(&str, &str)> {
+pub(crate) fn configured_action(line: &str) -> Option<(&str, &str)> {
     let (jail, action) = line.strip_prefix("['set', '")?.split_once("', 'addaction', '")?;
     Some((jail, action.split_once('\'')?.0))
 }
