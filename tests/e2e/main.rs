@@ -25,6 +25,7 @@
 )]
 
 mod architecture;
+mod backup;
 mod bad_input;
 mod binary;
 mod broken_plugins;
@@ -48,6 +49,7 @@ mod fail2ban;
 mod fail2ban_database;
 mod fail2ban_restart;
 mod file_access;
+mod forget;
 mod grants;
 mod guests;
 mod hostile;

@@ -63,6 +63,7 @@ pub fn for_tests() -> Vec<Package> {
         Package::program("npm", "npm"),
         Package::program("debootstrap", "debootstrap"),
         Package::program("lintian", "lintian"),
+        Package::program("sqlite3", "sqlite3"),
         Package { name: "python3-jsonschema", evidence: Evidence::Modules("jsonschema, tomllib") },
     ];
     packages.extend(for_packages());

@@ -9,6 +9,7 @@ mod daemon;
 mod demo;
 mod doctor;
 mod drain;
+mod forget;
 mod generate;
 mod global_options;
 mod json_text;
@@ -45,6 +46,7 @@ use compile::CompileArgs;
 use config::ConfigArgs;
 use doctor::DoctorArgs;
 use drain::DrainArgs;
+use forget::ForgetArgs;
 use generate::GenerateArgs;
 use global_options::GlobalOptions;
 use lint::LintArgs;
@@ -88,6 +90,7 @@ enum Command {
     Queue(QueueArgs),
     Mute(MuteArgs),
     Unmute(UnmuteArgs),
+    Forget(ForgetArgs),
     Config(ConfigArgs),
     Setup(SetupArgs),
     Uninstall(UninstallArgs),
@@ -164,6 +167,7 @@ fn dispatch(CommandLine { global, command }: CommandLine) -> Outcome {
         Command::Queue(arguments) => queue::queue(&global, &arguments),
         Command::Mute(arguments) => mute::mute(&global, &arguments),
         Command::Unmute(arguments) => mute::unmute(&global, &arguments),
+        Command::Forget(arguments) => forget::forget(&global, &arguments),
         Command::Config(arguments) => config::config(&global, &arguments),
         Command::Setup(arguments) => setup::setup(&global, &arguments),
         Command::Uninstall(arguments) => uninstall::uninstall(&global, &arguments),

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::database::Database;
 use super::error::StoreError;
+use super::traces::blank_texts;
 use crate::event::Timestamp;
 
 /// How many checkpoints are kept at least: a log that is rotated daily has so many files in three years.
@@ -155,6 +156,12 @@ pub(super) fn record_problem(
         )?
         .execute(params![log, problem, now.0])?;
     Ok(())
+}
+
+/// Blanks problems that `has` accepts.
+pub(super) fn blank(transaction: &Transaction<'_>, has: impl Fn(&str) -> bool) -> rusqlite::Result<()> {
+    let select = "SELECT log, problem FROM logs WHERE problem IS NOT NULL";
+    blank_texts(transaction, (select, "UPDATE logs SET problem = '[forgotten]' WHERE log = ?"), has).map(drop)
 }
 
 /// Records that no log is followed any more.

@@ -75,6 +75,12 @@ pub(super) fn event_body<'a>(row: &'a Row<'_>, first: usize) -> rusqlite::Result
     })
 }
 
+/// Returns the checksum that an event should have, of which the row has the `event_columns!`.
+pub(super) fn of_event_row(row: &Row<'_>) -> rusqlite::Result<i64> {
+    let body = row.get_ref(0)?;
+    Ok(event_sums(row, 1, |head| of_event(head, body))?.map_or(0, |(expected, _)| expected))
+}
+
 /// Returns whether the columns of an event are as they were stored, of which the row has the `event_columns!` without the
 /// body from the column `first` on.
 pub(super) fn is_event_head_intact(row: &Row<'_>, first: usize) -> rusqlite::Result<bool> {

@@ -170,6 +170,21 @@ impl Database {
         done.map_err(|reason| self.error(step, reason))
     }
 
+    /// Has what this connection deletes overwritten with zeros.
+    pub(super) fn overwrite_deleted(&self) -> Result<(), StoreError> {
+        self.read("configure", |connection| connection.query_row("PRAGMA secure_delete = ON", [], |_| Ok(())))
+    }
+
+    /// Writes the whole file again, without what was deleted before, and empties the write-ahead log. Returns false if a reader
+    /// kept that from being emptied.
+    pub(super) fn vacuum(&self) -> Result<bool, StoreError> {
+        let _lock = lock_writer(&self.folder)?;
+        self.read("vacuum", |connection| connection.execute_batch("VACUUM"))?;
+        self.read("checkpoint", |connection| {
+            connection.query_row("PRAGMA main.wal_checkpoint(TRUNCATE)", [], |row| Ok(row.get::<_, i64>(0)? == 0))
+        })
+    }
+
     fn version(&self) -> Result<i64, StoreError> {
         self.read("read", |connection| connection.query_row("PRAGMA user_version", [], |row| row.get(0)))
     }

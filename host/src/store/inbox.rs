@@ -8,9 +8,10 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension as _, Row, Rows, Transaction, params};
 
 use super::checkpoints::{self, Checkpoint};
-use super::checksum::{self, COUNTERPART, EventHead};
+use super::checksum::{self, COUNTERPART, EventHead, event_columns};
 use super::error::StoreError;
 use super::store::Store;
+use super::traces::{Traced, Traces};
 use crate::event::{Event, EventDetails, Timestamp};
 
 /// How far apart the times may be of a ban that both the action and the log report, in ms: other actions of the jail run
@@ -167,6 +168,45 @@ impl Store {
 /// Removes an event.
 pub(super) fn remove(transaction: &Transaction<'_>, seq: i64) -> rusqlite::Result<()> {
     transaction.prepare_cached("DELETE FROM events WHERE seq = ?")?.execute([seq]).map(drop)
+}
+
+/// Returns the events that have what is to be forgotten. Reads all of them.
+pub(super) fn with_traces(connection: &Connection, traces: &Traces) -> rusqlite::Result<Vec<Traced>> {
+    let mut found = Vec::new();
+    let mut statement = connection.prepare("SELECT seq, jail, at, body FROM events ORDER BY seq")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (ValueRef::Text(bytes) | ValueRef::Blob(bytes)) = row.get_ref(3)? else { continue };
+        let text = String::from_utf8_lossy(bytes);
+        let blanked = match Event::from_stored_json(&text) {
+            Ok(event) => match traces.blanked(&event) {
+                Some(blanked) => Some(blanked),
+                None => continue,
+            },
+            Err(_) if traces.are_in(&text) => None,
+            Err(_) => continue,
+        };
+        found.push(Traced {
+            seq: row.get(0)?,
+            jail: row.get(1).unwrap_or_default(),
+            at: row.get(2).unwrap_or_default(),
+            blanked,
+        });
+    }
+    Ok(found)
+}
+
+/// Replaces an event by what is left of it.
+pub(super) fn blank(transaction: &Transaction<'_>, event: &Traced) -> rusqlite::Result<()> {
+    let subject = event.blanked.as_ref().and_then(Event::ban).map_or("", |ban| ban.subject.as_str());
+    let body = event.blanked.as_ref().map(Event::to_json).unwrap_or_default();
+    transaction
+        .prepare_cached("UPDATE events SET subject = ?, body = ? WHERE seq = ?")?
+        .execute(params![subject, body, event.seq])?;
+    let checksum = transaction
+        .prepare_cached(concat!("SELECT ", event_columns!(), " FROM events WHERE seq = ?"))?
+        .query_row([event.seq], checksum::of_event_row)?;
+    transaction.prepare_cached("UPDATE events SET checksum = ? WHERE seq = ?")?.execute([checksum, event.seq]).map(drop)
 }
 
 /// Returns the number of the last event; 0: there is none.

@@ -5,12 +5,15 @@
 //! counts nothing, since the events were counted with their rows in `routed_events`. It must not know who decides: which
 //! message is sent, retried or pruned is up to its callers.
 
+use std::collections::BTreeSet;
+
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::Serialize;
 
 use super::checksum::{self, message_columns};
-use super::database::stored;
+use super::database::{lossy, stored};
+use super::traces::blank_texts;
 use crate::event::{DigestCause, Timestamp};
 use crate::message::{Guarded, Target};
 
@@ -408,6 +411,28 @@ pub(super) fn drop_one(transaction: &Transaction<'_>, message: i64, now: Timesta
         .query_row(params![now.0, message], |_| Ok(()))
         .optional()?;
     Ok(dropped.is_some())
+}
+
+/// Returns the messages to be sent, or dead ones, whose bodies `has` accepts.
+pub(super) fn with_body(connection: &Connection, has: impl Fn(&str) -> bool) -> rusqlite::Result<BTreeSet<i64>> {
+    let mut statement =
+        connection.prepare("SELECT id, body FROM messages WHERE state IN ('ready', 'dead') AND body IS NOT NULL")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, lossy(row, 1)?.unwrap_or_default())))?;
+    rows.filter(|row| row.as_ref().map_or(true, |(_, body)| has(body))).map(|row| row.map(|(id, _)| id)).collect()
+}
+
+/// Blanks errors, and keys of settled digests, that `has` accepts.
+pub(super) fn blank(transaction: &Transaction<'_>, has: impl Fn(&str) -> bool) -> rusqlite::Result<()> {
+    let errors = (
+        "SELECT id, error FROM messages WHERE error IS NOT NULL",
+        "UPDATE messages SET error = '[forgotten]' WHERE id = ?",
+    );
+    let keys = (
+        "SELECT id, key FROM messages WHERE key <> '' AND state NOT IN ('open', 'ready', 'dead')",
+        "UPDATE messages SET key = '' WHERE id = ?",
+    );
+    blank_texts(transaction, errors, &has)?;
+    blank_texts(transaction, keys, &has).map(drop)
 }
 
 /// Drops all dead messages by hand, or those of one webhook. Returns them.

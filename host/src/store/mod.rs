@@ -17,6 +17,7 @@ mod error;
 mod event_progress;
 #[cfg(test)]
 mod fixture;
+mod forget;
 mod formatting;
 mod history;
 mod inbox;
@@ -40,6 +41,7 @@ mod store;
 mod stored_events;
 #[cfg(test)]
 mod tests;
+mod traces;
 mod webhooks;
 
 pub use banhook_notify::StateDir;
@@ -49,6 +51,7 @@ pub use digest_writer::{Closes, DigestKey};
 pub use digests::OpenDigest;
 pub(crate) use error::StoreError;
 pub(crate) use event_progress::{RouteProgress, Stage};
+pub(crate) use forget::{Forgotten, StillNeeded};
 pub use formatting::{Disposition, FormattedEvent};
 pub(crate) use history::HistoryScope;
 pub(crate) use inbox::UnroutedEvent;
@@ -65,6 +68,7 @@ pub use routed_events::RoutedTo;
 pub use spool::Received;
 pub use store::Store;
 pub(crate) use stored_events::UnformattedEvent;
+pub(crate) use traces::Traces;
 pub use webhooks::WebhookQueue;
 pub use webhooks::WebhookState;
 pub(crate) use webhooks::{MAX_WAIT_MS, Suspended};

@@ -2,12 +2,13 @@
 
 use std::net::IpAddr;
 
-use rusqlite::params;
+use rusqlite::{Transaction, params};
 use serde::Serialize;
 
 use super::database::{lossy, stored};
 use super::error::StoreError;
 use super::store::Store;
+use super::traces::blank_texts;
 use crate::event::{Event, SubjectQuery, Timestamp};
 
 /// The longest time of a mute, in ms: 30 days. One that ends later is from before the clock was set back, and has ended.
@@ -56,6 +57,12 @@ fn query(subject: &str) -> SubjectQuery {
         (Err(_), Ok(address)) => SubjectQuery::Network(address.into()),
         (Err(_), Err(_)) => SubjectQuery::Exact(subject.to_owned()),
     }
+}
+
+/// Removes mutes whose subject or reason `has` accepts. Returns how many.
+pub(super) fn remove_with(transaction: &Transaction<'_>, has: impl Fn(&str) -> bool) -> rusqlite::Result<usize> {
+    let select = "SELECT id, ifnull(subject, '') || ' ' || reason FROM mutes";
+    blank_texts(transaction, (select, "DELETE FROM mutes WHERE id = ?"), has)
 }
 
 impl Store {

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::params;
+use rusqlite::{Transaction, params};
 use serde::Serialize;
 
 use super::database::{lossy, stored};
 use super::error::StoreError;
 use super::store::Store;
+use super::traces::blank_texts;
 use crate::event::Timestamp;
 
 /// A route's active plugin; this is its JSON.
@@ -37,6 +38,12 @@ pub struct PluginState {
 pub(super) const ROUTES: &str = "SELECT route FROM plugins";
 /// The statement that removes the state of a route's plugin.
 pub(super) const REMOVE: &str = "DELETE FROM plugins WHERE route = ?";
+
+/// Blanks failures that `has` accepts.
+pub(super) fn blank(transaction: &Transaction<'_>, has: impl Fn(&str) -> bool) -> rusqlite::Result<()> {
+    let select = "SELECT route, error FROM plugins WHERE error IS NOT NULL";
+    blank_texts(transaction, (select, "UPDATE plugins SET error = '[forgotten]' WHERE route = ?"), has).map(drop)
+}
 
 impl Store {
     /// Records the state of a route's plugin.

@@ -12,6 +12,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 use super::database::stored;
 use super::error::StoreError;
 use super::store::Store;
+use super::traces::blank_texts;
 use super::{history, ledger, routing_cursor};
 use crate::event::PastBan;
 
@@ -162,6 +163,26 @@ pub(super) fn reassign_unformatted(transaction: &Transaction<'_>, route: &str, w
         transaction.prepare_cached(change)?.execute(params![route, webhook])?;
     }
     Ok(())
+}
+
+/// Returns where an event is not settled: in messages that are ready or dead; `None`: it is in an open digest or in no message.
+pub(super) fn unsettled(connection: &Connection, event: i64) -> rusqlite::Result<Vec<Option<i64>>> {
+    connection
+        .prepare_cached(
+            "SELECT CASE WHEN messages.state IN ('ready', 'dead') THEN message END
+             FROM routed_events LEFT JOIN messages ON messages.id = message
+             WHERE event = ? AND (messages.state IN ('open', 'ready', 'dead') OR message IS NULL AND routed_events.state = 'pending')",
+        )?
+        .query_map([event], |row| row.get(0))?
+        .collect()
+}
+
+/// Blanks reasons and tags that `has` accepts.
+pub(super) fn blank(transaction: &Transaction<'_>, has: impl Fn(&str) -> bool) -> rusqlite::Result<()> {
+    let select = "SELECT event, ifnull(detail, '') || ' ' || ifnull(tags, '') FROM routed_events
+        WHERE detail IS NOT NULL OR tags IS NOT NULL";
+    blank_texts(transaction, (select, "UPDATE routed_events SET detail = NULL, tags = NULL WHERE event = ?"), has)
+        .map(drop)
 }
 
 /// Deletes an event on all routes. Returns the messages that it was in, and whether there was a row.

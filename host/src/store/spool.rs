@@ -182,6 +182,21 @@ impl Store {
     /// # Errors
     /// When the store or the spool fails.
     pub(crate) fn prune_spool(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        self.prune_spool_after(KEEP_SEGMENT, now)
+    }
+
+    /// Removes all segments whose events are settled, the one that `notify` appends to included. Returns how many are left.
+    ///
+    /// # Errors
+    /// When the store or the spool fails.
+    pub(crate) fn empty_spool(&mut self, now: Timestamp) -> Result<usize, StoreError> {
+        self.prune_spool_after(Duration::ZERO, now)?;
+        let Some(receiver) = self.receiver()? else { return Ok(0) };
+        Ok(receiver.segments().map_err(|error| self.spool_error(error))?.len())
+    }
+
+    /// `keep`: how long a segment is kept after its last event was received.
+    fn prune_spool_after(&mut self, keep: Duration, now: Timestamp) -> Result<(), StoreError> {
         let Some(receiver) = self.receiver()? else { return Ok(()) };
         let settled_through = routing_cursor::settled_through(&self.database)?;
         let has_newly_settled = self
@@ -195,15 +210,21 @@ impl Store {
             let marks: Vec<_> = settled.iter().map(|receipt| (receipt.segment, receipt.offset)).collect();
             spool_marks::write(&self.folder().spool(), &marks).map_err(|error| self.spool_error(error))?;
         }
-        self.remove_segments(&receiver, now)
+        self.remove_segments(&receiver, keep, now)
     }
 
-    fn remove_segments(&mut self, receiver: &Receiver<Directory>, now: Timestamp) -> Result<(), StoreError> {
+    fn remove_segments(
+        &mut self,
+        receiver: &Receiver<Directory>,
+        keep: Duration,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let failed = |store: &Self, error| store.spool_error(error);
         let mut active = receiver.active().map_err(|error| failed(self, error))?;
         let segments = receiver.segments().map_err(|error| failed(self, error))?;
         let receipts = self.database.read("read the receipts", |connection| receipts::last(connection, false))?;
-        if let Some(due) = receipts.iter().find(|receipt| active == Some(receipt.segment) && is_due(receipt, now)) {
+        let is_due = |receipt: &Receipt| keep.is_zero() || is_due(receipt, now);
+        if let Some(due) = receipts.iter().find(|receipt| active == Some(receipt.segment) && is_due(receipt)) {
             receiver.retire(due.segment).map_err(|error| failed(self, error))?;
             active = None;
         }
@@ -215,7 +236,7 @@ impl Store {
                 self.database.write("forget a segment", |transaction| receipts::forget(transaction, segment))?;
                 continue;
             }
-            if Some(segment) == active || !(is_scarce || is_older(received_at, KEEP_SEGMENT, now)) {
+            if Some(segment) == active || !(is_scarce || keep.is_zero() || is_older(received_at, keep, now)) {
                 continue;
             }
             let Some(removal) = receiver.begin_removal(segment).map_err(|error| failed(self, error))? else { continue };

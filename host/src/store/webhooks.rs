@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::database::{lossy, stored};
 use super::error::StoreError;
 use super::store::Store;
+use super::traces::blank_texts;
 use crate::event::Timestamp;
 
 /// The longest time for which anything is put off, in ms. A longer one is from before the clock was set back.
@@ -136,6 +137,13 @@ impl Store {
 pub(super) const NAMES: &str = "SELECT name FROM webhooks";
 /// The statement that removes a webhook's state.
 pub(super) const REMOVE: &str = "DELETE FROM webhooks WHERE name = ?";
+
+/// Blanks answers that `has` accepts.
+pub(super) fn blank(transaction: &Transaction<'_>, has: impl Fn(&str) -> bool) -> rusqlite::Result<()> {
+    let select = "SELECT name, suspended_error FROM webhooks WHERE suspended_error IS NOT NULL";
+    blank_texts(transaction, (select, "UPDATE webhooks SET suspended_error = '[forgotten]' WHERE name = ?"), has)
+        .map(drop)
+}
 
 /// Records a webhook's state.
 pub(super) fn record(transaction: &Transaction<'_>, name: &str, state: &WebhookState) -> rusqlite::Result<()> {
