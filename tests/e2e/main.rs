@@ -67,6 +67,7 @@ mod plugin_cases;
 mod plugin_command;
 mod polling;
 mod power_failure;
+mod privileges;
 mod proxy;
 mod queue;
 mod reference;
