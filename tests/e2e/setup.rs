@@ -276,6 +276,23 @@ fn setup_and_uninstall_leave_files_alone_that_a_person_changed() {
 
 #[test]
 #[ignore = "needs fail2ban: cargo xtask test"]
+fn uninstall_with_purge_removes_nothing_beside_a_daemon() {
+    let env = TestEnv::new();
+    let host = Host::start(&env);
+    host.setup(&["--no-doctor"]).ok();
+    let files = host.files();
+    let daemon = env.daemon();
+    host.uninstall(&["--purge"]).exits(1).complains(&["another banhook is running"]);
+    assert_eq!(host.files(), files);
+    daemon.stop();
+    env.write("state/mine", "");
+    let purged = host.uninstall(&["--purge"]).ok();
+    assert!(purged.stdout.contains("other files are left there") && env.path("state/mine").exists(), "{purged}");
+    assert_eq!(fs::read_dir(env.state()).unwrap().count(), 1);
+}
+
+#[test]
+#[ignore = "needs fail2ban: cargo xtask test"]
 fn setup_below_a_root_writes_only_there() {
     let env = TestEnv::new();
     let host = Host::start(&env);

@@ -14,7 +14,7 @@ use super::setup::paths::{ACTION, JAILS, PathArgs, SetupPaths};
 use super::setup::{reason, restart_jails, say};
 use super::work_lock::take_over;
 use crate::receive::fail2ban_client::NoAnswer;
-use crate::store::StateDir;
+use crate::store::{StateDir, WorkLock};
 
 /// Remove what `banhook setup` wrote: its configuration, fail2ban's action and the jails that run it
 ///
@@ -40,6 +40,9 @@ pub(super) fn uninstall(global: &GlobalOptions, arguments: &UninstallArgs) -> Ou
         say("nothing of banhook is here")?;
         return Ok(true);
     }
+    // First, so that nothing is removed beside a daemon; and until the end, so that no run begins meanwhile.
+    let state = StateDir::new(&paths.state_dir);
+    let lock = if arguments.purge && state.is_used()? { Some(take_over(&state)?) } else { None };
     let had_jails = find(&paths.jails)?;
     let mut is_done = remove_jails(&paths, &had_jails)?;
     if is_done && matches!(had_jails, Found::Ours(_)) && !arguments.no_restart && !paths.is_elsewhere {
@@ -47,9 +50,9 @@ pub(super) fn uninstall(global: &GlobalOptions, arguments: &UninstallArgs) -> Ou
     }
     is_done &= remove_action(&paths)?;
     is_done &= remove_configuration(&paths)?;
-    if arguments.purge {
-        purge(&paths.state_dir)?;
-    } else if paths.state_dir.exists() {
+    if let Some(lock) = lock {
+        purge(&paths.state_dir, lock)?;
+    } else if paths.state_dir.exists() && !arguments.purge {
         say(&format!("kept {}: remove it with --purge", paths.state_dir.display()))?;
     }
     Ok(is_done)
@@ -148,13 +151,8 @@ const FILES: [&str; 7] = [
     "work.lock",
 ];
 
-/// Removes what banhook has in its state directory, while nothing works on it.
-fn purge(path: &Path) -> Result<(), CommandError> {
-    let folder = StateDir::new(path);
-    if !folder.is_used()? {
-        return Ok(());
-    }
-    let lock = take_over(&folder)?;
+/// Removes what banhook has in its state directory, while nothing else works on it.
+fn purge(path: &Path, lock: WorkLock) -> Result<(), CommandError> {
     for name in FOLDERS {
         match fs::remove_dir_all(path.join(name)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
