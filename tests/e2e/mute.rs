@@ -58,6 +58,8 @@ fn mute_of_a_network_ends_by_itself_without_a_daemon() {
     let env = TestEnv::new();
     mute(&env, "--subject=203.0.113.0/24 --for=30s").ok();
     mute(&env, "--subject=198.51.100.1 --for=1s").ok();
+    let odd = mute(&env, "--subject=office/lan --for=1s").ok();
+    assert!(odd.stderr.contains("office/lan is no network"), "{odd}");
     ban(&env, "sshd", "203.0.113.9");
     assert_eq!(env.wait_until_idle().all(), counts(0, 1));
     until("a mute to end", || match listed(&env) {
@@ -81,6 +83,7 @@ fn mute_without_selection_time_or_reason_is_refused() {
         "--all --for=31d",
         "--all --for=soon",
         "--jail= --for=2h",
+        "--subject=203.0.113.0/33 --for=2h",
     ] {
         mute(&env, line).exits(2);
     }

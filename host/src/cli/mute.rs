@@ -1,6 +1,7 @@
 //! `banhook mute` and `unmute`: for a while no messages of some events, which are counted as skipped.
 
 use std::io::{self, Write as _};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use anyhow::anyhow;
@@ -10,9 +11,9 @@ use super::command_error::{CommandError, Outcome, print_stderr};
 use super::global_options::{GlobalOptions, OutputFormat};
 use super::time_format::with_age;
 use crate::config::{DURATION_RULE, parse_duration};
-use crate::event::Timestamp;
+use crate::event::{SubjectQuery, Timestamp};
 use crate::message::one_line;
-use crate::store::{MUTE_MAX_MS, MUTES_MAX, Mute, Store};
+use crate::store::{MUTE_MAX_MS, MUTES_MAX, Mute, Store, subject_query};
 
 /// Characters of a reason: it is kept with each event that is skipped.
 const REASON_CHARS: usize = 150;
@@ -30,7 +31,7 @@ pub(super) struct MuteArgs {
     #[arg(long, value_name = "JAIL", value_parser = text)]
     jail: Option<String>,
     /// Only bans and unbans of this address, of addresses in this network (203.0.113.0/24), or of this other subject
-    #[arg(long, value_name = "SUBJECT", value_parser = text)]
+    #[arg(long, value_name = "SUBJECT", value_parser = subject)]
     subject: Option<String>,
     /// All events
     #[arg(long, conflicts_with_all = ["jail", "subject"], required_unless_present_any = ["jail", "subject"])]
@@ -77,6 +78,16 @@ fn text(text: &str) -> Result<String, String> {
     if text.trim().is_empty() { Err("must not be empty".to_owned()) } else { Ok(text.to_owned()) }
 }
 
+fn subject(value: &str) -> Result<String, String> {
+    let value = text(value)?;
+    match (value.split_once('/'), subject_query(&value)) {
+        (Some((address, length)), SubjectQuery::Exact(_)) if address.parse::<IpAddr>().is_ok() => {
+            Err(format!("no network has the prefix length {length}"))
+        }
+        _ => Ok(value),
+    }
+}
+
 /// Mutes, or lists the mutes.
 pub(super) fn mute(global: &GlobalOptions, arguments: &MuteArgs) -> Outcome {
     if let Some(MuteCommand::List { format }) = arguments.command {
@@ -86,6 +97,14 @@ pub(super) fn mute(global: &GlobalOptions, arguments: &MuteArgs) -> Outcome {
     let (Some(time), Some(reason)) = (arguments.time, &arguments.reason) else {
         return Err(CommandError::input(anyhow!("--for and --reason are required")));
     };
+    if let Some(SubjectQuery::Exact(other)) = arguments.subject.as_deref().map(subject_query)
+        && other.contains('/')
+    {
+        print_stderr(&format!(
+            "warning: {} is no network: only a subject that is written so is muted",
+            one_line(&other)
+        ));
+    }
     let now = Timestamp::now();
     let mute = Mute {
         id: 0,

@@ -156,7 +156,7 @@ fn kinds(totals: &Totals, more: bool) -> String {
     let kinds = [
         (totals.bans, bans, "s"),
         (totals.unbans, "unban", "s"),
-        (totals.prolongs, "longer ban", "s"),
+        (totals.prolongs, "prolonged ban", "s"),
         (totals.flushes, "flush", "es"),
         (totals.stops, "jail stop", "s"),
         (totals.starts, "jail start", "s"),

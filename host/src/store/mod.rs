@@ -58,7 +58,7 @@ pub(crate) use inbox::UnroutedEvent;
 pub(crate) use ledger::{Discrepancy, Ledger, RouteLedger};
 pub(crate) use message_info::{MessageInfo, MessageState};
 pub(crate) use messages::DeadReason;
-pub(crate) use mutes::{MUTE_MAX_MS, MUTES_MAX, Mute};
+pub(crate) use mutes::{MUTE_MAX_MS, MUTES_MAX, Mute, subject_query};
 pub(crate) use outbox::{FailedAttempt, Notice, OutboundMessage, Remaining};
 pub use plugins::PluginState;
 pub use recent_posts::PostTimes;

@@ -42,7 +42,7 @@ impl Mute {
             && self
                 .subject
                 .as_ref()
-                .is_none_or(|muted| event.ban().is_some_and(|ban| query(muted).matches(&ban.subject)))
+                .is_none_or(|muted| event.ban().is_some_and(|ban| subject_query(muted).matches(&ban.subject)))
     }
 
     fn is_active(&self, now: Timestamp) -> bool {
@@ -51,7 +51,7 @@ impl Mute {
 }
 
 /// Returns what a subject of a mute selects: an address in whatever form it is written.
-fn query(subject: &str) -> SubjectQuery {
+pub(crate) fn subject_query(subject: &str) -> SubjectQuery {
     match (subject.parse(), subject.parse::<IpAddr>()) {
         (Ok(network), _) => SubjectQuery::Network(network),
         (Err(_), Ok(address)) => SubjectQuery::Network(address.into()),
