@@ -31,15 +31,40 @@ impl Directory {
     }
 }
 
-/// The file systems that are on another machine, or may be, by their `f_type`: NFS, SMB and CIFS, 9P, FUSE, Ceph, AFS.
-const REMOTE: [u32; 9] =
-    [0x6969, 0x517b, 0xfe53_4d42, 0xff53_4d42, 0x0102_1997, 0x6573_5546, 0x00c3_6400, 0x5346_414f, 0x6b41_4653];
+/// The file systems that are on another machine, or may be, by their `f_type`.
+const REMOTE: [(u32, &str); 9] = [
+    (0x6969, "NFS"),
+    (0xfe53_4d42, "SMB"),
+    (0xff53_4d42, "CIFS"),
+    (0x517b, "SMB"),
+    (0x0102_1997, "9P"),
+    (0x6573_5546, "FUSE"),
+    (0x00c3_6400, "Ceph"),
+    (0x5346_414f, "AFS"),
+    (0x6b41_4653, "AFS"),
+];
+
+/// Returns the kind of a path's file system if it is on another machine, or may be (`FUSE`): appends of two processes may
+/// overwrite each other there, and locks mean little.
+///
+/// # Errors
+/// When there is nothing at the path.
+pub fn remote_file_system(path: &Path) -> io::Result<Option<&'static str>> {
+    Ok(remote_kind(&rustix::fs::statfs(path)?))
+}
+
+fn remote_kind(fs: &rustix::fs::StatFs) -> Option<&'static str> {
+    // A type has 32 bits, of which some systems extend the sign.
+    let [.., a, b, c, d] = i64::from(fs.f_type).to_be_bytes();
+    let kind = u32::from_be_bytes([a, b, c, d]);
+    REMOTE.iter().find(|(remote, _)| *remote == kind).map(|(_, name)| *name)
+}
 
 impl FileSystem for Directory {
     type File = File;
 
     fn is_local(&self) -> bool {
-        rustix::fs::fstatfs(&self.0).is_ok_and(|fs| u32::try_from(fs.f_type).is_ok_and(|kind| !REMOTE.contains(&kind)))
+        rustix::fs::fstatfs(&self.0).is_ok_and(|fs| remote_kind(&fs).is_none())
     }
 
     fn open(&self, name: &str) -> io::Result<File> {

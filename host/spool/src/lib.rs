@@ -45,7 +45,7 @@ pub mod record;
 mod segment;
 mod writer;
 
-pub use directory::Directory;
+pub use directory::{Directory, remote_file_system};
 pub use receiver::{Chunk, Receiver, Removal};
 pub use segment::SegmentId;
 pub use writer::append;

@@ -1,7 +1,7 @@
 //! `banhook config check`: reports every error of the configuration at once.
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::known_jails::KnownJails;
@@ -48,7 +48,27 @@ pub(crate) fn examine(global: &GlobalOptions, config: &Config) -> Result<ConfigF
     }
     let unsafe_folder = StateDir::new(&global.state_dir).check_permissions().err().map(|error| error.to_string());
     findings.faults.extend(access.faults.into_iter().chain(unsafe_folder));
+    match remote_file_system(&global.state_dir) {
+        // Many a local file system runs as FUSE.
+        Some("FUSE") => findings.warnings.push(remote_state_dir("FUSE", &global.state_dir)),
+        Some(kind) => findings.faults.push(remote_state_dir(kind, &global.state_dir)),
+        None => {}
+    }
     Ok(findings)
+}
+
+/// The kind of the state directory's file system, or of the directory in which it is to be created, if it is remote.
+fn remote_file_system(state: &Path) -> Option<&'static str> {
+    let state = std::path::absolute(state).ok()?;
+    state.ancestors().find_map(|folder| spool::remote_file_system(folder).ok()).flatten()
+}
+
+fn remote_state_dir(kind: &str, state: &Path) -> String {
+    format!(
+        "the state directory {} is on a file system of the kind {kind}: if it is on another machine, processes may overwrite each \
+         other's events there; give banhook a directory on a local disk (--state-dir, BANHOOK_STATE_DIR)",
+        state.display()
+    )
 }
 
 /// Examines the configuration, and lists which jails go where.
