@@ -5,6 +5,7 @@
 //! ignores those that it does not know.
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::event::{Event, Timestamp};
 
@@ -31,11 +32,12 @@ struct Written<'a> {
 }
 
 #[derive(Deserialize)]
-struct Read<T> {
+struct Read<'a> {
     received_at: Timestamp,
     #[serde(default)]
     restored_is_unknown: bool,
-    event: T,
+    #[serde(borrow)]
+    event: &'a RawValue,
 }
 
 impl SpooledEvent {
@@ -48,19 +50,15 @@ impl SpooledEvent {
         serde_json::to_string(&written).unwrap_or_default()
     }
 
-    /// Parses a payload of this version.
+    /// Parses a payload of this version. Returns the event's JSON as well, which may have fields of a newer version.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn from_payload(payload: &[u8]) -> Result<Self, String> {
-        if let Ok(Read { received_at, restored_is_unknown, event }) = serde_json::from_slice::<Read<Event>>(payload) {
-            return Ok(Self { event, received_at, restored_is_unknown });
-        }
-        // The event may have fields of a newer version.
-        let Read { received_at, restored_is_unknown, event } =
-            serde_json::from_slice::<Read<serde_json::Value>>(payload).map_err(|error| error.to_string())?;
-        let event = Event::from_stored_json(&event.to_string()).map_err(|error| error.to_string())?;
-        Ok(Self { event, received_at, restored_is_unknown })
+    pub fn from_payload(payload: &[u8]) -> Result<(Self, &str), String> {
+        let Read { received_at, restored_is_unknown, event: json } =
+            serde_json::from_slice(payload).map_err(|error| error.to_string())?;
+        let event = Event::from_stored_json(json.get()).map_err(|error| error.to_string())?;
+        Ok((Self { event, received_at, restored_is_unknown }, json.get()))
     }
 }
 
@@ -71,14 +69,15 @@ mod tests {
     #[test]
     fn from_payload_to_payload_is_the_same() {
         let text = r#"{"received_at":"2026-11-22T10:56:56.000Z","restored_is_unknown":true,"event":{"action":"ban","at":"2026-11-22T10:56:55.601Z","jail":"two\nlines","subject":"203.0.113.7","family":"ipv4"}}"#;
-        assert_eq!(SpooledEvent::from_payload(text.as_bytes()).unwrap().to_payload(), text);
+        assert_eq!(SpooledEvent::from_payload(text.as_bytes()).unwrap().0.to_payload(), text);
     }
 
     #[test]
     fn from_payload_ignores_fields_of_a_newer_version() {
         let text = r#"{"mood":1,"received_at":"2026-11-22T10:56:56.000Z","event":{"action":"stop","at":"2026-11-22T10:56:55.601Z","jail":"j","mood":"bad"}}"#;
-        let read = SpooledEvent::from_payload(text.as_bytes()).unwrap();
+        let (read, json) = SpooledEvent::from_payload(text.as_bytes()).unwrap();
         assert!(read.event.jail == "j" && !read.restored_is_unknown);
+        assert!(json.starts_with(r#"{"action":"stop","#) && json.ends_with(r#","mood":"bad"}"#), "{json}");
         assert!(SpooledEvent::from_payload(b"{}").is_err());
     }
 }

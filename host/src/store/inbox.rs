@@ -3,6 +3,8 @@
 //! Two sources append to it: the spool, in which `notify` leaves what fail2ban's action reports, and the readers of logs. It
 //! recognizes the reports that are one event.
 
+use std::borrow::Cow;
+
 use banhook_notify::SpooledEvent;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OptionalExtension as _, Row, Rows, Transaction, params};
@@ -73,8 +75,9 @@ impl Store {
         received_at: Timestamp,
     ) -> Result<(), StoreError> {
         self.database.write("store the events", |transaction| {
+            let mut inbox = Inbox::new(transaction)?;
             for event in events {
-                append_logged(transaction, event, received_at)?;
+                inbox.append_logged(event, received_at)?;
             }
             match checkpoint {
                 Some((log, checkpoint)) => {
@@ -160,8 +163,9 @@ impl Store {
         self.append_spooled(SpooledEvent { event, received_at, restored_is_unknown: true })
     }
 
-    fn append_spooled(&mut self, event: SpooledEvent) -> Result<Appended, StoreError> {
-        self.database.write("store the event", |transaction| append_reported(transaction, event))
+    fn append_spooled(&mut self, spooled: SpooledEvent) -> Result<Appended, StoreError> {
+        let json = spooled.event.to_json();
+        self.database.write("store the event", |transaction| Inbox::new(transaction)?.append_reported(spooled, &json))
     }
 }
 
@@ -214,48 +218,113 @@ pub(super) fn last_seq(connection: &Connection) -> rusqlite::Result<i64> {
     connection.prepare_cached("SELECT ifnull(max(seq), 0) FROM events")?.query_row([], |row| row.get(0))
 }
 
-/// Appends an event that the action has reported. If fail2ban does not say whether a ban is restored, it is if it belongs to
-/// the burst that follows the start of its jail.
-pub(super) fn append_reported(transaction: &Transaction<'_>, spooled: SpooledEvent) -> rusqlite::Result<Appended> {
-    let SpooledEvent { mut event, received_at, restored_is_unknown } = spooled;
-    let is_presumed = restored_is_unknown && follows_start(transaction, &event)?;
-    let mut restored = i64::from(event.ban().is_some_and(|ban| ban.restored));
-    if let EventDetails::Ban(ban) = &mut event.details
-        && is_presumed
-    {
-        (ban.restored, restored) = (true, PRESUMED_RESTORED);
-    }
-    append(transaction, &event, restored, received_at)
+/// Appends events within a transaction.
+pub(super) struct Inbox<'a> {
+    transaction: &'a Transaction<'a>,
+    /// The number of the last event. No other process appends meanwhile.
+    last_seq: i64,
 }
 
-/// Appends a damaged record of the spool, with its bytes. It is quarantined when it is routed.
-pub(super) fn insert_damaged(transaction: &Transaction<'_>, bytes: &[u8], now: Timestamp) -> rusqlite::Result<()> {
-    let empty = ValueRef::Text(b"");
-    let [zero, now] = [0, now.0].map(ValueRef::Integer);
-    let seq = last_seq(transaction)? + 1;
-    tracing::error!(event = seq, bytes = bytes.len(), "a record of the spool is damaged; it is quarantined");
-    let head =
-        [ValueRef::Integer(seq), now, now, zero, ValueRef::Text(b"damaged"), empty, empty, empty, ValueRef::Null, zero];
-    insert_row(transaction, &head, ValueRef::Blob(bytes))
-}
+impl<'a> Inbox<'a> {
+    pub(super) fn new(transaction: &'a Transaction<'a>) -> rusqlite::Result<Self> {
+        Ok(Self { transaction, last_seq: last_seq(transaction)? })
+    }
 
-/// Appends an event that the action has reported; `restored` is the column.
-fn append(
-    transaction: &Transaction<'_>,
-    event: &Event,
-    restored: i64,
-    received_at: Timestamp,
-) -> rusqlite::Result<Appended> {
-    let recent = recent_events(transaction, event, restored)?;
-    if is_repeat(transaction, event, &recent)? {
-        return Ok(Appended::Repeat);
+    /// Returns the number of the last event; 0: there is none.
+    pub(super) const fn last_seq(&self) -> i64 {
+        self.last_seq
     }
-    if let Some(stored) = counterpart(event, false, &recent) {
-        replace_with_counterpart(transaction, stored, event, restored)?;
-        return Ok(Appended::Repeat);
+
+    /// Appends an event that the action has reported; `json` is its text. If fail2ban does not say whether a ban is restored,
+    /// it is if it belongs to the burst that follows the start of its jail.
+    pub(super) fn append_reported(&mut self, spooled: SpooledEvent, json: &str) -> rusqlite::Result<Appended> {
+        let SpooledEvent { mut event, received_at, restored_is_unknown } = spooled;
+        let mut body = Cow::Borrowed(json);
+        let is_presumed = restored_is_unknown && follows_start(self.transaction, &event)?;
+        let mut restored = i64::from(event.ban().is_some_and(|ban| ban.restored));
+        if let EventDetails::Ban(ban) = &mut event.details
+            && is_presumed
+        {
+            (ban.restored, restored) = (true, PRESUMED_RESTORED);
+            body = event.to_json().into();
+        }
+        let recent = recent_events(self.transaction, &event, restored)?;
+        if is_repeat(self.transaction, &event, &recent)? {
+            return Ok(Appended::Repeat);
+        }
+        if let Some(stored) = counterpart(&event, false, &recent) {
+            replace_with_counterpart(self.transaction, stored, &event, &body, restored)?;
+            return Ok(Appended::Repeat);
+        }
+        self.insert(&event, &body, restored, received_at, false)?;
+        Ok(Appended::New)
     }
-    insert(transaction, event, restored, received_at, false)?;
-    Ok(Appended::New)
+
+    /// Appends an event of a log, unless the action has reported it before.
+    fn append_logged(&mut self, event: &Event, received_at: Timestamp) -> rusqlite::Result<()> {
+        let restored = i64::from(event.ban().is_some_and(|ban| ban.restored));
+        match counterpart(event, true, &recent_events(self.transaction, event, restored)?) {
+            Some(stored) => {
+                // SQLite has no exclusive or.
+                self.transaction
+                    .prepare_cached(
+                        "UPDATE events SET counterpart = 1, checksum = (checksum | ?1) - (checksum & ?1) WHERE seq = ?2",
+                    )?
+                    .execute([COUNTERPART, stored.seq])
+                    .map(drop)
+            }
+            None => self.insert(event, &event.to_json(), restored, received_at, true),
+        }
+    }
+
+    /// Appends a damaged record of the spool, with its bytes. It is quarantined when it is routed.
+    pub(super) fn append_damaged(&mut self, bytes: &[u8], now: Timestamp) -> rusqlite::Result<()> {
+        let empty = ValueRef::Text(b"");
+        let seq = self.last_seq + 1;
+        let [seq_value, zero, now] = [seq, 0, now.0].map(ValueRef::Integer);
+        tracing::error!(event = seq, bytes = bytes.len(), "a record of the spool is damaged; it is quarantined");
+        let head = [seq_value, now, now, zero, ValueRef::Text(b"damaged"), empty, empty, empty, ValueRef::Null, zero];
+        self.insert_row(&head, ValueRef::Blob(bytes))
+    }
+
+    fn insert(
+        &mut self,
+        event: &Event,
+        body: &str,
+        restored: i64,
+        received_at: Timestamp,
+        logged: bool,
+    ) -> rusqlite::Result<()> {
+        let head = head(event, restored, self.last_seq + 1, received_at.0, event.at.0, logged);
+        self.insert_row(&head, ValueRef::Text(body.as_bytes()))
+    }
+
+    /// Inserts a row with the number after the last one.
+    fn insert_row(&mut self, head: &EventHead<'_>, body: ValueRef<'_>) -> rusqlite::Result<()> {
+        let [seq, received_at, at, logged, kind, host, jail, subject, ticket_at, restored] =
+            head.map(ToSqlOutput::Borrowed);
+        self.transaction
+            .prepare_cached(
+                "INSERT INTO events (seq, received_at, at, logged, kind, host, jail, subject, ticket_at, restored, body, checksum)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            )?
+            .execute(params![
+                seq,
+                received_at,
+                at,
+                logged,
+                kind,
+                host,
+                jail,
+                subject,
+                ticket_at,
+                restored,
+                ToSqlOutput::Borrowed(body),
+                checksum::of_event(head, body),
+            ])?;
+        self.last_seq += 1;
+        Ok(())
+    }
 }
 
 /// Returns whether a ban belongs to the burst of bans that follows the start of its jail.
@@ -279,60 +348,6 @@ fn follows_start(transaction: &Transaction<'_>, event: &Event) -> rusqlite::Resu
         )?
         .query_row(params![start, RECENT_OF_ALL_JAILS, event.jail, event.host], |row| row.get(0))?;
     Ok(since(last_restored.unwrap_or(started_at)) <= RESTORED_GAP_MS)
-}
-
-/// Appends an event of a log, unless the action has reported it before.
-fn append_logged(transaction: &Transaction<'_>, event: &Event, received_at: Timestamp) -> rusqlite::Result<()> {
-    let restored = i64::from(event.ban().is_some_and(|ban| ban.restored));
-    match counterpart(event, true, &recent_events(transaction, event, restored)?) {
-        Some(stored) => {
-            // SQLite has no exclusive or.
-            transaction
-                .prepare_cached(
-                    "UPDATE events SET counterpart = 1, checksum = (checksum | ?1) - (checksum & ?1) WHERE seq = ?2",
-                )?
-                .execute([COUNTERPART, stored.seq])
-                .map(drop)
-        }
-        None => insert(transaction, event, restored, received_at, true),
-    }
-}
-
-fn insert(
-    transaction: &Transaction<'_>,
-    event: &Event,
-    restored: i64,
-    received_at: Timestamp,
-    logged: bool,
-) -> rusqlite::Result<()> {
-    let (seq, body) = (last_seq(transaction)? + 1, event.to_json());
-    let head = head(event, restored, seq, received_at.0, event.at.0, logged);
-    insert_row(transaction, &head, ValueRef::Text(body.as_bytes()))
-}
-
-fn insert_row(transaction: &Transaction<'_>, head: &EventHead<'_>, body: ValueRef<'_>) -> rusqlite::Result<()> {
-    let [seq, received_at, at, logged, kind, host, jail, subject, ticket_at, restored] =
-        head.map(ToSqlOutput::Borrowed);
-    transaction
-        .prepare_cached(
-            "INSERT INTO events (seq, received_at, at, logged, kind, host, jail, subject, ticket_at, restored, body, checksum)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        )?
-        .execute(params![
-            seq,
-            received_at,
-            at,
-            logged,
-            kind,
-            host,
-            jail,
-            subject,
-            ticket_at,
-            restored,
-            ToSqlOutput::Borrowed(body),
-            checksum::of_event(head, body),
-        ])
-        .map(drop)
 }
 
 /// The columns of an event.
@@ -418,9 +433,9 @@ fn replace_with_counterpart(
     transaction: &Transaction<'_>,
     stored: &StoredEvent,
     event: &Event,
+    body: &str,
     restored: i64,
 ) -> rusqlite::Result<()> {
-    let body = event.to_json();
     let head = head(event, restored, stored.seq, stored.received_at, stored.at, stored.logged);
     let checksum = checksum::of_event(&head, ValueRef::Text(body.as_bytes())) ^ COUNTERPART;
     transaction

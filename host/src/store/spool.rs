@@ -12,9 +12,10 @@ use spool::{Chunk, Directory, Receiver, SegmentId};
 
 use super::checksum::DAMAGED;
 use super::error::StoreError;
+use super::inbox::Inbox;
 use super::receipts::Receipt;
 use super::store::Store;
-use super::{inbox, receipts, routing_cursor, spool_marks};
+use super::{receipts, routing_cursor, spool_marks};
 use crate::event::{Event, Timestamp};
 
 /// A segment is retired at this length, in bytes.
@@ -101,18 +102,19 @@ impl Store {
             if receipts::checkpoint(transaction, segment)? != checkpoint {
                 return Ok((0, chunk.end));
             }
+            let mut inbox = Inbox::new(transaction)?;
             for item in &known {
                 let (Item::Record { payload: range, .. } | Item::Damaged(range)) = item;
                 let bytes = chunk.bytes.get(range.clone()).unwrap_or_default();
                 match item {
                     Item::Record { .. } => match SpooledEvent::from_payload(bytes) {
-                        Ok(event) => inbox::append_reported(transaction, event).map(drop)?,
-                        Err(_) => inbox::insert_damaged(transaction, bytes, now)?,
+                        Ok((event, json)) => inbox.append_reported(event, json).map(drop)?,
+                        Err(_) => inbox.append_damaged(bytes, now)?,
                     },
-                    Item::Damaged(_) => inbox::insert_damaged(transaction, bytes, now)?,
+                    Item::Damaged(_) => inbox.append_damaged(bytes, now)?,
                 }
             }
-            receipts::record(transaction, (segment, end), inbox::last_seq(transaction)?, now)?;
+            receipts::record(transaction, (segment, end), inbox.last_seq(), now)?;
             Ok((known.len(), end))
         })
     }
@@ -120,43 +122,37 @@ impl Store {
     /// Returns what is left in the spool after these receipts.
     pub(super) fn unreceived(&self, receipts: &[Receipt]) -> Result<Unreceived, StoreError> {
         let mut unreceived = Unreceived::default();
-        let Some(receiver) = self.receiver()? else { return Ok(unreceived) };
-        for segment in receiver.segments().map_err(|error| self.spool_error(error))? {
-            let received = receipts.iter().find(|receipt| receipt.segment == segment);
-            let mut checkpoint = received.map_or(0, |receipt| receipt.offset);
-            let mut is_first = true;
-            // What cannot be read is reported by whoever receives.
-            while let Ok(Some(chunk)) = receiver.peek(segment, checkpoint) {
-                if is_first && chunk.items.first().is_some_and(is_receivable) {
-                    unreceived.can_be_received = true;
-                }
+        let offset = |segment| receipts.iter().find(|it| it.segment == segment).map_or(0, |receipt| receipt.offset);
+        self.peek_each(
+            |segment| Ok(offset(segment)),
+            |is_first, chunk| {
+                // What cannot be read is reported by whoever receives.
+                let Ok(chunk) = chunk else { return };
+                unreceived.can_be_received |= is_first && chunk.items.first().is_some_and(is_receivable);
                 unreceived.records += chunk.items.len() as u64;
-                (checkpoint, is_first) = (chunk.end, is_first && chunk.items.is_empty());
-            }
-        }
+            },
+        )?;
         Ok(unreceived)
     }
 
     /// Calls `each` with the events that are not received yet, or why one cannot be read, in their order.
     pub(super) fn unreceived_events(&self, mut each: impl FnMut(Result<Event, String>)) -> Result<(), StoreError> {
-        let Some(receiver) = self.receiver()? else { return Ok(()) };
-        for segment in receiver.segments().map_err(|error| self.spool_error(error))? {
-            let mut checkpoint = self.checkpoint(segment)?;
-            while let Ok(Some(chunk)) = receiver.peek(segment, checkpoint) {
+        self.peek_each(
+            |segment| self.checkpoint(segment),
+            |_, chunk| {
+                let Ok(chunk) = chunk else { return };
                 for item in &chunk.items {
                     each(match item {
                         Item::Record { version: VERSION, payload } => {
                             let payload = chunk.bytes.get(payload.clone()).unwrap_or_default();
-                            SpooledEvent::from_payload(payload).map(|spooled| spooled.event)
+                            SpooledEvent::from_payload(payload).map(|(spooled, _)| spooled.event)
                         }
                         Item::Record { .. } => Err(newer_record(self.folder())),
                         Item::Damaged(_) => Err(DAMAGED.to_owned()),
                     });
                 }
-                checkpoint = chunk.end;
-            }
-        }
-        Ok(())
+            },
+        )
     }
 
     /// Returns what keeps records of the spool from being received, one line each.
@@ -164,16 +160,37 @@ impl Store {
     /// # Errors
     /// When the store or the spool fails.
     pub(crate) fn spool_problems(&self) -> Result<Vec<String>, StoreError> {
-        let Some(receiver) = self.receiver()? else { return Ok(Vec::new()) };
         let mut problems = Vec::new();
-        for segment in receiver.segments().map_err(|error| self.spool_error(error))? {
-            match receiver.peek(segment, self.checkpoint(segment)?) {
-                Ok(Some(chunk)) if !chunk.items.iter().all(is_receivable) => problems.push(newer_record(self.folder())),
+        self.peek_each(
+            |segment| self.checkpoint(segment),
+            |_, chunk| match chunk {
+                Ok(chunk) if !chunk.items.iter().all(is_receivable) => problems.push(newer_record(self.folder())),
                 Ok(_) => {}
                 Err(error) => problems.push(self.spool_error(error).to_string()),
+            },
+        )?;
+        problems.dedup();
+        Ok(problems)
+    }
+
+    /// Calls `each` with what each segment has after its checkpoint, piece by piece, and whether it is the segment's first
+    /// piece that has an item; or with why the segment cannot be read.
+    fn peek_each(
+        &self,
+        checkpoint: impl Fn(SegmentId) -> Result<u64, StoreError>,
+        mut each: impl FnMut(bool, io::Result<Chunk>),
+    ) -> Result<(), StoreError> {
+        let Some(receiver) = self.receiver()? else { return Ok(()) };
+        for segment in receiver.segments().map_err(|error| self.spool_error(error))? {
+            let (mut checkpoint, mut is_first) = (checkpoint(segment)?, true);
+            while let Some(chunk) = receiver.peek(segment, checkpoint).transpose() {
+                let next = chunk.as_ref().ok().map(|chunk| (chunk.end, is_first && chunk.items.is_empty()));
+                each(is_first, chunk);
+                let Some(next) = next else { break };
+                (checkpoint, is_first) = next;
             }
         }
-        Ok(problems)
+        Ok(())
     }
 
     /// Marks what is settled, retires the segment that `notify` appends to if it is large or old, and removes segments that are
