@@ -48,6 +48,7 @@ mod exhaustion;
 mod fail2ban;
 mod fail2ban_database;
 mod fail2ban_restart;
+mod failing_calls;
 mod file_access;
 mod forget;
 mod grants;

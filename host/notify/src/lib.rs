@@ -5,6 +5,7 @@ pub mod accounts;
 mod arguments;
 pub mod event;
 pub mod hex;
+mod new_id;
 mod notify;
 pub mod phrase;
 mod runner;

@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use spool::{Directory, SegmentId, record};
-use uuid::Uuid;
 
 use crate::arguments::{ActionArguments, ArgumentError, OPTIONS};
 use crate::event::Timestamp;
 use crate::event::readable::{cut, readable};
+use crate::new_id::new_id;
 use crate::phrase::printable;
 use crate::runner::ensure_run;
 use crate::spooled_event::{SpooledEvent, VERSION};
@@ -162,7 +162,7 @@ fn store(
     let folder = StateDir::new(std::path::absolute(state_dir).map_err(NotifyError::CurrentDir)?);
     folder.become_owner()?;
     let received_at = Timestamp::now();
-    let event = arguments.into_event(Uuid::now_v7().to_string(), received_at);
+    let event = arguments.into_event(new_id().to_string(), received_at);
     append(&folder, &SpooledEvent { event, received_at, restored_is_unknown })?;
 
     // The event is safe: whatever fails from here on is no reason for fail2ban to run the action again.
@@ -192,8 +192,7 @@ pub fn append(folder: &StateDir, event: &SpooledEvent) -> Result<(), StateDirErr
         opened => opened,
     };
     // In the order of time, and with its time in it.
-    let new_id = || SegmentId(Uuid::now_v7().as_u128());
-    spool::append(&directory.map_err(failed)?, &record, new_id).map_err(failed)
+    spool::append(&directory.map_err(failed)?, &record, || SegmentId(new_id().as_u128())).map_err(failed)
 }
 
 /// Returns whether an option of this name has a value.

@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 use rustix::process::{Gid, Uid};
 
 use crate::accounts;
@@ -158,8 +159,17 @@ impl StateDir {
         let sync = |folder: &Path| File::open(folder).and_then(|folder| folder.sync_all());
         sync(&self.path).map_err(|error| self.error("sync", &self.path, error))?;
         let path = self.path.canonicalize().map_err(|error| self.error("sync", &self.path, error))?;
-        // Those that we created we may read. One that we may not read existed before, and so did all above it.
-        path.ancestors().skip(1).take_while(|above| sync(above).is_ok()).for_each(drop);
+        for above in path.ancestors().skip(1) {
+            match sync(above) {
+                Ok(()) => {}
+                // The name of the state directory may be lost with this one.
+                Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::IO | Errno::NOSPC | Errno::DQUOT)) => {
+                    return Err(self.error("sync", above, error));
+                }
+                // Those that we created we may read. One that we may not read existed before, and so did all above it.
+                Err(_) => break,
+            }
+        }
         Ok(())
     }
 

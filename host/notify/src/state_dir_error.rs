@@ -11,7 +11,7 @@ use rustix::io::Errno;
 #[derive(Debug, thiserror::Error)]
 pub enum StateDirError {
     /// The disk is full.
-    #[error("cannot {step} in {path}: the disk is full; free some space there (everything stored before is intact)", path = path.display())]
+    #[error("cannot {} {path}: the disk is full; free some space there (everything stored before is intact)", placed(step), path = path.display())]
     Full {
         /// The step, as a verb.
         step: &'static str,
@@ -43,7 +43,7 @@ pub enum StateDirError {
         path: PathBuf,
     },
     /// The disk, or its driver, has failed. It may have been for a moment.
-    #[error("cannot {step} in {path}: the disk failed ({reason}); the kernel's log says more (dmesg); run banhook again once it works, and move nothing away: what is stored stays as it is", path = path.display())]
+    #[error("cannot {} {path}: the disk failed ({reason}); the kernel's log says more (dmesg); run banhook again once it works, and move nothing away: what is stored stays as it is", placed(step), path = path.display())]
     Disk {
         /// The step, as a verb.
         step: &'static str,
@@ -53,7 +53,7 @@ pub enum StateDirError {
         reason: String,
     },
     /// The file system has no room for another file.
-    #[error("cannot {step} in {path}: the file system has no free inodes (df -i); remove files there (everything stored before is intact)", path = path.display())]
+    #[error("cannot {} {path}: the file system has no free inodes (df -i); remove files there (everything stored before is intact)", placed(step), path = path.display())]
     Inodes {
         /// The step, as a verb.
         step: &'static str,
@@ -87,6 +87,11 @@ impl StateDirError {
         }
         Self::Access { step, path: path.to_owned(), reason }
     }
+}
+
+/// A step with the word that a place follows.
+fn placed(step: &str) -> String {
+    if [" in", " from"].iter().any(|word| step.ends_with(word)) { step.to_owned() } else { format!("{step} in") }
 }
 
 /// What to do about the system's reason; empty where nothing general helps.

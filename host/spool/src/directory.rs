@@ -7,7 +7,7 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
 use rustix::fs::{AtFlags, FileType, FlockOperation, Mode, OFlags};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{Gid, Uid};
 
 use crate::file_system::FileSystem;
@@ -124,7 +124,7 @@ impl FileSystem for Directory {
     }
 
     fn append(&self, file: &File, bytes: &[u8]) -> io::Result<usize> {
-        Ok(rustix::io::write(file, bytes)?)
+        Ok(retry_on_intr(|| rustix::io::write(file, bytes))?)
     }
 
     fn read_at(&self, file: &File, offset: u64, bytes: usize) -> io::Result<Vec<u8>> {
@@ -149,7 +149,7 @@ impl FileSystem for Directory {
 }
 
 fn lock(file: &File, operation: FlockOperation) -> io::Result<bool> {
-    match rustix::fs::flock(file, operation) {
+    match retry_on_intr(|| rustix::fs::flock(file, operation)) {
         Ok(()) => Ok(true),
         Err(Errno::WOULDBLOCK) => Ok(false),
         Err(error) => Err(error.into()),

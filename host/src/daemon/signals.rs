@@ -2,8 +2,10 @@
 //! end a process that others rely on.
 
 use std::io;
+use std::panic::{self, AssertUnwindSafe};
 use std::time::Duration;
 
+use rustix::io::Errno;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -32,14 +34,15 @@ impl Signals {
             .build()
             .map_err(|reason| DaemonError::System { what: "start the runtime", reason })?;
         // Starts the first thread for what blocks, which stays. Where the system has none to spare later, others wait for it;
-        // without any, tokio would panic, so std is asked before.
+        // without any, tokio panics.
         let no_thread = |reason| DaemonError::System { what: "start a thread", reason };
-        let probe = std::thread::Builder::new().spawn(|| {}).map_err(no_thread)?;
-        // It does nothing, so it cannot panic.
-        let _ = probe.join();
-        runtime
-            .block_on(async { tokio::task::spawn_blocking(|| {}).await })
-            .map_err(|error| no_thread(io::Error::other(error)))?;
+        let hook = panic::take_hook();
+        panic::set_hook(Box::new(|_| {}));
+        let started = panic::catch_unwind(AssertUnwindSafe(|| {
+            runtime.block_on(async { tokio::task::spawn_blocking(|| {}).await })
+        }));
+        panic::set_hook(hook);
+        started.map_err(|_| no_thread(Errno::AGAIN.into()))?.map_err(|error| no_thread(io::Error::other(error)))?;
         let listen = |kind| {
             let _inside = runtime.enter();
             signal(kind).map_err(|reason| DaemonError::System { what: "listen for signals", reason })
