@@ -61,7 +61,7 @@ pub(crate) fn duration_text(duration: Duration) -> String {
 
 /// Writes a size as `parse_size` reads it, to whole KiB.
 pub(crate) fn size_text(bytes: u64) -> String {
-    let unit = SIZES.iter().rev().find(|(_, size)| bytes >= *size && bytes % size == 0);
+    let unit = SIZES.iter().rev().find(|(_, size)| bytes >= *size && bytes.is_multiple_of(*size));
     unit.map_or_else(|| format!("{}KiB", bytes >> 10), |(unit, size)| format!("{}{unit}", bytes / size))
 }
 
