@@ -1,5 +1,6 @@
 //! Running cargo and other programs.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -10,12 +11,18 @@ use anyhow::{Context, ensure};
 pub fn cargo(root: &Path) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root);
-    for (name, _) in std::env::vars_os() {
-        if ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
-            command.env_remove(name);
-        }
-    }
+    cargo_variables().for_each(|name| {
+        command.env_remove(name);
+    });
     command
+}
+
+/// The names of the variables that cargo has set for xtask, and that another cargo should not see.
+pub fn cargo_variables() -> impl Iterator<Item = OsString> {
+    let is_set = |name: &OsString| {
+        ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|prefix| name.to_string_lossy().starts_with(prefix))
+    };
+    std::env::vars_os().map(|(name, _)| name).filter(is_set)
 }
 
 /// The target directory of that cargo.
@@ -29,4 +36,11 @@ pub fn run(command: &mut Command) -> anyhow::Result<()> {
     let status = command.status().with_context(|| format!("starting {command:?}"))?;
     ensure!(status.success(), "{command:?}: {status}");
     Ok(())
+}
+
+/// Runs a program. Returns what it prints. Fails unless it exits with success.
+pub fn output(command: &mut Command) -> anyhow::Result<String> {
+    let output = command.output().with_context(|| format!("starting {command:?}"))?;
+    ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -44,8 +44,12 @@ enum Task {
     },
     /// Builds `banhook` and the static `banhook-notify` into `target/release`, as they are installed.
     Build,
-    /// Builds the programs and makes the Debian package of them, in `target/package`.
+    /// Builds the programs and makes the Debian package of them, in `target/package/dist`. Takes long: they are built to be
+    /// small.
     Package {
+        /// Also makes the RPM package, an archive, and the checksums of all.
+        #[arg(long, conflicts_with = "for_tests")]
+        all: bool,
         /// Makes what the tests install instead: packages of programs that are built without optimization, of this version and
         /// of a next one.
         #[arg(long)]
@@ -111,8 +115,8 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().task {
         Task::Test { arguments } => tasks::test(root, &arguments),
         Task::Build => programs::build(root),
-        Task::Package { for_tests: true } => tasks::packages_for_tests(root).map(drop),
-        Task::Package { for_tests: false } => package::package(root),
+        Task::Package { for_tests: true, .. } => tasks::packages_for_tests(root).map(drop),
+        Task::Package { all, .. } => package::package(root, all),
         Task::Plugins => tasks::plugins(root),
         Task::Guests { guests } => guests::build(root, &guests).map(|_| ()),
         Task::Bench { bench: Bench::Notify { rounds } } => notify::bench(root, rounds),

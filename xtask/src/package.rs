@@ -1,25 +1,42 @@
-//! `cargo xtask package`: the packages that banhook is installed from, in `target/package`.
+//! `cargo xtask package`: the packages that banhook is installed from, in `target/package/dist`.
 
+mod archive;
 mod deb;
 mod licenses;
 mod next_version;
+mod rpm;
 mod tree;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use deb::Compression;
 
 use crate::command::{cargo, run, target_dir};
-use crate::{packages, programs};
+use crate::packages;
+use crate::programs::{self, Programs};
 
-/// Builds the programs as they are released, and the .deb.
-pub fn package(root: &Path) -> anyhow::Result<()> {
+/// Builds the programs as they are released, and makes the .deb; with `all`, also the .rpm, the archive, and the
+/// checksums of all of them.
+pub fn package(root: &Path, all: bool) -> anyhow::Result<()> {
     packages::ensure(&packages::for_packages())?;
-    programs::build(root)?;
-    let release = target_dir(root)?.join("release");
-    tree::stage(root, &release.join("banhook"), &release.join("banhook-notify"))?;
-    let package = deb::build(root, root, Compression::Best)?;
-    println!("{}", package.display());
+    let Programs { banhook, notify } = programs::build_for_packages(root)?;
+    tree::stage(root, &banhook, &notify)?;
+    let dist = root.join("target/package/dist");
+    if dist.exists() {
+        fs::remove_dir_all(&dist)?;
+    }
+    fs::create_dir_all(&dist)?;
+    deb::build(root, root, &dist, Compression::Best)?;
+    if all {
+        rpm::build(root, &dist)?;
+        archive::build(root, &dist)?;
+        archive::write_checksums(&dist)?;
+    }
+    for file in fs::read_dir(&dist)? {
+        let file = file?;
+        println!("{:>10} {}", file.metadata()?.len(), file.path().display());
+    }
     Ok(())
 }
 
@@ -32,8 +49,8 @@ pub fn for_tests(root: &Path) -> anyhow::Result<PathBuf> {
     // As `cargo test --workspace` builds it, so that no library is compiled a second time.
     run(cargo(root).args(["build", "--workspace", "--bins"]))?;
     tree::stage(root, &target_dir(root)?.join("debug/banhook"), &notify)?;
-    std::fs::rename(deb::build(root, root, Compression::Fast)?, folder.join("banhook.deb"))?;
+    deb::build(root, root, &folder.join("banhook.deb"), Compression::Fast)?;
     let next = next_version::build(root)?;
-    std::fs::rename(deb::build(root, &next, Compression::Fast)?, folder.join("next.deb"))?;
+    deb::build(root, &next, &folder.join("next.deb"), Compression::Fast)?;
     Ok(folder)
 }

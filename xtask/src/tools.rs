@@ -13,6 +13,12 @@ pub struct Tool {
 /// Makes Debian packages.
 pub const CARGO_DEB: Tool = Tool { name: "cargo-deb", version: "3.8.0" };
 
+/// Makes RPM packages.
+pub const CARGO_GENERATE_RPM: Tool = Tool { name: "cargo-generate-rpm", version: "0.21.1" };
+
+/// Lists what is linked into a program, in the program itself.
+pub const CARGO_AUDITABLE: Tool = Tool { name: "cargo-auditable", version: "0.7.7" };
+
 /// Returns the path of a program; installs it first if it is missing.
 pub fn install(root: &Path, tool: &Tool) -> anyhow::Result<PathBuf> {
     let Tool { name, version } = tool;

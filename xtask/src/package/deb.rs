@@ -1,6 +1,6 @@
 //! The Debian package, by cargo-deb; `host/Cargo.toml` says what is in it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::Context;
@@ -16,17 +16,14 @@ pub enum Compression {
     Fast,
 }
 
-/// Makes the package of a source tree, of what was staged in it. Returns its path, in the tree's `target/package`.
-pub fn build(root: &Path, source: &Path, compression: Compression) -> anyhow::Result<PathBuf> {
-    let folder = source.join("target/package");
-    let output = folder.join("banhook.deb.new");
+/// Makes the package of a source tree, of what was staged in it, as this file or in this folder.
+pub fn build(root: &Path, source: &Path, output: &Path, compression: Compression) -> anyhow::Result<()> {
     run(Command::new(install(root, &CARGO_DEB)?)
         .args((compression == Compression::Fast).then_some("--fast"))
         .args(["--quiet", "--no-build", "--no-strip", "--package", "banhook", "--output"])
-        .arg(&output)
+        .arg(std::path::absolute(output)?)
         .env("SOURCE_DATE_EPOCH", tree::time_of(source)?)
         .stdout(Stdio::null())
         .current_dir(source))
-    .context("making the .deb")?;
-    Ok(output)
+    .context("making the .deb")
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, ensure};
 use serde_json::Value;
 
-use crate::command::cargo;
+use crate::command::{cargo, output};
 
 /// How the files begin in which a library has its license.
 const FILES: [&str; 5] = ["license", "licence", "copying", "copyright", "notice"];
@@ -42,9 +42,10 @@ struct Package {
 /// The packages of others on which the two programs depend, without those that only builds and tests need.
 fn linked(source: &Path) -> anyhow::Result<Vec<Package>> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let tree = output(source, &["tree", "--package=banhook", "--edges=normal", "--prefix=none", "--format={p}"])?;
+    let tree =
+        output(cargo(source).args(["tree", "--package=banhook", "--edges=normal", "--prefix=none", "--format={p}"]))?;
     let linked: BTreeSet<_> = tree.lines().filter_map(|line| line.split(" (").next()).collect();
-    let metadata = output(source, &["metadata", "--format-version=1"])?;
+    let metadata = output(cargo(source).args(["metadata", "--format-version=1"]))?;
     let metadata: Value = serde_json::from_str(&metadata).context("reading what cargo metadata prints")?;
     let packages: Vec<_> = metadata.get("packages").and_then(Value::as_array).into_iter().flatten().collect();
     let own = |package: &Value| package.get("source").is_none_or(Value::is_null);
@@ -70,10 +71,4 @@ fn texts(folder: &Path) -> anyhow::Result<Vec<String>> {
         }
     }
     Ok(texts)
-}
-
-fn output(source: &Path, arguments: &[&str]) -> anyhow::Result<String> {
-    let output = cargo(source).args(arguments).output().context("starting cargo")?;
-    ensure!(output.status.success(), "cargo {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -5,10 +5,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 
 use super::licenses;
-use crate::command::run;
+use crate::command::{output, run};
 
 /// What is copied from the source tree, and where to. The action file is copied to `/etc` when the package is installed.
 const FILES: [(&str, &str); 6] = [
@@ -80,10 +80,4 @@ pub fn time_of(source: &Path) -> anyhow::Result<String> {
             Ok(time.trim().to_owned())
         }
     }
-}
-
-fn output(command: &mut Command) -> anyhow::Result<String> {
-    let output = command.output().with_context(|| format!("starting {command:?}"))?;
-    ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
