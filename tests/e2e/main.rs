@@ -66,6 +66,7 @@ mod notify;
 mod package;
 mod plugin_cases;
 mod plugin_command;
+mod plugin_new;
 mod polling;
 mod power_failure;
 mod privileges;

@@ -382,7 +382,7 @@ fn test_problems_with_settings_are_expected_or_a_warning() {
 fn schema_accepts_all_cases_and_no_mistake() {
     let schema: Value = serde_json::from_slice(&fs::read(root().join("plugins/case.schema.json")).unwrap()).unwrap();
     let errors = |case: &Value| crate::json_schema::errors(&schema, case);
-    for folder in ["plugins/template/cases", "plugins/dist/0.1.0/cases"] {
+    for folder in ["plugins/template/cases", "plugins/dist/0.1.0/cases", "plugins/scaffold/common/cases"] {
         for file in case_files(&root().join(folder)) {
             let case: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
             assert_eq!(errors(&case), [""; 0], "{}", file.display());

@@ -91,3 +91,12 @@ fn wit_writes_the_interface_and_keeps_what_is_there() {
     env.banhook(["plugin", "wit", "--overwrite"]).ok();
     assert_ne!(fs::read(env.path("wit/types.wit")).unwrap(), b"changed");
 }
+
+#[test]
+fn pin_of_a_route_that_cannot_be_pinned_says_why() {
+    let env = TestEnv::new();
+    env.banhook(["plugin", "pin", "alll"]).exits(2).complains(&["no route is named \"alll\"; did you mean \"all\"?"]);
+    env.banhook(["plugin", "pin", "all"]).exits(2).complains(&["the built-in plugin, which is a part of banhook"]);
+    let env = TestEnv::with_route(&format!("sha256 = \"{}\"", "0".repeat(64)));
+    env.banhook(["config", "check"]).exits(2).complains(&["sha256: the route has the built-in plugin"]);
+}

@@ -120,6 +120,34 @@ fn reload_changed_plugin_applies_and_broken_one_does_not() {
 }
 
 #[test]
+fn reload_plugin_that_is_not_the_pinned_one_keeps_the_previous_version() {
+    let env = TestEnv::with_route("plugin = \"own.wasm\"");
+    env.write("own.wasm", component::faulty());
+    let pinned = env.banhook(["plugin", "pin", "all"]).ok();
+    let sha256 = pinned.stdout.split('"').nth(1).unwrap_or_else(|| panic!("{pinned}")).to_owned();
+    env.banhook(["config", "check"]).ok();
+    let _daemon = env.daemon();
+    env.notify("ban --jail=sshd --ip=203.0.113.1");
+    assert_eq!(env.wait_until_idle().all().skipped, 1);
+    assert_eq!(plugin(&env)["sha256"], sha256);
+
+    replace(&env, "own.wasm", &component::digests());
+    wait_for_log(&env, "the previous version stays active: plugin own.wasm has the SHA-256 ");
+    env.notify("ban --jail=sshd --ip=203.0.113.2");
+    assert_eq!(env.wait_until_idle().all().skipped, 2);
+    let state = plugin(&env);
+    assert_eq!(state["sha256"], sha256);
+    assert!(state["error"].as_str().unwrap().contains(&format!("and its route pins {sha256}")), "{state}");
+    env.banhook(["config", "check"]).exits(2).complains(&["plugin own.wasm has the SHA-256 "]);
+
+    env.banhook(["plugin", "pin", "all"]).ok();
+    env.banhook(["config", "check"]).ok();
+    wait_for_log(&env, "new version of the route");
+    env.notify("ban --jail=sshd --ip=203.0.113.3");
+    assert!(env.webhook.wait_for(1)[0].contains(&["203.0.113.3"]));
+}
+
+#[test]
 fn reload_changed_url_receives_pending_messages() {
     let env = TestEnv::new();
     let _daemon = env.daemon();

@@ -54,6 +54,13 @@ pub fn build(root: &Path, guests: &[Guest]) -> anyhow::Result<PathBuf> {
     Ok(builder.output)
 }
 
+/// Gets the toolchains that the tests build new plugins with, and no guest: those of JavaScript and C.
+pub fn install_tools(root: &Path) -> anyhow::Result<()> {
+    let builder = Builder::new(root)?;
+    npm::install(&builder.sources.join("javascript"), &builder.tools.join("javascript"))?;
+    builder.python_with("c").map(drop)
+}
+
 /// The folders of sources, toolchains and results.
 struct Builder {
     root: PathBuf,

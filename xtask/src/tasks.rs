@@ -13,6 +13,7 @@ pub fn test(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
     packages::ensure(&packages::for_tests())?;
     let template = plugins::build(root).context("building the template plugin from source")?;
     let guests = guests::build(root, &guests::FOR_TESTS)?;
+    guests::install_tools(root).context("getting the tools of JavaScript and C")?;
     let notify = programs::build_notify(root).context("building banhook-notify")?;
     let (packages, debian) = packages_for_tests(root)?;
     let chat_parsers = root.join(".tools/chat_parsers");

@@ -175,7 +175,7 @@ fn dispatch(CommandLine { global, command }: CommandLine) -> Outcome {
         Command::Test(arguments) => test::test(&arguments),
         Command::Lint(arguments) => lint::lint(&arguments),
         Command::Preview(arguments) => preview::preview(&arguments),
-        Command::Plugin(arguments) => plugin::plugin(&arguments),
+        Command::Plugin(arguments) => plugin::plugin(&global, &arguments),
         Command::Support => support::support(&global),
         Command::Demo => demo::demo(),
         Command::Compile(arguments) => compile::compile(&arguments),

@@ -25,6 +25,13 @@ pub(super) fn read_files(main: &Path, problems: &Problems) -> Vec<TextFile> {
     files
 }
 
+/// Returns the files of a configuration that can be listed: the main one first.
+pub(crate) fn paths(main: &Path) -> Vec<PathBuf> {
+    let mut paths = vec![main.to_owned()];
+    paths.extend(further_files(main, &Problems::default()));
+    paths
+}
+
 /// Returns the folder of further files.
 pub(super) fn folder(main: &Path) -> PathBuf {
     main.parent().unwrap_or(Path::new("")).join(FOLDER)

@@ -37,6 +37,7 @@ mod webhook;
 mod webhook_url;
 
 pub(crate) use basic_auth::BasicAuth;
+pub(crate) use config_files::paths as config_paths;
 pub(crate) use configuration::Config;
 pub(crate) use grouping::Storm;
 pub(crate) use http_settings::{HttpSettings, Proxy};

@@ -51,6 +51,20 @@ impl PluginSource {
     }
 }
 
+/// Reads `sha256` of a route: what the file of its plugin must have, in lower-case digits.
+pub(super) fn pin(route: &Table<'_>, source: Option<&PluginSource>) -> Option<String> {
+    let pin = route.parsed("sha256", "64 hexadecimal digits (sha256sum prints them)", |text| {
+        let is_hash = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_hash.then(|| text.to_ascii_lowercase())
+    })?;
+    if source == Some(&PluginSource::BuiltIn) {
+        let message = "sha256: the route has the built-in plugin, which has no file of its own";
+        route.problems.report_with(pin.location, message, "name a file with plugin, or remove sha256");
+        return None;
+    }
+    Some(pin.value)
+}
+
 /// Longer than that, one plugin is not worth its wait.
 const TIME: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(60);
 

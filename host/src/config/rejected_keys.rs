@@ -28,7 +28,6 @@ pub(super) const WEBHOOK: &[(&str, RejectedKey)] = &[
 
 /// Keys of `[[routes]]`.
 pub(super) const ROUTE: &[(&str, RejectedKey)] = &[
-    ("sha256", RejectedKey::NotImplemented),
     ("continue", RejectedKey::Continue),
     ("channel", RejectedKey::SetInSlack),
     ("username", RejectedKey::SetInSlack),

@@ -34,6 +34,8 @@ pub(crate) struct Route {
     pub earlier: EarlierStops,
     /// Its plugin. Default: the built-in one.
     pub plugin: PluginSource,
+    /// The SHA-256 that its plugin's file must have, in lower-case hexadecimal digits. Default: any.
+    pub sha256: Option<String>,
     /// The name of its webhook. Default: the only one.
     pub webhook: String,
     /// The name of another webhook, with the same target, which gets the messages while the webhook fails. Default: none.
@@ -137,6 +139,7 @@ impl Route {
             stop: false,
             earlier: EarlierStops::default(),
             plugin: PluginSource::BuiltIn,
+            sha256: None,
             webhook: webhook.to_owned(),
             fallback_webhook: None,
             plugin_webhooks: Vec::new(),
@@ -162,6 +165,7 @@ impl Route {
         let events = events(table);
         let stop = table.bool_described("stop", STOP_RULE).unwrap_or(false);
         let source = PluginSource::read(table);
+        let sha256 = plugin::pin(table, source.as_ref());
         let timezone = timezone(table);
         let mentions = table.bool("mentions").unwrap_or(false);
         let limits = plugin::limits(table);
@@ -182,6 +186,7 @@ impl Route {
             stop,
             earlier: EarlierStops::default(),
             plugin: source?,
+            sha256,
             webhook,
             fallback_webhook,
             plugin_webhooks,

@@ -55,7 +55,7 @@ impl LoadedRoute {
         let (providers, faults) = runtime.host().open(&plugin_context(route, context, &current_event));
         let plugin = match &route.plugin {
             PluginSource::BuiltIn => runtime.load(BUILT_IN, &providers, route.limits),
-            PluginSource::File(path) => runtime.load_file(path, &providers, route.limits),
+            PluginSource::File(path) => runtime.load_file(path, &providers, route.limits, route.sha256.as_deref()),
         };
         let (description, mut smoke_test) =
             plugin.as_ref().map(|plugin| plugin.describe(&route.settings)).unwrap_or_default();

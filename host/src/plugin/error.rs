@@ -29,6 +29,16 @@ pub enum PluginError {
         /// Bytes allowed.
         allowed: u64,
     },
+    /// It is not the file that its route pins.
+    #[error(
+        "has the SHA-256 {found}, and its route pins {pinned} (sha256); if the new file is right, run `banhook plugin pin ROUTE`"
+    )]
+    Pin {
+        /// Of the file.
+        found: String,
+        /// Of the route.
+        pinned: String,
+    },
     /// Not WebAssembly at all.
     #[error(
         "is not a WebAssembly component (it does not begin with \\0asm); use the .wasm file that your toolchain built"

@@ -19,6 +19,7 @@ use super::limits::{Limits, Sandbox};
 use super::plugin::Plugin;
 use super::ticker::Ticker;
 use super::{Cache, Compiler, PluginError, component};
+use crate::hex::hex;
 
 /// Files that are in memory at once, to see whether they are compiled.
 const READING: u32 = 2;
@@ -132,23 +133,29 @@ impl Runtime {
         Ok(Plugin { caller, component, _shared: shared, formatter, digester, checker, descriptor, sha256, version })
     }
 
-    /// Loads a plugin from its file.
+    /// Loads a plugin from its file. `pin`: the only SHA-256 that the file may have, in hexadecimal digits.
     ///
     /// # Errors
-    /// As [`Runtime::load`], and when the file cannot be read.
-    pub(crate) fn load_file(&self, path: &Path, providers: &Providers, limits: Limits) -> Result<Plugin, PluginError> {
+    /// As [`Runtime::load`], and when the file cannot be read, or is not the one that the route pins.
+    pub(crate) fn load_file(
+        &self,
+        path: &Path,
+        providers: &Providers,
+        limits: Limits,
+        pin: Option<&str>,
+    ) -> Result<Plugin, PluginError> {
         {
             // A file may be large, so few are in memory at once; and one that is compiled waits for no other to be compiled.
             let _turn = self.reading.take();
             let file = read(path, &limits)?;
-            let sha256 = Sha256::digest(&file).into();
+            let sha256 = hash(&file, pin)?;
             if let Some(found) = self.components.find(&sha256) {
                 return self.link(&file, sha256, found, providers, limits);
             }
         }
         let _turn = self.components.turn();
         let file = read(path, &limits)?;
-        let sha256 = Sha256::digest(&file).into();
+        let sha256 = hash(&file, pin)?;
         let compiled = self.components.compile(&file, &sha256, &limits)?;
         self.link(&file, sha256, compiled, providers, limits)
     }
@@ -159,6 +166,16 @@ impl Runtime {
     /// When it cannot be compiled.
     pub(crate) fn prepare(&self, file: &[u8], limits: &Limits) -> Result<(), PluginError> {
         self.components.prepare(file, limits)
+    }
+}
+
+/// Returns the SHA-256 of a plugin's file, if it is the one that the route pins.
+fn hash(file: &[u8], pin: Option<&str>) -> Result<FileHash, PluginError> {
+    let sha256: FileHash = Sha256::digest(file).into();
+    let found = hex(&sha256);
+    match pin {
+        Some(pinned) if pinned != found => Err(PluginError::Pin { found, pinned: pinned.to_owned() }),
+        _ => Ok(sha256),
     }
 }
 

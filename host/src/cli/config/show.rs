@@ -108,6 +108,7 @@ fn route(route: &Route) -> Value {
         stop,
         earlier: _,
         plugin,
+        sha256,
         webhook,
         fallback_webhook,
         plugin_webhooks,
@@ -131,6 +132,7 @@ fn route(route: &Route) -> Value {
             PluginSource::BuiltIn => Value::Null,
             PluginSource::File(file) => path(file),
         },
+        "sha256": sha256,
         "fallback_webhook": fallback_webhook,
         "plugin_webhooks": (!plugin_webhooks.is_empty()).then_some(plugin_webhooks),
         "timezone": timezone.iana_name(),
@@ -255,6 +257,8 @@ mod tests {
             |line: &str| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line).to_owned() + "\n";
         let all: String = ALL.lines().map(setting).collect();
         let all = all.replace("url_file = \"main.url\"\n", "url_file = \"main.url\"\nbasic_auth_file = \"login\"\n");
+        let pinned = format!("plugin = \"my.wasm\"\nsha256 = \"{}\"\n", "0".repeat(64));
+        let all = all.replace("plugin = \"my.wasm\"\n", &pinned);
         for text in [all.as_str(), ALL] {
             let shown = effective(&parse(text, folder.path()), "host");
             assert!(!shown.to_string().contains("SECRET"), "{shown}");

@@ -1,0 +1,137 @@
+//! `banhook plugin pin`: writes the SHA-256 of a route's plugin into the configuration, so that no other file is used.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::os::fd::AsFd as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use anyhow::{Context as _, anyhow, bail};
+use clap::Args;
+use sha2::{Digest as _, Sha256};
+use toml::de::DeTable;
+
+use crate::cli::command_error::{CommandError, Outcome};
+use crate::cli::global_options::GlobalOptions;
+use crate::config::{Config, PluginSource, config_paths};
+use crate::hex::hex;
+use crate::phrase::{did_you_mean, listed};
+use crate::plugin::Anatomy;
+
+/// The key of a route.
+const KEY: &str = "sha256";
+
+/// Write the SHA-256 of a route's plugin into the configuration, so that the route uses no other version
+#[derive(Debug, Args)]
+pub(super) struct PinArgs {
+    /// The route's name
+    route: String,
+}
+
+/// Pins the plugin that the route has now.
+pub(super) fn pin(global: &GlobalOptions, PinArgs { route: name }: &PinArgs) -> Outcome {
+    let config = global.config()?;
+    let sha256 = sha256_of(&config, name).map_err(CommandError::Input)?;
+    let only = config.routes.len() == 1;
+    for path in config_paths(&global.config) {
+        let written = write(&path, name, only, &sha256);
+        if written.with_context(|| format!("cannot change {}", path.display())).map_err(CommandError::Input)? {
+            writeln!(io::stdout(), "{}: route {name}: {KEY} = \"{sha256}\"", path.display())?;
+            return Ok(true);
+        }
+    }
+    let line = format!("{KEY} = \"{sha256}\"");
+    Err(CommandError::Input(anyhow!(
+        "the route {name} is not in a form that can be changed; add this line to it: {line}"
+    )))
+}
+
+fn sha256_of(config: &Config, name: &str) -> anyhow::Result<String> {
+    let names = || config.routes.iter().map(|route| route.name.as_str());
+    let route = config.routes.iter().find(|route| route.name == name).with_context(|| {
+        let hint = did_you_mean(name, names()).unwrap_or_else(|| format!("the routes are {}", listed(names(), "and")));
+        format!("no route is named \"{name}\"; {hint}")
+    })?;
+    let PluginSource::File(path) = &route.plugin else {
+        bail!("the route {name} has the built-in plugin, which is a part of banhook");
+    };
+    let plugin = fs::read(path).with_context(|| format!("cannot read the plugin {}", path.display()))?;
+    Anatomy::read(&plugin).map_err(|error| anyhow!("the plugin {} {error}", path.display()))?;
+    Ok(hex(&Sha256::digest(&plugin)))
+}
+
+/// Writes the key into the route with this name, if the file has it in a form that can be changed; `only`: there is no
+/// other route.
+fn write(path: &Path, name: &str, only: bool, sha256: &str) -> anyhow::Result<bool> {
+    let text = fs::read_to_string(path)?;
+    let top = DeTable::parse(&text).map_err(|error| anyhow!("{error}"))?;
+    let routes = top.get_ref().get("routes").and_then(|routes| routes.get_ref().as_array());
+    let mut routes = routes.into_iter().flatten().filter_map(|route| route.get_ref().as_table());
+    let Some(change) = routes.find(|route| is_named(route, name, only)).and_then(|route| change(route, &text, sha256))
+    else {
+        return Ok(false);
+    };
+    replace(path, &change)?;
+    Ok(true)
+}
+
+/// Returns whether it is the route with this name: one without a name is named as its webhook, or is the only one.
+fn is_named(route: &DeTable<'_>, name: &str, only: bool) -> bool {
+    let says = |key: &str| route.get(key).and_then(|value| value.get_ref().as_str());
+    match says("name") {
+        Some(said) => said == name,
+        None => only || says("webhook") == Some(name),
+    }
+}
+
+/// Returns the text with the key in this route: in place of the one that it has, or in the line after `plugin`. `None` if
+/// the route is written in one line.
+fn change(route: &DeTable<'_>, text: &str, sha256: &str) -> Option<String> {
+    if let Some(old) = route.get(KEY) {
+        return Some(format!("{}\"{sha256}\"{}", text.get(..old.span().start)?, text.get(old.span().end..)?));
+    }
+    let (key, plugin) = route.get_key_value("plugin")?;
+    let before = text.get(..key.span().start)?;
+    let indent = before.rsplit('\n').next().filter(|indent| indent.trim().is_empty())?;
+    let rest = text.get(plugin.span().end..)?;
+    let end = plugin.span().end + rest.find('\n').unwrap_or(rest.len());
+    Some(format!("{}\n{indent}{KEY} = \"{sha256}\"{}", text.get(..end)?, text.get(end..)?))
+}
+
+/// Replaces a file whole, with the same owner and mode.
+fn replace(path: &Path, text: &str) -> anyhow::Result<()> {
+    // The file that a link leads to.
+    let path = path.canonicalize()?;
+    let meta = path.metadata()?;
+    let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().set_permissions(meta.permissions())?;
+    let (user, group) = (rustix::fs::Uid::from_raw(meta.uid()), rustix::fs::Gid::from_raw(meta.gid()));
+    rustix::fs::fchown(file.as_file().as_fd(), Some(user), Some(group))?;
+    file.as_file().sync_all()?;
+    file.persist(&path)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn write_keeps_all_but_the_pin() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("config.toml");
+        let text = "# mine\n[webhooks.a]\nurl = 'x'\n\n[[routes]]\nwebhook = 'a' # first\nplugin = 'p.wasm'\n[routes.settings]\nb = 1\n\n\
+                    [[routes]]\nname = \"b\"\nsha256 = \"old\"\n";
+        fs::write(&file, text).unwrap();
+        assert!(write(&file, "a", false, "new").unwrap());
+        assert!(write(&file, "b", false, "newer").unwrap());
+        assert!(!write(&file, "c", false, "x").unwrap());
+        let expected = text
+            .replace("plugin = 'p.wasm'\n", "plugin = 'p.wasm'\nsha256 = \"new\"\n")
+            .replace("sha256 = \"old\"", "sha256 = \"newer\"");
+        assert_eq!(fs::read_to_string(&file).unwrap(), expected);
+        fs::write(&file, "[[routes]]\nplugin = 'p.wasm'\n").unwrap();
+        assert!(write(&file, "any", true, "x").unwrap());
+    }
+}
