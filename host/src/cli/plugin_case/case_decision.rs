@@ -108,7 +108,7 @@ mod tests {
             (json!({ "pots": {} }), false, "did you mean \"post\"?"),
             (json!({ "eror": "x" }), false, "did you mean \"error\"?"),
             (json!({ "post": { "text": { "plain": "x" }, "colour": "good" } }), false, "did you mean \"color\"?"),
-            (json!("skip"), false, "skip"),
+            (json!("skip"), false, "no plugin can make"),
             (json!({ "skip": "x", "error": "y" }), false, "its \"decision\""),
         ] {
             let error = format!("{:#}", normalized(&decision, of_batch).unwrap_err());
