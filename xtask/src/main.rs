@@ -47,7 +47,7 @@ enum Task {
     /// Builds the programs and makes the Debian package of them, in `target/package/dist`. Takes long: they are built to be
     /// small.
     Package {
-        /// Also makes the RPM package, an archive, and the checksums of all.
+        /// Also makes the RPM package, an archive, a list of the libraries (SBOM) and the checksums of all.
         #[arg(long, conflicts_with = "for_tests")]
         all: bool,
         /// Makes what the tests install instead: packages of programs that are built without optimization, of this version and

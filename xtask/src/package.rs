@@ -5,6 +5,7 @@ mod deb;
 mod licenses;
 mod next_version;
 mod rpm;
+mod sbom;
 mod tree;
 
 use std::fs;
@@ -16,8 +17,8 @@ use crate::command::{cargo, run, target_dir};
 use crate::packages;
 use crate::programs::{self, Programs};
 
-/// Builds the programs as they are released, and makes the .deb; with `all`, also the .rpm, the archive, and the
-/// checksums of all of them.
+/// Builds the programs as they are released, and makes the .deb; with `all`, also the .rpm, the archive, the list of what is
+/// linked into the programs, and the checksums of all of them.
 pub fn package(root: &Path, all: bool) -> anyhow::Result<()> {
     packages::ensure(&packages::for_packages())?;
     let Programs { banhook, notify } = programs::build_for_packages(root)?;
@@ -31,6 +32,7 @@ pub fn package(root: &Path, all: bool) -> anyhow::Result<()> {
     if all {
         rpm::build(root, &dist)?;
         archive::build(root, &dist)?;
+        sbom::write(root, &dist)?;
         archive::write_checksums(&dist)?;
     }
     for file in fs::read_dir(&dist)? {

@@ -19,6 +19,9 @@ pub const CARGO_GENERATE_RPM: Tool = Tool { name: "cargo-generate-rpm", version:
 /// Lists what is linked into a program, in the program itself.
 pub const CARGO_AUDITABLE: Tool = Tool { name: "cargo-auditable", version: "0.7.7" };
 
+/// Lists the same in a file.
+pub const CARGO_CYCLONEDX: Tool = Tool { name: "cargo-cyclonedx", version: "0.5.9" };
+
 /// Returns the path of a program; installs it first if it is missing.
 pub fn install(root: &Path, tool: &Tool) -> anyhow::Result<PathBuf> {
     let Tool { name, version } = tool;
