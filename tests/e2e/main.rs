@@ -37,6 +37,7 @@ mod config_schema;
 mod connection;
 mod crash;
 mod daemon;
+mod damaged_files;
 mod damaged_store;
 mod delivered;
 mod delivery;

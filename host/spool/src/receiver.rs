@@ -122,6 +122,18 @@ impl<F: FileSystem> Receiver<F> {
         }
     }
 
+    /// Returns whether a segment is shorter than its checkpoint: its end was lost, or it is an older copy. What is appended to
+    /// it now would be before the checkpoint, and never read.
+    ///
+    /// # Errors
+    /// When the file system fails.
+    pub fn is_shorter(&self, id: SegmentId, checkpoint: u64) -> io::Result<bool> {
+        match (found(self.files.open(&id.file_name()))?, checkpoint.checked_sub(1)) {
+            (Some(file), Some(last)) => Ok(self.files.read_at(&file, last, 1)?.is_empty()),
+            _ => Ok(false),
+        }
+    }
+
     /// Retires the segment that writers append to, if it is this one. The next writer makes another.
     ///
     /// # Errors

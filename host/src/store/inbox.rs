@@ -235,6 +235,23 @@ impl<'a> Inbox<'a> {
         self.last_seq
     }
 
+    /// Returns whether this very report is stored, by its id. A report that was taken for a repeat of another is not.
+    pub(super) fn has(&self, event: &Event) -> rusqlite::Result<bool> {
+        self.transaction
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM events WHERE subject = ? AND jail = ? AND host = ? AND instr(body, ?))",
+            )?
+            .query_row(
+                params![
+                    event.ban().map_or("", |ban| &ban.subject),
+                    event.jail,
+                    event.host,
+                    format!("\"id\":\"{}\"", event.id)
+                ],
+                |row| row.get(0),
+            )
+    }
+
     /// Appends an event that the action has reported; `json` is its text. If fail2ban does not say whether a ban is restored,
     /// it is if it belongs to the burst that follows the start of its jail.
     pub(super) fn append_reported(&mut self, spooled: SpooledEvent, json: &str) -> rusqlite::Result<Appended> {

@@ -61,7 +61,8 @@ impl Store {
         let mut received = Received::default();
         let Some(receiver) = self.receiver()? else { return Ok(received) };
         for segment in receiver.segments().map_err(|error| self.spool_error(error))? {
-            while received.records < RECEIVE_BATCH {
+            let is_again = self.begin_again_if_shorter(&receiver, segment, &mut received)?;
+            while received.records < RECEIVE_BATCH || is_again {
                 let checkpoint = self.checkpoint(segment)?;
                 let chunk = match receiver.read(segment, checkpoint) {
                     Ok(Some(chunk)) if !chunk.items.is_empty() => chunk,
@@ -71,7 +72,7 @@ impl Store {
                         break;
                     }
                 };
-                let (records, end) = self.receive_chunk(segment, checkpoint, &chunk, now)?;
+                let (records, end) = self.receive_chunk(segment, checkpoint, &chunk, is_again, now)?;
                 received.records += records;
                 if end != chunk.end {
                     received.problems.push(newer_record(self.folder()));
@@ -82,13 +83,37 @@ impl Store {
         Ok(received)
     }
 
-    /// Receives a piece of a segment, up to the first record that only a newer version knows. Returns the number of records, and
-    /// the checkpoint after them.
+    /// Forgets how far a segment was received that is shorter than that, so that all of it is received again; nobody appends to
+    /// it any more. Returns whether it is so, and its events may be in the store.
+    fn begin_again_if_shorter(
+        &mut self,
+        receiver: &Receiver<Directory>,
+        segment: SegmentId,
+        received: &mut Received,
+    ) -> Result<bool, StoreError> {
+        let checkpoint = self.checkpoint(segment)?;
+        // What cannot be read is reported by whoever reads it.
+        if !receiver.is_shorter(segment, checkpoint).unwrap_or(false) {
+            return Ok(false);
+        }
+        let spool = self.folder().spool();
+        received.problems.push(format!(
+            "{} has lost its end, or is an older copy: {checkpoint} bytes of it were received before; events that it lost are gone",
+            spool.join(format!("{segment}.segment")).display()
+        ));
+        receiver.retire(segment).map_err(|error| self.spool_error(error))?;
+        self.database.write("forget a segment", |transaction| receipts::forget(transaction, segment))?;
+        Ok(true)
+    }
+
+    /// Receives a piece of a segment, up to the first record that only a newer version knows; of a segment that is received
+    /// again, what is not in the store. Returns the number of records, and the checkpoint after them.
     fn receive_chunk(
         &mut self,
         segment: SegmentId,
         checkpoint: u64,
         chunk: &Chunk,
+        is_again: bool,
         now: Timestamp,
     ) -> Result<(usize, u64), StoreError> {
         let known: Vec<&Item> = chunk.items.iter().take_while(|item| is_receivable(item)).collect();
@@ -108,7 +133,8 @@ impl Store {
                 let bytes = chunk.bytes.get(range.clone()).unwrap_or_default();
                 match item {
                     Item::Record { .. } => match SpooledEvent::from_payload(bytes) {
-                        Ok((event, json)) => inbox.append_reported(event, json).map(drop)?,
+                        Ok((spooled, _)) if is_again && inbox.has(&spooled.event)? => {}
+                        Ok((spooled, json)) => inbox.append_reported(spooled, json).map(drop)?,
                         Err(_) => inbox.append_damaged(bytes, now)?,
                     },
                     Item::Damaged(_) => inbox.append_damaged(bytes, now)?,
@@ -263,7 +289,7 @@ impl Store {
                 end = chunk.end;
                 if !chunk.items.is_empty() {
                     is_received = false;
-                    checkpoint = self.receive_chunk(segment, checkpoint, &chunk, now)?.1;
+                    checkpoint = self.receive_chunk(segment, checkpoint, &chunk, false, now)?.1;
                     if checkpoint != end {
                         break;
                     }

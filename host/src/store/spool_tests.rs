@@ -16,7 +16,13 @@ const DAY_MS: i64 = 86_400_000;
 const NOW: Timestamp = Timestamp(1_000);
 
 fn put(folder: &StateDir, subject: &str) {
-    let event = event("sshd", EventDetails::Ban(ban(subject, Some(7), false)));
+    put_at(folder, subject, Some(7));
+}
+
+/// A ban with the time of its ticket, without which no ban is a repeat of another.
+fn put_at(folder: &StateDir, subject: &str, ticket_at: Option<i64>) {
+    let mut event = event("sshd", EventDetails::Ban(ban(subject, ticket_at, false)));
+    event.id = format!("id of {subject}");
     let event = SpooledEvent { event, received_at: Timestamp(5), restored_is_unknown: false };
     write(folder, &record::encode(VERSION, event.to_payload().as_bytes()).unwrap());
 }
@@ -205,4 +211,24 @@ fn receive_segment_that_cannot_be_read_is_a_problem_and_the_others_go_on() {
     let received = store.receive(NOW).unwrap();
     assert_eq!((received.records, received.problems.len()), (1, 1), "{received:?}");
     assert_eq!(store.spool_problems().unwrap().len(), 1);
+}
+
+#[test]
+fn receive_segment_that_lost_its_end_is_read_again_without_what_is_stored() {
+    let mut fixture = fixture();
+    let Fixture { store, folder, .. } = &mut fixture;
+    put_at(folder, "203.0.113.1", None);
+    let one = fs::read(folder.spool().join("active")).unwrap();
+    put_at(folder, "203.0.113.2", None);
+    put_at(folder, "203.0.113.3", None);
+    assert_eq!(receive(store), 3);
+    fs::write(folder.spool().join("active"), &one).unwrap();
+    put_at(folder, "203.0.113.4", None);
+    let received = store.receive(NOW).unwrap();
+    assert_eq!(received.problems.len(), 1, "{received:?}");
+    assert!(received.problems[0].contains("has lost its end"), "{received:?}");
+    assert_eq!(counts(store), (4, 4, 0), "the first is stored, and the last new");
+    put_at(folder, "203.0.113.5", None);
+    assert_eq!((segments(folder), receive(store), counts(store)), (2, 1, (5, 5, 0)));
+    assert_eq!(store.receive(NOW).unwrap(), Received::default(), "said once");
 }
