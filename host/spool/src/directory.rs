@@ -55,6 +55,7 @@ pub fn remote_file_system(path: &Path) -> io::Result<Option<&'static str>> {
 
 fn remote_kind(fs: &rustix::fs::StatFs) -> Option<&'static str> {
     // A type has 32 bits, of which some systems extend the sign.
+    #[allow(clippy::useless_conversion, reason = "it has 32 bits on some architectures")]
     let [.., a, b, c, d] = i64::from(fs.f_type).to_be_bytes();
     let kind = u32::from_be_bytes([a, b, c, d]);
     REMOTE.iter().find(|(remote, _)| *remote == kind).map(|(_, name)| *name)

@@ -117,7 +117,7 @@ impl CallTrace {
         let kinds: Vec<_> = kinds.into_values().collect();
         let kind = chosen(&kinds, random);
         let (call, number, errors) = self.calls[*chosen(kind, random)];
-        Injection { call, number, error: *chosen(errors, random) }
+        Injection { call, number, error: chosen::<&str>(errors, random) }
     }
 }
 
