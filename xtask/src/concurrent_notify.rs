@@ -1,5 +1,5 @@
 //! How long each jail waits when many run their action at the same moment: `banhook-notify`, and the least that any durable
-//! action does (append and sync), both beside a busy daemon; a curl action; and a program that does nothing, alone and beside
+//! action does (append and sync), both with a busy daemon; a curl action; and a program that does nothing, alone and with
 //! the busy daemon. All are started by fail2ban's own function, and take turns within one run.
 
 use std::fs::OpenOptions;
@@ -58,22 +58,22 @@ pub fn bench(root: &Path) -> anyhow::Result<()> {
 
     let mut times = Times::default();
     let mut backlogs = 0..;
-    let mut beside_busy_daemon = |command: &Command| {
+    let mut with_busy_daemon = |command: &Command| {
         log.write_all(bans(backlogs.next().unwrap_or_default()).as_bytes())?;
         let before = webhook.answered();
         let times = run_concurrently(command)?;
         let sent = webhook.answered() - before;
         ensure!((1..BACKLOG).contains(&sent), "the daemon sent {sent} of {BACKLOG} bans meanwhile: it was not busy");
-        // What comes next is not beside this backlog.
+        // What comes next is not measured with this backlog.
         wait_until_idle(&webhook);
         Ok(times)
     };
     for _ in 0..ROUNDS {
         times.alone.push(run_concurrently(&Command::new("true"))?);
         times.curl.push(run_concurrently(&curl_action(&curl_webhook, "198.51.100.{number}"))?);
-        times.busy.push(beside_busy_daemon(&Command::new("true"))?);
-        times.floor.push(beside_busy_daemon(&floor)?);
-        times.notify.push(beside_busy_daemon(&notify)?);
+        times.busy.push(with_busy_daemon(&Command::new("true"))?);
+        times.floor.push(with_busy_daemon(&floor)?);
+        times.notify.push(with_busy_daemon(&notify)?);
     }
     times.report()
 }
@@ -81,12 +81,12 @@ pub fn bench(root: &Path) -> anyhow::Result<()> {
 /// What each of the commands took, in ms, by round.
 #[derive(Default)]
 struct Times {
-    /// `true`, beside nothing.
+    /// `true`, alone.
     alone: Vec<Vec<f64>>,
     curl: Vec<Vec<f64>>,
-    /// `true`, beside a busy daemon.
+    /// `true`, with a busy daemon.
     busy: Vec<Vec<f64>>,
-    /// Append and sync, beside a busy daemon.
+    /// Append and sync, with a busy daemon.
     floor: Vec<Vec<f64>>,
     notify: Vec<Vec<f64>>,
 }

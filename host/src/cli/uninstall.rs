@@ -40,7 +40,7 @@ pub(super) fn uninstall(global: &GlobalOptions, arguments: &UninstallArgs) -> Ou
         say("nothing of banhook is here")?;
         return Ok(true);
     }
-    // First, so that nothing is removed beside a daemon; and until the end, so that no run begins meanwhile.
+    // First, so that nothing is removed while a daemon works; and until the end, so that no run begins meanwhile.
     let state = StateDir::new(&paths.state_dir);
     let lock = if arguments.purge && state.is_used()? { Some(take_over(&state)?) } else { None };
     let had_jails = find(&paths.jails)?;

@@ -31,11 +31,11 @@ impl FaultTable {
     pub fn print(&self) {
         eprintln!("| command | call | error | injected | done | error reported | not started | out of memory |");
         eprintln!("| --- | --- | --- | ---: | ---: | ---: | ---: | ---: |");
-        for ((command, call, error), outcomes) in &self.0 {
+        for ((command, call, error), results) in &self.0 {
             let [done, failed, not_started, memory] =
                 [Outcome::Done, Outcome::Error, Outcome::NotStarted, Outcome::OutOfMemory]
-                    .map(|outcome| outcomes.get(&outcome).copied().unwrap_or(0));
-            let all: u32 = outcomes.values().sum();
+                    .map(|outcome| results.get(&outcome).copied().unwrap_or(0));
+            let all: u32 = results.values().sum();
             eprintln!("| {command} | {call} | {error} | {all} | {done} | {failed} | {not_started} | {memory} |");
         }
     }
