@@ -11,9 +11,9 @@
 //! * `BANHOOK_GUESTS`: the folder of the example plugins built from source (set by `cargo xtask test`).
 //! * `BANHOOK_PACKAGES` and `BANHOOK_DEBIAN_ROOT`: the packages, and the Debian to install them into (set by `cargo xtask
 //!   test`).
-//! * `BANHOOK_SOAK`: the number of rounds for interleavings, crashes, power failures and the hostile corpus. If set, the
-//!   storm test runs at full size.
-//! * `BANHOOK_SEED`: the seed for crashes and power failures, to repeat an earlier run.
+//! * `BANHOOK_SOAK`: the number of rounds for interleavings, crashes, power failures, failing calls, damaged files and the
+//!   hostile corpus. If set, the storm test runs at full size.
+//! * `BANHOOK_SEED`: the seed for crashes, power failures, failing calls and damaged files, to repeat an earlier run.
 
 #![allow(
     clippy::unwrap_used,

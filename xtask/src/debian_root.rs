@@ -8,7 +8,6 @@ use crate::command::run;
 use crate::packages::is_root;
 
 const SUITE: &str = "bookworm";
-const MIRROR: &str = "http://deb.debian.org/debian";
 
 /// fail2ban with what its default jails block with, and what banhook's package depends on.
 const PACKAGES: &str = "fail2ban,iptables,adduser,ucf";
@@ -24,8 +23,7 @@ pub fn make(root: &Path) -> anyhow::Result<PathBuf> {
         }
         run(Command::new("debootstrap")
             .args(["--variant=minbase", &format!("--include={PACKAGES}"), SUITE])
-            .arg(&new)
-            .arg(MIRROR))?;
+            .arg(&new))?;
         fs::rename(new, &folder)?;
     }
     Ok(std::path::absolute(folder)?)
