@@ -33,7 +33,7 @@ const TABLE: &str = "
     PRAGMA cache_size = -16384;
     CREATE TABLE events (seq INTEGER PRIMARY KEY, received_at INTEGER, at INTEGER, logged INTEGER, counterpart INTEGER, kind TEXT,
         host TEXT, jail TEXT, subject TEXT, ticket_at INTEGER, restored INTEGER, body TEXT, checksum INTEGER);
-    CREATE INDEX events_by_subject ON events (subject, jail, host, seq);
+    CREATE INDEX events_by_subject ON events (subject, jail, host, seq, logged);
 ";
 
 /// Measures and adds to the report.

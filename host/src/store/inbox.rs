@@ -265,12 +265,11 @@ impl<'a> Inbox<'a> {
             (ban.restored, restored) = (true, PRESUMED_RESTORED);
             body = event.to_json().into();
         }
-        let recent = recent_events(self.transaction, &event, restored)?;
-        if is_repeat(self.transaction, &event, &recent)? {
+        if is_repeat(self.transaction, &event, restored)? {
             return Ok(Appended::Repeat);
         }
-        if let Some(stored) = counterpart(&event, false, &recent) {
-            replace_with_counterpart(self.transaction, stored, &event, &body, restored)?;
+        if let Some(stored) = counterpart(self.transaction, &event, restored, false)? {
+            replace_with_counterpart(self.transaction, &stored, &event, &body, restored)?;
             return Ok(Appended::Repeat);
         }
         self.insert(&event, &body, restored, received_at, false)?;
@@ -280,7 +279,7 @@ impl<'a> Inbox<'a> {
     /// Appends an event of a log, unless the action has reported it before.
     fn append_logged(&mut self, event: &Event, received_at: Timestamp) -> rusqlite::Result<()> {
         let restored = i64::from(event.ban().is_some_and(|ban| ban.restored));
-        match counterpart(event, true, &recent_events(self.transaction, event, restored)?) {
+        match counterpart(self.transaction, event, restored, true)? {
             Some(stored) => {
                 // SQLite has no exclusive or.
                 self.transaction
@@ -389,60 +388,49 @@ fn head(event: &Event, restored: i64, seq: i64, received_at: i64, at: i64, logge
 struct StoredEvent {
     seq: i64,
     received_at: i64,
-    /// Of the same kind, and restored or not as well.
-    is_alike: bool,
-    is_ban_or_unban: bool,
-    ticket_at: Option<i64>,
-    logged: bool,
-    counterpart: bool,
     at: i64,
+    logged: bool,
 }
 
-/// Returns the latest events of an event's subject, jail and host, newest first: one query for all that a new one may repeat.
-fn recent_events(transaction: &Transaction<'_>, event: &Event, restored: i64) -> rusqlite::Result<Vec<StoredEvent>> {
-    let ban = event.ban();
-    transaction
-        .prepare_cached(
-            "SELECT seq, kind = ?4 AND (restored = ?5 OR 2 IN (restored, ?5)), kind IN ('ban', 'unban'), ticket_at, logged, counterpart, at, received_at FROM events
-             WHERE subject = ?1 AND jail = ?2 AND host = ?3 ORDER BY seq DESC LIMIT ?6",
-        )?
-        .query_map(
-            params![
-                ban.map_or("", |ban| &ban.subject),
-                event.jail,
-                event.host,
-                event.kind().as_str(),
-                restored,
-                RECENT_EVENTS,
-            ],
-            |row| {
-                let stored = || -> rusqlite::Result<StoredEvent> {
-                    Ok(StoredEvent {
-                        seq: row.get(0)?,
-                        received_at: row.get(7)?,
-                        is_alike: row.get(1)?,
-                        is_ban_or_unban: row.get(2)?,
-                        ticket_at: row.get(3)?,
-                        logged: row.get(4)?,
-                        counterpart: row.get(5)?,
-                        at: row.get(6)?,
-                    })
-                };
-                // A damaged one is like no other.
-                Ok(stored().ok())
-            },
-        )?
-        .filter_map(rusqlite::Result::transpose)
-        .collect()
-}
-
-/// Returns the action's report of a logged event, or the log's of a reported one. Each has at most one counterpart, so that
-/// what happens twice is stored twice.
-fn counterpart<'a>(event: &Event, logged: bool, recent: &'a [StoredEvent]) -> Option<&'a StoredEvent> {
-    let is_near = |stored: &StoredEvent| stored.at.abs_diff(event.at.0) <= COUNTERPART_WITHIN_MS;
-    let is_counterpart =
-        |stored: &&StoredEvent| stored.is_alike && stored.logged != logged && !stored.counterpart && is_near(stored);
-    recent.iter().rev().find(is_counterpart)
+/// Returns the action's report of a logged event, or the log's of a reported one, among the latest events of its subject, jail
+/// and host; the oldest, if there are several. Each has at most one counterpart, so that what happens twice is stored twice.
+fn counterpart(
+    transaction: &Transaction<'_>,
+    event: &Event,
+    restored: i64,
+    logged: bool,
+) -> rusqlite::Result<Option<StoredEvent>> {
+    // The index has what the inner query needs. So without another source, no row is read.
+    let mut statement = transaction.prepare_cached(
+        "SELECT event.seq, event.received_at, event.at, event.logged FROM
+             (SELECT seq, logged FROM events WHERE subject = ?1 AND jail = ?2 AND host = ?3 ORDER BY seq DESC LIMIT ?4) AS latest
+             CROSS JOIN events AS event ON event.seq = latest.seq
+         WHERE latest.logged != ?5 AND event.counterpart = 0
+             AND event.kind = ?6 AND (event.restored = ?7 OR 2 IN (event.restored, ?7))",
+    )?;
+    let mut rows = statement.query(params![
+        event.ban().map_or("", |ban| &ban.subject),
+        event.jail,
+        event.host,
+        RECENT_EVENTS,
+        logged,
+        event.kind().as_str(),
+        restored,
+    ])?;
+    let mut oldest: Option<StoredEvent> = None;
+    while let Some(row) = rows.next()? {
+        let stored = || -> rusqlite::Result<StoredEvent> {
+            Ok(StoredEvent { seq: row.get(0)?, received_at: row.get(1)?, at: row.get(2)?, logged: row.get(3)? })
+        };
+        // A damaged one is like no other.
+        if let Ok(stored) = stored()
+            && stored.at.abs_diff(event.at.0) <= COUNTERPART_WITHIN_MS
+            && oldest.as_ref().is_none_or(|oldest| stored.seq < oldest.seq)
+        {
+            oldest = Some(stored);
+        }
+    }
+    Ok(oldest)
 }
 
 /// Replaces a logged event by the action's report of it, which knows more. A message that was formatted already stays.
@@ -471,19 +459,25 @@ fn replace_with_counterpart(
 
 /// Returns whether the last event of this (host, jail, subject) was the same one: fail2ban runs a failed ban or unban a
 /// second time. A start, stop or flush of the jail in between makes it a new one (the same ban, restored again).
-fn is_repeat(transaction: &Transaction<'_>, event: &Event, recent: &[StoredEvent]) -> rusqlite::Result<bool> {
+fn is_repeat(transaction: &Transaction<'_>, event: &Event, restored: i64) -> rusqlite::Result<bool> {
     // Without the ticket's time, a repeat cannot be distinguished from a second ban.
-    let Some(ticket_at) = event.ban().and_then(|ban| ban.ticket_at) else { return Ok(false) };
-    let last = recent.iter().find(|stored| stored.is_ban_or_unban);
-    let Some(last) = last.filter(|last| last.is_alike && last.ticket_at == Some(ticket_at.0)) else {
-        return Ok(false);
-    };
+    let Some((ban, ticket_at)) = event.ban().and_then(|ban| Some((ban, ban.ticket_at?))) else { return Ok(false) };
+    let last = transaction
+        .prepare_cached(
+            "SELECT seq, kind = ?4 AND (restored = ?5 OR 2 IN (restored, ?5)) AND ticket_at IS ?6 FROM events
+             WHERE subject = ?1 AND jail = ?2 AND host = ?3 AND kind IN ('ban', 'unban') ORDER BY seq DESC LIMIT 1",
+        )?
+        .query_row(params![ban.subject, event.jail, event.host, event.kind().as_str(), restored, ticket_at.0], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?))
+        })
+        .optional()?;
+    let Some((last, true)) = last else { return Ok(false) };
     transaction
         .prepare_cached(
             "SELECT NOT EXISTS (SELECT 1 FROM events
                  WHERE subject = '' AND jail = ? AND host = ? AND seq > ? AND kind IN ('start', 'stop', 'flush'))",
         )?
-        .query_row(params![event.jail, event.host, last.seq], |row| row.get(0))
+        .query_row(params![event.jail, event.host, last], |row| row.get(0))
 }
 
 /// Reads rows that have the [`event_columns!`](super::checksum::event_columns) from the third column on, up to the first with

@@ -56,7 +56,8 @@ CREATE TABLE events (
     body TEXT NOT NULL,
     checksum INTEGER NOT NULL
 );
-CREATE INDEX events_by_subject ON events (subject, jail, host, seq);
+-- With logged, the latest events of a subject from another source are found without their rows.
+CREATE INDEX events_by_subject ON events (subject, jail, host, seq, logged);
 
 -- How far each file has been read, whatever its name; head is how many bytes of its beginning the fingerprint covers.
 CREATE TABLE checkpoints (
