@@ -22,6 +22,7 @@ use serde_json::json;
 
 pub(super) use action::is_ours;
 pub(super) use fail2ban::{configuration_error, configured_action};
+pub(super) use system::start_enabled_unit;
 
 use super::command_error::Outcome;
 use super::global_options::{GlobalOptions, OutputFormat};

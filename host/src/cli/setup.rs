@@ -17,7 +17,7 @@ use clap::Args;
 use console::Term;
 
 use super::command_error::{CommandError, Outcome};
-use super::doctor::{DoctorArgs, doctor};
+use super::doctor::{DoctorArgs, doctor, start_enabled_unit};
 use super::global_options::{GlobalOptions, OutputFormat};
 use crate::config::Config;
 use crate::message::{Target, one_line};
@@ -88,6 +88,11 @@ pub(super) fn setup(global: &GlobalOptions, arguments: &SetupArgs) -> Outcome {
     }
     if has_new_jails {
         restart_jails()?;
+    }
+    match start_enabled_unit() {
+        Some(true) => say("started banhook.service")?,
+        Some(false) => say("banhook.service was not started: journalctl -u banhook shows why")?,
+        None => {}
     }
     if !setup.is_done {
         say("when that is done, restart fail2ban and run `banhook doctor --send`")?;

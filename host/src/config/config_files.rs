@@ -42,7 +42,7 @@ fn report_main(path: &Path, error: &io::Error, problems: &Problems) {
         problems.report_with(
             Location::whole(path),
             "the configuration does not exist",
-            "create it with [webhooks.NAME] and its url_file, or set --config or BANHOOK_CONFIG; \"banhook demo\" needs none",
+            "run `banhook setup`, or name another file with --config or BANHOOK_CONFIG",
         );
     } else {
         problems.report_unreadable(Location::whole(path), "the file", path, error);

@@ -494,7 +494,7 @@ fn load_missing_file_suggests_what_to_do() {
     assert_eq!(
         etc.load().unwrap_err(),
         "config.toml: the configuration does not exist; \
-         create it with [webhooks.NAME] and its url_file, or set --config or BANHOOK_CONFIG; \"banhook demo\" needs none"
+         run `banhook setup`, or name another file with --config or BANHOOK_CONFIG"
     );
     fs::create_dir(etc.path("config.toml")).unwrap();
     assert_eq!(etc.load().unwrap_err(), "config.toml: cannot read the file: it is not a regular file");

@@ -15,6 +15,9 @@ const SYSTEMD: &str = "/run/systemd/system";
 /// Holds `1` where SELinux denies what it does not allow.
 const SELINUX: &str = "/sys/fs/selinux/enforce";
 
+/// How long the daemon may take to be ready.
+const START_LIMIT: Duration = Duration::from_secs(60);
+
 /// How long systemd may take to answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
@@ -33,6 +36,18 @@ pub(super) fn findings() -> Vec<Finding> {
         found.push(Finding::warn("selinux", text, "look for denials: ausearch -m avc -ts recent"));
     }
     found
+}
+
+/// Starts the daemon where its unit is enabled and does not run: it waits for a configuration. Returns whether it runs now;
+/// `None` if there was nothing to start.
+pub(crate) fn start_enabled_unit() -> Option<bool> {
+    let systemctl = |verb: &str| {
+        let command = &mut Command::new("systemctl");
+        let answer = run_bounded(command.args([verb, "--quiet", "banhook.service"]), START_LIMIT);
+        matches!(answer, Ok(Some(answer)) if answer.status.success())
+    };
+    let is_waiting = Path::new(SYSTEMD).exists() && systemctl("is-enabled") && !systemctl("is-active");
+    is_waiting.then(|| systemctl("start"))
 }
 
 /// Judges the unit by its properties, `NAME=VALUE` a line.
