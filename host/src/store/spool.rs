@@ -102,6 +102,10 @@ impl Store {
             spool.join(format!("{segment}.segment")).display()
         ));
         receiver.retire(segment).map_err(|error| self.spool_error(error))?;
+        // Before the checkpoint, which the mark would bring back.
+        let mut marks = spool_marks::read(&spool).map_err(|error| self.spool_error(error))?;
+        marks.retain(|(marked, _)| *marked != segment);
+        spool_marks::write(&spool, &marks).map_err(|error| self.spool_error(error))?;
         self.database.write("forget a segment", |transaction| receipts::forget(transaction, segment))?;
         Ok(true)
     }
