@@ -9,7 +9,9 @@
 //!
 //! Only `guest` talks to the host; the rest is plain Rust and is tested without WebAssembly.
 
+// The allocator of the SDK for Rust, which this plugin does without otherwise.
 #[cfg(any(test, target_family = "wasm"))]
+#[path = "../../sdk/rust/src/arena.rs"]
 mod arena;
 mod bindings;
 mod check;

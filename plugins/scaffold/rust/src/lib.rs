@@ -1,150 +1,104 @@
 //! {{name}}: what becomes of an event.
 
-mod bindings {
-    wit_bindgen::generate!({ path: "wit", world: "mine" });
-}
-
+// @if digest
+use banhook_plugin::digest::{self, Batch};
+// @end
 // @if geo
-use bindings::banhook::plugin::geo;
+use banhook_plugin::geo;
 // @end
 // @if history
-use bindings::banhook::plugin::history::{self, Query, SubjectQuery};
+use banhook_plugin::history::{self, Query};
 // @end
-use bindings::banhook::plugin::log::{self, Level};
-use bindings::banhook::plugin::messages::{Message, Span, Style, Styled, Text};
-use bindings::banhook::plugin::settings;
-use bindings::banhook::plugin::types::{Action, Ban, Event};
+use banhook_plugin::settings;
 // @if check
-use bindings::exports::banhook::plugin::checker::{self, Problem};
-use bindings::exports::banhook::plugin::descriptor::{self, Description, Setting, SettingKind};
+use banhook_plugin::settings::{Description, Problem, Setting};
 // @end
-// @if digest
-use bindings::exports::banhook::plugin::digester::{self, Batch};
-// @end
-use bindings::exports::banhook::plugin::formatter::{Decision, Guest};
+use banhook_plugin::{Action, Ban, Event, Plugin, Result, Rich, post, rich, skip};
 
 // @if history
 const WEEK: u32 = 7 * 86_400;
 
 // @end
-struct Plugin;
+struct MyPlugin;
 
-impl Guest for Plugin {
+impl Plugin for MyPlugin {
     /// Posts a message, skips the event for a reason, or holds it for a digest.
-    fn format(event: Event) -> Result<Decision, String> {
-        log_panics();
+    fn format(event: Event) -> Result {
         let ban = match &event.action {
             Action::Ban(ban) | Action::Unban(ban) => ban,
-            _ => return Ok(Decision::Skip("only bans and unbans".to_owned())),
+            _ => return skip("only bans and unbans"),
         };
         if ban.restored {
-            return Ok(Decision::Skip("restored after a restart".to_owned()));
+            return skip("restored after a restart");
         }
         if let (Some(office), Some(subject)) = (settings::get("office"), &ban.subject)
             && subject.starts_with(&office)
         {
-            return Ok(Decision::Skip("our own office".to_owned()));
+            return skip("our own office");
         }
-        Ok(Decision::Post(message(&event, ban)))
+        post(text(&event, ban))
     }
 }
 // @if digest
 
-impl digester::Guest for Plugin {
-    fn digest(batch: Batch) -> Result<digester::Decision, String> {
-        log_panics();
+impl banhook_plugin::Digester for MyPlugin {
+    fn digest(batch: Batch) -> Result<digest::Decision> {
         let totals = batch.totals;
         if totals.bans == 0 {
             // banhook's own text goes out.
-            let hints = vec![("digest".to_owned(), "built-in".to_owned())];
-            let text = Text::Plain(format!("{} events", totals.events));
-            return Ok(digester::Decision::Post(Message { hints: Some(hints), ..of_text(text) }));
+            let text = format!("{} events", totals.events);
+            return post(banhook_plugin::Message::new(text).hint("digest", "built-in"));
         }
         let jails: Vec<_> = totals.by_jail.iter().map(|jail| format!("{} {}", jail.name, jail.bans)).collect();
-        let text = format!("{} bans of {} subjects: {}", totals.bans, totals.subjects, jails.join(", "));
-        Ok(digester::Decision::Post(of_text(Text::Plain(text))))
+        post(format!("{} bans of {} subjects: {}", totals.bans, totals.subjects, jails.join(", ")))
     }
 }
 // @end
 // @if check
 
-impl descriptor::Guest for Plugin {
+impl banhook_plugin::Settings for MyPlugin {
     fn describe() -> Description {
-        let office = Setting {
-            name: "office".to_owned(),
-            kind: SettingKind::Text,
-            description: "What the addresses of our own office begin with".to_owned(),
-            default: None,
-        };
-        let version = Some(env!("CARGO_PKG_VERSION").to_owned());
-        Description { name: "{{name}}".to_owned(), version, settings: vec![office], hints: None }
+        let office = Setting::text("office", "What the addresses of our own office begin with");
+        Description::new("{{name}}").version(env!("CARGO_PKG_VERSION")).setting(office)
     }
-}
 
-impl checker::Guest for Plugin {
     fn check() -> Vec<Problem> {
         if settings::get("office").is_none_or(|office| !office.is_empty()) {
             return Vec::new();
         }
-        vec![Problem {
-            setting: Some("office".to_owned()),
-            line: None,
-            level: checker::Level::Error,
-            message: "every address begins with an empty text; leave the setting out instead".to_owned(),
-            hints: None,
-        }]
+        vec![Problem::error("office", "every address begins with an empty text; leave the setting out instead")]
     }
 }
 // @end
 
-/// Text of `Text::Rich` is shown as it is, whatever an attacker wrote into it.
-fn message(event: &Event, ban: &Ban) -> Message {
+/// Rich text is shown as it is, whatever an attacker wrote into it.
+fn text(event: &Event, ban: &Ban) -> Rich {
     let is_ban = matches!(event.action, Action::Ban(_));
     let subject = ban.subject.as_deref();
-    let spans = vec![
-        Span::Emoji(if is_ban { "no_entry" } else { "white_check_mark" }.to_owned()),
-        text(" ", None),
-        text(subject.unwrap_or("somebody"), Some(Style::CODE)),
-        text(if is_ban { " banned in " } else { " unbanned in " }, None),
-        text(&event.jail, Some(Style::BOLD)),
-        text(&format!(" on {}", event.host), None),
-    ];
-    // @if geo
-    let place = subject.and_then(where_from).map(|place| text(&format!(", from {place}"), None));
-    let spans = spans.into_iter().chain(place).collect::<Vec<_>>();
-    // @end
     // @if history
-    let times = if is_ban { subject.map_or(1, times_banned) } else { 1 };
-    let times = (times > 1).then(|| text(&format!(", ban {times} within a week"), None));
-    let spans = spans.into_iter().chain(times).collect::<Vec<_>>();
+    let times = subject.filter(|_| is_ban).and_then(times_banned);
     // @end
-    of_text(Text::Rich(spans))
-}
-
-fn of_text(text: Text) -> Message {
-    Message {
-        text,
-        blocks: None,
-        color: None,
-        hints: None,
-        tags: None,
-        thread: None,
-        name: None,
-        replaces: None,
-    }
-}
-
-fn text(text: &str, style: Option<Style>) -> Span {
-    Span::Text(Styled { text: text.to_owned(), style })
+    rich()
+        .emoji(if is_ban { "no_entry" } else { "white_check_mark" })
+        .text(" ")
+        .code(subject.unwrap_or("somebody"))
+        .text(if is_ban { " banned in " } else { " unbanned in " })
+        .bold(&event.jail)
+        .text(format!(" on {}", event.host))
+        // @if geo
+        .optional(subject.and_then(where_from), |text, place| text.text(format!(", from {place}")))
+        // @end
+        // @if history
+        .optional(times, |text, times| text.text(format!(", ban {times} within a week")))
+        // @end
 }
 // @if history
 
-/// Returns how many times a subject was banned within a week, this time included.
-fn times_banned(subject: &str) -> u32 {
-    let subject = Some(SubjectQuery::Exact(subject.to_owned()));
-    let query = Query { subject, jail: None, host: None, within: Some(WEEK), hints: None };
+/// Returns how many times a subject was banned within a week, this time included, if it was banned before.
+fn times_banned(subject: &str) -> Option<u32> {
     // banhook logs why there is no answer.
-    history::bans(&query).map_or(1, |past| past.bans + 1)
+    let past = history::bans(&Query::of(subject).within(WEEK)).ok()?;
+    (past.bans > 0).then_some(past.bans + 1)
 }
 // @end
 // @if geo
@@ -157,9 +111,15 @@ fn where_from(subject: &str) -> Option<String> {
 }
 // @end
 
-/// Logs the message of a panic, which is lost otherwise.
-fn log_panics() {
-    std::panic::set_hook(Box::new(|panic| log::write(Level::Error, &panic.to_string())));
-}
-
-bindings::export!(Plugin with_types_in bindings);
+// @if neither digest nor check
+banhook_plugin::export!(MyPlugin);
+// @end
+// @if digest only
+banhook_plugin::export!(MyPlugin: digest);
+// @end
+// @if check only
+banhook_plugin::export!(MyPlugin: settings);
+// @end
+// @if digest and check
+banhook_plugin::export!(MyPlugin: digest, settings);
+// @end
