@@ -18,6 +18,11 @@ mod inotify;
 pub mod message;
 pub mod plugin;
 pub mod receive;
+// Shared with the end-to-end tests, which are another crate.
+#[cfg(test)]
+#[allow(unreachable_pub)]
+#[path = "../../tests/e2e/reliability.rs"]
+mod reliability;
 mod route;
 mod status;
 pub mod store;

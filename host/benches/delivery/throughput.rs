@@ -14,8 +14,9 @@ use crate::{events, sqlite_baseline};
 /// Stored events when the daemon starts.
 const EVENTS: u64 = 100_000;
 
-/// The most that one of them may take, in µs: 20,000 per second.
-const AT_MOST_MICROSECONDS: f64 = 50.0;
+/// The most that one of them may take, as a multiple of SQLite alone. Not a time: machines differ by more than what a change
+/// of the code does.
+const AT_MOST_SQLITE: f64 = 3.0;
 const AT_MOST_MIB: f64 = 64.0;
 
 /// The number of rounds. The best counts, since interference only makes a round slower.
@@ -58,9 +59,13 @@ pub fn measure(report: &mut Report, cores: &Cores) -> anyhow::Result<()> {
     report.row("  processor time", &of(|round| round.processor), None);
     report.row("SQLite alone: same rows in same transactions", &of(|round| round.sqlite), None);
     let best_routed = best(|round| round.routed);
-    report.number("best round, µs per event", best_routed, Some(AT_MOST_MICROSECONDS));
+    report.number("best round, µs per event", best_routed, None);
     report.number("  events per second", 1e6 / best_routed, None);
-    report.number("  ratio to SQLite alone in the same round", best(|round| round.routed / round.sqlite), None);
+    report.number(
+        "  ratio to SQLite alone in the same round",
+        best(|round| round.routed / round.sqlite),
+        Some(AT_MOST_SQLITE),
+    );
     let most = rounds.iter().map(|round| round.mib).fold(0.0, f64::max);
     report.number("peak resident memory of the daemon, MiB", most, Some(AT_MOST_MIB));
     Ok(())

@@ -19,7 +19,7 @@ pub use notify::{
     CONFIG_DEFAULT, CONFIG_OPTION, CONFIG_VARIABLE, Notify, NotifyError, STATE_DIR_DEFAULT, STATE_DIR_OPTION,
     STATE_DIR_VARIABLE, append,
 };
-pub use runner::{LOCK_ON_STDIN, StartRunError, ensure_run};
+pub use runner::{Handover, LOCK_ON_STDIN, Runner, StartRunError, ensure_holder, ensure_run};
 pub use spooled_event::{SpooledEvent, VERSION};
 pub use state_dir::{NO_FOLLOW, StateDir};
 pub use state_dir_error::StateDirError;

@@ -38,18 +38,78 @@ pub enum StartRunError {
     },
 }
 
-/// Wakes the process that holds the work lock of a state directory, or starts a run if there is none.
+/// What [`ensure_holder`] needs of the system.
+pub trait Handover {
+    /// The work lock.
+    type Lock;
+    /// Why the system refused.
+    type Error;
+
+    /// Wakes the process that holds the lock. False if none listens: the lock is free, or about to be.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    fn wake(&mut self) -> Result<bool, Self::Error>;
+
+    /// Takes the lock; `None` if another process has it.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    fn try_lock(&mut self) -> Result<Option<Self::Lock>, Self::Error>;
+
+    /// Starts a run that inherits the lock.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    fn start_run(&mut self, lock: Self::Lock) -> Result<(), Self::Error>;
+}
+
+/// Sees to it that a process does what is stored: wakes the one that holds the work lock, or starts a run.
+///
+/// # Errors
+/// When no process holds the lock, and none can be started.
+pub fn ensure_holder<S: Handover>(system: &mut S) -> Result<(), S::Error> {
+    if system.wake()? {
+        return Ok(());
+    }
+    match system.try_lock()? {
+        // It looks again once it has released the lock.
+        None => Ok(()),
+        Some(lock) => system.start_run(lock),
+    }
+}
+
+/// Sees to it that a process does what is stored in a state directory. `config`: the configuration of a run that is started.
 ///
 /// # Errors
 /// When no process holds the lock, and none can be started.
 pub fn ensure_run(folder: &StateDir, config: &Path) -> Result<(), StartRunError> {
-    if folder.wake() {
-        return Ok(());
+    ensure_holder(&mut Runner { folder, config })
+}
+
+/// A state directory, and the configuration of runs on it.
+#[derive(Debug)]
+pub struct Runner<'a> {
+    /// The state directory.
+    pub folder: &'a StateDir,
+    /// The configuration.
+    pub config: &'a Path,
+}
+
+impl Handover for Runner<'_> {
+    type Lock = WorkLock;
+    type Error = StartRunError;
+
+    fn wake(&mut self) -> Result<bool, StartRunError> {
+        Ok(self.folder.wake())
     }
-    match folder.try_work_lock()? {
-        // It looks again once it has released the lock.
-        None => Ok(()),
-        Some(lock) => start(folder, config, lock),
+
+    fn try_lock(&mut self) -> Result<Option<WorkLock>, StartRunError> {
+        Ok(self.folder.try_work_lock()?)
+    }
+
+    fn start_run(&mut self, lock: WorkLock) -> Result<(), StartRunError> {
+        start(self.folder, self.config, lock)
     }
 }
 

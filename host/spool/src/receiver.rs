@@ -122,16 +122,13 @@ impl<F: FileSystem> Receiver<F> {
         }
     }
 
-    /// Returns whether a segment is shorter than its checkpoint: its end was lost, or it is an older copy. What is appended to
-    /// it now would be before the checkpoint, and never read.
+    /// Returns so many bytes of a segment from there on, fewer where it ends; `None` if there is no such segment.
     ///
     /// # Errors
     /// When the file system fails.
-    pub fn is_shorter(&self, id: SegmentId, checkpoint: u64) -> io::Result<bool> {
-        match (found(self.files.open(&id.file_name()))?, checkpoint.checked_sub(1)) {
-            (Some(file), Some(last)) => Ok(self.files.read_at(&file, last, 1)?.is_empty()),
-            _ => Ok(false),
-        }
+    pub fn bytes(&self, id: SegmentId, begin: u64, length: usize) -> io::Result<Option<Vec<u8>>> {
+        let file = found(self.files.open(&id.file_name()))?;
+        file.map(|file| self.files.read_at(&file, begin, length)).transpose()
     }
 
     /// Retires the segment that writers append to, if it is this one. The next writer makes another.

@@ -12,7 +12,7 @@ use std::thread;
 use rustix::process::Uid;
 
 use crate::accounts::{closed_folder, enter_hint, log_hint, own_hint, user_name};
-use crate::config::{Config, LogSource, is_pattern};
+use crate::config::{Config, Fail2ban, LogSource, is_pattern};
 use crate::event::Timestamp;
 use crate::receive::fail2ban_database::{DatabaseError, Fail2banDatabase};
 use crate::receive::tail::{matching, named_logs, problem};
@@ -25,6 +25,8 @@ pub(super) struct Access {
     pub faults: Vec<String>,
     /// What may be a mistake.
     pub warnings: Vec<String>,
+    /// Why fail2ban's database is not read, where it is the default one: banhook does without it.
+    pub unread_database: Option<String>,
 }
 
 /// Checks as the owner of the state directory, or as the current user if there is none yet.
@@ -42,7 +44,8 @@ pub(super) fn check_access(config: &Config, state: &Path) -> Access {
 
 fn check_as_owner(config: &Config, state: &Path) -> Access {
     let mut access = Access::default();
-    let database = config.fail2ban.database.as_ref().filter(|_| config.fail2ban.configured);
+    let Fail2ban { database, configured } = &config.fail2ban;
+    let database = database.as_ref().filter(|path| *configured || path.exists());
     if config.files.is_empty() && config.sources.is_empty() && database.is_none() {
         return access;
     }
@@ -81,8 +84,10 @@ fn check_as_owner(config: &Config, state: &Path) -> Access {
         }
         matching.iter().for_each(|log| check_log(log, source, &user, &mut access));
     }
-    if let Some(path) = database {
-        check_database(path, &user, &mut access);
+    match database {
+        Some(path) if *configured => check_database(path, &user, &mut access),
+        Some(path) => access.unread_database = unread(path, &user),
+        None => {}
     }
     access
 }
@@ -172,6 +177,12 @@ fn check_database(path: &Path, user: &str, access: &mut Access) {
         Err(error) if error.is_busy() => {}
         Err(error) => access.faults.push(error.to_string()),
     }
+}
+
+/// Returns why the default database is not read, in a sentence that ends with what to do.
+fn unread(path: &Path, user: &str) -> Option<String> {
+    let error = Fail2banDatabase::new(path.to_owned()).look_up("", "", None, Timestamp(0)).err()?;
+    matches!(error, DatabaseError::Read { .. }).then(|| format!("bans come without log lines: user {user} {error}"))
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use clap::{Args, Subcommand};
 use super::command_error::Outcome;
 use super::global_options::GlobalOptions;
 use crate::config::schema;
+pub(super) use show::as_toml;
 
 /// Check, show and explain the configuration, and begin one
 #[derive(Debug, Args)]

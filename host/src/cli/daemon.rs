@@ -1,22 +1,27 @@
 //! Runs the daemon on a state directory: loads the configuration and plugins, holds the work lock, reloads.
-//!
-//! A `notify` that finds the lock taken relies on its holder and starts nothing. So each holder checks again for work after it
-//! has released the lock.
 
+use std::cell::Cell;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use banhook_notify::ensure_run;
 use sd_notify::NotifyState;
 
 use super::access::writable_by_others;
 use super::command_error::{CommandError, Outcome};
 use super::global_options::{GlobalOptions, host_name};
-use super::work_lock::{release, take_over};
+use super::handover::{drain, hold, hold_until_idle, take_over};
+use super::work_lock::{LOCK_POLL_INTERVAL, LockUser, YIELD_TIMEOUT, is_taken};
 use crate::config::{Config, LogSource};
 use crate::daemon::{Daemon, ExitReason, RunMode, Signals, Tails};
 use crate::event::Timestamp;
 use crate::plugin::{Cache, Runtime};
-use crate::store::{Remaining, StateDir, Store, WorkLock};
+use crate::store::{StateDir, Store, WorkLock};
+
+/// When a thread is stuck, without a watchdog that says so.
+pub(super) const STUCK_AFTER: Duration = Duration::from_secs(60);
+
+/// How long a short run that yielded leaves the lock to whoever asked for it.
+const YIELDED_FOR: Duration = Duration::from_secs(1);
 
 /// Routes and delivers until a signal; `tails` says which logs are read meanwhile.
 pub(super) fn run_until_stopped(
@@ -28,53 +33,54 @@ pub(super) fn run_until_stopped(
     let mut signals = Signals::listen()?;
     let mut config = global.config()?;
     folder.check_permissions()?;
-    let lock = take_over(folder)?;
-    let mut store = Store::open_for_work(folder, &lock)?;
-    let reason = loop {
-        match run_daemon(global, config.clone(), &store, &tails(&config), &mut signals, RunMode::Forever)? {
+    let job = |store: &Store| loop {
+        match run_daemon(global, config.clone(), store, &tails(&config), &mut signals, RunMode::Forever)? {
             // The configuration names other logs.
-            ExitReason::SourcesChanged => config = reload(global).unwrap_or(config),
-            reason => break reason,
+            ExitReason::SourcesChanged => config = reload(global).unwrap_or_else(|| config.clone()),
+            reason => {
+                service_stopping();
+                break Ok(reason);
+            }
         }
     };
-    service_stopping();
-    release(&mut store, lock);
-    if store.remaining(Timestamp::now())? == Remaining::Work {
-        ensure_run(folder, &global.config)?;
-    }
-    Ok(reason)
+    let mut user = LockUser::new(folder, &global.config, LOCK_POLL_INTERVAL, YIELD_TIMEOUT, job);
+    let lock = take_over(&mut user)?.ok_or_else(|| is_taken(folder))?;
+    hold(&mut user, lock)
 }
 
 /// Routes and delivers until nothing is left, with the inherited lock or, if it is free, a lock of its own.
 pub(super) fn run_until_idle(global: &GlobalOptions, folder: &StateDir, inherited: Option<WorkLock>) -> Outcome {
     let mut signals = Signals::listen()?;
     folder.check_permissions()?;
-    let mut next = inherited;
-    while let Some(lock) = next.take().map_or_else(|| folder.try_work_lock(), |lock| Ok(Some(lock)))? {
-        let mut store = Store::open_for_work(folder, &lock)?;
-        let reason = run_daemon(global, global.config()?, &store, &Tails::default(), &mut signals, RunMode::UntilIdle)?;
-        release(&mut store, lock);
-        if reason != ExitReason::Idle || store.remaining(Timestamp::now())? != Remaining::Work {
-            break;
-        }
-    }
+    let job = |store: &Store| {
+        run_daemon(global, global.config()?, store, &Tails::default(), &mut signals, RunMode::UntilIdle)
+    };
+    let mut user = LockUser::new(folder, &global.config, YIELDED_FOR, Duration::ZERO, job);
+    hold_until_idle(&mut user, inherited)?;
     Ok(true)
 }
 
-/// Routes and delivers once, until the end of the mode, and releases the lock.
-pub(super) fn run_once(
+/// Routes and delivers until nothing is left or the time is up, whenever no other process does. Returns whether a run goes on
+/// with it.
+pub(super) fn run_until(
     global: &GlobalOptions,
     config: Config,
     folder: &StateDir,
-    lock: WorkLock,
-    mode: RunMode,
-) -> Result<ExitReason, CommandError> {
-    let mut signals = Signals::listen()?;
+    time: Duration,
+) -> Result<bool, CommandError> {
     folder.check_permissions()?;
-    let mut store = Store::open_for_work(folder, &lock)?;
-    let reason = run_daemon(global, config, &store, &Tails::default(), &mut signals, mode)?;
-    release(&mut store, lock);
-    Ok(reason)
+    let (deadline, mut signals, mut config) = (Instant::now() + time, None, Some(config));
+    let job = |store: &Store| {
+        let signals = match &mut signals {
+            Some(signals) => signals,
+            // Before that, a signal just ends the process.
+            none => none.insert(Signals::listen()?),
+        };
+        let mode = RunMode::UntilIdleOr(deadline.saturating_duration_since(Instant::now()));
+        let config = config.take().map_or_else(|| global.config(), Ok)?;
+        run_daemon(global, config, store, &Tails::default(), signals, mode)
+    };
+    drain(&mut LockUser::new(folder, &global.config, LOCK_POLL_INTERVAL, time, job))
 }
 
 /// Returns the logs that the configuration names.
@@ -111,6 +117,15 @@ fn run_daemon(
         service_ready();
         config
     };
+    let (watchdog, fed_at) = (sd_notify::watchdog_enabled().filter(|_| is_service), Cell::new(None::<Instant>));
+    let alive = || {
+        // No more often than needed: whoever listens may be slow.
+        let is_due = |watchdog| fed_at.get().is_none_or(|fed| fed.elapsed() >= watchdog / 4);
+        if watchdog.is_some_and(is_due) {
+            fed_at.set(Some(Instant::now()));
+            notify_service_manager(&[NotifyState::Watchdog]);
+        }
+    };
     let daemon = Daemon {
         config,
         reread: &reread,
@@ -118,6 +133,9 @@ fn run_daemon(
         system_host: host_name(),
         store,
         tails,
+        alive: &alive,
+        // The watchdog ends its time after it was fed last.
+        stuck_after: sd_notify::watchdog_enabled().map_or(STUCK_AFTER, |watchdog| watchdog / 2),
         now: Timestamp::now,
     };
     let ready = || {

@@ -16,6 +16,7 @@ use anyhow::Context;
 use banhook_notify::SpooledEvent;
 
 use super::command_error::{CommandError, Outcome};
+use super::daemon::STUCK_AFTER;
 use super::ledger_table::ledger_table;
 use webhook::DemoWebhook;
 
@@ -55,7 +56,7 @@ pub(super) fn demo() -> Outcome {
     writeln!(out, "\n{messages} messages were posted. The ledger (`banhook status`) shows where every event is:\n")?;
     let ledger = store.ledger()?;
     write!(out, "{}", ledger_table(&ledger))?;
-    writeln!(out, "\nNext: README.md shows how to get the first alert.")?;
+    writeln!(out, "\nNext: `banhook setup` leads to the first alert.")?;
     Ok(ledger.balances())
 }
 
@@ -79,6 +80,8 @@ fn store_events(store: &Store) -> Result<(), CommandError> {
 fn deliver(config: Config, store: &Store) -> Result<(), CommandError> {
     let runtime = Runtime::for_events(config.sandbox, None)?;
     let daemon = Daemon {
+        alive: &|| {},
+        stuck_after: STUCK_AFTER,
         config,
         reread: &|| None,
         runtime: Arc::new(runtime),

@@ -1,4 +1,4 @@
-//! `banhook doctor`: checks the whole way from fail2ban's action to the webhook, and names the remedy of what is wrong. It
+//! `banhook doctor`: checks everything from fail2ban's action to the webhook, and names the remedy of what is wrong. It
 //! changes nothing. Everything that it asks has a deadline.
 
 mod action;
@@ -32,14 +32,15 @@ use finding::{Finding, Level, worst};
 /// How long one group of checks may take: plugins are compiled, and a disk may be slow.
 const GROUP_LIMIT: Duration = Duration::from_secs(60);
 
-/// Check the whole way from fail2ban's action to the webhook; exit code 1 if a check fails
+/// Check everything from fail2ban's action to the webhook; exit code 1 if a check fails
 ///
 /// Checks fail2ban and the actions that it runs, the configuration with its plugins, the state directory, the disk, the
-/// servers of the webhooks, the clock and the unit. Each line is ok, warn or FAIL, and names the remedy. Run it as root:
-/// only root may ask fail2ban. It changes nothing, posts nothing, and hangs on nothing that it asks.
+/// servers of the webhooks, the clock and the unit. Each line is ok, warn or FAIL; after a warn or FAIL the next line names
+/// the remedy. The exit code is 0 if no line is FAIL, also with warnings, and 1 if one is. Run it as root: only root may ask
+/// fail2ban. Without --send it changes nothing and sends nothing. Each check has a time limit.
 #[derive(Debug, Args)]
 pub(super) struct DoctorArgs {
-    /// Also send a marked test event the whole way, and wait until the webhooks accept it
+    /// Also send a marked test event end to end, and wait until the webhooks accept it
     ///
     /// Runs the command that fail2ban's action has for a ban. Nobody is banned. The event is that of a ban of
     /// "banhook-doctor-test-…" in the first jail with the action; it counts in the ledger, and not in the history.

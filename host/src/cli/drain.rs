@@ -1,19 +1,15 @@
 //! `banhook drain`: delivers everything that is stored, then exits.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::config::{DURATION_RULE, parse_duration};
-use crate::daemon::{ExitReason, RunMode};
-use crate::event::Timestamp;
-use crate::store::{Ledger, Remaining, Store};
-use banhook_notify::ensure_run;
+use crate::store::{Ledger, Store};
 use clap::Args;
 
 use super::command_error::{Outcome, print_stderr};
-use super::daemon::run_once;
+use super::daemon::run_until;
 use super::global_options::GlobalOptions;
 use super::logging;
-use super::work_lock::wait_for_lock;
 
 /// Deliver everything that is stored, then exit; exit code 1 if anything is still pending or was rejected
 ///
@@ -34,33 +30,15 @@ fn duration(text: &str) -> Result<Duration, String> {
 pub(super) fn drain(global: &GlobalOptions, timeout: Duration) -> Outcome {
     let folder = global.folder()?;
     // Before anything else: an invalid one is this command's failure.
-    let mut config = Some(global.config()?);
+    let config = global.config()?;
     logging::to_stderr();
-    let deadline = Instant::now() + timeout;
     let store = Store::open(&folder)?;
     let dead_before = dead(&store.ledger()?);
     // A running daemon probes suspended webhooks only now and then.
     for (webhook, _) in store.suspended_webhooks()? {
         store.clear_failures(&webhook)?;
     }
-    let mut rest = Remaining::Work;
-    while rest == Remaining::Work && Instant::now() < deadline {
-        // Another process that holds the lock delivers as well as this one would.
-        let wanted = || Ok(store.remaining(Timestamp::now())? == Remaining::Work);
-        if let Some(lock) = wait_for_lock(&folder, deadline, wanted)? {
-            let mode = RunMode::UntilIdleOr(deadline.saturating_duration_since(Instant::now()));
-            let config = config.take().map_or_else(|| global.config(), Ok)?;
-            if run_once(global, config, &folder, lock, mode)? == ExitReason::Stopped {
-                break;
-            }
-        }
-        rest = store.remaining(Timestamp::now())?;
-    }
-    // A `notify` that found the lock taken has started nothing.
-    let continues = store.remaining(Timestamp::now())? == Remaining::Work;
-    if continues {
-        ensure_run(&folder, &global.config)?;
-    }
+    let continues = run_until(global, config, &folder, timeout)?;
     report(&store, dead_before, continues)
 }
 

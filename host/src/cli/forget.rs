@@ -4,14 +4,14 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::anyhow;
 use clap::Args;
 
 use super::command_error::{CommandError, Outcome, print_stderr};
 use super::global_options::GlobalOptions;
-use super::work_lock::wait_for_lock;
+use super::work_lock::{borrow, hand_over};
 use crate::event::Timestamp;
 use crate::message::one_line;
 use crate::phrase::{counted, listed};
@@ -22,9 +22,9 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Remove everything that is stored of an address or a user: events, history, messages, mutes
 ///
-/// The events stay in the counts, without what they said. Log lines of other events lose the address or the word. Works while
-/// a daemon runs. Refuses while an event of it is not settled: an alert would be lost. Copies elsewhere stay, as the output
-/// says.
+/// The events stay in the counts, without what they said. Log lines of other events lose the address or the word. Works
+/// while a daemon runs. Refuses while an event of it is pending or dead: an alert would be lost. Copies elsewhere stay, as
+/// the output says.
 #[derive(Debug, Args)]
 pub(super) struct ForgetArgs {
     /// The address, user, or other subject of a ban
@@ -63,7 +63,7 @@ pub(super) fn forget(global: &GlobalOptions, arguments: &ForgetArgs) -> Outcome 
     if empty_log(&folder.log_file(), &traces)? {
         writeln!(out, "emptied {}", folder.log_file().display())?;
     }
-    let is_spool_empty = empty_spool(&folder, &mut store)?;
+    let is_spool_empty = empty_spool(global, &folder, &mut store)?;
     writeln!(
         out,
         "not reached from here: messages in the chat, fail2ban's own database and logs, the journal, backups, and blocks of \
@@ -101,12 +101,8 @@ fn report(shown: &str, forgotten: &Forgotten) -> io::Result<()> {
 }
 
 /// Empties the spool, which has the events of the last days, if no daemon works on it.
-fn empty_spool(folder: &StateDir, store: &mut Store) -> Result<bool, CommandError> {
-    let ask_to_yield = || {
-        folder.request_yield();
-        Ok(true)
-    };
-    let Some(lock) = wait_for_lock(folder, Instant::now() + LOCK_TIMEOUT, ask_to_yield)? else {
+fn empty_spool(global: &GlobalOptions, folder: &StateDir, store: &mut Store) -> Result<bool, CommandError> {
+    let Some(lock) = borrow(folder, &global.config, LOCK_TIMEOUT)? else {
         print_stderr(&format!(
             "a daemon is running, and {} has the events of the last two days until it removes them; to remove them now, stop \
              it and run this again",
@@ -116,6 +112,7 @@ fn empty_spool(folder: &StateDir, store: &mut Store) -> Result<bool, CommandErro
     };
     let left = store.empty_spool(Timestamp::now());
     lock.release();
+    hand_over(folder, &global.config)?;
     let left = left?;
     if left > 0 {
         print_stderr(&format!("{} has events that are not settled, and stays", folder.spool().display()));

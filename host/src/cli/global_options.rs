@@ -56,14 +56,21 @@ impl GlobalOptions {
     }
 }
 
-/// Returns the host name as the system has it.
+/// Has the host in place of the system's name for it, which in a container is the container's.
+const HOST_VARIABLE: &str = "BANHOOK_HOST";
+
+/// Returns the host name: what the environment says, or as the system has it.
 pub(super) fn host_name() -> String {
+    if let Some(name) = std::env::var(HOST_VARIABLE).ok().filter(|name| !name.is_empty()) {
+        return name;
+    }
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
 /// What a command prints: text for people, or JSON for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum OutputFormat {
+    #[value(alias = "human")]
     Text,
     Json,
 }

@@ -7,7 +7,10 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use crate::store::{NO_FOLLOW, StateDir};
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::fmt;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, format};
+use tracing_subscriber::registry::LookupSpan;
 
 /// The longest log file, in bytes; before it would grow longer, it starts from empty.
 const FILE_BYTES: u64 = 1 << 20;
@@ -18,12 +21,48 @@ const LINE_BYTES: usize = 4 << 10;
 /// Ends a line that is cut.
 const CUT: &[u8] = " …\n".as_bytes();
 
-/// Logs to stderr. Without times where the journal adds its own.
+/// Logs to stderr. To the journal with a priority, and without times, since it adds its own.
 pub(super) fn to_stderr() {
-    let journal = std::env::var_os("JOURNAL_STREAM").is_some();
     let builder = fmt().with_writer(|| CutLines(io::stderr())).with_ansi(io::stderr().is_terminal()).with_target(false);
     // A second call, in tests, changes nothing.
-    let _ = if journal { builder.without_time().try_init() } else { builder.try_init() };
+    let _ = if is_journal() {
+        builder.event_format(WithPriority(format().with_ansi(false).with_target(false).without_time())).try_init()
+    } else {
+        builder.try_init()
+    };
+}
+
+/// Returns whether stderr is the stream to the journal: processes inherit the variable, and may write elsewhere.
+fn is_journal() -> bool {
+    let Ok(stream) = std::env::var("JOURNAL_STREAM") else { return false };
+    let stderr = rustix::fs::fstat(io::stderr());
+    stderr.is_ok_and(|stderr| stream == format!("{}:{}", stderr.st_dev, stderr.st_ino))
+}
+
+/// Begins each line with its priority, as `sd-daemon(3)` has it: `<4>`.
+struct WithPriority<F>(F);
+
+impl<S, N, F> FormatEvent<S, N> for WithPriority<F>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+    F: FormatEvent<S, N>,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: format::Writer<'_>,
+        event: &Event<'_>,
+    ) -> std::fmt::Result {
+        let priority = match *event.metadata().level() {
+            Level::ERROR => 3,
+            Level::WARN => 4,
+            Level::INFO => 6,
+            _ => 7,
+        };
+        write!(writer, "<{priority}>")?;
+        self.0.format_event(context, writer, event)
+    }
 }
 
 /// Logs to `banhook.log` in the state directory; logs nothing if that cannot be opened, since delivering matters more.

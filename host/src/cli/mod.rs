@@ -2,6 +2,10 @@
 //! an exit code.
 
 mod access;
+mod addresses;
+mod case_page;
+mod case_preview;
+mod case_run;
 mod command_error;
 mod compile;
 mod config;
@@ -12,6 +16,7 @@ mod drain;
 mod forget;
 mod generate;
 mod global_options;
+mod handover;
 mod json_text;
 mod ledger_table;
 mod lint;
@@ -32,6 +37,7 @@ mod tail;
 mod test;
 mod time_format;
 mod uninstall;
+mod whole_file;
 mod work_lock;
 
 use std::ffi::OsStr;

@@ -1,7 +1,9 @@
 //! One case of a plugin's tests: a JSON file with an event or a batch of them, the route's settings, the answers of host
 //! interfaces (`history`, `geo`), and the decision that is expected of the plugin.
 
+mod budget;
 mod case_decision;
+mod route_of_case;
 mod setting_text;
 
 use std::collections::BTreeMap;
@@ -19,7 +21,9 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub(super) use budget::Budget;
 pub(super) use case_decision::{CaseDecision, pretty, to_json};
+pub(super) use route_of_case::RouteOfCase;
 
 use super::json_text::parse_json;
 use super::plugin_file::PluginFile;
@@ -29,8 +33,10 @@ use super::plugin_file::PluginFile;
 pub(super) const LIMITS: Limits = Limits { compile: Duration::from_secs(600), printed: 64 << 10, ..Limits::STANDARD };
 
 /// The keys of a case, apart from the names of host interfaces.
-const KEYS: [&str; 10] =
-    ["$schema", "about", "event", "batch", "settings", "timezone", "mentions", "target", "problems", "decision"];
+const KEYS: [&str; 11] = [
+    "$schema", "about", "event", "batch", "settings", "timezone", "mentions", "target", "budget", "problems",
+    "decision",
+];
 
 /// A case, in the form of its file.
 #[derive(Debug, Serialize, Deserialize)]
@@ -55,6 +61,9 @@ pub(super) struct PluginCase {
     /// The service behind the route's webhook.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     target: Option<String>,
+    /// What the plugin may use at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    budget: Option<Budget>,
     /// What the plugin finds wrong with the settings, in the words of `banhook config check`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     problems: Option<Vec<String>>,
@@ -100,7 +109,8 @@ impl PluginCase {
         Self::parse(&text).with_context(|| format!("{} is not a valid case", file.display()))
     }
 
-    fn parse(text: &str) -> anyhow::Result<Self> {
+    /// Parses a case.
+    pub(super) fn parse(text: &str) -> anyhow::Result<Self> {
         let mut case: Self = parse_json(text.as_bytes())?;
         let is_batch = matches!(case.input()?, CaseInput::Batch(..));
         check_families(&parse_json(text.as_bytes())?)?;
@@ -125,9 +135,28 @@ impl PluginCase {
         fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
     }
 
+    /// Returns it with no decision that it expects.
+    pub(super) fn without_decision(self) -> Self {
+        Self { decision: None, ..self }
+    }
+
+    /// Returns the text of its file, without the decision that it expects.
+    pub(super) fn source(&self) -> String {
+        let mut case = serde_json::to_value(self).unwrap_or_default();
+        if let Some(case) = case.as_object_mut() {
+            case.remove("decision");
+        }
+        pretty(&case)
+    }
+
     /// Returns what the case is about, in a sentence.
     pub(super) fn about(&self) -> &str {
         &self.about
+    }
+
+    /// Returns what the plugin may use at most.
+    pub(super) const fn budget(&self) -> Option<Budget> {
+        self.budget
     }
 
     /// Returns the expected decision.
@@ -204,18 +233,18 @@ impl PluginCase {
         Some(anyhow!("unknown field `{unknown}`; {hint}"))
     }
 
+    fn first_event(&self) -> Option<&Event> {
+        self.event.as_ref().or_else(|| self.batch.as_ref()?.events.first())
+    }
+
     /// Returns the route that the plugin works for: it grants every interface, with the answers of the case.
     fn context(&self) -> anyhow::Result<PluginContext> {
         if let Some(error) = self.misspelt_key() {
             bail!(error);
         }
         let answers = |name| self.answers.get(name).cloned().map_or(Grant::Refused, Grant::Answers);
-        let first = match (&self.event, &self.batch) {
-            (Some(event), _) => Some(event),
-            (None, batch) => batch.as_ref().and_then(|batch| batch.events.first()),
-        };
         Ok(PluginContext {
-            host: first.map(|event| event.host.clone()).unwrap_or_default(),
+            host: self.first_event().map(|event| event.host.clone()).unwrap_or_default(),
             settings: self.settings()?,
             timezone: self.timezone()?,
             grants: grantable().into_iter().map(|(name, _)| (name, answers(name))).collect(),
@@ -229,7 +258,7 @@ impl PluginCase {
     /// When the plugin does not load, which no case is to blame for.
     pub(super) fn load(&self, runtime: &Runtime, plugin: &PluginFile) -> anyhow::Result<Plugin> {
         let (providers, _) = runtime.host().open(&self.context()?);
-        let loaded = runtime.load(&plugin.bytes, &providers, LIMITS);
+        let loaded = runtime.load_hashed(&plugin.bytes, plugin.sha256, &providers, LIMITS);
         loaded.map_err(|error| anyhow!("the plugin {} {error}", plugin.path.display()))
     }
 }
@@ -300,7 +329,7 @@ mod tests {
     fn keys_are_those_of_the_file() {
         let case = json!({
             "$schema": "x", "about": "a", "event": event(), "settings": { "a": ["x", 1] }, "timezone": "UTC",
-            "mentions": true, "target": "discord", "problems": [], "history": [], "geo": {}, "decision": { "skip": "x" },
+            "mentions": true, "target": "discord", "budget": { "fuel": 5 }, "problems": [], "history": [], "geo": {}, "decision": { "skip": "x" },
         });
         let read = PluginCase::parse(&case.to_string()).unwrap();
         let written = serde_json::to_value(&read).unwrap();

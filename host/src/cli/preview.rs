@@ -2,34 +2,42 @@
 
 use std::fs;
 use std::io::{IsTerminal, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::message::{Policy, Target, clean, digest, fallback, one_line};
-use crate::plugin::Runtime;
 use anyhow::Context as _;
-use blockkit::{Page, to_html, to_terminal};
+use blockkit::to_terminal;
 use clap::Args;
 use serde_json::Value;
 
+use super::case_page::{CasePage, PluginFacts};
+use super::case_preview::CasePreview;
+use super::case_run::{CaseRun, Terms};
 use super::command_error::{CommandError, Outcome};
-use super::plugin_case::{CaseDecision, CaseInput, PluginCase};
+use super::plugin_case::PluginCase;
 use super::plugin_file::{PluginCaseArgs, PluginFile, case_runtime};
 use super::time_format::localize_dates;
+use crate::message::{Policy, Target, clean, one_line};
+use crate::phrase::{did_you_mean, listed};
+use crate::plugin::Runtime;
 
-/// Show the messages that a plugin makes of its cases, as Slack would display them
+/// Show the messages that a plugin makes of its cases, as the channel would display them
 #[derive(Debug, Args)]
 pub(super) struct PreviewArgs {
     #[command(flatten)]
     plugin: PluginCaseArgs,
-    /// Write an HTML page instead of text
+    /// Write an HTML page instead of text: every case on every target, with all that is known of it
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Show the messages as this target displays them [default: slack; on a page, all]
+    #[arg(long, value_parser = target)]
+    target: Option<Target>,
 }
 
-/// The message of one case, or why it has none.
-struct CasePreview {
-    heading: String,
-    message: Result<Value, String>,
+fn target(word: &str) -> Result<Target, String> {
+    Target::parse(word).ok_or_else(|| {
+        let known = || Target::ALL.iter().map(|target| target.as_str());
+        did_you_mean(word, known()).unwrap_or_else(|| format!("expected {}", listed(known(), "or")))
+    })
 }
 
 /// Shows the messages of the cases, whatever decision the cases expect.
@@ -37,56 +45,65 @@ pub(super) fn preview(arguments: &PreviewArgs) -> Outcome {
     let plugin = arguments.plugin.read_plugin().map_err(CommandError::Input)?;
     let files = arguments.plugin.case_files().map_err(CommandError::Input)?;
     let runtime = case_runtime()?;
-    let mut previews = Vec::new();
-    for file in files {
-        let case = PluginCase::read(&file).map_err(CommandError::Input)?;
-        let message = message_of(&case, &runtime, &plugin).map_err(CommandError::Input)?;
-        let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let heading = if case.about().is_empty() { name } else { format!("{name}: {}", case.about()) };
-        previews.push(CasePreview { heading: one_line(&heading), message });
-    }
     match &arguments.html {
-        None => print_text(&previews)?,
-        Some(file) => {
-            let bodies = previews.iter().filter_map(|case| Some((case.heading.as_str(), case.message.as_ref().ok()?)));
-            let page = to_html(&Page { title: "Messages of a banhook plugin", sender: "banhook" }, bodies);
-            fs::write(file, page)
-                .with_context(|| format!("cannot write {}", file.display()))
+        None => print(&runtime, &plugin, &files, arguments.target.unwrap_or_default())?,
+        Some(page) => {
+            let html = page_of((&runtime, &plugin), &files, arguments.target)?;
+            fs::write(page, html)
+                .with_context(|| format!("cannot write {}", page.display()))
                 .map_err(CommandError::Input)?;
-            for CasePreview { heading, message } in &previews {
-                if let Err(why) = message {
-                    writeln!(std::io::stdout(), "{heading}: {why}")?;
-                }
-            }
         }
     }
     Ok(true)
 }
 
-/// Returns the plugin's message, guarded as it would go out to Slack, or the one that banhook sends in its place; or why
-/// there is none.
-fn message_of(case: &PluginCase, runtime: &Runtime, plugin: &PluginFile) -> anyhow::Result<Result<Value, String>> {
-    let (input, target) = (case.input()?, Target::default());
+/// Returns the page with all cases; `only`: on this target alone.
+fn page_of(
+    (runtime, plugin): (&Runtime, &PluginFile),
+    files: &[PathBuf],
+    only: Option<Target>,
+) -> Result<String, CommandError> {
+    let previews = only.map_or(Target::ALL.to_vec(), |target| vec![target]);
+    let terms = Terms { previews, ..Terms::default() };
+    let mut run = CaseRun::run((runtime, plugin), files, &terms, |_, _| true, |_| Ok(()))?;
+    if let Some((_, error)) = run.invalid.pop() {
+        return Err(CommandError::Input(error));
+    }
+    let facts = PluginFacts::of(plugin);
+    Ok(CasePage { plugin: Some(&facts), run: Some(&run), live: None }.document())
+}
+
+fn print(runtime: &Runtime, plugin: &PluginFile, files: &[PathBuf], target: Target) -> Result<(), CommandError> {
+    let mut out = std::io::stdout();
+    let colors = out.is_terminal();
+    for file in files {
+        let case = PluginCase::read(file).map_err(CommandError::Input)?;
+        let message = message_of(&case, runtime, plugin, target).map_err(CommandError::Input)?;
+        writeln!(out, "── {} ──", heading(file, &case))?;
+        match message {
+            Ok(body) => writeln!(out, "{}\n", to_terminal(&body, colors).trim_end())?,
+            Err(why) => writeln!(out, "{why}\n")?,
+        }
+    }
+    Ok(())
+}
+
+fn heading(file: &Path, case: &PluginCase) -> String {
+    let name = file.file_stem().unwrap_or_default().to_string_lossy();
+    if case.about().is_empty() { one_line(&name) } else { one_line(&format!("{name}: {}", case.about())) }
+}
+
+/// Returns the plugin's message as the target shows it, or the one that banhook sends in its place; or why there is none.
+fn message_of(
+    case: &PluginCase,
+    runtime: &Runtime,
+    plugin: &PluginFile,
+    target: Target,
+) -> anyhow::Result<Result<Value, String>> {
+    let input = case.input()?;
     let policy = Policy { target, ..case.policy()? };
-    let built_in = |why: Option<&str>| {
-        let guarded = match &input {
-            CaseInput::Event(event) => fallback(event, why.unwrap_or_default(), target),
-            CaseInput::Batch(batch, _) => digest(batch, None, why, target),
-        };
-        Ok(guarded.body().clone())
-    };
-    let fallback_message = |why: &str| built_in(Some(why));
-    let Some(answer) = input.answer(&case.load(runtime, plugin)?) else { return Ok(built_in(None)) };
-    Ok(match answer.decision {
-        Ok(CaseDecision::Post(message)) => match input.guard(&message, &policy) {
-            Ok(body) => Ok(body.body().clone()),
-            Err(error) => fallback_message(&format!("the plugin made a message that cannot go out: {error}")),
-        },
-        Ok(CaseDecision::Skip(reason)) => Err(format!("skipped: {}", one_line(&reason))),
-        Ok(CaseDecision::Hold(hold)) => Err(format!("held for a digest: {}", one_line(&hold.key))),
-        Ok(CaseDecision::HoldDigest(until)) => Err(format!("the digest is held until {until}")),
-        Err(error) => fallback_message(&format!("the plugin {error}")),
-    })
+    let answer = input.answer(&case.load(runtime, plugin)?);
+    Ok(CasePreview::new(answer.as_ref().map(|answer| &answer.decision), &input, &policy).message)
 }
 
 /// Draws a Slack message as Slack would, its dates in local time; a message in another format is shown as JSON.
@@ -101,19 +118,6 @@ pub(super) fn draw(body: &Value, colors: bool) -> String {
     json.lines().map(|line| format!("{}\n", clean(line))).collect()
 }
 
-fn print_text(previews: &[CasePreview]) -> std::io::Result<()> {
-    let mut out = std::io::stdout();
-    let colors = out.is_terminal();
-    for CasePreview { heading, message } in previews {
-        writeln!(out, "── {heading} ──")?;
-        match message {
-            Ok(body) => writeln!(out, "{}\n", to_terminal(body, colors).trim_end())?,
-            Err(why) => writeln!(out, "{why}\n")?,
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -121,7 +125,8 @@ mod tests {
     use blockkit::{Picture, Theme, to_svg};
 
     use super::*;
-    use crate::plugin::{BUILT_IN, Compiler, Metering, Sandbox, Setup};
+    use crate::cli::plugin_case::CaseDecision;
+    use crate::plugin::{Compiler, Metering, Sandbox, Setup};
 
     /// The pictures in README are what the built-in plugin makes of its usual ban; `UPDATE_GOLDEN=1` writes them.
     #[test]
@@ -131,18 +136,50 @@ mod tests {
             Setup { cache: None, compiler: Compiler::Here, metering: Metering::Fuel, sandbox: Sandbox::STANDARD };
         let runtime = Runtime::new(setup).unwrap();
         let case = PluginCase::read(&root.join("plugins/template/cases/ban-v4.json")).unwrap();
-        let plugin = PluginFile { path: "template".into(), bytes: BUILT_IN.to_vec() };
-        let body = message_of(&case, &runtime, &plugin).unwrap().unwrap();
+        let plugin = PluginFile::built_in();
+        let body = message_of(&case, &runtime, &plugin, Target::SLACK).unwrap().unwrap();
         for (name, theme) in [("message-light.svg", Theme::Light), ("message-dark.svg", Theme::Dark)] {
             let alt = "A message: 203.0.113.7 banned in sshd on web-1, 5 failures";
-            let svg = to_svg(&Picture { alt, sender: "banhook", theme, width: 560, height: 104 }, &body);
-            let file = root.join("docs/src/images").join(name);
-            if std::env::var_os("UPDATE_GOLDEN").is_some() {
-                fs::create_dir_all(file.parent().unwrap()).unwrap();
-                fs::write(&file, svg).unwrap();
-            } else {
-                assert_eq!(svg, fs::read_to_string(&file).unwrap(), "{name} is not up to date");
-            }
+            let picture = Picture { alt, sender: "banhook", theme, width: 560, height: 104 };
+            expect_picture(&root.join("docs/src/images").join(name), &picture, &body);
+        }
+    }
+
+    /// The pictures of the example plugins are what their cases expect.
+    #[test]
+    fn messages_of_example_plugins_are_the_pictures_in_their_documents() {
+        let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/examples");
+        for (example, case, height) in [
+            ("country-rules", "watched", 104),
+            ("credential-stuffing", "stuffing", 370),
+            ("networks", "digest", 180),
+            ("office-hours", "morning", 206),
+            ("redaction", "ipv4", 130),
+            ("repeat-offender", "escalated", 180),
+            ("severity", "critical", 168),
+        ] {
+            let case =
+                PluginCase::read(&examples.join(example).join("cases").join(case).with_extension("json")).unwrap();
+            let (input, policy) = (case.input().unwrap(), case.policy().unwrap());
+            let message = serde_json::from_value(case.expected().unwrap()["post"].clone()).unwrap();
+            let decision = Ok(CaseDecision::Post(message));
+            let body = CasePreview::new(Some(&decision), &input, &policy).message.unwrap();
+            let alt = format!("A message of the plugin {example}: {}", case.about());
+            let picture = Picture { alt: &alt, sender: "banhook", theme: Theme::Light, width: 560, height };
+            expect_picture(&examples.join(example).join("message.svg"), &picture, &body);
+            let document = fs::read_to_string(examples.join(example).join("README.md")).unwrap();
+            assert!(document.contains("](message.svg)"), "{example} does not show its picture");
+        }
+    }
+
+    #[track_caller]
+    fn expect_picture(file: &Path, picture: &Picture<'_>, body: &Value) {
+        let svg = to_svg(picture, body);
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, svg).unwrap();
+        } else {
+            assert_eq!(svg, fs::read_to_string(file).unwrap(), "{} is not up to date", file.display());
         }
     }
 }

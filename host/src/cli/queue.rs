@@ -2,9 +2,11 @@
 //!
 //! All of it works while a daemon is running: each command reads, or makes one small change.
 
+mod case_export;
 mod drop;
 mod export;
 mod list;
+mod redaction;
 mod retry;
 mod selection;
 mod show;

@@ -1,4 +1,4 @@
-//! `banhook setup`: writes a configuration, fail2ban's action and the jails that run it, and tests the whole way.
+//! `banhook setup`: writes a configuration, fail2ban's action and the jails that run it, and tests it end to end.
 //!
 //! What a person wrote stays as it is, and no other action of a jail changes: fail2ban's client reads the configuration with
 //! the new files before they are written. Where a line has to go into a person's file, it is printed.
@@ -19,12 +19,13 @@ use console::Term;
 use super::command_error::{CommandError, Outcome};
 use super::doctor::{DoctorArgs, doctor, start_enabled_unit};
 use super::global_options::{GlobalOptions, OutputFormat};
+use super::whole_file;
 use crate::config::Config;
 use crate::message::{Target, one_line};
 use crate::phrase::listed;
 use crate::receive::fail2ban_client::{NoAnswer, ask};
 use jails::{JailConfiguration, by_action_setting};
-use owned_file::{Found, find, marked, write};
+use owned_file::{Found, find, marked};
 use paths::{ACTION, JAILS, PathArgs, SetupPaths, WEBHOOK};
 
 /// The action file as packages have it.
@@ -33,7 +34,7 @@ const PACKAGED_ACTION: &str = include_str!("../../packaging/action.d/banhook.con
 /// How long fail2ban may take to restart its jails: their actions run meanwhile.
 const RESTART_LIMIT: Duration = Duration::from_secs(120);
 
-/// Set banhook up: write its configuration, fail2ban's action and the jails that run it, and test the whole way
+/// Set banhook up: write its configuration, fail2ban's action and the jails that run it, and test it end to end
 ///
 /// Asks for the URL of the webhook, without showing it, and for the jails. Without a terminal the URL is the first line of
 /// standard input. A file that a person has written or changed stays as it is; what has to be added to it is printed, and the
@@ -49,7 +50,7 @@ pub(super) struct SetupArgs {
     /// Only report this jail; can be given several times [default: all jails]
     #[arg(long = "jail", value_name = "JAIL")]
     jails: Vec<String>,
-    /// Print what would be written, and write nothing
+    /// Print each file that would be written, with its text but without the URL, and write nothing
     #[arg(long)]
     dry_run: bool,
     /// Only write files: restart no jail, and do not run `doctor --send`
@@ -162,7 +163,7 @@ impl Setup<'_> {
         let NewFile { path, text, mode, owner, is_secret } = file;
         let shown = path.display();
         if !self.arguments.dry_run {
-            write(path, text, *mode, *owner)?;
+            whole_file::write(path, text.as_bytes(), *mode, *owner)?;
             return say(&format!("wrote {shown} (mode {mode:04o})"));
         }
         say(&format!("would write {shown} (mode {mode:04o}):"))?;
@@ -177,7 +178,7 @@ impl Setup<'_> {
             |target| format!("[webhooks.{WEBHOOK}]\ntarget = \"{}\"\n", target.as_str()),
         );
         let body = format!(
-            "# `banhook config init FILE` writes an example with all settings, and `banhook config check` checks a change.\n\n\
+            "# `banhook config init FILE` writes an example with the usual settings, and `banhook config check` checks a change.\n\n\
              {table}url_file = \"{WEBHOOK}.url\"\n"
         );
         if let Found::Foreign(_) = found {

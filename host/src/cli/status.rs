@@ -13,7 +13,7 @@ use crate::event::Timestamp;
 use crate::message::one_line;
 use crate::status::{StatusReport, metrics};
 
-/// Show the ledger (where every event is) and the queues
+/// Show where every event is, the queues, plugins and logs; exit code 1 if something needs a person
 ///
 /// Counts of events:
 ///   received   stored by notify or tail
@@ -29,9 +29,10 @@ use crate::status::{StatusReport, metrics};
 ///   pending    everything else: not formatted yet, in an open digest, or not sent yet
 /// The counts of a webhook are messages. The lag of a log is what has not been read of it, in bytes.
 ///
-/// The exit code is 1 if something needs a person: a webhook is suspended, messages are
-/// dead, the configuration cannot be loaded, a log cannot be read or understood, a record is
-/// damaged, or a count is wrong.
+/// The exit code is 0 if all is well, also while events are pending. It is 1 if something needs a
+/// person: a webhook is suspended, messages are dead, the configuration cannot be loaded, a log
+/// cannot be read or understood, events in the spool cannot be received, a record is damaged, or a
+/// count is wrong.
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct StatusArgs {

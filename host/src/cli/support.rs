@@ -7,12 +7,13 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
-use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::addresses::replace_addresses;
 use super::command_error::{CommandError, Outcome};
+use super::config::as_toml;
 use super::global_options::{GlobalOptions, host_name};
 use crate::accounts::user_name;
 use crate::config::Config;
@@ -33,7 +34,7 @@ pub(super) fn support(global: &GlobalOptions) -> Outcome {
     let mut text = String::new();
     section(&mut text, "banhook", &program());
     let shown = match &config {
-        Ok(config) => format!("{:#?}", without_texts(config.clone())),
+        Ok(config) => as_toml(&without_texts(config.clone()))?,
         Err(failure) => failure.text(),
     };
     section(&mut text, "configuration", &shown);
@@ -125,27 +126,12 @@ fn end_of(log: &Path) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Leaves out addresses, but for loopback.
+/// Leaves out addresses and networks, but for loopback.
 fn without_addresses(line: &str) -> String {
-    let is_part = |c: char| c.is_ascii_hexdigit() || matches!(c, '.' | ':');
-    let mut out = String::with_capacity(line.len());
-    let mut rest = line;
-    while let Some(begin) = rest.find(is_part) {
-        let (before, from) = rest.split_at_checked(begin).unwrap_or((rest, ""));
-        let end = from.find(|c| !is_part(c)).unwrap_or(from.len());
-        let (word, after) = from.split_at_checked(end).unwrap_or((from, ""));
-        out.push_str(before);
-        // A port or a full stop may follow.
-        let bare = word.trim_end_matches(['.', ':']);
-        let host = bare.rsplit_once(':').map_or(bare, |(host, _)| host);
-        let address = [bare, host].into_iter().find_map(|text| text.parse::<IpAddr>().ok());
-        match address.filter(|address| !address.is_loopback() && !address.is_unspecified()) {
-            Some(_) => out.push_str("[address]"),
-            None => out.push_str(word),
-        }
-        rest = after;
-    }
-    out + rest
+    replace_addresses(line, |_, net| {
+        let address = net.addr();
+        (!address.is_loopback() && !address.is_unspecified()).then(|| "[address]".to_owned())
+    })
 }
 
 #[cfg(test)]
@@ -155,12 +141,12 @@ mod tests {
     #[test]
     fn addresses_are_left_out_but_for_loopback() {
         for (line, expected) in [
-            ("ban of 203.0.113.7.", "ban of [address]"),
-            ("at 203.0.113.7:443, 2001:db8::1", "at [address], [address]"),
+            ("ban of 203.0.113.7.", "ban of [address]."),
+            ("at 203.0.113.7:443, 2001:db8::1", "at [address]:443, [address]"),
             ("[2001:db8::1]:443", "[[address]]:443"),
             ("127.0.0.1:8065 and ::1 at 10:56:55.5", "127.0.0.1:8065 and ::1 at 10:56:55.5"),
             ("version 0.1.0, cafe: é", "version 0.1.0, cafe: é"),
-            ("203.0.113.0/24", "[address]/24"),
+            ("203.0.113.0/24", "[address]"),
         ] {
             assert_eq!(without_addresses(line), expected);
         }

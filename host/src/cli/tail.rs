@@ -25,7 +25,7 @@ use super::daemon::{configured_logs, run_until_stopped};
 use super::drain::drain;
 use super::global_options::{GlobalOptions, host_name};
 use super::logging;
-use super::work_lock::{release, take_over};
+use super::work_lock::{YIELD_TIMEOUT, borrow, hand_over, is_taken, release};
 
 /// The log that is read where none is named: fail2ban's default.
 const DEFAULT_LOG: &str = "/var/log/fail2ban.log";
@@ -107,7 +107,7 @@ pub(super) fn tail(global: &GlobalOptions, arguments: &TailArgs) -> Outcome {
 fn once(global: &GlobalOptions, arguments: &TailArgs) -> Outcome {
     let folder = global.folder()?;
     let config = global.config()?;
-    let lock = take_over(&folder)?;
+    let lock = borrow(&folder, &global.config, YIELD_TIMEOUT)?.ok_or_else(|| is_taken(&folder))?;
     let mut store = Store::open_for_work(&folder, &lock)?;
     let mut sink =
         InboxSink { inbox: store.new_connection()?, now: Timestamp::now, new_id: || uuid::Uuid::now_v7().to_string() };
@@ -116,9 +116,12 @@ fn once(global: &GlobalOptions, arguments: &TailArgs) -> Outcome {
     let read = read_all(arguments, Some(&config), &mut sink, wal_checkpoint).map_err(|error| match error {
         TailError::Store(error) => CommandError::Other(error.into()),
         error => CommandError::input(error),
-    })?;
+    });
     release(&mut store, lock);
-    Ok(read)
+    if read.is_err() {
+        hand_over(&folder, &global.config)?;
+    }
+    read
 }
 
 /// Prints events instead of storing them. Returns whether all logs that were read to their end are understood.

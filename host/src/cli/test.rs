@@ -1,25 +1,29 @@
 //! `banhook test`: runs a plugin's cases offline, in the sandbox, and compares its decisions with the expected ones.
 
 mod case_report;
-mod coverage;
-mod decided;
 mod json_report;
-mod tested_case;
 mod usage_table;
 
+use std::collections::BTreeSet;
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::Duration;
 
-use anyhow::anyhow;
-use clap::{Args, ValueEnum};
+use anyhow::{Context as _, anyhow};
+use clap::Args;
+use notify::{RecursiveMode, Watcher as _};
 
+use super::case_run::{CaseRun, Found, Terms};
 use super::command_error::{CommandError, Outcome, print_stderr};
-use super::plugin_case::PluginCase;
+use super::global_options::OutputFormat;
 use super::plugin_file::{PluginCaseArgs, case_runtime};
+use crate::inotify;
+use crate::plugin::Runtime;
 use case_report::CaseReport;
-use coverage::Coverage;
-use json_report::InvalidCase;
-use tested_case::{CaseResult, Terms, TestedCase};
+
+/// How long after a change further changes are awaited.
+const SETTLE_TIME: Duration = Duration::from_millis(100);
 
 /// Run a plugin's cases offline, in the sandbox, and compare its decisions with the expected ones
 #[derive(Debug, Args)]
@@ -35,66 +39,90 @@ pub(super) struct TestArgs {
     /// Let a case fail that uses more units of fuel (executed instructions)
     #[arg(long, value_name = "UNITS")]
     max_fuel: Option<u64>,
+    /// Run the cases again whenever the plugin or a case changes
+    #[arg(long, conflicts_with_all = ["update", "format"])]
+    watch: bool,
     /// Output format; json is one object with all that is known of each case
-    #[arg(long, value_enum, default_value_t = TestFormat::Human)]
-    format: TestFormat,
-}
-
-/// What is printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum TestFormat {
-    Human,
-    Json,
+    #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
+    format: OutputFormat,
 }
 
 /// Runs the cases; `Ok(false)` if any decision is not the expected one.
 ///
 /// A file that is not a case does not keep the others from being run.
 pub(super) fn test(arguments: &TestArgs) -> Outcome {
-    let plugin = arguments.plugin.read_plugin().map_err(CommandError::Input)?;
-    let files = arguments.plugin.case_files().map_err(CommandError::Input)?;
-    let runtime = case_runtime()?;
-    let terms = Terms { update: arguments.update, max_fuel: arguments.max_fuel };
-    let mut report = (arguments.format == TestFormat::Human).then(CaseReport::new);
-    let (mut tested, mut invalid, mut coverage) = (Vec::new(), Vec::<InvalidCase>::new(), Coverage::default());
-    for file in files {
-        match PluginCase::read(&file) {
-            Ok(case) if !is_wanted(arguments.filter.as_deref(), &file, case.about()) => {}
-            Ok(mut case) => {
-                let (case, loaded) = TestedCase::run(&runtime, &plugin, &mut case, &file, &terms)?;
-                coverage.set_digester(loaded.has_digester());
-                coverage.add(case.decided.reached);
-                if let Some(report) = &mut report {
-                    report.case(&case)?;
-                }
-                tested.push(case);
-            }
-            Err(_) if !is_wanted(arguments.filter.as_deref(), &file, "") => {}
-            Err(error) => {
-                let file = file.display().to_string();
-                if let Some(report) = &mut report {
-                    report.invalid(&file)?;
-                }
-                invalid.push((file, error));
-            }
-        }
+    if !arguments.watch {
+        return run(arguments, &case_runtime()?);
     }
-    if let (Some(text), true, true) = (&arguments.filter, tested.is_empty(), invalid.is_empty()) {
+    let runtime = case_runtime()?;
+    let (changed, changes) = mpsc::channel();
+    let mut watcher = inotify::watcher(move |event: notify::Result<notify::Event>| {
+        // To read a file is no change of it. The receiver ends with the process.
+        if event.is_ok_and(|event| !event.kind.is_access()) {
+            let _ = changed.send(());
+        }
+    })
+    .context("cannot watch the files")?;
+    for folder in folders(arguments.plugin.paths()) {
+        let watched = watcher.watch(&folder, RecursiveMode::NonRecursive);
+        watched.with_context(|| format!("cannot watch {}", folder.display())).map_err(CommandError::Input)?;
+    }
+    loop {
+        // What is wrong may be right after the next change.
+        if let Err(error) = run(arguments, &runtime) {
+            error.report();
+        }
+        writeln!(io::stdout(), "waiting for a change …")?;
+        if changes.recv().is_err() {
+            return Ok(true);
+        }
+        // A build writes its product in steps.
+        while changes.recv_timeout(SETTLE_TIME).is_ok() {}
+    }
+}
+
+/// Returns the directories that hold these files, or that these are.
+fn folders(paths: impl Iterator<Item = PathBuf>) -> BTreeSet<PathBuf> {
+    let folder =
+        |path: PathBuf| if path.is_dir() { path } else { path.parent().map(Path::to_owned).unwrap_or_default() };
+    paths.map(folder).map(|folder| if folder == Path::new("") { PathBuf::from(".") } else { folder }).collect()
+}
+
+fn run(arguments: &TestArgs, runtime: &Runtime) -> Outcome {
+    let plugin = arguments.plugin.read_plugin().map_err(CommandError::Input)?;
+    let files = arguments.plugin.own_case_files().map_err(CommandError::Input)?;
+    let terms = Terms { update: arguments.update, max_fuel: arguments.max_fuel, ..Terms::default() };
+    let filter = arguments.filter.as_deref();
+    let mut report = (arguments.format == OutputFormat::Text).then(CaseReport::new);
+    let each = |found: Found<'_>| match (&mut report, found) {
+        (None, _) => Ok(()),
+        (Some(report), Found::Case(case)) => report.case(case),
+        (Some(report), Found::Invalid(file)) => report.invalid(file),
+    };
+    let run = match &files {
+        Some(files) => {
+            CaseRun::run((runtime, &plugin), files, &terms, |file, about| is_wanted(filter, file, about), each)?
+        }
+        None => CaseRun::standard((runtime, &plugin), &terms, each)?,
+    };
+    if let (Some(text), true, true) = (filter, run.tested.is_empty(), run.invalid.is_empty()) {
         return Err(CommandError::Input(anyhow!("no case has \"{text}\" in its file name or in \"about\"")));
     }
-    let uncovered = coverage.uncovered();
     match &mut report {
-        Some(report) => {
-            report.finish(&tested, invalid.len(), arguments.filter.is_none().then_some(&uncovered))?;
-        }
+        Some(report) => report.finish(&run, filter.is_none() && files.is_some())?,
         None => {
-            let report = json_report::report(&plugin.path.display().to_string(), &tested, &invalid, &uncovered);
+            let report = json_report::report(&plugin.path.display().to_string(), &run);
             writeln!(io::stdout(), "{report:#}")?;
         }
     }
-    let Some((_, last)) = invalid.pop() else {
-        return Ok(tested.iter().all(|case| matches!(case.result, CaseResult::Passed { .. } | CaseResult::Updated(_))));
-    };
+    if files.is_none() {
+        print_stderr(
+            "the plugin has no cases, so it was only tried on standard events: see the directory \"cases\" of a new plugin",
+        );
+    }
+    let is_passed = run.is_passed();
+    let mut invalid = run.invalid;
+    let Some((_, last)) = invalid.pop() else { return Ok(is_passed) };
     invalid.iter().for_each(|(_, error)| print_stderr(&format!("{error:#}")));
     Err(CommandError::Input(last))
 }

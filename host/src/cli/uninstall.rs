@@ -12,7 +12,7 @@ use super::setup::jails::{JailConfiguration, naming_ours};
 use super::setup::owned_file::{Found, find, remove};
 use super::setup::paths::{ACTION, JAILS, PathArgs, SetupPaths};
 use super::setup::{reason, restart_jails, say};
-use super::work_lock::take_over;
+use super::work_lock::{YIELD_TIMEOUT, borrow, is_taken};
 use crate::receive::fail2ban_client::NoAnswer;
 use crate::store::{StateDir, WorkLock};
 
@@ -42,7 +42,10 @@ pub(super) fn uninstall(global: &GlobalOptions, arguments: &UninstallArgs) -> Ou
     }
     // First, so that nothing is removed while a daemon works; and until the end, so that no run begins meanwhile.
     let state = StateDir::new(&paths.state_dir);
-    let lock = if arguments.purge && state.is_used()? { Some(take_over(&state)?) } else { None };
+    let lock = match arguments.purge && state.is_used()? {
+        true => Some(borrow(&state, &global.config, YIELD_TIMEOUT)?.ok_or_else(|| is_taken(&state))?),
+        false => None,
+    };
     let had_jails = find(&paths.jails)?;
     let mut is_done = remove_jails(&paths, &had_jails)?;
     if is_done && matches!(had_jails, Found::Ours(_)) && !arguments.no_restart && !paths.is_elsewhere {

@@ -39,6 +39,7 @@ mod webhook_url;
 pub(crate) use basic_auth::BasicAuth;
 pub(crate) use config_files::paths as config_paths;
 pub(crate) use configuration::Config;
+pub(crate) use fail2ban::Fail2ban;
 pub(crate) use grouping::Storm;
 pub(crate) use http_settings::{HttpSettings, Proxy};
 pub(crate) use log_source::{LogSource, is_pattern};

@@ -91,6 +91,7 @@ const PLACES: [(&str, &[&str]); 8] = [
             "plugin",
             "mentions",
             "timezone",
+            "fallback",
             "fallback_webhook",
             "storm",
             "restart",

@@ -44,6 +44,8 @@ pub(crate) struct Route {
     pub plugin_webhooks: Vec<String>,
     /// The time zone of the times that its plugin shows. Default: the system's.
     pub timezone: TimeZone,
+    /// Whether banhook's own messages, which stand in for its plugin's, leave out whom they are about. Default: no.
+    pub redacted_fallback: bool,
     /// Whether its plugin may mention people and channels. Default: no.
     pub mentions: bool,
     /// What its plugin may use. Default: [`Limits::STANDARD`].
@@ -144,6 +146,7 @@ impl Route {
             fallback_webhook: None,
             plugin_webhooks: Vec::new(),
             timezone: system_timezone().0,
+            redacted_fallback: false,
             mentions: false,
             limits: Limits::STANDARD,
             grants: Grants::default(),
@@ -167,6 +170,13 @@ impl Route {
         let source = PluginSource::read(table);
         let sha256 = plugin::pin(table, source.as_ref());
         let timezone = timezone(table);
+        let redacted_fallback = table
+            .parsed("fallback", "full, or redacted", |word| match word {
+                "full" => Some(false),
+                "redacted" => Some(true),
+                _ => None,
+            })
+            .is_some_and(|redacted| redacted.value);
         let mentions = table.bool("mentions").unwrap_or(false);
         let limits = plugin::limits(table);
         let grants = grants::read(table);
@@ -191,6 +201,7 @@ impl Route {
             fallback_webhook,
             plugin_webhooks,
             timezone,
+            redacted_fallback,
             mentions,
             limits,
             grants,

@@ -41,6 +41,9 @@ struct Landmark {
     column: usize,
 }
 
+/// The variable that systemd sets for services.
+const INVOCATION: &str = "INVOCATION_ID";
+
 /// Why a file keeps no secret, with its permission bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Exposure {
@@ -94,7 +97,10 @@ impl TextFile {
             File::options().read(true).custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed()).open(path)?;
         // Of the open file: the name may point to another one by now.
         let metadata = file.metadata()?;
-        let read_only = rustix::fs::fstatvfs(&file).is_ok_and(|fs| fs.f_flag.contains(StatVfsMountFlags::RDONLY));
+        // To a systemd service with `ProtectSystem=` every file of the host is on a read-only mount.
+        let is_service = std::env::var_os(INVOCATION).is_some();
+        let read_only =
+            !is_service && rustix::fs::fstatvfs(&file).is_ok_and(|fs| fs.f_flag.contains(StatVfsMountFlags::RDONLY));
         let exposure = Exposure::of(metadata.mode() & 0o7777, metadata.uid() == 0, read_only);
         let mut bytes = Vec::new();
         file.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;

@@ -25,6 +25,8 @@ pub(crate) enum RunMode {
 pub(crate) enum ExitReason {
     /// SIGTERM or SIGINT.
     Stopped,
+    /// Another process asked for the work lock.
+    Yielded,
     /// Nothing is unrouted or pending, except for suspended webhooks.
     Idle,
     /// The time was up.
@@ -49,6 +51,10 @@ pub(crate) struct Daemon<'a> {
     pub store: &'a Store,
     /// The logs to read.
     pub tails: &'a Tails,
+    /// Called about once a second, as long as all threads make progress.
+    pub alive: &'a dyn Fn(),
+    /// A thread that takes longer than this for one step makes none. A step is an event, a batch or a transaction.
+    pub stuck_after: Duration,
     /// The clock.
     pub now: fn() -> Timestamp,
 }

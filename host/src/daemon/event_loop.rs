@@ -32,6 +32,9 @@ const LAST_CHANCE: Duration = Duration::from_secs(4);
 /// A daemon is ready without the plugins that take longer than this to load; their events stay pending meanwhile.
 const READY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How often it is said that the daemon is alive.
+const ALIVE_INTERVAL: Duration = Duration::from_secs(1);
+
 /// Longer than anything runs, and still a time that can be added to now.
 const FOREVER: Duration = Duration::from_secs(100 * 365 * 86_400);
 
@@ -68,6 +71,10 @@ pub(super) struct EventLoop<'a> {
     pipe: pipe::Receiver,
     time_up: Pin<Box<Sleep>>,
     is_last_chance: bool,
+    /// When it is to be said next that the daemon is alive.
+    alive_at: Instant,
+    /// Whether a thread was stuck when that was looked at last.
+    is_stuck: bool,
 }
 
 impl<'a> EventLoop<'a> {
@@ -119,6 +126,8 @@ impl<'a> EventLoop<'a> {
             pipe,
             time_up: Box::pin(tokio::time::sleep(time)),
             is_last_chance: false,
+            alive_at: Instant::now(),
+            is_stuck: false,
         })
     }
 
@@ -137,6 +146,7 @@ impl<'a> EventLoop<'a> {
             if let Some(exit) = ended() {
                 break exit;
             }
+            self.report_progress();
             let all_loaded = self.context.loading.load(Ordering::SeqCst) == 0;
             if (all_loaded || Instant::now() >= ready_at)
                 && let Some(ready) = ready.take()
@@ -161,6 +171,21 @@ impl<'a> EventLoop<'a> {
         let _ = self.stop_delivery.send(true);
         self.delivery.join().await?;
         Ok(exit)
+    }
+
+    /// Says that the daemon is alive, unless a thread of it is stuck.
+    fn report_progress(&mut self) {
+        if Instant::now() < self.alive_at {
+            return;
+        }
+        self.alive_at = Instant::now() + ALIVE_INTERVAL;
+        let longest = self.context.pulses.longest_step();
+        let was_stuck = std::mem::replace(&mut self.is_stuck, longest > self.daemon.stuck_after);
+        match (was_stuck, self.is_stuck) {
+            (_, false) => (self.daemon.alive)(),
+            (false, true) => tracing::error!("a thread has made no progress for {} s", longest.as_secs()),
+            (true, true) => {}
+        }
     }
 
     /// Returns whether nothing is left to be done.
@@ -223,7 +248,7 @@ impl<'a> EventLoop<'a> {
                 return Ok(Some(ExitReason::Stopped));
             }
             Wakeup::Pipe { yield_requested: true } if self.mode == RunMode::UntilIdle => {
-                return Ok(Some(ExitReason::Stopped));
+                return Ok(Some(ExitReason::Yielded));
             }
             Wakeup::Pipe { .. } => self.command(RouterCommand::Wake),
             Wakeup::Delivery => self.delivery.wake(self.daemon.store)?,

@@ -12,10 +12,13 @@ mod error;
 mod event_loop;
 mod exporter;
 mod metrics_server;
+mod pulse;
 mod route_worker;
 mod router;
 mod run;
 mod signals;
+#[cfg(test)]
+mod simulation;
 mod tailers;
 mod watcher;
 

@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 
 use super::descriptors::{StoreSlot, StoreSlots};
 use super::error::DaemonError;
+use super::pulse::Pulses;
 use crate::config::Route;
 use crate::counters::Counters;
 use crate::event::{EventDefaults, Timestamp};
@@ -104,7 +105,9 @@ struct RouteWorker {
 impl RouteWorker {
     fn run(mut self, commands: &Receiver<WorkerCommand>) -> Result<(), StoreError> {
         let mut busy_at = None;
+        let pulse = self.context.pulses.add();
         loop {
+            pulse.step();
             loop {
                 match commands.try_recv() {
                     Ok(command) => {
@@ -126,7 +129,10 @@ impl RouteWorker {
                 Some(idle) => poll_interval = poll_interval.min(KEEP_STORE_OPEN.saturating_sub(idle)),
                 None => self.store = None,
             }
-            match commands.recv_timeout(poll_interval) {
+            pulse.wait();
+            let received = commands.recv_timeout(poll_interval);
+            pulse.step();
+            match received {
                 Ok(command) => {
                     if !self.follow(command)? {
                         return Ok(());
@@ -277,5 +283,7 @@ pub(super) struct WorkerContext {
     pub(super) loading: Arc<AtomicUsize>,
     /// Whether digests are closed as soon as no event is left.
     pub(super) close_digests: Arc<AtomicBool>,
+    /// Of these threads.
+    pub(super) pulses: Arc<Pulses>,
     pub(super) counters: Counters,
 }

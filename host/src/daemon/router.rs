@@ -42,10 +42,13 @@ pub(super) fn run(
     commands: &Receiver<RouterCommand>,
 ) -> Result<(), DaemonError> {
     let Some(config) = prepare(config, context, commands) else { return Ok(()) };
+    let pulse = context.pulses.add();
+    pulse.step();
     let mut router = Router::new(config, &store, context)?;
     router.configure(&mut store)?;
     let mut checked_at = Instant::now();
     loop {
+        pulse.step();
         router.check_workers()?;
         // Not only when there is nothing else to do: on a busy host there always is.
         if checked_at.elapsed() >= POLL_INTERVAL {
@@ -67,7 +70,10 @@ pub(super) fn run(
         if router.pruner.step(&router.config, (context.now)())? {
             continue;
         }
-        match commands.recv_timeout(if router.enriching { ENRICHMENT_POLL_INTERVAL } else { POLL_INTERVAL }) {
+        pulse.wait();
+        let received = commands.recv_timeout(if router.enriching { ENRICHMENT_POLL_INTERVAL } else { POLL_INTERVAL });
+        pulse.step();
+        match received {
             Ok(command) => router.follow(command, &mut store)?,
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return router.stop(),

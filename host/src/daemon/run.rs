@@ -10,6 +10,7 @@ use super::daemon::{Daemon, ExitReason, RunMode};
 use super::descriptors::StoreSlots;
 use super::error::DaemonError;
 use super::event_loop::EventLoop;
+use super::pulse::Pulses;
 use super::route_worker::WorkerContext;
 use super::router;
 use super::signals::Signals;
@@ -43,6 +44,7 @@ impl Daemon<'_> {
             loading: Arc::new(AtomicUsize::new(self.config.routes.len())),
             // Whoever waits for the end does not wait for digest windows.
             close_digests: Arc::new(AtomicBool::new(matches!(mode, RunMode::UntilIdleOr(_)))),
+            pulses: Arc::new(Pulses::new()),
             counters: Counters::new()?,
         };
         std::thread::scope(|scope| {

@@ -7,7 +7,7 @@ use crate::store::OutboundMessage;
 
 /// What a worker does next.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum NextAction {
+pub(crate) enum NextAction {
     /// Send this message now.
     Send(OutboundMessage),
     /// Wait until then.
@@ -20,7 +20,7 @@ pub(super) enum NextAction {
 
 /// What an answer came to, for the log.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum AttemptOutcome {
+pub(crate) enum AttemptOutcome {
     /// The webhook has the message.
     Accepted {
         /// The message that this one overtook, which is parked now.
@@ -49,10 +49,10 @@ pub(super) enum AttemptOutcome {
 
 /// What an answer came to, for its message and for others of the webhook.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct AttemptReport {
-    pub(super) outcome: AttemptOutcome,
+pub(crate) struct AttemptReport {
+    pub(crate) outcome: AttemptOutcome,
     /// Other messages that are expired, with their routes.
-    pub(super) expired: Vec<(i64, String)>,
+    pub(crate) expired: Vec<(i64, String)>,
 }
 
 impl From<AttemptOutcome> for AttemptReport {

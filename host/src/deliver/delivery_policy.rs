@@ -3,7 +3,7 @@
 //!
 //! Deadlines are kept although the clock may jump: a wait that is longer than any wait can be was set by another clock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::health::HealthWebhook;
@@ -27,6 +27,8 @@ pub(crate) struct DeliveryPolicy {
     /// The two webhooks between which a route's messages fail over: its own and its `fallback_webhook`. Of a route without,
     /// its own twice: messages that its plugin sends to a third webhook fail over to it.
     pub fallbacks: BTreeMap<String, [String; 2]>,
+    /// The routes whose plain messages do not say whom they are about.
+    pub redacted: BTreeSet<String>,
     /// What events get that have none of their own.
     pub defaults: EventDefaults,
     /// Where it is announced that this webhook is suspended, or messages for it are dead; never this webhook itself.
@@ -49,6 +51,7 @@ impl DeliveryPolicy {
                     (route.name.clone(), [route.webhook.clone(), fallback.clone()])
                 })
                 .collect(),
+            redacted: routes().filter(|route| route.redacted_fallback).map(|route| route.name.clone()).collect(),
             defaults: defaults.clone(),
             health: HealthWebhook::new(config).filter(|health| health.name != name),
         }

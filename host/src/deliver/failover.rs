@@ -46,7 +46,7 @@ pub(crate) fn failover(
 ///
 /// # Errors
 /// When the store fails.
-pub(super) fn reassign_removed(
+pub(crate) fn reassign_removed(
     store: &mut Store,
     webhook: &str,
     endpoints: &Endpoints,

@@ -18,7 +18,17 @@ mod redaction;
 mod send_result;
 mod worker;
 
+#[cfg(test)]
+pub(crate) use attempt::NextAction;
 pub(crate) use client::Client;
+#[cfg(test)]
+pub(crate) use endpoint::Endpoint;
 pub(crate) use endpoint::Endpoints;
 pub(crate) use failover::failover;
+#[cfg(test)]
+pub(crate) use failover::reassign_removed;
+#[cfg(test)]
+pub(crate) use queue::Queue;
+#[cfg(test)]
+pub(crate) use send_result::SendResult;
 pub(crate) use worker::{DeliveryContext, DeliveryError, DeliveryWorker};

@@ -13,11 +13,16 @@ pub(super) fn plain_form(
     error: &str,
 ) -> Result<Option<Guarded>, StoreError> {
     let why = format!("{} rejected the formatted message: {error}", policy.target.name());
+    let is_redacted = policy.redacted.contains(&message.route);
     if let Some(closed) = store.closed_digest(message.id)? {
         let defaults = &policy.defaults;
         let batch = store.digest_batch(&closed, &defaults.host, |event| defaults.apply(event))?;
+        let batch = if is_redacted { batch.redacted() } else { batch };
         return Ok(Some(digest(&batch, None, Some(&why), policy.target)));
     }
     let event = store.message_events(message.id, 1)?.into_iter().find_map(|unformatted| unformatted.event.ok());
-    Ok(event.map(|event| fallback(&policy.defaults.apply(event), &why, policy.target)))
+    Ok(event.map(|event| {
+        let event = policy.defaults.apply(event);
+        fallback(&if is_redacted { event.redacted() } else { event }, &why, policy.target)
+    }))
 }

@@ -71,7 +71,7 @@ struct Attempt<'a> {
     jitter: f64,
 }
 
-pub(super) struct Queue {
+pub(crate) struct Queue {
     webhook: String,
     /// The probe that is sent next, after a message failed.
     probe: Option<Probe>,
@@ -86,7 +86,7 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    pub(super) const fn new(webhook: String) -> Self {
+    pub(crate) const fn new(webhook: String) -> Self {
         let never = Timestamp(0);
         Self {
             webhook,
@@ -99,7 +99,7 @@ impl Queue {
     }
 
     /// Returns what to do next. `url_hash`: of the webhook's URL; with another URL a suspended webhook is tried again.
-    pub(super) fn next(
+    pub(crate) fn next(
         &mut self,
         store: &mut Store,
         policy: &DeliveryPolicy,
@@ -141,7 +141,7 @@ impl Queue {
     }
 
     /// Forgets the webhook's failures, since it is reached in another way now.
-    pub(super) fn forget_failures(&self, store: &mut Store) -> Result<(), StoreError> {
+    pub(crate) fn forget_failures(&self, store: &mut Store) -> Result<(), StoreError> {
         store.record_webhook(&self.webhook, &store.webhook(&self.webhook)?.without_failures())
     }
 
@@ -154,7 +154,7 @@ impl Queue {
     }
 
     /// Records that an attempt begins. Returns false if the message is not to be sent any more.
-    pub(super) fn begin(
+    pub(crate) fn begin(
         &mut self,
         store: &mut Store,
         policy: &DeliveryPolicy,
@@ -169,7 +169,7 @@ impl Queue {
 
     /// Records what an attempt came to. `url_hash`: as for [`Self::next`]. `jitter`: in 0..1.
     #[expect(clippy::too_many_arguments, reason = "all of it is one attempt, and the caller has it in pieces")]
-    pub(super) fn record_result(
+    pub(crate) fn record_result(
         &mut self,
         store: &mut Store,
         policy: &DeliveryPolicy,

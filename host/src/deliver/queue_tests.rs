@@ -1,6 +1,6 @@
 //! A webhook's queue under a clock that is handed in: rate, order, retries, death, and a day's outage within a moment.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use crate::config::Rate;
@@ -44,6 +44,7 @@ impl Simulation {
             rate: Rate { interval: Duration::from_secs(1), burst: 4 },
             max_age: BTreeMap::from([("sec".to_owned(), Duration::from_secs(86_400))]),
             fallbacks: BTreeMap::new(),
+            redacted: BTreeSet::new(),
             defaults: EventDefaults::default(),
             health: None,
         };

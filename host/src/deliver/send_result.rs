@@ -10,7 +10,7 @@ use crate::message::{HttpAnswer, Target, Verdict};
 
 /// What becomes of the message that was sent, and of those after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum SendResult {
+pub(crate) enum SendResult {
     /// The webhook has it. `pause`: its budget is used up for this long.
     Accepted { pause: Option<Duration> },
     /// Too many requests: nothing to this webhook for this long. Says nothing about the message.
@@ -28,7 +28,7 @@ pub(super) enum SendResult {
 
 /// What an attempt counts as, in the metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum AttemptResult {
+pub(crate) enum AttemptResult {
     /// The webhook has the message.
     Accepted,
     /// Too many requests.
@@ -53,7 +53,7 @@ pub(super) enum AttemptResult {
 
 impl AttemptResult {
     /// Returns what an answer with this status counts as.
-    pub(super) const fn of_answer(result: &SendResult, status: u16) -> Self {
+    pub(crate) const fn of_answer(result: &SendResult, status: u16) -> Self {
         match (result, status) {
             (SendResult::Accepted { .. }, _) => Self::Accepted,
             (SendResult::RateLimited(..), _) => Self::RateLimited,
@@ -66,7 +66,7 @@ impl AttemptResult {
     }
 
     /// Returns the value of the label.
-    pub(super) const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Accepted => "accepted",
             Self::RateLimited => "rate_limited",
@@ -84,13 +84,13 @@ impl AttemptResult {
 
 /// What an answer is classified with.
 #[derive(Clone, Copy)]
-pub(super) struct AnswerContext<'a> {
+pub(crate) struct AnswerContext<'a> {
     /// The webhook's service.
-    pub(super) target: Target,
+    pub(crate) target: Target,
     /// What is left out of the answer.
-    pub(super) redaction: &'a Redaction,
+    pub(crate) redaction: &'a Redaction,
     /// When the answer came.
-    pub(super) now: Timestamp,
+    pub(crate) now: Timestamp,
 }
 
 /// The longest wait that a webhook may ask for: it cannot silence itself for longer by mistake.
@@ -103,7 +103,7 @@ const RETRY_AFTER_MIN: f64 = 1.0;
 const RETRY_AFTER: &str = "retry-after";
 
 /// Classifies an answer by its status, its headers and its body.
-pub(super) fn classify(
+pub(crate) fn classify(
     context: AnswerContext<'_>,
     status: u16,
     header: &dyn Fn(&str) -> Option<String>,

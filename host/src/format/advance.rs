@@ -4,7 +4,9 @@ use super::formatter::{FORMAT_BATCH, skip};
 use super::grouping::{Grouping, RecentPosts, digest_of_storm, jail_of_unbans, milliseconds, restart_of_unbans};
 use super::loaded_route::LoadedRoute;
 use crate::event::{Batch, DigestCause, EventDetails, Timestamp};
-use crate::message::{DigestDecision, Guarded, HOLD_MS_MAX, StormLimit, digest, guard_digest};
+use crate::message::{
+    DigestDecision, Guarded, HOLD_MS_MAX, StormLimit, asks_for_built_in_digest, digest, guard_digest,
+};
 use crate::store::{DigestKey, Disposition, FormattedEvent, OpenDigest, Store, StoreError, UnformattedEvent};
 
 impl LoadedRoute {
@@ -29,6 +31,10 @@ impl LoadedRoute {
         let closing = store.digests_to_close(&self.route.name, now, close_all)?;
         self.reassign(store, closing.iter().map(|open| &open.webhook))?;
         for open in closing {
+            // Each may call a slow plugin; the others are closed in the next step.
+            if done > 0 && enough() {
+                break;
+            }
             done += 1;
             self.close(store, &open, now, close_all, &mut enough)?;
         }
@@ -158,9 +164,12 @@ impl LoadedRoute {
     /// Returns what becomes of a digest: what the plugin decides, or else the built-in message. `latest`: until when the
     /// plugin may hold it.
     fn decide_on_digest(&mut self, batch: &Batch, now: Timestamp, latest: Timestamp) -> DigestDisposition {
-        let storm = self.route.storm.map(|storm| StormLimit { threshold: storm.threshold, within: storm.within });
+        let storm = self.storm_limit();
         let formatted = match self.plugin.digest(batch, now) {
             Ok(Some(DigestDecision::Post(message))) => {
+                let is_redacted = self.route.redacted_fallback && asks_for_built_in_digest(&message);
+                let redacted = is_redacted.then(|| batch.redacted());
+                let batch = redacted.as_ref().unwrap_or(batch);
                 self.plugin.guard(&message, |policy| guard_digest(&message, batch, storm, policy), now)
             }
             Ok(Some(DigestDecision::Skip(reason))) => {
@@ -175,13 +184,25 @@ impl LoadedRoute {
                 return DigestDisposition::Hold(until.min(latest));
             }
             Ok(Some(DigestDecision::Hold(_)) | None) => {
-                return DigestDisposition::Send(digest(batch, storm, None, self.profile.target));
+                return DigestDisposition::Send(self.built_in_digest(batch, None));
             }
             Err(why) => Err(why),
         };
-        DigestDisposition::Send(formatted.unwrap_or_else(|why| {
-            digest(batch, storm, Some(&format!("plugin {} {why}", self.plugin.name)), self.profile.target)
-        }))
+        DigestDisposition::Send(formatted.unwrap_or_else(|why| self.built_in_digest(batch, Some(&why))))
+    }
+
+    /// Returns the built-in digest. `why`: how the plugin failed.
+    fn built_in_digest(&self, batch: &Batch, why: Option<&str>) -> Guarded {
+        let (storm, target) = (self.storm_limit(), self.profile.target);
+        if self.route.redacted_fallback {
+            return digest(&batch.redacted(), storm, why.map(|_| self.withheld()).as_deref(), target);
+        }
+        let why = why.map(|why| format!("plugin {} {why}", self.plugin.name));
+        digest(batch, storm, why.as_deref(), target)
+    }
+
+    fn storm_limit(&self) -> Option<StormLimit> {
+        self.route.storm.map(|storm| StormLimit { threshold: storm.threshold, within: storm.within })
     }
 }
 

@@ -165,7 +165,15 @@ impl LoadedRoute {
     }
 
     fn fallback_message(&self, event: &Event, why: &str) -> Guarded {
+        if self.route.redacted_fallback {
+            return fallback(&event.redacted(), &self.withheld(), self.profile.target);
+        }
         fallback(event, &format!("plugin {} {why}", self.plugin.name), self.profile.target)
+    }
+
+    /// Returns that the plugin failed, without how: its error may say whom the event is about.
+    pub(super) fn withheld(&self) -> String {
+        format!("plugin {} failed; banhook's log says how", self.plugin.name)
     }
 }
 

@@ -463,6 +463,22 @@ fn held_digests_take_part_in_storms() {
     assert_eq!((fixture.sent().len(), fixture.counts()), (1, (0, 151, 0)));
 }
 
+#[test]
+fn redacted_digest_names_nobody_also_where_the_plugin_asks_for_the_built_in_one() {
+    // The built-in plugin answers every digest with the hint for banhook's own text.
+    for (fallback, names) in [("full", true), ("redacted", false)] {
+        let mut fixture = RouteFixture::new(&format!("fallback = '{fallback}'"));
+        for _ in 0..20 {
+            fixture.happens("sshd", EventDetails::Ban(banned("203.0.113.7", false)));
+        }
+        fixture.pass(30);
+        let sent = fixture.sent();
+        let digest = sent.last().unwrap();
+        assert!(digest.contains("12 more bans"), "{digest}");
+        assert_eq!(digest.contains("203.0.113.7"), names, "{fallback}: {digest}");
+    }
+}
+
 /// A route with the plugin that decides as the name of the jail says.
 fn digests_fixture(lines: &str) -> (RouteFixture, tempfile::TempDir) {
     let temp = tempfile::tempdir().unwrap();

@@ -201,7 +201,7 @@ pub(crate) fn prepare(routes: &[Route], runtime: &Runtime) {
 }
 
 /// Returns the route, as host interfaces need to know it.
-fn plugin_context(route: &Route, context: &RouteContext, current: &CurrentEvent) -> PluginContext {
+pub(super) fn plugin_context(route: &Route, context: &RouteContext, current: &CurrentEvent) -> PluginContext {
     let matching = route.clone();
     let grants = route.grants.clone();
     PluginContext {
@@ -217,6 +217,7 @@ fn plugin_context(route: &Route, context: &RouteContext, current: &CurrentEvent)
             jails: Arc::new(move |jail| matching.mismatch(jail, Kind::Ban).is_none()),
             current: current.clone(),
         }),
+        recorder: None,
     }
 }
 

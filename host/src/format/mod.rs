@@ -7,6 +7,7 @@
 
 mod advance;
 mod breaker;
+mod dry_run;
 mod formatter;
 mod grouping;
 mod loaded_route;
@@ -16,6 +17,7 @@ mod route_plugin;
 mod tests;
 mod webhook_profile;
 
+pub(crate) use dry_run::DryRun;
 pub(crate) use formatter::Explanation;
 pub(crate) use loaded_route::RouteContext;
 pub(crate) use loaded_route::{LoadedRoute, load_all, prepare};

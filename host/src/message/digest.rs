@@ -3,6 +3,7 @@
 //! The counts include events that the batch does not list. Foreign text stands in plain texts and spans only, and is cut,
 //! so that the guard finds nothing to refuse.
 
+use std::borrow::Cow;
 use std::iter;
 use std::time::Duration;
 
@@ -44,11 +45,23 @@ pub(crate) fn guard_digest(
     storm: Option<StormLimit>,
     policy: &Policy,
 ) -> Result<Guarded, GuardError> {
+    let (message, sanitizer) = plugin_digest(decided, batch, storm, policy);
+    lowered(&message, &sanitizer, policy.target)
+}
+
+/// Returns what goes out for a plugin's message about a batch, and with regard to what its markup is sanitized.
+pub(super) fn plugin_digest<'m>(
+    decided: &'m Message,
+    batch: &Batch,
+    storm: Option<StormLimit>,
+    policy: &Policy,
+) -> (Cow<'m, Message>, Sanitizer) {
     if !Hints::of(decided).built_in_digest {
-        return lowered(decided, &Sanitizer::for_batch(batch, policy.mentions), policy.target);
+        return (Cow::Borrowed(decided), Sanitizer::for_batch(batch, policy.mentions));
     }
     let (color, hints) = (decided.color, decided.hints.clone());
-    lowered(&Message { color, hints, ..message(batch, storm, None) }, &Sanitizer::new([], false), policy.target)
+    let message = Message { color, hints, ..digest_message(batch, storm, None) };
+    (Cow::Owned(message), Sanitizer::new([], false))
 }
 
 /// Returns the batch in a few lines: what happened, jails and subjects, and in small print why the events are grouped, and
@@ -58,10 +71,11 @@ pub(crate) fn guard_digest(
 /// hold hostile text of any length.
 #[must_use]
 pub(crate) fn digest(batch: &Batch, storm: Option<StormLimit>, why: Option<&str>, target: Target) -> Guarded {
-    Guarded::own(&message(batch, storm, why), target, &counted(batch.totals.events, "event"))
+    Guarded::own(&digest_message(batch, storm, why), target, &counted(batch.totals.events, "event"))
 }
 
-fn message(batch: &Batch, storm: Option<StormLimit>, why: Option<&str>) -> Message {
+/// Returns the message of [`digest`].
+pub(super) fn digest_message(batch: &Batch, storm: Option<StormLimit>, why: Option<&str>) -> Message {
     let headline = headline(batch);
     let section = |spans| Block::Section(Section { text: Some(Text::Rich(spans)), ..Section::default() });
     let mut first = headline.clone();

@@ -16,22 +16,26 @@ const WHY_MAX: usize = 500;
 /// `why` says which plugin failed and how; it may hold hostile text of any length.
 #[must_use]
 pub fn fallback(event: &Event, why: &str, target: Target) -> Guarded {
-    plain(summary(event), why, target, "an event")
+    Guarded::own(&fallback_message(event, why), target, "an event")
+}
+
+/// Returns the message of [`fallback`].
+pub(super) fn fallback_message(event: &Event, why: &str) -> Message {
+    plain(summary(event), why)
 }
 
 /// Returns a message of banhook's own that is about no event: a text, and small print below it.
 #[must_use]
 pub(crate) fn notice(text: &str, small_print: &str, target: Target) -> Guarded {
-    plain(one_line(text), small_print, target, "a notice of banhook")
+    Guarded::own(&plain(one_line(text), small_print), target, "a notice of banhook")
 }
 
-/// Returns a text with small print as a message. `or`: the text of last resort.
-fn plain(text: String, why: &str, target: Target, or: &str) -> Guarded {
+/// Returns a text with small print as a message.
+fn plain(text: String, why: &str) -> Message {
     let section = Block::Section(Section { text: Some(Text::Plain(text.clone())), ..Section::default() });
     let small_print = small_print(why).map(|why| Block::Context(vec![ContextElement::Text(Text::Plain(why))]));
     let blocks = [section].into_iter().chain(small_print).collect();
-    let message = Message { text: Text::Plain(text), blocks, ..Message::default() };
-    Guarded::own(&message, target, or)
+    Message { text: Text::Plain(text), blocks, ..Message::default() }
 }
 
 /// Returns the reason on one line; `None` if it would show nothing.

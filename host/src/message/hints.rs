@@ -46,6 +46,12 @@ impl Hints {
     }
 }
 
+/// Returns whether a digest's message asks for banhook's own text.
+#[must_use]
+pub(crate) fn asks_for_built_in_digest(message: &Message) -> bool {
+    Hints::of(message).built_in_digest
+}
+
 /// Returns whether a message goes out by itself, whatever goes on.
 #[must_use]
 pub(crate) fn is_never_grouped(message: &Message) -> bool {

@@ -23,6 +23,7 @@ mod link;
 mod lists;
 mod losses;
 mod model;
+mod preview;
 mod raw;
 mod rich;
 mod sanitizer;
@@ -44,7 +45,7 @@ pub use fallback::fallback;
 pub(crate) use fallback::notice;
 pub use guard::{Guarded, Policy, guard};
 pub(crate) use guard_error::GuardError;
-pub(crate) use hints::{check_hints, is_never_grouped, unknown_hints, webhook_hint};
+pub(crate) use hints::{asks_for_built_in_digest, check_hints, is_never_grouped, unknown_hints, webhook_hint};
 pub(crate) use limits::{HOLD_MS_MAX, KEY_CHARS, TAG_CHARS, TAGS_MAX};
 pub(crate) use losses::{hold_losses, message_losses};
 pub(crate) use model::{
@@ -52,6 +53,7 @@ pub(crate) use model::{
     Span, Style, Thumbnail,
 };
 pub use model::{Decision, DigestDecision, Message, Text};
+pub(crate) use preview::{preview, preview_built_in, preview_digest, preview_fallback};
 pub(crate) use summary::summary;
 pub use target::Target;
 pub(crate) use target::{HttpAnswer, UrlProblem, Verdict};

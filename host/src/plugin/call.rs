@@ -8,7 +8,7 @@ use wasmtime::component::{Instance, InstancePre};
 use wasmtime::{Engine, Store, Trap, WasmBacktrace};
 
 use super::PluginError;
-use super::answer::{Answer, Usage};
+use super::answer::{Answer, Level, Usage};
 use super::engine::Metering;
 use super::engine::{Slot, Slots};
 use super::error::HostError;
@@ -109,8 +109,20 @@ impl Caller {
             return exceeded;
         }
         let backtrace = error.downcast_ref::<WasmBacktrace>().map(shown).unwrap_or_default();
-        let reason = trap.map_or(root, |trap| trap.to_string().trim_start_matches("wasm trap: ").to_owned());
-        PluginError::Trap { reason, backtrace, printed: call.store.data().printed() }
+        let mut reason = trap.map_or(root, |trap| trap.to_string().trim_start_matches("wasm trap: ").to_owned());
+        // A guest in C has a stack of its own in its memory, and what overflows it lies outside.
+        if trap == Some(&Trap::MemoryOutOfBounds) {
+            reason.push_str("; an address is wrong, or a function calls itself too often, or without end");
+        }
+        let state = call.store.data();
+        let printed = state.printed();
+        // What the SDKs for Rust and C log of a panic. A language with a standard error prints it.
+        if printed.is_empty()
+            && let Some(logged) = state.log.iter().rfind(|line| line.level == Level::Error)
+        {
+            reason.push_str(&format!("; it logged last: {}", logged.message));
+        }
+        PluginError::Trap { reason, backtrace, printed }
     }
 
     /// The limit that an error is about, by its text: wasmtime has no type for these errors.

@@ -14,6 +14,9 @@ const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
 /// What the name of the custom section begins with in which a core module carries its component type.
 const COMPONENT_TYPE: &str = "component-type";
 
+/// The module of WASI preview 1, in core modules.
+const PREVIEW1: &str = "wasi_snapshot_preview1";
+
 /// Characters of a version that are kept.
 const VERSION_CHARS: usize = 40;
 
@@ -44,6 +47,12 @@ pub(super) fn from_file(bytes: &[u8]) -> Result<Cow<'_, [u8]>, PluginError> {
     if !bytes.starts_with(MODULE) {
         return Ok(Cow::Borrowed(bytes));
     }
+    if let Some(function) = imported_from_preview1(bytes) {
+        return Err(PluginError::Invalid(format!(
+            "it is built for WASI preview 1, whose {function} it calls, and has neither files nor a standard output; build it for \
+             wasm32-unknown-unknown or wasm32-wasip2, and in C leave printf and files out: log.write logs"
+        )));
+    }
     let has_type =
         |payload| matches!(payload, Ok(Payload::CustomSection(section)) if section.name().starts_with(COMPONENT_TYPE));
     if !Parser::new(0).parse_all(bytes).any(has_type) {
@@ -58,6 +67,17 @@ pub(super) fn from_file(bytes: &[u8]) -> Result<Cow<'_, [u8]>, PluginError> {
         PluginError::Invalid(format!(
             "it is a core module that cannot be converted ({error:#}); build it with wit-bindgen, or run `wasm-tools component new` on it"
         ))
+    })
+}
+
+/// Returns the first function that a core module imports from WASI preview 1.
+fn imported_from_preview1(module: &[u8]) -> Option<&str> {
+    let mut imports = Parser::new(0).parse_all(module).filter_map(|payload| match payload {
+        Ok(Payload::ImportSection(imports)) => Some(imports.into_imports()),
+        _ => None,
+    });
+    imports.find_map(|mut imports| {
+        imports.find_map(|import| import.ok().filter(|import| import.module == PREVIEW1).map(|import| import.name))
     })
 }
 
@@ -77,4 +97,19 @@ pub(super) fn version(file: &[u8]) -> Option<String> {
         }
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn module_for_wasi_preview1_says_what_to_build_it_for() {
+        let import = "(func (param i32 i32 i32 i32) (result i32))";
+        let module = format!(r#"(module (import "wasi_snapshot_preview1" "fd_write" {import}))"#);
+        let error = from_file(&wat::parse_str(module).unwrap()).unwrap_err().to_string();
+        for words in ["fd_write", "wasm32-unknown-unknown or wasm32-wasip2", "leave printf and files out"] {
+            assert!(error.contains(words), "{words}: {error}");
+        }
+    }
 }

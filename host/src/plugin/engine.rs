@@ -56,9 +56,18 @@ impl Metering {
 /// The pool is sized for the largest limits that a route may set: it reserves address space, not memory. Where that is
 /// rationed (`ulimit -v`), instances are allocated one by one, which is slower.
 pub(super) fn engine(metering: Metering, sandbox: Sandbox) -> wasmtime::Result<Engine> {
-    let with = |strategy| Engine::new(config(metering).max_wasm_stack(sandbox.stack).allocation_strategy(strategy));
+    let with = |strategy| {
+        let mut config = config(metering);
+        config.max_wasm_stack(sandbox.stack).allocation_strategy(strategy);
+        // That of asynchronous calls, which there are none of. It may not be the smaller one.
+        config.async_stack_size(sandbox.stack.max(ASYNC_STACK));
+        Engine::new(&config)
+    };
     with(InstanceAllocationStrategy::Pooling(pool())).or_else(|_| with(InstanceAllocationStrategy::OnDemand))
 }
+
+/// The default of [`Config::async_stack_size`].
+const ASYNC_STACK: usize = 2 << 20;
 
 /// An engine that compiles for [`engine`], and runs nothing itself.
 pub(super) fn compiling_engine(metering: Metering) -> wasmtime::Result<Engine> {
@@ -125,5 +134,17 @@ impl Drop for Slot {
         let (free, freed) = &*self.0.0;
         *free.lock().unwrap_or_else(PoisonError::into_inner) += 1;
         freed.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn engine_takes_every_stack_that_the_configuration_takes() {
+        for stack in [64 << 10, Sandbox::STANDARD.stack, 4 << 20] {
+            engine(Metering::Time, Sandbox { stack }).unwrap();
+        }
     }
 }

@@ -56,7 +56,7 @@ pub enum PluginError {
     )]
     WrongWorld,
     /// It imports an interface that does not exist here.
-    #[error("imports {import}, which banhook does not offer; it may import {offered}")]
+    #[error("imports {import}, which banhook does not offer; it may import {offered}{}", import_remedy(import))]
     Import {
         /// The interface's full name.
         import: String,
@@ -104,13 +104,19 @@ pub enum PluginError {
         allowed: Duration,
     },
     /// It computed too much, where fuel is counted instead of time.
-    #[error("consumed all of its {0} units of fuel, which stand for the time allowed (limits.time)")]
+    #[error(
+        "consumed all of its {0} units of fuel, which stand for the time allowed (limits.time); a loop does not end, or does too much for one event"
+    )]
     Fuel(u64),
     /// It recursed too deeply.
-    #[error("used up the {0} bytes of stack allowed ([sandbox] stack)")]
+    #[error(
+        "used up the {0} bytes of stack allowed ([sandbox] stack); a function calls itself too often, or without end"
+    )]
     Stack(usize),
     /// It asked for too much memory.
-    #[error("asked for {asked} bytes of memory, {allowed} are allowed (limits.memory)")]
+    #[error(
+        "asked for {asked} bytes of memory, {allowed} are allowed (limits.memory); it keeps too much for one event, or a loop does not end"
+    )]
     Memory {
         /// Bytes it would have come to.
         asked: usize,
@@ -242,5 +248,14 @@ impl PluginError {
             _ => ("", ""),
         };
         backtrace.lines().chain(printed.lines())
+    }
+}
+
+/// Returns what the author of a plugin does about an import that a toolchain adds by itself.
+fn import_remedy(import: &str) -> &'static str {
+    match import {
+        import if import.starts_with("wasi:http/") => "; with componentize-js, add --disable http fetch-event",
+        import if import.contains("@0.3") => "; build it for WASI 0.2, which has no asynchronous functions",
+        _ => "",
     }
 }

@@ -43,7 +43,9 @@ pub use compiler::Compiler;
 pub(crate) use description::{Description, SettingDescription, SettingKind};
 pub use engine::Metering;
 pub use error::PluginError;
-pub(crate) use host::{CurrentEvent, Grant, GrantSyntax, Grants, Host, RouteEvents, grantable, refusing_others};
+pub(crate) use host::{
+    CurrentEvent, Grant, GrantSyntax, Grants, Host, Recorder, RouteEvents, grantable, refusing_others,
+};
 pub use host::{PluginContext, Providers};
 pub(crate) use limits::{INSTANCES_MOST, TABLE_MOST, fuel_for};
 pub use limits::{Limits, Sandbox};

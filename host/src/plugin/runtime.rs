@@ -91,8 +91,22 @@ impl Runtime {
     /// # Errors
     /// When it cannot be compiled, imports what it cannot have, or is not a plugin.
     pub fn load(&self, file: &[u8], providers: &Providers, limits: Limits) -> Result<Plugin, PluginError> {
+        self.load_hashed(file, Sha256::digest(file).into(), providers, limits)
+    }
+
+    /// The same for a file whose hash is known, since a large one takes longer to hash than to call. The component is found in
+    /// memory as long as another plugin of it is kept.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub(crate) fn load_hashed(
+        &self,
+        file: &[u8],
+        sha256: FileHash,
+        providers: &Providers,
+        limits: Limits,
+    ) -> Result<Plugin, PluginError> {
         component::check(file, limits.component)?;
-        let sha256 = Sha256::digest(file).into();
         let found = match self.components.find(&sha256) {
             Some(found) => found,
             None => {

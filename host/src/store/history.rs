@@ -58,7 +58,34 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub(crate) fn bans(&self, query: &BanQuery, scope: &HistoryScope<'_>) -> Result<Option<BanSummary>, StoreError> {
-        self.database.read("read the history", |connection| read_bans(connection, query, scope))
+        self.database.read("read the history", |connection| {
+            let mut tally = Tally::default();
+            let complete = each_ban(connection, query, scope, |at, host, jail, subject| {
+                tally.add(at, host, jail, subject);
+            })?;
+            Ok(complete.then(|| tally.finish()))
+        })
+    }
+
+    /// Returns the latest of the past bans that a query selects, at most this many, oldest first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn past_bans(
+        &self,
+        query: &BanQuery,
+        scope: &HistoryScope<'_>,
+        at_most: usize,
+    ) -> Result<Vec<PastBan>, StoreError> {
+        self.database.read("read the history", |connection| {
+            let mut bans = Vec::new();
+            each_ban(connection, query, scope, |at, host, jail, subject| {
+                let [host, jail, subject] = [host, jail, subject].map(str::to_owned);
+                bans.push(PastBan { at, host, jail, subject });
+            })?;
+            bans.sort_by_key(|ban| ban.at);
+            Ok(bans.split_off(bans.len().saturating_sub(at_most)))
+        })
     }
 }
 
@@ -82,12 +109,13 @@ impl Store {
     }
 }
 
-fn read_bans(
+/// Reads the past bans that a query selects; false at the deadline.
+fn each_ban(
     connection: &Connection,
     query: &BanQuery,
     scope: &HistoryScope<'_>,
-) -> rusqlite::Result<Option<BanSummary>> {
-    let mut tally = Tally::default();
+    mut each: impl FnMut(Timestamp, &str, &str, &str),
+) -> rusqlite::Result<bool> {
     let jails = jails(connection, query, scope)?;
     let since = query.since.map_or(i64::MIN, |since| since.0);
     let range = query.subject.as_ref().and_then(SubjectQuery::text_range).unzip();
@@ -105,14 +133,14 @@ fn read_bans(
         let text = |column| Ok::<_, rusqlite::Error>(row.get_ref(column)?.as_str()?);
         let subject = text(3)?;
         if query.subject.as_ref().is_none_or(|asked| asked.matches(subject)) {
-            tally.add(Timestamp(row.get(0)?), text(1)?, text(2)?, subject);
+            each(Timestamp(row.get(0)?), text(1)?, text(2)?, subject);
         }
         seen = seen.wrapping_add(1);
         if seen.is_multiple_of(DEADLINE_CHECK_ROWS) && Instant::now() > scope.deadline {
-            return Ok(None);
+            return Ok(false);
         }
     }
-    Ok(Some(tally.finish()))
+    Ok(true)
 }
 
 /// Returns the jails that the query selects and may see, as a JSON list.

@@ -150,6 +150,23 @@ impl Store {
     }
 }
 
+/// Returns whether this very report is stored, by its id.
+pub(super) fn has(connection: &Connection, event: &Event) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM events WHERE subject = ? AND jail = ? AND host = ? AND instr(body, ?))",
+        )?
+        .query_row(
+            params![
+                event.ban().map_or("", |ban| &ban.subject),
+                event.jail,
+                event.host,
+                format!("\"id\":\"{}\"", event.id)
+            ],
+            |row| row.get(0),
+        )
+}
+
 #[cfg(test)]
 impl Store {
     /// Appends an event that the action has reported.
@@ -237,19 +254,7 @@ impl<'a> Inbox<'a> {
 
     /// Returns whether this very report is stored, by its id. A report that was taken for a repeat of another is not.
     pub(super) fn has(&self, event: &Event) -> rusqlite::Result<bool> {
-        self.transaction
-            .prepare_cached(
-                "SELECT EXISTS (SELECT 1 FROM events WHERE subject = ? AND jail = ? AND host = ? AND instr(body, ?))",
-            )?
-            .query_row(
-                params![
-                    event.ban().map_or("", |ban| &ban.subject),
-                    event.jail,
-                    event.host,
-                    format!("\"id\":\"{}\"", event.id)
-                ],
-                |row| row.get(0),
-            )
+        has(self.transaction, event)
     }
 
     /// Appends an event that the action has reported; `json` is its text. If fail2ban does not say whether a ban is restored,

@@ -2,7 +2,7 @@
 //!
 //! A row is inserted in the transaction that appends the events before it, so a crash neither loses nor repeats a record.
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use spool::SegmentId;
 
 use crate::event::Timestamp;
@@ -27,18 +27,51 @@ pub(super) fn checkpoint(connection: &Connection, segment: SegmentId) -> rusqlit
         .query_row([segment.to_string()], |row| row.get(0))
 }
 
+/// The last bytes before a checkpoint, by which it is found out whether they are still those that were received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Tail {
+    /// Where they begin; they end at the checkpoint.
+    pub begin: u64,
+    /// Their CRC-32.
+    pub crc: u32,
+}
+
 /// Records that all before an offset has been received, as events up to `last_seq`; 0: as events that are settled and no longer
-/// stored.
+/// stored. `tail`: `None` if nobody has seen the bytes.
 pub(super) fn record(
     transaction: &Transaction<'_>,
     (segment, offset): (SegmentId, u64),
+    tail: Option<Tail>,
     last_seq: i64,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
     transaction
-        .prepare_cached("INSERT INTO receipts (segment, byte_offset, last_seq, received_at) VALUES (?, ?, ?, ?)")?
-        .execute(params![segment.to_string(), offset, last_seq, now.0])
+        .prepare_cached(
+            "INSERT INTO receipts (segment, byte_offset, tail_begin, tail_crc, last_seq, received_at)
+             VALUES (?, ?, ?, ?, ?, ?)",
+        )?
+        .execute(params![
+            segment.to_string(),
+            offset,
+            tail.map(|tail| tail.begin),
+            tail.map(|tail| tail.crc),
+            last_seq,
+            now.0
+        ])
         .map(drop)
+}
+
+/// Returns the checkpoint of a segment, and the bytes before it as they were received; `None`: nothing has been received.
+pub(super) fn received(connection: &Connection, segment: SegmentId) -> rusqlite::Result<Option<(u64, Option<Tail>)>> {
+    connection
+        .prepare_cached(
+            "SELECT byte_offset, tail_begin, tail_crc FROM receipts WHERE segment = ? ORDER BY byte_offset DESC LIMIT 1",
+        )?
+        .query_row([segment.to_string()], |row| {
+            let tail = row.get::<_, Option<u64>>(1)?.zip(row.get(2)?).map(|(begin, crc)| Tail { begin, crc });
+            Ok((row.get(0)?, tail))
+        })
+        .optional()
 }
 
 /// Returns whether events of receipts are settled that were not before.

@@ -80,12 +80,15 @@ CREATE TABLE logs (
 
 -- What has been received of each segment of the spool: all before byte_offset, as events up to last_seq. The row with the
 -- largest byte_offset is the segment's checkpoint. settled: all these events are posted, digested, skipped or dead.
+-- tail_begin, tail_crc: the CRC-32 of the bytes from there up to byte_offset, as they were received; null: not known.
 CREATE TABLE receipts (
     segment TEXT NOT NULL,
     byte_offset INTEGER NOT NULL,
     last_seq INTEGER NOT NULL,
     received_at INTEGER NOT NULL,
     settled INTEGER NOT NULL DEFAULT 0,
+    tail_begin INTEGER,
+    tail_crc INTEGER,
     PRIMARY KEY (segment, byte_offset)
 ) WITHOUT ROWID;
 

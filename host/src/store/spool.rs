@@ -12,8 +12,8 @@ use spool::{Chunk, Directory, Receiver, SegmentId};
 
 use super::checksum::DAMAGED;
 use super::error::StoreError;
-use super::inbox::Inbox;
-use super::receipts::Receipt;
+use super::inbox::{self, Inbox};
+use super::receipts::{Receipt, Tail};
 use super::store::Store;
 use super::{receipts, routing_cursor, spool_marks};
 use crate::event::{Event, Timestamp};
@@ -33,6 +33,9 @@ const SCARCE_BYTES: u64 = 64 << 20;
 /// The most records that are received before the first of them are routed.
 const RECEIVE_BATCH: usize = 4_096;
 
+/// The most bytes before a checkpoint by which a segment is recognized: some records, or the end of a long one.
+const TAIL_BYTES: usize = 4 << 10;
+
 /// What was received in one go.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Received {
@@ -47,8 +50,18 @@ pub struct Received {
 pub(super) struct Unreceived {
     /// Records that are not received yet.
     pub records: u64,
-    /// Whether this program can receive the first of them.
+    /// Whether this program can receive the first record of a segment, or a segment lost its end, which is noticed then.
     pub can_be_received: bool,
+}
+
+/// What is left of a segment.
+enum Unread {
+    /// It no longer has what was received last; the text says so. All of it is received again.
+    LostEnd(String),
+    /// A piece. `is_first`: the first one that has an item. `is_again`: some of it may have been received before.
+    Chunk { is_first: bool, is_again: bool, chunk: Chunk },
+    /// It cannot be read further.
+    Unreadable(io::Error),
 }
 
 impl Store {
@@ -61,7 +74,7 @@ impl Store {
         let mut received = Received::default();
         let Some(receiver) = self.receiver()? else { return Ok(received) };
         for segment in receiver.segments().map_err(|error| self.spool_error(error))? {
-            let is_again = self.begin_again_if_shorter(&receiver, segment, &mut received)?;
+            let is_again = self.begin_again_if_lost(&receiver, segment, &mut received)?;
             while received.records < RECEIVE_BATCH || is_again {
                 let checkpoint = self.checkpoint(segment)?;
                 let chunk = match receiver.read(segment, checkpoint) {
@@ -83,31 +96,35 @@ impl Store {
         Ok(received)
     }
 
-    /// Forgets how far a segment was received that is shorter than that, so that all of it is received again; nobody appends to
-    /// it any more. Returns whether it is so, and its events may be in the store.
-    fn begin_again_if_shorter(
+    /// Forgets how far a segment was received that no longer has what was received last, so that all of it is received again;
+    /// nobody appends to it any more. Returns whether it is so, and its events may be in the store.
+    ///
+    /// It may be shorter, or longer than before: with records that were appended after its end was lost, which would be before
+    /// the checkpoint and never read.
+    fn begin_again_if_lost(
         &mut self,
         receiver: &Receiver<Directory>,
         segment: SegmentId,
         received: &mut Received,
     ) -> Result<bool, StoreError> {
-        let checkpoint = self.checkpoint(segment)?;
-        // What cannot be read is reported by whoever reads it.
-        if !receiver.is_shorter(segment, checkpoint).unwrap_or(false) {
-            return Ok(false);
-        }
+        let Some(checkpoint) = self.lost_end(receiver, segment)? else { return Ok(false) };
         let spool = self.folder().spool();
-        received.problems.push(format!(
-            "{} has lost its end, or is an older copy: {checkpoint} bytes of it were received before; events that it lost are gone",
-            spool.join(format!("{segment}.segment")).display()
-        ));
+        received.problems.push(lost_end(self.folder(), segment, checkpoint));
         receiver.retire(segment).map_err(|error| self.spool_error(error))?;
-        // Before the checkpoint, which the mark would bring back.
+        // Before the checkpoint: after a crash in between, the mark would bring that back.
         let mut marks = spool_marks::read(&spool).map_err(|error| self.spool_error(error))?;
         marks.retain(|(marked, _)| *marked != segment);
         spool_marks::write(&spool, &marks).map_err(|error| self.spool_error(error))?;
         self.database.write("forget a segment", |transaction| receipts::forget(transaction, segment))?;
         Ok(true)
+    }
+
+    /// Returns how far a segment was received that no longer has what was received last.
+    fn lost_end(&self, receiver: &Receiver<Directory>, segment: SegmentId) -> Result<Option<u64>, StoreError> {
+        let found = self.database.read("read the receipts", |connection| receipts::received(connection, segment))?;
+        let Some((checkpoint, tail)) = found else { return Ok(None) };
+        // What cannot be read is reported by whoever reads it.
+        Ok((!has_tail(receiver, segment, checkpoint, tail).unwrap_or(true)).then_some(checkpoint))
     }
 
     /// Receives a piece of a segment, up to the first record that only a newer version knows; of a segment that is received
@@ -127,7 +144,7 @@ impl Store {
             None => return Ok((0, checkpoint)),
         };
         self.database.write("receive events", |transaction| {
-            // Somebody else may have received it since.
+            // Another connection may have received it since.
             if receipts::checkpoint(transaction, segment)? != checkpoint {
                 return Ok((0, chunk.end));
             }
@@ -144,7 +161,7 @@ impl Store {
                     Item::Damaged(_) => inbox.append_damaged(bytes, now)?,
                 }
             }
-            receipts::record(transaction, (segment, end), inbox.last_seq(), now)?;
+            receipts::record(transaction, (segment, end), tail_of(chunk, end), inbox.last_seq(), now)?;
             Ok((known.len(), end))
         })
     }
@@ -155,32 +172,44 @@ impl Store {
         let offset = |segment| receipts.iter().find(|it| it.segment == segment).map_or(0, |receipt| receipt.offset);
         self.peek_each(
             |segment| Ok(offset(segment)),
-            |is_first, chunk| {
-                // What cannot be read is reported by whoever receives.
-                let Ok(chunk) = chunk else { return };
-                unreceived.can_be_received |= is_first && chunk.items.first().is_some_and(is_receivable);
-                unreceived.records += chunk.items.len() as u64;
+            |left| {
+                match left {
+                    Unread::LostEnd(_) => unreceived.can_be_received = true,
+                    // What cannot be read is reported by whoever receives.
+                    Unread::Unreadable(_) => {}
+                    Unread::Chunk { is_first, is_again, chunk } => {
+                        unreceived.can_be_received |= is_first && chunk.items.first().is_some_and(is_receivable);
+                        for item in &chunk.items {
+                            unreceived.records += u64::from(!is_again || !self.is_stored(&chunk, item)?);
+                        }
+                    }
+                }
+                Ok(())
             },
         )?;
         Ok(unreceived)
+    }
+
+    /// Returns whether this record of the spool was received before.
+    fn is_stored(&self, chunk: &Chunk, item: &Item) -> Result<bool, StoreError> {
+        match reported(chunk, item) {
+            Some(Ok(event)) => self.database.read("look for an event", |connection| inbox::has(connection, &event)),
+            Some(Err(_)) | None => Ok(false),
+        }
     }
 
     /// Calls `each` with the events that are not received yet, or why one cannot be read, in their order.
     pub(super) fn unreceived_events(&self, mut each: impl FnMut(Result<Event, String>)) -> Result<(), StoreError> {
         self.peek_each(
             |segment| self.checkpoint(segment),
-            |_, chunk| {
-                let Ok(chunk) = chunk else { return };
+            |left| {
+                let Unread::Chunk { is_again, chunk, .. } = left else { return Ok(()) };
                 for item in &chunk.items {
-                    each(match item {
-                        Item::Record { version: VERSION, payload } => {
-                            let payload = chunk.bytes.get(payload.clone()).unwrap_or_default();
-                            SpooledEvent::from_payload(payload).map(|(spooled, _)| spooled.event)
-                        }
-                        Item::Record { .. } => Err(newer_record(self.folder())),
-                        Item::Damaged(_) => Err(DAMAGED.to_owned()),
-                    });
+                    if !is_again || !self.is_stored(&chunk, item)? {
+                        each(reported(&chunk, item).unwrap_or_else(|| Err(newer_record(self.folder()))));
+                    }
                 }
+                Ok(())
             },
         )
     }
@@ -193,31 +222,46 @@ impl Store {
         let mut problems = Vec::new();
         self.peek_each(
             |segment| self.checkpoint(segment),
-            |_, chunk| match chunk {
-                Ok(chunk) if !chunk.items.iter().all(is_receivable) => problems.push(newer_record(self.folder())),
-                Ok(_) => {}
-                Err(error) => problems.push(self.spool_error(error).to_string()),
+            |left| {
+                match left {
+                    Unread::LostEnd(problem) => problems.push(problem),
+                    Unread::Unreadable(error) => problems.push(self.spool_error(error).to_string()),
+                    Unread::Chunk { chunk, .. } if !chunk.items.iter().all(is_receivable) => {
+                        problems.push(newer_record(self.folder()));
+                    }
+                    Unread::Chunk { .. } => {}
+                }
+                Ok(())
             },
         )?;
         problems.dedup();
         Ok(problems)
     }
 
-    /// Calls `each` with what each segment has after its checkpoint, piece by piece, and whether it is the segment's first
-    /// piece that has an item; or with why the segment cannot be read.
+    /// Calls `each` with what is left of each segment after its checkpoint, piece by piece.
     fn peek_each(
         &self,
         checkpoint: impl Fn(SegmentId) -> Result<u64, StoreError>,
-        mut each: impl FnMut(bool, io::Result<Chunk>),
+        mut each: impl FnMut(Unread) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         let Some(receiver) = self.receiver()? else { return Ok(()) };
         for segment in receiver.segments().map_err(|error| self.spool_error(error))? {
-            let (mut checkpoint, mut is_first) = (checkpoint(segment)?, true);
-            while let Some(chunk) = receiver.peek(segment, checkpoint).transpose() {
-                let next = chunk.as_ref().ok().map(|chunk| (chunk.end, is_first && chunk.items.is_empty()));
-                each(is_first, chunk);
-                let Some(next) = next else { break };
-                (checkpoint, is_first) = next;
+            let (mut at, mut is_first, mut is_again) = (checkpoint(segment)?, true, false);
+            if let Some(received) = self.lost_end(&receiver, segment)? {
+                (at, is_again) = (0, true);
+                each(Unread::LostEnd(lost_end(self.folder(), segment, received)))?;
+            }
+            while let Some(chunk) = receiver.peek(segment, at).transpose() {
+                let chunk = match chunk {
+                    Ok(chunk) => chunk,
+                    Err(error) => {
+                        each(Unread::Unreadable(error))?;
+                        break;
+                    }
+                };
+                let (end, is_empty) = (chunk.end, chunk.items.is_empty());
+                each(Unread::Chunk { is_first, is_again, chunk })?;
+                (at, is_first) = (end, is_first && is_empty);
             }
         }
         Ok(())
@@ -283,6 +327,10 @@ impl Store {
                 self.database.write("forget a segment", |transaction| receipts::forget(transaction, segment))?;
                 continue;
             }
+            // It may have a record that was appended after the cut, before the checkpoint: it is received again first.
+            if self.lost_end(receiver, segment)?.is_some() {
+                continue;
+            }
             if Some(segment) == active || !(is_scarce || keep.is_zero() || is_older(received_at, keep, now)) {
                 continue;
             }
@@ -318,7 +366,7 @@ impl Store {
                     "the store has lost events that are settled: it is new, or an older copy; they are not sent again"
                 );
                 self.database.write("restore a checkpoint", |transaction| {
-                    receipts::record(transaction, (segment, offset), 0, now)
+                    receipts::record(transaction, (segment, offset), None, 0, now)
                 })?;
             }
         }
@@ -341,6 +389,48 @@ impl Store {
     fn spool_error(&self, error: io::Error) -> StoreError {
         self.folder().error("receive events from", &self.folder().spool(), error).into()
     }
+}
+
+/// Returns where the last bytes of what was received of a piece begin, and their checksum; a record among them has an ID of
+/// its own.
+fn tail_of(chunk: &Chunk, end: u64) -> Option<Tail> {
+    let length = usize::try_from(end.checked_sub(chunk.begin)?).ok()?;
+    let skipped = length.saturating_sub(TAIL_BYTES);
+    let crc = crc32fast::hash(chunk.bytes.get(skipped..length)?);
+    Some(Tail { begin: chunk.begin + skipped as u64, crc })
+}
+
+/// Returns whether a segment has the bytes before its checkpoint that were received; where they are not known, whether it has
+/// the one before the checkpoint. One that is not there has lost nothing.
+fn has_tail(
+    receiver: &Receiver<Directory>,
+    segment: SegmentId,
+    checkpoint: u64,
+    tail: Option<Tail>,
+) -> io::Result<bool> {
+    let begin = tail.map_or(checkpoint.saturating_sub(1), |tail| tail.begin);
+    let length = usize::try_from(checkpoint.saturating_sub(begin)).unwrap_or(usize::MAX).min(TAIL_BYTES);
+    let Some(bytes) = receiver.bytes(segment, begin, length)? else { return Ok(true) };
+    Ok(bytes.len() == length && tail.is_none_or(|tail| crc32fast::hash(&bytes) == tail.crc))
+}
+
+/// Returns the event of an item, or why it cannot be read; `None`: only a newer version can.
+fn reported(chunk: &Chunk, item: &Item) -> Option<Result<Event, String>> {
+    match item {
+        Item::Record { version: VERSION, payload } => {
+            let payload = chunk.bytes.get(payload.clone()).unwrap_or_default();
+            Some(SpooledEvent::from_payload(payload).map(|(spooled, _)| spooled.event))
+        }
+        Item::Record { .. } => None,
+        Item::Damaged(_) => Some(Err(DAMAGED.to_owned())),
+    }
+}
+
+fn lost_end(folder: &StateDir, segment: SegmentId, received: u64) -> String {
+    format!(
+        "{} has lost its end, or is an older copy: {received} bytes of it were received before; events that it lost are gone",
+        folder.spool().join(format!("{segment}.segment")).display()
+    )
 }
 
 /// Returns whether this version can receive an item.

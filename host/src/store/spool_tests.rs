@@ -61,6 +61,10 @@ fn segments(folder: &StateDir) -> usize {
     Receiver::new(Directory::open(&folder.spool()).unwrap()).segments().unwrap().len()
 }
 
+fn receipts(store: &Store) -> Vec<Receipt> {
+    store.database.read("read the receipts", |connection| receipts::last(connection, false)).unwrap()
+}
+
 #[test]
 fn receive_takes_each_record_once_and_counts_it_as_unrouted_before() {
     let mut fixture = fixture();
@@ -149,8 +153,7 @@ fn prune_spool_removes_a_segment_a_day_after_all_is_settled() {
         store.prune_spool(days(3)).unwrap();
     }
     assert_eq!(segments(folder), 0);
-    let receipts = store.database.read("read", |connection| receipts::last(connection, false)).unwrap();
-    assert_eq!(receipts, []);
+    assert_eq!(receipts(store), []);
     assert_eq!(sec_ledger(store).skipped, 2);
 }
 
@@ -235,4 +238,53 @@ fn receive_segment_that_lost_its_end_is_read_again_without_what_is_stored() {
     assert_eq!((segments(folder), receive(store), counts(store)), (2, 1, (5, 2, 0)));
     store.restore_checkpoints(NOW).unwrap();
     assert_eq!(store.receive(NOW).unwrap(), Received::default(), "said once, and not after a start");
+}
+
+/// What is appended to a segment that was cut off may end before, at or after the checkpoint.
+#[test]
+fn receive_what_follows_a_cut_wherever_that_was() {
+    let records = |folder: &StateDir| fs::read(folder.spool().join("active")).unwrap();
+    let (header, two, whole) = {
+        let fixture = fixture();
+        (1..=3).for_each(|last| put_at(&fixture.folder, &format!("203.0.113.{last}"), None));
+        let whole = records(&fixture.folder);
+        let header = whole.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+        (header, whole.len() - (whole.len() - header) / 3, whole.len())
+    };
+    for cut in (header..whole).step_by(53).chain(two - 2..=two + 2) {
+        let mut fixture = fixture();
+        let Fixture { store, folder, .. } = &mut fixture;
+        (1..=3).for_each(|last| put_at(folder, &format!("203.0.113.{last}"), None));
+        assert_eq!(receive(store), 3);
+        fs::write(folder.spool().join("active"), &records(folder)[..cut]).unwrap();
+        put_at(folder, "203.0.113.4", None);
+        // Also whoever only looks: a run that ends when nothing is left does not end before that.
+        let left = store.unreceived(&receipts(store)).unwrap();
+        assert!(left.can_be_received && (1..=2).contains(&left.records), "{cut}: {left:?}");
+        assert!(store.spool_problems().unwrap()[0].contains("has lost its end"), "{cut}");
+        let received = store.receive(NOW).unwrap();
+        assert!(received.problems[0].contains("has lost its end"), "{cut}: {received:?}");
+        let subjects: Vec<_> =
+            store.unrouted(9).unwrap().into_iter().filter_map(|unrouted| unrouted.event.ok()).collect();
+        let arrived = subjects.iter().any(|event| event.ban().is_some_and(|ban| ban.subject == "203.0.113.4"));
+        assert!(arrived, "{cut}: {subjects:?}");
+        assert!(store.ledger().unwrap().balances());
+    }
+}
+
+#[test]
+fn empty_spool_keeps_what_follows_a_cut_until_it_is_received() {
+    let mut fixture = fixture();
+    let Fixture { store, folder, .. } = &mut fixture;
+    (1..=3).for_each(|last| put_at(folder, &format!("203.0.113.{last}"), None));
+    assert_eq!(receive(store), 3);
+    skip_all(store);
+    let records = fs::read(folder.spool().join("active")).unwrap();
+    fs::write(folder.spool().join("active"), &records[..records.len() / 3]).unwrap();
+    put_at(folder, "203.0.113.4", None);
+    assert_eq!(store.empty_spool(NOW).unwrap(), 1, "it has an alert that nobody has received");
+    store.receive(NOW).unwrap();
+    // And what is left of the record that was cut.
+    let unrouted: Vec<_> = store.unrouted(9).unwrap().into_iter().filter_map(|unrouted| unrouted.event.ok()).collect();
+    assert_eq!(unrouted.iter().map(|event| event.ban().unwrap().subject.as_str()).collect::<Vec<_>>(), ["203.0.113.4"]);
 }

@@ -8,6 +8,7 @@ use super::checksum::{self, EVENT_COLUMNS, event_columns, parse_event};
 use super::database::sql_limit;
 use super::error::StoreError;
 use super::inbox::{UnroutedEvent, read_events};
+use super::routed_events;
 use super::store::Store;
 use crate::event::{Event, Timestamp};
 
@@ -86,6 +87,19 @@ impl Store {
         })
     }
 
+    /// Returns the tags of a message's events, in the order of receipt.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn message_tags(&self, message: i64) -> Result<Vec<Vec<String>>, StoreError> {
+        self.database.read("read the events of a message", |connection| {
+            connection
+                .prepare_cached("SELECT tags FROM routed_events WHERE message = ? ORDER BY event")?
+                .query_map([message], |row| Ok(routed_events::tags(row, 0)))?
+                .collect()
+        })
+    }
+
     /// Returns the routes with events to format or digests to close.
     ///
     /// # Errors
@@ -132,6 +146,35 @@ impl Store {
             after = *last;
             page.into_iter().try_for_each(|(_, event)| each(event))?;
         }
+    }
+
+    /// Returns the latest events of the inbox that can be read, with their numbers, oldest first; `is_wanted` selects them.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn latest_events(
+        &self,
+        at_most: usize,
+        is_wanted: impl Fn(&Event) -> bool,
+    ) -> Result<Vec<(i64, Event)>, StoreError> {
+        self.database.read("read events", |connection| {
+            let mut statement = connection.prepare_cached(concat!(
+                "SELECT seq, ",
+                event_columns!(),
+                " FROM events ORDER BY seq DESC"
+            ))?;
+            let mut rows = statement.query([])?;
+            let mut latest = Vec::new();
+            while let Some(row) = rows.next()? {
+                if latest.len() == at_most {
+                    break;
+                }
+                let event = parse_event(checksum::event_body(row, 1)?).ok().filter(&is_wanted);
+                latest.extend(event.map(|event| Ok::<_, rusqlite::Error>((row.get(0)?, event))).transpose()?);
+            }
+            latest.reverse();
+            Ok(latest)
+        })
     }
 
     /// The number of the last event in the inbox; 0: there is none.

@@ -1,9 +1,13 @@
 //! The rules on who writes what, checked in the store's own source: each table is written by one file, and a statement that
-//! fires a trigger of the ledger is marked with its name.
+//! fires a trigger of the ledger is marked with its name. And that the first schema stays as it is.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::schema::SCHEMA;
 
 /// The file that writes each table. The counts of routes in `ledger` and `pruned` are written by the schema's triggers.
 const WRITERS: [(&str, &str); 15] = [
@@ -101,4 +105,24 @@ fn each_statement_that_fires_a_trigger_is_marked_with_its_name() {
     for table in ["messages.rs", "routed_events.rs"] {
         assert!(!sources[table].contains(", state ="), "{table} sets the state, but not first");
     }
+}
+
+/// A change of the tables after a release is a step of the migration; the store of each released schema is kept.
+#[test]
+fn first_schema_is_that_of_the_store_that_is_kept() {
+    let schema = |fill: &dyn Fn(&mut Connection)| -> Vec<(String, Option<String>)> {
+        let mut connection = Connection::open_in_memory().unwrap();
+        fill(&mut connection);
+        let mut statement = connection.prepare("SELECT name, sql FROM sqlite_master ORDER BY name").unwrap();
+        statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap).collect()
+    };
+    let kept = schema(&|connection| {
+        connection.execute_batch(include_str!("../../../tests/e2e/upgrade/schema-1.sql")).unwrap();
+    });
+    let first = schema(&|connection| {
+        let transaction = connection.transaction().unwrap();
+        SCHEMA.create(&transaction).unwrap();
+        transaction.commit().unwrap();
+    });
+    assert_eq!(first, kept, "add a step to SCHEMA, and leave the first tables as they are");
 }

@@ -6,5 +6,5 @@
 mod html;
 mod terminal;
 
-pub use html::{Page, Picture, Theme, to_html, to_svg};
+pub use html::{Page, Picture, Theme, stylesheet, to_article, to_html, to_svg};
 pub use terminal::to_terminal;

@@ -287,6 +287,15 @@ impl Batch {
         Self::tagged(events, &[], cause, key)
     }
 
+    /// Returns the same without what says whom it is about: subjects, log lines, and the key, which a plugin may have made of
+    /// them. Counts stay.
+    #[must_use]
+    pub fn redacted(&self) -> Self {
+        let totals = Totals { by_subject: Vec::new(), by_tag: Vec::new(), ..self.totals.clone() };
+        let events = self.events.iter().map(Event::redacted).collect();
+        Self { key: None, totals, events, ..self.clone() }
+    }
+
     /// Returns the same with tags, those of the first event first.
     #[must_use]
     pub fn tagged(events: &[Event], tags: &[Vec<String>], cause: DigestCause, key: Option<String>) -> Self {

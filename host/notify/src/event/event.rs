@@ -94,6 +94,17 @@ impl Event {
         }
     }
 
+    /// Returns the same event without what says whom it is about: subject and log lines.
+    #[must_use]
+    pub fn redacted(&self) -> Self {
+        let mut event = self.clone();
+        if let EventDetails::Ban(ban) | EventDetails::Unban(ban) | EventDetails::Prolong(ban) = &mut event.details {
+            ban.subject.clear();
+            ban.matches.clear();
+        }
+        event
+    }
+
     /// The ban or unban's details.
     #[must_use]
     pub const fn ban(&self) -> Option<&Ban> {

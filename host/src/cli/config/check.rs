@@ -21,6 +21,8 @@ pub(crate) struct ConfigFindings {
     pub faults: Vec<String>,
     /// What may be a mistake.
     pub warnings: Vec<String>,
+    /// Why fail2ban's database is not read, where it is the default one.
+    pub unread_database: Option<String>,
 }
 
 /// Checks that the user that banhook runs as may read all of a configuration and its logs; loads each plugin, runs its own
@@ -28,7 +30,8 @@ pub(crate) struct ConfigFindings {
 pub(crate) fn examine(global: &GlobalOptions, config: &Config) -> Result<ConfigFindings, CommandError> {
     let access = check_access(config, &global.state_dir);
     let warnings = config.warnings.iter().map(ToString::to_string).chain(access.warnings);
-    let mut findings = ConfigFindings { faults: Vec::new(), warnings: warnings.collect() };
+    let mut findings =
+        ConfigFindings { faults: Vec::new(), warnings: warnings.collect(), unread_database: access.unread_database };
     findings.warnings.extend(writable_by_others(config));
     let runtime = Runtime::for_events(config.sandbox, None)?;
     let context = RouteContext {
@@ -74,7 +77,7 @@ fn remote_state_dir(kind: &str, state: &Path) -> String {
 /// Examines the configuration, and lists which jails go where.
 pub(super) fn check(global: &GlobalOptions) -> Outcome {
     let config = global.config()?;
-    let ConfigFindings { faults, mut warnings } = examine(global, &config)?;
+    let ConfigFindings { faults, mut warnings, .. } = examine(global, &config)?;
     let jails = KnownJails::find(&global.state_dir);
     warnings.extend(jails.warnings(&config));
     for warning in warnings {

@@ -14,6 +14,7 @@ use crate::cli::command_error::{CommandError, Outcome};
 use crate::cli::global_options::{GlobalOptions, host_name};
 use crate::cli::json_text::parse_json;
 use crate::cli::logging;
+use crate::cli::mute::describe;
 use crate::cli::notify::event_option;
 use crate::cli::preview::draw;
 use crate::config::{Mismatch, Route};
@@ -130,6 +131,14 @@ pub(super) fn explain(global: &GlobalOptions, ExplainArgs(source): &ExplainArgs)
     let event = context.defaults.apply(event);
     let mut out = io::stdout();
     writeln!(out, "{}", one_line(&summary(&event)))?;
+    let mutes = match global.existing_store()? {
+        Some((_, store)) => store.mutes(Timestamp::now())?,
+        None => Vec::new(),
+    };
+    let mute = mutes.iter().find(|mute| mute.applies_to(&event, Timestamp::now()));
+    if let Some(mute) = mute {
+        writeln!(out, "{}", describe(mute, Timestamp::now()))?;
+    }
     let mut matching = 0_u64;
     for route in &config.routes {
         match route.mismatch(&event.jail, event.kind()) {
@@ -144,7 +153,11 @@ pub(super) fn explain(global: &GlobalOptions, ExplainArgs(source): &ExplainArgs)
             }
         }
     }
-    let ends = if matching == 0 { "; it counts as unmatched" } else { "" };
+    let ends = match mute {
+        _ if matching == 0 => "; it counts as unmatched",
+        Some(_) => " and is skipped there: it is muted",
+        None => "",
+    };
     writeln!(out, "\nThe event goes to {}{ends}.", counted(matching, "route"))?;
     Ok(true)
 }

@@ -1,4 +1,4 @@
-//! `banhook config init`: writes an example of a configuration, with every setting in a comment.
+//! `banhook config init`: writes an example of a configuration, with the usual settings in comments.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
@@ -14,9 +14,10 @@ use crate::cli::global_options::GlobalOptions;
 /// The example, as packages have it.
 const EXAMPLE: &str = include_str!("../../../packaging/examples/config.toml");
 
-/// Write an example of a configuration, with every setting and its default in a comment
+/// Write an example of a configuration, with the usual settings and their defaults in comments
 ///
-/// A file that exists is never overwritten.
+/// docs/src/configuration.md describes all settings, and `banhook config schema` lists them. A file that exists is never
+/// overwritten.
 #[derive(Debug, Args)]
 pub(super) struct InitArgs {
     /// The file to write [default: the configuration file, as --config names it]
@@ -49,7 +50,7 @@ mod tests {
     use crate::config::{Config, schema};
 
     #[test]
-    fn example_is_valid_as_it_is_and_with_every_setting() {
+    fn example_is_valid_as_it_is_and_with_its_settings() {
         let folder = tempfile::tempdir().unwrap();
         for name in ["main.url", "ops.url"] {
             let path = folder.path().join(name);

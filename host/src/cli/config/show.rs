@@ -26,14 +26,18 @@ pub(super) struct ShowArgs {
 /// Prints the configuration.
 pub(super) fn show(global: &GlobalOptions, arguments: &ShowArgs) -> Outcome {
     let config = global.config()?;
-    let shown = effective(&config, &host_name());
     let mut out = io::stdout();
     if arguments.json {
-        writeln!(out, "{shown:#}")?;
+        writeln!(out, "{:#}", effective(&config, &host_name()))?;
     } else {
-        write!(out, "{}", toml::to_string(&shown).map_err(anyhow::Error::from)?)?;
+        write!(out, "{}", as_toml(&config)?)?;
     }
     Ok(true)
+}
+
+/// Returns the configuration that is in force, as a file would have it.
+pub(crate) fn as_toml(config: &Config) -> anyhow::Result<String> {
+    Ok(toml::to_string(&effective(config, &host_name()))?)
 }
 
 /// Returns the configuration as a file would have it. What is off is `false`, and what is not set and has no default is left
@@ -113,6 +117,7 @@ fn route(route: &Route) -> Value {
         fallback_webhook,
         plugin_webhooks,
         timezone,
+        redacted_fallback,
         mentions,
         limits,
         grants,
@@ -136,6 +141,7 @@ fn route(route: &Route) -> Value {
         "fallback_webhook": fallback_webhook,
         "plugin_webhooks": (!plugin_webhooks.is_empty()).then_some(plugin_webhooks),
         "timezone": timezone.iana_name(),
+        "fallback": if *redacted_fallback { "redacted" } else { "full" },
         "mentions": mentions,
         "storm": storm.map_or(json!(false), |storm| {
             json!({ "threshold": storm.threshold, "within": duration_text(storm.within) })

@@ -26,13 +26,13 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 const TOTAL_LIMIT: Duration = Duration::from_secs(30);
 
 /// The versions whose whole life with banhook's action was tested.
-const TESTED_VERSIONS: [&str; 2] = ["1.0.2", "1.1.1"];
+const TESTED_VERSIONS: [&str; 3] = ["1.0.2", "1.1.0", "1.1.1"];
 
 /// Jails that are named in a finding.
 const MAX_NAMED: usize = 5;
 
 const RESTART: &str = "systemctl restart fail2ban (without systemd: fail2ban-client restart); a reload is not enough";
-const ADD_ACTION: &str = "put into jail.local, under [DEFAULT] or the jail: action = %(action_)s and, on the next line, indented: banhook; then restart fail2ban";
+const ADD_ACTION: &str = "run `banhook setup`; or put into jail.local, under [DEFAULT] or the jail: action = %(action_)s and, on the next line, indented: banhook; then restart fail2ban";
 
 /// One action of a jail.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -187,7 +187,7 @@ impl Fail2banState {
         let tested = || listed(TESTED_VERSIONS, "and");
         (!TESTED_VERSIONS.contains(&version)).then(|| {
             let text = format!("banhook was not tested with fail2ban {version}, but with {}", tested());
-            Finding::warn(CHECK, text, "test the whole way: banhook doctor --send")
+            Finding::warn(CHECK, text, "test it end to end: banhook doctor --send")
         })
     }
 

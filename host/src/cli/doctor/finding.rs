@@ -28,7 +28,7 @@ pub(super) struct Finding {
     pub level: Level,
     /// What was found.
     pub text: String,
-    /// What to do.
+    /// What to do; of what is well, what would be better.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
 }

@@ -41,9 +41,9 @@ pub(super) fn configuration(
             );
         }
     };
-    let ConfigFindings { faults, mut warnings } = match examine(global, &config) {
+    let ConfigFindings { faults, mut warnings, unread_database } = match examine(global, &config) {
         Ok(findings) => findings,
-        Err(error) => ConfigFindings { faults: vec![error.text()], warnings: Vec::new() },
+        Err(error) => ConfigFindings { faults: vec![error.text()], ..ConfigFindings::default() },
     };
     warnings.extend(KnownJails::new(jails, &global.state_dir).warnings(&config));
     let mut found: Vec<_> = faults.iter().map(|fault| of_error(Level::Fail, fault)).collect();
@@ -53,6 +53,8 @@ pub(super) fn configuration(
         found.push(Finding::ok(CONFIGURATION, format!("{} is valid: {webhooks}, {routes}", global.config.display())));
     }
     found.extend(warnings.iter().map(|warning| of_error(Level::Warn, warning)));
+    // Not as it could be, and as the package leaves it.
+    found.extend(unread_database.map(|why| of_error(Level::Ok, &why)));
     (Some(config), found)
 }
 

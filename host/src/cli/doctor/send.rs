@@ -1,4 +1,4 @@
-//! `--send`: a marked ban goes the whole way, from the action's command to the answer of the webhook.
+//! `--send`: a marked ban goes end to end, from the action's command to the answer of the webhook.
 //!
 //! fail2ban is asked for the command and does not run it: nobody is banned, and no other action runs. The mark is the
 //! subject, since that is what every command passes on unchanged and every message shows. Jail and kind are real, so the

@@ -3,10 +3,10 @@
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use clap::Args;
 
-use super::toolchain::{PRODUCT, build as command_of, finish, install, language};
+use super::toolchain::{PRODUCT, build as commands_of, finish, install, language};
 use crate::cli::command_error::{CommandError, Outcome};
 
 /// Build the plugin in a directory into plugin.wasm
@@ -24,24 +24,23 @@ pub(super) struct BuildArgs {
 pub(super) fn build(arguments: &BuildArgs) -> Outcome {
     let directory = &arguments.directory;
     let language = language(directory).map_err(CommandError::Input)?;
-    let mut found = command_of(directory, language).map_err(CommandError::Input)?;
+    let mut found = commands_of(directory, language).map_err(CommandError::Input)?;
     if let Err(missing) = &found
         && arguments.install_tools
     {
         install(directory, missing).map_err(CommandError::Input)?;
-        found = command_of(directory, language).map_err(CommandError::Input)?;
+        found = commands_of(directory, language).map_err(CommandError::Input)?;
     }
-    let mut command = found.map_err(|missing| {
-        let hint = if missing.is_local { " in the plugin's directory, or add --install-tools" } else { "" };
-        CommandError::Input(anyhow!("{} is missing; run{hint}: {}", missing.tool, missing.command))
-    })?;
-    let status = command
-        .current_dir(directory)
-        .status()
-        .with_context(|| format!("cannot start {}", command.get_program().display()))
-        .map_err(CommandError::Input)?;
-    if !status.success() {
-        return Ok(false);
+    let commands = found.map_err(|missing| CommandError::Input(missing.error()))?;
+    for mut command in commands {
+        let status = command
+            .current_dir(directory)
+            .status()
+            .with_context(|| format!("cannot start {}", command.get_program().display()))
+            .map_err(CommandError::Input)?;
+        if !status.success() {
+            return Ok(false);
+        }
     }
     finish(directory, language).map_err(CommandError::Input)?;
     let product = directory.join(PRODUCT);

@@ -21,16 +21,16 @@ pub(super) struct NewArgs {
     /// Language
     #[arg(long, value_enum)]
     lang: Language,
-    /// It asks about past bans
+    /// Let the plugin query past bans
     #[arg(long)]
     history: bool,
-    /// It asks where addresses are registered
+    /// Let it look up where addresses are registered
     #[arg(long)]
     geo: bool,
-    /// It decides on digests
+    /// Let it decide on digests
     #[arg(long)]
     digest: bool,
-    /// It describes and checks its settings
+    /// Let it describe and check its settings
     #[arg(long)]
     check: bool,
 }
@@ -42,12 +42,12 @@ pub(super) fn new(arguments: &NewArgs) -> Outcome {
     let uses = Uses { history: *history, geo: *geo, digest: *digest, check: *check };
     write(Path::new(name), &files(name, *lang, uses)).map_err(CommandError::Input)?;
     let mut out = io::stdout();
-    writeln!(out, "{name}/{} is the plugin, {name}/cases is what it is tested with. Next:", lang.source())?;
+    writeln!(out, "The plugin is in {name}/{}, its cases in {name}/cases. Next:", lang.source())?;
     for line in [
         format!("cd {name}").as_str(),
-        "banhook plugin build",
+        "banhook plugin build --install-tools",
         "banhook test plugin.wasm",
-        "banhook preview plugin.wasm",
+        "banhook plugin dev",
     ] {
         writeln!(out, "  {line}")?;
     }
@@ -59,7 +59,7 @@ fn check_name(name: &str) -> anyhow::Result<()> {
     let is_right = name.starts_with(|char: char| char.is_ascii_lowercase())
         && name.len() <= NAME_MAX
         && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
-    ensure!(is_right, "\"{name}\" is no name for a plugin; use at most {NAME_MAX} lower-case letters, digits and -");
+    ensure!(is_right, "\"{name}\" is not a valid plugin name; use at most {NAME_MAX} lower-case letters, digits and -");
     Ok(())
 }
 
@@ -67,7 +67,7 @@ fn write(directory: &Path, files: &[(String, Vec<u8>)]) -> anyhow::Result<()> {
     if let Err(error) = fs::create_dir(directory) {
         let shown = directory.display();
         if error.kind() == io::ErrorKind::AlreadyExists {
-            bail!("{shown} exists; nothing was changed. Take another name, or remove it");
+            bail!("{shown} exists; nothing was changed. Choose another name, or remove it");
         }
         return Err(error).with_context(|| format!("cannot create {shown}"));
     }

@@ -2,18 +2,17 @@
 
 use std::fs;
 use std::io::{self, Write as _};
-use std::os::fd::AsFd as _;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
-use sha2::{Digest as _, Sha256};
 use toml::de::DeTable;
 
 use crate::cli::command_error::{CommandError, Outcome};
 use crate::cli::global_options::GlobalOptions;
-use crate::config::{Config, PluginSource, config_paths};
+use crate::cli::plugin_file::PluginFile;
+use crate::cli::whole_file::write_like;
+use crate::config::{Config, PluginSource, Route, config_paths};
 use crate::hex::hex;
 use crate::phrase::{did_you_mean, listed};
 use crate::plugin::Anatomy;
@@ -31,13 +30,22 @@ pub(super) struct PinArgs {
 /// Pins the plugin that the route has now.
 pub(super) fn pin(global: &GlobalOptions, PinArgs { route: name }: &PinArgs) -> Outcome {
     let config = global.config()?;
-    let sha256 = sha256_of(&config, name).map_err(CommandError::Input)?;
+    let (_, path) = route_with_file(&config, name).map_err(CommandError::Input)?;
+    let plugin = PluginFile::read(path).map_err(CommandError::Input)?;
+    Anatomy::read(&plugin.bytes)
+        .map_err(|error| CommandError::Input(anyhow!("the plugin {} {error}", path.display())))?;
+    write_pin(global, &config, name, &hex(&plugin.sha256))?;
+    Ok(true)
+}
+
+/// Writes the SHA-256 into the route with this name, and says so.
+pub(super) fn write_pin(global: &GlobalOptions, config: &Config, name: &str, sha256: &str) -> Result<(), CommandError> {
     let only = config.routes.len() == 1;
     for path in config_paths(&global.config) {
-        let written = write(&path, name, only, &sha256);
+        let written = write(&path, name, only, sha256);
         if written.with_context(|| format!("cannot change {}", path.display())).map_err(CommandError::Input)? {
             writeln!(io::stdout(), "{}: route {name}: {KEY} = \"{sha256}\"", path.display())?;
-            return Ok(true);
+            return Ok(());
         }
     }
     let line = format!("{KEY} = \"{sha256}\"");
@@ -46,18 +54,28 @@ pub(super) fn pin(global: &GlobalOptions, PinArgs { route: name }: &PinArgs) -> 
     )))
 }
 
-fn sha256_of(config: &Config, name: &str) -> anyhow::Result<String> {
+/// Returns the route with this name.
+///
+/// # Errors
+/// When there is none.
+pub(super) fn route_named<'c>(config: &'c Config, name: &str) -> anyhow::Result<&'c Route> {
     let names = || config.routes.iter().map(|route| route.name.as_str());
-    let route = config.routes.iter().find(|route| route.name == name).with_context(|| {
+    config.routes.iter().find(|route| route.name == name).with_context(|| {
         let hint = did_you_mean(name, names()).unwrap_or_else(|| format!("the routes are {}", listed(names(), "and")));
         format!("no route is named \"{name}\"; {hint}")
-    })?;
+    })
+}
+
+/// Returns the route with this name, and the file of its plugin.
+///
+/// # Errors
+/// When there is no such route, or it has the built-in plugin.
+pub(super) fn route_with_file<'c>(config: &'c Config, name: &str) -> anyhow::Result<(&'c Route, &'c Path)> {
+    let route = route_named(config, name)?;
     let PluginSource::File(path) = &route.plugin else {
         bail!("the route {name} has the built-in plugin, which is a part of banhook");
     };
-    let plugin = fs::read(path).with_context(|| format!("cannot read the plugin {}", path.display()))?;
-    Anatomy::read(&plugin).map_err(|error| anyhow!("the plugin {} {error}", path.display()))?;
-    Ok(hex(&Sha256::digest(&plugin)))
+    Ok((route, path))
 }
 
 /// Writes the key into the route with this name, if the file has it in a form that can be changed; `only`: there is no
@@ -71,7 +89,9 @@ fn write(path: &Path, name: &str, only: bool, sha256: &str) -> anyhow::Result<bo
     else {
         return Ok(false);
     };
-    replace(path, &change)?;
+    // Into the file that a link leads to.
+    let path = path.canonicalize()?;
+    write_like(&path, &path, change.as_bytes())?;
     Ok(true)
 }
 
@@ -96,21 +116,6 @@ fn change(route: &DeTable<'_>, text: &str, sha256: &str) -> Option<String> {
     let rest = text.get(plugin.span().end..)?;
     let end = plugin.span().end + rest.find('\n').unwrap_or(rest.len());
     Some(format!("{}\n{indent}{KEY} = \"{sha256}\"{}", text.get(..end)?, text.get(end..)?))
-}
-
-/// Replaces a file whole, with the same owner and mode.
-fn replace(path: &Path, text: &str) -> anyhow::Result<()> {
-    // The file that a link leads to.
-    let path = path.canonicalize()?;
-    let meta = path.metadata()?;
-    let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
-    file.write_all(text.as_bytes())?;
-    file.as_file().set_permissions(meta.permissions())?;
-    let (user, group) = (rustix::fs::Uid::from_raw(meta.uid()), rustix::fs::Gid::from_raw(meta.gid()));
-    rustix::fs::fchown(file.as_file().as_fd(), Some(user), Some(group))?;
-    file.as_file().sync_all()?;
-    file.persist(&path)?;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use crate::phrase::listed;
 pub(super) enum Language {
     Rust,
     Js,
+    Ts,
     Python,
     C,
 }
@@ -42,6 +43,74 @@ macro_rules! template {
     };
 }
 
+macro_rules! sdk {
+    ($path:literal) => {
+        include_str!(concat!("../../../../plugins/sdk/", $path))
+    };
+}
+
+/// Files of an SDK, by their paths in a plugin's directory.
+macro_rules! sdk_files {
+    ($from:literal, $to:literal, [$($path:literal),+ $(,)?]) => {
+        [$((concat!($to, $path), include_str!(concat!("../../../../plugins/sdk/", $from, $path)))),+]
+    };
+}
+
+/// The SDK for Rust, a crate in the plugin's directory.
+const RUST_SDK: [(&str, &str); 23] = sdk_files!(
+    "rust/",
+    "sdk/",
+    [
+        "Cargo.toml",
+        "README.md",
+        "src/arena.rs",
+        "src/bindings/digester.rs",
+        "src/bindings/formatter.rs",
+        "src/bindings/imports.rs",
+        "src/bindings/mod.rs",
+        "src/bindings/settings.rs",
+        "src/block.rs",
+        "src/clock.rs",
+        "src/decision.rs",
+        "src/digest.rs",
+        "src/error.rs",
+        "src/export.rs",
+        "src/geo.rs",
+        "src/history.rs",
+        "src/lib.rs",
+        "src/log.rs",
+        "src/message.rs",
+        "src/mrkdwn.rs",
+        "src/plugin.rs",
+        "src/rich.rs",
+        "src/settings.rs",
+    ]
+);
+
+/// The SDK for JavaScript and TypeScript, under the name that its author imports.
+const JS_SDK: [(&str, &str); 3] = [
+    ("sdk/banhook-plugin.js", sdk!("js/index.js")),
+    ("sdk/banhook-plugin.d.ts", sdk!("js/index.d.ts")),
+    ("sdk/wit.d.ts", sdk!("js/wit.d.ts")),
+];
+
+/// The SDK for Python, a package next to the plugin.
+const PYTHON_SDK: [(&str, &str); 6] = sdk_files!(
+    "python/",
+    "",
+    [
+        "banhook_plugin/__init__.py",
+        "banhook_plugin/block.py",
+        "banhook_plugin/message.py",
+        "banhook_plugin/plugin.py",
+        "banhook_plugin/py.typed",
+        "banhook_plugin/shape.py",
+    ]
+);
+
+/// The SDK for C, next to the generated header that it includes: in [`BINDINGS`].
+const C_SDK: [(&str, &str); 2] = sdk_files!("c/", "bindings/", ["banhook_plugin.c", "banhook_plugin.h"]);
+
 /// Cases, and what a plugin has to use for them to make sense.
 const CASES: [(&str, &str, &str); 12] = [
     ("ban", "", template!("common/cases/ban.json")),
@@ -59,7 +128,8 @@ const CASES: [(&str, &str, &str); 12] = [
 ];
 
 /// Files of every plugin.
-const COMMON: [(&str, &str); 3] = [
+const COMMON: [(&str, &str); 4] = [
+    (".github/workflows/plugin.yml", template!("common/.github/workflows/plugin.yml")),
     (".gitignore", template!("common/gitignore")),
     ("README.md", template!("common/README.md")),
     ("case.schema.json", include_str!("../../../../plugins/case.schema.json")),
@@ -71,6 +141,7 @@ impl Language {
         match self {
             Self::Rust => "src/lib.rs",
             Self::Js => "plugin.js",
+            Self::Ts => "plugin.ts",
             Self::Python => "app.py",
             Self::C => "plugin.c",
         }
@@ -87,6 +158,15 @@ impl Language {
                 ("plugin.js", template!("js/plugin.js")),
                 ("package.json", template!("js/package.json")),
                 ("package-lock.json", template!("js/package-lock.json")),
+                ("sdk/entry.js", template!("js/sdk/entry.js")),
+            ],
+            Self::Ts => &[
+                ("plugin.ts", template!("ts/plugin.ts")),
+                ("package.json", template!("ts/package.json")),
+                ("package-lock.json", template!("ts/package-lock.json")),
+                ("tsconfig.json", template!("ts/tsconfig.json")),
+                ("sdk/entry.js", template!("ts/sdk/entry.js")),
+                ("sdk/strip.js", template!("ts/sdk/strip.js")),
             ],
             Self::Python => {
                 &[("app.py", template!("python/app.py")), ("requirements.txt", template!("python/requirements.txt"))]
@@ -94,17 +174,36 @@ impl Language {
             Self::C => &[("plugin.c", template!("c/plugin.c")), ("requirements.txt", template!("c/requirements.txt"))],
         }
     }
+
+    /// Returns whether a plugin is built for a world of its own. In Rust what it exports is in its source.
+    const fn has_world(self) -> bool {
+        !matches!(self, Self::Rust)
+    }
+
+    /// Returns what a plugin is built with that is not in a registry yet.
+    const fn sdk(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Rust => &RUST_SDK,
+            Self::C => &C_SDK,
+            Self::Js | Self::Ts => &JS_SDK,
+            Self::Python => &PYTHON_SDK,
+        }
+    }
 }
 
 impl Uses {
-    /// Returns whether a part of a template with this name is in. `plain`: nothing is used that needs numbers in text.
+    /// Returns whether a part of a template with this name is in.
     fn has(self, part: &str) -> bool {
         match part {
             "history" => self.history,
             "geo" => self.geo,
             "digest" => self.digest,
             "check" => self.check,
-            "numbers" => self.history || self.digest,
+            "neither digest nor check" => !self.digest && !self.check,
+            "digest only" => self.digest && !self.check,
+            "check only" => self.check && !self.digest,
+            "digest and check" => self.digest && self.check,
+            // `crate`: what an SDK has in its repository only.
             part => part.is_empty(),
         }
     }
@@ -149,12 +248,14 @@ impl Uses {
 /// Returns the files of a new plugin.
 pub(super) fn files(name: &str, language: Language, uses: Uses) -> Vec<ScaffoldFile> {
     let text = |path: String, template: &str| (path, expand(template, name, language, uses).into_bytes());
-    let mut files: Vec<ScaffoldFile> =
-        language.templates().iter().chain(&COMMON).map(|(path, template)| text((*path).to_owned(), template)).collect();
+    let own = language.templates().iter().chain(language.sdk()).chain(&COMMON);
+    let mut files: Vec<ScaffoldFile> = own.map(|(path, template)| text((*path).to_owned(), template)).collect();
     let cases = CASES.iter().filter(|(_, part, _)| uses.has(part));
     files.extend(cases.map(|(case, _, template)| text(format!("cases/{case}.json"), template)));
     files.extend(wit::FILES.iter().map(|(path, content)| (format!("wit/{path}"), content.as_bytes().to_vec())));
-    files.push(("wit/mine.wit".to_owned(), world(language, uses).into_bytes()));
+    if language.has_world() {
+        files.push(("wit/mine.wit".to_owned(), world(language, uses).into_bytes()));
+    }
     if language == Language::C {
         let generated = uses.c_bindings().into_iter();
         files.extend(generated.map(|(path, content)| (format!("{BINDINGS}/{path}"), content.to_vec())));
@@ -177,7 +278,7 @@ fn expand(template: &str, name: &str, language: Language, uses: Uses) -> String 
     for line in template.split_inclusive('\n') {
         let directive = line.trim().trim_start_matches(['/', '#']).trim_start();
         if let Some(part) = directive.strip_prefix("@if ") {
-            is_in = uses.has(part.trim());
+            is_in = uses.has(part.trim()) || part.trim() == "world" && language.has_world();
         } else if directive == "@end" {
             is_in = true;
         } else if is_in {
@@ -203,7 +304,14 @@ mod tests {
                 if entry.is_dir() { add(&entry, files) } else { files.push(entry) }
             }
         }
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/scaffold");
+        let plugins = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins");
+        let mut sdk = Vec::new();
+        add(&plugins.join("sdk/rust/src"), &mut sdk);
+        for source in sdk {
+            let path = Path::new("sdk").join(source.strip_prefix(plugins.join("sdk/rust")).unwrap());
+            assert!(RUST_SDK.iter().any(|(name, _)| Path::new(name) == path), "{} is not in RUST_SDK", path.display());
+        }
+        let folder = plugins.join("scaffold");
         let mut templates = Vec::new();
         add(&folder, &mut templates);
         let scaffolds: Vec<_> =
@@ -227,12 +335,15 @@ mod tests {
                     assert_eq!(left, None, "{path}");
                 }
                 let file = |wanted: &str| files.iter().find(|(path, _)| path == wanted);
-                let source = String::from_utf8_lossy(&file(language.source()).unwrap().1).into_owned();
+                let source = &file(language.source()).unwrap().1;
+                let plain = super::files("my-plugin", *language, Uses::default());
+                let plain = &plain.iter().find(|(path, _)| path == language.source()).unwrap().1;
+                assert_eq!(source == plain, uses == Uses::default(), "{language:?}");
                 for (name, used) in [("history", uses.history), ("geo", uses.geo), ("digest", uses.digest)] {
                     assert_eq!(file(&format!("cases/{name}.json")).is_some(), used, "{name}");
-                    assert!(!used || source.contains(name), "{name}");
                 }
-                assert!(file("wit/mine.wit").is_some() && file("cases/hostile.json").is_some());
+                assert!(file("wit/types.wit").is_some() && file("cases/hostile.json").is_some());
+                assert_eq!(file("wit/mine.wit").is_some(), language.has_world());
             }
         }
         assert!(world(Language::Js, Uses::default()).ends_with("world mine {\n    include plugin;\n}\n"));

@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
+use wasmparser::{Parser, Payload};
 
 use super::scaffold::{BINDINGS, Language};
 
@@ -13,6 +14,12 @@ pub(super) const PRODUCT: &str = "plugin.wasm";
 
 /// Where the tools of Python and C are, in the plugin's directory.
 const PYTHON_TOOLS: &str = ".venv";
+
+/// Where a plugin in JavaScript begins: its exports, by the names of the interface. Without it the source is all there is.
+const JS_ENTRY: &str = "sdk/entry.js";
+
+/// Where a plugin in TypeScript is without its types.
+const TS_OUTPUT: &str = "build";
 
 /// The WebAssembly target of Rust.
 const RUST_TARGET: &str = "wasm32-unknown-unknown";
@@ -36,12 +43,20 @@ pub(super) struct Missing {
     pub is_local: bool,
 }
 
+impl Missing {
+    /// Returns the error that names it, and the command.
+    pub(super) fn error(&self) -> anyhow::Error {
+        let hint = if self.is_local { " in the plugin's directory, or add --install-tools" } else { "" };
+        anyhow!("{} is missing; run{hint}: {}", self.tool, self.command)
+    }
+}
+
 /// Returns the language of the plugin in a directory, by its files.
 ///
 /// # Errors
 /// When there is no plugin.
 pub(super) fn language(directory: &Path) -> anyhow::Result<Language> {
-    let languages = [Language::Rust, Language::Js, Language::Python, Language::C];
+    let languages = [Language::Rust, Language::Ts, Language::Js, Language::Python, Language::C];
     let found = languages.into_iter().find(|language| directory.join(language.source()).is_file());
     found.with_context(|| {
         let sources = languages.map(Language::source).join(", ");
@@ -49,22 +64,29 @@ pub(super) fn language(directory: &Path) -> anyhow::Result<Language> {
     })
 }
 
-/// Returns the command that builds the plugin in a directory into [`PRODUCT`], or what is missing.
+/// Returns the commands that build the plugin in a directory into [`PRODUCT`], one after the other, or what is missing.
 ///
 /// # Errors
 /// When a part of the plugin is missing.
-pub(super) fn build(directory: &Path, language: Language) -> anyhow::Result<Result<Command, Missing>> {
+pub(super) fn build(directory: &Path, language: Language) -> anyhow::Result<Result<Vec<Command>, Missing>> {
     let found = match language {
         Language::Rust => rust(),
         Language::Js => js(directory),
+        Language::Ts => return Ok(ts(directory)),
         Language::Python => python(directory),
-        Language::C => return c(directory),
+        Language::C => c(directory)?,
     };
-    Ok(found)
+    Ok(found.map(|command| vec![command]))
 }
 
 /// Makes [`PRODUCT`] of what the command left, where that is another file.
 pub(super) fn finish(directory: &Path, language: Language) -> anyhow::Result<()> {
+    if language == Language::C {
+        let product = directory.join(PRODUCT);
+        let module = std::fs::read(&product).with_context(|| format!("cannot read {}", product.display()))?;
+        return std::fs::write(&product, without_debug(&module)?)
+            .with_context(|| format!("cannot write {}", product.display()));
+    }
     if language != Language::Rust {
         return Ok(());
     }
@@ -75,6 +97,29 @@ pub(super) fn finish(directory: &Path, language: Language) -> anyhow::Result<()>
         .with_context(|| format!("cannot read {}; the library's name must be \"plugin\"", built.display()))?;
     // Not a copy with cargo's permissions, which let it be executed.
     std::fs::write(&product, bytes).with_context(|| format!("cannot write {}", product.display()))
+}
+
+/// Drops debugging information and keeps the names of functions, which backtraces need. zig can only drop or keep both, and
+/// the former is 50 times as large as a plugin, since it has that of the C library.
+fn without_debug(module: &[u8]) -> anyhow::Result<Vec<u8>> {
+    let mut kept = Vec::new();
+    let mut start = 0;
+    for payload in Parser::new(0).parse_all(module) {
+        let payload = payload.context("the compiler made no WebAssembly module")?;
+        let end = match &payload {
+            Payload::Version { range, .. } => range.end,
+            other => match other.as_section() {
+                Some((_, range)) => range.end,
+                None => continue,
+            },
+        };
+        let is_debug = matches!(&payload, Payload::CustomSection(section) if section.name().starts_with(".debug_"));
+        if !is_debug {
+            kept.extend_from_slice(module.get(start..end).unwrap_or_default());
+        }
+        start = end;
+    }
+    Ok(kept)
 }
 
 fn rust() -> Result<Command, Missing> {
@@ -105,19 +150,39 @@ fn rust() -> Result<Command, Missing> {
 
 fn js(directory: &Path) -> Result<Command, Missing> {
     const TOOL: &str = "componentize-qjs";
-    let local = directory.join("node_modules/.bin").join(TOOL);
-    let Some(program) = is_file(local).or_else(|| on_path(TOOL)) else {
-        if on_path("npm").is_none() {
-            let command = "apt-get install --no-install-recommends nodejs npm".to_owned();
-            return Err(Missing { tool: "npm, of Node", command, is_local: false });
-        }
-        return Err(Missing { tool: TOOL, command: "npm ci --ignore-scripts".to_owned(), is_local: true });
-    };
+    let program = npm_program(directory, TOOL).or_else(|| on_path(TOOL)).ok_or_else(|| missing_of_npm(TOOL))?;
+    let entry = if directory.join(JS_ENTRY).is_file() { JS_ENTRY } else { Language::Js.source() };
+    Ok(componentize(&program, directory, entry))
+}
+
+/// Checks the types, writes the plugin without them, and builds that.
+fn ts(directory: &Path) -> Result<Vec<Command>, Missing> {
+    let program = |tool| npm_program(directory, tool).ok_or_else(|| missing_of_npm(tool));
+    let (tsc, qjs) = (program("tsc")?, program("componentize-qjs")?);
+    let mut strip = Command::new("node");
+    strip.arg("sdk/strip.js").arg(TS_OUTPUT);
+    let entry = format!("{TS_OUTPUT}/{JS_ENTRY}");
+    Ok(vec![Command::new(tsc), strip, componentize(&qjs, directory, &entry)])
+}
+
+fn componentize(program: &Path, directory: &Path, entry: &str) -> Command {
     let mut command = Command::new(program);
     // Not `--stub-wasi`: with it a failure has no reason, and `Date` traps.
-    command.args(["--js", Language::Js.source(), "--wit", "wit", "--world", world(directory)]);
+    command.args(["--js", entry, "--module-root", ".", "--wit", "wit", "--world", world(directory)]);
     command.args(["--sync", "--opt-size", "--output", PRODUCT]);
-    Ok(command)
+    command
+}
+
+fn npm_program(directory: &Path, tool: &str) -> Option<PathBuf> {
+    is_file(directory.join("node_modules/.bin").join(tool))
+}
+
+fn missing_of_npm(tool: &'static str) -> Missing {
+    if on_path("npm").is_none() {
+        let command = "apt-get install --no-install-recommends nodejs npm".to_owned();
+        return Missing { tool: "npm, of Node", command, is_local: false };
+    }
+    Missing { tool, command: "npm ci --ignore-scripts".to_owned(), is_local: true }
 }
 
 fn python(directory: &Path) -> Result<Command, Missing> {
@@ -135,13 +200,14 @@ fn python(directory: &Path) -> Result<Command, Missing> {
     };
     let module = Language::Python.source().trim_end_matches(".py");
     command.args(["--wit-path", "wit", "--world", world(directory), "componentize", module, "--output", PRODUCT]);
-    command.env("PYTHONDONTWRITEBYTECODE", "1");
+    // Without the tool's own backtrace, which hides the author's line.
+    command.env("PYTHONDONTWRITEBYTECODE", "1").env("RUST_BACKTRACE", "0");
     Ok(command)
 }
 
 fn c(directory: &Path) -> anyhow::Result<Result<Command, Missing>> {
     let bindings = directory.join(BINDINGS);
-    for file in ["mine.c", "mine.h", "mine_component_type.o"] {
+    for file in ["banhook_plugin.c", "banhook_plugin.h", "mine.c", "mine.h", "mine_component_type.o"] {
         ensure!(bindings.join(file).is_file(), "{BINDINGS}/{file} is missing; `banhook plugin new` makes it");
     }
     // Python's package, since its version is pinned; or a zig of the system.
@@ -159,10 +225,12 @@ fn c(directory: &Path) -> anyhow::Result<Result<Command, Missing>> {
         (None, None) => return Ok(Err(missing_of_python("zig, a C compiler"))),
     };
     command
-        .args(["cc", "-target", "wasm32-wasi", "-mexec-model=reactor", "-Os", "-std=c11", "-Wall", "-Wextra"])
+        .args(["cc", "-target", "wasm32-wasi", "-mexec-model=reactor", "-Os", "-g", "-std=c11", "-Wall", "-Wextra"])
+        // A function without its result is never meant. The SDK has the handlers of wrong pointers and indices.
+        .args(["-Werror=return-type", "-fsanitize=null,bounds", "-fno-sanitize-recover=null,bounds"])
         .arg(format!("-Wl,-z,stack-size={C_STACK}"))
         .args(["-I", BINDINGS, Language::C.source()])
-        .args(["mine.c", "mine_component_type.o"].map(|file| format!("{BINDINGS}/{file}")))
+        .args(["banhook_plugin.c", "mine.c", "mine_component_type.o"].map(|file| format!("{BINDINGS}/{file}")))
         .args(["-o", PRODUCT]);
     Ok(Ok(command))
 }

@@ -6,6 +6,7 @@ use crate::event::EventDefaults;
 use crate::store::Store;
 use clap::Args;
 
+use super::case_export::export_case;
 use super::selection::{message_id, no_such_message};
 use crate::cli::command_error::{CommandError, Outcome, print_stderr};
 use crate::cli::global_options::GlobalOptions;
@@ -20,7 +21,9 @@ const WRITE_BYTES: usize = 64 << 10;
 ///
 ///   printf '{"event": %s}' "$(banhook queue export --last 1)" > cases/new.json
 ///
-/// and `banhook test --update PLUGIN cases/new.json` writes the plugin's decision into it.
+/// and `banhook test --update PLUGIN cases/new.json` writes the plugin's decision into it. With
+/// --case the events of a message are a case as they are: with settings, time zone, decision, and
+/// what `history` and `geo` answer.
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(super) struct ExportArgs {
@@ -30,10 +33,22 @@ pub(super) struct ExportArgs {
     /// Only the last N events
     #[arg(long, value_name = "N", conflicts_with = "messages")]
     last: Option<usize>,
+    /// Print a case of a route's plugin: the events of the message with this id, or the event with this one
+    #[arg(long, value_name = "ID", conflicts_with_all = ["messages", "last"])]
+    case: Option<String>,
+    /// With --case and an event that several routes match: the route
+    #[arg(long, value_name = "NAME", requires = "case")]
+    route: Option<String>,
+    /// With --case: replace addresses, hosts and names by those of documentation. Read the result before you publish it
+    #[arg(long, requires = "case")]
+    redact: bool,
 }
 
 /// Prints events; `Ok(false)` if a message is unknown, or a stored event cannot be read.
 pub(super) fn export(global: &GlobalOptions, arguments: &ExportArgs) -> Outcome {
+    if let Some(id) = &arguments.case {
+        return export_case(global, id, arguments.route.as_deref(), arguments.redact);
+    }
     let Some((_, store)) = global.existing_store()? else {
         arguments.messages.iter().for_each(|id| print_stderr(&no_such_message(*id)));
         return Ok(arguments.messages.is_empty());

@@ -2,11 +2,10 @@
 //! changed is theirs from then on.
 
 use std::fs;
-use std::io::{self, Write as _};
-use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
+use crate::cli::whole_file::of_path;
 
 /// The first line, around the checksum.
 const MARK: (&str, &str) =
@@ -47,25 +46,6 @@ fn checksum(body: &str) -> String {
     format!("{:08x}", crc32fast::hash(body.as_bytes()))
 }
 
-/// Writes a file whole, with the directories above it. `owner`: user and group, where they are not those of this process.
-pub(crate) fn write(path: &Path, text: &str, mode: u32, owner: Option<(u32, u32)>) -> io::Result<()> {
-    let parent = path.parent().unwrap_or(Path::new("/"));
-    let write = || {
-        fs::create_dir_all(parent)?;
-        // Private from its first byte on: it may be a secret.
-        let mut file = NamedTempFile::new_in(parent)?;
-        file.write_all(text.as_bytes())?;
-        if let Some((user, group)) = owner {
-            chown(file.path(), Some(user), Some(group))?;
-        }
-        file.as_file().set_permissions(fs::Permissions::from_mode(mode))?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        fs::File::open(parent)?.sync_all()
-    };
-    write().map_err(|error| of_path("write", path, &error))
-}
-
 /// Removes a file, and its directory if that is empty then. Returns false if it was not there.
 pub(crate) fn remove(path: &Path) -> io::Result<bool> {
     match fs::remove_file(path) {
@@ -73,10 +53,6 @@ pub(crate) fn remove(path: &Path) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(of_path("remove", path, &error)),
     }
-}
-
-fn of_path(step: &str, path: &Path, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("cannot {step} {}: {error}", path.display()))
 }
 
 /// Returns the place of an absolute path below `root`.
@@ -94,14 +70,17 @@ pub(crate) fn below(root: &Path, path: &Path) -> io::Result<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
+    use crate::cli::whole_file::write;
 
     #[test]
     fn find_knows_what_setup_wrote_from_what_a_person_changed() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("new/file");
         assert_eq!(find(&file).unwrap(), Found::Absent);
-        write(&file, &marked("a = 1\n"), 0o640, None).unwrap();
+        write(&file, marked("a = 1\n").as_bytes(), 0o640, None).unwrap();
         assert_eq!(find(&file).unwrap(), Found::Ours("a = 1\n".to_owned()));
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o7777, 0o640);
         for changed in ["a = 2\n", "", "a = 1\n\n"] {

@@ -2,12 +2,11 @@
 
 use std::io::{self, Stdout, Write as _};
 
-use crate::message::{clean, one_line};
 use similar::{ChangeTag, TextDiff};
 
-use super::coverage::Uncovered;
-use super::tested_case::{CaseResult, TestedCase};
 use super::usage_table;
+use crate::cli::case_run::{CaseResult, CaseRun, TestedCase, Uncovered};
+use crate::message::{clean, one_line};
 
 /// Prints the result of each case.
 pub(super) struct CaseReport {
@@ -66,28 +65,19 @@ impl CaseReport {
         writeln!(self.out, "INVALID  {}", clean(file))
     }
 
-    /// Prints the sum of all results. `uncovered`: `None` where only some of the cases were run.
-    pub(super) fn finish(
-        &mut self,
-        cases: &[TestedCase],
-        invalid: usize,
-        uncovered: Option<&Uncovered>,
-    ) -> io::Result<()> {
-        let count = |is: fn(&CaseResult) -> bool| cases.iter().filter(|case| is(&case.result)).count();
-        for line in usage_table::lines(cases) {
+    /// Prints the sum of all results. `all`: every case was run, so that what none reaches is known.
+    pub(super) fn finish(&mut self, run: &CaseRun, all: bool) -> io::Result<()> {
+        for line in usage_table::lines(&run.tested) {
             writeln!(self.out, "{line}")?;
         }
-        if let Some(line) = uncovered.and_then(Uncovered::line) {
+        if let Some(line) = Some(&run.uncovered).filter(|_| all).and_then(Uncovered::line) {
             writeln!(self.out, "{line}")?;
         }
-        let updated = count(|result| matches!(result, CaseResult::Updated(_)));
+        let updated = run.count(|result| matches!(result, CaseResult::Updated(_)));
         if updated > 0 {
             writeln!(self.out, "{updated} updated: review the decisions, then commit the files")?;
         }
-        let passed = count(|result| matches!(result, CaseResult::Passed { .. }));
-        let failed = count(|result| matches!(result, CaseResult::Differs(_) | CaseResult::Rejected(_)));
-        let invalid = if invalid == 0 { String::new() } else { format!(", {invalid} invalid") };
-        writeln!(self.out, "{passed} passed, {failed} failed{invalid}")
+        writeln!(self.out, "{}", run.sum())
     }
 
     fn failed(&mut self, case: &TestedCase) -> io::Result<()> {

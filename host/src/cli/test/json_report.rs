@@ -2,16 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::coverage::Uncovered;
-use super::tested_case::{CaseResult, TestedCase};
+use crate::cli::case_run::{CaseResult, CaseRun, TestedCase};
 use crate::cli::plugin_case::LIMITS;
 use crate::plugin::fuel_for;
 
-/// A file that is not a case, and why.
-pub(super) type InvalidCase = (String, anyhow::Error);
-
 /// Returns one object: each case with all that is known of it, and the sums.
-pub(super) fn report(plugin: &str, cases: &[TestedCase], invalid: &[InvalidCase], uncovered: &Uncovered) -> Value {
+pub(super) fn report(plugin: &str, CaseRun { tested: cases, invalid, uncovered }: &CaseRun) -> Value {
     let count = |word: &str| cases.iter().filter(|case| result(case) == word).count();
     let listed = cases.iter().map(tested).chain(
         invalid

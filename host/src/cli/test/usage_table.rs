@@ -1,11 +1,8 @@
 //! What the most expensive cases used of the limits, as a table.
 
-use std::time::Duration;
-
-use super::tested_case::TestedCase;
-use crate::cli::plugin_case::LIMITS;
+use crate::cli::case_run::{TestedCase, shares};
 use crate::message::clean;
-use crate::plugin::{Usage, fuel_for};
+use crate::plugin::Usage;
 
 /// Cases that the table has.
 const ROWS: usize = 5;
@@ -20,22 +17,17 @@ pub(super) fn lines(cases: &[TestedCase]) -> Vec<String> {
     if used.is_empty() {
         return Vec::new();
     }
-    let heading = [
-        "slowest cases".to_owned(),
-        format!("fuel of {}", millions(fuel_for(&LIMITS))),
-        format!("memory of {}", mebibytes(LIMITS.memory)),
-        format!("time of {}", milliseconds(LIMITS.time)),
-    ];
+    let heading = shares(&Usage::default()).map(|share| format!("{} of {}", share.name, share.allowed));
     let rows = used.into_iter().map(|(file, usage)| {
-        let fuel = usage.fuel.unwrap_or_default();
-        [
-            clean(file).into_owned(),
-            share(&millions(fuel), fuel as f64, fuel_for(&LIMITS) as f64),
-            share(&mebibytes(usage.memory), usage.memory as f64, LIMITS.memory as f64),
-            share(&milliseconds(usage.time), usage.time.as_secs_f64(), LIMITS.time.as_secs_f64()),
-        ]
+        let shares = shares(&usage).map(|share| format!("{} ({:.1} %)", share.used, 100.0 * share.fraction));
+        row(clean(file).into_owned(), shares)
     });
+    let heading = row("slowest cases".to_owned(), heading);
     aligned(&std::iter::once(heading).chain(rows).collect::<Vec<_>>())
+}
+
+fn row(name: String, [fuel, memory, time]: [String; 3]) -> [String; 4] {
+    [name, fuel, memory, time]
 }
 
 /// Aligns columns: the first at the left, numbers at the right.
@@ -49,23 +41,4 @@ fn aligned(rows: &[[String; 4]]) -> Vec<String> {
         format!("{name:first$}  {fuel:>second$}  {memory:>third$}  {time:>fourth$}")
     };
     rows.iter().map(line).collect()
-}
-
-/// `1.21 M (0.5 %)`
-fn share(shown: &str, used: f64, allowed: f64) -> String {
-    format!("{shown} ({:.1} %)", 100.0 * used / allowed)
-}
-
-#[allow(clippy::cast_precision_loss, reason = "shown with two decimals")]
-fn millions(units: u64) -> String {
-    format!("{:.2} M", units as f64 / 1e6)
-}
-
-#[allow(clippy::cast_precision_loss, reason = "shown with one decimal")]
-fn mebibytes(bytes: usize) -> String {
-    format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20))
-}
-
-fn milliseconds(time: Duration) -> String {
-    format!("{:.1} ms", time.as_secs_f64() * 1e3)
 }

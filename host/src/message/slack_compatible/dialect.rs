@@ -10,7 +10,7 @@ use blockkit::emoji;
 pub(crate) const BREAK: char = '\u{200b}';
 
 /// One service's Markdown.
-pub(crate) trait Dialect: Sync {
+pub trait Dialect: Sync {
     /// Characters that a message's text may have, alone or in an attachment.
     fn text_max(&self, attached: bool) -> usize;
 
@@ -87,7 +87,7 @@ pub(crate) trait Dialect: Sync {
 
 /// What stands before and after text, by its look.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Markers {
+pub struct Markers {
     pub bold: &'static str,
     pub italic: &'static str,
     pub strike: &'static str,
@@ -95,7 +95,7 @@ pub(crate) struct Markers {
 
 /// A character and where it stands.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Place<'t> {
+pub struct Place<'t> {
     /// The character.
     pub char: char,
     /// The character that was written before it.

@@ -8,6 +8,7 @@
 
 mod dialect;
 mod layout;
+mod preview;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -20,6 +21,7 @@ use super::model::{Color, Image, Message};
 use super::sanitizer::Sanitizer;
 pub(super) use dialect::{BREAK, Dialect, Markers, Place, begins_block, breaks_in_code};
 use layout::Part;
+pub(super) use preview::preview;
 use writer::Writer;
 
 /// Characters of a notification.
@@ -27,23 +29,24 @@ const FALLBACK_MAX: usize = 300;
 /// Pictures in a message; Discord takes 10 attachments.
 const IMAGES_MAX: usize = 9;
 
+/// A message as a service shows it.
+struct Shown {
+    /// From top to bottom.
+    parts: Vec<Part>,
+    /// Below them.
+    images: Vec<Image>,
+    /// The bar at the left.
+    color: Option<Color>,
+    /// Whether the parts are in an attachment.
+    attached: bool,
+    /// Characters that the parts may have.
+    text_max: usize,
+}
+
 /// Returns the body for a service's webhook; `None` if it would show nothing.
 pub(super) fn lower(message: &Message, sanitizer: &Sanitizer, dialect: &dyn Dialect) -> Option<Map<String, Value>> {
-    let writer = Writer(dialect);
-    let (mut parts, mut images) = layout::parts(message, sanitizer);
-    images.retain(|image| web_url(&image.url).is_some());
-    images.truncate(IMAGES_MAX);
-    let mut color = message.color;
-    if !dialect.has_attachments() {
-        // A link to a picture shows the picture.
-        parts.extend(images.drain(..).map(|image| Part::picture(&image)));
-        if let (Some(color), false) = (color.take(), parts.is_empty()) {
-            layout::mark(&mut parts, mark(color));
-        }
-    }
-    let is_long = || writer.length(&parts) > dialect.text_max(false);
-    let attached = color.is_some() || dialect.attaches_long_text() && is_long();
-    let text = writer.write(&parts, dialect.text_max(attached));
+    let Shown { parts, images, color, attached, text_max } = shown(message, sanitizer, dialect);
+    let text = Writer(dialect).write(&parts, text_max);
     if text.trim().is_empty() && images.is_empty() {
         return None;
     }
@@ -64,6 +67,24 @@ pub(super) fn lower(message: &Message, sanitizer: &Sanitizer, dialect: &dyn Dial
         body.insert("attachments".to_owned(), Value::Array(attachments));
     }
     Some(body)
+}
+
+fn shown(message: &Message, sanitizer: &Sanitizer, dialect: &dyn Dialect) -> Shown {
+    let (mut parts, mut images) = layout::parts(message, sanitizer);
+    images.retain(|image| web_url(&image.url).is_some());
+    images.truncate(IMAGES_MAX);
+    let mut color = message.color;
+    if !dialect.has_attachments() {
+        // A link to a picture shows the picture.
+        parts.extend(images.drain(..).map(|image| Part::picture(&image)));
+        if let (Some(color), false) = (color.take(), parts.is_empty()) {
+            layout::mark(&mut parts, mark(color));
+        }
+    }
+    let is_long = || Writer(dialect).length(&parts) > dialect.text_max(false);
+    let attached = color.is_some() || dialect.attaches_long_text() && is_long();
+    let text_max = dialect.text_max(attached);
+    Shown { parts, images, color, attached, text_max }
 }
 
 /// Adds a line to the text of a body that [`lower`] made, unless it would become too long.

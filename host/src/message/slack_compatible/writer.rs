@@ -19,13 +19,25 @@ pub(super) struct Writer<'d>(pub &'d dyn Dialect);
 impl Writer<'_> {
     /// Returns all parts, one below the other, in at most `max_chars` characters. Text is cut before it is escaped.
     pub(super) fn write(self, parts: &[Part], max_chars: usize) -> String {
+        self.write_each(parts, max_chars, |_| {})
+    }
+
+    /// The same; `each` gets what is written of each part.
+    pub(super) fn write_each(self, parts: &[Part], max_chars: usize, mut each: impl FnMut(&Part)) -> String {
         let mut written = String::new();
         let mut after_item = false;
         for part in parts {
             let left = max_chars.saturating_sub(written.chars().count() + "\n\n".len() + CUT.len());
             let text = self.part(part);
             let fits = text.chars().count() <= left;
-            let text = if fits { text } else { self.shortened(part, left) };
+            let text = if fits {
+                each(part);
+                text
+            } else {
+                let (shortened, text) = self.shortened(part, left).unzip();
+                shortened.iter().for_each(&mut each);
+                text.unwrap_or_default()
+            };
             if !written.is_empty() && !text.is_empty() {
                 let is_next_item = matches!(part, Part::Item(..)) && after_item;
                 let close = matches!(part, Part::Divider) || is_next_item || written.ends_with('\n');
@@ -48,8 +60,8 @@ impl Writer<'_> {
         parts.iter().map(|part| self.part(part).chars().count() + 2).sum()
     }
 
-    /// Returns a part, cut so that it fits once it is written; empty if nothing of it fits.
-    fn shortened(self, part: &Part, max_chars: usize) -> String {
+    /// Returns a part, cut so that it fits once it is written, and that; `None` if nothing of it fits.
+    fn shortened(self, part: &Part, max_chars: usize) -> Option<(Part, String)> {
         let mut chars = max_chars;
         while chars > 0 {
             let part = match part {
@@ -58,17 +70,17 @@ impl Writer<'_> {
                 Part::Quote(inlines) => Part::Quote(inline::cut(inlines.clone(), chars)),
                 Part::Code(text) => Part::Code(cut(text, chars).into_owned()),
                 Part::Heading(text) => Part::Heading(cut(text, chars).into_owned()),
-                Part::Divider => return String::new(),
+                Part::Divider => return None,
             };
             let text = self.part(&part);
             let length = text.chars().count();
             if length <= max_chars {
-                return text;
+                return Some((part, text));
             }
             // An escaped character has up to nine characters; the next attempt is at least one shorter.
             chars = (chars * max_chars / length).min(chars - 1);
         }
-        String::new()
+        None
     }
 
     fn part(self, part: &Part) -> String {

@@ -73,6 +73,10 @@ impl Service for Discord {
         matches!(answer.body, "" | "ok") || answer.json["id"].is_string()
     }
 
+    fn dialect(&self) -> Option<&dyn Dialect> {
+        Some(self)
+    }
+
     fn add_note(&self, body: &mut Value, note: &str) {
         slack_compatible::add_note(body, note, self);
     }

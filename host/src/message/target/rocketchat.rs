@@ -44,6 +44,10 @@ impl Service for RocketChat {
         answer.json["success"] == true
     }
 
+    fn dialect(&self) -> Option<&dyn Dialect> {
+        Some(self)
+    }
+
     fn add_note(&self, body: &mut Value, note: &str) {
         slack_compatible::add_note(body, note, self);
     }
@@ -90,7 +94,7 @@ impl Dialect for RocketChat {
         match place.char {
             char @ ('*' | '_' | '~' | '`') => out.extend(['\\', char]),
             // It links bare domains and addresses.
-            '.' if place.before.is_some_and(char::is_alphanumeric) => out.push_str("\\."),
+            '.' if place.before.is_some_and(is_in_domain) => out.push_str("\\."),
             _ => escape_with_breaks(place, out),
         }
     }
@@ -104,9 +108,7 @@ impl Dialect for RocketChat {
             '~' => out.push('∼'),
             '|' => out.push('¦'),
             ']' => out.push('］'),
-            '.' if place.before.is_some_and(char::is_alphanumeric)
-                && place.after().is_some_and(char::is_alphabetic) =>
-            {
+            '.' if place.before.is_some_and(is_in_domain) && place.after().is_some_and(char::is_alphabetic) => {
                 out.push('․');
             }
             _ => escape_with_breaks(place, out),
@@ -156,6 +158,11 @@ const EMOTICONS: &[&str] = &[
 
 /// What gets a backslash.
 const ESCAPED: [char; 5] = ['*', '_', '~', '`', '.'];
+
+/// Returns whether a part of a domain may end with a character, as the server reads it.
+fn is_in_domain(char: char) -> bool {
+    char.is_alphanumeric() || matches!(char, '-' | '_')
+}
 
 fn escape_with_breaks(place: Place<'_>, out: &mut String) {
     match place.char {

@@ -6,6 +6,7 @@ use url::Url;
 use super::super::guard_error::GuardError;
 use super::super::model::Message;
 use super::super::sanitizer::Sanitizer;
+use super::super::slack_compatible::{Dialect, preview};
 
 /// A chat that takes messages by webhook.
 pub trait Service: Sync {
@@ -41,6 +42,22 @@ pub trait Service: Sync {
     /// # Errors
     /// When the service would refuse the body, or show nothing.
     fn lower(&self, message: &Message, sanitizer: &Sanitizer) -> Result<Value, GuardError>;
+
+    /// The message as a body with blocks that look as the service shows it, for a preview.
+    ///
+    /// # Errors
+    /// As [`Service::lower`].
+    fn preview(&self, message: &Message, sanitizer: &Sanitizer) -> Result<Value, GuardError> {
+        match self.dialect() {
+            Some(dialect) => preview(message, sanitizer, dialect).ok_or(GuardError::Empty(self.name())),
+            None => self.lower(message, sanitizer),
+        }
+    }
+
+    /// Its Markdown. `None`: it has blocks.
+    fn dialect(&self) -> Option<&dyn Dialect> {
+        None
+    }
 
     /// Adds a line of text in small print to a body that [`Service::lower`] made, if there is room for it.
     fn add_note(&self, body: &mut Value, note: &str);

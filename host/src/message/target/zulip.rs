@@ -55,6 +55,10 @@ impl Service for Zulip {
         answer.json["result"] == "success"
     }
 
+    fn dialect(&self) -> Option<&dyn Dialect> {
+        Some(self)
+    }
+
     fn add_note(&self, body: &mut Value, note: &str) {
         slack_compatible::add_note(body, note, self);
     }

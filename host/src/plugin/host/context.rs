@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use jiff::tz::TimeZone;
 
 use super::grants::Grants;
+use super::recorder::Recorder;
 use crate::event::Kind;
 use crate::store::StateDir;
 
@@ -25,6 +26,8 @@ pub struct PluginContext {
     pub grants: Grants,
     /// The events that the route has received. `None`: none are stored.
     pub events: Option<RouteEvents>,
+    /// Takes down what the plugin asks.
+    pub recorder: Option<Recorder>,
 }
 
 /// The stored events of one route.
@@ -55,6 +58,7 @@ impl Default for PluginContext {
             timezone: TimeZone::UTC,
             grants: Grants::default(),
             events: None,
+            recorder: None,
         }
     }
 }

@@ -9,6 +9,7 @@ use serde::Deserialize as _;
 use super::context::{PluginContext, RouteEvents};
 use super::grants::{Grant, GrantSyntax};
 use super::interface::{Cx, EmptyProvider, HostInterface, Import, Linked, Opened, Provider};
+use super::recorder::Recorder;
 use crate::event::readable::cut;
 use crate::event::{BanQuery, BanSummary, Event, EventDefaults, Kind, PastBan, SubjectQuery};
 use crate::plugin::bindings::banhook::plugin::history::{self as wit, Query, Summary};
@@ -67,6 +68,12 @@ struct StoredBans {
     store: Mutex<Store>,
 }
 
+/// A history whose questions are taken down.
+struct Recording {
+    history: Arc<dyn BanHistory>,
+    recorder: Recorder,
+}
+
 /// The past bans of a test case.
 struct CaseBans(Vec<PastBan>);
 
@@ -95,6 +102,10 @@ impl HostInterface for History {
                 }
             },
             (Grant::Given | Grant::Refused | Grant::Files(_), _) => Arc::new(EmptyProvider),
+        };
+        let history = match &route.recorder {
+            Some(recorder) => Arc::new(Recording { history, recorder: recorder.clone() }),
+            None => history,
         };
         Opened { provider: Box::new(HistoryFunctions(history)), faults }
     }
@@ -172,6 +183,13 @@ impl BanHistory for StoredBans {
             Ok(None) => Err(HistoryError::TookTooLong),
             Err(error) => Err(HistoryError::Failed(error.to_string())),
         }
+    }
+}
+
+impl BanHistory for Recording {
+    fn bans(&self, query: &BanQuery, deadline: Instant) -> Result<BanSummary, HistoryError> {
+        self.recorder.asked_bans(query);
+        self.history.bans(query, deadline)
     }
 }
 

@@ -11,6 +11,7 @@ mod grants;
 mod history;
 mod interface;
 mod log;
+mod recorder;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ pub use context::PluginContext;
 pub(crate) use context::{CurrentEvent, RouteEvents};
 pub(crate) use grants::{Grant, GrantSyntax, Grants};
 use interface::{HostInterface, Import, Opened, Provider, own_interface};
+pub(crate) use recorder::Recorder;
 
 use super::PluginError;
 use super::error::NAME_BYTES;

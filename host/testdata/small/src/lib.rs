@@ -1,6 +1,6 @@
 //! The smallest plugin that says something: one line for a ban, nothing for the rest.
 
-#[path = "../../../../plugins/template/src/arena.rs"]
+#[path = "../../../../plugins/sdk/rust/src/arena.rs"]
 mod arena;
 mod words;
 

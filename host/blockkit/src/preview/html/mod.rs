@@ -17,5 +17,5 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
-pub use page::{Page, to_html};
+pub use page::{Page, stylesheet, to_article, to_html};
 pub use picture::{Picture, Theme, to_svg};

@@ -28,10 +28,7 @@ pub fn to_html<'b>(page: &Page<'_>, messages: impl IntoIterator<Item = (&'b str,
     html.push_str("<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n");
     html.push_str("<meta name=\"color-scheme\" content=\"light dark\"/>\n");
     html.push_str(&format!("<title>{}</title>\n<style>\n", escape(page.title)));
-    html.push_str(&format!(
-        ":root {{\n{LIGHT}}}\n@media (prefers-color-scheme: dark) {{\n  :root {{\n{DARK}  }}\n}}\n"
-    ));
-    html.push_str(&format!("{STYLE}</style>\n</head>\n<body>\n<main>\n"));
+    html.push_str(&format!("{}</style>\n</head>\n<body>\n<main>\n", stylesheet()));
     for (heading, body) in messages {
         if !heading.is_empty() {
             html.push_str(&format!("<h2 class=\"case\">{}</h2>\n", escape(heading)));
@@ -40,4 +37,16 @@ pub fn to_html<'b>(page: &Page<'_>, messages: impl IntoIterator<Item = (&'b str,
     }
     html.push_str("</main>\n</body>\n</html>\n");
     html
+}
+
+/// Draws the body of a webhook request as an HTML element, for a page that has [`stylesheet`].
+#[must_use]
+pub fn to_article(sender: &str, body: &Value) -> String {
+    article(sender, body)
+}
+
+/// Returns the style sheet of [`to_html`] and [`to_article`], for light and dark.
+#[must_use]
+pub fn stylesheet() -> String {
+    format!(":root {{\n{LIGHT}}}\n@media (prefers-color-scheme: dark) {{\n  :root {{\n{DARK}  }}\n}}\n{STYLE}")
 }

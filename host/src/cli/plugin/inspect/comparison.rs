@@ -8,7 +8,7 @@ use super::powers::{interface, powers};
 use crate::plugin::SettingDescription;
 
 /// Returns the differences, a line each; or that there are none.
-pub(super) fn differences(old: &Inspected, new: &Inspected) -> Vec<String> {
+pub(crate) fn differences(old: &Inspected, new: &Inspected) -> Vec<String> {
     let mut lines = vec![format!("{} -> {}", old.file, new.file)];
     if old.sha256 == new.sha256 {
         lines.push("the files are the same".to_owned());

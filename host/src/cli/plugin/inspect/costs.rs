@@ -17,7 +17,7 @@ const ROUNDS: usize = 50;
 const ENOUGH: Duration = Duration::from_millis(300);
 
 /// What a plugin says of itself, and what it costs.
-pub(super) struct Costs {
+pub(crate) struct Costs {
     pub description: Option<Description>,
     /// How long it takes to compile, once.
     pub compiling: Duration,
@@ -27,7 +27,7 @@ pub(super) struct Costs {
 }
 
 /// What a standard event costs.
-pub(super) struct CallCost {
+pub(crate) struct CallCost {
     pub event: Kind,
     /// In the form of a case.
     pub decision: Value,
@@ -41,7 +41,7 @@ impl Costs {
     ///
     /// # Errors
     /// When it does not load or start.
-    pub(super) fn measure(file: &PluginFile) -> Result<Self, PluginError> {
+    pub(crate) fn measure(file: &PluginFile) -> Result<Self, PluginError> {
         let runtime = timed_runtime()?;
         let begun = Instant::now();
         let plugin = load(&runtime, file)?;
@@ -66,7 +66,7 @@ impl Costs {
     }
 
     /// Returns the lines of a table of the calls.
-    pub(super) fn table(&self) -> Vec<String> {
+    pub(crate) fn table(&self) -> Vec<String> {
         let heading = format!("{:<12} {:>10} {:>10}  decision", "event", "fuel", "time");
         let rows = self.calls.iter().map(|call| {
             let decision = shown(&call.decision);
@@ -102,7 +102,7 @@ fn median(mut times: Vec<Duration>) -> Duration {
 }
 
 /// `0.012 ms`
-pub(super) fn milliseconds(time: Duration) -> String {
+pub(crate) fn milliseconds(time: Duration) -> String {
     let ms = time.as_secs_f64() * 1e3;
     if ms < 10.0 { format!("{ms:.3} ms") } else { format!("{ms:.0} ms") }
 }

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use anyhow::anyhow;
-use sha2::{Digest as _, Sha256};
 
 use super::costs::{Costs, milliseconds};
 use super::powers::{interface, is_wasi, powers};
@@ -13,7 +12,7 @@ use crate::hex::hex;
 use crate::plugin::{Anatomy, Description, SettingKind};
 
 /// Everything that is known of a plugin's file.
-pub(super) struct Inspected {
+pub(crate) struct Inspected {
     pub file: String,
     pub size: usize,
     pub sha256: String,
@@ -27,7 +26,7 @@ impl Inspected {
     ///
     /// # Errors
     /// When it is no plugin.
-    pub(super) fn new(path: &Path) -> Result<Self, CommandError> {
+    pub(crate) fn new(path: &Path) -> Result<Self, CommandError> {
         let plugin = PluginFile::read(path).map_err(CommandError::Input)?;
         let name = plugin.path.display();
         let anatomy =
@@ -35,30 +34,33 @@ impl Inspected {
         Ok(Self {
             file: name.to_string(),
             size: plugin.bytes.len(),
-            sha256: hex(&Sha256::digest(&plugin.bytes)),
+            sha256: hex(&plugin.sha256),
             loaded: Costs::measure(&plugin).map_err(|error| error.to_string()),
             anatomy,
         })
     }
 
     /// Returns what it says of itself.
-    pub(super) fn description(&self) -> Option<&Description> {
+    pub(crate) fn description(&self) -> Option<&Description> {
         self.loaded.as_ref().ok()?.description.as_ref()
     }
 
+    /// Returns its version, if it says one.
+    pub(crate) fn version(&self) -> Option<&str> {
+        let metadata = || self.anatomy.metadata.iter().find(|(name, _)| name == "version");
+        let described = self.description().and_then(|description| description.version.as_deref());
+        described.or_else(|| metadata().map(|(_, text)| text.as_str()))
+    }
+
     /// Returns its name and version, as far as it says them.
-    pub(super) fn name(&self) -> Option<String> {
-        let metadata =
-            |wanted: &str| self.anatomy.metadata.iter().find(|(name, _)| name == wanted).map(|(_, text)| text.clone());
-        let version = self.description().and_then(|description| description.version.clone());
-        let name = self.description().map(|description| description.name.clone());
-        let both = [name, version.or_else(|| metadata("version"))];
-        let said: Vec<_> = both.into_iter().flatten().collect();
+    pub(crate) fn name(&self) -> Option<String> {
+        let name = self.description().map(|description| description.name.as_str());
+        let said: Vec<_> = [name, self.version()].into_iter().flatten().collect();
         (!said.is_empty()).then(|| said.join(" "))
     }
 
     /// Returns what is known, each with its heading.
-    pub(super) fn lines(&self) -> Vec<(&'static str, String)> {
+    pub(crate) fn lines(&self) -> Vec<(&'static str, String)> {
         let Anatomy { is_module, imports, exports, metadata } = &self.anatomy;
         let mut lines = vec![("plugin", self.file.clone())];
         lines.extend(self.name().map(|name| ("name", name)));
@@ -104,7 +106,7 @@ impl Inspected {
 }
 
 /// Returns the word for a kind of setting in `wit/`.
-pub(super) const fn kind(kind: SettingKind) -> &'static str {
+pub(crate) const fn kind(kind: SettingKind) -> &'static str {
     match kind {
         SettingKind::Text => "text",
         SettingKind::Lines => "lines",

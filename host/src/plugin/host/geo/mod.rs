@@ -24,6 +24,7 @@ use record::GeoInfo;
 use super::context::PluginContext;
 use super::grants::{Grant, GrantSyntax};
 use super::interface::{Cx, EmptyProvider, HostInterface, Import, Linked, Opened, Provider, Reloaded};
+use super::recorder::Recorder;
 use crate::plugin::bindings::banhook::plugin::geo::Place;
 use crate::plugin::bindings::banhook::plugin::types;
 
@@ -42,6 +43,12 @@ trait GeoSource: Send + Sync {
     fn lookup(&self, subject: &str) -> Result<Option<GeoInfo>, GeoError>;
 }
 
+/// A source whose answers are taken down.
+struct Recording {
+    source: Arc<dyn GeoSource>,
+    recorder: Recorder,
+}
+
 /// The functions, answered by a source.
 struct GeoFunctions(Arc<dyn GeoSource>);
 
@@ -54,7 +61,7 @@ impl HostInterface for Geo {
         Some(GrantSyntax::Files { kind: "MMDB files", example: "FILE.mmdb" })
     }
 
-    fn open(&self, grant: &Grant, _route: &PluginContext) -> Opened {
+    fn open(&self, grant: &Grant, route: &PluginContext) -> Opened {
         let (source, faults): (Arc<dyn GeoSource>, _) = match grant {
             Grant::Files(paths) => {
                 let (files, errors) = self.databases.open(paths);
@@ -65,6 +72,10 @@ impl HostInterface for Geo {
                 Err(error) => (Arc::new(EmptyProvider), vec![error.to_string()]),
             },
             Grant::Refused | Grant::Given => (Arc::new(EmptyProvider), Vec::new()),
+        };
+        let source = match &route.recorder {
+            Some(recorder) => Arc::new(Recording { source, recorder: recorder.clone() }),
+            None => source,
         };
         Opened { provider: Box::new(GeoFunctions(source)), faults }
     }
@@ -100,6 +111,16 @@ fn lowered(info: GeoInfo) -> Place {
 impl GeoSource for GeoFiles {
     fn lookup(&self, subject: &str) -> Result<Option<GeoInfo>, GeoError> {
         self.lookup(subject)
+    }
+}
+
+impl GeoSource for Recording {
+    fn lookup(&self, subject: &str) -> Result<Option<GeoInfo>, GeoError> {
+        let found = self.source.lookup(subject)?;
+        if let Some(place) = found.as_ref().and_then(|info| serde_json::to_value(info).ok()) {
+            self.recorder.found_place(subject, place);
+        }
+        Ok(found)
     }
 }
 

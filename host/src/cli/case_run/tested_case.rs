@@ -4,32 +4,37 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::case_route::CaseRoute;
 use super::decided::Decided;
 use crate::cli::command_error::CommandError;
 use crate::cli::plugin_case::{PluginCase, pretty};
-use crate::cli::plugin_file::PluginFile;
-use crate::plugin::{Plugin, Runtime};
+use crate::message::Target;
 
 /// What the cases are held to.
-pub(super) struct Terms {
+#[derive(Default)]
+pub(crate) struct Terms {
     /// Whether the plugin's decisions become the expected ones.
     pub update: bool,
     /// Units of fuel that a case may use.
     pub max_fuel: Option<u64>,
+    /// The targets on which to show what goes out.
+    pub previews: Vec<Target>,
 }
 
 /// One case, with what the plugin made of it.
-pub(super) struct TestedCase {
+pub(crate) struct TestedCase {
     /// As it was given.
     pub file: String,
     /// One sentence.
     pub about: String,
+    /// The text of its file without the decision; empty where no previews were asked for.
+    pub source: String,
     pub result: CaseResult,
     pub decided: Decided,
 }
 
 /// The result of one case.
-pub(super) enum CaseResult {
+pub(crate) enum CaseResult {
     /// The decision is the expected one. `fails`: that is a failure or an error.
     Passed { fails: bool },
     /// The case file now has the plugin's decision; the failure, if that is the decision.
@@ -41,20 +46,20 @@ pub(super) enum CaseResult {
 }
 
 impl TestedCase {
-    /// Runs a case. Returns the plugin as well, as the case's route has it.
+    /// Runs a case on its route.
     ///
     /// # Errors
-    /// When the plugin does not load, or the case's file cannot be written.
-    pub(super) fn run(
-        runtime: &Runtime,
-        plugin: &PluginFile,
+    /// When the case's file cannot be written.
+    pub(crate) fn run(
+        route: &CaseRoute,
         case: &mut PluginCase,
         file: &Path,
         terms: &Terms,
-    ) -> Result<(Self, Plugin), CommandError> {
-        let loaded = case.load(runtime, plugin).map_err(CommandError::Input)?;
-        let decided = Decided::new(case, &loaded).map_err(CommandError::Input)?;
-        let result = match rejection(&decided, terms) {
+    ) -> Result<Self, CommandError> {
+        let source = if terms.previews.is_empty() { String::new() } else { case.source() };
+        let decided = Decided::new(case, route, &terms.previews).map_err(CommandError::Input)?;
+        let excess = case.budget().and_then(|budget| budget.excess(&decided.usage));
+        let result = match rejection(&decided, terms).or(excess) {
             Some(why) => CaseResult::Rejected(why),
             None if is_as_expected(case, &decided) => {
                 let decision = &decided.decision;
@@ -67,12 +72,27 @@ impl TestedCase {
             }
             None => CaseResult::Differs(case.expected().map(|decision| expectation(case, decision))),
         };
-        let tested = Self { file: file.display().to_string(), about: case.about().to_owned(), result, decided };
-        Ok((tested, loaded))
+        Ok(Self { file: file.display().to_string(), about: case.about().to_owned(), source, result, decided })
+    }
+
+    /// Runs a case of which only that is expected: the plugin does not fail, and its message can go out.
+    pub(crate) fn survives(
+        route: &CaseRoute,
+        case: &PluginCase,
+        name: &str,
+        terms: &Terms,
+    ) -> Result<Self, CommandError> {
+        let decided = Decided::new(case, route, &terms.previews).map_err(CommandError::Input)?;
+        let failure = decided.decision.get("failure").and_then(Value::as_str).map(|why| format!("the plugin {why}"));
+        let result = match rejection(&decided, terms).or(failure) {
+            Some(why) => CaseResult::Rejected(why),
+            None => CaseResult::Passed { fails: false },
+        };
+        Ok(Self { file: name.to_owned(), about: String::new(), source: String::new(), result, decided })
     }
 
     /// Returns what was expected and what was found, over several lines, if the two differ.
-    pub(super) fn difference(&self) -> Option<(Option<String>, String)> {
+    pub(crate) fn difference(&self) -> Option<(Option<String>, String)> {
         let CaseResult::Differs(expected) = &self.result else { return None };
         let has_problems = expected.as_ref().is_some_and(|expected| expected.get("problems").is_some());
         let found = match has_problems {

@@ -6,14 +6,14 @@ use crate::phrase::listed;
 
 /// What the cases have reached so far.
 #[derive(Default)]
-pub(super) struct Coverage {
+pub(crate) struct Coverage {
     reached: Vec<Reached>,
     /// Whether the plugin decides on digests.
     has_digester: bool,
 }
 
 /// What no case reaches, each by its word.
-pub(super) struct Uncovered {
+pub(crate) struct Uncovered {
     pub decisions: Vec<&'static str>,
     pub events: Vec<&'static str>,
     /// The plugin decides on digests, and there is no case with a batch.
@@ -22,17 +22,17 @@ pub(super) struct Uncovered {
 
 impl Coverage {
     /// Adds what a case reached.
-    pub(super) fn add(&mut self, reached: Option<Reached>) {
+    pub(crate) fn add(&mut self, reached: Option<Reached>) {
         self.reached.extend(reached);
     }
 
     /// Says whether the plugin decides on digests.
-    pub(super) const fn set_digester(&mut self, has_digester: bool) {
+    pub(crate) const fn set_digester(&mut self, has_digester: bool) {
         self.has_digester = has_digester;
     }
 
     /// Returns what no case has reached.
-    pub(super) fn uncovered(&self) -> Uncovered {
+    pub(crate) fn uncovered(&self) -> Uncovered {
         let no_case = |is: &dyn Fn(&Reached) -> bool| !self.reached.iter().any(is);
         let decisions = DecisionKind::ALL.into_iter().filter(|kind| no_case(&|reached| reached.decision == *kind));
         let events = Kind::ALL.into_iter().filter(|kind| no_case(&|reached| reached.event == Some(*kind)));
@@ -46,7 +46,7 @@ impl Coverage {
 
 impl Uncovered {
     /// Returns `no case reaches: decisions hold and error; events flush and stop; digests`; `None` if they reach all.
-    pub(super) fn line(&self) -> Option<String> {
+    pub(crate) fn line(&self) -> Option<String> {
         let named = |what: &str, words: &[&'static str]| {
             let plural = if words.len() == 1 { "" } else { "s" };
             (!words.is_empty()).then(|| format!("{what}{plural} {}", listed(words.iter().copied(), "and")))

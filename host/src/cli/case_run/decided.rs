@@ -2,11 +2,13 @@
 
 use serde_json::Value;
 
+use super::case_route::CaseRoute;
+use crate::cli::case_preview::CasePreview;
 use crate::cli::plugin_case::{CaseDecision, CaseInput, LIMITS, PluginCase, to_json};
 use crate::event::Kind;
-use crate::message::{Policy, check_hints, hold_losses, message_losses, unknown_hints};
+use crate::message::{Policy, Target, check_hints, hold_losses, message_losses, unknown_hints};
 use crate::phrase::counted;
-use crate::plugin::{Answer, LogLine, Plugin, PluginError, Usage};
+use crate::plugin::{Answer, LogLine, PluginError, Usage};
 use blockkit::check;
 
 /// Why a batch has no decision.
@@ -15,7 +17,7 @@ const NO_DIGESTER: &str = "the case has a \"batch\", but the plugin exports no d
 
 /// What a plugin decided on a case.
 #[derive(Debug, Default)]
-pub(super) struct Decided {
+pub(crate) struct Decided {
     /// In the form of a case's file; null if there is none.
     pub decision: Value,
     /// What kind of decision it is, and on what; `None` if the plugin failed in another way than by an error of its own.
@@ -34,11 +36,13 @@ pub(super) struct Decided {
     pub backtrace: Vec<String>,
     /// What the call used.
     pub usage: Usage,
+    /// What the channel shows, on the targets that were asked for.
+    pub previews: Vec<CasePreview>,
 }
 
 /// A kind of decision, and what it was about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Reached {
+pub(crate) struct Reached {
     pub decision: DecisionKind,
     /// `None`: a digest.
     pub event: Option<Kind>,
@@ -46,7 +50,7 @@ pub(super) struct Reached {
 
 /// A kind of decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum DecisionKind {
+pub(crate) enum DecisionKind {
     Post,
     Skip,
     Hold,
@@ -54,10 +58,10 @@ pub(super) enum DecisionKind {
 }
 
 impl DecisionKind {
-    pub(super) const ALL: [Self; 4] = [Self::Post, Self::Skip, Self::Hold, Self::Error];
+    pub(crate) const ALL: [Self; 4] = [Self::Post, Self::Skip, Self::Hold, Self::Error];
 
     /// Returns the word for it in a case.
-    pub(super) const fn as_str(self) -> &'static str {
+    pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::Post => "post",
             Self::Skip => "skip",
@@ -79,9 +83,12 @@ impl DecisionKind {
 
 impl Decided {
     /// Asks a plugin that is loaded for the case.
-    pub(super) fn new(case: &PluginCase, plugin: &Plugin) -> anyhow::Result<Self> {
-        let (input, policy, settings) = (case.input()?, case.policy()?, case.settings()?);
-        let problems: Vec<_> = plugin.describe(&settings).1.into_iter().chain(plugin.check()).collect();
+    pub(crate) fn new(
+        case: &PluginCase,
+        CaseRoute { plugin, problems, .. }: &CaseRoute,
+        previews: &[Target],
+    ) -> anyhow::Result<Self> {
+        let (input, policy) = (case.input()?, case.policy()?);
         let mut decided = Self::default();
         if case.expected_problems().is_none() && problems.iter().any(|problem| !problem.is_warning()) {
             let why = "`banhook config check` rejects these settings, so no route would have them; \
@@ -89,7 +96,13 @@ impl Decided {
             decided.warnings.push(why.to_owned());
         }
         decided.problems = problems.iter().map(ToString::to_string).collect();
-        let Some(answer) = input.answer(plugin) else {
+        let answer = input.answer(plugin);
+        let decision = answer.as_ref().map(|answer| &answer.decision);
+        decided.previews = previews
+            .iter()
+            .map(|target| CasePreview::new(decision, &input, &Policy { target: *target, ..policy }))
+            .collect();
+        let Some(answer) = answer else {
             return Ok(Self { rejected: Some(NO_DIGESTER.to_owned()), ..decided });
         };
         decided.decision = to_json(&answer.decision)?;

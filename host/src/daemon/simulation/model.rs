@@ -1,0 +1,172 @@
+//! What must hold, from what was reported and what arrived alone.
+//!
+//! Each event has a mark of its own, which is in the text of its message. A digest says how many events it has, and its route
+//! says of which they can be. So on each route, what has no message of its own has to be in digests.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::chats::Arrived;
+use super::setup::{ROUTES, Setup};
+
+/// The number of an event: its mark is `e17x`.
+pub(super) type Number = u32;
+
+#[derive(Default)]
+pub(super) struct Model {
+    /// The jails of what was acknowledged and is not routed yet.
+    unrouted: BTreeMap<Number, String>,
+    pub acknowledged: u64,
+    /// By route, the events that it matched when they were routed.
+    matched: BTreeMap<&'static str, BTreeSet<Number>>,
+    /// Those that the plugin skips if it can.
+    skippable: BTreeSet<Number>,
+}
+
+/// What a message that arrived is.
+#[derive(Debug, PartialEq, Eq)]
+enum Content {
+    /// About one event.
+    Event(Number),
+    /// Of so many events.
+    Digest(usize),
+}
+
+impl Model {
+    /// An event was acknowledged.
+    pub(super) fn acknowledge(&mut self, number: Number, jail: &str) {
+        self.acknowledged += 1;
+        self.unrouted.insert(number, jail.to_owned());
+        if jail.starts_with("~skip") {
+            self.skippable.insert(number);
+        }
+    }
+
+    /// All of them were routed, with this configuration.
+    pub(super) fn route(&mut self, setup: &Setup) {
+        for (number, jail) in std::mem::take(&mut self.unrouted) {
+            for ((name, patterns), _) in ROUTES.iter().zip(&setup.routes).filter(|(_, route)| route.exists) {
+                let matches = |pattern: &&str| match pattern.strip_suffix('*') {
+                    Some(prefix) => jail.starts_with(prefix),
+                    None => jail == **pattern,
+                };
+                if patterns.iter().any(matches) {
+                    self.matched.entry(name).or_default().insert(number);
+                }
+            }
+        }
+    }
+
+    /// Checks that everything has arrived, on each route, and nothing more often than answers were lost. `counts`: how many
+    /// events a route matched and its plugin skipped, as the ledger has it.
+    pub(super) fn check(&self, arrived: &[Arrived], counts: impl Fn(&str) -> (u64, u64)) {
+        assert_eq!(self.unrouted, BTreeMap::new());
+        for (route, _) in ROUTES {
+            let expected = self.matched.get(route).cloned().unwrap_or_default();
+            let of_route: Vec<_> = arrived.iter().filter(|message| message.route == route).collect();
+            // An event of which the sender does not know that it arrived may be sent again, alone or in a digest.
+            let (mut single, mut digested, mut again) = (BTreeMap::new(), BTreeMap::new(), 0);
+            for message in &of_route {
+                let events = match content(&message.body) {
+                    Content::Event(number) => {
+                        assert!(expected.contains(&number), "{route} did not match e{number}x");
+                        *single.entry(number).or_insert(0) += 1;
+                        1
+                    }
+                    Content::Digest(events) => {
+                        digested.entry(message.id).or_insert((events, 0)).1 += 1;
+                        events
+                    }
+                };
+                again += if message.known { 0 } else { events };
+            }
+            let seen: BTreeSet<_> = single.keys().copied().collect();
+            let missing: BTreeSet<_> = expected.difference(&seen).copied().collect();
+            let must = missing.difference(&self.skippable).count();
+            let in_digests: usize = digested.values().map(|(events, _)| events).sum();
+            assert!(
+                in_digests >= must,
+                "{route}: {must} events have no message, digests have {in_digests}: {missing:?}"
+            );
+            let repeated: usize = single.values().map(|count| count - 1).sum::<usize>()
+                + digested.values().map(|(events, count)| events * (count - 1)).sum::<usize>();
+            let (matched, skipped) = counts(route);
+            let [matched, skipped] = [matched, skipped].map(|count| usize::try_from(count).unwrap());
+            assert!(
+                skipped <= expected.intersection(&self.skippable).count(),
+                "{route}: {skipped} events were skipped"
+            );
+            // The counts of a route that was removed go when its events do.
+            if again == 0 && matched == expected.len() {
+                assert_eq!(seen.len() + in_digests + skipped, matched, "{route}: each event has one end");
+            }
+            let too_many = (in_digests + repeated).saturating_sub(missing.len());
+            assert!(too_many <= again, "{route}: {too_many} events arrived twice, and of {again} no answer came");
+        }
+    }
+}
+
+/// The kinds of events in the headline of a digest, as `3 bans and 1 jail start`.
+const KINDS: [&str; 6] = ["ban", "unban", "prolonged ban", "flush", "jail stop", "jail start"];
+
+/// Reads a message as people do.
+fn content(body: &str) -> Content {
+    let mut text = String::new();
+    read(&serde_json::from_str(body).unwrap(), &mut text);
+    let text = text.replace(['*', '`'], "");
+    // The plugin's, and the small print of those about fail2ban itself.
+    for word in [" events (", " event (", " events · "] {
+        if let Some(events) = number_before(&text, word) {
+            return Content::Digest(events);
+        }
+    }
+    let headline = text.split(" in ").next().unwrap().split(" on ").next().unwrap();
+    let counts = headline.split([',', ':', '(']).flat_map(|part| part.split(" and "));
+    let events: usize = counts.filter_map(|part| KINDS.iter().find_map(|kind| counted(part, kind))).sum();
+    if events > 0 {
+        return Content::Digest(events);
+    }
+    let numbers: BTreeSet<_> = marks(&text).collect();
+    match numbers.iter().collect::<Vec<_>>()[..] {
+        [number] => Content::Event(*number),
+        _ => panic!("neither of one event nor a digest: {body}"),
+    }
+}
+
+/// Collects the texts of a message.
+fn read(value: &Value, text: &mut String) {
+    match value {
+        Value::Array(values) => values.iter().for_each(|value| read(value, text)),
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                match value.as_str() {
+                    // Two numbers are not one.
+                    Some(value) if name == "text" => text.extend([value, "|"]),
+                    _ => read(value, text),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn marks(text: &str) -> impl Iterator<Item = Number> {
+    text.match_indices('e').filter_map(|(at, _)| text[at + 1..].split_once('x')?.0.parse().ok())
+}
+
+/// `12` of `…12 events…`
+fn number_before(text: &str, word: &str) -> Option<usize> {
+    let (before, _) = text.split_once(word)?;
+    let digits = before.len() - before.bytes().rev().take_while(u8::is_ascii_digit).count();
+    before[digits..].parse().ok()
+}
+
+/// `12` of `⛔ 12 more bans`
+fn counted(part: &str, kind: &str) -> Option<usize> {
+    let part = part.trim_start_matches(|c: char| !c.is_ascii_digit());
+    let (number, noun) = part.trim_end_matches([' ', '|']).split_once(' ')?;
+    let noun = noun.trim_start_matches("more ").trim_start_matches("restored ");
+    let plural = ["", "s", "es"].iter().any(|ending| noun == format!("{kind}{ending}"));
+    number.parse().ok().filter(|_| plural)
+}
