@@ -81,6 +81,13 @@ impl BenchDaemon {
         Ok(started)
     }
 
+    /// Whether the route's plugin has been loaded once: a daemon is ready without one that takes long to compile.
+    pub fn is_loaded(&self) -> anyhow::Result<bool> {
+        let mut status = Command::new(&self.program);
+        status.args(["status", "--format=json", "--config"]).arg(&self.config).arg("--state-dir").arg(&self.state);
+        Ok(String::from_utf8_lossy(&status.output()?.stdout).contains("\"sha256\":\""))
+    }
+
     /// The `banhook-notify` of the action file, for an address and a time.
     pub fn notify(&self, address: &str, time: usize) -> Command {
         self.notify_by(Command::new(self.program.with_file_name("banhook-notify")), address, time)

@@ -9,12 +9,12 @@ use crate::packages::is_root;
 
 const SUITE: &str = "bookworm";
 
-/// fail2ban with what its default jails block with, and what banhook's package depends on.
-const PACKAGES: &str = "fail2ban,iptables,adduser,ucf";
+/// fail2ban with what its default jails block with, what banhook's package depends on, and systemd with what boots it.
+const PACKAGES: &str = "fail2ban,iptables,adduser,ucf,systemd,systemd-sysv,systemd-container,dbus";
 
 /// Returns the folder; makes it if it is missing, and this is root.
 pub fn make(root: &Path) -> anyhow::Result<PathBuf> {
-    let folder = root.join(".tools").join(format!("debian-{SUITE}"));
+    let folder = root.join(".tools").join(format!("debian-{SUITE}-systemd"));
     if !folder.is_dir() && is_root() {
         eprintln!("debootstrap {SUITE}");
         let new = folder.with_extension("new");

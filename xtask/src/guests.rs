@@ -54,10 +54,11 @@ pub fn build(root: &Path, guests: &[Guest]) -> anyhow::Result<PathBuf> {
     Ok(builder.output)
 }
 
-/// Gets the toolchains that the tests build new plugins with, and no guest: those of JavaScript and C.
+/// Gets the toolchains that the tests build new plugins with, and no guest: those of JavaScript, TypeScript and C.
 pub fn install_tools(root: &Path) -> anyhow::Result<()> {
     let builder = Builder::new(root)?;
     npm::install(&builder.sources.join("javascript"), &builder.tools.join("javascript"))?;
+    npm::install(&builder.root.join("plugins/scaffold/ts"), &builder.tools.join("typescript"))?;
     builder.python_with("c").map(drop)
 }
 

@@ -5,7 +5,9 @@ mod bench_env;
 mod command;
 mod concurrent_notify;
 mod debian_root;
+mod fail2ban_releases;
 mod guests;
+mod kit;
 mod notify;
 mod npm;
 mod package;
@@ -47,7 +49,8 @@ enum Task {
     /// Builds the programs and makes the Debian package of them, in `target/package/dist`. Takes long: they are built to be
     /// small.
     Package {
-        /// Also makes the RPM package, an archive, a list of the libraries (SBOM) and the checksums of all.
+        /// Also makes packages for 64-bit ARM, RPM packages, an archive with static programs, a list of the libraries (SBOM), the
+        /// checksums of all, and the files of an image for containers.
         #[arg(long, conflicts_with = "for_tests")]
         all: bool,
         /// Makes what the tests install instead: packages of programs that are built without optimization, of this version and
@@ -102,6 +105,11 @@ enum Bench {
         /// Any of `latency`, `spool`, `throughput` and `history`. Default: all.
         parts: Vec<String>,
     },
+    /// The plugin author's kit, in each language: cases compared with `/bin/sh -c`, and how soon a change is seen.
+    Kit {
+        /// Any of `rust`, `js`, `python` and `c`. Default: all.
+        languages: Vec<String>,
+    },
     /// `banhook tail` on a large log, compared with grep, and how soon a line is stored.
     Tail {
         /// The size of the log.
@@ -121,6 +129,7 @@ fn main() -> ExitCode {
         Task::Guests { guests } => guests::build(root, &guests).map(|_| ()),
         Task::Bench { bench: Bench::Notify { rounds } } => notify::bench(root, rounds),
         Task::Bench { bench: Bench::Concurrency } => concurrent_notify::bench(root),
+        Task::Bench { bench: Bench::Kit { languages } } => kit::bench(root, &languages),
         Task::Bench { bench: Bench::Plugin } => tasks::bench_plugin(root),
         Task::Bench { bench: Bench::Message } => tasks::bench_message(root),
         Task::Bench { bench: Bench::Delivery { parts } } => tasks::bench_delivery(root, &parts),

@@ -50,6 +50,7 @@ pub fn for_tests() -> Vec<Package> {
     let mut packages = vec![
         Package::program("fail2ban", "fail2ban-client"),
         Package::program("acl", "setfacl"),
+        Package::program("chromium", "chromium"),
         Package::program("faketime", "faketime"),
         Package::program("logrotate", "logrotate"),
         Package::program("openssl", "openssl"),
@@ -64,6 +65,12 @@ pub fn for_tests() -> Vec<Package> {
         Package::program("debootstrap", "debootstrap"),
         Package::program("lintian", "lintian"),
         Package::program("sqlite3", "sqlite3"),
+        // Those who read the examples of containers, Ansible and NixOS.
+        Package::program("buildah", "buildah"),
+        Package::program("docker-compose", "docker-compose"),
+        Package::program("ansible-core", "ansible-playbook"),
+        Package::program("nix-bin", "nix-instantiate"),
+        Package { name: "python3-yaml", evidence: Evidence::Modules("yaml") },
         Package { name: "python3-jsonschema", evidence: Evidence::Modules("jsonschema, tomllib") },
     ];
     packages.extend(for_packages());
@@ -76,8 +83,19 @@ pub fn for_tests() -> Vec<Package> {
 pub fn for_packages() -> Vec<Package> {
     vec![
         Package::program("binutils", "strip"),
+        Package::file("ca-certificates", "/etc/ssl/certs/ca-certificates.crt"),
+        Package::file("tzdata", "/usr/share/zoneinfo/Europe/Berlin"),
         // Which libraries the programs need.
         Package::program("dpkg-dev", "dpkg-shlibdeps"),
+    ]
+}
+
+/// The compilers of C for the other platforms of `cargo xtask package --all`.
+pub fn for_other_platforms() -> Vec<Package> {
+    vec![
+        Package::program("gcc-aarch64-linux-gnu", "aarch64-linux-gnu-gcc"),
+        Package::file("libc6-dev-arm64-cross", "/usr/aarch64-linux-gnu/lib/libc.a"),
+        Package::program("musl-tools", "musl-gcc"),
     ]
 }
 

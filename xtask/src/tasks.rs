@@ -1,12 +1,13 @@
 //! Tasks that run other programs and pass their output through.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::Context;
 
 use crate::command::{cargo, run};
 use crate::guests::{self, Guest};
-use crate::{debian_root, npm, package, packages, plugins, programs};
+use crate::{debian_root, fail2ban_releases, npm, package, packages, plugins, programs};
 
 /// Installs and builds what the tests need, then runs all tests. The last lines of the output are those of `cargo test`.
 pub fn test(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
@@ -16,9 +17,11 @@ pub fn test(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
     guests::install_tools(root).context("getting the tools of JavaScript and C")?;
     let notify = programs::build_notify(root).context("building banhook-notify")?;
     let (packages, debian) = packages_for_tests(root)?;
+    let fail2ban = fail2ban_releases::get(root)?;
     let chat_parsers = root.join(".tools/chat_parsers");
     npm::install(&root.join("tests/e2e/chat_parsers"), &chat_parsers).context("installing the chats' parsers")?;
     let chat_parsers = chat_parsers.canonicalize().context("looking for the chats' parsers")?;
+    test_script_libraries(root)?;
     // Documentation tests run first, so that the last lines are those of the other tests.
     run(cargo(root).args(["test", "--workspace", "--doc"]))?;
     let (of_cargo, of_tests) = match arguments.iter().position(|argument| argument == "--") {
@@ -33,12 +36,32 @@ pub fn test(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
         // Tests with this name only print measurements.
         .args(["--skip", "_are_timed"])
         .args(of_tests.iter().skip(1))
+        .env("RUST_TEST_THREADS", test_threads())
         .env("BANHOOK_FRESH_TEMPLATE", template)
         .env("BANHOOK_GUESTS", guests)
         .env("BANHOOK_NOTIFY", notify)
         .env("BANHOOK_PACKAGES", packages)
         .env("BANHOOK_DEBIAN_ROOT", debian)
-        .env("BANHOOK_CHAT_PARSERS", chat_parsers))
+        .env("BANHOOK_FAIL2BAN", fail2ban)
+        .env("BANHOOK_CHAT_PARSERS", chat_parsers)
+        .env("BANHOOK_RELIABILITY", root.join("target/reliability")))
+}
+
+/// How many tests run at once: one more than there are processors, since many wait for a time to come.
+fn test_threads() -> String {
+    let chosen = std::env::var("RUST_TEST_THREADS").ok();
+    chosen.unwrap_or_else(|| (std::thread::available_parallelism().map_or(1, usize::from) + 1).to_string())
+}
+
+/// Runs the tests of the libraries for plugins in JavaScript and Python, which need nothing but the languages.
+fn test_script_libraries(root: &Path) -> anyhow::Result<()> {
+    let libraries = root.join("plugins/sdk");
+    run(Command::new("node").arg("--test").arg("test/").current_dir(libraries.join("js")))
+        .context("testing the library for JavaScript")?;
+    run(Command::new("python3")
+        .args(["-B", "-m", "unittest", "tests/test_plugin.py"])
+        .current_dir(libraries.join("python")))
+    .context("testing the library for Python")
 }
 
 /// Makes the packages that the tests install, and the Debian that they install them into. Returns the two folders.

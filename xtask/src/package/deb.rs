@@ -17,8 +17,15 @@ pub enum Compression {
 }
 
 /// Makes the package of a source tree, of what was staged in it, as this file or in this folder.
-pub fn build(root: &Path, source: &Path, output: &Path, compression: Compression) -> anyhow::Result<()> {
+pub fn build(
+    root: &Path,
+    source: &Path,
+    output: &Path,
+    target: Option<&str>,
+    compression: Compression,
+) -> anyhow::Result<()> {
     run(Command::new(install(root, &CARGO_DEB)?)
+        .args(target.into_iter().flat_map(|target| ["--target", target]))
         .args((compression == Compression::Fast).then_some("--fast"))
         .args(["--quiet", "--no-build", "--no-strip", "--package", "banhook", "--output"])
         .arg(std::path::absolute(output)?)

@@ -9,6 +9,7 @@ use anyhow::{Context, ensure};
 
 use super::tree;
 use crate::command::{cargo, run, target_dir};
+use crate::programs::Programs;
 
 /// What is no source, at the top of the tree.
 const NO_SOURCE: [&str; 3] = [".git", ".tools", "target"];
@@ -35,7 +36,8 @@ pub fn build(root: &Path) -> anyhow::Result<PathBuf> {
     };
     build(&source).context("building the next version")?;
     let debug = target.join("debug");
-    tree::stage(&source, &debug.join("banhook"), &debug.join("banhook-notify"))?;
+    let [banhook, notify] = ["banhook", "banhook-notify"].map(|name| debug.join(name));
+    tree::stage(&source, &Programs { banhook, notify })?;
     // Both versions are called the same there, and the tests run this one.
     build(root)?;
     Ok(source)

@@ -9,6 +9,7 @@ use anyhow::Context;
 
 use super::licenses;
 use crate::command::{output, run};
+use crate::programs::{Platform, Programs};
 
 /// What is copied from the source tree, and where to. The action file is copied to `/etc` when the package is installed.
 const FILES: [(&str, &str); 6] = [
@@ -29,7 +30,7 @@ pub fn tree(source: &Path) -> PathBuf {
 }
 
 /// Lays out the files of a source tree and of its two programs, with nothing left of an earlier time.
-pub fn stage(source: &Path, banhook: &Path, notify: &Path) -> anyhow::Result<()> {
+pub fn stage(source: &Path, programs: &Programs) -> anyhow::Result<()> {
     let tree = tree(source);
     fs::remove_dir_all(&tree).or_else(|error| match error.kind() {
         std::io::ErrorKind::NotFound => Ok(()),
@@ -38,16 +39,22 @@ pub fn stage(source: &Path, banhook: &Path, notify: &Path) -> anyhow::Result<()>
     for (file, place) in FILES {
         copy(&source.join(file), &tree.join(place), 0o644)?;
     }
-    for (program, place) in [(banhook, "usr/bin/banhook"), (notify, "usr/bin/banhook-notify")] {
-        let place = tree.join(place);
-        copy(program, &place, 0o755)?;
-        run(Command::new("strip").arg("--strip-all").arg(&place))?;
-    }
+    stage_programs(source, programs, Platform::Native)?;
     run(Command::new(tree.join("usr/bin/banhook")).arg("generate").arg(&tree))?;
     let licenses = tree.join("usr/share/doc/banhook/third-party-licenses");
     fs::write(&licenses, licenses::of_libraries(source)?)?;
     run(Command::new("gzip").args(["--best", "--no-name"]).arg(licenses))?;
     write_changelog(source)
+}
+
+/// Puts these programs in the place of others; what else is staged is the same for all platforms.
+pub fn stage_programs(source: &Path, programs: &Programs, platform: Platform) -> anyhow::Result<()> {
+    for (program, name) in [(&programs.banhook, "banhook"), (&programs.notify, "banhook-notify")] {
+        let place = tree(source).join("usr/bin").join(name);
+        copy(program, &place, 0o755)?;
+        run(Command::new(platform.strip()).arg("--strip-all").arg(&place))?;
+    }
+    Ok(())
 }
 
 fn copy(file: &Path, place: &Path, mode: u32) -> anyhow::Result<()> {
