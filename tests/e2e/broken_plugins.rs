@@ -2,7 +2,7 @@
 
 use crate::component;
 use crate::test_env::TestEnv;
-use crate::webhook::shown;
+use crate::webhook::{Fault, shown};
 
 fn env_with(plugin: &[u8]) -> TestEnv {
     let env = TestEnv::with_route("plugin = \"broken.wasm\"");
@@ -98,4 +98,34 @@ fn storm_with_failing_plugin_names_it_in_digest() {
         "{:#?}",
         shown(&messages)
     );
+}
+
+#[test]
+fn redacted_fallback_says_nobody_in_any_message_of_banhook() {
+    let env = TestEnv::as_shipped(
+        "",
+        "plugin = \"own.wasm\"\nfallback = \"redacted\"\nstorm = { threshold = 2, within = \"60s\" }\ndigest_window = \"1s\"",
+    );
+    // It returns an error, posts a message that the webhook rejects, and formats no digests.
+    env.write("own.wasm", component::faulty());
+    let daemon = env.daemon();
+    env.notify("ban --jail=~error --ip=203.0.113.77 --failures=5");
+    assert!(env.webhook.wait_for(1)[0].contains(&["own.wasm", "failed", "banhook's log says how"]));
+    for number in 1..=4 {
+        env.notify(&format!("ban --jail=~trap --ip=203.0.113.{number}"));
+    }
+    let all = env.wait_until_idle().all();
+    assert_eq!(all.posted + all.digested, 5, "{all:?}");
+    daemon.stop();
+    // The same in the message that goes out when the chat rejects the plugin's.
+    env.write("own.wasm", component::digests());
+    env.webhook.inject(&[Fault::Rejected]);
+    env.notify("ban --jail=posts --ip=203.0.113.78");
+    env.wait_until_idle();
+    let messages = env.webhook.arrived();
+    assert!(messages.iter().any(|message| message.contains(&["rejected the formatted message"])));
+    for message in shown(&messages) {
+        assert!(!message.contains("203.0.113."), "{message}");
+    }
+    assert!(env.banhook(["config", "show"]).ok().stdout.contains("fallback = \"redacted\""));
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crate::polling::DEFAULT_TIMEOUT;
 
 /// The exit code and output of a finished command.
+#[derive(Clone)]
 pub struct CommandOutput {
     command: String,
     pub code: Option<i32>,

@@ -3,18 +3,17 @@
 
 mod scenario;
 
-use std::fs;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Instant;
 
 use scenario::{Scenario, Totals};
-use tempfile::TempDir;
 
 use crate::component;
 use crate::delivered::{events_of, jail, jails_of};
 use crate::polling::until;
+use crate::reliability::report;
 use crate::seeded_random::{SeededRandom, seed};
 use crate::test_env::{QUICK, TestEnv};
 use crate::webhook::shown;
@@ -30,7 +29,6 @@ const ROUNDS_PER_FOLDER: u32 = 10;
 fn crash_at_any_moment_delivers_every_acknowledged_event() {
     let rounds = std::env::var("BANHOOK_SOAK").map_or(ROUNDS, |text| text.parse().unwrap());
     let (seed, start) = (seed(), Instant::now());
-    let compiled = compiled();
     let (next, totals) = (AtomicU32::new(0), Mutex::new(Totals::default()));
     thread::scope(|scope| {
         for _ in 0..THREADS {
@@ -40,7 +38,7 @@ fn crash_at_any_moment_delivers_every_acknowledged_event() {
                     if first >= rounds {
                         break;
                     }
-                    let mut scenario = Scenario::set_up(compiled.path());
+                    let mut scenario = Scenario::set_up();
                     for number in first..rounds.min(first + ROUNDS_PER_FOLDER) {
                         scenario.round(SeededRandom::new("round", seed, number));
                     }
@@ -49,16 +47,9 @@ fn crash_at_any_moment_delivers_every_acknowledged_event() {
             });
         }
     });
-    eprintln!("{rounds} rounds in {:?}, seed {seed}: {:?}", start.elapsed(), totals.lock().unwrap());
-}
-
-/// A folder with the compiled plugins that all scenarios begin with. Not a [`TestEnv`]: a thread has only one at a time.
-pub fn compiled() -> TempDir {
-    let env = TestEnv::new();
-    env.daemon().stop();
-    let folder = tempfile::Builder::new().prefix("banhook-").tempdir().unwrap();
-    fs::rename(env.state().join("cache"), folder.path().join("cache")).unwrap();
-    folder
+    let totals = totals.lock().unwrap();
+    eprintln!("{rounds} rounds in {:?}, seed {seed}: {totals:?}", start.elapsed());
+    report("crash", &totals.rows());
 }
 
 /// Long enough to kill a daemon and start another one before a digest closes.

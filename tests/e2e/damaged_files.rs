@@ -10,14 +10,14 @@ use std::thread;
 
 use crate::binary::banhook_notify;
 use crate::command_output::CommandOutput;
-use crate::crash::compiled;
 use crate::delivered::{jail, jails_of};
 use crate::polling::until;
+use crate::reliability::{FaultRow, report};
 use crate::seeded_random::{SeededRandom, seed};
 use crate::test_env::TestEnv;
 
 /// Damages; `BANHOOK_SOAK=10000` takes two hours.
-const DAMAGES: u32 = 60;
+const DAMAGES: u32 = 300;
 const THREADS: u32 = 2;
 
 /// Events that are delivered before, that are messages which wait, and that are in the spool only.
@@ -44,23 +44,41 @@ fn any_damaged_file_is_noticed_or_nothing_is_lost() {
                     if number >= damages {
                         break;
                     }
-                    let (row, outcome) = damage(&original, SeededRandom::new("damage", seed, number));
+                    let (row, outcome) = damage(&original, number, SeededRandom::new("damage", seed, number));
                     *table.lock().unwrap().entry((row, outcome)).or_insert(0) += 1;
                 }
             });
         }
     });
     eprintln!("{damages} damages, seed {seed}\n| file, damage | outcome | times |\n| --- | --- | ---: |");
-    for ((row, outcome), times) in table.lock().unwrap().iter() {
-        eprintln!("| {row} | {outcome} | {times} |");
+    let table = table.lock().unwrap();
+    for (((kind, how), outcome), times) in table.iter() {
+        eprintln!("| {kind}, {how} | {outcome} | {times} |");
     }
+    report("damaged_files", &rows(&table));
+}
+
+/// A kind of file and what was done to it.
+type Damage = (String, &'static str);
+
+/// The rows of the table of faults, one for each kind of file.
+fn rows(table: &BTreeMap<(Damage, &'static str), u64>) -> Vec<FaultRow> {
+    let mut kinds: BTreeMap<&str, BTreeMap<&str, u64>> = BTreeMap::new();
+    for (((kind, _), outcome), times) in table {
+        *kinds.entry(kind).or_default().entry(outcome).or_default() += times;
+    }
+    let row = |(kind, counts): (&str, BTreeMap<&str, u64>)| FaultRow {
+        fault: format!("`{kind}`: a bit flipped, a block zeroed, or the end cut off"),
+        count: counts.values().sum(),
+        result: counts.iter().map(|(outcome, times)| format!("{times} {outcome}")).collect::<Vec<_>>().join("; "),
+    };
+    kinds.into_iter().map(row).collect()
 }
 
 /// A state directory after a crash: a write-ahead log, messages that wait, and a spool that is not received.
 fn make_original(state: &Path) {
-    let compiled = compiled();
     let env = TestEnv::new();
-    env.copy_plugin_cache(compiled.path());
+    env.copy_plugin_cache();
     let notify = |events: std::ops::Range<u32>| {
         for number in events {
             env.notify(&format!("--no-spawn ban --jail={} --ip=203.0.113.7", jail(number)));
@@ -82,12 +100,12 @@ fn make_original(state: &Path) {
     assert!(state.join("banhook.sqlite3-wal").exists(), "a crash leaves a write-ahead log");
 }
 
-/// Damages a file of a copy. Returns which and how, and what came of it.
-fn damage(original: &Path, mut random: SeededRandom) -> (String, &'static str) {
+/// Damages a file of a copy, each in its turn. Returns which and how, and what came of it.
+fn damage(original: &Path, number: u32, mut random: SeededRandom) -> (Damage, &'static str) {
     let env = TestEnv::new();
     CommandOutput::of(env.command("cp").arg("-a").arg(original).arg(env.state())).ok();
     let files = files_of(&env.state());
-    let path = &files[random.below(u32::try_from(files.len()).unwrap()) as usize];
+    let path = &files[number as usize % files.len()];
     let mut bytes = fs::read(path).unwrap();
     let at = random.below(u32::try_from(bytes.len()).unwrap()) as usize;
     let how = match random.below(3) {
@@ -113,8 +131,6 @@ fn damage(original: &Path, mut random: SeededRandom) -> (String, &'static str) {
         Some("cache") => "cache/*".to_owned(),
         _ => name.display().to_string(),
     };
-    let row = format!("{kind}, {how}");
-
     let notified = CommandOutput::of(
         env.command(banhook_notify())
             .args(["--no-spawn", "ban", "--ip=203.0.113.7"])
@@ -145,10 +161,10 @@ fn damage(original: &Path, mut random: SeededRandom) -> (String, &'static str) {
         (true, true, false) => "noticed, everything arrives",
         (true, _, true) => "everything arrives, some again",
         (false, true, _) => "noticed",
-        (false, false, _) if is_listed => "lost, as is documented",
+        (false, false, _) if is_listed => "lost without a trace, as is documented",
         (false, false, _) => panic!("{expected:?} was to arrive, and {arrived:?} has: {failure}"),
     };
-    (row, outcome)
+    ((kind, how), outcome)
 }
 
 /// The files with content.

@@ -1,13 +1,15 @@
 //! The documents are right: every fenced block of README, CONTRIBUTING and `docs/src` runs, parses, or says why it is
 //! skipped.
 //!
-//! The blocks of a document run in their order on a machine of their own ([`sandbox`]), with the clone of the repository as
-//! working directory and a webhook on loopback in place of Slack. CONTRIBUTING explains the tags.
+//! The blocks of a document run in their order on a machine of their own ([`sandbox`]), as in one terminal: the first begins
+//! in the clone of the repository, each other where the one before ended. A webhook on loopback is in place of Slack.
+//! CONTRIBUTING explains the tags.
 
 mod block;
 mod check;
 mod configuration;
 mod console;
+mod links;
 mod sandbox;
 
 use std::collections::BTreeMap;
@@ -42,6 +44,28 @@ fn document_blocks_all_run_or_parse_or_say_why_not() {
     assert!(report.failures.is_empty(), "{}", report.failures.join("\n\n"));
 }
 
+#[test]
+fn links_between_documents_lead_somewhere() {
+    let mut documents = documents();
+    for folder in ["plugins", "wit", "ARCHITECTURE.md", "SECURITY.md", "CHANGELOG.md"] {
+        add_documents(&root().join(folder), &mut documents);
+    }
+    // The README of a new plugin is about its own directory.
+    documents.retain(|path| !path.starts_with(root().join("plugins/scaffold")));
+    assert_eq!(links::broken(&documents), [""; 0]);
+}
+
+#[test]
+fn summary_lists_every_page() {
+    let summary = fs::read_to_string(root().join("docs/src/SUMMARY.md")).unwrap();
+    let pages =
+        documents().into_iter().filter_map(|path| path.strip_prefix(root().join("docs/src")).ok().map(PathBuf::from));
+    let missing: Vec<_> = pages
+        .filter(|page| page != Path::new("SUMMARY.md") && !summary.contains(&format!("({})", page.display())))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
 /// Every configuration in the documents, fragments completed.
 pub fn configurations() -> Vec<String> {
     let mut found = Vec::new();
@@ -50,10 +74,10 @@ pub fn configurations() -> Vec<String> {
         for block in blocks.iter().filter(|block| block.language == "toml") {
             match &block.tag {
                 Some(Tag::Skip(_)) => {}
-                Some(Tag::Fragment) => found.push(Configuration::of_fragment(&block.content).unwrap().text),
+                Some(Tag::Fragment(_)) => found.push(Configuration::of_fragment(&block.content).unwrap().text),
                 None => found.push(block.content.clone()),
                 Some(Tag::File(path)) if path.contains("/etc/banhook/") => found.push(block.content.clone()),
-                Some(Tag::File(_)) => {}
+                Some(Tag::File(_) | Tag::Network | Tag::Stopped(_)) => {}
             }
         }
     }

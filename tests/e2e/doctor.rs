@@ -104,7 +104,7 @@ impl CommandOutput {
 
     /// Fails unless doctor finds this with this remedy; returns what else it finds.
     #[track_caller]
-    fn lines_of(&self, level: &str, words: &str, remedy: &str) -> Vec<&str> {
+    pub fn lines_of(&self, level: &str, words: &str, remedy: &str) -> Vec<&str> {
         let lines: Vec<_> = self.stdout.lines().collect();
         let is_found =
             |pair: &&[&str]| pair[0].starts_with(level) && pair[0].contains(words) && pair[1].contains(remedy);

@@ -1,5 +1,5 @@
-//! A private instance of the distribution's fail2ban, with configuration, socket, database and log in a folder of its own.
-//! It runs the action file that banhook ships, and needs no systemd, firewall or network.
+//! A private instance of fail2ban, the distribution's or another release, with configuration, socket, database and log in a
+//! folder of its own. It runs the action file that banhook ships, and needs no systemd, firewall or network.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -20,9 +20,46 @@ const FILTER: &str = "[Definition]\nfailregex = ^\\s*auth fail user <F-USER>.*?<
 /// One line `login fail of ID end` is a ban in the jail `logins`, of an ID that need not be an address.
 const FILTER_OF_IDS: &str = "[Definition]\nfailregex = ^\\s*login fail of <F-ID>.*</F-ID> end$\n";
 
+/// A release of fail2ban.
+#[derive(Debug, Clone)]
+pub struct Release {
+    /// Where it was unpacked; `None`: it is installed.
+    root: Option<PathBuf>,
+}
+
+impl Release {
+    /// The one that this machine has.
+    pub fn installed() -> Self {
+        require("fail2ban-client", "fail2ban");
+        Self { root: None }
+    }
+
+    /// Those that `cargo xtask test` unpacked, from newer Debians.
+    pub fn unpacked() -> Vec<Self> {
+        let folder = std::env::var_os("BANHOOK_FAIL2BAN").expect("BANHOOK_FAIL2BAN is not set: cargo xtask test");
+        let roots = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        roots.map(|root| Self { root: Some(root) }).collect()
+    }
+
+    /// `1.0.2`
+    pub fn version(&self, env: &TestEnv) -> String {
+        let said = CommandOutput::of(self.client(env).arg("--version")).ok().stdout;
+        let version = said.split_whitespace().find_map(|word| word.strip_prefix('v'));
+        version.unwrap_or_else(|| panic!("{said}")).to_owned()
+    }
+
+    fn client(&self, env: &TestEnv) -> Command {
+        let Some(root) = &self.root else { return env.command("fail2ban-client") };
+        let mut client = env.command(root.join("usr/bin/fail2ban-client"));
+        client.env("PYTHONPATH", root.join("usr/lib/python3/dist-packages"));
+        client
+    }
+}
+
 /// A running server with the jails `sshd` and `logins`. Killed on drop.
 pub struct Fail2ban<'a> {
     env: &'a TestEnv,
+    release: Release,
     folder: PathBuf,
 }
 
@@ -30,6 +67,11 @@ impl<'a> Fail2ban<'a> {
     /// Starts a server whose actions run banhook.
     pub fn start(env: &'a TestEnv) -> Self {
         Self::start_with(env, banhook_notify())
+    }
+
+    /// The same of another release.
+    pub fn start_release(env: &'a TestEnv, release: &Release) -> Self {
+        Self::configured(env, release.clone(), banhook_notify(), &shipped_action(), |_| {})
     }
 
     /// Starts a server whose actions run this program instead.
@@ -51,7 +93,10 @@ impl<'a> Fail2ban<'a> {
 
     /// Starts a server with this action file, after its configuration has been edited in its folder.
     pub fn start_edited(env: &'a TestEnv, program: &Path, action: &str, edit: impl FnOnce(&Path)) -> Self {
-        require("fail2ban-client", "fail2ban");
+        Self::configured(env, Release::installed(), program, action, edit)
+    }
+
+    fn configured(env: &'a TestEnv, release: Release, program: &Path, action: &str, edit: impl FnOnce(&Path)) -> Self {
         let folder = env.path("fail2ban");
         let write = |name: &str, content: &str| {
             let path = folder.join(name);
@@ -90,7 +135,7 @@ impl<'a> Fail2ban<'a> {
         write("sshd.auth.log", "");
         write("logins.auth.log", "");
         edit(&folder);
-        let server = Self { env, folder };
+        let server = Self { env, release, folder };
         server.client("start").ok();
         server
     }
@@ -101,7 +146,7 @@ impl<'a> Fail2ban<'a> {
     }
 
     fn command(&self) -> Command {
-        let mut command = self.env.command("fail2ban-client");
+        let mut command = self.release.client(self.env);
         command.arg("-c").arg(&self.folder).arg("-s").arg(self.folder.join("socket")).arg("-p").arg(self.pid_file());
         // The server passes its environment on to its actions; that of a service has neither variable.
         command.env_remove("BANHOOK_CONFIG").env_remove("BANHOOK_STATE_DIR");

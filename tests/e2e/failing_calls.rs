@@ -21,8 +21,8 @@ use injection::{CallTrace, Injection};
 
 use crate::binary::{banhook, banhook_notify};
 use crate::command_output::CommandOutput;
-use crate::crash::compiled;
 use crate::delivered::{Delivered, jail, jails_of};
+use crate::reliability::report;
 use crate::seeded_random::{SeededRandom, seed};
 use crate::test_env::{QUICK, TestEnv};
 use crate::webhook::Fault;
@@ -79,7 +79,7 @@ fn notify_with_any_call_failing_loses_no_acknowledged_event() {
         let mut acknowledged = BTreeSet::from([jail(0)]);
         for (injection, number) in injections.iter().zip(1..) {
             let state = if is_first { env.path(&format!("first-{number}")) } else { common.clone() };
-            let output = notify(&state, number, &mut |strace| injection.apply(strace));
+            let output = notify(&state, number, &mut |strace| injection.apply(strace, &env.path("")));
             table.add("notify", injection, outcome(&output, injection));
             if output.code == Some(0) {
                 acknowledged.insert(jail(number));
@@ -98,14 +98,15 @@ fn notify_with_any_call_failing_loses_no_acknowledged_event() {
         }
     }
     table.print();
+    report("failing_calls::notify", &table.rows());
 }
 
 #[test]
 #[ignore = "needs strace: cargo xtask test"]
 fn any_command_with_any_call_failing_loses_no_acknowledged_event() {
     let failures = std::env::var("BANHOOK_SOAK").map_or(FAILURES, |text| text.parse().unwrap());
-    let (seed, compiled) = (seed(), compiled());
-    let traces: Vec<_> = COMMANDS.iter().map(|command| clean_run(command, compiled.path())).collect();
+    let seed = seed();
+    let traces: Vec<_> = COMMANDS.iter().map(|command| clean_run(command)).collect();
     let (next, table) = (AtomicU32::new(0), Mutex::new(FaultTable::default()));
     thread::scope(|scope| {
         for _ in 0..THREADS {
@@ -118,21 +119,24 @@ fn any_command_with_any_call_failing_loses_no_acknowledged_event() {
                     let mut random = SeededRandom::new("failing call", seed, number);
                     let which = number as usize % COMMANDS.len();
                     let injection = traces[which].random(&mut random);
-                    let outcome = fail_once(COMMANDS[which], &injection, compiled.path());
+                    let outcome = fail_once(COMMANDS[which], &injection);
                     table.lock().unwrap().add(COMMANDS[which][0], &injection, outcome);
                 }
             });
         }
     });
+    let table = table.lock().unwrap();
     eprintln!("{failures} failures, seed {seed}");
-    table.lock().unwrap().print();
+    table.print();
+    table.assert_most_were_made();
+    report("failing_calls::any_command", &table.rows());
 }
 
 /// An environment with events in the spool, in a log, and for `queue` a dead message.
-fn prepared(command: &[&str], compiled: &Path) -> TestEnv {
+fn prepared(command: &[&str]) -> TestEnv {
     let env = TestEnv::new();
     env.configure_both(QUICK, ROUTE);
-    env.copy_plugin_cache(compiled);
+    env.copy_plugin_cache();
     let line = |number| {
         format!(
             "2026-11-22 11:00:{number:02},601 fail2ban.actions        [27]: NOTICE  [{}] Ban 203.0.113.9\n",
@@ -152,24 +156,27 @@ fn prepared(command: &[&str], compiled: &Path) -> TestEnv {
 }
 
 /// Records the calls of a command that nothing disturbs.
-fn clean_run(command: &[&str], compiled: &Path) -> CallTrace {
-    let env = prepared(command, compiled);
+fn clean_run(command: &[&str]) -> CallTrace {
+    let env = prepared(command);
     let file = env.path("trace");
     let mut strace = env.command("strace");
     CallTrace::record(&mut strace, &file);
     CommandOutput::within(strace.arg(banhook()).args(command), COMMAND_WITHIN).ok();
     env.end_runs();
-    CallTrace::read(&file)
+    CallTrace::read_in(&file, &env.path(""))
 }
 
 /// Runs a command of which one call fails, then another that nothing disturbs, and checks what arrived.
-fn fail_once(command: &[&str], injection: &Injection, compiled: &Path) -> Outcome {
-    let env = prepared(command, compiled);
+fn fail_once(command: &[&str], injection: &Injection) -> Outcome {
+    let env = prepared(command);
     let mut strace = env.command("strace");
-    injection.apply(&mut strace);
+    injection.apply(&mut strace, &env.path(""));
     let output = CommandOutput::within(strace.arg(banhook()).args(command), COMMAND_WITHIN);
     let failure = format!("{} with {injection}: {output}\n{}", command.join(" "), env.log());
-    let outcome = outcome(&output, injection);
+    let outcome = match Injection::was_injected(&env.path("")) {
+        true => outcome(&output, injection),
+        false => Outcome::NotMade,
+    };
     env.end_runs();
 
     let from_log = command[0] == "tail";

@@ -9,7 +9,7 @@ mod generated;
 mod process;
 mod soak;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::fs;
 use std::time::{Duration, Instant};
@@ -35,14 +35,18 @@ const LATE: Duration = Duration::from_millis(250);
 /// processor, not for the end of an attacker, and still for less than one of them takes.
 const LATE_DURING_ALL: Duration = TIME;
 
+/// An attack that took too long is made again, at most this often in all: a busy machine or a slow disk delays one attack,
+/// an attacker that is waited for delays each.
+const ATTACKS: u8 = 3;
+
 /// Bytes that the daemon may use in addition to the plugin's memory for one event (the event, the decision, the message).
 const HOST_MEMORY: u64 = 16 << 20;
 
 /// Lines that a plugin may log for one event: the host's LOG_LINES.
-const LOG_LINES: usize = 50;
+const LOG_LINES: u64 = 50;
 
-/// The size limit of the daemon's log: two events for each attacker, with at most fifty lines of a kilobyte each.
-const LOG_BYTES: u64 = 1 << 20;
+/// The size limit of the daemon's log for each time that all attack, with at most fifty lines of a kilobyte each.
+const LOG_BYTES: u64 = 512 << 10;
 
 /// The environment of a daemon with the witness and all attackers.
 struct AttackEnv {
@@ -123,16 +127,24 @@ fn attacks_are_contained_and_leave_other_routes_unaffected() {
     let daemon = env.daemon();
     let loading = loading.elapsed();
     let process = Process(daemon.pid());
-    let late_during_one = CASES.iter().map(|case| run_one(&attack, &process, case, calm, &mut findings)).max().unwrap();
-    let late_during_all = run_all_at_once(&attack, calm, &mut findings);
+    let mut attacks = CASES.iter().map(|case| (case.name, 0)).collect();
+    let late_during_one =
+        CASES.iter().map(|case| run_one(&attack, &process, case, calm, &mut attacks, &mut findings)).max().unwrap();
+    let late_during_all = run_all_at_once(&attack, calm, &mut attacks, &mut findings);
 
     // The witness sent the same messages as without attackers, byte by byte and in the same order.
-    let attacked = bodies(&env.webhook).split_off(alone.len());
+    let first = [subject_of(ONE, 0), subject_of(ALL, 0)].map(|subject| format!("*{subject}*"));
+    let is_first = |body: &Vec<u8>| {
+        let body = String::from_utf8_lossy(body);
+        first.iter().any(|subject| body.contains(subject))
+    };
+    let attacked: Vec<_> = bodies(&env.webhook).split_off(alone.len()).into_iter().filter(is_first).collect();
+    findings.expect(attacked.len() == alone.len(), "witness", || format!("sent {} messages", attacked.len()));
     for (attacked, alone) in attacked.iter().zip(&alone) {
         let [attacked, alone] = [attacked, alone].map(|body| String::from_utf8_lossy(body));
         findings.expect(attacked == alone, "witness", || format!("sent {attacked} instead of {alone}"));
     }
-    check_log(&attack, &mut findings);
+    check_log(&attack, &attacks, &mut findings);
     findings.expect(!process.has_ended(), "daemon", || "exited by itself".to_owned());
     eprintln!(
         "loaded in {loading:?}; the witness took {calm:?} without attackers, {late_during_one:?} during one attack, \
@@ -148,10 +160,10 @@ fn run_witness_alone(attack: &AttackEnv) -> (Duration, Vec<Vec<u8>>) {
     attack.configure_witness();
     let daemon = env.daemon();
     let mut calm = Duration::ZERO;
-    for subject in ["203.0.113.7", "203.0.113.8"] {
+    for subject in [ONE, ALL].map(|network| subject_of(network, 0)) {
         for case in CASES {
             let before = env.webhook.arrivals().len();
-            let sent = attack.ban(case, subject);
+            let sent = attack.ban(case, &subject);
             calm = calm.max(nth_arrival(&env.webhook, before).0.saturating_duration_since(sent));
         }
     }
@@ -160,13 +172,55 @@ fn run_witness_alone(attack: &AttackEnv) -> (Duration, Vec<Vec<u8>>) {
     (calm, bodies(&env.webhook))
 }
 
-/// Runs one attack and checks its end, its time and its memory. Returns the time that the witness took.
-fn run_one(attack: &AttackEnv, process: &Process, case: &Case, calm: Duration, findings: &mut Findings) -> Duration {
+/// How often each case attacked.
+type Attacks = BTreeMap<&'static str, u64>;
+
+/// The networks of the addresses that are banned: in attacks one by one, and in those at the same time.
+const ONE: &str = "203.0.113";
+const ALL: &str = "198.51.100";
+
+/// The address that is banned in the n-th attack, from 0.
+fn subject_of(network: &str, nth: u8) -> String {
+    format!("{network}.{}", 7 + nth)
+}
+
+/// Makes an attack until it is in time, at most [`ATTACKS`] times. Checks the end and the memory of each. Returns the time
+/// that the witness took.
+fn run_one(
+    attack: &AttackEnv,
+    process: &Process,
+    case: &Case,
+    calm: Duration,
+    attacks: &mut Attacks,
+    findings: &mut Findings,
+) -> Duration {
+    let (mut late, mut took) = (Duration::MAX, Duration::MAX);
+    for nth in 0..ATTACKS {
+        let times = attack_once(attack, process, case, &subject_of(ONE, nth), findings);
+        *attacks.get_mut(case.name).unwrap() += 1;
+        (late, took) = (late.min(times.0), took.min(times.1));
+        if late < LATE + calm && took < TIME * CONTAINED + calm {
+            return late;
+        }
+    }
+    findings.expect(took < TIME * CONTAINED + calm, case.name, || format!("took {took:?}"));
+    findings.expect(late < LATE + calm, case.name, || format!("the witness was {late:?} late"));
+    late
+}
+
+/// Makes one attack and checks its end and its memory. Returns the times that the witness and the attacker took.
+fn attack_once(
+    attack: &AttackEnv,
+    process: &Process,
+    case: &Case,
+    subject: &str,
+    findings: &mut Findings,
+) -> (Duration, Duration) {
     let env = &attack.env;
     let (attacked, witnessed) = (attack.attacked.arrivals().len(), env.webhook.arrivals().len());
     process.reset_peak();
     let memory = process.memory();
-    let sent = attack.ban(case, "203.0.113.7");
+    let sent = attack.ban(case, subject);
     let late = nth_arrival(&env.webhook, witnessed).0.saturating_duration_since(sent);
     let counts = env.wait_until_idle().routes[case.name];
     let used = process.peak().saturating_sub(memory);
@@ -175,40 +229,48 @@ fn run_one(attack: &AttackEnv, process: &Process, case: &Case, calm: Duration, f
     findings.expect(counts.matched == counts.posted + counts.digested + counts.skipped, case.name, || {
         format!("{counts:?}")
     });
-    let (is_expected, end) = end_of(case, &arrivals);
+    let (is_expected, end) = end_of(case, subject, &arrivals);
     findings.expect(is_expected, case.name, || format!("unexpected end: {end}"));
-    for (at, message) in &arrivals {
-        let took = at.saturating_duration_since(sent);
-        findings.expect(took < TIME * CONTAINED + calm, case.name, || format!("took {took:?}"));
-        check_harmless(message, case.name, findings);
-    }
+    arrivals.iter().for_each(|(_, message)| check_harmless(message, case.name, findings));
     let allowed = u64::from(CONTAINED) * (case.memory.max(MEMORY) << 20) + HOST_MEMORY;
     findings.expect(used < allowed, case.name, || format!("used {} MiB", used >> 20));
-    findings.expect(late < LATE + calm, case.name, || format!("the witness was {late:?} late"));
-    let took = arrivals.first().map(|(at, _)| at.saturating_duration_since(sent));
+    let took = arrivals.iter().map(|(at, _)| at.saturating_duration_since(sent)).max().unwrap_or_default();
     eprintln!("{:24} took {took:8.0?}, used {:3} MiB, witness {late:4.0?}, {end}", case.name, used >> 20);
+    (late, took)
+}
+
+/// Makes all attacks at the same time until the witness is in time, at most [`ATTACKS`] times. Returns the longest time that
+/// the witness took.
+fn run_all_at_once(attack: &AttackEnv, calm: Duration, attacks: &mut Attacks, findings: &mut Findings) -> Duration {
+    let mut late = Duration::MAX;
+    for nth in 0..ATTACKS {
+        late = late.min(attack_all_once(attack, &subject_of(ALL, nth), attacks, findings));
+        if late < LATE_DURING_ALL + calm {
+            return late;
+        }
+    }
+    findings.expect(false, "all at once", || format!("the witness was {late:?} late"));
     late
 }
 
-/// Runs all attacks at the same time. Returns the longest time that the witness took.
-fn run_all_at_once(attack: &AttackEnv, calm: Duration, findings: &mut Findings) -> Duration {
+/// Makes all attacks at the same time. Returns the longest time that the witness took.
+fn attack_all_once(attack: &AttackEnv, subject: &str, attacks: &mut Attacks, findings: &mut Findings) -> Duration {
     let env = &attack.env;
     let (attacked, witnessed) = (attack.attacked.arrivals().len(), env.webhook.arrivals().len());
-    let sent: Vec<Instant> = CASES.iter().map(|case| attack.ban(case, "203.0.113.8")).collect();
+    let sent: Vec<Instant> = CASES.iter().map(|case| attack.ban(case, subject)).collect();
+    attacks.values_mut().for_each(|count| *count += 1);
     let ledger = env.wait_until_idle();
     let arrivals = env.webhook.arrivals().split_off(witnessed);
     assert_eq!(arrivals.len(), CASES.len());
-    let late = sent.iter().zip(&arrivals).map(|(sent, (at, _))| at.saturating_duration_since(*sent)).max().unwrap();
-    findings.expect(late < LATE_DURING_ALL + calm, "all at once", || format!("the witness was {late:?} late"));
     for (_, message) in &attack.attacked.arrivals()[attacked..] {
         check_harmless(message, "all at once", findings);
     }
     for case in CASES {
-        let counts = ledger.routes[case.name];
-        let all_ended = counts.matched == 2 && counts.posted + counts.digested + counts.skipped == 2;
+        let (counts, count) = (ledger.routes[case.name], attacks[case.name]);
+        let all_ended = counts.matched == count && counts.posted + counts.digested + counts.skipped == count;
         findings.expect(all_ended, case.name, || format!("all at once: {counts:?}"));
     }
-    late
+    sent.iter().zip(&arrivals).map(|(sent, (at, _))| at.saturating_duration_since(*sent)).max().unwrap()
 }
 
 #[test]
@@ -256,13 +318,13 @@ fn bodies(webhook: &Webhook) -> Vec<Vec<u8>> {
 }
 
 /// Whether an attack ended as expected, and how it ended.
-fn end_of(case: &Case, arrivals: &[(Instant, Message)]) -> (bool, String) {
+fn end_of(case: &Case, subject: &str, arrivals: &[(Instant, Message)]) -> (bool, String) {
     let Some((_, message)) = arrivals.first() else {
         return (false, "no message".to_owned());
     };
     let (jail, file) = (case.jail(), case.file());
     // Checked one by one, since a digest names the jail first.
-    let is_fallback = ["203.0.113.7", &jail, &file].iter().all(|word| message.contains(&[word]));
+    let is_fallback = [subject, &jail, &file].iter().all(|word| message.contains(&[word]));
     let is_expected = match case.end {
         End::Fallback(reason) => is_fallback && message.contains(&[&file, reason]),
         End::OwnMessage(words) => !is_fallback && message.contains(&[words]),
@@ -288,9 +350,11 @@ fn is_control(c: char) -> bool {
 }
 
 /// Checks that the log is bounded, contains no secret, and that every line of it is the daemon's.
-fn check_log(attack: &AttackEnv, findings: &mut Findings) {
+fn check_log(attack: &AttackEnv, attacks: &Attacks, findings: &mut Findings) {
     let log = fs::read_to_string(attack.env.path("run.log")).unwrap();
-    findings.expect(log.len() as u64 <= LOG_BYTES, "log", || format!("{} bytes", log.len()));
+    findings.expect(log.len() as u64 <= LOG_BYTES * attacks.values().max().unwrap(), "log", || {
+        format!("{} bytes", log.len())
+    });
     findings.expect(!log.chars().any(is_control), "log", || {
         let bad = log.lines().find(|line| line.chars().any(is_control)).unwrap_or_default();
         format!("control characters in {:?}", bad.chars().take(300).collect::<String>())
@@ -300,8 +364,8 @@ fn check_log(attack: &AttackEnv, findings: &mut Findings) {
     for webhook in [&attack.env.webhook, &attack.attacked] {
         findings.expect(!log.contains(webhook.secret()), "log", || "a secret".to_owned());
     }
-    let flood = log.lines().filter(|line| line.contains("fffffffff")).count();
-    findings.expect(flood > 0 && flood <= 2 * LOG_LINES, "log-flood", || format!("{flood} lines"));
+    let flood = log.lines().filter(|line| line.contains("fffffffff")).count() as u64;
+    findings.expect(flood > 0 && flood <= attacks["log-flood"] * LOG_LINES, "log-flood", || format!("{flood} lines"));
     let drops = log.lines().any(|line| line.contains("log-flood") && line.contains("dropped"));
     findings.expect(drops, "log-flood", || "dropped lines are not reported".to_owned());
 }

@@ -1,10 +1,12 @@
 //! `notify` with the runs it starts, `run` and `drain`, all at the same time: nothing is delivered twice or left pending.
 
+use std::fs;
 use std::process::Stdio;
 use std::sync::Barrier;
 use std::time::Duration;
 
 use crate::binary::banhook;
+use crate::polling::until;
 use crate::test_env::{TestEnv, terminate};
 use crate::webhook::shown;
 
@@ -71,4 +73,21 @@ fn one_round(round: u32) {
 /// A number below `below`, different in each round and the same in each run.
 fn scattered(round: u32, below: u32) -> u32 {
     round.wrapping_mul(2_654_435_761).rotate_left(16) % below
+}
+
+#[test]
+fn command_that_borrows_the_lock_of_a_short_run_leaves_no_alert_behind() {
+    for (arguments, code) in [(&["forget", "192.0.2.1"][..], 1), (&["tail", "--once", "missing.log"], 2)] {
+        let env = TestEnv::new();
+        env.webhook.stop();
+        env.notify("ban --jail=sshd --ip=203.0.113.7");
+        let log = env.state().join("banhook.log");
+        until("the short run to try", || match fs::read_to_string(&log).unwrap_or_default() {
+            log if log.contains("not delivered") => Ok(()),
+            log => Err(log),
+        });
+        env.banhook(arguments.iter().copied()).exits(code);
+        env.webhook.start();
+        env.webhook.wait_for(1);
+    }
 }

@@ -9,6 +9,7 @@
 //! * `BANHOOK_FRESH_TEMPLATE`: the template plugin built from source (set by `cargo xtask test`).
 //! * `BANHOOK_CHAT_PARSERS`: the folder of the chats' parsers (set by `cargo xtask test`; default `.tools/chat_parsers`).
 //! * `BANHOOK_GUESTS`: the folder of the example plugins built from source (set by `cargo xtask test`).
+//! * `BANHOOK_FAIL2BAN`: the folder of other releases of fail2ban (set by `cargo xtask test`).
 //! * `BANHOOK_PACKAGES` and `BANHOOK_DEBIAN_ROOT`: the packages, and the Debian to install them into (set by `cargo xtask
 //!   test`).
 //! * `BANHOOK_SOAK`: the number of rounds for interleavings, crashes, power failures, failing calls, damaged files and the
@@ -25,16 +26,21 @@
 )]
 
 mod architecture;
+mod author_errors;
 mod backup;
 mod bad_input;
 mod binary;
 mod broken_plugins;
+mod case_export;
+mod chromium;
 mod clock_changes;
 mod command_output;
+mod compiled;
 mod component;
 mod concurrent_notify;
 mod config_schema;
 mod connection;
+mod container;
 mod crash;
 mod daemon;
 mod damaged_files;
@@ -67,7 +73,9 @@ mod notify;
 mod package;
 mod plugin_cases;
 mod plugin_command;
+mod plugin_dev;
 mod plugin_new;
+mod plugin_update;
 mod polling;
 mod power_failure;
 mod privileges;
@@ -75,7 +83,9 @@ mod proxy;
 mod queue;
 mod reference;
 mod regressions;
+mod reliability;
 mod reload;
+mod remote_file_systems;
 mod renamed_webhooks;
 mod seeded_random;
 mod service_manager;
@@ -85,4 +95,5 @@ mod support;
 mod syscall_trace;
 mod tail;
 mod test_env;
+mod upgrade;
 mod webhook;

@@ -5,7 +5,7 @@ mod host;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use host::{Host, apt_install};
@@ -79,7 +79,10 @@ fn package_with_five_lines_of_configuration_sends_alerts() {
         host.wait_for_messages(&["`203.0.113.7` banned in `sshd`".to_owned()]);
         expect_no_errors(host);
         host.sh("banhook config check").ok();
-        host.sh("banhook doctor --send").ok();
+        // All is well; that the package lets banhook read nothing of fail2ban's is said.
+        let findings = host.sh("banhook doctor --send").ok();
+        let unread = "bans come without log lines: user banhook cannot read";
+        assert!(findings.lines_of("ok", unread, "run: setfacl").is_empty(), "{findings}");
         let owners = host.sh("stat -c '%U %a' /var/lib/banhook /etc/banhook").ok().stdout;
         assert_eq!(owners, "banhook 700\nroot 755\n");
         assert!(!host.sh("find /var/lib/banhook ! -user banhook").ok().stdout.contains('/'));
@@ -118,7 +121,8 @@ fn package_upgrade_keeps_edits_and_delivers_what_happens_meanwhile() {
         let (action, config) = (host.read(ACTION_FILE), host.read("/etc/banhook/config.toml"));
         assert!(action.contains("options = --host edited"), "{action}");
 
-        let bans = ban_during(host, || {
+        let mut banned_before_the_kill = 0;
+        let bans = ban_during(host, |banned| {
             let mut apt = host.command(&["sh", "-e", "-c", &apt_install("next.deb")]);
             let mut apt = apt.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
             // In the middle: the program is replaced, and nobody has restarted the daemon yet.
@@ -127,10 +131,12 @@ fn package_upgrade_keeps_edits_and_delivers_what_happens_meanwhile() {
                 true => Ok(()),
                 false => Err(version()),
             });
+            banned_before_the_kill = banned.load(Ordering::Relaxed);
             host.sh("kill -9 $(cat /run/banhook.pid)").ok();
             assert!(apt.wait().unwrap().success());
         });
         assert!(bans.len() > 10, "{bans:?}");
+        assert!((1..bans.len()).contains(&banned_before_the_kill), "{banned_before_the_kill} of {}", bans.len());
         host.wait_for_messages(&bans.iter().map(|address| format!("`{address}` banned")).collect::<Vec<_>>());
         let mut counts = BTreeMap::new();
         for message in host.webhook.arrived() {
@@ -148,21 +154,23 @@ fn package_upgrade_keeps_edits_and_delivers_what_happens_meanwhile() {
     });
 }
 
-/// Bans one address after the other while something happens. Returns the addresses.
-fn ban_during(host: &Host, during: impl FnOnce()) -> Vec<String> {
-    let is_over = AtomicBool::new(false);
+/// Bans one address after the other while something happens, which sees how many there are; at least eleven. Returns the
+/// addresses.
+fn ban_during(host: &Host, during: impl FnOnce(&AtomicUsize)) -> Vec<String> {
+    let (is_over, count) = (AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         let banning = scope.spawn(|| {
             let mut banned = Vec::new();
-            while !is_over.load(Ordering::Relaxed) {
+            while !is_over.load(Ordering::Relaxed) || banned.len() <= 10 {
                 let number = banned.len();
                 let address = format!("198.51.{}.{}", number / 250, number % 250 + 1);
                 host.ban(&address);
                 banned.push(address);
+                count.store(banned.len(), Ordering::Relaxed);
             }
             banned
         });
-        during();
+        during(&count);
         is_over.store(true, Ordering::Relaxed);
         banning.join().unwrap()
     })
@@ -216,6 +224,119 @@ fn package_downgrade_refuses_newer_store_and_leaves_it_alone() {
         host.wait_for_messages(&["`203.0.113.2` banned".to_owned()]);
         assert_eq!(host.webhook.arrived().len(), arrived + 1);
     });
+}
+
+/// `systemd-analyze security` counts from 0 (safe) to 10.
+#[test]
+#[ignore = "needs root and debootstrap: cargo xtask test"]
+fn unit_is_confined() {
+    on_host(|host| {
+        host.install("banhook.deb");
+        let analyze = "systemd-analyze security --no-pager --offline=true --threshold=20";
+        host.sh(&format!("{analyze} /usr/lib/systemd/system/banhook.service")).ok();
+        host.sh("systemd-analyze verify --man=no /usr/lib/systemd/system/banhook.service").ok();
+    });
+}
+
+/// The property of the service that systemd has.
+fn service(host: &Host, property: &str) -> String {
+    host.sh(&format!("systemctl show --value --property={property} banhook")).ok().stdout.trim().to_owned()
+}
+
+/// Waits until the service runs, in another process than this one.
+fn wait_until_service_runs(host: &Host, other_than: &str) -> String {
+    until("the service to run", || {
+        let (state, pid) = (service(host, "ActiveState"), service(host, "MainPID"));
+        if state == "active" && pid != other_than { Ok(pid) } else { Err(format!("{state} {pid}")) }
+    })
+}
+
+/// From its first start to the power-off, with systemd as process 1.
+#[test]
+#[ignore = "needs root and debootstrap: cargo xtask test"]
+fn service_under_systemd_starts_is_watched_upgraded_stopped_and_removed() {
+    let env = TestEnv::new();
+    std::thread::scope(|scope| {
+        let running = scope.spawn(|| under_systemd(Host::boot(&env)));
+        if let Err(panic) = running.join() {
+            std::panic::resume_unwind(panic);
+        }
+    });
+}
+
+fn under_systemd(mut host: Host) {
+    let banned = |host: &Host, address: &str| {
+        host.ban(address);
+        host.wait_for_messages(&[format!("`{address}` banned in `sshd`")]);
+    };
+    // Without a configuration nothing has failed.
+    host.install("banhook.deb");
+    assert_eq!((service(&host, "UnitFileState"), service(&host, "ActiveState")), ("enabled".into(), "inactive".into()));
+    host.write("/etc/banhook/config.toml", &format!("[webhooks.main]\nurl_credential = \"main\"\n{EDIT}"));
+    host.sh("install -m 600 /dev/null /root/banhook.url; mkdir -p /run/systemd/system/banhook.service.d").ok();
+    host.write("/root/banhook.url", &host.webhook.url());
+    let drop_in = "[Service]\nLoadCredential=main:/root/banhook.url\nWatchdogSec=4\nRestartSec=0\n";
+    host.write("/run/systemd/system/banhook.service.d/test.conf", drop_in);
+    host.write("/etc/fail2ban/jail.local", JAIL_LOCAL);
+    host.sh("systemctl daemon-reload; systemctl start banhook; systemctl restart fail2ban").ok();
+    until("fail2ban to answer", || {
+        let ping = host.sh("fail2ban-client status sshd");
+        if ping.code == Some(0) { Ok(()) } else { Err(ping.to_string()) }
+    });
+    let pid = wait_until_service_runs(&host, "0");
+    let user = host.sh(&format!("stat -c %U /proc/{pid}")).ok().stdout;
+    assert_eq!(user.trim(), "banhook");
+    banned(&host, "203.0.113.1");
+    // Nobody restarts what feeds the watchdog, also when it has nothing to do.
+    until("the watchdog to be fed past its time", || {
+        let microseconds = |property| service(&host, property).parse().unwrap_or(0_u64);
+        let (fed, began) = (microseconds("WatchdogTimestampMonotonic"), microseconds("ActiveEnterTimestampMonotonic"));
+        if fed > began + 5_000_000 { Ok(()) } else { Err(format!("{began} {fed}")) }
+    });
+    assert_eq!((service(&host, "MainPID"), service(&host, "NRestarts")), (pid.clone(), "0".into()));
+
+    // A daemon that hangs is replaced, and what was banned meanwhile arrives.
+    host.sh(&format!("kill -STOP {pid}")).ok();
+    host.ban("203.0.113.2");
+    let pid = wait_until_service_runs(&host, &pid);
+    assert_eq!(service(&host, "NRestarts"), "1");
+    host.wait_for_messages(&["`203.0.113.2` banned in `sshd`".to_owned()]);
+    let log = host.sh("journalctl --unit=banhook --output=json --no-pager").ok().stdout;
+    assert!(log.contains("Watchdog timeout") && log.contains(r#""PRIORITY":"6""#), "{log}");
+
+    host.install("next.deb");
+    let pid = wait_until_service_runs(&host, &pid);
+    banned(&host, "203.0.113.3");
+    assert_eq!(schema(&host), "2");
+
+    // What everybody can read is no secret, also where the service sees it on a read-only mount.
+    host.write("/etc/banhook/main.url", &host.webhook.url());
+    host.sh("chmod 644 /etc/banhook/main.url").ok();
+    let with_file = format!("[webhooks.main]\nurl_file = \"main.url\"\n{EDIT}");
+    host.write("/etc/banhook/config.toml", &with_file);
+    until("the file to be refused", || {
+        let log = host.sh("journalctl --unit=banhook --no-pager").ok().stdout;
+        if log.contains("is accessible to every user") { Ok(()) } else { Err(log) }
+    });
+    host.sh("chmod 640 /etc/banhook/main.url && chgrp banhook /etc/banhook/main.url").ok();
+
+    // Without it, fail2ban goes on.
+    host.sh("apt-get remove --yes --quiet banhook").ok();
+    host.sh("systemctl is-active fail2ban").ok();
+    assert_eq!(service(&host, "ActiveState"), "inactive");
+    host.ban("203.0.113.4");
+    host.expect_blocked("203.0.113.4");
+    host.install("next.deb");
+    host.sh("systemctl start banhook").ok();
+    wait_until_service_runs(&host, &pid);
+    banned(&host, "203.0.113.5");
+
+    // fail2ban and banhook stop in this order; everything has gone out, or is pending for the next boot.
+    let before = host.webhook.arrived().len();
+    host.sh("systemctl poweroff --no-block").ok();
+    host.wait_until_off();
+    let last: Vec<_> = host.webhook.arrived().iter().skip(before).map(|message| message.shown()).collect();
+    assert!(last.iter().any(|message| message.contains("Jail `sshd` stopped")), "{last:?}");
 }
 
 #[test]

@@ -98,7 +98,8 @@ fn test_time_limit_counts_fuel() {
     let env = TestEnv::new();
     env.write("faulty.wasm", crate::component::faulty());
     let event = r#"{"action": "start", "at": "2026-11-22T10:00:00Z", "host": "web-1", "jail": "~loop"}"#;
-    let failure = "consumed all of its 250000000 units of fuel, which stand for the time allowed (limits.time)";
+    let failure = "consumed all of its 250000000 units of fuel, which stand for the time allowed (limits.time); a loop does \
+                   not end, or does too much for one event";
     env.write("loop.json", format!(r#"{{"event": {event}, "decision": {{"failure": "{failure}"}}}}"#));
     env.banhook(["test", "faulty.wasm", "loop.json"]).ok();
 }
@@ -328,6 +329,16 @@ fn test_filter_and_max_fuel_select_and_fail_cases() {
     env.banhook(["test", "faulty.wasm", "--max-fuel", "1000000"]).ok();
     let tested = env.banhook(["test", "faulty.wasm", "--max-fuel", "5"]).exits(1);
     assert!(tested.stdout.contains("units of fuel; --max-fuel allows 5"), "{tested}");
+    for (budget, words) in [
+        (r#"{"fuel": 5}"#, "units of fuel; its budget is 5"),
+        (r#"{"fuel": 1000000, "memory": 9}"#, "bytes of memory; its budget is 9"),
+    ] {
+        let decision = r#""decision": {"skip": "nothing to post"}"#;
+        let case = format!(r#"{{"budget": {budget}, "event": {}, {decision}}}"#, start("sshd"));
+        let file = env.write("budget.json", case);
+        let tested = test(&env, Path::new("faulty.wasm"), &file).exits(1);
+        assert!(tested.stdout.contains(words), "{words}: {tested}");
+    }
 }
 
 #[test]
@@ -406,6 +417,7 @@ fn schema_accepts_all_cases_and_no_mistake() {
         with("settings", serde_json::json!({ "a": null })),
         with("target", "slak".into()),
         with("mentions", "yes".into()),
+        with("budget", serde_json::json!({ "fule": 5 })),
         with("geo", serde_json::json!({ "203.0.113.7": { "contry": "DE" } })),
         with("history", serde_json::json!([{ "action": "ban" }])),
         with("decision", serde_json::json!({ "pots": {} })),
@@ -421,4 +433,44 @@ fn schema_accepts_all_cases_and_no_mistake() {
         let output = test(&env, Path::new("template"), &file);
         assert_eq!(output.code, Some(2), "{case}: {output}");
     }
+}
+
+#[test]
+fn plugin_without_cases_is_tried_on_standard_events() {
+    let env = TestEnv::new();
+    env.write("plugin.wasm", crate::component::faulty());
+    let tested = env.banhook(["test", "plugin.wasm"]).ok();
+    for name in ["standard start", "standard prolong", "hostile ban", "largest ban"] {
+        assert!(tested.stdout.contains(&format!("ok       {name}\n")), "{name}: {tested}");
+    }
+    assert!(tested.stdout.ends_with("8 passed, 0 failed\n"), "{tested}");
+    tested.complains(&["has no cases", "standard events"]);
+    env.write("plugin.wasm", crate::component::always_traps());
+    let failed = env.banhook(["test", "plugin.wasm"]).exits(1);
+    assert!(failed.stdout.contains("FAILED   standard ban") && failed.stdout.contains("trapped"), "{failed}");
+}
+
+#[test]
+fn test_watch_runs_the_cases_again_after_a_change() {
+    let env = TestEnv::new();
+    fs::create_dir(env.path("cases")).unwrap();
+    env.write("plugin.wasm", crate::component::faulty());
+    let event = r#"{"action": "start", "at": "2026-11-22T10:00:00Z", "host": "web-1", "jail": "sshd"}"#;
+    env.write("cases/start.json", format!(r#"{{"event": {event}, "decision": {{"skip": "other"}}}}"#));
+    let output = env.path("output");
+    let mut command = env.command(crate::binary::banhook());
+    command.args(["test", "--watch", "plugin.wasm"]).stdin(std::process::Stdio::null());
+    let mut watching = command.stdout(fs::File::create(&output).unwrap()).spawn().unwrap();
+    let shows = |text: &str| {
+        crate::polling::until(text, || {
+            let found = fs::read_to_string(&output).unwrap();
+            if found.contains(text) { Ok(()) } else { Err(found) }
+        });
+    };
+    shows("0 passed, 1 failed\nwaiting for a change");
+    let updated = env.banhook(["test", "--update", "plugin.wasm"]).ok();
+    assert!(updated.stdout.contains("1 updated"), "{updated}");
+    shows("1 passed, 0 failed\nwaiting for a change");
+    watching.kill().unwrap();
+    watching.wait().unwrap();
 }

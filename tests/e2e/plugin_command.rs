@@ -57,8 +57,39 @@ fn inspect_of_two_says_what_changed() {
         assert!(changed.stdout.lines().any(|shown| shown == line), "{line}: {changed}");
     }
     assert!(changed.stdout.contains("event ban: another decision, "), "{changed}");
+    // Cases are those next to the new one.
+    fs::create_dir(env.path("cases")).unwrap();
+    for (name, jail) in [("same", "~error"), ("other", "sshd")] {
+        let event = format!(r#"{{"action": "ban", "at": "2026-11-22T10:56:55Z", "jail": "{jail}"}}"#);
+        env.write(&format!("cases/{name}.json"), format!(r#"{{"event": {event}}}"#));
+    }
+    let changed = env.banhook(["plugin", "inspect", "old.wasm", "new.wasm", "--format", "json"]).ok();
+    let report: serde_json::Value = serde_json::from_str(&changed.stdout).unwrap();
+    assert_eq!(report["new"]["exports"][1], "banhook:plugin/formatter@0.1.0", "{changed}");
+    let changes: Vec<_> = report["changes"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
+    assert!(
+        changes.contains(&"cases: 2 of 2 decisions change") && changes.contains(&"  cases/other.json"),
+        "{changed}"
+    );
     let same = env.banhook(["plugin", "inspect", "old.wasm", "old.wasm"]).ok();
     assert!(same.stdout.contains("the files are the same") && same.stdout.lines().count() == 2, "{same}");
+}
+
+#[test]
+fn inspect_against_an_older_version_says_which_decisions_on_stored_events_change() {
+    let env = TestEnv::new();
+    env.write("old.wasm", crate::component::faulty());
+    env.write("new.wasm", crate::component::digests());
+    let inspect = |route| env.banhook(["plugin", "inspect", "new.wasm", "--against", "old.wasm", "--route", route]);
+    let shown = inspect("all").ok();
+    assert!(shown.stdout.contains("events: none are stored"), "{shown}");
+    env.notify("ban --jail=sshd --ip=203.0.113.7");
+    env.wait_until_idle();
+    let shown = inspect("all").ok();
+    for words in ["old.wasm -> new.wasm\n", "events: 1 of 1 decisions change\n", "  - {\"skip\":", "  + {\"post\":"] {
+        assert!(shown.stdout.contains(words), "{words}: {shown}");
+    }
+    inspect("al").exits(2).complains(&["no route is named \"al\""]);
 }
 
 #[test]
@@ -71,6 +102,10 @@ fn inspect_of_what_does_not_load_says_why() {
     {
         assert!(shown.stdout.contains(words), "{words}: {shown}");
     }
+    let shown = env.banhook(["plugin", "inspect", "other.wasm", "--format", "json"]).exits(1);
+    let report: serde_json::Value = serde_json::from_str(&shown.stdout).unwrap();
+    let fault = report["fault"].as_str().unwrap();
+    assert!(fault.starts_with("it does not export") && report["costs"].is_null(), "{shown}");
     env.write("script.wasm", "#!/bin/sh\n");
     env.banhook(["plugin", "inspect", "script.wasm"])
         .exits(2)

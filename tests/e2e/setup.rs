@@ -117,7 +117,7 @@ fn actions(sshd: &str, logins: &str) -> BTreeMap<&'static str, String> {
 
 #[test]
 #[ignore = "needs fail2ban: cargo xtask test"]
-fn setup_of_a_fresh_host_tests_the_whole_way_and_uninstall_leaves_what_was_there() {
+fn setup_of_a_fresh_host_is_tested_end_to_end_and_uninstall_leaves_what_was_there() {
     let env = TestEnv::new();
     let host = Host::start(&env);
     host.server.client("set sshd banip 203.0.113.9").ok();
@@ -365,7 +365,7 @@ fn setup_reads_the_url_from_standard_input_and_says_what_is_wrong_with_it() {
 
 /// Runs a program on a terminal of its own, and types what comes after each prompt.
 const TERMINAL: &str = "
-import os, pty, sys
+import os, pty, sys, termios, time
 pid, terminal = pty.fork()
 if pid == 0:
     os.execvp(sys.argv[1], sys.argv[1:sys.argv.index('--')])
@@ -380,6 +380,9 @@ while True:
     seen += part
     if typed and typed[0].encode() in seen[waiting:]:
         waiting = len(seen)
+        # The terminal drops everything that is typed before the echo is off.
+        while 'not shown' in typed[0] and termios.tcgetattr(terminal)[3] & termios.ECHO:
+            time.sleep(0.01)
         os.write(terminal, os.environ[typed[1]].encode() + b'\\n')
         typed = typed[2:]
 sys.stdout.buffer.write(seen)

@@ -40,7 +40,7 @@ fn support_has_what_a_report_needs_and_nothing_secret() {
     for part in [
         "== banhook\nversion ",
         "== configuration\n",
-        "name: \"all\"",
+        "name = \"all\"",
         "== files of the configuration\n",
         "/config.toml\n100600 ",
         "== state directory\n",

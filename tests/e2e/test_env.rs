@@ -16,6 +16,7 @@ use tempfile::TempDir;
 
 use crate::binary::{banhook, banhook_notify};
 use crate::command_output::CommandOutput;
+use crate::compiled::compiled;
 use crate::polling::{until, within};
 use crate::webhook::Webhook;
 
@@ -145,6 +146,7 @@ impl TestEnv {
     /// Runs `banhook-notify` with these arguments, separated by spaces, as the action does.
     #[track_caller]
     pub fn notify(&self, line: &str) -> CommandOutput {
+        self.begin_state();
         CommandOutput::of(self.command(banhook_notify()).args(line.split_whitespace())).ok()
     }
 
@@ -155,6 +157,7 @@ impl TestEnv {
 
     /// The same for a command that runs `banhook run` in another way.
     pub fn daemon_of(&self, command: &mut Command) -> Daemon {
+        self.begin_state();
         fs::File::create(self.run_log()).unwrap();
         let mut daemon = self.spawn(command);
         until("the daemon to be ready", || {
@@ -181,14 +184,21 @@ impl TestEnv {
         self.path("run.log")
     }
 
-    /// Copies the compiled plugins of another state directory, so that nothing is compiled again.
-    pub fn copy_plugin_cache(&self, other: &Path) {
+    /// Gives a state directory that is not there yet the compiled plugin.
+    fn begin_state(&self) {
+        if !self.state().exists() {
+            self.copy_plugin_cache();
+        }
+    }
+
+    /// Puts the compiled built-in plugin into the state directory, so that it is not compiled again.
+    pub fn copy_plugin_cache(&self) {
         let cache = self.state().join("cache");
         let mut private = fs::DirBuilder::new();
         private.recursive(true).mode(0o700);
         private.create(self.state()).unwrap();
         private.create(&cache).unwrap();
-        for entry in fs::read_dir(other.join("cache")).unwrap().flatten() {
+        for entry in fs::read_dir(compiled().join("cache")).unwrap().flatten() {
             fs::copy(entry.path(), cache.join(entry.file_name())).unwrap();
         }
     }

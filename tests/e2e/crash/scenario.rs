@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::ops::AddAssign;
-use std::path::Path;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -13,6 +12,7 @@ use rustix::process::{Signal, kill_process};
 
 use crate::binary::banhook;
 use crate::delivered::{Delivered, jail};
+use crate::reliability::FaultRow;
 use crate::seeded_random::SeededRandom;
 use crate::test_env::{QUICK, TestEnv};
 use crate::webhook::{Fault, Webhook, shown};
@@ -66,6 +66,37 @@ pub struct Totals {
     repeated: usize,
 }
 
+impl Totals {
+    /// The rows of the table of faults.
+    pub fn rows(&self) -> Vec<FaultRow> {
+        let row = |fault: &str, count: usize, result: String| FaultRow {
+            fault: fault.to_owned(),
+            count: count as u64,
+            result,
+        };
+        let Self {
+            acknowledged, notifies_killed, stored_despite_kill, kills, messages, responses_lost, repeated, ..
+        } = self;
+        vec![
+            row(
+                "`kill -9` of a process that routes and delivers, at a random moment",
+                *kills,
+                format!("{acknowledged} acknowledged events, none lost; {messages} messages, {repeated} sent twice"),
+            ),
+            row(
+                "`kill -9` of `notify` before it ends",
+                *notifies_killed,
+                format!("{stored_despite_kill} of these events were stored, and delivered"),
+            ),
+            row(
+                "the webhook accepts, and its answer is lost",
+                *responses_lost,
+                "sent again, at most once for each".to_owned(),
+            ),
+        ]
+    }
+}
+
 impl AddAssign for Totals {
     fn add_assign(&mut self, other: Self) {
         self.acknowledged += other.acknowledged;
@@ -94,7 +125,7 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    pub fn set_up(compiled: &Path) -> Self {
+    pub fn set_up() -> Self {
         let (env, digests) = (TestEnv::new(), Webhook::open());
         env.write_url("digests.url", &digests);
         let webhooks = format!(
@@ -102,7 +133,7 @@ impl Scenario {
              [webhooks.digests]\nurl_file = \"digests.url\"\n{QUICK}\n"
         );
         env.write("config.toml", webhooks + ROUTES);
-        env.copy_plugin_cache(compiled);
+        env.copy_plugin_cache();
         Self {
             env,
             digests,

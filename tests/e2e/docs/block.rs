@@ -35,8 +35,12 @@ pub enum Tag {
     Skip(String),
     /// Its content is written to this path.
     File(String),
-    /// It is a part of a configuration.
-    Fragment,
+    /// It is a part of a configuration; the whole is written to this path if there is one.
+    Fragment(Option<String>),
+    /// It needs the network, from which it gets packages.
+    Network,
+    /// Stopped when it has printed this text: it does not end by itself.
+    Stopped(String),
 }
 
 impl Tag {
@@ -51,8 +55,12 @@ impl Tag {
             ("skip", reason) => Ok(Some(Self::Skip(reason.to_owned()))),
             ("file", "") => Err("a file needs a path: <!-- test: file: PATH -->".to_owned()),
             ("file", path) => Ok(Some(Self::File(path.to_owned()))),
-            ("fragment", "") => Ok(Some(Self::Fragment)),
-            _ => Err(format!("unknown tag {:?}; it is skip, file or fragment", tag.trim())),
+            ("fragment", "") => Ok(Some(Self::Fragment(None))),
+            ("fragment", path) => Ok(Some(Self::Fragment(Some(path.to_owned())))),
+            ("network", "") => Ok(Some(Self::Network)),
+            ("until", "") => Err("until needs a text: <!-- test: until: TEXT -->".to_owned()),
+            ("until", text) => Ok(Some(Self::Stopped(text.to_owned()))),
+            _ => Err(format!("unknown tag {:?}; it is skip, file, fragment, network or until", tag.trim())),
         }
     }
 }
@@ -116,12 +124,15 @@ mod tests {
     #[test]
     fn blocks_have_line_language_tag_and_content_without_indentation() {
         let text = "# A\n\n```sh\na\n\n b\n```\n\n1. In a list:\n\n   <!-- test: file: /etc/a b -->\n   ```toml title\n   c = 1\n   ```\n\n\
-                    <!-- test: skip: no network: none -->\n~~~js\n```\n~~~\n<!-- test: fragment -->\n```toml\n```\n";
+                    <!-- test: skip: no network: none -->\n~~~js\n```\n~~~\n<!-- test: fragment -->\n```toml\n```\n\
+                    <!-- test: until: http: -->\n```sh\n```\n<!-- test: network -->\n```sh\n```\n";
         let expected = [
             block(3, "sh", None, "a\n\n b\n"),
             block(12, "toml", Some(Tag::File("/etc/a b".to_owned())), "c = 1\n"),
             block(17, "js", Some(Tag::Skip("no network: none".to_owned())), "```\n"),
-            block(21, "toml", Some(Tag::Fragment), ""),
+            block(21, "toml", Some(Tag::Fragment(None)), ""),
+            block(24, "sh", Some(Tag::Stopped("http:".to_owned())), ""),
+            block(27, "sh", Some(Tag::Network), ""),
         ];
         assert_eq!(blocks("a.md", text).unwrap(), expected);
     }
@@ -132,6 +143,7 @@ mod tests {
             ("<!-- test: skip: -->\n```sh\n```\n", "a.md:2: a skip needs a reason"),
             ("<!-- test: skip -->\n```sh\n```\n", "a.md:2: a skip needs a reason"),
             ("<!-- test: file -->\n```sh\n```\n", "a.md:2: a file needs a path"),
+            ("<!-- test: until -->\n```sh\n```\n", "a.md:2: until needs a text"),
             ("<!-- test: run -->\n```sh\n```\n", "a.md:2: unknown tag \"run\""),
             ("<!-- test: fragment -->\n\n```toml\n```\n", "a.md:1: a tag that is not directly above a fence"),
             ("a\n\n    indented\n", "a.md:3: an indented block"),

@@ -52,7 +52,11 @@ impl<'a> Checker<'a> {
     /// waits for the alert.
     pub fn messages(&self, blocks: &[Block]) -> usize {
         let Some(sandbox) = self.sandbox.get() else { return 0 };
-        if blocks.iter().any(|block| block.language == "sh" && block.content.contains(BAN)) {
+        let bans = |block: &Block| {
+            let is_run = block.language == "sh" && !matches!(block.tag, Some(Tag::Skip(_)));
+            is_run && block.content.contains(BAN)
+        };
+        if blocks.iter().any(bans) {
             sandbox.wait_for_alert();
         }
         sandbox.messages()
@@ -68,8 +72,17 @@ impl<'a> Checker<'a> {
                 self.sandbox().write(path, content)?;
                 Ok(Check::Written)
             }
-            (Some(Tag::Fragment), "toml") => self.configuration(&Configuration::of_fragment(content)?),
-            (Some(Tag::Fragment), _) => Err("only toml can be a fragment".to_owned()),
+            (Some(Tag::Fragment(path)), "toml") => {
+                let configuration = Configuration::of_fragment(content)?;
+                if let Some(path) = path {
+                    self.write_configuration(path, &configuration)?;
+                }
+                self.configuration(&configuration)
+            }
+            (Some(Tag::Fragment(_)), _) => Err("only toml can be a fragment".to_owned()),
+            (Some(Tag::Network), "sh") => self.sandbox().sh_with_network(content).success().map(|()| Check::Ran),
+            (Some(Tag::Stopped(text)), "sh") => self.sandbox().sh_until(content, text).map(|()| Check::Ran),
+            (Some(Tag::Network | Tag::Stopped(_)), _) => Err("only sh can be run".to_owned()),
             (None, "toml") => self.configuration(&Configuration::complete(content)?),
             (None, "sh") => self.sandbox().sh(content).success().map(|()| Check::Ran),
             (None, "console") => self.console(content),
@@ -89,15 +102,23 @@ impl<'a> Checker<'a> {
     fn configuration(&self, configuration: &Configuration) -> Result<Check, String> {
         let sandbox = self.sandbox();
         let folder = format!("{SCRATCH}/config");
-        sandbox.sh(&format!("rm -rf {folder} && mkdir {folder}")).success()?;
-        for file in &configuration.url_files {
-            let path = if file.starts_with('/') { file.clone() } else { format!("{folder}/{file}") };
-            sandbox.write_secret_if_missing(&path, &sandbox.url())?;
-        }
+        // Paths are relative to the configuration's directory, which is /etc/banhook in the documents.
+        sandbox.sh(&format!("rm -rf {folder} && mkdir {folder} && ln -s /etc/banhook/plugins {folder}")).success()?;
         let file = format!("{folder}/config.toml");
-        sandbox.write(&file, &configuration.text)?;
+        self.write_configuration(&file, configuration)?;
         sandbox.run(&["banhook", "config", "check", "--config", &file], "").success()?;
         Ok(Check::Parsed)
+    }
+
+    /// Writes a configuration, and next to it the files with the URLs that it needs.
+    fn write_configuration(&self, file: &str, configuration: &Configuration) -> Result<(), String> {
+        let sandbox = self.sandbox();
+        let (folder, _) = file.rsplit_once('/').unwrap_or_default();
+        for url_file in &configuration.url_files {
+            let path = if url_file.starts_with('/') { url_file.clone() } else { format!("{folder}/{url_file}") };
+            sandbox.write_secret_if_missing(&path, &sandbox.url())?;
+        }
+        sandbox.write(file, &configuration.text)
     }
 
     fn console(&self, session: &str) -> Result<Check, String> {

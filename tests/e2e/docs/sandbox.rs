@@ -16,13 +16,19 @@ use crate::webhook::{Webhook, shown};
 
 /// How long one command may take; `banhook` compiles its plugin first.
 const COMMAND_MAX: Duration = Duration::from_secs(120);
-const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// The clone of the repository, in which commands are run.
-const CLONE: &str = "/usr/src/banhook";
+/// How long a command may take that downloads packages and builds a plugin with them.
+const DOWNLOAD_MAX: Duration = Duration::from_secs(600);
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// The address that the documents ban.
 const BANNED: &str = "203.0.113.7";
+
+/// Has the directory in which the next command begins.
+const DIRECTORY_FILE: &str = "/run/docs/directory";
+
+/// Has the process group of a command that does not end by itself.
+const GROUP_FILE: &str = "/run/docs/group";
 
 /// The URLs in documents that stand for the reader's own webhook.
 const EXAMPLE_URL: &str = "https://hooks.slack.com/";
@@ -82,9 +88,32 @@ impl Sandbox {
         Self { keeper, webhook: Webhook::open(), output: env.path("output"), input: env.path("input") }
     }
 
-    /// Runs a shell script that stops at the first command that fails.
+    /// Runs a shell script that stops at the first command that fails. The next command begins in the directory where it
+    /// ends.
     pub fn sh(&self, script: &str) -> Finished {
-        self.run(&["sh", "-e", "-c", &self.localized(script)], "")
+        self.run(&["sh", "-e", "-c", &self.reported(script)], "")
+    }
+
+    /// Runs a shell script that also has the network of this machine.
+    pub fn sh_with_network(&self, script: &str) -> Finished {
+        // The thread that opened the sandbox is in its network, the process is not.
+        let network = format!("--net=/proc/{}/ns/net", std::process::id());
+        let child = self.spawn(&[&network], &["sh", "-e", "-c", &self.reported(script)], "");
+        self.wait(child, DOWNLOAD_MAX, |_| false)
+    }
+
+    /// Runs a shell script that does not end by itself until its output contains a text.
+    pub fn sh_until(&self, script: &str, text: &str) -> Result<(), String> {
+        let script = format!("echo $$ >{GROUP_FILE}\n{}", self.localized(script));
+        let child = self.spawn(&[], &["setsid", "sh", "-e", "-c", &script], "");
+        let finished = self.wait(child, COMMAND_MAX, |output| output.contains(text));
+        self.run(&["sh", "-c", "kill -TERM -- -$(cat \"$0\")", GROUP_FILE], "");
+        if finished.output.contains(text) { Ok(()) } else { Err(format!("no {text:?} in\n{}", finished.output)) }
+    }
+
+    /// Completes a script so that it leaves behind in which directory it ended.
+    fn reported(&self, script: &str) -> String {
+        format!("trap 'pwd >{DIRECTORY_FILE}' EXIT\n{}", self.localized(script))
     }
 
     /// Writes a file, with the directories above it; one that exists keeps its permissions.
@@ -124,37 +153,44 @@ impl Sandbox {
 
     /// Runs a program with `input` as its standard input.
     pub fn run(&self, command: &[&str], input: &str) -> Finished {
+        self.wait(self.spawn(&[], command, input), COMMAND_MAX, |_| false)
+    }
+
+    /// Starts a program, with options of `nsenter`.
+    fn spawn(&self, options: &[&str], command: &[&str], input: &str) -> Child {
+        let namespace = |option: &str, name: &str| format!("--{option}=/proc/{}/ns/{name}", self.keeper.id());
         fs::write(&self.input, input).unwrap();
         let output = File::create(&self.output).unwrap();
-        let mut child = self.command(command);
-        // Files: a process that a command leaves in the background would keep a pipe open.
-        child.stdin(File::open(&self.input).unwrap()).stdout(output.try_clone().unwrap()).stderr(output);
-        let mut child = child.spawn().unwrap();
-        let deadline = Instant::now() + COMMAND_MAX;
-        let status = loop {
+        with_environment(Command::new("nsenter"))
+            .args([namespace("mount", "mnt"), namespace("pid", "pid_for_children"), namespace("uts", "uts")])
+            .args(options)
+            .args(["sh", "-c", "cd \"$(cat \"$0\")\" && exec \"$@\"", DIRECTORY_FILE])
+            .args(command)
+            // Files: a process that a command leaves in the background would keep a pipe open.
+            .stdin(File::open(&self.input).unwrap())
+            .stdout(output.try_clone().unwrap())
+            .stderr(output)
+            .spawn()
+            .unwrap()
+    }
+
+    /// Waits until a program ends, or has printed what is enough.
+    fn wait(&self, mut child: Child, longest: Duration, is_enough: impl Fn(&str) -> bool) -> Finished {
+        let printed = || String::from_utf8_lossy(&fs::read(&self.output).unwrap()).into_owned();
+        let deadline = Instant::now() + longest;
+        let (status, late) = loop {
             match child.try_wait().unwrap() {
-                Some(status) => break Some(status),
-                None if Instant::now() > deadline => break None,
+                Some(status) => break (Some(status), String::new()),
+                None if is_enough(&printed()) => break (None, String::new()),
+                None if Instant::now() > deadline => break (None, format!("\nstill running after {longest:?}")),
                 None => std::thread::sleep(POLL_INTERVAL),
             }
         };
-        let mut output = String::from_utf8_lossy(&fs::read(&self.output).unwrap()).into_owned();
         if status.is_none() {
             child.kill().unwrap();
             child.wait().unwrap();
-            output.push_str(&format!("\nstill running after {COMMAND_MAX:?}"));
         }
-        Finished { code: status.and_then(|status| status.code()), output }
-    }
-
-    fn command(&self, command: &[&str]) -> Command {
-        let namespace = |option: &str, name: &str| format!("--{option}=/proc/{}/ns/{name}", self.keeper.id());
-        let mut nsenter = with_environment(Command::new("nsenter"));
-        nsenter
-            .args([namespace("mount", "mnt"), namespace("pid", "pid_for_children"), namespace("uts", "uts")])
-            .args(["sh", "-c", "cd \"$0\" && exec \"$@\"", CLONE])
-            .args(command);
-        nsenter
+        Finished { code: status.and_then(|status| status.code()), output: printed() + &late }
     }
 
     /// Puts the sandbox's webhook in place of the documents' example URLs.

@@ -43,6 +43,8 @@ userdel banhook 2>/dev/null || true
 
 # fail2ban as Debian ships it, with the one jail that it enables; there is no journal.
 mkdir /run/fail2ban /run/docs
+# Commands begin in the clone.
+echo /usr/src/banhook >/run/docs/directory
 : > /var/log/auth.log
 : > /var/log/fail2ban.log
 printf '[sshd]\nenabled = true\nbackend = polling\nlogpath = /var/log/auth.log\n' > /etc/fail2ban/jail.d/zz-sandbox.conf

@@ -24,6 +24,10 @@ const WARM_UP_LEAST: u32 = 10;
 /// `BANHOOK_SOAK=1000`, one of 300 bytes.
 const TOLERANCE: u64 = 16 << 20;
 
+/// How often memory may have grown by more: on a busy machine more plugins run at once, and each thread's arena stays. That has
+/// an end, and a leak has none.
+const TRIES: u32 = 3;
+
 /// Rounds after which the test waits for the daemon. Waiting after each round would take longer.
 const ROUNDS_AHEAD: u32 = 4;
 
@@ -53,25 +57,29 @@ fn soak_daemon_memory_returns_to_baseline() {
     let warm_up = (rounds / WARM_UP).max(WARM_UP_LEAST);
     (0..warm_up).for_each(round);
     env.wait_until_idle();
-    let before = (process.memory(), process.threads(), process.files());
-    (warm_up..rounds).for_each(round);
-    let ledger = env.wait_until_idle();
-    let after = (process.memory(), process.threads(), process.files());
-    eprintln!(
-        "{rounds} rounds in {:?}: {} MiB after {warm_up}, {} MiB at the end",
-        start.elapsed(),
-        before.0 >> 20,
-        after.0 >> 20
-    );
+    let use_of = || (process.memory(), process.threads(), process.files());
+    let (mut before, mut done, mut tries) = (use_of(), warm_up, 0);
+    let after = loop {
+        (done..done + rounds - warm_up).for_each(round);
+        done += rounds - warm_up;
+        env.wait_until_idle();
+        let after = use_of();
+        eprintln!("{done} rounds in {:?}: {} MiB, {} MiB before", start.elapsed(), after.0 >> 20, before.0 >> 20);
+        tries += 1;
+        if after.0 <= before.0 + TOLERANCE || tries == TRIES {
+            break after;
+        }
+        before = after;
+    };
 
-    let mut findings = Findings::default();
+    let (mut findings, ledger) = (Findings::default(), env.ledger());
     findings.expect(after.0 <= before.0 + TOLERANCE, "memory", || format!("{} bytes, then {}", before.0, after.0));
     findings.expect(after.1 <= before.1 + TEMPORARY, "threads", || format!("{}, then {}", before.1, after.1));
     findings.expect(after.2 <= before.2 + TEMPORARY, "files", || format!("{}, then {}", before.2, after.2));
     for case in CASES {
         let counts = ledger.routes[case.name];
         let ended = counts.posted + counts.digested + counts.skipped;
-        let all_ended = counts.matched == u64::from(2 * rounds) && counts.matched == ended;
+        let all_ended = counts.matched == u64::from(2 * done) && counts.matched == ended;
         findings.expect(all_ended, case.name, || format!("{counts:?}"));
     }
     daemon.stop();

@@ -186,6 +186,13 @@ fn config_explain_shows_routes_reasons_and_messages_and_stores_nothing() {
     }
     assert!(!env.state().exists(), "nothing is stored");
     assert!(env.webhook.requests().is_empty());
+
+    env.banhook(["mute", "--jail=sshd", "--for=1h", "--reason=pentest"]).ok();
+    let muted = env.banhook(["config", "explain", "event.json"]).ok();
+    assert!(muted.stdout.contains("\nmute 1: jail sshd until ") && muted.stdout.contains(": pentest\n"), "{muted}");
+    assert!(muted.stdout.ends_with("The event goes to 2 routes and is skipped there: it is muted.\n"), "{muted}");
+    let other = env.banhook(["config", "explain", "ban", "--jail=nginx-a", "--ip=203.0.113.7"]).ok();
+    assert!(!other.stdout.contains("mute"), "{other}");
 }
 
 // fail2ban 0.9, which does not know the tag `<restored>`.

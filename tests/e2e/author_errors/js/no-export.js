@@ -1,0 +1,3 @@
+import { definePlugin, skip } from './sdk/banhook-plugin.js';
+
+export const formatter = definePlugin({ format: () => skip('nobody finds this plugin') });

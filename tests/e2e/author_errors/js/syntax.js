@@ -1,0 +1,8 @@
+import { definePlugin, skip } from './sdk/banhook-plugin.js';
+
+export default definePlugin({
+  format(event) {
+    if (event.jail === 'sshd' return skip('a parenthesis is missing');
+    return skip('all others');
+  },
+});
