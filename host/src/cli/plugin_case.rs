@@ -258,7 +258,8 @@ impl PluginCase {
     /// When the plugin does not load, which no case is to blame for.
     pub(super) fn load(&self, runtime: &Runtime, plugin: &PluginFile) -> anyhow::Result<Plugin> {
         let (providers, _) = runtime.host().open(&self.context()?);
-        let loaded = runtime.load_hashed(&plugin.bytes, plugin.sha256, &providers, LIMITS);
+        let path = Some(plugin.path.as_path());
+        let loaded = runtime.load_hashed(&plugin.bytes, plugin.sha256, path, &providers, LIMITS);
         loaded.map_err(|error| anyhow!("the plugin {} {error}", plugin.path.display()))
     }
 }

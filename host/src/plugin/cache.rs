@@ -3,19 +3,22 @@
 //! Compiled code runs as it is: whoever can write it can run anything as this user. So the directory must belong to this
 //! user alone; a file must be this user's, regular and not writable by others; its checksum must match; and its name is
 //! the hash of the component, of wasmtime's version and of every setting that shapes the code. A file that fails any of
-//! this is compiled again.
+//! this is compiled again. The same holds for the functions of a plugin, which the next compilation of it uses; their file
+//! has the hash of the plugin's path in its name.
 //!
 //! A file is mapped, not read: CPython's is 40 MB, of which one event touches little. It is never changed in place. Its
 //! modification time is when it was last used.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use sha2::{Digest, Sha256};
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
@@ -28,8 +31,11 @@ const MAGIC: &[u8] = b"banhook compiled component 3\n";
 const CHECKSUM: usize = 4;
 const TRAILER: usize = CHECKSUM + MAGIC.len();
 
-/// Ends the name of each file.
-const EXTENSION: &str = ".cwasm";
+/// Ends the name of a file with a component.
+const COMPONENT: &str = ".cwasm";
+
+/// Ends the name of a file with the functions of a plugin.
+const FUNCTIONS: &str = ".functions";
 
 /// Bytes that are read at once for the checksum.
 const PIECE: usize = 256 << 10;
@@ -80,12 +86,37 @@ impl Cache {
 
     /// Stores a compiled component: whole, or not at all.
     pub(super) fn put(&self, engine: &Engine, sha256: &[u8; 32], compiled: &Compiled) -> io::Result<()> {
+        self.write(&self.file(engine, sha256), compiled.component())
+    }
+
+    /// Returns the functions of the plugin that was compiled last from the file at this path.
+    pub(super) fn functions(&self, engine: &Engine, plugin: &Path) -> Option<Vec<u8>> {
+        let mut file = open_own(&self.functions_file(engine, plugin)?).ok()?;
+        if !is_whole(&file).ok()? {
+            return None;
+        }
+        let mut bytes = Vec::new();
+        file.rewind().ok()?;
+        file.read_to_end(&mut bytes).ok()?;
+        bytes.truncate(bytes.len().checked_sub(TRAILER)?);
+        Some(bytes)
+    }
+
+    /// Stores the functions of the plugin that was compiled from the file at this path, in place of those before.
+    pub(super) fn put_functions(&self, engine: &Engine, plugin: &Path, compiled: &Compiled) -> io::Result<()> {
+        match self.functions_file(engine, plugin) {
+            Some(file) => self.write(&file, compiled.functions()),
+            None => Ok(()),
+        }
+    }
+
+    fn write(&self, to: &Path, bytes: &[u8]) -> io::Result<()> {
         // Mode 0600, in the same directory, so that the rename is atomic. Not synced: the checksum catches damage.
         let mut file = tempfile::Builder::new().prefix(PART).tempfile_in(&self.directory)?;
-        file.write_all(compiled.bytes())?;
-        file.write_all(&crc32fast::hash(compiled.bytes()).to_le_bytes())?;
+        file.write_all(bytes)?;
+        file.write_all(&crc32fast::hash(bytes).to_le_bytes())?;
         file.write_all(MAGIC)?;
-        file.persist(self.file(engine, sha256))?;
+        file.persist(to)?;
         Ok(())
     }
 
@@ -115,7 +146,8 @@ impl Cache {
         }
         stay.sort();
         let mut total = stay.iter().map(|(_, length, _)| length).sum::<u64>();
-        total = total.saturating_add(u64::try_from(compiled.bytes().len()).unwrap_or(u64::MAX));
+        let added = compiled.component().len().saturating_add(compiled.functions().len());
+        total = total.saturating_add(u64::try_from(added).unwrap_or(u64::MAX));
         while total > TOTAL
             && let Some((_, length, path)) = stay.pop()
         {
@@ -127,8 +159,17 @@ impl Cache {
     }
 
     fn file(&self, engine: &Engine, sha256: &[u8; 32]) -> PathBuf {
-        let name = hex(sha256);
-        self.directory.join(format!("{name}-{}{EXTENSION}", engine_hash(engine)))
+        self.named(engine, sha256, COMPONENT)
+    }
+
+    /// `None` if the path cannot be made absolute.
+    fn functions_file(&self, engine: &Engine, plugin: &Path) -> Option<PathBuf> {
+        let path = std::path::absolute(plugin).ok()?;
+        Some(self.named(engine, &Sha256::digest(path.as_os_str().as_bytes()).into(), FUNCTIONS))
+    }
+
+    fn named(&self, engine: &Engine, hash: &[u8; 32], extension: &str) -> PathBuf {
+        self.directory.join(format!("{}-{}{extension}", hex(hash), engine_hash(engine)))
     }
 }
 
@@ -141,9 +182,9 @@ fn engine_hash(engine: &Engine) -> String {
 
 /// The engine's hash in the name of a file of the cache; `None` for any other file.
 fn engine_of(name: &str) -> Option<&str> {
-    let (component, engine) = name.strip_suffix(EXTENSION)?.split_once('-')?;
+    let (hash, engine) = name.strip_suffix(COMPONENT).or_else(|| name.strip_suffix(FUNCTIONS))?.split_once('-')?;
     let is_hex = |part: &str, digits| part.len() == digits && part.bytes().all(|byte| byte.is_ascii_hexdigit());
-    (is_hex(component, 64) && is_hex(engine, 16)).then_some(engine)
+    (is_hex(hash, 64) && is_hex(engine, 16)).then_some(engine)
 }
 
 /// Opens a file that only this user can have written: a regular file, not a link, with one name.
@@ -211,7 +252,7 @@ fn deserialize(engine: &Engine, from: &Trusted<'_>) -> wasmtime::Result<Componen
     unsafe {
         match from {
             Trusted::File(file) => Component::deserialize_file(engine, format!("/proc/self/fd/{}", file.as_raw_fd())),
-            Trusted::Fresh(compiled) => Component::deserialize(engine, compiled.bytes()),
+            Trusted::Fresh(compiled) => Component::deserialize(engine, compiled.component()),
         }
     }
 }

@@ -6,7 +6,7 @@
 //! no other.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Seek, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -15,7 +15,9 @@ use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::process::{Resource, Rlimit, Signal, nice, set_parent_process_death_signal, setrlimit};
 use wasmtime::component::Linker;
 
-use super::compiler::{ADDRESS_SPACE, COMPILED, ERROR_BYTES, INVALID, LOAD_MEMORY, LOADING, UNFIT, compile};
+use super::compiler::{
+    ADDRESS_SPACE, COMPILED, ERROR_BYTES, INVALID, LOAD_MEMORY, LOADING, UNFIT, compile, read_request,
+};
 use super::engine::{Metering, compiling_engine};
 use super::host::{Grant, Host, PluginContext, grantable};
 use super::{PluginError, cache};
@@ -39,13 +41,11 @@ pub(crate) fn serve(metering: Metering) -> io::Result<()> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     // Where memory is short, the system ends this process and not the daemon. It matters only there.
     let _ = fs::write("/proc/self/oom_score_adj", "1000");
-    let mut file = Vec::new();
-    io::stdin().read_to_end(&mut file)?;
-    let engine = compiling_engine(metering).map_err(|error| io::Error::other(format!("{error:#}")))?;
-    match compile(&engine, &file) {
+    let (functions, file) = read_request(io::stdin().lock())?;
+    match compile(&file, &functions, metering) {
         Ok(compiled) => {
             let mut to_load = File::from(memfd_create("compiled", MemfdFlags::CLOEXEC)?);
-            to_load.write_all(&compiled)?;
+            compiled.write(&mut to_load)?;
             to_load.rewind()?;
             Err(Command::new("/proc/self/exe").args(["compile", metering.name(), LOAD]).stdin(to_load).exec())
         }
@@ -72,7 +72,7 @@ pub(crate) fn load(metering: Metering) -> io::Result<()> {
     let mut output = io::stdout().lock();
     output.write_all(&[LOADING])?;
     output.flush()?;
-    let engine = compiling_engine(metering).map_err(|error| io::Error::other(format!("{error:#}")))?;
+    let engine = compiling_engine(metering, None).map_err(|error| io::Error::other(format!("{error:#}")))?;
     let bound = address_space()?.saturating_add(file.metadata()?.len()).saturating_add(LOAD_MEMORY);
     setrlimit(Resource::As, Rlimit { current: Some(bound), maximum: Some(bound) })?;
     if let Some(component) = cache::map(&engine, &file) {

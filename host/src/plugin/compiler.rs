@@ -2,18 +2,18 @@
 //!
 //! The child is this very program (`banhook compile`, [`compile_process`](super::compile_process)): it reads the plugin's
 //! file from its standard input and answers on its standard output; it has no environment and opens nothing. The compiler's
-//! memory is never the daemon's.
+//! memory is never the daemon's. Before the file it gets the [`Functions`] of the plugin's version before, and after the
+//! compiled component it returns those of this one.
 
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use wasmtime::Engine;
-
 use super::engine::{Metering, compiling_engine};
+use super::functions::{Functions, functions_most};
 use super::{PluginError, component, declarations};
 
 /// Address space that compiling may take: CPython, the largest guest known, takes less than half.
@@ -22,7 +22,7 @@ pub(super) const ADDRESS_SPACE: u64 = 4 << 30;
 /// Memory that loading a compiled component may take, apart from its code and data, which are mapped. CPython takes less than one.
 pub(super) const LOAD_MEMORY: u64 = 16 << 20;
 
-/// The first byte of a child's answer. A compiled component follows, or an error.
+/// The first byte of a child's answer. What is compiled follows, or an error.
 pub(super) const COMPILED: u8 = b'+';
 pub(super) const INVALID: u8 = b'-';
 pub(super) const UNFIT: u8 = b'!';
@@ -46,13 +46,53 @@ pub enum Compiler {
     Child(PathBuf),
 }
 
-/// A component as wasmtime serialized it. Only this module makes one, so it may be run.
-pub(super) struct Compiled(Vec<u8>);
+/// Bytes of a length: of the functions, before them on the way to the child, and after them on the way back.
+pub(super) const LENGTH: usize = 8;
+
+/// A component as wasmtime serialized it, and its functions. Only this module makes one, so it may be run.
+pub(super) struct Compiled {
+    bytes: Vec<u8>,
+    /// Bytes of the component; those of its functions follow.
+    component: usize,
+}
 
 impl Compiled {
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.0
+    fn new(mut component: Vec<u8>, mut functions: Vec<u8>, file: usize) -> Self {
+        let length = component.len();
+        // Without them, the next version is compiled whole.
+        if functions.len() <= functions_most(file) {
+            component.append(&mut functions);
+        }
+        Self { bytes: component, component: length }
     }
+
+    /// Reads what [`Self::write`] wrote; `None` if it is not whole.
+    fn read(mut bytes: Vec<u8>) -> Option<Self> {
+        let functions = u64::from_le_bytes(*bytes.last_chunk::<LENGTH>()?);
+        bytes.truncate(bytes.len() - LENGTH);
+        let component = bytes.len().checked_sub(usize::try_from(functions).ok()?)?;
+        Some(Self { bytes, component })
+    }
+
+    /// Writes it for [`Self::read`]. The component comes first, since its file is mapped from its begin.
+    pub(super) fn write(&self, mut to: impl Write) -> io::Result<()> {
+        to.write_all(&self.bytes)?;
+        to.write_all(&length(self.functions()))
+    }
+
+    /// Returns the component.
+    pub(super) fn component(&self) -> &[u8] {
+        self.bytes.get(..self.component).unwrap_or_default()
+    }
+
+    /// Returns its functions, for the next version of the plugin.
+    pub(super) fn functions(&self) -> &[u8] {
+        self.bytes.get(self.component..).unwrap_or_default()
+    }
+}
+
+fn length(bytes: &[u8]) -> [u8; LENGTH] {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_le_bytes()
 }
 
 impl Compiler {
@@ -62,13 +102,16 @@ impl Compiler {
         Self::Child(PathBuf::from("/proc/self/exe"))
     }
 
-    /// Compiles the bytes of a plugin's file.
-    pub(super) fn compile(&self, file: &[u8], metering: Metering, within: Duration) -> Result<Compiled, PluginError> {
+    /// Compiles the bytes of a plugin's file. `functions`: those of the plugin's version before, or none.
+    pub(super) fn compile(
+        &self,
+        file: &[u8],
+        functions: &[u8],
+        metering: Metering,
+        within: Duration,
+    ) -> Result<Compiled, PluginError> {
         match self {
-            Self::Here => {
-                let engine = compiling_engine(metering).map_err(|error| PluginError::Engine(format!("{error:#}")))?;
-                compile(&engine, file).map(Compiled)
-            }
+            Self::Here => compile(file, functions, metering),
             Self::Child(program) => {
                 let child = Command::new(program)
                     .args(["compile", metering.name()])
@@ -78,14 +121,17 @@ impl Compiler {
                     .stderr(Stdio::null())
                     .spawn()
                     .map_err(|error| PluginError::Engine(format!("cannot start the compiler: {error}")))?;
-                ask(child, file, within)
+                ask(child, file, functions, within)
             }
         }
     }
 }
 
 /// Compiles the bytes of a plugin's file, in this process.
-pub(super) fn compile(engine: &Engine, file: &[u8]) -> Result<Vec<u8>, PluginError> {
+pub(super) fn compile(file: &[u8], functions: &[u8], metering: Metering) -> Result<Compiled, PluginError> {
+    let functions = Arc::new(Functions::from_bytes(functions));
+    let engine = compiling_engine(metering, Some(Arc::<Functions>::clone(&functions)))
+        .map_err(|error| PluginError::Engine(format!("{error:#}")))?;
     let wasm = component::from_file(file)?;
     declarations::check(&wasm)?;
     let compiled = engine.precompile_component(&wasm).map_err(|error| PluginError::Invalid(format!("{error:#}")))?;
@@ -93,16 +139,27 @@ pub(super) fn compile(engine: &Engine, file: &[u8]) -> Result<Vec<u8>, PluginErr
     if found > most {
         return Err(PluginError::Unfit(format!("{found} bytes once compiled, {most} are allowed")));
     }
-    Ok(compiled)
+    Ok(Compiled::new(compiled, functions.to_bytes(), file.len()))
+}
+
+/// Reads what [`ask`] sends: the functions of the version before, and the file.
+pub(super) fn read_request(mut from: impl Read) -> io::Result<(Vec<u8>, Vec<u8>)> {
+    let mut length = [0; LENGTH];
+    from.read_exact(&mut length)?;
+    let (mut functions, mut file) = (Vec::new(), Vec::new());
+    from.by_ref().take(u64::from_le_bytes(length)).read_to_end(&mut functions)?;
+    from.read_to_end(&mut file)?;
+    Ok((functions, file))
 }
 
 /// Sends the file and waits for the answer. The child has ended when this returns.
-fn ask(mut child: Child, file: &[u8], within: Duration) -> Result<Compiled, PluginError> {
+fn ask(mut child: Child, file: &[u8], functions: &[u8], within: Duration) -> Result<Compiled, PluginError> {
     let (Some(mut input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
         return Err(PluginError::Engine("the compiler has no pipes".to_owned()));
     };
-    // Both bytes before what is compiled, and one more than is allowed.
-    let most = u64::try_from(compiled_most(file.len())).unwrap_or(u64::MAX).saturating_add(3);
+    // Both bytes before what is compiled, the length after it, and one more than is allowed.
+    let most = compiled_most(file.len()).saturating_add(functions_most(file.len())).saturating_add(2 + LENGTH + 1);
+    let most = u64::try_from(most).unwrap_or(u64::MAX);
     let (answered, answer) = mpsc::channel();
     let result = thread::scope(|scope| {
         let receive = move || {
@@ -112,7 +169,7 @@ fn ask(mut child: Child, file: &[u8], within: Duration) -> Result<Compiled, Plug
             let _ = answered.send(read);
         };
         // The child reads everything before it answers; if it ends early, its answer says more than this error.
-        let send = move || input.write_all(file);
+        let send = move || [&length(functions)[..], functions, file].iter().try_for_each(|part| input.write_all(part));
         let spawned = thread::Builder::new()
             .spawn_scoped(scope, receive)
             .and_then(|_| thread::Builder::new().spawn_scoped(scope, send));
@@ -140,7 +197,7 @@ fn read_answer(mut bytes: Vec<u8>, status: io::Result<ExitStatus>) -> Result<Com
     match kind {
         Some(COMPILED) if status.as_ref().is_ok_and(ExitStatus::success) => {
             bytes.drain(..=usize::from(is_loading));
-            Ok(Compiled(bytes))
+            Compiled::read(bytes).ok_or_else(|| PluginError::Compile("the compiler's answer is cut".to_owned()))
         }
         Some(INVALID) => Err(PluginError::Invalid(text(&bytes))),
         Some(UNFIT) => Err(PluginError::Unfit(text(&bytes))),

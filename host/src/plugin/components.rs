@@ -1,6 +1,7 @@
 //! The compiled components in memory, each once, however many routes use it.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use sha2::{Digest, Sha256};
@@ -58,7 +59,8 @@ impl Components {
         Some((shared, component))
     }
 
-    /// Compiles the component that a file holds, unless it is compiled already. The caller has a [`Self::turn`].
+    /// Compiles the component that a file holds, unless it is compiled already. `path`: where the file is, and where the
+    /// plugin's version before was. The caller has a [`Self::turn`].
     ///
     /// # Errors
     /// When it cannot be compiled.
@@ -66,6 +68,7 @@ impl Components {
         &self,
         file: &[u8],
         sha256: &FileHash,
+        path: Option<&Path>,
         limits: &Limits,
     ) -> Result<(Shared, Component), PluginError> {
         component::check(file, limits.component)?;
@@ -80,10 +83,16 @@ impl Components {
         let component = match cache.and_then(|cache| cache.get(&self.engine, sha256)) {
             Some(component) => component,
             None => {
-                let compiled = self.compiler.compile(file, self.metering, limits.compile)?;
+                let before = cache.zip(path).and_then(|(cache, path)| cache.functions(&self.engine, path));
+                let before = before.unwrap_or_default();
+                let compiled = self.compiler.compile(file, &before, self.metering, limits.compile)?;
                 // A cache that cannot be written costs time at the next start, nothing else.
                 let kept = cache.and_then(|cache| {
                     cache.make_room(&self.engine, &self.in_use(), &compiled).ok()?;
+                    if let Some(path) = path {
+                        // The component counts for more.
+                        let _ = cache.put_functions(&self.engine, path, &compiled);
+                    }
                     cache.put(&self.engine, sha256, &compiled).ok()?;
                     cache.get(&self.engine, sha256)
                 });
@@ -105,7 +114,7 @@ impl Components {
             Some(found) => found,
             None => {
                 let _turn = self.turn();
-                self.compile(file, &sha256, limits)?
+                self.compile(file, &sha256, None, limits)?
             }
         };
         *locked(&self.prepared) = shared;

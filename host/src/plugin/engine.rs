@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{CacheStore, Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 use super::limits::{INSTANCES_MOST, Limits, MEMORIES, MEMORY_MOST, Sandbox, TABLE_MOST, TABLES};
 
@@ -69,9 +69,13 @@ pub(super) fn engine(metering: Metering, sandbox: Sandbox) -> wasmtime::Result<E
 /// The default of [`Config::async_stack_size`].
 const ASYNC_STACK: usize = 2 << 20;
 
-/// An engine that compiles for [`engine`], and runs nothing itself.
-pub(super) fn compiling_engine(metering: Metering) -> wasmtime::Result<Engine> {
-    Engine::new(config(metering).allocation_strategy(InstanceAllocationStrategy::OnDemand))
+/// An engine that compiles for [`engine`], and runs nothing itself. `functions`: those that need not be compiled.
+pub(super) fn compiling_engine(metering: Metering, functions: Option<Arc<dyn CacheStore>>) -> wasmtime::Result<Engine> {
+    let mut config = config(metering);
+    if let Some(functions) = functions {
+        config.enable_incremental_compilation(functions)?;
+    }
+    Engine::new(config.allocation_strategy(InstanceAllocationStrategy::OnDemand))
 }
 
 /// The kernel (from Linux 6.7 on) says which pages an instance wrote to. Without that, the lowest `KEEP_RESIDENT` bytes

@@ -17,6 +17,7 @@ mod declarations;
 mod description;
 mod engine;
 mod error;
+mod functions;
 #[cfg(test)]
 pub(crate) mod guest;
 pub(crate) mod host;

@@ -91,11 +91,11 @@ impl Runtime {
     /// # Errors
     /// When it cannot be compiled, imports what it cannot have, or is not a plugin.
     pub fn load(&self, file: &[u8], providers: &Providers, limits: Limits) -> Result<Plugin, PluginError> {
-        self.load_hashed(file, Sha256::digest(file).into(), providers, limits)
+        self.load_hashed(file, Sha256::digest(file).into(), None, providers, limits)
     }
 
     /// The same for a file whose hash is known, since a large one takes longer to hash than to call. The component is found in
-    /// memory as long as another plugin of it is kept.
+    /// memory as long as another plugin of it is kept. `path`: where the file is.
     ///
     /// # Errors
     /// As [`Self::load`].
@@ -103,6 +103,7 @@ impl Runtime {
         &self,
         file: &[u8],
         sha256: FileHash,
+        path: Option<&Path>,
         providers: &Providers,
         limits: Limits,
     ) -> Result<Plugin, PluginError> {
@@ -111,7 +112,7 @@ impl Runtime {
             Some(found) => found,
             None => {
                 let _turn = self.components.turn();
-                self.components.compile(file, &sha256, &limits)?
+                self.components.compile(file, &sha256, path, &limits)?
             }
         };
         self.link(file, sha256, found, providers, limits)
@@ -170,7 +171,7 @@ impl Runtime {
         let _turn = self.components.turn();
         let file = read(path, &limits)?;
         let sha256 = hash(&file, pin)?;
-        let compiled = self.components.compile(&file, &sha256, &limits)?;
+        let compiled = self.components.compile(&file, &sha256, Some(path), &limits)?;
         self.link(&file, sha256, compiled, providers, limits)
     }
 

@@ -444,3 +444,32 @@ fn cache_unused_and_foreign_engine_files_are_removed() {
     assert!(!go.iter().any(|name| left.contains(name)), "{left:?}");
     assert_eq!(left.len(), 2 + stay.len());
 }
+
+#[test]
+fn cache_has_the_functions_of_the_plugin_that_was_last_at_a_path() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("plugin.wasm");
+    let cache = Cache::open(&temp.path().join("cache")).unwrap();
+    let runtime = runtime(Some(cache.clone()));
+    let grants = grantable().into_iter().map(|(name, _)| (name, Grant::Refused)).collect();
+    let (providers, _) = runtime.host().open(&PluginContext { grants, ..PluginContext::default() });
+    let engine = engine::engine(Metering::Time, Sandbox::STANDARD).unwrap();
+    let functions = || cache.functions(&engine, &path);
+    let load = |file: &[u8]| {
+        fs::write(&path, file).unwrap();
+        runtime.load_file(&path, &providers, LIMITS, None).unwrap();
+        functions().unwrap()
+    };
+    assert!(cache.functions(&engine, &path).is_none());
+    let first = load(BUILT_IN);
+    assert!(first.len() > 10_000, "{}", first.len());
+    assert_ne!(load(&guest::digests()), first);
+    assert!(cache.functions(&engine, &temp.path().join("other.wasm")).is_none());
+    let file = files(&temp.path().join("cache")).into_iter().find(|name| name.ends_with(".functions")).unwrap();
+    let file = temp.path().join("cache").join(file);
+    let mut damaged = fs::read(&file).unwrap();
+    damaged[10] ^= 1;
+    fs::write(&file, damaged).unwrap();
+    assert!(functions().is_none());
+    assert!(load(&version(1)).len() > 10_000, "it is compiled whole");
+}
