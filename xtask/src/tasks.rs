@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 
 use crate::command::{cargo, run};
 use crate::guests::{self, Guest};
@@ -12,15 +13,14 @@ use crate::{debian_root, fail2ban_releases, npm, package, packages, plugins, pro
 /// Installs and builds what the tests need, then runs all tests. The last lines of the output are those of `cargo test`.
 pub fn test(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
     packages::ensure(&packages::for_tests())?;
-    let template = plugins::build(root).context("building the template plugin from source")?;
-    let guests = guests::build(root, &guests::FOR_TESTS)?;
-    guests::install_tools(root).context("getting the tools of JavaScript and C")?;
-    let notify = programs::build_notify(root).context("building banhook-notify")?;
-    let (packages, debian) = packages_for_tests(root)?;
-    let fail2ban = fail2ban_releases::get(root)?;
-    let chat_parsers = root.join(".tools/chat_parsers");
-    npm::install(&root.join("tests/e2e/chat_parsers"), &chat_parsers).context("installing the chats' parsers")?;
-    let chat_parsers = chat_parsers.canonicalize().context("looking for the chats' parsers")?;
+    // What is downloaded arrives while the processor compiles.
+    let (built, gotten) = thread::scope(|scope| {
+        let getting = scope.spawn(|| Gotten::get(root));
+        (Built::build(root), getting.join())
+    });
+    let Gotten { debian, fail2ban, chat_parsers } =
+        gotten.map_err(|_| anyhow!("getting what the tests need panicked"))??;
+    let Built { template, guests, notify, packages } = built?;
     test_script_libraries(root)?;
     // Documentation tests run first, so that the last lines are those of the other tests.
     run(cargo(root).args(["test", "--workspace", "--doc"]))?;
@@ -45,6 +45,45 @@ pub fn test(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
         .env("BANHOOK_FAIL2BAN", fail2ban)
         .env("BANHOOK_CHAT_PARSERS", chat_parsers)
         .env("BANHOOK_RELIABILITY", root.join("target/reliability")))
+}
+
+/// What the tests need that is compiled.
+struct Built {
+    template: PathBuf,
+    guests: PathBuf,
+    notify: PathBuf,
+    packages: PathBuf,
+}
+
+impl Built {
+    fn build(root: &Path) -> anyhow::Result<Self> {
+        Ok(Self {
+            template: plugins::build(root).context("building the template plugin from source")?,
+            guests: guests::build(root, &guests::FOR_TESTS)?,
+            notify: programs::build_notify(root).context("building banhook-notify")?,
+            packages: package::for_tests(root).context("making the packages that the tests install")?,
+        })
+    }
+}
+
+/// What the tests need that is downloaded.
+struct Gotten {
+    debian: PathBuf,
+    fail2ban: PathBuf,
+    chat_parsers: PathBuf,
+}
+
+impl Gotten {
+    fn get(root: &Path) -> anyhow::Result<Self> {
+        guests::install_tools(root).context("getting the tools of JavaScript and C")?;
+        let chat_parsers = root.join(".tools/chat_parsers");
+        npm::install(&root.join("tests/e2e/chat_parsers"), &chat_parsers).context("installing the chats' parsers")?;
+        Ok(Self {
+            debian: debian_root::make(root).context("making the Debian that the tests install into")?,
+            fail2ban: fail2ban_releases::get(root)?,
+            chat_parsers: chat_parsers.canonicalize().context("looking for the chats' parsers")?,
+        })
+    }
 }
 
 /// How many tests run at once: one more than there are processors, since many wait for a time to come.
