@@ -90,6 +90,7 @@ pub fn measure(report: &mut Report) -> anyhow::Result<()> {
 
 /// Fills the store with that many delivered events.
 fn grow(folder: &StateDir, size: u64) -> anyhow::Result<()> {
+    folder.create()?;
     let lock = folder.try_work_lock()?;
     ensure!(lock.is_some(), "another process is running");
     let Some(lock) = lock else { return Ok(()) };

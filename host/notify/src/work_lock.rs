@@ -4,7 +4,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::PathBuf;
 
 use rustix::fs::{CWD, FileType, Mode, OFlags};
@@ -44,18 +44,22 @@ impl WorkLock {
 }
 
 impl StateDir {
-    /// Takes the work lock; `None` if another process has it.
+    /// Takes the work lock; `None` if another process has it. Creates no directory: one that was removed stays removed.
     ///
     /// # Errors
-    /// When the folder or the lock file cannot be created or opened.
+    /// When there is no directory, or the lock file cannot be opened.
     pub fn try_work_lock(&self) -> Result<Option<WorkLock>, StateDirError> {
-        self.create()?;
         let path = self.path().join("work.lock");
-        let file = self.open_private(&path)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(WorkLock { file })),
-            Err(fs::TryLockError::WouldBlock) => Ok(None),
-            Err(fs::TryLockError::Error(error)) => Err(self.error("lock", &path, error)),
+        loop {
+            let file = self.open_private(&path)?;
+            let links = || file.metadata().map(|meta| meta.nlink()).map_err(|error| self.error("read", &path, error));
+            match file.try_lock() {
+                // Between the two calls, its holder removed it.
+                Ok(()) if links()? == 0 => {}
+                Ok(()) => return Ok(Some(WorkLock { file })),
+                Err(fs::TryLockError::WouldBlock) => return Ok(None),
+                Err(fs::TryLockError::Error(error)) => return Err(self.error("lock", &path, error)),
+            }
         }
     }
 
@@ -115,6 +119,8 @@ mod tests {
     #[test]
     fn work_lock_is_exclusive_and_can_be_inherited() {
         let (folder, _temp) = folder();
+        assert!(folder.try_work_lock().is_err() && !folder.path().exists(), "there is no directory");
+        folder.create().unwrap();
         let lock = folder.try_work_lock().unwrap().unwrap();
         assert!(folder.try_work_lock().unwrap().is_none());
         let inherited = lock.into_file();

@@ -32,6 +32,7 @@ pub(super) fn run_until_stopped(
     // Before anything else: it may be stopped while it waits for another process to yield.
     let mut signals = Signals::listen()?;
     let mut config = global.config()?;
+    folder.create()?;
     folder.check_permissions()?;
     let job = |store: &Store| loop {
         match run_daemon(global, config.clone(), store, &tails(&config), &mut signals, RunMode::Forever)? {
@@ -51,6 +52,9 @@ pub(super) fn run_until_stopped(
 /// Routes and delivers until nothing is left, with the inherited lock or, if it is free, a lock of its own.
 pub(super) fn run_until_idle(global: &GlobalOptions, folder: &StateDir, inherited: Option<WorkLock>) -> Outcome {
     let mut signals = Signals::listen()?;
+    if inherited.is_none() {
+        folder.create()?;
+    }
     folder.check_permissions()?;
     let job = |store: &Store| {
         run_daemon(global, global.config()?, store, &Tails::default(), &mut signals, RunMode::UntilIdle)

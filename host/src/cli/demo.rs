@@ -42,6 +42,7 @@ pub(super) fn demo() -> Outcome {
     }
 
     let state = StateDir::new(folder.path().join("state"));
+    state.create()?;
     let lock = state.try_work_lock()?.context("the directory of the demonstration is in use")?;
     let store = Store::open_for_work(&state, &lock)?;
     store_events(&store)?;

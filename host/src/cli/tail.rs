@@ -107,6 +107,7 @@ pub(super) fn tail(global: &GlobalOptions, arguments: &TailArgs) -> Outcome {
 fn once(global: &GlobalOptions, arguments: &TailArgs) -> Outcome {
     let folder = global.folder()?;
     let config = global.config()?;
+    folder.create()?;
     let lock = borrow(&folder, &global.config, YIELD_TIMEOUT)?.ok_or_else(|| is_taken(&folder))?;
     let mut store = Store::open_for_work(&folder, &lock)?;
     let mut sink =

@@ -165,8 +165,10 @@ fn purge(path: &Path, lock: WorkLock) -> Result<(), CommandError> {
     for name in FILES {
         remove(&path.join(name))?;
     }
+    let removed = fs::remove_dir(path);
+    // Last: whoever waits for the lock then finds no directory, and creates none.
     lock.release();
-    match fs::remove_dir(path) {
+    match removed {
         Ok(()) => say(&format!("removed {}", path.display()))?,
         Err(_) => say(&format!("removed what banhook had in {}; other files are left there", path.display()))?,
     }

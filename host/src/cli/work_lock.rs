@@ -79,6 +79,10 @@ impl<J: FnMut(&Store) -> Result<ExitReason, CommandError>> Holder for LockUser<'
     }
 
     fn has_work(&mut self) -> Result<bool, CommandError> {
+        // `uninstall --purge` may have removed it since the lock was released.
+        if !self.runner.folder.is_used()? {
+            return Ok(false);
+        }
         let store = match &self.store {
             Some(store) => store,
             None => self.store.insert(Store::open(self.runner.folder)?),
@@ -130,4 +134,43 @@ pub(super) fn detach() -> Result<WorkLock, CommandError> {
     let null = File::open("/dev/null")?;
     rustix::stdio::dup2_stdin(&null).map_err(std::io::Error::from)?;
     Ok(WorkLock::from_file(lock.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::fs;
+
+    use banhook_notify::SpooledEvent;
+
+    use super::super::handover::hold_until_idle;
+    use super::*;
+    use crate::event::{Event, EventDetails};
+
+    /// It yielded, and the state directory was purged before it looked again.
+    #[test]
+    fn run_that_yielded_creates_no_directory_that_was_purged() {
+        let temp = tempfile::tempdir().unwrap();
+        let folder = StateDir::new(temp.path().join("state"));
+        let event = Event {
+            id: "1".to_owned(),
+            at: Timestamp(1),
+            host: String::new(),
+            jail: "sshd".to_owned(),
+            details: EventDetails::Flush,
+            labels: BTreeMap::new(),
+        };
+        let spooled = SpooledEvent { event, received_at: Timestamp(1), restored_is_unknown: false };
+        banhook_notify::append(&folder, &spooled).unwrap();
+        let job = |store: &Store| {
+            assert_eq!(store.remaining(Timestamp::now()).unwrap(), Remaining::Work);
+            fs::remove_dir_all(folder.path()).unwrap();
+            Ok(ExitReason::Yielded)
+        };
+        let mut user = LockUser::new(&folder, Path::new("none.toml"), Duration::ZERO, Duration::ZERO, job);
+        let lock = user.try_lock().unwrap();
+        hold_until_idle(&mut user, lock).unwrap();
+        assert!(!folder.path().exists());
+        assert!(user.try_lock().is_err() && !folder.path().exists());
+    }
 }

@@ -37,6 +37,7 @@ impl Simulation {
     fn new() -> Self {
         let temp = tempfile::tempdir().unwrap();
         let folder = StateDir::new(temp.path().join("state"));
+        folder.create().unwrap();
         let lock = folder.try_work_lock().unwrap().unwrap();
         let store = Store::open_for_work(&folder, &lock).unwrap();
         let policy = DeliveryPolicy {

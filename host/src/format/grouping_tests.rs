@@ -33,6 +33,7 @@ impl RouteFixture {
     fn new(lines: &str) -> Self {
         let temp = tempfile::tempdir().unwrap();
         let folder = StateDir::new(temp.path().join("state"));
+        folder.create().unwrap();
         let lock = folder.try_work_lock().unwrap().unwrap();
         let store = Store::open_for_work(&folder, &lock).unwrap();
         let (routes, defaults, live) = load(&folder, lines);

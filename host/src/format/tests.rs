@@ -61,6 +61,7 @@ fn ban(subject: &str) -> EventDetails {
 fn seen(routes: &[&str], batch: usize, events: &[Event]) -> Vec<String> {
     let temp = tempfile::tempdir().unwrap();
     let folder = StateDir::new(temp.path().join("state"));
+    folder.create().unwrap();
     let lock = folder.try_work_lock().unwrap().unwrap();
     let mut store = Store::open_for_work(&folder, &lock).unwrap();
     let mut inbox = store.new_connection().unwrap();

@@ -136,6 +136,7 @@ mod tests {
     fn enrich_leaves_out_an_event_that_changed_meanwhile() {
         let temp = tempfile::tempdir().unwrap();
         let state = StateDir::new(temp.path().join("state"));
+        state.create().unwrap();
         let lock = state.try_work_lock().unwrap().unwrap();
         let mut store = Store::open_for_work(&state, &lock).unwrap();
         let mut inbox = store.new_connection().unwrap();

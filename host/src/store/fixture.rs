@@ -18,6 +18,7 @@ pub(super) struct Fixture {
 pub(super) fn fixture() -> Fixture {
     let temp = tempfile::tempdir().unwrap();
     let folder = StateDir::new(temp.path().join("state"));
+    folder.create().unwrap();
     let lock = folder.try_work_lock().unwrap().unwrap();
     let store = Store::open_for_work(&folder, &lock).unwrap();
     let inbox = store.new_connection().unwrap();

@@ -32,6 +32,7 @@ pub(super) struct Process {
 impl Process {
     pub(super) fn start(folder: &Path, text: &str, runtime: &Arc<Runtime>, now: Timestamp) -> Self {
         let state = StateDir::new(folder.join("state"));
+        state.create().unwrap();
         let lock = state.try_work_lock().unwrap().unwrap();
         let store = Store::open_for_work(&state, &lock).unwrap();
         let config = parse(folder, text);
