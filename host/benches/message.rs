@@ -18,8 +18,9 @@ const ROUNDS: usize = 301;
 /// interrupted by other programs.
 const ROUND_TAKES: Duration = Duration::from_micros(200);
 
-const TYPICAL_AT_MOST: f64 = 20.0;
-const LARGEST_AT_MOST: f64 = 1_000.0;
+/// The most that linter and guard may take for a typical message, as a multiple of parsing its body. Not a time: machines
+/// differ by more than what a change of the code does.
+const TYPICAL_AT_MOST: f64 = 3.0;
 
 /// One row of the result.
 struct Row {
@@ -28,7 +29,8 @@ struct Row {
     microseconds: f64,
     parse_microseconds: f64,
     ratio: f64,
-    at_most: f64,
+    /// Of the ratio; `None`: shown only.
+    at_most: Option<f64>,
 }
 
 fn main() -> ExitCode {
@@ -57,18 +59,20 @@ fn run() -> Result<bool, Box<dyn Error>> {
     }
     let guarded = |message: &Message| guard(message, [&event], &policy).map(|guarded| guarded.body().clone());
     let rows = [
-        row("lint, typical", TYPICAL_AT_MOST, &typical_body, || check(&typical_body)),
-        row("lint and guard, typical", TYPICAL_AT_MOST, &guarded(&typical)?, || guard(&typical, [&event], &policy)),
-        row("lint, largest valid", LARGEST_AT_MOST, &largest_body, || check(&largest_body)),
-        row("lint and guard, largest accepted", LARGEST_AT_MOST, &guarded(&largest)?, || {
-            guard(&largest, [&event], &policy)
+        row("lint, typical", None, &typical_body, || check(&typical_body)),
+        row("lint and guard, typical", Some(TYPICAL_AT_MOST), &guarded(&typical)?, || {
+            guard(&typical, [&event], &policy)
         }),
+        row("lint, largest valid", None, &largest_body, || check(&largest_body)),
+        row("lint and guard, largest accepted", None, &guarded(&largest)?, || guard(&largest, [&event], &policy)),
     ];
-    println!("{ROUNDS} rounds                             bytes   median µs   parsing µs   ratio   at most µs");
+    println!("{ROUNDS} rounds                             bytes   median µs   parsing µs   ratio   at most");
     for Row { name, bytes, microseconds, parse_microseconds, ratio, at_most } in &rows {
-        println!("{name:<36} {bytes:>9} {microseconds:>11.1} {parse_microseconds:>12.1} {ratio:>7.2} {at_most:>12.0}");
+        let at_most = at_most.map(|at_most| format!("{at_most:.2}")).unwrap_or_default();
+        println!("{name:<36} {bytes:>9} {microseconds:>11.1} {parse_microseconds:>12.1} {ratio:>7.2} {at_most:>9}");
     }
-    let missed: Vec<_> = rows.iter().filter(|row| row.microseconds > row.at_most).map(|row| row.name).collect();
+    let missed: Vec<_> =
+        rows.iter().filter(|row| row.at_most.is_some_and(|at_most| row.ratio > at_most)).map(|row| row.name).collect();
     if !missed.is_empty() {
         eprintln!("too slow: {}", missed.join("; "));
     }
@@ -76,7 +80,7 @@ fn run() -> Result<bool, Box<dyn Error>> {
 }
 
 /// Measures in turn with parsing, so that whatever slows a round down affects both.
-fn row<T>(name: &'static str, at_most: f64, body: &Value, measured: impl Fn() -> T) -> Row {
+fn row<T>(name: &'static str, at_most: Option<f64>, body: &Value, measured: impl Fn() -> T) -> Row {
     let text = body.to_string();
     let parse = || serde_json::from_str::<Value>(&text);
     let (count, parse_count) = (repeats(&measured), repeats(&parse));
@@ -154,7 +158,7 @@ fn largest_message() -> Value {
         let buttons = vec![json!({ "label": "open", "url": format!("https://example.org/{index}") }); 25];
         json!({ "buttons": buttons })
     }));
-    blocks.push(json!({ "table": vec![vec!["1"; 20]; 20] }));
+    blocks.push(json!({ "table": vec![vec![json!({ "plain": "1" }); 20]; 20] }));
     json!({ "text": { "mrkdwn": "x ".repeat(1_500) }, "blocks": blocks })
 }
 
