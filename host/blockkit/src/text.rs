@@ -48,7 +48,8 @@ fn selects(before: Option<char>, after: Option<char>) -> bool {
 /// Returns the [clean] text on one line: line feeds and tabs become spaces.
 #[must_use]
 pub fn one_line(text: &str) -> String {
-    clean(text).replace(['\n', '\t'], " ")
+    let text = clean(text);
+    if text.contains(['\n', '\t']) { text.replace(['\n', '\t'], " ") } else { text.into_owned() }
 }
 
 /// Returns at most `max_chars` characters (code points), with an ellipsis at the end if something was cut.

@@ -51,12 +51,27 @@ pub fn tokens(text: &str) -> impl Iterator<Item = (Token<'_>, &str)> {
 /// Replaces `&`, `<` and `>` by entities.
 #[must_use]
 pub fn escape_entities(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    let mut escaped = String::with_capacity(text.len() + 8);
+    let mut rest = text;
+    while let Some((before, special)) = rest.find(['&', '<', '>']).and_then(|at| rest.split_at_checked(at)) {
+        escaped.push_str(before);
+        escaped.push_str(match special.as_bytes().first() {
+            Some(b'&') => "&amp;",
+            Some(b'<') => "&lt;",
+            _ => "&gt;",
+        });
+        rest = special.get(1..).unwrap_or_default();
+    }
+    escaped.push_str(rest);
+    escaped
 }
 
 /// Replaces the entities of [`escape_entities`] by their characters.
 #[must_use]
 pub fn unescape_entities(text: &str) -> String {
+    if !text.contains('&') {
+        return text.to_owned();
+    }
     // `&` last: `&amp;lt;` is `&lt;`.
     text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 }

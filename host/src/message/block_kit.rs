@@ -112,8 +112,8 @@ fn section(text: Option<&Text>, fields: &[Field], sanitizer: &Sanitizer) -> Valu
 /// Returns a section of text objects.
 fn markup_section(text: Option<&Text>, fields: &[Field], sanitizer: &Sanitizer) -> Map<String, Value> {
     let mut section = Map::from_iter([("type".to_owned(), json!("section"))]);
-    if let Some(text) = text.filter(|text| !mrkdwn(text, sanitizer).is_blank()) {
-        section.insert("text".to_owned(), text_object(text, TEXT_OBJECT_MAX, sanitizer));
+    if let Some(text) = text.and_then(|text| text_object(text, TEXT_OBJECT_MAX, sanitizer)) {
+        section.insert("text".to_owned(), text);
     }
     let fields: Vec<Value> = fields.iter().filter_map(|part| field(part, sanitizer)).collect();
     if !fields.is_empty() {
@@ -125,8 +125,7 @@ fn markup_section(text: Option<&Text>, fields: &[Field], sanitizer: &Sanitizer) 
 /// Returns a text or a picture of a context block; `None` if it would show nothing.
 fn context_element(element: &ContextElement, sanitizer: &Sanitizer) -> Option<Value> {
     match element {
-        ContextElement::Text(text) if mrkdwn(text, sanitizer).is_blank() => None,
-        ContextElement::Text(text) => Some(text_object(text, TEXT_OBJECT_MAX, sanitizer)),
+        ContextElement::Text(text) => text_object(text, TEXT_OBJECT_MAX, sanitizer),
         ContextElement::Image { image } => Some(thumbnail(image)),
     }
 }
@@ -224,15 +223,17 @@ fn mrkdwn(text: &Text, sanitizer: &Sanitizer) -> Mrkdwn {
     }
 }
 
-/// Returns a text object, a plain one where that shows the same.
-fn text_object(text: &Text, max_chars: usize, sanitizer: &Sanitizer) -> Value {
+/// Returns a text object, a plain one where that shows the same; `None` if it would show nothing.
+fn text_object(text: &Text, max_chars: usize, sanitizer: &Sanitizer) -> Option<Value> {
+    let shown = |markup: Mrkdwn| (!markup.is_blank()).then(|| mrkdwn_object(markup, max_chars));
+    let plain = |text: &str| (!text.trim().is_empty()).then(|| plain_text(text, max_chars));
     match text {
-        Text::Plain(text) => plain_text(text, max_chars),
+        Text::Plain(text) => plain(text),
         Text::Rich(spans) => match rich::as_plain(&rich::inlines(text, sanitizer)) {
-            Some(text) => plain_text(&text, max_chars),
-            None => mrkdwn_object(rich::to_mrkdwn(spans, sanitizer), max_chars),
+            Some(text) => plain(&text),
+            None => shown(rich::to_mrkdwn(spans, sanitizer)),
         },
-        Text::Mrkdwn(markup) => mrkdwn_object(sanitizer.mrkdwn(markup), max_chars),
+        Text::Mrkdwn(markup) => shown(sanitizer.mrkdwn(markup)),
     }
 }
 

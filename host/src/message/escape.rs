@@ -90,21 +90,25 @@ pub(super) fn neutralize(text: &str) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     // First, since what a backtick becomes may stand in an emoji's name.
-    let text = text.replace('`', "'");
+    let text = if text.contains('`') { Cow::Owned(text.replace('`', "'")) } else { Cow::Borrowed(text) };
     let mut shown = String::with_capacity(text.len() + 8);
-    let mut before = None;
-    for (at, char) in text.char_indices() {
-        let rest = text.get(at..).unwrap_or_default();
-        shown.push(match char {
-            '*' if acts(before, rest) => '∗',
-            '_' if acts(before, rest) => 'ˍ',
-            '~' if acts(before, rest) => '∼',
-            ':' if emoji::might_begin(rest) => '∶',
-            '>' if matches!(before, None | Some('\n')) => '›',
-            char => char,
+    let mut at = 0;
+    while let Some(found) = text.get(at..).and_then(|rest| rest.find(['*', '_', '~', ':', '>'])) {
+        let (passed, rest) = text.split_at_checked(at + found).unwrap_or_default();
+        shown.push_str(passed.get(at..).unwrap_or_default());
+        let before = passed.chars().next_back();
+        shown.push(match rest.chars().next() {
+            Some('*') if acts(before, rest) => '∗',
+            Some('_') if acts(before, rest) => 'ˍ',
+            Some('~') if acts(before, rest) => '∼',
+            Some(':') if emoji::might_begin(rest) => '∶',
+            Some('>') if matches!(before, None | Some('\n')) => '›',
+            Some(char) => char,
+            None => break,
         });
-        before = Some(char);
+        at += found + 1;
     }
+    shown.push_str(text.get(at..).unwrap_or_default());
     Cow::Owned(shown)
 }
 

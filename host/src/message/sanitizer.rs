@@ -9,7 +9,7 @@ use std::cell::OnceCell;
 
 use blockkit::limits::TEXT_MAX;
 use blockkit::text::{clean, cut};
-use blockkit::token::{Token, escape_entities, target_and_label, tokens, unescape_entities};
+use blockkit::token::{Token, escape_entities, first, target_and_label, unescape_entities};
 use blockkit::web_url;
 
 use super::escape::{Mrkdwn, neutralize};
@@ -74,17 +74,26 @@ impl Sanitizer {
     /// Makes every `<…>` text that may not stay.
     fn neutralize_angles(&self, markup: &str) -> String {
         let mut safe = String::with_capacity(markup.len());
-        for (token, written) in tokens(markup) {
-            match token {
-                Token::Angle(inner) if !self.allows(inner) => {
-                    safe.push_str("&lt;");
-                    safe.push_str(inner);
-                    safe.push_str("&gt;");
+        let mut rest = markup;
+        while let Some((before, angle)) = rest.find('<').and_then(|at| rest.split_at_checked(at)) {
+            safe.push_str(before);
+            let (written, after) = match first(angle) {
+                Some((Token::Angle(inner), length)) => {
+                    if self.allows(inner) {
+                        safe.push_str(angle.get(..length).unwrap_or_default());
+                    } else {
+                        safe.push_str("&lt;");
+                        safe.push_str(inner);
+                        safe.push_str("&gt;");
+                    }
+                    ("", length)
                 }
-                Token::Char('<') => safe.push_str("&lt;"),
-                Token::Angle(_) | Token::Entity(_) | Token::Char(_) => safe.push_str(written),
-            }
+                _ => ("&lt;", 1),
+            };
+            safe.push_str(written);
+            rest = angle.get(after..).unwrap_or_default();
         }
+        safe.push_str(rest);
         safe
     }
 
@@ -125,20 +134,24 @@ impl Sanitizer {
     }
 }
 
-/// Returns how a value is written in mrkdwn.
-fn in_mrkdwn(raw: &str) -> EscapedValue {
-    let escaped = escape_entities(raw);
-    EscapedValue { safe: escape_entities(&neutralize(raw)), in_code: in_code(raw), escaped }
+/// Returns how a value is written in mrkdwn; `None`: as it is.
+fn in_mrkdwn(raw: &str) -> Option<EscapedValue> {
+    if !raw.contains(['&', '<', '>', '*', '_', '~', '`', ':', '\n']) {
+        return None;
+    }
+    let (safe, in_code) = (escape_entities(&neutralize(raw)), in_code(raw));
+    (safe != raw || in_code != raw).then(|| EscapedValue { safe, in_code, escaped: escape_entities(raw) })
 }
 
 /// Returns how a value is written in inline code, which a backtick or a line feed would end.
 fn in_code(raw: &str) -> String {
-    escape_entities(raw).replace('`', "'").replace('\n', " ")
+    let escaped = escape_entities(raw);
+    if escaped.contains(['`', '\n']) { escaped.replace('`', "'").replace('\n', " ") } else { escaped }
 }
 
 /// Returns how a value is written in standard Markdown, as Slack's `markdown` block takes it: any ASCII punctuation may
-/// be escaped. A value that neither formats nor links stays as it is.
-fn in_markdown(raw: &str) -> EscapedValue {
+/// be escaped. `None`: as it is, since it neither formats nor links.
+fn in_markdown(raw: &str) -> Option<EscapedValue> {
     let acts = raw.contains(['&', '<', '>', '[', ']', '!', '@', '`', '\\', '*', '_', '~', '#', '|', '\n'])
         || raw.contains("://")
         || ["www.", "mailto:", "tel:"].iter().any(|start| raw.to_ascii_lowercase().contains(start))
@@ -146,7 +159,7 @@ fn in_markdown(raw: &str) -> EscapedValue {
         || raw.starts_with(['-', '+', '=', ' ', '\t'])
         || raw.trim_start_matches(|c: char| c.is_ascii_digit()).starts_with(['.', ')']);
     if !acts {
-        return EscapedValue { escaped: raw.to_owned(), safe: raw.to_owned(), in_code: raw.to_owned() };
+        return None;
     }
     let mut escaped = String::with_capacity(raw.len());
     for char in raw.chars() {
@@ -160,7 +173,7 @@ fn in_markdown(raw: &str) -> EscapedValue {
             }
         }
     }
-    EscapedValue { in_code: in_code(raw), safe: escaped.clone(), escaped }
+    Some(EscapedValue { in_code: in_code(raw), safe: escaped.clone(), escaped })
 }
 
 /// Cuts and cleans markup.

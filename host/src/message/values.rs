@@ -23,7 +23,7 @@ const BEGINNING: usize = 12;
 
 /// Values that must not stand unescaped, each in the forms in which it may occur.
 pub(super) struct Values {
-    write: fn(&str) -> EscapedValue,
+    write: Write,
     search: Option<AhoCorasick>,
     /// In the order of the search's patterns.
     forms: Vec<EscapedForm>,
@@ -51,6 +51,9 @@ enum Written {
     Raw,
 }
 
+/// Returns how a value is written; `None`: as it is.
+pub(super) type Write = fn(&str) -> Option<EscapedValue>;
+
 /// The forms of one value.
 pub(super) struct EscapedValue {
     /// As a plugin writes it that escapes values.
@@ -63,15 +66,15 @@ pub(super) struct EscapedValue {
 
 impl Values {
     /// Returns the values that `write` changes.
-    pub(super) fn new<'v>(values: impl Iterator<Item = &'v str>, write: fn(&str) -> EscapedValue) -> Self {
+    pub(super) fn new<'v>(values: impl Iterator<Item = &'v str>, write: Write) -> Self {
         let mut forms: BTreeMap<String, EscapedForm> = BTreeMap::new();
         for value in values {
             let raw = clean(value);
-            if raw == value && !acts(&raw, write) {
+            if raw == value && write(&raw).is_none() {
                 continue;
             }
-            for raw in spellings(value).into_iter().filter(|raw| acts(raw, write)) {
-                let EscapedValue { escaped, safe, in_code } = write(&raw);
+            for raw in spellings(value) {
+                let Some(EscapedValue { escaped, safe, in_code }) = write(&raw) else { continue };
                 for (written, text) in [(Written::Raw, &raw), (Written::Safe, &safe), (Written::Escaped, &escaped)] {
                     if written == Written::Escaped && escaped == safe {
                         continue;
@@ -166,8 +169,11 @@ impl Values {
                 return part.len();
             }
         };
-        let EscapedValue { safe, in_code, .. } = (self.write)(&raw);
-        out.push_str(if code { &in_code } else { &safe });
+        match (self.write)(&raw) {
+            Some(EscapedValue { in_code, .. }) if code => out.push_str(&in_code),
+            Some(EscapedValue { safe, .. }) => out.push_str(&safe),
+            None => out.push_str(&raw),
+        }
         part.len()
     }
 
@@ -219,20 +225,17 @@ impl<'a> Occurrences<'a> {
     }
 }
 
-/// Returns whether a spelling would act as markup.
-fn acts(raw: &str, write: fn(&str) -> EscapedValue) -> bool {
-    let EscapedValue { safe, in_code, .. } = write(raw);
-    safe != raw || in_code != raw
-}
-
 /// Returns the spellings in which plugins put a value into their markup.
 fn spellings(value: &str) -> BTreeSet<String> {
-    let without_hidden: String = value.chars().filter(|char| !is_hidden(*char)).collect();
-    let replaced: String = value.chars().map(|char| if is_hidden(char) { '\u{fffd}' } else { char }).collect();
     let mut spellings = BTreeSet::from([clean(value).into_owned()]);
-    for text in [value, &without_hidden, &replaced] {
+    let mut add = |text: &str| {
         let line = one_line(text);
         spellings.extend([line.to_lowercase(), line.to_uppercase(), line.trim().to_owned(), line]);
+    };
+    add(value);
+    if value.contains(is_hidden) {
+        add(&value.chars().filter(|char| !is_hidden(*char)).collect::<String>());
+        add(&value.chars().map(|char| if is_hidden(char) { '\u{fffd}' } else { char }).collect::<String>());
     }
     spellings
 }
