@@ -13,6 +13,7 @@ mod config;
 mod counters;
 mod daemon;
 mod deliver;
+mod fleet;
 mod format;
 mod inotify;
 pub mod message;

@@ -79,5 +79,7 @@ impl NotInput for banhook_notify::StartRunError {}
 impl NotInput for crate::store::StoreError {}
 impl NotInput for crate::daemon::DaemonError {}
 impl NotInput for crate::plugin::PluginError {}
+impl NotInput for nkeys::error::Error {}
+impl NotInput for serde_json::Error {}
 impl NotInput for io::Error {}
 impl NotInput for anyhow::Error {}

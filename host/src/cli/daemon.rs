@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use anyhow::anyhow;
 use sd_notify::NotifyState;
 
 use super::access::writable_by_others;
@@ -14,6 +15,7 @@ use super::work_lock::{LOCK_POLL_INTERVAL, LockUser, YIELD_TIMEOUT, is_taken};
 use crate::config::{Config, LogSource};
 use crate::daemon::{Daemon, ExitReason, RunMode, Signals, Tails};
 use crate::event::Timestamp;
+use crate::phrase::counted;
 use crate::plugin::{Cache, Runtime};
 use crate::store::{StateDir, Store, WorkLock};
 
@@ -35,6 +37,7 @@ pub(super) fn run_until_stopped(
     folder.create()?;
     folder.check_permissions()?;
     let job = |store: &Store| loop {
+        check_nothing_pends(&config, store)?;
         match run_daemon(global, config.clone(), store, &tails(&config), &mut signals, RunMode::Forever)? {
             // The configuration names other logs.
             ExitReason::SourcesChanged => config = reload(global).unwrap_or_else(|| config.clone()),
@@ -49,6 +52,21 @@ pub(super) fn run_until_stopped(
     hold(&mut user, lock)
 }
 
+/// Checks that a host that joins a fleet has delivered what it routed before: it has no webhooks any more.
+fn check_nothing_pends(config: &Config, store: &Store) -> Result<(), CommandError> {
+    if !config.is_fleet_host() {
+        return Ok(());
+    }
+    let pending: u64 = store.ledger()?.routes.values().map(|route| route.pending).sum();
+    if pending > 0 {
+        return Err(CommandError::Other(anyhow!(
+            "this host has {} to deliver from before it joined the fleet; run `banhook drain` with that configuration",
+            counted(pending, "event")
+        )));
+    }
+    Ok(())
+}
+
 /// Routes and delivers until nothing is left, with the inherited lock or, if it is free, a lock of its own.
 pub(super) fn run_until_idle(global: &GlobalOptions, folder: &StateDir, inherited: Option<WorkLock>) -> Outcome {
     let mut signals = Signals::listen()?;
@@ -57,7 +75,12 @@ pub(super) fn run_until_idle(global: &GlobalOptions, folder: &StateDir, inherite
     }
     folder.check_permissions()?;
     let job = |store: &Store| {
-        run_daemon(global, global.config()?, store, &Tails::default(), &mut signals, RunMode::UntilIdle)
+        let config = global.config()?;
+        // Only the daemon of a fleet's member connects to the broker; events wait for it.
+        if config.fleet.is_some() {
+            return Ok(ExitReason::Stopped);
+        }
+        run_daemon(global, config, store, &Tails::default(), &mut signals, RunMode::UntilIdle)
     };
     let mut user = LockUser::new(folder, &global.config, YIELDED_FOR, Duration::ZERO, job);
     hold_until_idle(&mut user, inherited)?;
@@ -73,6 +96,11 @@ pub(super) fn run_until(
     time: Duration,
 ) -> Result<bool, CommandError> {
     folder.check_permissions()?;
+    if config.fleet.is_some() {
+        return Err(CommandError::Input(anyhow!(
+            "this host belongs to a fleet, so only its daemon (`banhook run`) passes events on; remove [fleet] to deliver from here"
+        )));
+    }
     let (deadline, mut signals, mut config) = (Instant::now() + time, None, Some(config));
     let job = |store: &Store| {
         let signals = match &mut signals {

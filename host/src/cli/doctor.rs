@@ -4,6 +4,7 @@
 mod action;
 mod fail2ban;
 mod finding;
+mod fleet;
 mod installation;
 mod network;
 mod send;
@@ -65,6 +66,10 @@ pub(super) fn doctor(global: &GlobalOptions, arguments: &DoctorArgs) -> Outcome 
     findings.extend(within("disk", move || installation::disk(&state)).unwrap_or_else(|late| vec![late]));
     if let Some(config) = config.clone() {
         findings.extend(within("webhook", move || network::findings(&config)).unwrap_or_else(|late| vec![late]));
+    }
+    if let Some((config, fleet)) = config.clone().and_then(|config| config.fleet.clone().map(|fleet| (config, fleet))) {
+        let asked = within("fleet", move || fleet::findings(&config, &fleet));
+        findings.extend(asked.unwrap_or_else(|late| vec![late]));
     }
     findings.extend(system::findings());
     if arguments.send {

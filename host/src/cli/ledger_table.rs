@@ -7,12 +7,13 @@ use crate::store::Ledger;
 /// Draws the ledger, with its two sums.
 pub(super) fn ledger_table(ledger: &Ledger) -> String {
     let mut text = String::new();
-    let Ledger { received, unrouted, unmatched, quarantined, routed, routes } = ledger;
+    let Ledger { received, unrouted, unmatched, quarantined, routed, forwarded, routes } = ledger;
     let sums = if ledger.balances() { "" } else { "  DOES NOT BALANCE" };
     let damaged = if *quarantined > 0 { format!(" + {quarantined} quarantined") } else { String::new() };
+    let with_broker = if *forwarded > 0 { format!(" + {forwarded} forwarded") } else { String::new() };
     let _ = writeln!(
         text,
-        "events: {received} received = {unrouted} unrouted + {unmatched} unmatched{damaged} + {routed} routed{sums}"
+        "events: {received} received = {unrouted} unrouted + {unmatched} unmatched{damaged} + {routed} routed{with_broker}{sums}"
     );
     let width = routes.keys().map(|name| name.chars().count()).chain([5]).max().unwrap_or(5);
     if !routes.is_empty() {

@@ -8,9 +8,12 @@ use std::sync::Mutex;
 
 use crate::store::{NO_FOLLOW, StateDir};
 use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, format};
+use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// The longest log file, in bytes; before it would grow longer, it starts from empty.
 const FILE_BYTES: u64 = 1 << 20;
@@ -26,9 +29,10 @@ pub(super) fn to_stderr() {
     let builder = fmt().with_writer(|| CutLines(io::stderr())).with_ansi(io::stderr().is_terminal()).with_target(false);
     // A second call, in tests, changes nothing.
     let _ = if is_journal() {
-        builder.event_format(WithPriority(format().with_ansi(false).with_target(false).without_time())).try_init()
+        let builder = builder.event_format(WithPriority(format().with_ansi(false).with_target(false).without_time()));
+        builder.finish().with(own_events()).try_init()
     } else {
-        builder.try_init()
+        builder.finish().with(own_events()).try_init()
     };
 }
 
@@ -68,7 +72,13 @@ where
 /// Logs to `banhook.log` in the state directory; logs nothing if that cannot be opened, since delivering matters more.
 pub(super) fn to_file(folder: &StateDir) {
     let Ok(file) = BoundedLogFile::open(&folder.log_file(), FILE_BYTES) else { return };
-    let _ = fmt().with_writer(Mutex::new(CutLines(file))).with_ansi(false).with_target(false).try_init();
+    let builder = fmt().with_writer(Mutex::new(CutLines(file))).with_ansi(false).with_target(false);
+    let _ = builder.finish().with(own_events()).try_init();
+}
+
+/// What is logged: all but what the library for the broker says of each connection, which banhook says in its own words.
+fn own_events() -> Targets {
+    Targets::new().with_default(LevelFilter::INFO).with_target("async_nats", LevelFilter::OFF)
 }
 
 /// Cuts each line that is longer than `LINE_BYTES`.

@@ -13,6 +13,7 @@ mod daemon;
 mod demo;
 mod doctor;
 mod drain;
+mod fleet;
 mod forget;
 mod generate;
 mod global_options;
@@ -52,6 +53,7 @@ use compile::CompileArgs;
 use config::ConfigArgs;
 use doctor::DoctorArgs;
 use drain::DrainArgs;
+use fleet::FleetArgs;
 use forget::ForgetArgs;
 use generate::GenerateArgs;
 use global_options::GlobalOptions;
@@ -105,6 +107,7 @@ enum Command {
     Lint(LintArgs),
     Preview(PreviewArgs),
     Plugin(PluginArgs),
+    Fleet(FleetArgs),
     /// Print what a bug report needs: versions, configuration, status, log. Without secrets and addresses; read it before
     /// you send it
     Support,
@@ -182,6 +185,7 @@ fn dispatch(CommandLine { global, command }: CommandLine) -> Outcome {
         Command::Lint(arguments) => lint::lint(&arguments),
         Command::Preview(arguments) => preview::preview(&arguments),
         Command::Plugin(arguments) => plugin::plugin(&global, &arguments),
+        Command::Fleet(arguments) => fleet::fleet(&global, &arguments),
         Command::Support => support::support(&global),
         Command::Demo => demo::demo(),
         Command::Compile(arguments) => compile::compile(&arguments),

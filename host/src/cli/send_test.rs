@@ -27,6 +27,11 @@ pub(super) struct SendTestArgs {
 pub(super) fn send_test(global: &GlobalOptions, arguments: &SendTestArgs) -> Outcome {
     let config = global.config()?;
     let host = config.event_defaults(&host_name()).host;
+    if config.is_fleet_host() {
+        return Err(CommandError::Input(anyhow!(
+            "this host belongs to a fleet, whose worker has the webhooks; run this there, and `banhook fleet status` here"
+        )));
+    }
     let mut endpoints = Endpoints::new(&config, &host).webhooks;
     if let Some(only) = &arguments.webhook {
         if !endpoints.contains_key(only) {

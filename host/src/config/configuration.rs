@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use super::config_files::{folder, read_files};
 use super::fail2ban::Fail2ban;
+use super::fleet::{Fleet, FleetRole};
 use super::http_settings::Proxy;
 use super::key_recorder::KeyRecorder;
 use super::log_source::LogSource;
@@ -18,7 +19,6 @@ use super::plugin::{self, PluginSource};
 use super::problem::{ConfigErrors, Location, Problem, Problems, quoted};
 use super::proxy_url::unusable_variables;
 use super::reader::{Located, Table};
-use super::rejected_keys;
 use super::retention::Retention;
 use super::route::{self, KnownWebhooks, Route, configured};
 use super::secret_source::Env;
@@ -35,9 +35,9 @@ pub(crate) struct Config {
     pub host: Option<String>,
     /// The labels of all events.
     pub labels: BTreeMap<String, String>,
-    /// The webhooks by name; at least one.
+    /// The webhooks by name; at least one, unless the worker of a fleet has them.
     pub webhooks: BTreeMap<String, Webhook>,
-    /// The routes in the order of the files; at least one.
+    /// The routes in the order of the files; at least one, unless the worker of a fleet has them.
     pub routes: Vec<Route>,
     /// What all plugins share.
     pub sandbox: Sandbox,
@@ -51,6 +51,8 @@ pub(crate) struct Config {
     pub health: Option<String>,
     /// Where a daemon writes and serves its metrics.
     pub metrics: Metrics,
+    /// The fleet that this host belongs to.
+    pub fleet: Option<Fleet>,
     /// Probable mistakes that are no errors: a webhook that no route uses, a proxy of the environment that cannot be used.
     pub warnings: Vec<Problem>,
     /// The files and folders that the configuration was read from, plugins and certificates included; empty if it was
@@ -79,6 +81,12 @@ impl Config {
         build(&[TextFile::private(path, text)], Problems::default(), env)
     }
 
+    /// Returns whether this host forwards its events to the worker of a fleet, and delivers none.
+    #[must_use]
+    pub(crate) fn is_fleet_host(&self) -> bool {
+        self.fleet.as_ref().is_some_and(|fleet| fleet.role == FleetRole::Host)
+    }
+
     /// Returns the defaults of events on this host; `system_host` is the host's name where none is configured.
     #[must_use]
     pub(crate) fn event_defaults(&self, system_host: &str) -> EventDefaults {
@@ -91,6 +99,7 @@ fn watched_files(main: &Path, read: &[TextFile], config: &Config) -> BTreeSet<Pa
     let mut files: BTreeSet<PathBuf> = read.iter().map(|file| file.path.clone()).collect();
     files.insert(folder(main));
     files.extend(config.webhooks.values().flat_map(Webhook::files).cloned());
+    files.extend(config.fleet.iter().flat_map(Fleet::files).cloned());
     files.extend(config.webhooks.values().filter_map(|webhook| Some(webhook.http.ca_file.as_ref()?.path.clone())));
     files.extend(config.routes.iter().filter_map(|route| match &route.plugin {
         PluginSource::File(path) => Some(path.clone()),
@@ -123,6 +132,11 @@ fn build(files: &[TextFile], problems: Problems, env: Env<'_>) -> Result<Config,
     let retention = single_table(&tables, "retention", Retention::read, &problems).unwrap_or(Retention::STANDARD);
     let fail2ban = single_table(&tables, "fail2ban", Fail2ban::read, &problems).unwrap_or_else(Fail2ban::standard);
     let metrics = single_table(&tables, "metrics", Metrics::read, &problems).unwrap_or_default();
+    let fleet = single_table(&tables, "fleet", |table| Fleet::read(table, env), &problems);
+    let is_fleet_host = fleet.as_ref().is_some_and(|fleet| fleet.role == FleetRole::Host);
+    if is_fleet_host {
+        reject_worker_tables(&tables, &problems);
+    }
     let webhooks = webhooks(&tables, &problems, env);
     let known = known_webhooks(&webhooks, complete);
     let mut routes = routes(&tables, &known, &problems);
@@ -133,12 +147,12 @@ fn build(files: &[TextFile], problems: Problems, env: Env<'_>) -> Result<Config,
         source.own_hosts.extend(host.clone());
     }
     for table in &tables {
-        table.finish(rejected_keys::TOP);
+        table.finish(&[]);
     }
     drop(tables);
 
     // A missing table is often a misspelt one, which has been reported already.
-    if let Some(main) = files.first().filter(|_| problems.is_empty()) {
+    if let Some(main) = files.first().filter(|_| problems.is_empty() && !is_fleet_host) {
         if webhooks.is_empty() {
             problems.report_with(
                 Location::whole(&main.path),
@@ -172,9 +186,23 @@ fn build(files: &[TextFile], problems: Problems, env: Env<'_>) -> Result<Config,
         fail2ban,
         health,
         metrics,
+        fleet,
         warnings,
         files: BTreeSet::new(),
     })
+}
+
+/// Reports what a host of a fleet leaves to the worker.
+fn reject_worker_tables(tables: &[Table<'_>], problems: &Problems) {
+    for table in tables {
+        for (key, shown) in [("webhooks", "[webhooks.NAME]"), ("routes", "[[routes]]"), ("health", "[health]")] {
+            if let Some(location) = table.key_location(key) {
+                let message =
+                    format!("a host of a fleet has no {shown}: its worker decides what becomes a message, and where");
+                problems.report_with(location, message, "move it to the worker, or remove [fleet]");
+            }
+        }
+    }
 }
 
 /// Reports a name that is already used; returns whether it is not.

@@ -78,7 +78,7 @@ impl HttpSettings {
         quantity::duration(webhook, "timeout", Self::TIMEOUT, "1ms and 5m", &mut http.timeout);
         quantity::duration(webhook, "connect_timeout", Self::TIMEOUT, "1ms and 5m", &mut http.connect_timeout);
         http.proxy = proxy(webhook);
-        http.ca_file = ca_file(webhook);
+        http.ca_file = CaFile::read(webhook);
         http
     }
 }
@@ -105,23 +105,26 @@ fn proxy(table: &Table<'_>) -> Proxy {
     Proxy::Url(url)
 }
 
-fn ca_file(table: &Table<'_>) -> Option<CaFile> {
-    let Located { value, location } = table.reference("ca_file", "the name of a file with certificates")?;
-    let path = table.file.resolve(&value);
-    let shown = path.display();
-    let text = match TextFile::read(&path) {
-        Ok(file) => file.text,
-        Err(error) => {
-            table.problems.report_unreadable(location, format!("ca_file {shown}"), &path, &error);
-            return None;
-        }
-    };
-    match certificates(&text) {
-        Ok(certificates) => Some(CaFile { path, certificates }),
-        Err(error) => {
-            let hint = "it must be PEM, with lines \"-----BEGIN CERTIFICATE-----\"";
-            table.problems.report_with(location, format!("ca_file: {shown}: {error}"), hint);
-            None
+impl CaFile {
+    /// Reads the file that a table names, if it does.
+    pub(super) fn read(table: &Table<'_>) -> Option<Self> {
+        let Located { value, location } = table.reference("ca_file", "the name of a file with certificates")?;
+        let path = table.file.resolve(&value);
+        let shown = path.display();
+        let text = match TextFile::read(&path) {
+            Ok(file) => file.text,
+            Err(error) => {
+                table.problems.report_unreadable(location, format!("ca_file {shown}"), &path, &error);
+                return None;
+            }
+        };
+        match certificates(&text) {
+            Ok(certificates) => Some(Self { path, certificates }),
+            Err(error) => {
+                let hint = "it must be PEM, with lines \"-----BEGIN CERTIFICATE-----\"";
+                table.problems.report_with(location, format!("ca_file: {shown}: {error}"), hint);
+                None
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ mod basic_auth;
 mod config_files;
 mod configuration;
 mod fail2ban;
+mod fleet;
 mod grants;
 mod grouping;
 mod http_settings;
@@ -40,12 +41,15 @@ pub(crate) use basic_auth::BasicAuth;
 pub(crate) use config_files::paths as config_paths;
 pub(crate) use configuration::Config;
 pub(crate) use fail2ban::Fail2ban;
+pub(crate) use fleet::{Fleet, FleetRole};
 pub(crate) use grouping::Storm;
 pub(crate) use http_settings::{HttpSettings, Proxy};
 pub(crate) use log_source::{LogSource, is_pattern};
 pub(crate) use metrics::Metrics;
 pub(crate) use plugin::PluginSource;
 pub(crate) use problem::ConfigErrors;
+#[cfg(test)]
+pub(crate) use proxy_url::ProxyUrl;
 pub(crate) use quantity::{DURATION_RULE, duration_text, parse_duration, size_text};
 pub(crate) use rate::Rate;
 pub(crate) use retention::Retention;
@@ -58,5 +62,3 @@ pub(crate) use webhook_url::is_private;
 
 #[cfg(test)]
 pub(crate) use http_settings::CaFile;
-#[cfg(test)]
-pub(crate) use proxy_url::ProxyUrl;

@@ -4,6 +4,7 @@
 //! [`Table::finish`] reports. So keys are listed once: where they are read.
 
 use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use toml::Spanned;
@@ -308,6 +309,20 @@ impl<'a> Table<'a> {
             let lines = || value.as_array()?.iter().map(line).collect::<Option<Vec<_>>>();
             text(value).or_else(|| Some(lines()?.join("\n")))
         })
+    }
+
+    /// Reads a table of any keys with lists of strings: `[fleet.reporters]`.
+    pub(super) fn free_lists(&self, key: &'static str, title: &str) -> BTreeMap<String, BTreeSet<String>> {
+        let value = self.get(key, || any_keys(&list(&json!({ "type": "string" }), 1)));
+        let Some(table) = value.and_then(|value| self.table_of(key, title, value)) else { return BTreeMap::new() };
+        let mut lists = BTreeMap::new();
+        for (name, value) in table.entries {
+            let name = name.get_ref().to_string();
+            if let Some(strings) = self.list(&name, value, "a list of strings", "remove the key") {
+                lists.insert(name, strings.value.into_iter().map(|string| string.value).collect());
+            }
+        }
+        lists
     }
 
     /// Returns the values of a table as the file has them, each with the offset of its beginning.

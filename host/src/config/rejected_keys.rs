@@ -6,16 +6,11 @@
 /// Why a key is rejected.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum RejectedKey {
-    /// Planned and documented, but not implemented.
-    NotImplemented,
     /// Slack does not let a message choose it: it belongs to the webhook.
     SetInSlack,
     /// Alertmanager's word for what another key says here.
     Continue,
 }
-
-/// Keys of the file itself.
-pub(super) const TOP: &[(&str, RejectedKey)] = &[("fleet", RejectedKey::NotImplemented)];
 
 /// Keys of `[webhooks.NAME]`.
 pub(super) const WEBHOOK: &[(&str, RejectedKey)] = &[
@@ -40,7 +35,6 @@ impl RejectedKey {
     /// Returns the message and the hint for a key.
     pub(super) fn explain(self, key: &str) -> (String, &'static str) {
         match self {
-            Self::NotImplemented => (format!("\"{key}\" is not supported by this version of banhook"), "remove it"),
             Self::SetInSlack => (
                 format!("\"{key}\" cannot be set: an incoming webhook has its own channel, name and icon"),
                 "set them in Slack, in the settings of the webhook, and remove this key",

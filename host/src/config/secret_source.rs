@@ -49,6 +49,10 @@ pub(super) const BASIC_AUTH: SecretKeys = SecretKeys {
     plain: "basic_auth",
 };
 
+/// The key by which a broker knows this host.
+pub(super) const NKEY: SecretKeys =
+    SecretKeys { what: "nkey", file: "nkey_file", variable: "nkey_env", credential: "nkey_credential", plain: "nkey" };
+
 impl SecretKeys {
     const fn all(&self) -> [&'static str; 4] {
         [self.file, self.variable, self.credential, self.plain]

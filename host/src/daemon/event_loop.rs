@@ -19,6 +19,7 @@ use super::exporter::Exporter;
 use super::route_worker::WorkerContext;
 use super::router::RouterCommand;
 use super::watcher::{SETTLE_TIME, Watcher};
+use crate::config::Config;
 use crate::deliver::DeliveryError;
 use crate::store::{Remaining, StoreError, YIELD};
 
@@ -30,10 +31,10 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 const LAST_CHANCE: Duration = Duration::from_secs(4);
 
 /// A daemon is ready without the plugins that take longer than this to load; their events stay pending meanwhile.
-const READY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const READY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How often it is said that the daemon is alive.
-const ALIVE_INTERVAL: Duration = Duration::from_secs(1);
+pub(super) const ALIVE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Longer than anything runs, and still a time that can be added to now.
 const FOREVER: Duration = Duration::from_secs(100 * 365 * 86_400);
@@ -263,7 +264,7 @@ impl<'a> EventLoop<'a> {
             return None;
         };
         // A run that ends by itself reads no logs.
-        if self.mode == RunMode::Forever && config.sources != self.daemon.config.sources {
+        if self.mode == RunMode::Forever && has_other_sources(&config, &self.daemon.config) {
             return Some(ExitReason::SourcesChanged);
         }
         self.watcher.watch(&config.files);
@@ -279,6 +280,12 @@ impl<'a> EventLoop<'a> {
         // The router is gone only if it failed, which the next turn of the loop sees.
         let _ = self.router.send(command);
     }
+}
+
+/// Returns whether the events come from elsewhere than before, or go elsewhere than to routes.
+fn has_other_sources(config: &Config, before: &Config) -> bool {
+    let is_renamed = config.fleet.is_some() && config.host != before.host;
+    config.sources != before.sources || config.fleet != before.fleet || is_renamed
 }
 
 /// Ends at that time; never, if there is none.

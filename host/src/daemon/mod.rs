@@ -11,6 +11,8 @@ mod descriptors;
 mod error;
 mod event_loop;
 mod exporter;
+mod fleet_reader;
+mod forwarding;
 mod metrics_server;
 mod pulse;
 mod route_worker;

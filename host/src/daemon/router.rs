@@ -16,7 +16,7 @@ use crate::route::{self, Enricher, RoutingPass};
 use crate::store::{Received, RetentionLimits, Store};
 
 /// How often spool and inbox are polled without a command.
-const POLL_INTERVAL: Duration = Duration::from_secs(1);
+pub(super) const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How often an event is tried again that waits for fail2ban's database.
 const ENRICHMENT_POLL_INTERVAL: Duration = Duration::from_millis(50);
@@ -108,8 +108,7 @@ struct Router<'a> {
     defaults: EventDefaults,
     workers: BTreeMap<String, RouteWorkerHandle>,
     context: &'a WorkerContext,
-    /// What keeps records of the spool from being received.
-    problems: Vec<String>,
+    problems: SpoolProblems,
     enricher: Enricher,
     /// Whether an event waits for that database.
     enriching: bool,
@@ -122,7 +121,7 @@ impl<'a> Router<'a> {
             defaults: config.event_defaults(&context.system_host),
             workers: BTreeMap::new(),
             context,
-            problems: Vec::new(),
+            problems: SpoolProblems::default(),
             enricher: Enricher::new(config.fail2ban.database.clone(), config.fail2ban.configured),
             enriching: false,
             pruner: Pruner::new(store)?,
@@ -192,7 +191,7 @@ impl<'a> Router<'a> {
     fn advance(&mut self, store: &mut Store) -> Result<usize, DaemonError> {
         let now = (self.context.now)();
         let Received { records, problems } = store.receive(now)?;
-        self.report(problems);
+        self.problems.report(problems);
         let RoutingPass { events, routes, later, counts } =
             route::route_events(&self.config.routes, &self.defaults, store, Some(&mut self.enricher), now)?;
         self.enriching = later;
@@ -206,14 +205,6 @@ impl<'a> Router<'a> {
         }
         // Repeats are received, and leave nothing to route.
         Ok(events.max(records))
-    }
-
-    /// Logs what keeps records of the spool from being received, when it changes.
-    fn report(&mut self, problems: Vec<String>) {
-        if problems != self.problems {
-            problems.iter().for_each(|problem| tracing::error!("{}", one_line(problem)));
-            self.problems = problems;
-        }
     }
 
     /// Formats what is left of routes that are no longer configured.
@@ -262,6 +253,20 @@ impl<'a> Router<'a> {
             worker.send(WorkerCommand::Stop);
         }
         self.workers.into_values().try_for_each(RouteWorkerHandle::join)
+    }
+}
+
+/// What keeps records of the spool from being received.
+#[derive(Default)]
+pub(super) struct SpoolProblems(Vec<String>);
+
+impl SpoolProblems {
+    /// Logs it, when it changes.
+    pub(super) fn report(&mut self, problems: Vec<String>) {
+        if problems != self.0 {
+            problems.iter().for_each(|problem| tracing::error!("{}", one_line(problem)));
+            self.0 = problems;
+        }
     }
 }
 

@@ -3,19 +3,23 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::mpsc;
+use std::time::Instant;
 
 use tokio::sync::Notify;
 
 use super::daemon::{Daemon, ExitReason, RunMode};
 use super::descriptors::StoreSlots;
 use super::error::DaemonError;
-use super::event_loop::EventLoop;
+use super::event_loop::{ALIVE_INTERVAL, EventLoop, READY_TIMEOUT};
+use super::fleet_reader::FleetReader;
 use super::pulse::Pulses;
 use super::route_worker::WorkerContext;
-use super::router;
 use super::signals::Signals;
 use super::tailers::Tailers;
+use super::{forwarding, router};
+use crate::config::{Fleet, FleetRole};
 use crate::counters::Counters;
+use crate::fleet::Reader;
 
 /// Bytes of stack that a thread has for itself, as Rust's default is.
 const OWN_STACK: usize = 2 << 20;
@@ -32,6 +36,20 @@ impl Daemon<'_> {
         mode: RunMode,
         ready: impl FnOnce(),
     ) -> Result<ExitReason, DaemonError> {
+        let mut ready = Some(ready);
+        let mut is_ready = || {
+            if let Some(ready) = ready.take() {
+                ready();
+            }
+        };
+        let fleet = self.config.fleet.clone();
+        let reader = match fleet.clone().filter(|fleet| fleet.role == FleetRole::Worker) {
+            Some(fleet) => match self.wait_for_lease(fleet, signals, &mut is_ready) {
+                Some(reader) => Some(reader),
+                None => return Ok(ExitReason::Stopped),
+            },
+            None => None,
+        };
         let (router_commands, received) = mpsc::channel();
         let context = WorkerContext {
             runtime: Arc::clone(&self.runtime),
@@ -52,23 +70,65 @@ impl Daemon<'_> {
             let for_router = context.clone();
             let router = std::thread::Builder::new()
                 .name("router".into())
-                .spawn_scoped(scope, move || router::run(config, store, &for_router, &received))
+                .spawn_scoped(scope, move || match fleet {
+                    Some(fleet) if fleet.role == FleetRole::Host => {
+                        forwarding::run(config, fleet, store, &for_router, &received)
+                    }
+                    _ => router::run(config, store, &for_router, &received),
+                })
                 .map_err(|reason| DaemonError::System { what: "start a thread", reason })?;
+            let reader = match reader {
+                Some(reader) => Some(FleetReader::start(scope, reader, self.store, self.now, router_commands.clone())?),
+                None => None,
+            };
             let tailers = Tailers::start(scope, self.tails, self.store, self.now)?;
             let ended = || match (router.is_finished(), tailers.are_done()) {
                 (true, _) => Some(ExitReason::Stopped),
+                _ if reader.as_ref().is_some_and(FleetReader::has_ended) => Some(ExitReason::Stopped),
                 (false, done) => done.then_some(ExitReason::EndOfInput),
             };
             let Signals { runtime, terminate, interrupt, hang_up } = signals;
             // The loop owns the sender of the router's commands, so the router ends with it.
             let exit = runtime.block_on(async {
                 EventLoop::new(&self, mode, router_commands, &context)?
-                    .run([terminate, interrupt, hang_up], ended, ready)
+                    .run([terminate, interrupt, hang_up], ended, is_ready)
                     .await
             });
             tailers.stop()?;
+            // Once nothing is delivered any more: then another worker may take over. Before the router, which ends when nobody
+            // can send it a command.
+            if let Some(reader) = reader {
+                reader.stop()?;
+            }
             router.join().map_err(|_| DaemonError::Router)??;
             exit
+        })
+    }
+
+    /// Waits for the lease of a fleet's worker: until then another worker may deliver what is in this store. `None`: it was
+    /// stopped before. A service is ready while it waits: it takes over when it can.
+    fn wait_for_lease(&self, fleet: Fleet, signals: &mut Signals, is_ready: &mut impl FnMut()) -> Option<Reader> {
+        let host = self.config.event_defaults(&self.system_host).host;
+        let Signals { runtime, terminate, interrupt, .. } = signals;
+        runtime.block_on(async {
+            let begin =
+                Reader::begin(fleet, host, |what| tracing::warn!("waiting to read the events of the fleet: {what}"));
+            let mut begin = std::pin::pin!(begin);
+            let mut alive = tokio::time::interval(ALIVE_INTERVAL);
+            let began = Instant::now();
+            loop {
+                tokio::select! {
+                    reader = &mut begin => return Some(reader),
+                    _ = terminate.recv() => return None,
+                    _ = interrupt.recv() => return None,
+                    _ = alive.tick() => {
+                        (self.alive)();
+                        if began.elapsed() >= READY_TIMEOUT {
+                            is_ready();
+                        }
+                    }
+                }
+            }
         })
     }
 }

@@ -7,4 +7,4 @@ mod enricher;
 mod routing_pass;
 
 pub(crate) use enricher::Enricher;
-pub(crate) use routing_pass::{RoutingPass, route_events};
+pub(crate) use routing_pass::{RoutingPass, enrich, route_events};

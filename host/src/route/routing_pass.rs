@@ -39,12 +39,11 @@ pub(crate) fn route_events(
     now: Timestamp,
 ) -> Result<RoutingPass, StoreError> {
     let mut unrouted = store.unrouted(ROUTE_BATCH)?;
-    let found = unrouted.len();
-    if let Some(enricher) = enricher {
-        enrich(enricher, store, &mut unrouted, defaults, now)?;
-    }
+    let later = match enricher {
+        Some(enricher) => enrich(enricher, store, &mut unrouted, defaults, now)?,
+        None => false,
+    };
     let mut counts = EventCounts::default();
-    let later = unrouted.len() < found;
     let routed: Vec<_> = unrouted.into_iter().map(|unrouted| routed(routes, defaults, unrouted, &mut counts)).collect();
     if !routed.is_empty() {
         store.route_events(&routed)?;
@@ -75,17 +74,18 @@ fn routed(
 }
 
 /// Enriches the events of this host. Leaves out the first event that waits for the database or has to be read again, and all
-/// after it, so that the order stays.
+/// after it, so that the order stays. Returns whether there is one.
 ///
 /// # Errors
 /// When the store fails.
-fn enrich(
+pub(crate) fn enrich(
     enricher: &mut Enricher,
     store: &mut Store,
     unrouted: &mut Vec<UnroutedEvent>,
     defaults: &EventDefaults,
     now: Timestamp,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
+    let found = unrouted.len();
     let (mut ready, mut enriched) = (0, BTreeSet::new());
     for UnroutedEvent { seq, received_at, event, .. } in unrouted.iter_mut() {
         if let Ok(event) = event
@@ -104,14 +104,14 @@ fn enrich(
     }
     unrouted.truncate(ready);
     if enriched.is_empty() {
-        return Ok(());
+        return Ok(ready < found);
     }
     // Stored before they are routed, since formatting reads them again.
     let enriched: Vec<_> = unrouted.iter().filter(|unrouted| enriched.contains(&unrouted.seq)).collect();
     if let Some(changed) = store.update_enriched(&enriched)? {
         unrouted.retain(|unrouted| unrouted.seq < changed);
     }
-    Ok(())
+    Ok(unrouted.len() < found)
 }
 
 #[cfg(test)]

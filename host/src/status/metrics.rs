@@ -80,6 +80,7 @@ impl Metrics {
             [
                 (["unrouted"], count(ledger.unrouted)),
                 (["unmatched"], count(ledger.unmatched)),
+                (["forwarded"], count(ledger.forwarded)),
                 (["quarantined"], count(ledger.quarantined)),
                 (["routed"], count(ledger.routed)),
             ],

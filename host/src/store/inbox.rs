@@ -157,14 +157,14 @@ pub(super) fn has(connection: &Connection, event: &Event) -> rusqlite::Result<bo
             "SELECT EXISTS (SELECT 1 FROM events WHERE subject = ? AND jail = ? AND host = ? AND instr(body, ?))",
         )?
         .query_row(
-            params![
-                event.ban().map_or("", |ban| &ban.subject),
-                event.jail,
-                event.host,
-                format!("\"id\":\"{}\"", event.id)
-            ],
+            params![event.ban().map_or("", |ban| &ban.subject), event.jail, event.host, id_in_body(&event.id)],
             |row| row.get(0),
         )
+}
+
+/// Returns how the body of an event has its id.
+pub(super) fn id_in_body(id: &str) -> String {
+    format!("\"id\":\"{id}\"")
 }
 
 #[cfg(test)]

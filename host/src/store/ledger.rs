@@ -1,4 +1,4 @@
-//! The ledger: where every event is. `received = unrouted + unmatched + quarantined + routed`, and on each route
+//! The ledger: where every event is. `received = unrouted + unmatched + quarantined + routed + forwarded`, and on each route
 //! `matched = posted + digested + skipped + dead + pending`, at every moment.
 //!
 //! Writes the tables `ledger` and `pruned`, but only the counts over all events. The counts of a route are written by the
@@ -26,6 +26,9 @@ pub struct Ledger {
     pub quarantined: u64,
     /// Of these: at least one route matched.
     pub routed: u64,
+    /// Of these: with the broker of the fleet that this host belongs to.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub forwarded: u64,
     /// By the route's name.
     pub routes: BTreeMap<String, RouteLedger>,
 }
@@ -51,7 +54,7 @@ impl Ledger {
     /// Returns whether both sums hold. They always do; `false` is a defect of banhook, or a store edited by hand.
     #[must_use]
     pub fn balances(&self) -> bool {
-        self.received == self.unrouted + self.unmatched + self.quarantined + self.routed
+        self.received == self.unrouted + self.unmatched + self.quarantined + self.routed + self.forwarded
             && self.routes.values().all(|route| {
                 route.matched == route.posted + route.digested + route.skipped + route.dead + route.pending
             })
@@ -66,6 +69,7 @@ impl Ledger {
                 "unmatched" => Some(&mut self.unmatched),
                 "quarantined" => Some(&mut self.quarantined),
                 "routed" => Some(&mut self.routed),
+                "forwarded" => Some(&mut self.forwarded),
                 _ => None,
             };
         }
@@ -80,6 +84,11 @@ impl Ledger {
             _ => None,
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+const fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// A count of the ledger that differs from the rows of the tables.
@@ -107,12 +116,13 @@ impl fmt::Display for Discrepancy {
 }
 
 /// The counts of the ledger that differ from the rows, those that exist and those that were pruned. Every event up to the
-/// last one that was routed is routed, quarantined or unmatched, whether it is still in the inbox or not.
+/// last one that was routed is routed, quarantined, forwarded or unmatched, whether it is still in the inbox or not.
 const COUNT_DISCREPANCIES: &str = "
     WITH routed (n) AS (
         SELECT (SELECT count(DISTINCT event) FROM routed_events)
             + ifnull((SELECT n FROM pruned WHERE route = '' AND state = 'routed'), 0)),
     quarantined (n) AS (SELECT ifnull((SELECT n FROM ledger WHERE route = '' AND state = 'quarantined'), 0)),
+    forwarded (n) AS (SELECT ifnull((SELECT n FROM ledger WHERE route = '' AND state = 'forwarded'), 0)),
     counted (route, state, n) AS (
         SELECT routed_events.route,
             CASE ifnull(messages.state, routed_events.state)
@@ -122,7 +132,9 @@ const COUNT_DISCREPANCIES: &str = "
         UNION ALL SELECT route, 'matched', 1 FROM routed_events
         UNION ALL SELECT '', 'routed', n FROM routed
         UNION ALL SELECT '', 'quarantined', n FROM quarantined
-        UNION ALL SELECT '', 'unmatched', last_seq - routed.n - quarantined.n FROM routing_cursor, routed, quarantined
+        UNION ALL SELECT '', 'forwarded', n FROM forwarded
+        UNION ALL SELECT '', 'unmatched', last_seq - routed.n - quarantined.n - forwarded.n
+            FROM routing_cursor, routed, quarantined, forwarded
         UNION ALL SELECT route, state, n FROM pruned WHERE route <> '')
     SELECT route, state, sum(ledger), sum(counted) FROM (
         SELECT route, state, n AS ledger, 0 AS counted FROM ledger
@@ -164,7 +176,8 @@ pub(super) fn read(connection: &Connection) -> rusqlite::Result<Ledger> {
             *count = row.get(2)?;
         }
     }
-    ledger.unrouted = ledger.received.saturating_sub(ledger.unmatched + ledger.quarantined + ledger.routed);
+    let passed = ledger.unmatched + ledger.quarantined + ledger.routed + ledger.forwarded;
+    ledger.unrouted = ledger.received.saturating_sub(passed);
     Ok(ledger)
 }
 
@@ -198,6 +211,20 @@ pub(super) fn count_routed(
              ON CONFLICT DO UPDATE SET n = n + excluded.n",
         )?
         .execute([unmatched, quarantined, routed])
+        .map(drop)
+}
+
+/// Counts events that were just forwarded, or quarantined instead.
+pub(super) fn count_forwarded(
+    transaction: &Transaction<'_>,
+    [forwarded, quarantined]: [usize; 2],
+) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached(
+            "INSERT INTO ledger VALUES ('', 'forwarded', ?), ('', 'quarantined', ?)
+             ON CONFLICT DO UPDATE SET n = n + excluded.n",
+        )?
+        .execute([forwarded, quarantined])
         .map(drop)
 }
 

@@ -10,7 +10,28 @@ pub(super) struct Schema {
 }
 
 /// The schema of this version.
-pub(super) const SCHEMA: Schema = Schema { first: TABLES, steps: &[] };
+pub(super) const SCHEMA: Schema = Schema { first: TABLES, steps: &[FLEET] };
+
+/// Version 2.
+const FLEET: &str = "
+-- Of a host of a fleet, one row at most: the last event that the broker acknowledged (stream is the stream's id), up to which
+-- event of the inbox all are forwarded, and after which event this host began to forward.
+CREATE TABLE forwarding (
+    stream TEXT NOT NULL,
+    stream_seq INTEGER NOT NULL,
+    event_id TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    first_seq INTEGER NOT NULL
+);
+-- Of a worker: all messages of a stream up to sequence are received, as events up to last_seq.
+CREATE TABLE stream_receipts (
+    stream TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    message_id TEXT NOT NULL,
+    last_seq INTEGER NOT NULL,
+    PRIMARY KEY (stream, sequence)
+) WITHOUT ROWID;
+";
 
 impl Schema {
     /// Returns the version that this program reads and writes, as in SQLite's `user_version`.

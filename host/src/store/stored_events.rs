@@ -2,14 +2,14 @@
 
 use std::collections::VecDeque;
 
-use rusqlite::{Row, params};
+use rusqlite::{Connection, Row, params};
 
 use super::checksum::{self, EVENT_COLUMNS, event_columns, parse_event};
 use super::database::sql_limit;
 use super::error::StoreError;
 use super::inbox::{UnroutedEvent, read_events};
-use super::routed_events;
 use super::store::Store;
+use super::{routed_events, routing_cursor};
 use crate::event::{Event, Timestamp};
 
 /// Events that an export reads at a time, so that memory does not grow with the history.
@@ -31,26 +31,30 @@ pub struct UnformattedEvent {
     pub standalone: bool,
 }
 
+/// Returns the first events of the inbox after this one, oldest first.
+pub(super) fn after(connection: &Connection, seq: i64, at_most: usize) -> rusqlite::Result<Vec<UnroutedEvent>> {
+    let mut statement = connection.prepare_cached(concat!(
+        "SELECT seq, received_at, ",
+        event_columns!(),
+        " FROM events WHERE seq > ? ORDER BY seq LIMIT ?",
+    ))?;
+    let rows = statement.query(params![seq, sql_limit(at_most)])?;
+    read_events(rows, |row, body| {
+        // Of a damaged one it is not used.
+        let received_at = Timestamp(row.get(1).unwrap_or_default());
+        let text = body.as_ref().map(|body| (*body).to_owned()).unwrap_or_default();
+        Ok(UnroutedEvent { seq: row.get(0)?, received_at, event: parse_event(body), body: text })
+    })
+}
+
 impl Store {
     /// Returns the first events of the inbox that are not routed yet, oldest first.
     ///
     /// # Errors
     /// When the store fails.
     pub fn unrouted(&self, at_most: usize) -> Result<Vec<UnroutedEvent>, StoreError> {
-        self.database.read("read the inbox", |connection| {
-            let mut statement = connection.prepare_cached(concat!(
-                "SELECT seq, received_at, ",
-                event_columns!(),
-                " FROM events WHERE seq > (SELECT last_seq FROM routing_cursor) ORDER BY seq LIMIT ?",
-            ))?;
-            let rows = statement.query([sql_limit(at_most)])?;
-            read_events(rows, |row, body| {
-                // Of a damaged one it is not used.
-                let received_at = Timestamp(row.get(1).unwrap_or_default());
-                let text = body.as_ref().map(|body| (*body).to_owned()).unwrap_or_default();
-                Ok(UnroutedEvent { seq: row.get(0)?, received_at, event: parse_event(body), body: text })
-            })
-        })
+        self.database
+            .read("read the inbox", |connection| after(connection, routing_cursor::last_routed(connection)?, at_most))
     }
 
     /// Returns the first events that a route is to format, oldest first.

@@ -10,10 +10,11 @@ use rusqlite::Connection;
 use super::schema::SCHEMA;
 
 /// The file that writes each table. The counts of routes in `ledger` and `pruned` are written by the schema's triggers.
-const WRITERS: [(&str, &str); 15] = [
+const WRITERS: [(&str, &str); 17] = [
     ("bans", "history.rs"),
     ("checkpoints", "checkpoints.rs"),
     ("events", "inbox.rs"),
+    ("forwarding", "forwarding.rs"),
     ("jails", "history.rs"),
     ("ledger", "ledger.rs"),
     ("logs", "checkpoints.rs"),
@@ -25,6 +26,7 @@ const WRITERS: [(&str, &str); 15] = [
     ("recent_posts", "recent_posts.rs"),
     ("routed_events", "routed_events.rs"),
     ("routing_cursor", "routing_cursor.rs"),
+    ("stream_receipts", "stream_receipts.rs"),
     ("webhooks", "webhooks.rs"),
 ];
 

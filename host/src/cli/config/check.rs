@@ -74,6 +74,17 @@ fn remote_state_dir(kind: &str, state: &Path) -> String {
     )
 }
 
+/// Returns what a configuration has, in a line.
+pub(crate) fn summary(config: &Config) -> String {
+    if config.is_fleet_host() {
+        return "a host of a fleet, whose worker has the webhooks and routes".to_owned();
+    }
+    let fleet = if config.fleet.is_some() { "the worker of a fleet, " } else { "" };
+    let webhooks = counted(config.webhooks.len() as u64, "webhook");
+    let routes = counted(config.routes.len() as u64, "route");
+    format!("{fleet}{webhooks}, {routes}")
+}
+
 /// Examines the configuration, and lists which jails go where.
 pub(super) fn check(global: &GlobalOptions) -> Outcome {
     let config = global.config()?;
@@ -86,10 +97,10 @@ pub(super) fn check(global: &GlobalOptions) -> Outcome {
     if !faults.is_empty() {
         return Err(CommandError::Input(anyhow::anyhow!("{}", faults.join("\n"))));
     }
-    let webhooks = counted(config.webhooks.len() as u64, "webhook");
-    let routes = counted(config.routes.len() as u64, "route");
     let mut out = std::io::stdout();
-    writeln!(out, "{} is valid: {webhooks}, {routes}", global.config.display())?;
-    write!(out, "{}", jails.by_routes(&config))?;
+    writeln!(out, "{} is valid: {}", global.config.display(), summary(&config))?;
+    if !config.is_fleet_host() {
+        write!(out, "{}", jails.by_routes(&config))?;
+    }
     Ok(true)
 }

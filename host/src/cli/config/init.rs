@@ -58,6 +58,10 @@ mod tests {
             file.write_all(b"https://hooks.slack.com/services/T0/B0/x").unwrap();
         }
         std::fs::write(folder.path().join("ca.pem"), include_str!("../../config/testdata/ca.pem")).unwrap();
+        let seed = nkeys::KeyPair::new_user().seed().unwrap();
+        let path = folder.path().join("fleet.nkey");
+        std::fs::write(&path, seed).unwrap();
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
         for file in ["my.wasm", "country.mmdb"] {
             std::fs::write(folder.path().join(file), "").unwrap();
         }
@@ -85,7 +89,8 @@ mod tests {
             for key in keys.into_iter().flat_map(|keys| keys.keys()) {
                 // Other places of a secret exclude each other.
                 let is_alternative = ["_env", "_credential"].iter().any(|end| key.ends_with(end))
-                    || ["url", "basic_auth", "basic_auth_file", "http_host", "relay_host"].contains(&key.as_str());
+                    || ["url", "basic_auth", "basic_auth_file", "http_host", "relay_host", "nkey", "resend"]
+                        .contains(&key.as_str());
                 // `banhook plugin pin` writes it.
                 let is_written = key == "sha256";
                 let is_there = inner.iter().any(|table| table.get(key).is_some());

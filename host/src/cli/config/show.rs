@@ -8,7 +8,9 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::command_error::Outcome;
 use crate::cli::global_options::{GlobalOptions, host_name};
-use crate::config::{Config, LogSource, PluginSource, Proxy, Route, Webhook, duration_text, size_text};
+use crate::config::{
+    Config, Fleet, FleetRole, LogSource, PluginSource, Proxy, Route, Webhook, duration_text, size_text,
+};
 use crate::event::Kind;
 use crate::plugin::{Grant, Limits};
 
@@ -55,6 +57,7 @@ fn effective(config: &Config, system_host: &str) -> Value {
         fail2ban,
         health,
         metrics,
+        fleet,
         warnings: _,
         files: _,
     } = config;
@@ -77,7 +80,24 @@ fn effective(config: &Config, system_host: &str) -> Value {
             "textfile": metrics.textfile.as_deref().map(path),
             "listen": metrics.listen.map(|listen| listen.to_string()),
         },
+        "fleet": fleet.as_ref().map(of_fleet),
     }))
+}
+
+fn of_fleet(fleet: &Fleet) -> Value {
+    let Fleet { role, servers, nkey: _, nkey_file, ca_file, resend, lease, stream_size, reporters } = fleet;
+    let is_host = *role == FleetRole::Host;
+    json!({
+        "role": if is_host { "host" } else { "worker" },
+        "servers": servers,
+        "nkey_file": nkey_file.as_deref().map(path),
+        "nkey": nkey_file.is_none().then_some(REDACTED),
+        "ca_file": ca_file.as_ref().map(|file| path(&file.path)),
+        "resend": is_host.then(|| duration_text(*resend)),
+        "lease": (!is_host).then(|| duration_text(*lease)),
+        "stream_size": (!is_host).then(|| size_text(*stream_size)),
+        "reporters": (!reporters.is_empty()).then_some(reporters),
+    })
 }
 
 fn webhook(webhook: &Webhook) -> Value {
@@ -249,8 +269,10 @@ mod tests {
     #[test]
     fn show_is_a_configuration_that_means_the_same_and_has_every_setting() {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["main.url", "ops.url", "login", "ca.pem", "my.wasm", "country.mmdb"] {
+        let seed = nkeys::KeyPair::new_user().seed().unwrap();
+        for name in ["main.url", "ops.url", "login", "ca.pem", "my.wasm", "country.mmdb", "fleet.nkey"] {
             let text = match name {
+                "fleet.nkey" => seed.as_str(),
                 "ca.pem" => include_str!("../../config/testdata/ca.pem"),
                 "login" => "user:SECRET",
                 _ => "https://hooks.slack.com/services/T0/B0/SECRET",
@@ -267,7 +289,7 @@ mod tests {
         let all = all.replace("plugin = \"my.wasm\"\n", &pinned);
         for text in [all.as_str(), ALL] {
             let shown = effective(&parse(text, folder.path()), "host");
-            assert!(!shown.to_string().contains("SECRET"), "{shown}");
+            assert!(!shown.to_string().contains("SECRET") && !shown.to_string().contains(&seed), "{shown}");
             let written = toml::to_string(&shown).unwrap();
             assert_eq!(effective(&parse(&written, Path::new("/")), "other"), shown, "{written}");
         }
@@ -283,7 +305,7 @@ mod tests {
             assert!(!tables.iter().all(|table| table.is_null()), "without {name}");
             for key in keys.into_iter().flat_map(Map::keys) {
                 let is_other_place = ["_env", "_credential"].iter().any(|end| key.ends_with(end))
-                    || ["url", "basic_auth", "http_host", "relay_host"].contains(&key.as_str());
+                    || ["url", "basic_auth", "http_host", "relay_host", "nkey", "resend"].contains(&key.as_str());
                 assert!(is_other_place || tables.iter().any(|table| table.get(key).is_some()), "without {name}.{key}");
             }
         }

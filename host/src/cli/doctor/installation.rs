@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::finding::{Finding, Level};
-use crate::cli::config::check::{ConfigFindings, examine};
+use crate::cli::config::check::{ConfigFindings, examine, summary};
 use crate::cli::config::known_jails::KnownJails;
 use crate::cli::global_options::GlobalOptions;
 use crate::cli::status::read_status;
@@ -48,9 +48,7 @@ pub(super) fn configuration(
     warnings.extend(KnownJails::new(jails, &global.state_dir).warnings(&config));
     let mut found: Vec<_> = faults.iter().map(|fault| of_error(Level::Fail, fault)).collect();
     if found.is_empty() {
-        let [webhooks, routes] = [(config.webhooks.len(), "webhook"), (config.routes.len(), "route")]
-            .map(|(count, noun)| counted(count as u64, noun));
-        found.push(Finding::ok(CONFIGURATION, format!("{} is valid: {webhooks}, {routes}", global.config.display())));
+        found.push(Finding::ok(CONFIGURATION, format!("{} is valid: {}", global.config.display(), summary(&config))));
     }
     found.extend(warnings.iter().map(|warning| of_error(Level::Warn, warning)));
     // Not as it could be, and as the package leaves it.

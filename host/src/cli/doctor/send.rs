@@ -66,7 +66,8 @@ pub(super) fn send(global: &GlobalOptions, config: Option<&Config>, fail2ban: &F
             }
         }
     }
-    results(last, &action.jail, global)
+    let is_forwarded = config.is_some_and(Config::is_fleet_host);
+    results(last, &action.jail, global, is_forwarded)
 }
 
 /// Returns the action that is tested: the first one of a jail whose bans a route matches, or else the first.
@@ -110,13 +111,20 @@ fn progress(global: &GlobalOptions, jail: &str, subject: &str) -> Result<Option<
     store.map_or(Ok(None), |(_, store)| store.event_progress(jail, subject).map_err(|error| error.to_string()))
 }
 
-fn results(last: Result<Option<Vec<RouteProgress>>, String>, jail: &str, global: &GlobalOptions) -> Vec<Finding> {
+/// `is_forwarded`: the event goes to the broker of a fleet instead of routes.
+fn results(
+    last: Result<Option<Vec<RouteProgress>>, String>,
+    jail: &str,
+    global: &GlobalOptions,
+    is_forwarded: bool,
+) -> Vec<Finding> {
     let seconds = DELIVERY_LIMIT.as_secs();
     let routes = match last {
         Ok(Some(routes)) => routes,
         Ok(None) => {
             let text = format!(
-                "the action ran, and its event is not routed in {} after {seconds} s",
+                "the action ran, and its event is not {} in {} after {seconds} s",
+                if is_forwarded { "forwarded" } else { "routed" },
                 global.state_dir.display()
             );
             return vec![Finding::fail(
@@ -127,6 +135,10 @@ fn results(last: Result<Option<Vec<RouteProgress>>, String>, jail: &str, global:
         }
         Err(error) => return vec![Finding::of_error(CHECK, Level::Fail, &error, "run `banhook status`")],
     };
+    if is_forwarded {
+        let text = format!("a marked ban in the jail {jail} went from the action to the broker, for the worker of the fleet");
+        return vec![Finding::ok(CHECK, text)];
+    }
     if routes.is_empty() {
         let text = format!("no route matches a ban in the jail {jail}");
         return vec![Finding::fail(CHECK, text, format!("run `banhook config explain ban --jail {jail}`"))];

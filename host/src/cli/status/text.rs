@@ -179,6 +179,7 @@ mod tests {
             received: 1_015,
             unrouted: 0,
             unmatched: 3,
+            forwarded: 0,
             quarantined: 0,
             routed: 1_012,
             routes: BTreeMap::from([("all".to_owned(), all)]),

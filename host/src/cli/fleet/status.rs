@@ -1,0 +1,124 @@
+//! `banhook fleet status`: this host's part in its fleet, and what the broker says.
+
+use std::io::{self, Write as _};
+
+use anyhow::anyhow;
+use clap::Args;
+use serde::Serialize;
+use tokio::runtime::Builder;
+
+use crate::cli::command_error::{CommandError, Outcome};
+use crate::cli::global_options::{GlobalOptions, OutputFormat, host_name};
+use crate::config::{Fleet, FleetRole, size_text};
+use crate::fleet::{BrokerStatus, broker_status};
+use crate::message::one_line;
+use crate::phrase::counted;
+use crate::store::Store;
+
+/// Show this host's part in its fleet, and ask the broker
+///
+/// The exit code is 1 if the broker cannot be asked, or no worker is running.
+#[derive(Debug, Args)]
+pub(super) struct StatusArgs {
+    /// Output format
+    #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
+    format: OutputFormat,
+}
+
+#[derive(Serialize)]
+struct FleetStatus {
+    role: &'static str,
+    host: String,
+    /// Of a host: events that the broker has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    forwarded: Option<u64>,
+    /// Of a host: events that it does not have yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiting: Option<u64>,
+    /// Of a worker: up to which sequence the stream is received.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    received: Option<u64>,
+    broker: Option<BrokerStatus>,
+    /// Why the broker could not be asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// Prints the status.
+pub(super) fn status(global: &GlobalOptions, StatusArgs { format }: &StatusArgs) -> Outcome {
+    let config = global.config()?;
+    let Some(fleet) = config.fleet.clone() else {
+        let shown = global.config.display();
+        return Err(CommandError::Input(anyhow!("{shown} has no [fleet]: this host belongs to none")));
+    };
+    let host = config.event_defaults(&host_name()).host;
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let asked = runtime.block_on(broker_status(&fleet, &host));
+    let store = global.existing_store()?.map(|(_, store)| store);
+    let status = gather(&fleet, host, store.as_ref(), asked)?;
+    let mut out = io::stdout();
+    match format {
+        OutputFormat::Json => writeln!(out, "{}", serde_json::to_string_pretty(&status)?)?,
+        OutputFormat::Text => write!(out, "{}", text(&status))?,
+    }
+    Ok(status.broker.is_some_and(|broker| broker.worker.is_some()))
+}
+
+fn gather(
+    fleet: &Fleet,
+    host: String,
+    store: Option<&Store>,
+    asked: Result<BrokerStatus, crate::fleet::BrokerError>,
+) -> Result<FleetStatus, CommandError> {
+    let ledger = store.map(Store::ledger).transpose()?.unwrap_or_default();
+    let is_host = fleet.role == FleetRole::Host;
+    let (broker, error) = match asked {
+        Ok(broker) => (Some(broker), None),
+        Err(error) => (None, Some(one_line(&error.to_string()))),
+    };
+    let received = match store.filter(|_| !is_host) {
+        Some(store) => store.last_stream_position()?.map(|position| position.sequence),
+        None => None,
+    };
+    Ok(FleetStatus {
+        role: if is_host { "host" } else { "worker" },
+        host,
+        forwarded: is_host.then_some(ledger.forwarded),
+        waiting: is_host.then_some(ledger.unrouted),
+        received,
+        broker,
+        error,
+    })
+}
+
+fn text(status: &FleetStatus) -> String {
+    let mut lines = vec![format!("{} {} of a fleet", status.role, status.host)];
+    if let (Some(forwarded), Some(waiting)) = (status.forwarded, status.waiting) {
+        lines.push(format!("events: {forwarded} forwarded, {waiting} waiting"));
+    }
+    if let Some(received) = status.received {
+        lines.push(format!("stream: received up to message {received}"));
+    }
+    match (&status.broker, &status.error) {
+        (Some(broker), _) => {
+            lines.push(format!("broker: nats-server {}", one_line(&broker.version)));
+            if let Some(stream) = &broker.stream {
+                let bytes = size_text(stream.bytes);
+                lines.push(format!(
+                    "        {} of {bytes}, up to message {}; all up to {} settled",
+                    counted(stream.messages, "message"),
+                    stream.last,
+                    broker.settled
+                ));
+            }
+            lines.push(match &broker.worker {
+                Some(worker) => format!("worker: {}", one_line(worker)),
+                None => "worker: none; events wait with the broker".to_owned(),
+            });
+        }
+        (None, Some(error)) => lines.push(format!("broker: {error}")),
+        (None, None) => {}
+    }
+    lines.push(String::new());
+    lines.join("\n")
+}

@@ -1,0 +1,65 @@
+//! The thread of a fleet's worker that reads the stream.
+
+use std::sync::mpsc::Sender;
+use std::thread::{self, Scope, ScopedJoinHandle};
+
+use tokio::runtime::Builder;
+use tokio::sync::watch;
+
+use super::error::DaemonError;
+use super::router::RouterCommand;
+use crate::event::Timestamp;
+use crate::fleet::{Reader, ReaderError};
+use crate::store::Store;
+
+/// The running thread.
+pub(super) struct FleetReader<'scope> {
+    stop: watch::Sender<bool>,
+    thread: Option<ScopedJoinHandle<'scope, Result<(), ReaderError>>>,
+}
+
+impl<'scope> FleetReader<'scope> {
+    pub(super) fn start(
+        scope: &'scope Scope<'scope, '_>,
+        reader: Reader,
+        store: &Store,
+        now: fn() -> Timestamp,
+        router: Sender<RouterCommand>,
+    ) -> Result<Self, DaemonError> {
+        let failed = |what| move |reason| DaemonError::System { what, reason };
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(failed("set up the connection to the broker"))?;
+        let store = store.new_connection()?;
+        let (stop, stopped) = watch::channel(false);
+        let wake = move || {
+            // The router is gone only if it failed, which ends the daemon.
+            let _ = router.send(RouterCommand::Wake);
+        };
+        let thread = thread::Builder::new()
+            .name("fleet".into())
+            .spawn_scoped(scope, move || runtime.block_on(reader.run(store, now, wake, stopped)))
+            .map_err(failed("start a thread"))?;
+        Ok(Self { stop, thread: Some(thread) })
+    }
+
+    /// Returns whether it has ended by itself, which is a failure.
+    pub(super) fn has_ended(&self) -> bool {
+        self.thread.as_ref().is_some_and(ScopedJoinHandle::is_finished)
+    }
+
+    /// Stops it and waits for its end.
+    pub(super) fn stop(mut self) -> Result<(), DaemonError> {
+        let Some(thread) = self.thread.take() else { return Ok(()) };
+        drop(self);
+        thread.join().map_err(|_| DaemonError::Router)?.map_err(DaemonError::from)
+    }
+}
+
+/// Stops it also where something else could not be started.
+impl Drop for FleetReader<'_> {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+    }
+}

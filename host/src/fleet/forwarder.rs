@@ -1,0 +1,241 @@
+//! The forwarder of a host: it publishes the events of the inbox in their order, and goes on with what the broker has
+//! acknowledged.
+//!
+//! After each connection, and every hour, it makes sure that the broker still has what it acknowledged: a broker that loses its
+//! disk, or is restored from an older copy, gets again what it lost.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use super::backoff::Backoff;
+use super::broker::{Answers, Broker};
+use super::broker_error::{BrokerError, code};
+use super::driver::Driver;
+use super::subjects::{EVENTS, event_subject, host_token};
+use super::{envelope, lease};
+use crate::config::Fleet;
+use crate::event::Timestamp;
+use crate::message::one_line;
+use crate::store::{LastForwarded, Passed, Store, StoreError, UnroutedEvent};
+
+/// Messages that are published before the first of them is acknowledged.
+pub(crate) const BATCH: usize = 64;
+
+/// How often it is made sure that the broker has what it acknowledged.
+const VERIFY_INTERVAL: Duration = Duration::from_secs(60 * 60);
+
+/// How long a host waits that the broker refuses because the stream is full.
+const FULL_PAUSE: Duration = Duration::from_secs(5);
+
+/// Forwards events to the broker.
+pub(crate) struct Forwarder {
+    fleet: Fleet,
+    host: String,
+    token: String,
+    driver: Driver,
+    session: Option<Session>,
+    backoff: Backoff,
+    /// When the broker is tried again.
+    paused: Option<Instant>,
+    /// Why nothing is forwarded.
+    problem: Option<String>,
+}
+
+struct Session {
+    broker: Broker,
+    answers: Answers,
+    /// The stream's id.
+    stream: String,
+    verified_at: Instant,
+}
+
+/// Forwarding failed.
+enum ForwardError {
+    Broker(BrokerError),
+    Store(StoreError),
+}
+
+impl From<BrokerError> for ForwardError {
+    fn from(error: BrokerError) -> Self {
+        Self::Broker(error)
+    }
+}
+
+impl From<StoreError> for ForwardError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl Forwarder {
+    /// Makes the forwarder of a host.
+    ///
+    /// # Errors
+    /// When the system has no room for it.
+    pub(crate) fn new(fleet: Fleet, host: String) -> io::Result<Self> {
+        let driver = Driver::start()?;
+        let token = host_token(&host);
+        Ok(Self { fleet, host, token, driver, session: None, backoff: Backoff::new(), paused: None, problem: None })
+    }
+
+    /// Returns how long nothing can be forwarded; `None`: it can be tried now.
+    pub(crate) fn pause(&self) -> Option<Duration> {
+        self.paused.map(|until| until.saturating_duration_since(Instant::now())).filter(|pause| !pause.is_zero())
+    }
+
+    /// Connects if there is no connection, and makes sure that the broker has what it acknowledged. Returns whether events can
+    /// be forwarded.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn prepare(&mut self, store: &mut Store, now: Timestamp) -> Result<bool, StoreError> {
+        if self.pause().is_some() {
+            return Ok(false);
+        }
+        if let Some(session) = &self.session {
+            if let Some(error) = session.broker.said() {
+                return self.failed(error.into()).map(|()| false);
+            }
+            if session.verified_at.elapsed() < VERIFY_INTERVAL {
+                return Ok(true);
+            }
+        }
+        let fleet = self.fleet.clone();
+        let (token, name) = (self.token.clone(), format!("banhook host {}", self.host));
+        let session = self.session.take();
+        let opened = self.driver.handle.block_on(async {
+            let (broker, answers) = match session {
+                Some(Session { broker, answers, .. }) => (broker, answers),
+                None => {
+                    let broker = Broker::connect(&fleet, &token, &name).await?;
+                    let answers = broker.answers().await?;
+                    (broker, answers)
+                }
+            };
+            let stream = verify(&broker, &event_subject(&token), store, since(now, fleet.resend)).await?;
+            Ok(Session { broker, answers, stream, verified_at: Instant::now() })
+        });
+        match opened {
+            Ok(session) => {
+                self.session = Some(session);
+                self.backoff = Backoff::new();
+                if let Some(problem) = self.problem.take() {
+                    tracing::info!("events are forwarded again; before: {problem}");
+                }
+                Ok(true)
+            }
+            Err(error) => self.failed(error).map(|()| false),
+        }
+    }
+
+    /// Forwards events, which are the next ones of the store. Returns how many it is done with.
+    ///
+    /// # Errors
+    /// When the store fails; they are forwarded again then.
+    pub(crate) fn forward(&mut self, store: &mut Store, events: Vec<UnroutedEvent>) -> Result<usize, StoreError> {
+        let Some(session) = &mut self.session else { return Ok(0) };
+        let mut messages = Vec::new();
+        let mut kinds = Vec::new();
+        for UnroutedEvent { seq, event, .. } in &events {
+            match event {
+                Ok(event) => {
+                    messages.push((event.id.clone(), envelope::body(event)));
+                    kinds.push(Passed::Forwarded(*seq));
+                }
+                Err(error) => {
+                    tracing::error!(event = seq, "stored event quarantined: {error}");
+                    kinds.push(Passed::Quarantined(*seq));
+                }
+            }
+        }
+        let ids: Vec<String> = messages.iter().map(|(id, _)| id.clone()).collect();
+        let subject = event_subject(&self.token);
+        let published = session.broker.publish(&mut session.answers, &subject, messages);
+        let (sequences, result) = self.driver.handle.block_on(published);
+        // Up to the first that is not acknowledged.
+        let mut left = sequences.len();
+        let passed: Vec<_> = kinds
+            .into_iter()
+            .take_while(|passed| match passed {
+                Passed::Forwarded(_) if left == 0 => false,
+                Passed::Forwarded(_) => {
+                    left -= 1;
+                    true
+                }
+                Passed::Quarantined(_) => true,
+            })
+            .collect();
+        let before = store.last_forwarded()?.filter(|last| last.stream == session.stream);
+        let last = match sequences.last().zip(ids.get(sequences.len().wrapping_sub(1))) {
+            Some((sequence, id)) => {
+                LastForwarded { stream: session.stream.clone(), stream_seq: *sequence, event_id: id.clone() }
+            }
+            None => before.unwrap_or_else(|| nothing_in(&session.stream)),
+        };
+        store.record_forwarded(&passed, &last)?;
+        if let Err(error) = result {
+            self.failed(error.into())?;
+        }
+        Ok(passed.len())
+    }
+
+    /// Closes the connection, and says why, when that changes.
+    fn failed(&mut self, error: ForwardError) -> Result<(), StoreError> {
+        let error = match error {
+            ForwardError::Store(error) => return Err(error),
+            ForwardError::Broker(error) => error,
+        };
+        let is_full = matches!(error, BrokerError::Refused { code: code::FULL, .. });
+        let (text, pause) = if is_full {
+            (
+                "the broker's stream is full; this host's events wait here until the worker has settled some"
+                    .to_owned(),
+                FULL_PAUSE,
+            )
+        } else {
+            (one_line(&error.to_string()), self.backoff.next())
+        };
+        self.session = self.session.take().filter(|_| is_full);
+        self.paused = Some(Instant::now() + pause);
+        if self.problem.as_ref() != Some(&text) {
+            tracing::error!("events are not forwarded: {text}");
+            self.problem = Some(text);
+        }
+        Ok(())
+    }
+}
+
+fn since(now: Timestamp, age: Duration) -> Timestamp {
+    now.plus_ms(i64::try_from(age.as_millis()).unwrap_or(i64::MAX).saturating_neg())
+}
+
+fn nothing_in(stream: &str) -> LastForwarded {
+    LastForwarded { stream: stream.to_owned(), stream_seq: 0, event_id: String::new() }
+}
+
+/// Makes sure that the broker has what it acknowledged, and has the rest forwarded again. Returns the stream's id.
+async fn verify(broker: &Broker, subject: &str, store: &mut Store, since: Timestamp) -> Result<String, ForwardError> {
+    // Made by the worker, after the streams.
+    let (record, _) = lease::read(broker).await?.ok_or(BrokerError::NoStream)?;
+    let Some(before) = store.last_forwarded()? else { return Ok(record.stream) };
+    let found = broker.last(EVENTS, subject).await?;
+    let found_sequence = found.as_ref().map_or(0, |found| found.sequence);
+    let is_another = before.stream != record.stream;
+    // What the worker has settled it may have removed.
+    let is_lost = found_sequence < before.stream_seq && before.stream_seq > record.pruned;
+    let is_reused =
+        found.as_ref().is_some_and(|found| found.sequence == before.stream_seq && found.id != before.event_id);
+    if is_another || is_lost || is_reused {
+        let last = LastForwarded {
+            stream: record.stream.clone(),
+            stream_seq: found_sequence,
+            event_id: found.filter(|_| !is_another).map(|found| found.id).unwrap_or_default(),
+        };
+        let again = store.forward_again(&last, since)?;
+        tracing::warn!(
+            events = again,
+            "the broker has lost what it acknowledged, or is another one; events are forwarded again"
+        );
+    }
+    Ok(record.stream)
+}

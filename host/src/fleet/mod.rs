@@ -1,0 +1,25 @@
+//! A fleet: hosts forward their events through a broker (NATS with JetStream) to one worker, which routes and delivers them.
+//!
+//! A host has no routes and no secret but its key. It publishes each event under a subject of its own and goes on when the
+//! broker has acknowledged it, which is when the broker has synced it (`forwarder`). The worker reads the stream in its order
+//! into its inbox (`reader`); from there on everything is as on a single host. What the worker has settled it records with the
+//! broker (`record`), which also keeps a second worker away; the broker keeps what is not settled.
+
+mod backoff;
+mod broker;
+mod broker_error;
+mod driver;
+mod envelope;
+mod forwarder;
+mod lease;
+mod reader;
+mod record;
+mod status;
+mod streams;
+mod subjects;
+
+pub(crate) use broker_error::BrokerError;
+pub(crate) use forwarder::{BATCH, Forwarder};
+pub(crate) use reader::{Reader, ReaderError};
+pub(crate) use status::{BrokerStatus, broker_status};
+pub(crate) use subjects::{host_token, server_permissions, shared_services};

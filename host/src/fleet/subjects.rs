@@ -1,0 +1,78 @@
+//! The names that hosts, broker and worker agree on: streams, subjects, and the part of a subject that stands for a host.
+
+/// The stream with the events of all hosts.
+pub(crate) const EVENTS: &str = "BANHOOK";
+/// The stream with the worker's record.
+pub(crate) const META: &str = "BANHOOK_META";
+
+/// The subjects of the events; the last part stands for the host.
+pub(super) const EVENT_SUBJECTS: &str = "banhook.ev.*";
+/// The subject of the worker's record.
+pub(super) const RECORD_SUBJECT: &str = "banhook.meta";
+
+/// Begins the subjects of events.
+const EVENT_PREFIX: &str = "banhook.ev.";
+
+/// Returns the part of subjects that stands for a host: its name, with `_` for all but letters, digits, `-` and `_`.
+pub(crate) fn host_token(host: &str) -> String {
+    let is_kept = |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '_');
+    host.chars().map(|character| if is_kept(character) { character } else { '_' }).collect()
+}
+
+/// Returns the subject of a host's events.
+pub(super) fn event_subject(token: &str) -> String {
+    format!("{EVENT_PREFIX}{token}")
+}
+
+/// Returns the host's part of the subject of an event.
+pub(super) fn token_of(subject: &str) -> Option<&str> {
+    subject.strip_prefix(EVENT_PREFIX).filter(|token| !token.is_empty() && !token.contains('.'))
+}
+
+/// Returns the subject to ask for the last message under a subject.
+pub(super) fn last_message_subject(stream: &str, subject: &str) -> String {
+    format!("$JS.API.DIRECT.GET.{stream}.{subject}")
+}
+
+/// Returns the prefix of the subjects at which a member gets answers: the broker allows it no other.
+pub(super) fn inbox_prefix(token: &str) -> String {
+    format!("_INBOX_{token}")
+}
+
+/// Returns what the broker allows a host, by its token: the subjects that it may publish to, and those of its answers.
+pub(crate) fn server_permissions(token: &str) -> (Vec<String>, String) {
+    let subject = event_subject(token);
+    let last = last_message_subject(EVENTS, &subject);
+    (vec![subject, last, last_message_subject(META, RECORD_SUBJECT)], format!("{}.>", inbox_prefix(token)))
+}
+
+/// What the account of the hosts gets from that of the worker.
+pub(crate) fn shared_services() -> [String; 3] {
+    [
+        EVENT_SUBJECTS.to_owned(),
+        last_message_subject(EVENTS, EVENT_SUBJECTS),
+        last_message_subject(META, RECORD_SUBJECT),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn host_token_is_one_part_of_a_subject() {
+        for (host, token) in [
+            ("web-1", "web-1"),
+            ("web-1.example.org", "web-1_example_org"),
+            ("a b>*.c", "a_b___c"),
+            ("", ""),
+            ("höst", "h_st"),
+        ] {
+            assert_eq!(host_token(host), token);
+        }
+        assert_eq!(token_of(&event_subject("web-1")), Some("web-1"));
+        for subject in ["banhook.ev.", "banhook.ev.a.b", "banhook.meta", "x"] {
+            assert_eq!(token_of(subject), None, "{subject}");
+        }
+    }
+}
