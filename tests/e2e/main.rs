@@ -10,6 +10,7 @@
 //! * `BANHOOK_CHAT_PARSERS`: the folder of the chats' parsers (set by `cargo xtask test`; default `.tools/chat_parsers`).
 //! * `BANHOOK_GUESTS`: the folder of the example plugins built from source (set by `cargo xtask test`).
 //! * `BANHOOK_FAIL2BAN`: the folder of other releases of fail2ban (set by `cargo xtask test`).
+//! * `BANHOOK_NATS_SERVER`: the folder of releases of nats-server (set by `cargo xtask test`).
 //! * `BANHOOK_PACKAGES` and `BANHOOK_DEBIAN_ROOT`: the packages, and the Debian to install them into (set by `cargo xtask
 //!   test`).
 //! * `BANHOOK_SOAK`: the number of rounds for interleavings, crashes, power failures, failing calls, damaged files and the
@@ -57,6 +58,7 @@ mod fail2ban_database;
 mod fail2ban_restart;
 mod failing_calls;
 mod file_access;
+mod fleet;
 mod forget;
 mod grants;
 mod guests;

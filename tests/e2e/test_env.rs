@@ -297,6 +297,10 @@ pub struct Daemon {
 }
 
 impl Daemon {
+    pub fn of(child: Child) -> Self {
+        Self { child }
+    }
+
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -360,6 +364,7 @@ pub struct Ledger {
     pub unmatched: u64,
     pub quarantined: u64,
     pub routed: u64,
+    pub forwarded: u64,
     pub routes: BTreeMap<String, Counts>,
 }
 
@@ -395,9 +400,11 @@ impl Ledger {
             unmatched: number(&json, "unmatched"),
             quarantined: number(&json, "quarantined"),
             routed: number(&json, "routed"),
+            // Only a host of a fleet has it.
+            forwarded: json["forwarded"].as_u64().unwrap_or_default(),
             routes: routes.map(|(name, route)| (name.clone(), counts(route))).collect(),
         };
-        let sum = ledger.unrouted + ledger.unmatched + ledger.quarantined + ledger.routed;
+        let sum = ledger.unrouted + ledger.unmatched + ledger.quarantined + ledger.routed + ledger.forwarded;
         assert_eq!(ledger.received, sum, "{ledger:?}");
         for (name, Counts { matched, posted, digested, skipped, dead, pending }) in &ledger.routes {
             assert_eq!(*matched, posted + digested + skipped + dead + pending, "route {name} of {ledger:?}");

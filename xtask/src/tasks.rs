@@ -8,7 +8,7 @@ use anyhow::{Context, anyhow};
 
 use crate::command::{cargo, run};
 use crate::guests::{self, Guest};
-use crate::{debian_root, fail2ban_releases, npm, package, packages, plugins, programs};
+use crate::{debian_releases, debian_root, npm, package, packages, plugins, programs};
 
 /// Installs and builds what the tests need, then runs all tests. The last lines of the output are those of `cargo test`.
 pub fn test(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
@@ -18,7 +18,7 @@ pub fn test(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
         let getting = scope.spawn(|| Gotten::get(root));
         (Built::build(root), getting.join())
     });
-    let Gotten { debian, fail2ban, chat_parsers } =
+    let Gotten { debian, fail2ban, nats_server, chat_parsers } =
         gotten.map_err(|_| anyhow!("getting what the tests need panicked"))??;
     let Built { template, guests, notify, packages } = built?;
     test_script_libraries(root)?;
@@ -43,6 +43,7 @@ pub fn test(root: &Path, arguments: &[String]) -> anyhow::Result<()> {
         .env("BANHOOK_PACKAGES", packages)
         .env("BANHOOK_DEBIAN_ROOT", debian)
         .env("BANHOOK_FAIL2BAN", fail2ban)
+        .env("BANHOOK_NATS_SERVER", nats_server)
         .env("BANHOOK_CHAT_PARSERS", chat_parsers)
         .env("BANHOOK_RELIABILITY", root.join("target/reliability")))
 }
@@ -70,6 +71,7 @@ impl Built {
 struct Gotten {
     debian: PathBuf,
     fail2ban: PathBuf,
+    nats_server: PathBuf,
     chat_parsers: PathBuf,
 }
 
@@ -80,7 +82,8 @@ impl Gotten {
         npm::install(&root.join("tests/e2e/chat_parsers"), &chat_parsers).context("installing the chats' parsers")?;
         Ok(Self {
             debian: debian_root::make(root).context("making the Debian that the tests install into")?,
-            fail2ban: fail2ban_releases::get(root)?,
+            fail2ban: debian_releases::FAIL2BAN.get(root)?,
+            nats_server: debian_releases::NATS_SERVER.get(root)?,
             chat_parsers: chat_parsers.canonicalize().context("looking for the chats' parsers")?,
         })
     }
@@ -89,7 +92,7 @@ impl Gotten {
 /// How many tests run at once: one more than there are processors, since many wait for a time to come.
 fn test_threads() -> String {
     let chosen = std::env::var("RUST_TEST_THREADS").ok();
-    chosen.unwrap_or_else(|| (std::thread::available_parallelism().map_or(1, usize::from) + 1).to_string())
+    chosen.unwrap_or_else(|| (thread::available_parallelism().map_or(1, usize::from) + 1).to_string())
 }
 
 /// Runs the tests of the libraries for plugins in JavaScript and Python, which need nothing but the languages.

@@ -1,0 +1,383 @@
+//! A fleet with a real nats-server: hosts forward, the worker delivers, and what either or the broker loses is not lost.
+
+mod attacks;
+mod broker;
+mod member;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::message::Message;
+use crate::polling::{until, within};
+use crate::test_env::TestEnv;
+use crate::webhook::shown;
+use broker::{Broker, SUITES};
+use member::Member;
+
+/// The newest of them.
+const NEWEST: &str = SUITES[1];
+
+/// How long the broker's and the members' pauses after a failure may add up to.
+const RECOVERED_WITHIN: Duration = Duration::from_secs(60);
+
+fn address(number: usize) -> String {
+    format!("203.0.{}.{}", 113 + number / 250, number % 250 + 1)
+}
+
+/// Waits until a message about each of these addresses has arrived. Returns how many messages there are.
+#[track_caller]
+fn wait_for_addresses(env: &TestEnv, numbers: std::ops::Range<usize>, members: &[&Member<'_>]) -> usize {
+    within(RECOVERED_WITHIN, "every ban to arrive", || {
+        let arrived = env.webhook.arrived();
+        let texts = shown(&arrived).join("\n");
+        let missing: Vec<_> = numbers.clone().map(address).filter(|ip| !texts.contains(&format!("`{ip}`"))).collect();
+        let logs = || members.iter().map(|member| format!("{}:\n{}\n", member.name, member.log())).collect::<String>();
+        if missing.is_empty() { Ok(arrived.len()) } else { Err(format!("missing: {missing:?}\n{}", logs())) }
+    })
+}
+
+/// The order of the addresses, each where it came first.
+fn order(messages: &[Message], count: usize) -> Vec<usize> {
+    let mut seen = BTreeSet::new();
+    let number = |text: &str| (0..count).find(|number| text.contains(&format!("`{}`", address(*number))));
+    shown(messages).iter().filter_map(|text| number(text)).filter(|number| seen.insert(*number)).collect()
+}
+
+#[test]
+#[ignore = "needs nats-server: cargo xtask test"]
+fn fleet_ban_on_a_host_becomes_a_message_of_the_worker() {
+    for suite in SUITES {
+        let env = TestEnv::new();
+        let broker = Broker::start(&env, suite, &["web-1.example", "web-2"]);
+        let mut worker = Member::worker(&env, &broker, "worker", "");
+        let mut hosts = ["web-1.example", "web-2"].map(|name| Member::host(&env, &broker, name));
+        hosts[0].start();
+        hosts[0].ban(&address(0));
+        // The worker makes the streams.
+        hosts[0].wait_for_log("the broker has no stream for this yet");
+        worker.start();
+        hosts[1].start();
+        hosts[1].ban(&address(1));
+        assert_eq!(wait_for_addresses(&env, 0..2, &[&worker, &hosts[0], &hosts[1]]), 2, "{suite}");
+        let texts = shown(&env.webhook.arrived()).join("\n");
+        assert!(texts.contains("on `web-1.example`") && texts.contains("on `web-2`"), "{texts}");
+        for host in &hosts {
+            host.wait_until_forwarded(1);
+            let status = host.banhook(&["fleet", "status"]).ok();
+            assert!(status.stdout.contains("events: 1 forwarded, 0 waiting\n"), "{status}");
+        }
+        until("the worker to have settled both", || {
+            let status = worker.banhook(&["fleet", "status"]).ok();
+            let is_settled = status.stdout.contains("up to message 2; all up to 2 settled\nworker: worker\n");
+            if is_settled { Ok(()) } else { Err(status.to_string()) }
+        });
+        assert_eq!(worker.status()["received"], 2);
+        worker.stop();
+        let status = hosts[0].banhook(&["fleet", "status"]).exits(1);
+        assert!(status.stdout.contains("worker: none"), "{status}");
+        hosts.iter_mut().for_each(Member::stop);
+        for member in [&worker, &hosts[0], &hosts[1]] {
+            let seed = fs::read_to_string(member.path("fleet.nkey")).unwrap();
+            assert!(!member.log().contains(seed.trim()) && !member.log().contains("async_nats"), "{}", member.log());
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs nats-server: cargo xtask test"]
+fn fleet_broker_killed_while_bans_come_loses_and_repeats_nothing() {
+    for suite in SUITES {
+        let env = TestEnv::new();
+        let mut broker = Broker::set_up(&env, suite, &["web-1"]);
+        let mut worker = Member::worker(&env, &broker, "worker", "");
+        let mut host = Member::host(&env, &broker, "web-1");
+        // Both wait for a broker that is not there.
+        worker.start_unready();
+        host.start();
+        host.ban(&address(0));
+        host.wait_for_log("the broker cannot be reached");
+        broker.resume();
+        for number in 1..40 {
+            host.ban(&address(number));
+            if number % 10 == 0 {
+                broker.kill();
+                host.ban(&address(number));
+                broker.resume();
+            }
+        }
+        wait_for_addresses(&env, 0..40, &[&worker, &host]);
+        host.wait_until_forwarded(43);
+        until("the worker to be idle", || {
+            let status = worker.status();
+            let (received, posted) = (status["received"].as_u64(), status["routes"]["all"]["posted"].as_u64());
+            if (received, posted) == (Some(43), Some(43)) { Ok(()) } else { Err(status.to_string()) }
+        });
+        // Each is an event of its own, the repeated addresses as well.
+        assert_eq!(env.webhook.arrived().len(), 43);
+        assert_eq!(order(&env.webhook.arrived(), 40), (0..40).collect::<Vec<_>>(), "{suite}");
+        worker.stop();
+        host.stop();
+    }
+}
+
+#[test]
+#[ignore = "needs nats-server: cargo xtask test"]
+fn fleet_host_and_worker_killed_and_the_workers_disk_lost_lose_nothing() {
+    let env = TestEnv::new();
+    let broker = Broker::start(&env, NEWEST, &["web-1"]);
+    let mut worker = Member::worker(&env, &broker, "worker", "");
+    let mut host = Member::host(&env, &broker, "web-1");
+    worker.start();
+    host.start();
+    (0..10).for_each(|number| host.ban(&address(number)));
+    wait_for_addresses(&env, 0..10, &[&worker, &host]);
+    // Some are settled, and recorded as that.
+    until("the first ones to be settled", || {
+        let status = worker.banhook(&["fleet", "status"]);
+        if status.stdout.contains("all up to 10 settled") { Ok(()) } else { Err(status.to_string()) }
+    });
+    env.webhook.stop();
+    (10..20).for_each(|number| host.ban(&address(number)));
+    host.wait_until_forwarded(20);
+    host.kill();
+    worker.kill();
+    fs::remove_dir_all(worker.path("state")).unwrap();
+    (20..25).for_each(|number| host.ban(&address(number)));
+    host.start();
+    env.webhook.start();
+    worker.start();
+    let messages = wait_for_addresses(&env, 0..25, &[&worker, &host]);
+    assert_eq!(messages, 25, "{:?}", shown(&env.webhook.arrived()));
+    assert_eq!(order(&env.webhook.arrived(), 25), (0..25).collect::<Vec<_>>());
+    assert_eq!(worker.status()["received"], 15, "what was settled is not read again");
+}
+
+/// A broker that loses its disk, or is restored from an older copy.
+#[test]
+#[ignore = "needs nats-server: cargo xtask test"]
+fn fleet_broker_that_lost_what_it_acknowledged_gets_it_again() {
+    let env = TestEnv::new();
+    let mut broker = Broker::start(&env, NEWEST, &["web-1", "web-2"]);
+    let mut worker = Member::worker(&env, &broker, "worker", "");
+    let mut hosts = ["web-1", "web-2"].map(|name| Member::host(&env, &broker, name));
+    worker.start();
+    hosts.iter_mut().for_each(Member::start);
+    (0..6).for_each(|number| hosts[number % 2].ban(&address(number)));
+    wait_for_addresses(&env, 0..6, &[&worker, &hosts[0], &hosts[1]]);
+    broker.kill();
+    copy(&broker.stored(), &env.path("older"));
+    broker.resume();
+    (6..12).for_each(|number| hosts[number % 2].ban(&address(number)));
+    wait_for_addresses(&env, 0..12, &[&worker, &hosts[0], &hosts[1]]);
+    // The worker is not there to see what happens to the stream.
+    worker.stop();
+    (12..18).for_each(|number| hosts[number % 2].ban(&address(number)));
+    hosts.iter().for_each(|host| host.wait_until_forwarded(9));
+    for restored in [true, false] {
+        broker.kill();
+        fs::remove_dir_all(broker.stored()).unwrap();
+        if restored {
+            copy(&env.path("older"), &broker.stored());
+        }
+        broker.resume();
+        worker.start();
+        wait_for_addresses(&env, 0..18, &[&worker, &hosts[0], &hosts[1]]);
+        until("both hosts to have forwarded again", || {
+            let logs: Vec<_> = hosts.iter().map(Member::log).collect();
+            let again = "events are forwarded again events=";
+            let times = if restored { 1 } else { 2 };
+            match logs.iter().all(|log| log.matches(again).count() >= times) {
+                true => Ok(()),
+                false => Err(logs.join("\n---\n")),
+            }
+        });
+        worker.stop();
+    }
+    assert_eq!(env.webhook.arrived().len(), 18, "{:?}", shown(&env.webhook.arrived()));
+    assert_eq!(worker.status()["received"], 18);
+    hosts.iter().for_each(|host| host.wait_until_forwarded(9));
+}
+
+#[test]
+#[ignore = "needs nats-server: cargo xtask test"]
+fn fleet_full_stream_holds_events_on_the_host() {
+    /// More than a stream of 100 KiB takes.
+    const EVENTS: usize = 450;
+    let env = TestEnv::new();
+    let broker = Broker::start(&env, SUITES[0], &["web-1"]);
+    let mut worker = Member::worker(&env, &broker, "worker", "stream_size = \"100KiB\"");
+    let mut host = Member::host(&env, &broker, "web-1");
+    worker.start();
+    worker.stop();
+    host.start();
+    (0..EVENTS).for_each(|number| host.ban(&address(number)));
+    host.wait_for_log("the broker's stream is full");
+    let waiting = host.status()["unrouted"].as_u64().unwrap();
+    assert!((1..EVENTS as u64).contains(&waiting), "{waiting} of {EVENTS} wait on the host");
+    worker.start();
+    assert_eq!(wait_for_addresses(&env, 0..EVENTS, &[&worker, &host]), EVENTS);
+    host.wait_until_forwarded(EVENTS as u64);
+}
+
+#[test]
+#[ignore = "needs nats-server: cargo xtask test"]
+fn fleet_second_worker_takes_over_when_the_first_stops_dies_or_is_frozen() {
+    let env = TestEnv::new();
+    let broker = Broker::start(&env, NEWEST, &["web-1"]);
+    let mut workers = ["worker-1", "worker-2"].map(|name| Member::worker(&env, &broker, name, ""));
+    let mut host = Member::host(&env, &broker, "web-1");
+    host.start();
+    workers[0].start();
+    workers[1].start_unready();
+    workers[1].wait_for_log("the worker worker-1 has the lease");
+    host.ban(&address(0));
+    wait_for_addresses(&env, 0..1, &[&workers[0], &host]);
+    workers[0].stop();
+    host.ban(&address(1));
+    wait_for_addresses(&env, 0..2, &[&workers[1], &host]);
+    assert_eq!(env.webhook.arrived().len(), 2, "what the first one settled is not sent again");
+
+    workers[0].start_unready();
+    workers[0].wait_for_log("the worker worker-2 has the lease");
+    // What it settles in the last moments before it is killed, it cannot record.
+    until("worker-2 to have recorded what it settled", || {
+        let status = workers[1].banhook(&["fleet", "status"]);
+        if status.stdout.contains("all up to 2 settled") { Ok(()) } else { Err(status.to_string()) }
+    });
+    workers[1].kill();
+    host.ban(&address(2));
+    wait_for_addresses(&env, 0..3, &[&workers[0], &host]);
+    assert_eq!(env.webhook.arrived().len(), 3);
+
+    workers[1].start_unready();
+    workers[1].wait_for_log("the worker worker-1 has the lease");
+    workers[0].daemon().signal(Signal::STOP);
+    host.ban(&address(3));
+    wait_for_addresses(&env, 0..4, &[&workers[1], &host]);
+    workers[0].daemon().signal(Signal::CONT);
+    let status = workers[0].daemon().wait_within(RECOVERED_WITHIN);
+    assert_eq!(status.code(), Some(1), "{}", workers[0].log());
+    assert!(
+        workers[0].log().contains("another worker, worker-2, has taken the place of this one"),
+        "{}",
+        workers[0].log()
+    );
+    // At most the one that was in its hands when it was frozen.
+    assert!((4..=5).contains(&env.webhook.arrived().len()), "{:?}", shown(&env.webhook.arrived()));
+}
+
+/// A host that had routes of its own joins a fleet.
+#[test]
+#[ignore = "needs nats-server: cargo xtask test"]
+fn fleet_host_that_joins_sends_nothing_twice() {
+    let env = TestEnv::new();
+    let broker = Broker::start(&env, NEWEST, &["web-1"]);
+    let mut worker = Member::worker(&env, &broker, "worker", "");
+    let mut host = Member::host(&env, &broker, "web-1");
+    worker.start();
+    let of_fleet = fs::read_to_string(host.path("config.toml")).unwrap();
+    fs::copy(env.path("main.url"), host.path("main.url")).unwrap();
+    fs::write(host.path("config.toml"), "host = \"web-1\"\n[webhooks.main]\nurl_file = \"main.url\"\n").unwrap();
+    host.start();
+    host.ban(&address(0));
+    wait_for_addresses(&env, 0..1, &[&host]);
+    env.webhook.stop();
+    host.ban(&address(1));
+    host.wait_for_log("not delivered");
+    host.stop();
+    host.end_runs();
+    let alone = fs::read_to_string(host.path("config.toml")).unwrap();
+    fs::write(host.path("config.toml"), &of_fleet).unwrap();
+    host.banhook(&["run"]).exits(1).complains(&["this host has 1 event to deliver", "banhook drain"]);
+    host.banhook(&["drain"]).exits(2).complains(&["belongs to a fleet"]);
+    fs::write(host.path("config.toml"), alone).unwrap();
+    env.webhook.start();
+    host.banhook(&["drain"]).ok();
+    fs::write(host.path("config.toml"), of_fleet).unwrap();
+    host.start();
+    host.ban(&address(2));
+    wait_for_addresses(&env, 0..3, &[&worker, &host]);
+    host.wait_until_forwarded(1);
+    assert_eq!(env.webhook.arrived().len(), 3, "{:?}", shown(&env.webhook.arrived()));
+}
+
+#[test]
+#[ignore = "needs nats-server: cargo xtask test"]
+fn fleet_misconfigured_member_is_told_what_to_do() {
+    let env = TestEnv::new();
+    let broker = Broker::start(&env, NEWEST, &["web-1"]);
+    let host = Member::host(&env, &broker, "web-1");
+    let good = fs::read_to_string(host.path("config.toml")).unwrap();
+    fs::copy(env.path("main.url"), host.path("main.url")).unwrap();
+    for (from, to, words) in [
+        (
+            "[fleet]",
+            "[webhooks.x]\nurl_file = \"main.url\"\n[fleet]",
+            &["a host of a fleet has no [webhooks.NAME]", "move it to the worker"][..],
+        ),
+        ("[fleet]", "[[routes]]\n[fleet]", &["a host of a fleet has no [[routes]]"]),
+        ("role = \"host\"", "role = \"boss\"", &["expected \"host\" or \"worker\""]),
+        ("role = \"host\"", "", &["[fleet] has no role"]),
+        ("role = \"host\"", "role = \"host\"\nlease = \"10s\"", &["unknown key \"lease\" in [fleet]"]),
+        ("nats://127.0.0.1", "nats://192.0.2.1", &["nats:// is not encrypted"]),
+        (
+            "nkey_file = \"fleet.nkey\"",
+            "nkey_file = \"main.url\"",
+            &["not the seed of a user's nkey", "banhook fleet add"],
+        ),
+        ("nkey_file = \"fleet.nkey\"", "", &["[fleet] has no nkey"]),
+    ] {
+        let text = good.replace(from, to);
+        assert_ne!(text, good, "{from}");
+        fs::write(host.path("config.toml"), text).unwrap();
+        host.banhook(&["config", "check"]).exits(2).complains(words);
+    }
+    fs::write(host.path("config.toml"), good).unwrap();
+    let valid = host.banhook(&["config", "check"]).ok();
+    assert!(valid.stdout.contains("is valid: a host of a fleet"), "{valid}");
+    env.banhook(["fleet", "status"]).exits(2).complains(&["has no [fleet]"]);
+    env.banhook(["fleet", "init", "--dir", "broker"]).exits(2).complains(&["exists"]);
+    env.banhook(["fleet", "init", "--dir", "other", "--listen", "0.0.0.0:4222"]).exits(2).complains(&["--tls-cert"]);
+    env.banhook(["fleet", "add", "web-1", "--dir", "broker"])
+        .exits(2)
+        .complains(&["web-1 is a host of this fleet already"]);
+    let misnamed = env.banhook(["fleet", "add", "web/1", "--dir", "broker"]).exits(2);
+    assert!(misnamed.stderr.contains("expected the name of a host"), "{misnamed}");
+    env.banhook(["fleet", "remove", "web-2", "--dir", "broker"])
+        .exits(2)
+        .complains(&["not a host of this fleet", "web-1"]);
+    env.banhook(["fleet", "add", "web-2", "--dir", "other"]).exits(2).complains(&["banhook fleet init"]);
+}
+
+#[test]
+#[ignore = "needs nats-server: cargo xtask test"]
+fn fleet_host_is_added_and_removed_without_a_restart() {
+    let env = TestEnv::new();
+    let broker = Broker::start(&env, NEWEST, &["web-1"]);
+    let mut worker = Member::worker(&env, &broker, "worker", "");
+    worker.start();
+    let mut host = Member::host(&env, &broker, "web-1");
+    host.start();
+    host.ban(&address(0));
+    wait_for_addresses(&env, 0..1, &[&worker, &host]);
+    env.banhook(["fleet", "remove", "web-1", "--dir", "broker"]).ok();
+    env.banhook(["fleet", "add", "web-2", "--dir", "broker"]).ok();
+    broker.reload();
+    host.ban(&address(1));
+    host.wait_for_log("the broker refuses this host's nkey");
+    let mut other = Member::host(&env, &broker, "web-2");
+    other.start();
+    other.ban(&address(2));
+    wait_for_addresses(&env, 2..3, &[&worker, &other]);
+    assert!(!shown(&env.webhook.arrived()).join("\n").contains(&address(1)));
+    assert_eq!(host.status()["unrouted"], 1, "it waits on the host");
+}
+
+/// Copies a directory.
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    let copied = std::process::Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
+    assert!(copied.success());
+}

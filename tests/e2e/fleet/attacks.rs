@@ -1,0 +1,119 @@
+//! What a host may do with its key: publish its own events. Tried with the client that anybody can take.
+
+use std::time::Duration;
+
+use async_nats::{Client, ConnectOptions, HeaderMap};
+use serde_json::{Value, json};
+
+use super::broker::{Broker, SUITES};
+use super::member::Member;
+use super::{address, wait_for_addresses};
+use crate::polling::until;
+use crate::test_env::TestEnv;
+use crate::webhook::shown;
+
+/// What the broker does not permit gets no answer.
+const NO_ANSWER: Duration = Duration::from_millis(300);
+
+async fn connect(broker: &Broker<'_>, key: &str, inbox: &str) -> Client {
+    let seed = std::fs::read_to_string(broker.directory().join(key)).unwrap();
+    ConnectOptions::with_nkey(seed.trim().to_owned())
+        .custom_inbox_prefix(inbox)
+        .request_timeout(Some(NO_ANSWER))
+        .connect(broker.url())
+        .await
+        .unwrap()
+}
+
+async fn ask(client: &Client, subject: &str, body: String) -> Option<Value> {
+    let answer = client.request(subject.to_owned(), body.into()).await.ok()?;
+    Some(serde_json::from_slice(&answer.payload).unwrap_or(Value::Null))
+}
+
+fn event(id: &str, host: &str, ip: &str) -> String {
+    json!({ "action": "ban", "id": id, "at": "2026-11-22T10:56:55.601Z", "host": host, "jail": "sshd", "subject": ip })
+        .to_string()
+}
+
+#[test]
+#[ignore = "needs nats-server: cargo xtask test"]
+fn fleet_host_can_do_nothing_but_publish_its_own_events() {
+    for suite in SUITES {
+        let env = TestEnv::new();
+        let broker = Broker::start(&env, suite, &["web-1", "web-2"]);
+        let mut worker = Member::worker(&env, &broker, "worker", "");
+        worker.start();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let of_worker = runtime.block_on(async {
+            let (evil, owner) = (
+                connect(&broker, "web-1.nkey", "_INBOX_web-1").await,
+                connect(&broker, "worker.nkey", "_INBOX_worker").await,
+            );
+            // What it may do.
+            let stored = ask(&evil, "banhook.ev.web-1", event("1", "web-1", &address(0))).await;
+            assert!(stored.is_some_and(|answer| answer["seq"] == 1), "{suite}");
+            // What it may not: subjects of others and of the worker, the streams, and what others publish.
+            for (subject, body) in [
+                ("banhook.ev.web-2", event("2", "web-2", &address(1))),
+                ("banhook.ev.*", event("2", "web-2", &address(1))),
+                ("banhook.meta", json!({ "stream": "x", "worker": "web-1", "settled": 99, "pruned": 99 }).to_string()),
+                ("$JS.API.STREAM.PURGE.BANHOOK", "{}".to_owned()),
+                ("$JS.API.STREAM.DELETE.BANHOOK", String::new()),
+                ("$JS.API.STREAM.INFO.BANHOOK", String::new()),
+                ("$JS.API.DIRECT.GET.BANHOOK.banhook.ev.web-2", String::new()),
+                ("$JS.API.DIRECT.GET.BANHOOK", json!({ "seq": 1 }).to_string()),
+                ("$JS.API.CONSUMER.CREATE.BANHOOK", json!({ "stream_name": "BANHOOK", "config": {} }).to_string()),
+            ] {
+                assert_eq!(ask(&evil, subject, body).await, None, "{suite}: {subject}");
+            }
+            // The subject for the answer is chosen by whoever publishes, and the broker writes the answer there.
+            for reply in ["banhook.ev.web-2", "banhook.meta", "$JS.API.STREAM.PURGE.BANHOOK"] {
+                let body = event("3", "web-1", &address(2));
+                evil.publish_with_reply_and_headers("banhook.ev.web-1", reply, HeaderMap::new(), body.into())
+                    .await
+                    .unwrap();
+                let subject = "$JS.API.DIRECT.GET.BANHOOK.banhook.ev.web-1";
+                evil.publish_with_reply(subject, reply, "".into()).await.unwrap();
+            }
+            evil.flush().await.unwrap();
+            let mut others = evil.subscribe("banhook.ev.>").await.unwrap();
+            let mut answers = evil.subscribe("_INBOX_web-2.>").await.unwrap();
+            ask(&owner, "banhook.ev.web-2", event("4", "web-2", &address(3))).await.unwrap();
+            use futures_util::StreamExt as _;
+            for subscribed in [&mut others, &mut answers] {
+                assert!(tokio::time::timeout(NO_ANSWER, subscribed.next()).await.is_err(), "{suite}");
+            }
+            // Junk, and events of others under its own subject.
+            for body in [
+                "",
+                "{",
+                "\u{0}",
+                &event("5", "web-2", &address(4)),
+                &event("", "web-1", &address(4)),
+                &"x".repeat(60 << 10),
+            ] {
+                ask(&evil, "banhook.ev.web-1", body.to_owned()).await;
+            }
+            assert!(
+                ask(&evil, "banhook.ev.web-1", "x".repeat(70 << 10))
+                    .await
+                    .is_some_and(|answer| !answer["error"].is_null())
+            );
+            ask(&evil, "banhook.ev.web-1", event("6", "web-1", &address(5))).await.unwrap();
+            ask(&owner, "$JS.API.STREAM.INFO.BANHOOK", json!({ "subjects_filter": ">" }).to_string()).await.unwrap()
+        });
+        let subjects = &of_worker["state"]["subjects"];
+        assert_eq!(subjects["banhook.ev.web-2"], 1, "only the worker's own: {of_worker}");
+        wait_for_addresses(&env, 5..6, &[&worker]);
+        until("junk to be quarantined", || {
+            let status = worker.status();
+            if status["quarantined"].as_u64() == Some(6) { Ok(()) } else { Err(format!("{status}\n{}", worker.log())) }
+        });
+        let texts = shown(&env.webhook.arrived()).join("\n");
+        for number in [1, 4] {
+            assert!(!texts.contains(&address(number)), "{suite}: {texts}");
+        }
+        assert!(worker.log().contains("web-1 reports an event of web-2"), "{}", worker.log());
+        worker.stop();
+    }
+}

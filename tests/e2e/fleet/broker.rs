@@ -1,0 +1,109 @@
+//! A real nats-server as the broker of a fleet, configured by `banhook fleet init` and `fleet add`, on loopback and in the
+//! test's folder.
+
+use std::fs::{self, File};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::polling::until;
+use crate::test_env::TestEnv;
+
+/// The suites of Debian whose nats-server a fleet takes, the newest last.
+pub const SUITES: [&str; 2] = ["trixie", "forky"];
+
+/// A broker.
+pub struct Broker<'e> {
+    env: &'e TestEnv,
+    suite: &'static str,
+    pub port: u16,
+    server: Option<Child>,
+}
+
+impl<'e> Broker<'e> {
+    /// Sets a broker up, with these hosts, and starts it.
+    pub fn start(env: &'e TestEnv, suite: &'static str, hosts: &[&str]) -> Self {
+        let mut broker = Self::set_up(env, suite, hosts);
+        broker.resume();
+        broker
+    }
+
+    /// Sets a broker up that is not running yet.
+    pub fn set_up(env: &'e TestEnv, suite: &'static str, hosts: &[&str]) -> Self {
+        // Nobody else takes the port meanwhile, as far as the system hands them out in turn.
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        fs::create_dir_all(env.path("broker")).unwrap();
+        let listen = format!("127.0.0.1:{port}");
+        env.banhook(["fleet", "init", "--dir", "broker", "--store-dir", "stored", "--listen", &listen]).ok();
+        for host in hosts {
+            env.banhook(["fleet", "add", host, "--dir", "broker"]).ok();
+        }
+        Self { env, suite, port, server: None }
+    }
+
+    pub fn directory(&self) -> PathBuf {
+        self.env.path("broker")
+    }
+
+    /// Where it keeps the events.
+    pub fn stored(&self) -> PathBuf {
+        self.env.path("stored")
+    }
+
+    pub fn url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.port)
+    }
+
+    /// Starts it, and waits until its streams are up.
+    pub fn resume(&mut self) {
+        let log = self.env.path("broker.log");
+        let file = File::options().append(true).create(true).open(&log).unwrap();
+        let before = fs::read_to_string(&log).unwrap().matches("Server is ready").count();
+        let server = Command::new(program(self.suite))
+            .arg("--config")
+            .arg(self.directory().join("banhook-nats.conf"))
+            .current_dir(self.env.path(""))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(file)
+            .spawn()
+            .unwrap();
+        self.server = Some(server);
+        until("the broker to be ready", || {
+            let text = fs::read_to_string(&log).unwrap();
+            let is_ready = text.matches("Server is ready").count() > before;
+            if is_ready && TcpStream::connect(("127.0.0.1", self.port)).is_ok() { Ok(()) } else { Err(text) }
+        });
+    }
+
+    /// `kill -9`.
+    pub fn kill(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            server.kill().ok();
+            server.wait().unwrap();
+        }
+    }
+
+    pub fn reload(&self) {
+        kill_process(Pid::from_child(self.server.as_ref().unwrap()), Signal::HUP).unwrap();
+    }
+}
+
+impl Drop for Broker<'_> {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// The server of a suite.
+fn program(suite: &str) -> PathBuf {
+    let folder = std::env::var_os("BANHOOK_NATS_SERVER").map_or_else(
+        || Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.tools/nats-server")).to_owned(),
+        PathBuf::from,
+    );
+    let program = folder.join(suite).join("usr/sbin/nats-server");
+    assert!(program.is_file(), "{} is missing: cargo xtask test gets it", program.display());
+    program
+}
