@@ -6,6 +6,7 @@ mod member;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -16,6 +17,11 @@ use crate::test_env::TestEnv;
 use crate::webhook::shown;
 use broker::{Broker, SUITES};
 use member::Member;
+
+/// The broker that a host installs.
+pub fn nats_server() -> PathBuf {
+    broker::program(NEWEST).canonicalize().unwrap()
+}
 
 /// The newest of them.
 const NEWEST: &str = SUITES[1];
@@ -306,7 +312,7 @@ fn fleet_host_that_joins_sends_nothing_twice() {
 
 #[test]
 #[ignore = "needs nats-server: cargo xtask test"]
-fn fleet_misconfigured_member_is_told_what_to_do() {
+fn fleet_misconfigured_member_says_what_to_do() {
     let env = TestEnv::new();
     let broker = Broker::start(&env, NEWEST, &["web-1"]);
     let host = Member::host(&env, &broker, "web-1");

@@ -93,6 +93,12 @@ pub(super) fn mute(global: &GlobalOptions, arguments: &MuteArgs) -> Outcome {
     if let Some(MuteCommand::List { format }) = arguments.command {
         return list(global, format);
     }
+    // Without a configuration it may be any host.
+    if global.config().is_ok_and(|config| config.is_fleet_host()) {
+        return Err(CommandError::Input(anyhow!(
+            "this host belongs to a fleet, whose worker decides what is sent; run this there"
+        )));
+    }
     // clap requires both.
     let (Some(time), Some(reason)) = (arguments.time, &arguments.reason) else {
         return Err(CommandError::input(anyhow!("--for and --reason are required")));

@@ -32,7 +32,7 @@ pub(crate) enum BrokerError {
     /// The request is not permitted.
     #[error("the broker does not permit this: {0}")]
     NotPermitted(String),
-    /// An answer that is none.
+    /// An answer that is not as JetStream documents it.
     #[error("unexpected answer of the broker: {0}")]
     Answer(String),
 }

@@ -13,7 +13,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::engine::{Metering, compiling_engine};
-use super::functions::{Functions, functions_most};
+use super::functions::Functions;
 use super::{PluginError, component, declarations};
 
 /// Address space that compiling may take: CPython, the largest guest known, takes less than half.
@@ -32,7 +32,7 @@ pub(super) const LOADING: u8 = b'?';
 /// Bytes of an error that are read.
 pub(super) const ERROR_BYTES: usize = 4 << 10;
 
-/// Bytes that a compiled component may have: CPython has twice those of its file.
+/// Bytes that a compiled component may have, and its functions once more: CPython has twice those of its file.
 pub(super) const fn compiled_most(file: usize) -> usize {
     (32 << 20) + file.saturating_mul(4)
 }
@@ -60,7 +60,7 @@ impl Compiled {
     fn new(mut component: Vec<u8>, mut functions: Vec<u8>, file: usize) -> Self {
         let length = component.len();
         // Without them, the next version is compiled whole.
-        if functions.len() <= functions_most(file) {
+        if functions.len() <= compiled_most(file) {
             component.append(&mut functions);
         }
         Self { bytes: component, component: length }
@@ -158,7 +158,7 @@ fn ask(mut child: Child, file: &[u8], functions: &[u8], within: Duration) -> Res
         return Err(PluginError::Engine("the compiler has no pipes".to_owned()));
     };
     // Both bytes before what is compiled, the length after it, and one more than is allowed.
-    let most = compiled_most(file.len()).saturating_add(functions_most(file.len())).saturating_add(2 + LENGTH + 1);
+    let most = compiled_most(file.len()).saturating_add(compiled_most(file.len())).saturating_add(2 + LENGTH + 1);
     let most = u64::try_from(most).unwrap_or(u64::MAX);
     let (answered, answer) = mpsc::channel();
     let result = thread::scope(|scope| {

@@ -16,11 +16,6 @@ type Key = [u8; 32];
 /// Bytes of the length.
 const LENGTH: usize = 4;
 
-/// Bytes that the functions of a plugin may have: those of CPython have as many as its compiled component.
-pub(super) const fn functions_most(file: usize) -> usize {
-    super::compiler::compiled_most(file)
-}
-
 /// What the compiler asks for functions that it has compiled before, and gives those that it has not.
 pub(super) struct Functions {
     before: HashMap<Key, Vec<u8>>,

@@ -24,7 +24,7 @@ pub(crate) struct StreamPosition {
 pub(crate) struct StreamMessage {
     /// Its place.
     pub position: StreamPosition,
-    /// The event, or the bytes that are none.
+    /// The event, or the bytes where there is no event in them.
     pub event: Result<Event, Vec<u8>>,
 }
 

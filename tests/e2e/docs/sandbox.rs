@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::binary::{banhook, banhook_notify, require, require_mounts, root};
+use crate::fleet::nats_server;
 use crate::polling::until;
 use crate::test_env::TestEnv;
 use crate::webhook::{Webhook, shown};
@@ -70,7 +71,7 @@ impl Sandbox {
             .current_dir("/")
             .args(["--mount", "--pid", "--net", "--uts", "--fork", "--kill-child", "--mount-proc", "sh", "-c"])
             .args([include_str!("sandbox.sh"), "sandbox.sh"])
-            .args([root().canonicalize().unwrap(), banhook().to_owned(), banhook_notify().to_owned()])
+            .args([root().canonicalize().unwrap(), banhook().to_owned(), banhook_notify().to_owned(), nats_server()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -1,9 +1,9 @@
 # The first process of a sandbox, in mount, PID, network and UTS namespaces of its own. Makes a host on which nothing has
 # been installed yet but fail2ban: whatever is written goes to memory, and the system's own files are only read.
 #
-# Arguments: the repository, the programs under test. Prints "ready", and ends when its input does.
+# Arguments: the repository, the programs under test, the broker of a fleet. Prints "ready", and ends when its input does.
 set -eu
-repository=$1 banhook=$2 notify=$3
+repository=$1 banhook=$2 notify=$3 nats_server=$4
 
 mount -t tmpfs -o mode=755 sandbox /mnt
 mkdir /mnt/repository
@@ -12,6 +12,8 @@ mount --bind "$repository" /mnt/repository
 mount --bind "$banhook" /mnt/banhook
 : > /mnt/banhook-notify
 mount --bind "$notify" /mnt/banhook-notify
+: > /mnt/nats-server
+mount --bind "$nats_server" /mnt/nats-server
 
 # layer LOWER PLACE: PLACE has the files of LOWER, and its changes in memory.
 layer() {
@@ -35,6 +37,8 @@ for program in banhook banhook-notify; do
     mount --bind "/mnt/$program" "/usr/src/banhook/target/release/$program"
     ln -sf "/usr/src/banhook/target/release/$program" "/usr/bin/$program"
 done
+
+ln -sf /mnt/nats-server /usr/bin/nats-server
 
 # A banhook that this machine has is not the sandbox's.
 rm -rf /etc/banhook /var/lib/banhook /etc/fail2ban/jail.local /etc/fail2ban/action.d/banhook.conf

@@ -98,7 +98,7 @@ impl Drop for Broker<'_> {
 }
 
 /// The server of a suite.
-fn program(suite: &str) -> PathBuf {
+pub fn program(suite: &str) -> PathBuf {
     let folder = std::env::var_os("BANHOOK_NATS_SERVER").map_or_else(
         || Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.tools/nats-server")).to_owned(),
         PathBuf::from,

@@ -118,7 +118,9 @@ pub(super) fn explain(global: &GlobalOptions, ExplainArgs(source): &ExplainArgs)
     };
     let config = global.config()?;
     if config.is_fleet_host() {
-        return Err(CommandError::Input(anyhow!("this host belongs to a fleet, whose worker has the routes; run this there")));
+        return Err(CommandError::Input(anyhow!(
+            "this host belongs to a fleet, whose worker has the routes; run this there"
+        )));
     }
     // A plugin's own lines are worth seeing here.
     logging::to_stderr();

@@ -136,7 +136,8 @@ fn results(
         Err(error) => return vec![Finding::of_error(CHECK, Level::Fail, &error, "run `banhook status`")],
     };
     if is_forwarded {
-        let text = format!("a marked ban in the jail {jail} went from the action to the broker, for the worker of the fleet");
+        let text =
+            format!("a marked ban in the jail {jail} went from the action to the broker, for the worker of the fleet");
         return vec![Finding::ok(CHECK, text)];
     }
     if routes.is_empty() {
