@@ -13,9 +13,11 @@ use rustix::process::Signal;
 
 use crate::message::Message;
 use crate::polling::{until, within};
+use crate::reliability::{FaultRow, report};
+use crate::seeded_random::{SeededRandom, seed};
 use crate::test_env::TestEnv;
 use crate::webhook::shown;
-use broker::{Broker, SUITES};
+use broker::{Broker, SUITES, TOO_OLD};
 use member::Member;
 
 /// The broker that a host installs.
@@ -381,6 +383,103 @@ fn fleet_host_is_added_and_removed_without_a_restart() {
     assert!(!shown(&env.webhook.arrived()).join("\n").contains(&address(1)));
     assert_eq!(host.status()["unrouted"], 1, "it waits on the host");
 }
+
+#[test]
+#[ignore = "needs nats-server: cargo xtask test"]
+fn fleet_broker_that_is_too_old_is_refused() {
+    let env = TestEnv::new();
+    let mut broker = Broker::set_up(&env, TOO_OLD, &["web-1"]);
+    let conf = broker.directory().join("banhook-nats.conf");
+    // It does not know this setting, and syncs every other minute.
+    let text = fs::read_to_string(&conf).unwrap().replace("sync_interval: always", "");
+    fs::write(conf, text).unwrap();
+    broker.resume();
+    let mut host = Member::host(&env, &broker, "web-1");
+    let mut worker = Member::worker(&env, &broker, "worker", "");
+    host.start();
+    worker.start_unready();
+    for member in [&host, &worker] {
+        member.wait_for_log("the broker is nats-server 2.9.10, and a fleet needs 2.10 or later");
+    }
+    let doctor = host.banhook(&["doctor"]);
+    assert!(doctor.stdout.contains("FAIL  fleet: the broker is nats-server 2.9.10"), "{doctor}");
+}
+
+/// Whoever is killed, at any moment: nothing is lost, and what is sent again is bounded.
+#[test]
+#[ignore = "needs nats-server: cargo xtask test"]
+fn fleet_whose_members_and_broker_are_killed_loses_nothing() {
+    let rounds = std::env::var("BANHOOK_SOAK").map_or(ROUNDS, |text| text.parse().unwrap());
+    let seed = seed();
+    let env = TestEnv::new();
+    let mut broker = Broker::start(&env, NEWEST, &["web-1", "web-2"]);
+    let mut hosts = ["web-1", "web-2"].map(|name| Member::host(&env, &broker, name));
+    let mut workers = ["worker-1", "worker-2"].map(|name| Member::worker(&env, &broker, name, ""));
+    hosts.iter_mut().for_each(Member::start);
+    workers.iter_mut().for_each(Member::start_unready);
+    let mut injected = [0; FAULTS.len()];
+    let mut numbers = 0..;
+    for round in 0..rounds {
+        let mut random = SeededRandom::new("fleet", seed, round);
+        let ban = |number: usize| hosts[number % 2].ban(&address(number));
+        (0..random.below(4)).for_each(|_| ban(numbers.next().unwrap()));
+        let (fault, whom) = (random.below(4) as usize, random.below(2) as usize);
+        injected[fault] += 1;
+        match fault {
+            0 => {
+                broker.kill();
+                ban(numbers.next().unwrap());
+                broker.resume();
+            }
+            1 => {
+                hosts[whom].kill();
+                hosts[whom].ban(&address(numbers.next().unwrap()));
+                hosts[whom].start();
+            }
+            _ => {
+                workers[whom].kill();
+                if fault == 3 {
+                    fs::remove_dir_all(workers[whom].path("state")).unwrap();
+                }
+                ban(numbers.next().unwrap());
+                workers[whom].start_unready();
+            }
+        }
+    }
+    let count = numbers.next().unwrap();
+    let all = [&workers[0], &workers[1], &hosts[0], &hosts[1]];
+    let messages = wait_for_addresses(&env, 0..count, &all);
+    for host in &hosts {
+        until("a host to have forwarded all", || {
+            let status = host.status();
+            if status["unrouted"] == 0 { Ok(()) } else { Err(format!("{status}\n{}", host.log())) }
+        });
+    }
+    let forwarded: u64 = hosts.iter().map(|host| host.status()["forwarded"].as_u64().unwrap()).sum();
+    assert_eq!(forwarded, count as u64, "seed {seed}");
+    // What a worker settled within a quarter of a second before it was killed, and the message in its hands.
+    let (again, bound) = (messages - count, (injected[2] + injected[3]) * 5);
+    assert!(again as u64 <= bound, "seed {seed}: {again} of {count} bans were sent again, at most {bound}");
+    let result = format!("no loss in {rounds} rounds with {count} bans; {again} sent again in all");
+    let rows = FAULTS.iter().zip(injected).map(|(fault, count)| FaultRow {
+        fault: (*fault).to_owned(),
+        count,
+        result: result.clone(),
+    });
+    report("fleet", &rows.collect::<Vec<_>>());
+    assert!(workers.iter().all(|worker| !worker.log().contains("panicked")));
+}
+
+/// What is done to a fleet.
+const FAULTS: [&str; 4] = [
+    "fleet: the broker is killed",
+    "fleet: a host is killed",
+    "fleet: a worker is killed, of two",
+    "fleet: a worker is killed, of two, and its disk is lost",
+];
+
+/// Rounds of killing: some 20 s. `BANHOOK_SOAK=2000` takes an hour.
+const ROUNDS: u32 = 25;
 
 /// Copies a directory.
 fn copy(from: &std::path::Path, to: &std::path::Path) {

@@ -12,15 +12,15 @@ use crate::command::{output, run};
 /// A package, and which release each suite has or had.
 pub struct Releases {
     package: &'static str,
-    suites: [(&'static str, &'static str); 2],
+    suites: &'static [(&'static str, &'static str)],
 }
 
 /// Releases of fail2ban.
-pub const FAIL2BAN: Releases = Releases { package: "fail2ban", suites: [("trixie", "1.1.0"), ("forky", "1.1.1")] };
+pub const FAIL2BAN: Releases = Releases { package: "fail2ban", suites: &[("trixie", "1.1.0"), ("forky", "1.1.1")] };
 
-/// Releases of the broker of a fleet.
+/// Releases of the broker of a fleet; the first is too old for one.
 pub const NATS_SERVER: Releases =
-    Releases { package: "nats-server", suites: [("trixie", "2.10.27"), ("forky", "2.15.1")] };
+    Releases { package: "nats-server", suites: &[("bookworm", "2.9.10"), ("trixie", "2.10.27"), ("forky", "2.15.1")] };
 
 impl Releases {
     /// Returns the folder of all; gets those that are missing.
@@ -30,7 +30,7 @@ impl Releases {
     pub fn get(&self, root: &Path) -> anyhow::Result<PathBuf> {
         let Self { package, suites } = self;
         let folder = root.join(".tools").join(package);
-        for (suite, release) in suites {
+        for (suite, release) in *suites {
             let place = folder.join(suite);
             if !place.is_dir() {
                 eprintln!("{package} {release} of {suite}");

@@ -1,10 +1,11 @@
 //! The thread of a fleet's worker that reads the stream.
 
+use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::thread::{self, Scope, ScopedJoinHandle};
 
 use tokio::runtime::Builder;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::error::DaemonError;
 use super::router::RouterCommand;
@@ -25,6 +26,7 @@ impl<'scope> FleetReader<'scope> {
         store: &Store,
         now: fn() -> Timestamp,
         router: Sender<RouterCommand>,
+        ended: Arc<Notify>,
     ) -> Result<Self, DaemonError> {
         let failed = |what| move |reason| DaemonError::System { what, reason };
         let runtime = Builder::new_current_thread()
@@ -39,7 +41,12 @@ impl<'scope> FleetReader<'scope> {
         };
         let thread = thread::Builder::new()
             .name("fleet".into())
-            .spawn_scoped(scope, move || runtime.block_on(reader.run(store, now, wake, stopped)))
+            .spawn_scoped(scope, move || {
+                let result = runtime.block_on(reader.run(store, now, wake, stopped));
+                // Another worker delivers now: this one stops at once.
+                ended.notify_one();
+                result
+            })
             .map_err(failed("start a thread"))?;
         Ok(Self { stop, thread: Some(thread) })
     }

@@ -78,7 +78,10 @@ impl Daemon<'_> {
                 })
                 .map_err(|reason| DaemonError::System { what: "start a thread", reason })?;
             let reader = match reader {
-                Some(reader) => Some(FleetReader::start(scope, reader, self.store, self.now, router_commands.clone())?),
+                Some(reader) => {
+                    let (commands, ended) = (router_commands.clone(), Arc::clone(&context.formatted));
+                    Some(FleetReader::start(scope, reader, self.store, self.now, commands, ended)?)
+                }
                 None => None,
             };
             let tailers = Tailers::start(scope, self.tails, self.store, self.now)?;

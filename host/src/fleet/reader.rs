@@ -26,7 +26,7 @@ use crate::message::one_line;
 use crate::store::{Store, StoreError, StreamMessage, StreamPosition};
 
 /// Messages that are asked for at a time, and appended in one transaction at most.
-const BATCH: usize = 500;
+const BATCH: usize = 200;
 
 /// How long the broker waits for messages when there are none.
 const EXPIRES: Duration = Duration::from_secs(30);
@@ -36,6 +36,9 @@ const HEARTBEAT: Duration = Duration::from_secs(5);
 
 /// After this time without a word the connection is given up.
 const SILENCE: Duration = Duration::from_secs(12);
+
+/// How often it is recorded what is settled: what is not, a worker without this one's disk sends again.
+const RECORD_INTERVAL: Duration = Duration::from_millis(250);
 
 /// How often the broker removes what is settled.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(5);
@@ -87,6 +90,7 @@ pub(crate) struct Reader {
     /// The host's name.
     host: String,
     lease: Lease,
+    renewed_at: Option<Instant>,
     pruned_at: Option<Instant>,
 }
 
@@ -104,7 +108,7 @@ impl Reader {
         };
         loop {
             match take(&fleet, &host, &mut say).await {
-                Ok(lease) => return Self { fleet, host, lease, pruned_at: None },
+                Ok(lease) => return Self { fleet, host, lease, renewed_at: None, pruned_at: None },
                 Err(error) => say(error.to_string()),
             }
             sleep(backoff.next()).await;
@@ -171,7 +175,7 @@ impl Reader {
         if let Some(problem) = problem.take() {
             tracing::info!(sequence = expected, "the events of the fleet are read again; before: {problem}");
         }
-        let mut renewal = interval(self.fleet.lease / 4);
+        let mut renewal = interval((self.fleet.lease / 4).min(RECORD_INTERVAL));
         renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut asked = BATCH;
         loop {
@@ -272,7 +276,11 @@ impl Reader {
     /// Renews the lease with what is settled, and has that removed now and then.
     async fn renew(&mut self, store: &mut Store, broker: &Broker) -> Result<(), SessionError> {
         let record = &mut self.lease.record;
-        record.settled = record.settled.max(store.stream_settled_through(&record.stream)?);
+        let settled = record.settled.max(store.stream_settled_through(&record.stream)?);
+        if settled == record.settled && self.renewed_at.is_some_and(|at| at.elapsed() < self.fleet.lease / 4) {
+            return Ok(());
+        }
+        record.settled = settled;
         let is_due = self.pruned_at.is_none_or(|at| at.elapsed() >= PRUNE_INTERVAL) && record.settled > record.pruned;
         if is_due {
             // First, since a host takes what is missing and not recorded as lost.
@@ -280,6 +288,7 @@ impl Reader {
         }
         let pruned = record.pruned;
         self.lease.renew(broker).await?;
+        self.renewed_at = Some(Instant::now());
         if is_due {
             streams::prune(broker, pruned).await?;
             self.pruned_at = Some(Instant::now());

@@ -14,6 +14,9 @@ use crate::test_env::TestEnv;
 /// The suites of Debian whose nats-server a fleet takes, the newest last.
 pub const SUITES: [&str; 2] = ["trixie", "forky"];
 
+/// One whose nats-server is too old.
+pub const TOO_OLD: &str = "bookworm";
+
 /// A broker.
 pub struct Broker<'e> {
     env: &'e TestEnv,
