@@ -77,11 +77,9 @@ fn fleet_ban_on_a_host_becomes_a_message_of_the_worker() {
             let status = host.banhook(&["fleet", "status"]).ok();
             assert!(status.stdout.contains("events: 1 forwarded, 0 waiting\n"), "{status}");
         }
-        until("the worker to have settled both", || {
-            let status = worker.banhook(&["fleet", "status"]).ok();
-            let is_settled = status.stdout.contains("up to message 2; all up to 2 settled\nworker: worker\n");
-            if is_settled { Ok(()) } else { Err(status.to_string()) }
-        });
+        worker.wait_until_settled(2);
+        let status = worker.banhook(&["fleet", "status"]).ok();
+        assert!(status.stdout.ends_with("settled\nworker: worker\n"), "{status}");
         assert_eq!(worker.status()["received"], 2);
         worker.stop();
         let status = hosts[0].banhook(&["fleet", "status"]).exits(1);
@@ -142,11 +140,7 @@ fn fleet_host_and_worker_killed_and_the_workers_disk_lost_lose_nothing() {
     host.start();
     (0..10).for_each(|number| host.ban(&address(number)));
     wait_for_addresses(&env, 0..10, &[&worker, &host]);
-    // Some are settled, and recorded as that.
-    until("the first ones to be settled", || {
-        let status = worker.banhook(&["fleet", "status"]);
-        if status.stdout.contains("all up to 10 settled") { Ok(()) } else { Err(status.to_string()) }
-    });
+    worker.wait_until_settled(10);
     env.webhook.stop();
     (10..20).for_each(|number| host.ban(&address(number)));
     host.wait_until_forwarded(20);
@@ -251,10 +245,7 @@ fn fleet_second_worker_takes_over_when_the_first_stops_dies_or_is_frozen() {
     workers[0].start_unready();
     workers[0].wait_for_log("the worker worker-2 has the lease");
     // What it settles in the last moments before it is killed, it cannot record.
-    until("worker-2 to have recorded what it settled", || {
-        let status = workers[1].banhook(&["fleet", "status"]);
-        if status.stdout.contains("all up to 2 settled") { Ok(()) } else { Err(status.to_string()) }
-    });
+    workers[1].wait_until_settled(2);
     workers[1].kill();
     host.ban(&address(2));
     wait_for_addresses(&env, 0..3, &[&workers[0], &host]);
@@ -262,6 +253,7 @@ fn fleet_second_worker_takes_over_when_the_first_stops_dies_or_is_frozen() {
 
     workers[1].start_unready();
     workers[1].wait_for_log("the worker worker-1 has the lease");
+    workers[0].wait_until_settled(3);
     workers[0].daemon().signal(Signal::STOP);
     host.ban(&address(3));
     wait_for_addresses(&env, 0..4, &[&workers[1], &host]);
@@ -269,7 +261,7 @@ fn fleet_second_worker_takes_over_when_the_first_stops_dies_or_is_frozen() {
     let status = workers[0].daemon().wait_within(RECOVERED_WITHIN);
     assert_eq!(status.code(), Some(1), "{}", workers[0].log());
     assert!(
-        workers[0].log().contains("another worker, worker-2, has taken the place of this one"),
+        workers[0].log().contains("another worker (worker-2) has taken the place of this one"),
         "{}",
         workers[0].log()
     );

@@ -6,6 +6,7 @@ mod command;
 mod concurrent_notify;
 mod debian_releases;
 mod debian_root;
+mod fleet;
 mod guests;
 mod kit;
 mod notify;
@@ -110,6 +111,8 @@ enum Bench {
         /// Any of `rust`, `js`, `python` and `c`. Default: all.
         languages: Vec<String>,
     },
+    /// A fleet with a real broker, compared with a single host: how soon a ban is sent, and how fast a backlog is routed.
+    Fleet,
     /// `banhook tail` on a large log, compared with grep, and how soon a line is stored.
     Tail {
         /// The size of the log.
@@ -133,6 +136,7 @@ fn main() -> ExitCode {
         Task::Bench { bench: Bench::Plugin } => tasks::bench_plugin(root),
         Task::Bench { bench: Bench::Message } => tasks::bench_message(root),
         Task::Bench { bench: Bench::Delivery { parts } } => tasks::bench_delivery(root, &parts),
+        Task::Bench { bench: Bench::Fleet } => fleet::bench(root),
         Task::Bench { bench: Bench::Tail { megabytes } } => tail::bench(root, megabytes),
         Task::Reference => tasks::reference(root),
         Task::Words { count, paths } => words::words(root, count, &paths),

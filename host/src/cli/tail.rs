@@ -89,18 +89,19 @@ pub(super) fn tail(global: &GlobalOptions, arguments: &TailArgs) -> Outcome {
     logging::to_stderr();
     if arguments.once {
         let is_understood = once(global, arguments)?;
-        return Ok(drain(global, DELIVERY_TIMEOUT)? && is_understood);
+        return Ok(deliver(global)? && is_understood);
     }
     let pipe = reads_stdin(arguments).then(|| Arc::new(Pipe::open(io::stdin())));
     let tails = |config: &Config| Tails {
         logs: sources(arguments, Some(config)),
         pipe: pipe.clone().map(|pipe| (pipe, named(arguments, Some(config), Vec::new()))),
     };
-    if run_until_stopped(global, &folder, tails)? == ExitReason::EndOfInput {
-        drain(global, DELIVERY_TIMEOUT)
-    } else {
-        Ok(true)
-    }
+    if run_until_stopped(global, &folder, tails)? == ExitReason::EndOfInput { deliver(global) } else { Ok(true) }
+}
+
+/// Delivers what was read. The daemon of a fleet's member does so in its own time.
+fn deliver(global: &GlobalOptions) -> Outcome {
+    if global.config()?.fleet.is_some() { Ok(true) } else { drain(global, DELIVERY_TIMEOUT) }
 }
 
 /// Reads all logs to their end, into the store. Returns whether all are understood.

@@ -38,7 +38,7 @@ pub(crate) struct Fleet {
     pub nkey_file: Option<PathBuf>,
     /// Certificates that are trusted in addition to the system's.
     pub ca_file: Option<CaFile>,
-    /// Of a host: how far back it publishes again what a broker lost; 1 min to 30 days. Default: 2 h.
+    /// Of a host: how far back it publishes again what a broker lost; 1 min to 30 days. Default: 1 d.
     pub resend: Duration,
     /// Of a worker: after what time without a sign of life another one may take its place; 1 s to 5 min. Default: 10 s.
     pub lease: Duration,
@@ -85,8 +85,7 @@ impl Fleet {
             None
         });
         let ca_file = CaFile::read(&table);
-        let (mut resend, mut lease, mut stream_size) =
-            (Duration::from_secs(2 * 3_600), Duration::from_secs(10), 1 << 30);
+        let (mut resend, mut lease, mut stream_size) = (Duration::from_secs(86_400), Duration::from_secs(10), 1 << 30);
         match role {
             Some(FleetRole::Host) => {
                 quantity::duration(&table, "resend", Self::RESEND, "1m and 30d", &mut resend);

@@ -31,7 +31,7 @@ impl Daemon<'_> {
     /// # Errors
     /// When the store or the system fails; nothing that was stored is lost.
     pub(crate) fn run(
-        self,
+        mut self,
         signals: &mut Signals,
         mode: RunMode,
         ready: impl FnOnce(),
@@ -50,6 +50,15 @@ impl Daemon<'_> {
             },
             None => None,
         };
+        // It may have waited for weeks.
+        if reader.is_some()
+            && let Some(config) = (self.reread)()
+        {
+            if config.fleet != self.config.fleet {
+                return Ok(ExitReason::SourcesChanged);
+            }
+            self.config = config;
+        }
         let (router_commands, received) = mpsc::channel();
         let context = WorkerContext {
             runtime: Arc::clone(&self.runtime),

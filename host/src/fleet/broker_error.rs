@@ -39,8 +39,8 @@ pub(crate) enum BrokerError {
 
 /// The broker's numbers of reasons.
 pub(super) mod code {
-    /// The stream has as many bytes as it may, or as many messages of the host.
-    pub(in crate::fleet) const FULL: u64 = 10_077;
+    /// The stream does not take the message: most likely it has as many bytes as it may, or as many messages of the host.
+    pub(in crate::fleet) const NOT_STORED: u64 = 10_077;
     /// There is no such stream.
     pub(in crate::fleet) const NO_STREAM: u64 = 10_059;
     /// Another message was written since.

@@ -39,6 +39,8 @@ pub(crate) struct Forwarder {
     paused: Option<Instant>,
     /// Why nothing is forwarded.
     problem: Option<String>,
+    /// Whether each message waits until the one before is acknowledged.
+    is_careful: bool,
 }
 
 struct Session {
@@ -75,7 +77,17 @@ impl Forwarder {
     pub(crate) fn new(fleet: Fleet, host: String) -> io::Result<Self> {
         let driver = Driver::start()?;
         let token = host_token(&host);
-        Ok(Self { fleet, host, token, driver, session: None, backoff: Backoff::new(), paused: None, problem: None })
+        Ok(Self {
+            fleet,
+            host,
+            token,
+            driver,
+            session: None,
+            backoff: Backoff::new(),
+            paused: None,
+            problem: None,
+            is_careful: false,
+        })
     }
 
     /// Returns how long nothing can be forwarded; `None`: it can be tried now.
@@ -96,7 +108,7 @@ impl Forwarder {
             if let Some(error) = session.broker.said() {
                 return self.failed(error.into()).map(|()| false);
             }
-            if session.verified_at.elapsed() < VERIFY_INTERVAL {
+            if session.verified_at.elapsed() < VERIFY_INTERVAL.min(self.fleet.resend / 2) {
                 return Ok(true);
             }
         }
@@ -132,7 +144,10 @@ impl Forwarder {
     ///
     /// # Errors
     /// When the store fails; they are forwarded again then.
-    pub(crate) fn forward(&mut self, store: &mut Store, events: Vec<UnroutedEvent>) -> Result<usize, StoreError> {
+    pub(crate) fn forward(&mut self, store: &mut Store, mut events: Vec<UnroutedEvent>) -> Result<usize, StoreError> {
+        if self.is_careful {
+            events.truncate(1);
+        }
         let Some(session) = &mut self.session else { return Ok(0) };
         let mut messages = Vec::new();
         let mut kinds = Vec::new();
@@ -173,8 +188,9 @@ impl Forwarder {
             None => before.unwrap_or_else(|| nothing_in(&session.stream)),
         };
         store.record_forwarded(&passed, &last)?;
-        if let Err(error) = result {
-            self.failed(error.into())?;
+        match result {
+            Ok(()) => self.is_careful = false,
+            Err(error) => self.failed(error.into())?,
         }
         Ok(passed.len())
     }
@@ -185,7 +201,10 @@ impl Forwarder {
             ForwardError::Store(error) => return Err(error),
             ForwardError::Broker(error) => error,
         };
-        let is_full = matches!(error, BrokerError::Refused { code: code::FULL, .. });
+        let is_full = matches!(&error, BrokerError::Refused { code: code::NOT_STORED, description }
+            if description.contains("maximum"));
+        // A smaller one after the first that is refused might still find room.
+        self.is_careful = is_full;
         let (text, pause) = if is_full {
             (
                 "the broker's stream is full; this host's events wait here until the worker has settled some"
@@ -215,10 +234,11 @@ fn nothing_in(stream: &str) -> LastForwarded {
 
 /// Makes sure that the broker has what it acknowledged, and has the rest forwarded again. Returns the stream's id.
 async fn verify(broker: &Broker, subject: &str, store: &mut Store, since: Timestamp) -> Result<String, ForwardError> {
+    // Before the record: what the worker has removed meanwhile is in it.
+    let found = broker.last(EVENTS, subject).await?;
     // Made by the worker, after the streams.
     let (record, _) = lease::read(broker).await?.ok_or(BrokerError::NoStream)?;
     let Some(before) = store.last_forwarded()? else { return Ok(record.stream) };
-    let found = broker.last(EVENTS, subject).await?;
     let found_sequence = found.as_ref().map_or(0, |found| found.sequence);
     let is_another = before.stream != record.stream;
     // What the worker has settled it may have removed.

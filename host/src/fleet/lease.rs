@@ -19,7 +19,7 @@ const LOOKS: u32 = 10;
 
 /// Another worker has taken the place of this one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("another worker, {0}, has taken the place of this one, which could not be heard for the time of the lease")]
+#[error("another worker ({0}) has taken the place of this one, which could not be heard for the time of the lease")]
 pub(crate) struct LeaseLost(pub String);
 
 /// The lease, held.
@@ -56,7 +56,8 @@ impl Lease {
             }
             if record.worker.is_empty() || since.elapsed() >= ttl {
                 let stream = if record.stream.is_empty() { new_stream() } else { record.stream };
-                let record = Record { worker: worker.clone(), stream, ..record };
+                let lease_ms = u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX);
+                let record = Record { worker: worker.clone(), stream, lease_ms, ..record };
                 match broker.replace(RECORD_SUBJECT, revision, record.to_json()).await {
                     Ok(revision) => return Ok(Self { worker, record, revision }),
                     // Another candidate was faster.
@@ -89,7 +90,7 @@ impl Lease {
     /// Checks that this worker wrote the record that the broker has, or that it has none.
     pub(super) async fn confirm(&mut self, broker: &Broker) -> Result<(), RenewError> {
         match read(broker).await.map_err(RenewError::Broker)? {
-            Some((record, _)) if record.worker != self.worker && !record.worker.is_empty() => {
+            Some((record, _)) if record.worker != self.worker => {
                 Err(RenewError::Lost(LeaseLost(name(&record.worker).to_owned())))
             }
             Some((_, revision)) => {
@@ -111,7 +112,7 @@ impl Lease {
 
     /// Names the stream by a new id: its messages are not those that were read before.
     pub(super) fn begin_stream(&mut self) {
-        self.record = Record { stream: new_stream(), worker: self.record.worker.clone(), settled: 0, pruned: 0 };
+        self.record = Record { stream: new_stream(), settled: 0, pruned: 0, ..self.record.clone() };
     }
 }
 
@@ -121,7 +122,11 @@ fn new_stream() -> String {
 
 /// The host's name of a worker.
 fn name(worker: &str) -> &str {
-    worker.split_once(' ').map_or(worker, |(host, _)| host)
+    match worker.split_once(' ') {
+        Some((host, _)) => host,
+        None if worker.is_empty() => "which has stopped since",
+        None => worker,
+    }
 }
 
 /// Returns the record and its sequence; `None`: there is none.

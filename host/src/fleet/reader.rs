@@ -126,7 +126,8 @@ impl Reader {
         wake: impl Fn(),
         mut stop: watch::Receiver<bool>,
     ) -> Result<(), ReaderError> {
-        let mut backoff = Backoff::new();
+        // So that a worker is back within its lease.
+        let mut backoff = Backoff::up_to(self.fleet.lease / 3);
         let mut problem = None;
         loop {
             let began = Instant::now();
@@ -146,7 +147,7 @@ impl Reader {
                 problem = Some(error);
             }
             if began.elapsed() > SILENCE {
-                backoff = Backoff::new();
+                backoff = Backoff::up_to(self.fleet.lease / 3);
             }
             tokio::select! {
                 () = sleep(backoff.next()) => {}
@@ -181,7 +182,8 @@ impl Reader {
         loop {
             let message = tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => {
-                    self.lease.record.settled = store.stream_settled_through(&self.lease.record.stream)?;
+                    let record = &mut self.lease.record;
+                    record.settled = record.settled.max(store.stream_settled_through(&record.stream)?);
                     return Ok(broker);
                 }
                 _ = renewal.tick() => {
@@ -235,13 +237,11 @@ impl Reader {
     async fn begin_at(&mut self, store: &mut Store, broker: &Broker, state: StreamState) -> Result<u64, SessionError> {
         let stream = self.lease.record.stream.clone();
         let settled = self.lease.record.settled;
-        let Some(position) = store.stream_position(&stream)? else {
-            // Another worker has received it up to there.
-            store.begin_stream(&stream, &StreamPosition { sequence: settled, message_id: String::new() })?;
-            return Ok(settled);
-        };
+        let none = StreamPosition { sequence: 0, message_id: String::new() };
+        let position = store.stream_position(&stream)?.unwrap_or(none);
         if self.is_same(broker, &position, state).await? {
             if position.sequence < settled {
+                // Another worker has received it up to there.
                 store.begin_stream(&stream, &StreamPosition { sequence: settled, message_id: String::new() })?;
             }
             return Ok(position.sequence.max(settled));

@@ -9,6 +9,9 @@ pub(super) struct Record {
     pub stream: String,
     /// Who works; empty: nobody, since it was stopped.
     pub worker: String,
+    /// The time of the lease, in ms: the record is written at least four times as often.
+    #[serde(default)]
+    pub lease_ms: u64,
     /// All messages up to this sequence are settled: a worker without them begins after it.
     pub settled: u64,
     /// All messages up to this sequence were removed, or may have been.

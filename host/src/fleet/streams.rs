@@ -72,10 +72,18 @@ fn record() -> Value {
     })
 }
 
-/// Makes the streams where there are none, and checks those that there are. Returns the state of that of the events.
+/// Makes the streams where there are none, and checks those that there are; that of the events gets this size. Returns the state of that of the events.
 pub(super) async fn ensure(broker: &Broker, bytes: u64) -> Result<StreamState, BrokerError> {
-    ensure_one(broker, META, &record(), &[]).await?;
+    ensure_one(broker, META, &record(), &["num_replicas"]).await?;
     let info = ensure_one(broker, EVENTS, &events(bytes), &["max_bytes", "num_replicas"]).await?;
+    if info.config.get("max_bytes") == Some(&json!(bytes)) {
+        return Ok(info.state);
+    }
+    let mut config = info.config;
+    if let Some(config) = config.as_object_mut() {
+        config.insert("max_bytes".to_owned(), json!(bytes));
+    }
+    let info: StreamInfo = broker.ask(&format!("STREAM.UPDATE.{EVENTS}"), &config).await?;
     Ok(info.state)
 }
 

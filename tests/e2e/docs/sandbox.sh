@@ -38,7 +38,7 @@ for program in banhook banhook-notify; do
     ln -sf "/usr/src/banhook/target/release/$program" "/usr/bin/$program"
 done
 
-ln -sf /mnt/nats-server /usr/bin/nats-server
+ln -sf /mnt/nats-server /usr/sbin/nats-server
 
 # A banhook that this machine has is not the sandbox's.
 rm -rf /etc/banhook /var/lib/banhook /etc/fail2ban/jail.local /etc/fail2ban/action.d/banhook.conf

@@ -52,6 +52,8 @@ fn fleet_host_can_do_nothing_but_publish_its_own_events() {
             // What it may do.
             let stored = ask(&evil, "banhook.ev.web-1", event("1", "web-1", &address(0))).await;
             assert!(stored.is_some_and(|answer| answer["seq"] == 1), "{suite}");
+            let record = ask(&evil, "$JS.API.DIRECT.GET.BANHOOK_META.banhook.meta", String::new()).await;
+            assert!(record.is_some_and(|record| !record["stream"].is_null()), "{suite}");
             // What it may not: subjects of others and of the worker, the streams, and what others publish.
             for (subject, body) in [
                 ("banhook.ev.web-2", event("2", "web-2", &address(1))),
@@ -62,6 +64,7 @@ fn fleet_host_can_do_nothing_but_publish_its_own_events() {
                 ("$JS.API.STREAM.INFO.BANHOOK", String::new()),
                 ("$JS.API.DIRECT.GET.BANHOOK.banhook.ev.web-2", String::new()),
                 ("$JS.API.DIRECT.GET.BANHOOK", json!({ "seq": 1 }).to_string()),
+                ("$JS.API.DIRECT.GET.BANHOOK_META", json!({ "seq": 1 }).to_string()),
                 ("$JS.API.CONSUMER.CREATE.BANHOOK", json!({ "stream_name": "BANHOOK", "config": {} }).to_string()),
             ] {
                 assert_eq!(ask(&evil, subject, body).await, None, "{suite}: {subject}");

@@ -169,6 +169,16 @@ impl<'e> Member<'e> {
         });
     }
 
+    /// Waits until the worker has recorded with the broker that all up to this message is settled.
+    #[track_caller]
+    pub fn wait_until_settled(&self, message: u64) {
+        let expected = format!("all up to {message} settled");
+        until("the worker to have settled all", || {
+            let status = self.banhook(&["fleet", "status"]);
+            if status.stdout.contains(&expected) { Ok(()) } else { Err(status.to_string()) }
+        });
+    }
+
     /// Waits until its log has this text.
     #[track_caller]
     pub fn wait_for_log(&self, text: &str) {

@@ -43,7 +43,7 @@ pub(super) fn add(AddArgs { host, dir }: &AddArgs) -> Outcome {
     let mut out = io::stdout();
     writeln!(out, "wrote {} and {}", key_file.display(), list.display())?;
     writeln!(out, "Next:")?;
-    writeln!(out, "  on the broker: nats-server --signal reload")?;
+    writeln!(out, "  on the broker: systemctl reload nats-server")?;
     writeln!(
         out,
         "  on the host:   move {} to /etc/banhook/fleet.nkey, and write this as its configuration\n",

@@ -113,7 +113,7 @@ fn configuration(
         .collect::<String>();
     Ok(format!(
         r#"# Written by `banhook fleet init`: the broker of a fleet, for nats-server 2.10 or later.
-# After a change: nats-server --signal reload
+# After a change: systemctl reload nats-server
 
 listen: "{listen}"
 

@@ -38,6 +38,6 @@ pub(super) fn remove(RemoveArgs { host, dir }: &RemoveArgs) -> Outcome {
     let list = hosts.write()?;
     let mut out = io::stdout();
     writeln!(out, "wrote {}", list.display())?;
-    writeln!(out, "Next:\n  on the broker: nats-server --signal reload")?;
+    writeln!(out, "Next:\n  on the broker: systemctl reload nats-server")?;
     Ok(true)
 }
