@@ -301,7 +301,20 @@ fn fleet_host_that_joins_sends_nothing_twice() {
     host.ban(&address(2));
     wait_for_addresses(&env, 0..3, &[&worker, &host]);
     host.wait_until_forwarded(1);
-    assert_eq!(env.webhook.arrived().len(), 3, "{:?}", shown(&env.webhook.arrived()));
+    // It leaves the fleet, and joins it again.
+    let of_fleet = fs::read_to_string(host.path("config.toml")).unwrap();
+    host.stop();
+    fs::write(host.path("config.toml"), "host = \"web-1\"\n[webhooks.main]\nurl_file = \"main.url\"\n").unwrap();
+    host.start();
+    host.ban(&address(3));
+    wait_for_addresses(&env, 0..4, &[&worker, &host]);
+    host.stop();
+    fs::write(host.path("config.toml"), of_fleet).unwrap();
+    host.start();
+    host.ban(&address(4));
+    wait_for_addresses(&env, 0..5, &[&worker, &host]);
+    host.wait_until_forwarded(2);
+    assert_eq!(env.webhook.arrived().len(), 5, "{:?}", shown(&env.webhook.arrived()));
 }
 
 #[test]

@@ -150,7 +150,7 @@ fn package_upgrade_keeps_edits_and_delivers_what_happens_meanwhile() {
         assert_eq!(host.read(ACTION_FILE), action);
         let packaged = host.read("/usr/share/banhook/action.d/banhook.conf");
         assert!(packaged.starts_with("# The action of the next version"), "{packaged}");
-        assert_eq!(schema(host), "2");
+        assert_eq!(schema(host), NEXT_SCHEMA);
     });
 }
 
@@ -176,6 +176,9 @@ fn ban_during(host: &Host, during: impl FnOnce(&AtomicUsize)) -> Vec<String> {
     })
 }
 
+/// The version of the schema that the next version migrates to.
+const NEXT_SCHEMA: &str = "3";
+
 /// The version of the schema in the database.
 fn schema(host: &Host) -> String {
     let script = "import sqlite3; print(sqlite3.connect('/var/lib/banhook/banhook.sqlite3').execute('PRAGMA user_version').fetchone()[0])";
@@ -193,7 +196,7 @@ fn package_downgrade_refuses_newer_store_and_leaves_it_alone() {
         // Once the run has ended that the older program began.
         until("the store to be the next version's", || {
             let drained = host.sh("banhook drain --timeout 10s");
-            if schema(host) == "2" { Ok(()) } else { Err(drained.to_string()) }
+            if schema(host) == NEXT_SCHEMA { Ok(()) } else { Err(drained.to_string()) }
         });
         host.sh("banhook drain --timeout 60s").ok();
         let stored = || {
@@ -210,7 +213,7 @@ fn package_downgrade_refuses_newer_store_and_leaves_it_alone() {
         assert!(host.sh("banhook --version").ok().stdout.contains("0.1.0"));
         for command in ["drain", "run", "status"] {
             let output = host.sh(&format!("banhook {command}"));
-            let word = "schema version 2, and this banhook supports versions up to 1; install the newer banhook again";
+            let word = "schema version 3, and this banhook supports versions up to 2; install the newer banhook again";
             assert!(output.code == Some(1) && output.stderr.contains(word), "{output}");
         }
         assert_eq!(stored(), before);
@@ -307,7 +310,7 @@ fn under_systemd(mut host: Host) {
     host.install("next.deb");
     let pid = wait_until_service_runs(&host, &pid);
     banned(&host, "203.0.113.3");
-    assert_eq!(schema(&host), "2");
+    assert_eq!(schema(&host), NEXT_SCHEMA);
 
     // What everybody can read is no secret, also where the service sees it on a read-only mount.
     host.write("/etc/banhook/main.url", &host.webhook.url());

@@ -133,6 +133,9 @@ fn run_daemon(
     signals: &mut Signals,
     mode: RunMode,
 ) -> Result<ExitReason, CommandError> {
+    if !config.is_fleet_host() && store.last_forwarded()?.is_some() {
+        store.new_connection()?.forget_forwarded()?;
+    }
     log_warnings(&config);
     for warning in writable_by_others(&config) {
         tracing::warn!("{warning}");

@@ -81,6 +81,17 @@ impl Store {
         })
     }
 
+    /// Forgets what was forwarded, for a host that belongs to no fleet any more: what it routes itself from now on is not to be
+    /// forwarded, should it join one again.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn forget_forwarded(&mut self) -> Result<(), StoreError> {
+        self.database.write("forget what was forwarded", |transaction| {
+            transaction.prepare_cached("DELETE FROM forwarding")?.execute([]).map(drop)
+        })
+    }
+
     /// Has events forwarded again: those after the event `last`, or where that is not known, those received since a time.
     /// Returns how many.
     ///
@@ -190,5 +201,16 @@ mod tests {
         store.record_forwarded(&passed, &last("b", 4, "y")).unwrap();
         assert_eq!((waiting(store), counts(store)), (vec![], [0, 1, 1, 3]));
         assert_eq!(store.forward_again(&last("c", 0, ""), Timestamp(i64::MAX)).unwrap(), 0, "nothing is that new");
+        // It leaves the fleet, routes an event itself, and joins again.
+        assert_eq!(store.forward_again(&last("d", 0, ""), Timestamp(0)).unwrap(), 4);
+        store.forget_forwarded().unwrap();
+        assert_eq!((waiting(store), store.last_forwarded().unwrap()), (vec![], None));
+        fixture
+            .inbox
+            .append(&Event { id: "id-6".to_owned(), ..event("sshd", EventDetails::Flush) }, Timestamp(2))
+            .unwrap();
+        let store = &mut fixture.store;
+        store.route_events(&[crate::store::RoutedTo { seq: 6, ban: None, to: vec![], quarantined: false }]).unwrap();
+        assert_eq!((waiting(store), counts(store)), (vec![], [0, 2, 1, 3]));
     }
 }
