@@ -13,6 +13,10 @@ pub const ELLIPSIS: char = '…';
 #[inline]
 #[must_use]
 pub fn clean(text: &str) -> Cow<'_, str> {
+    // The common case, without a look at characters.
+    if text.bytes().all(|byte| matches!(byte, b'\t' | b'\n' | b' '..=b'~')) {
+        return Cow::Borrowed(text);
+    }
     if !text.contains(|char| is_hidden(char) || is_variation_selector(char)) {
         return Cow::Borrowed(text);
     }
@@ -49,7 +53,11 @@ fn selects(before: Option<char>, after: Option<char>) -> bool {
 #[must_use]
 pub fn one_line(text: &str) -> String {
     let text = clean(text);
-    if text.contains(['\n', '\t']) { text.replace(['\n', '\t'], " ") } else { text.into_owned() }
+    if text.bytes().any(|byte| matches!(byte, b'\n' | b'\t')) {
+        text.replace(['\n', '\t'], " ")
+    } else {
+        text.into_owned()
+    }
 }
 
 /// Returns at most `max_chars` characters (code points), with an ellipsis at the end if something was cut.
@@ -58,7 +66,7 @@ pub fn one_line(text: &str) -> String {
 #[inline]
 #[must_use]
 pub fn cut(text: &str, max_chars: usize) -> Cow<'_, str> {
-    if text.chars().nth(max_chars).is_none() {
+    if text.len() <= max_chars || text.chars().nth(max_chars).is_none() {
         return Cow::Borrowed(text);
     }
     let mut kept: String = text.chars().take(max_chars.saturating_sub(1)).collect();

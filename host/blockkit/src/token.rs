@@ -53,7 +53,8 @@ pub fn tokens(text: &str) -> impl Iterator<Item = (Token<'_>, &str)> {
 pub fn escape_entities(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len() + 8);
     let mut rest = text;
-    while let Some((before, special)) = rest.find(['&', '<', '>']).and_then(|at| rest.split_at_checked(at)) {
+    let special = |byte| matches!(byte, b'&' | b'<' | b'>');
+    while let Some((before, special)) = rest.bytes().position(special).and_then(|at| rest.split_at_checked(at)) {
         escaped.push_str(before);
         escaped.push_str(match special.as_bytes().first() {
             Some(b'&') => "&amp;",

@@ -37,7 +37,7 @@ impl Mrkdwn {
     /// `<…>`.
     #[must_use]
     pub(crate) fn cut(self, max_chars: usize) -> Self {
-        if self.0.chars().count() <= max_chars {
+        if self.0.len() <= max_chars || self.0.chars().count() <= max_chars {
             return self;
         }
         let mut kept = String::new();
@@ -86,14 +86,15 @@ pub(crate) fn code(foreign: &str) -> Mrkdwn {
 /// Replaces what would format in cleaned text: `*`, `_` and `~` at the edge of a word, backticks, the colon before an
 /// emoji's name and `>` at the start of a line become characters that look like them.
 pub(super) fn neutralize(text: &str) -> Cow<'_, str> {
-    if !text.contains(['*', '_', '~', '`', ':', '>']) {
+    if !text.bytes().any(|byte| matches!(byte, b'*' | b'_' | b'~' | b'`' | b':' | b'>')) {
         return Cow::Borrowed(text);
     }
     // First, since what a backtick becomes may stand in an emoji's name.
     let text = if text.contains('`') { Cow::Owned(text.replace('`', "'")) } else { Cow::Borrowed(text) };
     let mut shown = String::with_capacity(text.len() + 8);
     let mut at = 0;
-    while let Some(found) = text.get(at..).and_then(|rest| rest.find(['*', '_', '~', ':', '>'])) {
+    let special = |byte| matches!(byte, b'*' | b'_' | b'~' | b':' | b'>');
+    while let Some(found) = text.get(at..).and_then(|rest| rest.bytes().position(special)) {
         let (passed, rest) = text.split_at_checked(at + found).unwrap_or_default();
         shown.push_str(passed.get(at..).unwrap_or_default());
         let before = passed.chars().next_back();

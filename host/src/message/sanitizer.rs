@@ -5,6 +5,7 @@
 //! `<…>` that begins like one in those values becomes text, so that a value which the plugin cut is no way around.
 //! Third, of the rest only the known forms stay, and mentions only where the policy allows them.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 
 use blockkit::limits::TEXT_MAX;
@@ -136,7 +137,7 @@ impl Sanitizer {
 
 /// Returns how a value is written in mrkdwn; `None`: as it is.
 fn in_mrkdwn(raw: &str) -> Option<EscapedValue> {
-    if !raw.contains(['&', '<', '>', '*', '_', '~', '`', ':', '\n']) {
+    if !raw.bytes().any(|byte| matches!(byte, b'&' | b'<' | b'>' | b'*' | b'_' | b'~' | b'`' | b':' | b'\n')) {
         return None;
     }
     let (safe, in_code) = (escape_entities(&neutralize(raw)), in_code(raw));
@@ -146,7 +147,11 @@ fn in_mrkdwn(raw: &str) -> Option<EscapedValue> {
 /// Returns how a value is written in inline code, which a backtick or a line feed would end.
 fn in_code(raw: &str) -> String {
     let escaped = escape_entities(raw);
-    if escaped.contains(['`', '\n']) { escaped.replace('`', "'").replace('\n', " ") } else { escaped }
+    if escaped.bytes().any(|byte| matches!(byte, b'`' | b'\n')) {
+        escaped.replace('`', "'").replace('\n', " ")
+    } else {
+        escaped
+    }
 }
 
 /// Returns how a value is written in standard Markdown, as Slack's `markdown` block takes it: any ASCII punctuation may
@@ -177,8 +182,11 @@ fn in_markdown(raw: &str) -> Option<EscapedValue> {
 }
 
 /// Cuts and cleans markup.
-fn bounded(markup: &str) -> String {
-    clean(&cut(markup, TEXT_MAX)).into_owned()
+fn bounded(markup: &str) -> Cow<'_, str> {
+    match cut(markup, TEXT_MAX) {
+        Cow::Borrowed(markup) => clean(markup),
+        Cow::Owned(markup) => Cow::Owned(clean(&markup).into_owned()),
+    }
 }
 
 /// Returns a form in which text still compares equal after a plugin lower-cased it or escaped a part of it.
