@@ -179,6 +179,7 @@ impl Reader {
         let mut renewal = interval((self.fleet.lease / 4).min(RECORD_INTERVAL));
         renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut asked = BATCH;
+        let mut heard_at = Instant::now();
         loop {
             let message = tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => {
@@ -188,12 +189,15 @@ impl Reader {
                 }
                 _ = renewal.tick() => {
                     self.renew(store, &broker).await?;
+                    if heard_at.elapsed() > SILENCE {
+                        let silent = "it sends neither messages nor that there are none".to_owned();
+                        return Err(BrokerError::Unreachable(silent).into());
+                    }
                     continue;
                 }
-                message = timeout(SILENCE, broker.message(&mut answers)) => {
-                    message.map_err(|_| BrokerError::Unreachable("it has been silent".to_owned()))??
-                }
+                message = broker.message(&mut answers) => message?,
             };
+            heard_at = Instant::now();
             let mut batch = Vec::new();
             let mut next = Some(message);
             while let Some(message) = next.take() {

@@ -34,6 +34,9 @@ pub(crate) struct StatusReport {
     /// What keeps events in the spool from being received.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub spool: Vec<String>,
+    /// Of a host of a fleet: since when the oldest event is here that is not forwarded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unforwarded_since: Option<Timestamp>,
     /// Of which events no message is wanted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub mutes: Vec<Mute>,
@@ -46,6 +49,9 @@ pub(crate) struct StatusReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub damaged: Option<Vec<String>>,
 }
+
+/// How long a host of a fleet may have an event before somebody should look, in ms.
+const FORWARDED_WITHIN_MS: i64 = 5 * 60_000;
 
 impl StatusReport {
     /// Reads the state of the store, if there is one. `config` returns the configuration, or what is wrong with it; `None`
@@ -82,6 +88,11 @@ impl StatusReport {
             let routes = config.routes.iter().map(|route| (route.name.clone(), RouteLedger::default()));
             ledger.routes = routes.chain(ledger.routes).collect();
         }
+        let is_fleet_host = config.iter().flatten().any(|config| config.is_fleet_host());
+        let unforwarded_since = match store.filter(|_| is_fleet_host) {
+            Some(store) => store.unrouted(1)?.first().map(|event| event.received_at),
+            None => None,
+        };
         let running = folder.is_running();
         let sources = config.iter().flatten().flat_map(|config| config.sources.clone()).collect::<Vec<_>>();
         let mut status = Self {
@@ -94,6 +105,7 @@ impl StatusReport {
             plugins,
             logs: logs(&sources, log_states, running),
             spool,
+            unforwarded_since,
             mutes: store.map(|store| store.mutes(Timestamp::now())).transpose()?.unwrap_or_default(),
             needs_attention: Vec::new(),
             discrepancies,
@@ -118,6 +130,11 @@ impl StatusReport {
             found.push("the configuration cannot be loaded".to_owned());
         }
         found.extend(self.spool.iter().cloned());
+        let is_late = |since: &Timestamp| Timestamp::now().0.saturating_sub(since.0) > FORWARDED_WITHIN_MS;
+        if self.unforwarded_since.as_ref().is_some_and(is_late) {
+            let waiting = counted(self.ledger.unrouted, "event");
+            found.push(format!("{waiting} not forwarded to the broker; `banhook fleet status` says why"));
+        }
         for (webhook, queue) in &self.webhooks {
             if queue.suspended_at.is_some() {
                 found.push(format!("webhook {webhook} is suspended"));
@@ -130,5 +147,46 @@ impl StatusReport {
             found.extend(status.problem.as_ref().map(|problem| format!("log {log}: {problem}")));
         }
         found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn event_that_is_not_forwarded_for_minutes_needs_attention() {
+        let temp = tempfile::tempdir().unwrap();
+        let folder = StateDir::new(temp.path().join("state"));
+        folder.create().unwrap();
+        let lock = folder.try_work_lock().unwrap().unwrap();
+        let mut store = Store::open_for_work(&folder, &lock).unwrap();
+        let event = crate::event::Event {
+            id: "1".to_owned(),
+            at: Timestamp(1),
+            host: String::new(),
+            jail: "sshd".to_owned(),
+            details: crate::event::EventDetails::Flush,
+            labels: BTreeMap::new(),
+        };
+        let seed = nkeys::KeyPair::new_user().seed().unwrap();
+        let text = format!(
+            "[fleet]\nrole = 'host'\nservers = ['nats://127.0.0.1:1']\nnkey = '{seed}'\n[fail2ban]\ndatabase = false\n"
+        );
+        let read = |store: &Store, text: &str| {
+            let config = Config::parse(text, Path::new("/etc/banhook/config.toml"), &|_| None).unwrap();
+            StatusReport::read(&folder, Some(store), |_| Some(Ok(Arc::new(config))), false).unwrap().needs_attention
+        };
+        let now = Timestamp::now();
+        store.append_all(&[event.clone()], None, now).unwrap();
+        assert_eq!(read(&store, &text), [""; 0]);
+        let other = crate::event::Event { id: "2".to_owned(), ..event };
+        let mut late = Store::open(&StateDir::new(temp.path().join("late"))).unwrap();
+        late.append_all(&[other], None, now.plus_ms(-FORWARDED_WITHIN_MS - 1_000)).unwrap();
+        assert_eq!(read(&late, &text), ["1 event not forwarded to the broker; `banhook fleet status` says why"]);
+        let alone = "[webhooks.x]\nurl = 'https://hooks.slack.com/services/T0/B0/x'\n";
+        assert_eq!(read(&late, alone), [""; 0]);
     }
 }

@@ -120,3 +120,32 @@ fn fleet_host_can_do_nothing_but_publish_its_own_events() {
         worker.stop();
     }
 }
+
+/// As an operator may do, or the broker by itself.
+#[test]
+#[ignore = "needs nats-server: cargo xtask test"]
+fn fleet_worker_whose_consumer_is_removed_reads_on() {
+    let env = TestEnv::new();
+    let broker = Broker::start(&env, SUITES[0], &["web-1"]);
+    let mut worker = Member::worker(&env, &broker, "worker", "");
+    worker.start();
+    let mut host = Member::host(&env, &broker, "web-1");
+    host.start();
+    host.ban(&address(0));
+    wait_for_addresses(&env, 0..1, &[&worker, &host]);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let removed = runtime.block_on(async {
+        let owner = connect(&broker, "worker.nkey", "_INBOX_operator").await;
+        let names = ask(&owner, "$JS.API.CONSUMER.NAMES.BANHOOK", String::new()).await.unwrap();
+        let names: Vec<_> = names["consumers"].as_array().unwrap().clone();
+        for name in &names {
+            let subject = format!("$JS.API.CONSUMER.DELETE.BANHOOK.{}", name.as_str().unwrap());
+            assert_eq!(ask(&owner, &subject, String::new()).await.unwrap()["success"], true);
+        }
+        names.len()
+    });
+    assert_eq!(removed, 1);
+    (1..4).for_each(|number| host.ban(&address(number)));
+    assert_eq!(wait_for_addresses(&env, 0..4, &[&worker, &host]), 4);
+    worker.wait_for_log("the events of the fleet are read again");
+}

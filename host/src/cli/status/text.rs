@@ -225,6 +225,7 @@ mod tests {
             plugins: BTreeMap::from([("all".to_owned(), plugin)]),
             logs: BTreeMap::new(),
             spool: Vec::new(),
+            unforwarded_since: None,
             mutes: Vec::new(),
             needs_attention: Vec::new(),
             discrepancies: None,
