@@ -80,6 +80,14 @@ struct Fleet {
 /// A process. Killed on drop.
 struct Running(Child);
 
+impl Running {
+    fn stop(mut self) -> anyhow::Result<()> {
+        run(Command::new("kill").arg(self.0.id().to_string()))?;
+        self.0.wait()?;
+        Ok(())
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
         self.0.kill().ok();
@@ -182,8 +190,8 @@ impl Fleet {
                 .stdout(Stdio::null())
                 .stderr(Stdio::null()))?;
         }
-        // Makes the streams.
-        drop(worker.start()?);
+        // Makes the streams, and gives its lease back.
+        worker.start()?.stop()?;
         let began = Instant::now();
         let running = host.start()?;
         host.wait_for("forwarded")?;

@@ -33,7 +33,8 @@ impl<'scope> FleetReader<'scope> {
             .enable_all()
             .build()
             .map_err(failed("set up the connection to the broker"))?;
-        let store = store.new_connection()?;
+        // Without syncs: what a power failure takes back, with how far the stream is read, is read again.
+        let store = store.new_routing_connection()?;
         let (stop, stopped) = watch::channel(false);
         let wake = move || {
             // The router is gone only if it failed, which ends the daemon.

@@ -25,8 +25,11 @@ use crate::event::Timestamp;
 use crate::message::one_line;
 use crate::store::{Store, StoreError, StreamMessage, StreamPosition};
 
-/// Messages that are asked for at a time, and appended in one transaction at most.
-const BATCH: usize = 200;
+/// Messages that are asked for at a time.
+const ASKED: usize = 2_000;
+
+/// Messages that are appended in one transaction at most.
+const BATCH: usize = 256;
 
 /// How long the broker waits for messages when there are none.
 const EXPIRES: Duration = Duration::from_secs(30);
@@ -178,7 +181,7 @@ impl Reader {
         }
         let mut renewal = interval((self.fleet.lease / 4).min(RECORD_INTERVAL));
         renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut asked = BATCH;
+        let mut asked = ASKED;
         let mut heard_at = Instant::now();
         loop {
             let message = tokio::select! {
@@ -232,7 +235,7 @@ impl Reader {
             }
             if asked == 0 {
                 fetch(&broker, &mut answers, &consumer).await?;
-                asked = BATCH;
+                asked = ASKED;
             }
         }
     }
@@ -348,7 +351,7 @@ async fn create_consumer(broker: &Broker, from: u64) -> Result<String, BrokerErr
 
 async fn fetch(broker: &Broker, answers: &mut Answers, consumer: &str) -> Result<(), BrokerError> {
     let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-    let request = json!({ "batch": BATCH, "expires": nanoseconds(EXPIRES), "idle_heartbeat": nanoseconds(HEARTBEAT) });
+    let request = json!({ "batch": ASKED, "expires": nanoseconds(EXPIRES), "idle_heartbeat": nanoseconds(HEARTBEAT) });
     broker.fetch(answers, (EVENTS, consumer), &request).await
 }
 

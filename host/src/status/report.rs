@@ -180,7 +180,7 @@ mod tests {
             StatusReport::read(&folder, Some(store), |_| Some(Ok(Arc::new(config))), false).unwrap().needs_attention
         };
         let now = Timestamp::now();
-        store.append_all(&[event.clone()], None, now).unwrap();
+        store.append_all(std::slice::from_ref(&event), None, now).unwrap();
         assert_eq!(read(&store, &text), [""; 0]);
         let other = crate::event::Event { id: "2".to_owned(), ..event };
         let mut late = Store::open(&StateDir::new(temp.path().join("late"))).unwrap();

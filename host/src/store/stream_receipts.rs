@@ -52,8 +52,8 @@ impl Store {
         })
     }
 
-    /// Appends the messages of a stream that follow those before; those that were received already are left out. On a
-    /// connection that syncs, they are on disk when this returns. Returns how many events are new.
+    /// Appends the messages of a stream that follow those before; those that were received already are left out. Returns how
+    /// many events are new.
     ///
     /// # Errors
     /// When the store fails; then nothing of it is stored.
