@@ -483,7 +483,7 @@ const FAULTS: [&str; 4] = [
     "fleet: a worker is killed, of two, and its disk is lost",
 ];
 
-/// Rounds of killing: some 20 s. `BANHOOK_SOAK=2000` takes an hour.
+/// Rounds of killing: some seconds. `BANHOOK_SOAK=2000` takes minutes.
 const ROUNDS: u32 = 25;
 
 /// Copies a directory.

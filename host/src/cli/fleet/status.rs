@@ -103,7 +103,8 @@ fn text(status: &FleetStatus) -> String {
         (Some(broker), _) => {
             lines.push(format!("broker: nats-server {}", one_line(&broker.version)));
             if let Some(stream) = &broker.stream {
-                let bytes = size_text(stream.bytes);
+                let bytes =
+                    if stream.bytes < 1 << 10 { counted(stream.bytes, "byte") } else { size_text(stream.bytes) };
                 lines.push(format!(
                     "        {} of {bytes}, up to message {}; all up to {} settled",
                     counted(stream.messages, "message"),
