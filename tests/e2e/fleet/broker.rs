@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -35,8 +36,7 @@ impl<'e> Broker<'e> {
 
     /// Sets a broker up that is not running yet.
     pub fn set_up(env: &'e TestEnv, suite: &'static str, hosts: &[&str]) -> Self {
-        // Nobody else takes the port meanwhile, as far as the system hands them out in turn.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         fs::create_dir_all(env.path("broker")).unwrap();
         let listen = format!("127.0.0.1:{port}");
         env.banhook(["fleet", "init", "--dir", "broker", "--store-dir", "stored", "--listen", &listen]).ok();
@@ -97,6 +97,19 @@ impl<'e> Broker<'e> {
 impl Drop for Broker<'_> {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+/// Returns a port that the system gives to nobody by itself: also while the broker is down, no other program gets it.
+fn free_port() -> u16 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let first = std::process::id().wrapping_mul(97);
+    loop {
+        let number = first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % 10_000;
+        let port = 20_000 + u16::try_from(number).unwrap();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
     }
 }
 
