@@ -128,7 +128,7 @@ fn deliver(store: &mut Store) -> anyhow::Result<()> {
             } else {
                 Disposition::Digest(digest_key.clone())
             };
-            formatted.push(FormattedEvent { seq: unrouted.seq, disposition, tags: vec![] });
+            formatted.push(FormattedEvent::new(unrouted.seq, disposition));
             body = Some(message);
         }
         let Some(body) = body else { return Ok(()) };
@@ -138,7 +138,7 @@ fn deliver(store: &mut Store) -> anyhow::Result<()> {
             store.close_digest(digest.id, &body, true, now)?;
         }
         while let Some(message) = store.next_in_order("main", 0)? {
-            store.record_accepted(message.id, None, "main", &webhook, now)?;
+            store.record_accepted(message.id, None, None, "main", &webhook, now)?;
         }
     }
 }

@@ -32,6 +32,7 @@ mod queue;
 mod run;
 mod send_test;
 mod setup;
+mod slack;
 mod status;
 mod support;
 mod tail;
@@ -66,6 +67,7 @@ use queue::QueueArgs;
 use run::RunArgs;
 use send_test::SendTestArgs;
 use setup::SetupArgs;
+use slack::SlackArgs;
 use status::StatusArgs;
 use tail::TailArgs;
 use test::TestArgs;
@@ -108,6 +110,7 @@ enum Command {
     Preview(PreviewArgs),
     Plugin(PluginArgs),
     Fleet(FleetArgs),
+    Slack(SlackArgs),
     /// Print what a bug report needs: versions, configuration, status, log. Without secrets and addresses; read it before
     /// you send it
     Support,
@@ -186,6 +189,7 @@ fn dispatch(CommandLine { global, command }: CommandLine) -> Outcome {
         Command::Preview(arguments) => preview::preview(&arguments),
         Command::Plugin(arguments) => plugin::plugin(&global, &arguments),
         Command::Fleet(arguments) => fleet::fleet(&global, &arguments),
+        Command::Slack(arguments) => slack::slack(&arguments),
         Command::Support => support::support(&global),
         Command::Demo => demo::demo(),
         Command::Compile(arguments) => compile::compile(&arguments),

@@ -4,6 +4,7 @@
 //! and needs no further check. Nothing here runs a plugin or sends a message, and `notify` never reads it: a typing mistake
 //! must not lose a ban.
 
+mod app_channel;
 mod basic_auth;
 mod config_files;
 mod configuration;
@@ -37,6 +38,7 @@ mod timezone;
 mod webhook;
 mod webhook_url;
 
+pub(crate) use app_channel::{AppChannel, Token};
 pub(crate) use basic_auth::BasicAuth;
 pub(crate) use config_files::paths as config_paths;
 pub(crate) use configuration::Config;

@@ -8,13 +8,20 @@
 pub(super) enum RejectedKey {
     /// Slack does not let a message choose it: it belongs to the webhook.
     SetInSlack,
+    /// The same, but an app's token goes with a channel.
+    OfApp,
     /// Alertmanager's word for what another key says here.
     Continue,
 }
 
 /// Keys of `[webhooks.NAME]`.
 pub(super) const WEBHOOK: &[(&str, RejectedKey)] = &[
-    ("channel", RejectedKey::SetInSlack),
+    ("channel", RejectedKey::OfApp),
+    ("token", RejectedKey::OfApp),
+    ("token_file", RejectedKey::OfApp),
+    ("token_env", RejectedKey::OfApp),
+    ("token_credential", RejectedKey::OfApp),
+    ("api_url", RejectedKey::OfApp),
     ("username", RejectedKey::SetInSlack),
     ("icon", RejectedKey::SetInSlack),
     ("icon_emoji", RejectedKey::SetInSlack),
@@ -38,6 +45,12 @@ impl RejectedKey {
             Self::SetInSlack => (
                 format!("\"{key}\" cannot be set: an incoming webhook has its own channel, name and icon"),
                 "set them in Slack, in the settings of the webhook, and remove this key",
+            ),
+            Self::OfApp => (
+                format!(
+                    "\"{key}\" cannot be set: only an app has it, and this is an incoming webhook, which has its own channel"
+                ),
+                "remove this key; or set target = \"slack-app\", token_file and channel instead of the URL",
             ),
             Self::Continue => (
                 format!("\"{key}\" is not a key of routes: an event goes to every route that matches it"),

@@ -15,7 +15,7 @@ use super::reader::{Located, Table};
 use super::timezone::{system_timezone, timezone};
 use super::{grants, mentions, quantity, rejected_keys};
 use crate::event::{Event, Kind};
-use crate::message::Target;
+use crate::message::{ChangeFallback, Target};
 use crate::phrase::{did_you_mean, listed};
 use crate::plugin::{Grants, Limits};
 
@@ -61,6 +61,8 @@ pub(crate) struct Route {
     pub restart: Option<Duration>,
     /// The age at which a pending message expires; 1 min to 365 days. Default: 1 day.
     pub max_age: Duration,
+    /// What becomes of a message that would change one which is no message of its own. Default: a reply.
+    pub change_fallback: ChangeFallback,
     /// Settings for its plugin. Default: none.
     pub settings: BTreeMap<String, String>,
 }
@@ -154,6 +156,7 @@ impl Route {
             digest_window: DIGEST_WINDOW,
             restart: RESTART,
             max_age: MAX_AGE,
+            change_fallback: ChangeFallback::default(),
             settings: BTreeMap::new(),
         }
     }
@@ -184,6 +187,8 @@ impl Route {
         let digest_window = digest_window(table);
         let restart = restart(table);
         let max_age = max_age(table);
+        let change_fallback = table.parsed("change_fallback", "reply, message or skip", ChangeFallback::parse);
+        table.restrict("change_fallback", || json!({ "enum": ChangeFallback::ALL.map(ChangeFallback::as_str) }));
         let settings = settings(table, source.as_ref());
         mentions::warn(table, mentions, source.as_ref() == Some(&PluginSource::BuiltIn));
         table.finish(rejected_keys::ROUTE);
@@ -209,6 +214,7 @@ impl Route {
             digest_window,
             restart,
             max_age,
+            change_fallback: change_fallback.map_or_else(ChangeFallback::default, |found| found.value),
             settings,
         })
     }

@@ -15,6 +15,8 @@ const EVERY_TABLE: &str = "
 [labels]
 [webhooks.NAME]
 basic_auth = ''
+[webhooks.APP]
+target = 'slack-app'
 [[routes]]
 [routes.limits]
 [routes.grants]

@@ -49,12 +49,21 @@ pub(super) const BASIC_AUTH: SecretKeys = SecretKeys {
     plain: "basic_auth",
 };
 
+/// What an app posts with.
+pub(super) const TOKEN: SecretKeys = SecretKeys {
+    what: "token",
+    file: "token_file",
+    variable: "token_env",
+    credential: "token_credential",
+    plain: "token",
+};
+
 /// The key by which a broker knows this host.
 pub(super) const NKEY: SecretKeys =
     SecretKeys { what: "nkey", file: "nkey_file", variable: "nkey_env", credential: "nkey_credential", plain: "nkey" };
 
 impl SecretKeys {
-    const fn all(&self) -> [&'static str; 4] {
+    pub(super) const fn all(&self) -> [&'static str; 4] {
         [self.file, self.variable, self.credential, self.plain]
     }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
+use super::app_channel::AppChannel;
 use super::basic_auth::BasicAuth;
 use super::http_settings::HttpSettings;
 use super::name::{NAME_RULE, is_name};
@@ -19,8 +20,10 @@ use crate::phrase::{did_you_mean, listed};
 /// A configured webhook.
 #[derive(Debug, Clone)]
 pub(crate) struct Webhook {
-    /// Its URL, a secret.
+    /// Its URL, a secret; with a channel, where the methods of its service are.
     pub url: WebhookUrl,
+    /// The channel and the token, on a target that has channels.
+    pub app: Option<AppChannel>,
     /// The service that it belongs to. Default: Slack.
     pub target: Target,
     /// The file that contains the URL, if one does.
@@ -44,7 +47,15 @@ impl Webhook {
             table.problems.report(name.location.clone(), message);
         }
         let target = target(table);
-        let text = secret_source::read(table, &URL, env);
+        let has_channels = target.is_some_and(|target| target.has_channels());
+        let text = match has_channels {
+            true => api_url(table, target?),
+            false => secret_source::read(table, &URL, env),
+        };
+        if has_channels {
+            refuse_url(table);
+        }
+        let app = target.filter(|_| has_channels).map(|target| AppChannel::read(table, target, env));
         let allowed = AllowedHosts {
             http: allowed_host(table, "http_host", AllowedHosts::http),
             relay: allowed_host(table, "relay_host", AllowedHosts::relay),
@@ -55,14 +66,49 @@ impl Webhook {
         http.basic_auth = basic_auth;
         table.finish(rejected_keys::WEBHOOK);
         let (target, text) = (target?, text?);
+        let app = match app {
+            Some(read) => Some(read?),
+            None => None,
+        };
         let url = checked(table, &text, target, &allowed)?;
         let basic_auth_file = basic_auth_text.and_then(|text| text.file);
-        named.then_some(Self { url, target, url_file: text.file, basic_auth_file, allowed, rate, http })
+        named.then_some(Self { url, app, target, url_file: text.file, basic_auth_file, allowed, rate, http })
     }
 
     /// Returns the files that contain its secrets.
     pub(super) fn files(&self) -> impl Iterator<Item = &PathBuf> {
-        self.url_file.iter().chain(&self.basic_auth_file)
+        let token_file = self.app.as_ref().and_then(|app| app.token_file.as_ref());
+        self.url_file.iter().chain(&self.basic_auth_file).chain(token_file)
+    }
+}
+
+/// Reports a webhook's URL where there is an app.
+fn refuse_url(table: &Table<'_>) {
+    for key in URL.all() {
+        if let Some(location) = table.key_location(key) {
+            table.string(key);
+            let message = format!("{key} is of an incoming webhook, and this is an app");
+            table.problems.report_with(location, message, "remove this key, or target = \"slack-app\" and token_file");
+        }
+    }
+}
+
+/// Reads where the methods of a service are, which is no secret.
+fn api_url(table: &Table<'_>, target: Target) -> Option<SecretText> {
+    let url = table.string("api_url");
+    match url {
+        Some(Located { value: mut text, location }) => {
+            // Methods are joined to it.
+            if !text.ends_with('/') {
+                text.push('/');
+            }
+            Some(SecretText { text, location, file: None })
+        }
+        None if table.key_location("api_url").is_some() => None,
+        None => {
+            let text = AppChannel::default_url(target)?.into();
+            Some(SecretText { text, location: table.location.clone(), file: None })
+        }
     }
 }
 

@@ -68,7 +68,7 @@ pub(crate) enum WebhookUrlError {
     },
     /// Not one of the service's hosts.
     #[error(
-        "the URL's host is {host}, but {name}'s webhooks are at {hosts}; for another service set target, for a relay set relay_host"
+        "the URL's host is {host}, but {name} is at {hosts}; for another service set target, for a relay set relay_host"
     )]
     WrongHost {
         /// With a port, if it has one.

@@ -9,10 +9,11 @@ use crate::store::OutboundMessage;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum NextAction {
     /// Send this message now.
-    Send(OutboundMessage),
+    Send(Box<OutboundMessage>),
     /// Wait until then.
     WaitUntil(Timestamp),
-    /// Ask again: messages in another target's form were given back to be formatted again.
+    /// Ask again: messages in another target's form were given back to be formatted again, or one cannot go the way that it was
+    /// to go.
     AskAgain,
     /// Wait for messages.
     Idle,
@@ -34,6 +35,8 @@ pub(crate) enum AttemptOutcome {
     PlainNext(String),
     /// The webhook rejected it for good; with the error.
     Rejected(String),
+    /// What it was to change or to be beneath cannot be changed, and it is sent in another way next; with the error.
+    Detached(String),
     /// It is older than its route's `max_age` and keeps failing; with the last error.
     Expired(String),
     /// The webhook takes no more messages.

@@ -12,9 +12,7 @@ use super::endpoint::Endpoint;
 use super::send_result::{AnswerContext, AttemptResult, SendResult, classify};
 use crate::config::BasicAuth;
 use crate::event::Timestamp;
-
-/// Bytes of an answer that are read: Slack's are a word, others' a line of JSON.
-const ANSWER_BYTES: usize = 4096;
+use crate::message::{Request, Way};
 
 /// Sends messages and holds the connections, which its clones share.
 #[derive(Clone, Default)]
@@ -80,13 +78,14 @@ impl Client {
         body: String,
         now: fn() -> Timestamp,
     ) -> Result<(), String> {
-        match self.post(endpoint, body, now).await.0 {
+        match self.post(endpoint, body, &Way::Post, now).await.0 {
             SendResult::Accepted { .. } => Ok(()),
             SendResult::RateLimited(wait, error) => Err(format!("{error}; try again in {} s", wait.as_secs())),
             SendResult::Transient { error, .. }
             | SendResult::Unclear { error, .. }
             | SendResult::Rejected(error)
-            | SendResult::EndpointGone(error) => Err(error),
+            | SendResult::EndpointGone(error)
+            | SendResult::Detached { error, .. } => Err(error),
         }
     }
 
@@ -112,22 +111,28 @@ impl Client {
         }
     }
 
-    /// Posts a message and classifies the answer. `now`: the clock.
+    /// Posts a message in its way and classifies the answer. `now`: the clock.
     pub(super) async fn post(
         &self,
         endpoint: &Endpoint,
         body: String,
+        way: &Way,
         now: fn() -> Timestamp,
     ) -> (SendResult, AttemptResult) {
         let client = match self.connections.client(&endpoint.connection).await {
             Ok(client) => client,
             Err(error) => return (SendResult::Transient { after: None, error }, AttemptResult::NoConnection),
         };
-        let mut request = client
-            .post(endpoint.url.clone())
-            .timeout(endpoint.timeout)
-            .header(CONTENT_TYPE, "application/json")
-            .body(body);
+        let Request { url, body } = endpoint.target.request(&endpoint.address(), body, way);
+        let content_type = match endpoint.target.has_channels() {
+            // Slack warns of a missing character set.
+            true => "application/json; charset=utf-8",
+            false => "application/json",
+        };
+        let mut request = client.post(url).timeout(endpoint.timeout).header(CONTENT_TYPE, content_type).body(body);
+        if let Some((token, _)) = &endpoint.app {
+            request = request.bearer_auth(token.expose());
+        }
         if let Some((user, password)) = endpoint.basic_auth.as_ref().map(BasicAuth::expose) {
             request = request.basic_auth(user, Some(password));
         }
@@ -135,14 +140,19 @@ impl Client {
             Ok(mut response) => {
                 let status = response.status().as_u16();
                 let headers = response.headers().clone();
-                let (body, is_whole) = first_bytes(&mut response).await;
+                let (body, is_whole) = first_bytes(&mut response, endpoint.target.answer_bytes()).await;
                 if response.status().is_success() && !is_whole {
                     let error = format!("{status}: the answer broke off");
                     return (SendResult::Transient { after: None, error }, AttemptResult::NoConnection);
                 }
                 let context = AnswerContext { target: endpoint.target, redaction: &endpoint.redaction, now: now() };
                 let header = |name: &str| headers.get(name)?.to_str().ok().map(str::to_owned);
-                let result = classify(context, status, &header, &body);
+                let mut result = classify(context, status, &header, &body);
+                if let (SendResult::Accepted { reference: Some(reference), .. }, Way::Beneath(above)) =
+                    (&mut result, way)
+                {
+                    reference.thread = Some(above.parent().to_owned());
+                }
                 let counted = AttemptResult::of_answer(&result, status);
                 (result, counted)
             }
@@ -157,10 +167,10 @@ impl Client {
 }
 
 /// Reads the first bytes of a body. Returns also whether it did not break off before.
-async fn first_bytes(response: &mut reqwest::Response) -> (String, bool) {
+async fn first_bytes(response: &mut reqwest::Response, most: usize) -> (String, bool) {
     let mut bytes = Vec::new();
     let mut is_whole = true;
-    while bytes.len() < ANSWER_BYTES {
+    while bytes.len() < most {
         match response.chunk().await {
             Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
             Ok(None) => break,
@@ -170,6 +180,6 @@ async fn first_bytes(response: &mut reqwest::Response) -> (String, bool) {
             }
         }
     }
-    bytes.truncate(ANSWER_BYTES);
+    bytes.truncate(most);
     (String::from_utf8_lossy(&bytes).into_owned(), is_whole)
 }

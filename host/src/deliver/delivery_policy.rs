@@ -6,11 +6,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
+
 use super::health::HealthWebhook;
-use crate::config::{Config, Rate, Webhook};
+use crate::config::{Config, Rate, Token, Webhook};
 use crate::event::{EventDefaults, Timestamp};
+use crate::hex::hex;
 use crate::message::Target;
-use crate::store::{MAX_WAIT_MS, WebhookState};
+use crate::store::{ChangeBudget, MAX_WAIT_MS, WebhookState};
+
+/// How fast messages are changed. Slack's method `chat.update` is in its tier 3: more than 50 requests a minute, for an app in
+/// a workspace; bursts are tolerated.
+const CHANGE_RATE: Rate = Rate { interval: Duration::from_millis(1_200), burst: 10 };
+
+/// Bytes of a token's hash that are kept: enough to tell two apart.
+const BUDGET_HASH_BYTES: usize = 12;
 
 /// How old a message may become whose route is no longer configured.
 const REMOVED_ROUTE_MAX_AGE: Duration = Duration::from_secs(86_400);
@@ -31,6 +41,10 @@ pub(crate) struct DeliveryPolicy {
     pub redacted: BTreeSet<String>,
     /// What events get that have none of their own.
     pub defaults: EventDefaults,
+    /// How fast messages that were sent are changed; `budget`: what shares this rate.
+    pub change_rate: Rate,
+    /// A hash of what shares the rate of changes: the token.
+    pub change_budget: String,
     /// Where it is announced that this webhook is suspended, or messages for it are dead; never this webhook itself.
     pub health: Option<HealthWebhook>,
 }
@@ -53,6 +67,8 @@ impl DeliveryPolicy {
                 .collect(),
             redacted: routes().filter(|route| route.redacted_fallback).map(|route| route.name.clone()).collect(),
             defaults: defaults.clone(),
+            change_rate: CHANGE_RATE,
+            change_budget: webhook.app.as_ref().map_or_else(String::new, |app| budget(&app.token)),
             health: HealthWebhook::new(config).filter(|health| health.name != name),
         }
     }
@@ -71,6 +87,12 @@ impl DeliveryPolicy {
     pub(super) fn burst_ms(&self) -> i64 {
         self.every_ms().saturating_mul(i64::from(self.rate.burst))
     }
+}
+
+/// Returns what of the rate of changes is used by, without revealing the token.
+fn budget(token: &Token) -> String {
+    let hash = Sha256::digest(token.expose());
+    hex(hash.get(..BUDGET_HASH_BYTES).unwrap_or_default())
 }
 
 /// Returns a duration in ms, saturating.
@@ -104,6 +126,27 @@ pub(super) fn within_rate(state: &WebhookState, policy: &DeliveryPolicy, now: Ti
 /// Returns the theoretical arrival time of the next message once one more is sent now.
 pub(super) fn next_slot(state: &WebhookState, policy: &DeliveryPolicy, now: Timestamp) -> Timestamp {
     clamp_deadline_within(state.next_slot_at, now, policy.burst_ms()).max(now).plus_ms(policy.every_ms())
+}
+
+/// Returns when one more message may be changed.
+pub(super) fn within_change_rate(budget: ChangeBudget, policy: &DeliveryPolicy, now: Timestamp) -> Timestamp {
+    let (every_ms, burst_ms) = change_ms(policy);
+    clamp_deadline_within(budget.next_slot_at, now, burst_ms)
+        .plus_ms(every_ms.saturating_sub(burst_ms))
+        .max(clamp_deadline(budget.backoff_until, now))
+}
+
+/// Returns what is used of the rate of changes once one more message is changed now.
+pub(super) fn next_change_slot(budget: ChangeBudget, policy: &DeliveryPolicy, now: Timestamp) -> ChangeBudget {
+    let (every_ms, burst_ms) = change_ms(policy);
+    let next_slot_at = clamp_deadline_within(budget.next_slot_at, now, burst_ms).max(now).plus_ms(every_ms);
+    ChangeBudget { next_slot_at, ..budget }
+}
+
+/// The time between two changes, and how far ahead of time the rate may be used up, in ms.
+fn change_ms(policy: &DeliveryPolicy) -> (i64, i64) {
+    let every_ms = milliseconds(policy.change_rate.interval);
+    (every_ms, every_ms.saturating_mul(i64::from(policy.change_rate.burst)))
 }
 
 /// Returns the time after a wait.

@@ -11,9 +11,9 @@ use super::connection::Connection;
 use super::delivery_policy::DeliveryPolicy;
 use super::health::HealthWebhook;
 use super::redaction::Redaction;
-use crate::config::{BasicAuth, Config, HttpSettings, Proxy};
+use crate::config::{AppChannel, BasicAuth, Config, HttpSettings, Proxy, Token};
 use crate::hex::hex;
-use crate::message::Target;
+use crate::message::{Address, Target};
 
 /// Bytes of a URL's hash that are kept: enough to tell two apart.
 const URL_HASH_BYTES: usize = 12;
@@ -26,6 +26,8 @@ pub(crate) struct Endpoint {
     pub(super) timeout: Duration,
     pub(super) connection: Connection,
     pub(super) basic_auth: Option<BasicAuth>,
+    /// The channel and its token, where the URL does not say them.
+    pub(super) app: Option<(Token, String)>,
     /// What is left out of its answers.
     pub(super) redaction: Arc<Redaction>,
 }
@@ -39,8 +41,22 @@ impl Endpoint {
             http.proxy = Proxy::None;
         }
         let connection = Connection::new(&url, &http);
-        let redaction = Arc::new(Redaction::new(target, &url, connection.proxy(), http.basic_auth.as_ref()));
-        Self { url, target, timeout: http.timeout, connection, basic_auth: http.basic_auth, redaction }
+        let redaction = Arc::new(Redaction::new(target, &url, connection.proxy(), http.basic_auth.as_ref(), None));
+        Self { url, target, timeout: http.timeout, connection, basic_auth: http.basic_auth, app: None, redaction }
+    }
+
+    /// Returns the endpoint of a channel of an app.
+    #[must_use]
+    pub(crate) fn of_app(self, app: &AppChannel) -> Self {
+        let (proxy, login) = (self.connection.proxy(), self.basic_auth.as_ref());
+        let redaction = Arc::new(Redaction::new(self.target, &self.url, proxy, login, Some(&app.token)));
+        Self { app: Some((app.token.clone(), app.channel.clone())), redaction, ..self }
+    }
+
+    /// Returns where messages go.
+    pub(super) fn address(&self) -> Address<'_> {
+        let channel = self.app.as_ref().map_or("", |(_, channel)| channel.as_str());
+        Address { url: &self.url, channel }
     }
 
     /// Returns a hash by which another URL, or another password, is recognized. It does not reveal them.
@@ -49,6 +65,9 @@ impl Endpoint {
         let mut hash = Sha256::new_with_prefix(self.url.as_str());
         if let Some((user, password)) = self.basic_auth.as_ref().map(BasicAuth::expose) {
             hash.update(format!("\n{user}:{password}"));
+        }
+        if let Some((token, channel)) = &self.app {
+            hash.update(format!("\n{}\n{channel}", token.expose()));
         }
         hex(hash.finalize().get(..URL_HASH_BYTES).unwrap_or_default())
     }
@@ -72,7 +91,10 @@ impl Endpoints {
         let defaults = config.event_defaults(system_host);
         let webhooks = config.webhooks.iter().map(|(name, webhook)| {
             let (url, direct) = (webhook.url.expose().clone(), webhook.url.is_loopback() || webhook.url.is_plain());
-            let endpoint = Endpoint::new(url, direct, webhook.target, webhook.http.clone());
+            let mut endpoint = Endpoint::new(url, direct, webhook.target, webhook.http.clone());
+            if let Some(app) = &webhook.app {
+                endpoint = endpoint.of_app(app);
+            }
             (name.clone(), (endpoint, Arc::new(DeliveryPolicy::new(config, name, webhook, &defaults))))
         });
         let routes = config.routes.iter().map(|route| (route.name.clone(), route.webhook.clone()));

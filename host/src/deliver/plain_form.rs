@@ -4,6 +4,9 @@ use super::delivery_policy::DeliveryPolicy;
 use crate::message::{Guarded, digest, fallback};
 use crate::store::{OutboundMessage, Store, StoreError};
 
+/// Events of a message that is no digest, of which the last is shown.
+const MERGED_MAX: usize = 1_000;
+
 /// Returns the message's events as banhook's own plain message, with the webhook's answer in small print; `None` if no event
 /// of it can be read, or it has none.
 pub(super) fn plain_form(
@@ -16,11 +19,13 @@ pub(super) fn plain_form(
     let is_redacted = policy.redacted.contains(&message.route);
     if let Some(closed) = store.closed_digest(message.id)? {
         let defaults = &policy.defaults;
-        let batch = store.digest_batch(&closed, &defaults.host, |event| defaults.apply(event))?;
+        let batch = store.digest_batch(&closed, None, &defaults.host, |event| defaults.apply(event))?;
         let batch = if is_redacted { batch.redacted() } else { batch };
         return Ok(Some(digest(&batch, None, Some(&why), policy.target)));
     }
-    let event = store.message_events(message.id, 1)?.into_iter().find_map(|unformatted| unformatted.event.ok());
+    // Of a ban and its end, the end.
+    let events = store.message_events(message.id, MERGED_MAX)?;
+    let event = events.into_iter().rev().find_map(|unformatted| unformatted.event.ok());
     Ok(event.map(|event| {
         let event = policy.defaults.apply(event);
         fallback(&if is_redacted { event.redacted() } else { event }, &why, policy.target)

@@ -14,11 +14,16 @@ use std::time::Duration;
 use super::attempt::{AttemptOutcome, AttemptReport, NextAction};
 use super::backoff;
 use super::delivery_policy::DeliveryPolicy;
-use super::delivery_policy::{after, clamp_deadline, clock_went_back, next_slot, within_rate};
+use super::delivery_policy::{
+    after, clamp_deadline, clock_went_back, next_change_slot, next_slot, within_change_rate, within_rate,
+};
 use super::plain_form::plain_form;
 use super::send_result::SendResult;
 use crate::event::Timestamp;
-use crate::store::{DeadReason, FailedAttempt, Notice, OutboundMessage, Store, StoreError, Suspended, WebhookState};
+use crate::message::{Reference, Way};
+use crate::store::{
+    ChangeBudget, DeadReason, FailedAttempt, Lane, Notice, OutboundMessage, Store, StoreError, Suspended, WebhookState,
+};
 
 /// Failures of a message after which later messages are probed, and after which it is parked if a probe succeeds.
 const PARK_AFTER_FAILURES: u32 = 3;
@@ -122,7 +127,7 @@ impl Queue {
             Some(message) => Some(message),
             None => self.first(store, now)?,
         };
-        let Some(message) = message else { return Ok(NextAction::Idle) };
+        let Some(message) = message else { return self.next_change(store, policy, backoff_until, now) };
         if message.target != Some(policy.target) {
             let (webhook, target) = (&self.webhook, policy.target.name());
             let messages = store.reformat(webhook, policy.target)?;
@@ -134,10 +139,65 @@ impl Queue {
         if !skips_backoff {
             at = at.max(backoff_until);
         }
-        if message.parked {
+        if message.lane == Lane::Parked {
             at = at.max(clamp_deadline(message.next_attempt_at, now));
         }
-        Ok(if at <= now { NextAction::Send(message) } else { NextAction::WaitUntil(at) })
+        if at <= now {
+            return self.in_its_way(store, policy, message, now);
+        }
+        // A post that waits holds up no change.
+        Ok(match self.next_change(store, policy, backoff_until, now)? {
+            NextAction::WaitUntil(change_at) => NextAction::WaitUntil(at.min(change_at)),
+            NextAction::Idle => NextAction::WaitUntil(at),
+            action => action,
+        })
+    }
+
+    /// Returns what to do next where no message is to be posted now: messages that were sent are changed.
+    fn next_change(
+        &self,
+        store: &mut Store,
+        policy: &DeliveryPolicy,
+        backoff_until: Timestamp,
+        now: Timestamp,
+    ) -> Result<NextAction, StoreError> {
+        if !policy.target.has_conversations() {
+            // Those of a webhook that had another target are messages of their own.
+            return Ok(match store.next_change(&self.webhook)? {
+                Some(change) => {
+                    store.detach(&change, true, now)?;
+                    NextAction::AskAgain
+                }
+                None => NextAction::Idle,
+            });
+        }
+        let Some(change) = store.next_change(&self.webhook)? else { return Ok(NextAction::Idle) };
+        let budget = store.change_budget(&policy.change_budget)?;
+        let at =
+            within_change_rate(budget, policy, now).max(clamp_deadline(change.next_attempt_at, now)).max(backoff_until);
+        if at > now {
+            return Ok(NextAction::WaitUntil(at));
+        }
+        self.in_its_way(store, policy, change, now)
+    }
+
+    /// Returns a message that is to be sent now with the way that it goes.
+    fn in_its_way(
+        &self,
+        store: &mut Store,
+        policy: &DeliveryPolicy,
+        mut message: OutboundMessage,
+        now: Timestamp,
+    ) -> Result<NextAction, StoreError> {
+        if !policy.target.has_conversations() {
+            return Ok(NextAction::Send(Box::new(message)));
+        }
+        let Some(way) = store.way(&message)? else {
+            store.detach(&message, true, now)?;
+            return Ok(NextAction::AskAgain);
+        };
+        message.way = way;
+        Ok(NextAction::Send(Box::new(message)))
     }
 
     /// Forgets the webhook's failures, since it is reached in another way now.
@@ -158,12 +218,17 @@ impl Queue {
         &mut self,
         store: &mut Store,
         policy: &DeliveryPolicy,
-        message: i64,
+        message: &OutboundMessage,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let mut state = store.webhook(&self.webhook)?;
         self.attempt_began_at = now;
-        state.next_slot_at = next_slot(&state, policy, now);
+        if message.lane == Lane::Change {
+            let budget = store.change_budget(&policy.change_budget)?;
+            store.record_change_budget(&policy.change_budget, next_change_slot(budget, policy, now))?;
+        } else {
+            state.next_slot_at = next_slot(&state, policy, now);
+        }
         store.begin_attempt(message, &self.webhook, &state, now)
     }
 
@@ -179,9 +244,14 @@ impl Queue {
         now: Timestamp,
         jitter: f64,
     ) -> Result<AttemptReport, StoreError> {
+        if message.lane == Lane::Change {
+            let state = store.webhook(&self.webhook)?;
+            let attempt = Attempt { policy, url_hash, message, state, overtaken: None, now, jitter };
+            return self.record_change(store, attempt, result);
+        }
         let overtaken = self.probe.take().map(|probe| probe.overtaken);
         let state = store.webhook(&self.webhook)?;
-        if message.parked {
+        if message.lane == Lane::Parked {
             let took = now.0.saturating_sub(self.attempt_began_at.0).max(0);
             self.ordered_before_parked = ORDERED_PER_PARKED;
             self.parked_not_before = now.plus_ms(took.saturating_mul(ORDERED_TIME_SHARE));
@@ -190,7 +260,7 @@ impl Queue {
         }
         let attempt = Attempt { policy, url_hash, message, state, overtaken, now, jitter };
         match result {
-            SendResult::Accepted { pause } => self.accepted(store, attempt, pause),
+            SendResult::Accepted { pause, reference } => self.accepted(store, attempt, pause, reference.as_ref()),
             SendResult::RateLimited(wait, error) => self.rate_limited(store, attempt, wait, error),
             // The failure of a probe says nothing about that message.
             SendResult::Unclear { error, .. }
@@ -198,7 +268,9 @@ impl Queue {
             {
                 self.rejected(store, attempt, error)
             }
-            SendResult::Transient { after, error } | SendResult::Unclear { after, error } if message.parked => {
+            SendResult::Transient { after, error } | SendResult::Unclear { after, error }
+                if message.lane == Lane::Parked =>
+            {
                 self.parked_failed(store, &attempt, after, error)
             }
             SendResult::Transient { after, error } | SendResult::Unclear { after, error } => {
@@ -206,7 +278,58 @@ impl Queue {
             }
             SendResult::Rejected(error) => self.rejected(store, attempt, error),
             SendResult::EndpointGone(error) => self.suspend(store, attempt, error, &[]),
+            SendResult::Detached { error, .. } if message.way == Way::Post => self.rejected(store, attempt, error),
+            SendResult::Detached { lost, error } => self.detach(store, message, lost, error, now),
         }
+    }
+
+    /// Records what the attempt to change a message came to. Its failures say nothing about the webhook's other messages, and
+    /// it is never dead at once: what cannot change a message is one of its own.
+    fn record_change(
+        &self,
+        store: &mut Store,
+        attempt: Attempt<'_>,
+        result: SendResult,
+    ) -> Result<AttemptReport, StoreError> {
+        let Attempt { policy, message, ref state, now, .. } = attempt;
+        match result {
+            SendResult::Accepted { reference, .. } => {
+                store.record_accepted(message.id, reference.as_ref(), None, &self.webhook, state, now)?;
+                Ok(AttemptOutcome::Accepted { parked_message: None, recovered: false }.into())
+            }
+            SendResult::RateLimited(wait, error) => {
+                let budget = store.change_budget(&policy.change_budget)?;
+                let budget = ChangeBudget { backoff_until: after(now, wait), ..budget };
+                store.record_change_budget(&policy.change_budget, budget)?;
+                let failure = FailedAttempt { next_attempt_at: after(now, wait), ..FailedAttempt::new(state, &error) };
+                self.record(store, message, failure, now)?;
+                if is_expired(policy, message, message.attempts.saturating_add(1), now) {
+                    return self.expire(store, policy, message, state, error, now);
+                }
+                Ok(AttemptOutcome::RetryIn(wait, error).into())
+            }
+            SendResult::Unclear { error, .. } if message.failures.saturating_add(1) >= UNCLEAR_MAX => {
+                self.detach(store, message, false, error, now)
+            }
+            SendResult::Transient { after, error } | SendResult::Unclear { after, error } => {
+                self.parked_failed(store, &attempt, after, error)
+            }
+            SendResult::Rejected(error) => self.detach(store, message, false, error, now),
+            SendResult::Detached { lost, error } => self.detach(store, message, lost, error, now),
+            SendResult::EndpointGone(error) => self.suspend(store, attempt, error, &[]),
+        }
+    }
+
+    fn detach(
+        &self,
+        store: &mut Store,
+        message: &OutboundMessage,
+        lost: bool,
+        error: String,
+        now: Timestamp,
+    ) -> Result<AttemptReport, StoreError> {
+        store.detach(message, lost, now)?;
+        Ok(AttemptOutcome::Detached(error).into())
     }
 
     fn accepted(
@@ -214,13 +337,14 @@ impl Queue {
         store: &mut Store,
         attempt: Attempt<'_>,
         pause: Option<Duration>,
+        reference: Option<&Reference>,
     ) -> Result<AttemptReport, StoreError> {
         let Attempt { message, state, overtaken, now, jitter, .. } = attempt;
         let recovered = state.failures > 0 || state.suspended.is_some();
         let backoff_until = pause.map_or(Timestamp(0), |pause| after(now, pause));
         let state = WebhookState { backoff_until, ..state.recovered() };
         let parked = overtaken.map(|id| (id, after(now, backoff::wait(PARK_AFTER_FAILURES, jitter))));
-        store.record_accepted(message.id, parked, &self.webhook, &state, now)?;
+        store.record_accepted(message.id, reference, parked, &self.webhook, &state, now)?;
         self.next_probe_offset = 1;
         Ok(AttemptOutcome::Accepted { parked_message: overtaken, recovered }.into())
     }

@@ -47,6 +47,8 @@ impl Simulation {
             fallbacks: BTreeMap::new(),
             redacted: BTreeSet::new(),
             defaults: EventDefaults::default(),
+            change_rate: Rate { interval: Duration::from_millis(1_200), burst: 10 },
+            change_budget: "token".to_owned(),
             health: None,
         };
         let (inbox, queue) = (store.new_connection().unwrap(), Queue::new("hook".to_owned()));
@@ -67,11 +69,8 @@ impl Simulation {
         let routed =
             |seq: &i64| RoutedTo { seq: *seq, ban: None, to: vec![("sec".into(), "hook".into())], quarantined: false };
         self.store.route_events(&seqs.iter().map(routed).collect::<Vec<_>>()).unwrap();
-        let formatted: Vec<_> = seqs
-            .into_iter()
-            .zip(verdicts)
-            .map(|(seq, disposition)| FormattedEvent { seq, disposition, tags: vec![] })
-            .collect();
+        let formatted: Vec<_> =
+            seqs.into_iter().zip(verdicts).map(|(seq, disposition)| FormattedEvent::new(seq, disposition)).collect();
         self.store.record_formatted("sec", None, &formatted, None, now).unwrap();
     }
 
@@ -96,7 +95,7 @@ impl Simulation {
                     self.now = at.0;
                 }
                 NextAction::Send(message) => {
-                    assert!(self.queue.begin(&mut self.store, &self.policy, message.id, Timestamp(self.now)).unwrap());
+                    assert!(self.queue.begin(&mut self.store, &self.policy, &message, Timestamp(self.now)).unwrap());
                     self.sent.push((self.now - START, message.id));
                     let answer = webhook(message.id, self.now - START);
                     let (store, policy) = (&mut self.store, &self.policy);
@@ -114,7 +113,7 @@ impl Simulation {
     /// Sends a message, and records this answer to it.
     fn record(&mut self, message: &OutboundMessage, answer: SendResult) -> AttemptReport {
         let now = Timestamp(self.now);
-        assert!(self.queue.begin(&mut self.store, &self.policy, message.id, now).unwrap());
+        assert!(self.queue.begin(&mut self.store, &self.policy, message, now).unwrap());
         self.queue.record_result(&mut self.store, &self.policy, self.url, message, answer, now, 0.5).unwrap()
     }
 
@@ -144,7 +143,7 @@ fn event() -> Event {
 }
 
 fn ok() -> SendResult {
-    SendResult::Accepted { pause: None }
+    SendResult::Accepted { pause: None, reference: None }
 }
 
 fn rejected() -> SendResult {
@@ -181,7 +180,7 @@ fn rate_limit_answer_pauses_all_messages_for_the_time_it_asks() {
     simulation.post(3);
     let mut answers = VecDeque::from([
         SendResult::RateLimited(Duration::from_secs(30), "429".into()),
-        SendResult::Accepted { pause: Some(Duration::from_millis(2_500)) },
+        SendResult::Accepted { pause: Some(Duration::from_millis(2_500)), reference: None },
     ]);
     simulation.run(HOUR, |_, _| answers.pop_front().unwrap_or_else(ok));
     assert_eq!(simulation.sent, [(0, 1), (30_000, 1), (32_500, 2), (32_500, 3)]);
@@ -416,21 +415,22 @@ fn notice_is_in_no_ledger_and_leaves_nothing() {
     let mut policy = simulation.policy.clone();
     policy.health = None;
     let now = Timestamp(simulation.now);
-    let next = |ops: &mut Queue, store: &mut Store| ops.next(store, &policy, "ops", now).unwrap();
-    let NextAction::Send(notice) = next(&mut ops, &mut simulation.store) else { panic!() };
+    let NextAction::Send(notice) = ops.next(&mut simulation.store, &policy, "ops", now).unwrap() else { panic!() };
     assert!(notice.body.contains("The webhook \\\"hook\\\" is suspended: 404 no_service"), "{}", notice.body);
     let ledger = simulation.ledger();
     assert_eq!(ledger.routes.keys().collect::<Vec<_>>(), ["sec"]);
     // Neither another target nor a rejection makes it more than it is.
     assert_eq!(simulation.store.reformat("ops", Target::ZULIP).unwrap(), 1);
-    assert!(ops.begin(&mut simulation.store, &policy, notice.id, now).unwrap());
+    policy.target = Target::ZULIP;
+    let NextAction::Send(notice) = ops.next(&mut simulation.store, &policy, "ops", now).unwrap() else { panic!() };
+    assert!(ops.begin(&mut simulation.store, &policy, &notice, now).unwrap());
     ops.record_result(&mut simulation.store, &policy, "ops", &notice, rejected(), now, 0.5).unwrap();
-    assert_eq!(next(&mut ops, &mut simulation.store), NextAction::Idle);
+    assert_eq!(ops.next(&mut simulation.store, &policy, "ops", now).unwrap(), NextAction::Idle);
     assert_eq!(simulation.store.message(notice.id).unwrap(), None);
     assert_eq!(simulation.ledger(), ledger);
     // Probes that fail are no news.
     simulation.run(16 * HOUR, |_, _| SendResult::EndpointGone("404 no_service".into()));
-    assert_eq!(next(&mut ops, &mut simulation.store), NextAction::Idle);
+    assert_eq!(ops.next(&mut simulation.store, &policy, "ops", now).unwrap(), NextAction::Idle);
 }
 
 #[test]
@@ -519,7 +519,7 @@ fn parked_messages_that_time_out_take_a_tenth_of_the_time() {
             NextAction::Send(message) => {
                 simulation
                     .queue
-                    .begin(&mut simulation.store, &simulation.policy, message.id, Timestamp(simulation.now))
+                    .begin(&mut simulation.store, &simulation.policy, &message, Timestamp(simulation.now))
                     .unwrap();
                 let answer = if slow.contains(&message.id) {
                     simulation.now += 30_000;
@@ -613,10 +613,8 @@ fn message_for_another_target_is_formatted_again() {
         "in their order"
     );
     let disposition = || Disposition::Send(fallback(&event(), "", Target::ZULIP));
-    let formatted: Vec<_> = unformatted
-        .iter()
-        .map(|UnformattedEvent { seq, .. }| FormattedEvent { seq: *seq, disposition: disposition(), tags: vec![] })
-        .collect();
+    let formatted: Vec<_> =
+        unformatted.iter().map(|UnformattedEvent { seq, .. }| FormattedEvent::new(*seq, disposition())).collect();
     simulation.store.record_formatted("sec", None, &formatted, None, Timestamp(simulation.now)).unwrap();
     simulation.run(HOUR, |_, _| ok());
     let after: Vec<_> = simulation.sent[sent..].iter().map(|(_, id)| *id).collect();
@@ -633,7 +631,7 @@ fn message_that_joined_a_digest_is_not_sent() {
     let NextAction::Send(message) = simulation.next() else { panic!() };
     let now = Timestamp(simulation.now);
     assert_eq!(simulation.store.digest_backlog("sec", "hook", 1, now.plus_ms(30_000), now).unwrap(), 3);
-    assert!(!simulation.queue.begin(&mut simulation.store, &simulation.policy, message.id, now).unwrap());
+    assert!(!simulation.queue.begin(&mut simulation.store, &simulation.policy, &message, now).unwrap());
     assert_eq!(simulation.next(), NextAction::Idle);
     let closes = Closes::At(now);
     simulation.word(vec![Disposition::Digest(DigestKey {

@@ -11,7 +11,7 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::Value;
 use url::{Url, form_urlencoded};
 
-use crate::config::BasicAuth;
+use crate::config::{BasicAuth, Token};
 use crate::message::Target;
 
 /// Stands for everything that is left out.
@@ -39,7 +39,13 @@ pub(super) struct Redaction {
 
 impl Redaction {
     /// Returns what is to be left out of the answers of a webhook.
-    pub(super) fn new(target: Target, url: &Url, proxy: Option<&Url>, basic_auth: Option<&BasicAuth>) -> Self {
+    pub(super) fn new(
+        target: Target,
+        url: &Url,
+        proxy: Option<&Url>,
+        basic_auth: Option<&BasicAuth>,
+        token: Option<&Token>,
+    ) -> Self {
         let mut runs = HashSet::new();
         let mut add = |secret: &str| {
             for form in [secret, &decoded(secret)] {
@@ -59,6 +65,10 @@ impl Redaction {
             let login = format!("{user}:{password}");
             add(&login);
             add(&BASE64_STANDARD.encode(login));
+        }
+        if let Some(token) = token {
+            // What all tokens begin with is in no secret of its own.
+            add(token.expose().trim_start_matches("xoxb-"));
         }
         Self { target, runs }
     }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 
 fn redaction(target: Target, url: &str) -> Redaction {
-    Redaction::new(target, &url.parse().unwrap(), None, None)
+    Redaction::new(target, &url.parse().unwrap(), None, None, None)
 }
 
 fn answer(redaction: &Redaction, body: &str) -> String {
@@ -98,14 +98,14 @@ fn answer_public_words_of_the_url_are_kept() {
 fn answer_proxy_credentials_are_left_out() {
     let url = "https://hooks.slack.com/services/T/B/s3cretX".parse().unwrap();
     let proxy = "http://Walter:sword%66ish@proxy.example:3128".parse().unwrap();
-    let redaction = Redaction::new(Target::SLACK, &url, Some(&proxy), None);
+    let redaction = Redaction::new(Target::SLACK, &url, Some(&proxy), None, None);
     assert_eq!(answer(&redaction, "not you, walter, with swordfish"), "not you … with …");
     assert_eq!(
         redaction.error("no connection: proxy says swordfish (os error 111)"),
         "no connection: proxy says … (os error 111)"
     );
     let spaced = "http://a:my%20cat%20is%20fat@proxy.example:3128".parse().unwrap();
-    let redaction = Redaction::new(Target::SLACK, &url, Some(&spaced), None);
+    let redaction = Redaction::new(Target::SLACK, &url, Some(&spaced), None, None);
     assert_eq!(answer(&redaction, "the password my cat is fat was wrong"), "the password … was wrong");
 }
 
@@ -140,7 +140,7 @@ proptest! {
         let url: Url = format!("http://localhost/{path}").parse().unwrap();
         let mut proxy: Url = "http://localhost/".parse().unwrap();
         proxy.set_username(&user).unwrap();
-        let redaction = Redaction::new(Target::MATTERMOST, &url, Some(&proxy), None);
+        let redaction = Redaction::new(Target::MATTERMOST, &url, Some(&proxy), None, None);
         for secret in [url.path(), &decoded(url.path()), &user] {
             let body = format!("{text} {} {text}", ways.iter().fold(secret.to_owned(), |text, way| escaped(&text, *way)));
             let kept = redaction.answer(&body, &Value::Null);

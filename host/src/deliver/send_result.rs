@@ -6,13 +6,13 @@ use serde_json::Value;
 
 use super::redaction::Redaction;
 use crate::event::Timestamp;
-use crate::message::{HttpAnswer, Target, Verdict};
+use crate::message::{HttpAnswer, Reference, Target, Verdict};
 
 /// What becomes of the message that was sent, and of those after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum SendResult {
-    /// The webhook has it. `pause`: its budget is used up for this long.
-    Accepted { pause: Option<Duration> },
+    /// The webhook has it. `pause`: its budget is used up for this long. `reference`: where it is, if the service says so.
+    Accepted { pause: Option<Duration>, reference: Option<Reference> },
     /// Too many requests: nothing to this webhook for this long. Says nothing about the message.
     RateLimited(Duration, String),
     /// A failure that may pass (5xx, 408, a timeout, the network). `after`: the wait that the webhook asked for.
@@ -24,6 +24,8 @@ pub(crate) enum SendResult {
     Rejected(String),
     /// The webhook takes no message until somebody repairs it.
     EndpointGone(String),
+    /// What the message was to change, or to be beneath, cannot be changed. `lost`: it is not there.
+    Detached { lost: bool, error: String },
 }
 
 /// What an attempt counts as, in the metrics.
@@ -59,7 +61,7 @@ impl AttemptResult {
             (SendResult::RateLimited(..), _) => Self::RateLimited,
             (SendResult::Transient { .. }, _) => Self::Unavailable,
             (SendResult::Unclear { .. }, _) => Self::Unclear,
-            (SendResult::Rejected(_), _) => Self::Rejected,
+            (SendResult::Rejected(_) | SendResult::Detached { .. }, _) => Self::Rejected,
             (SendResult::EndpointGone(_), 401 | 403) => Self::Auth,
             (SendResult::EndpointGone(_), _) => Self::EndpointGone,
         }
@@ -123,7 +125,8 @@ pub(crate) fn classify(
     let after = || retry_after(&answer, now).map(|seconds| wait(Some(seconds)));
     let transient = || SendResult::Transient { after: after(), error: error() };
     if answer.is_success() && target.accepts(&answer) {
-        return SendResult::Accepted { pause: target.pause(&answer).and_then(pause) };
+        let (pause, reference) = (target.pause(&answer).and_then(pause), target.reference(&answer));
+        return SendResult::Accepted { pause, reference };
     }
     match target.verdict(&answer) {
         Some(Verdict::RateLimited) => return rate_limited(),
@@ -131,6 +134,8 @@ pub(crate) fn classify(
         Some(Verdict::Unclear) if answer.is_success() => return SendResult::Unclear { after: after(), error: error() },
         Some(Verdict::Rejected) => return SendResult::Rejected(error()),
         Some(Verdict::EndpointGone) => return SendResult::EndpointGone(error()),
+        Some(Verdict::Unchangeable) => return SendResult::Detached { lost: false, error: error() },
+        Some(Verdict::Unreachable) => return SendResult::Detached { lost: true, error: error() },
         Some(Verdict::Unclear) | None => {}
     }
     match status {
@@ -139,9 +144,7 @@ pub(crate) fn classify(
             SendResult::EndpointGone(format!("{status}: the answer is a web page, so this is not a webhook"))
         }
         // Somebody else's answer: nobody has posted the message.
-        200..=299 => {
-            SendResult::EndpointGone(format!("{}: this is not the answer of a {} webhook", error(), target.name()))
-        }
+        200..=299 => SendResult::EndpointGone(format!("{}: this is no answer of {}", error(), target.name())),
         300..=399 => SendResult::EndpointGone(format!("{status}: redirects are not followed; check the webhook's URL")),
         // On every service, these are about the webhook and not about the message.
         401 | 403 | 404 | 405 | 410 => SendResult::EndpointGone(error()),

@@ -20,7 +20,7 @@ const fn budget<'a>(remaining: &'a str, reset_after: &'a str) -> Headers<'a> {
 
 fn classified(target: Target, status: u16, headers: Headers<'_>, body: &str) -> SendResult {
     let url = "https://chat.example.org/hooks/s3cret-s3cret".parse().unwrap();
-    let redaction = Redaction::new(target, &url, None, None);
+    let redaction = Redaction::new(target, &url, None, None, None);
     let header = |name: &str| {
         let value = match name {
             "retry-after" => headers.retry_after,
@@ -40,12 +40,13 @@ const NONE: Headers<'_> = Headers { retry_after: None, remaining: None, reset_af
 
 fn check(target: Target, status: u16, headers: Headers<'_>, body: &str, expected: &SendResult) {
     let without_text = match classified(target, status, headers, body) {
-        SendResult::Accepted { pause } => SendResult::Accepted { pause },
+        SendResult::Accepted { pause, reference } => SendResult::Accepted { pause, reference },
         SendResult::RateLimited(time, _) => SendResult::RateLimited(time, String::new()),
         SendResult::Transient { after, .. } => SendResult::Transient { after, error: String::new() },
         SendResult::Unclear { after, .. } => SendResult::Unclear { after, error: String::new() },
         SendResult::Rejected(_) => REJECTED,
         SendResult::EndpointGone(_) => ENDPOINT_GONE,
+        SendResult::Detached { lost, .. } => SendResult::Detached { lost, error: String::new() },
     };
     assert_eq!(without_text, *expected, "{target:?} {status} {headers:?} {body}");
 }
@@ -58,7 +59,7 @@ fn failed_for(seconds: u64) -> SendResult {
     SendResult::Transient { after: Some(Duration::from_secs(seconds)), error: String::new() }
 }
 
-const ACCEPTED: SendResult = SendResult::Accepted { pause: None };
+const ACCEPTED: SendResult = SendResult::Accepted { pause: None, reference: None };
 const TRANSIENT: SendResult = SendResult::Transient { after: None, error: String::new() };
 const UNCLEAR: SendResult = SendResult::Unclear { after: None, error: String::new() };
 const REJECTED: SendResult = SendResult::Rejected(String::new());
@@ -195,7 +196,7 @@ fn success_is_what_the_answer_says() {
         }
     }
     let says = classified(Target::SLACK, 200, NONE, r#"{"message":"Workflow was started"}"#);
-    let error = "200 Workflow was started: this is not the answer of a Slack webhook";
+    let error = "200 Workflow was started: this is no answer of Slack";
     assert_eq!(says, SendResult::EndpointGone(error.into()));
 }
 
@@ -311,7 +312,13 @@ fn classify_used_up_budget_pauses() {
         ("0", "soon", None),
     ] {
         let pause = pause.map(Duration::from_secs_f64);
-        check(Target::DISCORD, 204, budget(remaining, reset_after), "", &SendResult::Accepted { pause });
+        check(
+            Target::DISCORD,
+            204,
+            budget(remaining, reset_after),
+            "",
+            &SendResult::Accepted { pause, reference: None },
+        );
     }
 }
 

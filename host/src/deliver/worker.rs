@@ -95,7 +95,7 @@ impl DeliveryWorker {
             match action {
                 NextAction::Send(message) => {
                     tried = Some(endpoint.clone());
-                    self = self.deliver(message, &endpoint, policy).await?;
+                    self = self.deliver(*message, &endpoint, policy).await?;
                     progress.notify_one();
                 }
                 NextAction::AskAgain => progress.notify_one(),
@@ -125,20 +125,25 @@ impl DeliveryWorker {
         endpoint: &Endpoint,
         policy: Arc<DeliveryPolicy>,
     ) -> Result<Self, DeliveryError> {
-        let (id, now, mut body) = (message.id, (self.context.now)(), std::mem::take(&mut message.body));
+        let (now, mut body) = ((self.context.now)(), std::mem::take(&mut message.body));
         if let Some(webhook) = &message.stands_in_for {
             let note = format!("for the webhook \"{webhook}\", which is suspended");
             body = policy.target.with_note(body, &note);
         }
         let for_begin = Arc::clone(&policy);
-        let (worker, begun) =
-            self.blocking(move |worker| worker.queue.begin(&mut worker.store, &for_begin, id, now)).await?;
+        let (worker, (begun, message)) = self
+            .blocking(move |worker| {
+                let begun = worker.queue.begin(&mut worker.store, &for_begin, &message, now)?;
+                Ok((begun, message))
+            })
+            .await?;
         if !begun {
             return Ok(worker);
         }
+        let id = message.id;
         let mut stop = worker.context.stop.clone();
         let (result, counted) = tokio::select! {
-            result = worker.context.client.post(endpoint, body, worker.context.now) => result,
+            result = worker.context.client.post(endpoint, body, &message.way, worker.context.now) => result,
             () = stopped_for(&mut stop, SHUTDOWN_GRACE) => {
                 let error = "banhook was stopped before the answer came".to_owned();
                 (SendResult::RateLimited(Duration::ZERO, error), AttemptResult::Stopped)
@@ -161,7 +166,10 @@ impl DeliveryWorker {
         let (sent, dead) = match outcome {
             AttemptOutcome::Accepted { .. } => (1, 0),
             AttemptOutcome::Rejected(_) | AttemptOutcome::Expired(_) => (0, 1),
-            AttemptOutcome::RetryIn(..) | AttemptOutcome::PlainNext(_) | AttemptOutcome::Suspended { .. } => (0, 0),
+            AttemptOutcome::RetryIn(..)
+            | AttemptOutcome::PlainNext(_)
+            | AttemptOutcome::Detached(_)
+            | AttemptOutcome::Suspended { .. } => (0, 0),
         };
         self.context.counters.finished(&self.webhook, Finished::Sent, sent);
         self.context.counters.finished(&self.webhook, Finished::Dead, dead + expired.len() as u64);
@@ -188,6 +196,14 @@ impl DeliveryWorker {
             }
             AttemptOutcome::PlainNext(error) => {
                 tracing::warn!(webhook, route, id, "message rejected by the webhook, its plain form is sent: {error}");
+            }
+            AttemptOutcome::Detached(error) => {
+                tracing::info!(
+                    webhook,
+                    route,
+                    id,
+                    "message is sent in another way, since the earlier one cannot be changed: {error}"
+                );
             }
             AttemptOutcome::Rejected(error) => {
                 tracing::error!(webhook, route, id, "message dead: rejected by the webhook: {error}");

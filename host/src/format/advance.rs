@@ -103,18 +103,23 @@ impl LoadedRoute {
             let events = store.message_events(open.id, FORMAT_BATCH)?;
             return self.format_all(store, Some(open.id), events, now, enough).map(drop);
         }
+        let has_conversations = self.profile.target.has_conversations();
+        let living = match self.route.storm.filter(|_| has_conversations && open.cause == DigestCause::Storm) {
+            Some(storm) => store.living_storm(&self.route.name, open, storm.within)?,
+            None => None,
+        };
         if open.cause == DigestCause::Held {
             let recent = RecentPosts::read(&mut self.recent_posts, store, &self.route.name)?;
-            if let Some(storm) = digest_of_storm(&self.route, recent, now) {
+            if let Some(storm) = digest_of_storm(&self.route, recent, has_conversations, now) {
                 return store.merge_digest(&self.route.name, open.id, &storm, now);
             }
-        } else {
+        } else if living.is_none() {
             // Counted again: unbans that were released just before may have joined it.
             let mut events = store.message_events(open.id, 2)?;
             if let (1, Some(single)) = (events.len(), events.pop())
                 && !(open.cause == DigestCause::Restart && is_unban(&single))
             {
-                let formatted = self.format(single, Grouping::Standalone, now);
+                let formatted = self.format(single, Grouping::Standalone, now, &|_| false);
                 match &formatted.disposition {
                     Disposition::Send(body) | Disposition::SendTo(_, body) => {
                         return store.close_digest(open.id, body, false, now);
@@ -127,11 +132,14 @@ impl LoadedRoute {
                 }
             }
         }
-        let mut batch = store.digest_batch(open, &self.defaults.host, |event| self.defaults.apply(event))?;
+        let mut batch = store.digest_batch(open, living, &self.defaults.host, |event| self.defaults.apply(event))?;
         batch.labels.clone_from(&self.defaults.labels);
         let latest = if is_last_time { now } else { open.opened_at.plus_ms(HOLD_MS_MAX) };
         match self.decide_on_digest(&batch, now, latest) {
-            DigestDisposition::Send(body) => store.close_digest(open.id, &body, true, now),
+            DigestDisposition::Send(body) => match living {
+                Some(living) => store.continue_storm(open, living, &body, now),
+                None => store.close_digest(open.id, &body, true, now),
+            },
             DigestDisposition::Hold(until) => store.hold_digest(open.id, until),
             DigestDisposition::Skip(reason) => self.skip_digest(store, open.id, &reason, now),
         }
@@ -144,10 +152,8 @@ impl LoadedRoute {
             if events.is_empty() {
                 return Ok(());
             }
-            let skipped: Vec<_> = events
-                .into_iter()
-                .map(|event| FormattedEvent { seq: event.seq, disposition: skip(reason), tags: vec![] })
-                .collect();
+            let skipped: Vec<_> =
+                events.into_iter().map(|event| FormattedEvent::new(event.seq, skip(reason))).collect();
             store.record_formatted(&self.route.name, Some(digest), &skipped, None, now)?;
         }
     }

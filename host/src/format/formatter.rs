@@ -5,7 +5,8 @@ use super::grouping::{Grouping, digest_of, digest_of_hold, digest_of_restart};
 use super::loaded_route::LoadedRoute;
 use crate::event::{Event, Timestamp};
 use crate::message::{
-    Decision, Guarded, Message, TAG_CHARS, TAGS_MAX, fallback, guard, is_never_grouped, webhook_hint,
+    Conversation, ConversationKey, Decision, Guarded, Message, TAG_CHARS, TAGS_MAX, fallback, guard, is_never_grouped,
+    webhook_hint,
 };
 use crate::store::{Disposition, FormattedEvent, Store, StoreError, UnformattedEvent};
 
@@ -49,14 +50,22 @@ impl LoadedRoute {
         }
         self.mutes = store.mutes(now)?;
         RecentPosts::read(&mut self.recent_posts, store, &self.route.name)?;
-        let mut formatted = Vec::with_capacity(events.len());
+        let mut formatted: Vec<FormattedEvent> = Vec::with_capacity(events.len());
+        let (route, webhook) = (self.route.name.clone(), self.route.webhook.clone());
         for unformatted in events {
             let grouping = match (unformatted.standalone, from) {
                 (true, _) => Grouping::Standalone,
                 (false, None) => Grouping::Any,
                 (false, Some(_)) => Grouping::StormOnly,
             };
-            formatted.push(self.format(unformatted, grouping, now));
+            let can_change = |name: ConversationKey| {
+                let is_new = |earlier: &FormattedEvent| {
+                    earlier.name == Some(name) && matches!(earlier.disposition, Disposition::Send(_))
+                };
+                formatted.iter().any(is_new) || store.can_change(&route, &webhook, name).unwrap_or_default()
+            };
+            let next = self.format(unformatted, grouping, now, &can_change);
+            formatted.push(next);
             if enough() {
                 break;
             }
@@ -66,30 +75,37 @@ impl LoadedRoute {
         Ok(formatted.len())
     }
 
-    /// Formats one event.
+    /// Formats one event. `can_change`: whether there is a message with this name that may be changed.
     pub(super) fn format(
         &mut self,
         UnformattedEvent { seq, event, .. }: UnformattedEvent,
-        grouping: Grouping,
+        mut grouping: Grouping,
         now: Timestamp,
+        can_change: &dyn Fn(ConversationKey) -> bool,
     ) -> FormattedEvent {
         let event = match event {
             Ok(event) => self.defaults.apply(event),
             Err(error) => {
-                return FormattedEvent { seq, disposition: Disposition::Dead(unreadable(&error)), tags: vec![] };
+                return FormattedEvent::new(seq, Disposition::Dead(unreadable(&error)));
             }
         };
         if let Some(mute) = self.mutes.iter().find(|mute| mute.applies_to(&event, now)) {
             let disposition = skip(&format!("muted: {}", mute.reason));
-            return FormattedEvent { seq, disposition, tags: vec![] };
+            return FormattedEvent::new(seq, disposition);
         }
         let mut decision = self.plugin.decide(seq, &event, now);
-        let tags = match &mut decision {
-            Ok(Decision::Hold(hold)) => kept_tags(&mut hold.tags),
-            Ok(Decision::Post(message)) => kept_tags(&mut message.tags),
-            Ok(Decision::Skip(_)) | Err(_) => Vec::new(),
+        let (tags, name) = match &mut decision {
+            Ok(Decision::Hold(hold)) => (kept_tags(&mut hold.tags), None),
+            Ok(Decision::Post(message)) => (kept_tags(&mut message.tags), self.name_of(message)),
+            Ok(Decision::Skip(_)) | Err(_) => (Vec::new(), None),
         };
-        FormattedEvent { seq, disposition: self.dispose(decision, &event, grouping, now), tags }
+        if let Ok(Decision::Post(message)) = &decision
+            && let Some(replaces) = self.conversation_of(message).and_then(|conversation| conversation.replaces)
+            && can_change(replaces)
+        {
+            grouping = grouping.of_change();
+        }
+        FormattedEvent { seq, disposition: self.dispose(decision, &event, grouping, now), tags, name }
     }
 
     fn dispose(
@@ -118,8 +134,9 @@ impl LoadedRoute {
             Err(why) => Err(why),
         };
         // A post, or the plain message in its place: too many of either are a storm.
+        let living = self.profile.target.has_conversations();
         if let Some(recent) = &mut self.recent_posts
-            && let Some(key) = digest_of(&self.route, recent, event, grouping, now)
+            && let Some(key) = digest_of(&self.route, recent, event, (grouping, living), now)
         {
             if decision.is_ok() {
                 self.plugin.succeeded();
@@ -127,13 +144,30 @@ impl LoadedRoute {
             return Disposition::Digest(key);
         }
         let webhook = decision.as_ref().ok().and_then(|message| self.other_webhook(message));
+        let conversation = decision.as_ref().ok().and_then(|message| self.conversation_of(message));
         let guarded =
             decision.and_then(|message| self.plugin.guard(&message, |policy| guard(&message, [event], policy), now));
+        let guarded = guarded.map(|body| match conversation {
+            Some(conversation) => body.in_conversation(conversation),
+            None => body,
+        });
         match (guarded, webhook) {
             (Ok(body), Some(webhook)) => Disposition::SendTo(webhook, body),
             (Ok(body), None) => Disposition::Send(body),
             (Err(why), _) => Disposition::Send(self.fallback_message(event, &why)),
         }
+    }
+
+    /// Returns the conversation that a message belongs to, if the route's target has any.
+    fn conversation_of(&self, message: &Message) -> Option<Conversation> {
+        let has_conversations = self.profile.target.has_conversations();
+        has_conversations.then(|| Conversation::of(message, self.route.change_fallback))
+    }
+
+    /// Returns the name of a message, if the route's target has conversations.
+    fn name_of(&self, message: &Message) -> Option<ConversationKey> {
+        let name = message.name.as_ref().filter(|_| self.profile.target.has_conversations())?;
+        Some(ConversationKey::of(name))
     }
 
     /// Returns the webhook that a message asks for, if it is not the route's own. One that the route does not allow is

@@ -31,6 +31,18 @@ pub(super) enum Grouping {
     Any,
     /// With others of a storm: it is an unban that was held in case a stop followed, and none has.
     StormOnly,
+    /// With others of a restart: it changes a message, so it makes no storm.
+    RestartOnly,
+}
+
+impl Grouping {
+    /// Returns how an event may be grouped that changes a message.
+    pub(super) const fn of_change(self) -> Self {
+        match self {
+            Self::Any | Self::RestartOnly => Self::RestartOnly,
+            Self::Standalone | Self::StormOnly => Self::Standalone,
+        }
+    }
 }
 
 /// Returns the digest that a post joins; `None` if it gets a message of its own.
@@ -38,26 +50,38 @@ pub(super) fn digest_of(
     route: &Route,
     recent: &mut RecentPosts,
     event: &Event,
-    grouping: Grouping,
+    (grouping, living): (Grouping, bool),
     now: Timestamp,
 ) -> Option<DigestKey> {
     if grouping == Grouping::Standalone {
         return None;
     }
-    if let Some(quiet) = route.restart.filter(|_| grouping == Grouping::Any)
+    if let Some(quiet) = route.restart.filter(|_| matches!(grouping, Grouping::Any | Grouping::RestartOnly))
         && let Some(key) = digest_of_restart(event, quiet)
     {
         return Some(key);
     }
-    digest_of_storm(route, recent, now)
+    if grouping == Grouping::RestartOnly {
+        return None;
+    }
+    digest_of_storm(route, recent, living, now)
 }
 
-/// Returns the digest of the storm that one more post belongs to; `None`: the post goes out by itself.
-pub(super) fn digest_of_storm(route: &Route, recent: &mut RecentPosts, now: Timestamp) -> Option<DigestKey> {
+/// Returns the digest of the storm that one more post belongs to; `None`: the post goes out by itself. `living`: the storm's
+/// digests change one message, so their windows need not become wider.
+pub(super) fn digest_of_storm(
+    route: &Route,
+    recent: &mut RecentPosts,
+    living: bool,
+    now: Timestamp,
+) -> Option<DigestKey> {
     recent.exceeds(route.storm?, now).then(|| DigestKey {
         cause: DigestCause::Storm,
         key: String::new(),
-        closes: Closes::At(now.plus_ms(milliseconds(recent.storm_window(route.digest_window, now)))),
+        closes: Closes::At(now.plus_ms(milliseconds(match living {
+            true => route.digest_window,
+            false => recent.storm_window(route.digest_window, now),
+        }))),
         merge_unbans: None,
     })
 }

@@ -79,8 +79,8 @@ impl RouteFixture {
             let body: serde_json::Value = serde_json::from_str(&message.body).unwrap();
             sent.push(body.to_string());
             let state = WebhookState::default();
-            assert!(self.store.begin_attempt(message.id, "main", &state, Timestamp(self.now)).unwrap());
-            self.store.record_accepted(message.id, None, "main", &state, Timestamp(self.now)).unwrap();
+            assert!(self.store.begin_attempt(&message, "main", &state, Timestamp(self.now)).unwrap());
+            self.store.record_accepted(message.id, None, None, "main", &state, Timestamp(self.now)).unwrap();
         }
         sent
     }

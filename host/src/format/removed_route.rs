@@ -28,7 +28,7 @@ pub(crate) fn format_removed_route(
                 Ok(event) => Disposition::Send(fallback(&defaults.apply(event), &why, target(&unformatted.webhook))),
                 Err(error) => Disposition::Dead(unreadable(&error)),
             };
-            FormattedEvent { seq: unformatted.seq, disposition, tags: vec![] }
+            FormattedEvent::new(unformatted.seq, disposition)
         })
         .collect();
     if !formatted.is_empty() {
@@ -37,7 +37,7 @@ pub(crate) fn format_removed_route(
     }
     let open = store.digests_to_close(route, now, true)?;
     for digest_to_close in &open {
-        let batch = store.digest_batch(digest_to_close, &defaults.host, |event| defaults.apply(event))?;
+        let batch = store.digest_batch(digest_to_close, None, &defaults.host, |event| defaults.apply(event))?;
         let body = digest(&batch, None, Some(&why), target(&digest_to_close.webhook));
         store.close_digest(digest_to_close.id, &body, true, now)?;
     }

@@ -77,9 +77,9 @@ fn seen(routes: &[&str], batch: usize, events: &[Event]) -> Vec<String> {
         for (n, route) in live.iter_mut().enumerate() {
             for unformatted in store.unformatted(&format!("r{n}"), events.len()).unwrap() {
                 let FormattedEvent { seq, disposition, .. } =
-                    route.format(unformatted, Grouping::Standalone, Timestamp(0));
+                    route.format(unformatted, Grouping::Standalone, Timestamp(0), &|_| false);
                 seen[usize::try_from(seq).unwrap() - 1][n] = reason(disposition);
-                let formatted = FormattedEvent { seq, disposition: Disposition::Skip(String::new()), tags: vec![] };
+                let formatted = FormattedEvent::new(seq, Disposition::Skip(String::new()));
                 store.record_formatted(&format!("r{n}"), None, &[formatted], None, Timestamp(0)).unwrap();
             }
         }
@@ -140,7 +140,8 @@ fn history_without_a_store_is_empty() {
     let temp = tempfile::tempdir().unwrap();
     let mut live = load(temp.path(), None, &["grants.history = true"]).live;
     let formatted =
-        live[0].format(unformatted(event("sshd", "all", 1_000, ban("a"))), Grouping::Standalone, Timestamp(0));
+        live[0]
+            .format(unformatted(event("sshd", "all", 1_000, ban("a"))), Grouping::Standalone, Timestamp(0), &|_| false);
     assert_eq!(reason(formatted.disposition), "0000");
 }
 
@@ -160,7 +161,12 @@ fn geo_answers_from_the_routes_files_and_reports_a_broken_one() {
     let seen = live.iter_mut().map(|route| {
         reason(
             route
-                .format(unformatted(event("sshd", "x", 1_000, ban("203.0.113.7"))), Grouping::Standalone, Timestamp(0))
+                .format(
+                    unformatted(event("sshd", "x", 1_000, ban("203.0.113.7"))),
+                    Grouping::Standalone,
+                    Timestamp(0),
+                    &|_| false,
+                )
                 .disposition,
         )
     });

@@ -28,6 +28,8 @@ pub(super) fn is_strong(kind: &str) -> bool {
 
 /// Returns everything active in a body.
 pub(super) fn active(target: Target, body: &Value) -> Active {
+    // An app's body is that of a webhook.
+    let target = if target == Target::SLACK_APP { Target::SLACK } else { target };
     let mut scan = Scan { target, found: Active::new() };
     scan.value(body);
     scan.found

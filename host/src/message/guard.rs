@@ -5,6 +5,7 @@
 
 use serde_json::{Value, json};
 
+use super::conversation::Conversation;
 use super::guard_error::GuardError;
 use super::lists::cut_lists;
 use super::model::Message;
@@ -26,6 +27,7 @@ pub struct Policy {
 pub struct Guarded {
     body: Value,
     target: Target,
+    conversation: Option<Conversation>,
 }
 
 /// Returns the body of a plugin's message about events.
@@ -45,7 +47,7 @@ pub fn guard<'e>(
 /// # Errors
 /// As [`guard`].
 pub(super) fn lowered(decided: &Message, sanitizer: &Sanitizer, target: Target) -> Result<Guarded, GuardError> {
-    Ok(Guarded { body: target.lower(&cut_lists(decided), sanitizer)?, target })
+    Ok(Guarded { body: target.lower(&cut_lists(decided), sanitizer)?, target, conversation: None })
 }
 
 impl Guarded {
@@ -53,7 +55,19 @@ impl Guarded {
     /// service accepts.
     pub(super) fn own(message: &Message, target: Target, or: &str) -> Self {
         let body = target.lower(message, &Sanitizer::new([], false));
-        Self { body: body.unwrap_or_else(|_| json!({ "text": or })), target }
+        Self { body: body.unwrap_or_else(|_| json!({ "text": or })), target, conversation: None }
+    }
+
+    /// Returns the body as part of a conversation.
+    #[must_use]
+    pub(crate) fn in_conversation(self, conversation: Conversation) -> Self {
+        Self { conversation: Some(conversation), ..self }
+    }
+
+    /// Returns the conversation that it is part of.
+    #[must_use]
+    pub(crate) const fn conversation(&self) -> Option<&Conversation> {
+        self.conversation.as_ref()
     }
 
     /// Returns the body.

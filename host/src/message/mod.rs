@@ -12,6 +12,7 @@
 //! `target` alone knows the services behind webhooks.
 
 mod block_kit;
+mod conversation;
 mod digest;
 mod escape;
 mod fallback;
@@ -40,6 +41,7 @@ mod chat_parsers;
 mod tests;
 
 pub(crate) use blockkit::text::{clean, cut, one_line};
+pub(crate) use conversation::{ChangeFallback, Conversation, ConversationKey, Reference, Way};
 pub(crate) use digest::{StormLimit, digest, guard_digest};
 pub use fallback::fallback;
 pub(crate) use fallback::notice;
@@ -56,4 +58,4 @@ pub use model::{Decision, DigestDecision, Message, Text};
 pub(crate) use preview::{preview, preview_built_in, preview_digest, preview_fallback};
 pub(crate) use summary::summary;
 pub use target::Target;
-pub(crate) use target::{HttpAnswer, UrlProblem, Verdict};
+pub(crate) use target::{Address, HttpAnswer, Request, UrlProblem, Verdict};

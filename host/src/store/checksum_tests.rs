@@ -64,7 +64,7 @@ fn unformatted_damaged_event_says_so_and_leaves_a_digest() {
         let store = &mut fixture.store;
         assert!(store.unformatted("sec", 9).unwrap()[0].event.is_err(), "{damage}");
         let digest = store.digests_to_close("sec", Timestamp(50), false).unwrap().remove(0);
-        let batch = store.digest_batch(&digest, "web-1", |event| event).unwrap();
+        let batch = store.digest_batch(&digest, None, "web-1", |event| event).unwrap();
         assert_eq!((batch.events.len(), batch.totals.starts), (1, 1), "{damage}");
         store.close_digest(digest.id, &message(), true, Timestamp(51)).unwrap();
         let ledger = store.ledger().unwrap();

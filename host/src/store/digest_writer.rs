@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
+use super::routed_events::Facts;
 use super::{messages, routed_events};
 use crate::event::{DigestCause, Timestamp};
 
@@ -65,12 +66,12 @@ impl<'a> DigestWriter<'a> {
         &mut self,
         transaction: &Transaction<'_>,
         from: Option<i64>,
-        (seq, tags): (i64, &[String]),
+        (seq, facts): (i64, Facts<'_>),
         digest_key: &DigestKey,
     ) -> rusqlite::Result<bool> {
         let (key, event) = ((digest_key.cause, digest_key.key.clone()), (seq, self.route, from));
         if let Some(open) = self.open.get_mut(&key).filter(|open| open.events < MAX_DIGEST_EVENTS) {
-            if !routed_events::move_to_message(transaction, event, open.id, tags)? {
+            if !routed_events::move_to_message(transaction, event, open.id, facts)? {
                 return Ok(false);
             }
             open.events += 1;
@@ -81,7 +82,7 @@ impl<'a> DigestWriter<'a> {
             };
             let open = self.open(transaction, digest_key, &webhook, age_starts_at, 1)?;
             open.events += 1;
-            routed_events::move_to_message(transaction, event, open.id, tags)?;
+            routed_events::move_to_message(transaction, event, open.id, facts)?;
         }
         if let Some(key) = &digest_key.merge_unbans {
             self.merge_unbans(transaction, digest_key, key)?;

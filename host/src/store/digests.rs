@@ -86,24 +86,25 @@ impl Store {
         })
     }
 
-    /// Returns the events of an open digest, counted and in part listed. `name` completes each that is listed; `host` is the
-    /// host of those that have none.
+    /// Returns the events of an open digest, counted and in part listed, and with them those of the message that it will
+    /// change. `name` completes each that is listed; `host` is the host of those that have none.
     ///
     /// # Errors
     /// When the store fails.
     pub(crate) fn digest_batch(
         &self,
         digest: &OpenDigest,
+        changes: Option<i64>,
         host: &str,
         name: impl Fn(Event) -> Event,
     ) -> Result<Batch, StoreError> {
         let mut damaged = BTreeSet::new();
         let listed = self
             .database
-            .read("read the events of a digest", |connection| list(connection, digest.id, &mut damaged))?;
-        let (totals, first, last) = self
-            .database
-            .read("count the events of a digest", |connection| count(connection, digest.id, host, &mut damaged))?;
+            .read("read the events of a digest", |connection| list(connection, (digest.id, changes), &mut damaged))?;
+        let (totals, first, last) = self.database.read("count the events of a digest", |connection| {
+            count(connection, (digest.id, changes), host, &mut damaged)
+        })?;
         if !damaged.is_empty() {
             self.new_connection()?.quarantine_in_digest(digest.id, damaged)?;
         }
@@ -276,6 +277,16 @@ fn open_digest(row: &Row<'_>) -> rusqlite::Result<OpenDigest> {
     })
 }
 
+/// Returns the condition for the events of a digest (?1), or also for those of the message that it will change (?2) and of its
+/// earlier changes.
+const fn those_of(changes: Option<i64>) -> &'static str {
+    match changes {
+        // The index has them in order.
+        None => "= ?1 AND ?2 IS NULL",
+        Some(_) => "IN (SELECT ?1 UNION SELECT ?2 UNION SELECT id FROM messages WHERE changes = ?2)",
+    }
+}
+
 /// The column of an event's tags, when events are counted.
 const TAGS_COLUMN: usize = 18;
 
@@ -283,16 +294,17 @@ const TAGS_COLUMN: usize = 18;
 /// that were found to be.
 fn count(
     connection: &Connection,
-    digest: i64,
+    (digest, changes): (i64, Option<i64>),
     host: &str,
     damaged: &mut BTreeSet<i64>,
 ) -> rusqlite::Result<(Totals, Timestamp, Timestamp)> {
-    let mut statement = connection.prepare_cached(
+    let mut statement = connection.prepare_cached(&format!(
         "SELECT kind, restored, host, jail, subject, at,
              seq, received_at, at, logged, kind, host, jail, subject, ticket_at, restored, counterpart, checksum, tags
-         FROM routed_events CROSS JOIN events ON seq = event WHERE message = ?",
-    )?;
-    let mut rows = statement.query([digest])?;
+         FROM routed_events CROSS JOIN events ON seq = event WHERE message {}",
+        those_of(changes)
+    ))?;
+    let mut rows = statement.query(params![digest, changes])?;
     let (mut counter, mut first, mut last) = (Counter::default(), i64::MAX, i64::MIN);
     while let Some(row) = rows.next()? {
         let seq = row.get(6)?;
@@ -318,17 +330,21 @@ fn count(
 }
 
 /// Returns the first and the last events of a digest. Leaves out those that are damaged.
-fn list(connection: &Connection, digest: i64, damaged: &mut BTreeSet<i64>) -> rusqlite::Result<Vec<Event>> {
-    let mut statement = connection.prepare_cached(concat!(
-        "SELECT event, ",
-        event_columns!(),
-        " FROM (
-             SELECT * FROM (SELECT event FROM routed_events WHERE message = ?1 ORDER BY event LIMIT ?2)
+fn list(
+    connection: &Connection,
+    (digest, changes): (i64, Option<i64>),
+    damaged: &mut BTreeSet<i64>,
+) -> rusqlite::Result<Vec<Event>> {
+    let those = those_of(changes);
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT event, {} FROM (
+             SELECT * FROM (SELECT event FROM routed_events WHERE message {those} ORDER BY event LIMIT ?3)
              UNION
-             SELECT * FROM (SELECT event FROM routed_events WHERE message = ?1 ORDER BY event DESC LIMIT ?3)
+             SELECT * FROM (SELECT event FROM routed_events WHERE message {those} ORDER BY event DESC LIMIT ?4)
          ) CROSS JOIN events ON seq = event ORDER BY event",
+        event_columns!(),
     ))?;
-    let mut rows = statement.query(params![digest, sql_limit(LISTED_FIRST), sql_limit(LISTED_LAST)])?;
+    let mut rows = statement.query(params![digest, changes, sql_limit(LISTED_FIRST), sql_limit(LISTED_LAST)])?;
     let mut events = Vec::new();
     while let Some(row) = rows.next()? {
         match parse_event(checksum::event_body(row, 1)?) {
@@ -355,7 +371,7 @@ fn count_unattempted(connection: &Connection, webhook: &str, most: u32) -> rusql
     connection
         .prepare_cached(
             "SELECT count(*) FROM (SELECT 1 FROM messages
-             WHERE webhook = ? AND state = 'ready' AND attempts = 0 LIMIT ?)",
+             WHERE webhook = ? AND state = 'ready' AND attempts = 0 AND parked <> 2 LIMIT ?)",
         )?
         .query_row(params![webhook, i64::from(most) + 1], |row| row.get(0))
 }
@@ -365,7 +381,7 @@ fn unattempted(transaction: &Transaction<'_>, route: &str, webhook: &str) -> rus
     transaction
         .prepare_cached(
             "SELECT id, events FROM messages
-             WHERE webhook = ? AND route = ? AND state = 'ready' AND attempts = 0 ORDER BY id",
+             WHERE webhook = ? AND route = ? AND state = 'ready' AND attempts = 0 AND parked <> 2 ORDER BY id",
         )?
         .query_map(params![webhook, route], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect()

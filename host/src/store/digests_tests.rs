@@ -28,7 +28,7 @@ fn digest_events_join_until_it_closes() {
     assert_eq!((digest.events, digest.cause), (4, DigestCause::Storm));
     assert_eq!(store.digests_to_close("sec", Timestamp(11), true).unwrap().len(), 1, "all are to be closed");
     assert_eq!(store.digests_to_close("sec", Timestamp(9), false).unwrap().len(), 1, "the clock was set back");
-    let batch = store.digest_batch(digest, "web-1", |event| event).unwrap();
+    let batch = store.digest_batch(digest, None, "web-1", |event| event).unwrap();
     assert_eq!((batch.totals.starts, batch.totals.by_host[0].name.as_str(), batch.events.len()), (4, "web-1", 4));
     assert_eq!(sec_ledger(store), RouteLedger { matched: 5, pending: 5, ..RouteLedger::default() });
     store.close_digest(digest.id, &message(), true, Timestamp(41)).unwrap();
@@ -58,7 +58,7 @@ fn digest_full_closes_and_another_opens() {
     assert_eq!(full.events, MAX_DIGEST_EVENTS);
     let all = store.digests_to_close("sec", Timestamp(10), true).unwrap();
     assert_eq!(all.iter().map(|digest| digest.events).collect::<Vec<_>>(), [MAX_DIGEST_EVENTS, 3]);
-    let batch = store.digest_batch(full, "web-1", |event| event).unwrap();
+    let batch = store.digest_batch(full, None, "web-1", |event| event).unwrap();
     assert_eq!((batch.totals.events, batch.events.len()), (MAX_DIGEST_EVENTS, 100));
     assert_eq!(store.check_ledger().unwrap(), []);
 }
@@ -102,13 +102,7 @@ fn unbans_before_a_stop_join_it_and_others_close_by_themselves() {
     let dispositions = [Disposition::Send(message()), Disposition::Skip("dull".into())];
     for (seq, disposition) in seqs.into_iter().zip(dispositions) {
         store
-            .record_formatted(
-                "sec",
-                Some(unbans.id),
-                &[FormattedEvent { seq, disposition, tags: vec![] }],
-                None,
-                Timestamp(9_000),
-            )
+            .record_formatted("sec", Some(unbans.id), &[FormattedEvent::new(seq, disposition)], None, Timestamp(9_000))
             .unwrap();
     }
     assert_eq!(store.digests_to_close("sec", Timestamp(9_000), true).unwrap().len(), 1, "an empty one is deleted");

@@ -53,9 +53,7 @@ pub(super) fn route_one(store: &mut Store, dispositions: Vec<(&str, Disposition)
     let to = dispositions.iter().map(|(route, _)| ((*route).to_owned(), "hook".to_owned())).collect();
     store.route_events(&[RoutedTo { seq, ban: None, to, quarantined: false }]).unwrap();
     for (route, disposition) in dispositions {
-        store
-            .record_formatted(route, None, &[FormattedEvent { seq, disposition, tags: vec![] }], None, Timestamp(3))
-            .unwrap();
+        store.record_formatted(route, None, &[FormattedEvent::new(seq, disposition)], None, Timestamp(3)).unwrap();
     }
 }
 
@@ -68,21 +66,20 @@ pub(super) fn receive_and_format(fixture: &mut Fixture, now: i64, dispositions: 
     let routed =
         |seq: &i64| RoutedTo { seq: *seq, ban: None, to: vec![("sec".into(), "hook".into())], quarantined: false };
     store.route_events(&seqs.iter().map(routed).collect::<Vec<_>>()).unwrap();
-    let formatted: Vec<_> = seqs
-        .into_iter()
-        .zip(dispositions)
-        .map(|(seq, disposition)| FormattedEvent { seq, disposition, tags: vec![] })
-        .collect();
+    let formatted: Vec<_> =
+        seqs.into_iter().zip(dispositions).map(|(seq, disposition)| FormattedEvent::new(seq, disposition)).collect();
     store.record_formatted("sec", None, &formatted, None, Timestamp(now)).unwrap();
 }
 
 /// Begins to send a message, with a webhook that has used nothing of its rate.
 pub(super) fn begin_attempt(store: &mut Store, message: i64) -> bool {
-    store.begin_attempt(message, "hook", &WebhookState::default(), Timestamp(4)).unwrap()
+    let mut ready = (0..).map_while(|skip| store.next_in_order("hook", skip).unwrap());
+    let Some(message) = ready.find(|ready| ready.id == message) else { return false };
+    store.begin_attempt(&message, "hook", &WebhookState::default(), Timestamp(4)).unwrap()
 }
 
 pub(super) fn accept(store: &mut Store, message: i64) {
-    store.record_accepted(message, None, "hook", &WebhookState::default(), Timestamp(5)).unwrap();
+    store.record_accepted(message, None, None, "hook", &WebhookState::default(), Timestamp(5)).unwrap();
 }
 
 pub(super) fn next_message(store: &Store) -> Option<OutboundMessage> {

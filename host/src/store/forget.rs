@@ -64,6 +64,8 @@ impl Store {
             for event in &events {
                 history::remove(transaction, &event.jail, event.at, event.seq)?;
                 inbox::blank(transaction, event)?;
+                routed_events::forget_name(transaction, event.seq)?;
+                messages::forget_threads(transaction, event.seq)?;
             }
             let has = |text: &str| traces.are_in(text);
             routed_events::blank(transaction, has)?;

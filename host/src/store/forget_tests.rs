@@ -1,5 +1,6 @@
 use super::*;
 use crate::event::{Ban, Event, EventDetails, PastBan};
+use crate::message::ConversationKey;
 use crate::store::fixture::*;
 use crate::store::{Disposition, FormattedEvent, MessageState, Mute, RoutedTo};
 
@@ -18,7 +19,15 @@ fn receive(fixture: &mut Fixture, event: &Event, disposition: Disposition) {
     let to = vec![("sec".to_owned(), "hook".to_owned())];
     store.route_events(&[RoutedTo { seq, ban: PastBan::of(event), to, quarantined: false }]).unwrap();
     let tags = vec![format!("tag of {SUBJECT}")];
-    store.record_formatted("sec", None, &[FormattedEvent { seq, disposition, tags }], None, Timestamp(3)).unwrap();
+    store
+        .record_formatted(
+            "sec",
+            None,
+            &[FormattedEvent { seq, disposition, tags, name: Some(ConversationKey::of(SUBJECT)) }],
+            None,
+            Timestamp(3),
+        )
+        .unwrap();
 }
 
 fn forget(fixture: &mut Fixture, drop: bool) -> Result<Forgotten, StillNeeded> {
@@ -75,7 +84,7 @@ fn forget_waits_for_what_is_not_settled_and_drops_only_on_request() {
     let to = vec![("sec".to_owned(), "hook".to_owned())];
     fixture.store.route_events(&[RoutedTo { seq, ban: None, to, quarantined: false }]).unwrap();
     assert_eq!(forget(&mut fixture, true), Err(unsent(&[])), "unformatted");
-    let formatted = FormattedEvent { seq, disposition: join_storm(50), tags: vec![] };
+    let formatted = FormattedEvent::new(seq, join_storm(50));
     fixture.store.record_formatted("sec", None, &[formatted], None, Timestamp(3)).unwrap();
     assert_eq!(forget(&mut fixture, true), Err(unsent(&[])), "in an open digest");
     let digest = fixture.store.digests_to_close("sec", Timestamp(60), true).unwrap()[0].id;

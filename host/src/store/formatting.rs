@@ -2,13 +2,15 @@
 
 use rusqlite::{Transaction, params};
 
+use super::conversations::{self, Position};
 use super::digest_writer::{DigestKey, DigestWriter};
 use super::error::StoreError;
 use super::recent_posts::{self, PostTimes};
+use super::routed_events::Facts;
 use super::store::Store;
 use super::{messages, routed_events};
 use crate::event::Timestamp;
-use crate::message::{Guarded, Target};
+use crate::message::{ConversationKey, Guarded, Target};
 
 /// The most messages that one transaction has formatted again: other writers wait meanwhile.
 const REFORMAT_BATCH: i64 = 1_024;
@@ -22,7 +24,24 @@ pub struct FormattedEvent {
     pub disposition: Disposition,
     /// What the event counts as in a digest, also one that its message joins later.
     pub tags: Vec<String>,
+    /// The name of the message about it, by which a later one may change it, or be beneath the digest that it is in.
+    pub name: Option<ConversationKey>,
 }
+
+impl FormattedEvent {
+    /// Returns the result of formatting an event, without tags or a name.
+    #[must_use]
+    pub const fn new(seq: i64, disposition: Disposition) -> Self {
+        Self { seq, disposition, tags: Vec::new(), name: None }
+    }
+
+    fn facts(&self) -> Facts<'_> {
+        Facts { tags: &self.tags, name: self.name.map(ConversationKey::to_i64) }
+    }
+}
+
+/// Why an event is skipped that would change a message, where there is none.
+const NO_MESSAGE: &str = "what it would change has no message of its own";
 
 /// The result of formatting: what an event becomes on a route.
 #[derive(Debug)]
@@ -57,12 +76,14 @@ impl Store {
         self.database.write("record formatted events", |transaction| {
             let mut digests = DigestWriter::new(route, now);
             let mut moved = 0;
-            for FormattedEvent { seq, disposition, tags } in formatted {
-                let event = (*seq, route, from);
-                let is_moved = match disposition {
-                    Disposition::Send(body) => send(transaction, event, (None, body), tags, now)?,
-                    Disposition::SendTo(webhook, body) => send(transaction, event, (Some(webhook), body), tags, now)?,
-                    Disposition::Digest(digest_key) => digests.join(transaction, from, (*seq, tags), digest_key)?,
+            for formatted in formatted {
+                let (event, facts) = ((formatted.seq, route, from), formatted.facts());
+                let is_moved = match &formatted.disposition {
+                    Disposition::Send(body) => send(transaction, event, (None, body), facts, now)?,
+                    Disposition::SendTo(webhook, body) => send(transaction, event, (Some(webhook), body), facts, now)?,
+                    Disposition::Digest(digest_key) => {
+                        digests.join(transaction, from, (formatted.seq, facts), digest_key)?
+                    }
                     Disposition::Skip(reason) => routed_events::settle(transaction, event, "skipped", reason)?,
                     Disposition::Dead(reason) => routed_events::settle(transaction, event, "dead", reason)?,
                 };
@@ -103,17 +124,44 @@ impl Store {
     }
 }
 
-/// Makes a message of one event. False: the event is not pending, or not in the message `from`.
+/// Makes a message of one event, or of one that was not attempted yet a message of this event as well. False: the event is
+/// not pending, or not in the message `from`.
 fn send(
     transaction: &Transaction<'_>,
     event: (i64, &str, Option<i64>),
-    message: (Option<&String>, &Guarded),
-    tags: &[String],
+    (webhook, body): (Option<&String>, &Guarded),
+    facts: Facts<'_>,
     now: Timestamp,
 ) -> rusqlite::Result<bool> {
-    let Some(message) = messages::insert_ready(transaction, event, message, now)? else { return Ok(false) };
     let (seq, route, _) = event;
-    routed_events::set_message(transaction, (seq, route), message, tags)?;
+    let position = match body.conversation() {
+        None => Position::Own { thread: None },
+        Some(conversation) => {
+            let Some((own, _)) = routed_events::find_pending(transaction, event)? else { return Ok(false) };
+            conversations::position(transaction, (route, webhook.unwrap_or(&own)), conversation, now)?
+        }
+    };
+    match position {
+        Position::Nowhere => return routed_events::settle(transaction, event, "skipped", NO_MESSAGE),
+        Position::Merge(message) => {
+            let is_moved = routed_events::move_to_message(transaction, event, message, facts)?;
+            if is_moved {
+                messages::merge(transaction, message, body, 1)?;
+            }
+            return Ok(is_moved);
+        }
+        Position::Own { .. } | Position::Beneath(_) | Position::Change { .. } => {}
+    }
+    let Some(message) = messages::insert_ready(transaction, event, (webhook, body), now)? else { return Ok(false) };
+    match position {
+        Position::Own { thread: Some(thread) } => messages::set_thread(transaction, message, thread)?,
+        Position::Beneath(above) => messages::set_beneath(transaction, message, above)?,
+        Position::Change { message: changed, next_attempt_at } => {
+            messages::set_changes(transaction, message, changed, next_attempt_at)?;
+        }
+        Position::Own { thread: None } | Position::Merge(_) | Position::Nowhere => {}
+    }
+    routed_events::set_message(transaction, (seq, route), message, facts)?;
     Ok(true)
 }
 
@@ -159,15 +207,7 @@ mod tests {
             Disposition::Skip("late".into()),
             join_storm(9),
         ] {
-            store
-                .record_formatted(
-                    "sec",
-                    None,
-                    &[FormattedEvent { seq: 1, disposition, tags: vec![] }],
-                    None,
-                    Timestamp(3),
-                )
-                .unwrap();
+            store.record_formatted("sec", None, &[FormattedEvent::new(1, disposition)], None, Timestamp(3)).unwrap();
             assert!(store.unformatted("sec", 9).unwrap().is_empty());
         }
         assert_eq!(store.queues(Timestamp(3)).unwrap()["hook"].pending, 1);

@@ -15,7 +15,7 @@ use super::checksum::{self, message_columns};
 use super::database::{lossy, stored};
 use super::traces::blank_texts;
 use crate::event::{DigestCause, Timestamp};
-use crate::message::{Guarded, Target};
+use crate::message::{ConversationKey, Guarded, Target};
 
 /// The reason why a message is dead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -80,6 +80,82 @@ pub(super) fn insert_ready(
         )?
         .execute(params![event, route, from, text, now.0, target, checksum, webhook])?;
     Ok((inserted > 0).then(|| transaction.last_insert_rowid()))
+}
+
+/// Puts a message into a thread.
+pub(super) fn set_thread(transaction: &Transaction<'_>, message: i64, thread: i64) -> rusqlite::Result<()> {
+    transaction.prepare_cached("UPDATE messages SET thread = ? WHERE id = ?")?.execute([thread, message]).map(drop)
+}
+
+/// Puts a message beneath another one.
+pub(super) fn set_beneath(transaction: &Transaction<'_>, message: i64, above: i64) -> rusqlite::Result<()> {
+    transaction.prepare_cached("UPDATE messages SET beneath = ? WHERE id = ?")?.execute([above, message]).map(drop)
+}
+
+/// Has a message change another one, not before a time.
+pub(super) fn set_changes(
+    transaction: &Transaction<'_>,
+    message: i64,
+    changed: i64,
+    next_attempt_at: i64,
+) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached("UPDATE messages SET changes = ?, parked = 2, next_attempt_at = ? WHERE id = ?")?
+        .execute([changed, next_attempt_at, message])
+        .map(drop)
+}
+
+/// The shortest time between two changes of one message, in ms.
+pub(super) const CHANGE_INTERVAL_MS: i64 = 5_000;
+
+/// Returns the change of a message that was not attempted yet, and before which time no other one is due.
+pub(super) fn next_change(
+    connection: &Connection,
+    (changed, webhook): (i64, &str),
+    now: Timestamp,
+) -> rusqlite::Result<(Option<i64>, i64)> {
+    let (unattempted, last): (Option<i64>, Option<i64>) = connection
+        .prepare_cached(
+            "SELECT max(iif(state = 'ready' AND attempts = 0 AND webhook = ?2, id, NULL)), max(last_attempt_at)
+             FROM messages WHERE changes = ?1",
+        )?
+        .query_row(params![changed, webhook], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok((unattempted, last.map_or(now.0, |last| last.saturating_add(CHANGE_INTERVAL_MS).max(now.0))))
+}
+
+/// Has a message that would change another one be beneath it. `lost`: that is no longer there, and neither is its thread.
+pub(super) fn detach(transaction: &Transaction<'_>, message: i64, lost: bool, now: Timestamp) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached(
+            "UPDATE messages SET beneath = CASE WHEN ?2 THEN NULL ELSE ifnull(changes, beneath) END, changes = NULL,
+                 parked = 0, failures = 0, next_attempt_at = ?3 WHERE id = ?1 AND state = 'ready'",
+        )?
+        .execute(params![message, lost, now.0])
+        .map(drop)
+}
+
+/// Records that a message is no longer where it was.
+pub(super) fn lose_reference(transaction: &Transaction<'_>, message: i64) -> rusqlite::Result<()> {
+    transaction.prepare_cached("UPDATE messages SET reference = NULL WHERE id = ?")?.execute([message]).map(drop)
+}
+
+/// Removes the threads of an event's messages.
+pub(super) fn forget_threads(transaction: &Transaction<'_>, event: i64) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached(
+            "UPDATE messages SET thread = NULL
+             WHERE thread IS NOT NULL AND id IN (SELECT message FROM routed_events WHERE event = ?)",
+        )?
+        .execute([event])
+        .map(drop)
+}
+
+/// Replaces the body of a ready message that was not attempted, which is about so many more events now.
+pub(super) fn merge(transaction: &Transaction<'_>, message: i64, body: &Guarded, events: u32) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached("UPDATE messages SET body = ?, target = ?, events = events + ? WHERE id = ?")?
+        .execute(params![body.to_json_string(), body.target().as_str(), events, message])?;
+    set_checksum(transaction, message)
 }
 
 /// Inserts an open digest without events, and returns its id.
@@ -150,14 +226,15 @@ pub(super) fn close(
     as_digest: bool,
     now: Timestamp,
 ) -> rusqlite::Result<()> {
+    let thread = body.conversation().and_then(|conversation| conversation.thread).map(ConversationKey::to_i64);
     // Ledger: message_moved; open and ready both count as pending.
     transaction
         .prepare_cached(
             "UPDATE messages SET state = 'ready', body = ?2, target = ?5, next_attempt_at = ?3, closes_at = NULL,
-                 cause = CASE WHEN ?4 THEN cause END, key = CASE WHEN ?4 THEN key END
+                 cause = CASE WHEN ?4 THEN cause END, key = CASE WHEN ?4 THEN key END, thread = ?6
              WHERE id = ?1 AND state = 'open'",
         )?
-        .execute(params![message, body.to_json_string(), now.0, as_digest, body.target().as_str()])?;
+        .execute(params![message, body.to_json_string(), now.0, as_digest, body.target().as_str(), thread])?;
     set_checksum(transaction, message)
 }
 
@@ -192,7 +269,7 @@ pub(super) fn quarantine(
         .prepare_cached(
             "UPDATE messages SET events = (SELECT count(*) FROM routed_events WHERE message = id),
                  route = ifnull((SELECT route FROM routed_events WHERE message = id LIMIT 1), route),
-                 attempts = ifnull(CAST(attempts AS INTEGER), 0), failures = 0, parked = 0,
+                 attempts = ifnull(CAST(attempts AS INTEGER), 0), failures = 0, parked = 0, changes = NULL,
                  age_starts_at = ifnull(CAST(age_starts_at AS INTEGER), 0), next_attempt_at = 0, checksum = NULL
              WHERE id = ? AND state = 'ready'",
         )?
@@ -219,7 +296,8 @@ pub(super) fn reassign(
 ) -> rusqlite::Result<usize> {
     transaction
         .prepare_cached(
-            "UPDATE messages SET webhook = ?3, stands_in_for = ?4, parked = 0, failures = 0, next_attempt_at = 0
+            "UPDATE messages SET webhook = ?3, stands_in_for = ?4, parked = 0, failures = 0, next_attempt_at = 0,
+                 changes = NULL, beneath = NULL, thread = NULL
              WHERE webhook = ?2 AND route = ?1 AND state = 'ready'",
         )?
         .execute(params![route, from, to, stands_in_for])
@@ -234,7 +312,7 @@ pub(super) fn replace_by_plain(
 ) -> rusqlite::Result<()> {
     transaction
         .prepare_cached(
-            "UPDATE messages SET body = ?, target = ?, plain = 1, error = ?, failures = 0, parked = 0, next_attempt_at = 0
+            "UPDATE messages SET body = ?, target = ?, plain = 1, error = ?, failures = 0, parked = iif(changes IS NULL, 0, 2), next_attempt_at = 0
              WHERE id = ? AND state = 'ready'",
         )?
         .execute(params![body.to_json_string(), body.target().as_str(), stored(error), message])?;
@@ -247,8 +325,8 @@ pub(super) fn revive(transaction: &Transaction<'_>, message: i64, now: Timestamp
     // Ledger: message_moved, from dead to pending.
     transaction
         .prepare_cached(
-            "UPDATE messages SET state = 'ready', age_starts_at = ?1, next_attempt_at = ?1, failures = 0, parked = 0,
-                 finished_at = NULL, dead_reason = NULL WHERE id = ?2 AND state = 'dead' AND dead_reason = ?3",
+            "UPDATE messages SET state = 'ready', age_starts_at = ?1, next_attempt_at = ?1, failures = 0,
+                 parked = iif(changes IS NULL, 0, 2), finished_at = NULL, dead_reason = NULL WHERE id = ?2 AND state = 'dead' AND dead_reason = ?3",
         )?
         .execute(params![now.0, message, DeadReason::Rejected.as_str()])
         .map(drop)
@@ -272,31 +350,37 @@ pub(super) fn insert_notice(
     if inserted > 0 { set_checksum(transaction, transaction.last_insert_rowid()) } else { Ok(()) }
 }
 
-/// Records that an attempt to send a message begins. False: it is not ready any more, or another webhook's.
+/// Records that an attempt to send a message begins. False: it is not ready any more, another webhook's, or about more events
+/// than when it was read.
 pub(super) fn begin_attempt(
     transaction: &Transaction<'_>,
-    message: i64,
+    (message, checksum): (i64, i64),
     webhook: &str,
     now: Timestamp,
 ) -> rusqlite::Result<bool> {
     let begun = transaction
         .prepare_cached(
             "UPDATE messages SET attempts = attempts + 1, last_attempt_at = ?
-             WHERE id = ? AND webhook = ? AND state = 'ready'",
+             WHERE id = ? AND webhook = ? AND state = 'ready' AND checksum = ?",
         )?
-        .execute(params![now.0, message, webhook])?;
+        .execute(params![now.0, message, webhook, checksum])?;
     Ok(begun > 0)
 }
 
-/// Records that the webhook has a message, even if it was dropped during the attempt.
-pub(super) fn accept(transaction: &Transaction<'_>, message: i64, now: Timestamp) -> rusqlite::Result<()> {
+/// Records that the webhook has a message, even if it was dropped during the attempt. `reference`: where it is, as JSON.
+pub(super) fn accept(
+    transaction: &Transaction<'_>,
+    message: i64,
+    reference: Option<&str>,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
     // Ledger: message_moved, from pending (or dead, if it was dropped) to posted or digested.
     transaction
         .prepare_cached(
             "UPDATE messages SET state = CASE WHEN cause IS NULL THEN 'posted' ELSE 'digested' END,
-                 body = NULL, error = NULL, dead_reason = NULL, finished_at = ? WHERE id = ?",
+                 body = NULL, error = NULL, dead_reason = NULL, finished_at = ?, reference = ? WHERE id = ?",
         )?
-        .execute(params![now.0, message])
+        .execute(params![now.0, reference, message])
         .map(drop)
 }
 
@@ -385,8 +469,8 @@ pub(super) fn retry(transaction: &Transaction<'_>, message: i64, now: Timestamp)
     // Ledger: message_moved, from dead to pending.
     transaction
         .prepare_cached(
-            "UPDATE messages SET state = 'ready', age_starts_at = ?1, next_attempt_at = ?1, failures = 0, parked = 0,
-                 finished_at = NULL, dead_reason = NULL WHERE id = ?2",
+            "UPDATE messages SET state = 'ready', age_starts_at = ?1, next_attempt_at = ?1, failures = 0,
+                 parked = iif(changes IS NULL, 0, 2), finished_at = NULL, dead_reason = NULL WHERE id = ?2",
         )?
         .execute(params![now.0, message])
         .map(drop)

@@ -8,8 +8,10 @@
 //! Each table is written by one file, named after it. The `ledger` counts every change by triggers in the `schema`, so none
 //! can be left uncounted.
 
+mod change_budgets;
 mod checkpoints;
 mod checksum;
+mod conversations;
 mod database;
 mod digest_writer;
 mod digests;
@@ -23,6 +25,7 @@ mod forwarding;
 mod history;
 mod inbox;
 mod ledger;
+mod living_storm;
 mod message_info;
 mod messages;
 mod mutes;
@@ -48,6 +51,7 @@ mod webhooks;
 
 pub use banhook_notify::StateDir;
 pub(crate) use banhook_notify::{NO_FOLLOW, WorkLock, YIELD};
+pub(crate) use change_budgets::ChangeBudget;
 pub(crate) use checkpoints::{Checkpoint, LogState};
 pub use digest_writer::{Closes, DigestKey};
 pub use digests::OpenDigest;
@@ -62,7 +66,7 @@ pub(crate) use ledger::{Discrepancy, Ledger, RouteLedger};
 pub(crate) use message_info::{MessageInfo, MessageState};
 pub(crate) use messages::DeadReason;
 pub(crate) use mutes::{MUTE_MAX_MS, MUTES_MAX, Mute, subject_query};
-pub(crate) use outbox::{FailedAttempt, Notice, OutboundMessage, Remaining};
+pub(crate) use outbox::{FailedAttempt, Lane, Notice, OutboundMessage, Remaining};
 pub use plugins::PluginState;
 pub use recent_posts::PostTimes;
 pub(crate) use retention::RetentionLimits;

@@ -11,7 +11,7 @@ use super::receipts;
 use super::store::Store;
 use super::webhooks::{self, MAX_WAIT_MS, WebhookState};
 use crate::event::Timestamp;
-use crate::message::{Guarded, Target};
+use crate::message::{Guarded, Reference, Target, Way};
 
 /// A message that is to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,14 +30,45 @@ pub struct OutboundMessage {
     pub attempts: u32,
     /// The number of its failures that may pass.
     pub failures: u32,
-    /// Whether later messages overtake it.
-    pub parked: bool,
+    /// Which others it holds up.
+    pub lane: Lane,
     /// When a parked message is attempted again.
     pub next_attempt_at: Timestamp,
     /// Whether the webhook rejected it as it was formatted, and the body is its plain form.
     pub plain: bool,
     /// The suspended webhook that it was for.
     pub stands_in_for: Option<String>,
+    /// The checksum of its content.
+    pub(crate) checksum: i64,
+    /// The thread that it belongs to.
+    pub(crate) thread: Option<i64>,
+    /// The message that it changes.
+    pub(crate) changes: Option<i64>,
+    /// The message that it is beneath.
+    pub(crate) beneath: Option<i64>,
+    /// How it goes into the channel, once that is decided.
+    pub(crate) way: Way,
+}
+
+/// Which messages one holds up that is not sent yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// All later ones.
+    InOrder,
+    /// None: it fails, and the others do not.
+    Parked,
+    /// None: it changes a message that was sent.
+    Change,
+}
+
+impl Lane {
+    const fn of(parked: i64) -> Self {
+        match parked {
+            0 => Self::InOrder,
+            2 => Self::Change,
+            _ => Self::Parked,
+        }
+    }
 }
 
 /// The route of notices, which no route can be called.
@@ -114,7 +145,7 @@ impl<'a> FailedAttempt<'a> {
 const OUTBOUND: &str = concat!(
     "SELECT id, age_starts_at, attempts, failures, parked, next_attempt_at, ",
     message_columns!(),
-    ", plain, stands_in_for FROM messages"
+    ", plain, stands_in_for, thread, changes, beneath FROM messages"
 );
 
 impl Store {
@@ -137,6 +168,20 @@ impl Store {
     pub(crate) fn next_parked(&self, webhook: &str) -> Result<Option<OutboundMessage>, StoreError> {
         self.next_where(
             "WHERE webhook = ?1 AND state = 'ready' AND parked = 1 ORDER BY next_attempt_at, id LIMIT 1 OFFSET ?2",
+            webhook,
+            0,
+        )
+    }
+
+    /// Returns the message of a webhook that is to change another one next. It waits while that is on its way itself.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn next_change(&self, webhook: &str) -> Result<Option<OutboundMessage>, StoreError> {
+        self.next_where(
+            "AS change WHERE webhook = ?1 AND state = 'ready' AND parked = 2
+                 AND NOT EXISTS (SELECT 1 FROM messages WHERE id = change.changes AND state = 'ready')
+             ORDER BY next_attempt_at, id LIMIT 1 OFFSET ?2",
             webhook,
             0,
         )
@@ -176,13 +221,13 @@ impl Store {
     /// When the store fails; then it must not be sent.
     pub(crate) fn begin_attempt(
         &mut self,
-        message: i64,
+        message: &OutboundMessage,
         webhook: &str,
         state: &WebhookState,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         self.database.write("record an attempt", |transaction| {
-            let begun = messages::begin_attempt(transaction, message, webhook, now)?;
+            let begun = messages::begin_attempt(transaction, (message.id, message.checksum), webhook, now)?;
             if begun {
                 webhooks::record(transaction, webhook, state)?;
             }
@@ -190,21 +235,23 @@ impl Store {
         })
     }
 
-    /// Records that the webhook has accepted a message: its events are posted, or digested. `parked_message`: a message that
-    /// this one has overtaken, and when that is attempted again.
+    /// Records that the webhook has accepted a message: its events are posted, or digested. `reference`: where it is. `parked_message`:
+    /// a message that this one has overtaken, and when that is attempted again.
     ///
     /// # Errors
     /// When the store fails; then it will be sent again.
     pub fn record_accepted(
         &mut self,
         message: i64,
+        reference: Option<&Reference>,
         parked_message: Option<(i64, Timestamp)>,
         webhook: &str,
         state: &WebhookState,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         self.database.write("record an accepted message", |transaction| {
-            messages::accept(transaction, message, now)?;
+            let reference = reference.and_then(|reference| serde_json::to_string(reference).ok());
+            messages::accept(transaction, message, reference.as_deref(), now)?;
             if let Some((overtaken, next_attempt_at)) = parked_message {
                 messages::park(transaction, overtaken, next_attempt_at)?;
             }
@@ -394,11 +441,16 @@ fn outbound(row: &Row<'_>) -> rusqlite::Result<Option<OutboundMessage>> {
             age_starts_at: Timestamp(row.get(1)?),
             attempts: row.get(2)?,
             failures: row.get(3)?,
-            parked: row.get(4)?,
+            lane: Lane::of(row.get(4)?),
             next_attempt_at: Timestamp(row.get(5)?),
             target: Target::parse(row.get_ref(7)?.as_str()?),
             plain: row.get(13)?,
             stands_in_for: row.get(14)?,
+            checksum: row.get(12)?,
+            thread: row.get(15)?,
+            changes: row.get(16)?,
+            beneath: row.get(17)?,
+            way: Way::Post,
         })
     };
     // A value of another type is no error of the store's.

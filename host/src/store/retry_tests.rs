@@ -54,7 +54,7 @@ fn retry_rejected_messages_are_reformatted_and_the_ledger_balances() {
     assert_eq!(unformatted.iter().map(|event| event.standalone).collect::<Vec<_>>(), [false, false, true]);
     assert_eq!(routing_cursor::settled_through(&store.database).unwrap(), 0);
 
-    let again = |seq| FormattedEvent { seq, disposition: Disposition::Send(message()), tags: vec![] };
+    let again = |seq| FormattedEvent::new(seq, Disposition::Send(message()));
     store.record_formatted("sec", None, &[again(1), again(2), again(3)], None, Timestamp(90)).unwrap();
     sums(store, 0, 4);
     let messages = store.list_messages(true, true, 9).unwrap();

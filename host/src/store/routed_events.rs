@@ -68,14 +68,14 @@ pub(super) fn move_to_message(
     transaction: &Transaction<'_>,
     (event, route, from): (i64, &str, Option<i64>),
     message: i64,
-    tags: &[String],
+    facts: Facts<'_>,
 ) -> rusqlite::Result<bool> {
     let moved = transaction
         .prepare_cached(
-            "UPDATE routed_events SET message = ?, tags = ?
+            "UPDATE routed_events SET message = ?, tags = ?, name = ?
              WHERE event = ? AND route = ? AND state = 'pending' AND message IS ?",
         )?
-        .execute(params![message, stored_tags(tags), event, route, from])?;
+        .execute(params![message, facts.stored_tags(), facts.name, event, route, from])?;
     Ok(moved > 0)
 }
 
@@ -84,17 +84,46 @@ pub(super) fn set_message(
     transaction: &Transaction<'_>,
     (event, route): (i64, &str),
     message: i64,
-    tags: &[String],
+    facts: Facts<'_>,
 ) -> rusqlite::Result<()> {
     transaction
-        .prepare_cached("UPDATE routed_events SET message = ?, tags = ? WHERE event = ? AND route = ?")?
-        .execute(params![message, stored_tags(tags), event, route])
+        .prepare_cached("UPDATE routed_events SET message = ?, tags = ?, name = ? WHERE event = ? AND route = ?")?
+        .execute(params![message, facts.stored_tags(), facts.name, event, route])
         .map(drop)
 }
 
-/// The tags of an event as they are stored; `None` if it has none.
-fn stored_tags(tags: &[String]) -> Option<String> {
-    (!tags.is_empty()).then(|| serde_json::json!(tags).to_string())
+/// What is kept of what a plugin said about an event, whatever becomes of the message.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Facts<'a> {
+    /// What it counts as in a digest.
+    pub(super) tags: &'a [String],
+    /// The name of the message about it.
+    pub(super) name: Option<i64>,
+}
+
+impl Facts<'_> {
+    /// The tags as they are stored; `None` if there are none.
+    fn stored_tags(&self) -> Option<String> {
+        (!self.tags.is_empty()).then(|| serde_json::json!(self.tags).to_string())
+    }
+}
+
+/// Returns the message about the newest event of a route whose message has this name.
+pub(super) fn named(connection: &Connection, route: &str, name: i64) -> rusqlite::Result<Option<i64>> {
+    connection
+        .prepare_cached(
+            "SELECT message FROM routed_events WHERE route = ? AND name = ? AND message IS NOT NULL ORDER BY event DESC LIMIT 1",
+        )?
+        .query_row(params![route, name], |row| row.get(0))
+        .optional()
+}
+
+/// Has an event's message lose its name.
+pub(super) fn forget_name(transaction: &Transaction<'_>, event: i64) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached("UPDATE routed_events SET name = NULL WHERE event = ? AND name IS NOT NULL")?
+        .execute([event])
+        .map(drop)
 }
 
 /// Reads the tags in a column. An event whose tags are damaged has none.

@@ -10,7 +10,7 @@ pub(super) struct Schema {
 }
 
 /// The schema of this version.
-pub(super) const SCHEMA: Schema = Schema { first: TABLES, steps: &[FLEET] };
+pub(super) const SCHEMA: Schema = Schema { first: TABLES, steps: &[FLEET, CONVERSATIONS] };
 
 /// Version 2.
 const FLEET: &str = "
@@ -30,6 +30,29 @@ CREATE TABLE stream_receipts (
     message_id TEXT NOT NULL,
     last_seq INTEGER NOT NULL,
     PRIMARY KEY (stream, sequence)
+) WITHOUT ROWID;
+";
+
+/// Version 3.
+const CONVERSATIONS: &str = "
+-- Conversations, on targets that have them. A name and a thread are hashes of what the plugin called them. name: of the message
+-- about the event. thread: of the messages beneath the first of them that has a reference. changes: the message that this one
+-- changes, parked being 2 (it holds up no other message). beneath: the message that this one is a reply to. reference: where the
+-- service says it is, as JSON.
+ALTER TABLE routed_events ADD COLUMN name INTEGER;
+CREATE INDEX named_events ON routed_events (route, name, event) WHERE name IS NOT NULL;
+ALTER TABLE messages ADD COLUMN thread INTEGER;
+ALTER TABLE messages ADD COLUMN changes INTEGER;
+ALTER TABLE messages ADD COLUMN beneath INTEGER;
+ALTER TABLE messages ADD COLUMN reference TEXT;
+CREATE INDEX messages_of_thread ON messages (route, thread, id) WHERE thread IS NOT NULL;
+CREATE INDEX storm_digests ON messages (route, webhook, id) WHERE cause = 'storm';
+CREATE INDEX changes_of_message ON messages (changes, id) WHERE changes IS NOT NULL;
+-- What changes have used of the rate that all webhooks with one token share; budget is a hash of the token.
+CREATE TABLE change_budgets (
+    budget TEXT PRIMARY KEY,
+    next_slot_at INTEGER NOT NULL,
+    backoff_until INTEGER NOT NULL
 ) WITHOUT ROWID;
 ";
 

@@ -52,7 +52,7 @@ fn skip_all(store: &mut Store) {
     let seqs: Vec<_> = store.unrouted(99).unwrap().iter().map(|unrouted| unrouted.seq).collect();
     let to = |seq: &i64| RoutedTo { seq: *seq, ban: None, to: vec![("sec".into(), "hook".into())], quarantined: false };
     store.route_events(&seqs.iter().map(to).collect::<Vec<_>>()).unwrap();
-    let skip = |seq| FormattedEvent { seq, disposition: Disposition::Skip("dull".into()), tags: Vec::new() };
+    let skip = |seq| FormattedEvent::new(seq, Disposition::Skip("dull".into()));
     let formatted: Vec<_> = seqs.into_iter().map(skip).collect();
     store.record_formatted("sec", None, &formatted, None, NOW).unwrap();
 }
@@ -184,7 +184,7 @@ fn open_for_work_without_its_database_receives_what_is_not_settled() {
     let seq = store.unrouted(9).unwrap()[0].seq;
     let to = vec![("sec".into(), "hook".into())];
     store.route_events(&[RoutedTo { seq, ban: None, to, quarantined: false }]).unwrap();
-    let send = [FormattedEvent { seq, disposition: Disposition::Send(message()), tags: Vec::new() }];
+    let send = [FormattedEvent::new(seq, Disposition::Send(message()))];
     store.record_formatted("sec", None, &send, None, NOW).unwrap();
     store.wal_checkpoint_and_truncate().unwrap();
     // Settled, and not marked yet: it is sent again.

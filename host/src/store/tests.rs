@@ -10,8 +10,9 @@ use rusqlite::Connection;
 use super::schema::SCHEMA;
 
 /// The file that writes each table. The counts of routes in `ledger` and `pruned` are written by the schema's triggers.
-const WRITERS: [(&str, &str); 17] = [
+const WRITERS: [(&str, &str); 18] = [
     ("bans", "history.rs"),
+    ("change_budgets", "change_budgets.rs"),
     ("checkpoints", "checkpoints.rs"),
     ("events", "inbox.rs"),
     ("forwarding", "forwarding.rs"),

@@ -62,6 +62,9 @@ mod tests {
         let path = folder.path().join("fleet.nkey");
         std::fs::write(&path, seed).unwrap();
         std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        let path = folder.path().join("slack.token");
+        std::fs::write(&path, "xoxb-1-SECRET").unwrap();
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
         for file in ["my.wasm", "country.mmdb"] {
             std::fs::write(folder.path().join(file), "").unwrap();
         }
@@ -89,7 +92,7 @@ mod tests {
             for key in keys.into_iter().flat_map(|keys| keys.keys()) {
                 // Other places of a secret exclude each other.
                 let is_alternative = ["_env", "_credential"].iter().any(|end| key.ends_with(end))
-                    || ["url", "basic_auth", "basic_auth_file", "http_host", "relay_host", "nkey", "resend"]
+                    || ["url", "basic_auth", "basic_auth_file", "http_host", "relay_host", "nkey", "resend", "token"]
                         .contains(&key.as_str());
                 // `banhook plugin pin` writes it.
                 let is_written = key == "sha256";

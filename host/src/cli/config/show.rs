@@ -101,11 +101,15 @@ fn of_fleet(fleet: &Fleet) -> Value {
 }
 
 fn webhook(webhook: &Webhook) -> Value {
-    let Webhook { url, target, url_file, basic_auth_file, allowed, rate, http } = webhook;
-    let is_in_file = url_file.is_some();
+    let Webhook { url, app, target, url_file, basic_auth_file, allowed, rate, http } = webhook;
+    let is_shown = url_file.is_none() && app.is_none();
     json!({
         "url_file": url_file.as_deref().map(path),
-        "url": (!is_in_file).then(|| url.redacted()),
+        "url": is_shown.then(|| url.redacted()),
+        "api_url": app.as_ref().map(|_| url.expose().as_str()),
+        "channel": app.as_ref().map(|app| &app.channel),
+        "token_file": app.as_ref().and_then(|app| app.token_file.as_deref()).map(path),
+        "token": app.as_ref().filter(|app| app.token_file.is_none()).map(|_| REDACTED),
         "target": target.as_str(),
         "rate": rate.to_string(),
         "burst": rate.burst,
@@ -145,6 +149,7 @@ fn route(route: &Route) -> Value {
         digest_window,
         restart,
         max_age,
+        change_fallback,
         settings,
     } = route;
     json!({
@@ -169,6 +174,7 @@ fn route(route: &Route) -> Value {
         "digest_window": duration_text(*digest_window),
         "restart": restart.map_or(json!(false), |quiet| json!(duration_text(quiet))),
         "max_age": duration_text(*max_age),
+        "change_fallback": change_fallback.as_str(),
         "limits": limits_of(limits),
         "grants": grants.iter().map(|(name, grant)| (name.to_owned(), granted(grant))).collect::<Map<_, _>>(),
         "settings": settings,
@@ -270,11 +276,12 @@ mod tests {
     fn show_is_a_configuration_that_means_the_same_and_has_every_setting() {
         let folder = tempfile::tempdir().unwrap();
         let seed = nkeys::KeyPair::new_user().seed().unwrap();
-        for name in ["main.url", "ops.url", "login", "ca.pem", "my.wasm", "country.mmdb", "fleet.nkey"] {
+        for name in ["main.url", "ops.url", "login", "ca.pem", "my.wasm", "country.mmdb", "fleet.nkey", "slack.token"] {
             let text = match name {
                 "fleet.nkey" => seed.as_str(),
                 "ca.pem" => include_str!("../../config/testdata/ca.pem"),
                 "login" => "user:SECRET",
+                "slack.token" => "xoxb-1-SECRET",
                 _ => "https://hooks.slack.com/services/T0/B0/SECRET",
             };
             let path = folder.path().join(name);
@@ -305,7 +312,8 @@ mod tests {
             assert!(!tables.iter().all(|table| table.is_null()), "without {name}");
             for key in keys.into_iter().flat_map(Map::keys) {
                 let is_other_place = ["_env", "_credential"].iter().any(|end| key.ends_with(end))
-                    || ["url", "basic_auth", "http_host", "relay_host", "nkey", "resend"].contains(&key.as_str());
+                    || ["url", "basic_auth", "http_host", "relay_host", "nkey", "resend", "token"]
+                        .contains(&key.as_str());
                 assert!(is_other_place || tables.iter().any(|table| table.get(key).is_some()), "without {name}.{key}");
             }
         }

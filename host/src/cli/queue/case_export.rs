@@ -143,7 +143,7 @@ fn case_of(
     let plugin = dry_run.before(before);
     let mut case = Map::from_iter([("about".to_owned(), json!(about))]);
     if let Some(open) = digest {
-        let mut batch = store.digest_batch(open, &defaults.host, |event| defaults.apply(event))?;
+        let mut batch = store.digest_batch(open, None, &defaults.host, |event| defaults.apply(event))?;
         batch.labels.clone_from(&defaults.labels);
         // Only what it asks is of interest: the decision is that on the case.
         let _ = plugin.digest(&batch, batch.last);

@@ -105,7 +105,7 @@ impl Chats {
         match mood {
             Mood::Good => {
                 arrive(true);
-                SendResult::Accepted { pause: None }
+                SendResult::Accepted { pause: None, reference: None }
             }
             Mood::Limited(seconds) => SendResult::RateLimited(Duration::from_secs(seconds), "429".to_owned()),
             Mood::Failing => SendResult::Transient { after: None, error: "500".to_owned() },
@@ -118,7 +118,7 @@ impl Chats {
             Mood::Picky if !message.plain && message.id % 3 == 0 => SendResult::Rejected("invalid_blocks".to_owned()),
             Mood::Picky => {
                 arrive(true);
-                SendResult::Accepted { pause: None }
+                SendResult::Accepted { pause: None, reference: None }
             }
         }
     }

@@ -210,7 +210,7 @@ impl Process {
     ) {
         let (endpoint, policy) = self.endpoints.webhooks[webhook].clone();
         let (queue, _) = self.queues.get_mut(webhook).unwrap();
-        if !queue.begin(&mut self.store, &policy, message.id, now).unwrap() {
+        if !queue.begin(&mut self.store, &policy, message, now).unwrap() {
             return;
         }
         if let Some(answer) = send(&endpoint.url_hash(), message) {

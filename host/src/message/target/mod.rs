@@ -6,13 +6,14 @@ mod mattermost;
 mod rocketchat;
 mod service;
 mod slack;
+mod slack_app;
 mod zulip;
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 
-pub(crate) use service::{HttpAnswer, Verdict};
+pub(crate) use service::{Address, HttpAnswer, Request, Verdict};
 pub(crate) use service::{Service, UrlProblem};
 
 /// Names each service's constant, in the order in which they are documented.
@@ -30,6 +31,7 @@ macro_rules! registry {
 
 registry! {
     SLACK = slack::Slack;
+    SLACK_APP = slack_app::SlackApp;
     MATTERMOST = mattermost::Mattermost;
     ROCKETCHAT = rocketchat::RocketChat;
     DISCORD = discord::Discord;

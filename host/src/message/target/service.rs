@@ -3,6 +3,7 @@
 use serde_json::Value;
 use url::Url;
 
+use super::super::conversation::{Reference, Way};
 use super::super::guard_error::GuardError;
 use super::super::model::Message;
 use super::super::sanitizer::Sanitizer;
@@ -81,6 +82,48 @@ pub trait Service: Sync {
 
     /// Errors in its answers that are stored and shown word for word.
     fn known_errors(&self) -> Vec<&'static str>;
+
+    /// Whether a message can change an earlier one, or be beneath it: see [`Self::request`] and [`Self::reference`].
+    fn has_conversations(&self) -> bool {
+        false
+    }
+
+    /// Whether messages go to one channel of many, with a token: `url` is where its methods are, then.
+    fn has_channels(&self) -> bool {
+        false
+    }
+
+    /// Bytes of an answer that are read: a webhook's is a word, or a line of JSON.
+    fn answer_bytes(&self) -> usize {
+        4_096
+    }
+
+    /// Returns what is posted for a body that [`Self::lower`] made.
+    fn request(&self, endpoint: &Address<'_>, body: String, _way: &Way) -> Request {
+        Request { url: endpoint.url.clone(), body }
+    }
+
+    /// Where a message is that was accepted.
+    fn reference(&self, _answer: &HttpAnswer<'_>) -> Option<Reference> {
+        None
+    }
+}
+
+/// Where a service takes messages.
+#[derive(Clone, Copy)]
+pub struct Address<'a> {
+    /// The URL of the webhook, or of the service's methods.
+    pub url: &'a Url,
+    /// The channel, where the URL does not say it.
+    pub channel: &'a str,
+}
+
+/// A request with the method POST.
+pub struct Request {
+    /// Where to.
+    pub url: Url,
+    /// JSON.
+    pub body: String,
 }
 
 /// Why a URL is not that of the service's webhooks. Shows nothing of the URL's secret part.
@@ -119,6 +162,10 @@ pub enum Verdict {
     Rejected,
     /// The webhook accepts no message before somebody repairs it.
     EndpointGone,
+    /// The message cannot be changed; it is still there.
+    Unchangeable,
+    /// The message that was to be changed, or to be replied to, is not there.
+    Unreachable,
 }
 
 impl<'a> HttpAnswer<'a> {
