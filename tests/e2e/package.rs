@@ -177,7 +177,7 @@ fn ban_during(host: &Host, during: impl FnOnce(&AtomicUsize)) -> Vec<String> {
 }
 
 /// The version of the schema that the next version migrates to.
-const NEXT_SCHEMA: &str = "3";
+const NEXT_SCHEMA: &str = "4";
 
 /// The version of the schema in the database.
 fn schema(host: &Host) -> String {

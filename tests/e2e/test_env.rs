@@ -18,6 +18,7 @@ use crate::binary::{banhook, banhook_notify};
 use crate::command_output::CommandOutput;
 use crate::compiled::compiled;
 use crate::polling::{until, within};
+use crate::slack_app;
 use crate::webhook::Webhook;
 
 /// Held shared by most tests, and exclusively by those that measure.
@@ -69,6 +70,26 @@ impl TestEnv {
         let env = Self::new();
         env.configure_both(webhook, route);
         env
+    }
+
+    /// One route, `all`, with the built-in plugin, to the channel of a Slack app; with more lines in the route's table.
+    pub fn with_app(lines: &str) -> Self {
+        let mut env = Self::new();
+        env.webhook = Webhook::open_app();
+        let token = env.write("slack.token", format!("{}\n", slack_app::token(env.webhook.secret())));
+        fs::set_permissions(&token, fs::Permissions::from_mode(0o600)).unwrap();
+        env.configure_app(QUICK, &format!("storm = false\nrestart = false\n{lines}"));
+        env
+    }
+
+    /// Rewrites the configuration of an app, with these lines in the tables of webhook and route.
+    pub fn configure_app(&self, webhook: &str, route: &str) {
+        let (api_url, channel) = (self.webhook.api_url(), slack_app::CHANNEL_NAME);
+        let text = format!(
+            "[webhooks.main]\ntarget = \"slack-app\"\napi_url = \"{api_url}\"\ntoken_file = \"slack.token\"\nchannel = \"{channel}\"\n{webhook}\n\n\
+             [[routes]]\nname = \"all\"\nwebhook = \"main\"\n{route}\n"
+        );
+        fs::write(self.config(), text).unwrap();
     }
 
     fn set_up(lock: MachineLock, lines: &str) -> Self {

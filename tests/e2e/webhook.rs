@@ -2,7 +2,7 @@
 //! HEAD, as a server does, and counts that nowhere.
 
 use std::collections::VecDeque;
-use std::io::{ErrorKind, Read, Write};
+use std::io::Write;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::process::Command;
@@ -13,10 +13,11 @@ use std::time::{Duration, Instant};
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_with, sockopt};
 
+use crate::http_request::Request;
 use crate::message::Message;
 use crate::polling::until;
+use crate::slack_app::{Posted, SlackApp};
 
-const BODY_MAX: usize = 1 << 20;
 const LISTEN_BACKLOG: i32 = 128;
 
 /// A fault of one request.
@@ -58,6 +59,9 @@ struct Server {
     state: Mutex<State>,
 }
 
+/// The path of the methods of Slack's Web API.
+pub const API: &str = "/api/";
+
 #[derive(Default)]
 struct State {
     accepted: Vec<(Instant, Message)>,
@@ -70,6 +74,8 @@ struct State {
     lost_responses: usize,
     is_open: bool,
     connections: Vec<TcpStream>,
+    /// Instead of an incoming webhook.
+    app: Option<SlackApp>,
 }
 
 /// A rate limit as Slack enforces it: one message per `every`, and `burst` at once after a pause.
@@ -101,6 +107,40 @@ impl Server {
 }
 
 impl Webhook {
+    /// The Web API of Slack instead, for an app with a token that occurs nowhere else and for one channel.
+    pub fn open_app() -> Self {
+        let webhook = Self::open();
+        webhook.server.state().app = Some(SlackApp::new(webhook.secret()));
+        webhook
+    }
+
+    /// The URL of the methods of the Web API.
+    pub fn api_url(&self) -> String {
+        format!("http://{}{API}", self.address)
+    }
+
+    /// The messages that the app's channel shows, in the order in which they were posted.
+    #[track_caller]
+    pub fn channel(&self) -> Vec<Posted> {
+        let state = self.server.state();
+        assert!(state.violations.is_empty(), "Slack would reject: {:#?}", state.violations);
+        state.app.as_ref().unwrap().posted().to_vec()
+    }
+
+    /// Waits until the app's channel is as `check` wants it.
+    #[track_caller]
+    pub fn wait_for_channel(&self, what: &str, check: impl Fn(&[Posted]) -> bool) -> Vec<Posted> {
+        until(what, || {
+            let channel = self.channel();
+            if check(&channel) { Ok(channel) } else { Err(format!("{channel:#?}")) }
+        })
+    }
+
+    /// Somebody deletes a message of the app's channel.
+    pub fn delete(&self, ts: &str) {
+        self.server.state().app.as_mut().unwrap().delete(ts);
+    }
+
     /// Listens, with a secret in its URL that occurs nowhere else.
     pub fn open() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
@@ -239,15 +279,6 @@ fn bound(address: impl Into<SocketAddr>) -> OwnedFd {
     socket
 }
 
-/// The parts of a request that are checked.
-struct Request {
-    method: String,
-    path: String,
-    content_type: String,
-    authorization: Option<String>,
-    body: Vec<u8>,
-}
-
 impl Server {
     /// Serves one connection to its end.
     fn handle(&self, connection: TcpStream) {
@@ -344,6 +375,12 @@ impl Server {
     /// Answers a request as Slack would, and records it.
     fn respond(&self, request: &Request) -> (&'static str, String) {
         let mut state = self.state();
+        let state = &mut *state;
+        if let Some(app) = &mut state.app {
+            let (answer, message) = app.answer(request, &mut state.violations);
+            state.accepted.extend(message.map(|message| (Instant::now(), message)));
+            return ("200 OK", answer);
+        }
         let Request { method, path, content_type, body, .. } = request;
         if method != "POST" || *path != self.path {
             state.violations.push(format!("{method} {path}"));
@@ -362,49 +399,6 @@ impl Server {
                 let body = String::from_utf8_lossy(body);
                 state.violations.push(format!("{}: {}\n{body}", rejection.answer, rejection.reason));
                 ("400 Bad Request", rejection.answer.into())
-            }
-        }
-    }
-}
-
-impl Request {
-    /// Reads one request; `unread` keeps the bytes that belong to the next one.
-    fn read(mut connection: &TcpStream, unread: &mut Vec<u8>) -> std::io::Result<Self> {
-        let invalid = |reason: String| std::io::Error::new(ErrorKind::InvalidData, reason);
-        loop {
-            let mut headers = [httparse::EMPTY_HEADER; 64];
-            let mut head = httparse::Request::new(&mut headers);
-            let parsed = head.parse(unread).map_err(|error| invalid(error.to_string()))?;
-            if let httparse::Status::Complete(head_length) = parsed {
-                let header = |name: &str| {
-                    let found = head.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name));
-                    found.map(|header| String::from_utf8_lossy(header.value).into_owned())
-                };
-                if header("host").is_none() {
-                    return Err(invalid("no host".into()));
-                }
-                let length = header("content-length").and_then(|length| length.parse::<usize>().ok());
-                let length = if head.method == Some("HEAD") { Some(0) } else { length };
-                let length = match length {
-                    Some(length @ ..=BODY_MAX) => length,
-                    other => return Err(invalid(format!("content-length {other:?}"))),
-                };
-                if unread.len() >= head_length + length {
-                    let request = Self {
-                        method: head.method.unwrap_or_default().to_owned(),
-                        path: head.path.unwrap_or_default().to_owned(),
-                        content_type: header("content-type").unwrap_or_default(),
-                        authorization: header("authorization"),
-                        body: unread[head_length..head_length + length].to_vec(),
-                    };
-                    unread.drain(..head_length + length);
-                    return Ok(request);
-                }
-            }
-            let mut piece = [0; 16 * 1024];
-            match connection.read(&mut piece)? {
-                0 => return Err(ErrorKind::UnexpectedEof.into()),
-                count => unread.extend_from_slice(&piece[..count]),
             }
         }
     }

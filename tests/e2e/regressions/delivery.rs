@@ -115,7 +115,7 @@ fn health_webhook_announces_suspension_and_death_once() {
 fn success_of_somebody_else_is_no_delivery() {
     for (body, error) in [
         ("{\"ok\":false,\"error\":\"invalid_auth\"}", "200 invalid_auth"),
-        ("{\"message\":\"Workflow was started\"}", "this is not the answer of a Slack webhook"),
+        ("{\"message\":\"Workflow was started\"}", "this is no answer of Slack"),
     ] {
         let env = TestEnv::new();
         env.webhook.inject(&[Fault::Answer("200 OK", body)]);

@@ -17,7 +17,11 @@ const NO_SOURCE: [&str; 3] = [".git", ".tools", "target"];
 /// What differs: in a file, a text and what it becomes.
 const CHANGES: [(&str, &str, &str); 3] = [
     ("Cargo.toml", "[workspace.package]\nversion = \"0.1.0\"", "[workspace.package]\nversion = \"0.2.0\""),
-    ("host/src/store/schema.rs", "steps: &[FLEET]", "steps: &[FLEET, \"CREATE TABLE of_next_version (x)\"]"),
+    (
+        "host/src/store/schema.rs",
+        "steps: &[FLEET, CONVERSATIONS]",
+        "steps: &[FLEET, CONVERSATIONS, \"CREATE TABLE of_next_version (x)\"]",
+    ),
     (
         "host/packaging/action.d/banhook.conf",
         "# Fail2Ban action configuration file\n",

@@ -1,0 +1,223 @@
+//! The channel of a Slack app as a conversation: an unban changes its ban's message, and what belongs together is a thread.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::slack_app::Posted;
+use crate::test_env::TestEnv;
+use crate::webhook::Fault;
+
+const CLOSED: &str = r#"{"ok":false,"error":"edit_window_closed"}"#;
+
+fn ban(env: &TestEnv, ip: &str, time: u32) {
+    env.notify(&format!("ban --jail=sshd --ip={ip} --time={time}"));
+}
+
+fn unban(env: &TestEnv, ip: &str, time: u32) {
+    env.notify(&format!("unban --jail=sshd --ip={ip} --time={time}"));
+}
+
+/// Waits until this many messages are there.
+#[track_caller]
+fn posts(env: &TestEnv, count: usize) -> Vec<Posted> {
+    env.webhook.wait_for_channel(&format!("{count} messages"), |channel| channel.len() >= count)
+}
+
+#[test]
+fn unban_changes_the_message_of_its_ban() {
+    let env = TestEnv::with_app("");
+    let _daemon = env.daemon();
+    ban(&env, "203.0.113.7", 1_763_809_011);
+    posts(&env, 1);
+    env.wait_until_idle();
+    unban(&env, "203.0.113.7", 1_763_809_011);
+    let channel = env.webhook.wait_for_channel("the change", |channel| channel[0].versions.len() == 2);
+    assert_eq!(channel.len(), 1, "{channel:#?}");
+    assert!(channel[0].versions[0].contains(&["203.0.113.7", "banned"]));
+    assert!(channel[0].shown().contains(&["203.0.113.7", "unbanned"]));
+    let all = env.wait_until_idle().all();
+    assert_eq!((all.matched, all.posted), (2, 2), "{all:?}");
+}
+
+#[test]
+fn repeat_offender_is_in_the_thread_of_the_first_ban() {
+    let env = TestEnv::with_app("");
+    let daemon = env.daemon();
+    ban(&env, "203.0.113.7", 1_763_809_011);
+    ban(&env, "203.0.113.8", 1_763_809_012);
+    posts(&env, 2);
+    unban(&env, "203.0.113.7", 1_763_809_011);
+    env.webhook.wait_for_channel("the change", |channel| channel[0].versions.len() == 2);
+    // Where a message is survives the daemon.
+    daemon.stop();
+    let _next = env.daemon();
+    ban(&env, "203.0.113.7", 1_763_899_011);
+    let channel = posts(&env, 3);
+    let threads: Vec<_> = channel.iter().map(|posted| posted.thread_ts.as_ref()).collect();
+    assert_eq!(threads, [None, None, Some(&channel[0].ts)]);
+    // The end of the second ban changes the message of the second.
+    unban(&env, "203.0.113.7", 1_763_899_011);
+    let channel = env.webhook.wait_for_channel("the change", |channel| channel[2].versions.len() == 2);
+    assert_eq!((channel.len(), channel[0].versions.len()), (3, 2), "{channel:#?}");
+    assert_eq!(env.wait_until_idle().all().posted, 5);
+}
+
+#[test]
+fn ban_and_unban_that_were_not_sent_yet_are_one_message() {
+    let env = TestEnv::with_app("");
+    env.webhook.stop();
+    ban(&env, "203.0.113.6", 1_763_809_010);
+    let daemon = env.daemon();
+    ban(&env, "203.0.113.7", 1_763_809_011);
+    until_formatted(&env, 2);
+    unban(&env, "203.0.113.7", 1_763_809_011);
+    until_formatted(&env, 3);
+    env.webhook.start();
+    let channel = posts(&env, 2);
+    let all = env.wait_until_idle().all();
+    assert_eq!((channel.len(), all.posted), (2, 3), "{channel:#?}");
+    assert!(
+        channel[1].versions.len() == 1 && channel[1].shown().contains(&["203.0.113.7", "unbanned", "was banned for"])
+    );
+    daemon.stop();
+}
+
+#[test]
+fn changes_hold_up_no_post_and_the_newest_wins() {
+    let env = TestEnv::with_app("");
+    let _daemon = env.daemon();
+    ban(&env, "203.0.113.7", 1_763_809_011);
+    posts(&env, 1);
+    env.wait_until_idle();
+    env.webhook.inject(&[Fault::RateLimited(2)]);
+    unban(&env, "203.0.113.7", 1_763_809_011);
+    crate::polling::until("the refused change", || match env.webhook.requests().len() {
+        2.. => Ok(()),
+        _ => Err(String::new()),
+    });
+    ban(&env, "203.0.113.8", 1_763_809_012);
+    let channel = posts(&env, 2);
+    assert_eq!(channel[0].versions.len(), 1, "the post went first: {channel:#?}");
+    env.webhook.wait_for_channel("the change", |channel| channel[0].versions.len() == 2);
+    assert_eq!(env.wait_until_idle().all().posted, 3);
+}
+
+#[test]
+fn change_that_slack_refuses_is_a_reply_and_of_a_deleted_message_one_of_its_own() {
+    let env = TestEnv::with_app("");
+    let _daemon = env.daemon();
+    ban(&env, "203.0.113.7", 1_763_809_011);
+    ban(&env, "203.0.113.8", 1_763_809_012);
+    let channel = posts(&env, 2);
+    env.wait_until_idle();
+    env.webhook.inject(&[Fault::Answer("200 OK", CLOSED)]);
+    unban(&env, "203.0.113.7", 1_763_809_011);
+    let reply = posts(&env, 3).remove(2);
+    assert_eq!(reply.thread_ts.as_ref(), Some(&channel[0].ts));
+    assert!(reply.shown().contains(&["203.0.113.7", "unbanned"]));
+    env.webhook.delete(&channel[1].ts);
+    unban(&env, "203.0.113.8", 1_763_809_012);
+    let own = posts(&env, 4).remove(3);
+    assert!(own.thread_ts.is_none() && own.shown().contains(&["203.0.113.8", "unbanned"]));
+    assert_eq!(env.wait_until_idle().all().posted, 4);
+}
+
+#[test]
+fn unban_of_a_ban_in_a_digest_is_what_the_route_says() {
+    for (setting, replies, messages, skipped) in [("reply", 1, 1, 0), ("message", 0, 2, 0), ("skip", 0, 1, 1)] {
+        let env = TestEnv::with_app("");
+        let route = format!(
+            "restart = false\nstorm = {{ threshold = 1, within = \"1s\" }}\ndigest_window = \"1s\"\nchange_fallback = \"{setting}\""
+        );
+        env.configure_app("rate = \"1000/s\"\nburst = 1000", &route);
+        let _daemon = env.daemon();
+        for number in 1..=4 {
+            ban(&env, &format!("203.0.113.{number}"), 1_763_809_010 + number);
+        }
+        env.webhook
+            .wait_for_channel("the digest", |channel| channel.iter().any(|one| one.shown().contains(&["3 more bans"])));
+        env.wait_until_idle();
+        std::thread::sleep(Duration::from_millis(1_100)); // not a wait: the storm is over after a second
+        unban(&env, "203.0.113.4", 1_763_809_014);
+        let channel = env.webhook.wait_for_channel("the unban", |channel| channel.len() == 1 + messages + replies);
+        let beneath = channel.iter().filter(|one| one.thread_ts.is_some()).count();
+        let all = env.wait_until_idle().all();
+        assert_eq!((beneath, all.skipped), (replies, skipped), "{setting}: {channel:#?}");
+    }
+}
+
+#[test]
+fn daemon_killed_at_a_change_loses_nothing_and_changes_at_most_twice() {
+    let env = TestEnv::with_app("");
+    let daemon = env.daemon();
+    ban(&env, "203.0.113.7", 1_763_809_011);
+    posts(&env, 1);
+    env.wait_until_idle();
+    env.webhook.inject(&[Fault::Slow(Duration::from_secs(1))]);
+    let requests = env.webhook.requests().len();
+    unban(&env, "203.0.113.7", 1_763_809_011);
+    crate::polling::until("the request", || match env.webhook.requests().len() > requests {
+        true => Ok(()),
+        false => Err(String::new()),
+    });
+    daemon.signal(Signal::KILL);
+    drop(daemon);
+    let _next = env.daemon();
+    assert_eq!(env.wait_until_idle().all().posted, 2);
+    let channel = env.webhook.channel();
+    assert!(channel.len() == 1 && channel[0].versions.len() <= 3, "{channel:#?}");
+}
+
+#[test]
+fn token_is_shown_nowhere_and_a_bad_one_suspends() {
+    let env = TestEnv::with_app("");
+    let token = "xoxb-1-OTHERSECRET";
+    env.write("slack.token", token);
+    let _daemon = env.daemon();
+    ban(&env, "203.0.113.7", 1_763_809_011);
+    crate::polling::until("the suspension", || {
+        let log = env.log();
+        if log.contains("WEBHOOK SUSPENDED") && log.contains("invalid_auth") { Ok(()) } else { Err(log) }
+    });
+    let shown = env.banhook(["config", "show"]).ok().stdout + &env.log() + &env.banhook(["status"]).stdout;
+    assert!(!shown.contains("OTHERSECRET"), "{shown}");
+}
+
+/// Waits until this many events are in messages or on their way there.
+#[track_caller]
+fn until_formatted(env: &TestEnv, count: u64) {
+    crate::polling::until("the events to be formatted", || {
+        let ledger = env.ledger();
+        match ledger.unrouted == 0 && ledger.routes.get("all").is_some_and(|all| all.matched == count) {
+            true => Ok(()),
+            false => Err(format!("{ledger:?}")),
+        }
+    });
+}
+
+#[test]
+fn storm_is_one_message_that_counts_up() {
+    let env = TestEnv::with_app("");
+    let route = "restart = false\nstorm = { threshold = 2, within = \"60s\" }\ndigest_window = \"1s\"";
+    env.configure_app("rate = \"1000/s\"\nburst = 1000", route);
+    let _daemon = env.daemon();
+    let mut number = 0;
+    let mut bans = |count: u32| {
+        for _ in 0..count {
+            number += 1;
+            ban(&env, &format!("203.0.113.{number}"), 1_763_809_010 + number);
+        }
+    };
+    bans(5);
+    posts(&env, 3);
+    for (more, all) in [(4, "7 more bans"), (2, "9 more bans")] {
+        bans(more);
+        let what = format!("{all} in one message");
+        let channel = env.webhook.wait_for_channel(&what, |channel| channel[2].shown().contains(&[all]));
+        assert_eq!(channel.len(), 3, "{channel:#?}");
+    }
+    let all = env.wait_until_idle().all();
+    assert_eq!((all.matched, all.posted, all.digested), (11, 2, 9), "{all:?}");
+    assert_eq!(env.webhook.channel().len(), 3);
+}

@@ -1,0 +1,214 @@
+//! A stand-in for the part of Slack's Web API that an app with a token uses: one channel with messages, threads and changes.
+//! It is strict: what Slack documents as wrong, or ignores in silence, is a violation.
+//!
+//! From <https://docs.slack.dev/reference/methods/chat.postMessage>,
+//! <https://docs.slack.dev/reference/methods/chat.update>, <https://docs.slack.dev/reference/methods/conversations.history> and
+//! <https://docs.slack.dev/apis/web-api>.
+
+use std::fmt;
+
+use serde_json::{Map, Value, json};
+
+use crate::http_request::Request;
+use crate::message::Message;
+use crate::webhook::API;
+
+/// The channel's id.
+pub const CHANNEL: &str = "C0BANS";
+/// The channel's name.
+pub const CHANNEL_NAME: &str = "#bans";
+
+/// What both methods know of a message.
+const OF_MESSAGE: [&str; 5] = ["channel", "text", "blocks", "attachments", "metadata"];
+/// Arguments of `chat.postMessage` beyond these.
+const OF_POST: [&str; 3] = ["thread_ts", "unfurl_links", "unfurl_media"];
+/// Arguments of `chat.update` beyond these.
+const OF_UPDATE: [&str; 2] = ["ts", "parse"];
+
+/// An app, its token and the channel that it is in.
+pub struct SlackApp {
+    token: String,
+    posted: Vec<Posted>,
+}
+
+/// A message of the channel.
+#[derive(Clone)]
+pub struct Posted {
+    /// Its id and time.
+    pub ts: String,
+    /// The message that it is beneath.
+    pub thread_ts: Option<String>,
+    /// What it has said, one after the other; the last is shown.
+    pub versions: Vec<Message>,
+    /// Whether somebody has deleted it.
+    pub is_deleted: bool,
+    metadata: Option<Value>,
+}
+
+impl fmt::Debug for Posted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { ts, thread_ts, versions, is_deleted, metadata } = self;
+        let versions: Vec<_> = versions.iter().map(Message::shown).collect();
+        write!(f, "{ts} in {thread_ts:?} {versions:#?} deleted {is_deleted} {metadata:?}")
+    }
+}
+
+impl Posted {
+    /// What the channel shows of it.
+    pub fn shown(&self) -> &Message {
+        self.versions.last().unwrap()
+    }
+}
+
+/// An error, as Slack names it.
+type Error = &'static str;
+
+impl SlackApp {
+    /// An app whose token has this secret.
+    pub fn new(secret: &str) -> Self {
+        Self { token: token(secret), posted: Vec::new() }
+    }
+
+    pub fn posted(&self) -> &[Posted] {
+        &self.posted
+    }
+
+    pub fn delete(&mut self, ts: &str) {
+        self.posted.iter_mut().find(|posted| posted.ts == ts).unwrap().is_deleted = true;
+    }
+
+    /// Answers a request; returns also the message that it posted.
+    pub fn answer(&mut self, request: &Request, violations: &mut Vec<String>) -> (String, Option<Message>) {
+        let body = String::from_utf8_lossy(&request.body).into_owned();
+        match self.call(request, violations) {
+            Ok((answer, message)) => (answer.to_string(), message),
+            Err(error) => {
+                let is_expected = ["message_not_found", "cant_update_message", "thread_not_found"].contains(&error);
+                if !is_expected {
+                    violations.push(format!("{} {}: {error}\n{body}", request.method, request.path));
+                }
+                (json!({ "ok": false, "error": error }).to_string(), None)
+            }
+        }
+    }
+
+    fn call(&mut self, request: &Request, violations: &mut Vec<String>) -> Result<(Value, Option<Message>), Error> {
+        let method = request.path.strip_prefix(API).ok_or("unknown_method")?;
+        if request.method != "POST" {
+            return Err("unknown_method");
+        }
+        match &request.authorization {
+            None => return Err("not_authed"),
+            Some(authorization) if *authorization != format!("Bearer {}", self.token) => return Err("invalid_auth"),
+            Some(_) => {}
+        }
+        if request.content_type != "application/json; charset=utf-8" {
+            // Slack takes it without the charset, and warns.
+            return Err("invalid_post_type");
+        }
+        let arguments: Map<String, Value> = serde_json::from_slice(&request.body).map_err(|_| "invalid_json")?;
+        match method {
+            "chat.postMessage" => self.post(arguments, violations),
+            "chat.update" => self.update(arguments, violations),
+            _ => Err("unknown_method"),
+        }
+    }
+
+    fn post(
+        &mut self,
+        mut arguments: Map<String, Value>,
+        violations: &mut Vec<String>,
+    ) -> Result<(Value, Option<Message>), Error> {
+        check_names(&arguments, &OF_POST)?;
+        if ![CHANNEL, CHANNEL_NAME].contains(&text(&arguments, "channel")) {
+            return Err("channel_not_found");
+        }
+        arguments.remove("channel");
+        let thread_ts = arguments.remove("thread_ts").map(|ts| ts.as_str().unwrap_or_default().to_owned());
+        if let Some(thread_ts) = &thread_ts {
+            let parent = self.posted.iter().find(|posted| posted.ts == *thread_ts && !posted.is_deleted);
+            // To a reply's ts Slack would reply somewhere.
+            if parent.ok_or("thread_not_found")?.thread_ts.is_some() {
+                return Err("invalid_thread_ts");
+            }
+        }
+        let metadata = arguments.remove("metadata");
+        if let Some(metadata) = &metadata
+            && !(metadata["event_type"].is_string() && metadata["event_payload"].is_object())
+        {
+            return Err("invalid_metadata_format");
+        }
+        let message = read(arguments, violations)?;
+        let ts = format!("1795345015.{:06}", self.posted.len() + 1);
+        let answer = json!({
+            "ok": true,
+            "channel": CHANNEL,
+            "ts": ts,
+            "message": { "type": "message", "ts": ts, "thread_ts": thread_ts, "text": message.text() },
+        });
+        let posted = Posted { ts, thread_ts, versions: vec![message.clone()], is_deleted: false, metadata };
+        self.posted.push(posted);
+        Ok((answer, Some(message)))
+    }
+
+    fn update(
+        &mut self,
+        mut arguments: Map<String, Value>,
+        violations: &mut Vec<String>,
+    ) -> Result<(Value, Option<Message>), Error> {
+        check_names(&arguments, &OF_UPDATE)?;
+        // A name is no id.
+        if text(&arguments, "channel") != CHANNEL {
+            return Err("channel_not_found");
+        }
+        if text(&arguments, "parse") != "none" {
+            // The default would find links and names in the text.
+            return Err("invalid_arguments");
+        }
+        if !["blocks", "attachments"].iter().all(|list| arguments.get(*list).is_some_and(Value::is_array)) {
+            // What is left out may stay as it was.
+            return Err("invalid_arguments");
+        }
+        let ts = text(&arguments, "ts").to_owned();
+        let posted = self.posted.iter_mut().find(|posted| posted.ts == ts && !posted.is_deleted);
+        let posted = posted.ok_or("message_not_found")?;
+        for name in ["channel", "ts", "parse"] {
+            arguments.remove(name);
+        }
+        for list in ["blocks", "attachments"] {
+            if arguments[list] == json!([]) {
+                arguments.remove(list);
+            }
+        }
+        if let Some(metadata) = arguments.remove("metadata") {
+            posted.metadata = Some(metadata);
+        }
+        let message = read(arguments, violations)?;
+        let answer = json!({ "ok": true, "channel": CHANNEL, "ts": ts, "text": message.text(), "message": {} });
+        posted.versions.push(message);
+        Ok((answer, None))
+    }
+}
+
+/// The token of an app with this secret.
+pub fn token(secret: &str) -> String {
+    format!("xoxb-1-{secret}")
+}
+
+fn text<'a>(arguments: &'a Map<String, Value>, name: &str) -> &'a str {
+    arguments.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Slack ignores an argument that it does not know.
+fn check_names(arguments: &Map<String, Value>, more: &[&str]) -> Result<(), Error> {
+    let is_known = |name: &String| OF_MESSAGE.contains(&name.as_str()) || more.contains(&name.as_str());
+    if arguments.keys().all(is_known) { Ok(()) } else { Err("invalid_arg_name") }
+}
+
+/// Reads a message as strictly as an incoming webhook does.
+fn read(arguments: Map<String, Value>, violations: &mut Vec<String>) -> Result<Message, Error> {
+    Message::parse(Value::Object(arguments).to_string().as_bytes()).map_err(|rejection| {
+        violations.push(rejection.reason);
+        rejection.answer
+    })
+}
