@@ -5,7 +5,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use crate::slack_app::Posted;
-use crate::test_env::TestEnv;
+use crate::test_env::{QUICK, TestEnv};
 use crate::webhook::Fault;
 
 const CLOSED: &str = r#"{"ok":false,"error":"edit_window_closed"}"#;
@@ -220,4 +220,30 @@ fn storm_is_one_message_that_counts_up() {
     let all = env.wait_until_idle().all();
     assert_eq!((all.matched, all.posted, all.digested), (11, 2, 9), "{all:?}");
     assert_eq!(env.webhook.channel().len(), 3);
+}
+
+#[test]
+fn message_of_which_no_answer_came_is_looked_for_before_it_is_sent_again() {
+    let env = TestEnv::with_app("");
+    env.configure_app(&format!("{QUICK}\ncheck_history = true"), "storm = false");
+    let _daemon = env.daemon();
+    // The channel's id is known from the first answer.
+    ban(&env, "203.0.113.6", 1_763_809_010);
+    posts(&env, 1);
+    env.wait_until_idle();
+    env.webhook.inject(&[Fault::ResetAfterAccepting, Fault::ResetAfterAccepting]);
+    ban(&env, "203.0.113.7", 1_763_809_011);
+    assert_eq!(env.wait_until_idle().all().posted, 2);
+    assert!(env.log().contains("the answer to it was lost"), "{}", env.log());
+    // What was found can be changed.
+    unban(&env, "203.0.113.7", 1_763_809_011);
+    let channel = env.webhook.wait_for_channel("the change", |channel| channel[1].versions.len() == 2);
+    assert_eq!(channel.len(), 2, "{channel:#?}");
+    // Without the scope it may arrive twice, and the log says why.
+    env.webhook
+        .inject(&[Fault::ResetAfterAccepting, Fault::Answer("200 OK", r#"{"ok":false,"error":"missing_scope"}"#)]);
+    ban(&env, "203.0.113.8", 1_763_809_012);
+    assert_eq!(env.wait_until_idle().all().posted, 4);
+    assert_eq!(env.webhook.channel().len(), 4);
+    assert!(env.log().contains("message may arrive twice: the channel cannot be asked for it: missing_scope"));
 }

@@ -102,6 +102,9 @@ impl SlackApp {
             Some(authorization) if *authorization != format!("Bearer {}", self.token) => return Err("invalid_auth"),
             Some(_) => {}
         }
+        if method == "conversations.history" {
+            return self.history(request);
+        }
         if request.content_type != "application/json; charset=utf-8" {
             // Slack takes it without the charset, and warns.
             return Err("invalid_post_type");
@@ -112,6 +115,37 @@ impl SlackApp {
             "chat.update" => self.update(arguments, violations),
             _ => Err("unknown_method"),
         }
+    }
+
+    /// The newest messages first, without replies.
+    fn history(&self, request: &Request) -> Result<(Value, Option<Message>), Error> {
+        if request.content_type != "application/x-www-form-urlencoded" {
+            return Err("invalid_post_type");
+        }
+        let fields: Vec<(String, String)> =
+            url::form_urlencoded::parse(&request.body).map(|(name, value)| (name.into(), value.into())).collect();
+        let field = |name: &str| fields.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        if field("channel") != Some(CHANNEL) {
+            return Err("channel_not_found");
+        }
+        if field("oldest").and_then(|oldest| oldest.parse::<f64>().ok()).is_none() {
+            return Err("invalid_ts_oldest");
+        }
+        let limit = field("limit").and_then(|limit| limit.parse().ok()).filter(|limit| (1..=999).contains(limit));
+        let limit = limit.ok_or("invalid_limit")?;
+        let with_metadata = field("include_all_metadata") == Some("true");
+        let shown = self.posted.iter().rev().filter(|posted| posted.thread_ts.is_none() && !posted.is_deleted);
+        let messages: Vec<Value> = shown
+            .take(limit)
+            .map(|posted| {
+                let mut message = json!({ "type": "message", "ts": posted.ts, "text": posted.shown().text() });
+                if let Some(metadata) = posted.metadata.as_ref().filter(|_| with_metadata) {
+                    message["metadata"] = metadata.clone();
+                }
+                message
+            })
+            .collect();
+        Ok((json!({ "ok": true, "messages": messages, "has_more": false }), None))
     }
 
     fn post(

@@ -29,6 +29,9 @@ struct ManifestArgs {
     /// The app's name, which its messages show
     #[arg(long, value_name = "NAME", default_value = "banhook")]
     name: String,
+    /// With the scopes that check_history needs, which can read the channels that the app is in
+    #[arg(long)]
+    history: bool,
     /// Only the manifest, as JSON
     #[arg(long)]
     json: bool,
@@ -36,6 +39,9 @@ struct ManifestArgs {
 
 /// What posting, changing and replying need, also in public channels that the app was not invited to.
 const SCOPES: [&str; 2] = ["chat:write", "chat:write.public"];
+
+/// What `check_history` needs as well: the messages of public and private channels, and the ids in those of the app.
+const HISTORY_SCOPES: [&str; 3] = ["channels:history", "groups:history", "metadata.message:read"];
 
 /// Where Slack creates an app.
 const NEW_APP: &str = "https://api.slack.com/apps";
@@ -45,8 +51,8 @@ const NAME_MAX: usize = 35;
 
 /// Runs a command about Slack.
 pub(super) fn slack(arguments: &SlackArgs) -> Outcome {
-    let SlackCommand::Manifest(ManifestArgs { name, json }) = &arguments.command;
-    let manifest = manifest(name);
+    let SlackCommand::Manifest(ManifestArgs { name, history, json }) = &arguments.command;
+    let manifest = manifest(name, *history);
     let mut out = std::io::stdout();
     let text = serde_json::to_string_pretty(&manifest).context("write the manifest")?;
     if *json {
@@ -79,12 +85,14 @@ fn short(name: &str) -> String {
     name.trim().chars().take(NAME_MAX).collect()
 }
 
-fn manifest(name: &str) -> Value {
+fn manifest(name: &str, history: bool) -> Value {
     let name = short(name);
+    let more: &[&str] = if history { &HISTORY_SCOPES } else { &[] };
+    let scopes = [&SCOPES, more].concat();
     json!({
         "display_information": { "name": name, "description": "Alerts of fail2ban" },
         "features": { "bot_user": { "display_name": name, "always_online": true } },
-        "oauth_config": { "scopes": { "bot": SCOPES } },
+        "oauth_config": { "scopes": { "bot": scopes } },
         "settings": {
             "org_deploy_enabled": false,
             "socket_mode_enabled": false,
@@ -99,9 +107,11 @@ mod tests {
 
     #[test]
     fn manifest_asks_for_nothing_but_posting() {
-        let manifest = manifest(" Ban alerts ");
+        let manifest = manifest(" Ban alerts ", false);
         assert_eq!(manifest["oauth_config"], json!({ "scopes": { "bot": ["chat:write", "chat:write.public"] } }));
         assert_eq!(manifest["display_information"]["name"], "Ban alerts");
-        assert_eq!(super::manifest(&"x".repeat(99))["display_information"]["name"], "x".repeat(NAME_MAX));
+        assert_eq!(super::manifest(&"x".repeat(99), false)["display_information"]["name"], "x".repeat(NAME_MAX));
+        let with_history = super::manifest("a", true)["oauth_config"]["scopes"]["bot"].clone();
+        assert_eq!(with_history.as_array().unwrap().len(), 5, "{with_history}");
     }
 }

@@ -17,6 +17,8 @@ pub(crate) struct AppChannel {
     pub token: Token,
     /// The channel's id, or its name behind a `#`.
     pub channel: String,
+    /// Whether the channel is asked for a message of which no answer came, before it is sent again. Default: no.
+    pub check_history: bool,
     /// The file that contains the token, if one does.
     pub token_file: Option<PathBuf>,
 }
@@ -45,6 +47,7 @@ impl AppChannel {
     /// Reads the keys of a target with channels; `None` after reporting what is wrong with them.
     pub(super) fn read(table: &Table<'_>, target: Target, env: Env<'_>) -> Option<Self> {
         let secret = secret_source::read(table, &TOKEN, env);
+        let check_history = table.bool("check_history").unwrap_or(false);
         let channel = table.reference("channel", "a channel's id, such as C012AB3CD, or its name behind a #");
         if table.key_location("channel").is_none() {
             let message = format!("{} has no channel, which the target \"{}\" needs", table.title, target.as_str());
@@ -71,7 +74,7 @@ impl AppChannel {
             table.problems.report(channel.location, message);
             return None;
         }
-        Some(Self { token, channel: channel.value, token_file: secret.file })
+        Some(Self { token, channel: channel.value, check_history, token_file: secret.file })
     }
 
     /// Returns the URL of the methods of a service.

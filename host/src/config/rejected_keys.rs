@@ -22,6 +22,7 @@ pub(super) const WEBHOOK: &[(&str, RejectedKey)] = &[
     ("token_env", RejectedKey::OfApp),
     ("token_credential", RejectedKey::OfApp),
     ("api_url", RejectedKey::OfApp),
+    ("check_history", RejectedKey::OfApp),
     ("username", RejectedKey::SetInSlack),
     ("icon", RejectedKey::SetInSlack),
     ("icon_emoji", RejectedKey::SetInSlack),

@@ -12,7 +12,18 @@ use super::endpoint::Endpoint;
 use super::send_result::{AnswerContext, AttemptResult, SendResult, classify};
 use crate::config::BasicAuth;
 use crate::event::Timestamp;
-use crate::message::{Request, Way};
+use crate::message::{HttpAnswer, Question, Reference, Request, Way};
+
+/// Bytes of a channel's history that are read: a page of large messages.
+const HISTORY_BYTES: usize = 16 << 20;
+
+/// Why it is not known whether a message is in the channel.
+pub(super) enum FindError {
+    /// No answer, or one that may be another next time.
+    NoAnswer(String),
+    /// The service does not say.
+    Refused(String),
+}
 
 /// Sends messages and holds the connections, which its clones share.
 #[derive(Clone, Default)]
@@ -53,6 +64,8 @@ impl Client {
         let kept = self.answered().remove(&origin).is_some_and(|answered| answered.elapsed() < KEPT_ALIVE);
         if let (Err(error), Some(again)) = (&result, again)
             && kept
+            // It may have arrived, and nobody has asked.
+            && !endpoint.checks_history
             && !error.is_timeout()
             && !error.is_connect()
         {
@@ -78,7 +91,7 @@ impl Client {
         body: String,
         now: fn() -> Timestamp,
     ) -> Result<(), String> {
-        match self.post(endpoint, body, &Way::Post, now).await.0 {
+        match self.post(endpoint, (body, None), &Way::Post, now).await.0 {
             SendResult::Accepted { .. } => Ok(()),
             SendResult::RateLimited(wait, error) => Err(format!("{error}; try again in {} s", wait.as_secs())),
             SendResult::Transient { error, .. }
@@ -111,11 +124,47 @@ impl Client {
         }
     }
 
-    /// Posts a message in its way and classifies the answer. `now`: the clock.
+    /// Returns where a message is of which no answer came, if the channel has it. `channel`: its id; `since`: in seconds since
+    /// 1970.
+    ///
+    /// # Errors
+    /// Why the channel has not said so, without anything secret.
+    pub(super) async fn find(
+        &self,
+        endpoint: &Endpoint,
+        (id, channel): (&str, &str),
+        since: i64,
+    ) -> Result<Option<Reference>, FindError> {
+        let (target, Some((token, _))) = (endpoint.target, &endpoint.app) else { return Ok(None) };
+        let Some(Question { url, form }) = target.history(&endpoint.url, channel, since) else { return Ok(None) };
+        let client = self.connections.client(&endpoint.connection).await.map_err(FindError::NoAnswer)?;
+        let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let request = client
+            .post(url)
+            .timeout(endpoint.timeout)
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .bearer_auth(token.expose())
+            .body(form);
+        let mut response = request
+            .send()
+            .await
+            .map_err(|error| FindError::NoAnswer(endpoint.redaction.error(&failure(&error, &endpoint.connection))))?;
+        let status = response.status().as_u16();
+        let (body, _) = first_bytes(&mut response, HISTORY_BYTES).await;
+        let json = serde_json::from_str(&body).unwrap_or_default();
+        let answer = HttpAnswer { status, header: &|_| None, body: &body, json: &json };
+        let found = target.find(&answer, id).map_err(|error| match status {
+            429 | 500..=599 => FindError::NoAnswer(error),
+            _ => FindError::Refused(error),
+        })?;
+        Ok(found.map(|found| Reference { channel: channel.to_owned(), ..found }))
+    }
+
+    /// Posts a message in its way and classifies the answer. `id`: what the message is known by. `now`: the clock.
     pub(super) async fn post(
         &self,
         endpoint: &Endpoint,
-        body: String,
+        (body, id): (String, Option<&str>),
         way: &Way,
         now: fn() -> Timestamp,
     ) -> (SendResult, AttemptResult) {
@@ -123,7 +172,7 @@ impl Client {
             Ok(client) => client,
             Err(error) => return (SendResult::Transient { after: None, error }, AttemptResult::NoConnection),
         };
-        let Request { url, body } = endpoint.target.request(&endpoint.address(), body, way);
+        let Request { url, body } = endpoint.target.request(&endpoint.address(id), body, way);
         let content_type = match endpoint.target.has_channels() {
             // Slack warns of a missing character set.
             true => "application/json; charset=utf-8",

@@ -28,6 +28,8 @@ pub(crate) struct Endpoint {
     pub(super) basic_auth: Option<BasicAuth>,
     /// The channel and its token, where the URL does not say them.
     pub(super) app: Option<(Token, String)>,
+    /// Whether the channel is asked for a message of which no answer came.
+    pub(super) checks_history: bool,
     /// What is left out of its answers.
     pub(super) redaction: Arc<Redaction>,
 }
@@ -42,7 +44,16 @@ impl Endpoint {
         }
         let connection = Connection::new(&url, &http);
         let redaction = Arc::new(Redaction::new(target, &url, connection.proxy(), http.basic_auth.as_ref(), None));
-        Self { url, target, timeout: http.timeout, connection, basic_auth: http.basic_auth, app: None, redaction }
+        Self {
+            url,
+            target,
+            timeout: http.timeout,
+            connection,
+            basic_auth: http.basic_auth,
+            app: None,
+            checks_history: false,
+            redaction,
+        }
     }
 
     /// Returns the endpoint of a channel of an app.
@@ -50,13 +61,14 @@ impl Endpoint {
     pub(crate) fn of_app(self, app: &AppChannel) -> Self {
         let (proxy, login) = (self.connection.proxy(), self.basic_auth.as_ref());
         let redaction = Arc::new(Redaction::new(self.target, &self.url, proxy, login, Some(&app.token)));
-        Self { app: Some((app.token.clone(), app.channel.clone())), redaction, ..self }
+        let checks_history = app.check_history;
+        Self { app: Some((app.token.clone(), app.channel.clone())), checks_history, redaction, ..self }
     }
 
     /// Returns where messages go.
-    pub(super) fn address(&self) -> Address<'_> {
+    pub(super) fn address<'a>(&'a self, id: Option<&'a str>) -> Address<'a> {
         let channel = self.app.as_ref().map_or("", |(_, channel)| channel.as_str());
-        Address { url: &self.url, channel }
+        Address { url: &self.url, channel, id: id.filter(|_| self.checks_history) }
     }
 
     /// Returns a hash by which another URL, or another password, is recognized. It does not reveal them.

@@ -8,6 +8,8 @@ mod attempt;
 mod backoff;
 mod client;
 mod connection;
+#[cfg(test)]
+mod conversation_tests;
 mod delivery_policy;
 mod endpoint;
 mod failover;

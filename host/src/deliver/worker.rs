@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
 use super::attempt::{AttemptOutcome, AttemptReport, NextAction};
-use super::client::Client;
+use super::client::{Client, FindError};
 use super::delivery_policy::DeliveryPolicy;
 use super::endpoint::Endpoint;
 use super::endpoint::Endpoints;
@@ -15,10 +15,14 @@ use super::queue::Queue;
 use super::send_result::{AttemptResult, SendResult};
 use crate::counters::{Counters, Finished};
 use crate::event::Timestamp;
+use crate::message::Way;
 use crate::store::{OutboundMessage, Store, StoreError};
 
 /// How long a request that is under way at shutdown may still take.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
+
+/// How far the clocks of this host and the service may differ, in s.
+const CLOCK_MARGIN_SECONDS: i64 = 600;
 
 /// Delivery stopped although nobody asked it to.
 #[derive(Debug, thiserror::Error)]
@@ -131,7 +135,7 @@ impl DeliveryWorker {
             body = policy.target.with_note(body, &note);
         }
         let for_begin = Arc::clone(&policy);
-        let (worker, (begun, message)) = self
+        let (mut worker, (begun, message)) = self
             .blocking(move |worker| {
                 let begun = worker.queue.begin(&mut worker.store, &for_begin, &message, now)?;
                 Ok((begun, message))
@@ -141,18 +145,71 @@ impl DeliveryWorker {
             return Ok(worker);
         }
         let id = message.id;
+        if endpoint.checks_history && message.attempts > 0 && message.way == Way::Post {
+            let found;
+            (worker, found) = worker.find(&message, endpoint).await?;
+            if let Some(result) = found {
+                return worker.record(message, endpoint, policy, result).await;
+            }
+        }
+        let mut event = None;
+        if endpoint.checks_history {
+            (worker, event) = worker.blocking(move |worker| worker.store.first_event(id)).await?;
+        }
         let mut stop = worker.context.stop.clone();
         let (result, counted) = tokio::select! {
-            result = worker.context.client.post(endpoint, body, &message.way, worker.context.now) => result,
+            result = worker.context.client.post(endpoint, (body, event.as_deref()), &message.way, worker.context.now) => result,
             () = stopped_for(&mut stop, SHUTDOWN_GRACE) => {
                 let error = "banhook was stopped before the answer came".to_owned();
                 (SendResult::RateLimited(Duration::ZERO, error), AttemptResult::Stopped)
             }
         };
         worker.context.counters.attempt(&worker.webhook, counted.name());
-        let (now, jitter) = ((worker.context.now)(), (worker.context.jitter)());
-        let (url_hash, route) = (endpoint.url_hash(), message.route.clone());
-        let (worker, report) = worker
+        worker.record(message, endpoint, policy, result).await
+    }
+
+    /// Looks for a message of which no answer came where it would be. Returns what the attempt came to by that; `None`: it is to be
+    /// sent.
+    async fn find(
+        self,
+        message: &OutboundMessage,
+        endpoint: &Endpoint,
+    ) -> Result<(Self, Option<SendResult>), DeliveryError> {
+        let (id, since) = (message.id, message.age_starts_at.0.div_euclid(1_000).saturating_sub(CLOCK_MARGIN_SECONDS));
+        let (worker, (event, channel)) = self
+            .blocking(move |worker| Ok((worker.store.first_event(id)?, worker.store.channel(&worker.webhook)?)))
+            .await?;
+        // A name is no id: until the first answer the channel cannot be asked.
+        let configured = endpoint.app.as_ref().map(|(_, channel)| channel.clone());
+        let channel = configured.filter(|channel| !channel.starts_with('#')).or(channel);
+        let (Some(event), Some(channel)) = (event, channel) else { return Ok((worker, None)) };
+        let webhook = &worker.webhook;
+        let result = match worker.context.client.find(endpoint, (&event, &channel), since).await {
+            Ok(None) => None,
+            Ok(Some(reference)) => {
+                tracing::info!(webhook, id, "message is in the channel: the answer to it was lost");
+                Some(SendResult::Accepted { pause: None, reference: Some(reference) })
+            }
+            Err(FindError::NoAnswer(error)) => Some(SendResult::Transient { after: None, error }),
+            Err(FindError::Refused(error)) => {
+                tracing::warn!(webhook, id, "message may arrive twice: the channel cannot be asked for it: {error}");
+                None
+            }
+        };
+        Ok((worker, result))
+    }
+
+    /// Records the result of an attempt.
+    async fn record(
+        self,
+        message: OutboundMessage,
+        endpoint: &Endpoint,
+        policy: Arc<DeliveryPolicy>,
+        result: SendResult,
+    ) -> Result<Self, DeliveryError> {
+        let (now, jitter) = ((self.context.now)(), (self.context.jitter)());
+        let (id, url_hash, route) = (message.id, endpoint.url_hash(), message.route.clone());
+        let (worker, report) = self
             .blocking(move |worker| {
                 worker.queue.record_result(&mut worker.store, &policy, &url_hash, &message, result, now, jitter)
             })

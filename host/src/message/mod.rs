@@ -58,4 +58,4 @@ pub use model::{Decision, DigestDecision, Message, Text};
 pub(crate) use preview::{preview, preview_built_in, preview_digest, preview_fallback};
 pub(crate) use summary::summary;
 pub use target::Target;
-pub(crate) use target::{Address, HttpAnswer, Request, UrlProblem, Verdict};
+pub(crate) use target::{Address, HttpAnswer, Question, Request, UrlProblem, Verdict};

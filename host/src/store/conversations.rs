@@ -141,6 +141,28 @@ impl Store {
         })
     }
 
+    /// Returns the id of the first event of a message, by which the message can be recognized.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn first_event(&self, message: i64) -> Result<Option<String>, StoreError> {
+        let first = self.message_events(message, 1)?.into_iter().next();
+        Ok(first.and_then(|first| first.event.ok()).map(|event| event.id))
+    }
+
+    /// Returns the id of the channel that a webhook's messages went to last.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn channel(&self, webhook: &str) -> Result<Option<String>, StoreError> {
+        self.database.read("read a webhook's channel", |connection| {
+            let last: Option<i64> = connection
+                .prepare_cached("SELECT max(id) FROM messages WHERE webhook = ? AND reference IS NOT NULL")?
+                .query_row([webhook], |row| row.get(0))?;
+            last.map_or(Ok(None), |last| Ok(reference(connection, last)?.map(|last| last.channel)))
+        })
+    }
+
     /// Has a message that cannot change another one go out beneath it, or where that has no reference, as if it were the first
     /// about its events. `lost`: the other message is no longer there.
     ///

@@ -108,6 +108,7 @@ fn webhook(webhook: &Webhook) -> Value {
         "url": is_shown.then(|| url.redacted()),
         "api_url": app.as_ref().map(|_| url.expose().as_str()),
         "channel": app.as_ref().map(|app| &app.channel),
+        "check_history": app.as_ref().map(|app| app.check_history),
         "token_file": app.as_ref().and_then(|app| app.token_file.as_deref()).map(path),
         "token": app.as_ref().filter(|app| app.token_file.is_none()).map(|_| REDACTED),
         "target": target.as_str(),

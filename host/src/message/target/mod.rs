@@ -13,7 +13,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 
-pub(crate) use service::{Address, HttpAnswer, Request, Verdict};
+pub(crate) use service::{Address, HttpAnswer, Question, Request, Verdict};
 pub(crate) use service::{Service, UrlProblem};
 
 /// Names each service's constant, in the order in which they are documented.

@@ -103,6 +103,19 @@ pub trait Service: Sync {
         Request { url: endpoint.url.clone(), body }
     }
 
+    /// Returns the request for the messages of a channel since a time, in seconds since 1970, where they can be asked for.
+    fn history(&self, _url: &Url, _channel: &str, _since: i64) -> Option<Question> {
+        None
+    }
+
+    /// Returns the message with an id among those that [`Self::history`] asked for; the error is the service's.
+    ///
+    /// # Errors
+    /// When the answer has no messages.
+    fn find(&self, _answer: &HttpAnswer<'_>, _id: &str) -> Result<Option<Reference>, String> {
+        Ok(None)
+    }
+
     /// Where a message is that was accepted.
     fn reference(&self, _answer: &HttpAnswer<'_>) -> Option<Reference> {
         None
@@ -116,6 +129,16 @@ pub struct Address<'a> {
     pub url: &'a Url,
     /// The channel, where the URL does not say it.
     pub channel: &'a str,
+    /// An id that the message carries, by which [`Service::find`] knows it.
+    pub id: Option<&'a str>,
+}
+
+/// A question with the method POST.
+pub struct Question {
+    /// Where to.
+    pub url: Url,
+    /// Names and values.
+    pub form: Vec<(&'static str, String)>,
 }
 
 /// A request with the method POST.

@@ -10,7 +10,7 @@ use super::super::conversation::{Reference, Way};
 use super::super::guard_error::GuardError;
 use super::super::model::Message;
 use super::super::sanitizer::Sanitizer;
-use super::service::{Address, HttpAnswer, Request, Service, UrlProblem, Verdict};
+use super::service::{Address, HttpAnswer, Question, Request, Service, UrlProblem, Verdict};
 use super::slack::Slack;
 
 /// A Slack app.
@@ -18,6 +18,13 @@ pub(super) struct SlackApp;
 
 const POST: &str = "chat.postMessage";
 const UPDATE: &str = "chat.update";
+const HISTORY: &str = "conversations.history";
+
+/// The type of the metadata that a message carries.
+const EVENT_TYPE: &str = "banhook_message";
+
+/// The most messages of a page of the history that are asked for: Slack recommends no more than 200.
+const PAGE: &str = "200";
 
 /// Bytes of an answer that are read: several times what a message of the largest body is.
 const ANSWER_BYTES: usize = 1 << 20;
@@ -122,7 +129,7 @@ impl Service for SlackApp {
     }
 
     fn public_words(&self) -> &'static [&'static str] {
-        &["api", POST, UPDATE]
+        &["api", POST, UPDATE, HISTORY]
     }
 
     fn lower(&self, message: &Message, sanitizer: &Sanitizer) -> Result<Value, GuardError> {
@@ -177,7 +184,13 @@ impl Service for SlackApp {
         let mut fields: Map<String, Value> =
             serde_json::from_str(&body).unwrap_or_else(|_| Map::from_iter([("text".to_owned(), body.into())]));
         let (method, channel) = match way {
-            Way::Post => (POST, address.channel),
+            Way::Post => {
+                if let Some(id) = address.id {
+                    let metadata = json!({ "event_type": EVENT_TYPE, "event_payload": { "id": id } });
+                    fields.insert("metadata".to_owned(), metadata);
+                }
+                (POST, address.channel)
+            }
             Way::Beneath(above) => {
                 fields.insert("thread_ts".to_owned(), above.parent().into());
                 (POST, above.channel.as_str())
@@ -197,6 +210,30 @@ impl Service for SlackApp {
         fields.insert("channel".to_owned(), channel.into());
         let url = address.url.join(method).unwrap_or_else(|_| address.url.clone());
         Request { url, body: Value::Object(fields).to_string() }
+    }
+
+    /// Lists the newest first, without replies.
+    fn history(&self, url: &Url, channel: &str, since: i64) -> Option<Question> {
+        let form = vec![
+            ("channel", channel.to_owned()),
+            ("oldest", since.to_string()),
+            ("limit", PAGE.to_owned()),
+            ("include_all_metadata", "true".to_owned()),
+        ];
+        Some(Question { url: url.join(HISTORY).ok()?, form })
+    }
+
+    fn find(&self, answer: &HttpAnswer<'_>, id: &str) -> Result<Option<Reference>, String> {
+        let Some(messages) = answer.json.get("messages").and_then(Value::as_array) else {
+            let known = self.known_errors().into_iter().find(|error| *error == answer.text("error"));
+            return Err(known.map_or_else(|| format!("status {}", answer.status), str::to_owned));
+        };
+        let text = |value: &Value, at: &str| value.pointer(at).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let is_it = |message: &&Value| {
+            text(message, "/metadata/event_type") == EVENT_TYPE && text(message, "/metadata/event_payload/id") == id
+        };
+        let found = messages.iter().find(is_it).map(|message| text(message, "/ts"));
+        Ok(found.map(|id| Reference { channel: String::new(), id, thread: None }))
     }
 
     fn reference(&self, answer: &HttpAnswer<'_>) -> Option<Reference> {

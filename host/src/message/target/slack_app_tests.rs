@@ -3,7 +3,7 @@ use crate::event::{Event, EventDetails};
 use crate::message::{Target, fallback};
 
 fn address(url: &Url) -> Address<'_> {
-    Address { url, channel: "#bans" }
+    Address { url, channel: "#bans", id: None }
 }
 
 fn reference(thread: Option<&str>) -> Reference {
