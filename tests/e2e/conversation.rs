@@ -1,5 +1,7 @@
 //! The channel of a Slack app as a conversation: an unban changes its ban's message, and what belongs together is a thread.
 
+mod kills;
+
 use std::time::Duration;
 
 use rustix::process::Signal;

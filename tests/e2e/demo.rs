@@ -20,6 +20,20 @@ fn demo_without_setup_prints_ledger() {
 }
 
 #[test]
+fn demo_of_a_conversation_changes_messages_and_replies() {
+    let env = TestEnv::new();
+    let mut command = env.command(banhook());
+    command.args(["demo", "--conversation"]).env_remove("BANHOOK_CONFIG").env_remove("BANHOOK_STATE_DIR");
+    let demo = CommandOutput::of(&mut command).ok();
+    for text in
+        ["── message 1 changes ──", "── reply beneath message 1 ──", "55 more bans", "(changed 2 times)", "60 routed"]
+    {
+        assert!(demo.stdout.contains(text), "{text}: {demo}");
+    }
+    assert!(!env.state().exists(), "it left a state directory");
+}
+
+#[test]
 #[ignore = "needs strace: cargo xtask test"]
 fn demo_connects_only_to_loopback() {
     require("strace", "strace");

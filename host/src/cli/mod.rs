@@ -52,6 +52,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use command_error::{CommandError, Outcome};
 use compile::CompileArgs;
 use config::ConfigArgs;
+use demo::DemoArgs;
 use doctor::DoctorArgs;
 use drain::DrainArgs;
 use fleet::FleetArgs;
@@ -114,8 +115,7 @@ enum Command {
     /// Print what a bug report needs: versions, configuration, status, log. Without secrets and addresses; read it before
     /// you send it
     Support,
-    /// Run a demonstration on loopback, with no setup: recorded events, two routes, a local webhook
-    Demo,
+    Demo(DemoArgs),
     #[command(hide = true)]
     Compile(CompileArgs),
     #[command(hide = true)]
@@ -191,7 +191,7 @@ fn dispatch(CommandLine { global, command }: CommandLine) -> Outcome {
         Command::Fleet(arguments) => fleet::fleet(&global, &arguments),
         Command::Slack(arguments) => slack::slack(&arguments),
         Command::Support => support::support(&global),
-        Command::Demo => demo::demo(),
+        Command::Demo(arguments) => demo::demo(&arguments),
         Command::Compile(arguments) => compile::compile(&arguments),
         Command::Generate(arguments) => generate::generate(&arguments, &CommandLine::command()),
     }

@@ -15,8 +15,6 @@ const EVERY_TABLE: &str = "
 [labels]
 [webhooks.NAME]
 basic_auth = ''
-[webhooks.APP]
-target = 'slack-app'
 [[routes]]
 [routes.limits]
 [routes.grants]
@@ -30,10 +28,15 @@ target = 'slack-app'
 [sandbox]
 ";
 
+/// A webhook of a target that has other keys.
+const APP: &str = "[webhooks.NAME]\ntarget = 'slack-app'\n";
+
 /// Returns the schema.
 pub(crate) fn schema() -> Value {
     let keys = Rc::new(KeyRecorder::default());
-    read_keys(&TextFile::private(Path::new(""), EVERY_TABLE), &keys);
+    for text in [EVERY_TABLE, APP] {
+        read_keys(&TextFile::private(Path::new(""), text), &keys);
+    }
     let mut schema = keys.schema(TOP);
     schema.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));
     schema.insert("title".to_owned(), json!("The configuration of banhook"));

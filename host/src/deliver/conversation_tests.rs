@@ -84,7 +84,7 @@ struct Simulation {
     now: i64,
     events: u32,
     /// The events of each message by its name, and the newest name about each subject.
-    told: BTreeMap<String, Marks>,
+    content: BTreeMap<String, Marks>,
     newest: BTreeMap<u8, String>,
     channel: Vec<Posted>,
     /// When messages were changed.
@@ -120,7 +120,7 @@ impl Simulation {
             policy,
             now: 1_795_305_600_000,
             events: 0,
-            told: BTreeMap::new(),
+            content: BTreeMap::new(),
             newest: BTreeMap::new(),
             channel: Vec::new(),
             changes: Vec::new(),
@@ -132,7 +132,7 @@ impl Simulation {
     /// One more event, in a message of this name; `replaces`: it changes the one of that name.
     fn event(&mut self, subject: u8, name: &str, replaces: bool) {
         self.events += 1;
-        let marks = self.told.entry(name.to_owned()).or_default();
+        let marks = self.content.entry(name.to_owned()).or_default();
         marks.insert(self.events);
         let text: String = marks.iter().map(|mark| format!("e{mark}x")).collect();
         let event = Event {
@@ -292,7 +292,7 @@ impl Simulation {
             assert!(versions().any(|marks| marks.contains(&mark)), "e{mark}x is nowhere: {:#?}", self.channel);
         }
         // The newest state of each message is shown, unless somebody has deleted it since.
-        for (name, marks) in &self.told {
+        for (name, marks) in &self.content {
             let is_shown = |posted: &Posted| posted.versions.last().unwrap().is_superset(marks);
             assert!(self.channel.iter().any(is_shown), "{name} is not up to date ({marks:?}): {:#?}", self.channel);
         }

@@ -1,0 +1,122 @@
+//! A local channel that takes the place of an app's in Slack, and shows what becomes of each message.
+
+use std::io::{self, Read as _, Write as _};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use anyhow::{Context, anyhow};
+use blockkit::to_terminal;
+use serde_json::{Value, json};
+use tiny_http::{Response, Server};
+
+/// How much of a request is read, in bytes.
+const REQUEST_BYTES: u64 = 1 << 20;
+
+/// The channel's id.
+const CHANNEL: &str = "C0DEMO";
+
+/// An HTTP server on loopback.
+pub(super) struct DemoChannel {
+    server: Arc<Server>,
+    thread: JoinHandle<()>,
+    messages: Arc<Mutex<Vec<Message>>>,
+}
+
+/// A message of the channel.
+struct Message {
+    /// The message that it is beneath.
+    thread: Option<String>,
+    /// What it says now.
+    body: Value,
+    changes: usize,
+}
+
+impl DemoChannel {
+    /// Listens on a free port.
+    pub(super) fn start(colors: bool) -> anyhow::Result<Self> {
+        let server = Server::http("127.0.0.1:0").map_err(|error| anyhow!("cannot listen on 127.0.0.1: {error}"))?;
+        let (server, messages) = (Arc::new(server), Arc::new(Mutex::new(Vec::new())));
+        let (in_thread, shown) = (Arc::clone(&server), Arc::clone(&messages));
+        let answer = move || {
+            for mut request in in_thread.incoming_requests() {
+                let method = request.url().rsplit('/').next().unwrap_or_default().to_owned();
+                let mut body = String::new();
+                let read = request.as_reader().take(REQUEST_BYTES).read_to_string(&mut body).context("reading");
+                let read = read.and_then(|_| Ok(serde_json::from_str::<Value>(&body)?));
+                let answer = match read {
+                    Ok(body) => call(&mut shown.lock().unwrap_or_else(PoisonError::into_inner), &method, body, colors),
+                    Err(_) => json!({ "ok": false, "error": "invalid_json" }),
+                };
+                // A sender that has gone away sends it again.
+                let _ = request.respond(Response::from_string(answer.to_string()));
+            }
+        };
+        let thread = std::thread::Builder::new().name("channel".into()).spawn(answer)?;
+        Ok(Self { server, thread, messages })
+    }
+
+    /// Returns the URL of the methods.
+    pub(super) fn api_url(&self) -> String {
+        format!("http://{}/api/", self.server.server_addr())
+    }
+
+    /// Stops listening, and shows the channel as people see it now.
+    pub(super) fn stop(self, colors: bool) -> anyhow::Result<()> {
+        self.server.unblock();
+        let _ = self.thread.join();
+        let messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut out = io::stdout();
+        for (index, message) in messages.iter().enumerate().filter(|(_, message)| message.thread.is_none()) {
+            writeln!(out, "\n{}", shown(message, "", colors))?;
+            let id = (index + 1).to_string();
+            for reply in messages.iter().filter(|reply| reply.thread.as_ref() == Some(&id)) {
+                writeln!(out, "{}", shown(reply, "    ↳ ", colors))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns a message as text, each line behind an indent.
+fn shown(message: &Message, indent: &str, colors: bool) -> String {
+    let text = to_terminal(&message.body, colors);
+    let changed = match message.changes {
+        0 => String::new(),
+        1 => "\n(changed once)".to_owned(),
+        changes => format!("\n(changed {changes} times)"),
+    };
+    let blank = " ".repeat(indent.chars().count());
+    let lines = format!("{}{changed}", text.trim_end());
+    let lines = lines.lines().enumerate().map(|(at, line)| format!("{}{line}", if at == 0 { indent } else { &blank }));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// Answers a call of a method as Slack does.
+fn call(messages: &mut Vec<Message>, method: &str, body: Value, colors: bool) -> Value {
+    let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
+    let (thread, ts) = (text("thread_ts"), text("ts"));
+    let (title, ts) = match (method, ts.and_then(|ts| ts.parse::<usize>().ok())) {
+        ("chat.postMessage", _) => {
+            let title = match &thread {
+                Some(above) => format!("reply beneath message {above}"),
+                None => format!("message {}", messages.len() + 1),
+            };
+            messages.push(Message { thread, body, changes: 0 });
+            (title, messages.len())
+        }
+        ("chat.update", Some(ts)) => {
+            let Some(message) = messages.get_mut(ts.wrapping_sub(1)) else {
+                return json!({ "ok": false, "error": "message_not_found" });
+            };
+            message.body = body;
+            message.changes += 1;
+            (format!("message {ts} changes"), ts)
+        }
+        _ => return json!({ "ok": false, "error": "unknown_method" }),
+    };
+    if let Some(message) = messages.get(ts.wrapping_sub(1)) {
+        // Nobody may read it any more, and the message is delivered all the same.
+        let _ = writeln!(io::stdout(), "\n── {title} ──\n{}", to_terminal(&message.body, colors).trim_end());
+    }
+    json!({ "ok": true, "channel": CHANNEL, "ts": ts.to_string() })
+}
