@@ -24,6 +24,7 @@ pub mod receive;
 #[allow(unreachable_pub)]
 #[path = "../../tests/e2e/reliability.rs"]
 mod reliability;
+mod report;
 mod route;
 mod status;
 pub mod store;

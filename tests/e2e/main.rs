@@ -91,6 +91,7 @@ mod reliability;
 mod reload;
 mod remote_file_systems;
 mod renamed_webhooks;
+mod report;
 mod seeded_random;
 mod service_manager;
 mod setup;

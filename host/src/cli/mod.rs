@@ -29,6 +29,7 @@ mod plugin_case;
 mod plugin_file;
 mod preview;
 mod queue;
+mod report;
 mod run;
 mod send_test;
 mod setup;
@@ -65,6 +66,7 @@ use notify::NotifyHelp;
 use plugin::PluginArgs;
 use preview::PreviewArgs;
 use queue::QueueArgs;
+use report::ReportArgs;
 use run::RunArgs;
 use send_test::SendTestArgs;
 use setup::SetupArgs;
@@ -97,6 +99,7 @@ enum Command {
     Tail(TailArgs),
     Drain(DrainArgs),
     Status(StatusArgs),
+    Report(ReportArgs),
     Doctor(DoctorArgs),
     Queue(QueueArgs),
     Mute(MuteArgs),
@@ -175,6 +178,7 @@ fn dispatch(CommandLine { global, command }: CommandLine) -> Outcome {
         Command::Tail(arguments) => tail::tail(&global, &arguments),
         Command::Drain(arguments) => drain::drain(&global, arguments.timeout),
         Command::Status(arguments) => status::status(&global, &arguments),
+        Command::Report(arguments) => report::report(&global, &arguments),
         Command::Doctor(arguments) => doctor::doctor(&global, &arguments),
         Command::Queue(arguments) => queue::queue(&global, &arguments),
         Command::Mute(arguments) => mute::mute(&global, &arguments),

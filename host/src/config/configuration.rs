@@ -19,6 +19,7 @@ use super::plugin::{self, PluginSource};
 use super::problem::{ConfigErrors, Location, Problem, Problems, quoted};
 use super::proxy_url::unusable_variables;
 use super::reader::{Located, Table};
+use super::report::Report;
 use super::retention::Retention;
 use super::route::{self, KnownWebhooks, Route, configured};
 use super::secret_source::Env;
@@ -51,6 +52,8 @@ pub(crate) struct Config {
     pub health: Option<String>,
     /// Where a daemon writes and serves its metrics.
     pub metrics: Metrics,
+    /// What is reported at set times.
+    pub reports: Vec<Report>,
     /// The fleet that this host belongs to.
     pub fleet: Option<Fleet>,
     /// Probable mistakes that are no errors: a webhook that no route uses, a proxy of the environment that cannot be used.
@@ -142,6 +145,7 @@ fn build(files: &[TextFile], problems: Problems, env: Env<'_>) -> Result<Config,
     let mut routes = routes(&tables, &known, &problems);
     let health = single_table(&tables, "health", |table| health(table, &known), &problems);
     drop(known);
+    let reports = reports(&tables, &webhooks, &routes);
     let mut logs = log_sources(&tables, &problems);
     for source in &mut logs {
         source.own_hosts.extend(host.clone());
@@ -186,6 +190,7 @@ fn build(files: &[TextFile], problems: Problems, env: Env<'_>) -> Result<Config,
         fail2ban,
         health,
         metrics,
+        reports,
         fleet,
         warnings,
         files: BTreeSet::new(),
@@ -195,7 +200,12 @@ fn build(files: &[TextFile], problems: Problems, env: Env<'_>) -> Result<Config,
 /// Reports what a host of a fleet leaves to the worker.
 fn reject_worker_tables(tables: &[Table<'_>], problems: &Problems) {
     for table in tables {
-        for (key, shown) in [("webhooks", "[webhooks.NAME]"), ("routes", "[[routes]]"), ("health", "[health]")] {
+        for (key, shown) in [
+            ("webhooks", "[webhooks.NAME]"),
+            ("routes", "[[routes]]"),
+            ("health", "[health]"),
+            ("reports", "[[reports]]"),
+        ] {
             if let Some(location) = table.key_location(key) {
                 let message =
                     format!("a host of a fleet has no {shown}: its worker decides what becomes a message, and where");
@@ -298,6 +308,23 @@ fn routes(tables: &[Table<'_>], known: &KnownWebhooks<'_>, problems: &Problems) 
     }
     route::apply_stops(&mut routes, problems);
     routes.into_iter().map(|(_, route)| route).collect()
+}
+
+/// Reads the reports. Without a route, all events go to the only webhook, by a route of its name.
+fn reports(tables: &[Table<'_>], webhooks: &Webhooks, routes: &[Route]) -> Vec<Report> {
+    let names: Vec<&str> = match (routes, webhooks.len()) {
+        ([], 1) => webhooks.keys().map(String::as_str).collect(),
+        _ => routes.iter().map(|route| route.name.as_str()).collect(),
+    };
+    let mut reports: Vec<Report> = Vec::new();
+    for table in tables.iter().flat_map(|table| table.tables("reports")) {
+        let Some(report) = Report::read(&table, &names) else { continue };
+        if reports.iter().any(|other| other.key() == report.key()) {
+            table.problems.report(table.location.clone(), "there is already a report of this route at this time");
+        }
+        reports.push(report);
+    }
+    reports
 }
 
 fn log_sources(tables: &[Table<'_>], problems: &Problems) -> Vec<LogSource> {

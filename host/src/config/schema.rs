@@ -24,6 +24,7 @@ basic_auth = ''
 [fail2ban]
 [health]
 [metrics]
+[[reports]]
 [retention]
 [sandbox]
 ";

@@ -16,6 +16,7 @@ use super::daemon::{Daemon, ExitReason, RunMode};
 use super::delivery_workers::DeliveryWorkers;
 use super::error::DaemonError;
 use super::exporter::Exporter;
+use super::reporter::Reporter;
 use super::route_worker::WorkerContext;
 use super::router::RouterCommand;
 use super::watcher::{SETTLE_TIME, Watcher};
@@ -65,6 +66,7 @@ pub(super) struct EventLoop<'a> {
     stop_delivery: watch::Sender<bool>,
     delivery_progress: Arc<Notify>,
     exporter: Exporter,
+    reporter: Reporter,
     watcher: Watcher,
     files_changed: Arc<Notify>,
     /// When files that have changed are expected to be complete.
@@ -98,9 +100,11 @@ impl<'a> EventLoop<'a> {
         let (config, progress) = (&daemon.config, Arc::clone(&delivery_progress));
         let counters = context.counters.clone();
         let mut exporter = Exporter::new(&counters);
+        let mut reporter = Reporter::new(Arc::clone(&context.formatted), daemon.system_host.clone(), daemon.now);
         // A run that ends by itself has nothing to show for long.
         if mode == RunMode::Forever {
             exporter.configure(config, daemon.store);
+            reporter.configure(config, daemon.store);
         }
         let delivery = DeliveryWorkers::new(config, &daemon.system_host, progress, stopped, daemon.now, counters);
         // Whoever starts a daemon or drains may have fixed something that cannot be seen from here.
@@ -121,6 +125,7 @@ impl<'a> EventLoop<'a> {
             stop_delivery,
             delivery_progress,
             exporter,
+            reporter,
             watcher,
             files_changed,
             settled_at: None,
@@ -271,6 +276,7 @@ impl<'a> EventLoop<'a> {
         self.delivery.configure(&config);
         if self.mode == RunMode::Forever {
             self.exporter.configure(&config, self.daemon.store);
+            self.reporter.configure(&config, self.daemon.store);
         }
         self.command(RouterCommand::Reconfigure(Arc::new(config)));
         None

@@ -15,6 +15,7 @@ mod fleet_reader;
 mod forwarding;
 mod metrics_server;
 mod pulse;
+mod reporter;
 mod route_worker;
 mod router;
 mod run;

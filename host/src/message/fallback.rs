@@ -30,6 +30,16 @@ pub(crate) fn notice(text: &str, small_print: &str, target: Target) -> Guarded {
     Guarded::own(&plain(one_line(text), small_print), target, "a notice of banhook")
 }
 
+/// Returns a message of banhook's own that is about no single event.
+#[must_use]
+pub(crate) fn banhooks_own(message: &Message, target: Target) -> Guarded {
+    let text = match &message.text {
+        Text::Plain(text) => text.as_str(),
+        Text::Mrkdwn(_) | Text::Rich(_) => "",
+    };
+    Guarded::own(message, target, text)
+}
+
 /// Returns a text with small print as a message.
 fn plain(text: String, why: &str) -> Message {
     let section = Block::Section(Section { text: Some(Text::Plain(text.clone())), ..Section::default() });

@@ -44,7 +44,7 @@ pub(crate) use blockkit::text::{clean, cut, one_line};
 pub(crate) use conversation::{ChangeFallback, Conversation, ConversationKey, Reference, Way};
 pub(crate) use digest::{StormLimit, digest, guard_digest};
 pub use fallback::fallback;
-pub(crate) use fallback::notice;
+pub(crate) use fallback::{banhooks_own, notice};
 pub use guard::{Guarded, Policy, guard};
 pub(crate) use guard_error::GuardError;
 pub(crate) use hints::{asks_for_built_in_digest, check_hints, is_never_grouped, unknown_hints, webhook_hint};

@@ -67,6 +67,20 @@ impl Store {
         })
     }
 
+    /// Calls `each` with every past ban that a query selects: when, on which host, in which jail, whom. False: at the deadline
+    /// there were more.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn each_past_ban(
+        &self,
+        query: &BanQuery,
+        scope: &HistoryScope<'_>,
+        each: impl FnMut(Timestamp, &str, &str, &str),
+    ) -> Result<bool, StoreError> {
+        self.database.read("read the history", |connection| each_ban(connection, query, scope, each))
+    }
+
     /// Returns the latest of the past bans that a query selects, at most this many, oldest first.
     ///
     /// # Errors

@@ -87,7 +87,7 @@ pub(crate) struct Notice {
 }
 
 impl Notice {
-    fn insert(&self, transaction: &Transaction<'_>, now: Timestamp) -> rusqlite::Result<()> {
+    pub(super) fn insert(&self, transaction: &Transaction<'_>, now: Timestamp) -> rusqlite::Result<()> {
         messages::insert_notice(transaction, NOTICES, (&self.webhook, &self.key), &self.body, now)
     }
 }

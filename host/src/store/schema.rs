@@ -48,6 +48,8 @@ ALTER TABLE messages ADD COLUMN reference TEXT;
 CREATE INDEX messages_of_thread ON messages (route, thread, id) WHERE thread IS NOT NULL;
 CREATE INDEX storm_digests ON messages (route, webhook, id) WHERE cause = 'storm';
 CREATE INDEX changes_of_message ON messages (changes, id) WHERE changes IS NOT NULL;
+-- The day of the last one of each report.
+CREATE TABLE reports (name TEXT PRIMARY KEY, day TEXT NOT NULL) WITHOUT ROWID;
 -- What changes have used of the rate that all webhooks with one token share; budget is a hash of the token.
 CREATE TABLE change_budgets (
     budget TEXT PRIMARY KEY,

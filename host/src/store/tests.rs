@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use super::schema::SCHEMA;
 
 /// The file that writes each table. The counts of routes in `ledger` and `pruned` are written by the schema's triggers.
-const WRITERS: [(&str, &str); 18] = [
+const WRITERS: [(&str, &str); 19] = [
     ("bans", "history.rs"),
     ("change_budgets", "change_budgets.rs"),
     ("checkpoints", "checkpoints.rs"),
@@ -25,6 +25,7 @@ const WRITERS: [(&str, &str); 18] = [
     ("pruned", "ledger.rs"),
     ("receipts", "receipts.rs"),
     ("recent_posts", "recent_posts.rs"),
+    ("reports", "reports.rs"),
     ("routed_events", "routed_events.rs"),
     ("routing_cursor", "routing_cursor.rs"),
     ("stream_receipts", "stream_receipts.rs"),

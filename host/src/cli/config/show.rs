@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::cli::command_error::Outcome;
 use crate::cli::global_options::{GlobalOptions, host_name};
 use crate::config::{
-    Config, Fleet, FleetRole, LogSource, PluginSource, Proxy, Route, Webhook, duration_text, size_text,
+    Config, Fleet, FleetRole, LogSource, PluginSource, Proxy, Report, Route, Webhook, duration_text, size_text,
 };
 use crate::event::Kind;
 use crate::plugin::{Grant, Limits};
@@ -57,6 +57,7 @@ fn effective(config: &Config, system_host: &str) -> Value {
         fail2ban,
         health,
         metrics,
+        reports,
         fleet,
         warnings: _,
         files: _,
@@ -80,6 +81,7 @@ fn effective(config: &Config, system_host: &str) -> Value {
             "textfile": metrics.textfile.as_deref().map(path),
             "listen": metrics.listen.map(|listen| listen.to_string()),
         },
+        "reports": reports.iter().map(report).collect::<Vec<_>>(),
         "fleet": fleet.as_ref().map(of_fleet),
     }))
 }
@@ -98,6 +100,11 @@ fn of_fleet(fleet: &Fleet) -> Value {
         "stream_size": (!is_host).then(|| size_text(*stream_size)),
         "reporters": (!reporters.is_empty()).then_some(reporters),
     })
+}
+
+fn report(report: &Report) -> Value {
+    let Report { route, at, period } = report;
+    json!({ "route": route, "at": at.to_string(), "period": duration_text(*period) })
 }
 
 fn webhook(webhook: &Webhook) -> Value {

@@ -1,0 +1,140 @@
+//! The thread that sends reports when they are due.
+//!
+//! It has a connection to the store of its own, and counts bans for as long as that takes: no message waits for it.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::config::{Config, Report, duration_text};
+use crate::event::Timestamp;
+use crate::message::banhooks_own;
+use crate::report::{Span, latest_slot, message, summarize};
+use crate::store::{Notice, Store, StoreError};
+
+/// How often it is looked whether a report is due.
+const POLL_INTERVAL: Duration = Duration::from_secs(20);
+
+/// How late a report says that it is late, in ms.
+const LATE_MS: i64 = 3_600_000;
+
+/// The daemon's side of the thread; ends it on drop.
+pub(super) struct Reporter {
+    configured: Option<Sender<Arc<Config>>>,
+    thread: Option<JoinHandle<()>>,
+    sent: Arc<Notify>,
+    system_host: String,
+    now: fn() -> Timestamp,
+}
+
+impl Reporter {
+    /// Starts nothing yet. `sent`: is notified of messages to be sent.
+    pub(super) const fn new(sent: Arc<Notify>, system_host: String, now: fn() -> Timestamp) -> Self {
+        Self { configured: None, thread: None, sent, system_host, now }
+    }
+
+    /// Sends the reports of this configuration. Starts the thread when that is needed for the first time. What fails is
+    /// logged: messages are delivered without reports, too.
+    pub(super) fn configure(&mut self, config: &Config, store: &Store) {
+        if let Some(sender) = &self.configured {
+            let _ = sender.send(Arc::new(config.clone()));
+        } else if !config.reports.is_empty()
+            && let Err(error) = self.start(config, store)
+        {
+            tracing::error!("no reports are sent: {error}");
+        }
+    }
+
+    fn start(&mut self, config: &Config, store: &Store) -> Result<(), Box<dyn std::error::Error>> {
+        let (sender, receiver) = channel();
+        let (store, config) = (store.new_connection()?, Arc::new(config.clone()));
+        let context = Context { sent: Arc::clone(&self.sent), system_host: self.system_host.clone(), now: self.now };
+        let thread =
+            std::thread::Builder::new().name("reports".into()).spawn(move || context.run(store, config, &receiver))?;
+        (self.configured, self.thread) = (Some(sender), Some(thread));
+        Ok(())
+    }
+}
+
+impl Drop for Reporter {
+    fn drop(&mut self) {
+        self.configured = None;
+        // A panic in it is no reason for the daemon to fail.
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+/// What the thread needs.
+struct Context {
+    sent: Arc<Notify>,
+    system_host: String,
+    now: fn() -> Timestamp,
+}
+
+impl Context {
+    fn run(&self, mut store: Store, mut config: Arc<Config>, configured: &Receiver<Arc<Config>>) {
+        loop {
+            for report in &config.reports {
+                if let Err(error) = self.send_if_due(&mut store, &config, report) {
+                    let (route, at) = (&report.route, report.at.to_string());
+                    tracing::error!(route, at, "report is not sent, and tried again: {error}");
+                }
+            }
+            match configured.recv_timeout(POLL_INTERVAL) {
+                Ok(newer) => config = newer,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    fn send_if_due(&self, store: &mut Store, config: &Config, report: &Report) -> Result<(), StoreError> {
+        let Some(route) = config.routes.iter().find(|route| route.name == report.route) else { return Ok(()) };
+        let now = (self.now)();
+        let Some((day, due)) = latest_slot(report.at, &route.timezone, now) else { return Ok(()) };
+        let (key, day) = (report.key(), day.to_string());
+        match store.last_report(&key)? {
+            // Also where the clock was set back.
+            Some(last) if last >= day => return Ok(()),
+            Some(_) => {}
+            // A report that was just configured is sent when it is due next.
+            None => return store.record_report(&key, &day, None, now),
+        }
+        let period_ms = i64::try_from(report.period.as_millis()).unwrap_or(i64::MAX);
+        let history_ms = i64::try_from(config.retention.history.as_millis()).unwrap_or(i64::MAX);
+        let span = Span {
+            from: due.plus_ms(-period_ms),
+            to: due.plus_ms(-1),
+            zone: route.timezone.clone(),
+            history_since: now.plus_ms(-history_ms),
+        };
+        let summary = summarize(store, &route.name, &|jail| route.jails.matches(jail), &span)?;
+        let message = match (&summary, config.webhooks.get(&route.webhook)) {
+            (Some(summary), Some(webhook)) => {
+                let host = config.event_defaults(&self.system_host).host;
+                let title = format!("{host}: {} on the route {}", duration_text(report.period), route.name);
+                let late_since = Some(due).filter(|due| now.0.saturating_sub(due.0) > LATE_MS);
+                let body = message(&title, summary, &span, late_since, route.redacted_fallback);
+                Some(Notice {
+                    webhook: route.webhook.clone(),
+                    key: format!("report {key}"),
+                    body: banhooks_own(&body, webhook.target),
+                })
+            }
+            _ => {
+                tracing::warn!(route = route.name, "report left out: the history is too large to be counted");
+                None
+            }
+        };
+        store.record_report(&key, &day, message.as_ref(), now)?;
+        self.sent.notify_one();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[path = "reporter_tests.rs"]
+mod tests;

@@ -1,0 +1,82 @@
+//! The table `reports`: for each report the day of the last one, and what a report says of messages.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::database::lossy;
+use super::error::StoreError;
+use super::outbox::Notice;
+use super::store::Store;
+use crate::event::Timestamp;
+
+/// What became of a route's messages in a period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Deliveries {
+    /// Messages that were accepted.
+    pub delivered: u64,
+    /// Messages that died and are dead.
+    pub dead: u64,
+    /// Within how many ms half of the messages about one event were accepted, counted from when the event was received.
+    pub median_ms: Option<u64>,
+}
+
+impl Store {
+    /// Returns the day of the last report; `None`: there was none.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn last_report(&self, report: &str) -> Result<Option<String>, StoreError> {
+        self.database.read("read the last report", |connection| {
+            let day = connection
+                .prepare_cached("SELECT day FROM reports WHERE name = ?")?
+                .query_row([report], |row| lossy(row, 0))
+                .optional()?;
+            Ok(day.flatten())
+        })
+    }
+
+    /// Records the day of a report together with its message; `None`: there is no message.
+    ///
+    /// # Errors
+    /// When the store fails; then the report is still due.
+    pub(crate) fn record_report(
+        &mut self,
+        report: &str,
+        day: &str,
+        message: Option<&Notice>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.database.write("record a report", |transaction| {
+            transaction
+                .prepare_cached("INSERT OR REPLACE INTO reports (name, day) VALUES (?, ?)")?
+                .execute([report, day])?;
+            message.map_or(Ok(()), |message| message.insert(transaction, now))
+        })
+    }
+
+    /// Counts a route's messages that ended in a period.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn deliveries(&self, route: &str, from: Timestamp, to: Timestamp) -> Result<Deliveries, StoreError> {
+        self.database.read("count the messages of a period", |connection| {
+            let mut statement = connection.prepare(
+                "SELECT state, CASE WHEN state = 'posted' THEN finished_at - age_starts_at END FROM messages
+                 WHERE route = ? AND finished_at BETWEEN ? AND ? AND state IN ('posted', 'digested', 'dead')",
+            )?;
+            let mut rows = statement.query(params![route, from.0, to.0])?;
+            let (mut found, mut times) = (Deliveries::default(), Vec::new());
+            while let Some(row) = rows.next()? {
+                if row.get_ref(0)?.as_str()? == "dead" {
+                    found.dead += 1;
+                } else {
+                    found.delivered += 1;
+                }
+                times
+                    .extend(row.get::<_, Option<i64>>(1).unwrap_or_default().and_then(|time| u64::try_from(time).ok()));
+            }
+            times.sort_unstable();
+            found.median_ms = times.get(times.len() / 2).copied();
+            Ok(found)
+        })
+    }
+}
