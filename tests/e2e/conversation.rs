@@ -8,7 +8,7 @@ use rustix::process::Signal;
 
 use crate::slack_app::Posted;
 use crate::test_env::{QUICK, TestEnv};
-use crate::webhook::Fault;
+use crate::webhook::{Fault, Webhook};
 
 const CLOSED: &str = r#"{"ok":false,"error":"edit_window_closed"}"#;
 
@@ -248,4 +248,21 @@ fn message_of_which_no_answer_came_is_looked_for_before_it_is_sent_again() {
     assert_eq!(env.wait_until_idle().all().posted, 4);
     assert_eq!(env.webhook.channel().len(), 4);
     assert!(env.log().contains("message may arrive twice: the channel cannot be asked for it: missing_scope"));
+}
+
+#[test]
+fn unban_changes_the_message_of_its_ban_on_discord() {
+    let mut env = TestEnv::new();
+    env.webhook = Webhook::open_discord();
+    env.write_url("main.url", &env.webhook);
+    env.configure_both(&format!("target = \"discord\"\n{QUICK}"), "storm = false\nrestart = false");
+    let _daemon = env.daemon();
+    ban(&env, "203.0.113.7", 1_763_809_011);
+    ban(&env, "203.0.113.8", 1_763_809_012);
+    env.wait_until_idle();
+    unban(&env, "203.0.113.7", 1_763_809_011);
+    assert_eq!(env.wait_until_idle().all().posted, 3);
+    let channel = env.webhook.discord_channel();
+    assert!(channel.len() == 2 && channel[0].len() == 2 && channel[1].len() == 1, "{channel:#?}");
+    assert!(channel[0][0].contains("banned") && channel[0][1].contains("unbanned"), "{channel:#?}");
 }

@@ -50,6 +50,7 @@ mod damaged_store;
 mod delivered;
 mod delivery;
 mod demo;
+mod discord;
 mod disk_errors;
 mod docs;
 mod doctor;

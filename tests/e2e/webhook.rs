@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_with, sockopt};
 
+use crate::discord::Discord;
 use crate::http_request::Request;
 use crate::message::Message;
 use crate::polling::until;
@@ -76,6 +77,8 @@ struct State {
     connections: Vec<TcpStream>,
     /// Instead of an incoming webhook.
     app: Option<SlackApp>,
+    /// Instead of Slack.
+    discord: Option<Discord>,
 }
 
 /// A rate limit as Slack enforces it: one message per `every`, and `burst` at once after a pause.
@@ -112,6 +115,21 @@ impl Webhook {
         let webhook = Self::open();
         webhook.server.state().app = Some(SlackApp::new(webhook.secret()));
         webhook
+    }
+
+    /// A webhook of Discord instead.
+    pub fn open_discord() -> Self {
+        let webhook = Self::open();
+        webhook.server.state().discord = Some(Discord::new(&webhook.server.path));
+        webhook
+    }
+
+    /// The messages that Discord's channel shows, each with all that it has said.
+    #[track_caller]
+    pub fn discord_channel(&self) -> Vec<Vec<String>> {
+        let state = self.server.state();
+        assert!(state.violations.is_empty(), "Discord would reject: {:#?}", state.violations);
+        state.discord.as_ref().unwrap().channel().to_vec()
     }
 
     /// The URL of the methods of the Web API.
@@ -380,6 +398,11 @@ impl Server {
             let (answer, message) = app.answer(request, &mut state.violations);
             state.accepted.extend(message.map(|message| (Instant::now(), message)));
             return ("200 OK", answer);
+        }
+        if let Some(discord) = &mut state.discord {
+            let answer = discord.answer(request);
+            state.violations.extend(answer.2);
+            return (answer.0, answer.1);
         }
         let Request { method, path, content_type, body, .. } = request;
         if method != "POST" || *path != self.path {

@@ -172,13 +172,14 @@ impl Client {
             Ok(client) => client,
             Err(error) => return (SendResult::Transient { after: None, error }, AttemptResult::NoConnection),
         };
-        let Request { url, body } = endpoint.target.request(&endpoint.address(id), body, way);
+        let Request { patches, url, body } = endpoint.target.request(&endpoint.address(id), body, way);
         let content_type = match endpoint.target.has_channels() {
             // Slack warns of a missing character set.
             true => "application/json; charset=utf-8",
             false => "application/json",
         };
-        let mut request = client.post(url).timeout(endpoint.timeout).header(CONTENT_TYPE, content_type).body(body);
+        let request = if patches { client.patch(url) } else { client.post(url) };
+        let mut request = request.timeout(endpoint.timeout).header(CONTENT_TYPE, content_type).body(body);
         if let Some((token, _)) = &endpoint.app {
             request = request.bearer_auth(token.expose());
         }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 
 use super::health::HealthWebhook;
-use crate::config::{Config, Rate, Token, Webhook};
+use crate::config::{Config, Rate, Webhook};
 use crate::event::{EventDefaults, Timestamp};
 use crate::hex::hex;
 use crate::message::Target;
@@ -43,7 +43,7 @@ pub(crate) struct DeliveryPolicy {
     pub defaults: EventDefaults,
     /// How fast messages that were sent are changed; `budget`: what shares this rate.
     pub change_rate: Rate,
-    /// A hash of what shares the rate of changes: the token.
+    /// A hash of what shares the rate of changes: the token of an app, or else the webhook's URL.
     pub change_budget: String,
     /// Where it is announced that this webhook is suspended, or messages for it are dead; never this webhook itself.
     pub health: Option<HealthWebhook>,
@@ -68,7 +68,7 @@ impl DeliveryPolicy {
             redacted: routes().filter(|route| route.redacted_fallback).map(|route| route.name.clone()).collect(),
             defaults: defaults.clone(),
             change_rate: CHANGE_RATE,
-            change_budget: webhook.app.as_ref().map_or_else(String::new, |app| budget(&app.token)),
+            change_budget: budget(webhook.app.as_ref().map_or(webhook.url.expose().as_str(), |app| app.token.expose())),
             health: HealthWebhook::new(config).filter(|health| health.name != name),
         }
     }
@@ -89,9 +89,9 @@ impl DeliveryPolicy {
     }
 }
 
-/// Returns what of the rate of changes is used by, without revealing the token.
-fn budget(token: &Token) -> String {
-    let hash = Sha256::digest(token.expose());
+/// Returns the name of what shares a rate of changes, without revealing the token or the URL.
+fn budget(secret: &str) -> String {
+    let hash = Sha256::digest(secret);
     hex(hash.get(..BUDGET_HASH_BYTES).unwrap_or_default())
 }
 

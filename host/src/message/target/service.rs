@@ -100,7 +100,7 @@ pub trait Service: Sync {
 
     /// Returns what is posted for a body that [`Self::lower`] made.
     fn request(&self, endpoint: &Address<'_>, body: String, _way: &Way) -> Request {
-        Request { url: endpoint.url.clone(), body }
+        Request { patches: false, url: endpoint.url.clone(), body }
     }
 
     /// Returns the request for the messages of a channel since a time, in seconds since 1970, where they can be asked for.
@@ -141,8 +141,10 @@ pub struct Question {
     pub form: Vec<(&'static str, String)>,
 }
 
-/// A request with the method POST.
+/// A request.
 pub struct Request {
+    /// Whether its method is PATCH instead of POST.
+    pub patches: bool,
     /// Where to.
     pub url: Url,
     /// JSON.

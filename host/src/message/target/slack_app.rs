@@ -209,7 +209,7 @@ impl Service for SlackApp {
         };
         fields.insert("channel".to_owned(), channel.into());
         let url = address.url.join(method).unwrap_or_else(|_| address.url.clone());
-        Request { url, body: Value::Object(fields).to_string() }
+        Request { patches: false, url, body: Value::Object(fields).to_string() }
     }
 
     /// Lists the newest first, without replies.

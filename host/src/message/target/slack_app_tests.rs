@@ -12,7 +12,7 @@ fn reference(thread: Option<&str>) -> Reference {
 
 fn request(body: &Value, way: &Way) -> (String, Value) {
     let url = Url::parse("https://slack.com/api/").unwrap();
-    let Request { url, body } = SlackApp.request(&address(&url), body.to_string(), way);
+    let Request { url, body, .. } = SlackApp.request(&address(&url), body.to_string(), way);
     (url.into(), serde_json::from_str(&body).unwrap())
 }
 
