@@ -379,8 +379,8 @@ fn fleet_host_is_added_and_removed_without_a_restart() {
     env.banhook(["fleet", "remove", "web-1", "--dir", "broker"]).ok();
     env.banhook(["fleet", "add", "web-2", "--dir", "broker"]).ok();
     broker.reload();
-    host.ban(&address(1));
     host.wait_for_log("the broker refuses this host's nkey");
+    host.ban(&address(1));
     let mut other = Member::host(&env, &broker, "web-2");
     other.start();
     other.ban(&address(2));
