@@ -222,6 +222,7 @@ fn fleet_full_stream_holds_events_on_the_host() {
     worker.start();
     assert_eq!(wait_for_addresses(&env, 0..EVENTS, &[&worker, &host]), EVENTS);
     host.wait_until_forwarded(EVENTS as u64);
+    host.wait_for_log("events are forwarded again; before: the broker's stream is full");
 }
 
 #[test]

@@ -131,9 +131,7 @@ impl Forwarder {
             Ok(session) => {
                 self.session = Some(session);
                 self.backoff = Backoff::new();
-                if let Some(problem) = self.problem.take() {
-                    tracing::info!("events are forwarded again; before: {problem}");
-                }
+                self.recovered();
                 Ok(true)
             }
             Err(error) => self.failed(error).map(|()| false),
@@ -145,6 +143,8 @@ impl Forwarder {
     /// # Errors
     /// When the store fails; they are forwarded again then.
     pub(crate) fn forward(&mut self, store: &mut Store, mut events: Vec<UnroutedEvent>) -> Result<usize, StoreError> {
+        // One that finds room in a full stream does not say that the next will.
+        let is_single = self.is_careful && events.len() > 1;
         if self.is_careful {
             events.truncate(1);
         }
@@ -189,10 +189,22 @@ impl Forwarder {
         };
         store.record_forwarded(&passed, &last)?;
         match result {
-            Ok(()) => self.is_careful = false,
+            Ok(()) => {
+                self.is_careful = false;
+                if !is_single {
+                    self.recovered();
+                }
+            }
             Err(error) => self.failed(error.into())?,
         }
         Ok(passed.len())
+    }
+
+    /// Says that there is no problem any more, if there was one.
+    fn recovered(&mut self) {
+        if let Some(problem) = self.problem.take() {
+            tracing::info!("events are forwarded again; before: {problem}");
+        }
     }
 
     /// Closes the connection, and says why, when that changes.
