@@ -3,6 +3,7 @@
 mod attacks;
 mod broker;
 mod member;
+mod takeover;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -227,7 +228,7 @@ fn fleet_full_stream_holds_events_on_the_host() {
 
 #[test]
 #[ignore = "needs nats-server: cargo xtask test"]
-fn fleet_second_worker_takes_over_when_the_first_stops_dies_or_is_frozen() {
+fn fleet_second_worker_becomes_the_owner_when_the_first_stops_dies_or_is_frozen() {
     let env = TestEnv::new();
     let broker = Broker::start(&env, NEWEST, &["web-1"]);
     let mut workers = ["worker-1", "worker-2"].map(|name| Member::worker(&env, &broker, name, ""));

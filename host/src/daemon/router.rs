@@ -13,7 +13,7 @@ use crate::event::{EventDefaults, Timestamp};
 use crate::format;
 use crate::message::one_line;
 use crate::route::{self, Enricher, RoutingPass};
-use crate::store::{Received, RetentionLimits, Store};
+use crate::store::{Received, RetentionLimits, SettledBefore, Store};
 
 /// How often spool and inbox are polled without a command.
 pub(super) const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -34,17 +34,18 @@ pub(super) enum RouterCommand {
     Reconfigure(Arc<Config>),
 }
 
-/// Routes events until the other end of `commands` is dropped.
+/// Routes events until the other end of `commands` is dropped. `settled_before`: of a fleet's worker, what others had settled.
 pub(super) fn run(
     config: Arc<Config>,
     mut store: Store,
+    settled_before: Option<SettledBefore>,
     context: &WorkerContext,
     commands: &Receiver<RouterCommand>,
 ) -> Result<(), DaemonError> {
     let Some(config) = prepare(config, context, commands) else { return Ok(()) };
     let pulse = context.pulses.add();
     pulse.step();
-    let mut router = Router::new(config, &store, context)?;
+    let mut router = Router::new(config, &store, settled_before, context)?;
     router.configure(&mut store)?;
     let mut checked_at = Instant::now();
     loop {
@@ -112,11 +113,17 @@ struct Router<'a> {
     enricher: Enricher,
     /// Whether an event waits for that database.
     enriching: bool,
+    settled_before: Option<SettledBefore>,
     pruner: Pruner,
 }
 
 impl<'a> Router<'a> {
-    fn new(config: Arc<Config>, store: &Store, context: &'a WorkerContext) -> Result<Self, DaemonError> {
+    fn new(
+        config: Arc<Config>,
+        store: &Store,
+        settled_before: Option<SettledBefore>,
+        context: &'a WorkerContext,
+    ) -> Result<Self, DaemonError> {
         Ok(Self {
             defaults: config.event_defaults(&context.system_host),
             workers: BTreeMap::new(),
@@ -124,6 +131,7 @@ impl<'a> Router<'a> {
             problems: SpoolProblems::default(),
             enricher: Enricher::new(config.fail2ban.database.clone(), config.fail2ban.configured),
             enriching: false,
+            settled_before,
             pruner: Pruner::new(store)?,
             config,
         })
@@ -192,8 +200,9 @@ impl<'a> Router<'a> {
         let now = (self.context.now)();
         let Received { records, problems } = store.receive(now)?;
         self.problems.report(problems);
+        let (enricher, before) = (Some(&mut self.enricher), self.settled_before.as_mut());
         let RoutingPass { events, routes, later, counts } =
-            route::route_events(&self.config.routes, &self.defaults, store, Some(&mut self.enricher), now)?;
+            route::route_events_after(&self.config.routes, &self.defaults, store, enricher, before, now)?;
         self.enriching = later;
         self.context.counters.events(&counts);
         for worker in routes.iter().filter_map(|route| self.workers.get(route)) {

@@ -43,7 +43,7 @@ impl Daemon<'_> {
             }
         };
         let fleet = self.config.fleet.clone();
-        let reader = match fleet.clone().filter(|fleet| fleet.role == FleetRole::Worker) {
+        let mut reader = match fleet.clone().filter(|fleet| fleet.role == FleetRole::Worker) {
             Some(fleet) => match self.wait_for_lease(fleet, signals, &mut is_ready) {
                 Some(reader) => Some(reader),
                 None => return Ok(ExitReason::Stopped),
@@ -59,6 +59,9 @@ impl Daemon<'_> {
             }
             self.config = config;
         }
+        // On a connection that syncs.
+        let heed = |reader: &mut Reader| reader.heed(&mut self.store.new_connection()?);
+        let settled_before = reader.as_mut().map(heed).transpose()?;
         let (router_commands, received) = mpsc::channel();
         let context = WorkerContext {
             runtime: Arc::clone(&self.runtime),
@@ -83,7 +86,7 @@ impl Daemon<'_> {
                     Some(fleet) if fleet.role == FleetRole::Host => {
                         forwarding::run(config, fleet, store, &for_router, &received)
                     }
-                    _ => router::run(config, store, &for_router, &received),
+                    _ => router::run(config, store, settled_before, &for_router, &received),
                 })
                 .map_err(|reason| DaemonError::System { what: "start a thread", reason })?;
             let reader = match reader {
@@ -107,7 +110,7 @@ impl Daemon<'_> {
                     .await
             });
             tailers.stop()?;
-            // Once nothing is delivered any more: then another worker may take over. Before the router, which ends when nobody
+            // Once nothing is delivered any more: then another worker may deliver. Before the router, which ends when nobody
             // can send it a command.
             if let Some(reader) = reader {
                 reader.stop()?;
@@ -118,13 +121,14 @@ impl Daemon<'_> {
     }
 
     /// Waits for the lease of a fleet's worker: until then another worker may deliver what is in this store. `None`: it was
-    /// stopped before. A service is ready while it waits: it takes over when it can.
+    /// stopped before. A service is ready while it waits: there may be another worker for as long as it runs.
     fn wait_for_lease(&self, fleet: Fleet, signals: &mut Signals, is_ready: &mut impl FnMut()) -> Option<Reader> {
         let host = self.config.event_defaults(&self.system_host).host;
         let Signals { runtime, terminate, interrupt, .. } = signals;
         runtime.block_on(async {
-            let begin =
-                Reader::begin(fleet, host, |what| tracing::warn!("waiting to read the events of the fleet: {what}"));
+            let state = self.store.folder().path();
+            let waits = |what: &str| tracing::warn!("waiting to read the events of the fleet: {what}");
+            let begin = Reader::begin(fleet, host, state, waits);
             let mut begin = std::pin::pin!(begin);
             let mut alive = tokio::time::interval(ALIVE_INTERVAL);
             let began = Instant::now();

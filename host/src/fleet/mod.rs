@@ -2,16 +2,21 @@
 //!
 //! A host has no routes and no secret but its key. It publishes each event under a subject of its own and goes on when the
 //! broker has acknowledged it, which is when the broker has synced it (`forwarder`). The worker reads the stream in its order
-//! into its inbox (`reader`); from there on everything is as on a single host. What the worker has settled it records with the
-//! broker (`record`), which also keeps a second worker away; the broker keeps what is not settled.
+//! into its inbox (`reader`); from there on everything is as on a single host. What the worker has settled on which route it
+//! records with the broker (`record`), which also keeps a second worker away (`owner`, `lease`); the broker keeps what is not
+//! settled.
 
 mod backoff;
 mod broker;
 mod broker_error;
+mod consumer;
 mod driver;
 mod envelope;
 mod forwarder;
+#[cfg(test)]
+mod histories;
 mod lease;
+mod owner;
 mod reader;
 mod record;
 mod status;

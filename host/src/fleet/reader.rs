@@ -5,54 +5,46 @@
 //! the transaction that appends the events. After any error there is a new connection with a new consumer, which begins where
 //! that says.
 
+use std::path::Path;
 use std::time::Duration;
 
 use async_nats::Message;
-use serde::Deserialize;
-use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use super::backoff::Backoff;
-use super::broker::{Answers, Broker, message_id};
+use super::broker::{Broker, message_id};
 use super::broker_error::BrokerError;
-use super::envelope;
-use super::lease::{Lease, LeaseLost, RenewError};
-use super::streams::{self, StreamState};
+use super::consumer::ASKED;
+use super::lease::{Lease, RenewError};
+use super::owner::LeaseLost;
+use super::streams::StreamState;
 use super::subjects::{EVENTS, host_token, token_of};
+use super::{consumer, envelope, streams};
 use crate::config::Fleet;
 use crate::event::Timestamp;
 use crate::message::one_line;
-use crate::store::{Store, StoreError, StreamMessage, StreamPosition};
-
-/// Messages that are asked for at a time.
-const ASKED: usize = 2_000;
+use crate::store::{SettledBefore, Store, StoreError, StreamMessage, StreamPosition};
 
 /// Messages that are appended in one transaction at most.
 const BATCH: usize = 256;
 
-/// How long the broker waits for messages when there are none.
-const EXPIRES: Duration = Duration::from_secs(30);
-
-/// How often the broker says meanwhile that there are none.
-const HEARTBEAT: Duration = Duration::from_secs(5);
-
 /// After this time without a word the connection is given up.
 const SILENCE: Duration = Duration::from_secs(12);
 
-/// How often it is recorded what is settled: what is not, a worker without this one's disk sends again.
+/// How often it is recorded what is settled: what is not, another worker sends again.
 const RECORD_INTERVAL: Duration = Duration::from_millis(250);
+
+/// It is looked less often where much is pending: between two looks is so many times the time that one takes.
+const LOOK_SHARE: u32 = 20;
 
 /// How often the broker removes what is settled.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(5);
 
-/// How long the broker keeps a consumer that nobody asks, in ns.
-const CONSUMER_KEPT: u64 = 60_000_000_000;
-
 /// Why reading ended.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReaderError {
-    /// Another worker has taken over.
+    /// Another worker has the lease.
     #[error(transparent)]
     Lost(#[from] LeaseLost),
     /// The store fails.
@@ -94,13 +86,17 @@ pub(crate) struct Reader {
     host: String,
     lease: Lease,
     renewed_at: Option<Instant>,
+    /// When it is to be looked again what is settled.
+    look_at: Instant,
     pruned_at: Option<Instant>,
 }
 
 impl Reader {
-    /// Waits for the broker, makes its streams, and waits for the lease. `waits` is called with what it waits for, when that
-    /// changes.
-    pub(crate) async fn begin(fleet: Fleet, host: String, mut waits: impl FnMut(&str)) -> Self {
+    /// Waits for the broker, makes its streams, and waits for the lease. `state`: where this worker's store is. `waits` is called
+    /// with what it waits for, when that changes.
+    pub(crate) async fn begin(fleet: Fleet, host: String, state: &Path, mut waits: impl FnMut(&str)) -> Self {
+        // The same after a restart, and another one on another host or in another directory.
+        let store = format!("{host} {:08x}", crc32fast::hash(state.as_os_str().as_encoded_bytes()));
         let mut backoff = Backoff::new();
         let mut said = String::new();
         let mut say = |text: String| {
@@ -110,18 +106,39 @@ impl Reader {
             }
         };
         loop {
-            match take(&fleet, &host, &mut say).await {
-                Ok(lease) => return Self { fleet, host, lease, renewed_at: None, pruned_at: None },
+            match take(&fleet, (&host, &store), &mut say).await {
+                Ok(lease) => {
+                    let look_at = Instant::now();
+                    return Self { fleet, host, lease, renewed_at: None, look_at, pruned_at: None };
+                }
                 Err(error) => say(error.to_string()),
             }
             sleep(backoff.next()).await;
         }
     }
 
+    /// Takes the word of the worker before: what is pending in this store and was settled there is not sent. To be called before
+    /// anything is routed or sent. Returns what it had settled of events that are not routed here yet.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn heed(&mut self, store: &mut Store) -> Result<SettledBefore, StoreError> {
+        let owner = &mut self.lease.owner;
+        let (stream, before) = (owner.record().stream.clone(), owner.before().clone());
+        if owner.has_to_heed() {
+            let settled = store.settle_by_record(&stream, &before)?;
+            if settled > 0 {
+                tracing::info!(settled, "another worker has settled what was pending here; it is not sent again");
+            }
+            owner.heeded();
+        }
+        Ok(SettledBefore::new(stream, before))
+    }
+
     /// Reads until it is stopped, and gives the lease back then. `wake` is called when events were appended.
     ///
     /// # Errors
-    /// When another worker has taken over, or the store fails; what was received is stored.
+    /// When another worker has the lease, or the store fails; what was received is stored.
     pub(crate) async fn run(
         mut self,
         mut store: Store,
@@ -146,7 +163,7 @@ impl Reader {
                 Err(SessionError::Broker(error)) => one_line(&error.to_string()),
             };
             if problem.as_ref() != Some(&error) {
-                tracing::error!("the events of the fleet are not read: {error}");
+                tracing::error!("the events of the fleet are not read, and messages wait if this lasts: {error}");
                 problem = Some(error);
             }
             if began.elapsed() > SILENCE {
@@ -173,9 +190,9 @@ impl Reader {
         self.lease.confirm(&broker).await?;
         let mut expected = self.begin_at(store, &broker, state).await? + 1;
         self.lease.renew(&broker).await?;
-        let consumer = create_consumer(&broker, expected).await?;
+        let consumer = consumer::create(&broker, expected).await?;
         let mut answers = broker.answers().await?;
-        fetch(&broker, &mut answers, &consumer).await?;
+        consumer::fetch(&broker, &mut answers, &consumer).await?;
         if let Some(problem) = problem.take() {
             tracing::info!(sequence = expected, "the events of the fleet are read again; before: {problem}");
         }
@@ -186,8 +203,7 @@ impl Reader {
         loop {
             let message = tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => {
-                    let record = &mut self.lease.record;
-                    record.settled = record.settled.max(store.stream_settled_through(&record.stream)?);
+                    self.look(store)?;
                     return Ok(broker);
                 }
                 _ = renewal.tick() => {
@@ -230,11 +246,11 @@ impl Reader {
                 }
                 expected = expected.max(found + 1);
             }
-            if !batch.is_empty() && store.append_stream(&self.lease.record.stream, batch, now())? > 0 {
+            if !batch.is_empty() && store.append_stream(&self.lease.owner.record().stream, batch, now())? > 0 {
                 wake();
             }
             if asked == 0 {
-                fetch(&broker, &mut answers, &consumer).await?;
+                consumer::fetch(&broker, &mut answers, &consumer).await?;
                 asked = ASKED;
             }
         }
@@ -242,8 +258,8 @@ impl Reader {
 
     /// Returns the sequence up to which the stream is received.
     async fn begin_at(&mut self, store: &mut Store, broker: &Broker, state: StreamState) -> Result<u64, SessionError> {
-        let stream = self.lease.record.stream.clone();
-        let settled = self.lease.record.settled;
+        let record = self.lease.owner.record();
+        let (stream, settled) = (record.stream.clone(), record.settled);
         let none = StreamPosition { sequence: 0, message_id: String::new() };
         let position = store.stream_position(&stream)?.unwrap_or(none);
         if self.is_same(broker, &position, state).await? {
@@ -257,9 +273,9 @@ impl Reader {
         tracing::error!(
             "the broker's stream is not the one that was read before; all of it is read, and hosts publish again"
         );
-        self.lease.begin_stream();
+        self.lease.owner.begin_stream();
         let position = StreamPosition { sequence: 0, message_id: String::new() };
-        store.begin_stream(&self.lease.record.stream, &position)?;
+        store.begin_stream(&self.lease.owner.record().stream, &position)?;
         Ok(0)
     }
 
@@ -270,7 +286,7 @@ impl Reader {
         position: &StreamPosition,
         state: StreamState,
     ) -> Result<bool, BrokerError> {
-        if position.sequence > state.last || self.lease.record.settled > state.last {
+        if position.sequence > state.last || self.lease.owner.record().settled > state.last {
             return Ok(false);
         }
         if position.message_id.is_empty() || position.sequence < state.first {
@@ -282,30 +298,36 @@ impl Reader {
 
     /// Renews the lease with what is settled, and has that removed now and then.
     async fn renew(&mut self, store: &mut Store, broker: &Broker) -> Result<(), SessionError> {
-        let record = &mut self.lease.record;
-        let settled = record.settled.max(store.stream_settled_through(&record.stream)?);
-        if settled == record.settled && self.renewed_at.is_some_and(|at| at.elapsed() < self.fleet.lease / 4) {
+        let to_forget = if Instant::now() >= self.look_at { self.look(store)? } else { Vec::new() };
+        let is_recent = self.renewed_at.is_some_and(|at| at.elapsed() < self.fleet.lease / 4);
+        if self.lease.owner.is_written() && is_recent {
             return Ok(());
         }
-        record.settled = settled;
-        let is_due = self.pruned_at.is_none_or(|at| at.elapsed() >= PRUNE_INTERVAL) && record.settled > record.pruned;
-        if is_due {
-            // First, since a host takes what is missing and not recorded as lost.
-            record.pruned = record.settled;
-        }
-        let pruned = record.pruned;
+        let is_due = self.pruned_at.is_none_or(|at| at.elapsed() >= PRUNE_INTERVAL);
+        // First, since a host takes what is missing and not recorded as lost.
+        let pruned = if is_due { self.lease.owner.prune() } else { None };
         self.lease.renew(broker).await?;
         self.renewed_at = Some(Instant::now());
-        if is_due {
+        store.forget_receipts(&self.lease.owner.record().stream, &to_forget)?;
+        if let Some(pruned) = pruned {
             streams::prune(broker, pruned).await?;
             self.pruned_at = Some(Instant::now());
         }
         Ok(())
     }
 
+    /// Looks what is settled. Returns the messages whose receipts are to be forgotten once that is recorded.
+    fn look(&mut self, store: &Store) -> Result<Vec<u64>, StoreError> {
+        let began = Instant::now();
+        let here = store.settled_here(&self.lease.owner.record().stream)?;
+        self.lease.owner.advance(&here.progress);
+        self.look_at = Instant::now() + (began.elapsed() * LOOK_SHARE).max(RECORD_INTERVAL / 2);
+        Ok(here.to_forget)
+    }
+
     /// Reads a message; `None`: it has no place in the stream.
     fn read(&self, message: &Message) -> Option<StreamMessage> {
-        let sequence = sequence(message.reply.as_ref()?)?;
+        let sequence = consumer::sequence(message.reply.as_ref()?)?;
         let token = token_of(&message.subject).unwrap_or_default();
         let event = envelope::event(token, &message.payload, &self.fleet.reporters).map_err(|error| {
             tracing::error!(sequence, "a message of the stream is quarantined: {}", one_line(&error));
@@ -319,58 +341,11 @@ async fn connect(fleet: &Fleet, host: &str) -> Result<Broker, BrokerError> {
     Broker::connect(fleet, &host_token(host), &format!("banhook worker {host}")).await
 }
 
-async fn take(fleet: &Fleet, host: &str, say: &mut impl FnMut(String)) -> Result<Lease, BrokerError> {
+async fn take(fleet: &Fleet, (host, store): (&str, &str), say: &mut impl FnMut(String)) -> Result<Lease, BrokerError> {
     let broker = connect(fleet, host).await?;
     streams::ensure(&broker, fleet.stream_size).await?;
-    Lease::take(&broker, host, fleet.lease, |worker| {
+    Lease::take(&broker, (host, store), fleet.lease, |worker| {
         say(format!("the worker {worker} has the lease; this one takes its place when it stops"));
     })
     .await
-}
-
-/// Makes the broker's cursor, and returns its name.
-async fn create_consumer(broker: &Broker, from: u64) -> Result<String, BrokerError> {
-    #[derive(Deserialize)]
-    struct Created {
-        name: String,
-    }
-    let request = json!({
-        "stream_name": EVENTS,
-        "config": {
-            "deliver_policy": "by_start_sequence",
-            "opt_start_seq": from,
-            "ack_policy": "none",
-            "replay_policy": "instant",
-            "mem_storage": true,
-            "num_replicas": 1,
-            "inactive_threshold": CONSUMER_KEPT,
-        },
-    });
-    broker.ask::<Created>(&format!("CONSUMER.CREATE.{EVENTS}"), &request).await.map(|created| created.name)
-}
-
-async fn fetch(broker: &Broker, answers: &mut Answers, consumer: &str) -> Result<(), BrokerError> {
-    let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-    let request = json!({ "batch": ASKED, "expires": nanoseconds(EXPIRES), "idle_heartbeat": nanoseconds(HEARTBEAT) });
-    broker.fetch(answers, (EVENTS, consumer), &request).await
-}
-
-/// The sequence of a message, which is in the subject for its acknowledgement:
-/// `$JS.ACK[.DOMAIN.ACCOUNT].STREAM.CONSUMER.DELIVERED.SEQUENCE.…`.
-fn sequence(reply: &str) -> Option<u64> {
-    let parts: Vec<_> = reply.split('.').collect();
-    let at = if parts.len() >= 11 { 7 } else { 5 };
-    parts.get(at)?.parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sequence_of_both_forms() {
-        assert_eq!(sequence("$JS.ACK.BANHOOK.abc.1.42.7.1700000000.0"), Some(42));
-        assert_eq!(sequence("$JS.ACK.hub.ACC.BANHOOK.abc.1.42.7.1700000000.0.xyz"), Some(42));
-        assert_eq!(sequence("_INBOX.x"), None);
-    }
 }

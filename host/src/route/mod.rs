@@ -7,4 +7,6 @@ mod enricher;
 mod routing_pass;
 
 pub(crate) use enricher::Enricher;
-pub(crate) use routing_pass::{RoutingPass, enrich, route_events};
+#[cfg(test)]
+pub(crate) use routing_pass::route_events;
+pub(crate) use routing_pass::{RoutingPass, enrich, route_events_after};

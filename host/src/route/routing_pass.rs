@@ -6,7 +6,7 @@ use super::enricher::{EnrichStatus, Enricher};
 use crate::config::Route;
 use crate::counters::EventCounts;
 use crate::event::{EventDefaults, PastBan, Timestamp};
-use crate::store::{RoutedTo, Store, StoreError, UnroutedEvent};
+use crate::store::{RoutedTo, SettledBefore, Store, StoreError, UnroutedEvent};
 
 /// How many events are routed in one transaction. Each transaction reads the pages again that others have changed, and writes
 /// each page that it changes, of which there is up to one for each event, since bans are also kept by subject. With 32, an
@@ -27,15 +27,28 @@ pub(crate) struct RoutingPass {
     pub counts: EventCounts,
 }
 
-/// Routes a batch of the unrouted events.
-///
-/// # Errors
-/// When the store fails; the events of the batch are still unrouted then.
+/// Routes a batch of the unrouted events of a host that is no worker of a fleet.
+#[cfg(test)]
 pub(crate) fn route_events(
     routes: &[Route],
     defaults: &EventDefaults,
     store: &mut Store,
     enricher: Option<&mut Enricher>,
+    now: Timestamp,
+) -> Result<RoutingPass, StoreError> {
+    route_events_after(routes, defaults, store, enricher, None, now)
+}
+
+/// Routes a batch of the unrouted events. `before`: of a fleet's worker, what others had settled.
+///
+/// # Errors
+/// When the store fails; the events of the batch are still unrouted then.
+pub(crate) fn route_events_after(
+    routes: &[Route],
+    defaults: &EventDefaults,
+    store: &mut Store,
+    enricher: Option<&mut Enricher>,
+    before: Option<&mut SettledBefore>,
     now: Timestamp,
 ) -> Result<RoutingPass, StoreError> {
     let mut unrouted = store.unrouted(ROUTE_BATCH)?;
@@ -45,8 +58,10 @@ pub(crate) fn route_events(
     };
     let mut counts = EventCounts::default();
     let routed: Vec<_> = unrouted.into_iter().map(|unrouted| routed(routes, defaults, unrouted, &mut counts)).collect();
-    if !routed.is_empty() {
-        store.route_events(&routed)?;
+    match before {
+        _ if routed.is_empty() => {}
+        Some(before) => store.route_events_after(&routed, before)?,
+        None => store.route_events(&routed)?,
     }
     let to = routed.iter().flat_map(|routed| routed.to.iter().map(|(route, _)| route.clone())).collect();
     Ok(RoutingPass { events: routed.len(), routes: to, later, counts })

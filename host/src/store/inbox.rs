@@ -152,10 +152,12 @@ impl Store {
 
 /// Returns whether this very report is stored, by its id.
 pub(super) fn has(connection: &Connection, event: &Event) -> rusqlite::Result<bool> {
+    find(connection, event).map(|found| found.is_some())
+}
+
+fn find(connection: &Connection, event: &Event) -> rusqlite::Result<Option<i64>> {
     connection
-        .prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM events WHERE subject = ? AND jail = ? AND host = ? AND instr(body, ?))",
-        )?
+        .prepare_cached("SELECT max(seq) FROM events WHERE subject = ? AND jail = ? AND host = ? AND instr(body, ?)")?
         .query_row(
             params![event.ban().map_or("", |ban| &ban.subject), event.jail, event.host, id_in_body(&event.id)],
             |row| row.get(0),
@@ -257,9 +259,19 @@ impl<'a> Inbox<'a> {
         has(self.transaction, event)
     }
 
+    /// Returns the number of the event that this very report is stored as, by its id.
+    pub(super) fn find(&self, event: &Event) -> rusqlite::Result<Option<i64>> {
+        find(self.transaction, event)
+    }
+
     /// Appends an event that the action has reported; `json` is its text. If fail2ban does not say whether a ban is restored,
     /// it is if it belongs to the burst that follows the start of its jail.
     pub(super) fn append_reported(&mut self, spooled: SpooledEvent, json: &str) -> rusqlite::Result<Appended> {
+        self.append_or_find(spooled, json).map(|(appended, _)| appended)
+    }
+
+    /// The same. Returns the number of the event that the report is stored as, too.
+    pub(super) fn append_or_find(&mut self, spooled: SpooledEvent, json: &str) -> rusqlite::Result<(Appended, i64)> {
         let SpooledEvent { mut event, received_at, restored_is_unknown } = spooled;
         let mut body = Cow::Borrowed(json);
         let is_presumed = restored_is_unknown && follows_start(self.transaction, &event)?;
@@ -270,15 +282,15 @@ impl<'a> Inbox<'a> {
             (ban.restored, restored) = (true, PRESUMED_RESTORED);
             body = event.to_json().into();
         }
-        if is_repeat(self.transaction, &event, restored)? {
-            return Ok(Appended::Repeat);
+        if let Some(repeated) = repeated(self.transaction, &event, restored)? {
+            return Ok((Appended::Repeat, repeated));
         }
         if let Some(stored) = counterpart(self.transaction, &event, restored, false)? {
             replace_with_counterpart(self.transaction, &stored, &event, &body, restored)?;
-            return Ok(Appended::Repeat);
+            return Ok((Appended::Repeat, stored.seq));
         }
         self.insert(&event, &body, restored, received_at, false)?;
-        Ok(Appended::New)
+        Ok((Appended::New, self.last_seq))
     }
 
     /// Appends an event of a log, unless the action has reported it before.
@@ -462,11 +474,11 @@ fn replace_with_counterpart(
     Ok(())
 }
 
-/// Returns whether the last event of this (host, jail, subject) was the same one: fail2ban runs a failed ban or unban a
+/// Returns the last event of this (host, jail, subject) if it was the same one: fail2ban runs a failed ban or unban a
 /// second time. A start, stop or flush of the jail in between makes it a new one (the same ban, restored again).
-fn is_repeat(transaction: &Transaction<'_>, event: &Event, restored: i64) -> rusqlite::Result<bool> {
+fn repeated(transaction: &Transaction<'_>, event: &Event, restored: i64) -> rusqlite::Result<Option<i64>> {
     // Without the ticket's time, a repeat cannot be distinguished from a second ban.
-    let Some((ban, ticket_at)) = event.ban().and_then(|ban| Some((ban, ban.ticket_at?))) else { return Ok(false) };
+    let Some((ban, ticket_at)) = event.ban().and_then(|ban| Some((ban, ban.ticket_at?))) else { return Ok(None) };
     let last = transaction
         .prepare_cached(
             "SELECT seq, kind = ?4 AND (restored = ?5 OR 2 IN (restored, ?5)) AND ticket_at IS ?6 FROM events
@@ -476,13 +488,14 @@ fn is_repeat(transaction: &Transaction<'_>, event: &Event, restored: i64) -> rus
             Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?))
         })
         .optional()?;
-    let Some((last, true)) = last else { return Ok(false) };
-    transaction
+    let Some((last, true)) = last else { return Ok(None) };
+    let is_new: bool = transaction
         .prepare_cached(
-            "SELECT NOT EXISTS (SELECT 1 FROM events
+            "SELECT EXISTS (SELECT 1 FROM events
                  WHERE subject = '' AND jail = ? AND host = ? AND seq > ? AND kind IN ('start', 'stop', 'flush'))",
         )?
-        .query_row(params![event.jail, event.host, last], |row| row.get(0))
+        .query_row(params![event.jail, event.host, last], |row| row.get(0))?;
+    Ok((!is_new).then_some(last))
 }
 
 /// Reads rows that have the [`event_columns!`](super::checksum::event_columns) from the third column on, up to the first with

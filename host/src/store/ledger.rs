@@ -163,6 +163,11 @@ pub(super) const PRUNED_ROUTES: &str = "SELECT DISTINCT route FROM pruned WHERE 
 pub(super) const REMOVE_PRUNED: &str =
     "DELETE FROM pruned WHERE route = ?1 AND NOT EXISTS (SELECT 1 FROM ledger WHERE route = ?1)";
 
+/// Returns the routes that have counts.
+pub(super) fn routes(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    connection.prepare_cached(ROUTES)?.query_map([], |row| row.get(0))?.collect()
+}
+
 /// Returns the ledger without what is in the spool.
 pub(super) fn read(connection: &Connection) -> rusqlite::Result<Ledger> {
     let mut ledger = Ledger::default();

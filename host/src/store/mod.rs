@@ -39,12 +39,16 @@ mod retry;
 mod routed_events;
 mod routing_cursor;
 mod schema;
+mod sequences;
+mod settled_before;
 mod spool;
 mod spool_marks;
 #[allow(clippy::module_inception, reason = "the noun itself")]
 mod store;
 mod stored_events;
+mod stream_progress;
 mod stream_receipts;
+mod stream_settlement;
 #[cfg(test)]
 mod tests;
 mod traces;
@@ -74,10 +78,16 @@ pub(crate) use reports::Deliveries;
 pub(crate) use retention::RetentionLimits;
 pub(crate) use retry::{ConfiguredNames, MessageSelector, Retried, RetryBlocked};
 pub use routed_events::RoutedTo;
+pub(crate) use settled_before::SettledBefore;
 pub use spool::Received;
 pub use store::Store;
 pub(crate) use stored_events::UnformattedEvent;
+#[cfg(test)]
+pub(crate) use stream_progress::SettledOnRoute;
+pub(crate) use stream_progress::StreamProgress;
 pub(crate) use stream_receipts::{StreamMessage, StreamPosition};
+#[cfg(test)]
+pub(crate) use stream_settlement::SettledHere;
 pub(crate) use traces::Traces;
 pub use webhooks::WebhookQueue;
 pub use webhooks::WebhookState;

@@ -11,6 +11,7 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::database::stored;
 use super::error::StoreError;
+use super::settled_before::{ELSEWHERE, Places, SettledBefore};
 use super::store::Store;
 use super::traces::blank_texts;
 use super::{history, ledger, routing_cursor};
@@ -35,6 +36,25 @@ impl Store {
     /// # Errors
     /// When the store fails; then all of them are still unrouted.
     pub fn route_events(&mut self, routed: &[RoutedTo]) -> Result<(), StoreError> {
+        self.route_all(routed, None).map(drop)
+    }
+
+    /// The same. Events of a stream are skipped on the routes on which other workers had settled them.
+    ///
+    /// # Errors
+    /// As [`Self::route_events`].
+    pub(crate) fn route_events_after(
+        &mut self,
+        routed: &[RoutedTo],
+        before: &mut SettledBefore,
+    ) -> Result<(), StoreError> {
+        if let Some(places) = self.route_all(routed, Some(before))? {
+            before.pass(&places);
+        }
+        Ok(())
+    }
+
+    fn route_all(&mut self, routed: &[RoutedTo], before: Option<&SettledBefore>) -> Result<Option<Places>, StoreError> {
         self.database.write("route events", |transaction| {
             let last_routed = routing_cursor::last_routed(transaction)?;
             let new = || routed.iter().filter(|routed| routed.seq > last_routed);
@@ -46,7 +66,15 @@ impl Store {
             let quarantined = new().filter(|routed| routed.quarantined).count();
             let matched = new().filter(|routed| !routed.to.is_empty()).count();
             let unmatched = new().count() - quarantined - matched;
-            ledger::count_routed(transaction, [unmatched, quarantined, matched])
+            ledger::count_routed(transaction, [unmatched, quarantined, matched])?;
+            let Some((before, last)) = before.zip(routed.last()) else { return Ok(None) };
+            let places = before.places(transaction, last.seq)?;
+            for RoutedTo { seq, to, .. } in new() {
+                for (route, _) in to.iter().filter(|(route, _)| before.is_settled(&places, *seq, route)) {
+                    settle(transaction, (*seq, route, None), "skipped", ELSEWHERE)?;
+                }
+            }
+            Ok(Some(places))
         })
     }
 }
@@ -204,6 +232,65 @@ pub(super) fn unsettled(connection: &Connection, event: i64) -> rusqlite::Result
         )?
         .query_map([event], |row| row.get(0))?
         .collect()
+}
+
+/// A pending event on a route.
+pub(super) struct PendingEvent<'a> {
+    pub(super) event: i64,
+    pub(super) route: &'a str,
+    /// The message that it is in, if it has one.
+    pub(super) message: Option<i64>,
+}
+
+/// Calls `each` with every pending event up to `last`, on each route on which it is.
+pub(super) fn for_each_pending(
+    connection: &Connection,
+    last: i64,
+    mut each: impl FnMut(PendingEvent<'_>),
+) -> rusqlite::Result<()> {
+    // In three, since each has an index of its own that covers it.
+    let mut statement = connection.prepare_cached(
+        "SELECT event, route, NULL FROM routed_events INDEXED BY unformatted_events
+         WHERE state = 'pending' AND message IS NULL AND event <= ?1
+         UNION ALL
+         SELECT event, routed_events.route, message FROM messages CROSS JOIN routed_events ON message = messages.id
+         WHERE messages.state = 'open' AND event <= ?1
+         UNION ALL
+         SELECT event, routed_events.route, message FROM messages CROSS JOIN routed_events ON message = messages.id
+         WHERE messages.state = 'ready' AND event <= ?1",
+    )?;
+    let mut rows = statement.query([last])?;
+    while let Some(row) = rows.next()? {
+        each(PendingEvent { event: row.get(0)?, route: row.get_ref(1)?.as_str()?, message: row.get(2)? });
+    }
+    Ok(())
+}
+
+/// Returns the events between two that are skipped for a reason, and on which routes.
+pub(super) fn skipped_between(
+    connection: &Connection,
+    (first, last): (i64, i64),
+    detail: &str,
+) -> rusqlite::Result<Vec<(i64, String)>> {
+    connection
+        .prepare_cached(
+            "SELECT event, route FROM routed_events
+             WHERE event BETWEEN ? AND ? AND state = 'skipped' AND detail = ?",
+        )?
+        .query_map(params![first, last, detail], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect()
+}
+
+/// Has a skipped event formatted again.
+pub(super) fn resume(transaction: &Transaction<'_>, (event, route): (i64, &str)) -> rusqlite::Result<()> {
+    // Ledger: routed_event_moved, from skipped to pending.
+    transaction
+        .prepare_cached(
+            "UPDATE routed_events SET state = 'pending', detail = NULL
+             WHERE event = ? AND route = ? AND state = 'skipped'",
+        )?
+        .execute(params![event, route])
+        .map(drop)
 }
 
 /// Blanks reasons and tags that `has` accepts.

@@ -23,7 +23,8 @@ CREATE TABLE forwarding (
     position INTEGER NOT NULL,
     first_seq INTEGER NOT NULL
 );
--- Of a worker: all messages of a stream up to sequence are received, as events up to last_seq.
+-- Of a worker: the messages of a stream that are not recorded as settled, and the last one, up to which all are received.
+-- last_seq: the event that it is stored as; 0: none.
 CREATE TABLE stream_receipts (
     stream TEXT NOT NULL,
     sequence INTEGER NOT NULL,

@@ -1,12 +1,13 @@
-//! The table `stream_receipts`: up to where the worker of a fleet has received a stream, and as which events. A row is
-//! inserted in the transaction that appends the events, so a crash neither loses nor repeats one.
+//! The table `stream_receipts`: which messages of a stream the worker of a fleet has received, and as which events. A row is
+//! inserted in the transaction that appends the event, so a crash neither loses nor repeats one.
+//!
+//! The last row is how far the stream is received. Of the others, those stay that the worker's record does not say are settled.
 
 use banhook_notify::SpooledEvent;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use super::error::StoreError;
 use super::inbox::Inbox;
-use super::routing_cursor;
 use super::store::Store;
 use crate::event::{Event, Timestamp};
 
@@ -28,6 +29,9 @@ pub(crate) struct StreamMessage {
     pub event: Result<Event, Vec<u8>>,
 }
 
+/// The event of a message whose event is not stored: another worker has received it.
+const NO_EVENT: i64 = 0;
+
 impl Store {
     /// Returns up to where a stream has been received; `None`: nothing has.
     ///
@@ -44,9 +48,7 @@ impl Store {
     pub(crate) fn last_stream_position(&self) -> Result<Option<StreamPosition>, StoreError> {
         self.database.read("read the receipts of the stream", |connection| {
             connection
-                .prepare_cached(
-                    "SELECT sequence, message_id FROM stream_receipts ORDER BY last_seq DESC, sequence DESC LIMIT 1",
-                )?
+                .prepare_cached("SELECT sequence, message_id FROM stream_receipts ORDER BY sequence DESC LIMIT 1")?
                 .query_row([], |row| Ok(StreamPosition { sequence: row.get(0)?, message_id: row.get(1)? }))
                 .optional()
         })
@@ -66,26 +68,31 @@ impl Store {
         self.database.write("store the events of the stream", |transaction| {
             let mut inbox = Inbox::new(transaction)?;
             let before = inbox.last_seq();
-            let received = last(transaction, stream)?.map_or(0, |position| position.sequence);
-            let mut through = None;
+            let received = last(transaction, stream)?;
+            if received.is_none() {
+                forget_others(transaction, stream)?;
+            }
+            let received = received.map_or(0, |position| position.sequence);
             for StreamMessage { position, event } in messages {
                 if position.sequence <= received {
                     continue;
                 }
-                match event {
-                    // A host publishes again whatever it has no answer for.
-                    Ok(event) if inbox.has(&event)? => {}
-                    Ok(event) => {
-                        let json = event.to_json();
-                        let spooled = SpooledEvent { event, received_at: now, restored_is_unknown: false };
-                        inbox.append_reported(spooled, &json)?;
+                let stored = match event {
+                    Ok(event) => match inbox.find(&event)? {
+                        // A host publishes again whatever it has no answer for.
+                        Some(known) => known,
+                        None => {
+                            let json = event.to_json();
+                            let spooled = SpooledEvent { event, received_at: now, restored_is_unknown: false };
+                            inbox.append_or_find(spooled, &json)?.1
+                        }
+                    },
+                    Err(bytes) => {
+                        inbox.append_damaged(&bytes, now)?;
+                        inbox.last_seq()
                     }
-                    Err(bytes) => inbox.append_damaged(&bytes, now)?,
-                }
-                through = Some(position);
-            }
-            if let Some(through) = through {
-                record(transaction, stream, &through, inbox.last_seq())?;
+                };
+                record(transaction, stream, &position, stored)?;
             }
             Ok(usize::try_from(inbox.last_seq() - before).unwrap_or_default())
         })
@@ -97,37 +104,53 @@ impl Store {
     /// When the store fails.
     pub(crate) fn begin_stream(&mut self, stream: &str, position: &StreamPosition) -> Result<(), StoreError> {
         self.database.write("begin a stream", |transaction| {
-            let last_seq = Inbox::new(transaction)?.last_seq();
-            record(transaction, stream, position, last_seq)
+            forget_others(transaction, stream)?;
+            record(transaction, stream, position, NO_EVENT)
         })
     }
 
-    /// Returns up to which sequence all events of a stream are settled, and forgets the receipts before it.
+    /// Forgets the receipts of messages which the worker's record says are settled, but never the last one.
     ///
     /// # Errors
     /// When the store fails.
-    pub(crate) fn stream_settled_through(&mut self, stream: &str) -> Result<u64, StoreError> {
-        let settled = routing_cursor::settled_through(&self.database)?;
-        let (sequence, rows): (u64, u64) = self.database.read("read the receipts of the stream", |connection| {
-            connection
-                .prepare_cached(
-                    "SELECT ifnull(max(sequence), 0), count(*) FROM stream_receipts WHERE stream = ? AND last_seq <= ?",
-                )?
-                .query_row(params![stream, settled], |row| Ok((row.get(0)?, row.get(1)?)))
-        })?;
-        if rows > 1 {
-            self.database.write("forget receipts of the stream", |transaction| {
-                transaction
-                    .prepare_cached("DELETE FROM stream_receipts WHERE stream <> ?1 OR sequence < ?2")?
-                    .execute(params![stream, sequence])
-                    .map(drop)
-            })?;
+    pub(crate) fn forget_receipts(&mut self, stream: &str, sequences: &[u64]) -> Result<(), StoreError> {
+        if sequences.is_empty() {
+            return Ok(());
         }
-        Ok(sequence)
+        self.database.write("forget receipts of the stream", |transaction| {
+            let last = last(transaction, stream)?.map_or(0, |position| position.sequence);
+            let mut delete =
+                transaction.prepare_cached("DELETE FROM stream_receipts WHERE stream = ? AND sequence = ?")?;
+            for sequence in sequences.iter().filter(|sequence| **sequence < last) {
+                delete.execute(params![stream, sequence])?;
+            }
+            Ok(())
+        })
     }
 }
 
-fn last(connection: &Connection, stream: &str) -> rusqlite::Result<Option<StreamPosition>> {
+/// Calls `each` with the messages of a stream after one, up to another, and their events, in order, until it returns false.
+pub(super) fn for_each(
+    connection: &Connection,
+    stream: &str,
+    (after, through): (u64, u64),
+    mut each: impl FnMut(u64, i64) -> bool,
+) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(
+        "SELECT sequence, last_seq FROM stream_receipts WHERE stream = ? AND sequence > ? AND sequence <= ? ORDER BY sequence",
+    )?;
+    // SQLite's numbers have a sign.
+    let mut rows = statement.query(params![stream, after, through.min(i64::MAX.unsigned_abs())])?;
+    while let Some(row) = rows.next()? {
+        if !each(row.get(0)?, row.get(1)?) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Returns up to where a stream has been received; `None`: nothing has.
+pub(super) fn last(connection: &Connection, stream: &str) -> rusqlite::Result<Option<StreamPosition>> {
     connection
         .prepare_cached(
             "SELECT sequence, message_id FROM stream_receipts WHERE stream = ? ORDER BY sequence DESC LIMIT 1",
@@ -140,14 +163,19 @@ fn record(
     transaction: &Transaction<'_>,
     stream: &str,
     StreamPosition { sequence, message_id }: &StreamPosition,
-    last_seq: i64,
+    event: i64,
 ) -> rusqlite::Result<()> {
     transaction
         .prepare_cached(
             "INSERT OR REPLACE INTO stream_receipts (stream, sequence, message_id, last_seq) VALUES (?, ?, ?, ?)",
         )?
-        .execute(params![stream, sequence, message_id, last_seq])
+        .execute(params![stream, sequence, message_id, event])
         .map(drop)
+}
+
+/// Forgets all other streams: their sequences mean other messages.
+fn forget_others(transaction: &Transaction<'_>, stream: &str) -> rusqlite::Result<()> {
+    transaction.prepare_cached("DELETE FROM stream_receipts WHERE stream <> ?")?.execute([stream]).map(drop)
 }
 
 #[cfg(test)]
@@ -156,7 +184,6 @@ mod tests {
 
     use super::*;
     use crate::event::EventDetails;
-    use crate::store::RoutedTo;
     use crate::store::fixture::fixture;
 
     fn message(sequence: u64) -> StreamMessage {
@@ -188,26 +215,18 @@ mod tests {
         // As another stream, which has the same events.
         assert_eq!(store.append_stream("b", vec![message(3), message(4), message(8)], Timestamp(6)).unwrap(), 1);
         assert_eq!(store.ledger().unwrap().unrouted, 5);
-    }
-
-    #[test]
-    fn stream_is_settled_up_to_the_first_event_that_is_not() {
-        let mut fixture = fixture();
-        for sequence in 1..=3 {
-            fixture.inbox.append_stream("a", vec![message(sequence * 10)], Timestamp(5)).unwrap();
-        }
-        let store = &mut fixture.store;
-        assert_eq!(store.stream_settled_through("a").unwrap(), 0);
-        let to = |seq, to: &[&str]| RoutedTo {
-            seq,
-            ban: None,
-            to: to.iter().map(|route| ((*route).to_owned(), "hook".to_owned())).collect(),
-            quarantined: false,
+        assert_eq!(store.stream_position("a").unwrap(), None, "its sequences mean nothing any more");
+        let events = |store: &Store| {
+            let mut events = Vec::new();
+            let add = |sequence, event| {
+                events.push((sequence, event));
+                true
+            };
+            store.database.read("test", |connection| for_each(connection, "b", (0, 99), add)).unwrap();
+            events
         };
-        store.route_events(&[to(1, &[]), to(2, &["all"])]).unwrap();
-        assert_eq!(store.stream_settled_through("a").unwrap(), 10, "the second one is pending");
-        store.route_events(&[to(3, &[])]).unwrap();
-        assert_eq!(store.stream_settled_through("a").unwrap(), 10);
-        assert_eq!(store.stream_position("a").unwrap().unwrap().sequence, 30);
+        assert_eq!(events(store), [(3, 1), (4, 2), (8, 5)], "each with its event, also those that are known");
+        store.forget_receipts("b", &[3, 8]).unwrap();
+        assert_eq!(events(store), [(4, 2), (8, 5)], "never the last");
     }
 }

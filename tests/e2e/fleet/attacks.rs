@@ -15,7 +15,7 @@ use crate::webhook::shown;
 /// What the broker does not permit gets no answer.
 const NO_ANSWER: Duration = Duration::from_millis(300);
 
-async fn connect(broker: &Broker<'_>, key: &str, inbox: &str) -> Client {
+pub async fn connect(broker: &Broker<'_>, key: &str, inbox: &str) -> Client {
     let seed = std::fs::read_to_string(broker.directory().join(key)).unwrap();
     ConnectOptions::with_nkey(seed.trim().to_owned())
         .custom_inbox_prefix(inbox)
@@ -25,7 +25,7 @@ async fn connect(broker: &Broker<'_>, key: &str, inbox: &str) -> Client {
         .unwrap()
 }
 
-async fn ask(client: &Client, subject: &str, body: String) -> Option<Value> {
+pub async fn ask(client: &Client, subject: &str, body: String) -> Option<Value> {
     let answer = client.request(subject.to_owned(), body.into()).await.ok()?;
     Some(serde_json::from_slice(&answer.payload).unwrap_or(Value::Null))
 }

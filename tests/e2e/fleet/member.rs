@@ -35,12 +35,17 @@ impl<'e> Member<'e> {
 
     /// A worker with one route; `lines` are added to `[fleet]`.
     pub fn worker(env: &'e TestEnv, broker: &Broker<'_>, name: &str, lines: &str) -> Self {
+        Self::worker_with(env, broker, name, lines, "")
+    }
+
+    /// The same, with more webhooks and routes.
+    pub fn worker_with(env: &'e TestEnv, broker: &Broker<'_>, name: &str, lines: &str, more: &str) -> Self {
         let member = Self { env, name: name.to_owned(), daemon: None };
         fs::create_dir_all(member.path("")).unwrap();
         fs::copy(env.path("main.url"), member.path("main.url")).unwrap();
         let routes = format!(
             "[webhooks.main]\nurl_file = \"main.url\"\n{QUICK}\n\n[[routes]]\nname = \"all\"\nwebhook = \"main\"\nstorm = \
-             false\nrestart = false\n"
+             false\nrestart = false\n{more}"
         );
         member.configure(broker, &format!("role = \"worker\"\n{LEASE}\n{lines}"), "worker.nkey", &routes);
         member
