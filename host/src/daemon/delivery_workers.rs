@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::error::DaemonError;
 use crate::config::Config;
@@ -26,6 +27,7 @@ pub(super) struct DeliveryWorkers {
     /// The name of this host, as the system has it.
     system_host: String,
     counters: Counters,
+    send_until: Option<watch::Receiver<Instant>>,
 }
 
 impl DeliveryWorkers {
@@ -37,6 +39,7 @@ impl DeliveryWorkers {
         stop: watch::Receiver<bool>,
         now: fn() -> Timestamp,
         counters: Counters,
+        send_until: Option<watch::Receiver<Instant>>,
     ) -> Self {
         Self {
             client: Client::new(),
@@ -49,6 +52,7 @@ impl DeliveryWorkers {
             now,
             system_host: system_host.to_owned(),
             counters,
+            send_until,
         }
     }
 
@@ -88,6 +92,7 @@ impl DeliveryWorkers {
                 now: self.now,
                 jitter: fastrand::f64,
                 counters: self.counters.clone(),
+                send_until: self.send_until.clone(),
             };
             let worker = DeliveryWorker::new(webhook.clone(), store.new_connection()?, context);
             let (wake, progress) = (Arc::new(Notify::new()), Arc::clone(&self.progress));

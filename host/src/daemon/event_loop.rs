@@ -106,7 +106,8 @@ impl<'a> EventLoop<'a> {
             exporter.configure(config, daemon.store);
             reporter.configure(config, daemon.store);
         }
-        let delivery = DeliveryWorkers::new(config, &daemon.system_host, progress, stopped, daemon.now, counters);
+        let (host, send_until) = (&daemon.system_host, context.send_until.clone());
+        let delivery = DeliveryWorkers::new(config, host, progress, stopped, daemon.now, counters, send_until);
         // Whoever starts a daemon or drains may have fixed something that cannot be seen from here.
         delivery.retry_suspended(daemon.store, mode != RunMode::UntilIdle)?;
         let files_changed = Arc::new(Notify::new());

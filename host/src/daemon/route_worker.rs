@@ -8,7 +8,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::descriptors::{StoreSlot, StoreSlots};
 use super::error::DaemonError;
@@ -286,4 +286,6 @@ pub(super) struct WorkerContext {
     /// Of these threads.
     pub(super) pulses: Arc<Pulses>,
     pub(super) counters: Counters,
+    /// Of a fleet's worker, until when messages may be sent.
+    pub(super) send_until: Option<watch::Receiver<tokio::time::Instant>>,
 }

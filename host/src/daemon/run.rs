@@ -76,6 +76,7 @@ impl Daemon<'_> {
             close_digests: Arc::new(AtomicBool::new(matches!(mode, RunMode::UntilIdleOr(_)))),
             pulses: Arc::new(Pulses::new()),
             counters: Counters::new()?,
+            send_until: reader.as_ref().map(Reader::send_until),
         };
         std::thread::scope(|scope| {
             let (config, store) = (Arc::new(self.config.clone()), self.store.new_routing_connection()?);

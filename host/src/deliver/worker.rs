@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 
 use super::attempt::{AttemptOutcome, AttemptReport, NextAction};
 use super::client::{Client, FindError};
@@ -50,6 +51,8 @@ pub(crate) struct DeliveryContext {
     pub jitter: fn() -> f64,
     /// Counts attempts and the messages that ended.
     pub counters: Counters,
+    /// Until when messages may be sent: of a fleet's worker, until another one may have its lease.
+    pub send_until: Option<watch::Receiver<Instant>>,
 }
 
 /// Delivers to one webhook.
@@ -96,6 +99,10 @@ impl DeliveryWorker {
             }
             let action;
             (self, action) = self.next(&endpoint, Arc::clone(&policy)).await?;
+            if matches!(action, NextAction::Send(_)) && self.had_to_wait(&mut stop).await {
+                // It may be another message now.
+                continue;
+            }
             match action {
                 NextAction::Send(message) => {
                     tried = Some(endpoint.clone());
@@ -110,6 +117,25 @@ impl DeliveryWorker {
                 NextAction::Idle => woken(wake, None, &mut stop).await,
             }
         }
+    }
+
+    /// Waits until messages may be sent, or until it is stopped. Returns whether it had to.
+    async fn had_to_wait(&mut self, stop: &mut watch::Receiver<bool>) -> bool {
+        let Some(until) = &mut self.context.send_until else { return false };
+        if Instant::now() < *until.borrow_and_update() {
+            return false;
+        }
+        let moved = async {
+            // Otherwise nobody can allow it any more.
+            if until.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            () = moved => {}
+            _ = stop.changed() => {}
+        }
+        true
     }
 
     async fn next(self, endpoint: &Endpoint, policy: Arc<DeliveryPolicy>) -> Result<(Self, NextAction), DeliveryError> {

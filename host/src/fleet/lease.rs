@@ -64,6 +64,11 @@ impl Lease {
         }
     }
 
+    /// Until when messages may be sent, which moves with each renewal.
+    pub(super) fn send_until(&self) -> watch::Receiver<Instant> {
+        self.send_until.subscribe()
+    }
+
     /// Writes the record as it is now.
     pub(super) async fn renew(&mut self, broker: &Broker) -> Result<(), RenewError> {
         match self.write(broker).await {

@@ -117,6 +117,11 @@ impl Reader {
         }
     }
 
+    /// Until when messages may be sent, which moves with each renewal of the lease.
+    pub(crate) fn send_until(&self) -> watch::Receiver<Instant> {
+        self.lease.send_until()
+    }
+
     /// Takes the word of the worker before: what is pending in this store and was settled there is not sent. To be called before
     /// anything is routed or sent. Returns what it had settled of events that are not routed here yet.
     ///

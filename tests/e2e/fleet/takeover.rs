@@ -3,12 +3,13 @@
 
 use std::fs;
 
+use rustix::process::Signal;
 use serde_json::Value;
 
 use super::attacks::{ask, connect};
 use super::broker::Broker;
 use super::member::Member;
-use super::{NEWEST, RECOVERED_WITHIN, address, order};
+use super::{NEWEST, RECOVERED_WITHIN, address, order, wait_for_addresses};
 use crate::polling::{until, within};
 use crate::test_env::{QUICK, TestEnv};
 use crate::webhook::{Fault, Webhook, shown};
@@ -98,6 +99,48 @@ fn fleet_takeover_while_a_webhook_is_suspended_repeats_nothing_of_the_others() {
     let status = workers[0].status();
     let main = &status["routes"]["all"];
     assert_eq!((&main["skipped"], &main["posted"]), (&BANS.into(), &1.into()), "{status}");
+    workers[0].stop();
+    host.stop();
+}
+
+#[test]
+#[ignore = "needs nats-server: cargo xtask test"]
+fn fleet_worker_that_was_replaced_and_returns_repeats_one_message_at_most() {
+    const BANS: usize = 12;
+    let env = TestEnv::new();
+    let broker = Broker::start(&env, NEWEST, &["web-1"]);
+    let mut workers = ["worker-1", "worker-2"].map(|name| Member::worker(&env, &broker, name, ""));
+    let mut host = Member::host(&env, &broker, "web-1");
+    host.start();
+    workers[0].start();
+    workers[1].start_unready();
+    workers[1].wait_for_log("the worker worker-1 has the lease");
+    env.webhook.stop();
+    (0..BANS).for_each(|number| host.ban(&address(number)));
+    host.wait_until_forwarded(BANS as u64);
+    until("all to be pending on the first worker", || {
+        let status = workers[0].status();
+        if status["routes"]["all"]["pending"] == BANS { Ok(()) } else { Err(status.to_string()) }
+    });
+    workers[0].daemon().signal(Signal::STOP);
+    env.webhook.start();
+    wait_for_addresses(&env, 0..BANS, &[&workers[1], &host]);
+    workers[1].wait_until_settled(BANS as u64);
+    assert_eq!(env.webhook.arrived().len(), BANS);
+    // All of it is due on the first one.
+    workers[0].daemon().signal(Signal::CONT);
+    let status = workers[0].daemon().wait_within(RECOVERED_WITHIN);
+    assert_eq!(status.code(), Some(1), "{}", workers[0].log());
+    let again = env.webhook.arrived().len() - BANS;
+    assert!(again <= 1, "{:?}", shown(&env.webhook.arrived()));
+    workers[0].start_unready();
+    workers[0].wait_for_log("the worker worker-2 has the lease");
+    workers[1].stop();
+    host.ban(&address(BANS));
+    wait_for_addresses(&env, BANS..BANS + 1, &[&workers[0], &host]);
+    assert_eq!(env.webhook.arrived().len(), BANS + again + 1, "{:?}", shown(&env.webhook.arrived()));
+    workers[0].wait_until_settled(BANS as u64 + 1);
+    assert_eq!(workers[0].status()["routes"]["all"]["pending"], 0);
     workers[0].stop();
     host.stop();
 }
