@@ -247,7 +247,7 @@ fn message_of_which_no_answer_came_is_looked_for_before_it_is_sent_again() {
     ban(&env, "203.0.113.8", 1_763_809_012);
     assert_eq!(env.wait_until_idle().all().posted, 4);
     assert_eq!(env.webhook.channel().len(), 4);
-    assert!(env.log().contains("message may arrive twice: the channel cannot be asked for it: missing_scope"));
+    assert!(env.log().contains("message may arrive twice: the channel cannot be asked for it: 200 missing_scope"));
 }
 
 #[test]
@@ -265,4 +265,67 @@ fn unban_changes_the_message_of_its_ban_on_discord() {
     let channel = env.webhook.discord_channel();
     assert!(channel.len() == 2 && channel[0].len() == 2 && channel[1].len() == 1, "{channel:#?}");
     assert!(channel[0][0].contains("banned") && channel[0][1].contains("unbanned"), "{channel:#?}");
+}
+
+#[test]
+fn unban_after_a_restart_changes_the_message_of_its_ban() {
+    let env = TestEnv::with_app("");
+    env.configure_app(QUICK, "storm = false\nrestart = \"1s\"\nchange_fallback = \"skip\"");
+    let _daemon = env.daemon();
+    ban(&env, "203.0.113.7", 1_763_809_011);
+    posts(&env, 1);
+    for line in [
+        "unban --jail=sshd --ip=203.0.113.7 --time=1763809011",
+        "stop --jail=sshd",
+        "start --jail=sshd",
+        "ban --jail=sshd --ip=203.0.113.7 --time=1763809011 --restored=1",
+    ] {
+        env.notify(line);
+    }
+    // The restart is one message, and changes none.
+    let channel = posts(&env, 2);
+    env.wait_until_idle();
+    assert_eq!((channel[0].versions.len(), channel.len()), (1, 2), "{channel:#?}");
+    unban(&env, "203.0.113.7", 1_763_809_011);
+    let channel = env.webhook.wait_for_channel("the change", |channel| channel[0].versions.len() == 2);
+    assert!(channel.len() == 2 && channel[0].shown().contains(&["203.0.113.7", "unbanned"]), "{channel:#?}");
+    assert_eq!(env.wait_until_idle().all().skipped, 0);
+}
+
+#[test]
+fn same_event_on_two_routes_is_looked_for_by_route() {
+    let env = TestEnv::with_app("");
+    let second = "storm = false\n[[routes]]\nname = \"again\"\nwebhook = \"main\"\nstorm = false";
+    env.configure_app(&format!("{QUICK}\ncheck_history = true"), second);
+    let _daemon = env.daemon();
+    ban(&env, "203.0.113.6", 1_763_809_010);
+    posts(&env, 2);
+    env.wait_until_idle();
+    // The message of one route arrives, and that of the other does not.
+    env.webhook.inject(&[Fault::Slow(Duration::from_millis(1)), Fault::ServerError]);
+    ban(&env, "203.0.113.7", 1_763_809_011);
+    posts(&env, 4);
+    env.wait_until_idle();
+    assert_eq!(env.webhook.channel().len(), 4);
+}
+
+#[test]
+fn another_channel_gets_messages_of_its_own() {
+    let env = TestEnv::with_app("");
+    let _daemon = env.daemon();
+    ban(&env, "203.0.113.7", 1_763_809_011);
+    posts(&env, 1);
+    env.wait_until_idle();
+    let text = std::fs::read_to_string(env.config()).unwrap();
+    env.write("config.toml", text.replace(crate::slack_app::CHANNEL_NAME, crate::slack_app::CHANNEL));
+    crate::polling::until("the configuration to be used", || {
+        let log = env.log();
+        if log.contains("configuration reloaded") { Ok(()) } else { Err(log) }
+    });
+    unban(&env, "203.0.113.7", 1_763_809_011);
+    ban(&env, "203.0.113.7", 1_763_899_011);
+    let channel = posts(&env, 3);
+    env.wait_until_idle();
+    assert!(channel.iter().all(|posted| posted.versions.len() == 1), "{channel:#?}");
+    assert_eq!(channel[2].thread_ts.as_ref(), Some(&channel[1].ts), "{channel:#?}");
 }

@@ -213,7 +213,7 @@ fn package_downgrade_refuses_newer_store_and_leaves_it_alone() {
         assert!(host.sh("banhook --version").ok().stdout.contains("0.1.0"));
         for command in ["drain", "run", "status"] {
             let output = host.sh(&format!("banhook {command}"));
-            let word = "schema version 3, and this banhook supports versions up to 2; install the newer banhook again";
+            let word = "schema version 4, and this banhook supports versions up to 3; install the newer banhook again";
             assert!(output.code == Some(1) && output.stderr.contains(word), "{output}");
         }
         assert_eq!(stored(), before);

@@ -66,6 +66,9 @@ fn case(env: &TestEnv, name: &str) -> (PathBuf, Value) {
     (file, case)
 }
 
+/// The targets that a case is shown on.
+const TARGETS: u32 = 6;
+
 #[test]
 #[ignore = "needs componentize-qjs and Chromium: cargo xtask test"]
 fn page_follows_the_source_and_accepts_by_keyboard() {
@@ -78,7 +81,7 @@ fn page_follows_the_source_and_accepts_by_keyboard() {
     page.wait_for_text("#plugin", "s old");
 
     // Each case on every target, in light and dark, and nothing of an attacker's text acts.
-    assert_eq!(page.evaluate("document.querySelectorAll('#case-ban .target article').length"), 5);
+    assert_eq!(page.evaluate("document.querySelectorAll('#case-ban .target article').length"), TARGETS);
     page.wait_for_text("#case-ban [data-target=mattermost]", "203.0.113.7 banned in sshd");
     let (_, hostile) = case(&env, "hostile");
     let subject = hostile["event"]["subject"].as_str().unwrap();

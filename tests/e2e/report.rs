@@ -15,13 +15,9 @@ fn report_counts_the_bans_of_a_route() {
     env.webhook.wait_for(4);
     env.wait_until_idle();
     let report = env.banhook(["report", "--period", "1h"]).ok();
-    for text in [
-        "4 bans of 3 subjects, after none in the period before",
-        "sshd 4",
-        "203.0.113.1 2",
-        "2 new, 1 banned before",
-        "4 delivered",
-    ] {
+    for text in
+        ["4 bans of 3 subjects; no comparison", "sshd 4", "203.0.113.1 2", "2 new, 1 banned before", "4 delivered"]
+    {
         let shown = report.stdout.replace('`', "");
         assert!(shown.contains(text), "{text}: {report}");
     }

@@ -128,7 +128,8 @@ impl SlackApp {
         if field("channel") != Some(CHANNEL) {
             return Err("channel_not_found");
         }
-        if field("oldest").and_then(|oldest| oldest.parse::<f64>().ok()).is_none() {
+        // With `oldest` alone Slack's documents disagree at which end the page begins.
+        if field("oldest").is_some() {
             return Err("invalid_ts_oldest");
         }
         let limit = field("limit").and_then(|limit| limit.parse().ok()).filter(|limit| (1..=999).contains(limit));

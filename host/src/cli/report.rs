@@ -56,15 +56,10 @@ pub(super) fn report(global: &GlobalOptions, arguments: &ReportArgs) -> Outcome 
         return Err(CommandError::Input(anyhow!("there are no events in {} yet", global.state_dir.display())));
     };
     let now = Timestamp::now();
-    let ms = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
-    let span = Span {
-        from: now.plus_ms(-ms(arguments.period)),
-        to: now,
-        zone: route.timezone.clone(),
-        history_since: now.plus_ms(-ms(config.retention.history)),
-    };
+    let lengths = (arguments.period, config.retention.history);
+    let span = Span::ending(&store, now.plus_ms(1), lengths, route.timezone.clone())?;
     let summary = summarize(&store, &route.name, &|jail| route.jails.matches(jail), &span)?
-        .ok_or_else(|| anyhow!("the history is too large to be counted within a minute; ask for a shorter --period"))?;
+        .ok_or_else(|| anyhow!("the history is too large to be counted within seconds; ask for a shorter --period"))?;
     let host = config.event_defaults(&host_name()).host;
     let title = format!("{host}: {} on the route {}", duration_text(arguments.period), route.name);
     let body = banhooks_own(&message(&title, &summary, &span, None, false), Target::SLACK);

@@ -7,6 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use jiff::civil::Date;
 use tokio::sync::Notify;
 
 use crate::config::{Config, Report, duration_text};
@@ -76,6 +77,7 @@ struct Context {
 
 impl Context {
     fn run(&self, mut store: Store, mut config: Arc<Config>, configured: &Receiver<Arc<Config>>) {
+        forget_others(&mut store, &config);
         loop {
             for report in &config.reports {
                 if let Err(error) = self.send_if_due(&mut store, &config, report) {
@@ -84,7 +86,10 @@ impl Context {
                 }
             }
             match configured.recv_timeout(POLL_INTERVAL) {
-                Ok(newer) => config = newer,
+                Ok(newer) => {
+                    config = newer;
+                    forget_others(&mut store, &config);
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
@@ -95,22 +100,16 @@ impl Context {
         let Some(route) = config.routes.iter().find(|route| route.name == report.route) else { return Ok(()) };
         let now = (self.now)();
         let Some((day, due)) = latest_slot(report.at, &route.timezone, now) else { return Ok(()) };
-        let (key, day) = (report.key(), day.to_string());
-        match store.last_report(&key)? {
+        let (key, tomorrow) = (report.key(), day.tomorrow().unwrap_or(day));
+        match store.last_report(&key)?.and_then(|last| last.parse::<Date>().ok()) {
             // Also where the clock was set back.
-            Some(last) if last >= day => return Ok(()),
-            Some(_) => {}
-            // A report that was just configured is sent when it is due next.
-            None => return store.record_report(&key, &day, None, now),
+            Some(last) if (day..=tomorrow).contains(&last) => return Ok(()),
+            Some(last) if last < day => {}
+            // A report that was just configured is sent when it is due next. So is one that another clock has recorded.
+            Some(_) | None => return store.record_report(&key, &day.to_string(), None, now),
         }
-        let period_ms = i64::try_from(report.period.as_millis()).unwrap_or(i64::MAX);
-        let history_ms = i64::try_from(config.retention.history.as_millis()).unwrap_or(i64::MAX);
-        let span = Span {
-            from: due.plus_ms(-period_ms),
-            to: due.plus_ms(-1),
-            zone: route.timezone.clone(),
-            history_since: now.plus_ms(-history_ms),
-        };
+        let lengths = (report.period, config.retention.history);
+        let span = Span::ending(store, due, lengths, route.timezone.clone())?;
         let summary = summarize(store, &route.name, &|jail| route.jails.matches(jail), &span)?;
         let message = match (&summary, config.webhooks.get(&route.webhook)) {
             (Some(summary), Some(webhook)) => {
@@ -125,13 +124,20 @@ impl Context {
                 })
             }
             _ => {
-                tracing::warn!(route = route.name, "report left out: the history is too large to be counted");
+                tracing::warn!(route = route.name, "report left out: the history cannot be counted within seconds");
                 None
             }
         };
-        store.record_report(&key, &day, message.as_ref(), now)?;
+        store.record_report(&key, &day.to_string(), message.as_ref(), now)?;
         self.sent.notify_one();
         Ok(())
+    }
+}
+
+fn forget_others(store: &mut Store, config: &Config) {
+    let keys: Vec<String> = config.reports.iter().map(Report::key).collect();
+    if let Err(error) = store.keep_reports(&keys) {
+        tracing::error!("reports that are no longer configured are not forgotten: {error}");
     }
 }
 

@@ -19,8 +19,8 @@ const HISTORY_BYTES: usize = 16 << 20;
 
 /// Why it is not known whether a message is in the channel.
 pub(super) enum FindError {
-    /// No answer, or one that may be another next time.
-    NoAnswer(String),
+    /// It may say so later: what the attempt comes to by that.
+    NotNow(SendResult),
     /// The service does not say.
     Refused(String),
 }
@@ -124,8 +124,7 @@ impl Client {
         }
     }
 
-    /// Returns where a message is of which no answer came, if the channel has it. `channel`: its id; `since`: in seconds since
-    /// 1970.
+    /// Returns where a message is of which no answer came, if the channel has it. `channel`: its id. `now`: the clock.
     ///
     /// # Errors
     /// Why the channel has not said so, without anything secret.
@@ -133,11 +132,12 @@ impl Client {
         &self,
         endpoint: &Endpoint,
         (id, channel): (&str, &str),
-        since: i64,
+        now: fn() -> Timestamp,
     ) -> Result<Option<Reference>, FindError> {
         let (target, Some((token, _))) = (endpoint.target, &endpoint.app) else { return Ok(None) };
-        let Some(Question { url, form }) = target.history(&endpoint.url, channel, since) else { return Ok(None) };
-        let client = self.connections.client(&endpoint.connection).await.map_err(FindError::NoAnswer)?;
+        let Some(Question { url, form }) = target.history(&endpoint.url, channel) else { return Ok(None) };
+        let no_answer = |error| FindError::NotNow(SendResult::Transient { after: None, error });
+        let client = self.connections.client(&endpoint.connection).await.map_err(no_answer)?;
         let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
         let request = client
             .post(url)
@@ -145,19 +145,24 @@ impl Client {
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .bearer_auth(token.expose())
             .body(form);
-        let mut response = request
-            .send()
-            .await
-            .map_err(|error| FindError::NoAnswer(endpoint.redaction.error(&failure(&error, &endpoint.connection))))?;
-        let status = response.status().as_u16();
+        let failed = |error| no_answer(endpoint.redaction.error(&failure(&error, &endpoint.connection)));
+        let mut response = request.send().await.map_err(failed)?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let (body, _) = first_bytes(&mut response, HISTORY_BYTES).await;
-        let json = serde_json::from_str(&body).unwrap_or_default();
-        let answer = HttpAnswer { status, header: &|_| None, body: &body, json: &json };
-        let found = target.find(&answer, id).map_err(|error| match status {
-            429 | 500..=599 => FindError::NoAnswer(error),
-            _ => FindError::Refused(error),
-        })?;
-        Ok(found.map(|found| Reference { channel: channel.to_owned(), ..found }))
+        let header = |name: &str| headers.get(name)?.to_str().ok().map(str::to_owned);
+        let context = AnswerContext { target, redaction: &endpoint.redaction, now: now() };
+        match classify(context, status, &header, &body) {
+            SendResult::Accepted { .. } => {
+                let json = serde_json::from_str(&body).unwrap_or_default();
+                let answer = HttpAnswer { status, header: &header, body: &body, json: &json };
+                Ok(target.find(&answer, id).map(|found| Reference { channel: channel.to_owned(), ..found }))
+            }
+            result @ (SendResult::RateLimited(..) | SendResult::Transient { .. }) => Err(FindError::NotNow(result)),
+            SendResult::Unclear { error, .. }
+            | SendResult::Rejected(error)
+            | SendResult::EndpointGone(error)
+            | SendResult::Detached { error, .. } => Err(FindError::Refused(error)),
+        }
     }
 
     /// Posts a message in its way and classifies the answer. `id`: what the message is known by. `now`: the clock.

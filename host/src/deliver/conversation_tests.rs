@@ -24,6 +24,8 @@ enum Answer {
     /// Accepted, and nobody hears of it.
     Lost,
     RateLimited,
+    /// For longer than the shortest time between two changes.
+    RateLimitedForLong,
     Failed,
     Rejected,
     /// To a change or a reply.
@@ -51,6 +53,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => Just(Answer::Accepted),
         1 => Just(Answer::Lost),
         1 => Just(Answer::RateLimited),
+        1 => Just(Answer::RateLimitedForLong),
         1 => Just(Answer::Failed),
         1 => Just(Answer::Rejected),
         1 => Just(Answer::Closed),
@@ -111,6 +114,7 @@ impl Simulation {
             defaults: EventDefaults::default(),
             change_rate: Rate { interval: Duration::from_millis(1_200), burst: 10 },
             change_budget: "token".to_owned(),
+            channel: String::new(),
             health: None,
         };
         Self {
@@ -191,12 +195,13 @@ impl Simulation {
             }
         };
         let thread = self.channel[index].thread.clone();
-        Ok(Reference { channel: "C1".to_owned(), id: index.to_string(), thread })
+        Ok(Reference { channel: "C1".to_owned(), id: index.to_string(), of: String::new(), thread })
     }
 
     fn answer(&mut self, message: &OutboundMessage, answer: Answer) -> SendResult {
         match answer {
             Answer::RateLimited => SendResult::RateLimited(Duration::from_secs(3), "429".to_owned()),
+            Answer::RateLimitedForLong => SendResult::RateLimited(Duration::from_secs(30), "429".to_owned()),
             Answer::Failed => SendResult::Transient { after: None, error: "500".to_owned() },
             Answer::Rejected if !message.plain => SendResult::Rejected("invalid_blocks".to_owned()),
             Answer::Closed if message.way != Way::Post => detached(false),

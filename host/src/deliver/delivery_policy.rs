@@ -41,6 +41,8 @@ pub(crate) struct DeliveryPolicy {
     pub redacted: BTreeSet<String>,
     /// What events get that have none of their own.
     pub defaults: EventDefaults,
+    /// A hash of the channel and of the service: a message that went to another one can neither be changed nor replied to.
+    pub channel: String,
     /// How fast messages that were sent are changed; `budget`: what shares this rate.
     pub change_rate: Rate,
     /// A hash of what shares the rate of changes: the token of an app, or else the webhook's URL.
@@ -68,7 +70,10 @@ impl DeliveryPolicy {
             redacted: routes().filter(|route| route.redacted_fallback).map(|route| route.name.clone()).collect(),
             defaults: defaults.clone(),
             change_rate: CHANGE_RATE,
-            change_budget: budget(webhook.app.as_ref().map_or(webhook.url.expose().as_str(), |app| app.token.expose())),
+            channel: channel(webhook),
+            change_budget: hash_of(
+                webhook.app.as_ref().map_or(webhook.url.expose().as_str(), |app| app.token.expose()),
+            ),
             health: HealthWebhook::new(config).filter(|health| health.name != name),
         }
     }
@@ -89,10 +94,24 @@ impl DeliveryPolicy {
     }
 }
 
-/// Returns the name of what shares a rate of changes, without revealing the token or the URL.
-fn budget(secret: &str) -> String {
+/// Returns a hash by which a token, a URL or a channel is known, without revealing it.
+fn hash_of(secret: &str) -> String {
     let hash = Sha256::digest(secret);
     hex(hash.get(..BUDGET_HASH_BYTES).unwrap_or_default())
+}
+
+/// Returns the name of what messages go to, without revealing the token or the URL. A token that is replaced by another one of
+/// the same workspace, which it begins with, changes nothing.
+fn channel(webhook: &Webhook) -> String {
+    let url = webhook.url.expose();
+    let text = match &webhook.app {
+        Some(app) => {
+            let workspace: Vec<_> = app.token.expose().split('-').take(2).collect();
+            format!("{url}\n{}\n{}", workspace.join("-"), app.channel)
+        }
+        None => url.to_string(),
+    };
+    hash_of(&text)
 }
 
 /// Returns a duration in ms, saturating.

@@ -88,6 +88,8 @@ pub(crate) struct Queue {
     ordered_before_parked: u32,
     /// No parked message is sent before.
     parked_not_before: Timestamp,
+    /// No message is changed before.
+    changes_not_before: Timestamp,
 }
 
 impl Queue {
@@ -100,6 +102,7 @@ impl Queue {
             attempt_began_at: never,
             ordered_before_parked: 0,
             parked_not_before: never,
+            changes_not_before: never,
         }
     }
 
@@ -192,7 +195,7 @@ impl Queue {
         if !policy.target.has_conversations() {
             return Ok(NextAction::Send(Box::new(message)));
         }
-        let Some(way) = store.way(&message)? else {
+        let Some(way) = store.way(&message, &policy.channel)? else {
             store.detach(&message, true, now)?;
             return Ok(NextAction::AskAgain);
         };
@@ -223,13 +226,16 @@ impl Queue {
     ) -> Result<bool, StoreError> {
         let mut state = store.webhook(&self.webhook)?;
         self.attempt_began_at = now;
-        if message.lane == Lane::Change {
-            let budget = store.change_budget(&policy.change_budget)?;
-            store.record_change_budget(&policy.change_budget, next_change_slot(budget, policy, now))?;
-        } else {
+        let is_change = message.lane == Lane::Change;
+        if !is_change {
             state.next_slot_at = next_slot(&state, policy, now);
         }
-        store.begin_attempt(message, &self.webhook, &state, now)
+        let begun = store.begin_attempt(message, &self.webhook, &state, now)?;
+        if begun && is_change {
+            let budget = store.change_budget(&policy.change_budget)?;
+            store.record_change_budget(&policy.change_budget, next_change_slot(budget, policy, now))?;
+        }
+        Ok(begun)
     }
 
     /// Records what an attempt came to. `url_hash`: as for [`Self::next`]. `jitter`: in 0..1.
@@ -277,25 +283,37 @@ impl Queue {
                 self.failed(store, attempt, after, error)
             }
             SendResult::Rejected(error) => self.rejected(store, attempt, error),
+            // The earlier message may be elsewhere; if it is the endpoint, the message itself gets the same answer.
+            SendResult::EndpointGone(error) if message.way != Way::Post => {
+                self.detach(store, message, true, error, now)
+            }
             SendResult::EndpointGone(error) => self.suspend(store, attempt, error, &[]),
             SendResult::Detached { error, .. } if message.way == Way::Post => self.rejected(store, attempt, error),
-            SendResult::Detached { lost, error } => self.detach(store, message, lost, error, now),
+            // A reply that is refused would be refused again.
+            SendResult::Detached { error, .. } => self.detach(store, message, true, error, now),
         }
     }
 
     /// Records what the attempt to change a message came to. Its failures say nothing about the webhook's other messages, and
     /// it is never dead at once: what cannot change a message is one of its own.
     fn record_change(
-        &self,
+        &mut self,
         store: &mut Store,
         attempt: Attempt<'_>,
         result: SendResult,
     ) -> Result<AttemptReport, StoreError> {
         let Attempt { policy, message, ref state, now, .. } = attempt;
+        if !matches!(result, SendResult::Accepted { .. }) {
+            // Otherwise changes that end in a time-out would take all of the webhook's time.
+            let took = now.0.saturating_sub(self.attempt_began_at.0).max(0);
+            self.changes_not_before = now.plus_ms(took.saturating_mul(ORDERED_TIME_SHARE));
+        }
         match result {
             SendResult::Accepted { reference, .. } => {
-                store.record_accepted(message.id, reference.as_ref(), None, &self.webhook, state, now)?;
-                Ok(AttemptOutcome::Accepted { parked_message: None, recovered: false }.into())
+                let recovered = state.suspended.is_some();
+                let state = if recovered { state.recovered() } else { state.clone() };
+                store.record_accepted(message.id, reference.as_ref(), None, &self.webhook, &state, now)?;
+                Ok(AttemptOutcome::Accepted { parked_message: None, recovered }.into())
             }
             SendResult::RateLimited(wait, error) => {
                 let budget = store.change_budget(&policy.change_budget)?;
@@ -316,7 +334,8 @@ impl Queue {
             }
             SendResult::Rejected(error) => self.detach(store, message, false, error, now),
             SendResult::Detached { lost, error } => self.detach(store, message, lost, error, now),
-            SendResult::EndpointGone(error) => self.suspend(store, attempt, error, &[]),
+            // The message is sent itself then; if that gets the same answer, the webhook is suspended.
+            SendResult::EndpointGone(error) => self.detach(store, message, true, error, now),
         }
     }
 

@@ -49,6 +49,7 @@ impl Simulation {
             defaults: EventDefaults::default(),
             change_rate: Rate { interval: Duration::from_millis(1_200), burst: 10 },
             change_budget: "token".to_owned(),
+            channel: String::new(),
             health: None,
         };
         let (inbox, queue) = (store.new_connection().unwrap(), Queue::new("hook".to_owned()));

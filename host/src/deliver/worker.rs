@@ -22,9 +22,6 @@ use crate::store::{OutboundMessage, Store, StoreError};
 /// How long a request that is under way at shutdown may still take.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(3);
 
-/// How far the clocks of this host and the service may differ, in s.
-const CLOCK_MARGIN_SECONDS: i64 = 600;
-
 /// Delivery stopped although nobody asked it to.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DeliveryError {
@@ -170,21 +167,21 @@ impl DeliveryWorker {
         if !begun {
             return Ok(worker);
         }
-        let id = message.id;
         if endpoint.checks_history && message.attempts > 0 && message.way == Way::Post {
             let found;
-            (worker, found) = worker.find(&message, endpoint).await?;
+            (worker, found) = worker.find(&message, endpoint, &policy).await?;
             if let Some(result) = found {
                 return worker.record(message, endpoint, policy, result).await;
             }
         }
-        let mut event = None;
+        let mut known_as = None;
         if endpoint.checks_history {
-            (worker, event) = worker.blocking(move |worker| worker.store.first_event(id)).await?;
+            let asked = message.clone();
+            (worker, known_as) = worker.blocking(move |worker| worker.store.message_id(&asked)).await?;
         }
         let mut stop = worker.context.stop.clone();
         let (result, counted) = tokio::select! {
-            result = worker.context.client.post(endpoint, (body, event.as_deref()), &message.way, worker.context.now) => result,
+            result = worker.context.client.post(endpoint, (body, known_as.as_deref()), &message.way, worker.context.now) => result,
             () = stopped_for(&mut stop, SHUTDOWN_GRACE) => {
                 let error = "banhook was stopped before the answer came".to_owned();
                 (SendResult::RateLimited(Duration::ZERO, error), AttemptResult::Stopped)
@@ -200,23 +197,32 @@ impl DeliveryWorker {
         self,
         message: &OutboundMessage,
         endpoint: &Endpoint,
+        policy: &DeliveryPolicy,
     ) -> Result<(Self, Option<SendResult>), DeliveryError> {
-        let (id, since) = (message.id, message.age_starts_at.0.div_euclid(1_000).saturating_sub(CLOCK_MARGIN_SECONDS));
-        let (worker, (event, channel)) = self
-            .blocking(move |worker| Ok((worker.store.first_event(id)?, worker.store.channel(&worker.webhook)?)))
+        let (id, of, asked) = (message.id, policy.channel.clone(), message.clone());
+        let (worker, (known_as, channel)) = self
+            .blocking(move |worker| Ok((worker.store.message_id(&asked)?, worker.store.channel(&worker.webhook, &of)?)))
             .await?;
         // A name is no id: until the first answer the channel cannot be asked.
         let configured = endpoint.app.as_ref().map(|(_, channel)| channel.clone());
         let channel = configured.filter(|channel| !channel.starts_with('#')).or(channel);
-        let (Some(event), Some(channel)) = (event, channel) else { return Ok((worker, None)) };
+        let (Some(known_as), Some(channel)) = (known_as, channel) else { return Ok((worker, None)) };
         let webhook = &worker.webhook;
-        let result = match worker.context.client.find(endpoint, (&event, &channel), since).await {
+        let mut stop = worker.context.stop.clone();
+        let found = tokio::select! {
+            found = worker.context.client.find(endpoint, (&known_as, &channel), worker.context.now) => found,
+            () = stopped_for(&mut stop, SHUTDOWN_GRACE) => {
+                let error = "banhook was stopped before the answer came".to_owned();
+                Err(FindError::NotNow(SendResult::RateLimited(Duration::ZERO, error)))
+            }
+        };
+        let result = match found {
             Ok(None) => None,
             Ok(Some(reference)) => {
                 tracing::info!(webhook, id, "message is in the channel: the answer to it was lost");
                 Some(SendResult::Accepted { pause: None, reference: Some(reference) })
             }
-            Err(FindError::NoAnswer(error)) => Some(SendResult::Transient { after: None, error }),
+            Err(FindError::NotNow(result)) => Some(result),
             Err(FindError::Refused(error)) => {
                 tracing::warn!(webhook, id, "message may arrive twice: the channel cannot be asked for it: {error}");
                 None
@@ -231,8 +237,11 @@ impl DeliveryWorker {
         message: OutboundMessage,
         endpoint: &Endpoint,
         policy: Arc<DeliveryPolicy>,
-        result: SendResult,
+        mut result: SendResult,
     ) -> Result<Self, DeliveryError> {
+        if let SendResult::Accepted { reference: Some(reference), .. } = &mut result {
+            reference.of.clone_from(&policy.channel);
+        }
         let (now, jitter) = ((self.context.now)(), (self.context.jitter)());
         let (id, url_hash, route) = (message.id, endpoint.url_hash(), message.route.clone());
         let (worker, report) = self

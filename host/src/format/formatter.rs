@@ -3,12 +3,12 @@
 use super::grouping::RecentPosts;
 use super::grouping::{Grouping, digest_of, digest_of_hold, digest_of_restart};
 use super::loaded_route::LoadedRoute;
-use crate::event::{Event, Timestamp};
+use crate::event::{DigestCause, Event, Timestamp};
 use crate::message::{
-    Conversation, ConversationKey, Decision, Guarded, Message, TAG_CHARS, TAGS_MAX, fallback, guard, is_never_grouped,
-    webhook_hint,
+    ChangeFallback, Conversation, ConversationKey, Decision, Guarded, Message, TAG_CHARS, TAGS_MAX, fallback, guard,
+    is_never_grouped, webhook_hint,
 };
-use crate::store::{Disposition, FormattedEvent, Store, StoreError, UnformattedEvent};
+use crate::store::{DigestKey, Disposition, FormattedEvent, NO_MESSAGE, Store, StoreError, UnformattedEvent};
 
 /// Events that are formatted in one transaction, for the same reason as `route` routes many at once; a slow plugin ends a
 /// batch earlier. No message of a batch is sent before all of it is formatted.
@@ -58,11 +58,12 @@ impl LoadedRoute {
                 (false, None) => Grouping::Any,
                 (false, Some(_)) => Grouping::StormOnly,
             };
+            let seq = unformatted.seq;
             let can_change = |name: ConversationKey| {
                 let is_new = |earlier: &FormattedEvent| {
                     earlier.name == Some(name) && matches!(earlier.disposition, Disposition::Send(_))
                 };
-                formatted.iter().any(is_new) || store.can_change(&route, &webhook, name).unwrap_or_default()
+                formatted.iter().any(is_new) || store.can_change(seq, (&route, &webhook), name).unwrap_or_default()
             };
             let next = self.format(unformatted, grouping, now, &can_change);
             formatted.push(next);
@@ -100,12 +101,23 @@ impl LoadedRoute {
             Ok(Decision::Skip(_)) | Err(_) => (Vec::new(), None),
         };
         if let Ok(Decision::Post(message)) = &decision
-            && let Some(replaces) = self.conversation_of(message).and_then(|conversation| conversation.replaces)
-            && can_change(replaces)
+            && let Some(conversation) = self.conversation_of(message)
+            && let Some(replaces) = conversation.replaces
         {
-            grouping = grouping.of_change();
+            // Whether it is part of a restart is decided first.
+            let may_restart = self.route.restart.is_some() && matches!(grouping, Grouping::Any | Grouping::RestartOnly);
+            if can_change(replaces) {
+                grouping = grouping.of_change();
+            } else if conversation.fallback == ChangeFallback::Skip && !may_restart {
+                self.plugin.succeeded();
+                return FormattedEvent { tags, ..FormattedEvent::new(seq, skip(NO_MESSAGE)) };
+            }
         }
-        FormattedEvent { seq, disposition: self.dispose(decision, &event, grouping, now), tags, name }
+        let disposition = self.dispose(decision, &event, grouping, now);
+        // What a restart says of a ban is not its message: an unban changes that of before.
+        let is_of_restart = |key: &DigestKey| matches!(key.cause, DigestCause::Restart | DigestCause::Unbans);
+        let name = name.filter(|_| !matches!(&disposition, Disposition::Digest(key) if is_of_restart(key)));
+        FormattedEvent { seq, disposition, tags, name }
     }
 
     fn dispose(

@@ -41,6 +41,9 @@ pub struct Reference {
     pub channel: String,
     /// The message's id in the channel.
     pub id: String,
+    /// A hash of the channel and of the service as they were configured: with others it says nothing.
+    #[serde(default)]
+    pub of: String,
     /// The id of the message that it is beneath.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thread: Option<String>,

@@ -12,8 +12,8 @@ use crate::store::{Deliveries, HistoryScope, Store, StoreError};
 /// Rows of each list.
 const LISTED: usize = 10;
 
-/// How long the history may take; with a million bans it takes some seconds.
-const TIME_MAX: Duration = Duration::from_secs(60);
+/// How long the history may take; with a million bans it takes a second or two. Whoever stops a daemon waits for it.
+const TIME_MAX: Duration = Duration::from_secs(5);
 
 /// The bans of a period.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -45,8 +45,26 @@ pub(crate) struct Span {
     pub to: Timestamp,
     /// In which its days are.
     pub zone: TimeZone,
-    /// How far back the history reaches.
+    /// From when on all bans are stored.
     pub history_since: Timestamp,
+}
+
+impl Span {
+    /// Returns the span of a period that ends at a time. `retention`: how long events are kept at most.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn ending(
+        store: &Store,
+        to: Timestamp,
+        (period, retention): (Duration, Duration),
+        zone: TimeZone,
+    ) -> Result<Self, StoreError> {
+        let ms = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+        let oldest = store.oldest_event_at()?.unwrap_or(to);
+        let history_since = to.plus_ms(-ms(retention)).max(oldest);
+        Ok(Self { from: to.plus_ms(-ms(period)), to: to.plus_ms(-1), zone, history_since })
+    }
 }
 
 /// Summarizes the bans of a route. `may_see`: whether a jail is the route's. `None`: the history is too large.

@@ -39,6 +39,10 @@ pub(crate) fn message(
         Piece::text(" to "),
         Piece::Date(ShownDate { at: span.to, format: DateFormat::DateTime }),
     ];
+    if span.history_since > span.from {
+        small.push(Piece::text(" · nothing is stored from before "));
+        small.push(Piece::Date(ShownDate { at: span.history_since, format: DateFormat::DateTime }));
+    }
     if let Some(due) = late_since {
         small.push(Piece::text(" · late: it was due "));
         small.push(Piece::Date(ShownDate { at: due, format: DateFormat::DateTime }));
@@ -65,7 +69,10 @@ fn headline(summary: &Summary) -> String {
         Some(0) => text.push_str(", after none in the period before"),
         Some(before) => {
             let (more, word) = if bans > before { (bans - before, "more") } else { (before - bans, "fewer") };
-            let percent = more.saturating_mul(100).div_ceil(*before);
+            // Rounded, but never to nothing or to all of it.
+            let percent = more.saturating_mul(100).saturating_add(before / 2) / before;
+            let most = if *bans > 0 && bans < before { 99 } else { u64::MAX };
+            let percent = percent.clamp(1, most);
             text.push_str(&format!(", {percent} % {word} than before"));
         }
     }

@@ -44,7 +44,7 @@ fn change(fixture: &Fixture) -> Option<OutboundMessage> {
 }
 
 fn reference(id: &str) -> Reference {
-    Reference { channel: "C1".to_owned(), id: id.to_owned(), thread: None }
+    Reference { channel: "C1".to_owned(), id: id.to_owned(), of: String::new(), thread: None }
 }
 
 /// Sends a message, which the service puts there.
@@ -56,7 +56,7 @@ fn send(fixture: &mut Fixture, message: &OutboundMessage, id: &str) {
 }
 
 fn way(fixture: &Fixture, message: &OutboundMessage) -> Option<Way> {
-    fixture.store.way(message).unwrap()
+    fixture.store.way(message, "").unwrap()
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn change_of_what_is_in_a_digest_is_a_reply_or_what_the_route_says() {
         format(&mut fixture, 3, join_storm(9), Some("another"));
         let digest = fixture.store.digests_to_close("sec", Timestamp(9), true).unwrap()[0].id;
         fixture.store.close_digest(digest, &message(), true, Timestamp(9)).unwrap();
-        assert!(!fixture.store.can_change("sec", "hook", ConversationKey::of("ban")).unwrap());
+        assert!(!fixture.store.can_change(i64::MAX, ("sec", "hook"), ConversationKey::of("ban")).unwrap());
         let closed = next(&fixture);
         send(&mut fixture, &closed, "1.1");
         let conversation = Conversation { thread: key("who"), replaces: key("ban"), fallback };
@@ -227,5 +227,5 @@ fn places_and_names_are_forgotten_with_their_events() {
         .route_events(&[crate::store::RoutedTo { seq: 2, ban: None, to: vec![], quarantined: false }])
         .unwrap();
     assert_eq!(fixture.store.prune(&limits, 0).unwrap().events, 1);
-    assert!(!fixture.store.can_change("sec", "hook", ConversationKey::of("ban")).unwrap());
+    assert!(!fixture.store.can_change(i64::MAX, ("sec", "hook"), ConversationKey::of("ban")).unwrap());
 }

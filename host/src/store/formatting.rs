@@ -41,7 +41,7 @@ impl FormattedEvent {
 }
 
 /// Why an event is skipped that would change a message, where there is none.
-const NO_MESSAGE: &str = "what it would change has no message of its own";
+pub(crate) const NO_MESSAGE: &str = "what it would change has no message of its own";
 
 /// The result of formatting: what an event becomes on a route.
 #[derive(Debug)]
@@ -138,7 +138,7 @@ fn send(
         None => Position::Own { thread: None },
         Some(conversation) => {
             let Some((own, _)) = routed_events::find_pending(transaction, event)? else { return Ok(false) };
-            conversations::position(transaction, (route, webhook.unwrap_or(&own)), conversation, now)?
+            conversations::position(transaction, seq, (route, webhook.unwrap_or(&own)), conversation, now)?
         }
     };
     match position {
@@ -156,8 +156,10 @@ fn send(
     match position {
         Position::Own { thread: Some(thread) } => messages::set_thread(transaction, message, thread)?,
         Position::Beneath(above) => messages::set_beneath(transaction, message, above)?,
-        Position::Change { message: changed, next_attempt_at } => {
+        Position::Change { message: changed, next_attempt_at, thread } => {
             messages::set_changes(transaction, message, changed, next_attempt_at)?;
+            // Should that not be there, it is a message of its thread.
+            thread.map_or(Ok(()), |thread| messages::set_thread(transaction, message, thread))?;
         }
         Position::Own { thread: None } | Position::Merge(_) | Position::Nowhere => {}
     }

@@ -84,9 +84,12 @@ impl Store {
                 .query_row([living], |row| row.get(0))
                 .optional()?;
             if let Some(earlier) = first.or(change) {
-                let events: u32 = transaction
+                let events: Option<u32> = transaction
                     .prepare_cached("SELECT events FROM messages WHERE id = ?")?
-                    .query_row([digest.id], |row| row.get(0))?;
+                    .query_row([digest.id], |row| row.get(0))
+                    .optional()?;
+                // Its events were all damaged.
+                let Some(events) = events else { return Ok(()) };
                 routed_events::move_all(transaction, digest.id, earlier)?;
                 messages::delete(transaction, digest.id)?;
                 return messages::merge(transaction, earlier, body, events);

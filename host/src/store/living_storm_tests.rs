@@ -36,7 +36,7 @@ fn close(fixture: &mut Fixture, digest: &OpenDigest, now: i64) -> u32 {
 
 fn send(fixture: &mut Fixture, message: &OutboundMessage, now: i64) {
     let (store, state) = (&mut fixture.store, WebhookState::default());
-    let reference = Reference { channel: "C1".to_owned(), id: "1.1".to_owned(), thread: None };
+    let reference = Reference { channel: "C1".to_owned(), id: "1.1".to_owned(), of: String::new(), thread: None };
     assert!(store.begin_attempt(message, "hook", &state, Timestamp(now)).unwrap());
     store.record_accepted(message.id, Some(&reference), None, "hook", &state, Timestamp(now)).unwrap();
 }

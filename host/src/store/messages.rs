@@ -114,12 +114,15 @@ pub(super) fn next_change(
     (changed, webhook): (i64, &str),
     now: Timestamp,
 ) -> rusqlite::Result<(Option<i64>, i64)> {
-    let (unattempted, last): (Option<i64>, Option<i64>) = connection
+    // The newest says it: otherwise that would have been merged into an earlier one.
+    let newest: Option<(Option<i64>, Option<i64>)> = connection
         .prepare_cached(
-            "SELECT max(iif(state = 'ready' AND attempts = 0 AND webhook = ?2, id, NULL)), max(last_attempt_at)
-             FROM messages WHERE changes = ?1",
+            "SELECT iif(state = 'ready' AND attempts = 0 AND webhook = ?2, id, NULL), last_attempt_at
+             FROM messages WHERE changes = ?1 ORDER BY id DESC LIMIT 1",
         )?
-        .query_row(params![changed, webhook], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        .query_row(params![changed, webhook], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let (unattempted, last) = newest.unwrap_or_default();
     Ok((unattempted, last.map_or(now.0, |last| last.saturating_add(CHANGE_INTERVAL_MS).max(now.0))))
 }
 
@@ -137,6 +140,36 @@ pub(super) fn detach(transaction: &Transaction<'_>, message: i64, lost: bool, no
 /// Records that a message is no longer where it was.
 pub(super) fn lose_reference(transaction: &Transaction<'_>, message: i64) -> rusqlite::Result<()> {
     transaction.prepare_cached("UPDATE messages SET reference = NULL WHERE id = ?")?.execute([message]).map(drop)
+}
+
+/// Has no later message of a thread be beneath those that were sent. They can still be changed.
+pub(super) fn end_thread(
+    transaction: &Transaction<'_>,
+    (route, webhook): (&str, &str),
+    thread: i64,
+) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached(
+            "UPDATE messages SET thread = NULL
+             WHERE route = ? AND thread = ? AND webhook = ? AND state <> 'ready'",
+        )?
+        .execute(params![route, thread, webhook])
+        .map(drop)
+}
+
+/// Removes a notice that was not attempted.
+pub(super) fn remove_notice(
+    transaction: &Transaction<'_>,
+    route: &str,
+    (webhook, key): (&str, &str),
+) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached(
+            "DELETE FROM messages
+             WHERE webhook = ? AND route = ? AND key = ? AND state = 'ready' AND attempts = 0 AND events = 0",
+        )?
+        .execute(params![webhook, route, key])
+        .map(drop)
 }
 
 /// Removes the threads of an event's messages.

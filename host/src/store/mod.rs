@@ -63,6 +63,7 @@ pub use digests::OpenDigest;
 pub(crate) use error::StoreError;
 pub(crate) use event_progress::{RouteProgress, Stage};
 pub(crate) use forget::{Forgotten, StillNeeded};
+pub(crate) use formatting::NO_MESSAGE;
 pub use formatting::{Disposition, FormattedEvent};
 pub(crate) use forwarding::{LastForwarded, Passed};
 pub(crate) use history::HistoryScope;

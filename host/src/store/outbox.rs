@@ -90,6 +90,12 @@ impl Notice {
     pub(super) fn insert(&self, transaction: &Transaction<'_>, now: Timestamp) -> rusqlite::Result<()> {
         messages::insert_notice(transaction, NOTICES, (&self.webhook, &self.key), &self.body, now)
     }
+
+    /// Inserts it in place of an earlier one with the same key.
+    pub(super) fn replace(&self, transaction: &Transaction<'_>, now: Timestamp) -> rusqlite::Result<()> {
+        messages::remove_notice(transaction, NOTICES, (&self.webhook, &self.key))?;
+        self.insert(transaction, now)
+    }
 }
 
 /// What remains to be done.
@@ -173,7 +179,8 @@ impl Store {
         )
     }
 
-    /// Returns the message of a webhook that is to change another one next. It waits while that is on its way itself.
+    /// Returns the message of a webhook that is to change another one next. It waits while that, or an earlier change
+    /// of it, is on its way.
     ///
     /// # Errors
     /// When the store fails.
@@ -181,6 +188,7 @@ impl Store {
         self.next_where(
             "AS change WHERE webhook = ?1 AND state = 'ready' AND parked = 2
                  AND NOT EXISTS (SELECT 1 FROM messages WHERE id = change.changes AND state = 'ready')
+                 AND NOT EXISTS (SELECT 1 FROM messages WHERE changes = change.changes AND id < change.id AND state = 'ready')
              ORDER BY next_attempt_at, id LIMIT 1 OFFSET ?2",
             webhook,
             0,

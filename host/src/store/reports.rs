@@ -49,7 +49,34 @@ impl Store {
             transaction
                 .prepare_cached("INSERT OR REPLACE INTO reports (name, day) VALUES (?, ?)")?
                 .execute([report, day])?;
-            message.map_or(Ok(()), |message| message.insert(transaction, now))
+            // One that waits for its webhook is out of date.
+            message.map_or(Ok(()), |message| message.replace(transaction, now))
+        })
+    }
+
+    /// Forgets reports that are no longer configured: should they be again, they are due next and not now.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn keep_reports(&mut self, reports: &[String]) -> Result<(), StoreError> {
+        self.database.write("forget old reports", |transaction| {
+            transaction
+                .prepare_cached("DELETE FROM reports WHERE name NOT IN (SELECT value FROM json_each(?))")?
+                .execute([serde_json::json!(reports).to_string()])
+                .map(drop)
+        })
+    }
+
+    /// Returns when the oldest event that is stored was received.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn oldest_event_at(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.database.read("read the oldest event", |connection| {
+            connection
+                .prepare_cached("SELECT received_at FROM events ORDER BY seq LIMIT 1")?
+                .query_row([], |row| Ok(Timestamp(row.get(0).unwrap_or_default())))
+                .optional()
         })
     }
 

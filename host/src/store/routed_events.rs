@@ -136,13 +136,13 @@ impl Facts<'_> {
     }
 }
 
-/// Returns the message about the newest event of a route whose message has this name.
-pub(super) fn named(connection: &Connection, route: &str, name: i64) -> rusqlite::Result<Option<i64>> {
+/// Returns the message about the newest event of a route whose message has this name, of those before another event.
+pub(super) fn named(connection: &Connection, route: &str, name: i64, before: i64) -> rusqlite::Result<Option<i64>> {
     connection
         .prepare_cached(
-            "SELECT message FROM routed_events WHERE route = ? AND name = ? AND message IS NOT NULL ORDER BY event DESC LIMIT 1",
+            "SELECT message FROM routed_events WHERE route = ? AND name = ? AND event < ? AND message IS NOT NULL ORDER BY event DESC LIMIT 1",
         )?
-        .query_row(params![route, name], |row| row.get(0))
+        .query_row(params![route, name, before], |row| row.get(0))
         .optional()
 }
 

@@ -48,6 +48,7 @@ ALTER TABLE messages ADD COLUMN beneath INTEGER;
 ALTER TABLE messages ADD COLUMN reference TEXT;
 CREATE INDEX messages_of_thread ON messages (route, thread, id) WHERE thread IS NOT NULL;
 CREATE INDEX storm_digests ON messages (route, webhook, id) WHERE cause = 'storm';
+CREATE INDEX pending_changes ON messages (webhook, next_attempt_at, id) WHERE state = 'ready' AND parked = 2;
 CREATE INDEX changes_of_message ON messages (changes, id) WHERE changes IS NOT NULL;
 -- The day of the last one of each report.
 CREATE TABLE reports (name TEXT PRIMARY KEY, day TEXT NOT NULL) WITHOUT ROWID;

@@ -134,7 +134,7 @@ impl Service for Discord {
 
     fn reference(&self, answer: &HttpAnswer<'_>) -> Option<Reference> {
         let text = |key: &str| Some(answer.text(key).to_owned()).filter(|text| !text.is_empty());
-        Some(Reference { channel: text("channel_id")?, id: text("id")?, thread: None })
+        Some(Reference { channel: text("channel_id")?, id: text("id")?, of: String::new(), thread: None })
     }
 
     /// The answer repeats the message.
@@ -254,7 +254,7 @@ mod tests {
     }
 
     fn change() -> Way {
-        Way::Change(Reference { channel: "9".to_owned(), id: "42".to_owned(), thread: None })
+        Way::Change(Reference { channel: "9".to_owned(), id: "42".to_owned(), of: String::new(), thread: None })
     }
 
     const OWN: &str = "https://discord.com/api/webhooks/1/s3cret";

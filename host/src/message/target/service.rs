@@ -103,17 +103,14 @@ pub trait Service: Sync {
         Request { patches: false, url: endpoint.url.clone(), body }
     }
 
-    /// Returns the request for the messages of a channel since a time, in seconds since 1970, where they can be asked for.
-    fn history(&self, _url: &Url, _channel: &str, _since: i64) -> Option<Question> {
+    /// Returns the request for the last messages of a channel, where they can be asked for.
+    fn history(&self, _url: &Url, _channel: &str) -> Option<Question> {
         None
     }
 
-    /// Returns the message with an id among those that [`Self::history`] asked for; the error is the service's.
-    ///
-    /// # Errors
-    /// When the answer has no messages.
-    fn find(&self, _answer: &HttpAnswer<'_>, _id: &str) -> Result<Option<Reference>, String> {
-        Ok(None)
+    /// Returns the message with an id among those that [`Self::history`] asked for.
+    fn find(&self, _answer: &HttpAnswer<'_>, _id: &str) -> Option<Reference> {
+        None
     }
 
     /// Where a message is that was accepted.

@@ -212,33 +212,28 @@ impl Service for SlackApp {
         Request { patches: false, url, body: Value::Object(fields).to_string() }
     }
 
-    /// Lists the newest first, without replies.
-    fn history(&self, url: &Url, channel: &str, since: i64) -> Option<Question> {
+    /// Lists the newest first, without replies. With `oldest`, Slack may begin at that end.
+    fn history(&self, url: &Url, channel: &str) -> Option<Question> {
         let form = vec![
             ("channel", channel.to_owned()),
-            ("oldest", since.to_string()),
             ("limit", PAGE.to_owned()),
             ("include_all_metadata", "true".to_owned()),
         ];
         Some(Question { url: url.join(HISTORY).ok()?, form })
     }
 
-    fn find(&self, answer: &HttpAnswer<'_>, id: &str) -> Result<Option<Reference>, String> {
-        let Some(messages) = answer.json.get("messages").and_then(Value::as_array) else {
-            let known = self.known_errors().into_iter().find(|error| *error == answer.text("error"));
-            return Err(known.map_or_else(|| format!("status {}", answer.status), str::to_owned));
-        };
+    fn find(&self, answer: &HttpAnswer<'_>, id: &str) -> Option<Reference> {
         let text = |value: &Value, at: &str| value.pointer(at).and_then(Value::as_str).unwrap_or_default().to_owned();
         let is_it = |message: &&Value| {
             text(message, "/metadata/event_type") == EVENT_TYPE && text(message, "/metadata/event_payload/id") == id
         };
-        let found = messages.iter().find(is_it).map(|message| text(message, "/ts"));
-        Ok(found.map(|id| Reference { channel: String::new(), id, thread: None }))
+        let found = answer.json.get("messages")?.as_array()?.iter().find(is_it)?;
+        Some(Reference { channel: String::new(), id: text(found, "/ts"), of: String::new(), thread: None })
     }
 
     fn reference(&self, answer: &HttpAnswer<'_>) -> Option<Reference> {
         let text = |key: &str| Some(answer.text(key).to_owned()).filter(|text| !text.is_empty());
-        Some(Reference { channel: text("channel")?, id: text("ts")?, thread: None })
+        Some(Reference { channel: text("channel")?, id: text("ts")?, of: String::new(), thread: None })
     }
 }
 

@@ -7,7 +7,7 @@ fn address(url: &Url) -> Address<'_> {
 }
 
 fn reference(thread: Option<&str>) -> Reference {
-    Reference { channel: "C1".to_owned(), id: "1.2".to_owned(), thread: thread.map(str::to_owned) }
+    Reference { channel: "C1".to_owned(), id: "1.2".to_owned(), of: String::new(), thread: thread.map(str::to_owned) }
 }
 
 fn request(body: &Value, way: &Way) -> (String, Value) {
