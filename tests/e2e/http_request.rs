@@ -11,10 +11,16 @@ pub struct Request {
     pub path: String,
     pub content_type: String,
     pub authorization: Option<String>,
+    headers: Vec<(String, String)>,
     pub body: Vec<u8>,
 }
 
 impl Request {
+    /// The values of a header, by its name in lower case.
+    pub fn header(&self, name: &str) -> Vec<&str> {
+        self.headers.iter().filter(|(header, _)| header == name).map(|(_, value)| value.as_str()).collect()
+    }
+
     /// Reads one request; `unread` keeps the bytes that belong to the next one.
     pub fn read(mut connection: &TcpStream, unread: &mut Vec<u8>) -> std::io::Result<Self> {
         let invalid = |reason: String| std::io::Error::new(ErrorKind::InvalidData, reason);
@@ -42,6 +48,13 @@ impl Request {
                         path: head.path.unwrap_or_default().to_owned(),
                         content_type: header("content-type").unwrap_or_default(),
                         authorization: header("authorization"),
+                        headers: head
+                            .headers
+                            .iter()
+                            .map(|header| {
+                                (header.name.to_lowercase(), String::from_utf8_lossy(header.value).into_owned())
+                            })
+                            .collect(),
                         body: unread[head_length..head_length + length].to_vec(),
                     };
                     unread.drain(..head_length + length);

@@ -75,6 +75,7 @@ mod message;
 mod metrics;
 mod mute;
 mod notify;
+mod ntfy;
 mod package;
 mod plugin_cases;
 mod plugin_command;

@@ -82,6 +82,22 @@ impl TestEnv {
         env
     }
 
+    /// One route, `all`, with the built-in plugin, to a stand-in for another service; its URL is in `main.url`. `lines`: more
+    /// lines in the webhook's table.
+    pub fn with_service(webhook: Webhook, lines: &str) -> Self {
+        let mut env = Self::new();
+        env.webhook = webhook;
+        env.write_url("main.url", &env.webhook);
+        env.configure_both(&format!("{lines}\n{QUICK}"), "storm = false\nrestart = false");
+        env
+    }
+
+    /// Writes a secret into a file of the folder that only its owner can read.
+    pub fn write_secret(&self, name: &str, secret: &str) {
+        let path = self.write(name, format!("{secret}\n"));
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
     /// Rewrites the configuration of an app, with these lines in the tables of webhook and route.
     pub fn configure_app(&self, webhook: &str, route: &str) {
         let (api_url, channel) = (self.webhook.api_url(), slack_app::CHANNEL_NAME);

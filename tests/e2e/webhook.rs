@@ -79,6 +79,14 @@ struct State {
     app: Option<SlackApp>,
     /// Instead of Slack.
     discord: Option<Discord>,
+    /// The same.
+    service: Option<Box<dyn Service>>,
+}
+
+/// A stand-in for another service than Slack.
+pub trait Service: Send {
+    /// Answers a request, with a status and a body. What the service documents as wrong is a violation.
+    fn answer(&mut self, request: &Request, violations: &mut Vec<String>) -> (&'static str, String);
 }
 
 /// A rate limit as Slack enforces it: one message per `every`, and `burst` at once after a pause.
@@ -159,13 +167,31 @@ impl Webhook {
         self.server.state().app.as_mut().unwrap().delete(ts);
     }
 
+    /// Another service instead, at the path that `path` makes of the secret.
+    pub fn open_as(path: impl Fn(&str) -> String, service: impl FnOnce(&str) -> Box<dyn Service>) -> Self {
+        let webhook = Self::open_at(path);
+        webhook.server.state().service = Some(service(webhook.secret()));
+        webhook
+    }
+
+    /// Fails if anything was sent that the service would reject.
+    #[track_caller]
+    pub fn check(&self) {
+        let state = self.server.state();
+        assert!(state.violations.is_empty(), "the service would reject: {:#?}", state.violations);
+    }
+
     /// Listens, with a secret in its URL that occurs nowhere else.
     pub fn open() -> Self {
+        Self::open_at(|secret| format!("/services/T0/B0/{secret}"))
+    }
+
+    fn open_at(path: impl Fn(&str) -> String) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let secret = format!("XSECRET{}X{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let reserved = bound(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 0));
         let address: SocketAddr = rustix::net::getsockname(&reserved).unwrap().try_into().unwrap();
-        let server = Arc::new(Server { path: format!("/services/T0/B0/{secret}"), state: Mutex::default() });
+        let server = Arc::new(Server { path: path(&secret), state: Mutex::default() });
         let webhook = Self { address, secret, server, accept_thread: Mutex::new(None), _reserved: reserved };
         webhook.start();
         webhook
@@ -394,6 +420,9 @@ impl Server {
     fn respond(&self, request: &Request) -> (&'static str, String) {
         let mut state = self.state();
         let state = &mut *state;
+        if let Some(service) = &mut state.service {
+            return service.answer(request, &mut state.violations);
+        }
         if let Some(app) = &mut state.app {
             let (answer, message) = app.answer(request, &mut state.violations);
             state.accepted.extend(message.map(|message| (Instant::now(), message)));

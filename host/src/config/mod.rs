@@ -36,10 +36,11 @@ mod setting_location;
 mod tests;
 mod text_file;
 mod timezone;
+mod token;
 mod webhook;
 mod webhook_url;
 
-pub(crate) use app_channel::{AppChannel, Token};
+pub(crate) use app_channel::AppChannel;
 pub(crate) use basic_auth::BasicAuth;
 pub(crate) use config_files::paths as config_paths;
 pub(crate) use configuration::Config;
@@ -61,6 +62,7 @@ pub(crate) use route::{Mismatch, Route};
 pub(crate) use schema::schema;
 pub(crate) use setting_location::setting_location;
 pub(crate) use timezone::{parse_timezone, system_timezone};
+pub(crate) use token::Token;
 pub(crate) use webhook::Webhook;
 pub(crate) use webhook_url::is_private;
 

@@ -12,9 +12,10 @@ use super::problem::quoted;
 use super::rate::Rate;
 use super::reader::{Located, Table};
 use super::rejected_keys;
-use super::secret_source::{self, Env, SecretText, URL};
+use super::secret_source::{self, BASIC_AUTH, Env, SecretText, TOKEN, URL};
+use super::token::Token;
 use super::webhook_url::{AllowedHostError, AllowedHosts, WebhookUrl, WebhookUrlError};
-use crate::message::Target;
+use crate::message::{Access, Target, TokenForm};
 use crate::phrase::{did_you_mean, listed};
 
 /// A configured webhook.
@@ -24,6 +25,8 @@ pub(crate) struct Webhook {
     pub url: WebhookUrl,
     /// The channel and the token, on a target that has channels.
     pub app: Option<AppChannel>,
+    /// The token that the server asks for, and the file that contains it, if one does.
+    pub token: Option<(Token, Option<PathBuf>)>,
     /// The service that it belongs to. Default: Slack.
     pub target: Target,
     /// The file that contains the URL, if one does.
@@ -47,15 +50,21 @@ impl Webhook {
             table.problems.report(name.location.clone(), message);
         }
         let target = target(table);
-        let has_channels = target.is_some_and(|target| target.has_channels());
-        let text = match has_channels {
-            true => api_url(table, target?),
-            false => secret_source::read(table, &URL, env),
-        };
-        if has_channels {
-            refuse_url(table);
+        let (text, mut app, mut token);
+        (app, token) = (None, None);
+        match target.map(|target| (target, target.access())) {
+            Some((target, Access::Channel(form))) => {
+                text = api_url(table, form.api_url);
+                refuse_url(table);
+                app = Some(AppChannel::read(table, target, &form, env));
+            }
+            access => {
+                text = secret_source::read(table, &URL, env);
+                if let Some((_, Access::UrlAndToken(form))) = access {
+                    token = self::token(table, &form, env);
+                }
+            }
         }
-        let app = target.filter(|_| has_channels).map(|target| AppChannel::read(table, target, env));
         let allowed = AllowedHosts {
             http: allowed_host(table, "http_host", AllowedHosts::http),
             relay: allowed_host(table, "relay_host", AllowedHosts::relay),
@@ -70,16 +79,34 @@ impl Webhook {
             Some(read) => Some(read?),
             None => None,
         };
+        let token = match token {
+            Some(read) => Some(read?),
+            None => None,
+        };
         let url = checked(table, &text, target, &allowed)?;
         let basic_auth_file = basic_auth_text.and_then(|text| text.file);
-        named.then_some(Self { url, app, target, url_file: text.file, basic_auth_file, allowed, rate, http })
+        named.then_some(Self { url, app, token, target, url_file: text.file, basic_auth_file, allowed, rate, http })
     }
 
     /// Returns the files that contain its secrets.
     pub(super) fn files(&self) -> impl Iterator<Item = &PathBuf> {
         let token_file = self.app.as_ref().and_then(|app| app.token_file.as_ref());
+        let token_file = token_file.or(self.token.as_ref().and_then(|(_, file)| file.as_ref()));
         self.url_file.iter().chain(&self.basic_auth_file).chain(token_file)
     }
+}
+
+/// Reads a token that may be left out; `Some(None)` after reporting what is wrong with it.
+#[expect(clippy::option_option, reason = "it is not set, or wrong")]
+fn token(table: &Table<'_>, form: &TokenForm, env: Env<'_>) -> Option<Option<(Token, Option<PathBuf>)>> {
+    if !TOKEN.are_in(table) {
+        return None;
+    }
+    if BASIC_AUTH.are_in(table) {
+        let message = format!("{} has a token and basic_auth, and both are the same header", table.title);
+        table.problems.report_with(table.location.clone(), message, "keep one of them");
+    }
+    Some(Token::read(table, form, env))
 }
 
 /// Reports a webhook's URL where there is an app.
@@ -94,7 +121,7 @@ fn refuse_url(table: &Table<'_>) {
 }
 
 /// Reads where the methods of a service are, which is no secret.
-fn api_url(table: &Table<'_>, target: Target) -> Option<SecretText> {
+fn api_url(table: &Table<'_>, default: &str) -> Option<SecretText> {
     let url = table.string("api_url");
     match url {
         Some(Located { value: mut text, location }) => {
@@ -105,10 +132,7 @@ fn api_url(table: &Table<'_>, target: Target) -> Option<SecretText> {
             Some(SecretText { text, location, file: None })
         }
         None if table.key_location("api_url").is_some() => None,
-        None => {
-            let text = AppChannel::default_url(target)?.into();
-            Some(SecretText { text, location: table.location.clone(), file: None })
-        }
+        None => Some(SecretText { text: default.to_owned(), location: table.location.clone(), file: None }),
     }
 }
 

@@ -188,6 +188,7 @@ impl WebhookUrl {
         if !url.is_loopback() && !is_host(&allowed.relay) {
             url.check_host()?;
         }
+        target.check_url(&url.url)?;
         Ok(url)
     }
 

@@ -12,7 +12,7 @@ use super::endpoint::Endpoint;
 use super::send_result::{AnswerContext, AttemptResult, SendResult, classify};
 use crate::config::BasicAuth;
 use crate::event::Timestamp;
-use crate::message::{HttpAnswer, Question, Reference, Request, Way};
+use crate::message::{Access, HttpAnswer, Question, Reference, Request, Way};
 
 /// Bytes of a channel's history that are read: a page of large messages.
 const HISTORY_BYTES: usize = 16 << 20;
@@ -134,7 +134,7 @@ impl Client {
         (id, channel): (&str, &str),
         now: fn() -> Timestamp,
     ) -> Result<Option<Reference>, FindError> {
-        let (target, Some((token, _))) = (endpoint.target, &endpoint.app) else { return Ok(None) };
+        let (target, Some(token)) = (endpoint.target, &endpoint.token) else { return Ok(None) };
         let Some(Question { url, form }) = target.history(&endpoint.url, channel) else { return Ok(None) };
         let no_answer = |error| FindError::NotNow(SendResult::Transient { after: None, error });
         let client = self.connections.client(&endpoint.connection).await.map_err(no_answer)?;
@@ -178,14 +178,14 @@ impl Client {
             Err(error) => return (SendResult::Transient { after: None, error }, AttemptResult::NoConnection),
         };
         let Request { patches, url, body } = endpoint.target.request(&endpoint.address(id), body, way);
-        let content_type = match endpoint.target.has_channels() {
+        let content_type = match endpoint.target.access() {
             // Slack warns of a missing character set.
-            true => "application/json; charset=utf-8",
-            false => "application/json",
+            Access::Channel(_) => "application/json; charset=utf-8",
+            Access::Url | Access::UrlAndToken(_) => "application/json",
         };
         let request = if patches { client.patch(url) } else { client.post(url) };
         let mut request = request.timeout(endpoint.timeout).header(CONTENT_TYPE, content_type).body(body);
-        if let Some((token, _)) = &endpoint.app {
+        if let Some(token) = &endpoint.token {
             request = request.bearer_auth(token.expose());
         }
         if let Some((user, password)) = endpoint.basic_auth.as_ref().map(BasicAuth::expose) {

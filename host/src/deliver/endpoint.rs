@@ -26,8 +26,10 @@ pub(crate) struct Endpoint {
     pub(super) timeout: Duration,
     pub(super) connection: Connection,
     pub(super) basic_auth: Option<BasicAuth>,
-    /// The channel and its token, where the URL does not say them.
-    pub(super) app: Option<(Token, String)>,
+    /// The channel, where the URL does not say it; else empty.
+    pub(super) channel: String,
+    /// The token that goes with each request as a header.
+    pub(super) token: Option<Token>,
     /// Whether the channel is asked for a message of which no answer came.
     pub(super) checks_history: bool,
     /// What is left out of its answers.
@@ -50,7 +52,8 @@ impl Endpoint {
             timeout: http.timeout,
             connection,
             basic_auth: http.basic_auth,
-            app: None,
+            channel: String::new(),
+            token: None,
             checks_history: false,
             redaction,
         }
@@ -59,16 +62,20 @@ impl Endpoint {
     /// Returns the endpoint of a channel of an app.
     #[must_use]
     pub(crate) fn of_app(self, app: &AppChannel) -> Self {
+        Self { channel: app.channel.clone(), checks_history: app.check_history, ..self.with_token(&app.token) }
+    }
+
+    /// Returns the endpoint with a token that its server asks for.
+    #[must_use]
+    pub(crate) fn with_token(self, token: &Token) -> Self {
         let (proxy, login) = (self.connection.proxy(), self.basic_auth.as_ref());
-        let redaction = Arc::new(Redaction::new(self.target, &self.url, proxy, login, Some(&app.token)));
-        let checks_history = app.check_history;
-        Self { app: Some((app.token.clone(), app.channel.clone())), checks_history, redaction, ..self }
+        let redaction = Arc::new(Redaction::new(self.target, &self.url, proxy, login, Some(token)));
+        Self { token: Some(token.clone()), redaction, ..self }
     }
 
     /// Returns where messages go.
     pub(super) fn address<'a>(&'a self, id: Option<&'a str>) -> Address<'a> {
-        let channel = self.app.as_ref().map_or("", |(_, channel)| channel.as_str());
-        Address { url: &self.url, channel, id: id.filter(|_| self.checks_history) }
+        Address { url: &self.url, channel: &self.channel, id: id.filter(|_| self.checks_history) }
     }
 
     /// Returns a hash by which another URL, or another password, is recognized. It does not reveal them.
@@ -78,8 +85,8 @@ impl Endpoint {
         if let Some((user, password)) = self.basic_auth.as_ref().map(BasicAuth::expose) {
             hash.update(format!("\n{user}:{password}"));
         }
-        if let Some((token, channel)) = &self.app {
-            hash.update(format!("\n{}\n{channel}", token.expose()));
+        if let Some(token) = &self.token {
+            hash.update(format!("\n{}\n{}", token.expose(), self.channel));
         }
         hex(hash.finalize().get(..URL_HASH_BYTES).unwrap_or_default())
     }
@@ -106,6 +113,9 @@ impl Endpoints {
             let mut endpoint = Endpoint::new(url, direct, webhook.target, webhook.http.clone());
             if let Some(app) = &webhook.app {
                 endpoint = endpoint.of_app(app);
+            }
+            if let Some((token, _)) = &webhook.token {
+                endpoint = endpoint.with_token(token);
             }
             (name.clone(), (endpoint, Arc::new(DeliveryPolicy::new(config, name, webhook, &defaults))))
         });

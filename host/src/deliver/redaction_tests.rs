@@ -35,6 +35,11 @@ fn answer_known_error_is_kept_whole_and_alone() {
             r#"{"result":"error","msg":"Stream 'bans' does not exist","code":"STREAM_DOES_NOT_EXIST"}"#,
             "STREAM_DOES_NOT_EXIST",
         ),
+        (
+            Target::NTFY,
+            r#"{"code":40010,"http":400,"error":"invalid request: topic name is disallowed"}"#,
+            "topic name is disallowed",
+        ),
     ] {
         assert_eq!(answer(&redaction(target, "https://chat.example.org/hooks/s3cret-s3cret"), body), kept, "{body}");
     }

@@ -189,6 +189,7 @@ fn success_is_what_the_answer_says() {
         (Target::ROCKETCHAT, r#"{"success":true}"#),
         (Target::DISCORD, r#"{"id":"1","content":"x"}"#),
         (Target::ZULIP, r#"{"result":"success","msg":""}"#),
+        (Target::NTFY, r#"{"id":"hwQ2YpKdmg","event":"message","topic":"bans"}"#),
     ] {
         check(target, 200, NONE, own, &ACCEPTED);
         for foreign in [r#"{"message":"Workflow was started"}"#, "hello", "<!DOCTYPE html>"] {
@@ -294,6 +295,13 @@ fn classify_answers_of_the_other_services() {
         (ZULIP, 400, NONE, r#"{"result":"error","msg":"Unsupported","code":"BAD_REQUEST"}"#, REJECTED),
         (ZULIP, 400, NONE, r#"{"result":"error","msg":"New","code":"SOMETHING_NEW"}"#, UNCLEAR),
         (ZULIP, 429, NONE, r#"{"result":"error","code":"RATE_LIMIT_HIT","retry-after":28.7}"#, waits(28.7)),
+        (Target::NTFY, 401, NONE, r#"{"code":40101,"http":401,"error":"unauthorized"}"#, ENDPOINT_GONE),
+        (Target::NTFY, 400, NONE, r#"{"code":40014,"http":400,"error":"attachments not allowed"}"#, REJECTED),
+        (Target::NTFY, 413, NONE, r#"{"code":41303,"http":413,"error":"JSON body too large"}"#, REJECTED),
+        (Target::NTFY, 429, NONE, r#"{"code":42901,"http":429,"error":"limit reached"}"#, waits(5.0)),
+        (Target::NTFY, 429, NONE, r#"{"code":42908,"http":429,"error":"limit reached"}"#, waits(3_600.0)),
+        (Target::NTFY, 429, retry_after("7"), r#"{"code":42908,"http":429,"error":"limit reached"}"#, waits(7.0)),
+        (Target::NTFY, 400, NONE, r#"{"code":40099,"http":400,"error":"new"}"#, UNCLEAR),
     ] {
         check(target, status, headers, body, &expected);
     }

@@ -204,7 +204,7 @@ impl DeliveryWorker {
             .blocking(move |worker| Ok((worker.store.message_id(&asked)?, worker.store.channel(&worker.webhook, &of)?)))
             .await?;
         // A name is no id: until the first answer the channel cannot be asked.
-        let configured = endpoint.app.as_ref().map(|(_, channel)| channel.clone());
+        let configured = Some(endpoint.channel.clone()).filter(|channel| !channel.is_empty());
         let channel = configured.filter(|channel| !channel.starts_with('#')).or(channel);
         let (Some(known_as), Some(channel)) = (known_as, channel) else { return Ok((worker, None)) };
         let webhook = &worker.webhook;

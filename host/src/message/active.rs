@@ -114,6 +114,7 @@ impl Scan {
             }
             if self.target != Target::SLACK {
                 match key.as_str() {
+                    "message" | "title" | "label" if self.target == Target::NTFY => self.plain(text),
                     "text" | "pretext" | "title" | "value" => self.markdown(text),
                     "fallback" => self.bare(text),
                     _ => {}
@@ -307,6 +308,16 @@ impl Scan {
         }
     }
 
+    /// Text without markup, in which apps find links. A link of the message itself counts by its origin.
+    fn plain(&mut self, text: &str) {
+        for found in URL.find_iter(text) {
+            self.link(found.as_str());
+        }
+        let text = URL.replace_all(text, "\u{1}").into_owned();
+        self.bare(&text);
+        self.each("link domain", &DOMAIN, &text);
+    }
+
     /// Counts what some services look for in any text.
     fn bare(&mut self, text: &str) {
         let www = (self.target != Target::DISCORD).then_some(&WWW);
@@ -317,7 +328,7 @@ impl Scan {
         }
         self.each("link email", &EMAIL, text);
         match self.target.as_str() {
-            "slack" => {}
+            "slack" | "ntfy" => {}
             "mattermost" => {
                 self.each("mention", &AT_NAME, text);
                 self.each("link channel", &TILDE_CHANNEL, text);
@@ -345,19 +356,24 @@ fn gained_finds_unescaped_text() {
     const ROCKETCHAT: Target = Target::ROCKETCHAT;
     const DISCORD: Target = Target::DISCORD;
     const ZULIP: Target = Target::ZULIP;
-    let text = |text: &str| serde_json::json!({ "text": text });
+    const NTFY: Target = Target::NTFY;
+    const MARKUP: &[Target] = &[SLACK, MATTERMOST, ROCKETCHAT, DISCORD, ZULIP];
+    let text = |target: Target, text: &str| match target.as_str() {
+        "ntfy" => serde_json::json!({ "message": text, "actions": [{ "label": text }] }),
+        _ => serde_json::json!({ "text": text }),
+    };
     for (target, found) in [
         (&[SLACK][..], "<!channel>"),
         (&[SLACK], "<https://evil.example|x>"),
         (&[SLACK], "<unclosed"),
-        (Target::ALL, "a *b* c"),
-        (Target::ALL, "_i_"),
-        (Target::ALL, "~~s~~"),
-        (Target::ALL, "`c`"),
-        (Target::ALL, ":skull:"),
+        (MARKUP, "a *b* c"),
+        (MARKUP, "_i_"),
+        (MARKUP, "~~s~~"),
+        (MARKUP, "`c`"),
+        (MARKUP, ":skull:"),
         (Target::ALL, "\u{202e}"),
         (Target::ALL, "\u{1b}[31m"),
-        (Target::ALL, "> q"),
+        (MARKUP, "> q"),
         (&[SLACK], "\u{200b}"),
         (&[MATTERMOST, ROCKETCHAT, DISCORD, ZULIP], "<https://evil.example|x>"),
         (&[MATTERMOST, ROCKETCHAT, DISCORD, ZULIP], "[x](https://evil.example)"),
@@ -378,9 +394,14 @@ fn gained_finds_unescaped_text() {
         (&[ZULIP], "@**all**"),
         (&[ZULIP], "/me x"),
         (&[ZULIP], "$$x$$"),
+        (&[NTFY], "https://evil.example"),
+        (&[NTFY], "www.evil.example"),
+        (&[NTFY], "evil.example"),
+        (&[NTFY], "root@evil.example"),
+        (&[NTFY], "tel:110"),
     ] {
         for target in target {
-            let gained = gained(*target, &text(found), &text("harmless"));
+            let gained = gained(*target, &text(*target, found), &text(*target, "harmless"));
             assert!(!gained.is_empty(), "{target:?} {found:?}");
         }
     }

@@ -3,6 +3,7 @@
 //! | name | effect |
 //! | --- | --- |
 //! | `topic` | the topic of the message, on Zulip; at most 60 characters |
+//! | `priority` | how urgent the message is, on ntfy and for a program: `min`, `low`, `default`, `high`, `max`, or 1 to 5; before that, the color says it |
 //! | `webhook` | the webhook that gets the message instead of the route's own, if the route allows it |
 //! | `digest` | `never`: the message is never grouped with others; `built-in`, in a message about a digest: the text and blocks of banhook's own digest go out, with this message's color and hints |
 
@@ -14,7 +15,9 @@ use super::slack_compatible::BREAK;
 use crate::phrase::listed;
 
 /// The known names.
-const NAMES: [&str; 3] = ["topic", "digest", "webhook"];
+const NAMES: [&str; 4] = ["topic", "priority", "digest", "webhook"];
+/// The values of the hint `priority`, from 1 on.
+const PRIORITIES: [&str; 5] = ["min", "low", "default", "high", "max"];
 /// The value of the hint `digest` that has banhook's own digest go out.
 const BUILT_IN: &str = "built-in";
 /// The value of the hint `digest` that keeps a message out of digests.
@@ -29,6 +32,8 @@ const SHOWN_MAX: usize = 40;
 pub(super) struct Hints {
     /// One line, not empty.
     pub topic: Option<String>,
+    /// How urgent it is: 1 to 5, where 3 is usual.
+    pub priority: Option<u8>,
     /// Of a digest: banhook's own text.
     pub built_in_digest: bool,
 }
@@ -41,9 +46,16 @@ impl Hints {
                 // Zulip takes one of these for the mark of a Slack channel, and drops it.
                 cut(&unlinked(topic.trim().trim_start_matches(['#', '@'])), TOPIC_MAX).into_owned()
             }),
+            priority: last(message, "priority").and_then(priority),
             built_in_digest: last(message, "digest") == Some(BUILT_IN),
         }
     }
+}
+
+/// Returns the number of a priority.
+fn priority(value: &str) -> Option<u8> {
+    let number = (1..).zip(PRIORITIES).find(|(number, name)| value == *name || value == number.to_string());
+    number.map(|(number, _)| number)
 }
 
 /// Returns whether a digest's message asks for banhook's own text.
@@ -90,6 +102,10 @@ pub(crate) fn check_hints(message: &Message) -> Vec<Finding> {
             let shown = clean(value);
             let expected = format!("expected \"{NEVER}\" or \"{BUILT_IN}\"");
             (Rule::Custom("hint-digest"), format!("{expected}, found \"{}\"", cut(&shown, SHOWN_MAX)))
+        } else if name == "priority" && priority(value).is_none() {
+            let shown = clean(value);
+            let expected = format!("expected {} or a number from 1 to 5", PRIORITIES.join(", "));
+            (Rule::Custom("hint-priority"), format!("{expected}, found \"{}\"", cut(&shown, SHOWN_MAX)))
         } else {
             continue;
         };
@@ -139,9 +155,10 @@ mod tests {
 
     #[test]
     fn hints_known_names_are_read() {
-        let found = Hints::of(&message(&[("topic", "a"), ("topic", "#bans\n2"), ("digest", "built-in")]));
-        assert_eq!(found, Hints { topic: Some("bans 2".into()), built_in_digest: true });
-        assert_eq!(Hints::of(&message(&[("topic", " "), ("digest", "x")])), Hints::default());
+        let found =
+            Hints::of(&message(&[("topic", "a"), ("topic", "#bans\n2"), ("digest", "built-in"), ("priority", "high")]));
+        assert_eq!(found, Hints { topic: Some("bans 2".into()), priority: Some(4), built_in_digest: true });
+        assert_eq!(Hints::of(&message(&[("topic", " "), ("digest", "x"), ("priority", "0")])), Hints::default());
         assert_eq!(Hints::of(&message(&[("topic", &"ä".repeat(61))])).topic.unwrap().chars().count(), 60);
     }
 
@@ -158,16 +175,22 @@ mod tests {
 
     #[test]
     fn check_hints_unknown_name_or_bad_value_is_a_warning() {
-        let shown: Vec<String> =
-            check_hints(&message(&[("topic", "x"), ("colour\u{1b}", "x"), ("digest", "never"), ("digest", "x")]))
-                .iter()
-                .map(Finding::to_string)
-                .collect();
+        let shown: Vec<String> = check_hints(&message(&[
+            ("topic", "x"),
+            ("colour\u{1b}", "x"),
+            ("digest", "never"),
+            ("digest", "x"),
+            ("priority", "6"),
+        ]))
+        .iter()
+        .map(Finding::to_string)
+        .collect();
         assert_eq!(
             shown,
             [
-                "/hints/1: unknown hint \"colour\\u{1b}\"; the hints are topic, digest and webhook (hint-unknown)",
+                "/hints/1: unknown hint \"colour\\u{1b}\"; the hints are topic, priority, digest and webhook (hint-unknown)",
                 "/hints/3: expected \"never\" or \"built-in\", found \"x\" (hint-digest)",
+                "/hints/4: expected min, low, default, high, max or a number from 1 to 5, found \"6\" (hint-priority)",
             ]
         );
     }

@@ -24,6 +24,7 @@ mod link;
 mod lists;
 mod losses;
 mod model;
+mod paragraphs;
 mod preview;
 mod raw;
 mod rich;
@@ -31,6 +32,7 @@ mod sanitizer;
 mod slack_compatible;
 mod summary;
 mod target;
+mod unlinked;
 mod values;
 
 #[cfg(test)]
@@ -58,4 +60,4 @@ pub use model::{Decision, DigestDecision, Message, Text};
 pub(crate) use preview::{preview, preview_built_in, preview_digest, preview_fallback};
 pub(crate) use summary::summary;
 pub use target::Target;
-pub(crate) use target::{Address, HttpAnswer, Question, Request, UrlProblem, Verdict};
+pub(crate) use target::{Access, Address, ChannelForm, HttpAnswer, Question, Request, TokenForm, UrlProblem, Verdict};

@@ -26,11 +26,16 @@ function link(url) {
 
 const PARSERS = { discord, mattermost, rocketchat, slack: slackMarkup, zulip };
 
+// Targets whose services have no markup, with the fields whose text the apps look for links in.
+const PLAIN = { ntfy: ['message', 'title', 'label'] };
+
 // Fields that hold markup, and those that are shown as they are, in which the servers look for mentions.
 const MARKUP = ['text', 'pretext', 'title', 'value'];
 const NOTIFICATION = ['fallback'];
 
 function activeInBody(target, body) {
+  // An app's body is that of a webhook.
+  if (target === 'slack-app') target = 'slack';
   const found = [];
   const visit = (value) => {
     if (Array.isArray(value)) return value.forEach(visit);
@@ -38,6 +43,7 @@ function activeInBody(target, body) {
     for (const [key, field] of Object.entries(value)) {
       if (typeof field !== 'string') visit(field);
       else if (/(^|_)url$|_link$/.test(key)) found.push(link(field));
+      else if (target in PLAIN) found.push(...(PLAIN[target].includes(key) ? plainText(field) : []));
       else if (target === 'slack') found.push(...slackField(value, key, field));
       else if (MARKUP.includes(key)) found.push(...PARSERS[target](translated(target, field)));
       else if (NOTIFICATION.includes(key)) {
@@ -62,6 +68,21 @@ function translated(target, text) {
 // A name that could be a part of an address is an emoji only if there is one.
 function isEmoji(name) {
   return !/^[0-9a-f]+$/i.test(name) || /^(100|1234|a|ab|abc|abcd|b|bed|bee|cd|de)$/i.test(name);
+}
+
+// ---- Services without markup: what an app links in plain text, as Android's Linkify and the usual finders do
+
+function plainText(text) {
+  const found = [];
+  for (const [kind, pattern] of [
+    ['link', /\b[a-z][a-z0-9+.-]*:\/\/[^\s)]+/giu],
+    ['link email', /[\p{L}\p{N}._+-]+@[\p{L}\p{N}]/gu],
+    ['link scheme', /\b(?:tel|mailto|sms|bitcoin):[^\s\u200b]/gi],
+    ['link domain', /[\p{L}\p{N}][\p{L}\p{N}-]*\.\p{L}{2,}/gu],
+  ]) {
+    text = text.replace(pattern, (whole) => (found.push(kind === 'link' ? link(whole) : kind), '\u0001'));
+  }
+  return found;
 }
 
 // ---- Mattermost

@@ -52,19 +52,19 @@ mod tests {
     #[test]
     fn example_is_valid_as_it_is_and_with_its_settings() {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["main.url", "ops.url"] {
+        let seed = nkeys::KeyPair::new_user().seed().unwrap();
+        for (name, secret) in [
+            ("main.url", "https://hooks.slack.com/services/T0/B0/x"),
+            ("ops.url", "https://hooks.slack.com/services/T0/B0/x"),
+            ("ntfy.url", "https://ntfy.sh/x"),
+            ("fleet.nkey", seed.as_str()),
+            ("slack.token", "xoxb-1-SECRET"),
+        ] {
             let path = folder.path().join(name);
             let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).unwrap();
-            file.write_all(b"https://hooks.slack.com/services/T0/B0/x").unwrap();
+            file.write_all(secret.as_bytes()).unwrap();
         }
         std::fs::write(folder.path().join("ca.pem"), include_str!("../../config/testdata/ca.pem")).unwrap();
-        let seed = nkeys::KeyPair::new_user().seed().unwrap();
-        let path = folder.path().join("fleet.nkey");
-        std::fs::write(&path, seed).unwrap();
-        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-        let path = folder.path().join("slack.token");
-        std::fs::write(&path, "xoxb-1-SECRET").unwrap();
-        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
         for file in ["my.wasm", "country.mmdb"] {
             std::fs::write(folder.path().join(file), "").unwrap();
         }

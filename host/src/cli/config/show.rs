@@ -108,16 +108,18 @@ fn report(report: &Report) -> Value {
 }
 
 fn webhook(webhook: &Webhook) -> Value {
-    let Webhook { url, app, target, url_file, basic_auth_file, allowed, rate, http } = webhook;
+    let Webhook { url, app, token, target, url_file, basic_auth_file, allowed, rate, http } = webhook;
     let is_shown = url_file.is_none() && app.is_none();
+    let of_app = app.as_ref().map(|app| app.token_file.as_deref());
+    let token_file = of_app.or(token.as_ref().map(|(_, file)| file.as_deref()));
     json!({
         "url_file": url_file.as_deref().map(path),
         "url": is_shown.then(|| url.redacted()),
         "api_url": app.as_ref().map(|_| url.expose().as_str()),
         "channel": app.as_ref().map(|app| &app.channel),
         "check_history": app.as_ref().map(|app| app.check_history),
-        "token_file": app.as_ref().and_then(|app| app.token_file.as_deref()).map(path),
-        "token": app.as_ref().filter(|app| app.token_file.is_none()).map(|_| REDACTED),
+        "token_file": token_file.flatten().map(path),
+        "token": (token_file == Some(None)).then_some(REDACTED),
         "target": target.as_str(),
         "rate": rate.to_string(),
         "burst": rate.burst,
@@ -284,12 +286,23 @@ mod tests {
     fn show_is_a_configuration_that_means_the_same_and_has_every_setting() {
         let folder = tempfile::tempdir().unwrap();
         let seed = nkeys::KeyPair::new_user().seed().unwrap();
-        for name in ["main.url", "ops.url", "login", "ca.pem", "my.wasm", "country.mmdb", "fleet.nkey", "slack.token"] {
+        for name in [
+            "main.url",
+            "ops.url",
+            "login",
+            "ca.pem",
+            "my.wasm",
+            "country.mmdb",
+            "fleet.nkey",
+            "slack.token",
+            "ntfy.url",
+        ] {
             let text = match name {
                 "fleet.nkey" => seed.as_str(),
                 "ca.pem" => include_str!("../../config/testdata/ca.pem"),
                 "login" => "user:SECRET",
                 "slack.token" => "xoxb-1-SECRET",
+                "ntfy.url" => "https://ntfy.sh/SECRET",
                 _ => "https://hooks.slack.com/services/T0/B0/SECRET",
             };
             let path = folder.path().join(name);

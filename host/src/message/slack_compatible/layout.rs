@@ -15,7 +15,7 @@ const CELL_COLUMNS_MAX: usize = 60;
 
 /// A part of a message, on lines of its own.
 #[derive(Debug, Clone)]
-pub(super) enum Part {
+pub(in crate::message) enum Part {
     /// Text, cut to its limit.
     Text(Vec<Inline>),
     /// A heading.
@@ -37,13 +37,13 @@ impl Part {
     }
 
     /// Returns a link to a picture.
-    pub(super) fn picture(image: &Image) -> Self {
+    pub(in crate::message) fn picture(image: &Image) -> Self {
         Self::Text(vec![link(&image.alt, &image.url)])
     }
 }
 
 /// Returns the parts of a message, and its pictures.
-pub(super) fn parts(message: &Message, sanitizer: &Sanitizer) -> (Vec<Part>, Vec<Image>) {
+pub(in crate::message) fn parts(message: &Message, sanitizer: &Sanitizer) -> (Vec<Part>, Vec<Image>) {
     let mut parts = Vec::new();
     let mut images = Vec::new();
     for block in &message.blocks {

@@ -20,9 +20,10 @@ use serde_json::{Map, Value, json};
 use super::model::{Color, Image, Message};
 use super::sanitizer::Sanitizer;
 pub(super) use dialect::{BREAK, Dialect, Markers, Place, begins_block, breaks_in_code};
-use layout::Part;
+pub(super) use layout::{Part, parts};
 pub(super) use preview::preview;
 use writer::Writer;
+pub(super) use writer::inert_url;
 
 /// Characters of a notification.
 const FALLBACK_MAX: usize = 300;
@@ -70,7 +71,7 @@ pub(super) fn lower(message: &Message, sanitizer: &Sanitizer, dialect: &dyn Dial
 }
 
 fn shown(message: &Message, sanitizer: &Sanitizer, dialect: &dyn Dialect) -> Shown {
-    let (mut parts, mut images) = layout::parts(message, sanitizer);
+    let (mut parts, mut images) = parts(message, sanitizer);
     images.retain(|image| web_url(&image.url).is_some());
     images.truncate(IMAGES_MAX);
     let mut color = message.color;
@@ -131,7 +132,7 @@ fn plain(text: &str) -> String {
 }
 
 /// Returns Slack's own colour: not every service knows its name.
-fn bar(color: Color) -> String {
+pub(super) fn bar(color: Color) -> String {
     let (red, green, blue) = rgb(color);
     format!("#{red:02x}{green:02x}{blue:02x}")
 }

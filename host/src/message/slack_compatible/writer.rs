@@ -159,16 +159,7 @@ impl Writer<'_> {
     }
 
     fn link(self, url: &str, label: Option<&str>, out: &mut String) {
-        // Characters that a URL may hold and Markdown reads.
-        let mut target = String::with_capacity(url.len());
-        for char in url.chars() {
-            match char {
-                '(' | ')' | '*' | '_' | '~' | '|' | '\\' | '<' | '>' | '[' | ']' | '`' | '\'' | '!' | '@' | '$' => {
-                    target.push_str(&format!("%{:02X}", u32::from(char)));
-                }
-                char => target.push(char),
-            }
-        }
+        let target = inert_url(url);
         if !target.starts_with("http://") && !target.starts_with("https://") {
             return self.escape(label.unwrap_or(url), false, out);
         }
@@ -258,6 +249,20 @@ impl Writer<'_> {
         }
         out
     }
+}
+
+/// Returns a URL with escapes for the characters that a URL may hold and Markdown, or a finder of links, reads.
+pub(in crate::message) fn inert_url(url: &str) -> String {
+    let mut inert = String::with_capacity(url.len());
+    for char in url.chars() {
+        match char {
+            '(' | ')' | '*' | '_' | '~' | '|' | '\\' | '<' | '>' | '[' | ']' | '`' | '\'' | '!' | '@' | '$' => {
+                inert.push_str(&format!("%{:02X}", u32::from(char)));
+            }
+            char => inert.push(char),
+        }
+    }
+    inert
 }
 
 /// Ends each quotation with the empty line that it needs.

@@ -3,6 +3,7 @@
 
 mod discord;
 mod mattermost;
+mod ntfy;
 mod rocketchat;
 mod service;
 mod slack;
@@ -13,7 +14,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 
-pub(crate) use service::{Address, HttpAnswer, Question, Request, Verdict};
+pub(crate) use service::{Access, Address, ChannelForm, HttpAnswer, Question, Request, TokenForm, Verdict};
 pub(crate) use service::{Service, UrlProblem};
 
 /// Names each service's constant, in the order in which they are documented.
@@ -36,6 +37,7 @@ registry! {
     ROCKETCHAT = rocketchat::RocketChat;
     DISCORD = discord::Discord;
     ZULIP = zulip::Zulip;
+    NTFY = ntfy::Ntfy;
 }
 
 /// The kind of service behind a webhook: a handle on its module, equal to another by its key.

@@ -88,9 +88,17 @@ pub trait Service: Sync {
         false
     }
 
-    /// Whether messages go to one channel of many, with a token: `url` is where its methods are, then.
-    fn has_channels(&self) -> bool {
-        false
+    /// What a webhook's table has next to the URL, or instead of it.
+    fn access(&self) -> Access {
+        Access::Url
+    }
+
+    /// Checks a URL on any host, also where [`Service::check_path`] does not apply.
+    ///
+    /// # Errors
+    /// When no request can be made of it. The error shows nothing secret.
+    fn check_url(&self, _url: &Url) -> Result<(), UrlProblem> {
+        Ok(())
     }
 
     /// Bytes of an answer that are read: a webhook's is a word, or a line of JSON.
@@ -117,6 +125,43 @@ pub trait Service: Sync {
     fn reference(&self, _answer: &HttpAnswer<'_>) -> Option<Reference> {
         None
     }
+}
+
+/// How a service knows who may post, and where.
+#[derive(Clone, Copy)]
+pub enum Access {
+    /// The URL says both.
+    Url,
+    /// The URL says where; some servers ask for a token.
+    UrlAndToken(TokenForm),
+    /// A token, and one channel of many. The URL is where the methods of the service are, and no secret.
+    Channel(ChannelForm),
+}
+
+/// What a token looks like.
+#[derive(Clone, Copy)]
+pub struct TokenForm {
+    /// What it is: `the token of a bot, which begins with xoxb-`.
+    pub what: &'static str,
+    /// Where it is found: `copy …`.
+    pub hint: &'static str,
+    /// Whether a text without spaces is one.
+    pub is_token: fn(&str) -> bool,
+}
+
+/// What a channel looks like.
+#[derive(Clone, Copy)]
+pub struct ChannelForm {
+    /// Its token.
+    pub token: TokenForm,
+    /// Where the methods are, by default.
+    pub api_url: &'static str,
+    /// What it is: `a channel's id, such as C012AB3CD, or its name behind a #`.
+    pub what: &'static str,
+    /// How one is set: `add channel = …`.
+    pub hint: &'static str,
+    /// Whether a text is one.
+    pub is_channel: fn(&str) -> bool,
 }
 
 /// Where a service takes messages.

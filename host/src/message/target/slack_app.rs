@@ -10,7 +10,9 @@ use super::super::conversation::{Reference, Way};
 use super::super::guard_error::GuardError;
 use super::super::model::Message;
 use super::super::sanitizer::Sanitizer;
-use super::service::{Address, HttpAnswer, Question, Request, Service, UrlProblem, Verdict};
+use super::service::{
+    Access, Address, ChannelForm, HttpAnswer, Question, Request, Service, TokenForm, UrlProblem, Verdict,
+};
 use super::slack::Slack;
 
 /// A Slack app.
@@ -170,8 +172,18 @@ impl Service for SlackApp {
         true
     }
 
-    fn has_channels(&self) -> bool {
-        true
+    fn access(&self) -> Access {
+        Access::Channel(ChannelForm {
+            token: TokenForm {
+                what: "the token of a bot, which begins with xoxb-",
+                hint: "copy \"Bot User OAuth Token\" from the app's page \"OAuth & Permissions\"",
+                is_token: |text| text.starts_with("xoxb-"),
+            },
+            api_url: "https://slack.com/api/",
+            what: "a channel's id, such as C012AB3CD, or its name behind a #",
+            hint: "add channel = \"C012AB3CD\" (in Slack: the channel's name, About, Channel ID) or \"#alerts\"",
+            is_channel,
+        })
     }
 
     /// An answer repeats the message.
@@ -235,6 +247,18 @@ impl Service for SlackApp {
         let text = |key: &str| Some(answer.text(key).to_owned()).filter(|text| !text.is_empty());
         Some(Reference { channel: text("channel")?, id: text("ts")?, of: String::new(), thread: None })
     }
+}
+
+/// Returns whether a text is a channel's id (letters and digits, the first of which says that it is a channel, a private one
+/// or a direct message), or a name.
+fn is_channel(text: &str) -> bool {
+    let is_id = text.starts_with(['C', 'G', 'D'])
+        && text.len() > 1
+        && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+    let is_name = |name: &str| {
+        !name.is_empty() && name.chars().count() <= 80 && !name.contains(|c: char| c.is_whitespace() || c.is_control())
+    };
+    is_id || text.strip_prefix('#').is_some_and(is_name)
 }
 
 #[cfg(test)]

@@ -105,3 +105,13 @@ fn path_is_that_of_the_methods() {
     assert!(check("https://slack.com/api/") && check("https://slack-gov.com/api/"));
     assert!(!check("https://slack.com/") && !check("https://slack.com/api/chat.postMessage"));
 }
+
+#[test]
+fn channel_is_an_id_or_a_name() {
+    for text in ["C012AB3CD", "G1", "D0", "#alerts", "#überwachung"] {
+        assert!(is_channel(text), "{text}");
+    }
+    for text in ["", "#", "alerts", "C", "c012", "U012AB3CD", "#a b", "C01-2"] {
+        assert!(!is_channel(text), "{text}");
+    }
+}
