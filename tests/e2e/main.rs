@@ -69,6 +69,7 @@ mod http_request;
 mod https_webhook;
 mod interleavings;
 mod json_schema;
+mod json_webhook;
 mod life_cycle;
 mod lint;
 mod message;

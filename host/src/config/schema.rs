@@ -32,10 +32,13 @@ basic_auth = ''
 /// A webhook of a target that has other keys.
 const APP: &str = "[webhooks.NAME]\ntarget = 'slack-app'\n";
 
+/// Another.
+const PROGRAM: &str = "[webhooks.NAME]\ntarget = 'json'\nheaders = ''\nsigning_key = ''\n";
+
 /// Returns the schema.
 pub(crate) fn schema() -> Value {
     let keys = Rc::new(KeyRecorder::default());
-    for text in [EVERY_TABLE, APP] {
+    for text in [EVERY_TABLE, APP, PROGRAM] {
         read_keys(&TextFile::private(Path::new(""), text), &keys);
     }
     let mut schema = keys.schema(TOP);

@@ -58,6 +58,24 @@ pub(super) const TOKEN: SecretKeys = SecretKeys {
     plain: "token",
 };
 
+/// Headers of one's own.
+pub(super) const HEADERS: SecretKeys = SecretKeys {
+    what: "headers",
+    file: "headers_file",
+    variable: "headers_env",
+    credential: "headers_credential",
+    plain: "headers",
+};
+
+/// What requests are signed with.
+pub(super) const SIGNING_KEY: SecretKeys = SecretKeys {
+    what: "signing_key",
+    file: "signing_key_file",
+    variable: "signing_key_env",
+    credential: "signing_key_credential",
+    plain: "signing_key",
+};
+
 /// The key by which a broker knows this host.
 pub(super) const NKEY: SecretKeys =
     SecretKeys { what: "nkey", file: "nkey_file", variable: "nkey_env", credential: "nkey_credential", plain: "nkey" };

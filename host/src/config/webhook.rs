@@ -9,6 +9,7 @@ use super::basic_auth::BasicAuth;
 use super::http_settings::HttpSettings;
 use super::name::{NAME_RULE, is_name};
 use super::problem::quoted;
+use super::program::Program;
 use super::rate::Rate;
 use super::reader::{Located, Table};
 use super::rejected_keys;
@@ -25,6 +26,8 @@ pub(crate) struct Webhook {
     pub url: WebhookUrl,
     /// The channel and the token, on a target that has channels.
     pub app: Option<AppChannel>,
+    /// What a program wants, where one takes the messages.
+    pub program: Option<Program>,
     /// The token that the server asks for, and the file that contains it, if one does.
     pub token: Option<(Token, Option<PathBuf>)>,
     /// The service that it belongs to. Default: Slack.
@@ -50,8 +53,8 @@ impl Webhook {
             table.problems.report(name.location.clone(), message);
         }
         let target = target(table);
-        let (text, mut app, mut token);
-        (app, token) = (None, None);
+        let (text, mut app, mut token, mut program);
+        (app, token, program) = (None, None, None);
         match target.map(|target| (target, target.access())) {
             Some((target, Access::Channel(form))) => {
                 text = api_url(table, form.api_url);
@@ -62,6 +65,9 @@ impl Webhook {
                 text = secret_source::read(table, &URL, env);
                 if let Some((_, Access::UrlAndToken(form))) = access {
                     token = self::token(table, &form, env);
+                }
+                if let Some((_, Access::Program)) = access {
+                    program = Some(Program::read(table, env));
                 }
             }
         }
@@ -85,14 +91,26 @@ impl Webhook {
         };
         let url = checked(table, &text, target, &allowed)?;
         let basic_auth_file = basic_auth_text.and_then(|text| text.file);
-        named.then_some(Self { url, app, token, target, url_file: text.file, basic_auth_file, allowed, rate, http })
+        named.then_some(Self {
+            url,
+            app,
+            program,
+            token,
+            target,
+            url_file: text.file,
+            basic_auth_file,
+            allowed,
+            rate,
+            http,
+        })
     }
 
     /// Returns the files that contain its secrets.
     pub(super) fn files(&self) -> impl Iterator<Item = &PathBuf> {
         let token_file = self.app.as_ref().and_then(|app| app.token_file.as_ref());
         let token_file = token_file.or(self.token.as_ref().and_then(|(_, file)| file.as_ref()));
-        self.url_file.iter().chain(&self.basic_auth_file).chain(token_file)
+        let of_program = self.program.iter().flat_map(Program::files);
+        self.url_file.iter().chain(&self.basic_auth_file).chain(token_file).chain(of_program)
     }
 }
 

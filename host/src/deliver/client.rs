@@ -150,7 +150,7 @@ impl Client {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let (body, _) = first_bytes(&mut response, HISTORY_BYTES).await;
         let header = |name: &str| headers.get(name)?.to_str().ok().map(str::to_owned);
-        let context = AnswerContext { target, redaction: &endpoint.redaction, now: now() };
+        let context = AnswerContext { target, success: None, redaction: &endpoint.redaction, now: now() };
         match classify(context, status, &header, &body) {
             SendResult::Accepted { .. } => {
                 let json = serde_json::from_str(&body).unwrap_or_default();
@@ -181,10 +181,16 @@ impl Client {
         let content_type = match endpoint.target.access() {
             // Slack warns of a missing character set.
             Access::Channel(_) => "application/json; charset=utf-8",
-            Access::Url | Access::UrlAndToken(_) => "application/json",
+            Access::Url | Access::UrlAndToken(_) | Access::Program => "application/json",
         };
+        // A message in no queue has no id.
+        let id = id.map_or_else(|| format!("test-{}", now().0), str::to_owned);
+        let (headers, body) = endpoint.prepared(body, &id, now().0.div_euclid(1_000));
         let request = if patches { client.patch(url) } else { client.post(url) };
         let mut request = request.timeout(endpoint.timeout).header(CONTENT_TYPE, content_type).body(body);
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
         if let Some(token) = &endpoint.token {
             request = request.bearer_auth(token.expose());
         }
@@ -200,7 +206,12 @@ impl Client {
                     let error = format!("{status}: the answer broke off");
                     return (SendResult::Transient { after: None, error }, AttemptResult::NoConnection);
                 }
-                let context = AnswerContext { target: endpoint.target, redaction: &endpoint.redaction, now: now() };
+                let context = AnswerContext {
+                    target: endpoint.target,
+                    success: endpoint.program.success.as_ref(),
+                    redaction: &endpoint.redaction,
+                    now: now(),
+                };
                 let header = |name: &str| headers.get(name)?.to_str().ok().map(str::to_owned);
                 let mut result = classify(context, status, &header, &body);
                 if let (SendResult::Accepted { reference: Some(reference), .. }, Way::Beneath(above)) =

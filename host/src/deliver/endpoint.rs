@@ -11,7 +11,8 @@ use super::connection::Connection;
 use super::delivery_policy::DeliveryPolicy;
 use super::health::HealthWebhook;
 use super::redaction::Redaction;
-use crate::config::{AppChannel, BasicAuth, Config, HttpSettings, Proxy, Token};
+use super::signature;
+use crate::config::{AppChannel, BasicAuth, Config, HttpSettings, Program, Proxy, SuccessRule, Token};
 use crate::hex::hex;
 use crate::message::{Address, Target};
 
@@ -30,6 +31,8 @@ pub(crate) struct Endpoint {
     pub(super) channel: String,
     /// The token that goes with each request as a header.
     pub(super) token: Option<Token>,
+    /// What a program wants of each request.
+    pub(super) program: Arc<Program>,
     /// Whether the channel is asked for a message of which no answer came.
     pub(super) checks_history: bool,
     /// What is left out of its answers.
@@ -54,6 +57,7 @@ impl Endpoint {
             basic_auth: http.basic_auth,
             channel: String::new(),
             token: None,
+            program: Arc::default(),
             checks_history: false,
             redaction,
         }
@@ -73,6 +77,33 @@ impl Endpoint {
         Self { token: Some(token.clone()), redaction, ..self }
     }
 
+    /// Returns the endpoint of a program.
+    #[must_use]
+    pub(crate) fn of_program(self, program: &Program) -> Self {
+        let (proxy, login) = (self.connection.proxy(), self.basic_auth.as_ref());
+        let mut redaction = Redaction::new(self.target, &self.url, proxy, login, None);
+        for (_, value) in program.headers.iter().flat_map(|(headers, _)| headers.expose()) {
+            redaction = redaction.and(value);
+        }
+        Self { program: Arc::new(program.clone()), redaction: Arc::new(redaction), ..self }
+    }
+
+    /// Returns the headers and the body of a request to a program, for a body that the target made. `id`: what the message is
+    /// known by, whichever attempt it is. `seconds`: the time, since 1970.
+    pub(super) fn prepared(&self, body: String, id: &str, seconds: i64) -> (Vec<(&str, String)>, String) {
+        let Program { body: template, headers, signing_key, .. } = &*self.program;
+        let body = match (template, serde_json::from_str(&body)) {
+            (Some(template), Ok(form)) => template.fill(&form).to_string(),
+            _ => body,
+        };
+        let own = headers.iter().flat_map(|(headers, _)| headers.expose());
+        let mut all: Vec<_> = own.map(|(name, value)| (name, value.to_owned())).collect();
+        if let Some((key, _)) = signing_key {
+            all.extend(signature::headers(key, id, seconds, &body));
+        }
+        (all, body)
+    }
+
     /// Returns where messages go.
     pub(super) fn address<'a>(&'a self, id: Option<&'a str>) -> Address<'a> {
         Address { url: &self.url, channel: &self.channel, id: id.filter(|_| self.checks_history) }
@@ -87,6 +118,16 @@ impl Endpoint {
         }
         if let Some(token) = &self.token {
             hash.update(format!("\n{}\n{}", token.expose(), self.channel));
+        }
+        let Program { body, headers, signing_key, success } = &*self.program;
+        for (name, value) in headers.iter().flat_map(|(headers, _)| headers.expose()) {
+            hash.update(format!("\n{name}: {value}"));
+        }
+        if let Some((key, _)) = signing_key {
+            hash.update(key.expose());
+        }
+        for text in body.iter().map(|body| body.as_json().to_string()).chain(success.iter().map(SuccessRule::to_text)) {
+            hash.update(format!("\n{text}"));
         }
         hex(hash.finalize().get(..URL_HASH_BYTES).unwrap_or_default())
     }
@@ -116,6 +157,9 @@ impl Endpoints {
             }
             if let Some((token, _)) = &webhook.token {
                 endpoint = endpoint.with_token(token);
+            }
+            if let Some(program) = &webhook.program {
+                endpoint = endpoint.of_program(program);
             }
             (name.clone(), (endpoint, Arc::new(DeliveryPolicy::new(config, name, webhook, &defaults))))
         });

@@ -18,6 +18,7 @@ mod plain_form;
 mod queue;
 mod redaction;
 mod send_result;
+mod signature;
 mod worker;
 
 #[cfg(test)]

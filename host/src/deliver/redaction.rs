@@ -47,12 +47,7 @@ impl Redaction {
         token: Option<&Token>,
     ) -> Self {
         let mut runs = HashSet::new();
-        let mut add = |secret: &str| {
-            for form in [secret, &decoded(secret)] {
-                let normalized: Vec<u8> = normalized(form).collect();
-                runs.extend(normalized.array_windows::<RUN>().copied());
-            }
-        };
+        let mut add = |secret: &str| add_runs(&mut runs, secret);
         let public = target.public_words();
         for url in [Some(url), proxy].into_iter().flatten() {
             for secret in [url.path(), url.query().unwrap_or_default()] {
@@ -71,6 +66,12 @@ impl Redaction {
             add(token.expose().trim_start_matches("xoxb-"));
         }
         Self { target, runs }
+    }
+
+    /// Returns the same with another secret that is to be left out.
+    pub(super) fn and(mut self, secret: &str) -> Self {
+        add_runs(&mut self.runs, secret);
+        self
     }
 
     /// Returns what an answer says, without anything secret: `invalid_blocks`. Empty, if nothing is left.
@@ -129,6 +130,13 @@ impl Redaction {
             .collect();
         let runs = bytes.array_windows::<RUN>().filter(|run| self.runs.contains(&run.map(|(byte, _)| byte)));
         runs.flat_map(|run| run.map(|(_, index)| index)).collect()
+    }
+}
+
+fn add_runs(runs: &mut HashSet<[u8; RUN]>, secret: &str) {
+    for form in [secret, &decoded(secret)] {
+        let normalized: Vec<u8> = normalized(form).collect();
+        runs.extend(normalized.array_windows::<RUN>().copied());
     }
 }
 

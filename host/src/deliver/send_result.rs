@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::redaction::Redaction;
+use crate::config::SuccessRule;
 use crate::event::Timestamp;
 use crate::message::{HttpAnswer, Reference, Target, Verdict};
 
@@ -89,6 +90,8 @@ impl AttemptResult {
 pub(crate) struct AnswerContext<'a> {
     /// The webhook's service.
     pub(crate) target: Target,
+    /// What the answer must have, next to what the service documents.
+    pub(crate) success: Option<&'a SuccessRule>,
     /// What is left out of the answer.
     pub(crate) redaction: &'a Redaction,
     /// When the answer came.
@@ -111,7 +114,7 @@ pub(crate) fn classify(
     header: &dyn Fn(&str) -> Option<String>,
     body: &str,
 ) -> SendResult {
-    let AnswerContext { target, redaction, now } = context;
+    let AnswerContext { target, success, redaction, now } = context;
     let json: Value = serde_json::from_str(body).unwrap_or_default();
     let answer = HttpAnswer { status, header, body: body.trim(), json: &json };
     let error = || {
@@ -124,9 +127,12 @@ pub(crate) fn classify(
     };
     let after = || retry_after(&answer, now).map(|seconds| wait(Some(seconds)));
     let transient = || SendResult::Transient { after: after(), error: error() };
-    if answer.is_success() && target.accepts(&answer) {
+    if answer.is_success() && target.accepts(&answer) && success.is_none_or(|rule| rule.holds(&json)) {
         let (pause, reference) = (target.pause(&answer).and_then(pause), target.reference(&answer));
         return SendResult::Accepted { pause, reference };
+    }
+    if answer.is_success() && target.accepts(&answer) {
+        return SendResult::Unclear { after: after(), error: format!("{}: success is another answer", error()) };
     }
     match target.verdict(&answer) {
         Some(Verdict::RateLimited) => return rate_limited(),

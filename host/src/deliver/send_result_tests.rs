@@ -30,7 +30,7 @@ fn classified(target: Target, status: u16, headers: Headers<'_>, body: &str) -> 
         };
         value.map(str::to_owned)
     };
-    classify(AnswerContext { target, redaction: &redaction, now: NOW }, status, &header, body)
+    classify(AnswerContext { target, success: None, redaction: &redaction, now: NOW }, status, &header, body)
 }
 
 /// 2026-10-21T07:27:00Z
@@ -295,6 +295,11 @@ fn classify_answers_of_the_other_services() {
         (ZULIP, 400, NONE, r#"{"result":"error","msg":"Unsupported","code":"BAD_REQUEST"}"#, REJECTED),
         (ZULIP, 400, NONE, r#"{"result":"error","msg":"New","code":"SOMETHING_NEW"}"#, UNCLEAR),
         (ZULIP, 429, NONE, r#"{"result":"error","code":"RATE_LIMIT_HIT","retry-after":28.7}"#, waits(28.7)),
+        (Target::JSON, 200, NONE, "", ACCEPTED),
+        (Target::JSON, 202, NONE, "<html>", ACCEPTED),
+        (Target::JSON, 400, NONE, r#"{"error":"no"}"#, UNCLEAR),
+        (Target::JSON, 404, NONE, "", ENDPOINT_GONE),
+        (Target::JSON, 429, retry_after("2"), "", waits(2.0)),
         (Target::NTFY, 401, NONE, r#"{"code":40101,"http":401,"error":"unauthorized"}"#, ENDPOINT_GONE),
         (Target::NTFY, 400, NONE, r#"{"code":40014,"http":400,"error":"attachments not allowed"}"#, REJECTED),
         (Target::NTFY, 413, NONE, r#"{"code":41303,"http":413,"error":"JSON body too large"}"#, REJECTED),
@@ -305,6 +310,21 @@ fn classify_answers_of_the_other_services() {
     ] {
         check(target, status, headers, body, &expected);
     }
+}
+
+#[test]
+fn answer_that_is_not_what_the_configuration_says_is_no_success() {
+    let url = "https://chat.example.org/hooks/s3cret-s3cret".parse().unwrap();
+    let redaction = Redaction::new(Target::JSON, &url, None, None, None).and("hidden-value");
+    let rule = SuccessRule::parse("/ok = true").unwrap();
+    let context = AnswerContext { target: Target::JSON, success: Some(&rule), redaction: &redaction, now: NOW };
+    let result = |status: u16, body: &str| classify(context, status, &|_| None, body);
+    assert_eq!(result(200, r#"{"ok":true}"#), ACCEPTED);
+    for body in [r#"{"ok":false,"error":"not hidden-value now"}"#, r#"{"ok":"true"}"#, "ok", ""] {
+        let SendResult::Unclear { after: None, error } = result(200, body) else { panic!("{body}") };
+        assert!(error.contains("success is another answer") && !error.contains("hidden"), "{error}");
+    }
+    assert!(matches!(result(500, r#"{"ok":true}"#), SendResult::Transient { .. }));
 }
 
 #[test]

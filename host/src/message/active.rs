@@ -62,6 +62,8 @@ regexes! {
     BACKSLASHED = r"\\[!-/:-@\[-`{-~]";
     ENTITY = r"&(?:#\d+|#x[0-9a-fA-F]+|[a-z]+);";
     SPOILER = r"\|\|[^|]+\|\|";
+    OUR_ENTITY = r"&(?:lt|gt|quot|amp|#39);";
+    TAG = r"<[^<>]*>";
     TEX = r"\$[^$\n]+\$|\\[\[(]";
     HEADING = r"(?m)^ {0,3}#{1,6}[ \t]";
     LIST = r"(?m)^[ \t]*(?:[-+*•]|\d+[.)])[ \t]";
@@ -115,6 +117,8 @@ impl Scan {
             if self.target != Target::SLACK {
                 match key.as_str() {
                     "message" | "title" | "label" if self.target == Target::NTFY => self.plain(text),
+                    "text" | "title" | "label" | "alt" if self.target == Target::JSON => self.plain(text),
+                    "html" if self.target == Target::JSON => self.html(text),
                     "text" | "pretext" | "title" | "value" => self.markdown(text),
                     "fallback" => self.bare(text),
                     _ => {}
@@ -308,6 +312,24 @@ impl Scan {
         }
     }
 
+    /// Counts tags and attributes by their names, and links by their origins; the rest is text.
+    fn html(&mut self, html: &str) {
+        for tag in TAG.find_iter(html) {
+            match tag.as_str().strip_prefix("<a href=\"").and_then(|tag| tag.strip_suffix("\">")) {
+                Some(url) if !url.contains(['"', ' ']) => self.link(&decoded(url)),
+                _ => self.add(format!("tag {}", tag.as_str())),
+            }
+        }
+        let text = TAG.replace_all(html, "\u{1}").into_owned();
+        if text.contains(['<', '>', '"', '\'']) {
+            self.add("link unescaped");
+        }
+        if text.matches('&').count() != OUR_ENTITY.find_iter(&text).count() {
+            self.add("link entity");
+        }
+        self.plain(&decoded(&text));
+    }
+
     /// Text without markup, in which apps find links. A link of the message itself counts by its origin.
     fn plain(&mut self, text: &str) {
         for found in URL.find_iter(text) {
@@ -328,7 +350,7 @@ impl Scan {
         }
         self.each("link email", &EMAIL, text);
         match self.target.as_str() {
-            "slack" | "ntfy" => {}
+            "slack" | "ntfy" | "json" => {}
             "mattermost" => {
                 self.each("mention", &AT_NAME, text);
                 self.each("link channel", &TILDE_CHANNEL, text);
@@ -348,6 +370,12 @@ impl Scan {
     }
 }
 
+/// Text of HTML, with the entities that mean its own characters.
+fn decoded(html: &str) -> String {
+    let entities = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")];
+    entities.into_iter().fold(html.to_owned(), |text, (entity, char)| text.replace(entity, char))
+}
+
 /// The check finds what was deliberately not escaped.
 #[test]
 fn gained_finds_unescaped_text() {
@@ -357,9 +385,11 @@ fn gained_finds_unescaped_text() {
     const DISCORD: Target = Target::DISCORD;
     const ZULIP: Target = Target::ZULIP;
     const NTFY: Target = Target::NTFY;
+    const JSON: Target = Target::JSON;
     const MARKUP: &[Target] = &[SLACK, MATTERMOST, ROCKETCHAT, DISCORD, ZULIP];
     let text = |target: Target, text: &str| match target.as_str() {
         "ntfy" => serde_json::json!({ "message": text, "actions": [{ "label": text }] }),
+        "json" => serde_json::json!({ "html": text }),
         _ => serde_json::json!({ "text": text }),
     };
     for (target, found) in [
@@ -399,6 +429,14 @@ fn gained_finds_unescaped_text() {
         (&[NTFY], "evil.example"),
         (&[NTFY], "root@evil.example"),
         (&[NTFY], "tel:110"),
+        (&[JSON], "<b>x</b>"),
+        (&[JSON], "<a href=\"https://evil.example\">x</a>"),
+        (&[JSON], "<img src=x>"),
+        (&[JSON], "<b"),
+        (&[JSON], "\" onclick=\"x"),
+        (&[JSON], "&copy"),
+        (&[JSON], "https:&#47;/x"),
+        (&[JSON], "evil.example"),
     ] {
         for target in target {
             let gained = gained(*target, &text(*target, found), &text(*target, "harmless"));

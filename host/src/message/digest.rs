@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use blockkit::text::{cut, one_line};
 
+use super::facts::Facts;
 use super::fallback;
 use super::guard::{Guarded, Policy, lowered};
 use super::guard_error::GuardError;
@@ -46,7 +47,7 @@ pub(crate) fn guard_digest(
     policy: &Policy,
 ) -> Result<Guarded, GuardError> {
     let (message, sanitizer) = plugin_digest(decided, batch, storm, policy);
-    lowered(&message, &sanitizer, policy.target)
+    lowered(&message, &sanitizer, Some(Facts::Batch(batch)), policy.target)
 }
 
 /// Returns what goes out for a plugin's message about a batch, and with regard to what its markup is sanitized.
@@ -71,7 +72,8 @@ pub(super) fn plugin_digest<'m>(
 /// hold hostile text of any length.
 #[must_use]
 pub(crate) fn digest(batch: &Batch, storm: Option<StormLimit>, why: Option<&str>, target: Target) -> Guarded {
-    Guarded::own(&digest_message(batch, storm, why), target, &counted(batch.totals.events, "event"))
+    let message = digest_message(batch, storm, why);
+    Guarded::own(&message, Some(Facts::Batch(batch)), target, &counted(batch.totals.events, "event"))
 }
 
 /// Returns the message of [`digest`].

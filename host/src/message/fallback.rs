@@ -2,6 +2,7 @@
 
 use blockkit::text::{cut, one_line};
 
+use super::facts::Facts;
 use super::guard::Guarded;
 use super::model::{Block, ContextElement, Message, Section, Text};
 use super::summary::summary;
@@ -16,7 +17,7 @@ const WHY_MAX: usize = 500;
 /// `why` says which plugin failed and how; it may hold hostile text of any length.
 #[must_use]
 pub fn fallback(event: &Event, why: &str, target: Target) -> Guarded {
-    Guarded::own(&fallback_message(event, why), target, "an event")
+    Guarded::own(&fallback_message(event, why), Some(Facts::Event(event)), target, "an event")
 }
 
 /// Returns the message of [`fallback`].
@@ -27,7 +28,7 @@ pub(super) fn fallback_message(event: &Event, why: &str) -> Message {
 /// Returns a message of banhook's own that is about no event: a text, and small print below it.
 #[must_use]
 pub(crate) fn notice(text: &str, small_print: &str, target: Target) -> Guarded {
-    Guarded::own(&plain(one_line(text), small_print), target, "a notice of banhook")
+    Guarded::own(&plain(one_line(text), small_print), None, target, "a notice of banhook")
 }
 
 /// Returns a message of banhook's own that is about no single event.
@@ -37,7 +38,7 @@ pub(crate) fn banhooks_own(message: &Message, target: Target) -> Guarded {
         Text::Plain(text) => text.as_str(),
         Text::Mrkdwn(_) | Text::Rich(_) => "",
     };
-    Guarded::own(message, target, text)
+    Guarded::own(message, None, target, text)
 }
 
 /// Returns a text with small print as a message.

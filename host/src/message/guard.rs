@@ -6,6 +6,7 @@
 use serde_json::{Value, json};
 
 use super::conversation::Conversation;
+use super::facts::Facts;
 use super::guard_error::GuardError;
 use super::lists::cut_lists;
 use super::model::Message;
@@ -39,23 +40,41 @@ pub fn guard<'e>(
     events: impl IntoIterator<Item = &'e Event>,
     policy: &Policy,
 ) -> Result<Guarded, GuardError> {
-    lowered(decided, &Sanitizer::new(events, policy.mentions), policy.target)
+    let events: Vec<&Event> = events.into_iter().collect();
+    let facts = match events.as_slice() {
+        [event] => Some(Facts::Event(event)),
+        _ => None,
+    };
+    lowered(decided, &Sanitizer::new(events, policy.mentions), facts, policy.target)
 }
 
 /// Returns the body of a message whose markup is sanitized with regard to these values.
 ///
 /// # Errors
 /// As [`guard`].
-pub(super) fn lowered(decided: &Message, sanitizer: &Sanitizer, target: Target) -> Result<Guarded, GuardError> {
-    Ok(Guarded { body: target.lower(&cut_lists(decided), sanitizer)?, target, conversation: None })
+pub(super) fn lowered(
+    decided: &Message,
+    sanitizer: &Sanitizer,
+    facts: Option<Facts<'_>>,
+    target: Target,
+) -> Result<Guarded, GuardError> {
+    let mut body = target.lower(&cut_lists(decided), sanitizer)?;
+    if let Some(facts) = facts {
+        target.add_facts(&mut body, facts);
+    }
+    Ok(Guarded { body, target, conversation: None })
 }
 
 impl Guarded {
     /// Returns the body of a message of banhook's own. Should it be rejected, the body is the text `or`, which every
     /// service accepts.
-    pub(super) fn own(message: &Message, target: Target, or: &str) -> Self {
+    pub(super) fn own(message: &Message, facts: Option<Facts<'_>>, target: Target, or: &str) -> Self {
         let body = target.lower(message, &Sanitizer::new([], false));
-        Self { body: body.unwrap_or_else(|_| json!({ "text": or })), target, conversation: None }
+        let mut body = body.unwrap_or_else(|_| json!({ "text": or }));
+        if let Some(facts) = facts {
+            target.add_facts(&mut body, facts);
+        }
+        Self { body, target, conversation: None }
     }
 
     /// Returns the body as part of a conversation.

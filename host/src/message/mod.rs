@@ -12,13 +12,16 @@
 //! `target` alone knows the services behind webhooks.
 
 mod block_kit;
+mod body_template;
 mod conversation;
 mod digest;
 mod escape;
+mod facts;
 mod fallback;
 mod guard;
 mod guard_error;
 mod hints;
+mod html;
 mod limits;
 mod link;
 mod lists;
@@ -43,6 +46,7 @@ mod chat_parsers;
 mod tests;
 
 pub(crate) use blockkit::text::{clean, cut, one_line};
+pub(crate) use body_template::BodyTemplate;
 pub(crate) use conversation::{ChangeFallback, Conversation, ConversationKey, Reference, Way};
 pub(crate) use digest::{StormLimit, digest, guard_digest};
 pub use fallback::fallback;

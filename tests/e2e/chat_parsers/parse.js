@@ -27,7 +27,7 @@ function link(url) {
 const PARSERS = { discord, mattermost, rocketchat, slack: slackMarkup, zulip };
 
 // Targets whose services have no markup, with the fields whose text the apps look for links in.
-const PLAIN = { ntfy: ['message', 'title', 'label'] };
+const PLAIN = { ntfy: ['message', 'title', 'label'], json: ['text', 'title', 'label', 'alt'] };
 
 // Fields that hold markup, and those that are shown as they are, in which the servers look for mentions.
 const MARKUP = ['text', 'pretext', 'title', 'value'];
@@ -43,6 +43,7 @@ function activeInBody(target, body) {
     for (const [key, field] of Object.entries(value)) {
       if (typeof field !== 'string') visit(field);
       else if (/(^|_)url$|_link$/.test(key)) found.push(link(field));
+      else if (target === 'json' && key === 'html') found.push(...html(field));
       else if (target in PLAIN) found.push(...(PLAIN[target].includes(key) ? plainText(field) : []));
       else if (target === 'slack') found.push(...slackField(value, key, field));
       else if (MARKUP.includes(key)) found.push(...PARSERS[target](translated(target, field)));
@@ -83,6 +84,23 @@ function plainText(text) {
     text = text.replace(pattern, (whole) => (found.push(kind === 'link' ? link(whole) : kind), '\u0001'));
   }
   return found;
+}
+
+// As a browser reads it: tags with their attributes, and the text between them.
+function html(source) {
+  const found = [];
+  const names = { b: 'bold', i: 'italic', s: 'strike', code: 'code', pre: 'code', br: '' };
+  const entities = { amp: '&', lt: '<', gt: '>', quot: '"' };
+  const decoded = (text) => text.replace(/&(?:#(\d+)|#x([0-9a-f]+)|([a-z]+));?/gi, (whole, number, hex, name) =>
+    number ? String.fromCodePoint(number) : hex ? String.fromCodePoint(parseInt(hex, 16)) : entities[name] ?? whole);
+  const text = source.replace(/<(\/?)([a-z!?][^\s/>]*)([^>]*)>?/gi, (_, end, name, attributes) => {
+    const href = /^ href="([^"]*)"$/.exec(attributes);
+    if (end) return '\u0001';
+    if (name === 'a' && href) found.push(link(decoded(href[1])));
+    else if (names[name] !== '' || attributes) found.push(attributes ? `tag ${name}${attributes}` : names[name] ?? `tag ${name}`);
+    return '\u0001';
+  });
+  return [...found, ...plainText(decoded(text))];
 }
 
 // ---- Mattermost

@@ -57,6 +57,9 @@ mod tests {
             ("main.url", "https://hooks.slack.com/services/T0/B0/x"),
             ("ops.url", "https://hooks.slack.com/services/T0/B0/x"),
             ("ntfy.url", "https://ntfy.sh/x"),
+            ("program.url", "https://example.org/x"),
+            ("program.headers", "X-Key: x"),
+            ("program.key", "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"),
             ("fleet.nkey", seed.as_str()),
             ("slack.token", "xoxb-1-SECRET"),
         ] {
@@ -92,8 +95,19 @@ mod tests {
             for key in keys.into_iter().flat_map(|keys| keys.keys()) {
                 // Other places of a secret exclude each other.
                 let is_alternative = ["_env", "_credential"].iter().any(|end| key.ends_with(end))
-                    || ["url", "basic_auth", "basic_auth_file", "http_host", "relay_host", "nkey", "resend", "token"]
-                        .contains(&key.as_str());
+                    || [
+                        "url",
+                        "basic_auth",
+                        "basic_auth_file",
+                        "http_host",
+                        "relay_host",
+                        "nkey",
+                        "resend",
+                        "token",
+                        "headers",
+                        "signing_key",
+                    ]
+                    .contains(&key.as_str());
                 // `banhook plugin pin` writes it.
                 let is_written = key == "sha256";
                 let is_there = inner.iter().any(|table| table.get(key).is_some());

@@ -108,10 +108,13 @@ fn report(report: &Report) -> Value {
 }
 
 fn webhook(webhook: &Webhook) -> Value {
-    let Webhook { url, app, token, target, url_file, basic_auth_file, allowed, rate, http } = webhook;
+    let Webhook { url, app, program, token, target, url_file, basic_auth_file, allowed, rate, http } = webhook;
     let is_shown = url_file.is_none() && app.is_none();
     let of_app = app.as_ref().map(|app| app.token_file.as_deref());
     let token_file = of_app.or(token.as_ref().map(|(_, file)| file.as_deref()));
+    let program = program.as_ref();
+    let headers = program.and_then(|program| program.headers.as_ref()).map(|(_, file)| file.as_deref());
+    let signing_key = program.and_then(|program| program.signing_key.as_ref()).map(|(_, file)| file.as_deref());
     json!({
         "url_file": url_file.as_deref().map(path),
         "url": is_shown.then(|| url.redacted()),
@@ -120,6 +123,12 @@ fn webhook(webhook: &Webhook) -> Value {
         "check_history": app.as_ref().map(|app| app.check_history),
         "token_file": token_file.flatten().map(path),
         "token": (token_file == Some(None)).then_some(REDACTED),
+        "body": program.and_then(|program| Some(program.body.as_ref()?.as_json().to_string())),
+        "headers_file": headers.flatten().map(path),
+        "headers": (headers == Some(None)).then_some(REDACTED),
+        "signing_key_file": signing_key.flatten().map(path),
+        "signing_key": (signing_key == Some(None)).then_some(REDACTED),
+        "success": program.and_then(|program| Some(program.success.as_ref()?.to_text())),
         "target": target.as_str(),
         "rate": rate.to_string(),
         "burst": rate.burst,
@@ -296,6 +305,9 @@ mod tests {
             "fleet.nkey",
             "slack.token",
             "ntfy.url",
+            "program.url",
+            "program.headers",
+            "program.key",
         ] {
             let text = match name {
                 "fleet.nkey" => seed.as_str(),
@@ -303,6 +315,9 @@ mod tests {
                 "login" => "user:SECRET",
                 "slack.token" => "xoxb-1-SECRET",
                 "ntfy.url" => "https://ntfy.sh/SECRET",
+                "program.url" => "https://example.org/SECRET",
+                "program.headers" => "X-Key: SECRET",
+                "program.key" => "whsec_SECRETSECRETSECRETSECRETSECRETSECRET",
                 _ => "https://hooks.slack.com/services/T0/B0/SECRET",
             };
             let path = folder.path().join(name);
@@ -333,8 +348,18 @@ mod tests {
             assert!(!tables.iter().all(|table| table.is_null()), "without {name}");
             for key in keys.into_iter().flat_map(Map::keys) {
                 let is_other_place = ["_env", "_credential"].iter().any(|end| key.ends_with(end))
-                    || ["url", "basic_auth", "http_host", "relay_host", "nkey", "resend", "token"]
-                        .contains(&key.as_str());
+                    || [
+                        "url",
+                        "basic_auth",
+                        "http_host",
+                        "relay_host",
+                        "nkey",
+                        "resend",
+                        "token",
+                        "headers",
+                        "signing_key",
+                    ]
+                    .contains(&key.as_str());
                 assert!(is_other_place || tables.iter().any(|table| table.get(key).is_some()), "without {name}.{key}");
             }
         }

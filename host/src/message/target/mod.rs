@@ -2,6 +2,7 @@
 //! registry below; nothing outside these modules asks which service it is dealing with.
 
 mod discord;
+mod json;
 mod mattermost;
 mod ntfy;
 mod rocketchat;
@@ -38,6 +39,7 @@ registry! {
     DISCORD = discord::Discord;
     ZULIP = zulip::Zulip;
     NTFY = ntfy::Ntfy;
+    JSON = json::Json;
 }
 
 /// The kind of service behind a webhook: a handle on its module, equal to another by its key.

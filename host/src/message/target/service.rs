@@ -4,6 +4,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::super::conversation::{Reference, Way};
+use super::super::facts::Facts;
 use super::super::guard_error::GuardError;
 use super::super::model::Message;
 use super::super::sanitizer::Sanitizer;
@@ -59,6 +60,9 @@ pub trait Service: Sync {
     fn dialect(&self) -> Option<&dyn Dialect> {
         None
     }
+
+    /// Adds what a message is about to a body that [`Service::lower`] made, where a program reads it.
+    fn add_facts(&self, _body: &mut Value, _facts: Facts<'_>) {}
 
     /// Adds a line of text in small print to a body that [`Service::lower`] made, if there is room for it.
     fn add_note(&self, body: &mut Value, note: &str);
@@ -134,6 +138,8 @@ pub enum Access {
     Url,
     /// The URL says where; some servers ask for a token.
     UrlAndToken(TokenForm),
+    /// The URL says both, to a program that may want a body, headers and a signature of its own.
+    Program,
     /// A token, and one channel of many. The URL is where the methods of the service are, and no secret.
     Channel(ChannelForm),
 }
