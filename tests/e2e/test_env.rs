@@ -92,6 +92,19 @@ impl TestEnv {
         env
     }
 
+    /// The same without that file; `lines`: the whole of the webhook's table, for its stand-in.
+    pub fn with_app_of(webhook: Webhook, lines: impl FnOnce(&Webhook) -> String) -> Self {
+        let mut env = Self::new();
+        env.webhook = webhook;
+        let webhook = lines(&env.webhook);
+        let text = format!(
+            "[webhooks.main]\n{webhook}\n{QUICK}\n\n\
+             [[routes]]\nname = \"all\"\nwebhook = \"main\"\nstorm = false\nrestart = false\n"
+        );
+        fs::write(env.config(), text).unwrap();
+        env
+    }
+
     /// Writes a secret into a file of the folder that only its owner can read.
     pub fn write_secret(&self, name: &str, secret: &str) {
         let path = self.write(name, format!("{secret}\n"));

@@ -33,12 +33,15 @@ basic_auth = ''
 const APP: &str = "[webhooks.NAME]\ntarget = 'slack-app'\n";
 
 /// Another.
+const BOT: &str = "[webhooks.NAME]\ntarget = 'telegram'\n";
+
+/// Another.
 const PROGRAM: &str = "[webhooks.NAME]\ntarget = 'json'\nheaders = ''\nsigning_key = ''\n";
 
 /// Returns the schema.
 pub(crate) fn schema() -> Value {
     let keys = Rc::new(KeyRecorder::default());
-    for text in [EVERY_TABLE, APP, PROGRAM] {
+    for text in [EVERY_TABLE, APP, BOT, PROGRAM] {
         read_keys(&TextFile::private(Path::new(""), text), &keys);
     }
     let mut schema = keys.schema(TOP);

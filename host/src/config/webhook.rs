@@ -57,9 +57,16 @@ impl Webhook {
         (app, token, program) = (None, None, None);
         match target.map(|target| (target, target.access())) {
             Some((target, Access::Channel(form))) => {
-                text = api_url(table, form.api_url);
+                let api = api_url(table, form.api_url);
                 refuse_url(table);
-                app = Some(AppChannel::read(table, target, &form, env));
+                let url = api.as_ref().map_or(form.api_url, |api| &api.text);
+                let read = AppChannel::read(table, target, (&form, url), env);
+                text = api.map(|api| SecretText {
+                    // Without the token, the URL is checked all the same.
+                    text: read.as_ref().map_or_else(|| api.text.clone(), |app| app.methods_url(&form)),
+                    ..api
+                });
+                app = Some(read);
             }
             access => {
                 text = secret_source::read(table, &URL, env);
@@ -133,7 +140,7 @@ fn refuse_url(table: &Table<'_>) {
         if let Some(location) = table.key_location(key) {
             table.string(key);
             let message = format!("{key} is of an incoming webhook, and this is an app");
-            table.problems.report_with(location, message, "remove this key, or target = \"slack-app\" and token_file");
+            table.problems.report_with(location, message, "remove this key");
         }
     }
 }

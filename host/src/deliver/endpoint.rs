@@ -14,7 +14,7 @@ use super::redaction::Redaction;
 use super::signature;
 use crate::config::{AppChannel, BasicAuth, Config, HttpSettings, Program, Proxy, SuccessRule, Token};
 use crate::hex::hex;
-use crate::message::{Address, Target};
+use crate::message::{Access, Address, Target};
 
 /// Bytes of a URL's hash that are kept: enough to tell two apart.
 const URL_HASH_BYTES: usize = 12;
@@ -66,7 +66,13 @@ impl Endpoint {
     /// Returns the endpoint of a channel of an app.
     #[must_use]
     pub(crate) fn of_app(self, app: &AppChannel) -> Self {
-        Self { channel: app.channel.clone(), checks_history: app.check_history, ..self.with_token(&app.token) }
+        let channel = match app.topic {
+            Some(topic) => format!("{}/{topic}", app.channel),
+            None => app.channel.clone(),
+        };
+        let is_in_path = matches!(self.target.access(), Access::Channel(form) if form.token_path.is_some());
+        let endpoint = if is_in_path { self } else { self.with_token(&app.token) };
+        Self { channel, checks_history: app.check_history, ..endpoint }
     }
 
     /// Returns the endpoint with a token that its server asks for.
@@ -116,8 +122,9 @@ impl Endpoint {
         if let Some((user, password)) = self.basic_auth.as_ref().map(BasicAuth::expose) {
             hash.update(format!("\n{user}:{password}"));
         }
-        if let Some(token) = &self.token {
-            hash.update(format!("\n{}\n{}", token.expose(), self.channel));
+        if self.token.is_some() || !self.channel.is_empty() {
+            let token = self.token.as_ref().map_or("", Token::expose);
+            hash.update(format!("\n{token}\n{}", self.channel));
         }
         let Program { body, headers, signing_key, success } = &*self.program;
         for (name, value) in headers.iter().flat_map(|(headers, _)| headers.expose()) {

@@ -135,6 +135,7 @@ pub(crate) fn classify(
         return SendResult::Unclear { after: after(), error: format!("{}: success is another answer", error()) };
     }
     match target.verdict(&answer) {
+        Some(Verdict::Accepted) => return SendResult::Accepted { pause: None, reference: None },
         Some(Verdict::RateLimited) => return rate_limited(),
         Some(Verdict::Transient) => return transient(),
         Some(Verdict::Unclear) if answer.is_success() => return SendResult::Unclear { after: after(), error: error() },

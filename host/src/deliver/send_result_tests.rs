@@ -189,6 +189,7 @@ fn success_is_what_the_answer_says() {
         (Target::ROCKETCHAT, r#"{"success":true}"#),
         (Target::DISCORD, r#"{"id":"1","content":"x"}"#),
         (Target::ZULIP, r#"{"result":"success","msg":""}"#),
+        (Target::TELEGRAM, r#"{"ok":true,"result":true}"#),
         (Target::NTFY, r#"{"id":"hwQ2YpKdmg","event":"message","topic":"bans"}"#),
     ] {
         check(target, 200, NONE, own, &ACCEPTED);
@@ -295,6 +296,24 @@ fn classify_answers_of_the_other_services() {
         (ZULIP, 400, NONE, r#"{"result":"error","msg":"Unsupported","code":"BAD_REQUEST"}"#, REJECTED),
         (ZULIP, 400, NONE, r#"{"result":"error","msg":"New","code":"SOMETHING_NEW"}"#, UNCLEAR),
         (ZULIP, 429, NONE, r#"{"result":"error","code":"RATE_LIMIT_HIT","retry-after":28.7}"#, waits(28.7)),
+        (Target::TELEGRAM, 401, NONE, r#"{"ok":false,"error_code":401,"description":"Unauthorized"}"#, ENDPOINT_GONE),
+        (Target::TELEGRAM, 404, NONE, r#"{"ok":false,"error_code":404,"description":"Not Found"}"#, ENDPOINT_GONE),
+        (
+            Target::TELEGRAM,
+            400,
+            NONE,
+            r#"{"ok":false,"error_code":400,"description":"Bad Request: message is not modified"}"#,
+            ACCEPTED,
+        ),
+        (
+            Target::TELEGRAM,
+            429,
+            NONE,
+            r#"{"ok":false,"error_code":429,"description":"Too Many Requests","parameters":{"retry_after":35}}"#,
+            waits(35.0),
+        ),
+        (Target::TELEGRAM, 400, NONE, r#"{"ok":false,"error_code":400,"description":"Bad Request: new"}"#, UNCLEAR),
+        (Target::TELEGRAM, 502, NONE, r#"{"ok":false,"error_code":502,"description":"Bad Gateway"}"#, TRANSIENT),
         (Target::JSON, 200, NONE, "", ACCEPTED),
         (Target::JSON, 202, NONE, "<html>", ACCEPTED),
         (Target::JSON, 400, NONE, r#"{"error":"no"}"#, UNCLEAR),

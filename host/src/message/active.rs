@@ -62,6 +62,10 @@ regexes! {
     BACKSLASHED = r"\\[!-/:-@\[-`{-~]";
     ENTITY = r"&(?:#\d+|#x[0-9a-fA-F]+|[a-z]+);";
     SPOILER = r"\|\|[^|]+\|\|";
+    IPV4 = r"\b\d{1,3}(?:\.\d{1,3}){3}\b";
+    CASHTAG = r"(?:^|[^\w$])\$[A-Z]";
+    BOT_COMMAND = r"(?:^|[^\w/])/[A-Za-z0-9_]";
+    ANY_SCHEME = r"(?i)[a-z]://[a-z0-9]";
     OUR_ENTITY = r"&(?:lt|gt|quot|amp|#39);";
     TAG = r"<[^<>]*>";
     TEX = r"\$[^$\n]+\$|\\[\[(]";
@@ -117,6 +121,7 @@ impl Scan {
             if self.target != Target::SLACK {
                 match key.as_str() {
                     "message" | "title" | "label" if self.target == Target::NTFY => self.plain(text),
+                    "text" if self.target == Target::TELEGRAM => self.telegram(text, fields),
                     "text" | "title" | "label" | "alt" if self.target == Target::JSON => self.plain(text),
                     "html" if self.target == Target::JSON => self.html(text),
                     "text" | "pretext" | "title" | "value" => self.markdown(text),
@@ -312,6 +317,36 @@ impl Scan {
         }
     }
 
+    /// Telegram's text: entities by their kinds, and what the server finds outside of code.
+    fn telegram(&mut self, text: &str, fields: &Map<String, Value>) {
+        let mut units: Vec<u16> = text.encode_utf16().collect();
+        for entity in fields.get("entities").and_then(Value::as_array).into_iter().flatten() {
+            let kind = entity["type"].as_str().unwrap();
+            let [offset, length] =
+                ["offset", "length"].map(|key| usize::try_from(entity[key].as_u64().unwrap()).unwrap());
+            assert!(length > 0 && offset + length <= units.len(), "{entity} of {text}");
+            match kind {
+                "code" | "pre" => units[offset..offset + length].fill(1),
+                "text_link" => {}
+                kind => self.add(kind),
+            }
+        }
+        let text = String::from_utf16(&units).unwrap();
+        self.bare(&text);
+        for (kind, regex) in [
+            ("link domain", &DOMAIN),
+            ("link address", &IPV4),
+            ("mention", &AT_NAME),
+            ("link hashtag", &HASH),
+            ("link cashtag", &CASHTAG),
+            ("link command", &BOT_COMMAND),
+            ("link phone", &PHONE),
+            ("link scheme", &ANY_SCHEME),
+        ] {
+            self.each(kind, regex, &text);
+        }
+    }
+
     /// Counts tags and attributes by their names, and links by their origins; the rest is text.
     fn html(&mut self, html: &str) {
         for tag in TAG.find_iter(html) {
@@ -350,7 +385,7 @@ impl Scan {
         }
         self.each("link email", &EMAIL, text);
         match self.target.as_str() {
-            "slack" | "ntfy" | "json" => {}
+            "slack" | "ntfy" | "json" | "telegram" => {}
             "mattermost" => {
                 self.each("mention", &AT_NAME, text);
                 self.each("link channel", &TILDE_CHANNEL, text);
@@ -386,6 +421,7 @@ fn gained_finds_unescaped_text() {
     const ZULIP: Target = Target::ZULIP;
     const NTFY: Target = Target::NTFY;
     const JSON: Target = Target::JSON;
+    const TELEGRAM: Target = Target::TELEGRAM;
     const MARKUP: &[Target] = &[SLACK, MATTERMOST, ROCKETCHAT, DISCORD, ZULIP];
     let text = |target: Target, text: &str| match target.as_str() {
         "ntfy" => serde_json::json!({ "message": text, "actions": [{ "label": text }] }),
@@ -429,6 +465,15 @@ fn gained_finds_unescaped_text() {
         (&[NTFY], "evil.example"),
         (&[NTFY], "root@evil.example"),
         (&[NTFY], "tel:110"),
+        (&[TELEGRAM], "https://evil.example"),
+        (&[TELEGRAM], "evil.example"),
+        (&[TELEGRAM], "203.0.113.7"),
+        (&[TELEGRAM], "x @anna"),
+        (&[TELEGRAM], "#tag"),
+        (&[TELEGRAM], "$USD"),
+        (&[TELEGRAM], "/start"),
+        (&[TELEGRAM], "+491"),
+        (&[TELEGRAM], "tg://x"),
         (&[JSON], "<b>x</b>"),
         (&[JSON], "<a href=\"https://evil.example\">x</a>"),
         (&[JSON], "<img src=x>"),

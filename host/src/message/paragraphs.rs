@@ -128,7 +128,8 @@ pub(super) fn unlink(paragraphs: &[Paragraph], unlinked: Unlinked) -> Vec<Paragr
             let after = paragraph.runs.get(index + 1).and_then(|next| next.text.chars().next());
             if let Some(run) = paragraph.runs.get_mut(index) {
                 let is_url = run.link.as_ref() == Some(&run.text);
-                if !is_url {
+                let is_code = run.style.code && run.link.is_none() || paragraph.kind == ParagraphKind::Code;
+                if !is_url && (unlinked.code || !is_code) {
                     run.text = unlinked.of(&run.text, before, after);
                 }
                 before = run.text.chars().next_back().or(before);

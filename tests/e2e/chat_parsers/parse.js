@@ -43,6 +43,7 @@ function activeInBody(target, body) {
     for (const [key, field] of Object.entries(value)) {
       if (typeof field !== 'string') visit(field);
       else if (/(^|_)url$|_link$/.test(key)) found.push(link(field));
+      else if (target === 'telegram' && key === 'text') found.push(...telegram(field, value.entities ?? []));
       else if (target === 'json' && key === 'html') found.push(...html(field));
       else if (target in PLAIN) found.push(...(PLAIN[target].includes(key) ? plainText(field) : []));
       else if (target === 'slack') found.push(...slackField(value, key, field));
@@ -84,6 +85,28 @@ function plainText(text) {
     text = text.replace(pattern, (whole) => (found.push(kind === 'link' ? link(whole) : kind), '\u0001'));
   }
   return found;
+}
+
+// Telegram's entities, and what its server finds in a text outside of code: <https://core.telegram.org/bots/api#messageentity>.
+function telegram(text, entities) {
+  const found = [];
+  const units = [...Array(text.length).keys()].map((at) => text[at]);
+  for (const { type, offset, length } of entities) {
+    if (type === 'code' || type === 'pre') {
+      found.push('code');
+      units.fill('\u0001', offset, offset + length);
+    } else if (type === 'strikethrough') found.push('strike');
+    else if (type === 'blockquote') found.push('quote');
+    else if (type !== 'text_link') found.push(type);
+  }
+  for (const [kind, pattern] of [
+    ['mention', /@[A-Za-z0-9_]/g], ['link hashtag', /(?<![\p{L}\p{N}_#])#[\p{L}\p{N}_]/gu],
+    ['link cashtag', /(?<![\p{L}\p{N}_$])\$[A-Z]/gu], ['link command', /(?<![\p{L}\p{N}_/])\/[A-Za-z0-9_]/gu],
+    ['link address', /\b\d{1,3}(?:\.\d{1,3}){3}\b/g], ['link phone', /\+\(?\d/g],
+  ]) {
+    for (const _ of units.join('').matchAll(pattern)) found.push(kind);
+  }
+  return [...found, ...plainText(units.join(''))];
 }
 
 // As a browser reads it: tags with their attributes, and the text between them.

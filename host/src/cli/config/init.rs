@@ -57,6 +57,7 @@ mod tests {
             ("main.url", "https://hooks.slack.com/services/T0/B0/x"),
             ("ops.url", "https://hooks.slack.com/services/T0/B0/x"),
             ("ntfy.url", "https://ntfy.sh/x"),
+            ("telegram.token", "123456:ABC-DEF"),
             ("program.url", "https://example.org/x"),
             ("program.headers", "X-Key: x"),
             ("program.key", "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"),

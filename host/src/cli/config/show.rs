@@ -12,6 +12,7 @@ use crate::config::{
     Config, Fleet, FleetRole, LogSource, PluginSource, Proxy, Report, Route, Webhook, duration_text, size_text,
 };
 use crate::event::Kind;
+use crate::message::Access;
 use crate::plugin::{Grant, Limits};
 
 /// What is shown in place of a secret that no file contains.
@@ -112,15 +113,17 @@ fn webhook(webhook: &Webhook) -> Value {
     let is_shown = url_file.is_none() && app.is_none();
     let of_app = app.as_ref().map(|app| app.token_file.as_deref());
     let token_file = of_app.or(token.as_ref().map(|(_, file)| file.as_deref()));
+    let has_history = matches!(target.access(), Access::Channel(form) if form.has_history);
     let program = program.as_ref();
     let headers = program.and_then(|program| program.headers.as_ref()).map(|(_, file)| file.as_deref());
     let signing_key = program.and_then(|program| program.signing_key.as_ref()).map(|(_, file)| file.as_deref());
     json!({
         "url_file": url_file.as_deref().map(path),
         "url": is_shown.then(|| url.redacted()),
-        "api_url": app.as_ref().map(|_| url.expose().as_str()),
+        "api_url": app.as_ref().map(|app| &app.api_url),
         "channel": app.as_ref().map(|app| &app.channel),
-        "check_history": app.as_ref().map(|app| app.check_history),
+        "topic": app.as_ref().and_then(|app| app.topic),
+        "check_history": app.as_ref().filter(|_| has_history).map(|app| app.check_history),
         "token_file": token_file.flatten().map(path),
         "token": (token_file == Some(None)).then_some(REDACTED),
         "body": program.and_then(|program| Some(program.body.as_ref()?.as_json().to_string())),
@@ -308,6 +311,7 @@ mod tests {
             "program.url",
             "program.headers",
             "program.key",
+            "telegram.token",
         ] {
             let text = match name {
                 "fleet.nkey" => seed.as_str(),
@@ -315,6 +319,7 @@ mod tests {
                 "login" => "user:SECRET",
                 "slack.token" => "xoxb-1-SECRET",
                 "ntfy.url" => "https://ntfy.sh/SECRET",
+                "telegram.token" => "123456:SECRET",
                 "program.url" => "https://example.org/SECRET",
                 "program.headers" => "X-Key: SECRET",
                 "program.key" => "whsec_SECRETSECRETSECRETSECRETSECRETSECRET",

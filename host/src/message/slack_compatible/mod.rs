@@ -147,7 +147,7 @@ const fn rgb(color: Color) -> (u8, u8, u8) {
 }
 
 /// Returns what stands for the colour where nothing can have one: the nearest of these.
-fn mark(color: Color) -> &'static str {
+pub(super) fn mark(color: Color) -> &'static str {
     const MARKS: [((u8, u8, u8), &str); 9] = [
         ((0x2e, 0xb8, 0x86), "🟢"),
         ((0x00, 0xc0, 0x00), "🟢"),

@@ -41,7 +41,7 @@ const TEXT_BYTES_MAX: usize = 14_000;
 const LISTED_MAX: usize = 25;
 
 /// Whoever shows the texts may find links in them.
-const UNLINKED: Unlinked = Unlinked { signs: "" };
+const UNLINKED: Unlinked = Unlinked { signs: "", addresses: false, code: true };
 
 impl Service for Json {
     fn key(&self) -> &'static str {

@@ -9,6 +9,7 @@ mod rocketchat;
 mod service;
 mod slack;
 mod slack_app;
+mod telegram;
 mod zulip;
 
 use std::fmt;
@@ -39,6 +40,7 @@ registry! {
     DISCORD = discord::Discord;
     ZULIP = zulip::Zulip;
     NTFY = ntfy::Ntfy;
+    TELEGRAM = telegram::Telegram;
     JSON = json::Json;
 }
 

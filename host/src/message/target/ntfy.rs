@@ -44,7 +44,7 @@ const DAILY_WAIT: f64 = 3_600.0;
 const REQUEST_WAIT: f64 = 5.0;
 
 /// The apps find links in plain text.
-const UNLINKED: Unlinked = Unlinked { signs: "" };
+const UNLINKED: Unlinked = Unlinked { signs: "", addresses: false, code: true };
 
 /// A notification, before it is JSON.
 struct Notification {

@@ -162,6 +162,12 @@ pub struct ChannelForm {
     pub token: TokenForm,
     /// Where the methods are, by default.
     pub api_url: &'static str,
+    /// What stands before the token in the path of the methods, where that has it. `None`: it is in a header.
+    pub token_path: Option<&'static str>,
+    /// Whether the channel can be asked for a message: [`Service::history`].
+    pub has_history: bool,
+    /// Whether a channel can have topics, each with a number.
+    pub has_topics: bool,
     /// What it is: `a channel's id, such as C012AB3CD, or its name behind a #`.
     pub what: &'static str,
     /// How one is set: `add channel = …`.
@@ -227,6 +233,8 @@ pub struct HttpAnswer<'a> {
 pub enum Verdict {
     /// Too many requests.
     RateLimited,
+    /// The message is as it should be.
+    Accepted,
     /// A failure of the service that may pass.
     Transient,
     /// An error of the service that is not known here; unless it comes with a status of success, that decides.
