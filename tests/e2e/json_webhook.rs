@@ -25,7 +25,7 @@ type Taken = Arc<Mutex<Vec<(String, Value)>>>;
 
 struct Program {
     path: String,
-    /// Requests that are answered with a success that is none.
+    /// Requests that are answered with the status of a success, and without one.
     refused: usize,
     ids: Arc<Mutex<Vec<String>>>,
     taken: Taken,

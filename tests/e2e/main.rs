@@ -103,6 +103,7 @@ mod storm;
 mod support;
 mod syscall_trace;
 mod tail;
+mod teams;
 mod telegram;
 mod test_env;
 mod upgrade;

@@ -67,7 +67,7 @@ fn case(env: &TestEnv, name: &str) -> (PathBuf, Value) {
 }
 
 /// The targets that a case is shown on.
-const TARGETS: u32 = 9;
+const TARGETS: u32 = 10;
 
 #[test]
 #[ignore = "needs componentize-qjs and Chromium: cargo xtask test"]

@@ -70,7 +70,7 @@ impl Telegram {
         if !fields.keys().all(is_known) {
             return Err("Bad Request: an unknown argument");
         }
-        if fields["chat_id"] != CHAT {
+        if fields["chat_id"].as_str() != Some(CHAT.to_string().as_str()) {
             return Err("Bad Request: chat not found");
         }
         if fields["link_preview_options"] != json!({ "is_disabled": true }) {

@@ -190,6 +190,7 @@ fn success_is_what_the_answer_says() {
         (Target::DISCORD, r#"{"id":"1","content":"x"}"#),
         (Target::ZULIP, r#"{"result":"success","msg":""}"#),
         (Target::TELEGRAM, r#"{"ok":true,"result":true}"#),
+        (Target::TEAMS, ""),
         (Target::NTFY, r#"{"id":"hwQ2YpKdmg","event":"message","topic":"bans"}"#),
     ] {
         check(target, 200, NONE, own, &ACCEPTED);
@@ -314,6 +315,12 @@ fn classify_answers_of_the_other_services() {
         ),
         (Target::TELEGRAM, 400, NONE, r#"{"ok":false,"error_code":400,"description":"Bad Request: new"}"#, UNCLEAR),
         (Target::TELEGRAM, 502, NONE, r#"{"ok":false,"error_code":502,"description":"Bad Gateway"}"#, TRANSIENT),
+        (Target::TEAMS, 202, NONE, "", ACCEPTED),
+        (Target::TEAMS, 400, NONE, r#"{"error":{"code":"TriggerInputSchemaMismatch","message":"x"}}"#, REJECTED),
+        (Target::TEAMS, 400, NONE, r#"{"error":{"code":"WorkflowTriggerIsNotEnabled","message":"x"}}"#, ENDPOINT_GONE),
+        (Target::TEAMS, 401, NONE, r#"{"error":{"code":"Something","message":"x"}}"#, ENDPOINT_GONE),
+        (Target::TEAMS, 429, retry_after("12"), "", waits(12.0)),
+        (Target::TEAMS, 502, NONE, r#"{"error":{"code":"NoResponse","message":"x"}}"#, TRANSIENT),
         (Target::JSON, 200, NONE, "", ACCEPTED),
         (Target::JSON, 202, NONE, "<html>", ACCEPTED),
         (Target::JSON, 400, NONE, r#"{"error":"no"}"#, UNCLEAR),

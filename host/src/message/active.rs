@@ -62,6 +62,8 @@ regexes! {
     BACKSLASHED = r"\\[!-/:-@\[-`{-~]";
     ENTITY = r"&(?:#\d+|#x[0-9a-fA-F]+|[a-z]+);";
     SPOILER = r"\|\|[^|]+\|\|";
+    CARD_DATE = r"\{\{";
+    CARD_MENTION = r"(?i)</?at";
     IPV4 = r"\b\d{1,3}(?:\.\d{1,3}){3}\b";
     CASHTAG = r"(?:^|[^\w$])\$[A-Z]";
     BOT_COMMAND = r"(?:^|[^\w/])/[A-Za-z0-9_]";
@@ -121,6 +123,7 @@ impl Scan {
             if self.target != Target::SLACK {
                 match key.as_str() {
                     "message" | "title" | "label" if self.target == Target::NTFY => self.plain(text),
+                    "text" | "altText" | "title" if self.target == Target::TEAMS => self.card_text(text),
                     "text" if self.target == Target::TELEGRAM => self.telegram(text, fields),
                     "text" | "title" | "label" | "alt" if self.target == Target::JSON => self.plain(text),
                     "html" if self.target == Target::JSON => self.html(text),
@@ -137,6 +140,17 @@ impl Scan {
                     ("plain_text", "text") if fields.get("emoji") != Some(&Value::Bool(false)) => self.emoji(text),
                     ("markdown", "text") => self.markdown(text),
                     _ => {}
+                }
+            }
+        }
+        if self.target == Target::TEAMS {
+            // Markdown is read in them.
+            if ["TextBlock", "FactSet"].contains(&kind) || fields.contains_key("entities") {
+                self.add(format!("element {kind}"));
+            }
+            for look in ["weight", "italic", "strikethrough", "fontType", "isSubtle", "separator"] {
+                if fields.contains_key(look) && kind == "TextRun" && !matches!(look, "fontType") {
+                    self.add(format!("look {look}"));
                 }
             }
         }
@@ -317,6 +331,13 @@ impl Scan {
         }
     }
 
+    /// The text of a card's run: what Teams replaces in it, and what its apps link.
+    fn card_text(&mut self, text: &str) {
+        self.each("element date", &CARD_DATE, text);
+        self.each("mention", &CARD_MENTION, text);
+        self.plain(text);
+    }
+
     /// Telegram's text: entities by their kinds, and what the server finds outside of code.
     fn telegram(&mut self, text: &str, fields: &Map<String, Value>) {
         let mut units: Vec<u16> = text.encode_utf16().collect();
@@ -385,7 +406,7 @@ impl Scan {
         }
         self.each("link email", &EMAIL, text);
         match self.target.as_str() {
-            "slack" | "ntfy" | "json" | "telegram" => {}
+            "slack" | "ntfy" | "json" | "telegram" | "teams" => {}
             "mattermost" => {
                 self.each("mention", &AT_NAME, text);
                 self.each("link channel", &TILDE_CHANNEL, text);
@@ -422,6 +443,7 @@ fn gained_finds_unescaped_text() {
     const NTFY: Target = Target::NTFY;
     const JSON: Target = Target::JSON;
     const TELEGRAM: Target = Target::TELEGRAM;
+    const TEAMS: Target = Target::TEAMS;
     const MARKUP: &[Target] = &[SLACK, MATTERMOST, ROCKETCHAT, DISCORD, ZULIP];
     let text = |target: Target, text: &str| match target.as_str() {
         "ntfy" => serde_json::json!({ "message": text, "actions": [{ "label": text }] }),
@@ -474,6 +496,10 @@ fn gained_finds_unescaped_text() {
         (&[TELEGRAM], "/start"),
         (&[TELEGRAM], "+491"),
         (&[TELEGRAM], "tg://x"),
+        (&[TEAMS], "https://evil.example"),
+        (&[TEAMS], "evil.example"),
+        (&[TEAMS], "{{DATE(x)}}"),
+        (&[TEAMS], "<at>x</at>"),
         (&[JSON], "<b>x</b>"),
         (&[JSON], "<a href=\"https://evil.example\">x</a>"),
         (&[JSON], "<img src=x>"),

@@ -156,7 +156,7 @@ fn chat_parsers_of_markup_find_it() {
     for (body, found) in bodies.iter().zip(active(&bodies)) {
         let kinds = match body.target().as_str() {
             "ntfy" => &["link https://example.org"][..],
-            "json" | "telegram" => &["bold", "code", "link https://example.org"],
+            "json" | "telegram" | "teams" => &["bold", "code", "link https://example.org"],
             _ => &["bold", "code", "link https://example.org", "mention"],
         };
         for kind in kinds {

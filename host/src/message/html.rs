@@ -2,7 +2,7 @@
 //! line breaks.
 
 use super::paragraphs::{Paragraph, ParagraphKind, Run, separator};
-use super::slack_compatible::inert_url;
+use super::slack_compatible::encoded_url;
 
 /// Returns the paragraphs as HTML. Their text is text in it.
 pub(super) fn html(paragraphs: &[Paragraph]) -> String {
@@ -34,7 +34,7 @@ fn run(Run { text, style, link }: &Run) -> String {
         }
     }
     match link {
-        Some(url) => format!("<a href=\"{}\">{html}</a>", escape(&inert_url(url))),
+        Some(url) => format!("<a href=\"{}\">{html}</a>", escape(&encoded_url(url))),
         None => html,
     }
 }

@@ -11,6 +11,7 @@
 //! [`guard`] and `guard_digest`, [`fallback`] and `digest` make one. Nothing here knows of files, networks or plugins;
 //! `target` alone knows the services behind webhooks.
 
+mod actions;
 mod block_kit;
 mod body_template;
 mod conversation;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::model::{Image, Message};
 use super::rich::to_elements;
 use super::sanitizer::Sanitizer;
-use super::slack_compatible::{Part, inert_url, parts};
+use super::slack_compatible::{Part, encoded_url, parts};
 use super::unlinked::Unlinked;
 
 /// A paragraph, on lines of its own.
@@ -98,6 +98,17 @@ fn of_inlines(inlines: &[Inline], kind: ParagraphKind) -> Vec<Paragraph> {
         }
     }
     paragraphs.push(Paragraph { kind, runs });
+    // The line feeds around code are its own.
+    if paragraphs.len() > 1 {
+        for paragraph in paragraphs.iter_mut().filter(|paragraph| paragraph.kind == kind) {
+            if let Some(first) = paragraph.runs.first_mut() {
+                first.text = first.text.trim_start_matches('\n').to_owned();
+            }
+            if let Some(last) = paragraph.runs.last_mut() {
+                last.text.truncate(last.text.trim_end_matches('\n').len());
+            }
+        }
+    }
     paragraphs.retain(|paragraph| paragraph.runs.iter().any(|run| !run.text.trim().is_empty()));
     paragraphs
 }
@@ -211,8 +222,8 @@ fn lines(runs: &[Run]) -> String {
     let mut text = String::new();
     for run in runs {
         match &run.link {
-            Some(url) if *url == run.text => text.push_str(&inert_url(url)),
-            Some(url) => text.push_str(&format!("{} ({})", run.text, inert_url(url))),
+            Some(url) if *url == run.text => text.push_str(&encoded_url(url)),
+            Some(url) => text.push_str(&format!("{} ({})", run.text, encoded_url(url))),
             None => text.push_str(&run.text),
         }
     }

@@ -44,6 +44,10 @@ function activeInBody(target, body) {
       if (typeof field !== 'string') visit(field);
       else if (/(^|_)url$|_link$/.test(key)) found.push(link(field));
       else if (target === 'telegram' && key === 'text') found.push(...telegram(field, value.entities ?? []));
+      else if (target === 'teams' && ['text', 'altText', 'title'].includes(key)) {
+        // A look is a property, and each line has its own.
+        found.push(...card(value, field).filter((kind) => !['bold', 'code'].includes(kind) || !found.includes(kind)));
+      }
       else if (target === 'json' && key === 'html') found.push(...html(field));
       else if (target in PLAIN) found.push(...(PLAIN[target].includes(key) ? plainText(field) : []));
       else if (target === 'slack') found.push(...slackField(value, key, field));
@@ -85,6 +89,17 @@ function plainText(text) {
     text = text.replace(pattern, (whole) => (found.push(kind === 'link' ? link(whole) : kind), '\u0001'));
   }
   return found;
+}
+
+// A run of an Adaptive Card knows no Markdown, but functions for times; Teams knows mentions.
+function card(element, text) {
+  const found = [];
+  if (element.type === 'TextRun' && element.weight === 'Bolder') found.push('bold');
+  if (element.type === 'TextRun' && element.fontType === 'Monospace') found.push('code');
+  if (element.type === 'TextBlock') found.push('markdown');
+  if (/\{\{(?:DATE|TIME)\(/.test(text)) found.push('time');
+  if (/<at[\s>]/i.test(text)) found.push('mention');
+  return [...found, ...plainText(text)];
 }
 
 // Telegram's entities, and what its server finds in a text outside of code: <https://core.telegram.org/bots/api#messageentity>.

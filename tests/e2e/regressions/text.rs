@@ -11,7 +11,8 @@ use crate::binary::root;
 use crate::polling::within;
 use crate::test_env::{QUICK, TestEnv};
 
-const TARGETS: [&str; 8] = ["slack", "mattermost", "rocketchat", "discord", "zulip", "ntfy", "telegram", "json"];
+const TARGETS: [&str; 9] =
+    ["slack", "mattermost", "rocketchat", "discord", "zulip", "ntfy", "telegram", "teams", "json"];
 
 /// How long hundreds of messages may take; other tests run at the same time.
 const FORMATTING: Duration = Duration::from_secs(120);

@@ -23,7 +23,7 @@ pub(super) use dialect::{BREAK, Dialect, Markers, Place, begins_block, breaks_in
 pub(super) use layout::{Part, parts};
 pub(super) use preview::preview;
 use writer::Writer;
-pub(super) use writer::inert_url;
+pub(super) use writer::encoded_url;
 
 /// Characters of a notification.
 const FALLBACK_MAX: usize = 300;

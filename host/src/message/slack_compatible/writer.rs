@@ -159,7 +159,7 @@ impl Writer<'_> {
     }
 
     fn link(self, url: &str, label: Option<&str>, out: &mut String) {
-        let target = inert_url(url);
+        let target = encoded_url(url);
         if !target.starts_with("http://") && !target.starts_with("https://") {
             return self.escape(label.unwrap_or(url), false, out);
         }
@@ -252,17 +252,17 @@ impl Writer<'_> {
 }
 
 /// Returns a URL with escapes for the characters that a URL may hold and Markdown, or a finder of links, reads.
-pub(in crate::message) fn inert_url(url: &str) -> String {
-    let mut inert = String::with_capacity(url.len());
+pub(in crate::message) fn encoded_url(url: &str) -> String {
+    let mut encoded = String::with_capacity(url.len());
     for char in url.chars() {
         match char {
             '(' | ')' | '*' | '_' | '~' | '|' | '\\' | '<' | '>' | '[' | ']' | '`' | '\'' | '!' | '@' | '$' => {
-                inert.push_str(&format!("%{:02X}", u32::from(char)));
+                encoded.push_str(&format!("%{:02X}", u32::from(char)));
             }
-            char => inert.push(char),
+            char => encoded.push(char),
         }
     }
-    inert
+    encoded
 }
 
 /// Ends each quotation with the empty line that it needs.

@@ -9,6 +9,7 @@ mod rocketchat;
 mod service;
 mod slack;
 mod slack_app;
+mod teams;
 mod telegram;
 mod zulip;
 
@@ -41,6 +42,7 @@ registry! {
     ZULIP = zulip::Zulip;
     NTFY = ntfy::Ntfy;
     TELEGRAM = telegram::Telegram;
+    TEAMS = teams::Teams;
     JSON = json::Json;
 }
 

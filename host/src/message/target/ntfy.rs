@@ -3,16 +3,16 @@
 //! The fields and the limits: <https://docs.ntfy.sh/publish/#publish-as-json>, <https://docs.ntfy.sh/publish/#limitations>. The
 //! errors: `server/errors.go` of <https://github.com/binwiederhier/ntfy>.
 
-use blockkit::limits::{BUTTON_MAX, HEADER_MAX};
+use blockkit::limits::HEADER_MAX;
 use blockkit::text::{cut, one_line};
-use blockkit::web_url;
 use serde_json::{Map, Value, json};
 use url::Url;
 
+use super::super::actions::{Action, taken_out};
 use super::super::conversation::Way;
 use super::super::guard_error::GuardError;
 use super::super::hints::Hints;
-use super::super::model::{Block, Button, Color, Message};
+use super::super::model::{Block, Color, Message};
 use super::super::paragraphs::{Paragraph, blocks, fitting, of_picture, paragraphs, plain_text, unlink};
 use super::super::sanitizer::Sanitizer;
 use super::super::unlinked::Unlinked;
@@ -53,7 +53,7 @@ struct Notification {
     priority: Option<u8>,
     /// What the apps show as an emoji before the title.
     tag: Option<&'static str>,
-    actions: Vec<(String, String)>,
+    actions: Vec<Action>,
 }
 
 impl Service for Ntfy {
@@ -213,19 +213,8 @@ fn notification(message: &Message, sanitizer: &Sanitizer) -> Option<Notification
 
 /// Returns a message without what a notification has fields for: a heading that it begins with, if more follows, and the first
 /// buttons.
-fn taken_apart(message: &Message) -> (Message, Option<String>, Vec<(String, String)>) {
-    let mut message = message.clone();
-    let mut actions = Vec::new();
-    for block in &mut message.blocks {
-        let Block::Buttons(buttons) = block else { continue };
-        buttons.retain(|button| {
-            let action = action(button).filter(|_| actions.len() < ACTIONS_MAX);
-            let is_taken = action.is_some();
-            actions.extend(action);
-            !is_taken
-        });
-    }
-    message.blocks.retain(|block| !matches!(block, Block::Buttons(buttons) if buttons.is_empty()));
+fn taken_apart(message: &Message) -> (Message, Option<String>, Vec<Action>) {
+    let (mut message, actions) = taken_out(message, ACTIONS_MAX, UNLINKED);
     let mut title = None;
     if let [Block::Header(header), _, ..] = message.blocks.as_slice() {
         let text = cut(&one_line(header), HEADER_MAX).into_owned();
@@ -233,12 +222,6 @@ fn taken_apart(message: &Message) -> (Message, Option<String>, Vec<(String, Stri
         message.blocks.remove(0);
     }
     (message, title, actions)
-}
-
-fn action(button: &Button) -> Option<(String, String)> {
-    let label = cut(&one_line(&button.label), BUTTON_MAX).into_owned();
-    let url = web_url(&button.url).filter(|_| !label.trim().is_empty())?;
-    Some((UNLINKED.of(&label, None, None), url.into()))
 }
 
 /// Returns whether a message is taken whole.

@@ -19,7 +19,7 @@ use super::super::paragraphs::{
     Paragraph, ParagraphKind, Run, blocks, fitting, of_picture, paragraphs, separator, unlink,
 };
 use super::super::sanitizer::Sanitizer;
-use super::super::slack_compatible::{inert_url, mark};
+use super::super::slack_compatible::{encoded_url, mark};
 use super::super::unlinked::Unlinked;
 use super::service::{
     Access, Address, ChannelForm, HttpAnswer, Request, Service, TokenForm, UrlProblem, Verdict, segments,
@@ -320,7 +320,7 @@ fn written(paragraphs: &[Paragraph]) -> (String, Vec<Value>) {
                 if let Some(url) = &run.link {
                     let mut link = entity("text_link");
                     if let Some(fields) = link.as_object_mut() {
-                        fields.insert("url".to_owned(), json!(inert_url(url)));
+                        fields.insert("url".to_owned(), json!(encoded_url(url)));
                     }
                     entities.push(link);
                 }
