@@ -61,7 +61,7 @@ impl Service for Teams {
         let host = url.host_str().unwrap_or_default();
         let is_below =
             |parent: &&str| host.strip_suffix(*parent).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-        if CONNECTORS.iter().any(|parent| is_below(parent)) {
+        if CONNECTORS.iter().any(is_below) {
             return Err(UrlProblem(
                 "the URL is of an Office 365 connector, which Microsoft has retired; create a workflow in Teams that posts to the channel when a webhook request is received",
             ));
