@@ -56,7 +56,12 @@ fn bodies(env: &TestEnv, subjects: &[String]) -> Vec<(&'static str, usize, Vec<V
     let mut config = String::new();
     for target in TARGETS {
         // Nobody listens there: the messages stay.
-        config += &format!("[webhooks.{target}]\nurl_file = \"closed.url\"\ntarget = \"{target}\"\n{QUICK}\n");
+        let address = match target {
+            "telegram" => "api_url = \"http://127.0.0.1:9/\"\ntoken_file = \"bot.token\"\nchannel = \"@bans\"",
+            "teams" => "url_file = \"workflow.url\"",
+            _ => "url_file = \"closed.url\"",
+        };
+        config += &format!("[webhooks.{target}]\n{address}\ntarget = \"{target}\"\n{QUICK}\n");
     }
     for target in TARGETS {
         for (index, template) in TEMPLATES.iter().enumerate() {
@@ -69,8 +74,9 @@ fn bodies(env: &TestEnv, subjects: &[String]) -> Vec<(&'static str, usize, Vec<V
         }
     }
     env.write("config.toml", config);
-    let closed = env.write("closed.url", "http://127.0.0.1:9/services/T0/B0/X\n");
-    std::fs::set_permissions(closed, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    env.write_secret("closed.url", "http://127.0.0.1:9/services/T0/B0/X");
+    env.write_secret("workflow.url", "http://127.0.0.1:9/workflows/X?sig=X");
+    env.write_secret("bot.token", "123456:XXX");
     for subject in subjects {
         // Also a jail that an attacker named, as the log source could find one.
         let ip = format!("--ip={subject}");
