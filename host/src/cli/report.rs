@@ -10,14 +10,14 @@ use clap::{Args, ValueEnum};
 use super::command_error::{CommandError, Outcome};
 use super::global_options::{GlobalOptions, host_name};
 use crate::config::{DURATION_RULE, Route, duration_text, parse_duration};
-use crate::event::Timestamp;
+use crate::event::{Kind, Timestamp};
 use crate::message::{Target, banhooks_own};
 use crate::phrase::listed;
 use crate::report::{Span, message, summarize};
 
 /// Print what was banned in a period, as `[[reports]]` sends it
 ///
-/// It counts the new bans of a route's jails, as far back as [retention] keeps them, and sends nothing.
+/// It counts the new bans that a route matches, as far back as [retention] keeps them, and sends nothing.
 #[derive(Debug, Args)]
 pub(super) struct ReportArgs {
     /// The route; needed if there are several
@@ -58,11 +58,11 @@ pub(super) fn report(global: &GlobalOptions, arguments: &ReportArgs) -> Outcome 
     let now = Timestamp::now();
     let lengths = (arguments.period, config.retention.history);
     let span = Span::ending(&store, now.plus_ms(1), lengths, route.timezone.clone())?;
-    let summary = summarize(&store, &route.name, &|jail| route.jails.matches(jail), &span)?
+    let summary = summarize(&store, &route.name, &|jail| route.mismatch(jail, Kind::Ban).is_none(), &span)?
         .ok_or_else(|| anyhow!("the history is too large to be counted within seconds; ask for a shorter --period"))?;
     let host = config.event_defaults(&host_name()).host;
     let title = format!("{host}: {} on the route {}", duration_text(arguments.period), route.name);
-    let body = banhooks_own(&message(&title, &summary, &span, None, false), Target::SLACK);
+    let body = banhooks_own(&message(&title, &summary, &span, None, route.redacted_fallback), Target::SLACK);
     let mut out = io::stdout();
     match arguments.format {
         ReportFormat::Text => writeln!(out, "{}", to_terminal(body.body(), out.is_terminal()).trim_end())?,

@@ -21,7 +21,7 @@ use super::doctor::{DoctorArgs, doctor, start_enabled_unit};
 use super::global_options::{GlobalOptions, OutputFormat};
 use super::whole_file;
 use crate::config::Config;
-use crate::message::{Target, one_line};
+use crate::message::{Access, Target, one_line};
 use crate::phrase::listed;
 use crate::receive::fail2ban_client::{NoAnswer, ask};
 use jails::{JailConfiguration, by_action_setting};
@@ -61,8 +61,16 @@ pub(super) struct SetupArgs {
 }
 
 fn target(text: &str) -> Result<Target, String> {
-    let targets = || listed(Target::ALL.iter().map(|target| target.as_str()), "or");
-    Target::parse(text).ok_or_else(|| format!("expected {}", targets()))
+    let with_url = |target: &&Target| !matches!(target.access(), Access::Channel(_));
+    let targets = || listed(Target::ALL.iter().filter(with_url).map(|target| target.as_str()), "or");
+    let target = Target::parse(text).ok_or_else(|| format!("expected {}", targets()))?;
+    if !with_url(&&target) {
+        return Err(format!(
+            "{text} has a token and a channel, which setup does not ask for; write the configuration first (`banhook config init` \
+             has an example), and run setup without --target: it leaves the configuration as it is, and adds the action"
+        ));
+    }
+    Ok(target)
 }
 
 /// Writes the files, restarts the jails and runs doctor; `Ok(false)` if something is left to do.

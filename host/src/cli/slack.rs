@@ -67,7 +67,7 @@ pub(super) fn slack(arguments: &SlackArgs) -> Outcome {
         out,
         "{text}\n\nOpen this link, choose the workspace, and create the app:\n\n{link}\n\n\
          Then, on the app's pages:\n\
-         1. Install App: install it to the workspace, and copy the \"Bot User OAuth Token\" (xoxb-…) into a file with mode 0600.\n\
+         1. Install App: install it to the workspace, and copy the \"Bot User OAuth Token\" (xoxb-…) into\n   /etc/banhook/slack.token, which only root and the user of banhook may read.\n\
          2. In a private channel: /invite @{}\n\
          3. In banhook's configuration:\n\n\
          [webhooks.main]\n\

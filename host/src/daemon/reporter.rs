@@ -11,7 +11,7 @@ use jiff::civil::Date;
 use tokio::sync::Notify;
 
 use crate::config::{Config, Report, duration_text};
-use crate::event::Timestamp;
+use crate::event::{Kind, Timestamp};
 use crate::message::banhooks_own;
 use crate::report::{Span, latest_slot, message, summarize};
 use crate::store::{Notice, Store, StoreError};
@@ -110,7 +110,7 @@ impl Context {
         }
         let lengths = (report.period, config.retention.history);
         let span = Span::ending(store, due, lengths, route.timezone.clone())?;
-        let summary = summarize(store, &route.name, &|jail| route.jails.matches(jail), &span)?;
+        let summary = summarize(store, &route.name, &|jail| route.mismatch(jail, Kind::Ban).is_none(), &span)?;
         let message = match (&summary, config.webhooks.get(&route.webhook)) {
             (Some(summary), Some(webhook)) => {
                 let host = config.event_defaults(&self.system_host).host;

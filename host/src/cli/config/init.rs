@@ -16,7 +16,7 @@ const EXAMPLE: &str = include_str!("../../../packaging/examples/config.toml");
 
 /// Write an example of a configuration, with the usual settings and their defaults in comments
 ///
-/// docs/src/configuration.md describes all settings, and `banhook config schema` lists them. A file that exists is never
+/// The page "Configuration" of the documentation describes all settings, and `banhook config schema` lists them. A file that exists is never
 /// overwritten.
 #[derive(Debug, Args)]
 pub(super) struct InitArgs {
