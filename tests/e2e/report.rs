@@ -1,6 +1,6 @@
 //! `banhook report`: what was banned, from the store.
 
-use crate::test_env::TestEnv;
+use crate::test_env::{QUICK, TestEnv};
 
 #[test]
 fn report_counts_the_bans_of_a_route() {
@@ -35,4 +35,19 @@ fn report_without_events_says_so() {
     let env = TestEnv::new();
     let report = env.banhook(["report"]);
     assert!(report.stderr.contains("there are no events in"), "{report}");
+}
+
+#[test]
+fn report_of_a_redacted_route_names_nobody_and_leaves_out_what_others_took() {
+    let env = TestEnv::new();
+    let routes = "jails = [\"nginx\"]\nstop = true\nstorm = false\n[[routes]]\nname = \"rest\"\nwebhook = \"main\"\n\
+        fallback = \"redacted\"\nstorm = false";
+    env.configure_both(QUICK, routes);
+    let _daemon = env.daemon();
+    env.notify("ban --jail=nginx --ip=203.0.113.9");
+    env.notify("ban --jail=sshd --ip=203.0.113.1");
+    env.wait_until_idle();
+    let report = env.banhook(["report", "--route", "rest"]).ok();
+    assert!(report.stdout.contains("1 ban of 1 subject") && report.stdout.contains("sshd"), "{report}");
+    assert!(!report.stdout.contains("203.0.113.") && !report.stdout.contains("nginx"), "{report}");
 }

@@ -384,6 +384,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn target_with_a_token_needs_a_configuration_first() {
+        assert_eq!(target("discord"), Ok(Target::DISCORD));
+        for word in ["slack-app", "telegram"] {
+            let error = target(word).unwrap_err();
+            assert!(error.contains("write the configuration first"), "{error}");
+        }
+        let error = target("irc").unwrap_err();
+        assert!(error.contains("slack, mattermost") && !error.contains("slack-app"), "{error}");
+    }
+
+    #[test]
     fn snippet_keeps_the_action_that_blocks() {
         let all = snippet(None, "banhook");
         assert!(all.ends_with("\n[DEFAULT]\naction = %(action_)s\n         banhook\n"), "{all}");
