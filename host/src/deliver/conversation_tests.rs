@@ -322,6 +322,31 @@ fn marks(text: &str) -> Marks {
     text.match_indices('e').filter_map(|(at, _)| text[at + 1..].split_once('x')?.0.parse().ok()).collect()
 }
 
+#[test]
+fn change_that_ends_in_a_time_out_leaves_the_webhook_to_posts() {
+    let mut simulation = Simulation::new();
+    for subject in 0..2 {
+        simulation.take(&Step::Begin(subject));
+    }
+    simulation.pass(simulation.now + 10_000);
+    for subject in 0..2 {
+        simulation.take(&Step::Change(subject));
+    }
+    let NextAction::Send(change) = simulation.next() else { panic!("no change is due") };
+    assert!(
+        simulation.queue.begin(&mut simulation.store, &simulation.policy, &change, Timestamp(simulation.now)).unwrap()
+    );
+    simulation.now += 10_000;
+    let (now, result) =
+        (Timestamp(simulation.now), SendResult::Transient { after: None, error: "no answer".to_owned() });
+    let Simulation { queue, store, policy, .. } = &mut simulation;
+    queue.record_result(store, policy, "url", &change, result, now, 0.5).unwrap();
+    assert_eq!(simulation.next(), NextAction::WaitUntil(now.plus_ms(90_000)), "nine times as long");
+    simulation.take(&Step::Begin(2));
+    let NextAction::Send(post) = simulation.next() else { panic!("the post waits") };
+    assert_eq!(post.way, Way::Post);
+}
+
 /// So many conversations, or as many as `BANHOOK_SOAK` says.
 fn conversations() -> u32 {
     std::env::var("BANHOOK_SOAK").map_or(300, |text| text.parse().unwrap())

@@ -176,8 +176,10 @@ impl Queue {
         }
         let Some(change) = store.next_change(&self.webhook)? else { return Ok(NextAction::Idle) };
         let budget = store.change_budget(&policy.change_budget)?;
-        let at =
-            within_change_rate(budget, policy, now).max(clamp_deadline(change.next_attempt_at, now)).max(backoff_until);
+        let at = within_change_rate(budget, policy, now)
+            .max(clamp_deadline(change.next_attempt_at, now))
+            .max(clamp_deadline(self.changes_not_before, now))
+            .max(backoff_until);
         if at > now {
             return Ok(NextAction::WaitUntil(at));
         }
