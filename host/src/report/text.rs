@@ -3,9 +3,11 @@
 use jiff::civil::Date;
 
 use super::summary::{Span, Summary};
+use crate::event::Timestamp;
 use crate::message::{
     Block, ContextElement, Date as ShownDate, DateFormat, Field, Message, Section, Span as Piece, Text, cut, one_line,
 };
+use crate::phrase::counted;
 
 /// Characters of the longest bar.
 const BAR: u64 = 24;
@@ -21,7 +23,7 @@ pub(crate) fn message(
     title: &str,
     summary: &Summary,
     span: &Span,
-    late_since: Option<crate::event::Timestamp>,
+    late_since: Option<Timestamp>,
     redacted: bool,
 ) -> Message {
     let headline = headline(summary);
@@ -29,8 +31,8 @@ pub(crate) fn message(
     if summary.bans > 0 {
         blocks.push(Block::Preformatted(chart(&summary.days)));
         let subjects = if redacted { (Vec::new(), 0) } else { summary.subjects.clone() };
-        blocks.extend(table(&summary.jails).map(|rows| list("By jail", rows)));
-        blocks.extend(table(&subjects).map(|rows| list("Most banned", rows)));
+        blocks.extend(names(&summary.jails).map(|rows| list("By jail", rows)));
+        blocks.extend(names(&subjects).map(|rows| list("Most banned", rows)));
     }
     blocks.push(Block::Section(Section { fields: fields(summary), ..Section::default() }));
     let mut small = vec![
@@ -79,10 +81,6 @@ fn headline(summary: &Summary) -> String {
     text
 }
 
-fn counted(count: u64, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
-}
-
 /// A line for each day, or for each week of a long period.
 fn chart(days: &[(Date, u64)]) -> String {
     let rows: Vec<(Date, u64)> = match days.len() {
@@ -102,7 +100,7 @@ fn chart(days: &[(Date, u64)]) -> String {
 }
 
 /// Names with counts, and how many others there are; `None` if there is no name.
-fn table((rows, others): &(Vec<(String, u64)>, usize)) -> Option<Vec<Piece>> {
+fn names((rows, others): &(Vec<(String, u64)>, usize)) -> Option<Vec<Piece>> {
     let mut pieces = Vec::new();
     for (name, count) in rows {
         pieces.extend((!pieces.is_empty()).then(|| Piece::text(" · ")));

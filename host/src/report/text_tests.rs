@@ -2,7 +2,6 @@ use jiff::civil::date;
 use jiff::tz::TimeZone;
 
 use super::*;
-use crate::event::Timestamp;
 use crate::message::{Target, banhooks_own};
 use crate::store::Deliveries;
 

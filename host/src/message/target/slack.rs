@@ -63,7 +63,7 @@ const REJECTED: [&str; 10] = [
 ];
 
 /// Errors about the number of requests.
-const LIMITED: [&str; 2] = ["rate_limited", "ratelimited"];
+pub(super) const LIMITED: [&str; 2] = ["rate_limited", "ratelimited"];
 
 /// Errors of Slack itself, or of a workspace that has posted too much.
 const TRANSIENT: [&str; 6] = [

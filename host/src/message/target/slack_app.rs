@@ -13,7 +13,7 @@ use super::super::sanitizer::Sanitizer;
 use super::service::{
     Access, Address, ChannelForm, HttpAnswer, Question, Request, Service, TokenForm, UrlProblem, Verdict,
 };
-use super::slack::Slack;
+use super::slack::{LIMITED, Slack};
 
 /// A Slack app.
 pub(super) struct SlackApp;
@@ -76,9 +76,6 @@ const REJECTED: [&str; 12] = [
     "no_text",
     "too_many_attachments",
 ];
-
-/// Errors about the number of requests.
-const LIMITED: [&str; 2] = ["rate_limited", "ratelimited"];
 
 /// Errors of Slack itself, or of a workspace that has posted too much.
 const TRANSIENT: [&str; 9] = [
