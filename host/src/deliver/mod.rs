@@ -6,6 +6,7 @@
 
 mod attempt;
 mod backoff;
+mod changes;
 mod client;
 mod connection;
 #[cfg(test)]

@@ -14,15 +14,13 @@ use std::time::Duration;
 use super::attempt::{AttemptOutcome, AttemptReport, NextAction};
 use super::backoff;
 use super::delivery_policy::DeliveryPolicy;
-use super::delivery_policy::{
-    after, clamp_deadline, clock_went_back, next_change_slot, next_slot, within_change_rate, within_rate,
-};
+use super::delivery_policy::{after, clamp_deadline, clock_went_back, next_change_slot, next_slot, within_rate};
 use super::plain_form::plain_form;
 use super::send_result::SendResult;
 use crate::event::Timestamp;
 use crate::message::{Reference, Way};
 use crate::store::{
-    ChangeBudget, DeadReason, FailedAttempt, Lane, Notice, OutboundMessage, Store, StoreError, Suspended, WebhookState,
+    DeadReason, FailedAttempt, Lane, Notice, OutboundMessage, Store, StoreError, Suspended, WebhookState,
 };
 
 /// Failures of a message after which later messages are probed, and after which it is parked if a probe succeeds.
@@ -36,13 +34,13 @@ const ORDERED_PER_PARKED: u32 = 4;
 
 /// How much longer than the attempt at a parked message messages in order have the webhook for themselves. Otherwise a few
 /// parked messages that end in a time-out would take all of its time.
-const ORDERED_TIME_SHARE: i64 = 9;
+pub(super) const ORDERED_TIME_SHARE: i64 = 9;
 
 /// Attempts in a row that must have failed before a message expires: a clock that is set forward is no reason.
 const EXPIRE_AFTER_FAILURES: u32 = 10;
 
 /// Attempts at a message after which an answer that the service does not document counts as a rejection.
-const UNCLEAR_MAX: u32 = 6;
+pub(super) const UNCLEAR_MAX: u32 = 6;
 
 /// Messages whose plain form a webhook rejects in a row before it is suspended.
 const PLAIN_REJECTIONS_MAX: usize = 3;
@@ -64,32 +62,32 @@ struct Probe {
 }
 
 /// One attempt with its webhook's state before it, and what its result is judged by.
-struct Attempt<'a> {
-    policy: &'a DeliveryPolicy,
-    url_hash: &'a str,
-    message: &'a OutboundMessage,
-    state: WebhookState,
+pub(super) struct Attempt<'a> {
+    pub(super) policy: &'a DeliveryPolicy,
+    pub(super) url_hash: &'a str,
+    pub(super) message: &'a OutboundMessage,
+    pub(super) state: WebhookState,
     /// The message that this one overtook as a probe.
-    overtaken: Option<i64>,
-    now: Timestamp,
+    pub(super) overtaken: Option<i64>,
+    pub(super) now: Timestamp,
     /// In 0..1.
-    jitter: f64,
+    pub(super) jitter: f64,
 }
 
 pub(crate) struct Queue {
-    webhook: String,
+    pub(super) webhook: String,
     /// The probe that is sent next, after a message failed.
     probe: Option<Probe>,
     /// The offset of the probe after that.
     next_probe_offset: u32,
     /// When the last attempt began.
-    attempt_began_at: Timestamp,
+    pub(super) attempt_began_at: Timestamp,
     /// Messages in order that are sent before the next parked one.
     ordered_before_parked: u32,
     /// No parked message is sent before.
     parked_not_before: Timestamp,
     /// No message is changed before.
-    changes_not_before: Timestamp,
+    pub(super) changes_not_before: Timestamp,
 }
 
 impl Queue {
@@ -156,38 +154,8 @@ impl Queue {
         })
     }
 
-    /// Returns what to do next where no message is to be posted now: messages that were sent are changed.
-    fn next_change(
-        &self,
-        store: &mut Store,
-        policy: &DeliveryPolicy,
-        backoff_until: Timestamp,
-        now: Timestamp,
-    ) -> Result<NextAction, StoreError> {
-        if !policy.target.has_conversations() {
-            // Those of a webhook that had another target are messages of their own.
-            return Ok(match store.next_change(&self.webhook)? {
-                Some(change) => {
-                    store.detach(&change, true, now)?;
-                    NextAction::AskAgain
-                }
-                None => NextAction::Idle,
-            });
-        }
-        let Some(change) = store.next_change(&self.webhook)? else { return Ok(NextAction::Idle) };
-        let budget = store.change_budget(&policy.change_budget)?;
-        let at = within_change_rate(budget, policy, now)
-            .max(clamp_deadline(change.next_attempt_at, now))
-            .max(clamp_deadline(self.changes_not_before, now))
-            .max(backoff_until);
-        if at > now {
-            return Ok(NextAction::WaitUntil(at));
-        }
-        self.in_its_way(store, policy, change, now)
-    }
-
     /// Returns a message that is to be sent now with the way that it goes.
-    fn in_its_way(
+    pub(super) fn in_its_way(
         &self,
         store: &mut Store,
         policy: &DeliveryPolicy,
@@ -296,52 +264,7 @@ impl Queue {
         }
     }
 
-    /// Records what the attempt to change a message came to. Its failures say nothing about the webhook's other messages, and
-    /// it is never dead at once: what cannot change a message is one of its own.
-    fn record_change(
-        &mut self,
-        store: &mut Store,
-        attempt: Attempt<'_>,
-        result: SendResult,
-    ) -> Result<AttemptReport, StoreError> {
-        let Attempt { policy, message, ref state, now, .. } = attempt;
-        if !matches!(result, SendResult::Accepted { .. }) {
-            // Otherwise changes that end in a time-out would take all of the webhook's time.
-            let took = now.0.saturating_sub(self.attempt_began_at.0).max(0);
-            self.changes_not_before = now.plus_ms(took.saturating_mul(ORDERED_TIME_SHARE));
-        }
-        match result {
-            SendResult::Accepted { reference, .. } => {
-                let recovered = state.suspended.is_some();
-                let state = if recovered { state.recovered() } else { state.clone() };
-                store.record_accepted(message.id, reference.as_ref(), None, &self.webhook, &state, now)?;
-                Ok(AttemptOutcome::Accepted { parked_message: None, recovered }.into())
-            }
-            SendResult::RateLimited(wait, error) => {
-                let budget = store.change_budget(&policy.change_budget)?;
-                let budget = ChangeBudget { backoff_until: after(now, wait), ..budget };
-                store.record_change_budget(&policy.change_budget, budget)?;
-                let failure = FailedAttempt { next_attempt_at: after(now, wait), ..FailedAttempt::new(state, &error) };
-                self.record(store, message, failure, now)?;
-                if is_expired(policy, message, message.attempts.saturating_add(1), now) {
-                    return self.expire(store, policy, message, state, error, now);
-                }
-                Ok(AttemptOutcome::RetryIn(wait, error).into())
-            }
-            SendResult::Unclear { error, .. } if message.failures.saturating_add(1) >= UNCLEAR_MAX => {
-                self.detach(store, message, false, error, now)
-            }
-            SendResult::Transient { after, error } | SendResult::Unclear { after, error } => {
-                self.parked_failed(store, &attempt, after, error)
-            }
-            SendResult::Rejected(error) => self.detach(store, message, false, error, now),
-            SendResult::Detached { lost, error } => self.detach(store, message, lost, error, now),
-            // The message is sent itself then; if that gets the same answer, the webhook is suspended.
-            SendResult::EndpointGone(error) => self.detach(store, message, true, error, now),
-        }
-    }
-
-    fn detach(
+    pub(super) fn detach(
         &self,
         store: &mut Store,
         message: &OutboundMessage,
@@ -418,7 +341,7 @@ impl Queue {
     }
 
     /// A parked message failed again. The webhook works, so only this message is put off.
-    fn parked_failed(
+    pub(super) fn parked_failed(
         &self,
         store: &mut Store,
         attempt: &Attempt<'_>,
@@ -502,7 +425,7 @@ impl Queue {
         Ok(AttemptReport { outcome: AttemptOutcome::Suspended { error, news, revived }, expired })
     }
 
-    fn expire(
+    pub(super) fn expire(
         &self,
         store: &mut Store,
         policy: &DeliveryPolicy,
@@ -521,7 +444,7 @@ impl Queue {
         Some(policy.health.as_ref()?.dead(&self.webhook, route, why))
     }
 
-    fn record(
+    pub(super) fn record(
         &self,
         store: &mut Store,
         message: &OutboundMessage,
@@ -564,7 +487,7 @@ impl Queue {
 }
 
 /// Returns whether a message that failed `failures` times expires.
-fn is_expired(policy: &DeliveryPolicy, message: &OutboundMessage, failures: u32, now: Timestamp) -> bool {
+pub(super) fn is_expired(policy: &DeliveryPolicy, message: &OutboundMessage, failures: u32, now: Timestamp) -> bool {
     failures >= EXPIRE_AFTER_FAILURES && message.age_starts_at < now.plus_ms(-policy.max_age_ms(&message.route))
 }
 
