@@ -18,26 +18,26 @@ const DIGESTS: &str = "storm = { threshold = 2, within = \"60s\" }\ndigest_windo
 const RETRY_AFTER: u64 = 600;
 
 /// The clock of a test environment's processes, by Debian's libfaketime. A file has its offset; monotonic clocks are real.
-struct FakeClock {
+pub struct FakeClock {
     library: PathBuf,
     file: PathBuf,
 }
 
 impl FakeClock {
-    fn new(env: &TestEnv) -> Self {
+    pub fn new(env: &TestEnv) -> Self {
         require("faketime", "faketime");
         let clock = Self { library: library(), file: env.path("clock") };
         clock.set("+0d");
         clock
     }
 
-    fn set(&self, offset: &str) {
+    pub fn set(&self, offset: &str) {
         let fresh = self.file.with_extension("new");
         fs::write(&fresh, offset).unwrap();
         fs::rename(fresh, &self.file).unwrap();
     }
 
-    fn command(&self, env: &TestEnv) -> Command {
+    pub fn command(&self, env: &TestEnv) -> Command {
         let mut command = env.command(banhook());
         command
             .env("LD_PRELOAD", &self.library)

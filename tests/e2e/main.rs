@@ -98,6 +98,7 @@ mod report;
 mod seeded_random;
 mod service_manager;
 mod setup;
+mod silence;
 mod slack_app;
 mod storm;
 mod support;

@@ -237,7 +237,9 @@ fn unit_is_confined() {
         host.install("banhook.deb");
         let analyze = "systemd-analyze security --no-pager --offline=true --threshold=20";
         host.sh(&format!("{analyze} /usr/lib/systemd/system/banhook.service")).ok();
-        host.sh("systemd-analyze verify --man=no /usr/lib/systemd/system/banhook.service").ok();
+        host.sh(&format!("{analyze} /usr/lib/systemd/system/banhook-heartbeat.service")).ok();
+        let units = "/usr/lib/systemd/system/banhook.service /usr/lib/systemd/system/banhook-heartbeat.timer";
+        host.sh(&format!("systemd-analyze verify --man=no {units}")).ok();
     });
 }
 
@@ -275,7 +277,10 @@ fn under_systemd(mut host: Host) {
     // Without a configuration nothing has failed.
     host.install("banhook.deb");
     assert_eq!((service(&host, "UnitFileState"), service(&host, "ActiveState")), ("enabled".into(), "inactive".into()));
-    host.write("/etc/banhook/config.toml", &format!("[webhooks.main]\nurl_credential = \"main\"\n{EDIT}"));
+    host.write(
+        "/etc/banhook/config.toml",
+        &format!("[webhooks.main]\nurl_credential = \"main\"\n{EDIT}quiet = \"1d\"\n"),
+    );
     host.sh("install -m 600 /dev/null /root/banhook.url; mkdir -p /run/systemd/system/banhook.service.d").ok();
     host.write("/root/banhook.url", &host.webhook.url());
     let drop_in = "[Service]\nLoadCredential=main:/root/banhook.url\nWatchdogSec=4\nRestartSec=0\n";
@@ -290,6 +295,10 @@ fn under_systemd(mut host: Host) {
     let user = host.sh(&format!("stat -c %U /proc/{pid}")).ok().stdout;
     assert_eq!(user.trim(), "banhook");
     banned(&host, "203.0.113.1");
+    // Of a route that wants to know of silence, the timer's unit asks fail2ban, and the daemon may read the answer.
+    host.sh("systemctl is-enabled banhook-heartbeat.timer && systemctl is-active banhook-heartbeat.timer").ok();
+    let answer = host.sh("systemctl start banhook-heartbeat && su -s /bin/cat banhook /var/lib/banhook/heartbeat").ok();
+    assert!(answer.stdout.contains(r#""jails":1"#) && answer.stdout.contains(r#""banned":1"#), "{answer}");
     // Nobody restarts what feeds the watchdog, also when it has nothing to do.
     until("the watchdog to be fed past its time", || {
         let microseconds = |property| service(&host, property).parse().unwrap_or(0_u64);

@@ -61,6 +61,12 @@ impl StateDir {
         self.path.join("banhook.log")
     }
 
+    /// What fail2ban answered when it was last asked.
+    #[must_use]
+    pub fn heartbeat(&self) -> PathBuf {
+        self.path.join("heartbeat")
+    }
+
     /// The pipe by which `notify` wakes the daemon.
     #[must_use]
     pub fn wake_pipe(&self) -> PathBuf {

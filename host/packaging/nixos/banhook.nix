@@ -54,6 +54,24 @@ in
     # The first line blocks the address.
     services.fail2ban.jails.DEFAULT.settings.action = "%(action_)s\n         banhook";
 
+    # Asks fail2ban whether it runs, for routes with `quiet`.
+    systemd.services.banhook-heartbeat = {
+      description = "Asks fail2ban whether it runs";
+      unitConfig.ConditionPathExists = "/var/lib/banhook/heartbeat";
+      path = [ pkgs.fail2ban ];
+      startAt = "*:0/5";
+      serviceConfig = {
+        Type = "oneshot";
+        ExecStart = "${cfg.package}/bin/banhook heartbeat";
+        CapabilityBoundingSet = [ "CAP_SETUID" "CAP_SETGID" ];
+        ReadWritePaths = [ "-/var/lib/banhook" ];
+        ProtectSystem = "strict";
+        ProtectHome = true;
+        PrivateNetwork = true;
+        NoNewPrivileges = true;
+      };
+    };
+
     systemd.services.banhook = {
       description = "Turns what fail2ban does into chat messages";
       wantedBy = [ "multi-user.target" ];

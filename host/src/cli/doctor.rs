@@ -5,6 +5,7 @@ mod action;
 mod fail2ban;
 mod finding;
 mod fleet;
+mod heartbeat;
 mod installation;
 mod network;
 mod send;
@@ -18,6 +19,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use banhook_notify::StateDir;
 use clap::Args;
 use serde_json::json;
 
@@ -27,6 +29,8 @@ pub(super) use system::start_enabled_unit;
 
 use super::command_error::Outcome;
 use super::global_options::{GlobalOptions, OutputFormat};
+use crate::event::Timestamp;
+use crate::receive::heartbeat::Heartbeat;
 use fail2ban::Fail2banState;
 use finding::{Finding, Level, worst};
 
@@ -72,6 +76,10 @@ pub(super) fn doctor(global: &GlobalOptions, arguments: &DoctorArgs) -> Outcome 
         findings.extend(asked.unwrap_or_else(|late| vec![late]));
     }
     findings.extend(system::findings());
+    if let Some(config) = &config {
+        let answer = Heartbeat::read(&StateDir::new(&global.state_dir));
+        findings.extend(heartbeat::finding(config, answer.as_ref(), Timestamp::now()));
+    }
     if arguments.send {
         findings.extend(send::send(global, config.as_ref(), &fail2ban));
     }

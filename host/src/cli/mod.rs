@@ -18,6 +18,7 @@ mod forget;
 mod generate;
 mod global_options;
 mod handover;
+mod heartbeat;
 mod json_text;
 mod ledger_table;
 mod lint;
@@ -118,6 +119,10 @@ enum Command {
     /// Print what a bug report needs: versions, configuration, status, log. Without secrets and addresses; read it before
     /// you send it
     Support,
+    /// Ask fail2ban whether it runs, and leave its answer for routes with `quiet`
+    ///
+    /// The package's timer banhook-heartbeat.timer runs it as root every five minutes, as soon as a route has `quiet`.
+    Heartbeat,
     Demo(DemoArgs),
     #[command(hide = true)]
     Compile(CompileArgs),
@@ -195,6 +200,7 @@ fn dispatch(CommandLine { global, command }: CommandLine) -> Outcome {
         Command::Fleet(arguments) => fleet::fleet(&global, &arguments),
         Command::Slack(arguments) => slack::slack(&arguments),
         Command::Support => support::support(&global),
+        Command::Heartbeat => heartbeat::heartbeat(&global),
         Command::Demo(arguments) => demo::demo(&arguments),
         Command::Compile(arguments) => compile::compile(&arguments),
         Command::Generate(arguments) => generate::generate(&arguments, &CommandLine::command()),

@@ -25,6 +25,7 @@ mod problem;
 mod program;
 mod proxy_url;
 mod quantity;
+mod quiet;
 mod rate;
 mod reader;
 mod rejected_keys;

@@ -11,6 +11,7 @@ use super::grouping::{DIGEST_WINDOW, RESTART, Storm, digest_window, restart};
 use super::jail_patterns::{self, JailPatterns};
 use super::plugin::{self, PluginSource};
 use super::problem::{Location, Problems, quoted};
+use super::quiet::quiet;
 use super::reader::{Located, Table};
 use super::timezone::{system_timezone, timezone};
 use super::{grants, mentions, quantity, rejected_keys};
@@ -63,6 +64,8 @@ pub(crate) struct Route {
     pub max_age: Duration,
     /// What becomes of a message that would change one which is no message of its own. Default: a reply.
     pub change_fallback: ChangeFallback,
+    /// After how long without a ban its webhook is sent a message that says so; 1 min to 366 days. Default: never.
+    pub quiet: Option<Duration>,
     /// Settings for its plugin. Default: none.
     pub settings: BTreeMap<String, String>,
 }
@@ -157,6 +160,7 @@ impl Route {
             restart: RESTART,
             max_age: MAX_AGE,
             change_fallback: ChangeFallback::default(),
+            quiet: None,
             settings: BTreeMap::new(),
         }
     }
@@ -189,6 +193,7 @@ impl Route {
         let max_age = max_age(table);
         let change_fallback = table.parsed("change_fallback", "reply, message or skip", ChangeFallback::parse);
         table.restrict("change_fallback", || json!({ "enum": ChangeFallback::ALL.map(ChangeFallback::as_str) }));
+        let quiet = quiet(table, &events);
         let settings = settings(table, source.as_ref());
         mentions::warn(table, mentions, source.as_ref() == Some(&PluginSource::BuiltIn));
         table.finish(rejected_keys::ROUTE);
@@ -215,6 +220,7 @@ impl Route {
             restart,
             max_age,
             change_fallback: change_fallback.map_or_else(ChangeFallback::default, |found| found.value),
+            quiet,
             settings,
         })
     }

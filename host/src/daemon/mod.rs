@@ -20,6 +20,7 @@ mod route_worker;
 mod router;
 mod run;
 mod signals;
+mod silence;
 #[cfg(test)]
 mod simulation;
 mod tailers;

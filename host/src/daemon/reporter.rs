@@ -1,23 +1,28 @@
-//! The thread that sends reports when they are due.
+//! The thread that sends reports when they are due, and says when a route has heard of no ban for long.
 //!
 //! It has a connection to the store of its own, and counts bans for as long as that takes: no message waits for it.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::civil::Date;
 use tokio::sync::Notify;
 
-use crate::config::{Config, Report, duration_text};
+use super::silence;
+use crate::config::{Config, Report, Route, duration_text};
 use crate::event::{Kind, Timestamp};
 use crate::message::banhooks_own;
+use crate::receive::heartbeat;
 use crate::report::{Span, latest_slot, message, summarize};
 use crate::store::{Notice, Store, StoreError};
 
 /// How often it is looked whether a report is due.
 const POLL_INTERVAL: Duration = Duration::from_secs(20);
+
+/// How long after its start a daemon says nothing of silence.
+const SETTLING_TIME: Duration = Duration::from_secs(30);
 
 /// How late a report says that it is late, in ms.
 const LATE_MS: i64 = 3_600_000;
@@ -42,9 +47,10 @@ impl Reporter {
     pub(super) fn configure(&mut self, config: &Config, store: &Store) {
         if let Some(sender) = &self.configured {
             let _ = sender.send(Arc::new(config.clone()));
-        } else if !config.reports.is_empty()
-            && let Err(error) = self.start(config, store)
-        {
+        } else if config.reports.is_empty() && watched(config).next().is_none() {
+            // A timer may still be asking for an earlier configuration.
+            request_heartbeat(store, config);
+        } else if let Err(error) = self.start(config, store) {
             tracing::error!("no reports are sent: {error}");
         }
     }
@@ -77,8 +83,13 @@ struct Context {
 
 impl Context {
     fn run(&self, mut store: Store, mut config: Arc<Config>, configured: &Receiver<Arc<Config>>) {
-        forget_others(&mut store, &config);
+        let begun = Instant::now();
+        prepare(&mut store, &config);
         loop {
+            // What was left while there was no daemon has been received by then.
+            if begun.elapsed() >= SETTLING_TIME {
+                self.watch_for_silence(&mut store, &config);
+            }
             for report in &config.reports {
                 if let Err(error) = self.send_if_due(&mut store, &config, report) {
                     let (route, at) = (&report.route, report.at.to_string());
@@ -88,10 +99,24 @@ impl Context {
             match configured.recv_timeout(POLL_INTERVAL) {
                 Ok(newer) => {
                     config = newer;
-                    forget_others(&mut store, &config);
+                    prepare(&mut store, &config);
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    fn watch_for_silence(&self, store: &mut Store, config: &Config) {
+        let host = config.event_defaults(&self.system_host).host;
+        for route in watched(config) {
+            match silence::watch(store, (config, &host), route, (self.now)()) {
+                Ok(true) => self.sent.notify_one(),
+                Ok(false) => {}
+                Err(error) => {
+                    let route = &route.name;
+                    tracing::error!(route, "whether it is silent is not known, and asked again: {error}");
+                }
             }
         }
     }
@@ -134,10 +159,24 @@ impl Context {
     }
 }
 
-fn forget_others(store: &mut Store, config: &Config) {
-    let keys: Vec<String> = config.reports.iter().map(Report::key).collect();
+/// The routes that say when they are silent.
+fn watched(config: &Config) -> impl Iterator<Item = &Route> {
+    config.routes.iter().filter(|route| route.quiet.is_some())
+}
+
+/// Forgets what is no longer configured, and has fail2ban asked if a route wants to know.
+fn prepare(store: &mut Store, config: &Config) {
+    let reports = config.reports.iter().map(Report::key);
+    let keys: Vec<String> = reports.chain(watched(config).map(silence::key)).collect();
     if let Err(error) = store.keep_reports(&keys) {
         tracing::error!("reports that are no longer configured are not forgotten: {error}");
+    }
+    request_heartbeat(store, config);
+}
+
+fn request_heartbeat(store: &Store, config: &Config) {
+    if let Err(error) = heartbeat::request(store.folder(), watched(config).next().is_some()) {
+        tracing::error!("whether fail2ban is asked if it runs cannot be changed: {error}");
     }
 }
 

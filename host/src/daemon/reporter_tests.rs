@@ -2,6 +2,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::*;
+use crate::route::route_events;
 use crate::store::StateDir;
 
 /// 2026-11-30, a Monday, at 08:00 in UTC.
@@ -48,4 +49,45 @@ fn report_is_sent_once_when_it_is_due_and_late_once_after_a_pause() {
     // The clock is set back.
     assert_eq!(step(MONDAY), None);
     assert_eq!(store.ledger().unwrap().routes.len(), 0);
+}
+
+#[test]
+fn silence_is_said_where_the_bans_of_other_routes_go_on() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = StateDir::new(temp.path().join("state"));
+    folder.create().unwrap();
+    let lock = folder.try_work_lock().unwrap().unwrap();
+    let mut store = Store::open_for_work(&folder, &lock).unwrap();
+    let text = "host = 'web-1'\n[webhooks.main]\nurl = 'http://127.0.0.1:1/x'\n[[routes]]\nname = 'ssh'\njails = ['sshd']\n\
+        quiet = '2h'\n[[routes]]\nname = 'all'";
+    let config = Config::parse(text, Path::new("config.toml"), &|_| None).unwrap();
+    let ban = |store: &mut Store, jail: &str, at: i64| {
+        let json = format!(r#"{{"at":"2026-11-30T08:00:00Z","action":"ban","jail":"{jail}","subject":"192.0.2.1"}}"#);
+        let mut event = crate::event::Event::from_json(&json).unwrap();
+        event.at = Timestamp(at);
+        store.append(&event, Timestamp(at)).unwrap();
+        route_events(&config.routes, &config.event_defaults("host"), store, None, Timestamp(at)).unwrap();
+    };
+    let said = |store: &mut Store, at: i64| {
+        let is_said = silence::watch(store, (&config, "web-1"), &config.routes[0], Timestamp(at)).unwrap();
+        is_said.then(|| {
+            let message = store.next_in_order("main", 0).unwrap().unwrap();
+            store
+                .record_accepted(message.id, None, None, "main", &crate::store::WebhookState::default(), now())
+                .unwrap();
+            message.body
+        })
+    };
+    ban(&mut store, "sshd", MONDAY);
+    assert_eq!(said(&mut store, MONDAY), None);
+    ban(&mut store, "nginx", MONDAY + HOUR);
+    assert_eq!(said(&mut store, MONDAY + 2 * HOUR - 1), None);
+    let body = said(&mut store, MONDAY + 2 * HOUR).unwrap();
+    assert!(body.contains("web-1: no ban for 2 h on the route ssh"), "{body}");
+    assert_eq!(said(&mut store, MONDAY + 5 * HOUR), None);
+    ban(&mut store, "nginx", MONDAY + 5 * HOUR);
+    assert_eq!(said(&mut store, MONDAY + 5 * HOUR), None);
+    ban(&mut store, "sshd", MONDAY + 6 * HOUR);
+    let body = said(&mut store, MONDAY + 6 * HOUR).unwrap();
+    assert!(body.contains("bans again on the route ssh, after 6 h without one"), "{body}");
 }

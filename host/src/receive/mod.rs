@@ -3,6 +3,7 @@
 pub(crate) mod bounded_command;
 pub(crate) mod fail2ban_client;
 pub(crate) mod fail2ban_database;
+pub(crate) mod heartbeat;
 mod log;
 pub(crate) mod tail;
 

@@ -41,6 +41,7 @@ mod routing_cursor;
 mod schema;
 mod sequences;
 mod settled_before;
+mod silence;
 mod spool;
 mod spool_marks;
 #[allow(clippy::module_inception, reason = "the noun itself")]

@@ -1,4 +1,5 @@
-//! The table `reports`: for each report the day of the last one, and what a report says of messages.
+//! The table `reports`: for each report the day of the last one, for each route that watches for silence what was said last;
+//! and what a report says of messages.
 
 use rusqlite::{OptionalExtension, params};
 

@@ -12,8 +12,10 @@ use crate::command::{output, run};
 use crate::programs::{Platform, Programs};
 
 /// What is copied from the source tree, and where to. The action file is copied to `/etc` when the package is installed.
-const FILES: [(&str, &str); 6] = [
+const FILES: [(&str, &str); 8] = [
     ("host/packaging/systemd/banhook.service", "usr/lib/systemd/system/banhook.service"),
+    ("host/packaging/systemd/banhook-heartbeat.service", "usr/lib/systemd/system/banhook-heartbeat.service"),
+    ("host/packaging/systemd/banhook-heartbeat.timer", "usr/lib/systemd/system/banhook-heartbeat.timer"),
     ("host/packaging/action.d/banhook.conf", "usr/share/banhook/action.d/banhook.conf"),
     ("host/packaging/examples/config.toml", "usr/share/doc/banhook/examples/config.toml"),
     ("host/packaging/prometheus/banhook.rules.yml", "usr/share/doc/banhook/examples/banhook.rules.yml"),

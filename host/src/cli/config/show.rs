@@ -172,6 +172,7 @@ fn route(route: &Route) -> Value {
         restart,
         max_age,
         change_fallback,
+        quiet,
         settings,
     } = route;
     json!({
@@ -197,6 +198,7 @@ fn route(route: &Route) -> Value {
         "restart": restart.map_or(json!(false), |quiet| json!(duration_text(quiet))),
         "max_age": duration_text(*max_age),
         "change_fallback": change_fallback.as_str(),
+        "quiet": quiet.map_or(json!(false), |quiet| json!(duration_text(quiet))),
         "limits": limits_of(limits),
         "grants": grants.iter().map(|(name, grant)| (name.to_owned(), granted(grant))).collect::<Map<_, _>>(),
         "settings": settings,
