@@ -1,6 +1,7 @@
 //! Loading, rejecting and caching. Running plugins is tested end to end and by their cases.
 
 mod digests;
+mod interface;
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
