@@ -2,6 +2,7 @@
 
 mod attacks;
 mod broker;
+mod cluster;
 mod member;
 mod takeover;
 

@@ -44,6 +44,8 @@ pub(crate) struct Fleet {
     pub lease: Duration,
     /// Of a worker: the bytes that the broker keeps at most; 100 KiB to 1 TiB. Default: 1 GiB.
     pub stream_size: u64,
+    /// Of a worker: on how many servers of the broker each stream is; 1 to 5. Default: as they are, and new ones on one.
+    pub replicas: Option<u32>,
     /// Of a worker: hosts that may report events of others, such as those whose log has the lines of many.
     pub reporters: BTreeMap<String, BTreeSet<String>>,
 }
@@ -86,6 +88,7 @@ impl Fleet {
         });
         let ca_file = CaFile::read(&table);
         let (mut resend, mut lease, mut stream_size) = (Duration::from_secs(86_400), Duration::from_secs(10), 1 << 30);
+        let mut replicas = None;
         match role {
             Some(FleetRole::Host) => {
                 quantity::duration(&table, "resend", Self::RESEND, "1m and 30d", &mut resend);
@@ -94,6 +97,9 @@ impl Fleet {
             _ => {
                 quantity::duration(&table, "lease", Self::LEASE, "1s and 5m", &mut lease);
                 quantity::size(&table, "stream_size", 100 << 10..=1 << 40, "100KiB and 1024GiB", &mut stream_size);
+                let mut count = 0;
+                quantity::count(&table, "replicas", 1..=5, &mut count);
+                replicas = (count > 0).then_some(count);
             }
         }
         if role.is_none() {
@@ -105,7 +111,18 @@ impl Fleet {
         };
         table.finish(&[]);
         let (nkey, nkey_file) = nkey?;
-        Some(Self { role: role?, servers: servers?, nkey, nkey_file, ca_file, resend, lease, stream_size, reporters })
+        Some(Self {
+            role: role?,
+            servers: servers?,
+            nkey,
+            nkey_file,
+            ca_file,
+            resend,
+            lease,
+            stream_size,
+            replicas,
+            reporters,
+        })
     }
 
     /// Returns the files that it names.

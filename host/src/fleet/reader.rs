@@ -191,7 +191,7 @@ impl Reader {
         problem: &mut Option<String>,
     ) -> Result<Broker, SessionError> {
         let broker = connect(&self.fleet, &self.host).await?;
-        let state = streams::ensure(&broker, self.fleet.stream_size).await?;
+        let state = streams::ensure(&broker, &self.fleet).await?;
         self.lease.confirm(&broker).await?;
         let mut expected = self.begin_at(store, &broker, state).await? + 1;
         self.lease.renew(&broker).await?;
@@ -348,7 +348,7 @@ async fn connect(fleet: &Fleet, host: &str) -> Result<Broker, BrokerError> {
 
 async fn take(fleet: &Fleet, (host, store): (&str, &str), say: &mut impl FnMut(String)) -> Result<Lease, BrokerError> {
     let broker = connect(fleet, host).await?;
-    streams::ensure(&broker, fleet.stream_size).await?;
+    streams::ensure(&broker, fleet).await?;
     Lease::take(&broker, (host, store), fleet.lease, |worker| {
         say(format!("the worker {worker} has the lease; this one takes its place when it stops"));
     })

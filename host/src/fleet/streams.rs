@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::broker::Broker;
 use super::broker_error::{BrokerError, code};
 use super::subjects::{EVENT_SUBJECTS, EVENTS, META, RECORD_SUBJECT};
+use crate::config::Fleet;
 
 /// Messages of a host that the broker keeps at most: one that is attacked for days must not fill the stream for all.
 const MESSAGES_OF_HOST: u64 = 100_000;
@@ -38,14 +39,13 @@ pub(super) struct StreamState {
 }
 
 /// The settings of the stream of events. The broker removes nothing by itself: it refuses what is too much, and hosts wait.
-fn events(bytes: u64) -> Value {
+fn events() -> Value {
     json!({
         "name": EVENTS,
         "subjects": [EVENT_SUBJECTS],
         "retention": "limits",
         "storage": "file",
         "discard": "new",
-        "max_bytes": bytes,
         "max_msgs_per_subject": MESSAGES_OF_HOST,
         "discard_new_per_subject": true,
         "max_msg_size": MESSAGE_BYTES,
@@ -72,32 +72,44 @@ fn record() -> Value {
     })
 }
 
-/// Makes the streams where there are none, and checks those that there are; that of the events gets this size. Returns the state of that of the events.
-pub(super) async fn ensure(broker: &Broker, bytes: u64) -> Result<StreamState, BrokerError> {
-    ensure_one(broker, META, &record(), &["num_replicas"]).await?;
-    let info = ensure_one(broker, EVENTS, &events(bytes), &["max_bytes", "num_replicas"]).await?;
-    if info.config.get("max_bytes") == Some(&json!(bytes)) {
-        return Ok(info.state);
-    }
-    let mut config = info.config;
-    if let Some(config) = config.as_object_mut() {
-        config.insert("max_bytes".to_owned(), json!(bytes));
-    }
-    let info: StreamInfo = broker.ask(&format!("STREAM.UPDATE.{EVENTS}"), &config).await?;
-    Ok(info.state)
+/// Makes the streams where there are none, and checks those that there are; they get the size and the replicas that the
+/// configuration has. Returns the state of that of the events.
+pub(super) async fn ensure(broker: &Broker, fleet: &Fleet) -> Result<StreamState, BrokerError> {
+    let replicas = fleet.replicas.map(|replicas| (REPLICAS, json!(replicas)));
+    let bytes = Some(("max_bytes", json!(fleet.stream_size)));
+    ensure_one(broker, META, record(), [replicas.clone(), None]).await?;
+    Ok(ensure_one(broker, EVENTS, events(), [replicas, bytes]).await?.state)
 }
 
-/// `chosen`: settings that an operator may have changed.
-async fn ensure_one(broker: &Broker, name: &str, settings: &Value, chosen: &[&str]) -> Result<StreamInfo, BrokerError> {
-    let info: StreamInfo = match info(broker, name).await {
-        Err(BrokerError::NoStream) => broker.ask(&format!("STREAM.CREATE.{name}"), settings).await?,
+/// A setting that an operator may change without banhook.
+const REPLICAS: &str = "num_replicas";
+
+/// `chosen`: what the configuration says.
+async fn ensure_one(
+    broker: &Broker,
+    name: &str,
+    mut settings: Value,
+    chosen: [Option<(&str, Value)>; 2],
+) -> Result<StreamInfo, BrokerError> {
+    for (key, value) in chosen.iter().flatten() {
+        settings[*key] = value.clone();
+    }
+    let mut info: StreamInfo = match info(broker, name).await {
+        Err(BrokerError::NoStream) => broker.ask(&format!("STREAM.CREATE.{name}"), &settings).await?,
         info => info?,
     };
+    if chosen.iter().flatten().any(|(key, value)| info.config.get(key) != Some(value)) {
+        let mut config = info.config;
+        for (key, value) in chosen.into_iter().flatten() {
+            config[key] = value;
+        }
+        info = broker.ask(&format!("STREAM.UPDATE.{name}"), &config).await?;
+    }
     for (key, expected) in settings.as_object().into_iter().flatten() {
         // What is zero or false the broker leaves out.
         let is_nothing = *expected == json!(0) || *expected == json!(false);
         let found = info.config.get(key).unwrap_or(&Value::Null);
-        if found != expected && !(is_nothing && found.is_null()) && !chosen.contains(&key.as_str()) {
+        if found != expected && !(is_nothing && found.is_null()) && key != REPLICAS {
             let description = format!("its stream {name} has {key} {found}, not {expected}; see `nats stream edit`");
             return Err(BrokerError::Refused { code: code::WRONG_SETTINGS, description });
         }

@@ -2,6 +2,7 @@
 //! test's folder.
 
 use std::fs::{self, File};
+use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -23,6 +24,12 @@ pub struct Broker<'e> {
     env: &'e TestEnv,
     suite: &'static str,
     pub port: u16,
+    /// Its name, if it is one of a cluster.
+    name: String,
+    /// The ports of all servers.
+    ports: Vec<u16>,
+    /// The port of its monitoring, if it is one of a cluster.
+    monitoring: u16,
     server: Option<Child>,
 }
 
@@ -43,7 +50,38 @@ impl<'e> Broker<'e> {
         for host in hosts {
             env.banhook(["fleet", "add", host, "--dir", "broker"]).ok();
         }
-        Self { env, suite, port, server: None }
+        Self { env, suite, port, name: String::new(), ports: vec![port], monitoring: 0, server: None }
+    }
+
+    /// Sets up and starts a cluster of three, as the documents say.
+    pub fn start_cluster(env: &'e TestEnv, suite: &'static str, hosts: &[&str]) -> [Self; 3] {
+        let first = Self::set_up(env, suite, hosts);
+        let text = fs::read_to_string(first.config()).unwrap();
+        let (ports, routes) = ([(); 3].map(|()| free_port()), [(); 3].map(|()| free_port()));
+        let all = routes.map(|port| format!("\"nats://127.0.0.1:{port}\"")).join(", ");
+        let mut number = 0;
+        let mut brokers = ports.map(|port| {
+            number += 1;
+            let (name, route) = (format!("broker-{number}"), routes[number - 1]);
+            let (ports, monitoring) = (ports.to_vec(), free_port());
+            let broker = Self { env, suite, port, name: name.clone(), ports, monitoring, server: None };
+            let stored = format!("{:?}", first.stored().display().to_string());
+            assert!(text.contains(&stored), "{text}");
+            let own = text
+                .replace(&format!("127.0.0.1:{}", first.port), &format!("127.0.0.1:{port}"))
+                .replace(&stored, &format!("{:?}", broker.stored().display().to_string()));
+            let cluster = format!(
+                "server_name: {name:?}\nhttp: \"127.0.0.1:{monitoring}\"\ncluster {{ name: banhook, listen: \"127.0.0.1:{route}\", routes: [ {all} ] }}\n"
+            );
+            fs::write(broker.config(), own + &cluster).unwrap();
+            broker
+        });
+        brokers.iter_mut().for_each(Self::resume);
+        brokers
+    }
+
+    fn config(&self) -> PathBuf {
+        self.directory().join(format!("{}banhook-nats.conf", self.name))
     }
 
     pub fn directory(&self) -> PathBuf {
@@ -52,21 +90,26 @@ impl<'e> Broker<'e> {
 
     /// Where it keeps the events.
     pub fn stored(&self) -> PathBuf {
-        self.env.path("stored")
+        self.env.path(&format!("{}stored", self.name))
     }
 
     pub fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)
     }
 
+    /// The addresses that members have.
+    pub fn urls(&self) -> Vec<String> {
+        self.ports.iter().map(|port| format!("nats://127.0.0.1:{port}")).collect()
+    }
+
     /// Starts it, and waits until its streams are up.
     pub fn resume(&mut self) {
-        let log = self.env.path("broker.log");
+        let log = self.env.path(&format!("{}broker.log", self.name));
         let file = File::options().append(true).create(true).open(&log).unwrap();
         let before = fs::read_to_string(&log).unwrap().matches("Server is ready").count();
         let server = Command::new(program(self.suite))
             .arg("--config")
-            .arg(self.directory().join("banhook-nats.conf"))
+            .arg(self.config())
             .current_dir(self.env.path(""))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -79,6 +122,14 @@ impl<'e> Broker<'e> {
             let is_ready = text.matches("Server is ready").count() > before;
             if is_ready && TcpStream::connect(("127.0.0.1", self.port)).is_ok() { Ok(()) } else { Err(text) }
         });
+    }
+
+    /// Whether it has everything that the others have, as it says itself.
+    pub fn is_healthy(&self) -> bool {
+        let Ok(mut connection) = TcpStream::connect(("127.0.0.1", self.monitoring)) else { return false };
+        let mut answer = String::new();
+        let asked = connection.write_all(b"GET /healthz HTTP/1.0\r\n\r\n");
+        asked.and_then(|()| connection.read_to_string(&mut answer)).is_ok() && answer.contains(r#""status":"ok""#)
     }
 
     /// `kill -9`.

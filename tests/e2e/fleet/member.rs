@@ -57,9 +57,9 @@ impl<'e> Member<'e> {
         fs::copy(broker.directory().join(key), &copy).unwrap();
         fs::set_permissions(copy, fs::Permissions::from_mode(0o600)).unwrap();
         let text = format!(
-            "host = \"{}\"\n\n[fleet]\n{role}\nservers = [\"{}\"]\nnkey_file = \"fleet.nkey\"\n\n{more}",
+            "host = \"{}\"\n\n[fleet]\n{role}\nservers = {:?}\nnkey_file = \"fleet.nkey\"\n\n{more}",
             self.name,
-            broker.url()
+            broker.urls()
         );
         fs::write(self.path("config.toml"), text).unwrap();
     }
