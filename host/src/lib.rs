@@ -31,3 +31,14 @@ pub mod store;
 
 pub use banhook_notify::event;
 use banhook_notify::{accounts, hex, phrase};
+
+/// Reads a configuration, for a fuzz target.
+///
+/// # Errors
+/// What is wrong with it, as it is shown.
+#[cfg(fuzzing)]
+pub fn check_configuration(text: &str) -> Result<(), String> {
+    config::Config::parse(text, std::path::Path::new("config.toml"), &|_| None)
+        .map(drop)
+        .map_err(|errors| errors.to_string())
+}

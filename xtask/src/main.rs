@@ -7,6 +7,7 @@ mod concurrent_notify;
 mod debian_releases;
 mod debian_root;
 mod fleet;
+mod fuzz;
 mod guests;
 mod kit;
 mod notify;
@@ -77,6 +78,17 @@ enum Task {
         /// Where to search, from the top of the tree; default: everywhere.
         paths: Vec<PathBuf>,
     },
+    /// Fuzzes what reads text from outside, each target for some seconds. Fails if one finds something.
+    Fuzz {
+        /// How long each target runs.
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+        /// Then replaces the kept corpus in `tests/fuzz/corpus` by the smallest that covers as much.
+        #[arg(long)]
+        keep: bool,
+        /// Which targets. Default: all but `lifting` and `loading`.
+        targets: Vec<String>,
+    },
     /// Runs a benchmark. Fails if it misses a target.
     Bench {
         #[command(subcommand)]
@@ -139,6 +151,7 @@ fn main() -> ExitCode {
         Task::Bench { bench: Bench::Fleet } => fleet::bench(root),
         Task::Bench { bench: Bench::Tail { megabytes } } => tail::bench(root, megabytes),
         Task::Reference => tasks::reference(root),
+        Task::Fuzz { seconds, keep, targets } => fuzz::fuzz(root, &targets, seconds, keep),
         Task::Words { count, paths } => words::words(root, count, &paths),
     };
     match result {

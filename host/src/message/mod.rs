@@ -57,11 +57,10 @@ pub(crate) use guard_error::GuardError;
 pub(crate) use hints::{asks_for_built_in_digest, check_hints, is_never_grouped, unknown_hints, webhook_hint};
 pub(crate) use limits::{HOLD_MS_MAX, KEY_CHARS, TAG_CHARS, TAGS_MAX};
 pub(crate) use losses::{hold_losses, message_losses};
-pub(crate) use model::{
-    Block, Button, ButtonStyle, Color, ContextElement, Date, DateFormat, Field, Hold, Image, Link, Mention, Section,
-    Span, Style, Thumbnail,
+pub use model::{
+    Block, Button, ButtonStyle, Color, ContextElement, Date, DateFormat, Decision, DigestDecision, Field, Hold, Image,
+    Link, Mention, Message, Section, Span, Style, Styled, Text, Thumbnail,
 };
-pub use model::{Decision, DigestDecision, Message, Text};
 pub(crate) use preview::{preview, preview_built_in, preview_digest, preview_fallback};
 pub(crate) use summary::summary;
 pub use target::Target;
