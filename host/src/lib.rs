@@ -15,6 +15,7 @@ mod daemon;
 mod deliver;
 mod fleet;
 mod format;
+mod geo;
 mod inotify;
 pub mod message;
 pub mod plugin;

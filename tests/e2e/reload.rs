@@ -1,6 +1,6 @@
 //! Changes while a daemon runs: its configuration, its plugins, its MMDB files and the URLs of its webhooks.
 
-#[path = "../../host/src/plugin/host/geo/mmdb.rs"]
+#[path = "../../host/src/geo/mmdb.rs"]
 mod mmdb;
 
 use std::fs;

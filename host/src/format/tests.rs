@@ -9,7 +9,7 @@ use super::grouping::Grouping;
 use super::*;
 use crate::config::{Config, Route};
 use crate::event::{Ban, Event, EventDefaults, EventDetails, Timestamp};
-use crate::plugin::host::geo::mmdb::mmdb;
+use crate::geo::mmdb::mmdb;
 use crate::plugin::{Compiler, Metering, Runtime, Setup, guest};
 use crate::route::route_events;
 use crate::store::{Disposition, FormattedEvent, StateDir, Store, UnformattedEvent};

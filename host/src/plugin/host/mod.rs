@@ -6,7 +6,7 @@
 
 mod clock;
 mod context;
-pub(crate) mod geo;
+mod geo;
 mod grants;
 mod history;
 mod interface;

@@ -244,7 +244,7 @@ fn geo_answers_from_its_file_and_logs_that_it_is_damaged() {
     let folder = tempfile::tempdir().unwrap();
     let path: PathBuf = folder.path().join("x.mmdb");
     let country = json!({ "country": { "iso_code": "DE" } });
-    let good = geo::mmdb::mmdb(4, 24, &[("203.0.113.0/24", country)]);
+    let good = crate::geo::mmdb::mmdb(4, 24, &[("203.0.113.0/24", country)]);
     std::fs::write(&path, &good).unwrap();
     let runtime = runtime(None);
     let (plugin, faults) = open(&runtime, &guest::asks_geo(), &[("geo", Grant::Files(vec![path.clone()]))]);

@@ -10,21 +10,21 @@ use super::record::{GeoInfo, Record};
 
 /// The MMDB files of all routes.
 #[derive(Debug, Default)]
-pub(super) struct GeoDatabases {
+pub(crate) struct GeoDatabases {
     /// A file that no route uses any more is freed.
     open: Mutex<HashMap<PathBuf, Weak<MmdbFile>>>,
 }
 
 /// The files of one route. Where two of them answer, the first one counts.
 #[derive(Debug)]
-pub(super) struct GeoFiles {
+pub(crate) struct GeoFiles {
     databases: Vec<Arc<MmdbFile>>,
 }
 
 impl GeoDatabases {
     /// Opens the files of a route, and returns their errors. One that cannot be used answers nothing until it
     /// can: see [`Self::reload_if_changed`].
-    pub(super) fn open(&self, paths: &[PathBuf]) -> (GeoFiles, Vec<GeoError>) {
+    pub(crate) fn open(&self, paths: &[PathBuf]) -> (GeoFiles, Vec<GeoError>) {
         let mut errors = Vec::new();
         let databases = paths.iter().map(|path| self.database(path, &mut errors)).collect();
         (GeoFiles { databases }, errors)
@@ -34,7 +34,7 @@ impl GeoDatabases {
     /// each other one. Lookups use the previous content meanwhile.
     ///
     /// Returns each file that has changed, and whether it can be used; if not, the previous content stays.
-    pub(super) fn reload_if_changed(&self) -> Vec<(PathBuf, Result<(), GeoError>)> {
+    pub(crate) fn reload_if_changed(&self) -> Vec<(PathBuf, Result<(), GeoError>)> {
         // Files are read without the lock.
         let open: Vec<_> = self.lock().values().filter_map(Weak::upgrade).collect();
         open.iter().filter_map(|database| Some((database.path().to_owned(), database.reload_if_changed()?))).collect()
@@ -74,7 +74,7 @@ impl GeoFiles {
     ///
     /// # Errors
     /// When a file turns out to be damaged where the answer would be.
-    pub(super) fn lookup(&self, subject: &str) -> Result<Option<GeoInfo>, GeoError> {
+    pub(crate) fn lookup(&self, subject: &str) -> Result<Option<GeoInfo>, GeoError> {
         let Some(address) = address(subject) else { return Ok(None) };
         let mut info = None;
         for database in &self.databases {

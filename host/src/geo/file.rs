@@ -16,7 +16,7 @@ const LARGEST: u64 = 1 << 30;
 
 /// Something wrong with an MMDB file.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum GeoError {
+pub(crate) enum GeoError {
     /// The file cannot be read.
     #[error("cannot read {path}: {reason}", path = path.display())]
     Read {

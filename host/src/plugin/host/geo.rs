@@ -1,30 +1,15 @@
-//! `geo`: where an address is registered, as local MMDB files say. No network is asked.
-//!
-//! Each file is in memory once, however many routes use it. Files come from elsewhere and may be damaged: everything that
-//! is read from them is bounded, and no damage does more than leave an answer out.
-
-mod address;
-mod databases;
-mod file;
-#[cfg(test)]
-pub(crate) mod mmdb;
-mod record;
-#[cfg(test)]
-mod tests;
+//! `geo`: where an address is registered, as the route's MMDB files say.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Deserialize as _;
 
-use databases::{GeoDatabases, GeoFiles};
-use file::GeoError;
-use record::GeoInfo;
-
 use super::context::PluginContext;
 use super::grants::{Grant, GrantSyntax};
 use super::interface::{Cx, EmptyProvider, HostInterface, Import, Linked, Opened, Provider, Reloaded};
 use super::recorder::Recorder;
+use crate::geo::{GeoDatabases, GeoError, GeoFiles, GeoInfo};
 use crate::plugin::bindings::banhook::plugin::geo::Place;
 use crate::plugin::bindings::banhook::plugin::types;
 
