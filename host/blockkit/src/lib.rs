@@ -37,7 +37,7 @@ pub mod token;
 
 pub use link::web_url;
 pub use lint::{Finding, Rule, Severity, check, check_and_count};
-pub use preview::{Page, Picture, Theme, stylesheet, to_article, to_html, to_svg, to_terminal};
+pub use preview::{Page, Picture, Posted, Theme, stylesheet, to_article, to_html, to_svg, to_terminal};
 
 /// Compiles the example in README.
 #[cfg(doctest)]

@@ -174,7 +174,7 @@ mod tests {
 
     #[track_caller]
     fn expect_picture(file: &Path, picture: &Picture<'_>, body: &Value) {
-        let svg = to_svg(picture, body);
+        let svg = to_svg(picture, [("", body)]);
         if std::env::var_os("UPDATE_GOLDEN").is_some() {
             fs::create_dir_all(file.parent().unwrap()).unwrap();
             fs::write(file, svg).unwrap();

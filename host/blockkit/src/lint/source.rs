@@ -8,6 +8,10 @@ pub const PYTHON: &str = "slack_sdk 3.47.0";
 pub const WEBHOOK: &str = "@slack/webhook 8.0.2";
 /// Slack's pages, as others quote them.
 pub const DOCS: &str = "docs.slack.dev, quoted";
+/// <https://docs.slack.dev/reference/block-kit/blocks/data-visualization-block>
+pub const CHART_PAGE: &str = "docs.slack.dev: data visualization block";
+/// <https://docs.slack.dev/reference/block-kit/blocks/data-table-block>
+pub const TABLE_PAGE: &str = "docs.slack.dev: data table block";
 /// <https://github.com/nicklambourne/slackblocks>: `spec/limits.json` at b881990.
 pub const SLACKBLOCKS: &str = "slackblocks b881990";
 /// <https://github.com/slack-go/slack> at 73cf207.

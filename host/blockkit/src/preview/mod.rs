@@ -4,7 +4,8 @@
 //! picture shows passes `fragment::escape`.
 
 mod html;
+mod numbers;
 mod terminal;
 
-pub use html::{Page, Picture, Theme, stylesheet, to_article, to_html, to_svg};
+pub use html::{Page, Picture, Posted, Theme, stylesheet, to_article, to_html, to_svg};
 pub use terminal::to_terminal;

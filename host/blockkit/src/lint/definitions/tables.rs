@@ -6,7 +6,7 @@ use crate::lint::entry::{NO_MAX, array, block, disputed, field, filled, max, obj
 use crate::lint::finding::Severity;
 use crate::lint::schema::Kind::{Bool, Enum, Int};
 use crate::lint::schema::{Array, CustomCheck, Kind, Object, Union};
-use crate::lint::source::{GO, MESSAGING, MORPHISM, SLACKBLOCKS, TYPES};
+use crate::lint::source::{GO, MESSAGING, MORPHISM, SLACKBLOCKS, TABLE_PAGE, TYPES};
 
 /// A table. `rows` has the rules between its rows.
 pub static TABLE: Object = block(
@@ -26,10 +26,10 @@ static COLUMN_SETTING: Object =
 pub static DATA_TABLE: Object = block(
     "data_table",
     &[
-        field("caption", filled(NO_MAX)).required().from(&[MESSAGING, SLACKBLOCKS, GO]),
-        field("rows", Kind::Array(&DATA_ROWS)).required().from(&[SLACKBLOCKS, MORPHISM, MESSAGING]),
-        field("page_size", Int(1, 100)),
-        field("row_header_column_index", Int(0, i64::MAX)).from(&[MESSAGING, SLACKBLOCKS, GO]),
+        field("caption", filled(NO_MAX)).required().from(&[TABLE_PAGE, MESSAGING, SLACKBLOCKS, GO]),
+        field("rows", Kind::Array(&DATA_ROWS)).required().from(&[TABLE_PAGE, SLACKBLOCKS, MORPHISM, MESSAGING]),
+        field("page_size", Int(1, 100)).from(&[TABLE_PAGE]),
+        field("row_header_column_index", Int(0, i64::MAX)).from(&[TABLE_PAGE, MESSAGING, SLACKBLOCKS, GO]),
     ],
 )
 .custom(CustomCheck::DataTable);

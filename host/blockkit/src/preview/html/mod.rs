@@ -17,5 +17,6 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
+pub use article::Posted;
 pub use page::{Page, stylesheet, to_article, to_html};
 pub use picture::{Picture, Theme, to_svg};

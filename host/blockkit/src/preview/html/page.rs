@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::article::article;
+use super::article::{Posted, article, articles};
 use super::fragment::escape;
 use super::style::{DARK, LIGHT, STYLE};
 
@@ -17,7 +17,7 @@ pub struct Page<'t> {
 
 /// Draws the bodies of webhook requests, each below its heading, as one page.
 #[must_use]
-pub fn to_html<'b>(page: &Page<'_>, messages: impl IntoIterator<Item = (&'b str, &'b Value)>) -> String {
+pub fn to_html<'b>(page: &Page<'_>, messages: impl IntoIterator<Item = impl Into<Posted<'b>>>) -> String {
     let mut html = String::from("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n");
     // The policy needs no hash of the style: no text of a message can get into it.
     html.push_str(
@@ -29,12 +29,7 @@ pub fn to_html<'b>(page: &Page<'_>, messages: impl IntoIterator<Item = (&'b str,
     html.push_str("<meta name=\"color-scheme\" content=\"light dark\"/>\n");
     html.push_str(&format!("<title>{}</title>\n<style>\n", escape(page.title)));
     html.push_str(&format!("{}</style>\n</head>\n<body>\n<main>\n", stylesheet()));
-    for (heading, body) in messages {
-        if !heading.is_empty() {
-            html.push_str(&format!("<h2 class=\"case\">{}</h2>\n", escape(heading)));
-        }
-        html.push_str(&article(page.sender, body));
-    }
+    html.push_str(&articles(page.sender, messages));
     html.push_str("</main>\n</body>\n</html>\n");
     html
 }

@@ -1,8 +1,6 @@
-//! One message as a picture for documents.
+//! Messages as a picture for documents.
 
-use serde_json::Value;
-
-use super::article::article;
+use super::article::{Posted, articles};
 use super::fragment::escape;
 use super::style::{DARK, LIGHT, STYLE};
 
@@ -15,12 +13,12 @@ pub enum Theme {
     Dark,
 }
 
-/// What a picture needs besides the message.
+/// What a picture needs besides its messages.
 #[derive(Debug, Clone, Copy)]
 pub struct Picture<'t> {
     /// A description of the picture for those who cannot see it.
     pub alt: &'t str,
-    /// The name of the app that sends the message.
+    /// The name of the app that sends the messages.
     pub sender: &'t str,
     /// Its colours.
     pub theme: Theme,
@@ -30,11 +28,11 @@ pub struct Picture<'t> {
     pub height: u32,
 }
 
-/// Draws the body of a webhook request as an SVG picture.
+/// Draws the bodies of webhook requests, each below its heading, as an SVG picture.
 ///
 /// The picture holds HTML (`foreignObject`), which browsers show but some other programs do not.
 #[must_use]
-pub fn to_svg(picture: &Picture<'_>, body: &Value) -> String {
+pub fn to_svg<'b>(picture: &Picture<'_>, messages: impl IntoIterator<Item = impl Into<Posted<'b>>>) -> String {
     let Picture { alt, sender, theme, width, height } = *picture;
     let colors = match theme {
         Theme::Light => LIGHT,
@@ -46,6 +44,6 @@ pub fn to_svg(picture: &Picture<'_>, body: &Value) -> String {
          <foreignObject width=\"{width}\" height=\"{height}\">\n\
          <div xmlns=\"http://www.w3.org/1999/xhtml\" class=\"picture\">\n{}</div>\n</foreignObject>\n</svg>\n",
         escape(alt),
-        article(sender, body),
+        articles(sender, messages),
     )
 }

@@ -57,6 +57,13 @@ fn to_html_of_hostile_text_has_no_tag_or_attribute_of_it() {
                 { "type": "link", "url": "data:text/html,x", "text": hostile }, { "type": "emoji", "name": hostile } ] }] },
             { "type": "table", "rows": [[{ "type": "raw_text", "text": hostile }]] },
             { "type": "markdown", "text": hostile },
+            { "type": "data_visualization", "title": hostile, "chart": { "type": "line",
+                "series": [{ "name": hostile, "data": [{ "label": hostile, "value": 1 }] }] } },
+            { "type": "data_visualization", "title": hostile, "chart": { "type": hostile,
+                "segments": [{ "label": hostile, "value": 1 }] } },
+            { "type": "data_visualization", "title": "t", "chart": { "type": "pie",
+                "segments": [{ "label": hostile, "value": 1 }] } },
+            { "type": "data_table", "caption": hostile, "rows": [[{ "type": "raw_text", "text": hostile }]] },
         ],
     }] });
     let page = shown(&body);
@@ -93,7 +100,7 @@ fn to_html_of_quoted_lines_is_one_quotation() {
 }
 
 fn picture(theme: Theme, body: &Value) -> String {
-    to_svg(&Picture { alt: "<alt>", sender: "app", theme, width: 600, height: 200 }, body)
+    to_svg(&Picture { alt: "<alt>", sender: "app", theme, width: 600, height: 200 }, [("", body)])
 }
 
 #[test]

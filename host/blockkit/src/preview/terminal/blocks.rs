@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::line::{Attributes, Line, Piece};
-use super::{pieces, rich_text};
+use super::{charts, pieces, rich_text};
 
 /// The space between the columns of fields and tables.
 const GAP: usize = 3;
@@ -55,6 +55,11 @@ fn block(block: &Value) -> Vec<Line> {
         }
         "rich_text" => rich_text::lines(array(&block["elements"])),
         "table" => table(array(&block["rows"])),
+        "data_table" => {
+            let caption = Line::new(block["caption"].as_str().unwrap_or_default(), Attributes::BOLD);
+            [caption].into_iter().chain(table(array(&block["rows"]))).collect()
+        }
+        "data_visualization" => charts::chart(block),
         "markdown" => Line::split(vec![Piece::new(block["text"].as_str().unwrap_or_default(), Attributes::PLAIN)]),
         "" => vec![Line::new("[a block without a type]", Attributes::DIM)],
         other => vec![Line::new(&format!("[{other} block, not drawn here]"), Attributes::DIM)],

@@ -3,6 +3,7 @@
 //! `blocks` lays a message out in lines of pieces; this file prints them.
 
 mod blocks;
+mod charts;
 mod line;
 mod pieces;
 mod rich_text;

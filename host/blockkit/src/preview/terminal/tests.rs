@@ -71,6 +71,34 @@ nginx-http   3
 }
 
 #[test]
+fn to_terminal_of_charts_is_bars() {
+    let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/html/charts.json");
+    let body = serde_json::from_str(&std::fs::read_to_string(golden).unwrap()).unwrap();
+    let expected = "\
+Bans per day
+Sun 22 Nov 8 ████████████████████████
+Mon 23 Nov 0
+Tue 24 Nov 4 ████████████
+By <jail>
+sshd           9 ████████████████████████
+<b>\"nginx\"</b> 2 ██████
+other          1 ███
+By host
+web-1: Mon 1.5 ████████████
+web-1: Tue  -2 ████████████████
+web-2: Mon   0
+web-2: Tue   3 ████████████████████████
+Bars
+a 3 ████████████████████████
+Nothing
+Most banned
+Subject       Bans
+203.0.113.7   9
+";
+    assert_eq!(to_terminal(&body, false), expected);
+}
+
+#[test]
 fn to_terminal_of_preformatted_text_is_indented() {
     let body = json!({ "blocks": [{ "type": "rich_text", "elements": [{ "type": "rich_text_preformatted",
         "elements": [{ "type": "text", "text": "one\n\ttwo" }] }] }] });
