@@ -129,7 +129,10 @@ fn visible(value: &Value, pieces: &mut Vec<String>) {
             // The text precedes fields and elements, whatever the order of the keys.
             (_, text) => {
                 text.into_iter().for_each(|inner| visible(inner, pieces));
-                for key in ["title", "fields", "elements", "rows"] {
+                for name in ["title", "caption", "label"] {
+                    pieces.extend(object.get(name).and_then(Value::as_str).map(str::to_owned));
+                }
+                for key in ["title", "fields", "elements", "rows", "chart", "segments", "series", "data"] {
                     object.get(key).into_iter().for_each(|inner| visible(inner, pieces));
                 }
             }

@@ -74,6 +74,7 @@ struct State {
     rate_limited: usize,
     lost_responses: usize,
     is_open: bool,
+    refuses_charts: bool,
     connections: Vec<TcpStream>,
     /// Instead of an incoming webhook.
     app: Option<SlackApp>,
@@ -138,6 +139,11 @@ impl Webhook {
         let state = self.server.state();
         assert!(state.violations.is_empty(), "Discord would reject: {:#?}", state.violations);
         state.discord.as_ref().unwrap().channel().to_vec()
+    }
+
+    /// Whether it is the Web API of Slack.
+    pub fn is_app(&self) -> bool {
+        self.server.state().app.is_some()
     }
 
     /// The URL of the methods of the Web API.
@@ -210,6 +216,11 @@ impl Webhook {
     /// Gives each of the next requests one of these faults.
     pub fn inject(&self, faults: &[Fault]) {
         self.server.state().faults.extend(faults);
+    }
+
+    /// From now on answers as a workspace that has no charts and no data tables yet.
+    pub fn refuse_charts(&self) {
+        self.server.state().refuses_charts = true;
     }
 
     /// From now on answers 429 to more than one message per `every` and more than `burst` at once.
@@ -420,6 +431,13 @@ impl Server {
     fn respond(&self, request: &Request) -> (&'static str, String) {
         let mut state = self.state();
         let state = &mut *state;
+        let has = |kind: &str| String::from_utf8_lossy(&request.body).contains(kind);
+        if state.refuses_charts && (has("data_visualization") || has("data_table")) {
+            return match state.app {
+                Some(_) => ("200 OK", r#"{"ok":false,"error":"invalid_blocks"}"#.into()),
+                None => ("400 Bad Request", "invalid_blocks".into()),
+            };
+        }
         if let Some(service) = &mut state.service {
             return service.answer(request, &mut state.violations);
         }

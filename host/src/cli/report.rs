@@ -1,17 +1,21 @@
-//! `banhook report`: what was banned in a period, in the terminal or as the body of a message.
+//! `banhook report`: what was banned in a period, in the terminal, as a page or as the body of a message.
 
+use std::fs;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::anyhow;
-use blockkit::to_terminal;
+use anyhow::{Context as _, anyhow};
+use blockkit::{Page, to_html};
 use clap::{Args, ValueEnum};
 
-use super::command_error::{CommandError, Outcome};
+use super::command_error::{CommandError, Outcome, print_stderr};
 use super::global_options::{GlobalOptions, host_name};
+use super::preview::draw;
+use super::time_format::localize_dates;
 use crate::config::{DURATION_RULE, Route, duration_text, parse_duration};
 use crate::event::{Kind, Timestamp};
-use crate::message::{Target, banhooks_own};
+use crate::message::{Target, banhooks_own, drawn};
 use crate::phrase::listed;
 use crate::report::{Span, message, summarize};
 
@@ -29,6 +33,9 @@ pub(super) struct ReportArgs {
     /// Output format
     #[arg(long, value_enum, default_value_t = ReportFormat::Text)]
     format: ReportFormat,
+    /// Write an HTML page with charts instead, into this file or to standard output
+    #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-", conflicts_with = "format")]
+    html: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -58,15 +65,36 @@ pub(super) fn report(global: &GlobalOptions, arguments: &ReportArgs) -> Outcome 
     let now = Timestamp::now();
     let lengths = (arguments.period, config.retention.history);
     let span = Span::ending(&store, now.plus_ms(1), lengths, route.timezone.clone())?;
-    let summary = summarize(&store, &route.name, &|jail| route.mismatch(jail, Kind::Ban).is_none(), &span)?
+    let geo = config.reports.iter().filter(|report| report.route == route.name).map(|report| report.geo.as_slice());
+    let geo = geo.max_by_key(|files| files.len()).unwrap_or_default();
+    let summary = summarize(&store, &route.name, &|jail| route.mismatch(jail, Kind::Ban).is_none(), &span, geo)?
         .ok_or_else(|| anyhow!("the history is too large to be counted within seconds; ask for a shorter --period"))?;
     let host = config.event_defaults(&host_name()).host;
     let title = format!("{host}: {} on the route {}", duration_text(arguments.period), route.name);
-    let body = banhooks_own(&message(&title, &summary, &span, None, route.redacted_fallback), Target::SLACK);
+    match &summary.geo_fault {
+        Some(fault) => print_stderr(&format!("warning: not all countries and networks are known: {fault}")),
+        None if geo.is_empty() => print_stderr(
+            "Countries and networks are left out: they need geo = [\"FILE.mmdb\"] in a report of the route ([[reports]])",
+        ),
+        None => {}
+    }
+    let message = message(&title, &summary, &span, None, route.redacted_fallback);
     let mut out = io::stdout();
-    match arguments.format {
-        ReportFormat::Text => writeln!(out, "{}", to_terminal(body.body(), out.is_terminal()).trim_end())?,
-        ReportFormat::Json => writeln!(out, "{}", body.to_json_string())?,
+    match (&arguments.html, arguments.format) {
+        (Some(file), _) => {
+            let mut body = drawn(&message);
+            localize_dates(&mut body);
+            let page = to_html(&Page { title: &title, sender: "banhook" }, [("", &body)]);
+            if file == Path::new("-") {
+                write!(out, "{page}")?;
+            } else {
+                fs::write(file, page)
+                    .with_context(|| format!("cannot write {}", file.display()))
+                    .map_err(CommandError::Input)?;
+            }
+        }
+        (None, ReportFormat::Text) => writeln!(out, "{}", draw(&drawn(&message), out.is_terminal()).trim_end())?,
+        (None, ReportFormat::Json) => writeln!(out, "{}", banhooks_own(&message, Target::SLACK).to_json_string())?,
     }
     Ok(true)
 }

@@ -109,6 +109,7 @@ fn watched_files(main: &Path, read: &[TextFile], config: &Config) -> BTreeSet<Pa
         PluginSource::BuiltIn => None,
     }));
     files.extend(config.routes.iter().flat_map(|route| route.grants.files().cloned()));
+    files.extend(config.reports.iter().flat_map(|report| report.geo.iter().cloned()));
     files
 }
 

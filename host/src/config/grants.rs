@@ -24,9 +24,14 @@ fn grant(table: &Table<'_>, name: &'static str, syntax: GrantSyntax) -> Option<G
             let Some(files) = table.strings_or_false(name, &format!("a list of {kind}, or false"))? else {
                 return Some(Grant::Refused);
             };
-            Some(Grant::Files(files.value.into_iter().filter_map(|found| file(table, name, found)).collect()))
+            Some(Grant::Files(readable(table, name, files)))
         }
     }
+}
+
+/// The paths of the files that can be read; the others are reported.
+pub(super) fn readable(table: &Table<'_>, key: &str, files: Located<Vec<Located<String>>>) -> Vec<PathBuf> {
+    files.value.into_iter().filter_map(|found| file(table, key, found)).collect()
 }
 
 /// The path of a file that can be read. Its content is read when the plugin is loaded.

@@ -1,10 +1,12 @@
 //! `[[reports]]`: what was banned in a period, for a route's channel at set times.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::civil::{Time, Weekday};
 use serde_json::json;
 
+use super::grants;
 use super::problem::quoted;
 use super::quantity;
 use super::reader::Table;
@@ -19,6 +21,8 @@ pub(crate) struct Report {
     pub at: ReportTime,
     /// How far back it goes; 1 h to 366 days. Default: since the report before, so a day or a week.
     pub period: Duration,
+    /// MMDB files that say in which country and network an address is; by default it counts neither.
+    pub geo: Vec<PathBuf>,
 }
 
 /// A time of each day, or of one day of each week.
@@ -60,8 +64,10 @@ impl Report {
         let mut period = Duration::from_secs(days * DAY);
         let bounds = Duration::from_secs(3_600)..=Duration::from_secs(366 * DAY);
         quantity::duration(table, "period", bounds, "1h and 366d", &mut period);
+        let geo = table.strings_or_false("geo", "a list of MMDB files, or false").flatten();
+        let geo = geo.map(|files| grants::readable(table, "geo", files)).unwrap_or_default();
         table.finish(&[]);
-        Some(Self { route: route?, at: at?.value, period })
+        Some(Self { route: route?, at: at?.value, period, geo })
     }
 
     /// Returns a name by which it is recognized: another time of the same route is another report.

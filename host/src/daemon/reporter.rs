@@ -135,7 +135,11 @@ impl Context {
         }
         let lengths = (report.period, config.retention.history);
         let span = Span::ending(store, due, lengths, route.timezone.clone())?;
-        let summary = summarize(store, &route.name, &|jail| route.mismatch(jail, Kind::Ban).is_none(), &span)?;
+        let may_see = |jail: &str| route.mismatch(jail, Kind::Ban).is_none();
+        let summary = summarize(store, &route.name, &may_see, &span, &report.geo)?;
+        if let Some(fault) = summary.as_ref().and_then(|summary| summary.geo_fault.as_ref()) {
+            tracing::warn!(route = route.name, "report without all countries and networks: {fault}");
+        }
         let message = match (&summary, config.webhooks.get(&route.webhook)) {
             (Some(summary), Some(webhook)) => {
                 let host = config.event_defaults(&self.system_host).host;

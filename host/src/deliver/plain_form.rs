@@ -7,8 +7,8 @@ use crate::store::{OutboundMessage, Store, StoreError};
 /// Events of a message that is no digest, of which the last is shown.
 const MERGED_MAX: usize = 1_000;
 
-/// Returns the message's events as banhook's own plain message, with the webhook's answer in small print; `None` if no event
-/// of it can be read, or it has none.
+/// Returns the message's events as banhook's own plain message, with the webhook's answer in small print; without events, the
+/// message with its charts as text; `None` if it has none of them either.
 pub(super) fn plain_form(
     store: &Store,
     policy: &DeliveryPolicy,
@@ -25,9 +25,11 @@ pub(super) fn plain_form(
     }
     // Of a ban and its end, the end.
     let events = store.message_events(message.id, MERGED_MAX)?;
-    let event = events.into_iter().rev().find_map(|unformatted| unformatted.event.ok());
-    Ok(event.map(|event| {
+    if let Some(event) = events.into_iter().rev().find_map(|unformatted| unformatted.event.ok()) {
         let event = policy.defaults.apply(event);
-        fallback(&if is_redacted { event.redacted() } else { event }, &why, policy.target)
-    }))
+        return Ok(Some(fallback(&if is_redacted { event.redacted() } else { event }, &why, policy.target)));
+    }
+    // A report.
+    let body = store.message(message.id)?.and_then(|(_, body)| body);
+    Ok(body.and_then(|body| Guarded::without_figures(&body, &why, policy.target)))
 }

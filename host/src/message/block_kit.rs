@@ -13,6 +13,7 @@ use blockkit::web_url;
 use serde_json::{Map, Value, json};
 
 use super::escape::{Mrkdwn, escape};
+use super::figure;
 use super::guard_error::GuardError;
 use super::limits::{CELL_MAX, NOTIFICATION_MAX, RICH_TEXT_MAX};
 use super::model::{
@@ -21,18 +22,22 @@ use super::model::{
 use super::rich;
 use super::sanitizer::Sanitizer;
 
-/// Returns the body for an incoming webhook.
+/// Returns the body for an incoming webhook. `charts`: how many are charts; the others are text.
 ///
 /// # Errors
 /// When a raw block cannot be read.
-pub(super) fn lower(message: &Message, sanitizer: &Sanitizer) -> Result<Value, GuardError> {
+pub(super) fn lower(message: &Message, sanitizer: &Sanitizer, mut charts: usize) -> Result<Value, GuardError> {
     let mut blocks = Vec::new();
     for (index, part) in message.blocks.iter().enumerate() {
         match part {
             Block::Raw(json) => {
                 blocks.extend(sanitizer.raw(json).map_err(|source| GuardError::Raw { number: index + 1, source })?);
             }
-            part => blocks.push(block(part, sanitizer)),
+            Block::Figure(figure) if figure.is_chart() && charts == 0 => blocks.push(in_text(figure.text())),
+            part => {
+                charts -= usize::from(matches!(part, Block::Figure(figure) if figure.is_chart()));
+                blocks.push(block(part, sanitizer));
+            }
         }
     }
     let notification = mrkdwn(&message.text, sanitizer).cut(NOTIFICATION_MAX);
@@ -88,9 +93,32 @@ fn block(block: &Block, sanitizer: &Sanitizer) -> Value {
             let elements = rich::to_elements(rich::inlines(text, sanitizer), RICH_TEXT_MAX);
             rich_text("rich_text_quote", &elements)
         }
+        Block::Figure(figure) => figure.block().clone(),
         // `lower` has inserted these already.
         Block::Raw(_) => Value::Null,
     }
+}
+
+/// Replaces the charts and tables of a body by text; returns whether it has any.
+pub(super) fn without_figures(body: &mut Value) -> bool {
+    let mut has_figures = false;
+    for block in body.get_mut("blocks").and_then(Value::as_array_mut).into_iter().flatten() {
+        if let Some(text) = figure::text(block) {
+            *block = in_text(text);
+            has_figures = true;
+        }
+    }
+    has_figures
+}
+
+/// Returns a chart or a table as text: its title, and its lines.
+fn in_text((title, lines): (String, String)) -> Value {
+    let title = json!({ "type": "text", "text": title, "style": { "bold": true } });
+    let mut block = preformatted(&lines);
+    if let Some(Value::Array(elements)) = block.get_mut("elements") {
+        elements.insert(0, json!({ "type": "rich_text_section", "elements": [title] }));
+    }
+    block
 }
 
 /// Returns a context block of plain text.

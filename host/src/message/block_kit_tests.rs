@@ -8,7 +8,7 @@ use crate::message::tests::ban;
 /// Lowers a message, given as the JSON that golden files hold.
 fn lowered(message: Value) -> Value {
     let message: Message = serde_json::from_value(message).unwrap();
-    lower(&message, &Sanitizer::new([&ban("203.0.113.7")], false)).unwrap()
+    lower(&message, &Sanitizer::new([&ban("203.0.113.7")], false), 0).unwrap()
 }
 
 /// The blocks of a message of one block.
@@ -201,6 +201,6 @@ fn lower_long_text_is_cut() {
 fn lower_bad_raw_block_is_named() {
     let message = json!({ "text": { "plain": "x" }, "blocks": ["divider", { "raw": "{" }] });
     let message: Message = serde_json::from_value(message).unwrap();
-    let error = lower(&message, &Sanitizer::new([&ban("x")], false)).unwrap_err();
+    let error = lower(&message, &Sanitizer::new([&ban("x")], false), 0).unwrap_err();
     assert_eq!(error.to_string(), "block 2 (raw): not JSON: EOF while parsing an object at line 1 column 1");
 }

@@ -77,6 +77,15 @@ impl Guarded {
         Self { body, target, conversation: None }
     }
 
+    /// Returns a stored body with text in the place of its charts and tables, and in small print why; `None` if it has none.
+    pub(crate) fn without_figures(body: &str, why: &str, target: Target) -> Option<Self> {
+        let mut body = serde_json::from_str(body).ok()?;
+        target.without_figures(&mut body).then(|| {
+            target.add_note(&mut body, why);
+            Self { body, target, conversation: None }
+        })
+    }
+
     /// Returns the body as part of a conversation.
     #[must_use]
     pub(crate) fn in_conversation(self, conversation: Conversation) -> Self {

@@ -31,7 +31,8 @@ fn is_too_long(block: &Block) -> bool {
         | Block::Image(_)
         | Block::Preformatted(_)
         | Block::Raw(_)
-        | Block::Quote(_) => false,
+        | Block::Quote(_)
+        | Block::Figure(_) => false,
     }
 }
 
@@ -60,7 +61,8 @@ fn cut(mut block: Block) -> Vec<Block> {
         | Block::Image(_)
         | Block::Preformatted(_)
         | Block::Raw(_)
-        | Block::Quote(_) => {}
+        | Block::Quote(_)
+        | Block::Figure(_) => {}
     }
     [Some(block), rest].into_iter().flatten().collect()
 }

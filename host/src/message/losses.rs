@@ -173,7 +173,7 @@ impl Walk {
             Block::Bullets(items) => self.list("bullets", items),
             Block::Numbers(items) => self.list("numbers", items),
             Block::Quote(text) => self.at("quote", |walk| walk.text(text, RICH_TEXT_MAX)),
-            Block::Divider | Block::Raw(_) => {}
+            Block::Divider | Block::Raw(_) | Block::Figure(_) => {}
         }
     }
 

@@ -19,6 +19,7 @@ mod digest;
 mod escape;
 mod facts;
 mod fallback;
+mod figure;
 mod guard;
 mod guard_error;
 mod hints;
@@ -52,6 +53,7 @@ pub(crate) use conversation::{ChangeFallback, Conversation, ConversationKey, Ref
 pub(crate) use digest::{StormLimit, digest, guard_digest};
 pub use fallback::fallback;
 pub(crate) use fallback::{banhooks_own, notice};
+pub(crate) use figure::{Figure, POINTS_MAX};
 pub use guard::{Guarded, Policy, guard};
 pub(crate) use guard_error::GuardError;
 pub(crate) use hints::{asks_for_built_in_digest, check_hints, is_never_grouped, unknown_hints, webhook_hint};
@@ -61,7 +63,7 @@ pub use model::{
     Block, Button, ButtonStyle, Color, ContextElement, Date, DateFormat, Decision, DigestDecision, Field, Hold, Image,
     Link, Mention, Message, Section, Span, Style, Styled, Text, Thumbnail,
 };
-pub(crate) use preview::{preview, preview_built_in, preview_digest, preview_fallback};
+pub(crate) use preview::{drawn, preview, preview_built_in, preview_digest, preview_fallback};
 pub(crate) use summary::summary;
 pub use target::Target;
 pub(crate) use target::{Access, Address, ChannelForm, HttpAnswer, Question, Request, TokenForm, UrlProblem, Verdict};

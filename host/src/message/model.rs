@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::figure::Figure;
 use crate::event::Timestamp;
 
 /// What a plugin decides on an event.
@@ -289,6 +290,9 @@ pub enum Block {
     Numbers(Vec<Text>),
     /// A quotation.
     Quote(Text),
+    /// A chart or a table of banhook's own.
+    #[serde(skip)]
+    Figure(Figure),
 }
 
 /// A piece of a [`Block::Context`]. In JSON a text is itself.

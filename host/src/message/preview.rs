@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use super::block_kit;
 use super::digest::{digest_message, plugin_digest};
 use super::fallback::fallback_message;
 use super::guard::Policy;
@@ -38,6 +39,11 @@ pub(crate) fn preview_fallback(event: &Event, why: &str, target: Target) -> Valu
 /// Returns the built-in digest.
 pub(crate) fn preview_built_in(batch: &Batch, why: Option<&str>, target: Target) -> Value {
     own(&digest_message(batch, None, why), target)
+}
+
+/// Returns a message of banhook's own as Slack shows it, with all its charts.
+pub(crate) fn drawn(message: &Message) -> Value {
+    block_kit::lower(message, &Sanitizer::new([], false), usize::MAX).unwrap_or_default()
 }
 
 fn shown(message: &Message, sanitizer: &Sanitizer, target: Target) -> Result<Value, GuardError> {

@@ -1,12 +1,14 @@
 //! What was banned in a period, and what became of the messages about it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::event::{BanQuery, Timestamp};
+use crate::geo::GeoDatabases;
 use crate::store::{Deliveries, HistoryScope, Store, StoreError};
 
 /// Rows of each list.
@@ -14,6 +16,15 @@ const LISTED: usize = 10;
 
 /// How long the history may take; with a million bans it takes a second or two. Whoever stops a daemon waits for it.
 const TIME_MAX: Duration = Duration::from_secs(5);
+
+/// What an address is counted under that no MMDB file knows.
+const UNKNOWN: &str = "unknown";
+
+/// Names with numbers.
+pub(crate) type Rows = Vec<(String, u64)>;
+
+/// The largest numbers, the largest first, and how many other names there are.
+pub(crate) type Most = (Rows, usize);
 
 /// The bans of a period.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -25,9 +36,13 @@ pub(crate) struct Summary {
     /// By day, the first one first, also those without a ban.
     pub days: Vec<(Date, u64)>,
     /// The jails with most bans, and how many others there are.
-    pub jails: (Vec<(String, u64)>, usize),
-    /// The subjects with most bans, and how many others there are.
-    pub subjects: (Vec<(String, u64)>, usize),
+    pub jails: Most,
+    /// The same of subjects.
+    pub subjects: Most,
+    /// The same of countries, and of networks (autonomous systems); none where no MMDB file knows one.
+    pub places: [Most; 2],
+    /// Why places are missing.
+    pub geo_fault: Option<String>,
     /// How many hosts reported them.
     pub hosts: usize,
     /// Subjects that were banned before, in the period or ever since the history begins.
@@ -67,7 +82,8 @@ impl Span {
     }
 }
 
-/// Summarizes the bans of a route. `may_see`: whether a jail is the route's. `None`: the history is too large.
+/// Summarizes the bans of a route. `may_see`: whether a jail is the route's. `geo`: MMDB files. `None`: the history is too
+/// large.
 ///
 /// # Errors
 /// When the store fails.
@@ -76,8 +92,10 @@ pub(crate) fn summarize(
     route: &str,
     may_see: &dyn Fn(&str) -> bool,
     span: &Span,
+    geo: &[PathBuf],
 ) -> Result<Option<Summary>, StoreError> {
-    let scope = HistoryScope { may_see, before: i64::MAX, deadline: Instant::now() + TIME_MAX };
+    let deadline = Instant::now() + TIME_MAX;
+    let scope = HistoryScope { may_see, before: i64::MAX, deadline };
     let query =
         |since: Option<Timestamp>, until: Timestamp| BanQuery { subject: None, jail: None, host: None, since, until };
     let before_it = Timestamp(span.from.0.saturating_sub(1));
@@ -107,17 +125,52 @@ pub(crate) fn summarize(
             }
         })?;
     let repeated = known.len();
-    let deliveries = store.deliveries(route, span.from, span.to)?;
-    Ok(is_whole.then(|| Summary {
+    let deliveries = store.deliveries(route, (span.from, span.to), deadline)?;
+    let (true, Some(deliveries)) = (is_whole, deliveries) else { return Ok(None) };
+    let (places, geo_fault) = places(&subjects, geo, deadline);
+    Ok(Some(Summary {
         bans,
         before: (previous >= span.history_since).then_some(before),
         days: days.into_iter().collect(),
         jails: most(jails),
         subjects: most(subjects),
+        places,
+        geo_fault,
         hosts: hosts.len(),
         repeated,
         deliveries,
     }))
+}
+
+/// The countries and networks of subjects, and what is wrong with the files. They are in memory as long as this takes.
+fn places(subjects: &BTreeMap<String, u64>, files: &[PathBuf], deadline: Instant) -> ([Most; 2], Option<String>) {
+    if files.is_empty() {
+        return Default::default();
+    }
+    let databases = GeoDatabases::default();
+    let (geo, errors) = databases.open(files);
+    let mut fault = errors.first().map(ToString::to_string);
+    let mut places = [BTreeMap::new(), BTreeMap::new()];
+    for (subject, bans) in subjects {
+        if Instant::now() > deadline {
+            return (Default::default(), Some("there are too many subjects to look up within seconds".to_owned()));
+        }
+        let info = geo.lookup(subject).unwrap_or_else(|error| {
+            fault.get_or_insert_with(|| error.to_string());
+            None
+        });
+        let info = info.unwrap_or_default();
+        let network = match (info.as_number, info.as_name) {
+            (Some(number), name) => Some(format!("AS{number} {}", name.unwrap_or_default()).trim_end().to_owned()),
+            (None, name) => name,
+        };
+        for (counts, name) in places.iter_mut().zip([info.country_name.or(info.country), network]) {
+            *counts.entry(name.unwrap_or_else(|| UNKNOWN.to_owned())).or_default() += bans;
+        }
+    }
+    let known =
+        places.map(|counts| if counts.keys().all(|name| name == UNKNOWN) { Most::default() } else { most(counts) });
+    (known, fault)
 }
 
 fn count(counts: &mut BTreeMap<String, u64>, name: &str) {
@@ -128,7 +181,7 @@ fn count(counts: &mut BTreeMap<String, u64>, name: &str) {
 }
 
 /// The names with most bans, and how many others there are.
-fn most(counts: BTreeMap<String, u64>) -> (Vec<(String, u64)>, usize) {
+fn most(counts: BTreeMap<String, u64>) -> Most {
     let mut rows: Vec<_> = counts.into_iter().collect();
     rows.sort_by(|(a, many), (b, more)| more.cmp(many).then_with(|| a.cmp(b)));
     let others = rows.len().saturating_sub(LISTED);

@@ -2,20 +2,18 @@
 
 use jiff::civil::Date;
 
-use super::summary::{Span, Summary};
+use super::summary::{Most, Rows, Span, Summary};
 use crate::event::Timestamp;
 use crate::message::{
-    Block, ContextElement, Date as ShownDate, DateFormat, Field, Message, Section, Span as Piece, Text, cut, one_line,
+    Block, ContextElement, Date as ShownDate, DateFormat, Field, Figure, Message, POINTS_MAX, Section, Span as Piece,
+    Text, cut, one_line,
 };
 use crate::phrase::counted;
 
-/// Characters of the longest bar.
-const BAR: u64 = 24;
+/// Names that are shown one by one, where all others are shown as one.
+const SHARES_MAX: usize = 5;
 
-/// Days that are shown one by one; a longer period is shown by weeks.
-const DAYS_MAX: usize = 35;
-
-/// Characters of a jail or a subject.
+/// Characters of a title, and of a name in the notification.
 const NAME_MAX: usize = 60;
 
 /// Returns the message. `late_since`: when it was due, if that is long ago. `redacted`: without whom it is about.
@@ -28,11 +26,13 @@ pub(crate) fn message(
 ) -> Message {
     let headline = headline(summary);
     let mut blocks = vec![Block::Header(format!("📊 {}", one_line(&cut(title, NAME_MAX)))), section(&headline)];
+    let mut said = format!("{title}: {headline}");
     if summary.bans > 0 {
-        blocks.push(Block::Preformatted(chart(&summary.days)));
-        let subjects = if redacted { (Vec::new(), 0) } else { summary.subjects.clone() };
-        blocks.extend(names(&summary.jails).map(|rows| list("By jail", rows)));
-        blocks.extend(names(&subjects).map(|rows| list("Most banned", rows)));
+        for (title, rows, figure) in figures(summary, redacted) {
+            let rows_said: Vec<_> = rows.iter().map(|(name, count)| format!("{} {count}", shown(name))).collect();
+            said.push_str(&format!("\n{title}: {}", rows_said.join(", ")));
+            blocks.push(Block::Figure(figure));
+        }
     }
     blocks.push(Block::Section(Section { fields: fields(summary), ..Section::default() }));
     let mut small = vec![
@@ -45,12 +45,15 @@ pub(crate) fn message(
         small.push(Piece::text(" · nothing is stored from before "));
         small.push(Piece::Date(ShownDate { at: span.history_since, format: DateFormat::DateTime }));
     }
+    if summary.geo_fault.is_some() {
+        small.push(Piece::text(" · not all countries and networks are known, as banhook's log says"));
+    }
     if let Some(due) = late_since {
         small.push(Piece::text(" · late: it was due "));
         small.push(Piece::Date(ShownDate { at: due, format: DateFormat::DateTime }));
     }
     blocks.push(Block::Context(vec![ContextElement::Text(Text::Rich(small))]));
-    Message { text: Text::Plain(format!("{title}: {headline}")), blocks, ..Message::default() }
+    Message { text: Text::Plain(said), blocks, ..Message::default() }
 }
 
 /// `123 bans of 45 subjects on 3 hosts, 20 % more than before`
@@ -81,48 +84,55 @@ fn headline(summary: &Summary) -> String {
     text
 }
 
-/// A line for each day, or for each week of a long period.
-fn chart(days: &[(Date, u64)]) -> String {
-    let rows: Vec<(Date, u64)> = match days.len() {
-        ..=DAYS_MAX => days.to_vec(),
-        _ => days
-            .chunks(7)
-            .filter_map(|week| Some((week.first()?.0, week.iter().map(|(_, count)| count).sum())))
-            .collect(),
-    };
-    let most = rows.iter().map(|(_, count)| *count).max().unwrap_or(0).max(1);
-    let digits = most.to_string().len();
-    let line = |(day, count): &(Date, u64)| {
-        let bar = usize::try_from((count * BAR).div_ceil(most)).unwrap_or_default();
-        format!("{} {count:>digits$} {}", day.strftime("%a %d %b"), "█".repeat(bar)).trim_end().to_owned()
-    };
-    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+/// A title, numbers, and how they are shown: the two that are charts on Slack first.
+fn figures(summary: &Summary, redacted: bool) -> Vec<(&'static str, Rows, Figure)> {
+    let (title, days) = points(&summary.days);
+    let line = Figure::line(title, &days);
+    let mut figures = vec![(title, days, line)];
+    let [countries, networks] = &summary.places;
+    let shares = [("By country", countries), ("By jail", &summary.jails), ("By network", networks)];
+    for (title, most) in shares.into_iter().filter(|(_, (rows, _))| !rows.is_empty()) {
+        let rows = shares_of(most, summary.bans);
+        // Next to the line, the first is a pie.
+        let figure = if figures.len() == 1 { Figure::pie(title, &rows) } else { Figure::bars(title, &rows) };
+        figures.push((title, rows, figure));
+    }
+    let (subjects, others) = &summary.subjects;
+    if !redacted && !subjects.is_empty() {
+        let mut rows = subjects.clone();
+        if *others > 0 {
+            let shown: u64 = rows.iter().map(|(_, count)| count).sum();
+            rows.push((format!("{others} others"), summary.bans.saturating_sub(shown)));
+        }
+        figures.push(("Most banned", rows.clone(), Figure::table("Most banned", ["Subject", "Bans"], &rows)));
+    }
+    figures
 }
 
-/// Names with counts, and how many others there are; `None` if there is no name.
-fn names((rows, others): &(Vec<(String, u64)>, usize)) -> Option<Vec<Piece>> {
-    let mut pieces = Vec::new();
-    for (name, count) in rows {
-        pieces.extend((!pieces.is_empty()).then(|| Piece::text(" · ")));
-        pieces.push(Piece::code(shown(name)));
-        pieces.push(Piece::text(format!(" {count}")));
-    }
-    if *others > 0 {
-        pieces.push(Piece::text(format!(" and {others} more")));
-    }
-    (!rows.is_empty()).then_some(pieces)
+/// The numbers of days; of a longer period, those of weeks or of four weeks.
+fn points(days: &[(Date, u64)]) -> (&'static str, Rows) {
+    let (title, length) = match days.len() {
+        ..=POINTS_MAX => ("Bans per day", 1),
+        length if length.div_ceil(7) <= POINTS_MAX => ("Bans per week", 7),
+        _ => ("Bans per four weeks", 28),
+    };
+    let point = |days: &[(Date, u64)]| {
+        let (first, _) = days.first()?;
+        Some((first.strftime("%a %d %b").to_string(), days.iter().map(|(_, count)| count).sum()))
+    };
+    (title, days.chunks(length).filter_map(point).collect())
 }
 
-fn list(title: &str, pieces: Vec<Piece>) -> Block {
-    Block::Section(Section {
-        fields: vec![Field { label: title.to_owned(), value: Text::Rich(pieces) }],
-        ..Section::default()
-    })
+/// The largest shares of all bans, and the rest as one.
+fn shares_of((rows, _): &Most, bans: u64) -> Rows {
+    let mut shares: Vec<_> = rows.iter().take(SHARES_MAX).cloned().collect();
+    let rest = bans.saturating_sub(shares.iter().map(|(_, count)| count).sum());
+    shares.extend((rest > 0).then(|| ("other".to_owned(), rest)));
+    shares
 }
 
 fn shown(name: &str) -> String {
-    let name = one_line(&cut(name, NAME_MAX));
-    if name.trim().is_empty() { "(blank)".to_owned() } else { name }
+    one_line(&cut(name, NAME_MAX))
 }
 
 fn section(text: &str) -> Block {

@@ -2,7 +2,7 @@ use jiff::civil::date;
 use jiff::tz::TimeZone;
 
 use super::*;
-use crate::message::{Target, banhooks_own};
+use crate::message::{Guarded, Target, banhooks_own, drawn};
 use crate::store::Deliveries;
 
 fn span() -> Span {
@@ -17,7 +17,9 @@ fn summary() -> Summary {
         before: Some(10),
         days: vec![(date(2026, 11, 22), 8), (date(2026, 11, 23), 0), (date(2026, 11, 24), 4)],
         jails: (rows(&[("sshd", 11), ("<!channel>", 1)]), 0),
-        subjects: (rows(&[("203.0.113.7", 9), ("*x* `y`", 3)]), 4),
+        subjects: (rows(&[("203.0.113.7", 7), ("*x* `y`", 1)]), 4),
+        places: [(rows(&[("Germany", 8), ("*N*", 4)]), 0), (rows(&[("AS64500 Example Networks Inc.", 12)]), 0)],
+        geo_fault: None,
         hosts: 2,
         repeated: 1,
         deliveries: Deliveries { delivered: 9, dead: 1, median_ms: Some(420) },
@@ -34,18 +36,22 @@ fn report_says_what_happened_on_each_target() {
         let text = body(&summary(), target);
         for part in [
             "12 bans of 6 subjects on 2 hosts, 20 % more than before",
-            "Sun 22 Nov 8 ████",
+            "Sun 22 Nov",
             "203.0.113.7",
-            "and 4 more",
+            "By country",
+            "By network",
+            "4 others",
         ] {
             assert!(text.contains(part), "{target:?} {part}: {text}");
         }
         for part in ["5 new, 1 banned before", "9 delivered, half of them within 0", "4 s, 1 dead"] {
             assert!(text.contains(part), "{target:?} {part}: {text}");
         }
-        // Elsewhere it means nothing.
         let is_slack = matches!(target.as_str(), "slack" | "slack-app");
-        assert!(!is_slack || !text.contains("<!channel>"), "{target:?}: {text}");
+        assert!(text.contains(if is_slack { "\"value\":8" } else { "Sun 22 Nov 8 ████" }), "{target:?}: {text}");
+        // In charts and code it is text, and elsewhere it means nothing.
+        let body: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert!(!is_slack || !body["text"].as_str().unwrap().contains("<!channel>"), "{target:?}: {text}");
     }
 }
 
@@ -64,16 +70,76 @@ fn headline_compares_with_the_period_before() {
 fn report_of_nothing_and_of_a_year_fits_every_target() {
     let days: Vec<_> = date(2026, 1, 1).series(jiff::Span::new().days(1)).take(366).map(|day| (day, 3)).collect();
     let name = "<".repeat(500);
-    let rows: Vec<_> = (0..10).map(|_| (name.clone(), u64::MAX)).collect();
-    let year = Summary { days, jails: (rows.clone(), 9), subjects: (rows, 9), ..summary() };
+    let rows: Vec<_> = (0..10).map(|_| (name.clone(), u64::MAX >> 8)).collect();
+    let most = (rows, 9);
+    let places = [most.clone(), most.clone()];
+    let year = Summary { days, bans: u64::MAX, jails: most.clone(), subjects: most, places, ..summary() };
     for target in Target::ALL.iter().copied() {
         for summary in [&Summary::default(), &year] {
             let text = body(summary, target);
             assert!(text.contains("on the route all") && text.len() < 20_000, "{target:?}: {text}");
         }
         assert!(body(&Summary::default(), target).contains("0 delivered"), "{target:?}");
+        assert!(body(&year, target).contains("9 delivered"), "{target:?}: {}", body(&year, target));
     }
-    assert_eq!(chart(&year.days).lines().count(), 53);
+}
+
+#[test]
+fn points_of_any_period_fit_a_chart() {
+    let days = |count: usize| -> Vec<_> {
+        date(2026, 1, 1).series(jiff::Span::new().days(1)).take(count).map(|day| (day, 3)).collect()
+    };
+    for (period, title, count, last) in [
+        (7, "Bans per day", 7, 3),
+        (20, "Bans per day", 20, 3),
+        (31, "Bans per week", 5, 9),
+        (140, "Bans per week", 20, 21),
+        (367, "Bans per four weeks", 14, 9),
+    ] {
+        let (found, points) = points(&days(period));
+        assert_eq!((found, points.len(), points.last().unwrap().1), (title, count, last), "{period}");
+    }
+}
+
+/// Slack gets two charts and a table, and the rest as text; its notification says all of it.
+#[test]
+fn report_on_slack_has_two_charts_and_a_table() {
+    let message = message("web-1", &summary(), &span(), None, false);
+    let body = banhooks_own(&message, Target::SLACK);
+    let kinds: Vec<_> = body.body()["blocks"].as_array().unwrap().iter().map(|block| block["type"].clone()).collect();
+    let expected = [
+        "header",
+        "section",
+        "data_visualization",
+        "data_visualization",
+        "rich_text",
+        "rich_text",
+        "data_table",
+        "section",
+        "context",
+    ];
+    assert_eq!(kinds, expected);
+    let text = body.body()["text"].as_str().unwrap();
+    for part in
+        ["12 bans", "Bans per day: Sun 22 Nov 8, Mon 23 Nov 0", "By country: Germany 8", "Most banned: 203.0.113.7 7"]
+    {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let plain = Guarded::without_figures(&body.to_json_string(), "Slack rejected it", Target::SLACK).unwrap();
+    let shown = plain.to_json_string();
+    assert!(
+        !shown.contains("data_") && shown.contains("Sun 22 Nov 8 ████") && shown.contains("Slack rejected it"),
+        "{shown}"
+    );
+    assert_eq!(blockkit::check(plain.body()), []);
+    assert_eq!(Guarded::without_figures(&shown, "", Target::SLACK), None);
+    let all = drawn(&message)["blocks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|block| block["type"] == "data_visualization")
+        .count();
+    assert_eq!(all, 4);
 }
 
 #[test]

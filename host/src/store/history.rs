@@ -13,7 +13,7 @@ use super::store::Store;
 use crate::event::{BanQuery, BanSummary, PastBan, SubjectQuery, Tally, Timestamp};
 
 /// Rows between two comparisons with the deadline: some 100 µs.
-const DEADLINE_CHECK_ROWS: u32 = 256;
+pub(super) const DEADLINE_CHECK_ROWS: u32 = 256;
 
 /// How many jails are listed; fail2ban has some hundred at most.
 const MAX_JAILS: u32 = 10_000;

@@ -1,10 +1,13 @@
 //! The table `reports`: for each report the day of the last one, for each route that watches for silence what was said last;
 //! and what a report says of messages.
 
+use std::time::Instant;
+
 use rusqlite::{OptionalExtension, params};
 
 use super::database::lossy;
 use super::error::StoreError;
+use super::history::DEADLINE_CHECK_ROWS;
 use super::outbox::Notice;
 use super::store::Store;
 use crate::event::Timestamp;
@@ -81,30 +84,39 @@ impl Store {
         })
     }
 
-    /// Counts a route's messages that ended in a period.
+    /// Counts a route's messages that ended in a period. `None`: at the deadline there were more to look at.
     ///
     /// # Errors
     /// When the store fails.
-    pub(crate) fn deliveries(&self, route: &str, from: Timestamp, to: Timestamp) -> Result<Deliveries, StoreError> {
+    pub(crate) fn deliveries(
+        &self,
+        route: &str,
+        (from, to): (Timestamp, Timestamp),
+        deadline: Instant,
+    ) -> Result<Option<Deliveries>, StoreError> {
         self.database.read("count the messages of a period", |connection| {
+            // No index has them: each row is looked at, so that the deadline is, too.
             let mut statement = connection.prepare(
-                "SELECT state, CASE WHEN state = 'posted' THEN finished_at - age_starts_at END FROM messages
-                 WHERE route = ? AND finished_at BETWEEN ? AND ? AND state IN ('posted', 'digested', 'dead')",
+                "SELECT route = ? AND finished_at BETWEEN ? AND ? AND state IN ('posted', 'digested', 'dead'), state = 'dead',
+                     CASE WHEN state = 'posted' THEN finished_at - age_starts_at END FROM messages",
             )?;
             let mut rows = statement.query(params![route, from.0, to.0])?;
-            let (mut found, mut times) = (Deliveries::default(), Vec::new());
+            let (mut found, mut times, mut seen) = (Deliveries::default(), Vec::new(), 0_u32);
             while let Some(row) = rows.next()? {
-                if row.get_ref(0)?.as_str()? == "dead" {
-                    found.dead += 1;
-                } else {
-                    found.delivered += 1;
+                seen = seen.wrapping_add(1);
+                if seen.is_multiple_of(DEADLINE_CHECK_ROWS) && Instant::now() > deadline {
+                    return Ok(None);
                 }
-                times
-                    .extend(row.get::<_, Option<i64>>(1).unwrap_or_default().and_then(|time| u64::try_from(time).ok()));
+                if row.get::<_, Option<bool>>(0)? != Some(true) {
+                    continue;
+                }
+                *if row.get(1)? { &mut found.dead } else { &mut found.delivered } += 1;
+                let time = row.get::<_, Option<i64>>(2).unwrap_or_default();
+                times.extend(time.and_then(|time| u64::try_from(time).ok()));
             }
             times.sort_unstable();
             found.median_ms = times.get(times.len() / 2).copied();
-            Ok(found)
+            Ok(Some(found))
         })
     }
 }

@@ -79,7 +79,7 @@ fn check_blocks(blocks: &[Value]) -> Checked {
         return reject("invalid_blocks", format!("{} blocks", blocks.len()));
     }
     let mut ids = BTreeSet::new();
-    let mut tables = 0;
+    let (mut tables, mut charts) = (0, 0);
     let mut pieces = Vec::new();
     for (index, block) in blocks.iter().enumerate() {
         check_block(block)
@@ -89,12 +89,14 @@ fn check_blocks(blocks: &[Value]) -> Checked {
         {
             return reject("invalid_blocks", format!("/blocks/{index}: block_id {id:?}"));
         }
-        tables += usize::from(block["type"] == "table");
+        tables += usize::from(block["type"] == "table" || block["type"] == "data_table");
+        charts += usize::from(block["type"] == "data_visualization");
         visible(block, &mut pieces);
     }
     let length: usize = pieces.iter().map(|piece| piece.chars().count()).sum();
-    if tables > 1 || length > ALL_BLOCKS_MAX {
-        return reject("invalid_blocks", format!("{tables} tables, {length} characters in all"));
+    // That two charts are the most: https://github.com/vercel/chat/pull/696
+    if tables > 1 || charts > 2 || length > ALL_BLOCKS_MAX {
+        return reject("invalid_blocks", format!("{tables} tables, {charts} charts, {length} characters in all"));
     }
     Ok(())
 }
@@ -138,8 +140,48 @@ fn check_block(block: &Value) -> Checked {
             only_keys(block, &["rows", "column_settings"])?;
             each(&block["rows"], 1..=100, |row| each(row, 1..=20, check_cell))
         }
+        "data_table" => {
+            only_keys(block, &["caption", "rows", "page_size", "row_header_column_index"])?;
+            check_string(&block["caption"], 1, usize::MAX)?;
+            each(&block["rows"], 2..=101, |row| each(row, 1..=20, check_cell))
+        }
+        "data_visualization" => {
+            only_keys(block, &["title", "chart"])?;
+            check_string(&block["title"], 1, 50)?;
+            check_chart(&block["chart"])
+        }
         other => reject("invalid_blocks", format!("a block of type {other:?}")),
     }
+}
+
+/// From <https://docs.slack.dev/reference/block-kit/blocks/data-visualization-block>.
+fn check_chart(chart: &Value) -> Checked {
+    let point = |point: &Value| {
+        only_keys(point, &["label", "value"])?;
+        check_string(&point["label"], 1, 20)?;
+        if point["value"].is_number() { Ok(()) } else { reject("invalid_blocks", format!("a point {point}")) }
+    };
+    if chart["type"] == "pie" {
+        only_keys(chart, &["segments"])?;
+        return each(&chart["segments"], 1..=6, |segment| match segment["value"].as_f64() {
+            Some(value) if value > 0.0 => point(segment),
+            _ => reject("invalid_blocks", format!("a segment {segment}")),
+        });
+    }
+    if !["bar", "line", "area"].iter().any(|kind| chart["type"] == *kind) {
+        return reject("invalid_blocks", format!("a chart {chart}"));
+    }
+    only_keys(chart, &["series", "axis_config"])?;
+    let categories = &chart["axis_config"]["categories"];
+    each(categories, 1..=20, |category| check_string(category, 1, 20))?;
+    each(&chart["series"], 1..=6, |series| {
+        only_keys(series, &["name", "data"])?;
+        check_string(&series["name"], 1, 20)?;
+        each(&series["data"], 1..=20, point)?;
+        let labels: Value =
+            series["data"].as_array().into_iter().flatten().map(|point| point["label"].clone()).collect();
+        if labels == *categories { Ok(()) } else { reject("invalid_blocks", format!("{labels} for {categories}")) }
+    })
 }
 
 /// The types of text object that are allowed.
@@ -203,6 +245,7 @@ fn check_span(span: &Value) -> Checked {
 fn check_cell(cell: &Value) -> Checked {
     match cell["type"].as_str().unwrap_or_default() {
         "raw_text" => check_string(&cell["text"], 1, usize::MAX),
+        "raw_number" if cell["value"].is_number() => check_string(&cell["text"], 1, usize::MAX),
         "rich_text" => each(&cell["elements"], 1..=usize::MAX, check_rich_text),
         other => reject("invalid_blocks", format!("a cell of type {other:?}")),
     }
@@ -255,6 +298,14 @@ mod tests {
             (r#"{"text": ""}"#, "no_text"),
             (r#"{"text": "a", "channel": "general"}"#, "invalid_payload"),
             (r#"{"text": "a", "blocks": [{"type": "section"}]}"#, "invalid_blocks"),
+            (
+                r#"{"text": "a", "blocks": [{"type": "data_visualization", "title": "t", "chart": {"type": "pie", "segments": [{"label": "a", "value": 0}]}}]}"#,
+                "invalid_blocks",
+            ),
+            (
+                r#"{"text": "a", "blocks": [{"type": "data_visualization", "title": "t", "chart": {"type": "line", "series": [{"name": "n", "data": [{"label": "a", "value": 0}]}], "axis_config": {"categories": ["b"]}}}]}"#,
+                "invalid_blocks",
+            ),
             (
                 r#"{"text": "a", "blocks": [{"type": "header", "text": {"type": "mrkdwn", "text": "h"}}]}"#,
                 "invalid_blocks",

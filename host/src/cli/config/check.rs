@@ -10,6 +10,7 @@ use crate::cli::command_error::{CommandError, Outcome, print_stderr};
 use crate::cli::global_options::{GlobalOptions, host_name};
 use crate::config::{Config, setting_location};
 use crate::format::{LoadedRoute, RouteContext, load_all, profiles};
+use crate::geo::GeoDatabases;
 use crate::phrase::counted;
 use crate::plugin::Runtime;
 use crate::store::StateDir;
@@ -48,6 +49,12 @@ pub(crate) fn examine(global: &GlobalOptions, config: &Config) -> Result<ConfigF
         let place = place.map(|place| format!("{place}: ")).unwrap_or_default();
         let text = format!("{place}route \"{}\": plugin {} {}", finding.route, finding.plugin, finding.error);
         if finding.error.is_warning() { &mut findings.warnings } else { &mut findings.faults }.push(text);
+    }
+    for report in &config.reports {
+        let (_, errors) = GeoDatabases::default().open(&report.geo);
+        findings
+            .faults
+            .extend(errors.iter().map(|error| format!("the report of the route \"{}\": {error}", report.route)));
     }
     let unsafe_folder = StateDir::new(&global.state_dir).check_permissions().err().map(|error| error.to_string());
     findings.faults.extend(access.faults.into_iter().chain(unsafe_folder));

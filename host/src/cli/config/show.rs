@@ -105,8 +105,14 @@ fn of_fleet(fleet: &Fleet) -> Value {
 }
 
 fn report(report: &Report) -> Value {
-    let Report { route, at, period } = report;
-    json!({ "route": route, "at": at.to_string(), "period": duration_text(*period) })
+    let Report { route, at, period, geo } = report;
+    let geo: Vec<Value> = geo.iter().map(|file| path(file)).collect();
+    json!({
+        "route": route,
+        "at": at.to_string(),
+        "period": duration_text(*period),
+        "geo": (!geo.is_empty()).then_some(geo),
+    })
 }
 
 fn webhook(webhook: &Webhook) -> Value {

@@ -78,6 +78,10 @@ pub(in crate::message) fn parts(message: &Message, sanitizer: &Sanitizer) -> (Ve
                 parts.extend((1..).zip(items).map(|(number, item)| self::item(format!("{number}. "), item, sanitizer)));
             }
             Block::Quote(text) => parts.push(Part::Quote(self::text(text, RICH_TEXT_MAX, sanitizer))),
+            Block::Figure(figure) => {
+                let (title, lines) = figure.text();
+                parts.extend([Part::Text(vec![bold(&title)]), Part::Code(cut(&lines, RICH_TEXT_MAX))]);
+            }
         }
     }
     parts.retain(|part| !part.is_blank());

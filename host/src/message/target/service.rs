@@ -64,6 +64,12 @@ pub trait Service: Sync {
     /// Adds what a message is about to a body that [`Service::lower`] made, where a program reads it.
     fn add_facts(&self, _body: &mut Value, _facts: Facts<'_>) {}
 
+    /// Replaces the charts and tables of a body that [`Service::lower`] made by text; returns whether it has any. Not every
+    /// workspace takes them.
+    fn without_figures(&self, _body: &mut Value) -> bool {
+        false
+    }
+
     /// Adds a line of text in small print to a body that [`Service::lower`] made, if there is room for it.
     fn add_note(&self, body: &mut Value, note: &str);
 

@@ -6,6 +6,7 @@ use url::Url;
 
 use super::super::block_kit;
 use super::super::escape::escape;
+use super::super::figure::CHARTS_MAX;
 use super::super::guard_error::GuardError;
 use super::super::limits::{BLOCKS_MAX, BLOCKS_TEXT_MAX, BODY_BYTES_MAX};
 use super::super::model::Message;
@@ -120,12 +121,16 @@ impl Service for Slack {
 
     /// Refuses what the linter finds, since Slack would reject it.
     fn lower(&self, message: &Message, sanitizer: &Sanitizer) -> Result<Value, GuardError> {
-        let body = block_kit::lower(message, sanitizer)?;
+        let body = block_kit::lower(message, sanitizer, CHARTS_MAX)?;
         let (mut findings, text) = check_and_count(&body);
         findings.retain(|finding| finding.severity == Severity::Error || ALSO_REFUSED.contains(&finding.rule));
         findings.extend(own_limit(Rule::BlocksText, "characters of text in blocks", text, BLOCKS_TEXT_MAX));
         findings.extend(own_limit(Rule::Custom("body-size"), "bytes", bytes(&body), BODY_BYTES_MAX));
         if findings.is_empty() { Ok(body) } else { Err(GuardError::Refused(findings)) }
+    }
+
+    fn without_figures(&self, body: &mut Value) -> bool {
+        block_kit::without_figures(body)
     }
 
     fn add_note(&self, body: &mut Value, note: &str) {

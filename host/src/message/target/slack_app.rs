@@ -135,6 +135,10 @@ impl Service for SlackApp {
         Slack.lower(message, sanitizer)
     }
 
+    fn without_figures(&self, body: &mut Value) -> bool {
+        Slack.without_figures(body)
+    }
+
     fn add_note(&self, body: &mut Value, note: &str) {
         Slack.add_note(body, note);
     }
