@@ -120,3 +120,34 @@ impl Store {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::store::StateDir;
+
+    #[test]
+    fn deliveries_of_a_period_are_counted_until_the_deadline() {
+        let temp = tempfile::tempdir().unwrap();
+        let folder = StateDir::new(temp.path().join("state"));
+        folder.create().unwrap();
+        let lock = folder.try_work_lock().unwrap().unwrap();
+        let store = Store::open_for_work(&folder, &lock).unwrap();
+        let insert = "WITH RECURSIVE n (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n WHERE n < 999)
+            INSERT INTO messages (route, webhook, state, events, age_starts_at, finished_at)
+            SELECT iif(n % 10 = 0, 'rest', 'all'), 'main', iif(n % 100 = 1, 'dead', 'posted'), 0, n, n + n % 7 FROM n";
+        store
+            .new_connection()
+            .unwrap()
+            .database
+            .write("insert", |transaction| transaction.execute(insert, []))
+            .unwrap();
+        let soon = || Instant::now() + Duration::from_secs(60);
+        let count = |to: i64, deadline| store.deliveries("all", (Timestamp(0), Timestamp(to)), deadline).unwrap();
+        assert_eq!(count(2_000, soon()), Some(Deliveries { delivered: 890, dead: 10, median_ms: Some(3) }));
+        assert_eq!(count(0, soon()), Some(Deliveries::default()));
+        assert_eq!(count(2_000, Instant::now()), None);
+    }
+}
