@@ -25,12 +25,26 @@ fn demo_of_a_conversation_changes_messages_and_replies() {
     let mut command = env.command(banhook());
     command.args(["demo", "--conversation"]).env_remove("BANHOOK_CONFIG").env_remove("BANHOOK_STATE_DIR");
     let demo = CommandOutput::of(&mut command).ok();
-    for text in
-        ["── message 1 changes ──", "── reply beneath message 1 ──", "55 more bans", "(changed 2 times)", "60 routed"]
-    {
+    for text in [
+        "── message 1 changes ──",
+        "── reply beneath message 1 ──",
+        "53 more bans",
+        "(changed 2 times)",
+        "60 routed",
+        "59 bans of 58 subjects on 2 hosts",
+        "57 ████",
+        "nginx-botsearch 19 ████",
+    ] {
         assert!(demo.stdout.contains(text), "{text}: {demo}");
     }
+    assert!(!demo.stdout.contains("late"), "{demo}");
     assert!(!env.state().exists(), "it left a state directory");
+    let (_, page) = demo.stdout.split_once("with charts: ").unwrap();
+    let html = std::fs::read_to_string(page.lines().next().unwrap()).unwrap();
+    for text in ["changed once", "<div class=\"reply\">", "<polyline", "<circle", "59 bans of 58 subjects"] {
+        assert!(html.contains(text), "{text}: {html}");
+    }
+    assert_eq!(html.matches("<article").count(), 8, "{html}");
 }
 
 #[test]

@@ -4,9 +4,12 @@ mod channel;
 mod webhook;
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::{IsTerminal as _, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
 
 use crate::config::Config;
 use crate::daemon::{Daemon, RunMode, Signals, Tails};
@@ -16,6 +19,8 @@ use crate::store::{StateDir, Store};
 use anyhow::Context;
 use banhook_notify::SpooledEvent;
 use clap::Args;
+use jiff::tz::TimeZone;
+use rustix::process::{Signal, getpid, kill_process};
 
 use super::command_error::{CommandError, Outcome};
 use super::daemon::STUCK_AFTER;
@@ -28,7 +33,7 @@ const EVENTS: &str = include_str!("demo/events.jsonl");
 /// The configuration, with `ADDRESS` for the address of the webhook.
 const CONFIG: &str = include_str!("demo/config.toml");
 
-/// The configuration of a conversation, with `API_URL` for the URL of the methods.
+/// The configuration of a conversation, with `API_URL` for the URL of the methods, and `AT` for the time of the report.
 const CONVERSATION: &str = include_str!("demo/conversation.toml");
 
 /// Bans of each part of a storm in the conversation.
@@ -37,26 +42,47 @@ const STORM_PARTS: [u32; 3] = [12, 20, 25];
 /// Bans of the storm at the end.
 const STORM: u32 = 300;
 
+/// How long a daemon may take for what it is to do.
+const DAEMON_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// How far the clock of the demonstration is behind, in ms: a conversation takes a week.
+static BEHIND: AtomicI64 = AtomicI64::new(0);
+
+/// The clock of the demonstration.
+fn now() -> Timestamp {
+    Timestamp::now().plus_ms(-BEHIND.load(Ordering::SeqCst))
+}
+
+/// Sets the clock to so many days ago.
+fn set_days_ago(days: i64) {
+    BEHIND.store(days * 86_400_000, Ordering::SeqCst);
+}
+
 /// Run a demonstration on loopback, with no setup: recorded events, two routes, a local webhook
 #[derive(Debug, Args)]
 pub(super) struct DemoArgs {
-    /// A Slack app instead: messages that change, threads, and a storm that is one message
+    /// A Slack app instead, for a week: messages that change, threads, a storm that is one message, and a report with charts
     #[arg(long)]
     conversation: bool,
+    /// Write the channel as a page into this file [default: a file in the temporary directory]
+    #[arg(long, value_name = "FILE", requires = "conversation")]
+    html: Option<PathBuf>,
 }
 
 /// Runs the demonstration.
 pub(super) fn demo(arguments: &DemoArgs) -> Outcome {
-    if arguments.conversation { conversation() } else { webhooks() }
+    if arguments.conversation { conversation(arguments.html.as_deref()) } else { webhooks() }
 }
 
 /// Shows one channel as a conversation.
-fn conversation() -> Outcome {
+fn conversation(page: Option<&Path>) -> Outcome {
     let folder = tempfile::Builder::new().prefix("banhook-demo-").tempdir()?;
     let mut out = std::io::stdout();
     let colors = out.is_terminal();
     let channel = DemoChannel::start(colors)?;
-    let text = CONVERSATION.replace("API_URL", &channel.api_url());
+    // At this minute of each week.
+    let at = Timestamp::now().to_jiff().to_zoned(TimeZone::UTC).strftime("%a %H:%M").to_string().to_lowercase();
+    let text = CONVERSATION.replace("API_URL", &channel.api_url()).replace("\"AT\"", &format!("\"{at}\""));
     let state = StateDir::new(folder.path().join("state"));
     state.create()?;
     let lock = state.try_work_lock()?.context("the directory of the demonstration is in use")?;
@@ -65,48 +91,66 @@ fn conversation() -> Outcome {
     for line in text.lines() {
         writeln!(out, "    {line}")?;
     }
-    let now = Timestamp::now();
-    let minutes = |minutes: i64| now.plus_ms(minutes * 60_000);
-    let ban = |subject: &str, count, at| Ban {
-        subject: subject.to_owned(),
+    let ban = |count, at| Ban {
+        subject: "203.0.113.7".to_owned(),
         failures: Some(5),
         count: Some(count),
         ticket_at: Some(at),
-        duration: Some(BanDuration::Seconds(600)),
+        duration: Some(BanDuration::Seconds(86_400)),
         ..Ban::default()
     };
-    let first = ban("203.0.113.7", 1, minutes(-30));
-    let second = ban("203.0.113.7", 2, minutes(-10));
+    set_days_ago(6);
+    let first = ban(1, now());
+    set_days_ago(3);
+    let second = ban(2, now());
     let steps = [
-        ("An address is banned.", EventDetails::Ban(first.clone()), minutes(-30)),
-        ("The ban is lifted: its message changes.", EventDetails::Unban(first), minutes(-20)),
-        ("The address comes back: a reply beneath its first ban.", EventDetails::Ban(second), minutes(-10)),
+        (6, "An address is banned.", EventDetails::Ban(first.clone())),
+        (5, "The ban is lifted: its message changes.", EventDetails::Unban(first)),
+        (3, "The address comes back: a reply beneath its first ban.", EventDetails::Ban(second)),
     ];
-    for (number, (what, details, at)) in steps.into_iter().enumerate() {
-        writeln!(out, "\n{}. {what}", number + 1)?;
+    for (number, (days, what, details)) in steps.into_iter().enumerate() {
+        writeln!(out, "\n{}. {days} days ago. {what}", number + 1)?;
+        set_days_ago(days);
         let event = Event {
             id: format!("conversation-{number}"),
-            at,
+            at: now(),
             host: "web-1".to_owned(),
             jail: "sshd".to_owned(),
             details,
             labels: BTreeMap::new(),
         };
-        store_event(&store, event, at)?;
-        deliver(parsed(&text)?, &store)?;
+        store_event(&store, event, now())?;
+        match number {
+            // A daemon, which knows from then on when a report is due.
+            0 => run_daemon(parsed(&text)?, &store, &|| channel.count() > 0)?,
+            _ => deliver(parsed(&text)?, &store)?,
+        }
     }
-    writeln!(out, "\n4. A storm: after some messages, one that counts up.")?;
+    set_days_ago(1);
+    writeln!(out, "\n4. Yesterday. A storm: after some messages, one that counts up.")?;
     let mut number = 0;
     for part in STORM_PARTS {
         for _ in 0..part {
-            let now = Timestamp::now();
-            store_event(&store, storm_ban(number, now), now)?;
+            store_event(&store, storm_ban(number, now()), now())?;
             number += 1;
         }
         deliver(parsed(&text)?, &store)?;
     }
+    set_days_ago(0);
+    writeln!(out, "\n5. Now. The report of the week is due.")?;
+    let before = channel.count();
+    run_daemon(parsed(&text)?, &store, &|| channel.count() > before)?;
     writeln!(out, "\nThe channel as it is now:")?;
-    channel.stop(colors)?;
+    let html = channel.stop(colors)?;
+    let page = match page {
+        Some(page) => page.to_owned(),
+        None => {
+            let file = tempfile::Builder::new().prefix("banhook-demo-").suffix(".html").tempfile()?;
+            file.keep().map_err(anyhow::Error::from)?.1
+        }
+    };
+    fs::write(&page, html).with_context(|| format!("cannot write {}", page.display())).map_err(CommandError::Input)?;
+    writeln!(out, "\nThe same as a page, with charts: {}", page.display())?;
     let ledger = store.ledger()?;
     writeln!(out, "\nThe ledger (`banhook status`) shows where every event is:\n")?;
     write!(out, "{}", ledger_table(&ledger))?;
@@ -172,9 +216,25 @@ fn store_events(store: &Store) -> Result<(), CommandError> {
 
 /// Routes, formats and delivers all of it.
 fn deliver(config: Config, store: &Store) -> Result<(), CommandError> {
+    run(config, store, RunMode::UntilIdle, &|| {})
+}
+
+/// Runs as a daemon does, reports included, until this is so.
+fn run_daemon(config: Config, store: &Store, is_done: &dyn Fn() -> bool) -> Result<(), CommandError> {
+    let began = Instant::now();
+    // As the service manager stops it.
+    run(config, store, RunMode::Forever, &|| {
+        if is_done() || began.elapsed() > DAEMON_TIME_MAX {
+            let _ = kill_process(getpid(), Signal::TERM);
+        }
+    })
+}
+
+/// Works on the store. `alive`: called about once a second.
+fn run(config: Config, store: &Store, mode: RunMode, alive: &dyn Fn()) -> Result<(), CommandError> {
     let runtime = Runtime::for_events(config.sandbox, None)?;
     let daemon = Daemon {
-        alive: &|| {},
+        alive,
         stuck_after: STUCK_AFTER,
         config,
         reread: &|| None,
@@ -182,9 +242,9 @@ fn deliver(config: Config, store: &Store) -> Result<(), CommandError> {
         system_host: "demo-host".to_owned(),
         store,
         tails: &Tails::default(),
-        now: Timestamp::now,
+        now,
     };
-    daemon.run(&mut Signals::listen()?, RunMode::UntilIdle, || ())?;
+    daemon.run(&mut Signals::listen()?, mode, || ())?;
     Ok(())
 }
 

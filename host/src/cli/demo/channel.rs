@@ -5,9 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use anyhow::{Context, anyhow};
-use blockkit::to_terminal;
+use blockkit::{Page, Posted, to_html, to_terminal};
 use serde_json::{Value, json};
 use tiny_http::{Response, Server};
+
+use crate::cli::time_format::localize_dates;
 
 /// How much of a request is read, in bytes.
 const REQUEST_BYTES: u64 = 1 << 20;
@@ -60,33 +62,56 @@ impl DemoChannel {
         format!("http://{}/api/", self.server.server_addr())
     }
 
-    /// Stops listening, and shows the channel as people see it now.
-    pub(super) fn stop(self, colors: bool) -> anyhow::Result<()> {
+    /// Returns how many messages there are.
+    pub(super) fn count(&self) -> usize {
+        self.messages.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Stops listening, and shows the channel as people see it now. Returns it as a page.
+    pub(super) fn stop(self, colors: bool) -> anyhow::Result<String> {
         self.server.unblock();
         let _ = self.thread.join();
-        let messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
         let mut out = io::stdout();
-        for (index, message) in messages.iter().enumerate().filter(|(_, message)| message.thread.is_none()) {
-            writeln!(out, "\n{}", shown(message, "", colors))?;
-            let id = (index + 1).to_string();
-            for reply in messages.iter().filter(|reply| reply.thread.as_ref() == Some(&id)) {
-                writeln!(out, "{}", shown(reply, "    ↳ ", colors))?;
-            }
+        for message in in_order(&messages) {
+            let (begin, indent) = if message.thread.is_some() { ("", "    ↳ ") } else { ("\n", "") };
+            writeln!(out, "{begin}{}", shown(message, indent, colors))?;
         }
-        Ok(())
+        messages.iter_mut().for_each(|message| localize_dates(&mut message.body));
+        let notes: Vec<_> = in_order(&messages).map(|message| (message, changes(message))).collect();
+        let posted = notes.iter().map(|(message, heading)| Posted {
+            heading,
+            body: &message.body,
+            is_reply: message.thread.is_some(),
+        });
+        Ok(to_html(&Page { title: "A demonstration of banhook", sender: "banhook" }, posted))
+    }
+}
+
+/// Returns the messages as people see them: each with the replies to it.
+fn in_order(messages: &[Message]) -> impl Iterator<Item = &Message> {
+    messages.iter().enumerate().filter(|(_, message)| message.thread.is_none()).flat_map(|(index, message)| {
+        let id = (index + 1).to_string();
+        let replies = messages.iter().filter(move |reply| reply.thread.as_ref() == Some(&id));
+        [message].into_iter().chain(replies)
+    })
+}
+
+/// Returns how often a message has changed, in words.
+fn changes(message: &Message) -> String {
+    match message.changes {
+        0 => String::new(),
+        1 => "changed once".to_owned(),
+        changes => format!("changed {changes} times"),
     }
 }
 
 /// Returns a message as text, each line behind an indent.
 fn shown(message: &Message, indent: &str, colors: bool) -> String {
     let text = to_terminal(&message.body, colors);
-    let changed = match message.changes {
-        0 => String::new(),
-        1 => "\n(changed once)".to_owned(),
-        changes => format!("\n(changed {changes} times)"),
-    };
     let blank = " ".repeat(indent.chars().count());
-    let lines = format!("{}{changed}", text.trim_end());
+    let changes = Some(changes(message)).filter(|changes| !changes.is_empty());
+    let lines = format!("{}{}", text.trim_end(), changes.map(|changes| format!("\n({changes})")).unwrap_or_default());
     let lines = lines.lines().enumerate().map(|(at, line)| format!("{}{line}", if at == 0 { indent } else { &blank }));
     lines.collect::<Vec<_>>().join("\n")
 }
