@@ -122,27 +122,98 @@ pub(super) fn draw(body: &Value, colors: bool) -> String {
 mod tests {
     use std::path::Path;
 
-    use blockkit::{Picture, Theme, to_svg};
+    use blockkit::{Picture, Posted, Theme, to_svg};
+    use jiff::civil::date;
+    use jiff::tz::TimeZone;
+    use serde_json::json;
 
     use super::*;
     use crate::cli::plugin_case::CaseDecision;
+    use crate::event::Timestamp;
+    use crate::message::drawn;
     use crate::plugin::{Compiler, Metering, Sandbox, Setup};
+    use crate::report::{self, Span, Summary};
+    use crate::store::Deliveries;
 
     /// The pictures in README are what the built-in plugin makes of its usual ban; `UPDATE_GOLDEN=1` writes them.
     #[test]
     fn message_of_a_usual_ban_is_the_picture_in_the_documents() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        let setup =
-            Setup { cache: None, compiler: Compiler::Here, metering: Metering::Fuel, sandbox: Sandbox::STANDARD };
-        let runtime = Runtime::new(setup).unwrap();
+        let runtime = runtime();
         let case = PluginCase::read(&root.join("plugins/template/cases/ban-v4.json")).unwrap();
         let plugin = PluginFile::built_in();
         let body = message_of(&case, &runtime, &plugin, Target::SLACK).unwrap().unwrap();
         for (name, theme) in [("message-light.svg", Theme::Light), ("message-dark.svg", Theme::Dark)] {
             let alt = "A message: 203.0.113.7 banned in sshd on web-1, 5 failures";
             let picture = Picture { alt, sender: "banhook", theme, width: 560, height: 104 };
-            expect_picture(&root.join("docs/src/images").join(name), &picture, &body);
+            expect_picture(&root.join("docs/src/images").join(name), &picture, [("", &body)]);
         }
+    }
+
+    fn runtime() -> Runtime {
+        let setup =
+            Setup { cache: None, compiler: Compiler::Here, metering: Metering::Fuel, sandbox: Sandbox::STANDARD };
+        Runtime::new(setup).unwrap()
+    }
+
+    /// So is the one of a conversation: a ban that ended, its subject's next one, a storm, and the report of the week.
+    #[test]
+    fn conversation_of_a_week_is_the_picture_in_the_documents() {
+        let (runtime, plugin) = (runtime(), PluginFile::built_in());
+        let message = |case: Value| {
+            let case = PluginCase::parse(&case.to_string()).unwrap();
+            message_of(&case, &runtime, &plugin, Target::SLACK_APP).unwrap().unwrap()
+        };
+        let event = |action: &str, at: &str, count: u32| {
+            json!({ "event": {
+                "action": action, "id": "1", "at": at, "host": "web-1", "jail": "sshd", "subject": "203.0.113.7", "failures": 5,
+                "count": count, "duration": 3_600, "ticket_at": "2026-11-24T10:56:55.000Z",
+            } })
+        };
+        let banned = |number: u32| {
+            json!({ "action": "ban", "at": format!("2026-11-28T03:12:{:02}.000Z", number / 10), "host": "web-2",
+                "jail": if number.is_multiple_of(3) { "nginx-botsearch" } else { "sshd" },
+                "subject": format!("198.51.100.{number}") })
+        };
+        let storm = json!({ "batch": { "cause": "storm", "events": (0..120).map(banned).collect::<Vec<_>>() } });
+        let days = (24..=30).map(|day| date(2026, 11, day)).zip([9, 14, 6, 11, 139, 8, 12]).collect();
+        let rows = |rows: &[(&str, u64)]| (rows.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect(), 0);
+        let summary = Summary {
+            bans: 199,
+            before: Some(160),
+            days,
+            jails: rows(&[("sshd", 131), ("nginx-botsearch", 52), ("postfix", 16)]),
+            subjects: (Vec::new(), 190),
+            hosts: 2,
+            repeated: 21,
+            deliveries: Deliveries { delivered: 84, dead: 0, median_ms: Some(600) },
+            ..Summary::default()
+        };
+        let at = |text: &str| Timestamp(text.parse::<jiff::Timestamp>().unwrap().as_millisecond());
+        let (from, to) = (at("2026-11-24T00:00:00Z"), at("2026-11-30T23:59:59Z"));
+        let span = Span { from, to, zone: TimeZone::UTC, history_since: from };
+        let report = drawn(&report::message("web: 7d on the route security", &summary, &span, None, true));
+        let (unban, again, storm) = (
+            message(event("unban", "2026-11-24T11:56:56.000Z", 1)),
+            message(event("ban", "2026-11-26T08:20:31.000Z", 2)),
+            message(storm),
+        );
+        let posted = |heading, body, is_reply| Posted { heading, body, is_reply };
+        let messages = [
+            posted("changed when the ban ended", &unban, false),
+            posted("", &again, true),
+            posted("changed while the storm went on", &storm, false),
+            posted("", &report, false),
+        ];
+        let images = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/src/images");
+        for (name, theme) in [("conversation-light.svg", Theme::Light), ("conversation-dark.svg", Theme::Dark)] {
+            let alt = "A channel: a ban that ended, the next ban of its address as a reply, a storm as one message, \
+                and a report of the week with charts";
+            let picture = Picture { alt, sender: "banhook", theme, width: 620, height: 1_130 };
+            expect_picture(&images.join(name), &picture, messages);
+        }
+        let readme = fs::read_to_string(images.join("../../../README.md")).unwrap();
+        assert!(readme.contains("docs/src/images/conversation-light.svg"), "README does not show its picture");
     }
 
     /// The pictures of the example plugins are what their cases expect.
@@ -166,15 +237,19 @@ mod tests {
             let body = CasePreview::new(Some(&decision), &input, &policy).message.unwrap();
             let alt = format!("A message of the plugin {example}: {}", case.about());
             let picture = Picture { alt: &alt, sender: "banhook", theme: Theme::Light, width: 560, height };
-            expect_picture(&examples.join(example).join("message.svg"), &picture, &body);
+            expect_picture(&examples.join(example).join("message.svg"), &picture, [("", &body)]);
             let document = fs::read_to_string(examples.join(example).join("README.md")).unwrap();
             assert!(document.contains("](message.svg)"), "{example} does not show its picture");
         }
     }
 
     #[track_caller]
-    fn expect_picture(file: &Path, picture: &Picture<'_>, body: &Value) {
-        let svg = to_svg(picture, [("", body)]);
+    fn expect_picture<'b>(
+        file: &Path,
+        picture: &Picture<'_>,
+        messages: impl IntoIterator<Item = impl Into<Posted<'b>>>,
+    ) {
+        let svg = to_svg(picture, messages);
         if std::env::var_os("UPDATE_GOLDEN").is_some() {
             fs::create_dir_all(file.parent().unwrap()).unwrap();
             fs::write(file, svg).unwrap();

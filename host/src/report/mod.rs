@@ -9,5 +9,7 @@ mod text;
 
 pub(crate) use period::latest_slot;
 pub(crate) use silence::{Signs, Watch, text as silence_text};
+#[cfg(test)]
+pub(crate) use summary::Summary;
 pub(crate) use summary::{Span, summarize};
 pub(crate) use text::message;
