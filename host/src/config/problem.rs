@@ -13,8 +13,8 @@ use serde::Serialize;
 
 use super::key_recorder::KeyRecorder;
 use crate::accounts::{own_hint, user_name};
-use crate::phrase::without_error_numbers;
 pub(super) use crate::phrase::{may_be_url, quoted};
+use crate::phrase::{printable, without_error_numbers};
 
 /// A position in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +33,7 @@ impl Location {
 
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.file.display())?;
+        write!(f, "{}", printable(&self.file.display().to_string()))?;
         match self.position {
             Some((line, column)) => write!(f, ":{line}:{column}"),
             None => Ok(()),
@@ -62,8 +62,9 @@ impl Problem {
             file: location.file,
             line: location.position.map(|(line, _)| line),
             column: location.position.map(|(_, column)| column),
-            message: message.into(),
-            hint,
+            // A path in it may be any text.
+            message: printable(&message.into()),
+            hint: hint.map(|hint| printable(&hint)),
         }
     }
 }
