@@ -225,6 +225,32 @@ fn storm_is_one_message_that_counts_up() {
 }
 
 #[test]
+fn storm_that_is_over_says_so_whatever_happens_to_the_daemon() {
+    let env = TestEnv::with_app("");
+    let route = "restart = false\nstorm = { threshold = 2, within = \"4s\" }\ndigest_window = \"1s\"";
+    env.configure_app("rate = \"1000/s\"\nburst = 1000", route);
+    let daemon = env.daemon();
+    for number in 1..=5 {
+        ban(&env, &format!("203.0.113.{number}"), 1_763_809_010 + number);
+    }
+    posts(&env, 3);
+    assert!(daemon.kill().is_none());
+    let _next = env.daemon();
+    let channel = env.webhook.wait_for_channel("the end of the storm", |channel| channel[2].versions.len() == 2);
+    assert!(channel[2].shown().contains(&["Storm over: 3 more bans", "203.0.113.5"]), "{channel:#?}");
+    let all = env.wait_until_idle().all();
+    assert_eq!((channel.len(), all.posted, all.digested), (3, 2, 3), "{all:?}");
+    // The next one is another message.
+    for number in 11..=15 {
+        ban(&env, &format!("203.0.113.{number}"), 1_763_809_010 + number);
+    }
+    let channel = env
+        .webhook
+        .wait_for_channel("the end of another storm", |channel| channel.len() == 6 && channel[5].versions.len() == 2);
+    assert_eq!((channel[2].versions.len(), env.log().contains("panicked")), (2, false), "{channel:#?}");
+}
+
+#[test]
 fn message_of_which_no_answer_came_is_looked_for_before_it_is_sent_again() {
     let env = TestEnv::with_app("");
     env.configure_app(&format!("{QUICK}\ncheck_history = true"), "storm = false");

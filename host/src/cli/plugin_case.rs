@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::config::parse_timezone;
-use crate::event::{Batch, DigestCause, Event, Timestamp};
+use crate::event::{Batch, DigestCause, Event, STORM_LABEL, STORM_OVER, Timestamp};
 use crate::message::{GuardError, Guarded, Message, Policy, Target, guard, guard_digest};
 use crate::phrase::{did_you_mean, listed};
 use crate::plugin::{Answer, Grant, Host, Limits, Plugin, PluginContext, PluginError, Runtime, grantable};
@@ -179,7 +179,8 @@ impl PluginCase {
             (None, Some(CaseBatch { cause, key, events, tags, labels, at })) => {
                 ensure!(!events.is_empty(), "its \"batch\" has no \"events\"");
                 let batch = Batch::tagged(events, tags, *cause, key.clone());
-                let batch = Batch { labels: labels.clone(), ..batch };
+                let over = *cause == DigestCause::Storm && labels.get(STORM_LABEL).is_some_and(|of| of == STORM_OVER);
+                let batch = Batch { over, labels: labels.clone(), ..batch };
                 let at = at.unwrap_or(batch.last);
                 Ok(CaseInput::Batch(Box::new(batch), at))
             }

@@ -7,7 +7,7 @@ use crate::event::{Batch, DigestCause, EventDetails, Timestamp};
 use crate::message::{
     DigestDecision, Guarded, HOLD_MS_MAX, StormLimit, asks_for_built_in_digest, digest, guard_digest,
 };
-use crate::store::{DigestKey, Disposition, FormattedEvent, OpenDigest, Store, StoreError, UnformattedEvent};
+use crate::store::{DigestKey, Disposition, FormattedEvent, OpenDigest, Store, StoreError, StormEnd, UnformattedEvent};
 
 impl LoadedRoute {
     /// Formats one batch of events, fewer if `enough` returns true after an event; then closes the digests whose time has
@@ -95,6 +95,9 @@ impl LoadedRoute {
         is_last_time: bool,
         enough: &mut impl FnMut() -> bool,
     ) -> Result<(), StoreError> {
+        if open.is_end_of_storm() {
+            return self.end_storm(store, open, now);
+        }
         if open.cause == DigestCause::Unbans {
             if let Some(restart) = self.restart_of(store, open)? {
                 return store.merge_digest(&self.route.name, open.id, &restart, now);
@@ -136,12 +139,45 @@ impl LoadedRoute {
         batch.labels.clone_from(&self.defaults.labels);
         let latest = if is_last_time { now } else { open.opened_at.plus_ms(HOLD_MS_MAX) };
         match self.decide_on_digest(&batch, now, latest) {
-            DigestDisposition::Send(body) => match living {
-                Some(living) => store.continue_storm(open, living, &body, now),
-                None => store.close_digest(open.id, &body, true, now),
-            },
-            DigestDisposition::Hold(until) => store.hold_digest(open.id, until),
+            DigestDisposition::Send(body) => {
+                let (route, over_at) = (self.route.name.as_str(), self.storm_over_at(now));
+                match (living, over_at.filter(|_| open.cause == DigestCause::Storm)) {
+                    (Some(living), over_at) => store.continue_storm((route, open), living, &body, over_at, now),
+                    (None, Some(over_at)) => store.begin_storm(route, open, &body, over_at, now),
+                    (None, None) => store.close_digest(open.id, &body, true, now),
+                }
+            }
+            DigestDisposition::Hold(until) => store.hold_digest(open.id, until, now),
             DigestDisposition::Skip(reason) => self.skip_digest(store, open.id, &reason, now),
+        }
+    }
+
+    /// Returns when a storm of which a message is formatted now is over, if nothing more happens; `None`: no message can be
+    /// changed to say so.
+    fn storm_over_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let storm = self.route.storm.filter(|_| self.profile.target.has_conversations())?;
+        Some(now.plus_ms(milliseconds(storm.within)))
+    }
+
+    /// Has the message of a storm say that it is over, unless it goes on.
+    fn end_storm(&mut self, store: &mut Store, end: &OpenDigest, now: Timestamp) -> Result<(), StoreError> {
+        let (Some(later), over) = (self.storm_over_at(now), store.end_of_storm(&self.route.name, end)?) else {
+            return store.forget_end_of_storm(end);
+        };
+        let living = match over {
+            StormEnd::Over(living) => living,
+            StormEnd::NotYet => return store.hold_digest(end.id, later, now),
+            StormEnd::Nowhere => return store.forget_end_of_storm(end),
+        };
+        let mut batch =
+            store.digest_batch(end, Some(living), &self.defaults.host, |event| self.defaults.apply(event))?;
+        batch.labels.clone_from(&self.defaults.labels);
+        batch.over = true;
+        match self.decide_on_digest(&batch, now, now) {
+            DigestDisposition::Send(body) if batch.totals.events > 0 => {
+                store.continue_storm((&self.route.name, end), living, &body, None, now)
+            }
+            _ => store.forget_end_of_storm(end),
         }
     }
 

@@ -15,6 +15,9 @@ use crate::plugin::{Compiler, Metering, Runtime, Setup};
 use crate::route::route_events;
 use crate::store::{StateDir, Store, WebhookState};
 
+#[path = "storm_end_tests.rs"]
+mod storm_end;
+
 /// One route, `sec`, with its store.
 struct RouteFixture {
     live: LoadedRoute,

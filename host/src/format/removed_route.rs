@@ -37,6 +37,10 @@ pub(crate) fn format_removed_route(
     }
     let open = store.digests_to_close(route, now, true)?;
     for digest_to_close in &open {
+        if digest_to_close.is_end_of_storm() {
+            store.forget_end_of_storm(digest_to_close)?;
+            continue;
+        }
         let batch = store.digest_batch(digest_to_close, None, &defaults.host, |event| defaults.apply(event))?;
         let body = digest(&batch, None, Some(&why), target(&digest_to_close.webhook));
         store.close_digest(digest_to_close.id, &body, true, now)?;

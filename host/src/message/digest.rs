@@ -114,6 +114,9 @@ fn headline(batch: &Batch) -> Vec<Span> {
         DigestCause::Restart => "restarted",
         DigestCause::Stop => "stopped",
         cause => {
+            if batch.over {
+                line.push(text("Storm over: "));
+            }
             line.push(text(kinds(totals, cause == DigestCause::Storm)));
             line.extend(place(totals));
             line.push(text(within(batch)));
@@ -147,6 +150,7 @@ fn emoji(batch: &Batch) -> &'static str {
         DigestCause::Restart if totals.stops == 0 && totals.starts > 0 => "🟢",
         DigestCause::Restart => "🔁",
         DigestCause::Stop => "🟠",
+        _ if batch.over => "✅",
         _ if totals.bans > totals.restored => "⛔",
         _ if totals.stops > 0 => "🟠",
         _ if totals.restored > 0 => "🔁",

@@ -69,6 +69,19 @@ fn digest_of_a_storm_counts_kinds_jails_and_subjects() {
 }
 
 #[test]
+fn digest_of_a_storm_that_is_over_says_so_on_each_target() {
+    let events: Vec<Event> = (0..40).map(|n| ban(n * 18, "sshd", &format!("203.0.113.{}", n % 2))).collect();
+    let batch = Batch { over: true, ..Batch::of(&events, DigestCause::Storm, None) };
+    for target in Target::ALL {
+        let guarded = digest(&batch, Some(STORM), None, *target);
+        let body = guarded.body().to_string().replace("&#58;", ":");
+        // Some targets have an element for each span.
+        let parts = ["✅ ", "Storm over: ", "40 more bans", "web-1", "in 11 min 42 s", "203.0.113.1"];
+        assert!(parts.iter().all(|part| body.contains(part)), "{target:?}: {body}");
+    }
+}
+
+#[test]
 fn digest_of_many_bans_names_twenty_addresses_most_active_first() {
     let mut events: Vec<Event> = (0..46).map(|n| ban(0, "sshd", &format!("203.0.113.{n}"))).collect();
     events.push(ban(1, "sshd", "203.0.113.40"));

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::bindings::banhook::plugin::types;
 use super::bindings::exports::banhook::plugin::digester;
 use crate::event::{
-    Ban, BanDuration, Batch, DigestCause, Event, EventDetails, Family, LISTED_FIRST, LISTED_LAST, ROWS, Row, Timestamp,
-    Totals,
+    Ban, BanDuration, Batch, DigestCause, Event, EventDetails, Family, LISTED_FIRST, LISTED_LAST, ROWS, Row,
+    STORM_LABEL, STORM_OVER, Timestamp, Totals,
 };
 
 /// Matched log lines that a plugin gets at most, and bytes of each, as `wit/types.wit` promises.
@@ -85,7 +85,11 @@ pub(super) fn batch(batch: &Batch) -> digester::Batch {
         last: milliseconds(batch.last),
         totals: totals(&batch.totals),
         events: batch.events.iter().take(LISTED_FIRST + LISTED_LAST).map(event).collect(),
-        labels: labels(&batch.labels),
+        labels: {
+            let over = batch.over.then(|| (STORM_LABEL.to_owned(), STORM_OVER.to_owned()));
+            // The interface has no field for it. Sorted, and a name occurs once.
+            labels(&batch.labels.clone().into_iter().chain(over).collect())
+        },
     }
 }
 

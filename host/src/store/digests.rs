@@ -116,7 +116,8 @@ impl Store {
         let cause = shown_cause(digest.cause, &totals, started);
         let key = (digest.cause == DigestCause::Held).then(|| digest.key.clone());
         let events = listed.into_iter().map(name).collect();
-        Ok(Batch { key, cause, first, last, totals, events, labels: std::collections::BTreeMap::new() })
+        let (over, labels) = (false, std::collections::BTreeMap::new());
+        Ok(Batch { key, cause, first, last, totals, events, over, labels })
     }
 
     /// Moves damaged events of an open digest to dead.
@@ -150,8 +151,8 @@ impl Store {
     ///
     /// # Errors
     /// When the store fails; then its time is as before.
-    pub(crate) fn hold_digest(&mut self, digest: i64, until: Timestamp) -> Result<(), StoreError> {
-        self.database.write("hold a digest", |transaction| messages::hold_open(transaction, digest, until))
+    pub(crate) fn hold_digest(&mut self, digest: i64, until: Timestamp, now: Timestamp) -> Result<(), StoreError> {
+        self.database.write("hold a digest", |transaction| messages::hold_open(transaction, digest, until, now))
     }
 
     /// Returns whether a jail stopped at the time of the events of a digest, whatever the digest's route matches.

@@ -3,16 +3,19 @@
 //!
 //! Nobody is notified of a change, and it scrolls away with its message. So the storm gets another message once it is ten times
 //! as large as the first digest was, or an hour old. That also bounds how many events are counted again for each change.
+//!
+//! Its last change says that the storm is over. Until that is known, it is an open digest without events whose key is the id of
+//! the message; then, a change without events, of which nothing is kept once it is made.
 
 use std::time::Duration;
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::digests::OpenDigest;
 use super::error::StoreError;
 use super::store::Store;
 use super::{messages, routed_events};
-use crate::event::Timestamp;
+use crate::event::{DigestCause, Timestamp};
 use crate::message::Guarded;
 
 /// How much larger a storm becomes before it gets another message.
@@ -23,6 +26,30 @@ const LARGE: u32 = 100;
 const MAX_EVENTS: u32 = 20_000;
 /// How long one message tells of a storm, in ms.
 const MAX_AGE_MS: i64 = 3_600_000;
+
+/// Whether a storm is over, at the time at which it is if nothing has happened since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StormEnd {
+    /// It goes on.
+    NotYet,
+    /// It is, and this message shows it.
+    Over(i64),
+    /// No message shows it any more.
+    Nowhere,
+}
+
+impl OpenDigest {
+    /// Returns whether it is no digest, but stands for the end of a storm.
+    #[must_use]
+    pub(crate) fn is_end_of_storm(&self) -> bool {
+        self.ending_storm().is_some()
+    }
+
+    /// Returns the message of the storm for whose end it stands.
+    fn ending_storm(&self) -> Option<i64> {
+        self.key.parse().ok().filter(|_| self.cause == DigestCause::Storm)
+    }
+}
 
 impl Store {
     /// Returns the message that tells of the storm that an open digest goes on with; `None`: it gets a message of its own.
@@ -65,19 +92,76 @@ impl Store {
         })
     }
 
+    /// Closes an open digest: it is the message of a storm. `over_at`: when that is over, if nothing more happens.
+    ///
+    /// # Errors
+    /// When the store fails; then it is still open.
+    pub(crate) fn begin_storm(
+        &mut self,
+        route: &str,
+        digest: &OpenDigest,
+        body: &Guarded,
+        over_at: Timestamp,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.database.write("begin a storm", |transaction| {
+            messages::close(transaction, digest.id, body, true, now)?;
+            expect_end(transaction, (route, &digest.webhook), digest.id, over_at, now)
+        })
+    }
+
+    /// Returns whether the storm is over for whose end this stands.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn end_of_storm(&self, route: &str, end: &OpenDigest) -> Result<StormEnd, StoreError> {
+        self.database.read("look whether a storm is over", |connection| {
+            let goes_on: bool = connection
+                .prepare_cached(
+                    "SELECT EXISTS (SELECT 1 FROM messages
+                         WHERE state = 'open' AND route = ? AND cause = 'storm' AND key = '' AND webhook = ?)",
+                )?
+                .query_row(params![route, end.webhook], |row| row.get(0))?;
+            let is_shown: bool = connection
+                .prepare_cached(
+                    "SELECT EXISTS (SELECT 1 FROM messages WHERE id = ? AND webhook = ?
+                         AND (state = 'ready' OR state = 'digested' AND reference IS NOT NULL))",
+                )?
+                .query_row(params![end.ending_storm(), end.webhook], |row| row.get(0))?;
+            Ok(match end.ending_storm().filter(|_| is_shown) {
+                None => StormEnd::Nowhere,
+                Some(_) if goes_on => StormEnd::NotYet,
+                Some(living) => StormEnd::Over(living),
+            })
+        })
+    }
+
+    /// Forgets that a storm will end.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn forget_end_of_storm(&mut self, end: &OpenDigest) -> Result<(), StoreError> {
+        self.database.write("forget the end of a storm", |transaction| messages::remove_events(transaction, end.id, 0))
+    }
+
     /// Closes an open digest, which changes the message of its storm; or joins it, or an earlier change, if that was not
-    /// attempted yet. `body`: of what has happened since that message.
+    /// attempted yet. `body`: of what has happened since that message. `over_at`: as for [`Self::begin_storm`]; `None`: it is
+    /// over.
     ///
     /// # Errors
     /// When the store fails; then it is still open.
     pub(crate) fn continue_storm(
         &mut self,
-        digest: &OpenDigest,
+        (route, digest): (&str, &OpenDigest),
         living: i64,
         body: &Guarded,
+        over_at: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         self.database.write("continue a storm", |transaction| {
+            if let Some(over_at) = over_at {
+                expect_end(transaction, (route, &digest.webhook), living, over_at, now)?;
+            }
             let (change, next_attempt_at) = messages::next_change(transaction, (living, &digest.webhook), now)?;
             let first: Option<i64> = transaction
                 .prepare_cached("SELECT id FROM messages WHERE id = ? AND state = 'ready' AND attempts = 0")?
@@ -98,6 +182,26 @@ impl Store {
             messages::set_changes(transaction, digest.id, living, next_attempt_at)
         })
     }
+}
+
+/// Has the storm that a message shows end at a time, and no earlier one of the route.
+fn expect_end(
+    transaction: &Transaction<'_>,
+    (route, webhook): (&str, &str),
+    living: i64,
+    over_at: Timestamp,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    let earlier: Vec<i64> = transaction
+        .prepare_cached(
+            "SELECT id FROM messages WHERE state = 'open' AND route = ? AND cause = 'storm' AND key <> '' AND webhook = ?",
+        )?
+        .query_map(params![route, webhook], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    earlier.into_iter().try_for_each(|end| messages::delete(transaction, end))?;
+    let end =
+        messages::insert_open(transaction, (route, webhook), (DigestCause::Storm, &living.to_string()), now.0, now)?;
+    messages::update_open(transaction, end, 0, over_at.0, now.0)
 }
 
 #[cfg(test)]

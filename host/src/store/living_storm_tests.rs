@@ -28,7 +28,9 @@ fn close(fixture: &mut Fixture, digest: &OpenDigest, now: i64) -> u32 {
     let living = living(fixture, digest);
     let batch = fixture.store.digest_batch(digest, living, "host", |event| event).unwrap();
     match living {
-        Some(living) => fixture.store.continue_storm(digest, living, &message(), Timestamp(now)).unwrap(),
+        Some(living) => {
+            fixture.store.continue_storm(("sec", digest), living, &message(), None, Timestamp(now)).unwrap();
+        }
         None => fixture.store.close_digest(digest.id, &message(), true, Timestamp(now)).unwrap(),
     }
     batch.totals.events

@@ -77,7 +77,7 @@ impl Store {
                 .prepare(&format!(
                     // Each state by its own index: most messages are history.
                     "{MESSAGE_INFO_COLUMNS} WHERE id IN (
-                         SELECT id FROM messages WHERE ?1 AND state = 'open'
+                         SELECT id FROM messages WHERE ?1 AND state = 'open' AND events > 0
                          UNION ALL SELECT id FROM messages WHERE ?1 AND state = 'ready'
                          UNION ALL SELECT id FROM messages WHERE ?2 AND state = 'dead'
                      ) ORDER BY id LIMIT ?3"

@@ -128,6 +128,9 @@ pub(super) fn next_change(
 
 /// Has a message that would change another one be beneath it. `lost`: that is no longer there, and neither is its thread.
 pub(super) fn detach(transaction: &Transaction<'_>, message: i64, lost: bool, now: Timestamp) -> rusqlite::Result<()> {
+    if remove_ends_of_storms(transaction, "id = ?", params![message])? > 0 {
+        return Ok(());
+    }
     transaction
         .prepare_cached(
             "UPDATE messages SET beneath = CASE WHEN ?2 THEN NULL ELSE ifnull(changes, beneath) END, changes = NULL,
@@ -135,6 +138,19 @@ pub(super) fn detach(transaction: &Transaction<'_>, message: i64, lost: bool, no
         )?
         .execute(params![message, lost, now.0])
         .map(drop)
+}
+
+/// Removes changes that only say that a storm is over: they are of no event, and say nothing elsewhere. Returns how many.
+fn remove_ends_of_storms(
+    transaction: &Transaction<'_>,
+    which: &str,
+    values: &[&dyn rusqlite::ToSql],
+) -> rusqlite::Result<usize> {
+    transaction
+        .prepare_cached(&format!(
+            "DELETE FROM messages WHERE state = 'ready' AND events = 0 AND changes IS NOT NULL AND {which}"
+        ))?
+        .execute(values)
 }
 
 /// Records that a message is no longer where it was.
@@ -222,11 +238,19 @@ pub(super) fn update_open(
         .map(drop)
 }
 
-/// Has an open digest close at another time.
-pub(super) fn hold_open(transaction: &Transaction<'_>, message: i64, until: Timestamp) -> rusqlite::Result<()> {
+/// Has an open digest close at another time. After the clock was set back it was not opened later than now, or it would be
+/// closed at once.
+pub(super) fn hold_open(
+    transaction: &Transaction<'_>,
+    message: i64,
+    until: Timestamp,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
     transaction
-        .prepare_cached("UPDATE messages SET closes_at = ? WHERE id = ? AND state = 'open'")?
-        .execute(params![until.0, message])
+        .prepare_cached(
+            "UPDATE messages SET closes_at = ?1, opened_at = min(opened_at, ?2) WHERE id = ?3 AND state = 'open'",
+        )?
+        .execute(params![until.0, now.0, message])
         .map(drop)
 }
 
@@ -327,6 +351,7 @@ pub(super) fn reassign(
     (from, to): (&str, &str),
     stands_in_for: Option<&str>,
 ) -> rusqlite::Result<usize> {
+    remove_ends_of_storms(transaction, "webhook = ? AND route = ?", params![from, route])?;
     transaction
         .prepare_cached(
             "UPDATE messages SET webhook = ?3, stands_in_for = ?4, parked = 0, failures = 0, next_attempt_at = 0,

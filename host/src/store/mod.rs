@@ -70,6 +70,7 @@ pub(crate) use forwarding::{LastForwarded, Passed};
 pub(crate) use history::HistoryScope;
 pub(crate) use inbox::UnroutedEvent;
 pub(crate) use ledger::{Discrepancy, Ledger, RouteLedger};
+pub(crate) use living_storm::StormEnd;
 pub(crate) use message_info::{MessageInfo, MessageState};
 pub(crate) use messages::DeadReason;
 pub(crate) use mutes::{MUTE_MAX_MS, MUTES_MAX, Mute, subject_query};

@@ -215,7 +215,7 @@ impl Store {
                     // Each state by its own index: most messages are history.
                     "WITH here AS MATERIALIZED (
                          SELECT id, webhook, state, events, age_starts_at, closes_at, last_attempt_at, finished_at, error FROM messages
-                         WHERE id IN (SELECT id FROM messages WHERE state = 'open'
+                         WHERE id IN (SELECT id FROM messages WHERE state = 'open' AND events > 0
                              UNION ALL SELECT id FROM messages WHERE state = 'ready'
                              UNION ALL SELECT id FROM messages WHERE state = 'dead'))
                      SELECT webhook, sum(state = 'ready'), sum(state = 'open'), sum(iif(state = 'open', events, 0)),

@@ -19,6 +19,11 @@ pub const LISTED_LAST: usize = 50;
 /// The most rows of a tally.
 pub const ROWS: usize = 20;
 
+/// The label by which plugins know the digest of a storm that is over.
+pub const STORM_LABEL: &str = "storm";
+/// Its value.
+pub const STORM_OVER: &str = "over";
+
 /// Why events are grouped into a digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -80,6 +85,8 @@ pub struct Batch {
     pub totals: Totals,
     /// The first [`LISTED_FIRST`] and the last [`LISTED_LAST`], in order.
     pub events: Vec<Event>,
+    /// Whether these are all events of a storm that is over; always false where its message cannot be changed.
+    pub over: bool,
     /// Facts without a field of their own.
     pub labels: BTreeMap<String, String>,
 }
@@ -317,6 +324,7 @@ impl Batch {
             last: times().max().unwrap_or_default(),
             totals: counter.finish(),
             events: listed,
+            over: false,
             labels: BTreeMap::new(),
         }
     }

@@ -16,7 +16,7 @@ mod timestamp;
 pub use ban::Family;
 pub use ban::{Ban, BanDuration, TEST_SUBJECT};
 pub use batch::DigestCause;
-pub use batch::{Batch, Counted, Counter, LISTED_FIRST, LISTED_LAST, ROWS, Row, Totals};
+pub use batch::{Batch, Counted, Counter, LISTED_FIRST, LISTED_LAST, ROWS, Row, STORM_LABEL, STORM_OVER, Totals};
 pub use event::EventDefaults;
 pub use event::Kind;
 pub use event::{Event, EventDetails};
