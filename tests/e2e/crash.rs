@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Instant;
 
-use scenario::{Scenario, Totals};
+use scenario::{Chat, Scenario, Totals};
 
 use crate::component;
 use crate::delivered::{events_of, jail, jails_of};
@@ -24,22 +24,35 @@ const ROUNDS: u32 = 100;
 const THREADS: u32 = 4;
 /// Rounds on the same state directory: each begins with the state that the previous one left.
 const ROUNDS_PER_FOLDER: u32 = 10;
+/// The same with apps, whose messages are changed every five seconds at most.
+const ROUNDS_OF_APPS: u32 = 20;
+const ROUNDS_PER_FOLDER_OF_APPS: u32 = 5;
 
 #[test]
 fn crash_at_any_moment_delivers_every_acknowledged_event() {
     let rounds = std::env::var("BANHOOK_SOAK").map_or(ROUNDS, |text| text.parse().unwrap());
+    crash(Chat::Webhooks, rounds, ROUNDS_PER_FOLDER, "crash");
+}
+
+#[test]
+fn crash_at_any_moment_shows_every_acknowledged_event_in_the_channel_of_an_app() {
+    let rounds = std::env::var("BANHOOK_SOAK").map_or(ROUNDS_OF_APPS, |text| text.parse::<u32>().unwrap() / 5);
+    crash(Chat::Apps, rounds, ROUNDS_PER_FOLDER_OF_APPS, "crash::apps");
+}
+
+fn crash(chat: Chat, rounds: u32, rounds_per_folder: u32, name: &str) {
     let (seed, start) = (seed(), Instant::now());
     let (next, totals) = (AtomicU32::new(0), Mutex::new(Totals::default()));
     thread::scope(|scope| {
         for _ in 0..THREADS {
             scope.spawn(|| {
                 loop {
-                    let first = next.fetch_add(ROUNDS_PER_FOLDER, Ordering::Relaxed);
+                    let first = next.fetch_add(rounds_per_folder, Ordering::Relaxed);
                     if first >= rounds {
                         break;
                     }
-                    let mut scenario = Scenario::set_up();
-                    for number in first..rounds.min(first + ROUNDS_PER_FOLDER) {
+                    let mut scenario = Scenario::set_up(chat);
+                    for number in first..rounds.min(first + rounds_per_folder) {
                         scenario.round(SeededRandom::new("round", seed, number));
                     }
                     *totals.lock().unwrap() += scenario.totals();
@@ -49,7 +62,7 @@ fn crash_at_any_moment_delivers_every_acknowledged_event() {
     });
     let totals = totals.lock().unwrap();
     eprintln!("{rounds} rounds in {:?}, seed {seed}: {totals:?}", start.elapsed());
-    report("crash", &totals.rows());
+    report(name, &totals.rows(chat));
 }
 
 /// Long enough to kill a daemon and start another one before a digest closes.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::message::Message;
+use crate::slack_app::Posted;
 use crate::webhook::shown;
 
 /// The events of all messages together.
@@ -40,10 +41,21 @@ impl Delivered {
         }
         delivered
     }
+
+    /// The same of an app's channel: what its messages show now. One that arrived again is left as it was.
+    #[track_caller]
+    pub fn of_channel(channel: &[Posted]) -> Self {
+        let first = |posted: &Posted| posted.versions[0].body().to_owned();
+        let is_last =
+            |(at, posted): &(usize, &Posted)| channel[at + 1..].iter().all(|later| first(later) != first(posted));
+        let shown: Vec<_> =
+            channel.iter().enumerate().filter(is_last).map(|(_, posted)| posted.shown().clone()).collect();
+        Self { repeated: channel.len() - shown.len(), ..Self::of(&shown) }
+    }
 }
 
 /// The number of events in a digest; `None` if the message is not a digest. A restart's is in its small print, any other's
-/// is the sum of the headline: `⛔ 46 more bans (3 restored), 2 unbans and 1 jail start on …`.
+/// is the sum of the headline: `⛔ 46 more bans (3 restored), 2 unbans and 1 jail start on …`, or `✅ Storm over: 46 more …`.
 pub fn events_of(message: &Message) -> Option<usize> {
     let shown = message.shown();
     let count = |line: &str| -> Option<usize> {
@@ -53,7 +65,8 @@ pub fn events_of(message: &Message) -> Option<usize> {
     if let Some(events) = shown.lines().find_map(count) {
         return Some(events);
     }
-    let words: Vec<&str> = shown.lines().next()?.split(' ').take_while(|word| *word != "on").collect();
+    let headline = shown.lines().next()?.replace("Storm over: ", "");
+    let words: Vec<&str> = headline.split(' ').take_while(|word| *word != "on").collect();
     let events: Vec<usize> = words.iter().filter_map(|word| word.parse().ok()).collect();
     let is_digest = words.get(1)?.parse::<usize>().is_ok();
     is_digest.then(|| events.iter().sum())

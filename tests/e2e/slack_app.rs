@@ -6,6 +6,7 @@
 //! <https://docs.slack.dev/apis/web-api>.
 
 use std::fmt;
+use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
@@ -17,6 +18,9 @@ use crate::webhook::API;
 pub const CHANNEL: &str = "C0BANS";
 /// The channel's name.
 pub const CHANNEL_NAME: &str = "#bans";
+
+/// What may stand before the path of a request: one through a proxy has the URL of the method.
+pub const ORIGIN: &str = "http://127.0.0.1:9";
 
 /// What both methods know of a message.
 const OF_MESSAGE: [&str; 5] = ["channel", "text", "blocks", "attachments", "metadata"];
@@ -42,12 +46,14 @@ pub struct Posted {
     pub versions: Vec<Message>,
     /// Whether somebody has deleted it.
     pub is_deleted: bool,
+    /// When it has said each of these.
+    times: Vec<Instant>,
     metadata: Option<Value>,
 }
 
 impl fmt::Debug for Posted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { ts, thread_ts, versions, is_deleted, metadata } = self;
+        let Self { ts, thread_ts, versions, is_deleted, times: _, metadata } = self;
         let versions: Vec<_> = versions.iter().map(Message::shown).collect();
         write!(f, "{ts} in {thread_ts:?} {versions:#?} deleted {is_deleted} {metadata:?}")
     }
@@ -58,15 +64,22 @@ impl Posted {
     pub fn shown(&self) -> &Message {
         self.versions.last().unwrap()
     }
+
+    /// Returns it as it was then; `None` if it was not there.
+    pub fn before(&self, moment: Instant) -> Option<Self> {
+        let known = self.times.iter().take_while(|at| **at < moment).count();
+        let (versions, times) = (self.versions[..known].to_vec(), self.times[..known].to_vec());
+        (known > 0).then(|| Self { versions, times, ..self.clone() })
+    }
 }
 
 /// An error, as Slack names it.
 type Error = &'static str;
 
 impl SlackApp {
-    /// An app whose token has this secret.
-    pub fn new(secret: &str) -> Self {
-        Self { token: token(secret), posted: Vec::new() }
+    /// An app whose token has this secret, in a channel with these messages.
+    pub fn new(secret: &str, posted: Vec<Posted>) -> Self {
+        Self { token: token(secret), posted }
     }
 
     pub fn posted(&self) -> &[Posted] {
@@ -93,7 +106,8 @@ impl SlackApp {
     }
 
     fn call(&mut self, request: &Request, violations: &mut Vec<String>) -> Result<(Value, Option<Message>), Error> {
-        let method = request.path.strip_prefix(API).ok_or("unknown_method")?;
+        let path = request.path.strip_prefix(ORIGIN).unwrap_or(&request.path);
+        let method = path.strip_prefix(API).ok_or("unknown_method")?;
         if request.method != "POST" {
             return Err("unknown_method");
         }
@@ -181,7 +195,8 @@ impl SlackApp {
             "ts": ts,
             "message": { "type": "message", "ts": ts, "thread_ts": thread_ts, "text": message.text() },
         });
-        let posted = Posted { ts, thread_ts, versions: vec![message.clone()], is_deleted: false, metadata };
+        let (versions, times) = (vec![message.clone()], vec![Instant::now()]);
+        let posted = Posted { ts, thread_ts, versions, is_deleted: false, times, metadata };
         self.posted.push(posted);
         Ok((answer, Some(message)))
     }
@@ -221,6 +236,7 @@ impl SlackApp {
         let message = read(arguments, violations)?;
         let answer = json!({ "ok": true, "channel": CHANNEL, "ts": ts, "text": message.text(), "message": {} });
         posted.versions.push(message);
+        posted.times.push(Instant::now());
         Ok((answer, None))
     }
 }

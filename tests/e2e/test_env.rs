@@ -76,8 +76,7 @@ impl TestEnv {
     pub fn with_app(lines: &str) -> Self {
         let mut env = Self::new();
         env.webhook = Webhook::open_app();
-        let token = env.write("slack.token", format!("{}\n", slack_app::token(env.webhook.secret())));
-        fs::set_permissions(&token, fs::Permissions::from_mode(0o600)).unwrap();
+        env.write_secret("slack.token", &slack_app::token(env.webhook.secret()));
         env.configure_app(QUICK, &format!("storm = false\nrestart = false\n{lines}"));
         env
     }

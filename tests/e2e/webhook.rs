@@ -121,8 +121,13 @@ impl Server {
 impl Webhook {
     /// The Web API of Slack instead, for an app with a token that occurs nowhere else and for one channel.
     pub fn open_app() -> Self {
+        Self::open_app_with(Vec::new())
+    }
+
+    /// The same for a channel with these messages.
+    pub fn open_app_with(posted: Vec<Posted>) -> Self {
         let webhook = Self::open();
-        webhook.server.state().app = Some(SlackApp::new(webhook.secret()));
+        webhook.server.state().app = Some(SlackApp::new(webhook.secret(), posted));
         webhook
     }
 
@@ -144,6 +149,11 @@ impl Webhook {
     /// Whether it is the Web API of Slack.
     pub fn is_app(&self) -> bool {
         self.server.state().app.is_some()
+    }
+
+    /// The proxy that it is, if the URL of the methods has another address.
+    pub fn proxy(&self) -> String {
+        format!("http://{}", self.address)
     }
 
     /// The URL of the methods of the Web API.

@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 use rustix::process::{Signal, kill_process};
 
 use crate::binary::banhook;
-use crate::delivered::{Delivered, jail};
+use crate::delivered::{Delivered, jail, jails_of};
 use crate::reliability::FaultRow;
 use crate::seeded_random::SeededRandom;
+use crate::slack_app;
 use crate::test_env::{QUICK, TestEnv};
 use crate::webhook::{Fault, Webhook, shown};
 
@@ -23,6 +24,21 @@ const SENDING: Duration = Duration::from_millis(400);
 const NOTIFIERS: u32 = 3;
 /// With `NOTIFIERS`, as many in all as a digest lists jails.
 const EVENTS_EACH: u32 = 6;
+
+/// The chats that messages are sent to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Chat {
+    /// Incoming webhooks.
+    Webhooks,
+    /// Apps, whose messages are changed while a storm lasts.
+    Apps,
+}
+
+/// Longer than a storm lasts without an event: a digest of more events than those of a round would not list all jails.
+const AFTER_A_STORM: Duration = Duration::from_millis(1_200);
+
+/// Faults after which a message may be overtaken.
+const FAILURES_IN_ORDER: usize = 3;
 
 /// Every event goes to both routes: to one as a message of its own, to the other in digests.
 const ROUTES: &str = r#"
@@ -35,7 +51,7 @@ restart = false
 [[routes]]
 name = "digests"
 webhook = "digests"
-storm = { threshold = 2, within = "2s" }
+storm = { threshold = 2, within = "WITHIN" }
 digest_window = "1s"
 restart = "1s"
 "#;
@@ -62,26 +78,33 @@ pub struct Totals {
     kills_while_sending: usize,
     ledger_checks: u64,
     messages: usize,
+    changes: usize,
     responses_lost: usize,
     repeated: usize,
 }
 
 impl Totals {
     /// The rows of the table of faults.
-    pub fn rows(&self) -> Vec<FaultRow> {
+    pub fn rows(&self, chat: Chat) -> Vec<FaultRow> {
+        let (of, webhook) = match chat {
+            Chat::Webhooks => ("", "webhook"),
+            Chat::Apps => ("app: ", "channel"),
+        };
         let row = |fault: &str, count: usize, result: String| FaultRow {
-            fault: fault.to_owned(),
+            fault: format!("{of}{fault}"),
             count: count as u64,
             result,
         };
-        let Self {
-            acknowledged, notifies_killed, stored_despite_kill, kills, messages, responses_lost, repeated, ..
-        } = self;
+        let Self { acknowledged, notifies_killed, stored_despite_kill, kills, responses_lost, repeated, .. } = self;
+        let messages = match chat {
+            Chat::Webhooks => format!("{} messages", self.messages),
+            Chat::Apps => format!("{} messages with {} changes", self.messages, self.changes),
+        };
         vec![
             row(
                 "`kill -9` of a process that routes and delivers, at a random moment",
                 *kills,
-                format!("{acknowledged} acknowledged events, none lost; {messages} messages, {repeated} sent twice"),
+                format!("{acknowledged} acknowledged events, none lost; {messages}, {repeated} sent twice"),
             ),
             row(
                 "`kill -9` of `notify` before it ends",
@@ -89,7 +112,7 @@ impl Totals {
                 format!("{stored_despite_kill} of these events were stored, and delivered"),
             ),
             row(
-                "the webhook accepts, and its answer is lost",
+                &format!("the {webhook} accepts, and its answer is lost"),
                 *responses_lost,
                 "sent again, at most once for each".to_owned(),
             ),
@@ -106,6 +129,7 @@ impl AddAssign for Totals {
         self.kills_while_sending += other.kills_while_sending;
         self.ledger_checks += other.ledger_checks;
         self.messages += other.messages;
+        self.changes += other.changes;
         self.responses_lost += other.responses_lost;
         self.repeated += other.repeated;
     }
@@ -113,33 +137,56 @@ impl AddAssign for Totals {
 
 /// A state directory on which one round runs after the other, and what must be delivered.
 pub struct Scenario {
+    chat: Chat,
     env: TestEnv,
     digests: Webhook,
     /// Events so far; each has a jail of its own, which identifies it.
     events: u32,
     acknowledged: BTreeSet<String>,
     in_doubt: BTreeSet<String>,
+    /// Whether a message may have failed so often that later ones went before it.
+    may_overtake: bool,
     /// When a process that routes and delivers was killed.
     kills: Vec<Instant>,
     ledger_checks: u64,
 }
 
 impl Scenario {
-    pub fn set_up() -> Self {
-        let (env, digests) = (TestEnv::new(), Webhook::open());
-        env.write_url("digests.url", &digests);
-        let webhooks = format!(
-            "host = \"web-1\"\n[webhooks.main]\nurl_file = \"main.url\"\n{QUICK}\n\
-             [webhooks.digests]\nurl_file = \"digests.url\"\n{QUICK}\n"
-        );
-        env.write("config.toml", webhooks + ROUTES);
+    pub fn set_up(chat: Chat) -> Self {
+        let mut env = TestEnv::new();
+        let (webhooks, within) = match chat {
+            Chat::Webhooks => ([Webhook::open(), Webhook::open()], "2s"),
+            Chat::Apps => ([Webhook::open_app(), Webhook::open_app()], "1s"),
+        };
+        let mut text = "host = \"web-1\"\n".to_owned();
+        for (name, webhook) in ["main", "digests"].into_iter().zip(&webhooks) {
+            let settings = match chat {
+                Chat::Webhooks => {
+                    env.write_url(&format!("{name}.url"), webhook);
+                    format!("url_file = \"{name}.url\"")
+                }
+                Chat::Apps => {
+                    env.write_secret(&format!("{name}.token"), &slack_app::token(webhook.secret()));
+                    let (api_url, channel) = (webhook.api_url(), slack_app::CHANNEL);
+                    format!(
+                        "target = \"slack-app\"\napi_url = \"{api_url}\"\ntoken_file = \"{name}.token\"\nchannel = \"{channel}\""
+                    )
+                }
+            };
+            text += &format!("[webhooks.{name}]\n{settings}\n{QUICK}\n");
+        }
+        env.write("config.toml", text + &ROUTES.replace("WITHIN", within));
+        let [main, digests] = webhooks;
+        env.webhook = main;
         env.copy_plugin_cache();
         Self {
+            chat,
             env,
             digests,
             events: 0,
             acknowledged: BTreeSet::new(),
             in_doubt: BTreeSet::new(),
+            may_overtake: false,
             kills: Vec::new(),
             ledger_checks: 0,
         }
@@ -150,9 +197,13 @@ impl Scenario {
     }
 
     pub fn round(&mut self, mut random: SeededRandom) {
-        for webhook in self.webhooks() {
+        if self.chat == Chat::Apps {
+            thread::sleep(AFTER_A_STORM); // not a wait: the storm is to be over
+        }
+        for webhook in [&self.env.webhook, &self.digests] {
             let faults: Vec<_> = (0..random.below(4)).map(|_| fault(&mut random)).collect();
             webhook.inject(&faults);
+            self.may_overtake |= faults.len() >= FAILURES_IN_ORDER;
         }
         let with_daemon = !random.one_in(3);
         let (first, is_over) = (self.events, AtomicBool::new(false));
@@ -307,7 +358,7 @@ impl Scenario {
         assert_eq!((ledger.routed, single.matched, single.posted), (all, all, all), "{ledger:?}");
         assert_eq!((digests.matched, digests.posted + digests.digested), (all, all), "{ledger:?}");
         for (webhook, digested) in self.webhooks().into_iter().zip([0, digests.digested]) {
-            let delivered = Delivered::of(&webhook.arrived());
+            let delivered = self.delivered(webhook);
             let missing: Vec<_> = self.acknowledged.iter().filter(|jail| !delivered.jails.contains(*jail)).collect();
             assert!(
                 missing.is_empty(),
@@ -325,8 +376,37 @@ impl Scenario {
             let may_repeat = self.kills_while_sending(webhook) + webhook.lost_responses();
             assert!(delivered.repeated <= may_repeat, "{} repeated, at most {may_repeat} allowed", delivered.repeated);
         }
+        self.check_order();
         for word in ["panicked", "damaged", "BALANCE"] {
             assert!(!self.log().contains(word), "{}", self.log());
+        }
+    }
+
+    fn delivered(&self, webhook: &Webhook) -> Delivered {
+        match self.chat {
+            Chat::Webhooks => Delivered::of(&webhook.arrived()),
+            Chat::Apps => Delivered::of_channel(&webhook.channel()),
+        }
+    }
+
+    /// Checks that the messages of single events are in the order in which one `notify` after the other reported them.
+    fn check_order(&self) {
+        if self.may_overtake {
+            return;
+        }
+        let mut seen = BTreeSet::new();
+        for message in self.env.webhook.arrived() {
+            for jail in jails_of(&message) {
+                let number: u32 = jail[1..7].parse().unwrap();
+                let notifier = number - number % EVENTS_EACH;
+                let later: Vec<_> = seen.range(number + 1..notifier + EVENTS_EACH).copied().collect();
+                let is_known = !seen.insert(number);
+                assert!(
+                    is_known || later.is_empty(),
+                    "{jail} after {later:?}: {:#?}",
+                    shown(&self.env.webhook.arrived())
+                );
+            }
         }
     }
 
@@ -344,7 +424,11 @@ impl Scenario {
     }
 
     pub fn totals(&self) -> Totals {
-        let delivered = self.webhooks().map(|webhook| Delivered::of(&webhook.arrived()));
+        let delivered = self.webhooks().map(|webhook| self.delivered(webhook));
+        let changes = |webhook: &Webhook| match self.chat {
+            Chat::Webhooks => 0,
+            Chat::Apps => webhook.channel().iter().map(|posted| posted.versions.len() - 1).sum(),
+        };
         let jails = &delivered[0].jails;
         Totals {
             acknowledged: self.acknowledged.len(),
@@ -353,6 +437,7 @@ impl Scenario {
             kills: self.kills.len(),
             kills_while_sending: self.webhooks().map(|webhook| self.kills_while_sending(webhook)).iter().sum(),
             ledger_checks: self.ledger_checks,
+            changes: self.webhooks().map(changes).iter().sum(),
             messages: self.webhooks().iter().map(|webhook| webhook.arrived().len()).sum(),
             responses_lost: self.webhooks().iter().map(|webhook| webhook.lost_responses()).sum(),
             repeated: delivered.iter().map(|delivered| delivered.repeated).sum(),

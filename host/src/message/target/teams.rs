@@ -275,7 +275,9 @@ fn text_run(run: &Run, kind: ParagraphKind) -> Value {
 
 /// Breaks what a card replaces in any text: `{{DATE(…)}}`, and `<at>…</at>`.
 fn neutralized(text: &str) -> String {
-    text.replace("{{", &format!("{{{BREAK}{{")).replace('<', &format!("<{BREAK}"))
+    let broken = format!("{{{BREAK}{{");
+    // Twice: of three braces, the last two are left.
+    text.replace("{{", &broken).replace("{{", &broken).replace('<', &format!("<{BREAK}"))
 }
 
 fn units(json: &Value) -> usize {

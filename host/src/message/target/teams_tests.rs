@@ -96,3 +96,11 @@ fn answers_are_those_of_a_workflow() {
     assert_eq!(found(400, &error("TriggerInputSchemaMismatch")).1, Some(Verdict::Rejected));
     assert_eq!(found(400, &error("SomethingNew")).1, None);
 }
+
+#[test]
+fn card_replaces_nothing_in_any_number_of_braces() {
+    for text in ["{{DATE(2026-11-22T10:56:55Z)}}", "{{{DATE(x)}}}", "{{{{DATE(x)}}}}", "{{{{{x"] {
+        let found = body(json!({ "text": { "plain": text } })).to_string();
+        assert!(!found.contains("{{D") && !found.contains("\"{{") && !found.contains("\u{200b}{{"), "{found}");
+    }
+}
