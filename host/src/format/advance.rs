@@ -122,7 +122,7 @@ impl LoadedRoute {
             if let (1, Some(single)) = (events.len(), events.pop())
                 && !(open.cause == DigestCause::Restart && is_unban(&single))
             {
-                let formatted = self.format(single, Grouping::Standalone, now, &|_| false);
+                let formatted = self.format(single, Grouping::Standalone, now, &|_, _| false);
                 match &formatted.disposition {
                     Disposition::Send(body) | Disposition::SendTo(_, body) => {
                         return store.close_digest(open.id, body, false, now);

@@ -51,7 +51,7 @@ impl LoadedRoute {
         self.mutes = store.mutes(now)?;
         RecentPosts::read(&mut self.recent_posts, store, &self.route.name)?;
         let mut formatted: Vec<FormattedEvent> = Vec::with_capacity(events.len());
-        let (route, webhook) = (self.route.name.clone(), self.route.webhook.clone());
+        let (route, own) = (self.route.name.clone(), self.route.webhook.clone());
         for unformatted in events {
             let grouping = match (unformatted.standalone, from) {
                 (true, _) => Grouping::Standalone,
@@ -59,11 +59,14 @@ impl LoadedRoute {
                 (false, Some(_)) => Grouping::StormOnly,
             };
             let seq = unformatted.seq;
-            let can_change = |name: ConversationKey| {
-                let is_new = |earlier: &FormattedEvent| {
-                    earlier.name == Some(name) && matches!(earlier.disposition, Disposition::Send(_))
+            let can_change = |other: Option<&str>, name: ConversationKey| {
+                let is_new = |earlier: &FormattedEvent| match &earlier.disposition {
+                    Disposition::Send(_) => earlier.name == Some(name) && other.is_none(),
+                    Disposition::SendTo(webhook, _) => earlier.name == Some(name) && other == Some(webhook),
+                    Disposition::Digest(_) | Disposition::Skip(_) | Disposition::Dead(_) => false,
                 };
-                formatted.iter().any(is_new) || store.can_change(seq, (&route, &webhook), name).unwrap_or_default()
+                let webhook = other.unwrap_or(&own);
+                formatted.iter().any(is_new) || store.can_change(seq, (&route, webhook), name).unwrap_or_default()
             };
             let next = self.format(unformatted, grouping, now, &can_change);
             formatted.push(next);
@@ -76,13 +79,14 @@ impl LoadedRoute {
         Ok(formatted.len())
     }
 
-    /// Formats one event. `can_change`: whether there is a message with this name that may be changed.
+    /// Formats one event. `can_change`: whether there is a message with this name that may be changed, at the route's webhook
+    /// or at another one.
     pub(super) fn format(
         &mut self,
         UnformattedEvent { seq, event, .. }: UnformattedEvent,
         mut grouping: Grouping,
         now: Timestamp,
-        can_change: &dyn Fn(ConversationKey) -> bool,
+        can_change: &dyn Fn(Option<&str>, ConversationKey) -> bool,
     ) -> FormattedEvent {
         let event = match event {
             Ok(event) => self.defaults.apply(event),
@@ -100,29 +104,35 @@ impl LoadedRoute {
             Ok(Decision::Post(message)) => (kept_tags(&mut message.tags), self.name_of(message)),
             Ok(Decision::Skip(_)) | Err(_) => (Vec::new(), None),
         };
+        let webhook = match &decision {
+            Ok(Decision::Post(message)) => self.other_webhook(message),
+            Ok(Decision::Hold(_) | Decision::Skip(_)) | Err(_) => None,
+        };
         if let Ok(Decision::Post(message)) = &decision
             && let Some(conversation) = self.conversation_of(message)
             && let Some(replaces) = conversation.replaces
         {
             // Whether it is part of a restart is decided first.
             let may_restart = self.route.restart.is_some() && matches!(grouping, Grouping::Any | Grouping::RestartOnly);
-            if can_change(replaces) {
+            if can_change(webhook.as_deref(), replaces) {
                 grouping = grouping.of_change();
             } else if conversation.fallback == ChangeFallback::Skip && !may_restart {
                 self.plugin.succeeded();
                 return FormattedEvent { tags, ..FormattedEvent::new(seq, skip(NO_MESSAGE)) };
             }
         }
-        let disposition = self.dispose(decision, &event, grouping, now);
+        let disposition = self.dispose(decision, webhook, &event, grouping, now);
         // What a restart says of a ban is not its message: an unban changes that of before.
         let is_of_restart = |key: &DigestKey| matches!(key.cause, DigestCause::Restart | DigestCause::Unbans);
         let name = name.filter(|_| !matches!(&disposition, Disposition::Digest(key) if is_of_restart(key)));
         FormattedEvent { seq, disposition, tags, name }
     }
 
+    /// Returns what becomes of an event. `webhook`: one other than the route's that its message goes to, unless it is grouped.
     fn dispose(
         &mut self,
         decision: Result<Decision, String>,
+        webhook: Option<String>,
         event: &Event,
         mut grouping: Grouping,
         now: Timestamp,
@@ -155,7 +165,6 @@ impl LoadedRoute {
             }
             return Disposition::Digest(key);
         }
-        let webhook = decision.as_ref().ok().and_then(|message| self.other_webhook(message));
         let conversation = decision.as_ref().ok().and_then(|message| self.conversation_of(message));
         let guarded =
             decision.and_then(|message| self.plugin.guard(&message, |policy| guard(&message, [event], policy), now));

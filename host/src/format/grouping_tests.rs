@@ -15,8 +15,8 @@ use crate::plugin::{Compiler, Metering, Runtime, Setup};
 use crate::route::route_events;
 use crate::store::{StateDir, Store, WebhookState};
 
-#[path = "storm_end_tests.rs"]
-mod storm_end;
+#[path = "living_storm_tests.rs"]
+mod living_storm;
 
 /// One route, `sec`, with its store.
 struct RouteFixture {

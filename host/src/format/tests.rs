@@ -77,7 +77,7 @@ fn seen(routes: &[&str], batch: usize, events: &[Event]) -> Vec<String> {
         for (n, route) in live.iter_mut().enumerate() {
             for unformatted in store.unformatted(&format!("r{n}"), events.len()).unwrap() {
                 let FormattedEvent { seq, disposition, .. } =
-                    route.format(unformatted, Grouping::Standalone, Timestamp(0), &|_| false);
+                    route.format(unformatted, Grouping::Standalone, Timestamp(0), &|_, _| false);
                 seen[usize::try_from(seq).unwrap() - 1][n] = reason(disposition);
                 let formatted = FormattedEvent::new(seq, Disposition::Skip(String::new()));
                 store.record_formatted(&format!("r{n}"), None, &[formatted], None, Timestamp(0)).unwrap();
@@ -139,9 +139,12 @@ fn unformatted(event: Event) -> UnformattedEvent {
 fn history_without_a_store_is_empty() {
     let temp = tempfile::tempdir().unwrap();
     let mut live = load(temp.path(), None, &["grants.history = true"]).live;
-    let formatted =
-        live[0]
-            .format(unformatted(event("sshd", "all", 1_000, ban("a"))), Grouping::Standalone, Timestamp(0), &|_| false);
+    let formatted = live[0].format(
+        unformatted(event("sshd", "all", 1_000, ban("a"))),
+        Grouping::Standalone,
+        Timestamp(0),
+        &|_, _| false,
+    );
     assert_eq!(reason(formatted.disposition), "0000");
 }
 
@@ -165,7 +168,7 @@ fn geo_answers_from_the_routes_files_and_reports_a_broken_one() {
                     unformatted(event("sshd", "x", 1_000, ban("203.0.113.7"))),
                     Grouping::Standalone,
                     Timestamp(0),
-                    &|_| false,
+                    &|_, _| false,
                 )
                 .disposition,
         )

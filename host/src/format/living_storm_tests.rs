@@ -1,4 +1,5 @@
-//! The end of a storm that is one message, through the built-in plugin, a store and a clock that is handed in.
+//! Storms where messages can be changed, through a plugin, a store and a clock that is handed in: how one ends, and what is no
+//! part of it.
 
 use super::*;
 use crate::message::Reference;
@@ -217,4 +218,59 @@ fn digest_held_when_the_clock_is_set_back_is_asked_for_at_its_time() {
     // Otherwise this would not end.
     fixture.work(false);
     assert_eq!(fixture.counts(), (0, 0, 1));
+}
+
+/// Posts, and asks for the webhook that is called like the jail. A ban has the name of its subject, which an unban replaces.
+const ASKS_AND_REPLACES: &str = r#"(module
+    (memory (export "memory") 2)
+    (global $free (mut i32) (i32.const 16384))
+    (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+        (local $here i32)
+        (local.set $here (i32.and (i32.add (global.get $free) (i32.const 7)) (i32.const -8)))
+        (global.set $free (i32.add (local.get $here) (local.get 3)))
+        (local.get $here))
+    (data (i32.const 1024) "own words")
+    (data (i32.const 1040) "webhook")
+    (func (export "banhook:plugin/formatter@0.1.0#format") (param $event i32) (result i32)
+        (local $name i32)
+        (i32.store (i32.const 2048) (i32.const 1040))
+        (i32.store (i32.const 2052) (i32.const 7))
+        (i64.store (i32.const 2056) (i64.load offset=24 (local.get $event)))
+        (i32.store (i32.const 532) (i32.const 1024))
+        (i32.store (i32.const 536) (i32.const 9))
+        (i32.store8 (i32.const 560) (i32.const 1))
+        (i32.store (i32.const 564) (i32.const 2048))
+        (i32.store (i32.const 568) (i32.const 1))
+        ;; The name is at 596, and what the message replaces at 608: the subject, of a ban (3) or of an unban (4).
+        (local.set $name
+          (select (i32.const 596) (i32.const 608) (i32.eq (i32.load8_u offset=32 (local.get $event)) (i32.const 3))))
+        (i32.store8 (local.get $name) (i32.const 1))
+        (i64.store offset=4 align=4 (local.get $name) (i64.load offset=44 align=4 (local.get $event)))
+        (i32.const 512)))"#;
+
+#[test]
+fn unban_changes_its_message_at_the_webhook_that_the_plugin_asks_for_also_in_a_storm() {
+    let temp = tempfile::tempdir().unwrap();
+    let plugin = temp.path().join("asks.wasm");
+    std::fs::write(&plugin, crate::plugin::guest::plugin(ASKS_AND_REPLACES, "plugin")).unwrap();
+    let ops = "[webhooks.ops]\ntarget = 'slack-app'\ntoken = 'xoxb-1-abc'\nchannel = 'C2'";
+    let mut fixture = RouteFixture::new(&format!(
+        "plugin = '{}'\nwebhook = 'app'\nplugin_webhooks = ['ops']\nstorm = {{ threshold = 2, within = '60s' }}\n\
+         restart = false\n[webhooks.app]\ntarget = 'slack-app'\ntoken = 'xoxb-1-abc'\nchannel = 'C1'\n{ops}",
+        plugin.display()
+    ));
+    fixture.happens("ops", EventDetails::Ban(banned("203.0.113.7", false)));
+    fixture.work(false);
+    let ban = fixture.store.next_in_order("ops", 0).unwrap().unwrap();
+    let now = Timestamp(fixture.now);
+    let reference = Reference { channel: "C2".to_owned(), id: "1".to_owned(), of: String::new(), thread: None };
+    assert!(fixture.store.begin_attempt(&ban, "ops", &WebhookState::default(), now).unwrap());
+    fixture.store.record_accepted(ban.id, Some(&reference), None, "ops", &WebhookState::default(), now).unwrap();
+    for number in 1..5 {
+        fixture.happens("app", EventDetails::Ban(banned(&format!("198.51.100.{number}"), false)));
+    }
+    fixture.happens("ops", EventDetails::Unban(banned("203.0.113.7", false)));
+    fixture.work(false);
+    let change = fixture.store.next_change("ops").unwrap().expect("the unban is in the digest of the storm");
+    assert_eq!(change.changes, Some(ban.id));
 }
