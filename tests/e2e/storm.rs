@@ -6,6 +6,7 @@ use std::io::Write;
 use std::time::{Duration, Instant};
 
 use crate::delivered::events_of;
+use crate::message::Message;
 use crate::polling::within;
 use crate::test_env::TestEnv;
 use crate::webhook::shown;
@@ -32,10 +33,28 @@ struct Size {
 const SMALL: Size = Size { bans: 1_000, duration: Duration::from_secs(6), delivered_within: Duration::from_secs(60) };
 const FULL: Size = Size { bans: 10_000, duration: Duration::from_secs(60), delivered_within: Duration::from_secs(120) };
 
+/// A log in the folder.
+const SOURCE: &str = "[[sources]]\nlog = \"fail2ban.log\"\ntimezone = \"UTC\"";
+
 #[test]
 fn storm_is_few_messages_that_count_every_ban() {
+    let env = TestEnv::as_shipped("", SOURCE);
+    let messages = storm(&env, |env| env.webhook.arrived());
+    assert_eq!(env.webhook.requests().len(), messages, "nothing was sent twice");
+}
+
+#[test]
+fn storm_in_the_channel_of_an_app_is_one_message_that_counts_every_ban() {
+    let env = TestEnv::with_app("");
+    env.configure_app("", SOURCE);
+    let messages = storm(&env, |env| env.webhook.channel().iter().map(|posted| posted.shown().clone()).collect());
+    // Those of before the storm, one of it, and one each time that it is ten times as large.
+    assert!(messages <= 8 + 4, "{messages} messages");
+}
+
+/// Has a storm go out. `newest`: what the messages say. Returns how many there are.
+fn storm(env: &TestEnv, newest: impl Fn(&TestEnv) -> Vec<Message>) -> usize {
     let size = if std::env::var_os("BANHOOK_SOAK").is_some() { FULL } else { SMALL };
-    let env = TestEnv::as_shipped("", "[[sources]]\nlog = \"fail2ban.log\"\ntimezone = \"UTC\"");
     env.webhook.limit_rate(EVERY, BURST);
     let log = env.write("fail2ban.log", "");
     let _daemon = env.daemon();
@@ -48,7 +67,7 @@ fn storm_is_few_messages_that_count_every_ban() {
 
     let start = Instant::now();
     let first_after = std::thread::scope(|scope| {
-        let bans = scope.spawn(|| send_bans(&env, &size, OpenOptions::new().append(true).open(&log).unwrap()));
+        let bans = scope.spawn(|| send_bans(env, &size, OpenOptions::new().append(true).open(&log).unwrap()));
         let first = within(Duration::from_secs(5), "the first message", || {
             env.webhook.arrivals().first().map(|(at, _)| *at - start).ok_or_else(String::new)
         });
@@ -64,8 +83,7 @@ fn storm_is_few_messages_that_count_every_ban() {
     });
     let took = start.elapsed();
 
-    let arrivals = env.webhook.arrivals();
-    let messages: Vec<_> = arrivals.iter().map(|(_, message)| message.clone()).collect();
+    let (arrivals, messages) = (env.webhook.arrivals(), newest(env));
     let counted: usize = messages.iter().map(|message| events_of(message).unwrap_or(1)).sum();
     assert_eq!(counted, size.bans, "{:#?}", shown(&messages));
     let in_a_minute = arrivals.iter().filter(|(at, _)| *at - start <= Duration::from_secs(60)).count();
@@ -78,7 +96,8 @@ fn storm_is_few_messages_that_count_every_ban() {
     assert!(first_after < Duration::from_secs(1), "the first message after {first_after:?}");
     assert!(in_a_minute <= MESSAGES_PER_MINUTE, "{in_a_minute} messages: {:#?}", shown(&messages));
     assert_eq!(env.webhook.rate_limited(), 0, "the rate limit was exceeded");
-    assert_eq!(env.webhook.requests().len(), messages.len(), "nothing was sent twice");
+    assert_eq!(arrivals.len(), messages.len(), "nothing was sent twice");
+    messages.len()
 }
 
 /// Sends bans at a constant rate, some by `notify`, the others as lines of a log.

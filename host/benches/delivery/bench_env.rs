@@ -32,13 +32,21 @@ pub struct Daemon {
 impl BenchEnv {
     /// Creates a configuration with one webhook and one route; `of_webhook` and `of_route` are further settings of each.
     pub fn new(webhook: &Webhook, of_webhook: &str, of_route: &str) -> anyhow::Result<Self> {
+        Self::with(&format!("url = \"{}\"\n{of_webhook}", webhook.url), of_route)
+    }
+
+    /// The same with the channel of an app.
+    pub fn with_app(webhook: &Webhook, of_webhook: &str, of_route: &str) -> anyhow::Result<Self> {
+        let app = "target = \"slack-app\"\ntoken = \"xoxb-1-SECRET\"\nchannel = \"C1\"";
+        Self::with(&format!("{app}\napi_url = \"{}\"\n{of_webhook}", webhook.api_url), of_route)
+    }
+
+    fn with(of_webhook: &str, of_route: &str) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
-        let (url, path) = (&webhook.url, folder.path());
+        let path = folder.path();
         fs::write(
             path.join("config.toml"),
-            format!(
-                "[webhooks.main]\nurl = \"{url}\"\n{of_webhook}\n[[routes]]\nname = \"all\"\nwebhook = \"main\"\n{of_route}"
-            ),
+            format!("[webhooks.main]\n{of_webhook}\n[[routes]]\nname = \"all\"\nwebhook = \"main\"\n{of_route}"),
         )?;
         fs::set_permissions(path.join("config.toml"), fs::Permissions::from_mode(0o600))?;
         DirBuilder::new().mode(0o700).create(path.join("state"))?;

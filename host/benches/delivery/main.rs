@@ -1,4 +1,4 @@
-//! Events on their way through a daemon: how soon one is sent, how fast the spool is received and a backlog routed, and what history costs. Each is
+//! Events on their way through a daemon: how soon one is sent, how fast the spool is received and a backlog routed, what a storm costs that is one message, and what history costs. Each is
 //! compared with the disk or SQLite alone in the same run, since machines differ.
 //!
 //! Run by `cargo xtask bench delivery`. Fails if a target is missed; each target is a constant next to its measurement.
@@ -16,6 +16,7 @@ mod sqlite_baseline;
 #[path = "../../../xtask/src/statistics.rs"]
 #[allow(unused_imports, dead_code, reason = "its tests, and parts that other benchmarks use, belong to xtask")]
 mod statistics;
+mod storm;
 mod throughput;
 mod webhook;
 
@@ -30,9 +31,9 @@ fn main() -> anyhow::Result<()> {
     let chosen: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     let is_chosen = |part: &str| chosen.is_empty() || chosen.iter().any(|name| name == part);
     if let Some(unknown) =
-        chosen.iter().find(|name| !["latency", "spool", "throughput", "history"].contains(&name.as_str()))
+        chosen.iter().find(|name| !["latency", "spool", "throughput", "storm", "history"].contains(&name.as_str()))
     {
-        bail!("unknown part {unknown:?}; use latency, spool, throughput or history");
+        bail!("unknown part {unknown:?}; use latency, spool, throughput, storm or history");
     }
     if is_chosen("latency") {
         latency::measure(&mut report)?;
@@ -42,6 +43,9 @@ fn main() -> anyhow::Result<()> {
     }
     if is_chosen("throughput") {
         throughput::measure(&mut report, &cores)?;
+    }
+    if is_chosen("storm") {
+        storm::measure(&mut report, &cores)?;
     }
     if is_chosen("history") {
         history::measure(&mut report)?;
