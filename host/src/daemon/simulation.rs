@@ -34,6 +34,7 @@ const STEPS: usize = 60;
 struct Totals {
     events: u32,
     messages: usize,
+    changes: usize,
     faults: BTreeMap<&'static str, u64>,
 }
 
@@ -46,9 +47,10 @@ fn live(steps: &[Step], totals: &RefCell<Totals>) {
     }
     host.repair_and_finish();
     host.check_all_arrived();
-    let (totals, (events, messages)) = (&mut *totals.borrow_mut(), host.counts());
+    let (totals, (events, messages, changes)) = (&mut *totals.borrow_mut(), host.counts());
     totals.events += events;
     totals.messages += messages;
+    totals.changes += changes;
     for fault in steps.iter().filter_map(Step::fault) {
         *totals.faults.entry(fault).or_default() += 1;
     }
@@ -66,8 +68,10 @@ fn any_history_loses_nothing_and_keeps_order_rate_and_ledger() {
     if let Err(error) = run {
         panic!("{error}");
     }
-    let Totals { events, messages, faults } = totals.into_inner();
-    let result = format!("{events} events in {messages} messages; none lost; order, rate and ledger hold");
+    let Totals { events, messages, changes, faults } = totals.into_inner();
+    let result = format!(
+        "{events} events in {messages} messages with {changes} changes; none lost; order, rate and ledger hold"
+    );
     let history = FaultRow { fault: "a random history".to_owned(), count: histories.into(), result };
     let in_it = |(fault, count): (&str, u64)| {
         let fault = format!("in these histories: {fault}");

@@ -51,6 +51,15 @@ impl OpenDigest {
     }
 }
 
+/// The condition for messages that can show a storm: where they are is known, or will be, and none of their events is pruned,
+/// which a change would no longer count. Those of the first message are pruned first.
+macro_rules! can_be_changed {
+    () => {
+        "(state = 'ready' OR state = 'digested' AND reference IS NOT NULL)
+             AND events = (SELECT count(*) FROM routed_events WHERE message = messages.id)"
+    };
+}
+
 impl Store {
     /// Returns the message that tells of the storm that an open digest goes on with; `None`: it gets a message of its own.
     /// `within`: after so much time without an event a storm is over.
@@ -66,11 +75,13 @@ impl Store {
         let within_ms = i64::try_from(within.as_millis()).unwrap_or(i64::MAX);
         self.database.read("look for the message of a storm", |connection| {
             let living: Option<(i64, u32, i64)> = connection
-                .prepare_cached(
+                .prepare_cached(concat!(
                     "SELECT id, events, opened_at FROM messages
-                     WHERE route = ?1 AND webhook = ?2 AND cause = 'storm' AND changes IS NULL AND id < ?3
-                         AND (state = 'ready' OR state = 'digested' AND reference IS NOT NULL) ORDER BY id DESC LIMIT 1",
-                )?
+                     WHERE id = (SELECT id FROM messages
+                         WHERE route = ?1 AND webhook = ?2 AND cause = 'storm' AND changes IS NULL AND id < ?3
+                             AND state NOT IN ('open', 'dead', 'dropped') ORDER BY id DESC LIMIT 1) AND ",
+                    can_be_changed!()
+                ))?
                 .query_row(params![route, digest.webhook, digest.id], |row| {
                     Ok((row.get(0)?, row.get(1)?, row.get(2).unwrap_or_default()))
                 })
@@ -123,10 +134,11 @@ impl Store {
                 )?
                 .query_row(params![route, end.webhook], |row| row.get(0))?;
             let is_shown: bool = connection
-                .prepare_cached(
-                    "SELECT EXISTS (SELECT 1 FROM messages WHERE id = ? AND webhook = ?
-                         AND (state = 'ready' OR state = 'digested' AND reference IS NOT NULL))",
-                )?
+                .prepare_cached(concat!(
+                    "SELECT EXISTS (SELECT 1 FROM messages WHERE id = ? AND webhook = ? AND ",
+                    can_be_changed!(),
+                    ")"
+                ))?
                 .query_row(params![end.ending_storm(), end.webhook], |row| row.get(0))?;
             Ok(match end.ending_storm().filter(|_| is_shown) {
                 None => StormEnd::Nowhere,

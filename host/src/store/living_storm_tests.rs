@@ -99,3 +99,23 @@ fn storm_that_is_over_old_or_much_larger_gets_another_message() {
     let later = storm(&mut fixture, 3_601_000, 1);
     assert_eq!(living(&fixture, &later), None);
 }
+
+#[test]
+fn storm_of_which_events_are_pruned_gets_another_message() {
+    let mut fixture = fixture();
+    let first = storm(&mut fixture, 1_000, 3);
+    close(&mut fixture, &first, 2_000);
+    let sent = next_message(&fixture.store).unwrap();
+    send(&mut fixture, &sent, 2_000);
+    let next = storm(&mut fixture, 3_000, 1);
+    assert_eq!(living(&fixture, &next), Some(first.id));
+    let limits = crate::store::RetentionLimits {
+        events_since: Timestamp(9_000),
+        max_events: 3,
+        dead_since: Timestamp(0),
+        max_dead: 9,
+    };
+    fixture.store.prune(&limits, 0).unwrap();
+    assert_eq!(fixture.store.message_events(first.id, 9).unwrap().len(), 0);
+    assert_eq!(living(&fixture, &next), None);
+}

@@ -3,6 +3,9 @@
 ;; `~hold…` is held with the jail as its key: `~hold-5` for five seconds, any other for the route's window. `~skip…` is
 ;; skipped. Any other event is posted immediately, as `ban 203.0.113.7 in sshd`, or without a subject as `ban sshd`.
 ;;
+;; The message about a subject that begins with `e` is in the thread of its jail. That of a ban has the name of its subject,
+;; and that of an unban replaces the one with the name up to the first `x`: `e17x-e18x` replaces `e17x`.
+;;
 ;; What is held has the jail as its tag as well, and where there are tags a digest's text ends with the first one and how
 ;; many events it has.
 ;;
@@ -55,6 +58,32 @@
     (if (i32.ge_u (local.get $index) (local.get $length)) (then (return (i32.const 0))))
     (i32.load8_u (i32.add (local.get $text) (local.get $index))))
 
+  ;; Of a post the thread is at 584, the name at 596, and what it replaces at 608.
+  (func $converse (param $event i32)
+    (local $subject i32)
+    (local $length i32)
+    (local.set $subject (i32.load offset=44 (local.get $event)))
+    (i32.store8 (i32.const 584) (i32.const 1))
+    (i32.store (i32.const 588) (i32.load offset=24 (local.get $event)))
+    (i32.store (i32.const 592) (i32.load offset=28 (local.get $event)))
+    (if (i32.eq (i32.load8_u offset=32 (local.get $event)) (i32.const 3))
+      (then
+        (i32.store8 (i32.const 596) (i32.const 1))
+        (i32.store (i32.const 600) (local.get $subject))
+        (i32.store (i32.const 604) (i32.load offset=48 (local.get $event))))
+      (else
+        (loop $next
+          (local.set $length (i32.add (local.get $length) (i32.const 1)))
+          (br_if $next
+            (i32.and
+              (i32.lt_u (local.get $length) (i32.load offset=48 (local.get $event)))
+              (i32.ne
+                (i32.load8_u (i32.add (local.get $subject) (i32.sub (local.get $length) (i32.const 1))))
+                (i32.const 0x78))))) ;; x
+        (i32.store8 (i32.const 608) (i32.const 1))
+        (i32.store (i32.const 612) (local.get $subject))
+        (i32.store (i32.const 616) (local.get $length)))))
+
   ;; The event: id 0, at 8, host 16, jail 24, action 32, of a ban whether it has a subject 40, which is at 44.
   ;; The result is at 512: its case, at 520 the decision's case, and at 528 its payload.
   (func (export "banhook:plugin/formatter@0.1.0#format") (param $event i32) (result i32)
@@ -102,7 +131,9 @@
     (if (i32.lt_u (i32.sub (i32.load8_u offset=32 (local.get $event)) (i32.const 3)) (i32.const 2))
       (then
         (call $write (i32.load offset=44 (local.get $event)) (i32.load offset=48 (local.get $event)))
-        (call $write (i32.const 1104) (i32.const 4))))
+        (call $write (i32.const 1104) (i32.const 4))
+        (if (i32.eq (call $byte (i32.load offset=44 (local.get $event)) (i32.const 1) (i32.const 0)) (i32.const 0x65)) ;; e…
+          (then (call $converse (local.get $event))))))
     (call $write (local.get $jail) (local.get $length))
     (i32.store (i32.const 532) (i32.const 2048))
     (i32.store (i32.const 536) (i32.sub (global.get $end) (i32.const 2048)))

@@ -35,6 +35,8 @@ pub(super) struct Host {
     chats: Chats,
     model: Model,
     events: u32,
+    /// The bans of each jail; an unban lifts the last one.
+    bans: BTreeMap<&'static str, Vec<u32>>,
 }
 
 impl Host {
@@ -52,6 +54,7 @@ impl Host {
             chats: Chats::default(),
             model: Model::default(),
             events: 0,
+            bans: BTreeMap::new(),
         };
         host.start();
         host
@@ -96,13 +99,19 @@ impl Host {
             Step::Configure(change) => {
                 self.setup.change(change);
                 self.chats.disturb();
+                self.chats.detached = true;
                 self.configure();
             }
             Step::BreakPlugin(broken) => {
                 let content = if broken { b"broken".to_vec() } else { plugin().to_vec() };
                 fs::write(self.folder.path().join("plugin.wasm"), content).unwrap();
             }
-            Step::Prune => self.process().0.prune(now),
+            Step::Prune => {
+                // With its events a message is forgotten that would be changed.
+                self.chats.disturb();
+                self.chats.detached = true;
+                self.process().0.prune(now);
+            }
             Step::Retry => {
                 self.chats.disturb();
                 self.process().0.retry(now);
@@ -141,7 +150,16 @@ impl Host {
         for _ in 0..count {
             self.events += 1;
             let (number, jail) = (self.events, JAILS[jail % JAILS.len()]);
-            let ban = |restored| Ban { subject: format!("e{number}x"), restored, ..Ban::default() };
+            let bans = self.bans.entry(jail).or_default();
+            let lifted = match kind {
+                EventKind::Unban => bans.pop().map(|lifted| format!("e{lifted}x-")).unwrap_or_default(),
+                EventKind::Ban => {
+                    bans.push(number);
+                    String::new()
+                }
+                _ => String::new(),
+            };
+            let ban = |restored| Ban { subject: format!("{lifted}e{number}x"), restored, ..Ban::default() };
             let (jail, details) = match kind {
                 EventKind::Ban => (jail.to_owned(), EventDetails::Ban(ban(false))),
                 EventKind::Restored => (jail.to_owned(), EventDetails::Ban(ban(true))),
@@ -200,16 +218,17 @@ impl Host {
         panic!("something is still pending: {ledger:?}");
     }
 
-    /// How many events there were, and how many messages arrived.
-    pub(super) fn counts(&self) -> (u32, usize) {
-        (self.events, self.chats.arrived.len())
+    /// How many events there were, and how many messages and changes of messages arrived.
+    pub(super) fn counts(&self) -> (u32, usize, usize) {
+        let changes = self.chats.arrived.iter().filter(|arrived| arrived.changes.is_some()).count();
+        (self.events, self.chats.arrived.len() - changes, changes)
     }
 
     /// What holds in the end.
     pub(super) fn check_all_arrived(&mut self) {
         let ledger = self.process().0.store().ledger().unwrap();
         let counts = |route: &str| ledger.routes.get(route).map_or((0, 0), |route| (route.matched, route.skipped));
-        self.model.check(&self.chats.arrived, counts);
+        self.model.check(&self.chats.arrived, self.chats.detached, counts);
     }
 }
 

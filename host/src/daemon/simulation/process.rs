@@ -163,7 +163,7 @@ impl Process {
             if let Some(NextAction::Send(message)) = self.next(&webhook, now) {
                 self.attempt(&webhook, &message, now, |_, message| {
                     if accepted {
-                        chats.arrive_unknown(message);
+                        chats.arrive(message, false);
                     }
                     None
                 });
@@ -213,7 +213,14 @@ impl Process {
         if !queue.begin(&mut self.store, &policy, message, now).unwrap() {
             return;
         }
-        if let Some(answer) = send(&endpoint.url_hash(), message) {
+        if let Some(mut answer) = send(&endpoint.url_hash(), message) {
+            if let SendResult::Accepted { reference, .. } = &mut answer {
+                let has_reference = policy.target.has_conversations();
+                *reference = reference.take().filter(|_| has_reference);
+                if let Some(reference) = reference {
+                    reference.of.clone_from(&policy.channel);
+                }
+            }
             let hash = endpoint.url_hash();
             queue.record_result(&mut self.store, &policy, &hash, message, answer, now, 0.5).unwrap();
         }

@@ -13,7 +13,10 @@ pub(super) const ROUTES: [(&str, &[&str]); 3] =
     [("all", &["*"]), ("some", &["sshd*", "~hold*"]), ("rest", &["mail", "~skip*"])];
 
 /// The services that a webhook may belong to.
-const TARGETS: [&str; 3] = ["slack", "mattermost", "discord"];
+const TARGETS: [&str; 4] = ["slack", "mattermost", "discord", APP];
+
+/// An app, whose messages can be changed and are in threads.
+pub(super) const APP: &str = "slack-app";
 
 /// Messages of a minute from which on events wait in a digest.
 pub(super) const STORM: u32 = 20;
@@ -41,7 +44,9 @@ pub(super) struct Route {
 
 impl Setup {
     pub(super) fn new() -> Self {
-        let webhook = |number| Webhook { exists: true, url: number, target: 0 };
+        // The first is an app.
+        let target = |number| if number == 0 { TARGETS.len() - 1 } else { 0 };
+        let webhook = |number| Webhook { exists: true, url: number, target: target(number) };
         let route = |webhook| Route { exists: true, webhook, fallback: None };
         Self { webhooks: (0..WEBHOOKS.len()).map(webhook).collect(), routes: vec![route(0), route(1), route(0)] }
     }
@@ -77,6 +82,14 @@ impl Setup {
         self.routes.iter_mut().for_each(|route| route.exists = true);
     }
 
+    /// Returns the routes whose messages go to an app, or may.
+    pub(super) fn routes_to_apps(&self) -> impl Iterator<Item = &'static str> {
+        let is_app = |webhook: usize| TARGETS[self.webhooks[self.existing(webhook)].target] == APP;
+        let goes_to_app = move |route: &&Route| is_app(route.webhook) || route.fallback.is_some_and(&is_app);
+        let named = ROUTES.iter().zip(&self.routes);
+        named.filter(move |(_, route)| goes_to_app(route)).map(|((name, _), _)| *name)
+    }
+
     /// Returns the name of the webhook that a number stands for where that one is not there.
     fn existing(&self, webhook: usize) -> usize {
         let from = |offset| (webhook + offset) % self.webhooks.len();
@@ -89,13 +102,14 @@ impl Setup {
         let (interval, burst) = RATE;
         for (name, webhook) in WEBHOOKS.iter().zip(&self.webhooks).filter(|(_, webhook)| webhook.exists) {
             let (url, target) = (webhook.url, TARGETS[webhook.target]);
-            let path = if target == "discord" { "/slack" } else { "" };
+            let address = match target {
+                APP => format!("api_url = 'http://127.0.0.1:1/{url}/'\ntoken = 'xoxb-1-2'\nchannel = 'C1'"),
+                "discord" => format!("url = 'http://127.0.0.1:1/{url}/slack'"),
+                _ => format!("url = 'http://127.0.0.1:1/{url}'"),
+            };
             let rate = 1_000 / interval;
-            writeln!(
-                text,
-                "[webhooks.{name}]\nurl = 'http://127.0.0.1:1/{url}{path}'\ntarget = '{target}'\nrate = '{rate}/s'\nburst = {burst}"
-            )
-            .unwrap();
+            writeln!(text, "[webhooks.{name}]\n{address}\ntarget = '{target}'\nrate = '{rate}/s'\nburst = {burst}")
+                .unwrap();
         }
         for ((name, jails), route) in ROUTES.iter().zip(&self.routes).filter(|(_, route)| route.exists) {
             let webhook = self.existing(route.webhook);

@@ -47,6 +47,8 @@ impl Step {
             Self::Turn(_, Mood::Lost) => "a webhook accepts, and its answers are lost",
             Self::Turn(_, Mood::Missing) => "a webhook answers 404",
             Self::Turn(_, Mood::Refusing | Mood::Picky) => "a webhook rejects messages",
+            Self::Turn(_, Mood::Closed) => "an app may neither change messages nor reply",
+            Self::Turn(_, Mood::Emptied) => "the messages of an app are deleted",
             Self::SetClock(_) => "the clock is set",
             Self::Configure(_) => "routes, webhooks, URLs or targets change",
             Self::BreakPlugin(true) => "the plugin is damaged",
@@ -116,6 +118,8 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         1 => Just(Mood::Missing),
         1 => Just(Mood::Refusing),
         1 => Just(Mood::Picky),
+        1 => Just(Mood::Closed),
+        1 => Just(Mood::Emptied),
     ];
     let change = prop_oneof![
         (0..9_usize).prop_map(Change::ToggleRoute),
