@@ -119,7 +119,11 @@ pub(crate) fn classify(
     let answer = HttpAnswer { status, header, body: body.trim(), json: &json };
     let error = || {
         let error = redaction.answer(answer.body, &json);
-        if error.is_empty() { status.to_string() } else { format!("{status} {error}") }
+        let error = if error.is_empty() { status.to_string() } else { format!("{status} {error}") };
+        match target.advice(&answer) {
+            Some(advice) => format!("{error}: {advice}"),
+            None => error,
+        }
     };
     let rate_limited = || {
         let seconds = retry_after(&answer, now).or_else(|| target.retry_after(&answer));

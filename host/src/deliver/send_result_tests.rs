@@ -287,6 +287,7 @@ fn classify_answers_of_the_other_services() {
         (DISCORD, 200, NONE, r#"{"id":"123","content":"x"}"#, ACCEPTED),
         (DISCORD, 401, NONE, r#"{"message":"Invalid Webhook Token","code":50027}"#, ENDPOINT_GONE),
         (DISCORD, 403, NONE, r#"{"message":"Missing Access","code":50001}"#, ENDPOINT_GONE),
+        (DISCORD, 400, NONE, r#"{"message":"Webhook services cannot be used","code":220004}"#, ENDPOINT_GONE),
         (DISCORD, 404, NONE, r#"{"message":"Unknown Webhook","code":10015}"#, ENDPOINT_GONE),
         (DISCORD, 502, NONE, "<html>", TRANSIENT),
         (DISCORD, 502, budget("4", "7.5"), "<html>", TRANSIENT),
@@ -351,6 +352,15 @@ fn answer_that_is_not_what_the_configuration_says_is_no_success() {
         assert!(error.contains("success is another answer") && !error.contains("hidden"), "{error}");
     }
     assert!(matches!(result(500, r#"{"ok":true}"#), SendResult::Transient { .. }));
+}
+
+#[test]
+fn error_of_a_forum_says_what_to_do() {
+    for (code, words) in [(220_001, "add ?thread_id=ID"), (220_004, "without /slack, with ?thread_id=ID")] {
+        let body = format!(r#"{{"message":"it is a forum","code":{code}}}"#);
+        let SendResult::EndpointGone(error) = classified(Target::DISCORD, 400, NONE, &body) else { panic!("{code}") };
+        assert!(error.starts_with("400 ") && error.contains(words), "{error}");
+    }
 }
 
 #[test]

@@ -31,8 +31,14 @@ const REMAINING: &str = "x-ratelimit-remaining";
 /// The header with the seconds until the rate limit is reset, with a fraction; `Retry-After` rounds them up.
 const RESET_AFTER: &str = "x-ratelimit-reset-after";
 
+/// The code of an error of a forum, which takes messages in threads only.
+const FORUM: u64 = 220_001;
+/// The same of the address that takes Slack's format, which a forum does not have:
+/// <https://github.com/discord/discord-api-docs/issues/6964>.
+const FORUM_SLACK: u64 = 220_004;
+
 /// Codes of errors of a webhook that accepts no message: it is unknown or not allowed to post, or posts to a forum.
-const DISABLED: [u64; 9] = [10_003, 10_004, 10_015, 40_001, 50_001, 50_013, 50_027, 220_001, 220_003];
+const DISABLED: [u64; 10] = [10_003, 10_004, 10_015, 40_001, 50_001, 50_013, 50_027, FORUM, 220_003, FORUM_SLACK];
 
 /// Codes of errors about a message: too large, empty, invalid, or held back by a filter.
 const REJECTED: [u64; 6] = [40_005, 50_006, 50_035, 50_109, 200_000, 240_000];
@@ -97,6 +103,16 @@ impl Service for Discord {
             return Some(Verdict::Unreachable);
         }
         REJECTED.contains(&code).then_some(Verdict::Rejected)
+    }
+
+    fn advice(&self, answer: &HttpAnswer<'_>) -> Option<&'static str> {
+        match answer.json["code"].as_u64()? {
+            FORUM => Some("the channel is a forum: add ?thread_id=ID of one of its posts to the webhook's URL"),
+            FORUM_SLACK => {
+                Some("the channel is a forum: use the webhook's URL without /slack, with ?thread_id=ID of a post")
+            }
+            _ => None,
+        }
     }
 
     fn retry_after(&self, answer: &HttpAnswer<'_>) -> Option<f64> {

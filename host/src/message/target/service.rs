@@ -80,6 +80,11 @@ pub trait Service: Sync {
     /// The meaning of any other answer in the service's own words. `None`: the status decides.
     fn verdict(&self, answer: &HttpAnswer<'_>) -> Option<Verdict>;
 
+    /// What to do about an error that says it too briefly.
+    fn advice(&self, _answer: &HttpAnswer<'_>) -> Option<&'static str> {
+        None
+    }
+
     /// Seconds to wait after a 429 without a `Retry-After`.
     fn retry_after(&self, _answer: &HttpAnswer<'_>) -> Option<f64> {
         None
