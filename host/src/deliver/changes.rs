@@ -2,11 +2,11 @@
 
 use super::attempt::{AttemptOutcome, AttemptReport, NextAction};
 use super::delivery_policy::DeliveryPolicy;
-use super::delivery_policy::{after, clamp_deadline, within_change_rate};
+use super::delivery_policy::{after, clamp_deadline, next_change_slot, within_change_rate};
 use super::queue::{Attempt, ORDERED_TIME_SHARE, Queue, UNCLEAR_MAX, is_expired};
 use super::send_result::SendResult;
 use crate::event::Timestamp;
-use crate::store::{ChangeBudget, FailedAttempt, Store, StoreError};
+use crate::store::{ChangeBudget, FailedAttempt, OutboundMessage, Store, StoreError};
 
 impl Queue {
     /// Returns what to do next where no message is to be posted now: messages that were sent are changed.
@@ -37,6 +37,20 @@ impl Queue {
             return Ok(NextAction::WaitUntil(at));
         }
         self.in_its_way(store, policy, change, now)
+    }
+
+    /// Records that an attempt to change a message begins, if that is still within the rate: the queues of other webhooks with the
+    /// same token use it as well.
+    pub(super) fn begin_change(
+        &self,
+        store: &mut Store,
+        policy: &DeliveryPolicy,
+        message: &OutboundMessage,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let spend =
+            |budget| (within_change_rate(budget, policy, now) <= now).then(|| next_change_slot(budget, policy, now));
+        store.begin_change(message, &self.webhook, &policy.change_budget, spend, now)
     }
 
     /// Records what the attempt to change a message came to. Its failures say nothing about the webhook's other messages, and

@@ -15,7 +15,7 @@ use super::send_result::SendResult;
 use crate::config::Rate;
 use crate::event::{Event, EventDefaults, EventDetails, Timestamp};
 use crate::message::{ChangeFallback, Conversation, ConversationKey, Reference, Target, Way, fallback};
-use crate::store::{Disposition, FormattedEvent, OutboundMessage, RoutedTo, StateDir, Store};
+use crate::store::{ChangeBudget, Disposition, FormattedEvent, OutboundMessage, RoutedTo, StateDir, Store};
 
 /// What the channel answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -345,6 +345,28 @@ fn change_that_ends_in_a_time_out_leaves_the_webhook_to_posts() {
     simulation.take(&Step::Begin(2));
     let NextAction::Send(post) = simulation.next() else { panic!("the post waits") };
     assert_eq!(post.way, Way::Post);
+}
+
+#[test]
+fn changes_of_two_webhooks_with_one_token_share_its_rate_whichever_begins_first() {
+    let mut simulation = Simulation::new();
+    for subject in 0..2 {
+        simulation.take(&Step::Begin(subject));
+    }
+    simulation.pass(simulation.now + 10_000);
+    for subject in 0..2 {
+        simulation.take(&Step::Change(subject));
+    }
+    simulation.policy.change_rate = Rate { interval: Duration::from_secs(60), burst: 1 };
+    let NextAction::Send(change) = simulation.next() else { panic!("no change is due") };
+    let now = Timestamp(simulation.now);
+    let Simulation { queue, store, policy, .. } = &mut simulation;
+    // Another queue has looked before, and begins first.
+    let next_slot_at = now.plus_ms(60_000);
+    store.record_change_budget("token", ChangeBudget { next_slot_at, ..ChangeBudget::default() }).unwrap();
+    assert!(!queue.begin(store, policy, &change, now).unwrap(), "the rate is used up");
+    assert_eq!(store.message(change.id).unwrap().unwrap().0.attempts, 0);
+    assert!(queue.begin(store, policy, &change, next_slot_at).unwrap());
 }
 
 /// So many conversations, or as many as `BANHOOK_SOAK` says.

@@ -14,7 +14,7 @@ use std::time::Duration;
 use super::attempt::{AttemptOutcome, AttemptReport, NextAction};
 use super::backoff;
 use super::delivery_policy::DeliveryPolicy;
-use super::delivery_policy::{after, clamp_deadline, clock_went_back, next_change_slot, next_slot, within_rate};
+use super::delivery_policy::{after, clamp_deadline, clock_went_back, next_slot, within_rate};
 use super::plain_form::plain_form;
 use super::send_result::SendResult;
 use crate::event::Timestamp;
@@ -194,18 +194,13 @@ impl Queue {
         message: &OutboundMessage,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let mut state = store.webhook(&self.webhook)?;
         self.attempt_began_at = now;
-        let is_change = message.lane == Lane::Change;
-        if !is_change {
-            state.next_slot_at = next_slot(&state, policy, now);
+        if message.lane == Lane::Change {
+            return self.begin_change(store, policy, message, now);
         }
-        let begun = store.begin_attempt(message, &self.webhook, &state, now)?;
-        if begun && is_change {
-            let budget = store.change_budget(&policy.change_budget)?;
-            store.record_change_budget(&policy.change_budget, next_change_slot(budget, policy, now))?;
-        }
-        Ok(begun)
+        let mut state = store.webhook(&self.webhook)?;
+        state.next_slot_at = next_slot(&state, policy, now);
+        store.begin_attempt(message, &self.webhook, &state, now)
     }
 
     /// Records what an attempt came to. `url_hash`: as for [`Self::next`]. `jitter`: in 0..1.

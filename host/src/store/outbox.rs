@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
+use super::change_budgets::{self, ChangeBudget};
 use super::checksum::{DAMAGED, is_message_intact, message_columns};
 use super::error::StoreError;
 use super::messages::{self, DeadReason};
@@ -238,6 +239,30 @@ impl Store {
             let begun = messages::begin_attempt(transaction, (message.id, message.checksum), webhook, now)?;
             if begun {
                 webhooks::record(transaction, webhook, state)?;
+            }
+            Ok(begun)
+        })
+    }
+
+    /// Records that an attempt to change a message begins, and what it uses of the rate of changes. `spend`: what is left of that
+    /// afterwards; `None`: another webhook with the same token has used it up meanwhile. False: as for
+    /// [`Self::begin_attempt`], or then.
+    ///
+    /// # Errors
+    /// When the store fails; then it must not be sent.
+    pub(crate) fn begin_change(
+        &mut self,
+        message: &OutboundMessage,
+        webhook: &str,
+        budget: &str,
+        spend: impl Fn(ChangeBudget) -> Option<ChangeBudget>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        self.database.write("record an attempt", |transaction| {
+            let Some(spent) = spend(change_budgets::read(transaction, budget)?) else { return Ok(false) };
+            let begun = messages::begin_attempt(transaction, (message.id, message.checksum), webhook, now)?;
+            if begun {
+                change_budgets::record(transaction, budget, spent)?;
             }
             Ok(begun)
         })
