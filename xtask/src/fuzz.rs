@@ -57,8 +57,9 @@ pub fn fuzz(root: &Path, names: &[String], seconds: u32, keep: bool) -> anyhow::
     for pair in targets.chunks(2) {
         let running =
             pair.iter().map(|target| start(root, &programs, target, seconds)).collect::<anyhow::Result<Vec<_>>>()?;
-        for (target, (mut child, log)) in pair.iter().zip(running) {
-            let status = child.wait()?;
+        let ended =
+            running.into_iter().map(|(mut child, log)| Ok((child.wait()?, log))).collect::<anyhow::Result<Vec<_>>>()?;
+        for (target, (status, log)) in pair.iter().zip(ended) {
             let text = String::from_utf8_lossy(&fs::read(&log)?).into_owned();
             let lines: Vec<_> = text.lines().collect();
             ensure!(

@@ -139,7 +139,7 @@ fn conversation(page: Option<&Path>) -> Outcome {
     set_days_ago(0);
     writeln!(out, "\n5. Now. The report of the week is due.")?;
     let before = channel.count();
-    run_daemon(parsed(&text)?, &store, &|| channel.count() > before)?;
+    run_daemon(parsed(&text)?, &store, &|| channel.count() > before && store.is_drained().unwrap_or(false))?;
     writeln!(out, "\nThe channel as it is now:")?;
     let html = channel.stop(colors)?;
     let page = match page {

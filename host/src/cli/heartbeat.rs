@@ -9,6 +9,7 @@ use super::command_error::{CommandError, Outcome};
 use super::global_options::GlobalOptions;
 use crate::event::Timestamp;
 use crate::phrase::{counted, printable};
+use crate::receive::fail2ban_client::NoAnswer;
 use crate::receive::heartbeat::Heartbeat;
 
 /// Asks fail2ban, leaves its answer for the daemon, and prints it.
@@ -18,7 +19,12 @@ pub(super) fn heartbeat(global: &GlobalOptions) -> Outcome {
         return Err(CommandError::Input(anyhow!("there is no {}: start the daemon first", folder.path().display())));
     }
     // As root, which alone may ask.
-    let heartbeat = Heartbeat::ask(Timestamp::now());
+    let heartbeat = Heartbeat::ask(Timestamp::now()).map_err(|why| {
+        CommandError::Input(match why {
+            NoAnswer::Denied => anyhow!("this user may not ask fail2ban; run this as root"),
+            _ => anyhow!("fail2ban-client is not found in PATH ({})", std::env::var("PATH").unwrap_or_default()),
+        })
+    })?;
     folder.become_owner()?;
     heartbeat.write(&folder)?;
     let shown = match (heartbeat.jails, heartbeat.banned) {

@@ -1,6 +1,6 @@
 //! `banhook report`: what was banned in a period, in the terminal, as a page or as the body of a message.
 
-use std::fs;
+use std::fs::File;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -59,6 +59,15 @@ pub(super) fn report(global: &GlobalOptions, arguments: &ReportArgs) -> Outcome 
         )));
     }
     let route = chosen(&config.routes, arguments.route.as_deref())?;
+    // Before this process becomes the user of the store.
+    let page_file = match &arguments.html {
+        Some(file) if file != Path::new("-") => Some(
+            File::create(file)
+                .with_context(|| format!("cannot write {}", file.display()))
+                .map_err(CommandError::Input)?,
+        ),
+        _ => None,
+    };
     let Some((_, store)) = global.existing_store()? else {
         return Err(CommandError::Input(anyhow!("there are no events in {} yet", global.state_dir.display())));
     };
@@ -85,12 +94,11 @@ pub(super) fn report(global: &GlobalOptions, arguments: &ReportArgs) -> Outcome 
             let mut body = drawn(&message);
             localize_dates(&mut body);
             let page = to_html(&Page { title: &title, sender: "banhook" }, [("", &body)]);
-            if file == Path::new("-") {
-                write!(out, "{page}")?;
-            } else {
-                fs::write(file, page)
-                    .with_context(|| format!("cannot write {}", file.display()))
-                    .map_err(CommandError::Input)?;
+            match page_file {
+                Some(mut to) => {
+                    to.write_all(page.as_bytes()).with_context(|| format!("cannot write {}", file.display()))?;
+                }
+                None => write!(out, "{page}")?,
             }
         }
         (None, ReportFormat::Text) => writeln!(out, "{}", draw(&drawn(&message), out.is_terminal()).trim_end())?,

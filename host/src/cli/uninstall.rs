@@ -144,11 +144,13 @@ fn remove_configuration(paths: &SetupPaths) -> Result<bool, CommandError> {
 
 /// What the state directory holds: directories, and files.
 const FOLDERS: [&str; 2] = ["spool", "cache"];
-const FILES: [&str; 7] = [
+const FILES: [&str; 9] = [
     "banhook.sqlite3",
     "banhook.sqlite3-wal",
     "banhook.sqlite3-shm",
     "banhook.log",
+    "heartbeat",
+    "heartbeat.new",
     "writer.lock",
     "wake",
     "work.lock",

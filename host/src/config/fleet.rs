@@ -100,6 +100,10 @@ impl Fleet {
                 let mut count = 0;
                 quantity::count(&table, "replicas", 1..=5, &mut count);
                 replicas = (count > 0).then_some(count);
+                if let (Some(2 | 4), Some(location)) = (replicas, table.key_location("replicas")) {
+                    let hint = "1, 3 or 5: an even number survives no more losses than the odd one below it";
+                    table.problems.warn(location, format!("replicas = {count} gains nothing"), hint);
+                }
             }
         }
         if role.is_none() {

@@ -3,7 +3,7 @@
 //! It has a connection to the store of its own, and counts bans for as long as that takes: no message waits for it.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -48,8 +48,11 @@ impl Reporter {
         if let Some(sender) = &self.configured {
             let _ = sender.send(Arc::new(config.clone()));
         } else if config.reports.is_empty() && watched(config).next().is_none() {
-            // A timer may still be asking for an earlier configuration.
-            request_heartbeat(store, config);
+            // Of an earlier configuration nothing is left, also when it is that again.
+            match store.new_connection() {
+                Ok(mut store) => prepare(&mut store, config),
+                Err(error) => tracing::error!("reports that are no longer configured are not forgotten: {error}"),
+            }
         } else if let Err(error) = self.start(config, store) {
             tracing::error!("no reports are sent: {error}");
         }
@@ -90,13 +93,24 @@ impl Context {
             if begun.elapsed() >= SETTLING_TIME {
                 self.watch_for_silence(&mut store, &config);
             }
+            let mut newest = None;
             for report in &config.reports {
+                // To count takes seconds, and whoever stops the daemon waits.
+                match configured.try_recv() {
+                    Ok(newer) => newest = Some(newer),
+                    Err(TryRecvError::Disconnected) => return,
+                    Err(TryRecvError::Empty) => {}
+                }
+                if newest.is_some() {
+                    break;
+                }
                 if let Err(error) = self.send_if_due(&mut store, &config, report) {
                     let (route, at) = (&report.route, report.at.to_string());
                     tracing::error!(route, at, "report is not sent, and tried again: {error}");
                 }
             }
-            match configured.recv_timeout(POLL_INTERVAL) {
+            let newest = newest.map_or_else(|| configured.recv_timeout(POLL_INTERVAL), Ok);
+            match newest {
                 Ok(newer) => {
                     config = newer;
                     prepare(&mut store, &config);
@@ -175,11 +189,7 @@ fn prepare(store: &mut Store, config: &Config) {
     if let Err(error) = store.keep_reports(&keys) {
         tracing::error!("reports that are no longer configured are not forgotten: {error}");
     }
-    request_heartbeat(store, config);
-}
-
-fn request_heartbeat(store: &Store, config: &Config) {
-    if let Err(error) = heartbeat::request(store.folder(), watched(config).next().is_some()) {
+    if let Err(error) = heartbeat::request(store.folder(), watched(config).next().is_some() && config.fleet.is_none()) {
         tracing::error!("whether fail2ban is asked if it runs cannot be changed: {error}");
     }
 }

@@ -61,13 +61,14 @@ fn silence_is_said_where_the_bans_of_other_routes_go_on() {
     let text = "host = 'web-1'\n[webhooks.main]\nurl = 'http://127.0.0.1:1/x'\n[[routes]]\nname = 'ssh'\njails = ['sshd']\n\
         quiet = '2h'\n[[routes]]\nname = 'all'";
     let config = Config::parse(text, Path::new("config.toml"), &|_| None).unwrap();
-    let ban = |store: &mut Store, jail: &str, at: i64| {
+    let ban_by_clock = |store: &mut Store, jail: &str, clock: i64, at: i64| {
         let json = format!(r#"{{"at":"2026-11-30T08:00:00Z","action":"ban","jail":"{jail}","subject":"192.0.2.1"}}"#);
         let mut event = crate::event::Event::from_json(&json).unwrap();
-        event.at = Timestamp(at);
+        event.at = Timestamp(clock);
         store.append(&event, Timestamp(at)).unwrap();
         route_events(&config.routes, &config.event_defaults("host"), store, None, Timestamp(at)).unwrap();
     };
+    let ban = |store: &mut Store, jail: &str, at: i64| ban_by_clock(store, jail, at, at);
     let said = |store: &mut Store, at: i64| {
         let is_said = silence::watch(store, (&config, "web-1"), &config.routes[0], Timestamp(at)).unwrap();
         is_said.then(|| {
@@ -90,4 +91,11 @@ fn silence_is_said_where_the_bans_of_other_routes_go_on() {
     ban(&mut store, "sshd", MONDAY + 6 * HOUR);
     let body = said(&mut store, MONDAY + 6 * HOUR).unwrap();
     assert!(body.contains("bans again on the route ssh, after 6 h without one"), "{body}");
+    // A ban by a clock that is days ahead is one, and hides none that comes after it.
+    ban_by_clock(&mut store, "sshd", MONDAY + 100 * HOUR, MONDAY + 7 * HOUR);
+    assert_eq!(said(&mut store, MONDAY + 9 * HOUR - 1), None);
+    ban(&mut store, "sshd", MONDAY + 9 * HOUR - 1);
+    assert_eq!(said(&mut store, MONDAY + 10 * HOUR), None);
+    let body = said(&mut store, MONDAY + 11 * HOUR).unwrap();
+    assert!(body.contains("no ban for 2 h on the route ssh"), "{body}");
 }

@@ -5,7 +5,7 @@ use crate::event::{Kind, Timestamp};
 use crate::message::notice;
 use crate::receive::heartbeat::Heartbeat;
 use crate::report::{Signs, Watch, silence_text};
-use crate::store::{Notice, StateDir, Store, StoreError};
+use crate::store::{Notice, Store, StoreError};
 
 /// Returns the name by which the store knows what was said of a route.
 pub(super) fn key(route: &Route) -> String {
@@ -22,12 +22,12 @@ pub(super) fn watch(
     let (Some(quiet), Some(webhook)) = (route.quiet, config.webhooks.get(&route.webhook)) else { return Ok(false) };
     let key = key(route);
     let stored = store.last_report(&key)?.and_then(|text| Watch::parse(&text));
-    let last = store.last_ban_received(&|jail| route.mismatch(jail, Kind::Ban).is_none())?;
+    let last = store.last_ban_received(&|jail| route.mismatch(jail, Kind::Ban).is_none(), now)?;
     let (next, news) = Watch::next(stored, last, now, quiet);
     let Some(next) = next else { return Ok(false) };
     let message = match news {
         Some(news) => {
-            let signs = signs(store)?;
+            let signs = if config.fleet.is_some() { of_fleet() } else { signs(store)? };
             let (text, small_print) = silence_text(news, (host, &route.name), &signs, now);
             Some(Notice {
                 webhook: route.webhook.clone(),
@@ -42,6 +42,10 @@ pub(super) fn watch(
 }
 
 fn signs(store: &Store) -> Result<Signs, StoreError> {
-    let folder: &StateDir = store.folder();
-    Ok(Signs { heartbeat: Heartbeat::read(folder), log_grew_at: store.logs_grew_at()? })
+    let heartbeat = Heartbeat::read(store.folder());
+    Ok(Signs { heartbeat, log_grew_at: store.logs_grew_at()?, is_elsewhere: false })
+}
+
+fn of_fleet() -> Signs {
+    Signs { is_elsewhere: true, ..Signs::default() }
 }

@@ -6,7 +6,7 @@ use super::delivery_policy::{after, clamp_deadline, next_change_slot, within_cha
 use super::queue::{Attempt, ORDERED_TIME_SHARE, Queue, UNCLEAR_MAX, is_expired};
 use super::send_result::SendResult;
 use crate::event::Timestamp;
-use crate::store::{ChangeBudget, FailedAttempt, OutboundMessage, Store, StoreError};
+use crate::store::{FailedAttempt, OutboundMessage, Store, StoreError};
 
 impl Queue {
     /// Returns what to do next where no message is to be posted now: messages that were sent are changed.
@@ -75,9 +75,7 @@ impl Queue {
                 Ok(AttemptOutcome::Accepted { parked_message: None, recovered }.into())
             }
             SendResult::RateLimited(wait, error) => {
-                let budget = store.change_budget(&policy.change_budget)?;
-                let budget = ChangeBudget { backoff_until: after(now, wait), ..budget };
-                store.record_change_budget(&policy.change_budget, budget)?;
+                store.back_off_changes(&policy.change_budget, after(now, wait))?;
                 let failure = FailedAttempt { next_attempt_at: after(now, wait), ..FailedAttempt::new(state, &error) };
                 self.record(store, message, failure, now)?;
                 if is_expired(policy, message, message.attempts.saturating_add(1), now) {

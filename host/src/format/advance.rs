@@ -164,6 +164,10 @@ impl LoadedRoute {
         let (Some(later), over) = (self.storm_over_at(now), store.end_of_storm(&self.route.name, end)?) else {
             return store.forget_end_of_storm(end);
         };
+        // The clock was set back: how long the storm has paused is not known.
+        if end.opened_at > now {
+            return store.hold_digest(end.id, later, now);
+        }
         let living = match over {
             StormEnd::Over(living) => living,
             StormEnd::NotYet => return store.hold_digest(end.id, later, now),

@@ -107,11 +107,13 @@ fn labelled(rows: &[(String, u64)]) -> impl Iterator<Item = (String, u64)> {
     let mut used = BTreeSet::new();
     rows.iter().map(move |(label, value)| {
         let mut label = shown(label, LABEL_MAX);
-        if used.contains(&label) {
-            let number = format!(" {}", used.len() + 1);
-            label = cut(&label, LABEL_MAX - number.len()).into_owned() + &number;
+        let whole = label.clone();
+        let mut number = used.len();
+        while !used.insert(label.clone()) {
+            number += 1;
+            let number = format!(" {number}");
+            label = cut(&whole, LABEL_MAX - number.len()).into_owned() + &number;
         }
-        used.insert(label.clone());
         (label, *value)
     })
 }

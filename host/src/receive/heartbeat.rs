@@ -39,13 +39,17 @@ pub(crate) struct Heartbeat {
 
 impl Heartbeat {
     /// Asks fail2ban; returns within half a minute.
-    pub(crate) fn ask(now: Timestamp) -> Self {
+    ///
+    /// # Errors
+    /// When it could not be asked, so that nothing is known of it.
+    pub(crate) fn ask(now: Timestamp) -> Result<Self, NoAnswer> {
         let mut heartbeat = Self { at: now.0, jails: None, banned: None, problem: None, log_grew_at: None };
         match jails(ANSWER_LIMIT) {
             Ok(jails) => heartbeat.jails = Some(jails.len() as u64),
+            Err(why @ (NoAnswer::NotInstalled | NoAnswer::Denied)) => return Err(why),
             Err(why) => {
                 heartbeat.problem = Some(reason(why));
-                return heartbeat;
+                return Ok(heartbeat);
             }
         }
         heartbeat.banned = ask(&["banned"], ANSWER_LIMIT).ok().map(|answer| count_subjects(&answer));
@@ -53,7 +57,7 @@ impl Heartbeat {
             let log = answer.lines().next_back()?.trim_start_matches("`-").trim();
             grew_at(Path::new(log))
         });
-        heartbeat
+        Ok(heartbeat)
     }
 
     /// Reads what the timer left; `None` if there is nothing, or it cannot be read.
@@ -100,9 +104,8 @@ fn replace(folder: &StateDir, content: &[u8]) -> Result<(), StateDirError> {
 
 fn reason(why: NoAnswer) -> String {
     match why {
-        NoAnswer::NotInstalled => "fail2ban-client is not installed".to_owned(),
         NoAnswer::NotRunning => "it does not run".to_owned(),
-        NoAnswer::Denied => "this user may not ask it".to_owned(),
+        NoAnswer::NotInstalled | NoAnswer::Denied => "it could not be asked".to_owned(),
         NoAnswer::Late => format!("no answer within {}", counted(ANSWER_LIMIT.as_secs(), "second")),
         NoAnswer::Refused(said) => said.chars().take(REASON_CHARS).collect(),
     }

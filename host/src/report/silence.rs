@@ -38,6 +38,8 @@ pub(crate) struct Signs {
     pub heartbeat: Option<Heartbeat>,
     /// When a log that banhook reads last grew; `None`: it reads none.
     pub log_grew_at: Option<Timestamp>,
+    /// Whether the bans are those of other hosts, whose fail2ban cannot be asked here.
+    pub is_elsewhere: bool,
 }
 
 impl Watch {
@@ -49,7 +51,10 @@ impl Watch {
         quiet: Duration,
     ) -> (Option<Self>, Option<News>) {
         let quiet = i64::try_from(quiet.as_millis()).unwrap_or(i64::MAX);
+        // What a clock that was ahead has left counts for nothing.
+        let last_ban = last_ban.filter(|last| *last <= now);
         match stored {
+            Some(Self::Since(at) | Self::Announced(at)) if at > now => (Some(Self::Since(now)), None),
             None => (Some(Self::Since(last_ban.unwrap_or(now))), None),
             Some(Self::Since(since)) => {
                 let heard = last_ban.map_or(since, |last| last.max(since));
@@ -107,6 +112,7 @@ pub(crate) fn text(news: News, (host, route): (&str, &str), signs: &Signs, now: 
         Some(Heartbeat { problem, .. }) => {
             format!(", and fail2ban does not answer: {}", problem.as_deref().unwrap_or("no reason is known"))
         }
+        None if signs.is_elsewhere => String::new(),
         None => {
             let heard = signs.heartbeat.as_ref().map(|heartbeat| span(Timestamp(heartbeat.at), now));
             small.push(format!(

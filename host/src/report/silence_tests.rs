@@ -46,10 +46,12 @@ fn silence_does_not_begin_when_the_last_ban_is_pruned() {
 }
 
 #[test]
-fn clock_that_is_set_back_says_nothing() {
-    let announced = Some(Watch::Announced(hours(100)));
-    assert_eq!(Watch::next(announced, Some(hours(100)), hours(3), QUIET), (None, None));
-    assert_eq!(Watch::next(Some(Watch::Since(hours(100))), None, hours(3), QUIET), (None, None));
+fn clock_that_was_ahead_does_not_end_the_watch() {
+    let now = Some(Watch::Since(hours(3)));
+    for stored in [Watch::Announced(hours(100)), Watch::Since(hours(100))] {
+        assert_eq!(Watch::next(Some(stored), Some(hours(100)), hours(3), QUIET), (now, None));
+    }
+    assert_eq!(Watch::next(now, Some(hours(100)), hours(27), QUIET).1, Some(News::Silent { since: hours(3) }));
 }
 
 #[test]
@@ -62,7 +64,9 @@ fn text_says_what_is_known_of_fail2ban() {
         problem: problem.map(str::to_owned),
         log_grew_at: log,
     };
-    let shown = |heartbeat, log_grew_at| text(news, ("web-1", "sec"), &Signs { heartbeat, log_grew_at }, hours(26));
+    let shown = |heartbeat, log_grew_at| {
+        text(news, ("web-1", "sec"), &Signs { heartbeat, log_grew_at, is_elsewhere: false }, hours(26))
+    };
     for (heartbeat, log, expected) in [
         (heartbeat(Some(5), None, Some(25 * HOUR)), None, "; fail2ban answers: 5 jails, 37 banned"),
         (
@@ -85,6 +89,8 @@ fn text_says_what_is_known_of_fail2ban() {
     let mut old = heartbeat(Some(5), None, None);
     old.at = 23 * HOUR;
     assert_eq!(shown(Some(old), None).1, never.replace("last asked never", "last asked 3 h ago"));
+    let of_fleet = text(news, ("web-1", "sec"), &Signs { is_elsewhere: true, ..Signs::default() }, hours(26));
+    assert_eq!(of_fleet, ("🔕 web-1: no ban for 26 h on the route sec".to_owned(), String::new()));
     let heard = text(News::Heard { at: hours(30), after: hours(0) }, ("web-1", "sec"), &Signs::default(), hours(31));
     assert_eq!(heard.0, "🔔 web-1: bans again on the route sec, after 30 h without one");
 }

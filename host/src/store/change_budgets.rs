@@ -25,11 +25,20 @@ impl Store {
     }
 
     /// Records a budget.
+    #[cfg(test)]
+    pub(crate) fn record_change_budget(&mut self, budget: &str, state: ChangeBudget) -> Result<(), StoreError> {
+        self.database.write("record the rate of changes", |transaction| record(transaction, budget, state))
+    }
+
+    /// Has no message changed before a time.
     ///
     /// # Errors
     /// When the store fails.
-    pub(crate) fn record_change_budget(&mut self, budget: &str, state: ChangeBudget) -> Result<(), StoreError> {
-        self.database.write("record the rate of changes", |transaction| record(transaction, budget, state))
+    pub(crate) fn back_off_changes(&mut self, budget: &str, until: Timestamp) -> Result<(), StoreError> {
+        self.database.write("record the rate of changes", |transaction| {
+            let state = ChangeBudget { backoff_until: until, ..read(transaction, budget)? };
+            record(transaction, budget, state)
+        })
     }
 }
 

@@ -440,7 +440,7 @@ impl Store {
                 .prepare_cached(
                     "SELECT EXISTS (SELECT 1 FROM events WHERE seq > (SELECT last_seq FROM routing_cursor))
                          OR EXISTS (SELECT 1 FROM routed_events WHERE state = 'pending' AND message IS NULL)
-                         OR EXISTS (SELECT 1 FROM messages WHERE state = 'open')
+                         OR EXISTS (SELECT 1 FROM messages WHERE state = 'open' AND events > 0)
                          OR EXISTS (SELECT 1 FROM messages WHERE state = 'ready' AND webhook NOT IN
                              (SELECT name FROM webhooks WHERE suspended_error IS NOT NULL AND backoff_until > ?1 AND backoff_until <= ?2)),
                          EXISTS (SELECT 1 FROM messages WHERE state = 'ready')",

@@ -3,7 +3,7 @@
 use super::finding::Finding;
 use crate::config::Config;
 use crate::event::Timestamp;
-use crate::phrase::counted;
+use crate::phrase::{counted, printable};
 use crate::receive::heartbeat::Heartbeat;
 
 const CHECK: &str = "heartbeat";
@@ -13,10 +13,17 @@ const STALE_MINUTES: u64 = 15;
 
 /// Judges the last answer; `None`: no route wants to know.
 pub(super) fn finding(config: &Config, heartbeat: Option<&Heartbeat>, now: Timestamp) -> Option<Finding> {
-    config.routes.iter().find(|route| route.quiet.is_some())?;
+    let wants_to_know = config.fleet.is_none() && config.routes.iter().any(|route| route.quiet.is_some());
+    if !wants_to_know {
+        return None;
+    }
     let minutes = heartbeat.map(|heartbeat| now.0.saturating_sub(heartbeat.at).unsigned_abs() / 60_000);
     let ago = minutes.map(|minutes| format!("{} ago", counted(minutes, "minute")));
     if minutes.is_some_and(|minutes| minutes < STALE_MINUTES) {
+        if let Some(problem) = heartbeat.and_then(|heartbeat| heartbeat.problem.as_deref()) {
+            let text = format!("fail2ban did not answer {}: {}", ago.unwrap_or_default(), printable(problem));
+            return Some(Finding::warn(CHECK, text, "see whether it runs: systemctl status fail2ban"));
+        }
         return Some(Finding::ok(CHECK, format!("fail2ban was asked {}", ago.unwrap_or_default())));
     }
     let ago = ago.map_or_else(|| "was never asked".to_owned(), |ago| format!("was last asked {ago}"));
