@@ -171,6 +171,30 @@ fn end_of_a_storm_that_cannot_be_shown_is_forgotten() {
 }
 
 #[test]
+fn storm_that_cannot_be_changed_goes_on_in_no_message_that_counts_more() {
+    for lost in [true, false] {
+        let mut fixture = app_fixture("");
+        fixture.bans(4);
+        fixture.pass(10);
+        sent(&mut fixture);
+        fixture.bans(3);
+        fixture.pass(10);
+        let change = fixture.store.next_change("app").unwrap().unwrap();
+        fixture.store.detach(&change, lost, Timestamp(fixture.now)).unwrap();
+        let (posts, changes) = sent(&mut fixture);
+        assert!(posts.len() == 1 && posts[0].contains("5 more bans") && changes.is_empty(), "{posts:#?} {changes:#?}");
+        fixture.bans(2);
+        fixture.pass(10);
+        fixture.pass(60);
+        let (posts, changes) = sent(&mut fixture);
+        let all: Vec<_> = posts.iter().chain(changes.iter().map(|(_, text)| text)).collect();
+        assert!(changes.iter().all(|(changed, _)| *changed != change.id), "{changes:#?}");
+        assert!(all.last().unwrap().contains(if lost { "2 more bans" } else { "4 more bans" }), "{all:#?}");
+        assert_eq!(fixture.counts(), (2, 7, 0));
+    }
+}
+
+#[test]
 fn storm_on_a_target_without_changes_has_no_end() {
     let mut fixture =
         RouteFixture::new("webhook = 'main'\nstorm = { threshold = 2, within = '60s' }\ndigest_window = '10s'");

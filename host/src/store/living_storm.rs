@@ -78,7 +78,7 @@ impl Store {
                 .prepare_cached(concat!(
                     "SELECT id, events, opened_at FROM messages
                      WHERE id = (SELECT id FROM messages
-                         WHERE route = ?1 AND webhook = ?2 AND cause = 'storm' AND changes IS NULL AND id < ?3
+                         WHERE route = ?1 AND webhook = ?2 AND cause = 'storm' AND key = '' AND changes IS NULL AND id < ?3
                              AND state NOT IN ('open', 'dead', 'dropped') ORDER BY id DESC LIMIT 1) AND ",
                     can_be_changed!()
                 ))?

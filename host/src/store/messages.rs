@@ -133,11 +133,13 @@ pub(super) fn detach(transaction: &Transaction<'_>, message: i64, lost: bool, no
     }
     transaction
         .prepare_cached(
+            // It is about more events than its own if it was to change the message of a storm: no later one goes on with it.
             "UPDATE messages SET beneath = CASE WHEN ?2 THEN NULL ELSE ifnull(changes, beneath) END, changes = NULL,
+                 key = iif(cause = 'storm' AND changes IS NOT NULL, CAST(changes AS TEXT), key),
                  parked = 0, failures = 0, next_attempt_at = ?3 WHERE id = ?1 AND state = 'ready'",
         )?
-        .execute(params![message, lost, now.0])
-        .map(drop)
+        .execute(params![message, lost, now.0])?;
+    set_checksum(transaction, message)
 }
 
 /// Removes changes that only say that a storm is over: they are of no event, and say nothing elsewhere. Returns how many.
