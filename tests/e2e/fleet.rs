@@ -1,5 +1,6 @@
 //! A fleet with a real nats-server: hosts forward, the worker delivers, and what either or the broker loses is not lost.
 
+mod across_hosts;
 mod attacks;
 mod broker;
 mod cluster;

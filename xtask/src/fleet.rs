@@ -210,7 +210,7 @@ impl Fleet {
 }
 
 fn routes() -> String {
-    "[webhooks.main]\nurl_file = \"main.url\"\nrate = \"1000/s\"\nburst = 1000\n[[routes]]\nname = \"all\"\nwebhook = \"main\"\nstorm = false\nrestart = false\n".to_owned()
+    "[webhooks.main]\nurl_file = \"main.url\"\nrate = \"1000/s\"\nburst = 1000\n[[routes]]\nname = \"all\"\nwebhook = \"main\"\nstorm = false\nrestart = false\nsame_subject = false\n".to_owned()
 }
 
 impl Member<'_> {

@@ -6,10 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::config_files::{folder, read_files};
 use super::fail2ban::Fail2ban;
 use super::fleet::{Fleet, FleetRole};
+use super::grouping::SAME_SUBJECT_OF_FLEET;
 use super::http_settings::Proxy;
 use super::key_recorder::KeyRecorder;
 use super::log_source::LogSource;
@@ -27,6 +29,7 @@ use super::text_file::TextFile;
 use super::timezone::system_timezone;
 use super::webhook::Webhook;
 use crate::event::EventDefaults;
+use crate::message::Target;
 use crate::plugin::Sandbox;
 
 /// The configuration, checked. It holds secrets only in `WebhookUrl`s and `ProxyUrl`s, so its `Debug` may be shown.
@@ -142,7 +145,9 @@ fn build(files: &[TextFile], problems: Problems, env: Env<'_>) -> Result<Config,
         reject_worker_tables(&tables, &problems);
     }
     let webhooks = webhooks(&tables, &problems, env);
-    let known = known_webhooks(&webhooks, complete);
+    let is_worker = fleet.as_ref().is_some_and(|fleet| fleet.role == FleetRole::Worker);
+    let same_subject = is_worker.then_some(SAME_SUBJECT_OF_FLEET);
+    let known = KnownWebhooks { webhooks: named_webhooks(&webhooks), complete, same_subject };
     let mut routes = routes(&tables, &known, &problems);
     let health = single_table(&tables, "health", |table| health(table, &known), &problems);
     drop(known);
@@ -165,7 +170,7 @@ fn build(files: &[TextFile], problems: Problems, env: Env<'_>) -> Result<Config,
                 "add [webhooks.NAME] with url_file = \"FILE\", a file that holds the URL of an incoming webhook",
             );
         } else if routes.is_empty() {
-            routes = implied_routes(&main.path, &webhooks, &problems);
+            routes = implied_routes(&main.path, &webhooks, same_subject, &problems);
         }
     }
 
@@ -280,11 +285,9 @@ fn webhooks(tables: &[Table<'_>], problems: &Problems, env: Env<'_>) -> Webhooks
     webhooks
 }
 
-/// `complete`: every file could be read.
-fn known_webhooks(webhooks: &Webhooks, complete: bool) -> KnownWebhooks<'_> {
+fn named_webhooks(webhooks: &Webhooks) -> BTreeMap<&str, Option<Target>> {
     let named = webhooks.iter().filter(|(name, _)| is_name(name));
-    let targets = named.map(|(name, (_, webhook))| (name.as_str(), webhook.as_ref().map(|webhook| webhook.target)));
-    KnownWebhooks { webhooks: targets.collect(), complete }
+    named.map(|(name, (_, webhook))| (name.as_str(), webhook.as_ref().map(|webhook| webhook.target))).collect()
 }
 
 /// Reads the webhook of `[health]` in one file.
@@ -341,10 +344,10 @@ fn log_sources(tables: &[Table<'_>], problems: &Problems) -> Vec<LogSource> {
 }
 
 /// Returns the routes of a configuration that defines none.
-fn implied_routes(main: &Path, webhooks: &Webhooks, problems: &Problems) -> Vec<Route> {
+fn implied_routes(main: &Path, webhooks: &Webhooks, same_subject: Option<Duration>, problems: &Problems) -> Vec<Route> {
     let mut names = webhooks.keys();
     match (names.next(), names.next()) {
-        (Some(only), None) => return vec![Route::everything(only)],
+        (Some(only), None) => return vec![Route::everything(only, same_subject)],
         (Some(_), Some(_)) => problems.report_with(
             Location::whole(main),
             format!("{} webhooks and no route are configured", webhooks.len()),

@@ -1,4 +1,4 @@
-//! `storm`, `digest_window` and `restart` of a route: when events are grouped into digests.
+//! `storm`, `digest_window`, `restart` and `same_subject` of a route: when events are grouped into digests.
 
 use std::time::Duration;
 
@@ -54,4 +54,16 @@ pub(super) fn restart(route: &Table<'_>) -> Option<Duration> {
     let range = Duration::from_secs(1)..=Duration::from_secs(60);
     quantity::duration_or_false(route, "restart", range, "1s and 60s", &mut quiet);
     quiet
+}
+
+/// The default time for which events of one subject are grouped, on the worker of a fleet: an address that attacks one host
+/// attacks others.
+pub(super) const SAME_SUBJECT_OF_FLEET: Duration = Duration::from_secs(30);
+
+/// Reads `same_subject` of a route; `None` for `false`.
+pub(super) fn same_subject(route: &Table<'_>, default: Option<Duration>) -> Option<Duration> {
+    let mut within = default;
+    let range = Duration::from_secs(1)..=Duration::from_secs(3_600);
+    quantity::duration_or_false(route, "same_subject", range, "1s and 1h", &mut within);
+    within
 }

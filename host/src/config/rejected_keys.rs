@@ -104,6 +104,7 @@ const PLACES: [(&str, &[&str]); 8] = [
             "storm",
             "restart",
             "digest_window",
+            "same_subject",
             "max_age",
         ],
     ),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 use serde_json::json;
 
-use super::grouping::{DIGEST_WINDOW, RESTART, Storm, digest_window, restart};
+use super::grouping::{DIGEST_WINDOW, RESTART, Storm, digest_window, restart, same_subject};
 use super::jail_patterns::{self, JailPatterns};
 use super::plugin::{self, PluginSource};
 use super::problem::{Location, Problems, quoted};
@@ -60,6 +60,9 @@ pub(crate) struct Route {
     /// How long no event may arrive after the stops, flushes, unbans, starts and restored bans of a start or restart of
     /// fail2ban until their digest is sent; 1 s to 60 s. Default: 5 s; `None` (`false`): they are not grouped.
     pub restart: Option<Duration>,
+    /// How long bans of one subject join the digest of the first of them, wherever they are; 1 s to 1 h. Default: 30 s on the
+    /// worker of a fleet, and otherwise `None` (`false`): they are not grouped.
+    pub same_subject: Option<Duration>,
     /// The age at which a pending message expires; 1 min to 365 days. Default: 1 day.
     pub max_age: Duration,
     /// What becomes of a message that would change one which is no message of its own. Default: a reply.
@@ -108,12 +111,14 @@ const SUGGESTED_NAMES: usize = 100;
 /// How many webhooks a message lists.
 const LISTED_NAMES: usize = 20;
 
-/// The webhooks that a route may name.
+/// The webhooks that a route may name, and the default that depends on other tables.
 pub(super) struct KnownWebhooks<'a> {
     /// All webhooks and their targets; `None` for invalid ones.
     pub(super) webhooks: BTreeMap<&'a str, Option<Target>>,
     /// Whether these are all: every file could be read.
     pub(super) complete: bool,
+    /// The default of `same_subject`.
+    pub(super) same_subject: Option<Duration>,
 }
 
 impl Route {
@@ -138,7 +143,7 @@ impl Route {
     }
 
     /// Returns the route of a configuration that has none: all events, the built-in plugin, one webhook.
-    pub(super) fn everything(webhook: &str) -> Self {
+    pub(super) fn everything(webhook: &str, same_subject: Option<Duration>) -> Self {
         Self {
             name: webhook.to_owned(),
             jails: JailPatterns::all(),
@@ -158,6 +163,7 @@ impl Route {
             storm: Some(Storm::STANDARD),
             digest_window: DIGEST_WINDOW,
             restart: RESTART,
+            same_subject,
             max_age: MAX_AGE,
             change_fallback: ChangeFallback::default(),
             quiet: None,
@@ -190,6 +196,7 @@ impl Route {
         let storm = Storm::read(table);
         let digest_window = digest_window(table);
         let restart = restart(table);
+        let same_subject = same_subject(table, known.same_subject);
         let max_age = max_age(table);
         let change_fallback = table.parsed("change_fallback", "reply, message or skip", ChangeFallback::parse);
         table.restrict("change_fallback", || json!({ "enum": ChangeFallback::ALL.map(ChangeFallback::as_str) }));
@@ -218,6 +225,7 @@ impl Route {
             storm,
             digest_window,
             restart,
+            same_subject,
             max_age,
             change_fallback: change_fallback.map_or_else(ChangeFallback::default, |found| found.value),
             quiet,

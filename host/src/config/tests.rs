@@ -200,6 +200,22 @@ fn parse_route_reads_grouping_or_its_defaults() {
 }
 
 #[test]
+fn same_subject_is_on_by_default_where_the_events_of_a_fleet_are() {
+    let seed = nkeys::KeyPair::new_user().seed().unwrap();
+    let fleet = format!("[fleet]\nrole = 'worker'\nservers = ['nats://127.0.0.1:4222']\nnkey = '{seed}'\n");
+    let webhook = "[webhooks.ops]\nurl_env = 'BANHOOK_URL'\n";
+    for (text, expected) in [
+        (webhook.to_owned(), None),
+        (format!("{webhook}[[routes]]\nsame_subject = '1m'"), Some(60)),
+        (format!("{fleet}{webhook}"), Some(30)),
+        (format!("{fleet}{webhook}[[routes]]\njails = ['sshd']"), Some(30)),
+        (format!("{fleet}{webhook}[[routes]]\nsame_subject = false"), None),
+    ] {
+        assert_eq!(parse(&text).routes[0].same_subject, expected.map(seconds), "{text}");
+    }
+}
+
+#[test]
 fn load_webhook_reads_rate_and_http_settings() {
     let proxy = |url: &str| Proxy::Url(ProxyUrl::parse(url).unwrap());
     for (text, rate, http) in [

@@ -1,8 +1,10 @@
 //! One step of a route: it formats a batch of events, closes the digests whose time has come, and groups a backlog.
 
 use super::formatter::{FORMAT_BATCH, skip};
-use super::grouping::{Grouping, RecentPosts, digest_of_storm, jail_of_unbans, milliseconds, restart_of_unbans};
+use super::grouping::{Grouping, RecentPosts, digest_of_restarts, digest_of_storm, jail_of_unbans, restart_of_unbans};
 use super::loaded_route::LoadedRoute;
+use super::series::key_of_restart;
+use super::window::milliseconds;
 use crate::event::{Batch, DigestCause, EventDetails, Timestamp};
 use crate::message::{
     DigestDecision, Guarded, HOLD_MS_MAX, StormLimit, asks_for_built_in_digest, digest, guard_digest,
@@ -39,7 +41,7 @@ impl LoadedRoute {
             self.close(store, &open, now, close_all, &mut enough)?;
         }
         // Digests that were held count as posts; a crash before this line has a storm noticed a little later.
-        if let Some(posts) = self.recent_posts.as_mut().and_then(RecentPosts::changed) {
+        if let Some(posts) = self.recent_posts.as_mut().and_then(|recent| recent.changed(now)) {
             store.record_posts(&self.route.name, &posts)?;
         }
         if done > 0 {
@@ -107,20 +109,21 @@ impl LoadedRoute {
             return self.format_all(store, Some(open.id), events, now, enough).map(drop);
         }
         let has_conversations = self.profile.target.has_conversations();
-        let living = match self.route.storm.filter(|_| has_conversations && open.cause == DigestCause::Storm) {
-            Some(storm) => store.living_storm(&self.route.name, open, storm.within)?,
-            None => None,
-        };
-        if open.cause == DigestCause::Held {
+        if let Some(restarts) = self.restarts_of(store, open, now)? {
+            return store.merge_digest(&self.route.name, open.id, &restarts, now);
+        }
+        let living = if has_conversations { self.living(store, open)? } else { None };
+        if open.cause == DigestCause::Held || open.cause == DigestCause::SameSubject && living.is_none() {
             let recent = RecentPosts::read(&mut self.recent_posts, store, &self.route.name)?;
             if let Some(storm) = digest_of_storm(&self.route, recent, has_conversations, now) {
                 return store.merge_digest(&self.route.name, open.id, &storm, now);
             }
-        } else if living.is_none() {
+        }
+        if open.cause != DigestCause::Held && living.is_none() {
             // Counted again: unbans that were released just before may have joined it.
             let mut events = store.message_events(open.id, 2)?;
             if let (1, Some(single)) = (events.len(), events.pop())
-                && !(open.cause == DigestCause::Restart && is_unban(&single))
+                && !(matches!(open.cause, DigestCause::Restart | DigestCause::Restarts) && is_unban(&single))
             {
                 let formatted = self.format(single, Grouping::Standalone, now, &|_, _| false);
                 match &formatted.disposition {
@@ -137,14 +140,18 @@ impl LoadedRoute {
         }
         let mut batch = store.digest_batch(open, living, &self.defaults.host, |event| self.defaults.apply(event))?;
         batch.labels.clone_from(&self.defaults.labels);
+        batch.continues = is_of_series(open) && living.is_none();
         let latest = if is_last_time { now } else { open.opened_at.plus_ms(HOLD_MS_MAX) };
         match self.decide_on_digest(&batch, now, latest) {
             DigestDisposition::Send(body) => {
                 let (route, over_at) = (self.route.name.as_str(), self.storm_over_at(now));
                 match (living, over_at.filter(|_| open.cause == DigestCause::Storm)) {
-                    (Some(living), over_at) => store.continue_storm((route, open), living, &body, over_at, now),
+                    (Some(living), over_at) => store.continue_living((route, open), living, &body, over_at, now),
                     (None, Some(over_at)) => store.begin_storm(route, open, &body, over_at, now),
-                    (None, None) => store.close_digest(open.id, &body, true, now),
+                    (None, None) => {
+                        self.go_on_in(store, open)?;
+                        store.close_digest(open.id, &body, true, now)
+                    }
                 }
             }
             DigestDisposition::Hold(until) => store.hold_digest(open.id, until, now),
@@ -179,10 +186,55 @@ impl LoadedRoute {
         batch.over = true;
         match self.decide_on_digest(&batch, now, now) {
             DigestDisposition::Send(body) if batch.totals.events > 0 => {
-                store.continue_storm((&self.route.name, end), living, &body, None, now)
+                store.continue_living((&self.route.name, end), living, &body, None, now)
             }
             _ => store.forget_end_of_storm(end),
         }
+    }
+
+    /// Returns the message that a digest changes.
+    fn living(&mut self, store: &Store, open: &OpenDigest) -> Result<Option<i64>, StoreError> {
+        let route = &self.route.name;
+        if let Some(storm) = self.route.storm.filter(|_| open.cause == DigestCause::Storm) {
+            return store.living_storm(route, open, storm.within);
+        }
+        if !is_of_series(open) {
+            return Ok(None);
+        }
+        let recent = RecentPosts::read(&mut self.recent_posts, store, route)?;
+        match recent.event_of_series(&open.key) {
+            Some(event) => store.living_series(route, open, event),
+            None => Ok(None),
+        }
+    }
+
+    /// Has what follows a digest of a series change the message that this one becomes.
+    fn go_on_in(&mut self, store: &Store, open: &OpenDigest) -> Result<(), StoreError> {
+        if is_of_series(open)
+            && let Some(first) = store.message_events(open.id, 1)?.pop()
+        {
+            let recent = RecentPosts::read(&mut self.recent_posts, store, &self.route.name)?;
+            recent.go_on_in(&open.key, first.seq);
+        }
+        Ok(())
+    }
+
+    /// Returns the digest of several hosts that the restart of one joins.
+    fn restarts_of(
+        &mut self,
+        store: &Store,
+        open: &OpenDigest,
+        now: Timestamp,
+    ) -> Result<Option<DigestKey>, StoreError> {
+        if open.cause != DigestCause::Restart {
+            return Ok(None);
+        }
+        let batch = store.digest_batch(open, None, &self.defaults.host, |event| event)?;
+        let Some(restart) = key_of_restart(batch.cause, &batch.totals) else { return Ok(None) };
+        let Some(first) = store.message_events(open.id, 1)?.pop() else { return Ok(None) };
+        let is_living = self.profile.target.has_conversations();
+        let recent = RecentPosts::read(&mut self.recent_posts, store, &self.route.name)?;
+        Ok(digest_of_restarts(&self.route, recent, (restart, &open.key, first.seq), is_living, now))
     }
 
     /// Settles all events of a digest as skipped, as many at a time as events are formatted.
@@ -260,6 +312,11 @@ enum DigestDisposition {
     Hold(Timestamp),
     /// Its events are skipped, for this reason.
     Skip(String),
+}
+
+/// Whether a digest is of posts that follow one like them.
+fn is_of_series(open: &OpenDigest) -> bool {
+    matches!(open.cause, DigestCause::SameSubject | DigestCause::Restarts)
 }
 
 /// Whether it is an unban that a restart caused: announced by itself, it would read as if the ban had ended.

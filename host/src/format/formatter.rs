@@ -3,6 +3,7 @@
 use super::grouping::RecentPosts;
 use super::grouping::{Grouping, digest_of, digest_of_hold, digest_of_restart};
 use super::loaded_route::LoadedRoute;
+use super::series::key_of_subject;
 use crate::event::{DigestCause, Event, Timestamp};
 use crate::message::{
     ChangeFallback, Conversation, ConversationKey, Decision, Guarded, Message, TAG_CHARS, TAGS_MAX, fallback, guard,
@@ -74,7 +75,7 @@ impl LoadedRoute {
                 break;
             }
         }
-        let posts = self.recent_posts.as_mut().and_then(RecentPosts::changed);
+        let posts = self.recent_posts.as_mut().and_then(|recent| recent.changed(now));
         store.record_formatted(&self.route.name, from, &formatted, posts.as_ref(), now)?;
         Ok(formatted.len())
     }
@@ -121,7 +122,7 @@ impl LoadedRoute {
                 return FormattedEvent { tags, ..FormattedEvent::new(seq, skip(NO_MESSAGE)) };
             }
         }
-        let disposition = self.dispose(decision, webhook, &event, grouping, now);
+        let disposition = self.dispose(decision, webhook, (seq, &event), grouping, now);
         // What a restart says of a ban is not its message: an unban changes that of before.
         let is_of_restart = |key: &DigestKey| matches!(key.cause, DigestCause::Restart | DigestCause::Unbans);
         let name = name.filter(|_| !matches!(&disposition, Disposition::Digest(key) if is_of_restart(key)));
@@ -133,7 +134,7 @@ impl LoadedRoute {
         &mut self,
         decision: Result<Decision, String>,
         webhook: Option<String>,
-        event: &Event,
+        (seq, event): (i64, &Event),
         mut grouping: Grouping,
         now: Timestamp,
     ) -> Disposition {
@@ -172,11 +173,18 @@ impl LoadedRoute {
             Some(conversation) => body.in_conversation(conversation),
             None => body,
         });
-        match (guarded, webhook) {
-            (Ok(body), Some(webhook)) => Disposition::SendTo(webhook, body),
-            (Ok(body), None) => Disposition::Send(body),
-            (Err(why), _) => Disposition::Send(self.fallback_message(event, &why)),
+        let body = match (guarded, webhook) {
+            (Ok(body), Some(webhook)) => return Disposition::SendTo(webhook, body),
+            (Ok(body), None) => body,
+            (Err(why), _) => self.fallback_message(event, &why),
+        };
+        if let Some(recent) = &mut self.recent_posts
+            && let Some(within) = self.route.same_subject.filter(|_| may_be_followed(grouping))
+            && let Some(key) = key_of_subject(event)
+        {
+            recent.begin_series(key, (seq, &event.host), within, now);
         }
+        Disposition::Send(body)
     }
 
     /// Returns the conversation that a message belongs to, if the route's target has any.
@@ -235,6 +243,11 @@ impl LoadedRoute {
 /// Returns the disposition of an event that a plugin skips.
 pub(super) fn skip(reason: &str) -> Disposition {
     Disposition::Skip(reason.chars().take(REASON_CHARS).collect())
+}
+
+/// Whether a message that may be grouped in this way begins a series.
+const fn may_be_followed(grouping: Grouping) -> bool {
+    matches!(grouping, Grouping::Any | Grouping::StormOnly)
 }
 
 /// Takes the tags that are kept.

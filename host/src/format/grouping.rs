@@ -1,5 +1,5 @@
 //! Which posts are grouped into a digest instead of getting a message each: those of a storm, those of a restart of fail2ban,
-//! and what a plugin holds.
+//! those about one subject, and what a plugin holds.
 //!
 //! A plugin has decided before that each of them is worth a message; only then is it grouped. A storm is recognized by the
 //! times at which its route last had something to post.
@@ -7,20 +7,15 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::series::{self, OpenSeries};
+use super::window::{longer_window, milliseconds};
 use crate::config::{Route, Storm};
 use crate::event::{DigestCause, Event, EventDetails, Timestamp};
 use crate::message::{HOLD_MS_MAX, Hold, KEY_CHARS};
-use crate::store::{Closes, DigestKey, PostTimes, Store, StoreError};
+use crate::store::{Closes, DigestKey, PostTimes, Series, Store, StoreError};
 
 /// The digest of a restart closes after this long at the latest, however many events there still are.
 const MAX_RESTART: Duration = Duration::from_secs(60);
-
-/// How much wider the windows of a storm's digests become: with the default of 30 s, 1 min, 2 min and then 5 min, so that a
-/// long attack is about fifteen messages an hour.
-const WIDER: [u32; 3] = [2, 4, 10];
-
-/// No window becomes wider than this by itself.
-const WIDEST_WINDOW: Duration = Duration::from_secs(300);
 
 /// Whether an event may be grouped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +59,36 @@ pub(super) fn digest_of(
     if grouping == Grouping::RestartOnly {
         return None;
     }
+    if let Some(within) = route.same_subject
+        && let Some(key) = series::key_of_subject(event)
+        && let Some(closes) = recent.join_series(&key, within, living, now)
+    {
+        return Some(DigestKey { cause: DigestCause::SameSubject, key, closes, merge_unbans: None });
+    }
     digest_of_storm(route, recent, living, now)
+}
+
+/// Returns the digest of several hosts that the restart of one joins; `None`: it is the first, and others may follow it, or it
+/// is for itself. `event`: one of its events. `is_living`: see [`digest_of_storm`].
+pub(super) fn digest_of_restarts(
+    route: &Route,
+    recent: &mut RecentPosts,
+    (restart, host, event): (&str, &str, i64),
+    is_living: bool,
+    now: Timestamp,
+) -> Option<DigestKey> {
+    let window = route.digest_window;
+    if recent.series.find(restart, now).is_none() {
+        recent.begin_series(restart.to_owned(), (event, host), window, now);
+        return None;
+    }
+    // A host that restarts again and again says so each time, as it would by itself.
+    let is_same = |series: &Series| series.host == host && !series.has_followers;
+    if recent.series.find(restart, now).is_some_and(|series| is_same(series)) {
+        return None;
+    }
+    let closes = recent.join_series(restart, window, is_living, now)?;
+    Some(DigestKey { cause: DigestCause::Restarts, key: restart.to_owned(), closes, merge_unbans: None })
 }
 
 /// Returns the digest of the storm that one more post belongs to; `None`: the post goes out by itself. `living`: the storm's
@@ -134,12 +158,13 @@ pub(super) fn digest_of_hold(route: &Route, Hold { key, until, .. }: Hold, now: 
 pub(super) struct RecentPosts {
     posts: VecDeque<Timestamp>,
     storm_since: Option<Timestamp>,
+    series: OpenSeries,
     changed: bool,
 }
 
 impl RecentPosts {
-    pub(super) fn of(PostTimes { posts, storm_since }: PostTimes) -> Self {
-        Self { posts: posts.into(), storm_since, changed: false }
+    pub(super) fn of(PostTimes { posts, storm_since, series }: PostTimes) -> Self {
+        Self { posts: posts.into(), storm_since, series: OpenSeries::of(series), changed: false }
     }
 
     /// Returns the posts of a route, from the store on first use.
@@ -169,28 +194,45 @@ impl RecentPosts {
     /// Returns how long the next digest of the storm stays open: longer, the longer the storm lasts. `first`: the window of
     /// its first digest.
     pub(super) fn storm_window(&self, first: Duration, now: Timestamp) -> Duration {
-        let mut lasts = self.storm_since.map_or(0, |since| now.0.saturating_sub(since.0));
-        let mut window = first;
-        for factor in WIDER {
-            lasts = lasts.saturating_sub(milliseconds(window));
-            if lasts < 0 {
-                break;
-            }
-            window = first.saturating_mul(factor).min(WIDEST_WINDOW.max(first));
+        longer_window(first, self.storm_since.map_or(0, |since| now.0.saturating_sub(since.0)))
+    }
+
+    /// Begins a series with a message that goes out by itself, about an event of a host.
+    pub(super) fn begin_series(&mut self, key: String, (event, host): (i64, &str), within: Duration, now: Timestamp) {
+        let until = now.plus_ms(milliseconds(within));
+        let series = Series { event, host: host.to_owned(), since: now, until, has_followers: false };
+        self.changed |= self.series.begin(key, series, now);
+    }
+
+    /// Has one more post join a series. Returns when its digest closes; `None`: there is no such series.
+    fn join_series(&mut self, key: &str, window: Duration, is_living: bool, now: Timestamp) -> Option<Closes> {
+        let series = self.series.find(key, now)?;
+        self.changed = true;
+        Some(Closes::At(series::join(series, window, is_living, now)))
+    }
+
+    /// Returns an event of the message that tells of a series; `None`: the series is not known any more.
+    pub(super) fn event_of_series(&mut self, key: &str) -> Option<i64> {
+        self.series.known(key).map(|series| series.event)
+    }
+
+    /// Has another message tell of a series, that with this event.
+    pub(super) fn go_on_in(&mut self, key: &str, event: i64) {
+        if let Some(series) = self.series.known(key) {
+            series.event = event;
+            self.changed = true;
         }
-        window
     }
 
     /// Returns all of them, if they have changed since the last call.
-    pub(super) fn changed(&mut self) -> Option<PostTimes> {
-        std::mem::take(&mut self.changed)
-            .then(|| PostTimes { posts: self.posts.iter().copied().collect(), storm_since: self.storm_since })
+    pub(super) fn changed(&mut self, now: Timestamp) -> Option<PostTimes> {
+        if !std::mem::take(&mut self.changed) {
+            return None;
+        }
+        self.series.end_old(now);
+        let posts = self.posts.iter().copied().collect();
+        Some(PostTimes { posts, storm_since: self.storm_since, series: self.series.all().clone() })
     }
-}
-
-/// Returns a duration in ms, saturating.
-pub(super) fn milliseconds(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -1,115 +1,20 @@
 //! Storms, restarts, backlogs and what plugins hold, through the built-in plugin, a store and a clock that is handed in.
 
-use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{Config, Route, Storm};
-use crate::event::{Ban, Event, EventDefaults, EventDetails, Timestamp};
+use crate::config::{Config, Storm};
+use crate::event::{Ban, EventDetails, Timestamp};
 use crate::format::grouping::RecentPosts;
+use crate::format::route_fixture::{RouteFixture, banned, load};
 use crate::format::webhook_profile::WebhookProfile;
 use crate::format::*;
 use crate::message::Target;
-use crate::plugin::{Compiler, Metering, Runtime, Setup};
 use crate::route::route_events;
-use crate::store::{StateDir, Store, WebhookState};
+use crate::store::StateDir;
 
 #[path = "living_storm_tests.rs"]
 mod living_storm;
-
-/// One route, `sec`, with its store.
-struct RouteFixture {
-    live: LoadedRoute,
-    defaults: EventDefaults,
-    routes: Vec<Route>,
-    store: Store,
-    inbox: Store,
-    /// ms.
-    now: i64,
-    count: usize,
-    _temp: tempfile::TempDir,
-}
-
-impl RouteFixture {
-    /// With these lines in its table.
-    fn new(lines: &str) -> Self {
-        let temp = tempfile::tempdir().unwrap();
-        let folder = StateDir::new(temp.path().join("state"));
-        folder.create().unwrap();
-        let lock = folder.try_work_lock().unwrap().unwrap();
-        let store = Store::open_for_work(&folder, &lock).unwrap();
-        let (routes, defaults, live) = load(&folder, lines);
-        assert_eq!(live.faults().count(), 0);
-        let inbox = store.new_connection().unwrap();
-        Self { live, defaults, routes, store, inbox, now: 1_000_000, count: 0, _temp: temp }
-    }
-
-    fn happens(&mut self, jail: &str, details: EventDetails) {
-        self.count += 1;
-        let (id, jail) = (self.count.to_string(), jail.to_owned());
-        let event = Event { id, at: Timestamp(self.now), host: String::new(), jail, details, labels: BTreeMap::new() };
-        self.inbox.append_all(&[event], None, Timestamp(self.now)).unwrap();
-    }
-
-    fn bans(&mut self, count: usize) {
-        for _ in 0..count {
-            let subject = format!("203.0.113.{}", self.count % 250);
-            self.happens("sshd", EventDetails::Ban(Ban { subject, failures: Some(5), ..Ban::default() }));
-        }
-    }
-
-    /// Works off what there is, then lets so much time pass.
-    fn pass(&mut self, seconds: i64) {
-        self.work(false);
-        self.now += seconds * 1_000;
-        self.work(false);
-    }
-
-    fn work(&mut self, close_all: bool) {
-        while route_events(&self.routes, &self.defaults, &mut self.store, None, Timestamp(self.now)).unwrap().events > 0
-        {
-        }
-        while self.live.advance(&mut self.store, Timestamp(self.now), close_all, || false).unwrap() > 0 {}
-        assert!(self.store.ledger().unwrap().balances());
-        assert_eq!(self.store.check_ledger().unwrap(), []);
-    }
-
-    /// What is ready to be sent; it is sent.
-    fn sent(&mut self) -> Vec<String> {
-        let mut sent = Vec::new();
-        while let Some(message) = self.store.next_in_order("main", 0).unwrap() {
-            let body: serde_json::Value = serde_json::from_str(&message.body).unwrap();
-            sent.push(body.to_string());
-            let state = WebhookState::default();
-            assert!(self.store.begin_attempt(&message, "main", &state, Timestamp(self.now)).unwrap());
-            self.store.record_accepted(message.id, None, None, "main", &state, Timestamp(self.now)).unwrap();
-        }
-        sent
-    }
-
-    /// Posted, digested, pending.
-    fn counts(&self) -> (u64, u64, u64) {
-        let route = self.store.ledger().unwrap().routes["sec"];
-        (route.posted, route.digested, route.pending)
-    }
-}
-
-/// Loads a configuration with one route that has these lines.
-fn load(folder: &StateDir, lines: &str) -> (Vec<Route>, EventDefaults, LoadedRoute) {
-    let text = format!("webhooks.main.url = 'http://127.0.0.1:1/'\n[[routes]]\nname = 'sec'\n{lines}\n");
-    let config = Config::parse(&text, Path::new("/config.toml"), &|_| None).unwrap();
-    let setup = Setup { cache: None, compiler: Compiler::Here, metering: Metering::Fuel, sandbox: config.sandbox };
-    let defaults = config.event_defaults("web-1");
-    let context = RouteContext {
-        defaults: defaults.clone(),
-        profiles: profiles(&config),
-        runtime: Arc::new(Runtime::new(setup).unwrap()),
-        state: Some(folder.clone()),
-    };
-    let live = load_all(&config, &context).remove(0);
-    (config.routes, defaults, live)
-}
 
 #[test]
 fn pending_events_follow_the_route_to_its_new_webhook() {
@@ -263,10 +168,6 @@ fn settings_turn_grouping_off() {
     fixture.bans(4);
     fixture.pass(5);
     assert_eq!(fixture.sent().len(), 3);
-}
-
-fn banned(subject: &str, restored: bool) -> Ban {
-    Ban { subject: subject.into(), restored, failures: Some(3), ..Ban::default() }
 }
 
 #[test]
@@ -681,8 +582,8 @@ fn storm_begins_past_the_threshold_and_ends_when_it_is_quieter() {
     assert_eq!(exceeds_at(&mut recent, &[100, 100, 100, 100, 159, 159]), [false, false, false, true, true, true]);
     // With two at 159, this is the third; grouped posts count as well.
     assert_eq!(exceeds_at(&mut recent, &[161, 218, 219]), [false, true, false]);
-    assert_eq!(recent.changed().unwrap().posts.len(), 3);
-    assert_eq!(recent.changed(), None);
+    assert_eq!(recent.changed(Timestamp(0)).unwrap().posts.len(), 3);
+    assert_eq!(recent.changed(Timestamp(0)), None);
     // A clock that is set back causes no storm.
     assert_eq!(exceeds_at(&mut recent, &[10, 10, 10, 10]), [false, false, false, true]);
 }
@@ -707,10 +608,10 @@ fn storm_window_widens_while_the_storm_lasts() {
 fn storm_since_is_kept_until_a_post_goes_out_by_itself() {
     let mut recent = RecentPosts::default();
     exceeds_at(&mut recent, &[100, 100, 100, 101, 140, 200]);
-    let mut next = RecentPosts::of(recent.changed().unwrap());
+    let mut next = RecentPosts::of(recent.changed(Timestamp(0)).unwrap());
     assert_eq!(next.storm_since, None, "two posts within a minute are no storm");
     exceeds_at(&mut next, &[201, 202, 250]);
-    let mut next = RecentPosts::of(next.changed().unwrap());
+    let mut next = RecentPosts::of(next.changed(Timestamp(0)).unwrap());
     assert_eq!(next.storm_since, Some(Timestamp(250_000)));
     exceeds_at(&mut next, &[150]);
     assert_eq!(next.storm_since, None, "the clock was set back");

@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::message::Reference;
-use crate::store::OutboundMessage;
+use crate::store::{OutboundMessage, WebhookState};
 
 /// A route with an app, whose storms end after a minute.
 fn app_fixture(lines: &str) -> RouteFixture {

@@ -12,10 +12,16 @@ mod formatter;
 mod grouping;
 mod loaded_route;
 mod removed_route;
+#[cfg(test)]
+mod route_fixture;
 mod route_plugin;
+mod series;
+#[cfg(test)]
+mod series_tests;
 #[cfg(test)]
 mod tests;
 mod webhook_profile;
+mod window;
 
 pub(crate) use dry_run::DryRun;
 pub(crate) use formatter::Explanation;

@@ -86,14 +86,14 @@ pub(super) fn digest_message(batch: &Batch, storm: Option<StormLimit>, why: Opti
         first.push(text("\n"));
         first.extend(jails);
     }
-    // In a section of its own: the tallies together may be longer than one holds.
-    let subjects = Some(subjects(batch)).filter(|line| !line.is_empty()).map(section);
+    // In sections of their own: the tallies together may be longer than one holds.
+    let tallies = [subjects(batch), hosts(batch)].into_iter().filter(|line| !line.is_empty()).map(section);
     let context = Block::Context(vec![ContextElement::Text(Text::Rich(reason_and_times(batch, storm)))]);
     let why =
         why.and_then(fallback::small_print).map(|why| Block::Context(vec![ContextElement::Text(Text::Plain(why))]));
     Message {
         text: Text::Rich(headline),
-        blocks: [section(first)].into_iter().chain(subjects).chain([context]).chain(why).collect(),
+        blocks: [section(first)].into_iter().chain(tallies).chain([context]).chain(why).collect(),
         ..Message::default()
     }
 }
@@ -103,6 +103,13 @@ fn headline(batch: &Batch) -> Vec<Span> {
     let totals = &batch.totals;
     let Totals { starts, stops, restored, unbans, .. } = *totals;
     let mut line = vec![text(format!("{} ", emoji(batch)))];
+    let also = if batch.continues { "also " } else { "" };
+    if let Some((subject, verb)) = subject_and_verb(batch) {
+        line.extend([name(subject), text(format!(" {also}{verb}"))]);
+        line.extend(place(totals));
+        line.push(text(within(batch)));
+        return line;
+    }
     // A route that matches neither stops nor starts sees only the bans.
     if batch.cause == DigestCause::Restart && stops == 0 && starts == 0 && restored > 0 {
         line.push(text(format!("{} after a restart", lifted_and_restored(totals))));
@@ -117,7 +124,7 @@ fn headline(batch: &Batch) -> Vec<Span> {
             if batch.over {
                 line.push(text("Storm over: "));
             }
-            line.push(text(kinds(totals, cause == DigestCause::Storm)));
+            line.push(text(kinds(totals, cause == DigestCause::Storm || batch.continues)));
             line.extend(place(totals));
             line.push(text(within(batch)));
             return line;
@@ -126,8 +133,8 @@ fn headline(batch: &Batch) -> Vec<Span> {
     let one_jail = totals.by_jail.first().filter(|_| totals.jails == 1);
     match one_jail {
         // Others may be running.
-        Some(jail) => line.extend([text("Jail "), name(jail), text(format!(" {verb}"))]),
-        None => line.push(text(format!("fail2ban {verb}"))),
+        Some(jail) => line.extend([text("Jail "), name(jail), text(format!(" {also}{verb}"))]),
+        None => line.push(text(format!("fail2ban {also}{verb}"))),
     }
     line.extend(place(totals));
     let jails = match (starts, stops) {
@@ -141,6 +148,15 @@ fn headline(batch: &Batch) -> Vec<Span> {
         line.push(text(format!(": {}", details.join(", "))));
     }
     line
+}
+
+/// The one subject of a batch that is grouped by that, and what happened to it. `None`: it is not, or the subject is not named.
+fn subject_and_verb(batch: &Batch) -> Option<(&Row, &'static str)> {
+    let totals = &batch.totals;
+    let subject =
+        totals.by_subject.first().filter(|_| batch.cause == DigestCause::SameSubject && totals.subjects == 1)?;
+    let verbs = [(totals.bans, "banned"), (totals.unbans, "unbanned"), (totals.prolongs, "banned for longer")];
+    verbs.into_iter().find(|(count, _)| *count == totals.events).map(|(_, verb)| (subject, verb))
 }
 
 /// The emoji of the single message about the most serious of the events.
@@ -242,6 +258,10 @@ fn subjects(batch: &Batch) -> Vec<Span> {
         Some(jail) if *jails == 1 && !is_of_fail2ban => vec![name(jail)],
         _ => Vec::new(),
     };
+    // The headline names the only one.
+    if subject_and_verb(batch).is_some() {
+        return line;
+    }
     // A restart lifts and restores every ban, so none of many stands out.
     if by_subject.is_empty() || more > 0 && is_of_fail2ban {
         return line;
@@ -260,6 +280,25 @@ fn subjects(batch: &Batch) -> Vec<Span> {
     if more > 0 {
         line.push(text(format!(" and {more} more")));
     }
+    line
+}
+
+/// The hosts, where the same happened on several.
+fn hosts(batch: &Batch) -> Vec<Span> {
+    let Totals { hosts, by_host, .. } = &batch.totals;
+    let is_of_fail2ban = is_of_fail2ban(batch.cause);
+    if *hosts < 2 || !(is_of_fail2ban || batch.cause == DigestCause::SameSubject || batch.continues) {
+        return Vec::new();
+    }
+    let mut line = vec![text("on ")];
+    line.extend(tally(by_host, |row| match () {
+        () if is_of_fail2ban => restart_counts(row),
+        // A name without a count is that of one event.
+        () if row.events == 1 => String::new(),
+        () => counts(row),
+    }));
+    let more = hosts.saturating_sub(u32::try_from(by_host.len()).unwrap_or(u32::MAX));
+    line.extend((more > 0).then(|| text(format!(" and {more} more"))));
     line
 }
 
@@ -325,7 +364,8 @@ fn reason_and_times(batch: &Batch, storm: Option<StormLimit>) -> Vec<Span> {
         },
         DigestCause::Backlog => "more messages than the webhook accepts per minute".to_owned(),
         DigestCause::Restart | DigestCause::Stop => counted(batch.totals.events, "event"),
-        DigestCause::Unbans | DigestCause::Other => return times(batch),
+        DigestCause::SameSubject => "grouped by subject".to_owned(),
+        DigestCause::Restarts | DigestCause::Unbans | DigestCause::Other => return times(batch),
     };
     iter::once(text(format!("{reason} · "))).chain(times(batch)).collect()
 }

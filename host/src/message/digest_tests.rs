@@ -98,6 +98,52 @@ fn digest_of_many_bans_names_twenty_addresses_most_active_first() {
 }
 
 #[test]
+fn digest_of_one_subject_names_its_hosts_and_jails() {
+    let mut events: Vec<Event> = (0..50).map(|n| on(&format!("web-{n}"), ban(n, "sshd", "192.0.2.7"))).collect();
+    events.push(on("web-49", ban(50, "nginx", "192.0.2.7")));
+    let hosts: Vec<_> = (0..19).map(|n| format!(" · `web-{n}`")).collect();
+    assert_eq!(
+        shown(&events, DigestCause::SameSubject, None),
+        format!(
+            "⛔ `192.0.2.7` banned on 50 hosts in 50 s\n\
+             `sshd` 50 bans · `nginx` 1 ban\n\
+             on `web-49` 2 bans{} and 30 more\n\
+             grouped by subject · from 2025-11-22 10:56 UTC to 2025-11-22 10:57 UTC\n",
+            hosts.concat()
+        )
+    );
+    let unbans = [on("web-1", unban(0, "sshd", "user a*b")), on("web-2", unban(0, "sshd", "user a*b"))];
+    let shown = shown(&unbans, DigestCause::SameSubject, None);
+    assert!(shown.starts_with("🔓 `user a*b` unbanned on 2 hosts in 1 s\n`sshd`\non `web-1` · `web-2`\n"), "{shown}");
+}
+
+#[test]
+fn digest_of_one_subject_that_is_redacted_names_its_hosts_alone() {
+    let events: Vec<Event> = (0..3).map(|n| on(&format!("web-{n}"), ban(0, "sshd", "192.0.2.7"))).collect();
+    let batch = Batch { continues: true, ..Batch::of(&events, DigestCause::SameSubject, None) };
+    let text = |batch: &Batch| to_terminal(digest(batch, None, None, Target::SLACK).body(), false);
+    assert!(text(&batch).starts_with("⛔ `192.0.2.7` also banned on 3 hosts in 1 s\n"));
+    let redacted = text(&batch.redacted());
+    assert!(
+        redacted.starts_with("⛔ 3 more bans on 3 hosts in 1 s\n") && !redacted.contains("192.0.2.7"),
+        "{redacted}"
+    );
+}
+
+#[test]
+fn digest_of_several_hosts_restarts_names_them() {
+    let restart = |host: &str| {
+        let of_jail =
+            |jail: &str| [on(host, event(0, jail, EventDetails::Stop)), on(host, event(1, jail, EventDetails::Start))];
+        ["sshd", "nginx"].map(of_jail).concat()
+    };
+    let events = [restart("web-1"), restart("web-2"), vec![on("web-2", restored(1, "sshd", "192.0.2.7"))]].concat();
+    let shown = shown(&events, DigestCause::Restart, None);
+    assert!(shown.starts_with("🔁 fail2ban restarted on 2 hosts: 2 jails, 1 ban restored\n"), "{shown}");
+    assert!(shown.contains("on `web-2` 1 restored · `web-1`\n"), "{shown}");
+}
+
+#[test]
 fn digest_of_twenty_addresses_names_all() {
     let events: Vec<Event> = (0..20).map(|n| ban(0, "sshd", &format!("203.0.113.{n}"))).collect();
     let shown = shown(&events, DigestCause::Storm, None);
@@ -218,6 +264,7 @@ fn digest_of_a_stop_counts_hosts() {
         shown(&events, DigestCause::Stop, None),
         "🟠 Jail `sshd` stopped on 2 hosts: 1 ban lifted\n\
          `203.0.113.7`\n\
+         on `web-1` · `web-2` 1 lifted\n\
          4 events · 2025-11-22 10:56 UTC\n"
     );
 }

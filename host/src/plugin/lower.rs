@@ -79,18 +79,31 @@ pub(super) fn batch(batch: &Batch) -> digester::Batch {
             DigestCause::Backlog => digester::Cause::Backlog,
             DigestCause::Restart => digester::Cause::Restart,
             DigestCause::Stop => digester::Cause::Stop,
-            DigestCause::Unbans | DigestCause::Other => digester::Cause::Other,
+            DigestCause::SameSubject | DigestCause::Restarts | DigestCause::Unbans | DigestCause::Other => {
+                digester::Cause::Other
+            }
         },
         first: milliseconds(batch.first),
         last: milliseconds(batch.last),
         totals: totals(&batch.totals),
         events: batch.events.iter().take(LISTED_FIRST + LISTED_LAST).map(event).collect(),
-        labels: {
-            let over = batch.over.then(|| (STORM_LABEL.to_owned(), STORM_OVER.to_owned()));
-            // The interface has no field for it. Sorted, and a name occurs once.
-            labels(&batch.labels.clone().into_iter().chain(over).collect())
-        },
+        labels: labels(&labels_of_batch(batch)),
     }
+}
+
+/// Returns the labels of a batch, which say what the interface has no case for.
+fn labels_of_batch(batch: &Batch) -> BTreeMap<String, String> {
+    let mut labels = batch.labels.clone();
+    if batch.over {
+        labels.insert(STORM_LABEL.to_owned(), STORM_OVER.to_owned());
+    }
+    if batch.cause == DigestCause::SameSubject {
+        labels.insert("cause".to_owned(), batch.cause.as_str().to_owned());
+    }
+    if batch.continues {
+        labels.insert("continues".to_owned(), true.to_string());
+    }
+    labels
 }
 
 fn totals(totals: &Totals) -> digester::Totals {

@@ -64,7 +64,8 @@ pub(super) fn position(
             Some(position) => return Ok(position),
             None => None,
         },
-        digest => digest.filter(|digest| matches!(digest.state.as_str(), "open" | "ready" | "digested")),
+        // One that was posted before others joined it is a digest, too.
+        digest => digest.filter(|digest| matches!(digest.state.as_str(), "open" | "ready" | "posted" | "digested")),
     };
     Ok(match (conversation.fallback, digest) {
         (ChangeFallback::Reply, Some(digest)) => Position::Beneath(digest.id),

@@ -108,16 +108,20 @@ impl Store {
         if !damaged.is_empty() {
             self.new_connection()?.quarantine_in_digest(digest.id, damaged)?;
         }
-        // The route may not match starts, and what it does match has a cause all the same.
+        // The route may not match starts, and what it does match has a cause all the same. That of several hosts was decided by
+        // each of them.
         let started = digest.cause == DigestCause::Restart
             && totals.starts == 0
             && totals.restored == 0
             && self.is_followed_by(Kind::Start, digest, &digest.key, host, None)?;
-        let cause = shown_cause(digest.cause, &totals, started);
+        let cause = match digest.cause {
+            DigestCause::Restarts => cause_of_restarts(&digest.key),
+            cause => shown_cause(cause, &totals, started),
+        };
         let key = (digest.cause == DigestCause::Held).then(|| digest.key.clone());
         let events = listed.into_iter().map(name).collect();
         let (over, labels) = (false, std::collections::BTreeMap::new());
-        Ok(Batch { key, cause, first, last, totals, events, over, labels })
+        Ok(Batch { key, cause, continues: false, first, last, totals, events, over, labels })
     }
 
     /// Moves damaged events of an open digest to dead.
@@ -364,6 +368,15 @@ const fn shown_cause(cause: DigestCause, totals: &Totals, started: bool) -> Dige
         DigestCause::Restart if !started => DigestCause::Stop,
         DigestCause::Unbans => DigestCause::Other,
         cause => cause,
+    }
+}
+
+/// The cause of what happened to several hosts, by the key of its series.
+fn cause_of_restarts(key: &str) -> DigestCause {
+    match key {
+        "stop" => DigestCause::Stop,
+        "other" => DigestCause::Other,
+        _ => DigestCause::Restart,
     }
 }
 

@@ -10,7 +10,9 @@ use rusqlite::Connection;
 use super::error::StoreError;
 use super::store::Store;
 use super::traces::{Traced, Traces};
-use super::{checkpoints, history, inbox, messages, mutes, plugins, routed_events, routing_cursor, webhooks};
+use super::{
+    checkpoints, history, inbox, messages, mutes, plugins, recent_posts, routed_events, routing_cursor, webhooks,
+};
 use crate::event::Timestamp;
 
 /// What was forgotten.
@@ -73,6 +75,7 @@ impl Store {
             plugins::blank(transaction, has)?;
             webhooks::blank(transaction, has)?;
             checkpoints::blank(transaction, has)?;
+            recent_posts::forget(transaction, has)?;
             let mutes = mutes::remove_with(transaction, has)?;
             Ok(Ok(Forgotten { events: events.len(), dropped: needed.messages.into_iter().collect(), mutes }))
         })

@@ -94,12 +94,8 @@ impl Store {
                      FROM messages WHERE id = ?1 OR changes = ?1",
                 )?
                 .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            let most = first.saturating_mul(TENFOLD).clamp(LARGE, MAX_EVENTS);
-            let age_ms = digest.opened_at.0.saturating_sub(opened_at);
-            let goes_on = digest.opened_at.0.saturating_sub(last) <= within_ms
-                && (0..MAX_AGE_MS).contains(&age_ms)
-                && events.saturating_add(digest.events) < most;
-            Ok(goes_on.then_some(id))
+            let is_soon = digest.opened_at.0.saturating_sub(last) <= within_ms;
+            Ok((is_soon && goes_on(digest, first, events, Timestamp(opened_at))).then_some(id))
         })
     }
 
@@ -156,13 +152,13 @@ impl Store {
         self.database.write("forget the end of a storm", |transaction| messages::remove_events(transaction, end.id, 0))
     }
 
-    /// Closes an open digest, which changes the message of its storm; or joins it, or an earlier change, if that was not
+    /// Closes an open digest, which changes the message of its storm or series; or joins it, or an earlier change, if that was not
     /// attempted yet. `body`: of what has happened since that message. `over_at`: as for [`Self::begin_storm`]; `None`: it is
-    /// over.
+    /// over, or no storm.
     ///
     /// # Errors
     /// When the store fails; then it is still open.
-    pub(crate) fn continue_storm(
+    pub(crate) fn continue_living(
         &mut self,
         (route, digest): (&str, &OpenDigest),
         living: i64,
@@ -170,7 +166,8 @@ impl Store {
         over_at: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        self.database.write("continue a storm", |transaction| {
+        self.database.write("continue a message", |transaction| {
+            messages::become_digest(transaction, living, (digest.cause, &digest.key))?;
             if let Some(over_at) = over_at {
                 expect_end(transaction, (route, &digest.webhook), living, over_at, now)?;
             }
@@ -214,6 +211,13 @@ fn expect_end(
     let end =
         messages::insert_open(transaction, (route, webhook), (DigestCause::Storm, &living.to_string()), now.0, now)?;
     messages::update_open(transaction, end, 0, over_at.0, now.0)
+}
+
+/// Returns whether the message with so many events in all, which was made of `first` ones, also tells of those of a digest.
+pub(super) fn goes_on(digest: &OpenDigest, first: u32, events: u32, since: Timestamp) -> bool {
+    let most = first.saturating_mul(TENFOLD).clamp(LARGE, MAX_EVENTS);
+    let age_ms = digest.opened_at.0.saturating_sub(since.0);
+    (0..MAX_AGE_MS).contains(&age_ms) && events.saturating_add(digest.events) < most
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ fn close(fixture: &mut Fixture, digest: &OpenDigest, now: i64) -> u32 {
     let batch = fixture.store.digest_batch(digest, living, "host", |event| event).unwrap();
     match living {
         Some(living) => {
-            fixture.store.continue_storm(("sec", digest), living, &message(), None, Timestamp(now)).unwrap();
+            fixture.store.continue_living(("sec", digest), living, &message(), None, Timestamp(now)).unwrap();
         }
         None => fixture.store.close_digest(digest.id, &message(), true, Timestamp(now)).unwrap(),
     }

@@ -175,6 +175,18 @@ pub(super) fn end_thread(
         .map(drop)
 }
 
+/// Makes a digest of a message about one event, since a later one is going to change it to what is about several.
+pub(super) fn become_digest(
+    transaction: &Transaction<'_>,
+    message: i64,
+    (cause, key): (DigestCause, &str),
+) -> rusqlite::Result<()> {
+    let changed = transaction
+        .prepare_cached("UPDATE messages SET cause = ?2, key = ?3 WHERE id = ?1 AND cause IS NULL")?
+        .execute(params![message, cause.as_str(), key])?;
+    if changed > 0 { set_checksum(transaction, message) } else { Ok(()) }
+}
+
 /// Removes a notice that was not attempted.
 pub(super) fn remove_notice(
     transaction: &Transaction<'_>,

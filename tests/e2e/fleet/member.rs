@@ -45,7 +45,7 @@ impl<'e> Member<'e> {
         fs::copy(env.path("main.url"), member.path("main.url")).unwrap();
         let routes = format!(
             "[webhooks.main]\nurl_file = \"main.url\"\n{QUICK}\n\n[[routes]]\nname = \"all\"\nwebhook = \"main\"\nstorm = \
-             false\nrestart = false\n{more}"
+             false\nrestart = false\nsame_subject = false\n{more}"
         );
         member.configure(broker, &format!("role = \"worker\"\n{LEASE}\n{lines}"), "worker.nkey", &routes);
         member
@@ -147,9 +147,13 @@ impl<'e> Member<'e> {
 
     /// fail2ban's action reports a ban of this address.
     pub fn ban(&self, address: &str) {
+        self.notify(&["ban", "--jail=sshd", &format!("--ip={address}")]);
+    }
+
+    /// fail2ban's action reports something.
+    pub fn notify(&self, arguments: &[&str]) {
         self.begin_state();
-        let ip = format!("--ip={address}");
-        CommandOutput::of(self.command(banhook_notify()).args(["ban", "--jail=sshd", &ip])).ok();
+        CommandOutput::of(self.command(banhook_notify()).args(arguments)).ok();
     }
 
     /// What `status --format json` says. Its sums hold.

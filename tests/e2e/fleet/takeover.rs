@@ -25,7 +25,7 @@ fn record(broker: &Broker<'_>) -> Value {
 
 /// Waits until the record says that all messages up to this one are settled on a route.
 #[track_caller]
-fn wait_until_recorded(broker: &Broker<'_>, route: &str, through: u64) {
+pub fn wait_until_recorded(broker: &Broker<'_>, route: &str, through: u64) {
     until("the record to say what is settled", || {
         let record = record(broker);
         let (found, pending) = (&record["routes"][route]["through"], &record["routes"][route]["pending"]);
@@ -36,7 +36,7 @@ fn wait_until_recorded(broker: &Broker<'_>, route: &str, through: u64) {
 
 /// Waits until so many messages have arrived.
 #[track_caller]
-fn wait_for_count(webhook: &Webhook, count: usize, members: &[&Member<'_>]) {
+pub fn wait_for_count(webhook: &Webhook, count: usize, members: &[&Member<'_>]) {
     within(RECOVERED_WITHIN, "messages to arrive", || {
         let arrived = webhook.arrived().len();
         let logs = || members.iter().map(|member| format!("{}:\n{}\n", member.name, member.log())).collect::<String>();
@@ -52,7 +52,8 @@ fn fleet_takeover_while_a_webhook_is_suspended_repeats_nothing_of_the_others() {
     let other = Webhook::open();
     let broker = Broker::start(&env, NEWEST, &["web-1"]);
     let routes = format!(
-        "[[routes]]\nname = \"other\"\nwebhook = \"other\"\nstorm = false\nrestart = false\n\n[webhooks.other]\nurl_file = \
+        "[[routes]]\nname = \"other\"\nwebhook = \"other\"\nstorm = false\nrestart = false\nsame_subject = \
+         false\n\n[webhooks.other]\nurl_file = \
          \"other.url\"\n{QUICK}\n"
     );
     env.write_url("other.url", &other);

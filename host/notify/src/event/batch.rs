@@ -38,6 +38,11 @@ pub enum DigestCause {
     Restart,
     /// fail2ban, or a jail, was stopped.
     Stop,
+    /// Bans, or unbans, of one subject, on several hosts or in several jails.
+    SameSubject,
+    /// What [`DigestCause::Restart`] groups, of several hosts. Only the host's: in a batch they are one of its causes.
+    #[serde(skip)]
+    Restarts,
     /// Unbans that are held in case a stop follows. Only the host's: in a batch they are [`DigestCause::Other`].
     #[serde(skip)]
     Unbans,
@@ -46,8 +51,17 @@ pub enum DigestCause {
 }
 
 impl DigestCause {
-    const ALL: [Self; 7] =
-        [Self::Held, Self::Storm, Self::Backlog, Self::Restart, Self::Stop, Self::Unbans, Self::Other];
+    const ALL: [Self; 9] = [
+        Self::Held,
+        Self::Storm,
+        Self::Backlog,
+        Self::Restart,
+        Self::Stop,
+        Self::SameSubject,
+        Self::Restarts,
+        Self::Unbans,
+        Self::Other,
+    ];
 
     /// Returns the word for it in the store and in JSON.
     #[must_use]
@@ -58,6 +72,8 @@ impl DigestCause {
             Self::Backlog => "backlog",
             Self::Restart => "restart",
             Self::Stop => "stop",
+            Self::SameSubject => "same_subject",
+            Self::Restarts => "restarts",
             Self::Unbans => "unbans",
             Self::Other => "other",
         }
@@ -77,6 +93,8 @@ pub struct Batch {
     pub key: Option<String>,
     /// Why the events are grouped.
     pub cause: DigestCause,
+    /// Whether an earlier message is about the first events of this kind, which are not in the batch.
+    pub continues: bool,
     /// Time of the earliest event.
     pub first: Timestamp,
     /// Time of the latest event.
@@ -320,6 +338,7 @@ impl Batch {
         Self {
             key,
             cause,
+            continues: false,
             first: times().min().unwrap_or_default(),
             last: times().max().unwrap_or_default(),
             totals: counter.finish(),

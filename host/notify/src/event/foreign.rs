@@ -36,7 +36,7 @@ impl Batch {
     /// tallies, which belong to unlisted events as well, and the key and the tags, which a plugin usually makes of such
     /// names.
     pub fn foreign_values(&self) -> impl Iterator<Item = &str> {
-        let Self { key, cause: _, first: _, last: _, totals, events, over: _, labels } = self;
+        let Self { key, cause: _, continues: _, first: _, last: _, totals, events, over: _, labels } = self;
         let rest = totals.foreign_values().chain(key.as_deref()).chain(labels.values().map(String::as_str));
         events.iter().flat_map(Event::foreign_values).chain(rest.filter(|value| !value.is_empty()))
     }
