@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use prometheus::proto::MetricFamily;
-use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry};
+use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
 
 use crate::event::{Event, Kind};
 
@@ -39,6 +39,7 @@ pub(crate) struct Counters {
     finished: IntCounterVec,
     plugin_calls: HistogramVec,
     plugin_failures: IntCounterVec,
+    fleet_hosts: IntGaugeVec,
     jails: Arc<Names>,
     hosts: Arc<Names>,
 }
@@ -68,7 +69,16 @@ impl Counters {
             .buckets(CALL_SECONDS.to_vec());
         let plugin_calls = HistogramVec::new(seconds, &["route"])?;
         registry.register(Box::new(plugin_calls.clone()))?;
+        let fleet_hosts = IntGaugeVec::new(
+            Opts::new(
+                "banhook_fleet_hosts",
+                "On the worker of a fleet: hosts that are heard, silent, or have events for over a minute.",
+            ),
+            &["state"],
+        )?;
+        registry.register(Box::new(fleet_hosts.clone()))?;
         Ok(Self {
+            fleet_hosts,
             jail_events: counter(
                 "banhook_jail_events_total",
                 "Events that the daemon routed, by jail; those of further jails count as \"other\".",
@@ -117,6 +127,13 @@ impl Counters {
     /// Counts an attempt. `result`: one of a few words.
     pub(crate) fn attempt(&self, webhook: &str, result: &'static str) {
         self.attempts.with_label_values(&[webhook, result]).inc();
+    }
+
+    /// Notes how many hosts of a fleet are in each state.
+    pub(crate) fn hosts_of_fleet(&self, states: [(&str, u64); 3]) {
+        for (state, hosts) in states {
+            self.fleet_hosts.with_label_values(&[state]).set(i64::try_from(hosts).unwrap_or(i64::MAX));
+        }
     }
 
     /// Counts messages that ended.

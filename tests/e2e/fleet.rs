@@ -82,7 +82,7 @@ fn fleet_ban_on_a_host_becomes_a_message_of_the_worker() {
         }
         worker.wait_until_settled(2);
         let status = worker.banhook(&["fleet", "status"]).ok();
-        assert!(status.stdout.ends_with("settled\nworker: worker\n"), "{status}");
+        assert!(status.stdout.ends_with("settled\nhosts:  2 heard\nworker: worker\n"), "{status}");
         assert_eq!(worker.status()["received"], 2);
         worker.stop();
         let status = hosts[0].banhook(&["fleet", "status"]).exits(1);

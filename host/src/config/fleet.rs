@@ -46,6 +46,8 @@ pub(crate) struct Fleet {
     pub stream_size: u64,
     /// Of a worker: on how many servers of the broker each stream is; 1 to 5. Default: as they are, and new ones on one.
     pub replicas: Option<u32>,
+    /// Of a worker: after what time of silence a host is reported; 5 s to 7 days. Default: 15 min; `None` (`false`): none is.
+    pub silent: Option<Duration>,
     /// Of a worker: hosts that may report events of others, such as those whose log has the lines of many.
     pub reporters: BTreeMap<String, BTreeSet<String>>,
 }
@@ -70,6 +72,7 @@ impl fmt::Debug for Nkey {
 
 impl Fleet {
     const RESEND: RangeInclusive<Duration> = Duration::from_secs(60)..=Duration::from_secs(30 * 86_400);
+    const SILENT: RangeInclusive<Duration> = Duration::from_secs(5)..=Duration::from_secs(7 * 86_400);
     const LEASE: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(300);
 
     /// Reads the table of one file.
@@ -89,6 +92,7 @@ impl Fleet {
         let ca_file = CaFile::read(&table);
         let (mut resend, mut lease, mut stream_size) = (Duration::from_secs(86_400), Duration::from_secs(10), 1 << 30);
         let mut replicas = None;
+        let mut silent = Some(Duration::from_secs(15 * 60));
         match role {
             Some(FleetRole::Host) => {
                 quantity::duration(&table, "resend", Self::RESEND, "1m and 30d", &mut resend);
@@ -96,6 +100,7 @@ impl Fleet {
             // All keys are known, where the role is not.
             _ => {
                 quantity::duration(&table, "lease", Self::LEASE, "1s and 5m", &mut lease);
+                quantity::duration_or_false(&table, "silent", Self::SILENT, "5s and 7d", &mut silent);
                 quantity::size(&table, "stream_size", 100 << 10..=1 << 40, "100KiB and 1024GiB", &mut stream_size);
                 let mut count = 0;
                 quantity::count(&table, "replicas", 1..=5, &mut count);
@@ -125,6 +130,7 @@ impl Fleet {
             lease,
             stream_size,
             replicas,
+            silent,
             reporters,
         })
     }

@@ -16,6 +16,7 @@ use super::daemon::{Daemon, ExitReason, RunMode};
 use super::delivery_workers::DeliveryWorkers;
 use super::error::DaemonError;
 use super::exporter::Exporter;
+use super::host_reporter::{HostReporter, ReporterContext};
 use super::reporter::Reporter;
 use super::route_worker::WorkerContext;
 use super::router::RouterCommand;
@@ -67,6 +68,7 @@ pub(super) struct EventLoop<'a> {
     delivery_progress: Arc<Notify>,
     exporter: Exporter,
     reporter: Reporter,
+    host_reporter: HostReporter,
     watcher: Watcher,
     files_changed: Arc<Notify>,
     /// When files that have changed are expected to be complete.
@@ -107,6 +109,13 @@ impl<'a> EventLoop<'a> {
             reporter.configure(config, daemon.store);
         }
         let (host, send_until) = (&daemon.system_host, context.send_until.clone());
+        let of_hosts = ReporterContext {
+            sent: Arc::clone(&context.formatted),
+            system_host: host.clone(),
+            now: daemon.now,
+            counters: counters.clone(),
+        };
+        let host_reporter = HostReporter::start(config, daemon.store, of_hosts, send_until.clone());
         let delivery = DeliveryWorkers::new(config, host, progress, stopped, daemon.now, counters, send_until);
         // Whoever starts a daemon or drains may have fixed something that cannot be seen from here.
         delivery.retry_suspended(daemon.store, mode != RunMode::UntilIdle)?;
@@ -127,6 +136,7 @@ impl<'a> EventLoop<'a> {
             delivery_progress,
             exporter,
             reporter,
+            host_reporter,
             watcher,
             files_changed,
             settled_at: None,
@@ -275,6 +285,7 @@ impl<'a> EventLoop<'a> {
         }
         self.watcher.watch(&config.files);
         self.delivery.configure(&config);
+        self.host_reporter.configure(&config);
         if self.mode == RunMode::Forever {
             self.exporter.configure(&config, self.daemon.store);
             self.reporter.configure(&config, self.daemon.store);

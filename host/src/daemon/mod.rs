@@ -13,6 +13,7 @@ mod event_loop;
 mod exporter;
 mod fleet_reader;
 mod forwarding;
+mod host_reporter;
 mod metrics_server;
 mod pulse;
 mod reporter;

@@ -1,11 +1,17 @@
-//! What is announced in the webhook of `[health]`: a webhook that becomes suspended, and messages that die.
+//! What is announced in the webhook of `[health]`: a webhook that becomes suspended, messages that die, and hosts of a fleet of
+//! which nothing is heard any more.
 
 use crate::config::Config;
-use crate::message::{Target, cut, notice};
+use crate::message::{Target, cut, notice, one_line};
+use crate::phrase::counted;
 use crate::store::Notice;
 
 /// Characters of an error that are shown.
 const ERROR_MAX: usize = 300;
+
+/// Hosts that are named, and characters of a name.
+const HOSTS_MAX: usize = 10;
+const HOST_MAX: usize = 64;
 
 /// The webhook of `[health]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +24,7 @@ pub(crate) struct HealthWebhook {
 
 impl HealthWebhook {
     /// Returns the one that is configured.
-    pub(super) fn new(config: &Config) -> Option<Self> {
+    pub(crate) fn new(config: &Config) -> Option<Self> {
         let name = config.health.as_ref()?;
         Some(Self { name: name.clone(), target: config.webhooks.get(name)?.target })
     }
@@ -44,6 +50,24 @@ impl HealthWebhook {
             cut(why, ERROR_MAX)
         );
         self.notice(format!("dead {webhook}"), &text, "\"banhook queue list --dead\" shows all of them")
+    }
+
+    /// Announces that nothing is heard of hosts any more, or that they are heard again.
+    pub(crate) fn hosts(&self, hosts: &[String], are_silent: bool) -> Notice {
+        let shown =
+            hosts.iter().take(HOSTS_MAX).map(|host| one_line(&cut(host, HOST_MAX))).collect::<Vec<_>>().join(", ");
+        let more = match hosts.len().saturating_sub(HOSTS_MAX) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let count = counted(hosts.len() as u64, "host");
+        let text = match are_silent {
+            true => format!("⚠️ {count} of the fleet silent: nothing is heard any more of {shown}{more}"),
+            false => format!("✅ {count} of the fleet heard again: {shown}{more}"),
+        };
+        // What has not been sent yet stands for the same hosts alone.
+        let key = format!("hosts {are_silent} {} {}", hosts.len(), hosts.first().map_or("", String::as_str));
+        self.notice(key, &text, "events wait on a host that is running; \"banhook fleet status\" lists silent hosts")
     }
 
     fn notice(&self, key: String, text: &str, small_print: &str) -> Notice {

@@ -31,6 +31,7 @@ pub(crate) use endpoint::Endpoints;
 pub(crate) use failover::failover;
 #[cfg(test)]
 pub(crate) use failover::reassign_removed;
+pub(crate) use health::HealthWebhook;
 #[cfg(test)]
 pub(crate) use queue::Queue;
 #[cfg(test)]

@@ -121,6 +121,12 @@ impl Broker {
         parse::<Acknowledgement>(&answer.payload).map(|answer| answer.sequence)
     }
 
+    /// Stores a message under a subject, and waits until it is stored. Returns its sequence.
+    pub(super) async fn put(&self, subject: &str, body: String) -> Result<u64, BrokerError> {
+        let answer = self.request(subject.to_owned(), HeaderMap::new(), body.into()).await?;
+        parse::<Acknowledgement>(&answer.payload).map(|answer| answer.sequence)
+    }
+
     /// Returns the last message under a subject; `None`: there is none.
     pub(super) async fn last(&self, stream: &str, subject: &str) -> Result<Option<StoredMessage>, BrokerError> {
         self.direct(last_message_subject(stream, subject), Bytes::new()).await

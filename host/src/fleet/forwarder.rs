@@ -11,7 +11,9 @@ use super::backoff::Backoff;
 use super::broker::{Answers, Broker};
 use super::broker_error::{BrokerError, code};
 use super::driver::Driver;
-use super::subjects::{EVENTS, event_subject, host_token};
+use super::presence::{self, Presence};
+use super::record::Record;
+use super::subjects::{EVENTS, event_subject, host_token, presence_subject};
 use super::{envelope, lease};
 use crate::config::Fleet;
 use crate::event::Timestamp;
@@ -49,6 +51,9 @@ struct Session {
     /// The stream's id.
     stream: String,
     verified_at: Instant,
+    /// How often the worker wants to hear of this host, and when it was said last that it is there.
+    heard_every: Duration,
+    said_at: Option<Instant>,
 }
 
 /// Forwarding failed.
@@ -109,32 +114,63 @@ impl Forwarder {
                 return self.failed(error.into()).map(|()| false);
             }
             if session.verified_at.elapsed() < VERIFY_INTERVAL.min(self.fleet.resend / 2) {
-                return Ok(true);
+                return self.say_present(store, now);
             }
         }
         let fleet = self.fleet.clone();
         let (token, name) = (self.token.clone(), format!("banhook host {}", self.host));
         let session = self.session.take();
         let opened = self.driver.handle.block_on(async {
-            let (broker, answers) = match session {
-                Some(Session { broker, answers, .. }) => (broker, answers),
+            let (broker, answers, said_at) = match session {
+                Some(Session { broker, answers, said_at, .. }) => (broker, answers, said_at),
                 None => {
                     let broker = Broker::connect(&fleet, &token, &name).await?;
                     let answers = broker.answers().await?;
-                    (broker, answers)
+                    (broker, answers, None)
                 }
             };
-            let stream = verify(&broker, &event_subject(&token), store, since(now, fleet.resend)).await?;
-            Ok(Session { broker, answers, stream, verified_at: Instant::now() })
+            let record = verify(&broker, &event_subject(&token), store, since(now, fleet.resend)).await?;
+            let heard_every = match record.presence_ms {
+                0 => presence::INTERVAL,
+                ms => Duration::from_millis(ms),
+            };
+            Ok(Session { broker, answers, stream: record.stream, verified_at: Instant::now(), heard_every, said_at })
         });
         match opened {
             Ok(session) => {
                 self.session = Some(session);
                 self.backoff = Backoff::new();
                 self.recovered();
-                Ok(true)
+                self.say_present(store, now)
             }
             Err(error) => self.failed(error).map(|()| false),
+        }
+    }
+
+    /// Says that this host is there, and what waits on it, if that is due. Returns whether the connection is as it should be.
+    fn say_present(&mut self, store: &Store, now: Timestamp) -> Result<bool, StoreError> {
+        let Some(session) = &mut self.session else { return Ok(false) };
+        if session.said_at.is_some_and(|at| at.elapsed() < session.heard_every) {
+            return Ok(true);
+        }
+        let oldest = store.unrouted(1)?.first().map_or(now, |event| event.received_at);
+        let said = Presence {
+            host: self.host.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            waiting: store.ledger()?.unrouted,
+            oldest_s: u64::try_from(now.0.saturating_sub(oldest.0) / 1_000).unwrap_or_default(),
+            every_ms: u64::try_from(session.heard_every.as_millis()).unwrap_or(u64::MAX),
+        };
+        session.said_at = Some(Instant::now());
+        let subject = presence_subject(&self.token);
+        match self.driver.handle.block_on(session.broker.put(&subject, said.to_json())) {
+            Ok(_) => Ok(true),
+            // Events matter more. A worker that has just started makes the stream.
+            Err(error @ (BrokerError::NoStream | BrokerError::Refused { .. } | BrokerError::Answer(_))) => {
+                tracing::debug!("the broker does not take that this host is there: {error}");
+                Ok(true)
+            }
+            Err(error) => self.failed(error.into()).map(|()| false),
         }
     }
 
@@ -244,13 +280,13 @@ fn nothing_in(stream: &str) -> LastForwarded {
     LastForwarded { stream: stream.to_owned(), stream_seq: 0, event_id: String::new() }
 }
 
-/// Makes sure that the broker has what it acknowledged, and has the rest forwarded again. Returns the stream's id.
-async fn verify(broker: &Broker, subject: &str, store: &mut Store, since: Timestamp) -> Result<String, ForwardError> {
+/// Makes sure that the broker has what it acknowledged, and has the rest forwarded again. Returns the worker's record.
+async fn verify(broker: &Broker, subject: &str, store: &mut Store, since: Timestamp) -> Result<Record, ForwardError> {
     // Before the record: what the worker has removed meanwhile is in it.
     let found = broker.last(EVENTS, subject).await?;
     // Made by the worker, after the streams.
     let (record, _) = lease::read(broker).await?.ok_or(BrokerError::NoStream)?;
-    let Some(before) = store.last_forwarded()? else { return Ok(record.stream) };
+    let Some(before) = store.last_forwarded()? else { return Ok(record) };
     let found_sequence = found.as_ref().map_or(0, |found| found.sequence);
     let is_another = before.stream != record.stream;
     // What the worker has settled it may have removed.
@@ -269,5 +305,5 @@ async fn verify(broker: &Broker, subject: &str, store: &mut Store, since: Timest
             "the broker has lost what it acknowledged, or is another one; events are forwarded again"
         );
     }
-    Ok(record.stream)
+    Ok(record)
 }

@@ -75,13 +75,14 @@ fn any_history_of_workers_loses_nothing_and_repeats_only_what_was_not_recorded()
 #[test]
 fn histories_notice_each_bug_that_is_put_in() {
     for (bug, says) in [
-        (Bug::WritesOnlyWhatIsLoaded, "never sent"),
-        (Bug::ForgetsWhatIsNotLoaded, "although it is settled"),
-        (Bug::TrustsOwnStore, "although it is settled"),
-        (Bug::SendsWithoutLease, "although it is settled"),
+        // Which of the two is noticed first is by chance.
+        (Bug::WritesOnlyWhatIsLoaded, &["never sent", "although it is settled"][..]),
+        (Bug::ForgetsWhatIsNotLoaded, &["although it is settled"]),
+        (Bug::TrustsOwnStore, &["although it is settled"]),
+        (Bug::SendsWithoutLease, &["although it is settled"]),
     ] {
         let found = histories(10 * HISTORIES, Some(bug));
         let Err(TestError::Fail(reason, steps)) = found else { panic!("{bug:?} is not noticed: {found:?}") };
-        assert!(reason.message().contains(says), "{bug:?}: {reason} after {steps:?}");
+        assert!(says.iter().any(|says| reason.message().contains(says)), "{bug:?}: {reason} after {steps:?}");
     }
 }

@@ -37,10 +37,10 @@ impl Lease {
     pub(super) async fn take(
         broker: &Broker,
         (host, store): (&str, &str),
-        ttl: Duration,
+        (ttl, heard_every): (Duration, Duration),
         mut waits_for: impl FnMut(&str),
     ) -> Result<Self, BrokerError> {
-        let mut candidate = Candidate::new(format!("{host} {}", Uuid::now_v7()), ttl);
+        let mut candidate = Candidate::new(format!("{host} {}", Uuid::now_v7()), ttl).listening(heard_every);
         let began = Instant::now();
         loop {
             let found = read(broker).await?;

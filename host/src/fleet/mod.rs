@@ -15,8 +15,11 @@ mod envelope;
 mod forwarder;
 #[cfg(test)]
 mod histories;
+mod host_watch;
+mod hosts;
 mod lease;
 mod owner;
+mod presence;
 mod reader;
 mod record;
 mod status;
@@ -25,6 +28,8 @@ mod subjects;
 
 pub(crate) use broker_error::BrokerError;
 pub(crate) use forwarder::{BATCH, Forwarder};
+pub(crate) use host_watch::HostWatch;
+pub(crate) use hosts::{HostChanges, HostCounts};
 pub(crate) use reader::{Reader, ReaderError};
-pub(crate) use status::{BrokerStatus, broker_status};
+pub(crate) use status::{BrokerStatus, HostBacklog, HostsStatus, StreamStatus, broker_status};
 pub(crate) use subjects::{host_token, server_permissions, shared_services};

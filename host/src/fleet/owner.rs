@@ -26,6 +26,8 @@ pub(crate) struct LeaseLost(pub String);
 pub(super) struct Candidate {
     worker: String,
     ttl: Duration,
+    /// How often hosts are to be heard, in ms.
+    presence_ms: u64,
     /// The record that was found last, and since when.
     seen: Option<(u64, Duration)>,
 }
@@ -91,7 +93,12 @@ impl Bug {
 impl Candidate {
     /// `worker`: who it is. `ttl`: the time of the lease.
     pub(super) const fn new(worker: String, ttl: Duration) -> Self {
-        Self { worker, ttl, seen: None }
+        Self { worker, ttl, presence_ms: 0, seen: None }
+    }
+
+    /// Has hosts be heard so often.
+    pub(super) fn listening(self, every: Duration) -> Self {
+        Self { presence_ms: u64::try_from(every.as_millis()).unwrap_or(u64::MAX), ..self }
     }
 
     /// Returns what to write to become the owner, by the record that was found, with its sequence. `at`: when that was.
@@ -109,7 +116,8 @@ impl Candidate {
         }
         let stream = if record.stream.is_empty() { new_stream() } else { record.stream };
         let lease_ms = u64::try_from(self.ttl.as_millis()).unwrap_or(u64::MAX);
-        let record = Record { worker: self.worker.clone(), stream, lease_ms, ..record };
+        let presence_ms = self.presence_ms;
+        let record = Record { worker: self.worker.clone(), stream, lease_ms, presence_ms, ..record };
         Ok(Write { record, replaces: revision })
     }
 

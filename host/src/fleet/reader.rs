@@ -20,7 +20,7 @@ use super::lease::{Lease, RenewError};
 use super::owner::LeaseLost;
 use super::streams::StreamState;
 use super::subjects::{EVENTS, host_token, token_of};
-use super::{consumer, envelope, streams};
+use super::{consumer, envelope, presence, streams};
 use crate::config::Fleet;
 use crate::event::Timestamp;
 use crate::message::one_line;
@@ -197,7 +197,7 @@ impl Reader {
         self.lease.renew(&broker).await?;
         let consumer = consumer::create(&broker, expected).await?;
         let mut answers = broker.answers().await?;
-        consumer::fetch(&broker, &mut answers, &consumer).await?;
+        consumer::fetch(&broker, &mut answers, EVENTS, &consumer).await?;
         if let Some(problem) = problem.take() {
             tracing::info!(sequence = expected, "the events of the fleet are read again; before: {problem}");
         }
@@ -255,7 +255,7 @@ impl Reader {
                 wake();
             }
             if asked == 0 {
-                consumer::fetch(&broker, &mut answers, &consumer).await?;
+                consumer::fetch(&broker, &mut answers, EVENTS, &consumer).await?;
                 asked = ASKED;
             }
         }
@@ -349,7 +349,8 @@ async fn connect(fleet: &Fleet, host: &str) -> Result<Broker, BrokerError> {
 async fn take(fleet: &Fleet, (host, store): (&str, &str), say: &mut impl FnMut(String)) -> Result<Lease, BrokerError> {
     let broker = connect(fleet, host).await?;
     streams::ensure(&broker, fleet).await?;
-    Lease::take(&broker, (host, store), fleet.lease, |worker| {
+    let times = (fleet.lease, presence::interval(fleet.silent));
+    Lease::take(&broker, (host, store), times, |worker| {
         say(format!("the worker {worker} has the lease; this one takes its place when it stops"));
     })
     .await

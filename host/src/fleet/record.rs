@@ -17,6 +17,9 @@ pub(super) struct Record {
     /// The time of the lease, in ms: the record is written at least four times as often.
     #[serde(default)]
     pub lease_ms: u64,
+    /// How often hosts are to be heard, in ms; 0: as they like.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub presence_ms: u64,
     /// All messages up to this sequence are settled: a worker without them begins after it.
     pub settled: u64,
     /// All messages up to this sequence were removed, or may have been.
@@ -24,6 +27,11 @@ pub(super) struct Record {
     /// What of the later ones is settled.
     #[serde(flatten)]
     pub progress: StreamProgress,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Record {

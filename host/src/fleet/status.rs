@@ -7,9 +7,11 @@ use tokio::time::{Instant, sleep};
 
 use super::broker::Broker;
 use super::broker_error::BrokerError;
+use super::presence::Presence;
 use super::record::Record;
+use super::streams::StreamState;
 use super::subjects::{EVENTS, host_token};
-use super::{lease, streams};
+use super::{host_watch, lease, streams};
 use crate::config::{Fleet, FleetRole};
 
 /// How often it is looked whether the worker is alive.
@@ -26,6 +28,31 @@ pub(crate) struct BrokerStatus {
     pub settled: u64,
     /// The stream, for the worker.
     pub stream: Option<StreamStatus>,
+    /// The hosts, for the worker.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hosts: Option<HostsStatus>,
+}
+
+/// The hosts of a fleet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct HostsStatus {
+    /// How many are heard.
+    pub heard: u64,
+    /// The names of those that were reported as silent.
+    pub silent: Vec<String>,
+    /// Those on which events wait for longer than a minute.
+    pub with_backlog: Vec<HostBacklog>,
+}
+
+/// A host with events that the broker does not have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct HostBacklog {
+    /// Its name.
+    pub host: String,
+    /// How many events.
+    pub waiting: u64,
+    /// For how long the oldest is there, in s.
+    pub oldest_s: u64,
 }
 
 /// What the stream has.
@@ -37,6 +64,10 @@ pub(crate) struct StreamStatus {
     pub bytes: u64,
     /// The sequence of the last one.
     pub last: u64,
+    /// Bytes that it takes at most.
+    pub max_bytes: u64,
+    /// On how many servers it is.
+    pub replicas: u64,
 }
 
 /// Asks the broker.
@@ -48,9 +79,16 @@ pub(crate) async fn broker_status(fleet: &Fleet, host: &str) -> Result<BrokerSta
     let (record, is_alive) = read_record(&broker).await?;
     let stream = match fleet.role {
         FleetRole::Worker => {
-            let state = streams::info(&broker, EVENTS).await?.state;
-            Some(StreamStatus { messages: state.messages, bytes: state.bytes, last: state.last })
+            let info = streams::info(&broker, EVENTS).await?;
+            let number = |key: &str| info.config.get(key).and_then(serde_json::Value::as_u64).unwrap_or_default();
+            let (max_bytes, replicas) = (number("max_bytes"), number("num_replicas"));
+            let StreamState { messages, bytes, last, .. } = info.state;
+            Some(StreamStatus { messages, bytes, last, max_bytes, replicas })
         }
+        FleetRole::Host => None,
+    };
+    let hosts = match fleet.role {
+        FleetRole::Worker => hosts(&broker).await?,
         FleetRole::Host => None,
     };
     let worker = record.as_ref().map(|record| record.worker.as_str()).filter(|_| is_alive);
@@ -59,7 +97,23 @@ pub(crate) async fn broker_status(fleet: &Fleet, host: &str) -> Result<BrokerSta
         worker: worker.map(|worker| worker.split(' ').next().unwrap_or_default().to_owned()),
         settled: record.as_ref().map_or(0, |record| record.settled),
         stream,
+        hosts,
     })
+}
+
+/// Returns what the broker knows of the hosts; `None`: no worker that watches them has run yet.
+async fn hosts(broker: &Broker) -> Result<Option<HostsStatus>, BrokerError> {
+    let known = match host_watch::known(broker).await {
+        Err(BrokerError::NoStream) => return Ok(None),
+        known => known?,
+    };
+    let backlog =
+        |said: &Presence| HostBacklog { host: said.host.clone(), waiting: said.waiting, oldest_s: said.oldest_s };
+    Ok(Some(HostsStatus {
+        heard: known.counts().heard,
+        silent: known.silent().map(str::to_owned).collect(),
+        with_backlog: known.with_backlog().map(backlog).collect(),
+    }))
 }
 
 /// Returns the worker's record, and whether a worker is alive: its record changes within half of its lease. No clocks are

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::broker::Broker;
 use super::broker_error::{BrokerError, code};
-use super::subjects::{EVENT_SUBJECTS, EVENTS, META, RECORD_SUBJECT};
+use super::subjects::{EVENT_SUBJECTS, EVENTS, HOSTS, MARK_SUBJECTS, META, PRESENCE_SUBJECTS, RECORD_SUBJECT};
 use crate::config::Fleet;
 
 /// Messages of a host that the broker keeps at most: one that is attacked for days must not fill the stream for all.
@@ -19,6 +19,15 @@ const RECOGNIZED_FOR: u64 = 120_000_000_000;
 
 /// Bytes of the worker's record that the broker keeps at most.
 const RECORD_BYTES: u64 = 1 << 20;
+
+/// Bytes of what a host says of itself.
+const PRESENCE_BYTES: u64 = 2 << 10;
+
+/// Bytes of what all hosts say of themselves, and of the marks on them: of more than 50,000 hosts.
+const ALL_PRESENCES_BYTES: u64 = 64 << 20;
+
+/// After what time the broker forgets a host of which nothing is heard, in ns: 30 days.
+const HOST_FORGOTTEN_AFTER: u64 = 30 * 86_400 * 1_000_000_000;
 
 /// What the broker says of a stream.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -72,12 +81,29 @@ fn record() -> Value {
     })
 }
 
+/// Of each host the broker keeps the last word alone, and the last mark.
+fn hosts() -> Value {
+    json!({
+        "name": HOSTS,
+        "subjects": [PRESENCE_SUBJECTS, MARK_SUBJECTS],
+        "retention": "limits",
+        "storage": "file",
+        "discard": "old",
+        "max_bytes": ALL_PRESENCES_BYTES,
+        "max_msgs_per_subject": 1,
+        "max_msg_size": PRESENCE_BYTES,
+        "max_age": HOST_FORGOTTEN_AFTER,
+        "num_replicas": 1,
+    })
+}
+
 /// Makes the streams where there are none, and checks those that there are; they get the size and the replicas that the
 /// configuration has. Returns the state of that of the events.
 pub(super) async fn ensure(broker: &Broker, fleet: &Fleet) -> Result<StreamState, BrokerError> {
     let replicas = fleet.replicas.map(|replicas| (REPLICAS, json!(replicas)));
     let bytes = Some(("max_bytes", json!(fleet.stream_size)));
     ensure_one(broker, META, record(), [replicas.clone(), None]).await?;
+    ensure_one(broker, HOSTS, hosts(), [replicas.clone(), None]).await?;
     Ok(ensure_one(broker, EVENTS, events(), [replicas, bytes]).await?.state)
 }
 

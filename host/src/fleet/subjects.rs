@@ -5,6 +5,14 @@ pub(crate) const EVENTS: &str = "BANHOOK";
 /// The stream with the worker's record.
 pub(crate) const META: &str = "BANHOOK_META";
 
+/// The stream with what hosts say of themselves, and which of them were reported as silent.
+pub(super) const HOSTS: &str = "BANHOOK_HOSTS";
+
+/// The subjects of what hosts say; the last part stands for the host.
+pub(super) const PRESENCE_SUBJECTS: &str = "banhook.host.*";
+/// The subjects of the worker's marks on hosts.
+pub(super) const MARK_SUBJECTS: &str = "banhook.silent.*";
+
 /// The subjects of the events; the last part stands for the host.
 pub(super) const EVENT_SUBJECTS: &str = "banhook.ev.*";
 /// The subject of the worker's record.
@@ -12,6 +20,19 @@ pub(super) const RECORD_SUBJECT: &str = "banhook.meta";
 
 /// Begins the subjects of events.
 const EVENT_PREFIX: &str = "banhook.ev.";
+/// Begins the subjects of what hosts say.
+const PRESENCE_PREFIX: &str = "banhook.host.";
+/// Begins the subjects of marks.
+const MARK_PREFIX: &str = "banhook.silent.";
+
+/// What a subject of the hosts' stream stands for; with the token of the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum HostSubject<'s> {
+    /// What the host says.
+    Presence(&'s str),
+    /// Whether it was reported as silent.
+    Mark(&'s str),
+}
 
 /// Returns the part of subjects that stands for a host: its name, with `_` for all but letters, digits, `-` and `_`.
 pub(crate) fn host_token(host: &str) -> String {
@@ -26,7 +47,27 @@ pub(super) fn event_subject(token: &str) -> String {
 
 /// Returns the host's part of the subject of an event.
 pub(super) fn token_of(subject: &str) -> Option<&str> {
-    subject.strip_prefix(EVENT_PREFIX).filter(|token| !token.is_empty() && !token.contains('.'))
+    token_after(EVENT_PREFIX, subject)
+}
+
+fn token_after<'s>(prefix: &str, subject: &'s str) -> Option<&'s str> {
+    subject.strip_prefix(prefix).filter(|token| !token.is_empty() && !token.contains('.'))
+}
+
+/// Returns the subject of what a host says of itself.
+pub(super) fn presence_subject(token: &str) -> String {
+    format!("{PRESENCE_PREFIX}{token}")
+}
+
+/// Returns the subject of the mark on a host.
+pub(super) fn mark_subject(token: &str) -> String {
+    format!("{MARK_PREFIX}{token}")
+}
+
+/// Returns what a subject of the hosts' stream stands for.
+pub(super) fn host_subject(subject: &str) -> Option<HostSubject<'_>> {
+    let presence = token_after(PRESENCE_PREFIX, subject).map(HostSubject::Presence);
+    presence.or_else(|| token_after(MARK_PREFIX, subject).map(HostSubject::Mark))
 }
 
 /// Returns the subject to ask for the last message under a subject.
@@ -43,13 +84,17 @@ pub(super) fn inbox_prefix(token: &str) -> String {
 pub(crate) fn server_permissions(token: &str) -> (Vec<String>, String) {
     let subject = event_subject(token);
     let last = last_message_subject(EVENTS, &subject);
-    (vec![subject, last, last_message_subject(META, RECORD_SUBJECT)], format!("{}.>", inbox_prefix(token)))
+    (
+        vec![subject, presence_subject(token), last, last_message_subject(META, RECORD_SUBJECT)],
+        format!("{}.>", inbox_prefix(token)),
+    )
 }
 
 /// What the account of the hosts gets from that of the worker.
-pub(crate) fn shared_services() -> [String; 3] {
+pub(crate) fn shared_services() -> [String; 4] {
     [
         EVENT_SUBJECTS.to_owned(),
+        PRESENCE_SUBJECTS.to_owned(),
         last_message_subject(EVENTS, EVENT_SUBJECTS),
         last_message_subject(META, RECORD_SUBJECT),
     ]
@@ -71,6 +116,9 @@ mod tests {
             assert_eq!(host_token(host), token);
         }
         assert_eq!(token_of(&event_subject("web-1")), Some("web-1"));
+        assert_eq!(host_subject(&presence_subject("web-1")), Some(HostSubject::Presence("web-1")));
+        assert_eq!(host_subject(&mark_subject("web-1")), Some(HostSubject::Mark("web-1")));
+        assert_eq!(host_subject("banhook.host.a.b"), None);
         for subject in ["banhook.ev.", "banhook.ev.a.b", "banhook.meta", "x"] {
             assert_eq!(token_of(subject), None, "{subject}");
         }

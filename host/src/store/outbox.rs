@@ -364,6 +364,16 @@ impl Store {
         })
     }
 
+    /// Records notices, all or none.
+    ///
+    /// # Errors
+    /// When the store fails; then there is none of them.
+    pub(crate) fn announce(&mut self, notices: &[Notice], now: Timestamp) -> Result<(), StoreError> {
+        self.database.write("record a notice", |transaction| {
+            notices.iter().try_for_each(|notice| notice.insert(transaction, now))
+        })
+    }
+
     /// Moves all ready messages of a route for a webhook to dead, and records a notice about them. Returns them.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! What happens on many hosts at once is few messages.
 
 use std::fs;
+use std::time::Duration;
 
 use super::broker::Broker;
 use super::member::Member;
@@ -11,6 +12,8 @@ use crate::test_env::TestEnv;
 use crate::webhook::shown;
 
 const HOSTS: [&str; 6] = ["web-1", "web-2", "web-3", "web-4", "web-5", "web-6"];
+/// The setting of the workers below.
+const SILENT: Duration = Duration::from_secs(5);
 const ADDRESS: &str = "192.0.2.7";
 
 /// Replaces a line of a member's configuration.
@@ -117,4 +120,61 @@ fn fleet_restarts_of_many_hosts_are_two_messages() {
     // A host whose events are apart for longer than a second has several restarts; never one a host.
     assert!(texts.len() <= 3 && texts[0].contains("fail2ban restarted on web-"), "{texts:?}");
     assert!(texts.iter().any(|text| text.contains("fail2ban also restarted on ")), "{texts:?}");
+}
+
+/// Waits until the worker knows of so many hosts that are heard, and silent.
+fn wait_for_hosts(worker: &Member<'_>, line: &str) {
+    within(RECOVERED_WITHIN, line, || {
+        let status = worker.banhook(&["fleet", "status"]);
+        if status.stdout.contains(line) { Ok(()) } else { Err(format!("{status}\n{}", worker.log())) }
+    });
+}
+
+#[test]
+#[ignore = "needs nats-server: cargo xtask test"]
+fn fleet_silent_host_is_reported_once_also_across_workers_and_once_when_it_is_back() {
+    let env = TestEnv::new();
+    let broker = Broker::start(&env, NEWEST, &HOSTS[..3]);
+    let mut workers = ["worker-1", "worker-2"].map(|name| {
+        let health = "[health]\nwebhook = \"main\"\n[metrics]\ntextfile = \"metrics.prom\"\n";
+        Member::worker_with(&env, &broker, name, "silent = \"5s\"", health)
+    });
+    workers[0].start();
+    let mut hosts = [HOSTS[0], HOSTS[1], HOSTS[2]].map(|name| Member::host(&env, &broker, name));
+    hosts.iter_mut().for_each(Member::start);
+    wait_for_hosts(&workers[0], "hosts:  3 heard\n");
+    hosts[0].kill();
+    workers[0].wait_for_log("HOSTS SILENT: nothing is heard any more of web-1");
+    wait_for_count(&env.webhook, 1, &[&workers[0]]);
+    wait_for_hosts(&workers[0], "hosts:  2 heard, 1 silent (web-1)\n");
+    let notice = || shown(&env.webhook.arrived()).last().cloned().unwrap_or_default();
+    assert!(notice().contains("1 host of the fleet silent: nothing is heard any more of web-1"), "{}", notice());
+
+    until("the metrics to count it", || {
+        let metrics = fs::read_to_string(workers[0].path("metrics.prom")).unwrap_or_default();
+        let counts = ["{state=\"heard\"} 2\n", "{state=\"silent\"} 1\n", "{state=\"backlog\"} 0\n"];
+        let has = |count: &&str| metrics.contains(&format!("banhook_fleet_hosts{count}"));
+        if counts.iter().all(has) { Ok(()) } else { Err(metrics) }
+    });
+    let doctor = workers[0].banhook(&["doctor"]);
+    assert!(doctor.stdout.contains("fleet: 1 host silent: web-1"), "{doctor}");
+    assert!(doctor.stdout.contains("fleet: the stream has 0 % of 1GiB, on one server"), "{doctor}");
+
+    // Neither it nor those that are heard are reported by a worker that was not there for longer than that, nor by another one.
+    workers[0].stop();
+    std::thread::sleep(SILENT + Duration::from_secs(1));
+    workers[0].start();
+    std::thread::sleep(SILENT * 2);
+    workers[0].kill();
+    workers[1].start();
+    std::thread::sleep(SILENT * 2);
+    for worker in &workers {
+        assert!(!worker.log().contains("HOSTS SILENT"), "{}", worker.log());
+    }
+    assert_eq!(env.webhook.arrived().len(), 1, "{:?}", shown(&env.webhook.arrived()));
+    hosts[0].start();
+    workers[1].wait_for_log("hosts are heard again: web-1");
+    wait_for_count(&env.webhook, 2, &[&workers[1]]);
+    assert!(notice().contains("1 host of the fleet heard again: web-1"), "{}", notice());
+    wait_for_hosts(&workers[1], "hosts:  3 heard\n");
 }

@@ -57,6 +57,10 @@ fn fleet_host_can_do_nothing_but_publish_its_own_events() {
             // What it may not: subjects of others and of the worker, the streams, and what others publish.
             for (subject, body) in [
                 ("banhook.ev.web-2", event("2", "web-2", &address(1))),
+                ("banhook.host.web-2", json!({ "host": "web-2" }).to_string()),
+                ("banhook.silent.web-1", json!({ "silent": true }).to_string()),
+                ("$JS.API.STREAM.PURGE.BANHOOK_HOSTS", "{}".to_owned()),
+                ("$JS.API.DIRECT.GET.BANHOOK_HOSTS.banhook.host.web-2", String::new()),
                 ("banhook.ev.*", event("2", "web-2", &address(1))),
                 ("banhook.meta", json!({ "stream": "x", "worker": "web-1", "settled": 99, "pruned": 99 }).to_string()),
                 ("$JS.API.STREAM.PURGE.BANHOOK", "{}".to_owned()),
@@ -70,7 +74,13 @@ fn fleet_host_can_do_nothing_but_publish_its_own_events() {
                 assert_eq!(ask(&evil, subject, body).await, None, "{suite}: {subject}");
             }
             // The subject for the answer is chosen by whoever publishes, and the broker writes the answer there.
-            for reply in ["banhook.ev.web-2", "banhook.meta", "$JS.API.STREAM.PURGE.BANHOOK"] {
+            for reply in [
+                "banhook.ev.web-2",
+                "banhook.host.web-2",
+                "banhook.silent.web-1",
+                "banhook.meta",
+                "$JS.API.STREAM.PURGE.BANHOOK",
+            ] {
                 let body = event("3", "web-1", &address(2));
                 evil.publish_with_reply_and_headers("banhook.ev.web-1", reply, HeaderMap::new(), body.into())
                     .await

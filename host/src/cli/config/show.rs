@@ -88,7 +88,8 @@ fn effective(config: &Config, system_host: &str) -> Value {
 }
 
 fn of_fleet(fleet: &Fleet) -> Value {
-    let Fleet { role, servers, nkey: _, nkey_file, ca_file, resend, lease, stream_size, replicas, reporters } = fleet;
+    let Fleet { role, servers, nkey: _, nkey_file, ca_file, resend, lease, stream_size, replicas, silent, reporters } =
+        fleet;
     let is_host = *role == FleetRole::Host;
     json!({
         "role": if is_host { "host" } else { "worker" },
@@ -100,6 +101,7 @@ fn of_fleet(fleet: &Fleet) -> Value {
         "lease": (!is_host).then(|| duration_text(*lease)),
         "stream_size": (!is_host).then(|| size_text(*stream_size)),
         "replicas": replicas,
+        "silent": (!is_host).then(|| silent.map_or(json!(false), |silent| json!(duration_text(silent)))),
         "reporters": (!reporters.is_empty()).then_some(reporters),
     })
 }

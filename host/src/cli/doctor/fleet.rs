@@ -4,10 +4,18 @@ use tokio::runtime::Builder;
 
 use super::finding::Finding;
 use crate::cli::global_options::host_name;
-use crate::config::{Config, Fleet};
-use crate::fleet::{BrokerStatus, broker_status};
+use crate::config::{Config, Fleet, size_text};
+use crate::fleet::{BrokerStatus, HostsStatus, StreamStatus, broker_status};
+use crate::message::one_line;
+use crate::phrase::counted;
 
 const CHECK: &str = "fleet";
+
+/// How much of the stream may be in use before somebody should look, in percent.
+const USED_MAX: u64 = 80;
+
+/// Silent hosts that are named.
+const NAMED: usize = 5;
 
 /// Asks the broker, which answers or not within some seconds.
 pub(super) fn findings(config: &Config, fleet: &Fleet) -> Vec<Finding> {
@@ -20,8 +28,11 @@ pub(super) fn findings(config: &Config, fleet: &Fleet) -> Vec<Finding> {
     // A name that the system still looks up would hold the runtime.
     runtime.shutdown_background();
     match status {
-        Ok(BrokerStatus { version, worker: Some(worker), .. }) => {
-            vec![Finding::ok(CHECK, format!("the broker (nats-server {version}) answers, and {worker} is the worker"))]
+        Ok(BrokerStatus { version, worker: Some(worker), stream, hosts, .. }) => {
+            let answers =
+                Finding::ok(CHECK, format!("the broker (nats-server {version}) answers, and {worker} is the worker"));
+            let of_worker = stream.map(of_stream).into_iter().chain(hosts.as_ref().and_then(of_hosts));
+            [answers].into_iter().chain(of_worker).collect()
         }
         Ok(BrokerStatus { version, worker: None, .. }) => vec![Finding::fail(
             CHECK,
@@ -34,4 +45,31 @@ pub(super) fn findings(config: &Config, fleet: &Fleet) -> Vec<Finding> {
             "see that servers and nkey_file under [fleet] are right, and that nats-server is running",
         )],
     }
+}
+
+/// How much of the stream is in use, and whether another server has it, too.
+fn of_stream(StreamStatus { bytes, max_bytes, replicas, .. }: StreamStatus) -> Finding {
+    let used = bytes.saturating_mul(100).checked_div(max_bytes).unwrap_or_default();
+    let most = size_text(max_bytes);
+    if used >= USED_MAX {
+        let problem = format!("the broker's stream has {used} % of the {most} that it takes; hosts hold events then");
+        return Finding::warn(CHECK, problem, "see `banhook status` for suspended webhooks, or raise stream_size");
+    }
+    let copies = match replicas {
+        0 | 1 => "on one server, which has to sync each event (sync_interval: always)".to_owned(),
+        more => format!("on {more} servers"),
+    };
+    Finding::ok(CHECK, format!("the stream has {used} % of {most}, {copies}"))
+}
+
+/// Warns of silent hosts.
+fn of_hosts(HostsStatus { silent, .. }: &HostsStatus) -> Option<Finding> {
+    let named: Vec<_> = silent.iter().take(NAMED).map(|host| one_line(host)).collect();
+    let more = match silent.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let count = counted(silent.len() as u64, "host");
+    let remedy = "run `banhook doctor` there; `banhook fleet status` lists all of them";
+    (!silent.is_empty()).then(|| Finding::warn(CHECK, format!("{count} silent: {}{more}", named.join(", ")), remedy))
 }

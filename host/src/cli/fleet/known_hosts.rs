@@ -118,7 +118,7 @@ mod tests {
         assert!(read.find("web-2").is_none());
         let path = directory.path().join(HOSTS_FILE);
         let text = fs::read_to_string(&path).unwrap();
-        assert!(text.contains(r#"{ nkey: UDEF, permissions: { publish: ["banhook.ev.web_2", "$JS.API.DIRECT.GET.BANHOOK.banhook.ev.web_2", "$JS.API.DIRECT.GET.BANHOOK_META.banhook.meta"], subscribe: ["_INBOX_web_2.>"] } } # web_2"#), "{text}");
+        assert!(text.contains(r#"{ nkey: UDEF, permissions: { publish: ["banhook.ev.web_2", "banhook.host.web_2", "$JS.API.DIRECT.GET.BANHOOK.banhook.ev.web_2", "$JS.API.DIRECT.GET.BANHOOK_META.banhook.meta"], subscribe: ["_INBOX_web_2.>"] } } # web_2"#), "{text}");
         fs::write(&path, text.replace("banhook.ev.web_2", "banhook.ev.*")).unwrap();
         assert!(KnownHosts::read(directory.path()).is_err());
     }

@@ -1,6 +1,7 @@
 //! `banhook fleet status`: this host's part in its fleet, and what the broker says.
 
 use std::io::{self, Write as _};
+use std::time::Duration;
 
 use anyhow::anyhow;
 use clap::Args;
@@ -9,8 +10,8 @@ use tokio::runtime::Builder;
 
 use crate::cli::command_error::{CommandError, Outcome};
 use crate::cli::global_options::{GlobalOptions, OutputFormat, host_name};
-use crate::config::{Fleet, FleetRole, size_text};
-use crate::fleet::{BrokerStatus, broker_status};
+use crate::config::{Fleet, FleetRole, duration_text, size_text};
+use crate::fleet::{BrokerStatus, HostBacklog, HostsStatus, broker_status};
 use crate::message::one_line;
 use crate::phrase::counted;
 use crate::store::Store;
@@ -112,6 +113,7 @@ fn text(status: &FleetStatus) -> String {
                     broker.settled
                 ));
             }
+            lines.extend(broker.hosts.as_ref().map(hosts));
             lines.push(match &broker.worker {
                 Some(worker) => format!("worker: {}", one_line(worker)),
                 None => "worker: none; events wait with the broker".to_owned(),
@@ -122,4 +124,29 @@ fn text(status: &FleetStatus) -> String {
     }
     lines.push(String::new());
     lines.join("\n")
+}
+
+/// Names that a line lists.
+const LISTED: usize = 20;
+
+/// `hosts: 48 heard, 2 silent (web-7, web-9), 1 with a backlog (web-3: 12 events, 5 min)`
+fn hosts(HostsStatus { heard, silent, with_backlog }: &HostsStatus) -> String {
+    let mut parts = vec![format!("{heard} heard")];
+    let names = |names: Vec<String>| {
+        let more = names.len().saturating_sub(LISTED);
+        let shown = names.into_iter().take(LISTED).map(|name| one_line(&name)).collect::<Vec<_>>().join(", ");
+        if more > 0 { format!("{shown} and {more} more") } else { shown }
+    };
+    if !silent.is_empty() {
+        parts.push(format!("{} silent ({})", silent.len(), names(silent.clone())));
+    }
+    if !with_backlog.is_empty() {
+        let backlog = |host: &HostBacklog| {
+            let oldest = duration_text(Duration::from_secs(host.oldest_s));
+            format!("{}: {} for {oldest}", host.host, counted(u32::try_from(host.waiting).unwrap_or(u32::MAX), "event"))
+        };
+        let listed = names(with_backlog.iter().map(backlog).collect());
+        parts.push(format!("{} with a backlog ({listed})", with_backlog.len()));
+    }
+    format!("hosts:  {}", parts.join(", "))
 }

@@ -1,0 +1,183 @@
+//! The worker's watch over the hosts: it reads what they say of themselves, has those reported of which nothing is heard any
+//! more, and marks them with the broker.
+
+use std::time::Duration;
+
+use async_nats::Message;
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+
+use super::backoff::Backoff;
+use super::broker::Broker;
+use super::broker_error::BrokerError;
+use super::consumer::{self, ASKED};
+use super::hosts::{HostChanges, HostCounts, Hosts};
+use super::presence::Presence;
+use super::streams;
+use super::subjects::{HOSTS, HostSubject, host_subject, host_token, mark_subject};
+use crate::config::Fleet;
+use crate::message::one_line;
+
+/// How often it is looked who is silent, at most.
+const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+
+/// After this time without a word the connection is given up.
+const SILENCE: Duration = Duration::from_secs(12);
+
+/// Watches the hosts of a fleet.
+pub(crate) struct HostWatch {
+    fleet: Fleet,
+    host: String,
+    /// Until when this worker has the lease: another one reports then.
+    send_until: watch::Receiver<Instant>,
+}
+
+impl HostWatch {
+    pub(crate) const fn new(fleet: Fleet, host: String, send_until: watch::Receiver<Instant>) -> Self {
+        Self { fleet, host, send_until }
+    }
+
+    /// Watches until it is stopped. `report` is called with what is to be reported, and returns whether it is; `count` with how
+    /// many hosts there are.
+    pub(crate) async fn run(
+        self,
+        mut report: impl FnMut(&HostChanges) -> bool,
+        count: impl Fn(HostCounts),
+        mut stop: watch::Receiver<bool>,
+    ) {
+        let (mut backoff, mut problem) = (Backoff::new(), None);
+        loop {
+            let began = Instant::now();
+            let watching = self.session(&mut report, &count);
+            let error = tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => return,
+                ended = watching => match ended {
+                    Ok(()) => return,
+                    Err(error) => one_line(&error.to_string()),
+                },
+            };
+            if problem.as_ref() != Some(&error) {
+                tracing::warn!("the hosts of the fleet are not watched: {error}");
+                problem = Some(error);
+            }
+            if began.elapsed() > SILENCE {
+                backoff = Backoff::new();
+            }
+            tokio::select! {
+                () = sleep(backoff.next()) => {}
+                _ = stop.wait_for(|stop| *stop) => return,
+            }
+        }
+    }
+
+    /// Watches over one connection. Ends where nothing is to be watched.
+    async fn session(
+        &self,
+        report: &mut impl FnMut(&HostChanges) -> bool,
+        count: &impl Fn(HostCounts),
+    ) -> Result<(), BrokerError> {
+        let broker =
+            Broker::connect(&self.fleet, &host_token(&self.host), &format!("banhook hosts {}", self.host)).await?;
+        let consumer = consumer::create_latest(&broker, HOSTS).await?;
+        let mut answers = broker.answers().await?;
+        consumer::fetch(&broker, &mut answers, HOSTS, &consumer).await?;
+        let (began, mut hosts) = (Instant::now(), Hosts::default());
+        let (mut asked, mut heard_at) = (ASKED, began);
+        let look = self.fleet.silent.map_or(LOOK_INTERVAL, |silent| (silent / 10).min(LOOK_INTERVAL));
+        let mut looks = interval(look);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = looks.tick() => {
+                    if heard_at.elapsed() > SILENCE {
+                        let silent = "it sends neither messages nor that there are none".to_owned();
+                        return Err(BrokerError::Unreachable(silent));
+                    }
+                    self.look(&broker, &mut hosts, began.elapsed(), report).await?;
+                    count(hosts.counts());
+                }
+                message = broker.message(&mut answers) => {
+                    let message = message?;
+                    heard_at = Instant::now();
+                    match message.status.map(|status| status.as_u16()) {
+                        None => {
+                            asked = asked.saturating_sub(1);
+                            read(&mut hosts, &message, began.elapsed());
+                        }
+                        Some(100) => {}
+                        // What was asked for has expired.
+                        Some(404 | 408) => asked = 0,
+                        Some(_) => {
+                            let description = message.description.clone().unwrap_or_default();
+                            return Err(BrokerError::Unreachable(format!("reading ended: {description}")));
+                        }
+                    }
+                    if asked == 0 {
+                        consumer::fetch(&broker, &mut answers, HOSTS, &consumer).await?;
+                        asked = ASKED;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Has reported what has changed, and marks it.
+    async fn look(
+        &self,
+        broker: &Broker,
+        hosts: &mut Hosts,
+        at: Duration,
+        report: &mut impl FnMut(&HostChanges) -> bool,
+    ) -> Result<(), BrokerError> {
+        let Some(silent) = self.fleet.silent else { return Ok(()) };
+        let (changes, marks) = hosts.changes(silent, at);
+        if marks.is_empty() || Instant::now() >= *self.send_until.borrow() || !report(&changes) {
+            return Ok(());
+        }
+        for (token, is_silent) in marks {
+            let body = serde_json::json!({ "silent": is_silent }).to_string();
+            let sequence = broker.put(&mark_subject(&token), body).await?;
+            hosts.mark(&token, is_silent, sequence);
+        }
+        Ok(())
+    }
+}
+
+/// Reads a message of a host, or a mark.
+fn read(hosts: &mut Hosts, message: &Message, at: Duration) {
+    let Some(sequence) = message.reply.as_ref().and_then(|reply| consumer::sequence(reply)) else { return };
+    match host_subject(&message.subject) {
+        Some(HostSubject::Presence(token)) => {
+            hosts.hear(token, Presence::parse(token, &message.payload), sequence, at);
+        }
+        Some(HostSubject::Mark(token)) => {
+            let mark: Option<serde_json::Value> = serde_json::from_slice(&message.payload).ok();
+            let is_silent = mark.and_then(|mark| mark.get("silent")?.as_bool()) == Some(true);
+            hosts.mark(token, is_silent, sequence);
+        }
+        None => {}
+    }
+}
+
+/// Returns what the broker knows of the hosts now.
+pub(super) async fn known(broker: &Broker) -> Result<Hosts, BrokerError> {
+    let mut hosts = Hosts::default();
+    if streams::info(broker, HOSTS).await?.state.messages == 0 {
+        return Ok(hosts);
+    }
+    let consumer = consumer::create_latest(broker, HOSTS).await?;
+    let mut answers = broker.answers().await?;
+    loop {
+        consumer::fetch(broker, &mut answers, HOSTS, &consumer).await?;
+        for _ in 0..ASKED {
+            let message = broker.message(&mut answers).await?;
+            if message.status.is_some() {
+                return Ok(hosts);
+            }
+            read(&mut hosts, &message, Duration::ZERO);
+            if message.reply.as_ref().and_then(|reply| consumer::pending(reply)) == Some(0) {
+                return Ok(hosts);
+            }
+        }
+    }
+}
