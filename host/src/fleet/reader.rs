@@ -193,6 +193,7 @@ impl Reader {
         let broker = connect(&self.fleet, &self.host).await?;
         let state = streams::ensure(&broker, &self.fleet).await?;
         self.lease.confirm(&broker).await?;
+        streams::configure(&broker, &self.fleet).await?;
         let mut expected = self.begin_at(store, &broker, state).await? + 1;
         self.lease.renew(&broker).await?;
         let consumer = consumer::create(&broker, expected).await?;

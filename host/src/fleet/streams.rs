@@ -97,45 +97,67 @@ fn hosts() -> Value {
     })
 }
 
-/// Makes the streams where there are none, and checks those that there are; they get the size and the replicas that the
-/// configuration has. Returns the state of that of the events.
+/// Settings that the configuration or an operator chooses.
+const REPLICAS: &str = "num_replicas";
+const BYTES: &str = "max_bytes";
+
+/// Makes the streams where there are none, and checks those that there are; changes none. Returns the state of that of the
+/// events.
 pub(super) async fn ensure(broker: &Broker, fleet: &Fleet) -> Result<StreamState, BrokerError> {
-    let replicas = fleet.replicas.map(|replicas| (REPLICAS, json!(replicas)));
-    let bytes = Some(("max_bytes", json!(fleet.stream_size)));
-    ensure_one(broker, META, record(), [replicas.clone(), None]).await?;
-    ensure_one(broker, HOSTS, hosts(), [replicas.clone(), None]).await?;
-    Ok(ensure_one(broker, EVENTS, events(), [replicas, bytes]).await?.state)
+    ensure_one(broker, META, with(record(), &[replicas(fleet)]), &[REPLICAS]).await?;
+    ensure_one(broker, HOSTS, with(hosts(), &[replicas(fleet)]), &[REPLICAS]).await?;
+    let events = with(events(), &[replicas(fleet), bytes(fleet)]);
+    Ok(ensure_one(broker, EVENTS, events, &[REPLICAS, BYTES]).await?.state)
 }
 
-/// A setting that an operator may change without banhook.
-const REPLICAS: &str = "num_replicas";
-
-/// `chosen`: what the configuration says.
-async fn ensure_one(
-    broker: &Broker,
-    name: &str,
-    mut settings: Value,
-    chosen: [Option<(&str, Value)>; 2],
-) -> Result<StreamInfo, BrokerError> {
-    for (key, value) in chosen.iter().flatten() {
-        settings[*key] = value.clone();
+/// Gives the streams the size and the replicas that the configuration has. Only for the owner: another worker may have another
+/// configuration. The streams are used as they are if the broker refuses, as it may while a server is down.
+pub(super) async fn configure(broker: &Broker, fleet: &Fleet) -> Result<(), BrokerError> {
+    for (name, chosen) in
+        [(META, vec![replicas(fleet)]), (HOSTS, vec![replicas(fleet)]), (EVENTS, vec![replicas(fleet), bytes(fleet)])]
+    {
+        let found = info(broker, name).await?.config;
+        let wanted = with(found.clone(), &chosen);
+        if wanted == found {
+            continue;
+        }
+        match broker.ask::<Value>(&format!("STREAM.UPDATE.{name}"), &wanted).await {
+            Err(BrokerError::Refused { description, .. }) => {
+                tracing::warn!(stream = name, "its size or replicas are not those of the configuration: {description}");
+            }
+            answer => drop(answer?),
+        }
     }
-    let mut info: StreamInfo = match info(broker, name).await {
+    Ok(())
+}
+
+fn replicas(fleet: &Fleet) -> Option<(&'static str, Value)> {
+    fleet.replicas.map(|replicas| (REPLICAS, json!(replicas)))
+}
+
+fn bytes(fleet: &Fleet) -> Option<(&'static str, Value)> {
+    Some((BYTES, json!(fleet.stream_size)))
+}
+
+/// Returns settings with what is chosen.
+fn with(mut settings: Value, chosen: &[Option<(&str, Value)>]) -> Value {
+    if let Some(settings) = settings.as_object_mut() {
+        settings.extend(chosen.iter().flatten().map(|(key, value)| ((*key).to_owned(), value.clone())));
+    }
+    settings
+}
+
+/// `chosen`: settings that may differ.
+async fn ensure_one(broker: &Broker, name: &str, settings: Value, chosen: &[&str]) -> Result<StreamInfo, BrokerError> {
+    let info: StreamInfo = match info(broker, name).await {
         Err(BrokerError::NoStream) => broker.ask(&format!("STREAM.CREATE.{name}"), &settings).await?,
         info => info?,
     };
-    if chosen.iter().flatten().any(|(key, value)| info.config.get(key) != Some(value)) {
-        let mut config = info.config;
-        for (key, value) in chosen.into_iter().flatten() {
-            config[key] = value;
-        }
-        info = broker.ask(&format!("STREAM.UPDATE.{name}"), &config).await?;
-    }
     for (key, expected) in settings.as_object().into_iter().flatten() {
         // What is zero or false the broker leaves out.
         let is_nothing = *expected == json!(0) || *expected == json!(false);
         let found = info.config.get(key).unwrap_or(&Value::Null);
-        if found != expected && !(is_nothing && found.is_null()) && key != REPLICAS {
+        if found != expected && !(is_nothing && found.is_null()) && !chosen.contains(&key.as_str()) {
             let description = format!("its stream {name} has {key} {found}, not {expected}; see `nats stream edit`");
             return Err(BrokerError::Refused { code: code::WRONG_SETTINGS, description });
         }
