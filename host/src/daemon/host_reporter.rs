@@ -120,7 +120,7 @@ fn announce(
     let notices: Vec<Notice> = [(&changes.silent, true), (&changes.back, false)]
         .into_iter()
         .filter(|(hosts, _)| !hosts.is_empty())
-        .map(|(hosts, are_silent)| health.hosts(hosts, are_silent))
+        .map(|(hosts, are_silent)| health.hosts(hosts, are_silent, now))
         .collect();
     store.announce(&notices, now)
 }

@@ -2,6 +2,7 @@
 //! which nothing is heard any more.
 
 use crate::config::Config;
+use crate::event::Timestamp;
 use crate::message::{Target, cut, notice, one_line};
 use crate::phrase::counted;
 use crate::store::Notice;
@@ -53,7 +54,7 @@ impl HealthWebhook {
     }
 
     /// Announces that nothing is heard of hosts any more, or that they are heard again.
-    pub(crate) fn hosts(&self, hosts: &[String], are_silent: bool) -> Notice {
+    pub(crate) fn hosts(&self, hosts: &[String], are_silent: bool, now: Timestamp) -> Notice {
         let shown =
             hosts.iter().take(HOSTS_MAX).map(|host| one_line(&cut(host, HOST_MAX))).collect::<Vec<_>>().join(", ");
         let more = match hosts.len().saturating_sub(HOSTS_MAX) {
@@ -65,8 +66,8 @@ impl HealthWebhook {
             true => format!("⚠️ {count} of the fleet silent: nothing is heard any more of {shown}{more}"),
             false => format!("✅ {count} of the fleet heard again: {shown}{more}"),
         };
-        // What has not been sent yet stands for the same hosts alone.
-        let key = format!("hosts {are_silent} {} {}", hosts.len(), hosts.first().map_or("", String::as_str));
+        // Each is sent: another one before it may be about other hosts, or say the opposite since.
+        let key = format!("hosts {are_silent} {}", now.0);
         self.notice(key, &text, "events wait on a host that is running; \"banhook fleet status\" lists silent hosts")
     }
 

@@ -26,6 +26,9 @@ pub(crate) const BATCH: usize = 64;
 /// How often it is made sure that the broker has what it acknowledged.
 const VERIFY_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
+/// How long it is not said that this host is there, if the broker does not take it.
+const PRESENCE_PAUSE: Duration = Duration::from_secs(60 * 60);
+
 /// How long a host waits that the broker refuses because the stream is full.
 const FULL_PAUSE: Duration = Duration::from_secs(5);
 
@@ -43,6 +46,9 @@ pub(crate) struct Forwarder {
     problem: Option<String>,
     /// Whether each message waits until the one before is acknowledged.
     is_careful: bool,
+    /// How often in a row it could not be said that this host is there, and until when that is not tried.
+    presence_failures: u32,
+    presence_off_until: Option<Instant>,
 }
 
 struct Session {
@@ -92,6 +98,8 @@ impl Forwarder {
             paused: None,
             problem: None,
             is_careful: false,
+            presence_failures: 0,
+            presence_off_until: None,
         })
     }
 
@@ -150,6 +158,9 @@ impl Forwarder {
     /// Says that this host is there, and what waits on it, if that is due. Returns whether the connection is as it should be.
     fn say_present(&mut self, store: &Store, now: Timestamp) -> Result<bool, StoreError> {
         let Some(session) = &mut self.session else { return Ok(false) };
+        if self.presence_off_until.is_some_and(|until| Instant::now() < until) {
+            return Ok(true);
+        }
         if session.said_at.is_some_and(|at| at.elapsed() < session.heard_every) {
             return Ok(true);
         }
@@ -164,13 +175,29 @@ impl Forwarder {
         session.said_at = Some(Instant::now());
         let subject = presence_subject(&self.token);
         match self.driver.handle.block_on(session.broker.put(&subject, said.to_json())) {
-            Ok(_) => Ok(true),
-            // Events matter more. A worker that has just started makes the stream.
+            Ok(_) => {
+                self.presence_failures = 0;
+                Ok(true)
+            }
+            // A worker that has just started makes the stream.
             Err(error @ (BrokerError::NoStream | BrokerError::Refused { .. } | BrokerError::Answer(_))) => {
                 tracing::debug!("the broker does not take that this host is there: {error}");
                 Ok(true)
             }
-            Err(error) => self.failed(error.into()).map(|()| false),
+            Err(error) => {
+                // The connection may be lost. If not, this alone is what the broker does not permit or answer, and events matter
+                // more.
+                self.presence_failures += 1;
+                if self.presence_failures >= 2 {
+                    self.presence_failures = 0;
+                    self.presence_off_until = Some(Instant::now() + PRESENCE_PAUSE);
+                    tracing::warn!(
+                        "the broker does not take that this host is there, so that the worker may report it as silent: {error}; \
+                         `banhook fleet add` writes the rights of a host"
+                    );
+                }
+                self.failed(error.into()).map(|()| false)
+            }
         }
     }
 

@@ -105,7 +105,13 @@ const BYTES: &str = "max_bytes";
 /// events.
 pub(super) async fn ensure(broker: &Broker, fleet: &Fleet) -> Result<StreamState, BrokerError> {
     ensure_one(broker, META, with(record(), &[replicas(fleet)]), &[REPLICAS]).await?;
-    ensure_one(broker, HOSTS, with(hosts(), &[replicas(fleet)]), &[REPLICAS]).await?;
+    // Events matter more than who is silent.
+    match ensure_one(broker, HOSTS, with(hosts(), &[replicas(fleet)]), &[REPLICAS]).await {
+        Err(BrokerError::Refused { description, .. }) => {
+            tracing::warn!(stream = HOSTS, "silent hosts are not known: {description}");
+        }
+        found => drop(found?),
+    }
     let events = with(events(), &[replicas(fleet), bytes(fleet)]);
     Ok(ensure_one(broker, EVENTS, events, &[REPLICAS, BYTES]).await?.state)
 }
@@ -116,16 +122,25 @@ pub(super) async fn configure(broker: &Broker, fleet: &Fleet) -> Result<(), Brok
     for (name, chosen) in
         [(META, vec![replicas(fleet)]), (HOSTS, vec![replicas(fleet)]), (EVENTS, vec![replicas(fleet), bytes(fleet)])]
     {
-        let found = info(broker, name).await?.config;
-        let wanted = with(found.clone(), &chosen);
-        if wanted == found {
-            continue;
-        }
-        match broker.ask::<Value>(&format!("STREAM.UPDATE.{name}"), &wanted).await {
-            Err(BrokerError::Refused { description, .. }) => {
-                tracing::warn!(stream = name, "its size or replicas are not those of the configuration: {description}");
+        // Each by itself: what is refused of one says nothing of the other.
+        for one in chosen {
+            let found = match info(broker, name).await {
+                Err(BrokerError::NoStream) => break,
+                found => found?.config,
+            };
+            let wanted = with(found.clone(), &[one]);
+            if wanted == found {
+                continue;
             }
-            answer => drop(answer?),
+            match broker.ask::<Value>(&format!("STREAM.UPDATE.{name}"), &wanted).await {
+                Err(BrokerError::Refused { description, .. }) => {
+                    tracing::warn!(
+                        stream = name,
+                        "its size or replicas are not those of the configuration: {description}"
+                    );
+                }
+                answer => drop(answer?),
+            }
         }
     }
     Ok(())

@@ -159,7 +159,7 @@ impl LoadedRoute {
         // A post, or the plain message in its place: too many of either are a storm.
         let living = self.profile.target.has_conversations();
         if let Some(recent) = &mut self.recent_posts
-            && let Some(key) = digest_of(&self.route, recent, event, (grouping, living), now)
+            && let Some(key) = digest_of(&self.route, recent, event, (grouping, living, webhook.is_some()), now)
         {
             if decision.is_ok() {
                 self.plugin.succeeded();

@@ -40,12 +40,13 @@ impl Grouping {
     }
 }
 
-/// Returns the digest that a post joins; `None` if it gets a message of its own.
+/// Returns the digest that a post joins; `None` if it gets a message of its own. `is_elsewhere`: it is for another webhook than
+/// the route's, such as one for what is urgent, and joins none of the same subject.
 pub(super) fn digest_of(
     route: &Route,
     recent: &mut RecentPosts,
     event: &Event,
-    (grouping, living): (Grouping, bool),
+    (grouping, living, is_elsewhere): (Grouping, bool, bool),
     now: Timestamp,
 ) -> Option<DigestKey> {
     if grouping == Grouping::Standalone {
@@ -59,7 +60,7 @@ pub(super) fn digest_of(
     if grouping == Grouping::RestartOnly {
         return None;
     }
-    if let Some(within) = route.same_subject
+    if let Some(within) = route.same_subject.filter(|_| !is_elsewhere)
         && let Some(key) = series::key_of_subject(event)
         && let Some(closes) = recent.join_series(&key, within, living, now)
     {

@@ -29,6 +29,7 @@ impl Store {
                          JOIN messages AS first ON first.id = ifnull(newest.changes, newest.id)
                      WHERE event = ?1 AND routed_events.route = ?2 AND first.webhook = ?3
                          AND (first.state = 'ready' OR first.state IN ('posted', 'digested') AND first.reference IS NOT NULL)
+                         AND ifnull(first.cause, 'same_subject') NOT IN ('backlog', 'storm')
                          AND (first.cause IS NOT NULL OR first.events = 1)
                          AND first.events = (SELECT count(*) FROM routed_events WHERE message = first.id)
                          AND NOT EXISTS (SELECT 1 FROM messages WHERE changes = first.id AND cause IS NULL)",

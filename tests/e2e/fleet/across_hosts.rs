@@ -122,6 +122,28 @@ fn fleet_restarts_of_many_hosts_are_two_messages() {
     assert!(texts.iter().any(|text| text.contains("fail2ban also restarted on ")), "{texts:?}");
 }
 
+/// The rights of a host that was added when it did not say yet that it is there.
+#[test]
+#[ignore = "needs nats-server: cargo xtask test"]
+fn fleet_host_that_may_not_say_that_it_is_there_forwards() {
+    let env = TestEnv::new();
+    let mut broker = Broker::set_up(&env, NEWEST, &["web-1"]);
+    let rights = broker.directory().join("banhook-hosts.conf");
+    let text = fs::read_to_string(&rights).unwrap();
+    let older = text.replace("\"banhook.host.web-1\", ", "");
+    assert_ne!(text, older);
+    fs::write(rights, older).unwrap();
+    broker.resume();
+    let mut worker = Member::worker(&env, &broker, "worker", "");
+    worker.start();
+    let mut host = Member::host(&env, &broker, "web-1");
+    host.start();
+    for count in 1..=3 {
+        host.ban(&format!("192.0.2.{count}"));
+        wait_for_count(&env.webhook, count, &[&worker, &host]);
+    }
+}
+
 /// Waits until the worker knows of so many hosts that are heard, and silent.
 fn wait_for_hosts(worker: &Member<'_>, line: &str) {
     within(RECOVERED_WITHIN, line, || {
