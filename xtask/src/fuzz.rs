@@ -1,13 +1,15 @@
 //! Fuzzing with libFuzzer. The crates of this workspace are compiled a second time, with coverage; what they depend on is that
 //! of the tests.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, bail, ensure};
+use serde_json::Value;
 
-use crate::command::{cargo, run, target_dir};
+use crate::command::{cargo, output, run, target_dir};
 
 /// A target, and the folders of the tree that have inputs for it besides its own corpus.
 struct Target {
@@ -53,7 +55,7 @@ pub fn fuzz(root: &Path, names: &[String], seconds: u32, keep: bool) -> anyhow::
     if let Some(unknown) = names.iter().find(|name| TARGETS.iter().all(|target| target.name != **name)) {
         bail!("there is no target {unknown}; there are {}", TARGETS.map(|target| target.name).join(", "));
     }
-    let programs = build(root, targets.iter().any(|target| target.has_components))?;
+    let programs = build(root, &targets)?;
     for pair in targets.chunks(2) {
         let running =
             pair.iter().map(|target| start(root, &programs, target, seconds)).collect::<anyhow::Result<Vec<_>>>()?;
@@ -69,7 +71,7 @@ pub fn fuzz(root: &Path, names: &[String], seconds: u32, keep: bool) -> anyhow::
                 lines.iter().rev().take(60).rev().copied().collect::<Vec<_>>().join("\n"),
                 target.name,
                 target.name,
-                programs.join(format!("fuzz-{}", target.name)).display()
+                program(&programs, target)?.display()
             );
             let last = lines.iter().rev().find(|line| line.starts_with("Done") || line.starts_with("#"));
             println!("{}: {}", target.name, last.copied().unwrap_or("no output"));
@@ -81,22 +83,50 @@ pub fn fuzz(root: &Path, names: &[String], seconds: u32, keep: bool) -> anyhow::
     Ok(())
 }
 
-/// Builds the targets; returns the folder that they are in.
-fn build(root: &Path, with_components: bool) -> anyhow::Result<PathBuf> {
-    let feature = if with_components { "components" } else { "libfuzzer" };
-    run(cargo(root)
-        .args(["build", "--package", "banhook-fuzz", "--bins", "--features", feature])
-        .env("RUSTC_WORKSPACE_WRAPPER", root.canonicalize()?.join("tests/fuzz/instrument")))?;
-    Ok(target_dir(root)?.join("debug"))
+/// Builds targets; returns their programs, by their names. All packages are selected, so that what these depend on has the
+/// features that it has in the tests.
+fn build(root: &Path, targets: &[&Target]) -> anyhow::Result<BTreeMap<String, PathBuf>> {
+    let has_components = targets.iter().any(|target| target.has_components);
+    let feature = if has_components { "banhook-fuzz/components" } else { "banhook-fuzz/libfuzzer" };
+    let built = output(
+        cargo(root)
+            .args([
+                "test",
+                "--no-run",
+                "--workspace",
+                "--features",
+                feature,
+                "--message-format",
+                "json-render-diagnostics",
+            ])
+            .args(targets.iter().flat_map(|target| ["--test".to_owned(), format!("fuzz-{}", target.name)]))
+            .env("RUSTC_WORKSPACE_WRAPPER", root.canonicalize()?.join("tests/fuzz/instrument"))
+            .stderr(Stdio::inherit()),
+    )?;
+    let lines = built.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let programs = lines.filter_map(|line| {
+        let name = line.pointer("/target/name")?.as_str()?.strip_prefix("fuzz-")?.to_owned();
+        Some((name, line.get("executable")?.as_str()?.into()))
+    });
+    Ok(programs.collect())
+}
+
+fn program<'a>(programs: &'a BTreeMap<String, PathBuf>, target: &Target) -> anyhow::Result<&'a Path> {
+    programs.get(target.name).map(PathBuf::as_path).with_context(|| format!("cargo built no target {}", target.name))
 }
 
 /// Starts a target with the kept corpus, what earlier runs found, and its other inputs. Returns the file of its output as well.
-fn start(root: &Path, programs: &Path, target: &Target, seconds: u32) -> anyhow::Result<(Child, PathBuf)> {
+fn start(
+    root: &Path,
+    programs: &BTreeMap<String, PathBuf>,
+    target: &Target,
+    seconds: u32,
+) -> anyhow::Result<(Child, PathBuf)> {
     let folder = target_dir(root)?.join("fuzz").join(target.name);
     let (found, kept, log) = (folder.join("found"), unpack(root, target)?, folder.join("log"));
     fs::create_dir_all(&found)?;
     let output = fs::File::create(&log)?;
-    let child = Command::new(programs.join(format!("fuzz-{}", target.name)))
+    let child = Command::new(program(programs, target)?)
         .arg(&found)
         .arg(kept)
         .args(target.inputs.iter().map(|inputs| root.join(inputs)))
@@ -129,12 +159,12 @@ fn unpack(root: &Path, target: &Target) -> anyhow::Result<PathBuf> {
 }
 
 /// Packs the smallest of all inputs that cover as much, in one file, since they are hundreds of a few bytes.
-fn replace_corpus(root: &Path, programs: &Path, target: &Target) -> anyhow::Result<()> {
+fn replace_corpus(root: &Path, programs: &BTreeMap<String, PathBuf>, target: &Target) -> anyhow::Result<()> {
     let folder = target_dir(root)?.join("fuzz").join(target.name);
     let smallest = folder.join("smallest");
     let _ = fs::remove_dir_all(&smallest);
     fs::create_dir_all(&smallest)?;
-    run(Command::new(programs.join(format!("fuzz-{}", target.name)))
+    run(Command::new(program(programs, target)?)
         .args(["-merge=1", "-verbosity=0"])
         .arg(format!("-max_len={}", target.longest))
         .arg(&smallest)
