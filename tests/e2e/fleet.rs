@@ -10,7 +10,7 @@ mod takeover;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
@@ -426,7 +426,7 @@ fn fleet_whose_members_and_broker_are_killed_loses_nothing() {
     let mut workers = ["worker-1", "worker-2"].map(|name| Member::worker(&env, &broker, name, ""));
     hosts.iter_mut().for_each(Member::start);
     workers.iter_mut().for_each(Member::start_unready);
-    let mut injected = [0; FAULTS.len()];
+    let (mut injected, mut kills) = ([0; FAULTS.len()], Vec::new());
     let mut numbers = 0..;
     for round in 0..rounds {
         let mut random = SeededRandom::new("fleet", seed, round);
@@ -447,6 +447,7 @@ fn fleet_whose_members_and_broker_are_killed_loses_nothing() {
             }
             _ => {
                 workers[whom].kill();
+                kills.push(Instant::now());
                 if fault == 3 {
                     fs::remove_dir_all(workers[whom].path("state")).unwrap();
                 }
@@ -466,9 +467,14 @@ fn fleet_whose_members_and_broker_are_killed_loses_nothing() {
     }
     let forwarded: u64 = hosts.iter().map(|host| host.status()["forwarded"].as_u64().unwrap()).sum();
     assert_eq!(forwarded, count as u64, "seed {seed}");
-    // What a worker settled within a quarter of a second before it was killed, and the message in its hands.
-    let (again, bound) = (messages - count, (injected[2] + injected[3]) * 8);
-    assert!(again as u64 <= bound, "seed {seed}: {again} of {count} bans were sent again, at most {bound}");
+    // What a worker sent since it last renewed its lease, with which it records what is settled, and the message in its hands.
+    let arrivals = env.webhook.arrivals();
+    let sent_before = |kill: &Instant| {
+        let age = |at: &Instant| kill.checked_duration_since(*at);
+        arrivals.iter().filter(|(at, _)| age(at).is_some_and(|age| age < LEASE_TIME)).count()
+    };
+    let (again, bound) = (messages - count, kills.iter().map(|kill| sent_before(kill) + 1).sum::<usize>());
+    assert!(again <= bound, "seed {seed}: {again} of {count} bans were sent again, at most {bound}");
     let result = format!("no loss in {rounds} rounds with {count} bans; {again} sent again in all");
     let rows = FAULTS.iter().zip(injected).map(|(fault, count)| FaultRow {
         fault: (*fault).to_owned(),
@@ -486,6 +492,9 @@ const FAULTS: [&str; 4] = [
     "fleet: a worker is killed, of two",
     "fleet: a worker is killed, of two, and its disk is lost",
 ];
+
+/// The lease of the workers, as in [`member::LEASE`].
+const LEASE_TIME: Duration = Duration::from_secs(1);
 
 /// Rounds of killing: some seconds. `BANHOOK_SOAK=2000` takes minutes.
 const ROUNDS: u32 = 25;
