@@ -6,6 +6,16 @@ pub fn counted(count: impl Into<u64>, noun: &str) -> String {
     if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
+/// Returns `90 s`, `5 min`, `26 h` or `3 days`, rounded down.
+pub fn span(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        7_200..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    }
+}
+
 /// Returns `a, b and c`, or with another word for the last `and`.
 pub fn listed<'a>(words: impl IntoIterator<Item = &'a str>, and: &str) -> String {
     let words: Vec<_> = words.into_iter().collect();

@@ -4,6 +4,7 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use crate::event::Timestamp;
+use crate::phrase::span;
 
 /// `2026-11-22 11:56:55 CET`.
 pub(super) fn to_the_second(at: Timestamp) -> String {
@@ -77,15 +78,6 @@ pub(super) fn ago(at: Timestamp, now: Timestamp) -> String {
     let ms = now.0.saturating_sub(at.0);
     let span = span(ms.unsigned_abs() / 1_000);
     if ms < 0 { format!("in {span}") } else { format!("{span} ago") }
-}
-
-fn span(seconds: u64) -> String {
-    match seconds {
-        0..120 => format!("{seconds} s"),
-        120..7_200 => format!("{} min", seconds / 60),
-        7_200..172_800 => format!("{} h", seconds / 3_600),
-        _ => format!("{} days", seconds / 86_400),
-    }
 }
 
 #[cfg(test)]

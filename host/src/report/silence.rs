@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::event::Timestamp;
-use crate::phrase::counted;
+use crate::phrase::{counted, span};
 use crate::receive::heartbeat::Heartbeat;
 
 /// How often what is known of the last ban is stored, in ms: it outlives the ban's own row.
@@ -96,7 +96,7 @@ impl Watch {
 pub(crate) fn text(news: News, (host, route): (&str, &str), signs: &Signs, now: Timestamp) -> (String, String) {
     let since = match news {
         News::Heard { at, after } => {
-            let text = format!("🔔 {host}: bans again on the route {route}, after {} without one", span(after, at));
+            let text = format!("🔔 {host}: bans again on the route {route}, after {} without one", time(after, at));
             return (text, String::new());
         }
         News::Silent { since } => since,
@@ -114,7 +114,7 @@ pub(crate) fn text(news: News, (host, route): (&str, &str), signs: &Signs, now: 
         }
         None if signs.is_elsewhere => String::new(),
         None => {
-            let heard = signs.heartbeat.as_ref().map(|heartbeat| span(Timestamp(heartbeat.at), now));
+            let heard = signs.heartbeat.as_ref().map(|heartbeat| time(Timestamp(heartbeat.at), now));
             small.push(format!(
                 "Whether fail2ban runs is not known: it was last asked {}. See banhook-heartbeat.timer",
                 heard.map_or_else(|| "never".to_owned(), |heard| format!("{heard} ago"))
@@ -124,21 +124,14 @@ pub(crate) fn text(news: News, (host, route): (&str, &str), signs: &Signs, now: 
     };
     let grew = [fresh.and_then(|heartbeat| heartbeat.log_grew_at).map(Timestamp), signs.log_grew_at];
     let log = match grew.into_iter().flatten().max() {
-        Some(grew) if grew <= since => format!("; its log has not grown for {}", span(grew, now)),
+        Some(grew) if grew <= since => format!("; its log has not grown for {}", time(grew, now)),
         _ => String::new(),
     };
-    (format!("🔕 {host}: no ban for {} on the route {route}{state}{log}", span(since, now)), small.join(" · "))
+    (format!("🔕 {host}: no ban for {} on the route {route}{state}{log}", time(since, now)), small.join(" · "))
 }
 
-/// `26 h`
-fn span(from: Timestamp, to: Timestamp) -> String {
-    let seconds = to.0.saturating_sub(from.0).max(0) / 1_000;
-    match seconds {
-        0..120 => format!("{seconds} s"),
-        120..7_200 => format!("{} min", seconds / 60),
-        7_200..172_800 => format!("{} h", seconds / 3_600),
-        _ => format!("{} days", seconds / 86_400),
-    }
+fn time(from: Timestamp, to: Timestamp) -> String {
+    span(u64::try_from(to.0.saturating_sub(from.0) / 1_000).unwrap_or_default())
 }
 
 #[cfg(test)]
