@@ -3,88 +3,22 @@
 //! The store reads batches; plugins and the built-in digest format them. Totals count all events of a batch, however many
 //! there are, the unlisted ones included.
 
-use std::cmp::Ordering;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
-use super::event::{Event, Kind};
+use super::digest_cause::DigestCause;
+use super::event::Event;
 use super::timestamp::Timestamp;
+use super::totals::{Counted, Counter, Totals};
 
 /// How many events a batch lists at most: its first and its last ones, as `wit/exports.wit` promises.
 pub const LISTED_FIRST: usize = 50;
 /// See [`LISTED_FIRST`].
 pub const LISTED_LAST: usize = 50;
 
-/// The most rows of a tally.
-pub const ROWS: usize = 20;
-
 /// The label by which plugins know the digest of a storm that is over.
 pub const STORM_LABEL: &str = "storm";
 /// Its value.
 pub const STORM_OVER: &str = "over";
-
-/// Why events are grouped into a digest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DigestCause {
-    /// The plugin decided to hold them.
-    Held,
-    /// More messages than the route's `storm` lets through one by one.
-    Storm,
-    /// More pending messages than the webhook takes in a minute.
-    Backlog,
-    /// Starts, stops, flushes and restored bans, as a restart of fail2ban or of a jail causes them.
-    Restart,
-    /// fail2ban, or a jail, was stopped.
-    Stop,
-    /// Bans, or unbans, of one subject, on several hosts or in several jails.
-    SameSubject,
-    /// What [`DigestCause::Restart`] groups, of several hosts. Only the host's: in a batch they are one of its causes.
-    #[serde(skip)]
-    Restarts,
-    /// Unbans that are held in case a stop follows. Only the host's: in a batch they are [`DigestCause::Other`].
-    #[serde(skip)]
-    Unbans,
-    /// None of these.
-    Other,
-}
-
-impl DigestCause {
-    const ALL: [Self; 9] = [
-        Self::Held,
-        Self::Storm,
-        Self::Backlog,
-        Self::Restart,
-        Self::Stop,
-        Self::SameSubject,
-        Self::Restarts,
-        Self::Unbans,
-        Self::Other,
-    ];
-
-    /// Returns the word for it in the store and in JSON.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Held => "held",
-            Self::Storm => "storm",
-            Self::Backlog => "backlog",
-            Self::Restart => "restart",
-            Self::Stop => "stop",
-            Self::SameSubject => "same_subject",
-            Self::Restarts => "restarts",
-            Self::Unbans => "unbans",
-            Self::Other => "other",
-        }
-    }
-
-    /// Returns the cause that a word stands for.
-    #[must_use]
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|cause| cause.as_str() == word)
-    }
-}
 
 /// The events of a digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,202 +41,6 @@ pub struct Batch {
     pub over: bool,
     /// Facts without a field of their own.
     pub labels: BTreeMap<String, String>,
-}
-
-/// Counts over a batch. Tallies: most events first, then by name, numbers in it as numbers; at most [`ROWS`] each.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Totals {
-    /// All events.
-    pub events: u32,
-    /// Jails started.
-    pub starts: u32,
-    /// Jails stopped.
-    pub stops: u32,
-    /// Jails flushed.
-    pub flushes: u32,
-    /// Bans, restored ones included.
-    pub bans: u32,
-    /// Of these, the restored ones.
-    pub restored: u32,
-    /// Unbans.
-    pub unbans: u32,
-    /// Bans that were made longer.
-    pub prolongs: u32,
-    /// How many different subjects.
-    pub subjects: u32,
-    /// How many different jails.
-    pub jails: u32,
-    /// How many different hosts.
-    pub hosts: u32,
-    /// By jail.
-    pub by_jail: Vec<Row>,
-    /// By host.
-    pub by_host: Vec<Row>,
-    /// By subject; those without one are not listed.
-    pub by_subject: Vec<Row>,
-    /// How many different tags.
-    pub tags: u32,
-    /// By tag; an event counts for each of its tags.
-    pub by_tag: Vec<Row>,
-}
-
-/// One row of a tally. Plugins are given the first three.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Row {
-    /// The jail, host, subject or tag.
-    pub name: String,
-    /// Its events.
-    pub events: u32,
-    /// Of these, bans, restored ones included.
-    pub bans: u32,
-    /// Of these, the restored ones.
-    pub restored: u32,
-    /// Of the events, unbans.
-    pub unbans: u32,
-}
-
-/// What is counted of an event.
-#[derive(Debug, Clone, Copy)]
-pub struct Counted<'a> {
-    /// Its kind.
-    pub kind: Kind,
-    /// Whether it is an old ban, restored after a restart.
-    pub restored: bool,
-    /// The host.
-    pub host: &'a str,
-    /// The jail.
-    pub jail: &'a str,
-    /// Who was banned; empty: nobody, or unknown.
-    pub subject: &'a str,
-    /// The tags that the plugin gave it.
-    pub tags: &'a [String],
-}
-
-impl<'a> From<&'a Event> for Counted<'a> {
-    fn from(event: &'a Event) -> Self {
-        let ban = event.ban();
-        Self {
-            kind: event.kind(),
-            restored: ban.is_some_and(|ban| ban.restored),
-            host: &event.host,
-            jail: &event.jail,
-            subject: ban.map_or("", |ban| &ban.subject),
-            tags: &[],
-        }
-    }
-}
-
-/// Counts events into [`Totals`]. Memory grows with the different jails, hosts and subjects.
-#[derive(Debug, Default)]
-pub struct Counter {
-    totals: Totals,
-    by_jail: Counts,
-    by_host: Counts,
-    by_subject: Counts,
-    by_tag: Counts,
-}
-
-/// The rows of a tally, whose names stay empty until the end.
-type Counts = HashMap<String, Row>;
-
-impl Counter {
-    /// Counts one event.
-    pub fn add(&mut self, event: Counted<'_>) {
-        let totals = &mut self.totals;
-        totals.events = totals.events.saturating_add(1);
-        let of_kind = match event.kind {
-            Kind::Start => &mut totals.starts,
-            Kind::Stop => &mut totals.stops,
-            Kind::Flush => &mut totals.flushes,
-            Kind::Ban => &mut totals.bans,
-            Kind::Unban => &mut totals.unbans,
-            Kind::Prolong => &mut totals.prolongs,
-        };
-        *of_kind = of_kind.saturating_add(1);
-        if event.kind == Kind::Ban && event.restored {
-            totals.restored = totals.restored.saturating_add(1);
-        }
-        count(&mut self.by_jail, event.jail, &event);
-        count(&mut self.by_host, event.host, &event);
-        if !event.subject.is_empty() {
-            count(&mut self.by_subject, event.subject, &event);
-        }
-        for (index, tag) in event.tags.iter().enumerate() {
-            if event.tags.iter().take(index).all(|before| before != tag) {
-                count(&mut self.by_tag, tag, &event);
-            }
-        }
-    }
-
-    /// Returns the counts.
-    #[must_use]
-    pub fn finish(self) -> Totals {
-        let different = |counts: &Counts| u32::try_from(counts.len()).unwrap_or(u32::MAX);
-        Totals {
-            subjects: different(&self.by_subject),
-            jails: different(&self.by_jail),
-            hosts: different(&self.by_host),
-            by_jail: rows(self.by_jail),
-            by_host: rows(self.by_host),
-            by_subject: rows(self.by_subject),
-            tags: different(&self.by_tag),
-            by_tag: rows(self.by_tag),
-            ..self.totals
-        }
-    }
-}
-
-fn count(counts: &mut Counts, name: &str, event: &Counted<'_>) {
-    if !counts.contains_key(name) {
-        counts.insert(name.to_owned(), Row::default());
-    }
-    let Some(row) = counts.get_mut(name) else { return };
-    let ban = event.kind == Kind::Ban;
-    for (number, counted) in [
-        (&mut row.events, true),
-        (&mut row.bans, ban),
-        (&mut row.restored, ban && event.restored),
-        (&mut row.unbans, event.kind == Kind::Unban),
-    ] {
-        *number = number.saturating_add(u32::from(counted));
-    }
-}
-
-fn rows(counts: Counts) -> Vec<Row> {
-    let mut rows: Vec<Row> = counts.into_iter().map(|(name, row)| Row { name, ..row }).collect();
-    let order = |a: &Row, b: &Row| b.events.cmp(&a.events).then_with(|| natural(&a.name, &b.name));
-    if rows.len() > ROWS {
-        rows.select_nth_unstable_by(ROWS, order);
-        rows.truncate(ROWS);
-    }
-    rows.sort_unstable_by(order);
-    rows
-}
-
-/// Compares names as a reader orders them: `jail-7` before `jail-10`.
-fn natural(a: &str, b: &str) -> Ordering {
-    let (mut left, mut right) = (a.as_bytes(), b.as_bytes());
-    loop {
-        match (number(left), number(right)) {
-            (Some((one, rest)), Some((other, other_rest))) => match one.len().cmp(&other.len()).then(one.cmp(other)) {
-                Ordering::Equal => (left, right) = (rest, other_rest),
-                different => return different,
-            },
-            _ => match (left.split_first(), right.split_first()) {
-                (Some((one, rest)), Some((other, other_rest))) if one == other => (left, right) = (rest, other_rest),
-                // `01` and `1` are the same number, and not the same name.
-                (None, None) => return a.cmp(b),
-                _ => return left.cmp(right),
-            },
-        }
-    }
-}
-
-/// Splits off the digits at the beginning, without leading zeros.
-fn number(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (digits, rest) = text.split_at_checked(text.iter().take_while(|byte| byte.is_ascii_digit()).count())?;
-    let zeros = digits.iter().take_while(|digit| **digit == b'0').count();
-    Some((digits.get(zeros..)?, rest)).filter(|_| !digits.is_empty())
 }
 
 impl Batch {
@@ -341,7 +79,7 @@ impl Batch {
             continues: false,
             first: times().min().unwrap_or_default(),
             last: times().max().unwrap_or_default(),
-            totals: counter.finish(),
+            totals: counter.totals(),
             events: listed,
             over: false,
             labels: BTreeMap::new(),
@@ -352,7 +90,7 @@ impl Batch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::{Ban, EventDetails};
+    use crate::event::{Ban, EventDetails, ROWS, Row};
 
     fn event(n: usize, jail: &str, details: EventDetails) -> Event {
         Event {
@@ -403,40 +141,6 @@ mod tests {
         let totals = Batch::tagged(&events, &tags, DigestCause::Held, None).totals;
         let row = |name: &str, events, restored| Row { name: name.into(), events, bans: events, restored, unbans: 0 };
         assert_eq!((totals.tags, totals.by_tag), (2, vec![row("DE", 2, 1), row("ops", 1, 0)]));
-    }
-
-    #[test]
-    fn natural_order_compares_numbers_by_value() {
-        let mut names = [
-            "jail-10",
-            "jail-7",
-            "jail-07",
-            "a",
-            "",
-            "jail-7b",
-            "203.0.113.9",
-            "203.0.113.10",
-            "jail",
-            "99999999999999999999",
-            "é",
-        ];
-        names.sort_unstable_by(|a, b| natural(a, b));
-        assert_eq!(
-            names,
-            [
-                "",
-                "203.0.113.9",
-                "203.0.113.10",
-                "99999999999999999999",
-                "a",
-                "jail",
-                "jail-07",
-                "jail-7",
-                "jail-7b",
-                "jail-10",
-                "é"
-            ]
-        );
     }
 
     #[test]

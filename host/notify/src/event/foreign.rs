@@ -4,8 +4,9 @@
 //! their type apart without `..`: a new field does not compile before somebody decides here whether it is foreign.
 
 use super::ban::Ban;
-use super::batch::{Batch, Row, Totals};
+use super::batch::Batch;
 use super::event::{Event, EventDetails};
+use super::totals::{Row, Totals};
 
 impl Event {
     /// Returns every foreign value of the event, without empty ones.

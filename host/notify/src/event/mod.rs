@@ -5,6 +5,7 @@
 
 mod ban;
 mod batch;
+mod digest_cause;
 #[allow(clippy::module_inception, reason = "the noun itself")]
 mod event;
 mod foreign;
@@ -12,11 +13,12 @@ mod json;
 mod past;
 pub mod readable;
 mod timestamp;
+mod totals;
 
 pub use ban::Family;
 pub use ban::{Ban, BanDuration, TEST_SUBJECT};
-pub use batch::DigestCause;
-pub use batch::{Batch, Counted, Counter, LISTED_FIRST, LISTED_LAST, ROWS, Row, STORM_LABEL, STORM_OVER, Totals};
+pub use batch::{Batch, LISTED_FIRST, LISTED_LAST, STORM_LABEL, STORM_OVER};
+pub use digest_cause::DigestCause;
 pub use event::EventDefaults;
 pub use event::Kind;
 pub use event::{Event, EventDetails};
@@ -24,3 +26,4 @@ pub use json::ParseEventError;
 pub use past::PastBan;
 pub use past::{BanQuery, BanSummary, SubjectQuery, Tally};
 pub use timestamp::Timestamp;
+pub use totals::{Counted, Counter, ROWS, Row, Totals};
