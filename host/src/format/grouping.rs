@@ -160,12 +160,14 @@ pub(super) struct RecentPosts {
     posts: VecDeque<Timestamp>,
     storm_since: Option<Timestamp>,
     series: OpenSeries,
+    /// How often something had been forgotten when they were read.
+    pub(super) forgettings: i64,
     changed: bool,
 }
 
 impl RecentPosts {
-    pub(super) fn of(PostTimes { posts, storm_since, series }: PostTimes) -> Self {
-        Self { posts: posts.into(), storm_since, series: OpenSeries::of(series), changed: false }
+    pub(super) fn of(PostTimes { posts, storm_since, series, forgettings }: PostTimes) -> Self {
+        Self { posts: posts.into(), storm_since, series: OpenSeries::of(series), forgettings, changed: false }
     }
 
     /// Returns the posts of a route, from the store on first use.
@@ -232,7 +234,8 @@ impl RecentPosts {
         }
         self.series.end_old(now);
         let posts = self.posts.iter().copied().collect();
-        Some(PostTimes { posts, storm_since: self.storm_since, series: self.series.all().clone() })
+        let (storm_since, series) = (self.storm_since, self.series.all().clone());
+        Some(PostTimes { posts, storm_since, series, forgettings: self.forgettings })
     }
 }
 

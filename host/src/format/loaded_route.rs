@@ -14,7 +14,7 @@ use crate::plugin::{
     BUILT_IN, CurrentEvent, Description, Plugin, PluginContext, PluginError, RouteEvents, Runtime, SmokeTestMessage,
     refusing_others,
 };
-use crate::store::{Mute, PluginState, StateDir};
+use crate::store::{LivingCounts, Mute, PluginState, StateDir};
 
 /// A route with its plugin.
 pub(crate) struct LoadedRoute {
@@ -25,6 +25,8 @@ pub(crate) struct LoadedRoute {
     pub(super) profile: WebhookProfile,
     /// None until it is read from the store.
     pub(super) recent_posts: Option<RecentPosts>,
+    /// Of the message of a storm that goes on.
+    pub(super) counts: Option<LivingCounts>,
     pub(super) plugin: RoutePlugin,
     /// Of which events no message is wanted; read before each batch.
     pub(super) mutes: Vec<Mute>,
@@ -76,6 +78,7 @@ impl LoadedRoute {
             profile,
             fallback_profile: webhook_profile::of_fallback(route, &context.profiles),
             recent_posts: None,
+            counts: None,
             mutes: Vec::new(),
             plugin: RoutePlugin {
                 route: route.name.clone(),

@@ -7,6 +7,7 @@
 
 mod advance;
 mod breaker;
+mod closing;
 mod dry_run;
 mod formatter;
 mod grouping;

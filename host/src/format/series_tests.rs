@@ -10,6 +10,7 @@ use proptest::test_runner::TestRunner;
 
 use crate::event::{Ban, EventDetails, Timestamp};
 use crate::format::route_fixture::{RouteFixture, banned};
+use crate::store::Traces;
 
 const SAME: &str = "same_subject = '30s'";
 
@@ -75,6 +76,21 @@ fn one_address_in_several_jails_of_a_host_is_one_more_message() {
         "{}",
         sent[1].text
     );
+}
+
+#[test]
+fn subject_that_is_forgotten_while_its_series_goes_on_stays_forgotten() {
+    let mut fixture = RouteFixture::new(SAME);
+    fixture.on_hosts(1..2, &ban("192.0.2.7"));
+    fixture.sent_with_changes();
+    let series =
+        |fixture: &RouteFixture| fixture.store.recent_posts("sec").unwrap().series.into_keys().collect::<String>();
+    assert!(series(&fixture).contains("192.0.2.7"));
+    fixture.inbox.forget(&Traces::parse("192.0.2.7"), false, Timestamp(fixture.now)).unwrap().unwrap();
+    assert_eq!(series(&fixture), "");
+    fixture.on_hosts(1..2, &ban("192.0.2.8"));
+    let known = series(&fixture);
+    assert!(known.contains("192.0.2.8") && !known.contains("192.0.2.7"), "{known}");
 }
 
 #[test]

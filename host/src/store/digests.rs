@@ -9,11 +9,12 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::checksum::{self, DAMAGED, event_columns, parse_event};
 use super::database::{lossy, sql_limit};
+use super::digest_counts::LivingCounts;
 use super::digest_writer::{Closes, DigestKey, DigestWriter, MAX_DIGEST_EVENTS};
 use super::error::StoreError;
 use super::store::Store;
-use super::{messages, routed_events};
-use crate::event::{Batch, Counted, Counter, DigestCause, Event, Kind, LISTED_FIRST, LISTED_LAST, Timestamp, Totals};
+use super::{digest_counts, messages, routed_events};
+use crate::event::{Batch, DigestCause, Event, Kind, LISTED_FIRST, LISTED_LAST, Timestamp, Totals};
 use crate::message::Guarded;
 
 /// The most digests that one query returns: a plugin may hold each event by itself, and the route's worker looks between
@@ -87,23 +88,25 @@ impl Store {
     }
 
     /// Returns the events of an open digest, counted and in part listed, and with them those of the message that it will
-    /// change. `name` completes each that is listed; `host` is the host of those that have none.
+    /// change, for which counts are kept. `name` completes each that is listed; `host` is the host of those that have none.
     ///
     /// # Errors
     /// When the store fails.
     pub(crate) fn digest_batch(
         &self,
         digest: &OpenDigest,
-        changes: Option<i64>,
+        changes: Option<(i64, &mut LivingCounts)>,
         host: &str,
         name: impl Fn(Event) -> Event,
     ) -> Result<Batch, StoreError> {
         let mut damaged = BTreeSet::new();
+        let changed = changes.as_ref().map(|(message, _)| *message);
         let listed = self
             .database
-            .read("read the events of a digest", |connection| list(connection, (digest.id, changes), &mut damaged))?;
-        let (totals, first, last) = self.database.read("count the events of a digest", |connection| {
-            count(connection, (digest.id, changes), host, &mut damaged)
+            .read("read the events of a digest", |connection| list(connection, (digest.id, changed), &mut damaged))?;
+        let (totals, first, last) = self.database.read("count the events of a digest", |connection| match changes {
+            Some((message, counts)) => counts.count(connection, (digest.id, message), host, &mut damaged),
+            None => digest_counts::count(connection, digest.id, host, &mut damaged),
         })?;
         if !damaged.is_empty() {
             self.new_connection()?.quarantine_in_digest(digest.id, damaged)?;
@@ -282,79 +285,42 @@ fn open_digest(row: &Row<'_>) -> rusqlite::Result<OpenDigest> {
     })
 }
 
-/// Returns the condition for the events of a digest (?1), or also for those of the message that it will change (?2) and of its
-/// earlier changes.
-const fn those_of(changes: Option<i64>) -> &'static str {
-    match changes {
-        // The index has them in order.
-        None => "= ?1 AND ?2 IS NULL",
-        Some(_) => "IN (SELECT ?1 UNION SELECT ?2 UNION SELECT id FROM messages WHERE changes = ?2)",
-    }
-}
-
-/// The column of an event's tags, when events are counted.
-const TAGS_COLUMN: usize = 18;
-
-/// Counts the events of a digest. Returns the times of the first and last as well. Leaves out those that are damaged, or
-/// that were found to be.
-fn count(
-    connection: &Connection,
-    (digest, changes): (i64, Option<i64>),
-    host: &str,
-    damaged: &mut BTreeSet<i64>,
-) -> rusqlite::Result<(Totals, Timestamp, Timestamp)> {
-    let mut statement = connection.prepare_cached(&format!(
-        "SELECT kind, restored, host, jail, subject, at,
-             seq, received_at, at, logged, kind, host, jail, subject, ticket_at, restored, counterpart, checksum, tags
-         FROM routed_events CROSS JOIN events ON seq = event WHERE message {}",
-        those_of(changes)
-    ))?;
-    let mut rows = statement.query(params![digest, changes])?;
-    let (mut counter, mut first, mut last) = (Counter::default(), i64::MAX, i64::MIN);
-    while let Some(row) = rows.next()? {
-        let seq = row.get(6)?;
-        if damaged.contains(&seq) || !checksum::is_event_head_intact(row, 6)? {
-            damaged.insert(seq);
-            continue;
-        }
-        let Some(kind) = Kind::parse(row.get_ref(0)?.as_str()?) else { continue };
-        let stored_host = row.get_ref(2)?.as_str()?;
-        let tags = routed_events::tags(row, TAGS_COLUMN);
-        counter.add(Counted {
-            kind,
-            restored: row.get(1)?,
-            host: if stored_host.is_empty() { host } else { stored_host },
-            jail: row.get_ref(3)?.as_str()?,
-            subject: row.get_ref(4)?.as_str()?,
-            tags: &tags,
-        });
-        let at = row.get(5)?;
-        (first, last) = (first.min(at), last.max(at));
-    }
-    Ok((counter.finish(), Timestamp(first.min(last)), Timestamp(last)))
-}
-
-/// Returns the first and the last events of a digest. Leaves out those that are damaged.
+/// Returns the first and the last events of a digest, or of it and of the message that it will change with its earlier changes.
+/// Leaves out those that are damaged.
 fn list(
     connection: &Connection,
     (digest, changes): (i64, Option<i64>),
     damaged: &mut BTreeSet<i64>,
 ) -> rusqlite::Result<Vec<Event>> {
-    let those = those_of(changes);
-    let mut statement = connection.prepare_cached(&format!(
-        "SELECT event, {} FROM (
-             SELECT * FROM (SELECT event FROM routed_events WHERE message {those} ORDER BY event LIMIT ?3)
-             UNION
-             SELECT * FROM (SELECT event FROM routed_events WHERE message {those} ORDER BY event DESC LIMIT ?4)
-         ) CROSS JOIN events ON seq = event ORDER BY event",
-        event_columns!(),
-    ))?;
-    let mut rows = statement.query(params![digest, changes, sql_limit(LISTED_FIRST), sql_limit(LISTED_LAST)])?;
-    let mut events = Vec::new();
-    while let Some(row) = rows.next()? {
-        match parse_event(checksum::event_body(row, 1)?) {
+    let messages: Vec<i64> = connection
+        .prepare_cached(
+            "SELECT ?1 UNION SELECT ?2 WHERE ?2 IS NOT NULL UNION SELECT id FROM messages WHERE changes = ?2",
+        )?
+        .query_map(params![digest, changes], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    // Each by itself: the index has the events of one in order.
+    let (mut first, mut last) = (BTreeSet::new(), BTreeSet::new());
+    for message in messages {
+        for (seqs, order, most) in [(&mut first, "", LISTED_FIRST), (&mut last, "DESC", LISTED_LAST)] {
+            let query = format!("SELECT event FROM routed_events WHERE message = ? ORDER BY event {order} LIMIT ?");
+            let mut statement = connection.prepare_cached(&query)?;
+            let mut rows = statement.query(params![message, sql_limit(most)])?;
+            while let Some(row) = rows.next()? {
+                seqs.insert(row.get(0)?);
+            }
+        }
+    }
+    let listed: BTreeSet<i64> =
+        first.into_iter().take(LISTED_FIRST).chain(last.into_iter().rev().take(LISTED_LAST)).collect();
+    let mut statement =
+        connection.prepare_cached(concat!("SELECT ", event_columns!(), " FROM events WHERE seq = ?"))?;
+    let mut events = Vec::with_capacity(listed.len());
+    for seq in listed {
+        let mut rows = statement.query([seq])?;
+        let Some(row) = rows.next()? else { continue };
+        match parse_event(checksum::event_body(row, 0)?) {
             Ok(event) => events.push(event),
-            Err(_) => drop(damaged.insert(row.get(0)?)),
+            Err(_) => drop(damaged.insert(seq)),
         }
     }
     Ok(events)

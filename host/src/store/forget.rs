@@ -11,7 +11,8 @@ use super::error::StoreError;
 use super::store::Store;
 use super::traces::{Traced, Traces};
 use super::{
-    checkpoints, history, inbox, messages, mutes, plugins, recent_posts, routed_events, routing_cursor, webhooks,
+    checkpoints, forgettings, history, inbox, messages, mutes, plugins, recent_posts, routed_events, routing_cursor,
+    webhooks,
 };
 use crate::event::Timestamp;
 
@@ -77,6 +78,7 @@ impl Store {
             checkpoints::blank(transaction, has)?;
             recent_posts::forget(transaction, has)?;
             let mutes = mutes::remove_with(transaction, has)?;
+            forgettings::add(transaction)?;
             Ok(Ok(Forgotten { events: events.len(), dropped: needed.messages.into_iter().collect(), mutes }))
         })
     }

@@ -154,7 +154,7 @@ impl Store {
 
     /// Closes an open digest, which changes the message of its storm or series; or joins it, or an earlier change, if that was not
     /// attempted yet. `body`: of what has happened since that message. `over_at`: as for [`Self::begin_storm`]; `None`: it is
-    /// over, or no storm.
+    /// over, or no storm. Returns the message that has its events then.
     ///
     /// # Errors
     /// When the store fails; then it is still open.
@@ -165,7 +165,7 @@ impl Store {
         body: &Guarded,
         over_at: Option<Timestamp>,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<i64, StoreError> {
         self.database.write("continue a message", |transaction| {
             messages::become_digest(transaction, living, (digest.cause, &digest.key))?;
             if let Some(over_at) = over_at {
@@ -182,13 +182,15 @@ impl Store {
                     .query_row([digest.id], |row| row.get(0))
                     .optional()?;
                 // Its events were all damaged.
-                let Some(events) = events else { return Ok(()) };
+                let Some(events) = events else { return Ok(earlier) };
                 routed_events::move_all(transaction, digest.id, earlier)?;
                 messages::delete(transaction, digest.id)?;
-                return messages::merge(transaction, earlier, body, events);
+                messages::merge(transaction, earlier, body, events)?;
+                return Ok(earlier);
             }
             messages::close(transaction, digest.id, body, true, now)?;
-            messages::set_changes(transaction, digest.id, living, next_attempt_at)
+            messages::set_changes(transaction, digest.id, living, next_attempt_at)?;
+            Ok(digest.id)
         })
     }
 }

@@ -1,15 +1,19 @@
 use super::*;
-use crate::event::EventDetails;
+use crate::event::{Event, EventDetails, Totals};
 use crate::message::Reference;
 use crate::store::fixture::*;
-use crate::store::{Lane, OutboundMessage, RouteLedger, WebhookState};
+use crate::store::{Lane, LivingCounts, OutboundMessage, RouteLedger, Traces, WebhookState};
 
 const WITHIN: Duration = Duration::from_secs(60);
 
 /// Opens a digest of a storm with so many events, received then.
 fn storm(fixture: &mut Fixture, now: i64, events: usize) -> OpenDigest {
-    for _ in 0..events {
-        fixture.inbox.append(&event("sshd", EventDetails::Start), Timestamp(now)).unwrap();
+    storm_of(fixture, now, &vec![event("sshd", EventDetails::Start); events])
+}
+
+fn storm_of(fixture: &mut Fixture, now: i64, events: &[Event]) -> OpenDigest {
+    for event in events {
+        fixture.inbox.append(event, Timestamp(now)).unwrap();
         let seq = fixture.store.unrouted(1).unwrap()[0].seq;
         let to = vec![("sec".to_owned(), "hook".to_owned())];
         fixture.store.route_events(&[crate::store::RoutedTo { seq, ban: None, to, quarantined: false }]).unwrap();
@@ -25,15 +29,59 @@ fn living(fixture: &Fixture, digest: &OpenDigest) -> Option<i64> {
 
 /// Closes a digest as the route does, and returns how many events its message would tell of.
 fn close(fixture: &mut Fixture, digest: &OpenDigest, now: i64) -> u32 {
+    close_counting(fixture, &mut LivingCounts::default(), digest, now).events
+}
+
+/// Closes a digest with the counts that are kept, and returns what its message would tell.
+fn close_counting(fixture: &mut Fixture, counts: &mut LivingCounts, digest: &OpenDigest, now: i64) -> Totals {
     let living = living(fixture, digest);
-    let batch = fixture.store.digest_batch(digest, living, "host", |event| event).unwrap();
+    let mut fresh = LivingCounts::default();
+    let again = living.map(|living| (living, &mut fresh));
+    let counted = fixture.store.digest_batch(digest, again, "host", |event| event).unwrap();
+    let changes = living.map(|living| (living, &mut *counts));
+    let batch = fixture.store.digest_batch(digest, changes, "host", |event| event).unwrap();
+    assert_eq!(batch, counted, "counted by halves, and counted at once");
     match living {
         Some(living) => {
-            fixture.store.continue_living(("sec", digest), living, &message(), None, Timestamp(now)).unwrap();
+            let shown_by =
+                fixture.store.continue_living(("sec", digest), living, &message(), None, Timestamp(now)).unwrap();
+            counts.merged(digest.id, shown_by);
         }
         None => fixture.store.close_digest(digest.id, &message(), true, Timestamp(now)).unwrap(),
     }
-    batch.totals.events
+    batch.totals
+}
+
+fn ban_of(subject: &str) -> Event {
+    event("sshd", EventDetails::Ban(ban(subject, None, false)))
+}
+
+#[test]
+fn counts_that_are_kept_between_changes_are_those_of_the_store() {
+    let (mut fixture, mut counts) = (fixture(), LivingCounts::default());
+    let mut slice = |fixture: &mut Fixture, now: i64, subjects: &[&str]| {
+        let events: Vec<Event> = subjects.iter().map(|subject| ban_of(subject)).collect();
+        let digest = storm_of(fixture, now, &events);
+        close_counting(fixture, &mut counts, &digest, now + 100)
+    };
+    let names = |totals: &Totals| totals.by_subject.iter().map(|row| row.name.clone()).collect::<Vec<_>>();
+    slice(&mut fixture, 1_000, &["192.0.2.1", "192.0.2.2", "192.0.2.2"]);
+    // Merged into the message, which was not sent, and into a change.
+    assert_eq!(slice(&mut fixture, 2_000, &["192.0.2.1"]).events, 4);
+    let first = next_message(&fixture.store).unwrap();
+    send(&mut fixture, &first, 3_000);
+    assert_eq!(slice(&mut fixture, 4_000, &["192.0.2.3"]).events, 5);
+    assert_eq!(slice(&mut fixture, 5_000, &["192.0.2.3", "192.0.2.3"]).events, 7);
+    let change = fixture.store.next_change("hook").unwrap().unwrap();
+    send(&mut fixture, &change, 6_000);
+    let totals = slice(&mut fixture, 7_000, &["192.0.2.4"]);
+    assert_eq!((totals.events, totals.subjects, names(&totals)[0].as_str()), (8, 4, "192.0.2.3"));
+    let change = fixture.store.next_change("hook").unwrap().unwrap();
+    send(&mut fixture, &change, 12_000);
+    fixture.inbox.forget(&Traces::parse("192.0.2.3"), false, Timestamp(13_000)).unwrap().unwrap();
+    let totals = slice(&mut fixture, 14_000, &["192.0.2.4"]);
+    let named = ["[forgotten]", "192.0.2.1", "192.0.2.2", "192.0.2.4"].map(str::to_owned);
+    assert_eq!((totals.events, names(&totals)), (9, named.to_vec()));
 }
 
 fn send(fixture: &mut Fixture, message: &OutboundMessage, now: i64) {

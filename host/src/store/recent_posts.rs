@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::database::lossy;
 use super::error::StoreError;
+use super::forgettings;
 use super::store::Store;
 use super::traces::blank_texts;
 use crate::event::Timestamp;
@@ -27,6 +28,8 @@ pub struct PostTimes {
     pub storm_since: Option<Timestamp>,
     /// The series that go on, by their keys.
     pub series: BTreeMap<String, Series>,
+    /// How often something had been forgotten when they were read.
+    pub forgettings: i64,
 }
 
 /// Posts that are alike, of which the first went out by itself.
@@ -51,6 +54,8 @@ impl Store {
     /// When the store fails.
     pub(crate) fn recent_posts(&self, route: &str) -> Result<PostTimes, StoreError> {
         self.database.read("read when a route posted", |connection| {
+            // First: what is forgotten then is forgotten in them, or they are read again.
+            let forgettings = forgettings::count(connection)?;
             let text = connection
                 .prepare_cached("SELECT posts FROM recent_posts WHERE route = ?")?
                 .query_row([route], |row| lossy(row, 0))
@@ -60,11 +65,12 @@ impl Store {
             let times = stored.get("posts").and_then(Value::as_array).into_iter().flatten();
             let storm_since = stored.get("storm_since").and_then(Value::as_i64).map(Timestamp);
             let series = stored.get("series").and_then(|series| BTreeMap::deserialize(series).ok()).unwrap_or_default();
-            Ok(PostTimes { posts: times.filter_map(Value::as_i64).map(Timestamp).collect(), storm_since, series })
+            let posts = times.filter_map(Value::as_i64).map(Timestamp).collect();
+            Ok(PostTimes { posts, storm_since, series, forgettings })
         })
     }
 
-    /// Records a route's posts.
+    /// Records a route's posts, unless something was forgotten since they were read: they may say it.
     ///
     /// # Errors
     /// When the store fails; then nothing has changed.
@@ -73,8 +79,12 @@ impl Store {
     }
 }
 
-/// Records a route's posts, in the transaction that records its formatted events.
+/// Records a route's posts, in the transaction that records its formatted events, unless something was forgotten since they
+/// were read.
 pub(super) fn record(transaction: &Transaction<'_>, route: &str, posts: &PostTimes) -> rusqlite::Result<()> {
+    if forgettings::count(transaction)? != posts.forgettings {
+        return Ok(());
+    }
     let posted: Vec<i64> = posts.posts.iter().map(|at| at.0).collect();
     let mut times = json!({ "posts": posted, "storm_since": posts.storm_since.map(|at| at.0) });
     if let Some(times) = times.as_object_mut().filter(|_| !posts.series.is_empty()) {
