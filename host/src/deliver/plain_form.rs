@@ -1,8 +1,9 @@
 //! The plain form of a message: what goes out when the webhook rejects the message as it was formatted.
 
 use super::delivery_policy::DeliveryPolicy;
+use crate::event::DigestCause;
 use crate::message::{Guarded, digest, fallback};
-use crate::store::{OutboundMessage, Store, StoreError};
+use crate::store::{LivingCounts, OutboundMessage, Store, StoreError};
 
 /// Events of a message that is no digest, of which the last is shown.
 const MERGED_MAX: usize = 1_000;
@@ -19,7 +20,15 @@ pub(super) fn plain_form(
     let is_redacted = policy.redacted.contains(&message.route);
     if let Some(closed) = store.closed_digest(message.id)? {
         let defaults = &policy.defaults;
-        let batch = store.digest_batch(&closed, None, &defaults.host, |event| defaults.apply(event))?;
+        // What was to change another message is also about that one's events.
+        let mut counts = LivingCounts::default();
+        let changed = message.changes.or(message.beneath).or_else(|| closed.shown_storm());
+        let changes = changed.map(|changed| (changed, &mut counts));
+        let mut batch = store.digest_batch(&closed, changes, &defaults.host, |event| defaults.apply(event))?;
+        batch.over = match changed {
+            Some(changed) if closed.cause == DigestCause::Storm => store.is_storm_over(changed)?,
+            _ => false,
+        };
         let batch = if is_redacted { batch.redacted() } else { batch };
         return Ok(Some(digest(&batch, None, Some(&why), policy.target)));
     }

@@ -11,7 +11,7 @@ use crate::deliver::health::HealthWebhook;
 use crate::deliver::queue::Queue;
 use crate::deliver::send_result::SendResult;
 use crate::event::{DigestCause, Event, EventDefaults, EventDetails, Timestamp};
-use crate::message::{Target, fallback};
+use crate::message::{Reference, Target, fallback};
 use crate::store::{
     Closes, DigestKey, Disposition, FormattedEvent, Ledger, OutboundMessage, Remaining, RouteLedger, RoutedTo,
     StateDir, Store, Suspended, UnformattedEvent, WebhookState,
@@ -315,6 +315,55 @@ fn rejected_digest_goes_out_in_its_plain_form() {
     assert!(plain.body.contains("2 ") && plain.body.contains("rejected the formatted message"), "{}", plain.body);
     simulation.run(HOUR, |_, _| ok());
     assert_eq!(simulation.ledger().routes["sec"].digested, 2);
+}
+
+#[test]
+fn rejected_change_goes_out_in_a_plain_form_of_all_that_it_is_about() {
+    let mut simulation = Simulation::new();
+    simulation.policy.target = Target::SLACK_APP;
+    let key = DigestKey {
+        cause: DigestCause::Storm,
+        key: String::new(),
+        closes: Closes::At(Timestamp(START)),
+        merge_unbans: None,
+    };
+    let body = fallback(&event(), "", Target::SLACK_APP);
+    let reference = Reference { channel: "C1".to_owned(), id: "1.1".to_owned(), of: String::new(), thread: None };
+    let accepted = || SendResult::Accepted { pause: None, reference: Some(reference.clone()) };
+    let slice = |simulation: &mut Simulation, events: usize| {
+        simulation.word((0..events).map(|_| Disposition::Digest(key.clone())).collect());
+        let open = simulation.store.digests_to_close("sec", Timestamp(simulation.now), true).unwrap();
+        open.into_iter().find(|open| !open.is_end_of_storm()).unwrap()
+    };
+    let first = slice(&mut simulation, 3);
+    let (over_at, now) = (Timestamp(START + 60_000), Timestamp(START));
+    simulation.store.begin_storm("sec", &first, &body, over_at, now).unwrap();
+    let NextAction::Send(message) = simulation.next() else { panic!() };
+    simulation.record(&message, accepted());
+    let second = slice(&mut simulation, 4);
+    simulation.store.continue_living(("sec", &second), first.id, &body, Some(over_at), now).unwrap();
+    // First it is sent as it is, beneath that message.
+    let plain_of_change = |simulation: &mut Simulation| {
+        simulation.now += 10_000;
+        for changes in [Some(first.id), None] {
+            let NextAction::Send(message) = simulation.next() else { panic!() };
+            assert_eq!(message.changes, changes);
+            simulation.record(&message, rejected());
+            simulation.now += 10_000;
+        }
+        let NextAction::Send(plain) = simulation.next() else { panic!() };
+        plain
+    };
+    let plain = plain_of_change(&mut simulation);
+    assert!(plain.body.contains("7 ") && !plain.body.contains("over"), "{}", plain.body);
+    simulation.record(&plain, accepted());
+    let third = slice(&mut simulation, 2);
+    let now = Timestamp(simulation.now);
+    simulation.store.continue_living(("sec", &third), first.id, &body, Some(over_at), now).unwrap();
+    let end = simulation.store.digests_to_close("sec", over_at, true).unwrap().remove(0);
+    simulation.store.continue_living(("sec", &end), first.id, &body, None, over_at).unwrap();
+    let plain = plain_of_change(&mut simulation);
+    assert!(plain.body.contains("5 ") && plain.body.contains("Storm over"), "{}", plain.body);
 }
 
 #[test]

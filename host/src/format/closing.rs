@@ -63,6 +63,12 @@ impl LoadedRoute {
                 }
             }
         }
+        // Until then it would only be merged into a change that waits.
+        if let Some(living) = living.filter(|_| !is_last_time)
+            && let Some(at) = store.next_change_at(living, open, now)?
+        {
+            return store.hold_digest(open.id, at, now);
+        }
         let latest = if is_last_time { now } else { open.opened_at.plus_ms(HOLD_MS_MAX) };
         self.close_as_digest(store, open, living, now, latest)
     }

@@ -42,11 +42,11 @@ impl OpenDigest {
     /// Returns whether it is no digest, but stands for the end of a storm.
     #[must_use]
     pub(crate) fn is_end_of_storm(&self) -> bool {
-        self.ending_storm().is_some()
+        self.shown_storm().is_some()
     }
 
-    /// Returns the message of the storm for whose end it stands.
-    fn ending_storm(&self) -> Option<i64> {
+    /// Returns the message of the storm for whose end it stands, or which it was to change and could not.
+    pub(crate) fn shown_storm(&self) -> Option<i64> {
         self.key.parse().ok().filter(|_| self.cause == DigestCause::Storm)
     }
 }
@@ -89,8 +89,10 @@ impl Store {
             let Some((id, first, opened_at)) = living else { return Ok(None) };
             let (events, last): (u32, i64) = connection
                 .prepare_cached(
-                    "SELECT sum(events), (SELECT ifnull(max(received_at), 0) FROM routed_events CROSS JOIN events ON seq = event
-                         WHERE message = (SELECT max(id) FROM messages WHERE id = ?1 OR changes = ?1))
+                    // The last event of the newest change: the index has it at its end.
+                    "SELECT sum(events), ifnull((SELECT received_at FROM events WHERE seq = (
+                         SELECT max(event) FROM routed_events
+                         WHERE message = (SELECT max(id) FROM messages WHERE id = ?1 OR changes = ?1))), 0)
                      FROM messages WHERE id = ?1 OR changes = ?1",
                 )?
                 .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -135,12 +137,28 @@ impl Store {
                     can_be_changed!(),
                     ")"
                 ))?
-                .query_row(params![end.ending_storm(), end.webhook], |row| row.get(0))?;
-            Ok(match end.ending_storm().filter(|_| is_shown) {
+                .query_row(params![end.shown_storm(), end.webhook], |row| row.get(0))?;
+            Ok(match end.shown_storm().filter(|_| is_shown) {
                 None => StormEnd::Nowhere,
                 Some(_) if goes_on => StormEnd::NotYet,
                 Some(living) => StormEnd::Over(living),
             })
+        })
+    }
+
+    /// Returns whether a storm is over, by the message that shows it.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn is_storm_over(&self, living: i64) -> Result<bool, StoreError> {
+        self.database.read("look whether a storm is over", |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT NOT EXISTS (SELECT 1 FROM messages
+                         WHERE state = 'open' AND route = (SELECT route FROM messages WHERE id = ?1) AND cause = 'storm'
+                             AND key = CAST(?1 AS TEXT))",
+                )?
+                .query_row([living], |row| row.get(0))
         })
     }
 
@@ -150,6 +168,23 @@ impl Store {
     /// When the store fails.
     pub(crate) fn forget_end_of_storm(&mut self, end: &OpenDigest) -> Result<(), StoreError> {
         self.database.write("forget the end of a storm", |transaction| messages::remove_events(transaction, end.id, 0))
+    }
+
+    /// Returns when a message may be changed again that was changed just now; `None`: at once.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn next_change_at(
+        &self,
+        living: i64,
+        digest: &OpenDigest,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let (_, at) = self.database.read("look when a message may be changed", |connection| {
+            messages::next_change(connection, (living, &digest.webhook), now)
+        })?;
+        // One that is further away was noted before the clock was set back.
+        Ok(Some(Timestamp(at)).filter(|at| now < *at && *at <= now.plus_ms(messages::CHANGE_INTERVAL_MS)))
     }
 
     /// Closes an open digest, which changes the message of its storm or series; or joins it, or an earlier change, if that was not
