@@ -17,9 +17,8 @@ const SLICE: u64 = 1_500;
 const SLICES: u64 = 12;
 const EVERY: Duration = Duration::from_millis(1_100);
 
-/// The most that an event may cost in one message, as a multiple of what it costs in digests. With each change the events of
-/// before are counted again.
-const AT_MOST_DIGESTS: f64 = 1.5;
+/// The most that an event may cost in one message, as a multiple of what it costs in digests.
+const AT_MOST_DIGESTS: f64 = 1.0;
 
 /// Rounds of each. The best counts, since interference only makes a round slower.
 const ROUNDS: usize = 3;
