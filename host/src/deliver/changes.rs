@@ -3,7 +3,8 @@
 use super::attempt::{AttemptOutcome, AttemptReport, NextAction};
 use super::delivery_policy::DeliveryPolicy;
 use super::delivery_policy::{after, clamp_deadline, next_change_slot, within_change_rate};
-use super::queue::{Attempt, ORDERED_TIME_SHARE, Queue, UNCLEAR_MAX, is_expired};
+use super::failures::is_expired;
+use super::queue::{Attempt, ORDERED_TIME_SHARE, Queue, UNCLEAR_MAX};
 use super::send_result::SendResult;
 use crate::event::Timestamp;
 use crate::store::{FailedAttempt, OutboundMessage, Store, StoreError};

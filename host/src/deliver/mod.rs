@@ -14,6 +14,7 @@ mod conversation_tests;
 mod delivery_policy;
 mod endpoint;
 mod failover;
+mod failures;
 mod health;
 mod plain_form;
 mod queue;
