@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::Connection;
 
-use super::{checksum, forgettings, routed_events};
+use super::{checksum, ledger, routed_events};
 use crate::event::{Counted, Counter, Kind, Timestamp, Totals};
 
 /// The column of an event's tags, when events are counted.
@@ -47,7 +47,7 @@ impl LivingCounts {
             .prepare_cached("SELECT id, events FROM messages WHERE id = ?1 OR changes = ?1")?
             .query_map([message], |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect::<rusqlite::Result<_>>()?;
-        let forgotten = forgettings::count(connection)?;
+        let forgotten = ledger::forgettings(connection)?;
         let is_same = |(id, events): (&i64, &u32)| stored.get(id) == Some(events);
         if kept.message != message || kept.forgotten != forgotten || !kept.counted.iter().all(is_same) {
             kept = Self { message, forgotten, ..Self::default() };

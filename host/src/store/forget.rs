@@ -11,7 +11,7 @@ use super::error::StoreError;
 use super::store::Store;
 use super::traces::{Traced, Traces};
 use super::{
-    checkpoints, forgettings, history, inbox, messages, mutes, plugins, recent_posts, routed_events, routing_cursor,
+    checkpoints, history, inbox, ledger, messages, mutes, plugins, recent_posts, routed_events, routing_cursor,
     webhooks,
 };
 use crate::event::Timestamp;
@@ -78,9 +78,17 @@ impl Store {
             checkpoints::blank(transaction, has)?;
             recent_posts::forget(transaction, has)?;
             let mutes = mutes::remove_with(transaction, has)?;
-            forgettings::add(transaction)?;
+            ledger::count_forgetting(transaction)?;
             Ok(Ok(Forgotten { events: events.len(), dropped: needed.messages.into_iter().collect(), mutes }))
         })
+    }
+
+    /// Returns how often something was forgotten.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn forgettings(&self) -> Result<i64, StoreError> {
+        self.database.read("look whether something was forgotten", ledger::forgettings)
     }
 
     /// Writes the whole database again, without what was deleted from it before, and empties the write-ahead log. Needs as much

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use rusqlite::{Connection, Transaction};
+use rusqlite::{Connection, OptionalExtension, Transaction};
 use serde::Serialize;
 
 use super::database::Database;
@@ -166,6 +166,24 @@ pub(super) const REMOVE_PRUNED: &str =
 /// Returns the routes that have counts.
 pub(super) fn routes(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     connection.prepare_cached(ROUTES)?.query_map([], |row| row.get(0))?.collect()
+}
+
+/// Returns how often something was forgotten, which leaves every event counted. What a process keeps in memory of the store
+/// may say it still, and is read again once this has changed.
+pub(super) fn forgettings(connection: &Connection) -> rusqlite::Result<i64> {
+    let times = connection
+        .prepare_cached("SELECT n FROM pruned WHERE route = '' AND state = 'forgotten'")?
+        .query_row([], |row| row.get(0))
+        .optional()?;
+    Ok(times.unwrap_or_default())
+}
+
+/// Counts one more time that something is forgotten, in the transaction that does it.
+pub(super) fn count_forgetting(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached("INSERT INTO pruned VALUES ('', 'forgotten', 1) ON CONFLICT DO UPDATE SET n = n + 1")?
+        .execute([])
+        .map(drop)
 }
 
 /// Returns the ledger without what is in the spool.

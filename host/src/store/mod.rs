@@ -21,7 +21,6 @@ mod event_progress;
 #[cfg(test)]
 mod fixture;
 mod forget;
-mod forgettings;
 mod formatting;
 mod forwarding;
 mod history;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::database::lossy;
 use super::error::StoreError;
-use super::forgettings;
+use super::ledger;
 use super::store::Store;
 use super::traces::blank_texts;
 use crate::event::Timestamp;
@@ -55,7 +55,7 @@ impl Store {
     pub(crate) fn recent_posts(&self, route: &str) -> Result<PostTimes, StoreError> {
         self.database.read("read when a route posted", |connection| {
             // First: what is forgotten then is forgotten in them, or they are read again.
-            let forgettings = forgettings::count(connection)?;
+            let forgettings = ledger::forgettings(connection)?;
             let text = connection
                 .prepare_cached("SELECT posts FROM recent_posts WHERE route = ?")?
                 .query_row([route], |row| lossy(row, 0))
@@ -82,7 +82,7 @@ impl Store {
 /// Records a route's posts, in the transaction that records its formatted events, unless something was forgotten since they
 /// were read.
 pub(super) fn record(transaction: &Transaction<'_>, route: &str, posts: &PostTimes) -> rusqlite::Result<()> {
-    if forgettings::count(transaction)? != posts.forgettings {
+    if ledger::forgettings(transaction)? != posts.forgettings {
         return Ok(());
     }
     let posted: Vec<i64> = posts.posts.iter().map(|at| at.0).collect();

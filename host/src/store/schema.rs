@@ -252,7 +252,7 @@ CREATE INDEX bans_of_host ON bans (host, jail, at, subject, event);
 CREATE TABLE jails (name TEXT PRIMARY KEY) WITHOUT ROWID;
 
 -- The ledger counts events by state: all events where route is empty (unmatched, quarantined, routed), otherwise the events that the
--- route matched. pruned: those of them whose rows are removed.
+-- route matched. pruned: those of them whose rows are removed; also how often something was forgotten.
 CREATE TABLE ledger (route TEXT NOT NULL, state TEXT NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (route, state)) WITHOUT ROWID;
 CREATE TABLE pruned (route TEXT NOT NULL, state TEXT NOT NULL, n INTEGER NOT NULL, PRIMARY KEY (route, state)) WITHOUT ROWID;
 
