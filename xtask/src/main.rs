@@ -10,6 +10,7 @@ mod fleet;
 mod fuzz;
 mod guests;
 mod kit;
+mod mutants;
 mod notify;
 mod npm;
 mod package;
@@ -89,6 +90,18 @@ enum Task {
         /// Which targets. Default: all but `lifting` and `loading`.
         targets: Vec<String>,
     },
+    /// Changes the code in one place at a time, as `.cargo/mutants.toml` says, and fails if the unit tests notice nothing of a
+    /// change. All of it takes half a day.
+    Mutants {
+        /// Only every n-th change, of which the k-th: `3/15`, from 0 on.
+        #[arg(long, value_name = "K/N")]
+        shard: Option<String>,
+        /// Only what differs from this revision.
+        #[arg(long, value_name = "REVISION")]
+        since: Option<String>,
+        /// Only these files, as patterns from the top of the tree.
+        files: Vec<String>,
+    },
     /// Runs a benchmark. Fails if it misses a target.
     Bench {
         #[command(subcommand)]
@@ -152,6 +165,7 @@ fn main() -> ExitCode {
         Task::Bench { bench: Bench::Tail { megabytes } } => tail::bench(root, megabytes),
         Task::Reference => tasks::reference(root),
         Task::Fuzz { seconds, keep, targets } => fuzz::fuzz(root, &targets, seconds, keep),
+        Task::Mutants { shard, since, files } => mutants::mutants(root, shard.as_deref(), since.as_deref(), &files),
         Task::Words { count, paths } => words::words(root, count, &paths),
     };
     match result {

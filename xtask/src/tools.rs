@@ -22,6 +22,9 @@ pub const CARGO_AUDITABLE: Tool = Tool { name: "cargo-auditable", version: "0.7.
 /// Lists the same in a file.
 pub const CARGO_CYCLONEDX: Tool = Tool { name: "cargo-cyclonedx", version: "0.5.9" };
 
+/// Changes the source, and runs the tests on each change.
+pub const CARGO_MUTANTS: Tool = Tool { name: "cargo-mutants", version: "27.1.0" };
+
 /// Returns the path of a program; installs it first if it is missing.
 pub fn install(root: &Path, tool: &Tool) -> anyhow::Result<PathBuf> {
     let Tool { name, version } = tool;
