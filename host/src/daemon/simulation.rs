@@ -21,7 +21,7 @@ use proptest::test_runner::{Config, TestRunner};
 
 use crate::reliability::{FaultRow, report};
 use host::Host;
-use step::{Step, step};
+use step::{Change, EventKind, Step, step};
 
 /// Histories in CI; `BANHOOK_SOAK=15000` takes an hour.
 const HISTORIES: u32 = 200;
@@ -54,6 +54,14 @@ fn live(steps: &[Step], totals: &RefCell<Totals>) {
     for fault in steps.iter().filter_map(Step::fault) {
         *totals.faults.entry(fault).or_default() += 1;
     }
+}
+
+#[test]
+fn ban_that_waits_for_discord_is_one_message_with_its_end() {
+    let events = |count, jail, kind| Step::Events { count, jail, kind, from_log: false };
+    let discord = || Step::Configure(Change::Retarget(1));
+    let steps = [discord(), discord(), events(9, 0, EventKind::Ban), events(1, 0, EventKind::Unban)];
+    live(&steps, &RefCell::new(Totals::default()));
 }
 
 #[test]

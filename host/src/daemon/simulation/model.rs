@@ -25,8 +25,8 @@ pub(super) struct Model {
     matched: BTreeMap<&'static str, BTreeSet<Number>>,
     /// Those that the plugin skips if it can.
     skippable: BTreeSet<Number>,
-    /// The routes whose messages may have gone to an app.
-    of_apps: BTreeSet<&'static str>,
+    /// The routes whose messages may have gone to where a ban and its end can be one message.
+    conversing: BTreeSet<&'static str>,
 }
 
 /// What a message that arrived is.
@@ -50,7 +50,7 @@ impl Model {
 
     /// All of them were routed, with this configuration.
     pub(super) fn route(&mut self, setup: &Setup) {
-        self.of_apps.extend(setup.routes_to_apps());
+        self.conversing.extend(setup.routes_with_conversations());
         for (number, jail) in std::mem::take(&mut self.unrouted) {
             for ((name, patterns), _) in ROUTES.iter().zip(&setup.routes).filter(|(_, route)| route.exists) {
                 let matches = |pattern: &&str| match pattern.strip_suffix('*') {
@@ -100,8 +100,8 @@ impl Model {
                 again += if message.known { 0 } else { events };
             }
             // What an unban says of its ban is all that there is of that if they were one message from the first.
-            let is_of_app = self.of_apps.contains(route);
-            let seen: BTreeSet<_> = match is_of_app {
+            let may_merge = self.conversing.contains(route);
+            let seen: BTreeSet<_> = match may_merge {
                 true => own.union(&named).copied().filter(|number| expected.contains(number)).collect(),
                 false => own.clone(),
             };
@@ -120,7 +120,7 @@ impl Model {
                 skipped <= expected.intersection(&self.skippable).count(),
                 "{route}: {skipped} events were skipped"
             );
-            if is_of_app && detached {
+            if may_merge && detached {
                 continue;
             }
             // The counts of a route that was removed go when its events do.

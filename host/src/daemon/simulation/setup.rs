@@ -18,6 +18,9 @@ const TARGETS: [&str; 4] = ["slack", "mattermost", "discord", APP];
 /// An app, whose messages can be changed and are in threads.
 pub(super) const APP: &str = "slack-app";
 
+/// The services whose messages can be changed. Where Discord has put one, its answer does not say here.
+const CONVERSING: [&str; 2] = ["discord", APP];
+
 /// Messages of a minute from which on events wait in a digest.
 pub(super) const STORM: u32 = 20;
 
@@ -82,12 +85,13 @@ impl Setup {
         self.routes.iter_mut().for_each(|route| route.exists = true);
     }
 
-    /// Returns the routes whose messages go to an app, or may.
-    pub(super) fn routes_to_apps(&self) -> impl Iterator<Item = &'static str> {
-        let is_app = |webhook: usize| TARGETS[self.webhooks[self.existing(webhook)].target] == APP;
-        let goes_to_app = move |route: &&Route| is_app(route.webhook) || route.fallback.is_some_and(&is_app);
+    /// Returns the routes whose messages go, or may go, to where a ban and its end can be one message.
+    pub(super) fn routes_with_conversations(&self) -> impl Iterator<Item = &'static str> {
+        let converses = |webhook: usize| CONVERSING.contains(&TARGETS[self.webhooks[self.existing(webhook)].target]);
+        let has_conversations =
+            move |route: &&Route| converses(route.webhook) || route.fallback.is_some_and(&converses);
         let named = ROUTES.iter().zip(&self.routes);
-        named.filter(move |(_, route)| goes_to_app(route)).map(|((name, _), _)| *name)
+        named.filter(move |(_, route)| has_conversations(route)).map(|((name, _), _)| *name)
     }
 
     /// Returns the name of the webhook that a number stands for where that one is not there.
