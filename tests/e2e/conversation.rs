@@ -140,7 +140,9 @@ fn unban_of_a_ban_in_a_digest_is_what_the_route_says() {
         env.webhook
             .wait_for_channel("the digest", |channel| channel.iter().any(|one| one.shown().contains(&["3 more bans"])));
         env.wait_until_idle();
-        std::thread::sleep(Duration::from_millis(1_100)); // not a wait: the storm is over after a second
+        env.webhook.wait_for_channel("the end of the storm", |channel| {
+            channel.iter().any(|one| one.shown().contains(&["Storm over: 3 more bans"]))
+        });
         unban(&env, "203.0.113.4", 1_763_809_014);
         let channel = env.webhook.wait_for_channel("the unban", |channel| channel.len() == 1 + messages + replies);
         let beneath = channel.iter().filter(|one| one.thread_ts.is_some()).count();
