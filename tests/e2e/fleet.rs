@@ -28,6 +28,11 @@ pub fn nats_server() -> PathBuf {
     broker::program(NEWEST).canonicalize().unwrap()
 }
 
+/// One that is too old for a fleet.
+pub fn too_old_nats_server() -> PathBuf {
+    broker::program(TOO_OLD).canonicalize().unwrap()
+}
+
 /// The newest of them.
 const NEWEST: &str = SUITES[1];
 

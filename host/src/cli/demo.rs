@@ -1,32 +1,30 @@
 //! `banhook demo`: everything on loopback, with no setup: recorded events, two routes, a local webhook.
 
+mod broker;
 mod channel;
+mod fleet;
+mod host;
 mod webhook;
+mod work;
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, Instant};
 
 use crate::config::Config;
-use crate::daemon::{Daemon, RunMode, Signals, Tails};
+use crate::daemon::RunMode;
 use crate::event::{Ban, BanDuration, Event, EventDefaults, EventDetails, Timestamp};
-use crate::plugin::Runtime;
 use crate::store::{StateDir, Store};
 use anyhow::Context;
-use banhook_notify::SpooledEvent;
-use clap::Args;
+use clap::{ArgGroup, Args};
 use jiff::tz::TimeZone;
-use rustix::process::{Signal, getpid, kill_process};
 
 use super::command_error::{CommandError, Outcome};
-use super::daemon::STUCK_AFTER;
 use super::ledger_table::ledger_table;
-use channel::DemoChannel;
+use channel::{DemoChannel, write_page};
 use webhook::DemoWebhook;
+use work::{parsed, store_event, work, work_until};
 
 /// Recorded events: stored by `notify` for a real fail2ban, with addresses that are reserved for examples.
 const EVENTS: &str = include_str!("demo/events.jsonl");
@@ -41,9 +39,6 @@ const STORM_PARTS: [u32; 3] = [12, 20, 25];
 
 /// Bans of the storm at the end.
 const STORM: u32 = 300;
-
-/// How long a daemon may take for what it is to do.
-const DAEMON_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// How far the clock of the demonstration is behind, in ms: a conversation takes a week.
 static BEHIND: AtomicI64 = AtomicI64::new(0);
@@ -60,18 +55,30 @@ fn set_days_ago(days: i64) {
 
 /// Run a demonstration on loopback, with no setup: recorded events, two routes, a local webhook
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("page").args(["conversation", "fleet"]))]
 pub(super) struct DemoArgs {
     /// A Slack app instead, for a week: messages that change, threads, a storm that is one message, and a report with charts
     #[arg(long)]
     conversation: bool,
+    /// A fleet instead: fifty hosts that ban one address, a broker and a worker. Needs nats-server 2.10 or later
+    #[arg(long)]
+    fleet: bool,
+    /// The broker's program [default: nats-server in PATH or /usr/sbin]
+    #[arg(long, value_name = "FILE", requires = "fleet")]
+    nats_server: Option<PathBuf>,
     /// Write the channel as a page into this file [default: a file in the temporary directory]
-    #[arg(long, value_name = "FILE", requires = "conversation")]
+    #[arg(long, value_name = "FILE", requires = "page")]
     html: Option<PathBuf>,
 }
 
 /// Runs the demonstration.
 pub(super) fn demo(arguments: &DemoArgs) -> Outcome {
-    if arguments.conversation { conversation(arguments.html.as_deref()) } else { webhooks() }
+    let page = arguments.html.as_deref();
+    match arguments {
+        DemoArgs { conversation: true, .. } => conversation(page),
+        DemoArgs { fleet: true, nats_server, .. } => fleet::fleet(nats_server.as_deref(), page),
+        _ => webhooks(),
+    }
 }
 
 /// Shows one channel as a conversation.
@@ -119,7 +126,7 @@ fn conversation(page: Option<&Path>) -> Outcome {
             details,
             labels: BTreeMap::new(),
         };
-        store_event(&store, event, now())?;
+        store_event(store.folder(), event, now())?;
         match number {
             // A daemon, which knows from then on when a report is due.
             0 => run_daemon(parsed(&text)?, &store, &|| channel.count() > 0)?,
@@ -131,7 +138,7 @@ fn conversation(page: Option<&Path>) -> Outcome {
     let mut number = 0;
     for part in STORM_PARTS {
         for _ in 0..part {
-            store_event(&store, storm_ban(number, now()), now())?;
+            store_event(store.folder(), storm_ban(number, now()), now())?;
             number += 1;
         }
         deliver(parsed(&text)?, &store)?;
@@ -142,30 +149,13 @@ fn conversation(page: Option<&Path>) -> Outcome {
     run_daemon(parsed(&text)?, &store, &|| channel.count() > before && store.is_drained().unwrap_or(false))?;
     writeln!(out, "\nThe channel as it is now:")?;
     let html = channel.stop(colors)?;
-    let page = match page {
-        Some(page) => page.to_owned(),
-        None => {
-            let file = tempfile::Builder::new().prefix("banhook-demo-").suffix(".html").tempfile()?;
-            file.keep().map_err(anyhow::Error::from)?.1
-        }
-    };
-    fs::write(&page, html).with_context(|| format!("cannot write {}", page.display())).map_err(CommandError::Input)?;
+    let page = write_page(&html, page)?;
     writeln!(out, "\nThe same as a page, with charts: {}", page.display())?;
     let ledger = store.ledger()?;
     writeln!(out, "\nThe ledger (`banhook status`) shows where every event is:\n")?;
     write!(out, "{}", ledger_table(&ledger))?;
     writeln!(out, "\nNext: `banhook slack manifest` leads to an app.")?;
     Ok(ledger.balances())
-}
-
-fn parsed(text: &str) -> anyhow::Result<Config> {
-    Ok(Config::parse(text, Path::new("demo.toml"), &|_| None)?)
-}
-
-/// Stores an event, as `banhook notify` does.
-fn store_event(store: &Store, event: Event, received_at: Timestamp) -> anyhow::Result<()> {
-    let spooled = SpooledEvent { event, received_at, restored_is_unknown: false };
-    Ok(banhook_notify::append(store.folder(), &spooled)?)
 }
 
 /// Shows two channels that have incoming webhooks.
@@ -205,47 +195,23 @@ fn webhooks() -> Outcome {
 fn store_events(store: &Store) -> Result<(), CommandError> {
     for line in EVENTS.lines() {
         let event = Event::from_json(line).context("in the demonstration's events")?;
-        store_event(store, EventDefaults::default().apply(event), Timestamp::now())?;
+        store_event(store.folder(), EventDefaults::default().apply(event), Timestamp::now())?;
     }
     let now = Timestamp::now();
     for number in 0..STORM {
-        store_event(store, storm_ban(number, now), now)?;
+        store_event(store.folder(), storm_ban(number, now), now)?;
     }
     Ok(())
 }
 
 /// Routes, formats and delivers all of it.
 fn deliver(config: Config, store: &Store) -> Result<(), CommandError> {
-    run(config, store, RunMode::UntilIdle, &|| {})
+    work(config, store, now, RunMode::UntilIdle, &|| {}, || ())
 }
 
 /// Runs as a daemon does, reports included, until this is so.
 fn run_daemon(config: Config, store: &Store, is_done: &dyn Fn() -> bool) -> Result<(), CommandError> {
-    let began = Instant::now();
-    // As the service manager stops it.
-    run(config, store, RunMode::Forever, &|| {
-        if is_done() || began.elapsed() > DAEMON_TIME_MAX {
-            let _ = kill_process(getpid(), Signal::TERM);
-        }
-    })
-}
-
-/// Works on the store. `alive`: called about once a second.
-fn run(config: Config, store: &Store, mode: RunMode, alive: &dyn Fn()) -> Result<(), CommandError> {
-    let runtime = Runtime::for_events(config.sandbox, None)?;
-    let daemon = Daemon {
-        alive,
-        stuck_after: STUCK_AFTER,
-        config,
-        reread: &|| None,
-        runtime: Arc::new(runtime),
-        system_host: "demo-host".to_owned(),
-        store,
-        tails: &Tails::default(),
-        now,
-    };
-    daemon.run(&mut Signals::listen()?, mode, || ())?;
-    Ok(())
+    work_until(config, store, now, is_done, || ())
 }
 
 /// One of many bans at once, of addresses that are reserved for examples.

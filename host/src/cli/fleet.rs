@@ -8,6 +8,9 @@ mod status;
 
 use clap::{Args, Subcommand};
 
+pub(super) use add::add_host;
+pub(super) use init::write_files;
+
 use super::command_error::Outcome;
 use super::global_options::GlobalOptions;
 

@@ -6,10 +6,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::Duration;
 
 use super::error::DaemonError;
-use super::route_worker::WorkerContext;
+use super::pulse::Pulses;
 use super::router::{POLL_INTERVAL, Pruner, RouterCommand, SpoolProblems};
 use crate::config::{Config, Fleet};
-use crate::event::EventDefaults;
+use crate::event::{EventDefaults, Timestamp};
 use crate::fleet::{BATCH, Forwarder};
 use crate::route::{self, Enricher};
 use crate::store::{Received, Store};
@@ -17,12 +17,19 @@ use crate::store::{Received, Store};
 /// How often an event is tried again that waits for fail2ban's database.
 const ENRICHMENT_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
+/// What the thread works with.
+pub(super) struct ForwardingContext<'c> {
+    pub system_host: &'c str,
+    pub now: fn() -> Timestamp,
+    pub pulses: &'c Pulses,
+}
+
 /// Forwards events until the other end of `commands` is dropped.
 pub(super) fn run(
     config: Arc<Config>,
     fleet: Fleet,
     mut store: Store,
-    context: &WorkerContext,
+    context: &ForwardingContext<'_>,
     commands: &Receiver<RouterCommand>,
 ) -> Result<(), DaemonError> {
     let pulse = context.pulses.add();
@@ -61,8 +68,13 @@ struct Forwarding {
 }
 
 impl Forwarding {
-    fn new(config: Arc<Config>, fleet: Fleet, store: &Store, context: &WorkerContext) -> Result<Self, DaemonError> {
-        let defaults = config.event_defaults(&context.system_host);
+    fn new(
+        config: Arc<Config>,
+        fleet: Fleet,
+        store: &Store,
+        context: &ForwardingContext<'_>,
+    ) -> Result<Self, DaemonError> {
+        let defaults = config.event_defaults(context.system_host);
         let forwarder = Forwarder::new(fleet, defaults.host.clone())
             .map_err(|reason| DaemonError::System { what: "set up the connection to the broker", reason })?;
         Ok(Self {
@@ -76,18 +88,18 @@ impl Forwarding {
     }
 
     /// The fleet and the name of this host stay: another one ends the daemon's run.
-    fn follow(&mut self, command: RouterCommand, context: &WorkerContext) {
+    fn follow(&mut self, command: RouterCommand, context: &ForwardingContext<'_>) {
         if let RouterCommand::Reconfigure(config) = command {
             if config.fail2ban != self.config.fail2ban {
                 self.enricher = Enricher::new(config.fail2ban.database.clone(), config.fail2ban.configured);
             }
-            self.defaults = config.event_defaults(&context.system_host);
+            self.defaults = config.event_defaults(context.system_host);
             self.config = config;
         }
     }
 
     /// Receives, and forwards one batch. Returns how long there is nothing to do; `None`: there may be more.
-    fn advance(&mut self, store: &mut Store, context: &WorkerContext) -> Result<Option<Duration>, DaemonError> {
+    fn advance(&mut self, store: &mut Store, context: &ForwardingContext<'_>) -> Result<Option<Duration>, DaemonError> {
         let now = (context.now)();
         let Received { records, problems } = store.receive(now)?;
         self.problems.report(problems);

@@ -13,6 +13,7 @@ mod event_loop;
 mod exporter;
 mod fleet_reader;
 mod forwarding;
+mod forwarding_host;
 mod host_reporter;
 mod metrics_server;
 mod pulse;
@@ -29,5 +30,6 @@ mod watcher;
 
 pub(crate) use daemon::{Daemon, ExitReason, RunMode};
 pub(crate) use error::DaemonError;
+pub(crate) use forwarding_host::ForwardingHost;
 pub(crate) use signals::Signals;
 pub(crate) use tailers::Tails;

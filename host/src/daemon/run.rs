@@ -12,11 +12,12 @@ use super::descriptors::StoreSlots;
 use super::error::DaemonError;
 use super::event_loop::{ALIVE_INTERVAL, EventLoop, READY_TIMEOUT};
 use super::fleet_reader::FleetReader;
+use super::forwarding::{self, ForwardingContext};
 use super::pulse::Pulses;
 use super::route_worker::WorkerContext;
+use super::router;
 use super::signals::Signals;
 use super::tailers::Tailers;
-use super::{forwarding, router};
 use crate::config::{Fleet, FleetRole};
 use crate::counters::Counters;
 use crate::fleet::Reader;
@@ -85,7 +86,9 @@ impl Daemon<'_> {
                 .name("router".into())
                 .spawn_scoped(scope, move || match fleet {
                     Some(fleet) if fleet.role == FleetRole::Host => {
-                        forwarding::run(config, fleet, store, &for_router, &received)
+                        let WorkerContext { system_host, now, pulses, .. } = &for_router;
+                        let context = ForwardingContext { system_host, now: *now, pulses };
+                        forwarding::run(config, fleet, store, &context, &received)
                     }
                     _ => router::run(config, store, settled_before, &for_router, &received),
                 })

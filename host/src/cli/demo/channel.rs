@@ -1,6 +1,8 @@
 //! A local channel that takes the place of an app's in Slack, and shows what becomes of each message.
 
+use std::fs;
 use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -9,6 +11,7 @@ use blockkit::{Page, Posted, to_html, to_terminal};
 use serde_json::{Value, json};
 use tiny_http::{Response, Server};
 
+use crate::cli::command_error::CommandError;
 use crate::cli::time_format::localize_dates;
 
 /// How much of a request is read, in bytes.
@@ -86,6 +89,19 @@ impl DemoChannel {
         });
         Ok(to_html(&Page { title: "A demonstration of banhook", sender: "banhook" }, posted))
     }
+}
+
+/// Writes a page, without a path into a file in the temporary directory. Returns where it is.
+pub(super) fn write_page(html: &str, page: Option<&Path>) -> Result<PathBuf, CommandError> {
+    let page = match page {
+        Some(page) => page.to_owned(),
+        None => {
+            let file = tempfile::Builder::new().prefix("banhook-demo-").suffix(".html").tempfile()?;
+            file.keep().map_err(anyhow::Error::from)?.1
+        }
+    };
+    fs::write(&page, html).with_context(|| format!("cannot write {}", page.display())).map_err(CommandError::Input)?;
+    Ok(page)
 }
 
 /// Returns the messages as people see them: each with the replies to it.

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 
 use anyhow::{Context, anyhow};
@@ -15,17 +16,19 @@ const REQUEST_BYTES: u64 = 1 << 20;
 /// An HTTP server on loopback.
 pub(super) struct DemoWebhook {
     server: Arc<Server>,
-    thread: JoinHandle<usize>,
+    thread: JoinHandle<()>,
+    messages: Arc<AtomicUsize>,
 }
 
 impl DemoWebhook {
     /// Listens on a free port.
     pub(super) fn start(colors: bool) -> anyhow::Result<Self> {
         let server = Server::http("127.0.0.1:0").map_err(|error| anyhow!("cannot listen on 127.0.0.1: {error}"))?;
-        let server = Arc::new(server);
-        let in_thread = Arc::clone(&server);
-        let thread = std::thread::Builder::new().name("webhook".into()).spawn(move || show_all(&in_thread, colors))?;
-        Ok(Self { server, thread })
+        let (server, messages) = (Arc::new(server), Arc::new(AtomicUsize::new(0)));
+        let (in_thread, counted) = (Arc::clone(&server), Arc::clone(&messages));
+        let show = move || show_all(&in_thread, colors, &counted);
+        let thread = std::thread::Builder::new().name("webhook".into()).spawn(show)?;
+        Ok(Self { server, thread, messages })
     }
 
     /// Returns `127.0.0.1:PORT`.
@@ -33,15 +36,20 @@ impl DemoWebhook {
         self.server.server_addr().to_string()
     }
 
+    /// Returns how many messages have arrived.
+    pub(super) fn count(&self) -> usize {
+        self.messages.load(Ordering::SeqCst)
+    }
+
     /// Stops listening and returns how many messages arrived.
     pub(super) fn stop(self) -> usize {
         self.server.unblock();
-        self.thread.join().unwrap_or_default()
+        let _ = self.thread.join();
+        self.messages.load(Ordering::SeqCst)
     }
 }
 
-fn show_all(server: &Server, colors: bool) -> usize {
-    let mut messages = 0;
+fn show_all(server: &Server, colors: bool, messages: &AtomicUsize) {
     for mut request in server.incoming_requests() {
         let channel = request.url().rsplit('/').next().unwrap_or_default().to_owned();
         let mut body = String::new();
@@ -49,9 +57,9 @@ fn show_all(server: &Server, colors: bool) -> usize {
         let shown = read.and_then(|_| Ok(serde_json::from_str::<Value>(&body)?));
         let answer = match shown {
             Ok(message) => {
-                messages += 1;
                 // Nobody may read it any more, and the message is delivered all the same.
                 let _ = writeln!(io::stdout(), "\n── #{channel} ──\n{}", to_terminal(&message, colors).trim_end());
+                messages.fetch_add(1, Ordering::SeqCst);
                 Response::from_string("ok")
             }
             Err(_) => Response::from_string("invalid_payload").with_status_code(400),
@@ -59,5 +67,4 @@ fn show_all(server: &Server, colors: bool) -> usize {
         // A sender that has gone away sends it again.
         let _ = request.respond(answer);
     }
-    messages
 }

@@ -1,7 +1,7 @@
 //! `banhook fleet add`: a host gets a key, and the broker knows it.
 
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use clap::Args;
@@ -24,22 +24,7 @@ pub(super) struct AddArgs {
 
 /// Adds the host.
 pub(super) fn add(AddArgs { host, dir }: &AddArgs) -> Outcome {
-    let mut hosts = KnownHosts::read(dir)?;
-    if let Some(known) = hosts.find(host) {
-        let why = if known.name == *host {
-            "is a host of this fleet already"
-        } else {
-            "would have the subject of another host"
-        };
-        let hint = "`banhook fleet remove` removes it, for example to give it another key";
-        return Err(CommandError::Input(anyhow!("{host} {why} ({}); {hint}", known.name)));
-    }
-    let key = KeyPair::new_user();
-    let key_file = dir.join(format!("{host}.nkey"));
-    // First: a host that is listed has a key.
-    whole_file::write(&key_file, format!("{}\n", key.seed()?).as_bytes(), 0o600, None)?;
-    hosts.hosts.push(KnownHost { name: host.clone(), public_key: key.public_key() });
-    let list = hosts.write()?;
+    let (key_file, list) = add_host(dir, host)?;
     let mut out = io::stdout();
     writeln!(out, "wrote {} and {}", key_file.display(), list.display())?;
     writeln!(out, "Next:")?;
@@ -54,4 +39,25 @@ pub(super) fn add(AddArgs { host, dir }: &AddArgs) -> Outcome {
         "    host = \"{host}\"\n\n    [fleet]\n    role = \"host\"\n    servers = [\"tls://BROKER:4222\"]\n    nkey_file = \"fleet.nkey\"\n"
     )?;
     Ok(true)
+}
+
+/// Writes a key for a host, and its line in the list. Returns the paths of both.
+pub(in crate::cli) fn add_host(dir: &Path, host: &str) -> Result<(PathBuf, PathBuf), CommandError> {
+    let mut hosts = KnownHosts::read(dir)?;
+    if let Some(known) = hosts.find(host) {
+        let why = if known.name == host {
+            "is a host of this fleet already"
+        } else {
+            "would have the subject of another host"
+        };
+        let hint = "`banhook fleet remove` removes it, for example to give it another key";
+        return Err(CommandError::Input(anyhow!("{host} {why} ({}); {hint}", known.name)));
+    }
+    let key = KeyPair::new_user();
+    let key_file = dir.join(format!("{host}.nkey"));
+    // First: a host that is listed has a key.
+    whole_file::write(&key_file, format!("{}\n", key.seed()?).as_bytes(), 0o600, None)?;
+    hosts.hosts.push(KnownHost { name: host.to_owned(), public_key: key.public_key() });
+    let list = hosts.write()?.to_owned();
+    Ok((key_file, list))
 }

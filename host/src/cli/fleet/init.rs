@@ -46,21 +46,7 @@ pub(super) fn init(arguments: &InitArgs) -> Outcome {
     let InitArgs { dir, tls_cert, tls_key, .. } = arguments;
     let tls = tls_cert.as_deref().zip(tls_key.as_deref());
     let listen = listen(arguments.listen, tls.is_some())?;
-    for name in [SERVER_FILE, HOSTS_FILE, WORKER_KEY] {
-        let path = dir.join(name);
-        if path.symlink_metadata().is_ok() {
-            return Err(CommandError::Input(anyhow!(
-                "{} exists; a fleet is set up once, and `banhook fleet add` adds hosts to it",
-                path.display()
-            )));
-        }
-    }
-    let key = KeyPair::new_user();
-    let seed = format!("{}\n", key.seed()?);
-    whole_file::write(&dir.join(WORKER_KEY), seed.as_bytes(), 0o600, None)?;
-    KnownHosts::new(dir).write()?;
-    let text = configuration(listen, tls, &arguments.store_dir, &key.public_key())?;
-    whole_file::write(&dir.join(SERVER_FILE), text.as_bytes(), 0o644, None)?;
+    write_files(dir, listen, tls, &arguments.store_dir)?;
 
     let mut out = io::stdout();
     let shown = |name: &str| dir.join(name).display().to_string();
@@ -76,6 +62,33 @@ pub(super) fn init(arguments: &InitArgs) -> Outcome {
         if tls.is_some() { format!("BROKER:{}", listen.port()) } else { listen.to_string() }
     )?;
     Ok(true)
+}
+
+/// Writes the configuration of a broker, an empty list of hosts, and the key of the worker into a directory that has none of
+/// them. Returns the paths of the configuration and of the key.
+pub(in crate::cli) fn write_files(
+    dir: &Path,
+    listen: SocketAddr,
+    tls: Option<(&Path, &Path)>,
+    store_dir: &Path,
+) -> Result<(PathBuf, PathBuf), CommandError> {
+    for name in [SERVER_FILE, HOSTS_FILE, WORKER_KEY] {
+        let path = dir.join(name);
+        if path.symlink_metadata().is_ok() {
+            return Err(CommandError::Input(anyhow!(
+                "{} exists; a fleet is set up once, and `banhook fleet add` adds hosts to it",
+                path.display()
+            )));
+        }
+    }
+    let key = KeyPair::new_user();
+    let seed = format!("{}\n", key.seed()?);
+    let (server_file, worker_key) = (dir.join(SERVER_FILE), dir.join(WORKER_KEY));
+    whole_file::write(&worker_key, seed.as_bytes(), 0o600, None)?;
+    KnownHosts::new(dir).write()?;
+    let text = configuration(listen, tls, store_dir, &key.public_key())?;
+    whole_file::write(&server_file, text.as_bytes(), 0o644, None)?;
+    Ok((server_file, worker_key))
 }
 
 fn listen(given: Option<SocketAddr>, is_encrypted: bool) -> Result<SocketAddr, CommandError> {
