@@ -136,7 +136,8 @@ enum Bench {
         /// Any of `rust`, `js`, `python` and `c`. Default: all.
         languages: Vec<String>,
     },
-    /// A fleet with a real broker, compared with a single host: how soon a ban is sent, and how fast a backlog is routed.
+    /// A fleet with a real broker, compared with a single host: how soon a ban is sent, and how fast a backlog is routed. Then
+    /// 1,000 hosts (`BANHOOK_HOSTS`), compared with reading the bare stream. Needs sqlite3 and stdbuf.
     Fleet,
     /// `banhook tail` on a large log, compared with grep, and how soon a line is stored.
     Tail {
