@@ -103,15 +103,16 @@ impl Forwarding {
         let now = (context.now)();
         let Received { records, problems } = store.receive(now)?;
         self.problems.report(problems);
+        // Before it is asked what is next: the broker may have lost what it acknowledged, which comes first then. Even with
+        // nothing to forward.
+        let is_prepared = self.forwarder.prepare(store, now)?;
         let mut events = store.to_forward(BATCH)?;
         let is_waiting = route::enrich(&mut self.enricher, store, &mut events, &self.defaults, now)?;
         if events.is_empty() {
             let wait = if is_waiting { ENRICHMENT_POLL_INTERVAL } else { POLL_INTERVAL };
-            // Even with nothing to forward: the broker may have lost what it acknowledged.
-            self.forwarder.prepare(store, now)?;
             return Ok((records == 0).then_some(wait));
         }
-        if !self.forwarder.prepare(store, now)? {
+        if !is_prepared {
             return Ok(Some(self.forwarder.pause().unwrap_or(POLL_INTERVAL).min(POLL_INTERVAL)));
         }
         for unrouted in &mut events {

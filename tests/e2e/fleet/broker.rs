@@ -30,6 +30,8 @@ pub struct Broker<'e> {
     ports: Vec<u16>,
     /// The port of its monitoring, if it is one of a cluster.
     monitoring: u16,
+    /// The process in whose namespace of mounts it runs, if not in that of the tests.
+    namespace: Option<u32>,
     server: Option<Child>,
 }
 
@@ -50,7 +52,7 @@ impl<'e> Broker<'e> {
         for host in hosts {
             env.banhook(["fleet", "add", host, "--dir", "broker"]).ok();
         }
-        Self { env, suite, port, name: String::new(), ports: vec![port], monitoring: 0, server: None }
+        Self { env, suite, port, name: String::new(), ports: vec![port], monitoring: 0, namespace: None, server: None }
     }
 
     /// Sets up and starts a cluster of three, as the documents say.
@@ -64,7 +66,7 @@ impl<'e> Broker<'e> {
             number += 1;
             let (name, route) = (format!("broker-{number}"), routes[number - 1]);
             let (ports, monitoring) = (ports.to_vec(), free_port());
-            let broker = Self { env, suite, port, name: name.clone(), ports, monitoring, server: None };
+            let broker = Self { env, suite, port, name: name.clone(), ports, monitoring, namespace: None, server: None };
             let stored = format!("{:?}", first.stored().display().to_string());
             assert!(text.contains(&stored), "{text}");
             let own = text
@@ -102,12 +104,26 @@ impl<'e> Broker<'e> {
         self.ports.iter().map(|port| format!("nats://127.0.0.1:{port}")).collect()
     }
 
+    /// Starts it where the mounts are those of another process, and waits until its streams are up.
+    pub fn resume_in(&mut self, process: u32) {
+        self.namespace = Some(process);
+        self.resume();
+    }
+
     /// Starts it, and waits until its streams are up.
     pub fn resume(&mut self) {
         let log = self.env.path(&format!("{}broker.log", self.name));
         let file = File::options().append(true).create(true).open(&log).unwrap();
         let before = fs::read_to_string(&log).unwrap().matches("Server is ready").count();
-        let server = Command::new(program(self.suite))
+        let mut command = match self.namespace {
+            Some(process) => {
+                let mut command = Command::new("nsenter");
+                command.arg(format!("--mount=/proc/{process}/ns/mnt")).arg("--").arg(program(self.suite));
+                command
+            }
+            None => Command::new(program(self.suite)),
+        };
+        let server = command
             .arg("--config")
             .arg(self.config())
             .current_dir(self.env.path(""))
