@@ -4,6 +4,7 @@ mod across_hosts;
 mod attacks;
 mod broker;
 mod cluster;
+mod limits;
 mod member;
 mod power_cut;
 mod takeover;

@@ -276,18 +276,18 @@ impl Forwarder {
             ForwardError::Store(error) => return Err(error),
             ForwardError::Broker(error) => error,
         };
-        let is_full = matches!(&error, BrokerError::Refused { code: code::NOT_STORED, description }
-            if description.contains("maximum"));
+        let full = match &error {
+            BrokerError::Refused { code: code::NOT_STORED, description } => limit_reached(description),
+            _ => None,
+        };
+        let is_full = full.is_some();
         // A smaller one after the first that is refused might still find room.
         self.is_careful = is_full;
-        let (text, pause) = if is_full {
-            (
-                "the broker's stream is full; this host's events wait here until the worker has settled some"
-                    .to_owned(),
-                FULL_PAUSE,
-            )
-        } else {
-            (one_line(&error.to_string()), self.backoff.next())
+        let (text, pause) = match full {
+            Some(what) => {
+                (format!("{what}; this host's events wait here until the worker has settled some"), FULL_PAUSE)
+            }
+            None => (one_line(&error.to_string()), self.backoff.next()),
         };
         self.session = self.session.take().filter(|_| is_full);
         self.paused = Some(Instant::now() + pause);
@@ -296,6 +296,15 @@ impl Forwarder {
             self.problem = Some(text);
         }
         Ok(())
+    }
+}
+
+/// Says which limit is reached, by the broker's reason for which it does not store a message; `None`: it is another reason.
+fn limit_reached(reason: &str) -> Option<&'static str> {
+    match reason {
+        _ if !reason.contains("maximum") => None,
+        _ if reason.contains("per subject") => Some("the broker has as many events of this host as it takes"),
+        _ => Some("the broker's stream is full"),
     }
 }
 
