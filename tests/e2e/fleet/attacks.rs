@@ -43,34 +43,26 @@ fn fleet_host_can_do_nothing_but_publish_its_own_events() {
         let broker = Broker::start(&env, suite, &["web-1", "web-2"]);
         let mut worker = Member::worker(&env, &broker, "worker", "");
         worker.start();
+        // What is not sent is not settled, so that the streams keep all that comes.
+        env.webhook.stop();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let of_worker = runtime.block_on(async {
             let (evil, owner) = (
                 connect(&broker, "web-1.nkey", "_INBOX_web-1").await,
                 connect(&broker, "worker.nkey", "_INBOX_worker").await,
             );
+            // What hosts say of themselves; of web-2 the worker says it here.
+            for (client, host) in [(&evil, "web-1"), (&owner, "web-2")] {
+                let stored = ask(client, &format!("banhook.host.{host}"), presence(host)).await;
+                assert!(stored.is_some_and(|answer| answer["seq"].is_u64()), "{suite}: {host}");
+            }
             // What it may do.
             let stored = ask(&evil, "banhook.ev.web-1", event("1", "web-1", &address(0))).await;
             assert!(stored.is_some_and(|answer| answer["seq"] == 1), "{suite}");
             let record = ask(&evil, "$JS.API.DIRECT.GET.BANHOOK_META.banhook.meta", String::new()).await;
             assert!(record.is_some_and(|record| !record["stream"].is_null()), "{suite}");
             // What it may not: subjects of others and of the worker, the streams, and what others publish.
-            for (subject, body) in [
-                ("banhook.ev.web-2", event("2", "web-2", &address(1))),
-                ("banhook.host.web-2", json!({ "host": "web-2" }).to_string()),
-                ("banhook.silent.web-1", json!({ "silent": true }).to_string()),
-                ("$JS.API.STREAM.PURGE.BANHOOK_HOSTS", "{}".to_owned()),
-                ("$JS.API.DIRECT.GET.BANHOOK_HOSTS.banhook.host.web-2", String::new()),
-                ("banhook.ev.*", event("2", "web-2", &address(1))),
-                ("banhook.meta", json!({ "stream": "x", "worker": "web-1", "settled": 99, "pruned": 99 }).to_string()),
-                ("$JS.API.STREAM.PURGE.BANHOOK", "{}".to_owned()),
-                ("$JS.API.STREAM.DELETE.BANHOOK", String::new()),
-                ("$JS.API.STREAM.INFO.BANHOOK", String::new()),
-                ("$JS.API.DIRECT.GET.BANHOOK.banhook.ev.web-2", String::new()),
-                ("$JS.API.DIRECT.GET.BANHOOK", json!({ "seq": 1 }).to_string()),
-                ("$JS.API.DIRECT.GET.BANHOOK_META", json!({ "seq": 1 }).to_string()),
-                ("$JS.API.CONSUMER.CREATE.BANHOOK", json!({ "stream_name": "BANHOOK", "config": {} }).to_string()),
-            ] {
+            for (subject, body) in forbidden() {
                 assert_eq!(ask(&evil, subject, body).await, None, "{suite}: {subject}");
             }
             // The subject for the answer is chosen by whoever publishes, and the broker writes the answer there.
@@ -113,10 +105,20 @@ fn fleet_host_can_do_nothing_but_publish_its_own_events() {
                     .is_some_and(|answer| !answer["error"].is_null())
             );
             ask(&evil, "banhook.ev.web-1", event("6", "web-1", &address(5))).await.unwrap();
-            ask(&owner, "$JS.API.STREAM.INFO.BANHOOK", json!({ "subjects_filter": ">" }).to_string()).await.unwrap()
+            let all = json!({ "subjects_filter": ">" }).to_string();
+            let events = ask(&owner, "$JS.API.STREAM.INFO.BANHOOK", all.clone()).await.unwrap();
+            (events, ask(&owner, "$JS.API.STREAM.INFO.BANHOOK_HOSTS", all).await.unwrap())
         });
-        let subjects = &of_worker["state"]["subjects"];
-        assert_eq!(subjects["banhook.ev.web-2"], 1, "only the worker's own: {of_worker}");
+        let (events, hosts) = of_worker;
+        assert_eq!(events["state"]["subjects"]["banhook.ev.web-2"], 1, "only the worker's own: {events}");
+        // What was there before, all of it, and nothing else.
+        let subjects = json!({ "banhook.host.web-1": 1, "banhook.host.web-2": 1 });
+        assert_eq!(
+            (&hosts["state"]["subjects"], &hosts["state"]["last_seq"]),
+            (&subjects, &2.into()),
+            "{suite}: {hosts}"
+        );
+        env.webhook.start();
         wait_for_addresses(&env, 5..6, &[&worker]);
         until("junk to be quarantined", || {
             let status = worker.status();
@@ -128,7 +130,50 @@ fn fleet_host_can_do_nothing_but_publish_its_own_events() {
         }
         assert!(worker.log().contains("web-1 reports an event of web-2"), "{}", worker.log());
         worker.stop();
+        // Whoever may do these things gets an answer: that a host gets none is its rights, and not the request.
+        runtime.block_on(async {
+            let owner = connect(&broker, "worker.nkey", "_INBOX_worker").await;
+            for (subject, body) in forbidden() {
+                assert!(ask(&owner, subject, body).await.is_some(), "{suite}: {subject}");
+            }
+        });
     }
+}
+
+fn presence(host: &str) -> String {
+    json!({ "host": host, "version": "0.1.0" }).to_string()
+}
+
+/// What no host may do. What removes something comes last.
+fn forbidden() -> Vec<(&'static str, String)> {
+    let last = |subject: &str| json!({ "last_by_subj": subject }).to_string();
+    let first = || json!({ "seq": 1 }).to_string();
+    let consumer = |stream: &str| json!({ "stream_name": stream, "config": { "ack_policy": "none" } }).to_string();
+    vec![
+        ("banhook.ev.web-2", event("2", "web-2", &address(1))),
+        ("banhook.host.web-2", presence("web-2")),
+        ("banhook.silent.web-1", json!({ "silent": true }).to_string()),
+        ("banhook.silent.web-2", json!({ "silent": true }).to_string()),
+        ("banhook.meta", json!({ "stream": "x", "worker": "web-1", "settled": 99, "pruned": 99 }).to_string()),
+        ("$JS.API.INFO", String::new()),
+        ("$JS.API.STREAM.NAMES", String::new()),
+        ("$JS.API.STREAM.INFO.BANHOOK", String::new()),
+        ("$JS.API.STREAM.INFO.BANHOOK_META", String::new()),
+        ("$JS.API.STREAM.INFO.BANHOOK_HOSTS", String::new()),
+        ("$JS.API.STREAM.MSG.GET.BANHOOK", last("banhook.ev.web-2")),
+        ("$JS.API.STREAM.MSG.GET.BANHOOK_HOSTS", last("banhook.host.web-2")),
+        ("$JS.API.DIRECT.GET.BANHOOK.banhook.ev.web-2", String::new()),
+        ("$JS.API.DIRECT.GET.BANHOOK", first()),
+        ("$JS.API.DIRECT.GET.BANHOOK_META", first()),
+        ("$JS.API.CONSUMER.CREATE.BANHOOK", consumer("BANHOOK")),
+        ("$JS.API.CONSUMER.CREATE.BANHOOK_HOSTS", consumer("BANHOOK_HOSTS")),
+        ("$JS.API.STREAM.PURGE.BANHOOK", "{}".to_owned()),
+        ("$JS.API.STREAM.PURGE.BANHOOK_HOSTS", "{}".to_owned()),
+        ("$JS.API.STREAM.PURGE.BANHOOK_META", "{}".to_owned()),
+        ("$JS.API.STREAM.DELETE.BANHOOK", String::new()),
+        ("$JS.API.STREAM.DELETE.BANHOOK_HOSTS", String::new()),
+        ("$JS.API.STREAM.DELETE.BANHOOK_META", String::new()),
+    ]
 }
 
 /// As an operator may do, or the broker by itself.
