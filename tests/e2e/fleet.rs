@@ -7,6 +7,7 @@ mod cluster;
 mod limits;
 mod member;
 mod power_cut;
+mod silence;
 mod takeover;
 
 use std::collections::BTreeSet;

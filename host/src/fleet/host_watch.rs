@@ -4,6 +4,8 @@
 use std::time::Duration;
 
 use async_nats::Message;
+use futures_util::StreamExt as _;
+use futures_util::stream::iter;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
@@ -23,6 +25,9 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// After this time without a word the connection is given up.
 const SILENCE: Duration = Duration::from_secs(12);
+
+/// Marks that are written at a time: nothing is read meanwhile, and a rack that loses its network is many of them.
+const MARKS: usize = 64;
 
 /// Watches the hosts of a fleet.
 pub(crate) struct HostWatch {
@@ -93,7 +98,10 @@ impl HostWatch {
                         let silent = "it sends neither messages nor that there are none".to_owned();
                         return Err(BrokerError::Unreachable(silent));
                     }
+                    let looked = Instant::now();
                     self.look(&broker, &mut hosts, began.elapsed(), report).await?;
+                    // What came meanwhile is read next.
+                    heard_at += looked.elapsed();
                     count(hosts.counts());
                 }
                 message = broker.message(&mut answers) => {
@@ -129,17 +137,27 @@ impl HostWatch {
         at: Duration,
         report: &mut impl FnMut(&HostChanges) -> bool,
     ) -> Result<(), BrokerError> {
-        let Some(silent) = self.fleet.silent else { return Ok(()) };
-        let (changes, marks) = hosts.changes(silent, at);
-        if marks.is_empty() || Instant::now() >= *self.send_until.borrow() || !report(&changes) {
+        let (changes, marks) = hosts.changes(self.fleet.silent, at);
+        if marks.is_empty() || Instant::now() >= *self.send_until.borrow() {
             return Ok(());
         }
-        for (token, is_silent) in marks {
+        if changes != HostChanges::default() && !report(&changes) {
+            return Ok(());
+        }
+        let put = |(token, is_silent): (String, bool)| async move {
             let body = serde_json::json!({ "silent": is_silent }).to_string();
             let sequence = broker.put(&mark_subject(&token), body).await?;
-            hosts.mark(&token, is_silent, sequence);
+            Ok::<_, BrokerError>((token, is_silent, sequence))
+        };
+        let mut written = iter(marks).map(put).buffer_unordered(MARKS);
+        let mut failed = Ok(());
+        while let Some(mark) = written.next().await {
+            match mark {
+                Ok((token, is_silent, sequence)) => hosts.mark(&token, is_silent, sequence),
+                Err(error) => failed = Err(error),
+            }
         }
-        Ok(())
+        failed
     }
 }
 

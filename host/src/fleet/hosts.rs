@@ -15,6 +15,10 @@ const MAX_HOSTS: usize = 50_000;
 /// How many of its own intervals a host may miss, whatever the setting says: it learns of another one late.
 const MISSED_AT_MOST: u32 = 3;
 
+/// How long a host may take to be heard again after a broker was down, whatever the setting says: the longest pause after a
+/// failure, and an attempt to connect that ends late. The worker may be back long before.
+pub(super) const BACK_WITHIN: Duration = Duration::from_secs(15);
+
 /// The hosts that are known, by their tokens.
 #[derive(Debug, Default)]
 pub(super) struct Hosts(BTreeMap<String, Host>);
@@ -76,9 +80,14 @@ impl Hosts {
         Some(self.0.entry(token.to_owned()).or_default())
     }
 
-    /// Returns the hosts that have become silent, and those that are heard again, each with its token.
-    pub(super) fn changes(&self, silent: Duration, at: Duration) -> (HostChanges, Vec<(String, bool)>) {
+    /// Returns the hosts that have become silent, and those that are heard again, each with its token. `silent`: after what time
+    /// a host is; `None`: none ever is, and those that were are so no more, without a word.
+    pub(super) fn changes(&self, silent: Option<Duration>, at: Duration) -> (HostChanges, Vec<(String, bool)>) {
         let (mut changes, mut marks) = (HostChanges::default(), Vec::new());
+        let Some(silent) = silent else {
+            let marked = self.0.iter().filter(|(_, host)| host.is_silent());
+            return (changes, marked.map(|(token, _)| (token.clone(), false)).collect());
+        };
         for (token, host) in &self.0 {
             let names = match (host.is_silent(), host.said_at > host.marked_at) {
                 (true, true) => &mut changes.back,
@@ -116,7 +125,7 @@ impl Host {
 
     fn is_overdue(&self, silent: Duration, at: Duration) -> bool {
         let every = self.presence.as_ref().map_or(Duration::ZERO, |said| Duration::from_millis(said.every_ms));
-        at.saturating_sub(self.heard_at) >= silent.max(every.saturating_mul(MISSED_AT_MOST))
+        at >= BACK_WITHIN && at.saturating_sub(self.heard_at) >= silent.max(every.saturating_mul(MISSED_AT_MOST))
     }
 
     fn name<'h>(&'h self, token: &'h str) -> &'h str {
@@ -141,7 +150,7 @@ mod tests {
 
     /// What a worker does: it reports, and marks.
     fn report(hosts: &mut Hosts, seconds: u64, sequence: u64) -> (Vec<String>, Vec<String>) {
-        let (changes, marks) = hosts.changes(SILENT, at(seconds));
+        let (changes, marks) = hosts.changes(Some(SILENT), at(seconds));
         marks.iter().for_each(|(token, is_silent)| hosts.mark(token, *is_silent, sequence));
         (changes.silent, changes.back)
     }
@@ -181,9 +190,36 @@ mod tests {
     fn host_that_is_heard_rarely_is_not_silent_before_its_own_time() {
         let mut hosts = Hosts::default();
         hosts.hear("web-1", said("web-1", 0, 0), 1, at(0));
-        let (changes, _) = hosts.changes(at(5), at(179));
+        let (changes, _) = hosts.changes(Some(at(5)), at(179));
         assert_eq!(changes, HostChanges::default());
-        assert_eq!(hosts.changes(at(5), at(180)).0.silent, ["web-1"]);
+        assert_eq!(hosts.changes(Some(at(5)), at(180)).0.silent, ["web-1"]);
+    }
+
+    #[test]
+    fn host_has_time_to_come_back_after_a_broker_was_down_however_short_the_setting() {
+        let mut hosts = Hosts::default();
+        let often = |host: &str| Some(Presence { every_ms: 1_000, ..said(host, 0, 0).unwrap() });
+        hosts.hear("web-1", often("web-1"), 1, at(0));
+        hosts.hear("web-2", often("web-2"), 2, at(0));
+        assert_eq!(hosts.changes(Some(at(5)), at(14)), (HostChanges::default(), Vec::new()));
+        hosts.hear("web-1", often("web-1"), 3, at(14));
+        assert_eq!(hosts.changes(Some(at(5)), at(15)).0.silent, ["web-2"]);
+        assert_eq!(hosts.changes(Some(at(5)), at(19)).0.silent, ["web-1", "web-2"]);
+    }
+
+    #[test]
+    fn no_host_stays_silent_once_none_is_to_be_reported() {
+        let mut hosts = Hosts::default();
+        for (token, sequence) in [("web-1", 1), ("web-2", 2), ("web-3", 9)] {
+            hosts.hear(token, said(token, 0, 0), sequence, at(0));
+        }
+        hosts.mark("web-2", true, 7);
+        hosts.mark("web-3", true, 8);
+        let (changes, marks) = hosts.changes(None, at(99_999));
+        assert_eq!(changes, HostChanges::default());
+        assert_eq!(marks, [("web-2".to_owned(), false), ("web-3".to_owned(), false)]);
+        marks.iter().for_each(|(token, is_silent)| hosts.mark(token, *is_silent, 10));
+        assert_eq!((hosts.counts().silent, hosts.changes(None, at(99_999)).1), (0, Vec::new()));
     }
 
     #[test]
