@@ -5,6 +5,8 @@
 //! No label has an address: each would become a time series that is kept for ever. Names of jails and hosts come from
 //! outside, so only the first ones have a series of their own.
 
+mod fleet;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,6 +15,7 @@ use prometheus::proto::MetricFamily;
 use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
 
 use crate::event::{Event, Kind};
+pub(crate) use fleet::{BrokerGauges, ForwardingGauges, Refusal, StreamGauges, StreamPlaces};
 
 /// Jails that are counted under their own names. The events of all others count under [`OTHER`].
 pub(crate) const JAILS_MAX: usize = 100;
@@ -134,6 +137,21 @@ impl Counters {
         for (state, hosts) in states {
             self.fleet_hosts.with_label_values(&[state]).set(i64::try_from(hosts).unwrap_or(i64::MAX));
         }
+    }
+
+    /// Adds what a member of a fleet knows of its broker. To be called once.
+    pub(crate) fn of_broker(&self) -> Result<BrokerGauges, prometheus::Error> {
+        BrokerGauges::new(&self.registry)
+    }
+
+    /// Adds what becomes of the events of a host of a fleet. To be called once.
+    pub(crate) fn of_forwarding(&self) -> Result<ForwardingGauges, prometheus::Error> {
+        ForwardingGauges::new(&self.registry)
+    }
+
+    /// Adds where the worker of a fleet is in the stream. To be called once.
+    pub(crate) fn of_stream(&self) -> Result<StreamGauges, prometheus::Error> {
+        StreamGauges::new(&self.registry)
     }
 
     /// Counts messages that ended.

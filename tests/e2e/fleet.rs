@@ -6,6 +6,7 @@ mod broker;
 mod cluster;
 mod limits;
 mod member;
+mod monitoring;
 mod power_cut;
 mod silence;
 mod takeover;

@@ -42,7 +42,7 @@ fn assert_lines(text: &str, lines: &[&str]) {
 
 /// Fails unless promtool finds nothing wrong with these metrics.
 #[track_caller]
-fn assert_promtool_accepts(env: &TestEnv, text: &str) {
+pub fn assert_promtool_accepts(env: &TestEnv, text: &str) {
     let file = env.write("metrics.txt", text);
     let mut check = Command::new("promtool");
     check.args(["check", "metrics"]).stdin(fs::File::open(file).unwrap());
@@ -56,10 +56,15 @@ fn assert_promtool_accepts(env: &TestEnv, text: &str) {
 fn address(env: &TestEnv) -> SocketAddr {
     until("the address", || {
         let log = env.log();
-        let line = log.lines().rev().find(|line| line.contains("metrics served")).ok_or(&log)?;
-        let (_, address) = line.rsplit_once("http://").ok_or(&log)?;
-        address.split('/').next().and_then(|address| address.parse().ok()).ok_or(log.clone())
+        address_in(&log).ok_or(log)
     })
+}
+
+/// Where a daemon says in its log that it serves metrics.
+pub fn address_in(log: &str) -> Option<SocketAddr> {
+    let line = log.lines().rev().find(|line| line.contains("metrics served"))?;
+    let (_, address) = line.rsplit_once("http://")?;
+    address.split('/').next()?.parse().ok()
 }
 
 /// Sends a request and returns the answer.
@@ -74,7 +79,7 @@ fn request(address: SocketAddr, line: &str) -> std::io::Result<String> {
 
 /// The metrics that the daemon serves.
 #[track_caller]
-fn served(address: SocketAddr) -> String {
+pub fn served(address: SocketAddr) -> String {
     let answer = request(address, "GET /metrics").unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     assert!(head.starts_with("HTTP/1.1 200 ") && head.contains("text/plain; version=0.0.4"), "{answer}");
@@ -502,10 +507,10 @@ fn rules_dashboard_and_documents_name_metrics_that_exist() {
     for file in files.iter().chain([&documented]) {
         for name in names(file) {
             let family = name.strip_suffix("_bucket").or(name.strip_suffix("_count")).unwrap_or(&name);
-            // A log without events has no last one, and this is no worker of a fleet.
+            // A log without events has no last one, and this is no member of a fleet (`fleet::monitoring`).
             let is_elsewhere = |part: &&str| family.starts_with(part);
             let is_known = text.contains(&format!("# TYPE {family} "))
-                || ["banhook_log_last_event", "banhook_fleet_hosts"].iter().any(is_elsewhere);
+                || ["banhook_log_last_event", "banhook_fleet_"].iter().any(is_elsewhere);
             assert!(is_known, "{}: {name}: {text}", file.display());
         }
     }
@@ -516,7 +521,7 @@ fn rules_dashboard_and_documents_name_metrics_that_exist() {
 }
 
 /// The words of a file that begin with `banhook_`.
-fn names(file: &Path) -> Vec<String> {
+pub fn names(file: &Path) -> Vec<String> {
     let text = fs::read_to_string(file).unwrap();
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let words = text.split(|c| !is_part(c)).filter(|word| word.starts_with("banhook_"));

@@ -9,8 +9,9 @@ use super::error::DaemonError;
 use super::pulse::Pulses;
 use super::router::{POLL_INTERVAL, Pruner, RouterCommand, SpoolProblems};
 use crate::config::{Config, Fleet};
+use crate::counters::{BrokerGauges, Counters, ForwardingGauges, Refusal};
 use crate::event::{EventDefaults, Timestamp};
-use crate::fleet::{BATCH, Forwarder};
+use crate::fleet::{BATCH, Forwarder, ForwardingNews};
 use crate::route::{self, Enricher};
 use crate::store::{Received, Store};
 
@@ -22,6 +23,7 @@ pub(super) struct ForwardingContext<'c> {
     pub system_host: &'c str,
     pub now: fn() -> Timestamp,
     pub pulses: &'c Pulses,
+    pub counters: &'c Counters,
 }
 
 /// Forwards events until the other end of `commands` is dropped.
@@ -44,6 +46,7 @@ pub(super) fn run(
             }
         }
         let wait = forwarding.advance(&mut store, context)?;
+        forwarding.count((context.now)());
         store.wal_checkpoint_if_long()?;
         let Some(wait) = wait else { continue };
         if forwarding.pruner.step(&forwarding.config, (context.now)())? {
@@ -65,6 +68,8 @@ struct Forwarding {
     forwarder: Forwarder,
     problems: SpoolProblems,
     pruner: Pruner,
+    broker: BrokerGauges,
+    counted: ForwardingGauges,
 }
 
 impl Forwarding {
@@ -81,10 +86,30 @@ impl Forwarding {
             enricher: Enricher::new(config.fail2ban.database.clone(), config.fail2ban.configured),
             pruner: Pruner::new(store)?,
             problems: SpoolProblems::default(),
+            broker: context.counters.of_broker()?,
+            counted: context.counters.of_forwarding()?,
             defaults,
             forwarder,
             config,
         })
+    }
+
+    /// Counts what has happened.
+    fn count(&mut self, now: Timestamp) {
+        for news in self.forwarder.news() {
+            match news {
+                ForwardingNews::Connected(version) => self.broker.set(Some(&version)),
+                ForwardingNews::Disconnected => self.broker.set(None),
+                ForwardingNews::Acknowledged => {
+                    let since = Duration::from_millis(now.0.try_into().unwrap_or_default());
+                    self.counted.acknowledged(since.as_secs_f64());
+                }
+                ForwardingNews::Again(events) => self.counted.again(events),
+                ForwardingNews::HostFull => self.counted.refused(Refusal::HostFull),
+                ForwardingNews::StreamFull => self.counted.refused(Refusal::StreamFull),
+                ForwardingNews::Refused => self.counted.refused(Refusal::Other),
+            }
+        }
     }
 
     /// The fleet and the name of this host stay: another one ends the daemon's run.

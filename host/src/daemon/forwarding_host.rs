@@ -9,6 +9,7 @@ use super::forwarding::{self, ForwardingContext};
 use super::pulse::Pulses;
 use super::router::RouterCommand;
 use crate::config::{Config, Fleet};
+use crate::counters::Counters;
 use crate::event::Timestamp;
 use crate::store::Store;
 
@@ -29,7 +30,9 @@ impl ForwardingHost {
             .name("host".into())
             .spawn(move || {
                 let (system_host, pulses) = (config.event_defaults("").host, Pulses::new());
-                let context = ForwardingContext { system_host: &system_host, now: Timestamp::now, pulses: &pulses };
+                let (now, counters) = (Timestamp::now, Counters::new()?);
+                let context =
+                    ForwardingContext { system_host: &system_host, now, pulses: &pulses, counters: &counters };
                 forwarding::run(Arc::new(config), fleet, store, &context, &received)
             })
             .map_err(|reason| DaemonError::System { what: "start a thread", reason })?;

@@ -10,10 +10,10 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use crate::config::{Config, FleetRole};
-use crate::counters::Counters;
+use crate::counters::{Counters, StreamPlaces};
 use crate::deliver::HealthWebhook;
 use crate::event::Timestamp;
-use crate::fleet::{HostChanges, HostCounts, HostWatch};
+use crate::fleet::{HostChanges, HostCounts, HostWatch, Seen, StreamSeen};
 use crate::message::one_line;
 use crate::store::{Notice, Store, StoreError};
 
@@ -80,7 +80,8 @@ fn begin(
     health: watch::Receiver<Option<HealthWebhook>>,
     stop: watch::Receiver<bool>,
 ) -> Result<JoinHandle<()>, Box<dyn std::error::Error>> {
-    let mut store = store.new_connection()?;
+    let (mut store, received) = (store.new_connection()?, store.new_connection()?);
+    let (broker, stream) = (context.counters.of_broker()?, context.counters.of_stream()?);
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let thread: io::Result<_> = std::thread::Builder::new().name("hosts".into()).spawn(move || {
         let report = |changes: &HostChanges| {
@@ -92,12 +93,28 @@ fn begin(
             context.sent.notify_one();
             announced.is_ok()
         };
-        let count = |HostCounts { heard, silent, with_backlog }| {
-            context.counters.hosts_of_fleet([("heard", heard), ("silent", silent), ("backlog", with_backlog)]);
+        let count = |seen: Seen| match seen {
+            Seen::Connected(version) => broker.set(Some(&version)),
+            Seen::Disconnected => broker.set(None),
+            Seen::Hosts(HostCounts { heard, silent, with_backlog }) => {
+                context.counters.hosts_of_fleet([("heard", heard), ("silent", silent), ("backlog", with_backlog)]);
+            }
+            Seen::Stream(seen) => stream.set(places(seen, &received)),
         };
         runtime.block_on(watch.run(report, count, stop));
     });
     Ok(thread?)
+}
+
+/// Says where the worker is. What it has received is known once something is, and its receipts stay until it is settled.
+fn places(seen: StreamSeen, store: &Store) -> StreamPlaces {
+    let StreamSeen { last, settled, oldest_unsettled_ms, bytes, max_bytes } = seen;
+    let received = store.last_stream_position().unwrap_or_else(|error| {
+        tracing::warn!("the metrics do not say how far the stream is read: {error}");
+        None
+    });
+    let received = received.map_or(settled, |position| position.sequence.max(settled));
+    StreamPlaces { last, received, settled, oldest_unsettled_ms, bytes, max_bytes }
 }
 
 fn log(HostChanges { silent, back }: &HostChanges) {

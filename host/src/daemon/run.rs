@@ -86,8 +86,8 @@ impl Daemon<'_> {
                 .name("router".into())
                 .spawn_scoped(scope, move || match fleet {
                     Some(fleet) if fleet.role == FleetRole::Host => {
-                        let WorkerContext { system_host, now, pulses, .. } = &for_router;
-                        let context = ForwardingContext { system_host, now: *now, pulses };
+                        let WorkerContext { system_host, now, pulses, counters, .. } = &for_router;
+                        let context = ForwardingContext { system_host, now: *now, pulses, counters };
                         forwarding::run(config, fleet, store, &context, &received)
                     }
                     _ => router::run(config, store, settled_before, &for_router, &received),

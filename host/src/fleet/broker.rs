@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use super::broker_error::{BrokerError, OLDEST, code};
 use super::subjects::{inbox_prefix, last_message_subject};
 use crate::config::Fleet;
+use crate::event::Timestamp;
 
 /// How long connecting may take, and how long an answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -26,6 +27,8 @@ const PING_INTERVAL: Duration = Duration::from_secs(10);
 const MESSAGE_ID: &str = "Nats-Msg-Id";
 /// The header with a message's sequence, in answers to direct requests.
 const SEQUENCE: &str = "Nats-Sequence";
+/// The header with the time at which a message was stored, in answers to direct requests.
+const STORED_AT: &str = "Nats-Time-Stamp";
 /// The header that says which message must be the last one under a subject.
 const EXPECTED_LAST: &str = "Nats-Expected-Last-Subject-Sequence";
 
@@ -43,6 +46,8 @@ pub(super) struct StoredMessage {
     /// Empty if it has none.
     pub id: String,
     pub body: Bytes,
+    /// When the broker stored it, by its clock.
+    pub stored_at: Option<Timestamp>,
 }
 
 /// The broker's answer to a message that it has stored.
@@ -148,7 +153,9 @@ impl Broker {
         let header = |name: &str| answer.headers.as_ref()?.get(name).map(|value| value.as_str().to_owned());
         let sequence = header(SEQUENCE).and_then(|sequence| sequence.parse().ok());
         let sequence = sequence.ok_or_else(|| BrokerError::Answer("a message without a sequence".to_owned()))?;
-        Ok(Some(StoredMessage { sequence, id: header(MESSAGE_ID).unwrap_or_default(), body: answer.payload }))
+        let stored_at = header(STORED_AT).and_then(|time| Timestamp::parse(&time));
+        let id = header(MESSAGE_ID).unwrap_or_default();
+        Ok(Some(StoredMessage { sequence, id, body: answer.payload, stored_at }))
     }
 
     async fn request(&self, subject: String, headers: HeaderMap, body: Bytes) -> Result<Message, BrokerError> {
@@ -300,6 +307,7 @@ fn parse<T: DeserializeOwned>(payload: &[u8]) -> Result<T, BrokerError> {
     if let Ok(Failed { error: ApiError { err_code, description } }) = serde_json::from_slice(payload) {
         return Err(match err_code {
             code::NO_STREAM => BrokerError::NoStream,
+            code::NO_ROOM => BrokerError::NoRoom(description),
             _ => BrokerError::Refused { code: err_code, description },
         });
     }

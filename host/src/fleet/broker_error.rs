@@ -18,6 +18,9 @@ pub(crate) enum BrokerError {
     /// It is too old.
     #[error("the broker is nats-server {0}, and a fleet needs 2.10 or later")]
     TooOld(String),
+    /// It cannot keep a stream of that size.
+    #[error("the broker has no room for the streams ({0}): free some space on its disk, or make stream_size smaller")]
+    NoRoom(String),
     /// It does what it was asked for, but not for this request.
     #[error("the broker refuses: {description}")]
     Refused {
@@ -37,10 +40,19 @@ pub(crate) enum BrokerError {
     Answer(String),
 }
 
+impl BrokerError {
+    /// Whether there is no connection, or none with this broker.
+    pub(super) const fn is_of_connection(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::Unknown | Self::Tls(_) | Self::TooOld(_))
+    }
+}
+
 /// The broker's numbers of reasons.
 pub(super) mod code {
     /// The stream does not take the message: most likely it has as many bytes as it may, or as many messages of the host.
     pub(in crate::fleet) const NOT_STORED: u64 = 10_077;
+    /// Its disk, or what it may use of it, has no room for a stream of that size.
+    pub(in crate::fleet) const NO_ROOM: u64 = 10_047;
     /// There is no such stream.
     pub(in crate::fleet) const NO_STREAM: u64 = 10_059;
     /// Another message was written since.

@@ -32,6 +32,25 @@ const PRESENCE_PAUSE: Duration = Duration::from_secs(60 * 60);
 /// How long a host waits that the broker refuses because the stream is full.
 const FULL_PAUSE: Duration = Duration::from_secs(5);
 
+/// Something that happened to a host's events, for whoever counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ForwardingNews {
+    /// It is connected to a broker of this release.
+    Connected(String),
+    /// It is not any more.
+    Disconnected,
+    /// The broker has acknowledged events.
+    Acknowledged,
+    /// The broker has lost so many events, which are forwarded again.
+    Again(u64),
+    /// The broker does not take an event, since it has as many of this host as it takes.
+    HostFull,
+    /// The broker does not take an event, since the stream is full.
+    StreamFull,
+    /// The broker does not take an event or a request, for another reason.
+    Refused,
+}
+
 /// Forwards events to the broker.
 pub(crate) struct Forwarder {
     fleet: Fleet,
@@ -49,6 +68,8 @@ pub(crate) struct Forwarder {
     /// How often in a row it could not be said that this host is there, and until when that is not tried.
     presence_failures: u32,
     presence_off_until: Option<Instant>,
+    /// What has happened since it was asked last.
+    news: Vec<ForwardingNews>,
 }
 
 struct Session {
@@ -100,7 +121,13 @@ impl Forwarder {
             is_careful: false,
             presence_failures: 0,
             presence_off_until: None,
+            news: Vec::new(),
         })
+    }
+
+    /// Returns what has happened since it was asked last.
+    pub(crate) fn news(&mut self) -> Vec<ForwardingNews> {
+        std::mem::take(&mut self.news)
     }
 
     /// Returns how long nothing can be forwarded; `None`: it can be tried now.
@@ -137,15 +164,18 @@ impl Forwarder {
                     (broker, answers, None)
                 }
             };
-            let record = verify(&broker, &event_subject(&token), store, since(now, fleet.resend)).await?;
+            let (record, again) = verify(&broker, &event_subject(&token), store, since(now, fleet.resend)).await?;
             let heard_every = match record.presence_ms {
                 0 => presence::INTERVAL,
                 ms => Duration::from_millis(ms),
             };
-            Ok(Session { broker, answers, stream: record.stream, verified_at: Instant::now(), heard_every, said_at })
+            let verified_at = Instant::now();
+            Ok((Session { broker, answers, stream: record.stream, verified_at, heard_every, said_at }, again))
         });
         match opened {
-            Ok(session) => {
+            Ok((session, again)) => {
+                self.news.push(ForwardingNews::Connected(session.broker.version()));
+                self.news.extend((again > 0).then_some(ForwardingNews::Again(again)));
                 self.session = Some(session);
                 self.backoff = Backoff::new();
                 self.recovered();
@@ -251,6 +281,7 @@ impl Forwarder {
             None => before.unwrap_or_else(|| nothing_in(&session.stream)),
         };
         store.record_forwarded(&passed, &last)?;
+        self.news.extend((!sequences.is_empty()).then_some(ForwardingNews::Acknowledged));
         match result {
             Ok(()) => {
                 self.is_careful = false;
@@ -281,15 +312,21 @@ impl Forwarder {
             _ => None,
         };
         let is_full = full.is_some();
+        self.news.extend(match (&full, &error) {
+            (Some((news, _)), _) => Some(news.clone()),
+            (None, BrokerError::Refused { .. } | BrokerError::NotPermitted(_)) => Some(ForwardingNews::Refused),
+            _ => None,
+        });
         // A smaller one after the first that is refused might still find room.
         self.is_careful = is_full;
         let (text, pause) = match full {
-            Some(what) => {
+            Some((_, what)) => {
                 (format!("{what}; this host's events wait here until the worker has settled some"), FULL_PAUSE)
             }
             None => (one_line(&error.to_string()), self.backoff.next()),
         };
         self.session = self.session.take().filter(|_| is_full);
+        self.news.extend(self.session.is_none().then_some(ForwardingNews::Disconnected));
         self.paused = Some(Instant::now() + pause);
         if self.problem.as_ref() != Some(&text) {
             tracing::error!("events are not forwarded: {text}");
@@ -300,11 +337,13 @@ impl Forwarder {
 }
 
 /// Says which limit is reached, by the broker's reason for which it does not store a message; `None`: it is another reason.
-fn limit_reached(reason: &str) -> Option<&'static str> {
+fn limit_reached(reason: &str) -> Option<(ForwardingNews, &'static str)> {
     match reason {
         _ if !reason.contains("maximum") => None,
-        _ if reason.contains("per subject") => Some("the broker has as many events of this host as it takes"),
-        _ => Some("the broker's stream is full"),
+        _ if reason.contains("per subject") => {
+            Some((ForwardingNews::HostFull, "the broker has as many events of this host as it takes"))
+        }
+        _ => Some((ForwardingNews::StreamFull, "the broker's stream is full")),
     }
 }
 
@@ -316,30 +355,37 @@ fn nothing_in(stream: &str) -> LastForwarded {
     LastForwarded { stream: stream.to_owned(), stream_seq: 0, event_id: String::new() }
 }
 
-/// Makes sure that the broker has what it acknowledged, and has the rest forwarded again. Returns the worker's record.
-async fn verify(broker: &Broker, subject: &str, store: &mut Store, since: Timestamp) -> Result<Record, ForwardError> {
+/// Makes sure that the broker has what it acknowledged, and has the rest forwarded again. Returns the worker's record, and how
+/// many events are.
+async fn verify(
+    broker: &Broker,
+    subject: &str,
+    store: &mut Store,
+    since: Timestamp,
+) -> Result<(Record, u64), ForwardError> {
     // Before the record: what the worker has removed meanwhile is in it.
     let found = broker.last(EVENTS, subject).await?;
     // Made by the worker, after the streams.
     let (record, _) = lease::read(broker).await?.ok_or(BrokerError::NoStream)?;
-    let Some(before) = store.last_forwarded()? else { return Ok(record) };
+    let Some(before) = store.last_forwarded()? else { return Ok((record, 0)) };
     let found_sequence = found.as_ref().map_or(0, |found| found.sequence);
     let is_another = before.stream != record.stream;
     // What the worker has settled it may have removed.
     let is_lost = found_sequence < before.stream_seq && before.stream_seq > record.pruned;
     let is_reused =
         found.as_ref().is_some_and(|found| found.sequence == before.stream_seq && found.id != before.event_id);
+    let mut again = 0;
     if is_another || is_lost || is_reused {
         let last = LastForwarded {
             stream: record.stream.clone(),
             stream_seq: found_sequence,
             event_id: found.filter(|_| !is_another).map(|found| found.id).unwrap_or_default(),
         };
-        let again = store.forward_again(&last, since)?;
+        again = store.forward_again(&last, since)?;
         tracing::warn!(
             events = again,
             "the broker has lost what it acknowledged, or is another one; events are forwarded again"
         );
     }
-    Ok(record)
+    Ok((record, u64::try_from(again).unwrap_or_default()))
 }

@@ -14,9 +14,10 @@ use super::broker::Broker;
 use super::broker_error::BrokerError;
 use super::consumer::{self, ASKED};
 use super::hosts::{HostChanges, HostCounts, Hosts};
+use super::lease;
 use super::presence::Presence;
-use super::streams;
-use super::subjects::{HOSTS, HostSubject, host_subject, host_token, mark_subject};
+use super::streams::{self, StreamState};
+use super::subjects::{EVENTS, HOSTS, HostSubject, host_subject, host_token, mark_subject};
 use crate::config::Fleet;
 use crate::message::one_line;
 
@@ -28,6 +29,35 @@ const SILENCE: Duration = Duration::from_secs(12);
 
 /// Marks that are written at a time: nothing is read meanwhile, and a rack that loses its network is many of them.
 const MARKS: usize = 64;
+
+/// How often it is looked where the worker is in the stream.
+const STREAM_INTERVAL: Duration = Duration::from_secs(5);
+
+/// What is seen of a fleet, for whoever counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// The worker is connected to a broker of this release.
+    Connected(String),
+    /// It is not any more.
+    Disconnected,
+    /// How many hosts there are.
+    Hosts(HostCounts),
+    /// The stream.
+    Stream(StreamSeen),
+}
+
+/// The stream, and how far it is settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StreamSeen {
+    /// The sequence of its last message.
+    pub last: u64,
+    /// All up to this sequence are settled.
+    pub settled: u64,
+    /// For how long the next one is there, by the broker's clock, in ms; 0: there is none.
+    pub oldest_unsettled_ms: u64,
+    pub bytes: u64,
+    pub max_bytes: u64,
+}
 
 /// Watches the hosts of a fleet.
 pub(crate) struct HostWatch {
@@ -42,12 +72,12 @@ impl HostWatch {
         Self { fleet, host, send_until }
     }
 
-    /// Watches until it is stopped. `report` is called with what is to be reported, and returns whether it is; `count` with how
-    /// many hosts there are.
+    /// Watches until it is stopped. `report` is called with what is to be reported, and returns whether it is; `count` with what
+    /// is seen.
     pub(crate) async fn run(
         self,
         mut report: impl FnMut(&HostChanges) -> bool,
-        count: impl Fn(HostCounts),
+        count: impl Fn(Seen),
         mut stop: watch::Receiver<bool>,
     ) {
         let (mut backoff, mut problem) = (Backoff::new(), None);
@@ -58,7 +88,12 @@ impl HostWatch {
                 _ = stop.wait_for(|stop| *stop) => return,
                 ended = watching => match ended {
                     Ok(()) => return,
-                    Err(error) => one_line(&error.to_string()),
+                    Err(error) => {
+                        if error.is_of_connection() {
+                            count(Seen::Disconnected);
+                        }
+                        one_line(&error.to_string())
+                    }
                 },
             };
             if problem.as_ref() != Some(&error) {
@@ -79,10 +114,11 @@ impl HostWatch {
     async fn session(
         &self,
         report: &mut impl FnMut(&HostChanges) -> bool,
-        count: &impl Fn(HostCounts),
+        count: &impl Fn(Seen),
     ) -> Result<(), BrokerError> {
         let broker =
             Broker::connect(&self.fleet, &host_token(&self.host), &format!("banhook hosts {}", self.host)).await?;
+        count(Seen::Connected(broker.version()));
         let consumer = consumer::create_latest(&broker, HOSTS).await?;
         let mut answers = broker.answers().await?;
         consumer::fetch(&broker, &mut answers, HOSTS, &consumer).await?;
@@ -91,8 +127,11 @@ impl HostWatch {
         let look = self.fleet.silent.map_or(LOOK_INTERVAL, |silent| (silent / 10).min(LOOK_INTERVAL));
         let mut looks = interval(look);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut stream_looks = interval(STREAM_INTERVAL);
+        stream_looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
+                _ = stream_looks.tick() => count(Seen::Stream(stream(&broker).await?)),
                 _ = looks.tick() => {
                     if heard_at.elapsed() > SILENCE {
                         let silent = "it sends neither messages nor that there are none".to_owned();
@@ -102,7 +141,7 @@ impl HostWatch {
                     self.look(&broker, &mut hosts, began.elapsed(), report).await?;
                     // What came meanwhile is read next.
                     heard_at += looked.elapsed();
-                    count(hosts.counts());
+                    count(Seen::Hosts(hosts.counts()));
                 }
                 message = broker.message(&mut answers) => {
                     let message = message?;
@@ -159,6 +198,18 @@ impl HostWatch {
         }
         failed
     }
+}
+
+/// Returns what the broker says of the stream.
+async fn stream(broker: &Broker) -> Result<StreamSeen, BrokerError> {
+    let info = streams::info(broker, EVENTS).await?;
+    let settled = lease::read(broker).await?.map_or(0, |(record, _)| record.settled);
+    let StreamState { last, bytes, .. } = info.state;
+    let oldest = if settled < last { broker.at(EVENTS, settled + 1).await? } else { None };
+    let ages = info.said_at().zip(oldest.and_then(|oldest| oldest.stored_at));
+    let age = ages.map_or(0, |(now, stored_at)| now.0.saturating_sub(stored_at.0));
+    let oldest_unsettled_ms = u64::try_from(age).unwrap_or_default();
+    Ok(StreamSeen { last, settled, oldest_unsettled_ms, bytes, max_bytes: info.max_bytes() })
 }
 
 /// Reads a message of a host, or a mark.

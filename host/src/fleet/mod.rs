@@ -27,8 +27,8 @@ mod streams;
 mod subjects;
 
 pub(crate) use broker_error::BrokerError;
-pub(crate) use forwarder::{BATCH, Forwarder};
-pub(crate) use host_watch::HostWatch;
+pub(crate) use forwarder::{BATCH, Forwarder, ForwardingNews};
+pub(crate) use host_watch::{HostWatch, Seen, StreamSeen};
 pub(crate) use hosts::{HostChanges, HostCounts};
 pub(crate) use reader::{Reader, ReaderError};
 pub(crate) use status::{BrokerStatus, HostBacklog, HostsStatus, StreamStatus, broker_status};

@@ -10,9 +10,10 @@ use super::broker_error::BrokerError;
 use super::presence::Presence;
 use super::record::Record;
 use super::streams::StreamState;
-use super::subjects::{EVENTS, host_token};
+use super::subjects::{EVENTS, META, RECORD_SUBJECT, host_token};
 use super::{host_watch, lease, streams};
 use crate::config::{Fleet, FleetRole};
+use crate::event::Timestamp;
 
 /// How often it is looked whether the worker is alive.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
@@ -26,6 +27,9 @@ pub(crate) struct BrokerStatus {
     pub worker: Option<String>,
     /// All messages up to this sequence are settled.
     pub settled: u64,
+    /// How far this machine's clock is ahead of the broker's, in ms; `None`: no worker has written meanwhile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock_ahead_ms: Option<i64>,
     /// The stream, for the worker.
     pub stream: Option<StreamStatus>,
     /// The hosts, for the worker.
@@ -68,6 +72,8 @@ pub(crate) struct StreamStatus {
     pub max_bytes: u64,
     /// On how many servers it is.
     pub replicas: u64,
+    /// Whether the broker is a cluster.
+    pub is_in_cluster: bool,
 }
 
 /// Asks the broker.
@@ -76,14 +82,13 @@ pub(crate) struct StreamStatus {
 /// When it cannot be asked.
 pub(crate) async fn broker_status(fleet: &Fleet, host: &str) -> Result<BrokerStatus, BrokerError> {
     let broker = Broker::connect(fleet, &host_token(host), &format!("banhook status {host}")).await?;
-    let (record, is_alive) = read_record(&broker).await?;
+    let (record, is_alive, clock_ahead_ms) = read_record(&broker).await?;
     let stream = match fleet.role {
         FleetRole::Worker => {
             let info = streams::info(&broker, EVENTS).await?;
-            let number = |key: &str| info.config.get(key).and_then(serde_json::Value::as_u64).unwrap_or_default();
-            let (max_bytes, replicas) = (number("max_bytes"), number("num_replicas"));
+            let (max_bytes, replicas, is_in_cluster) = (info.max_bytes(), info.replicas(), info.is_in_cluster());
             let StreamState { messages, bytes, last, .. } = info.state;
-            Some(StreamStatus { messages, bytes, last, max_bytes, replicas })
+            Some(StreamStatus { messages, bytes, last, max_bytes, replicas, is_in_cluster })
         }
         FleetRole::Host => None,
     };
@@ -96,6 +101,7 @@ pub(crate) async fn broker_status(fleet: &Fleet, host: &str) -> Result<BrokerSta
         version: broker.version(),
         worker: worker.map(|worker| worker.split(' ').next().unwrap_or_default().to_owned()),
         settled: record.as_ref().map_or(0, |record| record.settled),
+        clock_ahead_ms,
         stream,
         hosts,
     })
@@ -116,22 +122,25 @@ async fn hosts(broker: &Broker) -> Result<Option<HostsStatus>, BrokerError> {
     }))
 }
 
-/// Returns the worker's record, and whether a worker is alive: its record changes within half of its lease. No clocks are
-/// compared.
-async fn read_record(broker: &Broker) -> Result<(Option<Record>, bool), BrokerError> {
-    let Some((record, first)) = lease::read(broker).await? else { return Ok((None, false)) };
+/// Returns the worker's record, whether a worker is alive, and how far this clock is ahead of the broker's, in ms. The worker is
+/// alive if its record changes within half of its lease, for which no clocks are compared. The change has just been stored.
+async fn read_record(broker: &Broker) -> Result<(Option<Record>, bool, Option<i64>), BrokerError> {
+    let Some((record, first)) = lease::read(broker).await? else { return Ok((None, false, None)) };
     if record.worker.is_empty() {
-        return Ok((Some(record), false));
+        return Ok((Some(record), false, None));
     }
     let deadline = Instant::now() + Duration::from_millis(record.lease_ms / 2);
     loop {
-        match lease::read(broker).await? {
-            Some((record, revision)) if revision != first => {
+        let found = broker.last(META, RECORD_SUBJECT).await?;
+        match found {
+            Some(message) if message.sequence != first => {
+                let record = Record::parse(&message.body).map_err(BrokerError::Answer)?;
+                let ahead = message.stored_at.map(|stored_at| Timestamp::now().0.saturating_sub(stored_at.0));
                 let is_alive = !record.worker.is_empty();
-                return Ok((Some(record), is_alive));
+                return Ok((Some(record), is_alive, ahead));
             }
-            None => return Ok((None, false)),
-            Some(_) if Instant::now() >= deadline => return Ok((Some(record), false)),
+            None => return Ok((None, false, None)),
+            Some(_) if Instant::now() >= deadline => return Ok((Some(record), false, None)),
             Some(_) => sleep(POLL_INTERVAL).await,
         }
     }

@@ -7,6 +7,7 @@ use super::broker::Broker;
 use super::broker_error::{BrokerError, code};
 use super::subjects::{EVENT_SUBJECTS, EVENTS, HOSTS, MARK_SUBJECTS, META, PRESENCE_SUBJECTS, RECORD_SUBJECT};
 use crate::config::Fleet;
+use crate::event::Timestamp;
 
 /// Messages of a host that the broker keeps at most: one that is attacked for days must not fill the stream for all.
 const MESSAGES_OF_HOST: u64 = 100_000;
@@ -34,6 +35,34 @@ const HOST_FORGOTTEN_AFTER: u64 = 30 * 86_400 * 1_000_000_000;
 pub(super) struct StreamInfo {
     pub config: Value,
     pub state: StreamState,
+    /// On which servers it is.
+    #[serde(default)]
+    cluster: Value,
+    /// The time of the broker's clock.
+    #[serde(default)]
+    ts: String,
+}
+
+impl StreamInfo {
+    /// The bytes that it takes at most.
+    pub(super) fn max_bytes(&self) -> u64 {
+        self.config.get(BYTES).and_then(Value::as_u64).unwrap_or_default()
+    }
+
+    /// On how many servers it is.
+    pub(super) fn replicas(&self) -> u64 {
+        self.config.get(REPLICAS).and_then(Value::as_u64).unwrap_or_default()
+    }
+
+    /// Whether the broker is a cluster, which could have it on several.
+    pub(super) fn is_in_cluster(&self) -> bool {
+        self.cluster.get("name").and_then(Value::as_str).is_some_and(|name| !name.is_empty())
+    }
+
+    /// When the broker said this, by its clock.
+    pub(super) fn said_at(&self) -> Option<Timestamp> {
+        Timestamp::parse(&self.ts)
+    }
 }
 
 /// What a stream has.
@@ -107,8 +136,8 @@ pub(super) async fn ensure(broker: &Broker, fleet: &Fleet) -> Result<StreamState
     ensure_one(broker, META, with(record(), &[replicas(fleet)]), &[REPLICAS]).await?;
     // Events matter more than who is silent.
     match ensure_one(broker, HOSTS, with(hosts(), &[replicas(fleet)]), &[REPLICAS]).await {
-        Err(BrokerError::Refused { description, .. }) => {
-            tracing::warn!(stream = HOSTS, "silent hosts are not known: {description}");
+        Err(error @ (BrokerError::Refused { .. } | BrokerError::NoRoom(_))) => {
+            tracing::warn!(stream = HOSTS, "silent hosts are not known: {error}");
         }
         found => drop(found?),
     }
@@ -133,11 +162,8 @@ pub(super) async fn configure(broker: &Broker, fleet: &Fleet) -> Result<(), Brok
                 continue;
             }
             match broker.ask::<Value>(&format!("STREAM.UPDATE.{name}"), &wanted).await {
-                Err(BrokerError::Refused { description, .. }) => {
-                    tracing::warn!(
-                        stream = name,
-                        "its size or replicas are not those of the configuration: {description}"
-                    );
+                Err(error @ (BrokerError::Refused { .. } | BrokerError::NoRoom(_))) => {
+                    tracing::warn!(stream = name, "its size or replicas are not those of the configuration: {error}");
                 }
                 answer => drop(answer?),
             }

@@ -27,6 +27,7 @@ pub(crate) fn metrics(
     gauges.of_webhooks(report, now)?;
     gauges.of_plugins(report, now)?;
     gauges.of_logs(report)?;
+    gauges.of_forwarding(report, now)?;
     let mut families = gauges.0.gather();
     families.extend(counters.map(Counters::families).unwrap_or_default());
     TextEncoder::new().encode_to_string(&families)
@@ -124,6 +125,16 @@ impl Metrics {
         let is_paused = |until: Option<Timestamp>| flag(until.is_some_and(|until| now < until));
         let paused = report.plugins.iter().map(|(route, plugin)| ([route.as_str()], is_paused(plugin.paused_until)));
         self.gauges(("banhook_plugin_paused", "Whether the plugin is paused after failures."), ["route"], paused)
+    }
+
+    /// Of a host of a fleet.
+    fn of_forwarding(&self, report: &StatusReport, now: Timestamp) -> Result<(), prometheus::Error> {
+        let Some(events) = report.to_forward else { return Ok(()) };
+        let help = "On a host of a fleet: events that are to be forwarded to the broker, again or for the first time.";
+        self.gauge("banhook_fleet_waiting_events", help, count(events))?;
+        let age = |since: Timestamp| seconds(Timestamp(now.0.saturating_sub(since.0)));
+        let help = "Time since the oldest event was received that the broker has never had; 0 without any.";
+        self.gauge("banhook_fleet_oldest_waiting_age_seconds", help, report.unforwarded_since.map_or(0.0, age))
     }
 
     fn of_logs(&self, report: &StatusReport) -> Result<(), prometheus::Error> {

@@ -37,6 +37,9 @@ pub(crate) struct StatusReport {
     /// Of a host of a fleet: since when the oldest event is here that is not forwarded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unforwarded_since: Option<Timestamp>,
+    /// How many events it is to forward, those included that it forwards again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to_forward: Option<u64>,
     /// Of which events no message is wanted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub mutes: Vec<Mute>,
@@ -89,9 +92,11 @@ impl StatusReport {
             ledger.routes = routes.chain(ledger.routes).collect();
         }
         let is_fleet_host = config.iter().flatten().any(|config| config.is_fleet_host());
-        let unforwarded_since = match store.filter(|_| is_fleet_host) {
-            Some(store) => store.unrouted(1)?.first().map(|event| event.received_at),
-            None => None,
+        let (unforwarded_since, to_forward) = match store.filter(|_| is_fleet_host) {
+            Some(store) => {
+                (store.unrouted(1)?.first().map(|event| event.received_at), Some(store.events_to_forward()?))
+            }
+            None => (None, None),
         };
         let running = folder.is_running();
         let sources = config.iter().flatten().flat_map(|config| config.sources.clone()).collect::<Vec<_>>();
@@ -106,6 +111,7 @@ impl StatusReport {
             logs: logs(&sources, log_states, running),
             spool,
             unforwarded_since,
+            to_forward,
             mutes: store.map(|store| store.mutes(Timestamp::now())).transpose()?.unwrap_or_default(),
             needs_attention: Vec::new(),
             discrepancies,
@@ -185,6 +191,8 @@ mod tests {
         let other = crate::event::Event { id: "2".to_owned(), ..event };
         let mut late = Store::open(&StateDir::new(temp.path().join("late"))).unwrap();
         late.append_all(&[other], None, now.plus_ms(-FORWARDED_WITHIN_MS - 1_000)).unwrap();
+        assert_eq!((late.events_to_forward().unwrap(), late.last_forwarded().unwrap()), (1, None));
+        assert_eq!(late.last_stream_position().unwrap(), None);
         assert_eq!(read(&late, &text), ["1 event not forwarded to the broker; `banhook fleet status` says why"]);
         let alone = "[webhooks.x]\nurl = 'https://hooks.slack.com/services/T0/B0/x'\n";
         assert_eq!(read(&late, alone), [""; 0]);

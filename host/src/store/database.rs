@@ -185,6 +185,15 @@ impl Database {
         })
     }
 
+    /// Returns whether there is a table, for queries of a store that no process of this version has worked on yet.
+    pub(super) fn has_table(&self, name: &str) -> Result<bool, StoreError> {
+        self.read("look for a table", |connection| {
+            connection
+                .prepare_cached("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?)")?
+                .query_row([name], |row| row.get(0))
+        })
+    }
+
     fn version(&self) -> Result<i64, StoreError> {
         self.read("read", |connection| connection.query_row("PRAGMA user_version", [], |row| row.get(0)))
     }

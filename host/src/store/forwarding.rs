@@ -8,6 +8,9 @@ use super::store::Store;
 use super::{inbox, ledger, routing_cursor, stored_events};
 use crate::event::Timestamp;
 
+/// The table, which a store of the first version does not have.
+const TABLE: &str = "forwarding";
+
 /// The last event that the broker has acknowledged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LastForwarded {
@@ -42,6 +45,9 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub(crate) fn last_forwarded(&self) -> Result<Option<LastForwarded>, StoreError> {
+        if !self.database.has_table(TABLE)? {
+            return Ok(None);
+        }
         self.database.read("read what was forwarded", |connection| {
             connection
                 .prepare_cached("SELECT stream, stream_seq, event_id FROM forwarding")?
@@ -59,6 +65,21 @@ impl Store {
     pub(crate) fn to_forward(&self, at_most: usize) -> Result<Vec<UnroutedEvent>, StoreError> {
         self.database
             .read("read the inbox", |connection| stored_events::after(connection, position(connection)?, at_most))
+    }
+
+    /// Returns how many events are to be forwarded, those included that are to be forwarded again.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn events_to_forward(&self) -> Result<u64, StoreError> {
+        let is_migrated = self.database.has_table(TABLE)?;
+        self.database.read("count what is to be forwarded", |connection| {
+            let position = if is_migrated { position(connection)? } else { routing_cursor::last_routed(connection)? };
+            // Each number is an event, and the newest stays.
+            connection
+                .prepare_cached("SELECT max(ifnull((SELECT max(seq) FROM events), 0) - ?, 0)")?
+                .query_row([position], |row| row.get(0))
+        })
     }
 
     /// Records what was done with the next events. `last`: the last one that the broker has acknowledged.
@@ -179,7 +200,11 @@ mod tests {
             .route_events(&[crate::store::RoutedTo { seq: 1, ban: None, to: vec![], quarantined: false }])
             .unwrap();
         let store = &mut fixture.store;
-        let waiting = |store: &Store| store.to_forward(10).unwrap().iter().map(|event| event.seq).collect::<Vec<_>>();
+        let waiting = |store: &Store| {
+            let waiting: Vec<_> = store.to_forward(10).unwrap().iter().map(|event| event.seq).collect();
+            assert_eq!(store.events_to_forward().unwrap(), waiting.len() as u64);
+            waiting
+        };
         assert_eq!((waiting(store), store.last_forwarded().unwrap()), (vec![2, 3, 4, 5], None));
         let passed = [Passed::Forwarded(2), Passed::Forwarded(3), Passed::Quarantined(4)];
         store.record_forwarded(&passed, &last("a", 7, "x")).unwrap();

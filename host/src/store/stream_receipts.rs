@@ -46,6 +46,10 @@ impl Store {
     /// # Errors
     /// When the store fails.
     pub(crate) fn last_stream_position(&self) -> Result<Option<StreamPosition>, StoreError> {
+        // A store of the first version does not have it, until a process works on it.
+        if !self.database.has_table("stream_receipts")? {
+            return Ok(None);
+        }
         self.database.read("read the receipts of the stream", |connection| {
             connection
                 .prepare_cached("SELECT sequence, message_id FROM stream_receipts ORDER BY sequence DESC LIMIT 1")?

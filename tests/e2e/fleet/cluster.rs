@@ -56,3 +56,20 @@ fn fleet_with_a_cluster_loses_nothing_when_each_broker_in_turn_loses_its_disk() 
         assert!(!member.log().contains("panicked"), "{}", member.log());
     }
 }
+
+/// Without `replicas`, the streams are on one of the three.
+#[test]
+#[ignore = "needs nats-server: cargo xtask test"]
+fn fleet_doctor_says_that_a_cluster_has_the_stream_on_one_server() {
+    let env = TestEnv::new();
+    let brokers = Broker::start_cluster(&env, NEWEST, &[]);
+    let mut worker = Member::worker(&env, &brokers[0], "worker", "");
+    worker.start_unready();
+    within(ELECTED_WITHIN, "the worker to read the stream", || {
+        let doctor = worker.banhook(&["doctor"]);
+        let has = |text: &str| doctor.stdout.contains(text);
+        let is_found =
+            has("ok    fleet: the stream has 0 % of 1GiB, on one server") && has("replicas = 3 on the worker");
+        if is_found { Ok(()) } else { Err(format!("{doctor}\n{}", worker.log())) }
+    });
+}

@@ -64,6 +64,13 @@ impl<'e> Member<'e> {
         fs::write(self.path("config.toml"), text).unwrap();
     }
 
+    /// Adds lines to its configuration.
+    pub fn append(&self, lines: &str) {
+        let file = self.path("config.toml");
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(file, text + lines).unwrap();
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.env.path(&self.name).join(name)
     }

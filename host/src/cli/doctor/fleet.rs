@@ -14,6 +14,9 @@ const CHECK: &str = "fleet";
 /// How much of the stream may be in use before somebody should look, in percent.
 const USED_MAX: u64 = 80;
 
+/// How far this machine's clock may be from the broker's before somebody should look, in ms.
+const CLOCK_MAX_MS: u64 = 30_000;
+
 /// Silent hosts that are named.
 const NAMED: usize = 5;
 
@@ -28,11 +31,11 @@ pub(super) fn findings(config: &Config, fleet: &Fleet) -> Vec<Finding> {
     // A name that the system still looks up would hold the runtime.
     runtime.shutdown_background();
     match status {
-        Ok(BrokerStatus { version, worker: Some(worker), stream, hosts, .. }) => {
+        Ok(BrokerStatus { version, worker: Some(worker), stream, hosts, clock_ahead_ms, .. }) => {
             let answers =
                 Finding::ok(CHECK, format!("the broker (nats-server {version}) answers, and {worker} is the worker"));
             let of_worker = stream.map(of_stream).into_iter().chain(hosts.as_ref().and_then(of_hosts));
-            [answers].into_iter().chain(of_worker).collect()
+            [answers].into_iter().chain(clock_ahead_ms.and_then(of_clock)).chain(of_worker).collect()
         }
         Ok(BrokerStatus { version, worker: None, .. }) => vec![Finding::fail(
             CHECK,
@@ -47,8 +50,17 @@ pub(super) fn findings(config: &Config, fleet: &Fleet) -> Vec<Finding> {
     }
 }
 
+/// Warns of a clock that is far from the broker's: the times of events are those of the hosts' clocks.
+fn of_clock(ahead_ms: i64) -> Option<Finding> {
+    let seconds = ahead_ms.unsigned_abs() / 1_000;
+    let which = if ahead_ms > 0 { "ahead of" } else { "behind" };
+    let problem = format!("this machine's clock is {seconds} s {which} the broker's");
+    let remedy = "have both set by NTP (timedatectl set-ntp true): the times of bans come from the hosts";
+    (ahead_ms.unsigned_abs() > CLOCK_MAX_MS).then(|| Finding::warn(CHECK, problem, remedy))
+}
+
 /// How much of the stream is in use, and whether another server has it, too.
-fn of_stream(StreamStatus { bytes, max_bytes, replicas, .. }: StreamStatus) -> Finding {
+fn of_stream(StreamStatus { bytes, max_bytes, replicas, is_in_cluster, .. }: StreamStatus) -> Finding {
     let used = bytes.saturating_mul(100).checked_div(max_bytes).unwrap_or_default();
     let most = size_text(max_bytes);
     if used >= USED_MAX {
@@ -59,7 +71,10 @@ fn of_stream(StreamStatus { bytes, max_bytes, replicas, .. }: StreamStatus) -> F
         0 | 1 => "on one server, which has to sync each event (sync_interval: always)".to_owned(),
         more => format!("on {more} servers"),
     };
-    Finding::ok(CHECK, format!("the stream has {used} % of {most}, {copies}"))
+    let found = Finding::ok(CHECK, format!("the stream has {used} % of {most}, {copies}"));
+    // Nothing is lost, but nothing is delivered while that one is down.
+    let better = "the broker is a cluster: replicas = 3 on the worker has the streams on three servers";
+    Finding { remedy: (is_in_cluster && replicas <= 1).then(|| better.to_owned()), ..found }
 }
 
 /// Warns of silent hosts.

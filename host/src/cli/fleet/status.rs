@@ -11,6 +11,7 @@ use tokio::runtime::Builder;
 use crate::cli::command_error::{CommandError, Outcome};
 use crate::cli::global_options::{GlobalOptions, OutputFormat, host_name};
 use crate::config::{Fleet, FleetRole, duration_text, size_text};
+use crate::event::Timestamp;
 use crate::fleet::{BrokerStatus, HostBacklog, HostsStatus, broker_status};
 use crate::message::one_line;
 use crate::phrase::counted;
@@ -36,6 +37,12 @@ struct FleetStatus {
     /// Of a host: events that it does not have yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     waiting: Option<u64>,
+    /// Of a host: for how long the oldest of them is there, in s.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    oldest_s: Option<u64>,
+    /// Of a host: the message of the stream that was acknowledged last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_acknowledged: Option<u64>,
     /// Of a worker: up to which sequence the stream is received.
     #[serde(skip_serializing_if = "Option::is_none")]
     received: Option<u64>,
@@ -81,7 +88,13 @@ fn gather(
         Some(store) => store.last_stream_position()?.map(|position| position.sequence),
         None => None,
     };
+    let of_host = store.filter(|_| is_host);
+    let last_acknowledged = of_host.map(Store::last_forwarded).transpose()?.flatten().map(|last| last.stream_seq);
+    let oldest = of_host.map(|store| store.unrouted(1)).transpose()?.unwrap_or_default();
+    let age = |since: Timestamp| u64::try_from(Timestamp::now().0.saturating_sub(since.0) / 1_000).unwrap_or_default();
     Ok(FleetStatus {
+        oldest_s: oldest.first().map(|event| age(event.received_at)),
+        last_acknowledged: last_acknowledged.filter(|sequence| *sequence > 0),
         role: if is_host { "host" } else { "worker" },
         host,
         forwarded: is_host.then_some(ledger.forwarded),
@@ -95,10 +108,14 @@ fn gather(
 fn text(status: &FleetStatus) -> String {
     let mut lines = vec![format!("{} {} of a fleet", status.role, status.host)];
     if let (Some(forwarded), Some(waiting)) = (status.forwarded, status.waiting) {
-        lines.push(format!("events: {forwarded} forwarded, {waiting} waiting"));
+        let oldest = status.oldest_s.map(|age| format!(", the oldest for {}", duration_text(Duration::from_secs(age))));
+        lines.push(format!("events: {forwarded} forwarded, {waiting} waiting{}", oldest.unwrap_or_default()));
     }
     if let Some(received) = status.received {
-        lines.push(format!("stream: received up to message {received}"));
+        let last = status.broker.as_ref().and_then(|broker| Some(broker.stream?.last));
+        let behind = last.map(|last| last.saturating_sub(received)).filter(|behind| *behind > 0);
+        let behind = behind.map(|behind| format!(", {} behind", counted(behind, "message"))).unwrap_or_default();
+        lines.push(format!("stream: received up to message {received}{behind}"));
     }
     match (&status.broker, &status.error) {
         (Some(broker), _) => {
@@ -106,9 +123,11 @@ fn text(status: &FleetStatus) -> String {
             if let Some(stream) = &broker.stream {
                 let bytes =
                     if stream.bytes < 1 << 10 { counted(stream.bytes, "byte") } else { size_text(stream.bytes) };
+                let used = stream.bytes.saturating_mul(100).checked_div(stream.max_bytes).unwrap_or_default();
                 lines.push(format!(
-                    "        {} of {bytes}, up to message {}; all up to {} settled",
+                    "        {} of {bytes} ({used} % of {}), up to message {}; all up to {} settled",
                     counted(stream.messages, "message"),
+                    size_text(stream.max_bytes),
                     stream.last,
                     broker.settled
                 ));

@@ -226,6 +226,7 @@ mod tests {
             logs: BTreeMap::new(),
             spool: Vec::new(),
             unforwarded_since: None,
+            to_forward: None,
             mutes: Vec::new(),
             needs_attention: Vec::new(),
             discrepancies: None,
