@@ -17,7 +17,7 @@ use crate::bench_env::BenchDir;
 use crate::command::{run, target_dir};
 use crate::statistics::{median, quantile};
 use crate::webhook::Webhook;
-use crate::{debian_releases, programs};
+use crate::{debian_releases, packages, programs};
 use members::{Fleet, routes};
 
 /// Bans that are timed, one after another.
@@ -37,6 +37,7 @@ const AT_LEAST_OF_HOST: f64 = 0.8;
 
 /// Measures and prints. Fails if a target is missed.
 pub fn bench(root: &Path) -> anyhow::Result<()> {
+    packages::ensure(&packages::for_benches())?;
     programs::build(root)?;
     let server = debian_releases::NATS_SERVER.get(root)?.join("forky/usr/sbin/nats-server");
     let folder = BenchDir::new(root)?;

@@ -65,6 +65,7 @@ pub fn for_tests() -> Vec<Package> {
         Package::program("debootstrap", "debootstrap"),
         Package::program("lintian", "lintian"),
         Package::program("sqlite3", "sqlite3"),
+        Package::file("e2fsprogs", "/usr/sbin/mkfs.ext4"),
         // Those who read the examples of containers, Ansible and NixOS.
         Package::program("buildah", "buildah"),
         Package::program("docker-compose", "docker-compose"),
@@ -106,6 +107,7 @@ pub fn for_benches() -> Vec<Package> {
         Package::program("curl", "curl"),
         Package::program("strace", "strace"),
         Package::program("fail2ban", "fail2ban-client"),
+        Package::program("sqlite3", "sqlite3"),
     ]
 }
 
