@@ -5,29 +5,39 @@ use std::sync::Arc;
 
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 
 use super::error::DaemonError;
+use super::fleet_part::FleetPart;
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::deliver::{Client, DeliveryContext, DeliveryError, DeliveryWorker, Endpoints, failover};
 use crate::event::Timestamp;
+use crate::fleet::Term;
 use crate::store::Store;
 
 pub(super) struct DeliveryWorkers {
     client: Client,
     endpoints: watch::Sender<Endpoints>,
-    wakes: BTreeMap<String, Arc<Notify>>,
-    tasks: JoinSet<Result<(), DeliveryError>>,
+    running: BTreeMap<String, Running>,
+    tasks: JoinSet<(String, Result<(), DeliveryError>)>,
+    /// Webhooks whose workers were stopped and have not ended yet.
+    ending: BTreeSet<String>,
     /// Failovers that were logged: the suspended webhook, a route, and the webhook that gets its messages.
     failed_over: BTreeSet<(String, String, String)>,
     progress: Arc<Notify>,
-    stop: watch::Receiver<bool>,
     now: fn() -> Timestamp,
     /// The name of this host, as the system has it.
     system_host: String,
     counters: Counters,
-    send_until: Option<watch::Receiver<Instant>>,
+    part: Option<FleetPart>,
+}
+
+/// A delivery worker that runs.
+struct Running {
+    wake: Arc<Notify>,
+    stop: watch::Sender<bool>,
+    /// On a fleet's worker, its term for the webhook; without one it sends notices alone, which are its own.
+    term: Option<Arc<Term>>,
 }
 
 impl DeliveryWorkers {
@@ -36,23 +46,22 @@ impl DeliveryWorkers {
         config: &Config,
         system_host: &str,
         progress: Arc<Notify>,
-        stop: watch::Receiver<bool>,
         now: fn() -> Timestamp,
         counters: Counters,
-        send_until: Option<watch::Receiver<Instant>>,
+        part: Option<FleetPart>,
     ) -> Self {
         Self {
             client: Client::new(),
             endpoints: watch::Sender::new(Endpoints::new(config, system_host)),
-            wakes: BTreeMap::new(),
+            running: BTreeMap::new(),
             tasks: JoinSet::new(),
+            ending: BTreeSet::new(),
             failed_over: BTreeSet::new(),
             progress,
-            stop,
             now,
             system_host: system_host.to_owned(),
             counters,
-            send_until,
+            part,
         }
     }
 
@@ -60,8 +69,8 @@ impl DeliveryWorkers {
     pub(super) fn configure(&self, config: &Config) {
         self.endpoints.send_replace(Endpoints::new(config, &self.system_host));
         self.prepare();
-        for wake in self.wakes.values() {
-            wake.notify_one();
+        for running in self.running.values() {
+            running.wake.notify_one();
         }
     }
 
@@ -76,29 +85,61 @@ impl DeliveryWorkers {
         Ok(())
     }
 
-    /// Wakes the worker of each webhook with pending messages, starting those that do not run yet.
+    /// Wakes the worker of each webhook with pending messages, starting those that do not run yet. On a fleet's worker, those
+    /// are stopped whose shard is another worker's from now on, or no longer.
     pub(super) fn wake(&mut self, store: &Store) -> Result<(), DaemonError> {
+        if let Some(part) = &self.part {
+            self.running.retain(|webhook, running| {
+                let is_current = match (&running.term, part.term_for_webhook(webhook)) {
+                    (Some(own), Some(term)) => Arc::ptr_eq(own, &term),
+                    (own, term) => own.is_none() && term.is_none(),
+                };
+                if !is_current {
+                    running.stop.send_replace(true);
+                    self.ending.insert(webhook.clone());
+                }
+                is_current
+            });
+        }
         // Here and not in the worker of a suspended webhook, so that nobody finds the queues idle in between.
         self.fail_over(store)?;
         for webhook in store.pending_webhooks()? {
-            if let Some(wake) = self.wakes.get(&webhook) {
-                wake.notify_one();
-                continue;
+            match self.running.get(&webhook) {
+                Some(running) => running.wake.notify_one(),
+                // Two would send the same message.
+                None if self.ending.contains(&webhook) => {}
+                None => self.start(webhook, store)?,
             }
-            let context = DeliveryContext {
-                endpoints: self.endpoints.subscribe(),
-                client: self.client.clone(),
-                stop: self.stop.clone(),
-                now: self.now,
-                jitter: fastrand::f64,
-                counters: self.counters.clone(),
-                send_until: self.send_until.clone(),
-            };
-            let worker = DeliveryWorker::new(webhook.clone(), store.new_connection()?, context);
-            let (wake, progress) = (Arc::new(Notify::new()), Arc::clone(&self.progress));
-            self.wakes.insert(webhook, Arc::clone(&wake));
-            self.tasks.spawn(async move { worker.run(&wake, &progress).await });
         }
+        Ok(())
+    }
+
+    fn start(&mut self, webhook: String, store: &Store) -> Result<(), DaemonError> {
+        let term = self.part.as_ref().and_then(|part| part.term_for_webhook(&webhook));
+        let (stop, stopped) = watch::channel(false);
+        let context = DeliveryContext {
+            endpoints: self.endpoints.subscribe(),
+            client: self.client.clone(),
+            stop: stopped,
+            now: self.now,
+            jitter: fastrand::f64,
+            counters: self.counters.clone(),
+            send_until: term.as_ref().map(|term| term.send_until()),
+        };
+        let connection = store.new_connection()?;
+        let worker = match (&self.part, &term) {
+            (Some(_), None) => DeliveryWorker::of_notices(webhook.clone(), connection, context),
+            _ => DeliveryWorker::new(webhook.clone(), connection, context),
+        };
+        let (wake, progress) = (Arc::new(Notify::new()), Arc::clone(&self.progress));
+        let running = Running { wake: Arc::clone(&wake), stop, term: term.clone() };
+        self.running.insert(webhook.clone(), running);
+        self.tasks.spawn(async move {
+            let result = worker.run(&wake, &progress).await;
+            // Until now somebody has worked for it.
+            drop(term);
+            (webhook, result)
+        });
         Ok(())
     }
 
@@ -106,7 +147,8 @@ impl DeliveryWorkers {
     fn fail_over(&mut self, store: &Store) -> Result<(), DaemonError> {
         let suspended = store.suspended_webhooks()?;
         self.failed_over.retain(|(webhook, ..)| suspended.contains_key(webhook));
-        for webhook in suspended.into_keys() {
+        let is_own = |webhook: &String| self.part.as_ref().is_none_or(|part| part.term_for_webhook(webhook).is_some());
+        for webhook in suspended.into_keys().filter(is_own) {
             let endpoints = self.endpoints.borrow();
             let Some((endpoint, policy)) = endpoints.webhooks.get(&webhook) else { continue };
             let reassigned =
@@ -130,18 +172,25 @@ impl DeliveryWorkers {
         tokio::spawn(async move { client.prepare(&endpoints).await });
     }
 
-    /// Waits for the first worker that ends, which is a failure unless they were stopped. Waits for ever if there is none.
+    /// Waits for the first worker that ends. Waits for ever if there is none.
     pub(super) async fn ended(&mut self) -> Result<(), DeliveryError> {
         match self.tasks.join_next().await {
-            Some(ended) => ended?,
+            Some(ended) => {
+                let (webhook, result) = ended?;
+                self.ending.remove(&webhook);
+                result
+            }
             None => std::future::pending().await,
         }
     }
 
-    /// Waits until all workers have ended, after a stop.
-    pub(super) async fn join(&mut self) -> Result<(), DeliveryError> {
+    /// Stops all workers, and waits until they have ended.
+    pub(super) async fn stop(&mut self) -> Result<(), DeliveryError> {
+        for running in self.running.values() {
+            running.stop.send_replace(true);
+        }
         while let Some(ended) = self.tasks.join_next().await {
-            ended??;
+            ended?.1?;
         }
         Ok(())
     }

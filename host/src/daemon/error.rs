@@ -3,7 +3,6 @@
 use std::io;
 
 use crate::deliver::DeliveryError;
-use crate::fleet::ReaderError;
 use crate::receive::tail::TailError;
 use crate::store::StoreError;
 
@@ -33,9 +32,6 @@ pub(crate) enum DaemonError {
     /// A log could not be read.
     #[error(transparent)]
     Tail(#[from] TailError),
-    /// The stream of the fleet is read by another worker.
-    #[error(transparent)]
-    Fleet(#[from] ReaderError),
     /// A thread that reads a log panicked.
     #[error("a tailing thread broke off; this is a bug in banhook")]
     Tailer,

@@ -9,15 +9,16 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::net::unix::pipe;
 use tokio::signal::unix::Signal;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep};
 
 use super::daemon::{Daemon, ExitReason, RunMode};
 use super::delivery_workers::DeliveryWorkers;
 use super::error::DaemonError;
 use super::exporter::Exporter;
+use super::fleet_part::FleetPart;
 use super::host_reporter::{HostReporter, ReporterContext};
-use super::reporter::Reporter;
+use super::reporter::{ReportContext, Reporter};
 use super::route_worker::WorkerContext;
 use super::router::RouterCommand;
 use super::watcher::{SETTLE_TIME, Watcher};
@@ -32,11 +33,12 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// "fail2ban stopped" to deliver.
 const LAST_CHANCE: Duration = Duration::from_secs(4);
 
-/// A daemon is ready without the plugins that take longer than this to load; their events stay pending meanwhile.
-pub(super) const READY_TIMEOUT: Duration = Duration::from_secs(5);
+/// A daemon is ready without the plugins that take longer than this to load, and without the broker of its fleet; events stay
+/// pending meanwhile.
+const READY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How often it is said that the daemon is alive.
-pub(super) const ALIVE_INTERVAL: Duration = Duration::from_secs(1);
+const ALIVE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Longer than anything runs, and still a time that can be added to now.
 const FOREVER: Duration = Duration::from_secs(100 * 365 * 86_400);
@@ -64,7 +66,6 @@ pub(super) struct EventLoop<'a> {
     router: Sender<RouterCommand>,
     context: &'a WorkerContext,
     delivery: DeliveryWorkers,
-    stop_delivery: watch::Sender<bool>,
     delivery_progress: Arc<Notify>,
     exporter: Exporter,
     reporter: Reporter,
@@ -97,26 +98,32 @@ impl<'a> EventLoop<'a> {
             .read_write(true)
             .open_receiver(pipe)
             .map_err(|reason| DaemonError::System { what: "open the wake pipe", reason })?;
-        let (stop_delivery, stopped) = watch::channel(false);
         let delivery_progress = Arc::new(Notify::new());
         let (config, progress) = (&daemon.config, Arc::clone(&delivery_progress));
         let counters = context.counters.clone();
         let mut exporter = Exporter::new(&counters);
-        let mut reporter = Reporter::new(Arc::clone(&context.formatted), daemon.system_host.clone(), daemon.now);
+        let of_reports = ReportContext {
+            sent: Arc::clone(&context.formatted),
+            system_host: daemon.system_host.clone(),
+            now: daemon.now,
+            part: context.part.clone(),
+        };
+        let mut reporter = Reporter::new(of_reports);
         // A run that ends by itself has nothing to show for long.
         if mode == RunMode::Forever {
             exporter.configure(config, daemon.store);
             reporter.configure(config, daemon.store);
         }
-        let (host, send_until) = (&daemon.system_host, context.send_until.clone());
+        let (host, part) = (&daemon.system_host, context.part.clone());
         let of_hosts = ReporterContext {
             sent: Arc::clone(&context.formatted),
             system_host: host.clone(),
             now: daemon.now,
             counters: counters.clone(),
         };
-        let host_reporter = HostReporter::start(config, daemon.store, of_hosts, send_until.clone());
-        let delivery = DeliveryWorkers::new(config, host, progress, stopped, daemon.now, counters, send_until);
+        let first_until = part.as_ref().map(|part| part.first_until.clone());
+        let host_reporter = HostReporter::start(config, daemon.store, of_hosts, first_until);
+        let delivery = DeliveryWorkers::new(config, host, progress, daemon.now, counters, part);
         // Whoever starts a daemon or drains may have fixed something that cannot be seen from here.
         delivery.retry_suspended(daemon.store, mode != RunMode::UntilIdle)?;
         let files_changed = Arc::new(Notify::new());
@@ -132,7 +139,6 @@ impl<'a> EventLoop<'a> {
             router,
             context,
             delivery,
-            stop_delivery,
             delivery_progress,
             exporter,
             reporter,
@@ -164,7 +170,8 @@ impl<'a> EventLoop<'a> {
                 break exit;
             }
             self.report_progress();
-            let all_loaded = self.context.loading.load(Ordering::SeqCst) == 0;
+            let all_loaded = self.context.loading.load(Ordering::SeqCst) == 0
+                && self.context.part.as_ref().is_none_or(FleetPart::has_begun);
             if (all_loaded || Instant::now() >= ready_at)
                 && let Some(ready) = ready.take()
             {
@@ -184,9 +191,7 @@ impl<'a> EventLoop<'a> {
         };
         // Ends the router.
         drop(self.router);
-        // An error means that no worker listens, so all have ended.
-        let _ = self.stop_delivery.send(true);
-        self.delivery.join().await?;
+        self.delivery.stop().await?;
         Ok(exit)
     }
 
@@ -260,9 +265,10 @@ impl<'a> EventLoop<'a> {
             }
             Wakeup::TimeUp if self.is_last_chance => return Ok(Some(ExitReason::Stopped)),
             Wakeup::TimeUp => return Ok(Some(ExitReason::TimeUp)),
+            // One that was stopped: another one may begin.
             Wakeup::DeliveryEnded(ended) => {
                 ended?;
-                return Ok(Some(ExitReason::Stopped));
+                self.delivery.wake(self.daemon.store)?;
             }
             Wakeup::Pipe { yield_requested: true } if self.mode == RunMode::UntilIdle => {
                 return Ok(Some(ExitReason::Yielded));
@@ -284,6 +290,9 @@ impl<'a> EventLoop<'a> {
             return Some(ExitReason::SourcesChanged);
         }
         self.watcher.watch(&config.files);
+        if let Some(part) = &self.context.part {
+            part.configure(&config);
+        }
         self.delivery.configure(&config);
         self.host_reporter.configure(&config);
         if self.mode == RunMode::Forever {

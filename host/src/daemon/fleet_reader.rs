@@ -10,13 +10,13 @@ use tokio::sync::{Notify, watch};
 use super::error::DaemonError;
 use super::router::RouterCommand;
 use crate::event::Timestamp;
-use crate::fleet::{Reader, ReaderError};
-use crate::store::Store;
+use crate::fleet::Reader;
+use crate::store::{Store, StoreError};
 
 /// The running thread.
 pub(super) struct FleetReader<'scope> {
     stop: watch::Sender<bool>,
-    thread: Option<ScopedJoinHandle<'scope, Result<(), ReaderError>>>,
+    thread: Option<ScopedJoinHandle<'scope, Result<(), StoreError>>>,
 }
 
 impl<'scope> FleetReader<'scope> {
@@ -36,15 +36,17 @@ impl<'scope> FleetReader<'scope> {
         // Without syncs: what a power failure takes back, with how far the stream is read, is read again.
         let store = store.new_routing_connection()?;
         let (stop, stopped) = watch::channel(false);
-        let wake = move || {
-            // The router is gone only if it failed, which ends the daemon.
-            let _ = router.send(RouterCommand::Wake);
-        };
         let thread = thread::Builder::new()
             .name("fleet".into())
             .spawn_scoped(scope, move || {
-                let result = runtime.block_on(reader.run(store, now, wake, stopped));
-                // Another worker delivers now: this one stops at once.
+                // The router is gone only if it failed, which ends the daemon.
+                let wake = || drop(router.send(RouterCommand::Wake));
+                // Delivery of what is another worker's stops at once.
+                let changed = || {
+                    wake();
+                    ended.notify_one();
+                };
+                let result = runtime.block_on(reader.run(store, now, (&wake, &changed), stopped));
                 ended.notify_one();
                 result
             })

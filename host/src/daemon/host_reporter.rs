@@ -38,20 +38,20 @@ pub(super) struct ReporterContext {
 
 impl HostReporter {
     /// Starts the thread, if this is the worker of a fleet. What fails is logged: messages are delivered without it, too.
-    /// `send_until`: until when it has the lease.
+    /// `first_until`: until when the first shard is this worker's, which then reports what has changed.
     pub(super) fn start(
         config: &Config,
         store: &Store,
         context: ReporterContext,
-        send_until: Option<watch::Receiver<Instant>>,
+        first_until: Option<watch::Receiver<Instant>>,
     ) -> Self {
         let (health, configured) = watch::channel(HealthWebhook::new(config));
         let (stop, stopped) = watch::channel(false);
         let mut reporter = Self { health, stop, thread: None };
         let fleet = config.fleet.clone().filter(|fleet| fleet.role == FleetRole::Worker);
-        let Some((fleet, send_until)) = fleet.zip(send_until) else { return reporter };
+        let Some((fleet, first_until)) = fleet.zip(first_until) else { return reporter };
         let host = config.event_defaults(&context.system_host).host;
-        let watch = HostWatch::new(fleet, host, send_until);
+        let watch = HostWatch::new(fleet, host, first_until);
         match begin(watch, store, context, configured, stopped) {
             Ok(thread) => reporter.thread = Some(thread),
             Err(error) => tracing::error!("the hosts of the fleet are not watched: {error}"),

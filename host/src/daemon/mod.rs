@@ -11,6 +11,7 @@ mod descriptors;
 mod error;
 mod event_loop;
 mod exporter;
+mod fleet_part;
 mod fleet_reader;
 mod forwarding;
 mod forwarding_host;

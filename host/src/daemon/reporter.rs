@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use jiff::civil::Date;
 use tokio::sync::Notify;
 
+use super::fleet_part::FleetPart;
 use super::silence;
 use crate::config::{Config, Report, Route, duration_text};
 use crate::event::{Kind, Timestamp};
@@ -27,19 +28,20 @@ const SETTLING_TIME: Duration = Duration::from_secs(30);
 /// How late a report says that it is late, in ms.
 const LATE_MS: i64 = 3_600_000;
 
+/// How long after it was due another worker of the fleet has sent a report for sure.
+const SENT_ELSEWHERE_MS: i64 = 600_000;
+
 /// The daemon's side of the thread; ends it on drop.
 pub(super) struct Reporter {
     configured: Option<Sender<Arc<Config>>>,
     thread: Option<JoinHandle<()>>,
-    sent: Arc<Notify>,
-    system_host: String,
-    now: fn() -> Timestamp,
+    context: ReportContext,
 }
 
 impl Reporter {
-    /// Starts nothing yet. `sent`: is notified of messages to be sent.
-    pub(super) const fn new(sent: Arc<Notify>, system_host: String, now: fn() -> Timestamp) -> Self {
-        Self { configured: None, thread: None, sent, system_host, now }
+    /// Starts nothing yet.
+    pub(super) const fn new(context: ReportContext) -> Self {
+        Self { configured: None, thread: None, context }
     }
 
     /// Sends the reports of this configuration. Starts the thread when that is needed for the first time. What fails is
@@ -61,7 +63,7 @@ impl Reporter {
     fn start(&mut self, config: &Config, store: &Store) -> Result<(), Box<dyn std::error::Error>> {
         let (sender, receiver) = channel();
         let (store, config) = (store.new_connection()?, Arc::new(config.clone()));
-        let context = Context { sent: Arc::clone(&self.sent), system_host: self.system_host.clone(), now: self.now };
+        let context = self.context.clone();
         let thread =
             std::thread::Builder::new().name("reports".into()).spawn(move || context.run(store, config, &receiver))?;
         (self.configured, self.thread) = (Some(sender), Some(thread));
@@ -78,13 +80,22 @@ impl Drop for Reporter {
 }
 
 /// What the thread needs.
-struct Context {
-    sent: Arc<Notify>,
-    system_host: String,
-    now: fn() -> Timestamp,
+#[derive(Clone)]
+pub(super) struct ReportContext {
+    /// Is notified of messages to be sent.
+    pub sent: Arc<Notify>,
+    pub system_host: String,
+    pub now: fn() -> Timestamp,
+    /// Of a fleet's worker.
+    pub part: Option<FleetPart>,
 }
 
-impl Context {
+impl ReportContext {
+    /// Whether what is said of a route is said here, and not by another worker of the fleet.
+    fn speaks_of(&self, route: &str) -> bool {
+        self.part.as_ref().is_none_or(|part| part.term_for_route(route).is_some_and(|term| term.has_begun()))
+    }
+
     fn run(&self, mut store: Store, mut config: Arc<Config>, configured: &Receiver<Arc<Config>>) {
         let begun = Instant::now();
         prepare(&mut store, &config);
@@ -124,7 +135,7 @@ impl Context {
     fn watch_for_silence(&self, store: &mut Store, config: &Config) {
         let host = config.event_defaults(&self.system_host).host;
         for route in watched(config) {
-            match silence::watch(store, (config, &host), route, (self.now)()) {
+            match silence::watch(store, (config, &host), route, self.speaks_of(&route.name), (self.now)()) {
                 Ok(true) => self.sent.notify_one(),
                 Ok(false) => {}
                 Err(error) => {
@@ -146,6 +157,11 @@ impl Context {
             Some(last) if last < day => {}
             // A report that was just configured is sent when it is due next. So is one that another clock has recorded.
             Some(_) | None => return store.record_report(&key, &day.to_string(), None, now),
+        }
+        if !self.speaks_of(&route.name) {
+            // Another worker sends it. Should it not be there any more, this one does.
+            let is_sent = now.0.saturating_sub(due.0) > SENT_ELSEWHERE_MS;
+            return if is_sent { store.record_report(&key, &day.to_string(), None, now) } else { Ok(()) };
         }
         let lengths = (report.period, config.retention.history);
         let span = Span::ending(store, due, lengths, route.timezone.clone())?;

@@ -25,7 +25,7 @@ fn report_is_sent_once_when_it_is_due_and_late_once_after_a_pause() {
     let text = "host = 'web-1'\n[webhooks.main]\nurl = 'http://127.0.0.1:1/x'\n[[routes]]\ntimezone = 'UTC'\n\
         [[reports]]\nat = 'mon 09:00'\nperiod = '7d'";
     let config = Config::parse(text, Path::new("config.toml"), &|_| None).unwrap();
-    let context = Context { sent: Arc::new(Notify::new()), system_host: "host".to_owned(), now };
+    let context = ReportContext { sent: Arc::new(Notify::new()), system_host: "host".to_owned(), now, part: None };
     let mut step = |at: i64| {
         NOW.store(at, Ordering::SeqCst);
         context.send_if_due(&mut store, &config, &config.reports[0]).unwrap();
@@ -70,7 +70,7 @@ fn silence_is_said_where_the_bans_of_other_routes_go_on() {
     };
     let ban = |store: &mut Store, jail: &str, at: i64| ban_by_clock(store, jail, at, at);
     let said = |store: &mut Store, at: i64| {
-        let is_said = silence::watch(store, (&config, "web-1"), &config.routes[0], Timestamp(at)).unwrap();
+        let is_said = silence::watch(store, (&config, "web-1"), &config.routes[0], true, Timestamp(at)).unwrap();
         is_said.then(|| {
             let message = store.next_in_order("main", 0).unwrap().unwrap();
             store

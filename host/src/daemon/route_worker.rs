@@ -8,14 +8,16 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 
 use super::descriptors::{StoreSlot, StoreSlots};
 use super::error::DaemonError;
+use super::fleet_part::FleetPart;
 use super::pulse::Pulses;
 use crate::config::Route;
 use crate::counters::Counters;
 use crate::event::{EventDefaults, Timestamp};
+use crate::fleet::Term;
 use crate::format::{LoadedRoute, RouteContext, WebhookProfiles};
 use crate::message::{cut, one_line};
 use crate::plugin::Runtime;
@@ -45,6 +47,8 @@ pub(super) enum WorkerCommand {
     Load(Box<Route>, EventDefaults, WebhookProfiles),
     /// Install the result of the `Load` with this number.
     Loaded(u64, Box<LoadedRoute>),
+    /// On a fleet's worker: format for as long as this term lasts, or not at all.
+    Own(Option<Arc<Term>>),
     /// End after the current event.
     Stop,
 }
@@ -65,6 +69,7 @@ impl RouteWorkerHandle {
             loaded: None,
             loads: 0,
             recorded: None,
+            term: None,
         };
         let thread = Builder::new()
             .name(route.to_owned())
@@ -100,6 +105,8 @@ struct RouteWorker {
     loads: u64,
     /// The state that `status` shows.
     recorded: Option<PluginState>,
+    /// Of a fleet's worker: while the route's shard is its own.
+    term: Option<Arc<Term>>,
 }
 
 impl RouteWorker {
@@ -151,6 +158,7 @@ impl RouteWorker {
             WorkerCommand::Load(route, defaults, profiles) => self.load(*route, defaults, profiles),
             WorkerCommand::Loaded(load, fresh) if load == self.loads => self.install(*fresh)?,
             WorkerCommand::Loaded(..) => {}
+            WorkerCommand::Own(term) => self.term = term,
             WorkerCommand::Stop => return Ok(false),
         }
         Ok(true)
@@ -214,7 +222,15 @@ impl RouteWorker {
         self.record()
     }
 
+    /// Whether the route's events are another worker's.
+    fn is_elsewhere(&self) -> bool {
+        self.context.part.is_some() && self.term.is_none()
+    }
+
     fn advance(&mut self) -> Result<usize, StoreError> {
+        if self.is_elsewhere() {
+            return Ok(0);
+        }
         let Some(loaded) = &mut self.loaded else { return Ok(0) };
         let store = opened(&mut self.store, &self.context)?;
         let (began, close_digests) = (Instant::now(), self.context.close_digests.load(Ordering::SeqCst));
@@ -229,6 +245,9 @@ impl RouteWorker {
 
     /// Returns how long there is nothing to do without a command.
     fn poll_interval(&mut self) -> Result<Duration, StoreError> {
+        if self.is_elsewhere() {
+            return Ok(POLL_INTERVAL);
+        }
         let Some(loaded) = &self.loaded else { return Ok(POLL_INTERVAL) };
         let store = opened(&mut self.store, &self.context)?;
         let Some(at) = loaded.next_closing(store)? else { return Ok(POLL_INTERVAL) };
@@ -286,6 +305,6 @@ pub(super) struct WorkerContext {
     /// Of these threads.
     pub(super) pulses: Arc<Pulses>,
     pub(super) counters: Counters,
-    /// Of a fleet's worker, until when messages may be sent.
-    pub(super) send_until: Option<watch::Receiver<tokio::time::Instant>>,
+    /// Of a fleet's worker.
+    pub(super) part: Option<FleetPart>,
 }

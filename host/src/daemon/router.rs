@@ -7,13 +7,15 @@ use std::thread::Builder;
 use std::time::{Duration, Instant};
 
 use super::error::DaemonError;
+use super::fleet_part::FleetPart;
 use super::route_worker::{RouteWorkerHandle, WorkerCommand, WorkerContext};
 use crate::config::{Config, Retention};
 use crate::event::{EventDefaults, Timestamp};
+use crate::fleet::Terms;
 use crate::format;
 use crate::message::one_line;
 use crate::route::{self, Enricher, RoutingPass};
-use crate::store::{Received, RetentionLimits, SettledBefore, Store};
+use crate::store::{Received, RetentionLimits, SettledBefore, Store, StreamProgress};
 
 /// How often spool and inbox are polled without a command.
 pub(super) const POLL_INTERVAL: Duration = Duration::from_secs(1);
@@ -34,23 +36,23 @@ pub(super) enum RouterCommand {
     Reconfigure(Arc<Config>),
 }
 
-/// Routes events until the other end of `commands` is dropped. `settled_before`: of a fleet's worker, what others had settled.
+/// Routes events until the other end of `commands` is dropped.
 pub(super) fn run(
     config: Arc<Config>,
     mut store: Store,
-    settled_before: Option<SettledBefore>,
     context: &WorkerContext,
     commands: &Receiver<RouterCommand>,
 ) -> Result<(), DaemonError> {
     let Some(config) = prepare(config, context, commands) else { return Ok(()) };
     let pulse = context.pulses.add();
     pulse.step();
-    let mut router = Router::new(config, &store, settled_before, context)?;
+    let mut router = Router::new(config, &store, context)?;
     router.configure(&mut store)?;
     let mut checked_at = Instant::now();
     loop {
         pulse.step();
         router.check_workers()?;
+        router.begin_terms()?;
         // Not only when there is nothing else to do: on a busy host there always is.
         if checked_at.elapsed() >= POLL_INTERVAL {
             checked_at = Instant::now();
@@ -113,17 +115,30 @@ struct Router<'a> {
     enricher: Enricher,
     /// Whether an event waits for that database.
     enriching: bool,
-    settled_before: Option<SettledBefore>,
+    /// Of a fleet's worker.
+    part: Option<Part>,
     pruner: Pruner,
 }
 
+/// What the router of a fleet's worker has of its part of the work.
+struct Part {
+    part: FleetPart,
+    /// The shards that are this worker's.
+    terms: Terms,
+    /// What others had settled of events that are not routed here yet.
+    settled_before: Option<SettledBefore>,
+    /// A connection that syncs.
+    store: Store,
+}
+
 impl<'a> Router<'a> {
-    fn new(
-        config: Arc<Config>,
-        store: &Store,
-        settled_before: Option<SettledBefore>,
-        context: &'a WorkerContext,
-    ) -> Result<Self, DaemonError> {
+    fn new(config: Arc<Config>, store: &Store, context: &'a WorkerContext) -> Result<Self, DaemonError> {
+        let part = match context.part.clone() {
+            Some(part) => {
+                Some(Part { part, terms: Terms::new(), settled_before: None, store: store.new_connection()? })
+            }
+            None => None,
+        };
         Ok(Self {
             defaults: config.event_defaults(&context.system_host),
             workers: BTreeMap::new(),
@@ -131,7 +146,7 @@ impl<'a> Router<'a> {
             problems: SpoolProblems::default(),
             enricher: Enricher::new(config.fail2ban.database.clone(), config.fail2ban.configured),
             enriching: false,
-            settled_before,
+            part,
             pruner: Pruner::new(store)?,
             config,
         })
@@ -192,7 +207,58 @@ impl<'a> Router<'a> {
                 }
             }
         }
+        self.give_terms();
         self.format_removed_routes(store)
+    }
+
+    /// Follows whose shards are whose: of a shard that has become this worker's, what others have settled is not sent here, and
+    /// after that its routes are formatted and delivered.
+    fn begin_terms(&mut self) -> Result<(), DaemonError> {
+        let Some(Part { part, terms, settled_before, store }) = &mut self.part else { return Ok(()) };
+        let Some(newer) = part.changed_terms() else { return Ok(()) };
+        // Those that are here for longer may have begun with another stream.
+        let stream = newer.values().find(|term| !term.has_begun()).or(newer.values().next()).map(|term| &term.stream);
+        let mut before = StreamProgress::default();
+        for (shard, term) in &newer {
+            if Some(&term.stream) == stream {
+                before.add_routes(&term.before);
+            }
+            if term.has_to_heed && !term.has_begun() {
+                let settled = store.settle_by_record(&term.stream, &term.before)?;
+                if settled > 0 {
+                    tracing::info!(
+                        shard,
+                        settled,
+                        "another worker has settled what was pending here; it is not sent again"
+                    );
+                }
+            }
+        }
+        if let Some(stream) = stream {
+            *settled_before = Some(SettledBefore::new(stream.clone(), before));
+        }
+        *terms = newer;
+        terms.values().for_each(|term| term.begin());
+        self.give_terms();
+        self.context.formatted.notify_one();
+        Ok(())
+    }
+
+    /// Has the workers of routes work where the shard is this worker's.
+    fn give_terms(&self) {
+        let Some(Part { part, terms, .. }) = &self.part else { return };
+        for (route, worker) in &self.workers {
+            // Not one that has not begun yet.
+            let term = part.term_for_route(route).filter(|term| terms.values().any(|known| Arc::ptr_eq(known, term)));
+            worker.send(WorkerCommand::Own(term));
+        }
+    }
+
+    /// Whether what is left of a route that is not configured is to be formatted here.
+    fn has_removed(&self, route: &str, store: &Store) -> Result<bool, DaemonError> {
+        let Some(Part { part, .. }) = &self.part else { return Ok(true) };
+        let webhook = store.webhook_of_pending(route)?;
+        Ok(webhook.is_some_and(|webhook| part.term_for_webhook(&webhook).is_some()))
     }
 
     /// Receives and routes one batch of events. Returns how many there were.
@@ -200,7 +266,8 @@ impl<'a> Router<'a> {
         let now = (self.context.now)();
         let Received { records, problems } = store.receive(now)?;
         self.problems.report(problems);
-        let (enricher, before) = (Some(&mut self.enricher), self.settled_before.as_mut());
+        let before = self.part.as_mut().and_then(|part| part.settled_before.as_mut());
+        let enricher = Some(&mut self.enricher);
         let RoutingPass { events, routes, later, counts } =
             route::route_events_after(&self.config.routes, &self.defaults, store, enricher, before, now)?;
         self.enriching = later;
@@ -219,7 +286,7 @@ impl<'a> Router<'a> {
     /// Formats what is left of routes that are no longer configured.
     fn format_removed_routes(&self, store: &mut Store) -> Result<(), DaemonError> {
         for route in store.unfinished_routes()? {
-            if self.workers.contains_key(&route) {
+            if self.workers.contains_key(&route) || !self.has_removed(&route, store)? {
                 continue;
             }
             while format::format_removed_route(&route, &self.config, &self.defaults, store, (self.context.now)())? > 0 {

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::mpsc;
-use std::time::Instant;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::daemon::{Daemon, ExitReason, RunMode};
 use super::descriptors::StoreSlots;
 use super::error::DaemonError;
-use super::event_loop::{ALIVE_INTERVAL, EventLoop, READY_TIMEOUT};
+use super::event_loop::EventLoop;
+use super::fleet_part::FleetPart;
 use super::fleet_reader::FleetReader;
 use super::forwarding::{self, ForwardingContext};
 use super::pulse::Pulses;
@@ -20,7 +20,7 @@ use super::signals::Signals;
 use super::tailers::Tailers;
 use crate::config::{Fleet, FleetRole};
 use crate::counters::Counters;
-use crate::fleet::Reader;
+use crate::fleet::{Reader, Shards};
 
 /// Bytes of stack that a thread has for itself, as Rust's default is.
 const OWN_STACK: usize = 2 << 20;
@@ -32,37 +32,14 @@ impl Daemon<'_> {
     /// # Errors
     /// When the store or the system fails; nothing that was stored is lost.
     pub(crate) fn run(
-        mut self,
+        self,
         signals: &mut Signals,
         mode: RunMode,
         ready: impl FnOnce(),
     ) -> Result<ExitReason, DaemonError> {
-        let mut ready = Some(ready);
-        let mut is_ready = || {
-            if let Some(ready) = ready.take() {
-                ready();
-            }
-        };
         let fleet = self.config.fleet.clone();
-        let mut reader = match fleet.clone().filter(|fleet| fleet.role == FleetRole::Worker) {
-            Some(fleet) => match self.wait_for_lease(fleet, signals, &mut is_ready) {
-                Some(reader) => Some(reader),
-                None => return Ok(ExitReason::Stopped),
-            },
-            None => None,
-        };
-        // It may have waited for weeks.
-        if reader.is_some()
-            && let Some(config) = (self.reread)()
-        {
-            if config.fleet != self.config.fleet {
-                return Ok(ExitReason::SourcesChanged);
-            }
-            self.config = config;
-        }
-        // On a connection that syncs.
-        let heed = |reader: &mut Reader| reader.heed(&mut self.store.new_connection()?);
-        let settled_before = reader.as_mut().map(heed).transpose()?;
+        let reader = fleet.clone().filter(|fleet| fleet.role == FleetRole::Worker).map(|fleet| self.reader(fleet));
+        let (reader, part): (Option<Reader>, Option<FleetPart>) = reader.unzip();
         let (router_commands, received) = mpsc::channel();
         let context = WorkerContext {
             runtime: Arc::clone(&self.runtime),
@@ -77,7 +54,7 @@ impl Daemon<'_> {
             close_digests: Arc::new(AtomicBool::new(matches!(mode, RunMode::UntilIdleOr(_)))),
             pulses: Arc::new(Pulses::new()),
             counters: Counters::new()?,
-            send_until: reader.as_ref().map(Reader::send_until),
+            part,
         };
         std::thread::scope(|scope| {
             let (config, store) = (Arc::new(self.config.clone()), self.store.new_routing_connection()?);
@@ -90,7 +67,7 @@ impl Daemon<'_> {
                         let context = ForwardingContext { system_host, now: *now, pulses, counters };
                         forwarding::run(config, fleet, store, &context, &received)
                     }
-                    _ => router::run(config, store, settled_before, &for_router, &received),
+                    _ => router::run(config, store, &for_router, &received),
                 })
                 .map_err(|reason| DaemonError::System { what: "start a thread", reason })?;
             let reader = match reader {
@@ -110,7 +87,7 @@ impl Daemon<'_> {
             // The loop owns the sender of the router's commands, so the router ends with it.
             let exit = runtime.block_on(async {
                 EventLoop::new(&self, mode, router_commands, &context)?
-                    .run([terminate, interrupt, hang_up], ended, is_ready)
+                    .run([terminate, interrupt, hang_up], ended, ready)
                     .await
             });
             tailers.stop()?;
@@ -124,31 +101,12 @@ impl Daemon<'_> {
         })
     }
 
-    /// Waits for the lease of a fleet's worker: until then another worker may deliver what is in this store. `None`: it was
-    /// stopped before. A service is ready while it waits: there may be another worker for as long as it runs.
-    fn wait_for_lease(&self, fleet: Fleet, signals: &mut Signals, is_ready: &mut impl FnMut()) -> Option<Reader> {
+    /// Returns the reader of a fleet's worker, and what the others need of it.
+    fn reader(&self, fleet: Fleet) -> (Reader, FleetPart) {
         let host = self.config.event_defaults(&self.system_host).host;
-        let Signals { runtime, terminate, interrupt, .. } = signals;
-        runtime.block_on(async {
-            let state = self.store.folder().path();
-            let waits = |what: &str| tracing::warn!("waiting to read the events of the fleet: {what}");
-            let begin = Reader::begin(fleet, host, state, waits);
-            let mut begin = std::pin::pin!(begin);
-            let mut alive = tokio::time::interval(ALIVE_INTERVAL);
-            let began = Instant::now();
-            loop {
-                tokio::select! {
-                    reader = &mut begin => return Some(reader),
-                    _ = terminate.recv() => return None,
-                    _ = interrupt.recv() => return None,
-                    _ = alive.tick() => {
-                        (self.alive)();
-                        if began.elapsed() >= READY_TIMEOUT {
-                            is_ready();
-                        }
-                    }
-                }
-            }
-        })
+        let (shards, configured) = watch::channel(Shards::of(&self.config));
+        let reader = Reader::new(fleet, host, self.store.folder().path(), configured);
+        let part = FleetPart::new(shards, &reader);
+        (reader, part)
     }
 }

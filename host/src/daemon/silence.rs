@@ -12,11 +12,13 @@ pub(super) fn key(route: &Route) -> String {
     format!("quiet {}", route.name)
 }
 
-/// Says what there is to say of a route's silence. Returns whether there is a message to be sent.
+/// Says what there is to say of a route's silence, or notes that another worker of the fleet says it. Returns whether there is a
+/// message to be sent.
 pub(super) fn watch(
     store: &mut Store,
     (config, host): (&Config, &str),
     route: &Route,
+    is_said_here: bool,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     let (Some(quiet), Some(webhook)) = (route.quiet, config.webhooks.get(&route.webhook)) else { return Ok(false) };
@@ -25,7 +27,7 @@ pub(super) fn watch(
     let last = store.last_ban_received(&|jail| route.mismatch(jail, Kind::Ban).is_none(), now)?;
     let (next, news) = Watch::next(stored, last, now, quiet);
     let Some(next) = next else { return Ok(false) };
-    let message = match news {
+    let message = match news.filter(|_| is_said_here) {
         Some(news) => {
             let signs = if config.fleet.is_some() { of_fleet() } else { signs(store)? };
             let (text, small_print) = silence_text(news, (host, &route.name), &signs, now);

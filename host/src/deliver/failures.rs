@@ -212,7 +212,7 @@ impl Queue {
         failures: u32,
         now: Timestamp,
     ) -> Result<BTreeMap<String, Timestamp>, StoreError> {
-        if failures < EXPIRE_AFTER_FAILURES {
+        if failures < EXPIRE_AFTER_FAILURES || self.notices_only {
             return Ok(BTreeMap::new());
         }
         let routes = store.pending_routes(&self.webhook)?;

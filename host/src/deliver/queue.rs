@@ -58,6 +58,8 @@ pub(super) struct Attempt<'a> {
 
 pub(crate) struct Queue {
     pub(super) webhook: String,
+    /// Whether it has the notices alone: on a fleet's worker, the webhook's other messages may be another worker's.
+    pub(super) notices_only: bool,
     /// The probe that is sent next, after a message failed.
     pub(super) probe: Option<Probe>,
     /// The offset of the probe after that.
@@ -77,6 +79,7 @@ impl Queue {
         let never = Timestamp(0);
         Self {
             webhook,
+            notices_only: false,
             probe: None,
             next_probe_offset: 1,
             attempt_began_at: never,
@@ -84,6 +87,16 @@ impl Queue {
             parked_not_before: never,
             changes_not_before: never,
         }
+    }
+
+    /// Has the notices alone.
+    pub(crate) fn of_notices(webhook: String) -> Self {
+        Self { notices_only: true, ..Self::new(webhook) }
+    }
+
+    /// Whether it has the notices alone.
+    pub(crate) const fn has_notices_only(&self) -> bool {
+        self.notices_only
     }
 
     /// Returns what to do next. `url_hash`: of the webhook's URL; with another URL a suspended webhook is tried again.
@@ -110,7 +123,13 @@ impl Queue {
             Some(message) => Some(message),
             None => self.first(store, now)?,
         };
-        let Some(message) = message else { return self.next_change(store, policy, backoff_until, now) };
+        let Some(message) = message else {
+            return if self.notices_only {
+                Ok(NextAction::Idle)
+            } else {
+                self.next_change(store, policy, backoff_until, now)
+            };
+        };
         if message.target != Some(policy.target) {
             let (webhook, target) = (&self.webhook, policy.target.name());
             let messages = store.reformat(webhook, policy.target)?;
@@ -127,6 +146,9 @@ impl Queue {
         }
         if at <= now {
             return self.in_its_way(store, policy, message, now);
+        }
+        if self.notices_only {
+            return Ok(NextAction::WaitUntil(at));
         }
         // A post that waits holds up no change.
         Ok(match self.next_change(store, policy, backoff_until, now)? {
@@ -162,6 +184,9 @@ impl Queue {
 
     /// Returns the next message in order, or a parked one whose time has come.
     fn first(&self, store: &Store, now: Timestamp) -> Result<Option<OutboundMessage>, StoreError> {
+        if self.notices_only {
+            return store.next_notice(&self.webhook);
+        }
         let (parked, in_order) = (store.next_parked(&self.webhook)?, store.next_in_order(&self.webhook, 0)?);
         let is_due = parked.as_ref().is_some_and(|message| clamp_deadline(message.next_attempt_at, now) <= now);
         let has_turn = self.ordered_before_parked == 0 && clamp_deadline(self.parked_not_before, now) <= now;
@@ -260,6 +285,9 @@ impl Queue {
 
     /// Returns how many places after the first message the next probe stands; another one each time.
     pub(super) fn choose_probe(&mut self, store: &Store) -> Result<Option<u32>, StoreError> {
+        if self.notices_only {
+            return Ok(None);
+        }
         let offset = self.next_probe_offset;
         if store.next_in_order(&self.webhook, offset)?.is_some() {
             self.next_probe_offset = offset % PROBE_WINDOW + 1;

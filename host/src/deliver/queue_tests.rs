@@ -484,6 +484,21 @@ fn notice_is_in_no_ledger_and_leaves_nothing() {
 }
 
 #[test]
+fn queue_of_notices_sends_those_and_leaves_the_rest() {
+    let mut simulation = Simulation::new();
+    simulation.post(5);
+    let health = HealthWebhook { name: "hook".to_owned(), target: Target::SLACK };
+    simulation.store.announce(&[health.suspended("other", "404 no_service")], Timestamp(START)).unwrap();
+    let ledger = simulation.ledger();
+    simulation.queue = Queue::of_notices("hook".to_owned());
+    // For so long that others would expire, and be probed.
+    let transient = || SendResult::Transient { after: None, error: "500".into() };
+    simulation.run(60 * HOUR, |_, at| if at < 48 * HOUR { transient() } else { ok() });
+    assert!(simulation.sent.len() > 20 && simulation.sent.iter().all(|(_, id)| *id == 6), "{:?}", simulation.sent);
+    assert_eq!((&simulation.accepted[..], simulation.ledger()), (&[6][..], ledger));
+}
+
+#[test]
 fn suspended_webhook_is_probed_seldom_and_recovers_with_a_new_url() {
     let mut simulation = Simulation::new();
     simulation.post(3);

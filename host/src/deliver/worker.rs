@@ -67,6 +67,12 @@ impl DeliveryWorker {
         Self { queue: Queue::new(webhook.clone()), webhook, store, context }
     }
 
+    /// Returns one that sends the notices alone.
+    #[must_use]
+    pub(crate) fn of_notices(webhook: String, store: Store, context: DeliveryContext) -> Self {
+        Self { queue: Queue::of_notices(webhook.clone()), webhook, store, context }
+    }
+
     /// Delivers until the context's `stop` turns true. `wake`: messages were added, or the configuration has changed.
     /// `progress` is notified after each attempt, and after messages were reassigned or given back to be formatted.
     ///
@@ -81,6 +87,10 @@ impl DeliveryWorker {
             }
             let configured = self.context.endpoints.borrow().webhooks.get(&self.webhook).cloned();
             let Some((endpoint, policy)) = configured else {
+                if self.queue.has_notices_only() {
+                    woken(wake, None, &mut stop).await;
+                    continue;
+                }
                 let reassigned;
                 (self, reassigned) = self.reassign().await?;
                 if reassigned {

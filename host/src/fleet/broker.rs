@@ -118,12 +118,16 @@ impl Broker {
     }
 
     /// Stores a message under a subject whose last message must have this sequence (0: there must be none), and waits until it
-    /// is stored.
-    pub(super) async fn replace(&self, subject: &str, last: u64, body: String) -> Result<u64, BrokerError> {
+    /// is stored. Returns its sequence; `None`: another one was stored since.
+    pub(super) async fn replace(&self, subject: &str, last: u64, body: String) -> Result<Option<u64>, BrokerError> {
         let mut headers = HeaderMap::new();
         headers.insert(EXPECTED_LAST, last.to_string().as_str());
         let answer = self.request(subject.to_owned(), headers, body.into()).await?;
-        parse::<Acknowledgement>(&answer.payload).map(|answer| answer.sequence)
+        match parse::<Acknowledgement>(&answer.payload) {
+            Ok(answer) => Ok(Some(answer.sequence)),
+            Err(BrokerError::Refused { code: code::WRONG_LAST_SEQUENCE, .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Stores a message under a subject, and waits until it is stored. Returns its sequence.

@@ -11,10 +11,10 @@ use super::backoff::Backoff;
 use super::broker::{Answers, Broker};
 use super::broker_error::{BrokerError, code};
 use super::driver::Driver;
+use super::envelope;
 use super::presence::{self, Presence};
-use super::record::Record;
+use super::stream_record::{self, StreamRecord};
 use super::subjects::{EVENTS, event_subject, host_token, presence_subject};
-use super::{envelope, lease};
 use crate::config::Fleet;
 use crate::event::Timestamp;
 use crate::message::one_line;
@@ -355,18 +355,18 @@ fn nothing_in(stream: &str) -> LastForwarded {
     LastForwarded { stream: stream.to_owned(), stream_seq: 0, event_id: String::new() }
 }
 
-/// Makes sure that the broker has what it acknowledged, and has the rest forwarded again. Returns the worker's record, and how
+/// Makes sure that the broker has what it acknowledged, and has the rest forwarded again. Returns the record of the stream, and how
 /// many events are.
 async fn verify(
     broker: &Broker,
     subject: &str,
     store: &mut Store,
     since: Timestamp,
-) -> Result<(Record, u64), ForwardError> {
+) -> Result<(StreamRecord, u64), ForwardError> {
     // Before the record: what the worker has removed meanwhile is in it.
     let found = broker.last(EVENTS, subject).await?;
     // Made by the worker, after the streams.
-    let (record, _) = lease::read(broker).await?.ok_or(BrokerError::NoStream)?;
+    let (record, _) = stream_record::read(broker).await?.ok_or(BrokerError::NoStream)?;
     let Some(before) = store.last_forwarded()? else { return Ok((record, 0)) };
     let found_sequence = found.as_ref().map_or(0, |found| found.sequence);
     let is_another = before.stream != record.stream;

@@ -14,8 +14,8 @@ use super::broker::Broker;
 use super::broker_error::BrokerError;
 use super::consumer::{self, ASKED};
 use super::hosts::{HostChanges, HostCounts, Hosts};
-use super::lease;
 use super::presence::Presence;
+use super::stream_record;
 use super::streams::{self, StreamState};
 use super::subjects::{EVENTS, HOSTS, HostSubject, host_subject, host_token, mark_subject};
 use crate::config::Fleet;
@@ -203,7 +203,7 @@ impl HostWatch {
 /// Returns what the broker says of the stream.
 async fn stream(broker: &Broker) -> Result<StreamSeen, BrokerError> {
     let info = streams::info(broker, EVENTS).await?;
-    let settled = lease::read(broker).await?.map_or(0, |(record, _)| record.settled);
+    let settled = stream_record::read(broker).await?.map_or(0, |(record, _)| record.settled);
     let StreamState { last, bytes, .. } = info.state;
     let oldest = if settled < last { broker.at(EVENTS, settled + 1).await? } else { None };
     let ages = info.said_at().zip(oldest.and_then(|oldest| oldest.stored_at));

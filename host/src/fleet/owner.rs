@@ -1,9 +1,9 @@
-//! The worker's lease and its record, without clock, network or disk: what is known is passed in, and what is to be written is
+//! The lease of a shard and its record, without clock, network or disk: what is known is passed in, and what is to be written is
 //! returned.
 //!
 //! Each write says which record it replaces, so of two workers one is refused. A worker writes at least every quarter of the
 //! lease, even if nothing changes; another one becomes the owner when the record has not changed for the whole lease, by its own
-//! clock. No clocks are compared: times here count from any moment, each worker's its own.
+//! clock, and the others wait for longer. No clocks are compared: times here count from any moment, each worker's its own.
 //!
 //! What a record says is settled, whoever wrote it, is never sent again, and the rest is never lost: a new owner first takes the
 //! record's word for what is pending in its own store, and then writes what it knows itself together with what the record says
@@ -11,9 +11,8 @@
 
 use std::time::Duration;
 
-use uuid::Uuid;
-
 use super::record::Record;
+use super::shards::Shard;
 use crate::store::StreamProgress;
 
 /// Another worker has taken the place of this one.
@@ -21,15 +20,23 @@ use crate::store::StreamProgress;
 #[error("another worker ({0}) has taken the place of this one, which could not be heard for the time of the lease")]
 pub(crate) struct LeaseLost(pub String);
 
-/// A worker that waits for the lease.
+/// A worker that waits for the lease of a shard.
 #[derive(Debug)]
 pub(super) struct Candidate {
     worker: String,
+    token: String,
     ttl: Duration,
-    /// How often hosts are to be heard, in ms.
-    presence_ms: u64,
     /// The record that was found last, and since when.
     seen: Option<(u64, Duration)>,
+}
+
+/// Why a candidate waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// This worker has the lease.
+    For(String),
+    /// Nobody has it, and another worker is to have it before.
+    ForTurn,
 }
 
 /// A record to write in the place of another one.
@@ -55,6 +62,8 @@ pub(super) struct Owner {
     /// When the write was sent that the broker took last.
     written_at: Duration,
     is_written: bool,
+    /// Up to where all is settled by the record that the broker has.
+    settled: u64,
     #[cfg(test)]
     pub(super) bug: Option<Bug>,
 }
@@ -91,33 +100,57 @@ impl Bug {
 }
 
 impl Candidate {
-    /// `worker`: who it is. `ttl`: the time of the lease.
-    pub(super) const fn new(worker: String, ttl: Duration) -> Self {
-        Self { worker, ttl, presence_ms: 0, seen: None }
+    /// `worker`: who it is. `token`: the same after a restart. `ttl`: the time of the lease.
+    pub(super) const fn new(worker: String, token: String, ttl: Duration) -> Self {
+        Self { worker, token, ttl, seen: None }
     }
 
-    /// Has hosts be heard so often.
-    pub(super) fn listening(self, every: Duration) -> Self {
-        Self { presence_ms: u64::try_from(every.as_millis()).unwrap_or(u64::MAX), ..self }
-    }
-
-    /// Returns what to write to become the owner, by the record that was found, with its sequence. `at`: when that was.
-    ///
-    /// # Errors
-    /// The worker that has the lease.
-    pub(super) fn request(&mut self, found: Option<(Record, u64)>, at: Duration) -> Result<Write, String> {
-        let (record, revision) = found.unwrap_or_default();
-        let since = match self.seen {
+    /// Returns since when the record is as it was found.
+    fn since(&mut self, revision: u64, at: Duration) -> Duration {
+        match self.seen {
             Some((seen, since)) if seen == revision => since,
             _ => self.seen.insert((revision, at)).1,
-        };
-        if !record.worker.is_empty() && at.saturating_sub(since) < self.ttl {
-            return Err(name(&record.worker).to_owned());
         }
-        let stream = if record.stream.is_empty() { new_stream() } else { record.stream };
-        let lease_ms = u64::try_from(self.ttl.as_millis()).unwrap_or(u64::MAX);
-        let presence_ms = self.presence_ms;
-        let record = Record { worker: self.worker.clone(), stream, lease_ms, presence_ms, ..record };
+    }
+
+    /// Returns what to write to become the owner, by the record of the shard that was found, with its sequence. `stream`: the id
+    /// of the stream. `rank`: how many other workers are to have the shard before. `at`: when that was.
+    ///
+    /// # Errors
+    /// Why it has to wait.
+    pub(super) fn request(
+        &mut self,
+        found: Option<(Record, u64)>,
+        (stream, shard): (&str, &Shard),
+        rank: u32,
+        at: Duration,
+    ) -> Result<Write, Wait> {
+        let (record, revision) = found.unwrap_or_default();
+        let lease = self.ttl.max(Duration::from_millis(record.lease_ms));
+        let unchanged = at.saturating_sub(self.since(revision, at));
+        let (turns, wait) = match (record.worker.is_empty(), record.next.as_str()) {
+            (false, _) => (rank.saturating_add(1), Wait::For(record.worker_name().to_owned())),
+            (true, next) if next == self.token => (0, Wait::ForTurn),
+            (true, "") => (rank, Wait::ForTurn),
+            // Whoever is to have it may have died since.
+            (true, _) => (rank.max(1), Wait::ForTurn),
+        };
+        if unchanged < lease.saturating_mul(turns) {
+            return Err(wait);
+        }
+        let is_same = record.stream == stream;
+        let record = Record {
+            stream: stream.to_owned(),
+            worker: self.worker.clone(),
+            next: String::new(),
+            store: record.store,
+            lease_ms: u64::try_from(self.ttl.as_millis()).unwrap_or(u64::MAX),
+            fingerprint: shard.fingerprint.clone(),
+            webhooks: shard.webhooks.clone(),
+            of_routes: shard.routes.clone(),
+            settled: if is_same { record.settled } else { 0 },
+            progress: if is_same { record.progress } else { StreamProgress::default() },
+        };
         Ok(Write { record, replaces: revision })
     }
 
@@ -128,6 +161,7 @@ impl Candidate {
         Owner {
             worker: self.worker.clone(),
             store,
+            settled: request.record.settled,
             record: request.record,
             revision,
             before,
@@ -182,28 +216,33 @@ impl Owner {
         }
     }
 
-    /// Notes that what is settled is going to be removed. Returns up to which message; `None`: there is nothing.
-    pub(super) fn prune(&mut self) -> Option<u64> {
-        if self.record.settled <= self.record.pruned {
-            return None;
-        }
-        self.record.pruned = self.record.settled;
-        self.is_written = false;
-        Some(self.record.pruned)
-    }
-
-    /// Names the stream by a new id: its messages are not those that were read before.
-    pub(super) fn begin_stream(&mut self) {
+    /// Notes that the stream has another id: its messages are not those that were read before.
+    pub(super) fn begin_stream(&mut self, stream: &str) {
         self.before = StreamProgress::default();
         let progress = StreamProgress::default();
-        self.record = Record { stream: new_stream(), settled: 0, pruned: 0, progress, ..self.record.clone() };
+        self.record = Record { stream: stream.to_owned(), settled: 0, progress, ..self.record.clone() };
+        (self.settled, self.is_written) = (0, false);
+    }
+
+    /// Notes that the shard is configured in another way.
+    pub(super) fn configure(&mut self, shard: &Shard) {
+        let Shard { webhooks, routes, fingerprint } = shard.clone();
+        let record = Record { fingerprint, webhooks, of_routes: routes, ..self.record.clone() };
+        self.is_written &= record == self.record;
+        self.record = record;
+    }
+
+    /// Notes that nobody works, so that another worker need not wait. `next`: the token of the one that is to be the owner;
+    /// empty: whoever it is.
+    pub(super) fn resign(&mut self, next: &str) {
+        self.record.worker.clear();
+        next.clone_into(&mut self.record.next);
         self.is_written = false;
     }
 
-    /// Notes that nobody works, so that another worker need not wait.
-    pub(super) fn resign(&mut self) {
-        self.record.worker.clear();
-        self.is_written = false;
+    /// Up to where all is settled by the record that the broker has.
+    pub(super) const fn settled(&self) -> u64 {
+        self.settled
     }
 
     /// Whether the broker has the record as it is.
@@ -219,6 +258,7 @@ impl Owner {
     /// Notes that the broker has stored that. `sent_at`: when it was sent.
     pub(super) fn written(&mut self, revision: u64, sent_at: Duration) {
         (self.revision, self.written_at, self.is_written) = (revision, sent_at, true);
+        self.settled = self.record.settled;
     }
 
     /// Checks that the record that the broker has is of this worker, or that it has none, after a write was refused or got no
@@ -228,7 +268,10 @@ impl Owner {
     /// When another worker has the lease.
     pub(super) fn confirm(&mut self, found: Option<(&Record, u64)>) -> Result<(), LeaseLost> {
         match found {
-            Some((record, _)) if record.worker != self.worker => Err(LeaseLost(name(&record.worker).to_owned())),
+            // Its own resignation may be what got no answer.
+            Some((record, _)) if record.worker != self.worker && *record != self.record => {
+                Err(LeaseLost(record.worker_name().to_owned()))
+            }
             Some((_, revision)) => {
                 self.revision = revision;
                 Ok(())
@@ -248,18 +291,5 @@ impl Owner {
             return Duration::MAX;
         }
         self.written_at + self.ttl * 3 / 4
-    }
-}
-
-fn new_stream() -> String {
-    Uuid::now_v7().to_string()
-}
-
-/// The host's name of a worker.
-fn name(worker: &str) -> &str {
-    match worker.split_once(' ') {
-        Some((host, _)) => host,
-        None if worker.is_empty() => "which has stopped since",
-        None => worker,
     }
 }

@@ -1,9 +1,9 @@
-//! The reader of a worker: it receives the stream in its order into the inbox, keeps the lease, and has the broker remove what
-//! is settled.
+//! The reader of a worker: it receives the stream in its order into the inbox, has the worker's part of the work tended meanwhile,
+//! and has the broker remove what is settled on all shards.
 //!
-//! Nothing is acknowledged to the broker, whose consumer is only a cursor: how far the stream is received is in the store, in
-//! the transaction that appends the events. After any error there is a new connection with a new consumer, which begins where
-//! that says.
+//! Every worker reads all of the stream, whatever its part is. Nothing is acknowledged to the broker, whose consumer is only a
+//! cursor: how far the stream is received is in the store, in the transaction that appends the events. After any error there is a
+//! new connection with a new consumer, which begins where that says.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,20 +11,23 @@ use std::time::Duration;
 use async_nats::Message;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+use uuid::Uuid;
 
 use super::backoff::Backoff;
 use super::broker::{Broker, message_id};
 use super::broker_error::BrokerError;
 use super::consumer::ASKED;
-use super::lease::{Lease, RenewError};
-use super::owner::LeaseLost;
+use super::shards::Shards;
+use super::share::{RECORD_INTERVAL, Share, ShareError};
+use super::stream_record::StreamRecord;
 use super::streams::StreamState;
 use super::subjects::{EVENTS, host_token, token_of};
-use super::{consumer, envelope, presence, streams};
+use super::term::Terms;
+use super::{consumer, envelope, presence, stream_record, streams};
 use crate::config::Fleet;
 use crate::event::Timestamp;
 use crate::message::one_line;
-use crate::store::{SettledBefore, Store, StoreError, StreamMessage, StreamPosition};
+use crate::store::{Store, StoreError, StreamMessage, StreamPosition};
 
 /// Messages that are appended in one transaction at most.
 const BATCH: usize = 256;
@@ -32,30 +35,13 @@ const BATCH: usize = 256;
 /// After this time without a word the connection is given up.
 const SILENCE: Duration = Duration::from_secs(12);
 
-/// How often it is recorded what is settled: what is not, another worker sends again.
-const RECORD_INTERVAL: Duration = Duration::from_millis(250);
-
-/// It is looked less often where much is pending: between two looks is so many times the time that one takes.
-const LOOK_SHARE: u32 = 20;
-
 /// How often the broker removes what is settled.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(5);
-
-/// Why reading ended.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ReaderError {
-    /// Another worker has the lease.
-    #[error(transparent)]
-    Lost(#[from] LeaseLost),
-    /// The store fails.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
 
 /// Why a connection ended.
 enum SessionError {
     Broker(BrokerError),
-    Ended(ReaderError),
+    Store(StoreError),
 }
 
 impl From<BrokerError> for SessionError {
@@ -66,105 +52,82 @@ impl From<BrokerError> for SessionError {
 
 impl From<StoreError> for SessionError {
     fn from(error: StoreError) -> Self {
-        Self::Ended(error.into())
+        Self::Store(error)
     }
 }
 
-impl From<RenewError> for SessionError {
-    fn from(error: RenewError) -> Self {
+impl From<ShareError> for SessionError {
+    fn from(error: ShareError) -> Self {
         match error {
-            RenewError::Broker(error) => Self::Broker(error),
-            RenewError::Lost(lost) => Self::Ended(lost.into()),
+            ShareError::Broker(error) => Self::Broker(error),
+            ShareError::Store(error) => Self::Store(error),
         }
     }
 }
 
-/// Reads the stream of a fleet, for as long as it has the lease.
+/// Reads the stream of a fleet.
 pub(crate) struct Reader {
     fleet: Fleet,
-    /// The host's name.
-    host: String,
-    lease: Lease,
-    renewed_at: Option<Instant>,
-    /// When it is to be looked again what is settled.
-    look_at: Instant,
+    share: Share,
+    /// The record of the stream, and its sequence.
+    record: (StreamRecord, u64),
+    recorded_at: Option<Instant>,
     pruned_at: Option<Instant>,
+    /// Whether it is known once whose the shards are.
+    has_begun: watch::Sender<bool>,
 }
 
 impl Reader {
-    /// Waits for the broker, makes its streams, and waits for the lease. `state`: where this worker's store is. `waits` is called
-    /// with what it waits for, when that changes.
-    pub(crate) async fn begin(fleet: Fleet, host: String, state: &Path, mut waits: impl FnMut(&str)) -> Self {
-        // The same after a restart, and another one on another host or in another directory.
-        let store = format!("{host} {:08x}", crc32fast::hash(state.as_os_str().as_encoded_bytes()));
-        let mut backoff = Backoff::new();
-        let mut said = String::new();
-        let mut say = |text: String| {
-            if text != said {
-                waits(&text);
-                said = text;
-            }
-        };
-        loop {
-            match take(&fleet, (&host, &store), &mut say).await {
-                Ok(lease) => {
-                    let look_at = Instant::now();
-                    return Self { fleet, host, lease, renewed_at: None, look_at, pruned_at: None };
-                }
-                Err(error) => say(error.to_string()),
-            }
-            sleep(backoff.next()).await;
-        }
+    /// `state`: where this worker's store is. `shards`: those of the configuration as it is.
+    pub(crate) fn new(fleet: Fleet, host: String, state: &Path, shards: watch::Receiver<Shards>) -> Self {
+        let share = Share::new(fleet.clone(), host, state, shards);
+        let record = (StreamRecord::default(), 0);
+        Self { fleet, share, record, recorded_at: None, pruned_at: None, has_begun: watch::Sender::new(false) }
     }
 
-    /// Until when messages may be sent, which moves with each renewal of the lease.
-    pub(crate) fn send_until(&self) -> watch::Receiver<Instant> {
-        self.lease.send_until()
+    /// The shards that are this worker's.
+    pub(crate) fn terms(&self) -> watch::Receiver<Terms> {
+        self.share.terms()
     }
 
-    /// Takes the word of the worker before: what is pending in this store and was settled there is not sent. To be called before
-    /// anything is routed or sent. Returns what it had settled of events that are not routed here yet.
+    /// Whether it is known once whose the shards are; those that nobody had are this worker's then.
+    pub(crate) fn has_begun(&self) -> watch::Receiver<bool> {
+        self.has_begun.subscribe()
+    }
+
+    /// Until when the first shard is this worker's, which then watches the hosts.
+    pub(crate) fn first_until(&self) -> watch::Receiver<Instant> {
+        self.share.first_until()
+    }
+
+    /// Reads until it is stopped, and gives the leases back then. `wake` is called when events were appended, `changed` when
+    /// shards have become this worker's, or are no longer.
     ///
     /// # Errors
-    /// When the store fails.
-    pub(crate) fn heed(&mut self, store: &mut Store) -> Result<SettledBefore, StoreError> {
-        let owner = &mut self.lease.owner;
-        let (stream, before) = (owner.record().stream.clone(), owner.before().clone());
-        if owner.has_to_heed() {
-            let settled = store.settle_by_record(&stream, &before)?;
-            if settled > 0 {
-                tracing::info!(settled, "another worker has settled what was pending here; it is not sent again");
-            }
-            owner.heeded();
-        }
-        Ok(SettledBefore::new(stream, before))
-    }
-
-    /// Reads until it is stopped, and gives the lease back then. `wake` is called when events were appended.
-    ///
-    /// # Errors
-    /// When another worker has the lease, or the store fails; what was received is stored.
+    /// When the store fails; what was received is stored.
     pub(crate) async fn run(
         mut self,
         mut store: Store,
         now: fn() -> Timestamp,
-        wake: impl Fn(),
+        (wake, changed): (impl Fn(), impl Fn()),
         mut stop: watch::Receiver<bool>,
-    ) -> Result<(), ReaderError> {
+    ) -> Result<(), StoreError> {
         // So that a worker is back within its lease.
         let mut backoff = Backoff::up_to(self.fleet.lease / 3);
         let mut problem = None;
         loop {
             let began = Instant::now();
-            let error = match self.session(&mut store, now, &wake, &mut stop, &mut problem).await {
+            let error = match self.session(&mut store, now, (&wake, &changed), &mut stop, &mut problem).await {
                 Ok(broker) => {
-                    // Otherwise the next worker waits for the time of the lease.
-                    if let Err(error) = self.lease.release(&broker).await {
-                        tracing::debug!("the lease was not given back: {error:?}");
+                    // Otherwise other workers wait for the time of the lease.
+                    match self.end(&store, &broker).await {
+                        Ok(()) => {}
+                        Err(SessionError::Broker(error)) => tracing::debug!("the leases were not given back: {error}"),
+                        Err(SessionError::Store(error)) => return Err(error),
                     }
                     return Ok(());
                 }
-                Err(SessionError::Ended(error)) => return Err(error),
+                Err(SessionError::Store(error)) => return Err(error),
                 Err(SessionError::Broker(error)) => one_line(&error.to_string()),
             };
             if problem.as_ref() != Some(&error) {
@@ -186,16 +149,18 @@ impl Reader {
         &mut self,
         store: &mut Store,
         now: fn() -> Timestamp,
-        wake: &impl Fn(),
+        (wake, changed): (&impl Fn(), &impl Fn()),
         stop: &mut watch::Receiver<bool>,
         problem: &mut Option<String>,
     ) -> Result<Broker, SessionError> {
-        let broker = connect(&self.fleet, &self.host).await?;
+        let broker = connect(&self.fleet, self.share.host()).await?;
         let state = streams::ensure(&broker, &self.fleet).await?;
-        self.lease.confirm(&broker).await?;
-        streams::configure(&broker, &self.fleet).await?;
         let mut expected = self.begin_at(store, &broker, state).await? + 1;
-        self.lease.renew(&broker).await?;
+        let mut is_configured = false;
+        self.share.tend(store, &broker, changed).await?;
+        if !self.has_begun.send_replace(true) {
+            changed();
+        }
         let consumer = consumer::create(&broker, expected).await?;
         let mut answers = broker.answers().await?;
         consumer::fetch(&broker, &mut answers, EVENTS, &consumer).await?;
@@ -208,12 +173,16 @@ impl Reader {
         let mut heard_at = Instant::now();
         loop {
             let message = tokio::select! {
-                _ = stop.wait_for(|stop| *stop) => {
-                    self.look(store)?;
-                    return Ok(broker);
-                }
+                _ = stop.wait_for(|stop| *stop) => return Ok(broker),
                 _ = renewal.tick() => {
-                    self.renew(store, &broker).await?;
+                    if expected > state.last {
+                        self.share.is_caught_up();
+                    }
+                    self.share.tend(store, &broker, changed).await?;
+                    self.record(&broker).await?;
+                    if self.share.has_first() && !std::mem::replace(&mut is_configured, true) {
+                        streams::configure(&broker, &self.fleet).await?;
+                    }
                     if heard_at.elapsed() > SILENCE {
                         let silent = "it sends neither messages nor that there are none".to_owned();
                         return Err(BrokerError::Unreachable(silent).into());
@@ -252,7 +221,7 @@ impl Reader {
                 }
                 expected = expected.max(found + 1);
             }
-            if !batch.is_empty() && store.append_stream(&self.lease.owner.record().stream, batch, now())? > 0 {
+            if !batch.is_empty() && store.append_stream(&self.record.0.stream, batch, now())? > 0 {
                 wake();
             }
             if asked == 0 {
@@ -264,25 +233,36 @@ impl Reader {
 
     /// Returns the sequence up to which the stream is received.
     async fn begin_at(&mut self, store: &mut Store, broker: &Broker, state: StreamState) -> Result<u64, SessionError> {
-        let record = self.lease.owner.record();
-        let (stream, settled) = (record.stream.clone(), record.settled);
-        let none = StreamPosition { sequence: 0, message_id: String::new() };
-        let position = store.stream_position(&stream)?.unwrap_or(none);
-        if self.is_same(broker, &position, state).await? {
-            if position.sequence < settled {
-                // Another worker has received it up to there.
-                store.begin_stream(&stream, &StreamPosition { sequence: settled, message_id: String::new() })?;
+        let received = loop {
+            let (found, revision) = stream_record::read(broker).await?.unwrap_or_default();
+            if found.stream.is_empty() {
+                let presence_ms = milliseconds(presence::interval(self.fleet.silent));
+                let found = StreamRecord { stream: new_stream(), presence_ms, ..found };
+                stream_record::write(broker, &found, revision).await?;
+                continue;
             }
-            return Ok(position.sequence.max(settled));
+            let none = StreamPosition { sequence: 0, message_id: String::new() };
+            let position = store.stream_position(&found.stream)?.unwrap_or(none);
+            let settled = found.settled.max(self.share.settled(&found.stream));
+            if self.is_same(broker, &position, (settled, state)).await? {
+                self.record = (found, revision);
+                break position.sequence;
+            }
+            // Its sequences mean other messages now; those that are in the inbox are recognized by their ids.
+            tracing::error!(
+                "the broker's stream is not the one that was read before; all of it is read, and hosts publish again"
+            );
+            let found = StreamRecord { stream: new_stream(), settled: 0, pruned: 0, ..found };
+            stream_record::write(broker, &found, revision).await?;
+        };
+        let stream = self.record.0.stream.clone();
+        let settled = self.share.connect(broker, &stream).await?;
+        if store.stream_position(&stream)?.is_none() || received < settled {
+            // Other workers have received it up to there.
+            let sequence = received.max(settled);
+            store.begin_stream(&stream, &StreamPosition { sequence, message_id: String::new() })?;
         }
-        // Its sequences mean other messages now; those that are in the inbox are recognized by their ids.
-        tracing::error!(
-            "the broker's stream is not the one that was read before; all of it is read, and hosts publish again"
-        );
-        self.lease.owner.begin_stream();
-        let position = StreamPosition { sequence: 0, message_id: String::new() };
-        store.begin_stream(&self.lease.owner.record().stream, &position)?;
-        Ok(0)
+        Ok(received.max(settled))
     }
 
     /// Returns whether the stream still has the message that was received last, or has removed it because it was settled.
@@ -290,9 +270,9 @@ impl Reader {
         &self,
         broker: &Broker,
         position: &StreamPosition,
-        state: StreamState,
+        (settled, state): (u64, StreamState),
     ) -> Result<bool, BrokerError> {
-        if position.sequence > state.last || self.lease.owner.record().settled > state.last {
+        if position.sequence > state.last || settled > state.last {
             return Ok(false);
         }
         if position.message_id.is_empty() || position.sequence < state.first {
@@ -302,33 +282,63 @@ impl Reader {
         Ok(found.is_some_and(|found| found.id == position.message_id))
     }
 
-    /// Renews the lease with what is settled, and has that removed now and then.
-    async fn renew(&mut self, store: &mut Store, broker: &Broker) -> Result<(), SessionError> {
-        let to_forget = if Instant::now() >= self.look_at { self.look(store)? } else { Vec::new() };
-        let is_recent = self.renewed_at.is_some_and(|at| at.elapsed() < self.fleet.lease / 4);
-        if self.lease.owner.is_written() && is_recent {
+    /// Sees that the stream is the one that is read. If the first shard is this worker's, records how far the stream is settled,
+    /// and has that removed now and then.
+    async fn record(&mut self, broker: &Broker) -> Result<(), SessionError> {
+        if self.recorded_at.is_some_and(|at| at.elapsed() < self.fleet.lease / 4) {
             return Ok(());
         }
+        self.recorded_at = Some(Instant::now());
+        if !self.share.has_first() {
+            let (found, revision) = stream_record::read(broker).await?.unwrap_or_default();
+            return self.compare(found, revision);
+        }
         let is_due = self.pruned_at.is_none_or(|at| at.elapsed() >= PRUNE_INTERVAL);
+        let (found, revision) = &self.record;
+        let settled = found.settled.max(self.share.floor());
+        let record = StreamRecord {
+            stream: found.stream.clone(),
+            worker: self.share.host().to_owned(),
+            lease_ms: milliseconds(self.fleet.lease),
+            presence_ms: milliseconds(presence::interval(self.fleet.silent)),
+            settled,
+            pruned: if is_due { found.pruned.max(settled) } else { found.pruned },
+        };
+        let to_remove = (record.pruned > found.pruned).then_some(record.pruned);
         // First, since a host takes what is missing and not recorded as lost.
-        let pruned = if is_due { self.lease.owner.prune() } else { None };
-        self.lease.renew(broker).await?;
-        self.renewed_at = Some(Instant::now());
-        store.forget_receipts(&self.lease.owner.record().stream, &to_forget)?;
-        if let Some(pruned) = pruned {
+        match stream_record::write(broker, &record, *revision).await? {
+            Some(revision) => self.record = (record, revision),
+            None => {
+                let (found, revision) = stream_record::read(broker).await?.unwrap_or_default();
+                return self.compare(found, revision);
+            }
+        }
+        if let Some(pruned) = to_remove {
             streams::prune(broker, pruned).await?;
             self.pruned_at = Some(Instant::now());
         }
         Ok(())
     }
 
-    /// Looks what is settled. Returns the messages whose receipts are to be forgotten once that is recorded.
-    fn look(&mut self, store: &Store) -> Result<Vec<u64>, StoreError> {
-        let began = Instant::now();
-        let here = store.settled_here(&self.lease.owner.record().stream)?;
-        self.lease.owner.advance(&here.progress);
-        self.look_at = Instant::now() + (began.elapsed() * LOOK_SHARE).max(RECORD_INTERVAL / 2);
-        Ok(here.to_forget)
+    /// Goes on with the record that was found, if it is still of the same stream.
+    fn compare(&mut self, found: StreamRecord, revision: u64) -> Result<(), SessionError> {
+        if found.stream != self.record.0.stream {
+            return Err(BrokerError::Answer("another worker found that this is another stream".to_owned()).into());
+        }
+        self.record = (found, revision);
+        Ok(())
+    }
+
+    /// Gives all leases back, and says that no worker is there, if this is the last one.
+    async fn end(&mut self, store: &Store, broker: &Broker) -> Result<(), SessionError> {
+        let is_last = self.share.has_first() && !self.share.has_others();
+        self.share.end(store, broker).await?;
+        if is_last {
+            let (found, revision) = &self.record;
+            let record = StreamRecord { worker: String::new(), ..found.clone() };
+            stream_record::write(broker, &record, *revision).await?;
+        }
+        Ok(())
     }
 
     /// Reads a message; `None`: it has no place in the stream.
@@ -347,12 +357,10 @@ async fn connect(fleet: &Fleet, host: &str) -> Result<Broker, BrokerError> {
     Broker::connect(fleet, &host_token(host), &format!("banhook worker {host}")).await
 }
 
-async fn take(fleet: &Fleet, (host, store): (&str, &str), say: &mut impl FnMut(String)) -> Result<Lease, BrokerError> {
-    let broker = connect(fleet, host).await?;
-    streams::ensure(&broker, fleet).await?;
-    let times = (fleet.lease, presence::interval(fleet.silent));
-    Lease::take(&broker, (host, store), times, |worker| {
-        say(format!("the worker {worker} has the lease; this one takes its place when it stops"));
-    })
-    .await
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn new_stream() -> String {
+    Uuid::now_v7().to_string()
 }

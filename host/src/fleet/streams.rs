@@ -1,11 +1,16 @@
 //! The streams of a fleet: how the worker makes them, and what it relies on.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::broker::Broker;
 use super::broker_error::{BrokerError, code};
-use super::subjects::{EVENT_SUBJECTS, EVENTS, HOSTS, MARK_SUBJECTS, META, PRESENCE_SUBJECTS, RECORD_SUBJECT};
+use super::subjects::{
+    EVENT_SUBJECTS, EVENTS, HOSTS, MARK_SUBJECTS, META, PRESENCE_SUBJECTS, RECORD_SUBJECT, SHARD_SUBJECTS, STATE,
+    WORKER_SUBJECTS,
+};
 use crate::config::Fleet;
 use crate::event::Timestamp;
 
@@ -18,8 +23,11 @@ const MESSAGE_BYTES: u64 = 64 << 10;
 /// How long the broker recognizes a message that comes again by its id, in ns; later ones the worker recognizes.
 const RECOGNIZED_FOR: u64 = 120_000_000_000;
 
-/// Bytes of the worker's record that the broker keeps at most.
+/// Bytes of the record of the stream that the broker keeps at most.
 const RECORD_BYTES: u64 = 1 << 20;
+
+/// Bytes of the records of shards and of what workers say: of more than a thousand of both.
+const STATE_BYTES: u64 = 128 << 20;
 
 /// Bytes of what a host says of itself.
 const PRESENCE_BYTES: u64 = 2 << 10;
@@ -110,6 +118,22 @@ fn record() -> Value {
     })
 }
 
+/// Of each shard and each worker the broker keeps the last record alone.
+fn state() -> Value {
+    json!({
+        "name": STATE,
+        "subjects": [SHARD_SUBJECTS, WORKER_SUBJECTS],
+        "retention": "limits",
+        "storage": "file",
+        "discard": "old",
+        "max_bytes": STATE_BYTES,
+        "max_msgs_per_subject": 1,
+        "max_age": 0,
+        "allow_direct": true,
+        "num_replicas": 1,
+    })
+}
+
 /// Of each host the broker keeps the last word alone, and the last mark.
 fn hosts() -> Value {
     json!({
@@ -134,6 +158,7 @@ const BYTES: &str = "max_bytes";
 /// events.
 pub(super) async fn ensure(broker: &Broker, fleet: &Fleet) -> Result<StreamState, BrokerError> {
     ensure_one(broker, META, with(record(), &[replicas(fleet)]), &[REPLICAS]).await?;
+    ensure_one(broker, STATE, with(state(), &[replicas(fleet)]), &[REPLICAS]).await?;
     // Events matter more than who is silent.
     match ensure_one(broker, HOSTS, with(hosts(), &[replicas(fleet)]), &[REPLICAS]).await {
         Err(error @ (BrokerError::Refused { .. } | BrokerError::NoRoom(_))) => {
@@ -145,12 +170,15 @@ pub(super) async fn ensure(broker: &Broker, fleet: &Fleet) -> Result<StreamState
     Ok(ensure_one(broker, EVENTS, events, &[REPLICAS, BYTES]).await?.state)
 }
 
-/// Gives the streams the size and the replicas that the configuration has. Only for the owner: another worker may have another
-/// configuration. The streams are used as they are if the broker refuses, as it may while a server is down.
+/// Gives the streams the size and the replicas that the configuration has. Only for the owner of the first shard: another worker may
+/// have another configuration. The streams are used as they are if the broker refuses, as it may while a server is down.
 pub(super) async fn configure(broker: &Broker, fleet: &Fleet) -> Result<(), BrokerError> {
-    for (name, chosen) in
-        [(META, vec![replicas(fleet)]), (HOSTS, vec![replicas(fleet)]), (EVENTS, vec![replicas(fleet), bytes(fleet)])]
-    {
+    for (name, chosen) in [
+        (META, vec![replicas(fleet)]),
+        (STATE, vec![replicas(fleet)]),
+        (HOSTS, vec![replicas(fleet)]),
+        (EVENTS, vec![replicas(fleet), bytes(fleet)]),
+    ] {
         // Each by itself: what is refused of one says nothing of the other.
         for one in chosen {
             let found = match info(broker, name).await {
@@ -209,6 +237,26 @@ async fn ensure_one(broker: &Broker, name: &str, settings: Value, chosen: &[&str
 /// Returns what the broker says of a stream.
 pub(super) async fn info(broker: &Broker, name: &str) -> Result<StreamInfo, BrokerError> {
     broker.ask(&format!("STREAM.INFO.{name}"), &json!({})).await
+}
+
+/// Returns the subjects under which a stream has messages.
+pub(super) async fn subjects(broker: &Broker, name: &str) -> Result<Vec<String>, BrokerError> {
+    #[derive(Deserialize)]
+    struct Info {
+        state: State,
+    }
+    #[derive(Deserialize)]
+    struct State {
+        #[serde(default)]
+        subjects: BTreeMap<String, u64>,
+    }
+    let info: Info = broker.ask(&format!("STREAM.INFO.{name}"), &json!({ "subjects_filter": ">" })).await?;
+    Ok(info.state.subjects.into_keys().collect())
+}
+
+/// Removes all messages under a subject of a stream.
+pub(super) async fn forget(broker: &Broker, name: &str, subject: &str) -> Result<(), BrokerError> {
+    broker.ask::<Value>(&format!("STREAM.PURGE.{name}"), &json!({ "filter": subject })).await.map(drop)
 }
 
 /// Removes all messages of the stream of events up to this one.

@@ -2,8 +2,10 @@
 
 /// The stream with the events of all hosts.
 pub(crate) const EVENTS: &str = "BANHOOK";
-/// The stream with the worker's record.
+/// The stream with the record of the stream of events, which hosts read.
 pub(crate) const META: &str = "BANHOOK_META";
+/// The stream with what workers alone read: the records of shards, and what workers say of themselves.
+pub(super) const STATE: &str = "BANHOOK_STATE";
 
 /// The stream with what hosts say of themselves, and which of them were reported as silent.
 pub(super) const HOSTS: &str = "BANHOOK_HOSTS";
@@ -15,13 +17,21 @@ pub(super) const MARK_SUBJECTS: &str = "banhook.silent.*";
 
 /// The subjects of the events; the last part stands for the host.
 pub(super) const EVENT_SUBJECTS: &str = "banhook.ev.*";
-/// The subject of the worker's record.
+/// The subjects of the records of shards; the last part is the shard's name.
+pub(super) const SHARD_SUBJECTS: &str = "banhook.state.*";
+/// The subjects of what workers say; the last part stands for the worker.
+pub(super) const WORKER_SUBJECTS: &str = "banhook.worker.*";
+/// The subject of the record of the stream.
 pub(super) const RECORD_SUBJECT: &str = "banhook.meta";
 
 /// Begins the subjects of events.
 const EVENT_PREFIX: &str = "banhook.ev.";
 /// Begins the subjects of what hosts say.
 const PRESENCE_PREFIX: &str = "banhook.host.";
+/// Begins the subjects of the records of shards.
+const SHARD_PREFIX: &str = "banhook.state.";
+/// Begins the subjects of what workers say.
+const WORKER_PREFIX: &str = "banhook.worker.";
 /// Begins the subjects of marks.
 const MARK_PREFIX: &str = "banhook.silent.";
 
@@ -68,6 +78,26 @@ pub(super) fn mark_subject(token: &str) -> String {
 pub(super) fn host_subject(subject: &str) -> Option<HostSubject<'_>> {
     let presence = token_after(PRESENCE_PREFIX, subject).map(HostSubject::Presence);
     presence.or_else(|| token_after(MARK_PREFIX, subject).map(HostSubject::Mark))
+}
+
+/// Returns the subject of the record of a shard, whose name is one part of a subject.
+pub(super) fn shard_subject(shard: &str) -> String {
+    format!("{SHARD_PREFIX}{shard}")
+}
+
+/// Returns the subject of what a worker says.
+pub(super) fn worker_subject(token: &str) -> String {
+    format!("{WORKER_PREFIX}{token}")
+}
+
+/// Returns the shard of the subject of a record.
+pub(super) fn shard_of(subject: &str) -> Option<&str> {
+    token_after(SHARD_PREFIX, subject)
+}
+
+/// Returns the worker's part of the subject of what it says.
+pub(super) fn worker_of(subject: &str) -> Option<&str> {
+    token_after(WORKER_PREFIX, subject)
 }
 
 /// Returns the subject to ask for the last message under a subject.

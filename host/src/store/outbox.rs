@@ -168,6 +168,17 @@ impl Store {
         )
     }
 
+    /// Returns a webhook's next notice.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn next_notice(&self, webhook: &str) -> Result<Option<OutboundMessage>, StoreError> {
+        let which = format!(
+            "WHERE webhook = ?1 AND state = 'ready' AND route = '{NOTICES}' ORDER BY parked, id LIMIT 1 OFFSET ?2"
+        );
+        self.next_where(&which, webhook, 0)
+    }
+
     /// Returns a webhook's parked message that is attempted next.
     ///
     /// # Errors

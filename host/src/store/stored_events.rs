@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::checksum::{self, EVENT_COLUMNS, event_columns, parse_event};
 use super::database::sql_limit;
@@ -117,6 +117,24 @@ impl Store {
                 )?
                 .query_map([], |row| row.get(0))?
                 .collect()
+        })
+    }
+
+    /// Returns the webhook of an event that is pending on a route; `None`: none is.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn webhook_of_pending(&self, route: &str) -> Result<Option<String>, StoreError> {
+        self.database.read("read the events of routes", |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT * FROM (SELECT webhook FROM routed_events
+                         WHERE route = ?1 AND state = 'pending' AND message IS NULL LIMIT 1)
+                     UNION ALL SELECT * FROM (SELECT webhook FROM messages
+                         WHERE route = ?1 AND state IN ('open', 'ready') LIMIT 1) LIMIT 1",
+                )?
+                .query_row([route], |row| row.get(0))
+                .optional()
         })
     }
 

@@ -69,6 +69,21 @@ impl StreamProgress {
         all
     }
 
+    /// Returns what it says of some routes.
+    pub(crate) fn on_routes(&self, is_one: impl Fn(&str) -> bool) -> Self {
+        let routes = self.routes.iter().filter(|(name, _)| is_one(name));
+        Self { routed: self.routed, routes: routes.map(|(name, route)| (name.clone(), route.clone())).collect() }
+    }
+
+    /// Adds what another record says of routes that are not here. No longer for a floor: of a route that is in neither, it says
+    /// too much then.
+    pub(crate) fn add_routes(&mut self, other: &Self) {
+        self.routed = self.routed.max(other.routed);
+        for (name, route) in &other.routes {
+            self.routes.entry(name.clone()).or_insert_with(|| route.clone());
+        }
+    }
+
     /// Leaves out what is more than a record may have: of a route with too many runs, what follows the last that is kept is
     /// pending.
     pub(crate) fn bounded(self) -> Self {

@@ -62,7 +62,7 @@ fn fleet_takeover_while_a_digest_of_one_address_is_open_loses_and_repeats_nothin
     hosts.iter_mut().for_each(Member::start);
     hosts[0].ban(ADDRESS);
     wait_for_count(&env.webhook, 1, &[&workers[0], &hosts[0]]);
-    wait_until_recorded(&broker, "all", 1);
+    wait_until_recorded(&broker, "main", "all", 1);
     hosts[1..5].iter().for_each(|host| host.ban(ADDRESS));
     until("four bans to be in an open digest", || {
         let status = workers[0].status();

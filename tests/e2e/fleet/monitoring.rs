@@ -152,7 +152,7 @@ fn fleet_broker_without_room_for_the_streams_says_what_to_do() {
     let mut broker = Broker::set_up(&env, NEWEST, &[]);
     let conf = broker.directory().join("banhook-nats.conf");
     let text = fs::read_to_string(&conf).unwrap();
-    let small = text.replace("sync_interval: always", "sync_interval: always\n  max_file_store: 200MB");
+    let small = text.replace("sync_interval: always", "sync_interval: always\n  max_file_store: 400MB");
     assert_ne!(text, small);
     fs::write(conf, small).unwrap();
     broker.resume();

@@ -5,9 +5,9 @@ use tokio::runtime::Builder;
 use super::finding::Finding;
 use crate::cli::global_options::host_name;
 use crate::config::{Config, Fleet, size_text};
-use crate::fleet::{BrokerStatus, HostsStatus, StreamStatus, broker_status};
+use crate::fleet::{BrokerStatus, HostsStatus, Shards, StreamStatus, WorkerStatus, broker_status};
 use crate::message::one_line;
-use crate::phrase::counted;
+use crate::phrase::{counted, listed};
 
 const CHECK: &str = "fleet";
 
@@ -27,15 +27,22 @@ pub(super) fn findings(config: &Config, fleet: &Fleet) -> Vec<Finding> {
         Err(error) => return vec![Finding::warn(CHECK, format!("not checked: {error}"), "run doctor again")],
     };
     let host = config.event_defaults(&host_name()).host;
-    let status = runtime.block_on(broker_status(fleet, &host));
+    let status = runtime.block_on(broker_status(fleet, &host, &Shards::of(config)));
     // A name that the system still looks up would hold the runtime.
     runtime.shutdown_background();
     match status {
-        Ok(BrokerStatus { version, worker: Some(worker), stream, hosts, clock_ahead_ms, .. }) => {
-            let answers =
-                Finding::ok(CHECK, format!("the broker (nats-server {version}) answers, and {worker} is the worker"));
+        Ok(BrokerStatus { version, worker: Some(worker), stream, hosts, workers, clock_ahead_ms, .. }) => {
+            let who = match &workers[..] {
+                [] | [_] => format!("{worker} is the worker"),
+                several => {
+                    let names: Vec<_> = several.iter().map(|worker| one_line(&worker.name)).collect();
+                    format!("{} are the workers", listed(names.iter().map(String::as_str), "and"))
+                }
+            };
+            let answers = Finding::ok(CHECK, format!("the broker (nats-server {version}) answers, and {who}"));
             let of_worker = stream.map(of_stream).into_iter().chain(hosts.as_ref().and_then(of_hosts));
-            [answers].into_iter().chain(clock_ahead_ms.and_then(of_clock)).chain(of_worker).collect()
+            let of_clock = clock_ahead_ms.and_then(of_clock);
+            [answers].into_iter().chain(of_clock).chain(of_worker).chain(workers.iter().filter_map(differing)).collect()
         }
         Ok(BrokerStatus { version, worker: None, .. }) => vec![Finding::fail(
             CHECK,
@@ -75,6 +82,21 @@ fn of_stream(StreamStatus { bytes, max_bytes, replicas, is_in_cluster, .. }: Str
     // Nothing is lost, but nothing is delivered while that one is down.
     let better = "the broker is a cluster: replicas = 3 on the worker has the streams on three servers";
     Finding { remedy: (is_in_cluster && replicas <= 1).then(|| better.to_owned()), ..found }
+}
+
+/// Warns of a worker with another configuration.
+fn differing(WorkerStatus { name, version, differs }: &WorkerStatus) -> Option<Finding> {
+    let shards: Vec<_> = differs.iter().take(NAMED).map(|shard| format!("\"{}\"", one_line(shard))).collect();
+    let more = differs.len().saturating_sub(NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let problem = format!(
+        "the worker {} (banhook {}) has another configuration of what is sent to {}{more}",
+        one_line(name),
+        one_line(version),
+        shards.join(", ")
+    );
+    let remedy = "have the same webhooks, routes, plugins and release of banhook on all workers";
+    (!differs.is_empty()).then(|| Finding::warn(CHECK, problem, remedy))
 }
 
 /// Warns of silent hosts.

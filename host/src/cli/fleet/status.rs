@@ -12,7 +12,7 @@ use crate::cli::command_error::{CommandError, Outcome};
 use crate::cli::global_options::{GlobalOptions, OutputFormat, host_name};
 use crate::config::{Fleet, FleetRole, duration_text, size_text};
 use crate::event::Timestamp;
-use crate::fleet::{BrokerStatus, HostBacklog, HostsStatus, broker_status};
+use crate::fleet::{BrokerStatus, HostBacklog, HostsStatus, Shards, broker_status};
 use crate::message::one_line;
 use crate::phrase::counted;
 use crate::store::Store;
@@ -61,7 +61,7 @@ pub(super) fn status(global: &GlobalOptions, StatusArgs { format }: &StatusArgs)
     };
     let host = config.event_defaults(&host_name()).host;
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    let asked = runtime.block_on(broker_status(&fleet, &host));
+    let asked = runtime.block_on(broker_status(&fleet, &host, &Shards::of(&config)));
     let store = global.existing_store()?.map(|(_, store)| store);
     let status = gather(&fleet, host, store.as_ref(), asked)?;
     let mut out = io::stdout();
@@ -133,16 +133,43 @@ fn text(status: &FleetStatus) -> String {
                 ));
             }
             lines.extend(broker.hosts.as_ref().map(hosts));
-            lines.push(match &broker.worker {
-                Some(worker) => format!("worker: {}", one_line(worker)),
-                None => "worker: none; events wait with the broker".to_owned(),
-            });
+            lines.extend(workers(&status.host, broker));
         }
         (None, Some(error)) => lines.push(format!("broker: {error}")),
         (None, None) => {}
     }
     lines.push(String::new());
     lines.join("\n")
+}
+
+/// Who works; where there are several workers or shards, on which shard.
+fn workers(own: &str, BrokerStatus { worker, shards, workers, .. }: &BrokerStatus) -> Vec<String> {
+    let mut lines = Vec::new();
+    if shards.len() < 2 && workers.len() < 2 {
+        lines.push(match worker {
+            Some(worker) => format!("worker: {}", one_line(worker)),
+            None => "worker: none; events wait with the broker".to_owned(),
+        });
+    } else {
+        let shown = |name: &str| if name == own { format!("{} (this one)", one_line(name)) } else { one_line(name) };
+        let names: Vec<_> = workers.iter().map(|worker| shown(&worker.name)).collect();
+        let names = if names.is_empty() { "none; events wait with the broker".to_owned() } else { names.join(", ") };
+        lines.push(format!("workers: {names}"));
+        lines.extend(shards.iter().map(|shard| {
+            let worker = shard.worker.as_deref().map_or_else(|| "no worker".to_owned(), shown);
+            format!("        {}: {worker}, settled up to {}", one_line(&shard.name), shard.settled)
+        }));
+    }
+    for worker in workers.iter().filter(|worker| !worker.differs.is_empty()) {
+        let shards: Vec<_> = worker.differs.iter().map(|shard| one_line(shard)).collect();
+        lines.push(format!(
+            "        {} (banhook {}) has another configuration of {}",
+            one_line(&worker.name),
+            one_line(&worker.version),
+            shards.join(", ")
+        ));
+    }
+    lines
 }
 
 /// Names that a line lists.

@@ -3,14 +3,24 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::event::{Ban, DigestCause, Event, EventDetails, Timestamp};
+use crate::fleet::shards::Shard;
 use crate::message::{Target, fallback};
 use crate::store::{Closes, DigestKey, Disposition, FormattedEvent, Store, StreamPosition};
 
 /// Each has a webhook of its own. Some events of the second join digests.
 pub(super) const ROUTES: [&str; 2] = ["a", "b"];
 
+/// The stream's id.
+pub(super) const STREAM: &str = "a stream";
+
 /// Messages that a worker reads, and events that a route formats, in a turn.
 pub(super) const AT_MOST: usize = 3;
+
+/// Both are one shard: they may fall back to each other.
+pub(super) fn shard() -> Shard {
+    let names: BTreeSet<_> = ROUTES.iter().map(|name| (*name).to_owned()).collect();
+    Shard { webhooks: names.clone(), routes: names, fingerprint: "f".to_owned() }
+}
 
 pub(super) fn place(sequence: u64) -> StreamPosition {
     StreamPosition { sequence, message_id: format!("id-{sequence}") }

@@ -14,6 +14,8 @@ pub(super) enum Step {
     Pass(u64),
     /// A webhook takes nothing, or takes messages again.
     Suspend(usize, bool),
+    /// The owner gives the shard away, if there is one, and follows.
+    GiveAway(Answer),
     /// A worker goes through these stages of its work, and has this fate then. If it `waits`, all others are frozen for the time
     /// of the lease first, and it becomes the owner.
     Turn { worker: usize, waits: bool, stages: (usize, usize), answer: Answer, fate: Fate },
@@ -46,6 +48,7 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         4 => any::<[bool; 2]>().prop_map(Step::Publish),
         2 => (1_u64..800).prop_map(Step::Pass),
         1 => (0_usize..2, any::<bool>()).prop_map(|(webhook, suspended)| Step::Suspend(webhook, suspended)),
+        2 => answer.clone().prop_map(Step::GiveAway),
         8 => (0_usize..3, any::<bool>(), (prop_oneof![Just(0), 0..STAGES], 0..2 * STAGES), answer, fate)
             .prop_map(|(worker, waits, stages, answer, fate)| Step::Turn { worker, waits, stages, answer, fate }),
     ]

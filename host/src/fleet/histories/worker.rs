@@ -44,7 +44,7 @@ impl Worker {
     }
 
     pub(super) fn candidate(&self) -> Candidate {
-        Candidate::new(format!("worker-{} {}", self.number, self.terms), TTL)
+        Candidate::new(format!("worker-{} {}", self.number, self.terms), format!("token-{}", self.number), TTL)
     }
 
     pub(super) fn start(&mut self) -> Process {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::broker_log::{Broker, Written, write};
-use super::events::{AT_MOST, ROUTES, close, event, format, matched, numbers, place};
+use super::events::{AT_MOST, ROUTES, STREAM, close, event, format, matched, numbers, place, shard};
 use super::step::{Answer, Fate, STAGES, Step};
 use super::worker::{Process, Role, TTL, Worker};
 use crate::event::Timestamp;
@@ -23,6 +23,8 @@ pub(super) struct Totals {
     pub answers_lost: u64,
     /// Times that an owner was not heard for its lease.
     pub frozen: u64,
+    /// Times that an owner gave the shard away.
+    pub given_away: u64,
 }
 
 impl Totals {
@@ -35,6 +37,7 @@ impl Totals {
         self.disks_lost += other.disks_lost;
         self.answers_lost += other.answers_lost;
         self.frozen += other.frozen;
+        self.given_away += other.given_away;
     }
 }
 
@@ -80,6 +83,7 @@ impl World {
             }
             Step::Pass(ms) => self.at += Duration::from_millis(ms),
             Step::Suspend(webhook, suspended) => self.suspended[webhook] = suspended,
+            Step::GiveAway(answer) => self.give_away(answer)?,
             Step::Turn { worker, waits, stages, answer, fate } => {
                 if waits {
                     self.turn(worker, (0, 0), Answer::Comes)?;
@@ -168,35 +172,20 @@ impl World {
         answer: &mut Option<Answer>,
     ) -> Result<AfterStage, String> {
         let Process { store, role, is_unsure, .. } = process;
-        let (owner, before) = match role {
-            Role::Candidate(_) => return Ok(self.request(worker, role, answer)),
-            Role::Owner(owner, before) => (owner, before),
-        };
+        if matches!(role, Role::Candidate(_)) {
+            let next = self.request(worker, role, answer);
+            if matches!(role, Role::Candidate(_)) {
+                self.follow(store, stage);
+                return Ok(AfterStage::GoesOn);
+            }
+            return Ok(next);
+        }
+        let Role::Owner(owner, before) = role else { return Ok(AfterStage::GoesOn) };
         let Some(before) = before else { return Ok(self.heed(store, owner, before)) };
-        let stream = owner.record().stream.clone();
         match stage {
             0..=2 | 13 => return self.record(worker, (store, owner, is_unsure), stage == 13, answer),
-            3 | 8 => {
-                let settled = owner.record().settled;
-                let position = store.stream_position(&stream).unwrap().map_or(0, |position| position.sequence);
-                if position < settled {
-                    store.begin_stream(&stream, &place(settled)).unwrap();
-                }
-                let unread = self.broker.stream.range(position.max(settled) + 1..).take(AT_MOST);
-                let messages =
-                    unread.map(|(at, routes)| StreamMessage { position: place(*at), event: Ok(event(*at, *routes)) });
-                store.append_stream(&stream, messages.collect(), Timestamp(1)).unwrap();
-            }
-            4 | 9 => {
-                let routed = |UnroutedEvent { seq, event, .. }| RoutedTo {
-                    seq,
-                    ban: None,
-                    to: matched(&event.unwrap()),
-                    quarantined: false,
-                };
-                let routed: Vec<_> = store.unrouted(AT_MOST).unwrap().into_iter().map(routed).collect();
-                store.route_events_after(&routed, before).unwrap();
-            }
+            3 | 8 => self.read(store, owner.record().settled),
+            4 | 9 => store.route_events_after(&routed(store), before).map(drop).unwrap(),
             5 | 10 => (0..2).for_each(|route| format(store, route)),
             6 => close(store),
             7 | 11 => return self.send(worker, store, owner, false),
@@ -206,10 +195,66 @@ impl World {
         Ok(AfterStage::GoesOn)
     }
 
+    /// A worker receives messages of the stream; all up to one are settled.
+    fn read(&self, store: &mut Store, settled: u64) {
+        let position = store.stream_position(STREAM).unwrap().map_or(0, |position| position.sequence);
+        if position < settled {
+            store.begin_stream(STREAM, &place(settled)).unwrap();
+        }
+        let unread = self.broker.stream.range(position.max(settled) + 1..).take(AT_MOST);
+        let messages =
+            unread.map(|(at, routes)| StreamMessage { position: place(*at), event: Ok(event(*at, *routes)) });
+        store.append_stream(STREAM, messages.collect(), Timestamp(1)).unwrap();
+    }
+
+    /// A worker that is not the owner reads and routes all the same, and settles what the owner has settled.
+    fn follow(&self, store: &mut Store, stage: usize) {
+        let record = self.broker.record.as_ref().map(|(record, _)| record.clone()).unwrap_or_default();
+        match stage {
+            3 | 8 => self.read(store, record.settled),
+            4 | 9 => store.route_events(&routed(store)).unwrap(),
+            11 => {
+                store.settle_by_record(STREAM, &record.progress).unwrap();
+                let here = store.settled_here(STREAM).unwrap();
+                store.forget_receipts(STREAM, &here.to_forget).unwrap();
+            }
+            _ => {}
+        }
+    }
+
+    /// An owner for whom nobody works any more gives the shard away.
+    fn give_away(&mut self, answer: Answer) -> Result<(), String> {
+        // Not one that another worker has replaced, and that does not know it yet.
+        let worker = self.broker.record.as_ref().map(|(record, _)| record.worker.clone()).unwrap_or_default();
+        let is_owner = |process: &Process| match &process.role {
+            Role::Owner(owner, Some(_)) => owner.record().worker == worker,
+            _ => false,
+        };
+        let owner = self.workers.iter().position(|worker| worker.process.as_ref().is_some_and(is_owner));
+        let Some(worker) = owner else { return Ok(()) };
+        let Some(mut process) = self.workers[worker].process.take() else { return Ok(()) };
+        let Process { store, role, is_unsure, .. } = &mut process;
+        if let Role::Owner(owner, Some(_)) = role {
+            owner.resign("");
+            let next = self.record(worker, (store, owner, is_unsure), false, &mut Some(answer))?;
+            if !matches!(next, AfterStage::GoesOn) {
+                // It would try again; here it ends.
+                return Ok(());
+            }
+            self.totals.given_away += 1;
+            self.workers[worker].terms += 1;
+            *role = Role::Candidate(self.workers[worker].candidate());
+        }
+        self.workers[worker].process = Some(process);
+        Ok(())
+    }
+
     /// A candidate asks for the lease.
     fn request(&mut self, worker: usize, role: &mut Role, answer: &mut Option<Answer>) -> AfterStage {
         let Role::Candidate(candidate) = role else { return AfterStage::GoesOn };
-        let Ok(request) = candidate.request(self.broker.record.clone(), self.at) else { return AfterStage::Waits };
+        let Ok(request) = candidate.request(self.broker.record.clone(), (STREAM, &shard()), 0, self.at) else {
+            return AfterStage::Waits;
+        };
         let lost = answer.take().unwrap_or(Answer::Comes);
         let stored = if lost == Answer::IsLostWithTheRequest { None } else { self.broker.replace(&request) };
         let Some(revision) = stored.filter(|_| lost == Answer::Comes) else {
@@ -254,7 +299,6 @@ impl World {
         let stream = owner.record().stream.clone();
         let here = store.settled_here(&stream).unwrap();
         owner.advance(&here.progress);
-        let pruned = if prunes { owner.prune() } else { None };
         match write(&mut self.broker, owner, is_unsure, answer, self.at) {
             Written::Is => {}
             Written::MayBe => return Ok(AfterStage::Waits),
@@ -268,8 +312,8 @@ impl World {
             return Err(format!("{sequence} is settled on {}, and not by {record:?}", ROUTES[*route]));
         }
         store.forget_receipts(&stream, &here.to_forget).unwrap();
-        if let Some(pruned) = pruned {
-            self.broker.stream.retain(|sequence, _| *sequence > pruned);
+        if prunes {
+            self.broker.stream.retain(|sequence, _| *sequence > owner.settled());
         }
         Ok(AfterStage::GoesOn)
     }
@@ -316,6 +360,17 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// Events that are not routed yet, with their routes.
+fn routed(store: &Store) -> Vec<RoutedTo> {
+    let routed = |UnroutedEvent { seq, event, .. }| RoutedTo {
+        seq,
+        ban: None,
+        to: matched(&event.unwrap()),
+        quarantined: false,
+    };
+    store.unrouted(AT_MOST).unwrap().into_iter().map(routed).collect()
 }
 
 /// How a worker goes on after a step.
