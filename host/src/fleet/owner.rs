@@ -293,3 +293,75 @@ impl Owner {
         self.written_at + self.ttl * 3 / 4
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEASE: Duration = Duration::from_secs(1);
+
+    fn candidate() -> Candidate {
+        Candidate::new("web-1 a b".to_owned(), "token-1".to_owned(), LEASE)
+    }
+
+    /// After what time a candidate may take a shard, in ms, by a record that does not change.
+    fn waits(record: &Record, rank: u32) -> Option<u64> {
+        let mut candidate = candidate();
+        let found = || Some((record.clone(), 7)).filter(|(record, _)| *record != Record::default());
+        (0..10_000).step_by(100).find(|ms| {
+            let at = Duration::from_millis(*ms);
+            candidate.request(found(), ("s", &Shard::default()), rank, at).is_ok()
+        })
+    }
+
+    #[test]
+    fn candidate_waits_for_the_longer_lease_and_for_its_turn() {
+        let of = |worker: &str, next: &str, lease_ms| Record {
+            worker: worker.to_owned(),
+            next: next.to_owned(),
+            lease_ms,
+            stream: "s".to_owned(),
+            ..Record::default()
+        };
+        for (record, rank, expected) in [
+            (Record::default(), 0, 0),
+            (Record::default(), 2, 2_000),
+            (of("web-2 x", "", 1_000), 0, 1_000),
+            (of("web-2 x", "", 1_000), 1, 2_000),
+            // It may send for that long.
+            (of("web-2 x", "", 3_000), 0, 3_000),
+            (of("", "", 1_000), 0, 0),
+            (of("", "", 1_000), 1, 1_000),
+            (of("", "token-1", 1_000), 3, 0),
+            (of("", "token-2", 1_000), 0, 1_000),
+            (of("", "token-2", 1_000), 2, 2_000),
+        ] {
+            assert_eq!(waits(&record, rank), Some(expected), "{rank} {record:?}");
+        }
+        let mut candidate = candidate();
+        let mut request = |revision, ms| {
+            let found = Some((of("web-2 x", "", 1_000), revision));
+            candidate.request(found, ("s", &Shard::default()), 0, Duration::from_millis(ms))
+        };
+        assert_eq!(request(1, 0), Err(Wait::For("web-2".to_owned())));
+        assert!(request(2, 900).is_err() && request(2, 1_899).is_err(), "each change is a sign of life");
+        assert_eq!(request(2, 1_900).unwrap().replaces, 2);
+    }
+
+    #[test]
+    fn owner_of_another_stream_begins_with_nothing_settled_and_a_resigned_one_knows_its_own_record() {
+        let record = Record { stream: "old".to_owned(), settled: 9, store: "b".to_owned(), ..Record::default() };
+        let mut candidate = candidate();
+        let request = candidate.request(Some((record, 4)), ("s", &Shard::default()), 0, LEASE).unwrap();
+        assert_eq!((request.record.settled, request.replaces, request.record.stream.as_str()), (0, 4, "s"));
+        let mut owner = candidate.granted(request, 5, "a".to_owned(), LEASE);
+        assert!(owner.has_to_heed() && owner.may_send_until() == LEASE * 7 / 4);
+        owner.resign("token-2");
+        let Write { record: given, .. } = owner.write();
+        assert_eq!((given.worker.as_str(), given.next.as_str()), ("", "token-2"));
+        // The broker has stored it, and the answer was lost.
+        assert_eq!(owner.confirm(Some((&given, 6))), Ok(()));
+        let taken = Record { worker: "web-2 x".to_owned(), ..given };
+        assert_eq!(owner.confirm(Some((&taken, 7))), Err(LeaseLost("web-2".to_owned())));
+    }
+}

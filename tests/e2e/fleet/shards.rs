@@ -293,6 +293,42 @@ fn fleet_workers_with_different_configurations_are_named() {
     wait_for_owners(&workers[0], &BOTH);
 }
 
+/// One worker has two webhooks in one shard which the other one has in two.
+#[test]
+#[ignore = "needs nats-server: cargo xtask test"]
+fn fleet_worker_whose_shards_overlap_those_of_another_one_waits_for_them() {
+    let fleet = ThreeWebhooks::new();
+    let broker = Broker::start(&fleet.env, NEWEST, &["web-1"]);
+    let mut workers = fleet.workers(&broker);
+    let file = workers[1].path("config.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    let other = text.replace("webhook = \"main\"\n", "webhook = \"main\"\nfallback_webhook = \"one\"\n");
+    assert_ne!(text, other);
+    fs::write(&file, &other).unwrap();
+    let mut host = Member::host(&fleet.env, &broker, "web-1");
+    host.start();
+    workers.iter_mut().for_each(Member::start);
+    workers[1].wait_for_log("the worker worker-1 has the lease; this one takes its place when it stops shard=\"main\"");
+    (0..10).for_each(|number| host.ban(&address(number)));
+    fleet.wait_for_bans(10, &[&workers[0], &workers[1], &host]);
+    // Once its record of "main" is free, the other one still has "one".
+    workers[0].stop();
+    (10..20).for_each(|number| host.ban(&address(number)));
+    fleet.wait_for_bans(20, &[&workers[1], &host]);
+    // Its shard has the webhooks of two of this one's.
+    workers[0].start();
+    workers[0].wait_for_log("the worker worker-2 has the lease; this one takes its place when it stops shard=\"one\"");
+    (20..30).for_each(|number| host.ban(&address(number)));
+    fleet.wait_for_bans(30, &[&workers[0], &workers[1], &host]);
+    assert_eq!(fleet.repeated(30), [0; 3]);
+    // Both have the same from now on, and what is pending goes on in the new shards.
+    fs::write(&file, &text).unwrap();
+    wait_for_owners(&workers[0], &BOTH);
+    (30..40).for_each(|number| host.ban(&address(number)));
+    fleet.wait_for_bans(40, &[&workers[0], &workers[1], &host]);
+    assert_eq!(fleet.repeated(40), [0; 3]);
+}
+
 /// What the broker says of a stream.
 fn stream(broker: &Broker<'_>, name: &str) -> Value {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
