@@ -14,7 +14,7 @@ pub(super) use init::write_files;
 use super::command_error::Outcome;
 use super::global_options::GlobalOptions;
 
-/// Set up a fleet, whose hosts forward their events to one worker, and see how it is
+/// Set up a fleet, whose hosts forward their events to workers, and see how it is
 #[derive(Debug, Args)]
 pub(super) struct FleetArgs {
     #[command(subcommand)]

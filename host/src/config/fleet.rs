@@ -1,4 +1,4 @@
-//! `[fleet]`: the part of this host in a fleet, whose events go through one broker to one worker.
+//! `[fleet]`: the part of this host in a fleet, whose events go through one broker to its workers.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

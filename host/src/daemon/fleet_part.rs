@@ -52,13 +52,14 @@ impl FleetPart {
     pub(super) fn term_for_webhook(&self, webhook: &str) -> Option<Arc<Term>> {
         let shards = self.shards.borrow();
         let terms = self.terms.borrow();
-        terms.get(shards.of_webhook(webhook)?).filter(|term| term.has_begun()).cloned()
+        let is_for = |term: &&Arc<Term>| term.shard.webhooks.contains(webhook) || !shards.has_webhook(webhook);
+        terms.get(shards.of_webhook(webhook)?).filter(|term| term.has_begun()).filter(is_for).cloned()
     }
 
     /// Returns this worker's term for a route of the configuration.
     pub(super) fn term_for_route(&self, route: &str) -> Option<Arc<Term>> {
         let shards = self.shards.borrow();
         let terms = self.terms.borrow();
-        terms.get(shards.of_route(route)?).cloned()
+        terms.get(shards.of_route(route)?).filter(|term| term.shard.routes.contains(route)).cloned()
     }
 }

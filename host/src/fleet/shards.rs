@@ -94,6 +94,11 @@ impl Shards {
         self.of_routes.get(route).map(String::as_str)
     }
 
+    /// Returns whether a webhook is configured.
+    pub(crate) fn has_webhook(&self, webhook: &str) -> bool {
+        self.of_webhooks.contains_key(webhook)
+    }
+
     /// Returns the shard of a webhook. What is left for one that is not configured is the first one's.
     pub(crate) fn of_webhook(&self, webhook: &str) -> Option<&str> {
         self.of_webhooks.get(webhook).map(String::as_str).or(self.first())

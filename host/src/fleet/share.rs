@@ -19,7 +19,7 @@ use super::lease::{Lease, RenewError};
 use super::others::Others;
 use super::owner::{Candidate, Owner, Wait};
 use super::record::Record;
-use super::shards::Shards;
+use super::shards::{Shard, Shards};
 use super::streams;
 use super::subjects::{STATE, host_token, worker_subject};
 use super::term::{Term, Terms};
@@ -230,7 +230,8 @@ impl Share {
     pub(super) async fn end(&mut self, store: &Store, broker: &Broker) -> Result<(), ShareError> {
         self.look(store)?;
         for owned in self.owned.values_mut() {
-            owned.lease.owner.resign(owned.given_to.as_deref().unwrap_or_default());
+            let next = owned.given_to.as_deref().filter(|next| *next != self.own.token);
+            owned.lease.owner.resign(next.unwrap_or_default());
         }
         let given = join_all(self.owned.values_mut().map(|owned| owned.lease.renew(broker))).await;
         for error in given.into_iter().filter_map(Result::err) {
@@ -247,8 +248,13 @@ impl Share {
         self.shards = self.configured.borrow_and_update().clone();
         self.announced_at = None;
         for (name, owned) in &mut self.owned {
+            let of_term = &owned.term.shard;
             match self.shards.get(name) {
-                Some(shard) => owned.lease.owner.configure(shard),
+                Some(shard) if shard.webhooks == of_term.webhooks && shard.routes == of_term.routes => {
+                    owned.lease.owner.configure(shard);
+                }
+                // What has come to it may be another worker's until now.
+                Some(_) => drop(owned.given_to.get_or_insert_with(|| self.own.token.clone())),
                 None => drop(owned.given_to.get_or_insert_default()),
             }
         }
@@ -319,7 +325,7 @@ impl Share {
             self.owned.iter().filter(|(_, owned)| is_free(owned)).map(|(name, _)| name.clone()).collect();
         for name in free {
             self.owned.remove(&name);
-            tracing::info!(shard = name, "another worker has the shard from now on");
+            tracing::info!(shard = name, "this worker has given its lease away");
         }
         Ok(())
     }
@@ -401,7 +407,7 @@ impl Share {
                     let Some(candidate) = self.candidates.remove(name) else { continue };
                     let taken = Lease::take(broker, name, (&candidate, request, &self.store_name), self.began).await?;
                     if let Some(lease) = taken {
-                        self.own_shard(name, lease);
+                        self.own_shard((name, shard), lease);
                     }
                 }
                 Err(Wait::For(worker)) => self.say(name, &worker),
@@ -432,7 +438,7 @@ impl Share {
     }
 
     /// Becomes the owner of a shard.
-    fn own_shard(&mut self, name: &str, lease: Lease) {
+    fn own_shard(&mut self, (name, shard): (&str, &Shard), lease: Lease) {
         let owner: &Owner = &lease.owner;
         let mut before = owner.before().clone();
         // What was settled of routes that were in another shard.
@@ -447,7 +453,8 @@ impl Share {
             }
         }
         let has_to_heed = owner.has_to_heed() || has_more;
-        let term = Arc::new(Term::new(self.stream.clone(), (before, has_to_heed), lease.send_until()));
+        let (shard, stream) = (shard.clone(), self.stream.clone());
+        let term = Arc::new(Term::new(shard, stream, (before, has_to_heed), lease.send_until()));
         self.others.remove(name);
         self.said.remove(name);
         self.announced_at = None;

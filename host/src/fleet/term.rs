@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::shards::Shard;
 use crate::store::StreamProgress;
 
 /// The shards that are this worker's, by their names.
@@ -16,6 +17,9 @@ pub(crate) type Terms = BTreeMap<String, Arc<Term>>;
 /// A term.
 #[derive(Debug)]
 pub(crate) struct Term {
+    /// What it is for. Another configuration of the shard is for another term: a worker that has not followed yet may work on what
+    /// comes to the shard with it.
+    pub shard: Shard,
     /// The id of the stream.
     pub stream: String,
     /// What others had settled of it when it began, on the routes of the shard: this is not sent again.
@@ -28,11 +32,12 @@ pub(crate) struct Term {
 
 impl Term {
     pub(super) fn new(
+        shard: Shard,
         stream: String,
         (before, has_to_heed): (StreamProgress, bool),
         send_until: watch::Receiver<Instant>,
     ) -> Self {
-        Self { stream, before, has_to_heed, send_until, heeded: AtomicBool::new(false) }
+        Self { shard, stream, before, has_to_heed, send_until, heeded: AtomicBool::new(false) }
     }
 
     /// Until when messages may be sent, which moves with each renewal of the lease.

@@ -327,6 +327,34 @@ fn fleet_worker_whose_shards_overlap_those_of_another_one_waits_for_them() {
     (30..40).for_each(|number| host.ban(&address(number)));
     fleet.wait_for_bans(40, &[&workers[0], &workers[1], &host]);
     assert_eq!(fleet.repeated(40), [0; 3]);
+
+    // The shard of one of them gets a webhook that may be the other one's until that has the same.
+    for worker in &workers {
+        fs::write(worker.path("config.toml"), text_of(worker, &other)).unwrap();
+        (0..10).for_each(|number| host.ban(&format!("192.0.2.{number}")));
+        until("the worker to have the same shards", || {
+            let owners = owners(worker);
+            if owners.len() == 2 { Ok(()) } else { Err(format!("{owners:?}\n{}", worker.log())) }
+        });
+        (10..20).for_each(|number| host.ban(&format!("192.0.2.{number}")));
+    }
+    let members = [&workers[0], &workers[1], &host];
+    fleet.webhooks().iter().for_each(|webhook| wait_for_count(webhook, 80, &members));
+    within(RECOVERED_WITHIN, "somebody to have each shard", || {
+        let owners = owners(&workers[0]);
+        if owners.iter().all(|owner| !owner.is_empty()) { Ok(()) } else { Err(format!("{owners:?}")) }
+    });
+    host.ban(&address(40));
+    fleet.wait_for_bans(41, &members);
+    let counts = fleet.webhooks().map(|webhook| webhook.arrived().len());
+    assert_eq!(counts, [81; 3], "{}\n{}", workers[0].log(), workers[1].log());
+}
+
+/// The configuration of a worker in the place of that of another one.
+fn text_of(worker: &Member<'_>, text: &str) -> String {
+    BOTH.iter().fold(text.to_owned(), |text, name| {
+        text.replace(&format!("host = \"{name}\""), &format!("host = {:?}", worker.name))
+    })
 }
 
 /// What the broker says of a stream.
