@@ -82,13 +82,21 @@ impl Store {
         })
     }
 
-    /// Records what was done with the next events. `last`: the last one that the broker has acknowledged.
+    /// Records what was done with the next events. `last`: the last one that the broker has acknowledged. If others come before
+    /// them meanwhile, nothing is recorded: these are forwarded again, in their order.
     ///
     /// # Errors
     /// When the store fails; then they are forwarded again.
     pub(crate) fn record_forwarded(&mut self, passed: &[Passed], last: &LastForwarded) -> Result<(), StoreError> {
-        let Some(through) = passed.last().map(|passed| passed.seq()) else { return Ok(()) };
+        let ends = passed.first().zip(passed.last()).map(|(first, last)| (first.seq(), last.seq()));
+        let Some((first, through)) = ends else { return Ok(()) };
         self.database.write("record what was forwarded", |transaction| {
+            let passes_over_others: bool = transaction
+                .prepare_cached("SELECT EXISTS (SELECT 1 FROM events WHERE seq > ? AND seq < ?)")?
+                .query_row([position(transaction)?, first], |row| row.get(0))?;
+            if passes_over_others {
+                return Ok(());
+            }
             let before = routing_cursor::last_routed(transaction)?;
             move_to(transaction, last, through)?;
             // What is forwarded again is counted already.
@@ -221,6 +229,9 @@ mod tests {
         assert_eq!((waiting(store), counts(store)), (vec![4, 5], [1, 1, 1, 2]));
         // Another stream: all since a time, but nothing from before the fleet.
         assert_eq!(store.forward_again(&last("b", 0, ""), Timestamp(0)).unwrap(), 2);
+        assert_eq!((waiting(store), counts(store)), (vec![2, 3, 4, 5], [1, 1, 1, 2]));
+        // One that was the next before that was noticed.
+        store.record_forwarded(&[Passed::Forwarded(5)], &last("b", 1, "y")).unwrap();
         assert_eq!((waiting(store), counts(store)), (vec![2, 3, 4, 5], [1, 1, 1, 2]));
         let passed = [Passed::Forwarded(2), Passed::Forwarded(3), Passed::Quarantined(4), Passed::Forwarded(5)];
         store.record_forwarded(&passed, &last("b", 4, "y")).unwrap();
