@@ -26,7 +26,7 @@ pub fn mutants(root: &Path, shard: Option<&str>, since: Option<&str>, files: &[S
     let folder = target_dir(root)?.join("mutants");
     fs::create_dir_all(&folder)?;
     let mut command = cargo(root);
-    // As cargo starts its subcommands. The tree is changed and restored, so that nothing of wasmtime is compiled again.
+    // As cargo starts its subcommands. The tree is changed and restored: a copy of it would compile wasmtime first.
     command.arg("mutants").args(["--in-place", "--no-shuffle", "--output"]).arg(&folder);
     command.env("PATH", path_with(&program)?);
     if let Some(shard) = shard {
