@@ -19,7 +19,7 @@ use crate::store::Store;
 
 /// Show this host's part in its fleet, and ask the broker
 ///
-/// The exit code is 1 if the broker cannot be asked, or no worker is running.
+/// The exit code is 1 if the broker cannot be asked, or no worker is running; on a worker, also if a webhook has none.
 #[derive(Debug, Args)]
 pub(super) struct StatusArgs {
     /// Output format
@@ -69,7 +69,9 @@ pub(super) fn status(global: &GlobalOptions, StatusArgs { format }: &StatusArgs)
         OutputFormat::Json => writeln!(out, "{}", serde_json::to_string_pretty(&status)?)?,
         OutputFormat::Text => write!(out, "{}", text(&status))?,
     }
-    Ok(status.broker.is_some_and(|broker| broker.worker.is_some()))
+    let has_worker =
+        |broker: BrokerStatus| broker.worker.is_some() && broker.shards.iter().all(|shard| shard.worker.is_some());
+    Ok(status.broker.is_some_and(has_worker))
 }
 
 fn gather(
