@@ -185,13 +185,14 @@ impl Owner {
         &self.before
     }
 
-    /// Whether another store has worked since this one has: what is pending in this one may be settled.
+    /// Whether the record says of anything that it is settled: it may be pending in this store, since another one has worked, or
+    /// since this one has lost its disk and followed until now.
     pub(super) fn has_to_heed(&self) -> bool {
         #[cfg(test)]
         if self.bug == Some(Bug::TrustsOwnStore) {
             return false;
         }
-        self.record.store != self.store
+        !self.before.routes.is_empty()
     }
 
     /// Notes that this store has the record's word, on disk.
@@ -355,7 +356,7 @@ mod tests {
         let request = candidate.request(Some((record, 4)), ("s", &Shard::default()), 0, LEASE).unwrap();
         assert_eq!((request.record.settled, request.replaces, request.record.stream.as_str()), (0, 4, "s"));
         let mut owner = candidate.granted(request, 5, "a".to_owned(), LEASE);
-        assert!(owner.has_to_heed() && owner.may_send_until() == LEASE * 7 / 4);
+        assert!(!owner.has_to_heed() && owner.may_send_until() == LEASE * 7 / 4);
         owner.resign("token-2");
         let Write { record: given, .. } = owner.write();
         assert_eq!((given.worker.as_str(), given.next.as_str()), ("", "token-2"));

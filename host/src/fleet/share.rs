@@ -275,8 +275,11 @@ impl Share {
         for name in begun {
             let Some(owned) = self.owned.get_mut(&name) else { continue };
             owned.lease.owner.heeded();
+            let term = Arc::clone(&owned.term);
             let is_one = |route: &str| match self.shards.of_route(route) {
-                Some(shard) => shard == name,
+                // Also if it is in another shard from now on, which begins with what this one says.
+                _ if term.shard.routes.contains(route) => true,
+                Some(_) => false,
                 // What is settled of it is for whomever it concerns.
                 None => of_removed.get(route).copied().flatten().is_none_or(|shard| shard == name),
             };
@@ -359,11 +362,10 @@ impl Share {
         }
         let began = Instant::now();
         let mut settled = StreamProgress::default();
-        // Not while somebody here has a message of the shard in hand.
-        let is_worked = |shard: &String| self.ending.iter().any(|(ending, _)| ending == shard);
+        let is_own = |route: &str| self.owned.values().any(|owned| owned.term.shard.routes.contains(route));
         let mut caught_up = Vec::new();
-        for (shard, record) in self.others.records(&self.stream).filter(|(shard, _)| !is_worked(shard)) {
-            let is_theirs = |route: &str| self.shards.of_route(route).is_none_or(|of| of == shard);
+        for (shard, record) in self.others.records(&self.stream) {
+            let is_theirs = |route: &str| !is_own(route) && !self.is_ending(route);
             settled.add_routes(&record.progress.on_routes(is_theirs));
             caught_up.push(shard.clone());
         }
@@ -379,6 +381,11 @@ impl Share {
         }
         self.settle_at = Instant::now() + began.elapsed() * LOOK_SHARE;
         Ok(())
+    }
+
+    /// Whether somebody here has a message of a route in hand that is not this worker's any more.
+    fn is_ending(&self, route: &str) -> bool {
+        self.ending.iter().any(|(_, term)| term.shard.routes.contains(route))
     }
 
     /// Takes shards that nobody has and that this worker is to have.
@@ -442,17 +449,11 @@ impl Share {
         let owner: &Owner = &lease.owner;
         let mut before = owner.before().clone();
         // What was settled of routes that were in another shard.
-        let is_new =
-            |route: &str| self.shards.of_route(route) == Some(name) && !owner.before().routes.contains_key(route);
-        let mut has_more = false;
-        for (_, record) in self.others.records(&self.stream) {
-            let more = record.progress.on_routes(is_new);
-            has_more |= !more.routes.is_empty();
-            if !more.routes.is_empty() {
-                before.add_routes(&more);
-            }
+        let others = self.others.records(&self.stream).filter(|(other, _)| *other != name);
+        for (_, record) in others {
+            before.add_routes(&record.progress.on_routes(|route| shard.routes.contains(route)));
         }
-        let has_to_heed = owner.has_to_heed() || has_more;
+        let has_to_heed = owner.has_to_heed() || before.routes != owner.before().routes;
         let (shard, stream) = (shard.clone(), self.stream.clone());
         let term = Arc::new(Term::new(shard, stream, (before, has_to_heed), lease.send_until()));
         self.others.remove(name);

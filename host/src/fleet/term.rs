@@ -24,7 +24,7 @@ pub(crate) struct Term {
     pub stream: String,
     /// What others had settled of it when it began, on the routes of the shard: this is not sent again.
     pub before: StreamProgress,
-    /// Whether another store has worked since this one has: what is pending in this one may be settled.
+    /// Whether what is pending in this store may be settled by that.
     pub has_to_heed: bool,
     send_until: watch::Receiver<Instant>,
     heeded: AtomicBool,

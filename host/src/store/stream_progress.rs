@@ -75,12 +75,15 @@ impl StreamProgress {
         Self { routed: self.routed, routes: routes.map(|(name, route)| (name.clone(), route.clone())).collect() }
     }
 
-    /// Adds what another record says of routes that are not here. No longer for a floor: of a route that is in neither, it says
-    /// too much then.
+    /// Adds what another record says of routes that are not here, or of which it knows more. No longer for a floor: of a route
+    /// that is in neither, it says too much then.
     pub(crate) fn add_routes(&mut self, other: &Self) {
         self.routed = self.routed.max(other.routed);
+        let extent = |route: &SettledOnRoute| (route.through, route.pending.first().unwrap_or(u64::MAX));
         for (name, route) in &other.routes {
-            self.routes.entry(name.clone()).or_insert_with(|| route.clone());
+            if self.routes.get(name).is_none_or(|known| extent(known) < extent(route)) {
+                self.routes.insert(name.clone(), route.clone());
+            }
         }
     }
 

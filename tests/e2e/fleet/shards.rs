@@ -21,6 +21,9 @@ use crate::webhook::{Webhook, shown};
 /// The rate of the third webhook: how long there is between two messages.
 const INTERVAL: Duration = Duration::from_millis(50);
 
+/// Over how many messages it is measured.
+const RATED: usize = 15;
+
 /// The shards, each of one webhook with the route that all bans match.
 const SHARDS: [&str; 3] = ["main", "one", "two"];
 
@@ -124,9 +127,9 @@ fn fleet_workers_share_the_webhooks_and_each_keeps_its_order_and_rate() {
     fleet.wait_for_bans(BANS, &all);
     assert_eq!(fleet.repeated(BANS), [0; 3]);
     let requests = fleet.others[1].requests();
-    let too_soon = requests.windows(2).filter(|pair| pair[1] - pair[0] < INTERVAL / 2).count();
-    // A worker does not know when the one before sent last.
-    assert!(too_soon <= 1, "{requests:?}");
+    // A request may be late; and a worker does not know when the one before sent last.
+    let is_kept = |some: &[Instant]| some[RATED - 1] - some[0] >= INTERVAL * (RATED as u32 - 3);
+    assert!(requests.windows(RATED).all(is_kept), "{requests:?}");
 
     for (number, worker) in workers.iter().enumerate() {
         let status = within(RECOVERED_WITHIN, "all to be settled on both", || {
@@ -328,26 +331,27 @@ fn fleet_worker_whose_shards_overlap_those_of_another_one_waits_for_them() {
     fleet.wait_for_bans(40, &[&workers[0], &workers[1], &host]);
     assert_eq!(fleet.repeated(40), [0; 3]);
 
-    // The shard of one of them gets a webhook that may be the other one's until that has the same.
-    for worker in &workers {
-        fs::write(worker.path("config.toml"), text_of(worker, &other)).unwrap();
-        (0..10).for_each(|number| host.ban(&format!("192.0.2.{number}")));
-        until("the worker to have the same shards", || {
-            let owners = owners(worker);
-            if owners.len() == 2 { Ok(()) } else { Err(format!("{owners:?}\n{}", worker.log())) }
-        });
-        (10..20).for_each(|number| host.ban(&format!("192.0.2.{number}")));
+    // The shard of one of them gets a webhook that is the other one's until that has the same.
+    let owners = wait_for_owners(&workers[0], &BOTH);
+    let pairs = [(0, 1), (0, 2), (1, 2)];
+    let (into, from) = pairs.into_iter().find(|(one, other)| owners[*one] != owners[*other]).unwrap();
+    let (into, from, first) = (SHARDS[into], SHARDS[from], usize::from(owners[into] == workers[1].name));
+    let joined = text.replace(
+        &format!("\nwebhook = \"{into}\"\n"),
+        &format!("\nwebhook = \"{into}\"\nfallback_webhook = \"{from}\"\n"),
+    );
+    assert_ne!(joined, text);
+    let mut count = 40;
+    for worker in [&workers[first], &workers[1 - first]] {
+        let installed = || worker.log().matches("configuration reloaded").count();
+        let before = installed();
+        fs::write(worker.path("config.toml"), text_of(worker, &joined)).unwrap();
+        until("the worker to have the configuration", || if installed() > before { Ok(()) } else { Err(worker.log()) });
+        (count..count + 30).for_each(|number| host.ban(&address(number)));
+        count += 30;
     }
-    let members = [&workers[0], &workers[1], &host];
-    fleet.webhooks().iter().for_each(|webhook| wait_for_count(webhook, 80, &members));
-    within(RECOVERED_WITHIN, "somebody to have each shard", || {
-        let owners = owners(&workers[0]);
-        if owners.iter().all(|owner| !owner.is_empty()) { Ok(()) } else { Err(format!("{owners:?}")) }
-    });
-    host.ban(&address(40));
-    fleet.wait_for_bans(41, &members);
-    let counts = fleet.webhooks().map(|webhook| webhook.arrived().len());
-    assert_eq!(counts, [81; 3], "{}\n{}", workers[0].log(), workers[1].log());
+    fleet.wait_for_bans(count, &[&workers[0], &workers[1], &host]);
+    assert_eq!(fleet.repeated(count), [0; 3], "{}\n{}", workers[0].log(), workers[1].log());
 }
 
 /// The configuration of a worker in the place of that of another one.
