@@ -194,6 +194,10 @@ impl DeliveryWorker {
             // The id of a notice may be that of one before it.
             known_as = Some(format!("notice-{}-{}", message.id, message.age_starts_at.0));
         }
+        if worker.context.send_until.as_ref().is_some_and(|until| Instant::now() >= *until.borrow()) {
+            let error = "the lease ended before it was sent".to_owned();
+            return worker.record(message, endpoint, policy, SendResult::RateLimited(Duration::ZERO, error)).await;
+        }
         let mut stop = worker.context.stop.clone();
         let (result, counted) = tokio::select! {
             result = worker.context.client.post(endpoint, (body, known_as.as_deref()), &message.way, worker.context.now) => result,

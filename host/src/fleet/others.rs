@@ -9,11 +9,11 @@ use tokio::time::Instant;
 use super::announcement::{Announcement, Workers};
 use super::broker::Broker;
 use super::broker_error::BrokerError;
-use super::lease;
 use super::record::Record;
 use super::shards::Shards;
 use super::streams;
-use super::subjects::{STATE, shard_of, worker_of, worker_subject};
+use super::subjects::{STATE, shard_of, shard_subject, worker_of, worker_subject};
+use crate::event::Timestamp;
 use crate::message::one_line;
 
 /// For how long the record of a shard that no worker has configured any more keeps what is pending there with the broker, and
@@ -28,6 +28,10 @@ pub(super) struct Others {
     began: Instant,
     found: BTreeMap<String, Found>,
     workers: Workers,
+    /// When anything was stored last, by the broker's clock.
+    newest: Timestamp,
+    /// Shards whose record cannot be read, as they were logged.
+    unreadable: BTreeSet<String>,
     /// Workers with another configuration of a shard, as they were logged.
     differing: BTreeSet<(String, String)>,
 }
@@ -38,6 +42,8 @@ struct Found {
     revision: u64,
     /// Since when it is so.
     since: Instant,
+    /// When it was stored, by the broker's clock.
+    stored_at: Option<Timestamp>,
 }
 
 impl Others {
@@ -49,6 +55,8 @@ impl Others {
             began: Instant::now(),
             found: BTreeMap::new(),
             workers: Workers::default(),
+            newest: Timestamp(0),
+            unreadable: BTreeSet::new(),
             differing: BTreeSet::new(),
         }
     }
@@ -63,20 +71,36 @@ impl Others {
     pub(super) async fn find(&mut self, broker: &Broker, is_own: impl Fn(&str) -> bool) -> Result<(), BrokerError> {
         let subjects = streams::subjects(broker, STATE).await?;
         let shards = subjects.iter().filter_map(|subject| shard_of(subject)).filter(|shard| !is_own(shard));
-        let records = shards.map(async |shard| Ok((shard, lease::read(broker, shard).await?)));
+        let records = shards.map(async |shard| Ok((shard, broker.last(STATE, &shard_subject(shard)).await?)));
         let mut before = std::mem::take(&mut self.found);
-        for (shard, found) in try_join_all(records).await? {
-            let Some((record, revision)) = found else { continue };
+        for (shard, message) in try_join_all(records).await? {
+            let Some(message) = message else { continue };
+            // The other shards go on. This one is nobody's: what would take it does not replace the record that it cannot read.
+            let record = match Record::parse(&message.body) {
+                Ok(record) => record,
+                Err(error) => {
+                    if self.unreadable.insert(shard.to_owned()) {
+                        tracing::error!(
+                            shard,
+                            "the record of this shard is not readable, so nobody can take it: {error}"
+                        );
+                    }
+                    continue;
+                }
+            };
+            let (revision, stored_at) = (message.sequence, message.stored_at);
             let since = match before.remove(shard) {
                 Some(found) if found.revision == revision => found.since,
                 _ => Instant::now(),
             };
-            self.found.insert(shard.to_owned(), Found { record, revision, since });
+            self.newest = self.newest.max(stored_at.unwrap_or_default());
+            self.found.insert(shard.to_owned(), Found { record, revision, since, stored_at });
         }
         let said = subjects.iter().filter_map(|subject| worker_of(subject));
         let said = said.map(async |token| Ok((token, broker.last(STATE, &worker_subject(token)).await?)));
         let said = try_join_all(said).await?.into_iter().filter_map(|(token, message)| {
             let message = message?;
+            self.newest = self.newest.max(message.stored_at.unwrap_or_default());
             Some((Announcement::parse(token, &message.body)?, message.sequence))
         });
         self.workers.hear(said.collect(), self.began.elapsed());
@@ -127,9 +151,12 @@ impl Others {
         found.map(|found| found.record.settled).unwrap_or_default()
     }
 
-    /// The shards whose records were written within the last hour.
+    /// The shards whose records were written within the last hour, by the broker's clock: what workers say is written all the
+    /// time.
     pub(super) fn kept(&self) -> impl Iterator<Item = &str> {
-        let is_kept = |found: &Found| found.since.elapsed() < FORGOTTEN_AFTER;
+        let age_ms = |stored_at: Timestamp| self.newest.0.saturating_sub(stored_at.0);
+        let forgotten_after = i64::try_from(FORGOTTEN_AFTER.as_millis()).unwrap_or(i64::MAX);
+        let is_kept = move |found: &Found| found.stored_at.is_none_or(|stored_at| age_ms(stored_at) < forgotten_after);
         self.found.iter().filter(move |(_, found)| is_kept(found)).map(|(shard, _)| shard.as_str())
     }
 

@@ -17,7 +17,7 @@ use super::broker::Broker;
 use super::broker_error::BrokerError;
 use super::lease::{Lease, RenewError};
 use super::others::Others;
-use super::owner::{Candidate, Owner, Wait};
+use super::owner::{Candidate, Wait};
 use super::record::Record;
 use super::shards::{Shard, Shards};
 use super::streams;
@@ -413,8 +413,12 @@ impl Share {
                     // If there is no answer, it may be the owner, and begins with another name.
                     let Some(candidate) = self.candidates.remove(name) else { continue };
                     let taken = Lease::take(broker, name, (&candidate, request, &self.store_name), self.began).await?;
-                    if let Some(lease) = taken {
-                        self.own_shard((name, shard), lease);
+                    let Some(lease) = taken else { continue };
+                    // Two workers may take shards that overlap at the same moment: whoever is later sees the other one.
+                    self.others.find(broker, |other| other == name || self.owned.contains_key(other)).await?;
+                    match self.overlapped(name, &shards) {
+                        Some(worker) => self.return_lease(broker, (name, &worker), lease).await,
+                        None => self.own_shard((name, shard), lease),
                     }
                 }
                 Err(Wait::For(worker)) => self.say(name, &worker),
@@ -422,6 +426,15 @@ impl Share {
             }
         }
         Ok(())
+    }
+
+    /// Gives a lease back of which nothing has been done, since the shard overlaps that of another worker.
+    async fn return_lease(&mut self, broker: &Broker, (name, worker): (&str, &str), mut lease: Lease) {
+        lease.owner.resign("");
+        if let Err(error) = lease.renew(broker).await {
+            tracing::debug!(shard = name, "a lease was not given back: {error:?}");
+        }
+        self.say(name, worker);
     }
 
     /// Returns who works on another shard that has webhooks or routes of this one: a worker has another configuration, or this
@@ -446,14 +459,13 @@ impl Share {
 
     /// Becomes the owner of a shard.
     fn own_shard(&mut self, (name, shard): (&str, &Shard), lease: Lease) {
-        let owner: &Owner = &lease.owner;
-        let mut before = owner.before().clone();
+        let mut before = lease.owner.before().clone();
         // What was settled of routes that were in another shard.
         let others = self.others.records(&self.stream).filter(|(other, _)| *other != name);
         for (_, record) in others {
             before.add_routes(&record.progress.on_routes(|route| shard.routes.contains(route)));
         }
-        let has_to_heed = owner.has_to_heed() || before.routes != owner.before().routes;
+        let has_to_heed = lease.owner.has_to_heed() || before.routes != lease.owner.before().routes;
         let (shard, stream) = (shard.clone(), self.stream.clone());
         let term = Arc::new(Term::new(shard, stream, (before, has_to_heed), lease.send_until()));
         self.others.remove(name);

@@ -259,6 +259,44 @@ fn fleet_worker_that_stops_leaves_its_shards_at_once() {
     assert_eq!(fleet.repeated(2), [0; 3]);
 }
 
+/// As a newer release may leave it, or an operator by mistake.
+#[test]
+#[ignore = "needs nats-server: cargo xtask test"]
+fn fleet_record_that_cannot_be_read_stops_no_other_shard() {
+    let fleet = ThreeWebhooks::new();
+    let broker = Broker::start(&fleet.env, NEWEST, &["web-1"]);
+    let [mut worker, _] = fleet.workers(&broker);
+    worker.start();
+    let mut host = Member::host(&fleet.env, &broker, "web-1");
+    host.start();
+    host.ban(&address(0));
+    fleet.wait_for_bans(1, &[&worker]);
+    worker.stop();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let written = runtime.block_on(async {
+        let owner = connect(&broker, "worker.nkey", "_INBOX_operator").await;
+        let answers = [
+            ask(&owner, "banhook.state.one", "{".to_owned()).await,
+            ask(&owner, "banhook.state.unknown", "[]".to_owned()).await,
+        ];
+        answers.map(|answer| answer.is_some_and(|answer| answer["seq"].is_u64()))
+    });
+    assert_eq!(written, [true, true]);
+    worker.start();
+    host.ban(&address(1));
+    wait_for_addresses(&fleet.env, 1..2, &[&worker]);
+    worker.wait_for_log("the record of this shard is not readable");
+    assert_eq!(order(&fleet.others[0].arrived(), 2).len(), 1, "{}", worker.log());
+    // The operator removes it: the events of that shard are still there.
+    let removed = runtime.block_on(async {
+        let owner = connect(&broker, "worker.nkey", "_INBOX_operator").await;
+        let filter = serde_json::json!({ "filter": "banhook.state.one" }).to_string();
+        ask(&owner, "$JS.API.STREAM.PURGE.BANHOOK_STATE", filter).await.unwrap()
+    });
+    assert_eq!(removed["success"], true, "{removed}");
+    fleet.wait_for_bans(2, &[&worker]);
+}
+
 /// Waits until a worker has all shards, or knows who has.
 fn workers_wait(worker: &Member<'_>) {
     until("the worker to know whose the shards are", || {
