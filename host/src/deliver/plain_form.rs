@@ -22,13 +22,16 @@ pub(super) fn plain_form(
         let defaults = &policy.defaults;
         // What was to change another message is also about that one's events.
         let mut counts = LivingCounts::default();
-        let changed = message.changes.or(message.beneath).or_else(|| closed.shown_storm());
+        let mut changed = message.changes.or_else(|| closed.shown_storm());
+        if let Some(beneath) = message.beneath.filter(|_| changed.is_none())
+            && store.tells_of_series(beneath, &closed)?
+        {
+            changed = Some(beneath);
+        }
         let changes = changed.map(|changed| (changed, &mut counts));
         let mut batch = store.digest_batch(&closed, changes, &defaults.host, |event| defaults.apply(event))?;
-        batch.over = match changed {
-            Some(changed) if closed.cause == DigestCause::Storm => store.is_storm_over(changed)?,
-            _ => false,
-        };
+        let is_living = closed.cause == DigestCause::Storm && policy.target.has_conversations();
+        batch.over = is_living && store.is_storm_over(message.id)?;
         let batch = if is_redacted { batch.redacted() } else { batch };
         return Ok(Some(digest(&batch, None, Some(&why), policy.target)));
     }

@@ -131,7 +131,16 @@ impl HostWatch {
         stream_looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                _ = stream_looks.tick() => count(Seen::Stream(stream(&broker).await?)),
+                _ = stream_looks.tick() => {
+                    let looked = Instant::now();
+                    match stream(&broker).await {
+                        Ok(seen) => count(Seen::Stream(seen)),
+                        Err(error) if error.is_of_connection() => return Err(error),
+                        // Hosts are watched all the same.
+                        Err(error) => tracing::debug!("the stream of events is not seen: {error}"),
+                    }
+                    heard_at += looked.elapsed();
+                }
                 _ = looks.tick() => {
                     if heard_at.elapsed() > SILENCE {
                         let silent = "it sends neither messages nor that there are none".to_owned();

@@ -43,4 +43,16 @@ impl Store {
             Ok(goes_on(digest, first, events, Timestamp(since)).then_some(id))
         })
     }
+
+    /// Returns whether a message tells of the series that a digest goes on with.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(crate) fn tells_of_series(&self, message: i64, digest: &OpenDigest) -> Result<bool, StoreError> {
+        self.database.read("look for the message of a series", |connection| {
+            connection
+                .prepare_cached("SELECT EXISTS (SELECT 1 FROM messages WHERE id = ? AND cause = ? AND key = ?)")?
+                .query_row(params![message, digest.cause.as_str(), digest.key], |row| row.get(0))
+        })
+    }
 }

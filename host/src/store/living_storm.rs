@@ -146,19 +146,18 @@ impl Store {
         })
     }
 
-    /// Returns whether a storm is over, by the message that shows it.
+    /// Returns whether the storm of a message is over: no other one of its route goes on.
     ///
     /// # Errors
     /// When the store fails.
-    pub(crate) fn is_storm_over(&self, living: i64) -> Result<bool, StoreError> {
+    pub(crate) fn is_storm_over(&self, message: i64) -> Result<bool, StoreError> {
         self.database.read("look whether a storm is over", |connection| {
             connection
                 .prepare_cached(
                     "SELECT NOT EXISTS (SELECT 1 FROM messages
-                         WHERE state = 'open' AND route = (SELECT route FROM messages WHERE id = ?1) AND cause = 'storm'
-                             AND key = CAST(?1 AS TEXT))",
+                         WHERE state = 'open' AND route = (SELECT route FROM messages WHERE id = ?1) AND cause = 'storm')",
                 )?
-                .query_row([living], |row| row.get(0))
+                .query_row([message], |row| row.get(0))
         })
     }
 

@@ -130,8 +130,10 @@ impl Store {
                 .prepare_cached(
                     "SELECT * FROM (SELECT webhook FROM routed_events
                          WHERE route = ?1 AND state = 'pending' AND message IS NULL LIMIT 1)
-                     UNION ALL SELECT * FROM (SELECT webhook FROM messages
-                         WHERE route = ?1 AND state IN ('open', 'ready') LIMIT 1) LIMIT 1",
+                     UNION ALL SELECT * FROM (SELECT webhook FROM messages WHERE route = ?1 AND state = 'open' LIMIT 1)
+                     UNION ALL SELECT * FROM (SELECT webhook FROM messages INDEXED BY messages_ready
+                         WHERE route = ?1 AND state = 'ready' LIMIT 1)
+                     LIMIT 1",
                 )?
                 .query_row([route], |row| row.get(0))
                 .optional()
