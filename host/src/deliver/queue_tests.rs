@@ -13,8 +13,8 @@ use crate::deliver::send_result::SendResult;
 use crate::event::{DigestCause, Event, EventDefaults, EventDetails, Timestamp};
 use crate::message::{Reference, Target, fallback};
 use crate::store::{
-    Closes, DigestKey, Disposition, FormattedEvent, Ledger, OutboundMessage, Remaining, RouteLedger, RoutedTo,
-    StateDir, Store, Suspended, UnformattedEvent, WebhookState,
+    Closes, DigestKey, Disposition, FormattedEvent, Ledger, LivingCounts, OutboundMessage, Remaining, RouteLedger,
+    RoutedTo, StateDir, Store, Suspended, UnformattedEvent, WebhookState,
 };
 
 const START: i64 = 1_000_000_000;
@@ -341,7 +341,10 @@ fn rejected_change_goes_out_in_a_plain_form_of_all_that_it_is_about() {
     let NextAction::Send(message) = simulation.next() else { panic!() };
     simulation.record(&message, accepted());
     let second = slice(&mut simulation, 4);
-    simulation.store.continue_living(("sec", &second), first.id, &body, Some(over_at), now).unwrap();
+    simulation
+        .store
+        .continue_living(("sec", &second), (first.id, &mut LivingCounts::default()), &body, Some(over_at), now)
+        .unwrap();
     // First it is sent as it is, beneath that message.
     let plain_of_change = |simulation: &mut Simulation| {
         simulation.now += 10_000;
@@ -359,9 +362,15 @@ fn rejected_change_goes_out_in_a_plain_form_of_all_that_it_is_about() {
     simulation.record(&plain, accepted());
     let third = slice(&mut simulation, 2);
     let now = Timestamp(simulation.now);
-    simulation.store.continue_living(("sec", &third), first.id, &body, Some(over_at), now).unwrap();
+    simulation
+        .store
+        .continue_living(("sec", &third), (first.id, &mut LivingCounts::default()), &body, Some(over_at), now)
+        .unwrap();
     let end = simulation.store.digests_to_close("sec", over_at, true).unwrap().remove(0);
-    simulation.store.continue_living(("sec", &end), first.id, &body, None, over_at).unwrap();
+    simulation
+        .store
+        .continue_living(("sec", &end), (first.id, &mut LivingCounts::default()), &body, None, over_at)
+        .unwrap();
     let plain = plain_of_change(&mut simulation);
     assert!(plain.body.contains("5 ") && plain.body.contains("Storm over"), "{}", plain.body);
 }

@@ -94,8 +94,8 @@ impl LoadedRoute {
                 let (route, over_at) = (self.route.name.as_str(), self.storm_over_at(now));
                 match (living, over_at.filter(|_| is_storm)) {
                     (Some(living), over_at) => {
-                        let shown_by = store.continue_living((route, open), living, &body, over_at, now)?;
-                        counts.merged(open.id, shown_by);
+                        // If it does not, it is due again at once, and counted again.
+                        store.continue_living((route, open), (living, &mut counts), &body, over_at, now)?;
                     }
                     (None, Some(over_at)) => store.begin_storm(route, open, &body, over_at, now)?,
                     (None, None) => {
@@ -141,7 +141,7 @@ impl LoadedRoute {
         batch.over = true;
         match self.decide_on_digest(&batch, now, now) {
             DigestDisposition::Send(body) if batch.totals.events > 0 => {
-                store.continue_living((&self.route.name, end), living, &body, None, now).map(drop)
+                store.continue_living((&self.route.name, end), (living, &mut counts), &body, None, now).map(drop)
             }
             _ => store.forget_end_of_storm(end),
         }

@@ -26,8 +26,13 @@ pub(crate) struct LivingCounts {
 }
 
 impl LivingCounts {
+    /// Returns whether something was forgotten since they were counted.
+    pub(super) fn are_outdated(&self, connection: &Connection) -> rusqlite::Result<bool> {
+        Ok(ledger::forgettings(connection)? != self.forgotten)
+    }
+
     /// Notes that the events of a digest are those of an earlier change now.
-    pub(crate) fn merged(&mut self, digest: i64, earlier: i64) {
+    pub(super) fn merged(&mut self, digest: i64, earlier: i64) {
         if let Some(events) = self.counted.remove(&digest) {
             *self.counted.entry(earlier).or_default() += events;
         }

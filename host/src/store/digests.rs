@@ -101,13 +101,16 @@ impl Store {
     ) -> Result<Batch, StoreError> {
         let mut damaged = BTreeSet::new();
         let changed = changes.as_ref().map(|(message, _)| *message);
-        let listed = self
-            .database
-            .read("read the events of a digest", |connection| list(connection, (digest.id, changed), &mut damaged))?;
-        let (totals, first, last) = self.database.read("count the events of a digest", |connection| match changes {
-            Some((message, counts)) => counts.count(connection, (digest.id, message), host, &mut damaged),
-            None => digest_counts::count(connection, digest.id, host, &mut damaged),
-        })?;
+        // Of one moment: the counts know how often something had been forgotten.
+        let (listed, (totals, first, last)) =
+            self.database.read_snapshot("read the events of a digest", |connection| {
+                let listed = list(connection, (digest.id, changed), &mut damaged)?;
+                let counted = match changes {
+                    Some((message, counts)) => counts.count(connection, (digest.id, message), host, &mut damaged),
+                    None => digest_counts::count(connection, digest.id, host, &mut damaged),
+                };
+                Ok((listed, counted?))
+            })?;
         if !damaged.is_empty() {
             self.new_connection()?.quarantine_in_digest(digest.id, damaged)?;
         }

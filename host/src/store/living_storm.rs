@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
+use super::digest_counts::LivingCounts;
 use super::digests::OpenDigest;
 use super::error::StoreError;
 use super::store::Store;
@@ -188,19 +189,23 @@ impl Store {
 
     /// Closes an open digest, which changes the message of its storm or series; or joins it, or an earlier change, if that was not
     /// attempted yet. `body`: of what has happened since that message. `over_at`: as for [`Self::begin_storm`]; `None`: it is
-    /// over, or no storm. Returns the message that has its events then.
+    /// over, or no storm. Returns false if something was forgotten since `counts`, which may be in the body: then nothing has
+    /// changed.
     ///
     /// # Errors
     /// When the store fails; then it is still open.
     pub(crate) fn continue_living(
         &mut self,
         (route, digest): (&str, &OpenDigest),
-        living: i64,
+        (living, counts): (i64, &mut LivingCounts),
         body: &Guarded,
         over_at: Option<Timestamp>,
         now: Timestamp,
-    ) -> Result<i64, StoreError> {
-        self.database.write("continue a message", |transaction| {
+    ) -> Result<bool, StoreError> {
+        let shown_by = self.database.write("continue a message", |transaction| {
+            if counts.are_outdated(transaction)? {
+                return Ok(None);
+            }
             messages::become_digest(transaction, living, (digest.cause, &digest.key))?;
             if let Some(over_at) = over_at {
                 expect_end(transaction, (route, &digest.webhook), living, over_at, now)?;
@@ -216,16 +221,20 @@ impl Store {
                     .query_row([digest.id], |row| row.get(0))
                     .optional()?;
                 // Its events were all damaged.
-                let Some(events) = events else { return Ok(earlier) };
+                let Some(events) = events else { return Ok(Some(earlier)) };
                 routed_events::move_all(transaction, digest.id, earlier)?;
                 messages::delete(transaction, digest.id)?;
                 messages::merge(transaction, earlier, body, events)?;
-                return Ok(earlier);
+                return Ok(Some(earlier));
             }
             messages::close(transaction, digest.id, body, true, now)?;
             messages::set_changes(transaction, digest.id, living, next_attempt_at)?;
-            Ok(digest.id)
-        })
+            Ok(Some(digest.id))
+        })?;
+        if let Some(message) = shown_by {
+            counts.merged(digest.id, message);
+        }
+        Ok(shown_by.is_some())
     }
 }
 

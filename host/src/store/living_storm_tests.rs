@@ -43,9 +43,8 @@ fn close_counting(fixture: &mut Fixture, counts: &mut LivingCounts, digest: &Ope
     assert_eq!(batch, counted, "counted by halves, and counted at once");
     match living {
         Some(living) => {
-            let shown_by =
-                fixture.store.continue_living(("sec", digest), living, &message(), None, Timestamp(now)).unwrap();
-            counts.merged(digest.id, shown_by);
+            let (of, changes) = (("sec", digest), (living, counts));
+            assert!(fixture.store.continue_living(of, changes, &message(), None, Timestamp(now)).unwrap());
         }
         None => fixture.store.close_digest(digest.id, &message(), true, Timestamp(now)).unwrap(),
     }
@@ -80,6 +79,16 @@ fn counts_that_are_kept_between_changes_are_those_of_the_store() {
     send(&mut fixture, &change, 12_000);
     fixture.inbox.forget(&Traces::parse("192.0.2.3"), false, Timestamp(13_000)).unwrap().unwrap();
     let totals = slice(&mut fixture, 14_000, &["192.0.2.4"]);
+    // Forgotten while it is formatted.
+    let digest = storm_of(&mut fixture, 14_500, &[ban_of("192.0.2.4")]);
+    let mut kept = LivingCounts::default();
+    fixture.store.digest_batch(&digest, Some((first.id, &mut kept)), "host", |event| event).unwrap();
+    let change = fixture.store.next_change("hook").unwrap().unwrap();
+    send(&mut fixture, &change, 15_000);
+    fixture.inbox.forget(&Traces::parse("192.0.2.2"), false, Timestamp(15_000)).unwrap().unwrap();
+    let (of, changes) = (("sec", &digest), (first.id, &mut kept));
+    assert!(!fixture.store.continue_living(of, changes, &message(), None, Timestamp(15_000)).unwrap());
+    assert_eq!(fixture.store.digests_to_close("sec", Timestamp(15_000), true).unwrap(), [digest]);
     let named = ["[forgotten]", "192.0.2.1", "192.0.2.2", "192.0.2.4"].map(str::to_owned);
     assert_eq!((totals.events, names(&totals)), (9, named.to_vec()));
 }
