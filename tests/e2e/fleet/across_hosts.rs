@@ -146,7 +146,8 @@ fn fleet_host_that_may_not_say_that_it_is_there_forwards() {
 }
 
 /// Waits until the worker knows of so many hosts that are heard, and silent.
-fn wait_for_hosts(worker: &Member<'_>, line: &str) {
+#[track_caller]
+pub fn wait_for_hosts(worker: &Member<'_>, line: &str) {
     within(RECOVERED_WITHIN, line, || {
         let status = worker.banhook(&["fleet", "status"]);
         if status.stdout.contains(line) { Ok(()) } else { Err(format!("{status}\n{}", worker.log())) }

@@ -5,12 +5,12 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::json;
 
+use super::NEWEST;
+use super::across_hosts::wait_for_hosts;
 use super::attacks::{ask, connect};
 use super::broker::Broker;
 use super::member::Member;
 use super::takeover::wait_for_count;
-use super::{NEWEST, RECOVERED_WITHIN};
-use crate::polling::within;
 use crate::test_env::TestEnv;
 use crate::webhook::shown;
 
@@ -24,14 +24,6 @@ const LATE: Duration = Duration::from_secs(8);
 
 /// Until a host that did not come back would have been reported.
 const REPORTED_AFTER: Duration = Duration::from_secs(16);
-
-#[track_caller]
-fn wait_for_hosts(worker: &Member<'_>, line: &str) {
-    within(RECOVERED_WITHIN, line, || {
-        let status = worker.banhook(&["fleet", "status"]);
-        if status.stdout.contains(line) { Ok(()) } else { Err(format!("{status}\n{}", worker.log())) }
-    });
-}
 
 #[test]
 #[ignore = "needs nats-server: cargo xtask test"]
