@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -244,8 +245,7 @@ fn fleet_worker_that_stops_leaves_its_shards_at_once() {
     let broker = Broker::start(&fleet.env, NEWEST, &["web-1"]);
     let mut workers = fleet.workers(&broker);
     for worker in &mut workers {
-        let file = worker.path("config.toml");
-        fs::write(&file, fs::read_to_string(&file).unwrap().replace(LEASE, LONG)).unwrap();
+        reconfigure(worker, LEASE, LONG);
         worker.start();
         workers_wait(worker);
     }
@@ -297,6 +297,15 @@ fn fleet_record_that_cannot_be_read_stops_no_other_shard() {
     fleet.wait_for_bans(2, &[&worker]);
 }
 
+/// Gives a worker another configuration. Returns its file, and what that had before.
+fn reconfigure(worker: &Member<'_>, from: &str, to: &str) -> (PathBuf, String) {
+    let file = worker.path("config.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    assert!(text.contains(from), "{text}");
+    fs::write(&file, text.replace(from, to)).unwrap();
+    (file, text)
+}
+
 /// Waits until a worker has all shards, or knows who has.
 fn workers_wait(worker: &Member<'_>) {
     until("the worker to know whose the shards are", || {
@@ -311,11 +320,7 @@ fn fleet_workers_with_different_configurations_are_named() {
     let fleet = ThreeWebhooks::new();
     let broker = Broker::start(&fleet.env, NEWEST, &["web-1"]);
     let mut workers = fleet.workers(&broker);
-    let file = workers[1].path("config.toml");
-    let text = fs::read_to_string(&file).unwrap();
-    let other = text.replace("name = \"two\"\n", "name = \"two\"\njails = [\"sshd\"]\n");
-    assert_ne!(text, other);
-    fs::write(&file, &other).unwrap();
+    let (file, text) = reconfigure(&workers[1], "name = \"two\"\n", "name = \"two\"\njails = [\"sshd\"]\n");
     workers.iter_mut().for_each(Member::start);
     workers[0].wait_for_log("the worker worker-2 has another configuration of this shard");
     assert_eq!(workers[0].log().matches("has another configuration").count(), 1, "{}", workers[0].log());
@@ -341,11 +346,8 @@ fn fleet_worker_whose_shards_overlap_those_of_another_one_waits_for_them() {
     let fleet = ThreeWebhooks::new();
     let broker = Broker::start(&fleet.env, NEWEST, &["web-1"]);
     let mut workers = fleet.workers(&broker);
-    let file = workers[1].path("config.toml");
-    let text = fs::read_to_string(&file).unwrap();
-    let other = text.replace("webhook = \"main\"\n", "webhook = \"main\"\nfallback_webhook = \"one\"\n");
-    assert_ne!(text, other);
-    fs::write(&file, &other).unwrap();
+    let (from, to) = ("webhook = \"main\"\n", "webhook = \"main\"\nfallback_webhook = \"one\"\n");
+    let (file, text) = reconfigure(&workers[1], from, to);
     let mut host = Member::host(&fleet.env, &broker, "web-1");
     host.start();
     workers.iter_mut().for_each(Member::start);
